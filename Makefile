@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+.DEFAULT_GOAL := help
+.PHONY: help setup build web run demo test bench lint format clean
+
+help: ## this list
+	@echo 'Pulltrace: every container image pull, live. Targets:'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+setup: ## install from Debian 12 or 13 what is missing for all of this (up to 5 min; 1 s when nothing is)
+	@scripts/setup test
+
+web: ## build the page into web/dist when its sources changed (1 min)
+	@scripts/build-web
+
+build: ## set up, build the page, build/pulltrace-agent and build/pulltrace-server (3 min at first)
+	@scripts/setup build
+	@scripts/build
+
+run: build ## agent and server on this machine's containerd, until Ctrl-C; needs root
+	@scripts/run
+
+demo: ## one command: a private containerd and registry, pulls in a loop, live page, until Ctrl-C; needs root
+	@scripts/setup demo
+	@scripts/fetch-tools
+	@scripts/build
+	@/usr/bin/python3 -m lab.demo
+
+test: ## every test with sanitizers, closing with one line 'N passed, N failed' (15 min); needs root
+	@scripts/setup test
+	@scripts/test
+
+bench: build ## figures for docs/performance.md (10 min); needs root
+	@scripts/setup test
+	@scripts/fetch-tools
+	@scripts/bench
+
+lint: ## compilers' warnings as errors, formatting, static analysis of all code (10 min)
+	@scripts/setup test
+	@scripts/lint
+
+format: ## format the C sources in place (10 s)
+	@find src tests \( -name '*.c' -o -name '*.h' \) -exec clang-format -i {} +
+
+clean: ## remove what was built (.tools/ and web/node_modules/ stay)
+	rm -rf build build-* web/dist

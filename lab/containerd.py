@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private containerd: own root, state, socket and mount namespace; nothing of the machine's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from lab.processes import Process
+from lab.tools import ContainerdBinaries
+
+NAMESPACE = "k8s.io"
+
+CONFIG = """\
+version = 2
+root = "{folder}/root"
+state = "{folder}/state"
+disabled_plugins = [{disabled}]
+
+[grpc]
+  address = "{socket}"
+
+[debug]
+  level = "info"
+
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{folder}/opt"
+
+[plugins."io.containerd.grpc.v1.cri"]
+  stream_server_port = "0"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "{snapshotter}"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{folder}/cni/bin"
+    conf_dir = "{folder}/cni/net.d"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "{hosts}"
+"""
+
+NOT_NEEDED = [
+    "io.containerd.snapshotter.v1.aufs",
+    "io.containerd.snapshotter.v1.blockfile",
+    "io.containerd.snapshotter.v1.btrfs",
+    "io.containerd.snapshotter.v1.devmapper",
+    "io.containerd.snapshotter.v1.erofs",
+    "io.containerd.snapshotter.v1.zfs",
+    "io.containerd.internal.v1.restart",
+    "io.containerd.internal.v1.tracing",
+    "io.containerd.tracing.processor.v1.otlp",
+    "io.containerd.nri.v1.nri",
+]
+CRI_PLUGINS = [
+    "io.containerd.grpc.v1.cri",
+    "io.containerd.cri.v1.images",
+    "io.containerd.cri.v1.runtime",
+]
+
+
+class PullFailed(Exception):
+    """A client's pull ended with an error; the message is the client's own."""
+
+
+class Containerd:
+    """One containerd that can be stopped, killed and started again on the same folder.
+
+    Images are named after registry hosts; `serve_registry` says which loopback port answers for one.
+    """
+
+    def __init__(self, folder: Path, binaries: ContainerdBinaries, cri: bool = False) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.binaries = binaries
+        self.socket = folder / "containerd.sock"
+        self.hosts = folder / "hosts"
+        self.hosts.mkdir()
+        self.content = folder / "root/io.containerd.content.v1.content"
+        self.snapshotter = "native" if _is_on_overlay(folder) else "overlayfs"
+        self._config = folder / "config.toml"
+        self._config.write_text(
+            CONFIG.format(
+                folder=folder,
+                socket=self.socket,
+                hosts=self.hosts,
+                snapshotter=self.snapshotter,
+                disabled=", ".join(json.dumps(p) for p in NOT_NEEDED + ([] if cri else CRI_PLUGINS)),
+            )
+        )
+        self._pulls_started = 0
+        self._environment = {
+            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "TMPDIR": str(folder),
+            "CONTAINERD_SNAPSHOTTER": self.snapshotter,
+        }
+        self.start()
+
+    def start(self) -> None:
+        self.process = Process(
+            "containerd",
+            [self.binaries.containerd, "--config", self._config],
+            self.folder,
+            environment=self._environment,
+            private_mounts=True,
+        )
+        self.process.wait_until_ready("answers", self._answers)
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def kill(self) -> None:
+        """kill -9: leases and ingests stay as they are."""
+        self.process.kill()
+
+    def serve_registry(self, host: str, port: int) -> None:
+        """Images of registry `host` come from this loopback port, over plain HTTP."""
+        folder = self.hosts / host
+        folder.mkdir(exist_ok=True)
+        url = f"http://127.0.0.1:{port}"
+        (folder / "hosts.toml").write_text(
+            f'server = "{url}"\n[host."{url}"]\n  capabilities = ["pull", "resolve"]\n'
+        )
+
+    def ctr(self, *arguments: str, timeout_s: float = 60) -> str:
+        """Runs ctr to its end and returns what it printed; raises PullFailed on failure."""
+        done = subprocess.run(
+            self._ctr_command(*arguments),
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+        )
+        if done.returncode != 0:
+            raise PullFailed(done.stderr.strip())
+        return done.stdout
+
+    def start_pull(self, reference: str, *options: str) -> Process:
+        """Starts `ctr images pull`; exit status 0 means pulled and unpacked."""
+        self._pulls_started += 1
+        return Process(
+            f"pull-{self._pulls_started}",
+            self._ctr_command("images", "pull", "--hosts-dir", str(self.hosts), *options, reference),
+            self.folder,
+            environment=self._environment,
+        )
+
+    def pull(self, reference: str, *options: str, timeout_s: float = 120) -> None:
+        process = self.start_pull(reference, *options)
+        if process.wait(timeout_s) != 0:
+            raise PullFailed(process.stderr_text().strip())
+
+    def remove_image(self, reference: str) -> None:
+        """Deletes the image record and waits for the garbage collection of what only it held."""
+        self.ctr("images", "rm", "--sync", reference)
+
+    def image_names(self) -> list[str]:
+        return self.ctr("images", "ls", "-q").split()
+
+    def _ctr_command(self, *arguments: str) -> list[str]:
+        return [str(self.binaries.ctr), "-a", str(self.socket), "-n", NAMESPACE, *arguments]
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket))
+            except OSError:
+                return False
+        try:
+            self.ctr("version", timeout_s=10)
+        except (PullFailed, subprocess.TimeoutExpired):
+            return False
+        return True
+
+
+def _is_on_overlay(folder: Path) -> bool:
+    """overlayfs cannot be stacked on overlayfs, as in a container; then copies must do."""
+    kind = subprocess.run(
+        ["stat", "--file-system", "--format=%T", folder], capture_output=True, text=True, check=True
+    )
+    return kind.stdout.strip() == "overlayfs" or shutil.which("unshare") is None

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nginx in front of the registry, which limits the speed of each connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab import tools
+from lab.processes import Process
+from lab.waiting import accepts_connections, free_port
+
+CONFIG = """\
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    map $uri $bytes_per_second {{
+        default {default_rate};
+{rates}    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://127.0.0.1:{registry_port};
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_max_temp_file_size 0;
+            proxy_read_timeout 1h;
+            send_timeout 1h;
+            limit_rate $bytes_per_second;
+        }}
+    }}
+}}
+"""
+
+
+class Throttle:
+    """Rates are bytes a second of each connection (one layer is one connection); 0 is unlimited."""
+
+    def __init__(
+        self,
+        folder: Path,
+        registry_port: int,
+        bytes_per_second: int,
+        by_repository: Mapping[str, int] | None = None,
+    ) -> None:
+        folder.mkdir(parents=True)
+        self.port = free_port()
+        rates = "".join(
+            f'        "~^/v2/{repository}/" {rate};\n'
+            for repository, rate in (by_repository or {}).items()
+        )
+        config_path = folder / "nginx.conf"
+        config_path.write_text(
+            CONFIG.format(
+                folder=folder,
+                port=self.port,
+                registry_port=registry_port,
+                default_rate=bytes_per_second,
+                rates=rates,
+            )
+        )
+        self.process = Process(
+            "throttle", [tools.NGINX, "-p", folder, "-e", "stderr", "-c", config_path], folder
+        )
+        self.process.wait_until_ready("listens", lambda: accepts_connections(self.port))
+
+    def stall(self) -> None:
+        """Connections stay open and nothing is sent any more, until resume()."""
+        self.process.freeze()
+
+    def resume(self) -> None:
+        self.process.resume()
+
+    def stop(self) -> None:
+        self.process.stop(timeout_s=1)
