@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_BASE_HTTP_CLIENT_H
+#define PT_BASE_HTTP_CLIENT_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+
+// Outgoing HTTP on the event loop, over libcurl: connections are kept and HTTP/2 streams share one.
+struct pt_http_client;
+struct pt_http_request;
+
+// How a request ended. `error` is 0 when a whole answer came, whatever its status; else -errno
+// (-ETIMEDOUT, -ECONNREFUSED, -EMSGSIZE, -EPERM from check_peer, …) and `message` says why.
+struct pt_http_result {
+    int error;
+    int status; // HTTP status, 0 if none came
+    const char *message;
+};
+
+// All members are borrowed for the call of pt_http_client_start only; unset members mean "none".
+struct pt_http_options {
+    const char *method; // default: GET, or POST with a body
+    const char *url;
+    const char *unix_socket;    // path; the URL then gives only scheme, Host and path
+    const char *const *headers; // "Name: value", NULL-terminated
+    const void *body;           // copied
+    size_t body_length;
+    bool http2;                                               // prior knowledge, without TLS
+    bool fresh_connection;                                    // do not reuse one
+    const char *ca_file, *client_cert_file, *client_key_file; // PEM
+    int64_t connect_timeout_ms;                               // default 5 s
+    int64_t timeout_ms;                                       // whole request; 0: no limit
+    size_t max_response_bytes;                                // body; 0: no limit
+
+    // Called with the connected socket before anything is sent; < 0 gives the connection up.
+    int (*check_peer)(void *context, int fd, struct pt_error *err);
+    // Headers and trailers of the answer, one a call, NUL-terminated.
+    void (*on_header)(void *context, const char *name, const char *value);
+    // Pieces of the body as they come; < 0 ends the request with that error.
+    int (*on_data)(void *context, const char *data, size_t length);
+    // The end, exactly once unless cancelled. The request is gone when this returns.
+    void (*on_done)(void *context, const struct pt_http_result *result);
+    void *context;
+};
+
+PT_MUST_CHECK int pt_http_client_create(struct event_base *base, struct pt_http_client **ret_client,
+                                        struct pt_error *err);
+
+// Cancels what is under way; not to be called from a callback of a request.
+void pt_http_client_destroy(struct pt_http_client *client);
+
+// Starts a request; no callback is called before this returns, and none at all if it fails.
+// *ret_request (may be NULL) is for cancelling and is valid until on_done.
+PT_MUST_CHECK int pt_http_client_start(struct pt_http_client *client,
+                                       const struct pt_http_options *options,
+                                       struct pt_http_request **ret_request, struct pt_error *err);
+
+// Ends the request without any further callback; allowed everywhere, also in a callback.
+void pt_http_request_cancel(struct pt_http_request *request);
+
+#endif

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_BASE_LIMITS_H
+#define PT_BASE_LIMITS_H
+
+// Everything that a peer could make grow has its maximum here.
+
+// --- outgoing HTTP ---
+#define PT_LIMIT_HEADER_BYTES 8192  // longer answer headers are not looked at
+#define PT_LIMIT_IDLE_CONNECTIONS 4 // kept open for reuse by one client
+
+// --- reports, both ways ---
+#define PT_LIMIT_REPORT_BYTES (1024 * 1024)
+#define PT_LIMIT_REPORT_DEPTH 16
+#define PT_LIMIT_PULLS_PER_REPORT 2000
+#define PT_LIMIT_LAYERS_PER_PULL 512
+#define PT_LIMIT_NODE_NAME_BYTES 253
+#define PT_LIMIT_DIGEST_BYTES 160 // `attestation-sha512:` and its 128 digits are 147
+#define PT_LIMIT_REFERENCE_BYTES 1024
+#define PT_LIMIT_ERROR_BYTES 2048
+#define PT_LIMIT_NAME_BYTES 255 // ids, versions, media types, namespaces
+
+#endif

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_BASE_LOOP_H
+#define PT_BASE_LOOP_H
+
+#include "base/error.h"
+
+struct event_base;
+
+// The one event loop of a process, with the signals that end it. SIGPIPE is ignored from
+// pt_loop_create on.
+struct pt_loop;
+
+PT_MUST_CHECK int pt_loop_create(struct pt_loop **ret_loop, struct pt_error *err);
+void pt_loop_destroy(struct pt_loop *loop);
+
+// For events, timers and evhttp of others; lives as long as the loop.
+struct event_base *pt_loop_base(struct pt_loop *loop);
+
+// Runs until pt_loop_stop. The first SIGTERM or SIGINT calls on_stop, which begins an orderly end
+// and sooner or later calls pt_loop_stop; a second one stops at once.
+PT_MUST_CHECK int pt_loop_run(struct pt_loop *loop, void (*on_stop)(void *context), void *context,
+                              struct pt_error *err);
+void pt_loop_stop(struct pt_loop *loop);
+
+#endif

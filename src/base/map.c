@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/map.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define FIRST_CAPACITY 16
+
+static uint64_t rotate(uint64_t value, int bits)
+{
+    return (value << bits) | (value >> (64 - bits));
+}
+
+static void sip_round(uint64_t v[static 4])
+{
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] = rotate(v[0], 32);
+    v[2] += v[1];
+    v[0] += v[3];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] = rotate(v[2], 32);
+}
+
+// SipHash-1-3 (https://www.aumasson.jp/siphash/siphash.pdf), one round a word and three at the end.
+static uint64_t hash_key(const struct pt_map *map, const char *key)
+{
+    uint64_t k0 = map->seed[0];
+    uint64_t k1 = map->seed[1];
+    uint64_t v[4] = {k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
+                     k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
+    size_t length = strlen(key);
+    size_t left = length;
+    for (; left >= 8; left -= 8, key += 8) {
+        uint64_t word;
+        memcpy(&word, key, 8);
+        v[3] ^= word;
+        sip_round(v);
+        v[0] ^= word;
+    }
+    uint64_t last = (uint64_t)length << 56;
+    for (size_t i = 0; i < left; i++)
+        last |= (uint64_t)(unsigned char)key[i] << (8 * i);
+    v[3] ^= last;
+    sip_round(v);
+    v[0] ^= last;
+    v[2] ^= 0xff;
+    for (int i = 0; i < 3; i++)
+        sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+void pt_map_init(struct pt_map *map)
+{
+    *map = (struct pt_map){0};
+    // Early at boot there may be no randomness yet; waiting for it is right, failing is not
+    // possible.
+    ssize_t n = getrandom(map->seed, sizeof(map->seed), 0);
+    assert(n == (ssize_t)sizeof(map->seed));
+    (void)n;
+}
+
+void pt_map_finish(struct pt_map *map)
+{
+    free(map->slots);
+    map->slots = NULL;
+    map->capacity = 0;
+    map->count = 0;
+}
+
+// Returns the slot that holds the key, or the free one where it belongs. Needs capacity > count.
+static struct pt_map_slot *find_slot(const struct pt_map *map, const char *key, uint64_t hash)
+{
+    size_t mask = map->capacity - 1;
+    for (size_t i = hash & mask;; i = (i + 1) & mask) {
+        struct pt_map_slot *slot = &map->slots[i];
+        if (!slot->key || (slot->hash == hash && strcmp(slot->key, key) == 0))
+            return slot;
+    }
+}
+
+static int grow(struct pt_map *map)
+{
+    struct pt_map larger = *map;
+    larger.capacity = map->capacity ? map->capacity * 2 : FIRST_CAPACITY;
+    larger.slots = calloc(larger.capacity, sizeof(*larger.slots));
+    if (!larger.slots)
+        return -ENOMEM;
+    for (size_t i = 0; i < map->capacity; i++) {
+        if (map->slots[i].key)
+            *find_slot(&larger, map->slots[i].key, map->slots[i].hash) = map->slots[i];
+    }
+    free(map->slots);
+    *map = larger;
+    return 0;
+}
+
+void *pt_map_get(const struct pt_map *map, const char *key)
+{
+    if (map->count == 0)
+        return NULL;
+    return find_slot(map, key, hash_key(map, key))->value;
+}
+
+int pt_map_put(struct pt_map *map, const char *key, void *value)
+{
+    assert(key && value);
+    if (4 * (map->count + 1) > 3 * map->capacity) {
+        int r = grow(map);
+        if (r < 0)
+            return r;
+    }
+    uint64_t hash = hash_key(map, key);
+    struct pt_map_slot *slot = find_slot(map, key, hash);
+    if (!slot->key)
+        map->count++;
+    *slot = (struct pt_map_slot){.key = key, .value = value, .hash = hash};
+    return 0;
+}
+
+void *pt_map_remove(struct pt_map *map, const char *key)
+{
+    if (map->count == 0)
+        return NULL;
+    struct pt_map_slot *slot = find_slot(map, key, hash_key(map, key));
+    if (!slot->key)
+        return NULL;
+    void *value = slot->value;
+    map->count--;
+    // Close the gap: an entry that stands behind its own place moves up, so that no search stops
+    // before it.
+    size_t mask = map->capacity - 1;
+    size_t gap = (size_t)(slot - map->slots);
+    for (size_t i = (gap + 1) & mask; map->slots[i].key; i = (i + 1) & mask) {
+        size_t home = map->slots[i].hash & mask;
+        if (((i - home) & mask) >= ((i - gap) & mask)) {
+            map->slots[gap] = map->slots[i];
+            gap = i;
+        }
+    }
+    map->slots[gap] = (struct pt_map_slot){0};
+    return value;
+}
+
+void *pt_map_next(const struct pt_map *map, size_t *cursor)
+{
+    while (*cursor < map->capacity) {
+        const struct pt_map_slot *slot = &map->slots[(*cursor)++];
+        if (slot->key)
+            return slot->value;
+    }
+    return NULL;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_BASE_SETTINGS_H
+#define PT_BASE_SETTINGS_H
+
+#include "base/error.h"
+#include "base/log.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+// Where to listen. An empty host means every address of the machine.
+struct pt_address {
+    char host[256]; // a name, an IPv4 or an IPv6 address without brackets
+    uint16_t port;
+};
+
+enum pt_setting_kind {
+    PT_SETTING_TEXT,      // value: const char *, borrowed from the environment, never NULL
+    PT_SETTING_URL,       // value: const char *; empty or http://… or https://…
+    PT_SETTING_DURATION,  // value: int64_t, nanoseconds
+    PT_SETTING_COUNT,     // value: int64_t
+    PT_SETTING_ADDRESS,   // value: struct pt_address
+    PT_SETTING_LOG_LEVEL, // value: enum pt_log_level
+};
+
+// One environment variable. min and max bound COUNT as it is and DURATION in nanoseconds; both 0:
+// no bound but not negative.
+struct pt_setting {
+    const char *name;
+    enum pt_setting_kind kind;
+    void *value;
+    const char *default_text;
+    const char *help; // one line for --help
+    int64_t min;
+    int64_t max;
+};
+
+// Reads every setting from the environment (`getenv_fn`: as getenv), an unset or empty one from its
+// default. -EINVAL names the variable, the value and what is expected.
+PT_MUST_CHECK int pt_settings_load(const struct pt_setting *settings, size_t count,
+                                   char *(*getenv_fn)(const char *name), struct pt_error *err);
+
+// Prints one setting a line with its default, for --help.
+void pt_settings_print(FILE *out, const struct pt_setting *settings, size_t count);
+
+// Parses `host:port`, `:port` or `[ipv6]:port`, port 1 to 65535.
+PT_MUST_CHECK int pt_address_parse(const char *text, struct pt_address *ret_address);
+
+#endif

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/timestamp.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+// Days since 1970-01-01 of a date in the proleptic Gregorian calendar; March is the first month, so
+// that the leap day comes last.
+static int64_t days_from_date(int year, int month, int day)
+{
+    int64_t y = month <= 2 ? year - 1 : year;
+    int64_t shifted_month = month <= 2 ? month + 9 : month - 3;
+    int64_t day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719468;
+}
+
+char *pt_timestamp_format(int64_t wall_ns, char text[static PT_TIMESTAMP_SIZE])
+{
+    time_t seconds = (time_t)(wall_ns / PT_NS_PER_S);
+    int milliseconds = (int)(wall_ns % PT_NS_PER_S / PT_NS_PER_MS);
+    struct tm parts;
+    gmtime_r(&seconds, &parts);
+    size_t length = strftime(text, PT_TIMESTAMP_SIZE, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(text + length, PT_TIMESTAMP_SIZE - length, ".%03dZ", milliseconds);
+    return text;
+}
+
+struct cursor {
+    const char *at;
+    const char *end;
+};
+
+static bool take_digits(struct cursor *cursor, int count, int *ret_value)
+{
+    int value = 0;
+    for (int i = 0; i < count; i++) {
+        if (cursor->at == cursor->end || *cursor->at < '0' || *cursor->at > '9')
+            return false;
+        value = value * 10 + (*cursor->at++ - '0');
+    }
+    *ret_value = value;
+    return true;
+}
+
+static bool take_char(struct cursor *cursor, char wanted)
+{
+    if (cursor->at == cursor->end || (*cursor->at | 0x20) != (wanted | 0x20))
+        return false;
+    cursor->at++;
+    return true;
+}
+
+static bool take_fraction(struct cursor *cursor, int64_t *ret_ns)
+{
+    int64_t ns = 0;
+    int64_t unit = PT_NS_PER_S;
+    const char *begin = cursor->at;
+    while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9') {
+        unit /= 10;
+        ns += (*cursor->at++ - '0') * unit;
+    }
+    *ret_ns = ns;
+    return cursor->at > begin;
+}
+
+static bool take_offset(struct cursor *cursor, int64_t *ret_seconds)
+{
+    if (take_char(cursor, 'Z')) {
+        *ret_seconds = 0;
+        return true;
+    }
+    if (cursor->at == cursor->end || (*cursor->at != '+' && *cursor->at != '-'))
+        return false;
+    int sign = *cursor->at++ == '-' ? -1 : 1;
+    int hours, minutes;
+    if (!take_digits(cursor, 2, &hours) || !take_char(cursor, ':') ||
+        !take_digits(cursor, 2, &minutes) || hours > 23 || minutes > 59)
+        return false;
+    *ret_seconds = sign * (hours * 3600 + minutes * 60);
+    return true;
+}
+
+static int days_of_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month == 2 && leap ? 29 : days[month - 1];
+}
+
+int pt_timestamp_parse(const char *text, size_t length, int64_t *ret_wall_ns)
+{
+    struct cursor cursor = {text, text + length};
+    int year, month, day, hour, minute, second;
+    if (!take_digits(&cursor, 4, &year) || !take_char(&cursor, '-') ||
+        !take_digits(&cursor, 2, &month) || !take_char(&cursor, '-') ||
+        !take_digits(&cursor, 2, &day) || !take_char(&cursor, 'T') ||
+        !take_digits(&cursor, 2, &hour) || !take_char(&cursor, ':') ||
+        !take_digits(&cursor, 2, &minute) || !take_char(&cursor, ':') ||
+        !take_digits(&cursor, 2, &second))
+        return -EINVAL;
+    if (year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 ||
+        day > days_of_month(year, month) || hour > 23 || minute > 59 || second > 60)
+        return -EINVAL;
+    int64_t fraction_ns = 0;
+    if (take_char(&cursor, '.') && !take_fraction(&cursor, &fraction_ns))
+        return -EINVAL;
+    int64_t offset_seconds;
+    if (!take_offset(&cursor, &offset_seconds) || cursor.at != cursor.end)
+        return -EINVAL;
+    int64_t seconds = days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 +
+                      second - offset_seconds;
+    if (seconds < 0)
+        return -EINVAL;
+    *ret_wall_ns = seconds * PT_NS_PER_S + fraction_ns;
+    return 0;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_PULL_MODEL_H
+#define PT_PULL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// A pull and its layers as a node's agent knows them. These are views: text and arrays are borrowed
+// from whoever made the view. Text is UTF-8, NULL when unknown. Times are wall_ns (0: not yet),
+// sizes are bytes.
+
+enum pt_pull_phase {
+    PT_PULL_UNKNOWN, // an agent that sends no phase
+    PT_PULL_RESOLVING,
+    PT_PULL_DOWNLOADING,
+    PT_PULL_EXTRACTING,
+    PT_PULL_COMPLETED,
+    PT_PULL_FAILED,
+};
+
+enum pt_layer_phase {
+    PT_LAYER_UNKNOWN, // an agent that sends no phase
+    PT_LAYER_QUEUED,
+    PT_LAYER_DOWNLOADING,
+    PT_LAYER_COMMITTING, // all bytes are there, containerd still writes them to disk
+    PT_LAYER_DOWNLOADED,
+    PT_LAYER_EXTRACTING,
+    PT_LAYER_DONE,
+    PT_LAYER_EXISTS, // was on the node before the pull began
+};
+
+struct pt_layer {
+    const char *digest;
+    const char *media_type;
+    int64_t total_bytes;
+    int64_t downloaded_bytes; // equal to total_bytes when cached
+    int64_t started_at;       // of the download
+    int64_t completed_at;     // of the download
+    int64_t extract_started_at;
+    int64_t extract_completed_at;
+    enum pt_layer_phase phase;
+    bool total_known;
+    bool cached;
+};
+
+struct pt_pull {
+    const char *id;         // unique on its node and stable over a restart of the agent
+    const char *image_ref;  // as exact as known; see image_ref_exact
+    const char *repository; // host/path, from containerd's labels
+    const char *root_digest;
+    const char *manifest_digest;
+    const char *containerd_namespace;
+    const char *error; // of a failed pull
+    int64_t started_at;
+    int64_t completed_at; // of the whole, extraction included, well or badly
+    enum pt_pull_phase phase;
+    bool total_known;     // every layer of the image is in `layers`, each with its size
+    bool image_ref_exact; // the image record was seen
+    struct pt_layer *layers;
+    size_t layer_count;
+};
+
+static inline bool pt_pull_phase_is_final(enum pt_pull_phase phase)
+{
+    return phase == PT_PULL_COMPLETED || phase == PT_PULL_FAILED;
+}
+
+// The bytes of a layer are on the node, extracted or not.
+bool pt_layer_is_downloaded(const struct pt_layer *layer);
+
+// The layer needs nothing more: extracted, or there before.
+bool pt_layer_is_extracted(const struct pt_layer *layer);
+
+// The wire's word for a phase, NULL for …_UNKNOWN; and back, …_UNKNOWN for NULL or an unknown word.
+const char *pt_pull_phase_name(enum pt_pull_phase phase);
+const char *pt_layer_phase_name(enum pt_layer_phase phase);
+enum pt_pull_phase pt_pull_phase_parse(const char *name);
+enum pt_layer_phase pt_layer_phase_parse(const char *name);
+
+// Sums over the layers of a pull.
+struct pt_totals {
+    int64_t total_bytes;
+    int64_t downloaded_bytes; // cached ones included
+    int64_t cached_bytes;
+    size_t layers_done; // downloaded or cached
+    size_t layers_extracted;
+    double
+        percent; // of downloaded_bytes, 0 to 100; 100 when completed; 0 while the total is unknown
+};
+
+void pt_pull_totals(const struct pt_pull *pull, struct pt_totals *ret_totals);
+
+#endif

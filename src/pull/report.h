@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_PULL_REPORT_H
+#define PT_PULL_REPORT_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "pull/model.h"
+
+// What an agent posts to /api/v1/report; docs/api.md describes the format.
+struct pt_report {
+    const char *node_name;
+    int64_t timestamp; // wall_ns on the node
+    const char *agent_version;
+    const char *runtime_name;
+    const char *runtime_version;
+    int64_t interval_ms; // 0: not told
+    struct pt_pull *pulls;
+    size_t pull_count;
+    void *storage; // of a decoded report, what all views borrow from
+};
+
+// Decodes and checks an untrusted report. -EINVAL says which field is wrong, -EMSGSIZE which limit
+// of base/limits.h is passed, -ENOMEM. On success pt_report_finish frees it.
+PT_MUST_CHECK int pt_report_decode(const char *json, size_t length, struct pt_report *ret_report,
+                                   struct pt_error *err);
+void pt_report_finish(struct pt_report *report);
+
+// Appends the JSON text. -EMSGSIZE when the buffer's maximum is passed, -ENOMEM.
+PT_MUST_CHECK int pt_report_encode(const struct pt_report *report, struct pt_buffer *out);
+
+#endif
