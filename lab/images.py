@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +101,12 @@ class ImageMaker:
     def remove_blob(self, image: Image, blob: Blob) -> None:
         """The registry no longer has this blob of the image: each pull that needs it fails."""
         self._request("DELETE", f"/v2/{image.repository}/blobs/{blob.digest}", (202,))
+
+    def discard_blobs(self) -> None:
+        """Frees the disk that the made blobs take beside the registry's copy."""
+        self._layers.clear()
+        shutil.rmtree(self._folder)
+        self._folder.mkdir()
 
     def _layer(self, repository: str, spec: LayerSpec, docker_types: bool) -> Blob:
         key = (spec, docker_types)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lab.waiting import Timeout, wait_for
@@ -64,15 +64,18 @@ class Process:
         except subprocess.TimeoutExpired:
             raise Timeout(f"{self.name} still runs after {timeout_s:g} s\n{self.log_tail()}") from None
 
-    def wait_until_ready(self, what: str, ready: object, timeout_s: float = 30) -> None:
+    def wait_until_ready(self, what: str, ready: Callable[[], object], timeout_s: float = 30) -> None:
         """Waits until ready() is true; raises ProcessDied at once when the process ends before."""
 
         def check() -> bool:
-            if not self.is_running():
-                raise ProcessDied(f"{self.name} ended with {self.exit_status()}\n{self.log_tail()}")
-            return bool(ready())  # type: ignore[operator]
+            self.require_running()
+            return bool(ready())
 
         wait_for(f"{self.name}: {what}", check, timeout_s)
+
+    def require_running(self) -> None:
+        if not self.is_running():
+            raise ProcessDied(f"{self.name} ended with {self.exit_status()}\n{self.log_tail()}")
 
     def stop(self, timeout_s: float = 10) -> int:
         """SIGTERM, and SIGKILL to the whole group when that does not end it. Returns the exit status."""
@@ -100,6 +103,11 @@ class Process:
 
     def resume(self) -> None:
         os.killpg(self.pid, signal.SIGCONT)
+
+    def discard_output(self) -> None:
+        """Deletes the files that hold the output of a process that has ended."""
+        self.stdout_path.unlink()
+        self.stderr_path.unlink()
 
     def stdout_text(self) -> str:
         return self.stdout_path.read_text(errors="replace")

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demonstration: real pulls in a loop through a throttle, watched by agent and server."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from types import FrameType
+
+from lab.containerd import PullFailed
+from lab.demo_images import Lane, Step, make_lanes
+from lab.images import Image
+from lab.laboratory import Laboratory
+from lab.processes import Process, ProcessDied
+from lab.pulltrace import Agent, Server
+from lab.tools import REPOSITORY, ToolMissing
+from lab.waiting import Timeout, free_port, port_is_free
+
+HELP = """\
+Settings, as environment or make variables (make demo DEMO_PORT=9000):
+  DEMO_PORT     port of the page on loopback                             (8080, or a free one)
+  DEMO_RATE     bytes a second that the registry gives each layer        (1500000)
+  DEMO_SECONDS  end by itself after so many seconds; 0 means at Ctrl-C   (0)
+
+Everything lives in one temporary folder and takes less than 1 GB; Ctrl-C removes it all.
+"""
+
+
+class BadSetting(Exception):
+    """A DEMO_ variable does not hold what it should."""
+
+
+def setting(name: str, default: int, minimum: int, maximum: int) -> int:
+    text = os.environ.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
+        raise BadSetting(f"{name}={text}: must be a number from {minimum} to {maximum}")
+    return int(text)
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+class Pull:
+    def __init__(self, lab: Laboratory, image: Image, step: Step) -> None:
+        self._name = f"{image.repository}:{image.tag}"
+        self._started = time.monotonic()
+        options = ("--max-concurrent-downloads", "1") if step.one_layer_at_a_time else ()
+        self.process = lab.containerd.start_pull(lab.reference(image), *options)
+        note = f" ({step.note})" if step.note else ""
+        say(f"pulls   {self._name}: {len(image.layers)} layers, {image.layer_bytes / 1e6:.1f} MB{note}")
+
+    def has_ended(self) -> bool:
+        status = self.process.exit_status()
+        if status is None:
+            return False
+        words = "pulled " if status == 0 else "failed "
+        say(f"{words} {self._name} after {time.monotonic() - self._started:.1f} s")
+        self.process.discard_output()
+        return True
+
+
+class LaneRun:
+    """Where a lane stands. All is done from one thread, by polling."""
+
+    def __init__(self, lab: Laboratory, lane: Lane, start_after_s: float) -> None:
+        self._lab = lab
+        self._lane = lane
+        self._next_step = 0
+        self._pulls: list[Pull] = []
+        self._wait_until = time.monotonic() + start_after_s
+
+    def advance(self) -> None:
+        if self._pulls:
+            self._pulls = [pull for pull in self._pulls if not pull.has_ended()]
+            if not self._pulls:
+                self._wait_until = time.monotonic() + self._lane.pause_s
+        elif time.monotonic() >= self._wait_until:
+            if self._next_step == len(self._lane.steps):
+                self._forget_images()
+                self._next_step = 0
+            step = self._lane.steps[self._next_step]
+            self._next_step += 1
+            self._pulls = [Pull(self._lab, image, step) for image in step.images]
+
+    def _forget_images(self) -> None:
+        for step in self._lane.steps:
+            for image in step.images:
+                self._lab.containerd.remove_image(self._lab.reference(image))
+
+
+def start_pulltrace(stack: ExitStack, lab: Laboratory, port: int) -> list[Process]:
+    folder = lab.path / "pulltrace"
+    folder.mkdir()
+    server = Server(REPOSITORY / "build/pulltrace-server", folder, port)
+    stack.callback(server.stop)
+    agent = Agent(
+        REPOSITORY / "build/pulltrace-agent",
+        folder,
+        lab.containerd.socket,
+        server.url,
+        {"PULLTRACE_NODE_NAME": platform.node().lower() or "demo-node"},
+    )
+    stack.callback(agent.stop)
+    print(f"\n    Pulltrace is at  {server.url}/   (Ctrl-C ends it)\n", flush=True)
+    return [server.process, agent.process]
+
+
+def tell_socket(lab: Laboratory) -> list[Process]:
+    socket = lab.containerd.socket
+    print(
+        "\nWatch it with:\n"
+        f"  PULLTRACE_CONTAINERD_SOCKET={socket} \\\n"
+        f"  PULLTRACE_CONTAINERD_SOCKET_DIRS={socket.parent} build/pulltrace-agent\n",
+        flush=True,
+    )
+    return []
+
+
+def run(lab_only: bool) -> None:
+    rate = setting("DEMO_RATE", 1_500_000, 1_000, 10**9)
+    port = setting("DEMO_PORT", 8080, 1, 65535)
+    seconds = setting("DEMO_SECONDS", 0, 0, 10**6)
+    if not port_is_free(port):
+        taken, port = port, free_port()
+        if not lab_only:
+            say(f"port {taken} is taken; takes {port} instead")
+
+    with ExitStack() as stack:
+        say("starts a private registry, throttle and containerd")
+        lab = stack.enter_context(Laboratory(rate, {"shop/frontend": rate // 10}))
+        say("makes images (250 MB of random layers)")
+        lanes = make_lanes(lab.images)
+        lab.images.discard_blobs()
+        watched = tell_socket(lab) if lab_only else start_pulltrace(stack, lab, port)
+        watched += [lab.containerd.process, lab.registry.process, lab.throttle.process]
+        runs = [LaneRun(lab, lane, 2.0 * number) for number, lane in enumerate(lanes)]
+        end = time.monotonic() + seconds if seconds else float("inf")
+        try:
+            while time.monotonic() < end:
+                for lane in runs:
+                    lane.advance()
+                for process in watched:
+                    process.require_running()
+                time.sleep(0.1)
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            say("ends everything")
+
+
+def on_terminate(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="make demo",
+        description=__doc__,
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--lab-only", action="store_true", help="pull without agent and server; tells the socket"
+    )
+    arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        print("demo: needs root, because containerd mounts file systems: sudo make demo", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, on_terminate)
+    signal.signal(signal.SIGHUP, on_terminate)
+    try:
+        run(arguments.lab_only)
+    except KeyboardInterrupt:
+        pass
+    except (BadSetting, ToolMissing) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    except (ProcessDied, PullFailed, Timeout, OSError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    say("nothing is left behind")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
