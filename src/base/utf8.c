@@ -25,6 +25,17 @@ size_t pt_utf8_sequence(const char *text)
     return length;
 }
 
+bool pt_utf8_is_valid(const char *text)
+{
+    while (*text) {
+        size_t length = pt_utf8_sequence(text);
+        if (length == 0)
+            return false;
+        text += length;
+    }
+    return true;
+}
+
 size_t pt_utf8_clean(const char *text, char *clean, size_t clean_size)
 {
     size_t used = 0;

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pull/rate.h"
+
+#include "base/clock.h"
+
+#include <stddef.h>
+
+// Older samples than this before the newest do not count, so that a download which pauses shows 0
+// soon after.
+#define WINDOW_NS (5 * PT_NS_PER_S)
+
+static void start_anew(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
+{
+    rate->count = 1;
+    rate->newest = 0;
+    rate->samples[0] = (struct pt_rate_sample){taken_at, bytes};
+    rate->bytes_per_second = 0;
+}
+
+void pt_rate_add(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
+{
+    const struct pt_rate_sample *newest = &rate->samples[rate->newest];
+    if (rate->count > 0 && taken_at <= newest->taken_at && taken_at >= newest->taken_at - WINDOW_NS)
+        return; // late or doubled
+    if (rate->count == 0 || bytes < newest->bytes || taken_at < newest->taken_at) {
+        start_anew(rate, taken_at, bytes);
+        return;
+    }
+    rate->newest = (uint8_t)((rate->newest + 1) % PT_RATE_SAMPLES);
+    rate->samples[rate->newest] = (struct pt_rate_sample){taken_at, bytes};
+    if (rate->count < PT_RATE_SAMPLES)
+        rate->count++;
+
+    // The oldest sample inside the window; the one just before the newest at the least, however
+    // old.
+    const struct pt_rate_sample *base = NULL;
+    for (int back = 1; back < rate->count; back++) {
+        int index = (rate->newest + PT_RATE_SAMPLES - back) % PT_RATE_SAMPLES;
+        if (base && rate->samples[index].taken_at < taken_at - WINDOW_NS)
+            break;
+        base = &rate->samples[index];
+    }
+    rate->bytes_per_second =
+        (double)(bytes - base->bytes) * (double)PT_NS_PER_S / (double)(taken_at - base->taken_at);
+}
