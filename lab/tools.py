@@ -27,7 +27,7 @@ CONTAINERD_DEBIAN = ContainerdBinaries(
     "debian", DEBIAN / "usr/bin/containerd", DEBIAN / "usr/bin/ctr"
 )
 CONTAINERD_2 = ContainerdBinaries(
-    "containerd2", TOOLS / "containerd2/containerd", TOOLS / "containerd2/ctr"
+    "containerd2", TOOLS / "containerd2/current/containerd", TOOLS / "containerd2/current/ctr"
 )
 
 
