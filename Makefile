@@ -4,7 +4,7 @@
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 setup: ## install from Debian 12 or 13 what is missing for all of this (up to 5 min; 1 s when nothing is)
 	@scripts/setup test
@@ -16,7 +16,10 @@ build: ## set up, build the page, build/pulltrace-agent and build/pulltrace-serv
 	@scripts/setup build
 	@scripts/build
 
-run: build ## agent and server on this machine's containerd, until Ctrl-C; needs root
+run: ## agent and server on this machine's containerd, until Ctrl-C; needs root
+	@scripts/setup build
+	@scripts/run --check
+	@scripts/build
 	@scripts/run
 
 demo: ## one command: a private containerd and registry, pulls in a loop, live page, until Ctrl-C; needs root
