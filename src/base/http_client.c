@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 struct pt_http_client {
     struct event_base *base;
@@ -26,6 +27,7 @@ struct pt_http_request {
     struct pt_http_client *client;
     CURL *easy;
     struct curl_slist *headers;
+    curl_socket_t opened_fd; // of a new connection, where the peer has to be checked
     size_t received_bytes;
     size_t max_response_bytes;
     bool is_cancelled;
@@ -63,11 +65,20 @@ static int on_curl_prerequest(void *data, char *remote_ip, char *local_ip, int r
     (void)remote_port;
     (void)local_port;
     struct pt_http_request *request = data;
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    curl_easy_getinfo(request->easy, CURLINFO_ACTIVESOCKET, &fd);
-    if (fd == CURL_SOCKET_BAD || request->check_peer(request->context, fd, &request->failure) < 0)
-        return CURL_PREREQFUNC_ABORT;
-    return CURL_PREREQFUNC_OK;
+    if (request->opened_fd == CURL_SOCKET_BAD)
+        return CURL_PREREQFUNC_OK; // a connection that was looked at when it was opened
+    int r = request->check_peer(request->context, request->opened_fd, &request->failure);
+    return r < 0 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+static curl_socket_t on_curl_open_socket(void *data, curlsocktype purpose,
+                                         struct curl_sockaddr *address)
+{
+    (void)purpose;
+    struct pt_http_request *request = data;
+    request->opened_fd =
+        socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    return request->opened_fd;
 }
 
 static size_t on_curl_header(char *line, size_t size, size_t count, void *data)
@@ -300,6 +311,8 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
     if (options->client_key_file)
         curl_easy_setopt(easy, CURLOPT_SSLKEY, options->client_key_file);
     if (options->check_peer) {
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_curl_open_socket);
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
         curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_curl_prerequest);
         curl_easy_setopt(easy, CURLOPT_PREREQDATA, request);
     }
@@ -333,6 +346,7 @@ int pt_http_client_start(struct pt_http_client *client, const struct pt_http_opt
     if (!request)
         return pt_error_set(err, ENOMEM, "out of memory");
     request->client = client;
+    request->opened_fd = CURL_SOCKET_BAD;
     request->easy = curl_easy_init();
     request->max_response_bytes = options->max_response_bytes;
     request->check_peer = options->check_peer;

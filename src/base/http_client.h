@@ -37,7 +37,7 @@ struct pt_http_options {
     int64_t timeout_ms;                                       // whole request; 0: no limit
     size_t max_response_bytes;                                // body; 0: no limit
 
-    // Called with the connected socket before anything is sent; < 0 gives the connection up.
+    // Called once for a new connection, before anything is sent on it; < 0 gives it up.
     int (*check_peer)(void *context, int fd, struct pt_error *err);
     // Headers and trailers of the answer, one a call, NUL-terminated.
     void (*on_header)(void *context, const char *name, const char *value);

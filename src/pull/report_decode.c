@@ -302,6 +302,8 @@ int pt_report_decode(const char *json, size_t length, struct pt_report *ret_repo
     if (length > PT_LIMIT_REPORT_BYTES)
         return pt_error_set(err, EMSGSIZE, "the report is larger than %d bytes",
                             PT_LIMIT_REPORT_BYTES);
+    if (length == 0)
+        return pt_error_set(err, EINVAL, "the report is empty");
     if (is_too_deep(json, length))
         return pt_error_set(err, EMSGSIZE, "nested deeper than %d levels", PT_LIMIT_REPORT_DEPTH);
     yyjson_read_err why;

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pull/event.h"
+
+#include "check.h"
+
+#define T INT64_C(1795230245000000000)
+
+static struct pt_layer layers[] = {
+    {.digest = "sha256:cc",
+     .media_type = "m",
+     .total_bytes = 100,
+     .downloaded_bytes = 40,
+     .total_known = true,
+     .phase = PT_LAYER_DOWNLOADING,
+     .started_at = T},
+    {.digest = "sha256:dd",
+     .total_bytes = 100,
+     .downloaded_bytes = 100,
+     .total_known = true,
+     .phase = PT_LAYER_EXISTS,
+     .cached = true},
+};
+static const struct pt_layer_rate rates[] = {{12.7}, {0}};
+static const struct pt_pull pull = {
+    .id = "agent-id",
+    .image_ref = "ghcr.io/acme/app:1",
+    .repository = "ghcr.io/acme/app",
+    .root_digest = "sha256:aa",
+    .phase = PT_PULL_DOWNLOADING,
+    .started_at = T,
+    .total_known = true,
+    .image_ref_exact = true,
+    .layers = layers,
+    .layer_count = 2,
+};
+
+static struct pt_pull_status make_status(void)
+{
+    struct pt_pull_status status = pt_pull_status_make(&pull);
+    status.id = "p1";
+    status.node_name = "node-1";
+    status.layer_rates = rates;
+    status.bytes_per_second = 12.7;
+    return status;
+}
+
+static void check_encoded(int r, struct pt_buffer *text, const char *wanted)
+{
+    assert_int_equal(r, 0);
+    assert_string_equal(text->data, wanted);
+    pt_buffer_finish(text);
+}
+
+static void a_pull_event_holds_the_status(void **state)
+{
+    (void)state;
+    struct pt_pull_status status = make_status();
+    struct pt_waiting_container waiting = {"shop", "web-1", "main", "acme/app:1"};
+    status.eta_seconds = 4.724;
+    status.queued_seconds = 0;
+    status.attempts = 2;
+    status.version = 77;
+    status.waiting = &waiting;
+    status.waiting_count = 1;
+    struct pt_buffer text;
+    pt_buffer_init(&text, 4096);
+    check_encoded(
+        pt_pull_event_encode(PT_EVENT_PULL_PROGRESS, T, &status, false, &text), &text,
+        "{\"schemaVersion\":\"v1\",\"timestamp\":\"2026-11-21T03:04:05.000Z\","
+        "\"type\":\"pull.progress\",\"nodeName\":\"node-1\",\"pull\":{\"id\":\"p1\","
+        "\"nodeName\":\"node-1\",\"imageRef\":\"ghcr.io/acme/app:1\",\"imageRefExact\":true,"
+        "\"registry\":\"ghcr.io\",\"repository\":\"ghcr.io/acme/app\",\"rootDigest\":\"sha256:aa\","
+        "\"phase\":\"downloading\",\"totalBytes\":200,\"downloadedBytes\":140,\"cachedBytes\":100,"
+        "\"bytesPerSec\":12,\"percent\":70,\"layerCount\":2,\"layersDone\":1,\"layersExtracted\":1,"
+        "\"totalKnown\":true,\"etaSeconds\":4.72,\"queuedSeconds\":0,"
+        "\"startedAt\":\"2026-11-21T03:04:05.000Z\",\"attempts\":2,\"version\":77,"
+        "\"pods\":[{\"namespace\":\"shop\",\"podName\":\"web-1\",\"container\":\"main\","
+        "\"image\":\"acme/app:1\"}]}}");
+}
+
+static void layers_come_on_request(void **state)
+{
+    (void)state;
+    struct pt_pull_status status = make_status();
+    struct pt_buffer without, with;
+    pt_buffer_init(&without, 4096);
+    pt_buffer_init(&with, 4096);
+    assert_int_equal(pt_pull_status_encode(&status, false, &without), 0);
+    assert_null(strstr(without.data, "\"layers\""));
+    assert_int_equal(pt_pull_status_encode(&status, true, &with), 0);
+    assert_non_null(strstr(with.data, "\"layers\":[{\"pullId\":\"p1\",\"digest\":\"sha256:cc\""));
+    assert_non_null(strstr(with.data, "\"cached\":true"));
+    pt_buffer_finish(&without);
+    pt_buffer_finish(&with);
+}
+
+static void a_layer_event_holds_one_layer(void **state)
+{
+    (void)state;
+    struct pt_pull_status status = make_status();
+    struct pt_buffer text;
+    pt_buffer_init(&text, 4096);
+    check_encoded(pt_layer_event_encode(PT_EVENT_LAYER_STARTED, T, &status, 0, &text), &text,
+                  "{\"schemaVersion\":\"v1\",\"timestamp\":\"2026-11-21T03:04:05.000Z\","
+                  "\"type\":\"layer.started\",\"nodeName\":\"node-1\",\"layer\":{\"pullId\":\"p1\","
+                  "\"digest\":\"sha256:cc\",\"mediaType\":\"m\",\"totalBytes\":100,"
+                  "\"downloadedBytes\":40,\"totalKnown\":true,\"phase\":\"downloading\","
+                  "\"startedAt\":\"2026-11-21T03:04:05.000Z\",\"bytesPerSec\":12,\"percent\":40}}");
+}
+
+// An agent's words can hold any bytes; what is written stays JSON.
+static void text_that_is_no_utf8_is_cleaned(void **state)
+{
+    (void)state;
+    struct pt_pull bad = {.image_ref = "a\xff\"b", .repository = "h\xff/p", .started_at = T};
+    struct pt_pull_status status = pt_pull_status_make(&bad);
+    struct pt_buffer text;
+    pt_buffer_init(&text, 4096);
+    assert_int_equal(pt_pull_status_encode(&status, true, &text), 0);
+    assert_non_null(strstr(text.data, "\"imageRef\":\"a?\\\"b\""));
+    assert_non_null(strstr(text.data, "\"repository\":\"h?/p\""));
+    pt_buffer_finish(&text);
+}
+
+static void types_have_the_names_of_the_wire(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"pull.started",   "pull.progress", "pull.completed",
+                                        "pull.failed",    "layer.started", "layer.progress",
+                                        "layer.completed"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        assert_string_equal(pt_event_type_name((enum pt_event_type)i), names[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pull_event_holds_the_status),
+        cmocka_unit_test(layers_come_on_request),
+        cmocka_unit_test(a_layer_event_holds_one_layer),
+        cmocka_unit_test(text_that_is_no_utf8_is_cleaned),
+        cmocka_unit_test(types_have_the_names_of_the_wire),
+    };
+    return cmocka_run_group_tests_name("event", tests, NULL, NULL);
+}

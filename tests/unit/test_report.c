@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/limits.h"
+#include "pull/report.h"
+
+#include "check.h"
+
+#include <stdlib.h>
+
+#define HEAD "\"nodeName\":\"node-1\",\"timestamp\":\"2026-11-21T03:04:05.678Z\""
+
+static const char full[] =
+    "{" HEAD ",\"agentVersion\":\"1.2.3\",\"runtime\":{\"name\":\"containerd\",\"version\":"
+    "\"1.6.20\"},\"intervalMs\":1000,\"pulls\":[{\"id\":\"abc\",\"imageRef\":\"ghcr.io/acme/"
+    "app:1\","
+    "\"repository\":\"ghcr.io/acme/app\",\"rootDigest\":\"sha256:aa\",\"manifestDigest\":"
+    "\"sha256:bb\",\"namespace\":\"k8s.io\",\"phase\":\"failed\",\"error\":\"it broke\","
+    "\"startedAt\":\"2026-11-21T03:04:00.000Z\",\"completedAt\":\"2026-11-21T03:04:05.000Z\","
+    "\"totalKnown\":true,\"imageRefExact\":true,\"layers\":[{\"digest\":\"sha256:cc\","
+    "\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"totalBytes\":100,"
+    "\"downloadedBytes\":40,\"totalKnown\":true,\"phase\":\"downloading\",\"startedAt\":"
+    "\"2026-11-21T03:04:01.000Z\"},{\"digest\":\"sha256:dd\",\"totalBytes\":7,"
+    "\"downloadedBytes\":7,\"totalKnown\":true,\"phase\":\"exists\",\"cached\":true}]}]}";
+
+static int decode(const char *json, struct pt_report *report, struct pt_error *err)
+{
+    *err = (struct pt_error){0};
+    // A copy of the exact size, so that a sanitizer sees a read behind its end.
+    size_t length = strlen(json);
+    char *copy = malloc(length + (length == 0));
+    memcpy(copy, json, length);
+    int r = pt_report_decode(copy, length, report, err);
+    free(copy);
+    return r;
+}
+
+static void decodes_every_field(void **state)
+{
+    (void)state;
+    struct pt_report report;
+    struct pt_error err;
+    assert_int_equal(decode(full, &report, &err), 0);
+    assert_string_equal(report.node_name, "node-1");
+    assert_int_equal(report.timestamp, INT64_C(1795230245678000000));
+    assert_string_equal(report.agent_version, "1.2.3");
+    assert_string_equal(report.runtime_name, "containerd");
+    assert_string_equal(report.runtime_version, "1.6.20");
+    assert_int_equal(report.interval_ms, 1000);
+    assert_int_equal(report.pull_count, 1);
+    const struct pt_pull *pull = &report.pulls[0];
+    assert_string_equal(pull->id, "abc");
+    assert_string_equal(pull->image_ref, "ghcr.io/acme/app:1");
+    assert_string_equal(pull->repository, "ghcr.io/acme/app");
+    assert_string_equal(pull->root_digest, "sha256:aa");
+    assert_string_equal(pull->manifest_digest, "sha256:bb");
+    assert_string_equal(pull->containerd_namespace, "k8s.io");
+    assert_int_equal(pull->phase, PT_PULL_FAILED);
+    assert_string_equal(pull->error, "it broke");
+    assert_int_equal(pull->completed_at - pull->started_at, INT64_C(5000000000));
+    assert_true(pull->total_known);
+    assert_true(pull->image_ref_exact);
+    assert_int_equal(pull->layer_count, 2);
+    assert_string_equal(pull->layers[0].digest, "sha256:cc");
+    assert_int_equal(pull->layers[0].downloaded_bytes, 40);
+    assert_int_equal(pull->layers[0].phase, PT_LAYER_DOWNLOADING);
+    assert_int_equal(pull->layers[0].completed_at, 0);
+    assert_true(pull->layers[1].cached);
+    assert_null(pull->layers[1].media_type);
+    pt_report_finish(&report);
+}
+
+static void encoding_what_was_decoded_changes_nothing(void **state)
+{
+    (void)state;
+    struct pt_report report;
+    struct pt_error err;
+    struct pt_buffer text;
+    pt_buffer_init(&text, PT_LIMIT_REPORT_BYTES);
+    assert_int_equal(decode(full, &report, &err), 0);
+    assert_int_equal(pt_report_encode(&report, &text), 0);
+    assert_string_equal(text.data, full);
+    pt_report_finish(&report);
+    pt_buffer_finish(&text);
+}
+
+// An agent of the v1 format sends the contract's bold fields only.
+static void accepts_the_plain_v1_format(void **state)
+{
+    (void)state;
+    static const char *const accepted[] = {
+        "{" HEAD ",\"pulls\":[]}",
+        "{" HEAD "}",
+        "{" HEAD ",\"pulls\":null}",
+        "{" HEAD ",\"pulls\":[{\"imageRef\":\"layer-sha256:ab\",\"startedAt\":"
+        "\"2026-11-21T03:04:00Z\",\"totalKnown\":false,\"layers\":[{\"digest\":\"sha256:ab\","
+        "\"totalBytes\":0,\"downloadedBytes\":12,\"totalKnown\":false}]}]}",
+        "{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"startedAt\":\"0001-01-01T00:00:00Z\","
+        "\"totalKnown\":false,\"layers\":null}]}",
+        "{" HEAD ",\"unknown\":{\"deep\":[[[[]]]]},\"pulls\":[]}",
+    };
+    for (size_t i = 0; i < COUNT_OF(accepted); i++) {
+        struct pt_report report;
+        struct pt_error err;
+        int r = decode(accepted[i], &report, &err);
+        if (r < 0)
+            fail_msg("%s: %s", accepted[i], err.message);
+        if (report.pull_count)
+            assert_int_equal(report.pulls[0].phase, PT_PULL_UNKNOWN);
+        pt_report_finish(&report);
+    }
+}
+
+static void refuses_with_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        const char *message;
+    } cases[] = {
+        {"", "the report is empty"},
+        {"[]", "the report must be a JSON object"},
+        {"{\"timestamp\":\"2026-11-21T03:04:05Z\",\"pulls\":[]}", "nodeName: missing"},
+        {"{\"nodeName\":\"\",\"timestamp\":\"2026-11-21T03:04:05Z\"}", "nodeName: missing"},
+        {"{\"nodeName\":7}", "nodeName: must be a string"},
+        {"{\"nodeName\":\"a b\",\"timestamp\":\"2026-11-21T03:04:05Z\"}",
+         "nodeName: must be a DNS name: letters, digits, '-' and '.'"},
+        {"{\"nodeName\":\"a\"}", "timestamp: missing"},
+        {"{\"nodeName\":\"a\",\"timestamp\":\"yesterday\"}", "timestamp: must be an RFC 3339 time"},
+        {"{" HEAD ",\"pulls\":{}}", "pulls: must be an array"},
+        {"{" HEAD ",\"pulls\":[7]}", "pulls[0]: must be an object"},
+        {"{" HEAD ",\"pulls\":[{\"layers\":[]}]}", "pulls[0]: imageRef: missing"},
+        {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":7}]}",
+         "pulls[0]: layers: must be an array"},
+        {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[{}]}]}",
+         "pulls[0]: layers[0]: digest: missing"},
+        {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[7]}]}",
+         "pulls[0]: layers[0]: must be an object"},
+        {"{" HEAD
+         ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[{\"digest\":\"d\",\"totalBytes\":-1}]}]}",
+         "pulls[0]: layers[0]: totalBytes: must be a whole number, 0 or more"},
+        {"{" HEAD
+         ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[{\"digest\":\"d\",\"totalBytes\":1.5}]}]}",
+         "pulls[0]: layers[0]: totalBytes: must be a whole number, 0 or more"},
+        {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[{\"digest\":\"d\",\"totalBytes\":"
+         "9223372036854775807}]}]}",
+         "pulls[0]: layers[0]: totalBytes: must be a whole number, 0 or more"},
+        {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"totalKnown\":\"yes\"}]}",
+         "pulls[0]: totalKnown: must be true or false"},
+        {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\\u0000b\"}]}",
+         "pulls[0]: imageRef: holds a NUL character"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_report report;
+        struct pt_error err;
+        check_int(cases[i].json, decode(cases[i].json, &report, &err), -EINVAL);
+        check_text(cases[i].json, err.message, cases[i].message);
+    }
+}
+
+static void refuses_text_that_is_no_utf8(void **state)
+{
+    (void)state;
+    struct pt_report report;
+    struct pt_error err;
+    assert_int_equal(decode("{" HEAD ",\"pulls\":[{\"imageRef\":\"a\xff\"}]}", &report, &err),
+                     -EINVAL);
+    assert_non_null(strstr(err.message, "invalid JSON"));
+}
+
+// Fills text with `count` copies of a piece between a head and a tail.
+static char *repeat(const char *head, const char *piece, int count, const char *tail)
+{
+    struct pt_buffer text;
+    pt_buffer_init(&text, 4 * PT_LIMIT_REPORT_BYTES);
+    pt_buffer_append_text(&text, head);
+    for (int i = 0; i < count; i++)
+        pt_buffer_append_text(&text, piece);
+    assert_int_equal(pt_buffer_append_text(&text, tail), 0);
+    return text.data;
+}
+
+static void refuses_what_passes_a_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *piece;
+        int count;
+        const char *tail;
+        const char *message;
+    } cases[] = {
+        {"{" HEAD ",\"x\":", "[", 16, "", "nested deeper than 16 levels"},
+        {"{" HEAD ",\"pulls\":[{}", ",{}", PT_LIMIT_PULLS_PER_REPORT, "]}",
+         "pulls: more than 2000"},
+        {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[{}", ",{}", PT_LIMIT_LAYERS_PER_PULL,
+         "]}]}", "pulls[0]: layers: more than 512"},
+        {"{\"nodeName\":\"", "n", 254, "\"}", "nodeName: longer than 253 bytes"},
+        {"{" HEAD ",\"pulls\":[{\"imageRef\":\"", "n", 1025, "\"}]}",
+         "pulls[0]: imageRef: longer than 1024 bytes"},
+        {"{" HEAD ",\"x\":\"", "n", PT_LIMIT_REPORT_BYTES, "\"}",
+         "the report is larger than 1048576 bytes"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *json = repeat(cases[i].head, cases[i].piece, cases[i].count, cases[i].tail);
+        struct pt_report report;
+        struct pt_error err;
+        check_int(cases[i].message, decode(json, &report, &err), -EMSGSIZE);
+        check_text("message", err.message, cases[i].message);
+        free(json);
+    }
+}
+
+// Brackets inside text are no nesting.
+static void depth_respects_quotes(void **state)
+{
+    (void)state;
+    char *json = repeat("{" HEAD ",\"x\":\"\\\"", "[{", 100, "\",\"pulls\":[]}");
+    struct pt_report report;
+    struct pt_error err;
+    assert_int_equal(decode(json, &report, &err), 0);
+    pt_report_finish(&report);
+    free(json);
+}
+
+static void encoding_keeps_to_the_maximum(void **state)
+{
+    (void)state;
+    struct pt_report report = {.node_name = "n", .timestamp = 1};
+    struct pt_buffer text;
+    pt_buffer_init(&text, 10);
+    assert_int_equal(pt_report_encode(&report, &text), -EMSGSIZE);
+    pt_buffer_finish(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decodes_every_field),
+        cmocka_unit_test(encoding_what_was_decoded_changes_nothing),
+        cmocka_unit_test(accepts_the_plain_v1_format),
+        cmocka_unit_test(refuses_with_words),
+        cmocka_unit_test(refuses_text_that_is_no_utf8),
+        cmocka_unit_test(refuses_what_passes_a_limit),
+        cmocka_unit_test(depth_respects_quotes),
+        cmocka_unit_test(encoding_keeps_to_the_maximum),
+    };
+    return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}

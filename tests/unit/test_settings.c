@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/clock.h"
+#include "base/settings.h"
+
+#include "check.h"
+
+#include <stdlib.h>
+
+static const char *text;
+static const char *url;
+static int64_t duration;
+static int64_t count;
+static struct pt_address address;
+static enum pt_log_level level;
+
+static const struct pt_setting settings[] = {
+    {"PT_T_TEXT", PT_SETTING_TEXT, &text, "hello", "a text", 0, 0},
+    {"PT_T_URL", PT_SETTING_URL, &url, "", "a URL", 0, 0},
+    {"PT_T_DURATION", PT_SETTING_DURATION, &duration, "1s", "a time", 100 * PT_NS_PER_MS,
+     3600 * PT_NS_PER_S},
+    {"PT_T_COUNT", PT_SETTING_COUNT, &count, "10", "a number", 1, 100},
+    {"PT_T_ADDRESS", PT_SETTING_ADDRESS, &address, ":8080", "an address", 0, 0},
+    {"PT_T_LEVEL", PT_SETTING_LOG_LEVEL, &level, "info", "a level", 0, 0},
+};
+
+// One variable of the environment in each case.
+static const char *set_name;
+static const char *set_value;
+
+static char *fake_getenv(const char *name)
+{
+    return set_name && strcmp(name, set_name) == 0 ? (char *)set_value : NULL;
+}
+
+static int load(const char *name, const char *value, struct pt_error *err)
+{
+    set_name = name;
+    set_value = value;
+    return pt_settings_load(settings, COUNT_OF(settings), fake_getenv, err);
+}
+
+static void defaults_when_unset_or_empty(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    assert_int_equal(load(NULL, NULL, &err), 0);
+    assert_string_equal(text, "hello");
+    assert_string_equal(url, "");
+    assert_int_equal(duration, PT_NS_PER_S);
+    assert_int_equal(count, 10);
+    assert_string_equal(address.host, "");
+    assert_int_equal(address.port, 8080);
+    assert_int_equal(level, PT_LOG_INFO);
+    assert_int_equal(load("PT_T_COUNT", "", &err), 0);
+    assert_int_equal(count, 10);
+}
+
+static void reads_what_is_set(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    assert_int_equal(load("PT_T_DURATION", "1m30s", &err), 0);
+    assert_int_equal(duration, 90 * PT_NS_PER_S);
+    assert_int_equal(load("PT_T_ADDRESS", "[::1]:9", &err), 0);
+    assert_string_equal(address.host, "::1");
+    assert_int_equal(address.port, 9);
+    assert_int_equal(load("PT_T_LEVEL", "debug", &err), 0);
+    assert_int_equal(level, PT_LOG_DEBUG);
+    assert_int_equal(load("PT_T_URL", "https://pulltrace.monitoring:8080", &err), 0);
+    assert_string_equal(url, "https://pulltrace.monitoring:8080");
+}
+
+static void refuses_with_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *value;
+        const char *message;
+    } cases[] = {
+        {"PT_T_DURATION", "30",
+         "PT_T_DURATION=30: expected a duration such as 500ms, 30s, 1m30s or 2h"},
+        {"PT_T_DURATION", "1ms", "PT_T_DURATION=1ms: must be between 100ms and 1h"},
+        {"PT_T_COUNT", "101", "PT_T_COUNT=101: must be between 1 and 100"},
+        {"PT_T_COUNT", "-1", "PT_T_COUNT=-1: expected a whole number"},
+        {"PT_T_COUNT", "1e3", "PT_T_COUNT=1e3: expected a whole number"},
+        {"PT_T_COUNT", "99999999999999999999",
+         "PT_T_COUNT=99999999999999999999: expected a whole number"},
+        {"PT_T_LEVEL", "loud", "PT_T_LEVEL=loud: expected debug, info, warn or error"},
+        {"PT_T_URL", "pulltrace:8080",
+         "PT_T_URL=pulltrace:8080: expected a URL such as http://pulltrace:8080"},
+        {"PT_T_URL", "http://", "PT_T_URL=http://: expected a URL such as http://pulltrace:8080"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_error err = {0};
+        check_int(cases[i].value, load(cases[i].name, cases[i].value, &err), -EINVAL);
+        check_text(cases[i].value, err.message, cases[i].message);
+    }
+}
+
+static void addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *host; // NULL: refused
+        int port;
+    } cases[] = {
+        {":8080", "", 8080},
+        {"127.0.0.1:80", "127.0.0.1", 80},
+        {"localhost:1", "localhost", 1},
+        {"[::]:65535", "::", 65535},
+        {"8080", NULL, 0},
+        {"host:", NULL, 0},
+        {"host:0", NULL, 0},
+        {"host:65536", NULL, 0},
+        {"::1:80", NULL, 0},
+        {"host:+80", NULL, 0},
+        {"host:80x", NULL, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_address got = {0};
+        int r = pt_address_parse(cases[i].text, &got);
+        check_int(cases[i].text, r, cases[i].host ? 0 : -EINVAL);
+        check_text(cases[i].text, got.host, cases[i].host ? cases[i].host : "");
+        check_int(cases[i].text, got.port, cases[i].port);
+    }
+}
+
+static void help_names_every_setting(void **state)
+{
+    (void)state;
+    char *printed = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&printed, &length);
+    pt_settings_print(out, settings, COUNT_OF(settings));
+    fclose(out);
+    for (size_t i = 0; i < COUNT_OF(settings); i++)
+        assert_non_null(strstr(printed, settings[i].name));
+    assert_non_null(strstr(printed, "(default: 1s)"));
+    free(printed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_when_unset_or_empty), cmocka_unit_test(reads_what_is_set),
+        cmocka_unit_test(refuses_with_words),           cmocka_unit_test(addresses),
+        cmocka_unit_test(help_names_every_setting),
+    };
+    return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
+}
