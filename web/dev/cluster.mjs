@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** An invented cluster whose pulls go on in steps: what the page sees without a server. */
+
+const MB = 1024 * 1024;
+
+const IMAGES = [
+  [
+    'ghcr.io/acme/recommender-gpu:2026.11.3',
+    [31, 402, 1900, 211, 18, 3400, 1700, 0.02],
+    'ml',
+    'recommender-7f9c',
+  ],
+  ['docker.io/library/nginx:1.29', [28, 33, 0.001, 7.2], 'shop', 'web-5d8f'],
+  [
+    'registry.k8s.io/ingress-nginx/controller:v1.14.0',
+    [3, 12, 22, 9, 14, 2, 30, 8, 1.5],
+    'infra',
+    'ingress-ctl',
+  ],
+  ['quay.io/prometheus/prometheus:v3.5.0', [0.7, 1.2, 49, 44, 0.01, 0.3, 12], 'monitoring', 'prom'],
+  ['harbor.corp.lan/payments/ledger:4.18.2', [29, 140, 88, 104], 'payments', 'ledger-6b7d'],
+  ['docker.io/bitnami/postgresql:17', [62, 41], 'shop', 'db'],
+  ['docker.io/library/redis:8.2', [28, 2, 18], 'shop', 'cache'],
+  ['ghcr.io/acme/frontend:1.204.0', [29, 44, 71, 33, 11], 'shop', 'front-66cd'],
+  [
+    'registry.example.internal:5000/a-team/with-a-very-long-name/and-a-deep-path/service-that-nobody-shortened:2026-11-21-build.48151623',
+    [120, 80, 9],
+    'a-namespace-with-a-long-name',
+    'service-that-nobody-shortened-85f6c7d9b8',
+  ],
+];
+
+function digest(random) {
+  let hex = '';
+  while (hex.length < 64) hex += Math.floor(random() * 16).toString(16);
+  return `sha256:${hex}`;
+}
+
+/** Small and repeatable: https://en.wikipedia.org/wiki/Linear_congruential_generator */
+function generator(seed) {
+  let state = seed >>> 0;
+  return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+}
+
+export class Cluster {
+  /** `pulls` stay active at a time, over `nodes`; `failures` and `stalls` are shares of them. */
+  constructor({ pulls = 40, nodes = 20, failures = 0.06, stalls = 0.05, seed = 1 } = {}) {
+    this.random = generator(seed);
+    this.options = { pulls, nodes, failures, stalls };
+    this.pulls = new Map();
+    this.startedAt = Date.now();
+    this.version = 0;
+    this.serial = 0;
+    this.layers = IMAGES.map(([, sizes]) =>
+      sizes.map((mb) => ({ digest: digest(this.random), bytes: Math.ceil(mb * MB) })),
+    );
+    while (this.pulls.size < pulls) this.begin(Date.now() - this.random() * 60_000, true);
+  }
+
+  nodeName(index) {
+    return index % 25 === 24
+      ? `gpu-a100-${String(index).padStart(2, '0')}`
+      : `worker-${String(index).padStart(3, '0')}`;
+  }
+
+  begin(startedAt, underWay = false) {
+    const { random } = this;
+    const which = Math.floor(random() * IMAGES.length);
+    const [imageRef, , namespace, name] = IMAGES[which];
+    const kind = random();
+    const { failures, stalls } = this.options;
+    const id = `fake-${++this.serial}`;
+    const suffix = () =>
+      Math.floor(random() * 36 ** 5)
+        .toString(36)
+        .padStart(5, '0');
+    const podCount = random() < 0.7 ? 1 : Math.ceil(random() * 12);
+    const pull = {
+      id,
+      nodeName: this.nodeName(Math.floor(random() * this.options.nodes)),
+      imageRef,
+      startedAt,
+      fate:
+        kind < failures
+          ? 'fail'
+          : kind < failures + stalls
+            ? 'stall'
+            : kind < failures + stalls + 0.04
+              ? 'queue'
+              : 'finish',
+      rate: (4 + random() * 80) * MB,
+      pods: Array.from({ length: podCount }, () => ({
+        namespace,
+        podName: `${name}-${suffix()}`,
+        container: 'main',
+        image: imageRef,
+      })),
+      layers: this.layers[which].map(({ digest: name, bytes }, index) => {
+        const cached = index === 0 && random() < 0.6;
+        return { digest: name, bytes, done: cached ? bytes : 0, cached, startedAt, extracted: 0 };
+      }),
+      manifest: digest(random),
+      stalledSince: undefined,
+    };
+    this.pulls.set(id, pull);
+    if (underWay) this.advance(pull, Date.now(), 1 + random() * 20);
+    else this.touch(pull, 'pull.started');
+    return pull;
+  }
+
+  touch(pull, type) {
+    pull.version = ++this.version;
+    pull.type = type;
+  }
+
+  /** One report interval of one pull. */
+  advance(pull, now, seconds) {
+    if (pull.completedAt !== undefined) return;
+    this.touch(pull, 'pull.progress');
+    if (pull.fate === 'queue') {
+      if (this.random() < 0.02 * seconds) pull.fate = 'finish';
+      return;
+    }
+    const loaded = pull.layers.reduce((sum, layer) => sum + layer.done, 0);
+    const total = pull.layers.reduce((sum, layer) => sum + layer.bytes, 0);
+    if (pull.fate === 'fail' && (loaded / total > 0.3 || this.random() < 0.3)) {
+      Object.assign(pull, {
+        completedAt: now,
+        attempts: 1 + Math.floor(this.random() * 6),
+        backoffSeconds: 160,
+      });
+      this.touch(pull, 'pull.failed');
+      return;
+    }
+    if (pull.fate === 'stall' && loaded / total > 0.15) {
+      pull.stalledSince ??= now;
+      return;
+    }
+    let budget = pull.rate * seconds * (0.7 + this.random() * 0.6);
+    const open = pull.layers.filter((layer) => layer.done < layer.bytes).slice(0, 3);
+    for (const layer of open) {
+      layer.begunAt ??= now - seconds * 1000;
+      const part = Math.min(layer.bytes - layer.done, budget / open.length);
+      layer.done += Math.ceil(part);
+      layer.rate = part / seconds;
+      budget -= part;
+      if (layer.done >= layer.bytes) layer.completedAt = now;
+    }
+    const next = pull.layers.find((layer) => !layer.cached && layer.extractedAt === undefined);
+    if (next?.completedAt !== undefined) {
+      next.extractStartedAt ??= now - seconds * 500;
+      next.extracted += 60 * MB * seconds;
+      if (next.extracted >= next.bytes) next.extractedAt = now;
+    }
+    if (next === undefined) {
+      pull.completedAt = now;
+      this.touch(pull, 'pull.completed');
+    }
+  }
+
+  /** Forgets what ended two minutes ago; new pulls take the place of the finished. */
+  refill(now) {
+    let active = 0;
+    for (const pull of this.pulls.values()) {
+      if (pull.completedAt === undefined) active++;
+      else if (now - pull.completedAt > 120_000) this.pulls.delete(pull.id);
+    }
+    while (active++ < this.options.pulls) this.begin(now);
+  }
+
+  changedSince(version) {
+    return [...this.pulls.values()].filter((pull) => pull.version > version);
+  }
+
+  /** A PullStatus as the server sends it. */
+  status(pull, withLayers) {
+    const time = (at) => (at === undefined ? undefined : new Date(at).toISOString());
+    const sum = (of) => pull.layers.reduce((all, layer) => all + of(layer), 0);
+    const totalBytes = sum((layer) => layer.bytes);
+    const downloadedBytes = sum((layer) => layer.done);
+    const stalled = pull.stalledSince !== undefined;
+    const failed = pull.completedAt !== undefined && pull.fate === 'fail';
+    const phase = failed
+      ? 'failed'
+      : pull.completedAt !== undefined
+        ? 'completed'
+        : pull.fate === 'queue'
+          ? 'queued'
+          : downloadedBytes >= totalBytes
+            ? 'extracting'
+            : 'downloading';
+    const bytesPerSec =
+      stalled || phase !== 'downloading'
+        ? 0
+        : sum((layer) => (layer.completedAt === undefined ? (layer.rate ?? 0) : 0));
+    const eta =
+      phase === 'downloading' && bytesPerSec > 0
+        ? (totalBytes - downloadedBytes) / bytesPerSec
+        : undefined;
+    const extracted = sum((layer) =>
+      layer.extractedAt === undefined || layer.cached ? 0 : layer.bytes,
+    );
+    return {
+      id: pull.id,
+      nodeName: pull.nodeName,
+      imageRef: pull.imageRef,
+      totalBytes,
+      downloadedBytes,
+      bytesPerSec: Math.round(bytesPerSec),
+      etaSeconds: eta,
+      readyEtaSeconds:
+        phase === 'extracting' ? 1 + (totalBytes - extracted) / (60 * MB) : eta && eta * 1.2,
+      percent: (100 * downloadedBytes) / totalBytes,
+      layerCount: pull.layers.length,
+      layersDone: pull.layers.filter((layer) => layer.done >= layer.bytes).length,
+      layersExtracted: pull.layers.filter(
+        (layer) => layer.cached || layer.extractedAt !== undefined,
+      ).length,
+      startedAt: time(pull.startedAt),
+      completedAt: time(pull.completedAt),
+      error: failed
+        ? `failed to resolve reference "${pull.imageRef}": ${pull.imageRef}: not found`
+        : undefined,
+      errorClass: failed ? 'not_found' : undefined,
+      attempts: failed ? pull.attempts : undefined,
+      backoffSeconds: failed ? pull.backoffSeconds : undefined,
+      pods: pull.pods,
+      totalKnown: phase !== 'queued',
+      phase,
+      cachedBytes: sum((layer) => (layer.cached ? layer.bytes : 0)),
+      extractedBytes: extracted,
+      stalledSeconds: stalled ? Math.round((Date.now() - pull.stalledSince) / 1000) : undefined,
+      manifestDigest: pull.manifest,
+      version: pull.version,
+      layers: withLayers
+        ? pull.layers.map((layer) => this.layerStatus(pull, layer, time))
+        : undefined,
+    };
+  }
+
+  layerStatus(pull, layer, time) {
+    const phase = layer.cached
+      ? 'exists'
+      : layer.extractedAt !== undefined
+        ? 'done'
+        : layer.extractStartedAt !== undefined
+          ? 'extracting'
+          : layer.done >= layer.bytes
+            ? 'downloaded'
+            : layer.begunAt !== undefined
+              ? 'downloading'
+              : 'queued';
+    return {
+      pullId: pull.id,
+      digest: layer.digest,
+      totalBytes: layer.bytes,
+      downloadedBytes: layer.done,
+      bytesPerSec:
+        phase === 'downloading' && pull.stalledSince === undefined ? Math.round(layer.rate) : 0,
+      percent: (100 * layer.done) / layer.bytes,
+      startedAt: time(layer.begunAt ?? pull.startedAt),
+      completedAt: time(layer.completedAt),
+      extractStartedAt: time(layer.extractStartedAt),
+      extractCompletedAt: time(layer.extractedAt),
+      totalKnown: true,
+      phase,
+      cached: layer.cached,
+    };
+  }
+
+  summary() {
+    const active = [...this.pulls.values()].filter((pull) => pull.completedAt === undefined).length;
+    return {
+      activePulls: active,
+      nodesReporting: Math.max(0, this.options.nodes - 1),
+      nodesSilent: this.options.nodes > 1 ? 1 : 0,
+      serverVersion: 'fake',
+      startedAt: new Date(this.startedAt).toISOString(),
+      now: new Date().toISOString(),
+    };
+  }
+
+  nodes() {
+    return Array.from({ length: this.options.nodes }, (_, index) => {
+      const nodeName = this.nodeName(index);
+      const here = [...this.pulls.values()].filter(
+        (pull) => pull.nodeName === nodeName && pull.completedAt === undefined,
+      );
+      const silent = index === 3;
+      return {
+        nodeName,
+        agentVersion: '1.0.0',
+        runtimeName: 'containerd',
+        runtimeVersion: index % 2 === 0 ? '2.1.4' : '1.7.27',
+        lastReportAt: new Date(Date.now() - (silent ? 190_000 : 400)).toISOString(),
+        silent,
+        activePulls: here.length,
+        bytesPerSec: here.reduce((sum, pull) => sum + this.status(pull, false).bytesPerSec, 0),
+      };
+    });
+  }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useWindowVirtualizer } from '@tanstack/react-virtual';
+import { useLayoutEffect, useMemo, useRef, useState } from 'react';
+import {
+  NONE,
+  UNIT_NOTE,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPercent,
+  formatRate,
+} from '../../lib/format';
+import { useSlice } from '../../state/context';
+import { type Rollout, rolloutsOf } from '../../state/rollouts';
+import type { ChangeUrl } from '../../state/urlState';
+import { EmptyState } from '../../ui/EmptyState';
+import { ImageName } from '../../ui/ImageName';
+import './ImagesPage.css';
+
+/** One row an image: how far its way to all nodes is. */
+export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
+  const { pulls } = useSlice('pulls');
+  const rollouts = useMemo(() => rolloutsOf(pulls.values()), [pulls]);
+  const body = useRef<HTMLDivElement>(null);
+  const [margin, setMargin] = useState(0);
+  useLayoutEffect(() => {
+    setMargin((body.current?.getBoundingClientRect().top ?? 0) + window.scrollY);
+  }, [rollouts.length === 0]);
+  const virtualizer = useWindowVirtualizer({
+    count: rollouts.length,
+    estimateSize: () => 48,
+    getItemKey: (index) => rollouts[index]?.reference ?? index,
+    overscan: 6,
+    scrollMargin: margin,
+  });
+
+  return (
+    <>
+      <h1 className="page-title">
+        Images <span className="dim">being rolled out, and those of the last 30 minutes</span>
+      </h1>
+      {rollouts.length === 0 ? (
+        <EmptyState title="No image is being pulled">
+          <p>An image that several nodes pull becomes one row here.</p>
+        </EmptyState>
+      ) : (
+        <div
+          className="image-table surface"
+          role="table"
+          aria-label="Images"
+          aria-rowcount={rollouts.length + 1}
+        >
+          <div role="rowgroup" className="image-header">
+            <div role="row" className="image-columns" aria-rowindex={1}>
+              <div role="columnheader">Image</div>
+              <div role="columnheader">Nodes</div>
+              <div role="columnheader" className="num">
+                Done
+              </div>
+              <div role="columnheader" className="num">
+                Active
+              </div>
+              <div role="columnheader" className="num">
+                Failed
+              </div>
+              <div role="columnheader" className="num">
+                Waiting pods
+              </div>
+              <div role="columnheader" className="num">
+                Size
+              </div>
+              <div role="columnheader" className="num">
+                Speed
+              </div>
+              <div role="columnheader">Slowest node</div>
+              <div role="columnheader" className="num">
+                All ready in
+              </div>
+            </div>
+          </div>
+          <div
+            role="rowgroup"
+            ref={body}
+            className="image-body"
+            style={{ height: `${virtualizer.getTotalSize()}px` }}
+          >
+            {virtualizer.getVirtualItems().map((row) => {
+              const rollout = rollouts[row.index];
+              if (rollout === undefined) return null;
+              return (
+                <div
+                  key={row.key}
+                  role="row"
+                  aria-rowindex={row.index + 2}
+                  className="image-columns image-row"
+                  style={{ transform: `translateY(${row.start - margin}px)` }}
+                >
+                  <RolloutCells rollout={rollout} onUrl={onUrl} />
+                </div>
+              );
+            })}
+          </div>
+        </div>
+      )}
+    </>
+  );
+}
+
+function RolloutCells({ rollout, onUrl }: { rollout: Rollout; onUrl: ChangeUrl }) {
+  const { reference, slowest } = rollout;
+  const show = (query: string) => onUrl({ page: 'live', query });
+  return (
+    <>
+      <div role="cell">
+        <button
+          type="button"
+          className="image-link"
+          onClick={() => show(`image:${reference}`)}
+          aria-label={`Show the pulls of ${reference}`}
+        >
+          <ImageName reference={reference} />
+        </button>
+      </div>
+      <div role="cell" className="image-nodes">
+        <NodesBar rollout={rollout} />
+        <span className="dim">
+          {formatCount(rollout.done)} of {formatCount(rollout.nodes)}
+        </span>
+      </div>
+      <Figure value={rollout.done} />
+      <Figure value={rollout.active + rollout.queued} />
+      <div role="cell" className="num">
+        {rollout.failed === 0 ? (
+          <span className="dim">{NONE}</span>
+        ) : (
+          <button
+            type="button"
+            className="image-link failed"
+            aria-label={`Show the ${rollout.failed} failed pulls of ${reference}`}
+            onClick={() => show(`image:${reference} status:failed`)}
+          >
+            {formatCount(rollout.failed)}
+          </button>
+        )}
+      </div>
+      <Figure value={rollout.waitingPods} />
+      <div role="cell" className="num dim" title={UNIT_NOTE}>
+        {rollout.sizeBytes > 0 ? formatBytes(rollout.sizeBytes) : NONE}
+      </div>
+      <div role="cell" className="num" title={UNIT_NOTE}>
+        {rollout.bytesPerSec > 0 ? formatRate(rollout.bytesPerSec) : NONE}
+      </div>
+      <div role="cell" className="ellipsis dim">
+        {slowest === undefined ? NONE : `${slowest.nodeName} · ${formatPercent(slowest.percent)}`}
+      </div>
+      <div role="cell" className="num">
+        {rollout.readySeconds === undefined ? (
+          <span className="dim">{rollout.done === rollout.nodes ? 'ready' : NONE}</span>
+        ) : (
+          <strong>{formatDuration(Math.max(1, rollout.readySeconds))}</strong>
+        )}
+      </div>
+    </>
+  );
+}
+
+function Figure({ value }: { value: number }) {
+  return (
+    <div role="cell" className={value === 0 ? 'num dim' : 'num'}>
+      {value === 0 ? NONE : formatCount(value)}
+    </div>
+  );
+}
+
+/** Done, active and failed nodes as shares of all; the rest waits. */
+function NodesBar({ rollout }: { rollout: Rollout }) {
+  const share = (count: number) => `${(count / rollout.nodes) * 100}%`;
+  return (
+    <div
+      className="nodes-bar"
+      role="img"
+      aria-label={`${rollout.done} of ${rollout.nodes} nodes done, ${rollout.active} active, ${rollout.failed} failed, ${rollout.queued} queued`}
+    >
+      <span className="is-done" style={{ width: share(rollout.done) }} />
+      <span className="is-active" style={{ width: share(rollout.active) }} />
+      <span className="is-failed" style={{ width: share(rollout.failed) }} />
+    </div>
+  );
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
+import { useSlice } from '../../state/context';
+import { overviewOf } from '../../state/overview';
+import { type Query, compileQuery, formatQuery, isEmpty, parseQuery } from '../../state/query';
+import type { ChangeUrl, UrlState } from '../../state/urlState';
+import { type Group, createViewSelector } from '../../state/view';
+import { Segmented } from '../../ui/Segmented';
+import { useNow } from '../../ui/useNow';
+import { NoMatch, NothingYet } from './EmptyStates';
+import './LivePage.css';
+import { PullTable } from './PullTable';
+import { SearchField, useSearchKey } from './SearchField';
+import { SummaryStrip } from './SummaryStrip';
+
+const GROUP_OPTIONS: readonly { value: Group; label: string }[] = [
+  { value: 'none', label: 'No grouping' },
+  { value: 'image', label: 'Image' },
+  { value: 'node', label: 'Node' },
+  { value: 'namespace', label: 'Namespace' },
+];
+
+interface LivePageProps {
+  url: UrlState;
+  onUrl: ChangeUrl;
+}
+
+export function LivePage({ url, onUrl }: LivePageProps) {
+  const { pulls } = useSlice('pulls');
+  const throughput = useSlice('throughput');
+  const summary = useSlice('summary');
+  const connection = useSlice('connection');
+  const now = useNow();
+  const input = useRef<HTMLInputElement>(null);
+  const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
+  const [select] = useState(createViewSelector);
+
+  const query = useMemo(() => parseQuery(url.query), [url.query]);
+  // Typing stays fluent: the table follows a moment later if it must.
+  const wanted = useDeferredValue(query);
+  const matches = useMemo(() => compileQuery(wanted), [wanted]);
+  const overview = useMemo(() => overviewOf(pulls), [pulls]);
+  const { sort, group, open } = url;
+  const view = useMemo(
+    () => select({ pulls, matches, sort, group, collapsed, openId: open, now }),
+    [select, pulls, matches, sort, group, collapsed, open, now],
+  );
+
+  useSearchKey(input);
+  useEscape(open !== null, () => onUrl({ open: null }));
+
+  const onQuery = (next: Query, how: 'typing' | 'done') =>
+    onUrl({ query: formatQuery(next) }, how === 'done' ? 'push' : 'replace');
+
+  return (
+    <>
+      <h1 className="visually-hidden">Live image pulls</h1>
+      <SummaryStrip
+        overview={overview}
+        throughput={throughput}
+        summary={summary}
+        onStatus={(status) => onUrl({ query: `status:${status}` })}
+        onNodes={() => onUrl({ page: 'nodes', open: null })}
+      />
+      <div className="live-tools">
+        <SearchField query={query} onChange={onQuery} input={input} />
+        <Segmented
+          label="Group by"
+          options={GROUP_OPTIONS}
+          value={group}
+          onChange={(value) => onUrl({ group: value })}
+        />
+      </div>
+      {pulls.size === 0 ? (
+        <NothingYet connection={connection} summary={summary} />
+      ) : view.matched === 0 && !isEmpty(query) ? (
+        <NoMatch query={url.query} total={pulls.size} onClear={() => onUrl({ query: '' })} />
+      ) : (
+        <PullTable
+          view={view}
+          pulls={pulls}
+          now={now}
+          sort={sort}
+          openId={open}
+          collapsed={collapsed}
+          onSort={(next) => onUrl({ sort: next })}
+          onOpen={(id) => onUrl({ open: id })}
+          onCollapse={(key) => setCollapsed(toggled(collapsed, key))}
+        />
+      )}
+    </>
+  );
+}
+
+function toggled(set: ReadonlySet<string>, key: string): ReadonlySet<string> {
+  const next = new Set(set);
+  if (!next.delete(key)) next.add(key);
+  return next;
+}
+
+function useEscape(wanted: boolean, onEscape: () => void) {
+  const latest = useRef(onEscape);
+  useEffect(() => {
+    latest.current = onEscape;
+  });
+  useEffect(() => {
+    if (!wanted) return;
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key !== 'Escape' || (event.target as Element | null)?.closest('input')) return;
+      latest.current();
+    };
+    window.addEventListener('keydown', onKey);
+    return () => window.removeEventListener('keydown', onKey);
+  }, [wanted]);
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type ReactNode, useMemo } from 'react';
+import {
+  UNIT_NOTE,
+  formatBytes,
+  formatDuration,
+  formatRate,
+  middleDigest,
+  plural,
+} from '../../lib/format';
+import { useSlice } from '../../state/context';
+import { registryOf } from '../../state/query';
+import { adviceFor, errorWords, isActive, statusOf } from '../../state/status';
+import { UNNAMED, nodeRegistryRate } from '../../state/view';
+import type { Layer, PodRef, Pull } from '../../stream/wire';
+import { CopyButton } from '../../ui/CopyButton';
+import './PullDetail.css';
+import { Waterfall } from './Waterfall';
+import { slowestPart } from './waterfallModel';
+
+interface PullDetailProps {
+  pull: Pull;
+  pulls: ReadonlyMap<string, Pull>;
+  now: number;
+}
+
+/** What an open row shows: layers, who waits, what exactly is pulled, and what went wrong. */
+export function PullDetail({ pull, pulls, now }: PullDetailProps) {
+  const detail = useSlice('detail');
+  const layers = detail?.pull.id === pull.id ? detail.layers : undefined;
+  const failed = statusOf(pull) === 'failed' || statusOf(pull) === 'lost';
+  return (
+    <div role="gridcell" className="pull-detail">
+      <div className="detail-main">
+        {failed && <Failure pull={pull} />}
+        {layers === undefined || layers.length === 0 ? (
+          <p className="dim detail-empty">
+            {layers === undefined ? 'Loading layers…' : noLayers(pull)}
+          </p>
+        ) : (
+          <Waterfall pull={pull} layers={layers} now={now} />
+        )}
+      </div>
+      <div className="detail-side">
+        <Waiting pods={pull.pods} over={statusOf(pull) === 'completed'} />
+        <ImageFacts pull={pull} pulls={pulls} layers={layers} />
+      </div>
+    </div>
+  );
+}
+
+function noLayers(pull: Pull): string {
+  return isActive(statusOf(pull))
+    ? 'The manifest has not been read yet; layers appear as soon as it is.'
+    : 'No layer was ever read for this pull.';
+}
+
+function Failure({ pull }: { pull: Pull }) {
+  const attempts = pull.attempts ?? 1;
+  return (
+    <section className="failure" aria-label="Failure">
+      <header>
+        <h3 className="failed">{errorWords(pull.errorClass)}</h3>
+        <span className="dim">
+          {plural(attempts, 'attempt')}
+          {pull.backoffSeconds !== undefined && ` · next in ${formatDuration(pull.backoffSeconds)}`}
+        </span>
+      </header>
+      {pull.error !== undefined && (
+        <div className="failure-words">
+          <code>{pull.error}</code>
+          <CopyButton text={pull.error} what="error" />
+        </div>
+      )}
+      <p className="dim">{adviceFor(pull.errorClass)}</p>
+    </section>
+  );
+}
+
+const PODS_SHOWN = 8;
+
+function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
+  const byPod = useMemo(() => containersByPod(pods), [pods]);
+  const [first] = byPod;
+  if (first === undefined) {
+    return (
+      <section aria-label="Waiting pods">
+        <h3>{over ? 'Waited' : 'Waiting'}</h3>
+        <p className="dim">No pod is known to wait for this pull.</p>
+      </section>
+    );
+  }
+  const spaces = new Set(byPod.map((pod) => pod.namespace));
+  const where = spaces.size === 1 ? first.namespace : plural(spaces.size, 'namespace');
+  const command = `kubectl -n ${first.namespace} describe pod ${first.podName}`;
+  return (
+    <section aria-label="Waiting pods">
+      <h3>
+        {over ? 'Waited' : 'Waiting'}{' '}
+        <span className="dim detail-note">
+          {plural(byPod.length, 'pod')} in {where}
+        </span>
+      </h3>
+      <ul className="pod-list">
+        {byPod.slice(0, PODS_SHOWN).map((pod) => (
+          <li key={`${pod.namespace}/${pod.podName}`}>
+            <span className="ellipsis" title={`${pod.namespace}/${pod.podName}`}>
+              {spaces.size > 1 ? `${pod.namespace}/` : ''}
+              {pod.podName}
+            </span>
+            <span className="dim ellipsis">{pod.containers.join(', ')}</span>
+          </li>
+        ))}
+        {byPod.length > PODS_SHOWN && (
+          <li className="dim">and {plural(byPod.length - PODS_SHOWN, 'more pod')}</li>
+        )}
+      </ul>
+      <div className="command">
+        <code className="ellipsis" title={command}>
+          {command}
+        </code>
+        <CopyButton text={command} what="kubectl command" />
+      </div>
+    </section>
+  );
+}
+
+interface PodContainers {
+  namespace: string;
+  podName: string;
+  containers: string[];
+}
+
+function containersByPod(pods: readonly PodRef[]): PodContainers[] {
+  const byPod = new Map<string, PodContainers>();
+  for (const { namespace, podName, container } of pods) {
+    const key = `${namespace}/${podName}`;
+    const known = byPod.get(key);
+    if (known === undefined) byPod.set(key, { namespace, podName, containers: [container] });
+    else known.containers.push(container);
+  }
+  return [...byPod.values()];
+}
+
+interface ImageFactsProps {
+  pull: Pull;
+  pulls: ReadonlyMap<string, Pull>;
+  layers: readonly Layer[] | undefined;
+}
+
+function ImageFacts({ pull, pulls, layers }: ImageFactsProps) {
+  const active = isActive(statusOf(pull));
+  const cached = pull.cachedBytes ?? 0;
+  const rate = active ? nodeRegistryRate(pulls.values(), pull) : 0;
+  const slowest = active && layers !== undefined ? slowestPart(layers) : undefined;
+  const spent = [
+    pull.queuedSeconds !== undefined && `queued ${formatDuration(pull.queuedSeconds)}`,
+    pull.downloadSeconds !== undefined && `download ${formatDuration(pull.downloadSeconds)}`,
+    pull.extractSeconds !== undefined && `extract ${formatDuration(pull.extractSeconds)}`,
+  ].filter((part) => part !== false);
+  return (
+    <section aria-label="Image">
+      <h3>Image</h3>
+      <dl className="facts">
+        {pull.imageRef !== UNNAMED && (
+          <Fact name="reference" copy={pull.imageRef}>
+            <span className="ellipsis" title={pull.imageRef}>
+              {pull.imageRef}
+            </span>
+          </Fact>
+        )}
+        {pull.rootDigest !== undefined && pull.rootDigest !== pull.manifestDigest && (
+          <DigestFact name="index" digest={pull.rootDigest} />
+        )}
+        {pull.manifestDigest !== undefined && (
+          <DigestFact name="manifest" digest={pull.manifestDigest} />
+        )}
+        {cached > 0 && (
+          <Fact name="already here">
+            <span title={UNIT_NOTE}>
+              {formatBytes(cached)} of {formatBytes(pull.totalBytes)}
+            </span>
+          </Fact>
+        )}
+        <Fact name="registry">
+          <span className="ellipsis">
+            {registryOf(pull)}
+            {active && rate > 0 && ` · ${formatRate(rate)} on this node`}
+          </span>
+        </Fact>
+        {slowest !== undefined && <Fact name="slowest part">{slowest}</Fact>}
+        {spent.length > 0 && <Fact name="time spent">{spent.join(' · ')}</Fact>}
+      </dl>
+    </section>
+  );
+}
+
+function DigestFact({ name, digest }: { name: string; digest: string }) {
+  return (
+    <Fact name={name} copy={digest}>
+      <code className="ellipsis" title={digest}>
+        {middleDigest(digest)}
+      </code>
+    </Fact>
+  );
+}
+
+function Fact(props: { name: string; copy?: string; children: ReactNode }) {
+  return (
+    <div className="fact">
+      <dt className="dim">{props.name}</dt>
+      <dd>
+        {props.children}
+        {props.copy !== undefined && <CopyButton text={props.copy} what={props.name} />}
+      </dd>
+    </div>
+  );
+}

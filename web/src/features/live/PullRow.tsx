@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+import { memo } from 'react';
+import {
+  NONE,
+  UNIT_NOTE,
+  formatBytes,
+  formatBytesOf,
+  formatDuration,
+  formatPercent,
+  formatRate,
+} from '../../lib/format';
+import { splitImageRef } from '../../lib/imageRef';
+import { type Status, errorWords, isActive, statusOf } from '../../state/status';
+import { readySeconds } from '../../state/view';
+import type { Pull } from '../../stream/wire';
+import { ImageName } from '../../ui/ImageName';
+import { ProgressBar } from '../../ui/ProgressBar';
+import { StatusIcon } from '../../ui/StatusIcon';
+import { barShares } from './barShares';
+
+interface PullRowProps {
+  pull: Pull;
+  /** Whole seconds since the start, or the pull's whole time once it is over. */
+  elapsed: number;
+  /** Seconds since the end, whole, for a finished pull. */
+  finishedAgo: number | undefined;
+  /** The pull that a queued one waits for, where it is known. */
+  behind: Pull | undefined;
+  open: boolean;
+}
+
+/** The cells of one pull. */
+export const PullRow = memo(function PullRow(props: PullRowProps) {
+  const { pull, elapsed, finishedAgo, behind } = props;
+  const status = statusOf(pull);
+  const bare = status === 'queued' || status === 'failed' || status === 'lost';
+  const known = pull.totalKnown || pull.totalBytes > 0;
+  return (
+    <>
+      <div role="gridcell" className="cell-status">
+        <StatusIcon status={status} />
+      </div>
+      <div role="gridcell" className="cell-image">
+        <ImageName reference={pull.imageRef} />
+      </div>
+      <div role="gridcell" className="cell-node dim ellipsis" title={pull.nodeName}>
+        {pull.nodeName}
+      </div>
+      <div role="gridcell" className="cell-pods dim">
+        <Pods pull={pull} />
+      </div>
+      <div role="gridcell" className="cell-progress">
+        <Progress pull={pull} status={status} behind={behind} />
+      </div>
+      <div role="gridcell" className="cell-percent num">
+        {bare || !known ? NONE : formatPercent(pull.percent)}
+      </div>
+      <div role="gridcell" className="cell-speed num" title={UNIT_NOTE}>
+        {status === 'downloading' || status === 'stalled' ? formatRate(pull.bytesPerSec) : NONE}
+      </div>
+      <div role="gridcell" className="cell-size num dim" title={sizeTitle(pull)}>
+        {known ? sizeText(pull, status) : NONE}
+      </div>
+      <div role="gridcell" className={`cell-ready num ${isActive(status) ? '' : 'dim'}`}>
+        <Ready pull={pull} status={status} finishedAgo={finishedAgo} behind={behind} />
+      </div>
+      <div role="gridcell" className="cell-elapsed num dim">
+        {formatDuration(elapsed)}
+      </div>
+    </>
+  );
+});
+
+function Pods({ pull }: { pull: Pull }) {
+  const [first] = pull.pods;
+  if (first === undefined) return <>{NONE}</>;
+  const others = new Set(pull.pods.map((pod) => `${pod.namespace}/${pod.podName}`)).size - 1;
+  const name = `${first.namespace}/${first.podName}`;
+  return (
+    <span className="pods" title={name}>
+      <span className="ellipsis">{name}</span>
+      {others > 0 && <span className="pods-more">+{others}</span>}
+    </span>
+  );
+}
+
+function Progress(props: { pull: Pull; status: Status; behind: Pull | undefined }) {
+  const { pull, status, behind } = props;
+  if (status === 'failed' || status === 'lost') {
+    const attempt = (pull.attempts ?? 0) > 1 ? ` · attempt ${pull.attempts ?? 0}` : '';
+    return (
+      <span className={`ellipsis note ${status}`} title={pull.error}>
+        {errorWords(pull.errorClass)}
+        {attempt}
+      </span>
+    );
+  }
+  if (status === 'queued') {
+    return (
+      <span className="ellipsis note">
+        {behind === undefined ? 'queued' : `queued behind ${repositoryOf(behind)}`}
+      </span>
+    );
+  }
+  if (status === 'resolving') return <span className="ellipsis note">reading the manifest</span>;
+  const shares = barShares(pull);
+  return (
+    <>
+      <ProgressBar
+        {...shares}
+        percent={pull.percent}
+        label={`Downloaded of ${pull.imageRef} on ${pull.nodeName}`}
+      />
+      {status === 'extracting' && (
+        <span className="note">
+          extracting {pull.layersExtracted ?? 0} of {pull.layerCount}
+        </span>
+      )}
+      {status === 'stalled' && (
+        <span className="note stalled">no byte for {formatDuration(pull.stalledSeconds ?? 0)}</span>
+      )}
+    </>
+  );
+}
+
+interface ReadyProps {
+  pull: Pull;
+  status: Status;
+  finishedAgo: number | undefined;
+  behind: Pull | undefined;
+}
+
+function Ready({ pull, status, finishedAgo, behind }: ReadyProps) {
+  if (status === 'failed' && pull.backoffSeconds !== undefined) {
+    return <>retry {formatDuration(pull.backoffSeconds)}</>;
+  }
+  if (finishedAgo !== undefined) {
+    return <>{finishedAgo < 1 ? 'now' : `${formatDuration(finishedAgo)} ago`}</>;
+  }
+  if (status === 'queued' && behind !== undefined) {
+    return <span className="dim ellipsis">after {repositoryOf(behind).split('/').pop()}</span>;
+  }
+  const seconds = readySeconds(pull);
+  if (!isActive(status) || status === 'stalled' || seconds === undefined) return <>{NONE}</>;
+  return <strong>{formatDuration(Math.max(1, seconds))}</strong>;
+}
+
+function repositoryOf(pull: Pull): string {
+  return splitImageRef(pull.imageRef).repository;
+}
+
+function sizeText(pull: Pull, status: Status): string {
+  if (status === 'completed' || !isActive(status)) return formatBytes(pull.totalBytes);
+  if (!pull.totalKnown) return formatBytes(pull.downloadedBytes);
+  return formatBytesOf(pull.downloadedBytes, pull.totalBytes);
+}
+
+function sizeTitle(pull: Pull): string {
+  const cached = pull.cachedBytes ?? 0;
+  const here = cached > 0 ? `, ${formatBytes(cached)} of it was already on the node` : '';
+  return `${formatBytesOf(pull.downloadedBytes, pull.totalBytes)}${here}. ${UNIT_NOTE}`;
+}

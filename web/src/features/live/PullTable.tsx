@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+import { defaultRangeExtractor, useWindowVirtualizer } from '@tanstack/react-virtual';
+import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { formatDuration, formatRate, plural } from '../../lib/format';
+import { isActive, statusOf } from '../../state/status';
+import {
+  type GroupTotals,
+  type Item,
+  type Sort,
+  type SortColumn,
+  type View,
+  elapsedSeconds,
+} from '../../state/view';
+import type { Pull } from '../../stream/wire';
+import { Icon } from '../../ui/Icon';
+import { PullDetail } from './PullDetail';
+import { PullRow } from './PullRow';
+import './PullTable.css';
+
+const HEADER_PX = 32;
+
+interface PullTableProps {
+  view: View;
+  pulls: ReadonlyMap<string, Pull>;
+  now: number;
+  sort: Sort | null;
+  openId: string | null;
+  collapsed: ReadonlySet<string>;
+  onSort: (sort: Sort | null) => void;
+  onOpen: (id: string | null) => void;
+  onCollapse: (key: string) => void;
+}
+
+const COLUMNS: readonly { column: SortColumn; label: string; className: string }[] = [
+  { column: 'status', label: 'Status', className: 'cell-status' },
+  { column: 'image', label: 'Image', className: 'cell-image' },
+  { column: 'node', label: 'Node', className: 'cell-node' },
+  { column: 'pods', label: 'Waiting pods', className: 'cell-pods' },
+  { column: 'progress', label: 'Progress', className: 'cell-progress' },
+  { column: 'speed', label: 'Speed', className: 'cell-speed num' },
+  { column: 'size', label: 'Size', className: 'cell-size num' },
+  { column: 'ready', label: 'Ready in', className: 'cell-ready num' },
+  { column: 'elapsed', label: 'Elapsed', className: 'cell-elapsed num' },
+];
+
+/** The virtualized table: only the rows in sight are in the page. */
+export function PullTable(props: PullTableProps) {
+  const { view, pulls, now, openId } = props;
+  const { items } = view;
+  const body = useRef<HTMLDivElement>(null);
+  const [margin, setMargin] = useState(0);
+  const [current, setCurrent] = useState<string | null>(null);
+  const rowPx = useRowHeight();
+
+  useLayoutEffect(() => {
+    const measure = () => {
+      const top = body.current?.getBoundingClientRect().top ?? 0;
+      setMargin(Math.round(top + window.scrollY));
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(document.body);
+    return () => observer.disconnect();
+  }, []);
+
+  const currentIndex = items.findIndex((item) => item.key === current);
+  const virtualizer = useWindowVirtualizer({
+    count: items.length,
+    estimateSize: (index) => estimate(items[index], rowPx),
+    getItemKey: (index) => items[index]?.key ?? index,
+    overscan: 6,
+    scrollMargin: margin,
+    scrollPaddingStart: HEADER_PX,
+    // The focused row stays in the page, so that focus is not lost by scrolling.
+    rangeExtractor: (range) => {
+      const shown = defaultRangeExtractor(range);
+      if (currentIndex < 0 || shown.includes(currentIndex)) return shown;
+      return [...shown, currentIndex].sort((a, b) => a - b);
+    },
+  });
+
+  useEffect(() => virtualizer.measure(), [virtualizer, rowPx]);
+
+  const move = (key: string | undefined) => {
+    if (key === undefined) return;
+    setCurrent(key);
+    virtualizer.scrollToIndex(items.findIndex((item) => item.key === key));
+    requestAnimationFrame(() => {
+      body.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({
+        preventScroll: true,
+      });
+    });
+  };
+
+  useTableKeys((step) => {
+    const at = items.findIndex((item) => item.key === current);
+    move(neighbour(items, at, step));
+  });
+
+  const onRowKey = (event: KeyboardEvent, item: Item) => {
+    if (event.target !== event.currentTarget) return;
+    if (event.key !== 'Enter' && event.key !== ' ') return;
+    event.preventDefault();
+    activate(item, props);
+  };
+
+  const behind = useBehind(pulls);
+  const firstKey = items.find((item) => item.kind === 'pull' || item.kind === 'group')?.key;
+  const tabKey = currentIndex >= 0 ? current : firstKey;
+
+  return (
+    <div
+      className="pull-table surface"
+      role="treegrid"
+      aria-label="Image pulls"
+      aria-rowcount={items.length + 1}
+    >
+      <div role="rowgroup" className="pull-header">
+        <div role="row" aria-rowindex={1} className="pull-columns">
+          {COLUMNS.map((column) => (
+            <ColumnHeader key={column.column} {...column} sort={props.sort} onSort={props.onSort} />
+          ))}
+        </div>
+      </div>
+      <div
+        role="rowgroup"
+        ref={body}
+        className="pull-body"
+        style={{ height: `${virtualizer.getTotalSize()}px` }}
+      >
+        {virtualizer.getVirtualItems().map((row) => {
+          const item = items[row.index];
+          if (item === undefined) return null;
+          const open = item.kind === 'pull' && item.pull.id === openId;
+          const usable = item.kind === 'pull' || item.kind === 'group';
+          return (
+            <div
+              key={row.key}
+              ref={item.kind === 'detail' ? virtualizer.measureElement : undefined}
+              data-index={row.index}
+              data-key={item.key}
+              role="row"
+              aria-rowindex={row.index + 2}
+              aria-level={
+                item.kind === 'pull' || item.kind === 'section' ? 1 : item.kind === 'group' ? 1 : 2
+              }
+              aria-expanded={expanded(item, open, props.collapsed)}
+              tabIndex={usable ? (item.key === tabKey ? 0 : -1) : undefined}
+              className={rowClass(item, open)}
+              style={{ transform: `translateY(${row.start - margin}px)` }}
+              onFocus={usable ? () => setCurrent(item.key) : undefined}
+              onClick={usable ? () => activate(item, props) : undefined}
+              onKeyDown={usable ? (event) => onRowKey(event, item) : undefined}
+            >
+              {item.kind === 'pull' && (
+                <PullRow
+                  pull={item.pull}
+                  elapsed={wholeUnlessShort(elapsedSeconds(item.pull, now), item.pull)}
+                  finishedAgo={finishedAgo(item.pull, now)}
+                  behind={statusOf(item.pull) === 'queued' ? behind(item.pull) : undefined}
+                  open={open}
+                />
+              )}
+              {item.kind === 'detail' && <PullDetail pull={item.pull} pulls={pulls} now={now} />}
+              {item.kind === 'group' && (
+                <GroupHead
+                  label={item.label}
+                  totals={item.totals}
+                  collapsed={props.collapsed.has(item.key)}
+                />
+              )}
+              {item.kind === 'section' && (
+                <div role="gridcell" className="section-head dim">
+                  {item.label} <span className="section-count">{item.count}</span>
+                </div>
+              )}
+            </div>
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+function activate(item: Item, { openId, onOpen, onCollapse }: PullTableProps) {
+  if (item.kind === 'pull') {
+    // A click that ends a text selection is not meant for the row.
+    if ((window.getSelection()?.toString() ?? '') !== '') return;
+    onOpen(item.pull.id === openId ? null : item.pull.id);
+  }
+  if (item.kind === 'group') onCollapse(item.key);
+}
+
+function estimate(item: Item | undefined, rowPx: number): number {
+  switch (item?.kind) {
+    case 'detail':
+      return 300;
+    case 'group':
+    case 'section':
+      return 36;
+    default:
+      return rowPx;
+  }
+}
+
+function expanded(item: Item, open: boolean, collapsed: ReadonlySet<string>): boolean | undefined {
+  if (item.kind === 'pull') return open;
+  if (item.kind === 'group') return !collapsed.has(item.key);
+  return undefined;
+}
+
+function rowClass(item: Item, open: boolean): string {
+  switch (item.kind) {
+    case 'pull':
+      return `pull-columns pull-row${open ? ' is-open' : ''}${isActive(statusOf(item.pull)) ? '' : ' is-over'}`;
+    case 'detail':
+      return 'detail-row';
+    case 'group':
+      return 'group-row';
+    case 'section':
+      return 'section-row';
+  }
+}
+
+function wholeUnlessShort(seconds: number, pull: Pull): number {
+  return pull.completedAt === undefined ? Math.floor(seconds) : seconds;
+}
+
+function finishedAgo(pull: Pull, now: number): number | undefined {
+  if (pull.completedAt === undefined) return undefined;
+  return Math.max(0, Math.floor((now - pull.completedAt) / 1000));
+}
+
+function neighbour(items: readonly Item[], from: number, step: 1 | -1): string | undefined {
+  for (let at = from + step; at >= 0 && at < items.length; at += step) {
+    const item = items[at];
+    if (item?.kind === 'pull' || item?.kind === 'group') return item.key;
+  }
+  return undefined;
+}
+
+/** Arrows and j/k, from anywhere but a field. */
+function useTableKeys(onStep: (step: 1 | -1) => void) {
+  const latest = useRef(onStep);
+  useEffect(() => {
+    latest.current = onStep;
+  });
+  useEffect(() => {
+    const onKey = (event: globalThis.KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const target = event.target as Element | null;
+      if (target?.closest('input, textarea, select, [role="radiogroup"]')) return;
+      const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key] as 1 | -1 | undefined;
+      if (step === undefined) return;
+      event.preventDefault();
+      latest.current(step);
+    };
+    window.addEventListener('keydown', onKey);
+    return () => window.removeEventListener('keydown', onKey);
+  }, []);
+}
+
+/** Finds what a queued pull waits for: the one that runs longest on its node. */
+function useBehind(pulls: ReadonlyMap<string, Pull>): (queued: Pull) => Pull | undefined {
+  const index = useRef<{ of: unknown; longest: Map<string, Pull> }>({
+    of: null,
+    longest: new Map(),
+  });
+  return (queued) => {
+    if (index.current.of !== pulls) {
+      const longest = new Map<string, Pull>();
+      for (const pull of pulls.values()) {
+        const status = statusOf(pull);
+        if (!isActive(status) || status === 'queued') continue;
+        const known = longest.get(pull.nodeName);
+        if (known === undefined || pull.startedAt < known.startedAt)
+          longest.set(pull.nodeName, pull);
+      }
+      index.current = { of: pulls, longest };
+    }
+    return index.current.longest.get(queued.nodeName);
+  };
+}
+
+/** Narrow screens give each pull two lines. */
+function useRowHeight(): number {
+  const query = '(max-width: 760px)';
+  const [narrow, setNarrow] = useState(() => window.matchMedia(query).matches);
+  useEffect(() => {
+    const media = window.matchMedia(query);
+    const onChange = () => setNarrow(media.matches);
+    media.addEventListener('change', onChange);
+    return () => media.removeEventListener('change', onChange);
+  }, []);
+  return narrow ? 68 : 40;
+}
+
+interface ColumnHeaderProps {
+  column: SortColumn;
+  label: string;
+  className: string;
+  sort: Sort | null;
+  onSort: (sort: Sort | null) => void;
+}
+
+/** Sorts ascending, then descending, then as it was. */
+function ColumnHeader({ column, label, className, sort, onSort }: ColumnHeaderProps) {
+  const mine = sort?.column === column ? sort : null;
+  const next =
+    mine === null
+      ? { column, descending: false }
+      : mine.descending
+        ? null
+        : { column, descending: true };
+  const state = mine === null ? 'none' : mine.descending ? 'descending' : 'ascending';
+  return (
+    <div role="columnheader" aria-sort={state} className={className}>
+      <button type="button" className="sort-button" onClick={() => onSort(next)}>
+        <span className={column === 'status' ? 'visually-hidden' : undefined}>{label}</span>
+        {mine !== null && <Icon name={mine.descending ? 'down' : 'up'} size={12} />}
+      </button>
+    </div>
+  );
+}
+
+function GroupHead(props: { label: string; totals: GroupTotals; collapsed: boolean }) {
+  const { label, totals, collapsed } = props;
+  return (
+    <div role="gridcell" className="group-head">
+      <Icon name="chevron" size={14} className={collapsed ? 'chevron' : 'chevron is-open'} />
+      <strong className="ellipsis">{label}</strong>
+      <span className="dim">
+        {[
+          totals.active > 0 && plural(totals.active, 'active pull'),
+          totals.done > 0 && `${totals.done} done`,
+        ]
+          .filter(Boolean)
+          .join(' · ')}
+        {totals.failed > 0 && <span className="failed"> · {totals.failed} failed</span>}
+      </span>
+      <span className="group-figures dim">
+        {totals.bytesPerSec > 0 && formatRate(totals.bytesPerSec)}
+        {totals.readySeconds !== undefined &&
+          ` · all ready in ${formatDuration(totals.readySeconds)}`}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type ReactNode, Suspense, lazy, useMemo, useState } from 'react';
+import { NONE, UNIT_NOTE, bytesParts, formatCount, formatDuration } from '../../lib/format';
+import type { Overview } from '../../state/overview';
+import type { Sample } from '../../state/store';
+import type { Summary } from '../../stream/wire';
+import './SummaryStrip.css';
+
+// The chart library is not needed for the first sight of the page.
+const Sparkline = lazy(() => import('../../ui/Sparkline'));
+
+const SPAN_MS = 5 * 60 * 1000;
+
+interface SummaryStripProps {
+  overview: Overview;
+  throughput: readonly Sample[];
+  summary: Summary | null;
+  onStatus: (status: 'active' | 'failed') => void;
+  onNodes: () => void;
+}
+
+/** The state of the whole cluster in one line. */
+export function SummaryStrip(props: SummaryStripProps) {
+  const { overview, throughput, summary } = props;
+  const [hovered, setHovered] = useState<number | null>(null);
+  const times = useMemo(() => throughput.map((sample) => sample.at), [throughput]);
+  const values = useMemo(() => throughput.map((sample) => sample.bytesPerSec), [throughput]);
+  const past = hovered === null ? undefined : throughput[hovered];
+  const [value, unit] = bytesParts(past?.bytesPerSec ?? overview.bytesPerSec);
+  return (
+    <section className="strip surface" aria-label="Summary">
+      <div className="strip-cell strip-throughput">
+        <div>
+          <h2 className="dim">{past === undefined ? 'Throughput' : timeOfDay(past.at)}</h2>
+          <p className="strip-value" title={UNIT_NOTE}>
+            {value} <small>{unit}/s</small>
+          </p>
+        </div>
+        <div className="strip-chart" title="Throughput of the last five minutes">
+          <Suspense fallback={null}>
+            <Sparkline times={times} values={values} spanMs={SPAN_MS} onHover={setHovered} />
+          </Suspense>
+        </div>
+      </div>
+      <Figure label="Active pulls" onClick={() => props.onStatus('active')}>
+        {formatCount(overview.active)}
+        {overview.queued > 0 && <small> +{formatCount(overview.queued)} queued</small>}
+      </Figure>
+      <Figure label="Waiting pods">{formatCount(overview.waitingPods)}</Figure>
+      <Figure
+        label="Failed, last 30 min"
+        onClick={() => props.onStatus('failed')}
+        alarm={overview.failed > 0}
+      >
+        {formatCount(overview.failed)}
+      </Figure>
+      <Figure label="Pull time, last 30 min">
+        {overview.medianSeconds === undefined ? (
+          NONE
+        ) : (
+          <>
+            {formatDuration(overview.medianSeconds)} <small>median</small>{' '}
+            {formatDuration(overview.p95Seconds ?? 0)} <small>p95</small>
+          </>
+        )}
+      </Figure>
+      <Figure label="Nodes reporting" onClick={props.onNodes}>
+        {summary === null ? NONE : formatCount(summary.nodesReporting)}
+        {summary !== null && summary.nodesSilent > 0 && (
+          <small className="strip-warning"> {formatCount(summary.nodesSilent)} silent</small>
+        )}
+      </Figure>
+    </section>
+  );
+}
+
+interface FigureProps {
+  label: string;
+  children: ReactNode;
+  alarm?: boolean;
+  onClick?: () => void;
+}
+
+function Figure({ label, children, alarm = false, onClick }: FigureProps) {
+  const value = <span className={alarm ? 'strip-value is-alarm' : 'strip-value'}>{children}</span>;
+  if (onClick === undefined) {
+    return (
+      <div className="strip-cell">
+        <h2 className="dim">{label}</h2>
+        {value}
+      </div>
+    );
+  }
+  return (
+    <button type="button" className="strip-cell" onClick={onClick}>
+      <span className="dim strip-label">{label}</span>
+      {value}
+    </button>
+  );
+}
+
+function timeOfDay(at: number): string {
+  return new Date(at).toLocaleTimeString('en-GB');
+}

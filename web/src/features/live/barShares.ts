@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+import { statusOf } from '../../state/status';
+import type { Pull } from '../../stream/wire';
+
+export interface BarShares {
+  readonly cached: number;
+  readonly extracted: number;
+  readonly downloaded: number;
+}
+
+/**
+ * How a pull's bar divides. Bytes extracted are told by our server; from one that tells only
+ * layers they are taken in proportion, never beyond what is downloaded.
+ */
+export function barShares(pull: Pull): BarShares {
+  const status = statusOf(pull);
+  if (pull.totalBytes <= 0) {
+    return { cached: 0, extracted: status === 'completed' ? 1 : 0, downloaded: 0 };
+  }
+  const total = pull.totalBytes;
+  const cached = Math.min(1, (pull.cachedBytes ?? 0) / total);
+  if (status === 'completed') return { cached, extracted: 1 - cached, downloaded: 0 };
+  const fetched = Math.max(0, Math.min(1, pull.downloadedBytes / total) - cached);
+  const told =
+    pull.extractedBytes === undefined
+      ? ((pull.layersExtracted ?? 0) / Math.max(1, pull.layerCount)) * (1 - cached)
+      : pull.extractedBytes / total;
+  const extracted = Math.min(fetched, told);
+  return { cached, extracted, downloaded: fetched - extracted };
+}

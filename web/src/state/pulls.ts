@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Pull, PullEvent } from '../stream/wire';
+
+/** Finished pulls stay this long; the server does not tell when it forgets one. */
+export const HISTORY_MS = 30 * 60 * 1000;
+
+/** Most finished pulls kept; beyond it the oldest go first. */
+export const MAX_FINISHED = 20_000;
+
+export interface PullsState {
+  readonly pulls: ReadonlyMap<string, Pull>;
+  /** Ids told since the current connection opened; null once swept or when nothing was lost. */
+  readonly told: ReadonlySet<string> | null;
+  /** Time of the newest event, by the clock of who reported it; 0 before the first. */
+  readonly lastEventAt: number;
+}
+
+export type PullsAction =
+  | { readonly type: 'events'; readonly events: readonly PullEvent[] }
+  /** A new connection: from here on note which pulls are told. */
+  | { readonly type: 'connected' }
+  /** The new connection's snapshot is in: `fresh` drops what it did not tell. */
+  | { readonly type: 'settled'; readonly fresh: boolean }
+  | { readonly type: 'expire'; readonly now: number };
+
+export const EMPTY: PullsState = { pulls: new Map(), told: null, lastEventAt: 0 };
+
+/** Pure; returns the same object when nothing changed. */
+export function reducePulls(state: PullsState, action: PullsAction): PullsState {
+  switch (action.type) {
+    case 'events':
+      return applyEvents(state, action.events);
+    case 'connected':
+      return state.pulls.size === 0 ? state : { ...state, told: new Set() };
+    case 'settled':
+      return settle(state, action.fresh);
+    case 'expire':
+      return expire(state, action.now);
+  }
+}
+
+function applyEvents(state: PullsState, events: readonly PullEvent[]): PullsState {
+  let pulls: Map<string, Pull> | null = null;
+  let lastEventAt = state.lastEventAt;
+  const told = state.told === null ? null : new Set(state.told);
+  for (const event of events) {
+    lastEventAt = Math.max(lastEventAt, event.timestamp);
+    told?.add(event.pull.id);
+    const known = (pulls ?? state.pulls).get(event.pull.id);
+    if (known !== undefined && samePull(known, event.pull)) continue;
+    pulls ??= new Map(state.pulls);
+    pulls.set(event.pull.id, event.pull);
+  }
+  if (pulls === null && told === null && lastEventAt === state.lastEventAt) return state;
+  return { pulls: pulls ?? state.pulls, told, lastEventAt };
+}
+
+function settle(state: PullsState, fresh: boolean): PullsState {
+  const { told } = state;
+  if (told === null) return state;
+  if (!fresh) return { ...state, told: null };
+  const pulls = new Map([...state.pulls].filter(([id]) => told.has(id)));
+  return { ...state, pulls: pulls.size === state.pulls.size ? state.pulls : pulls, told: null };
+}
+
+function expire(state: PullsState, now: number): PullsState {
+  const gone: string[] = [];
+  const finished: Pull[] = [];
+  for (const pull of state.pulls.values()) {
+    if (pull.completedAt === undefined) continue;
+    if (now - pull.completedAt > HISTORY_MS) gone.push(pull.id);
+    else finished.push(pull);
+  }
+  if (finished.length > MAX_FINISHED) {
+    finished.sort((a, b) => (a.completedAt ?? 0) - (b.completedAt ?? 0));
+    for (const pull of finished.slice(0, finished.length - MAX_FINISHED)) gone.push(pull.id);
+  }
+  if (gone.length === 0) return state;
+  const pulls = new Map(state.pulls);
+  for (const id of gone) pulls.delete(id);
+  return { ...state, pulls };
+}
+
+function samePull(a: Pull, b: Pull): boolean {
+  for (const key of Object.keys(b) as (keyof Pull)[]) {
+    if (key !== 'pods' && a[key] !== b[key]) return false;
+  }
+  return (
+    a.pods.length === b.pods.length &&
+    a.pods.every((pod, index) => {
+      const other = b.pods[index];
+      return (
+        other?.podName === pod.podName &&
+        other.namespace === pod.namespace &&
+        other.container === pod.container &&
+        other.image === pod.image
+      );
+    })
+  );
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Pull } from '../stream/wire';
+import { isActive, statusOf } from './status';
+import { UNNAMED, readySeconds } from './view';
+
+/** One image on its way to many nodes. */
+export interface Rollout {
+  readonly reference: string;
+  readonly nodes: number;
+  readonly done: number;
+  readonly active: number;
+  readonly queued: number;
+  readonly failed: number;
+  readonly waitingPods: number;
+  readonly bytesPerSec: number;
+  readonly sizeBytes: number;
+  /** The node that will be ready last, among those under way. */
+  readonly slowest: Pull | undefined;
+  /** Until every node under way is ready; undefined while one of them cannot tell. */
+  readonly readySeconds: number | undefined;
+  readonly startedAt: number;
+}
+
+/** Images still under way first, those that began last on top. */
+export function rolloutsOf(pulls: Iterable<Pull>): Rollout[] {
+  const newest = new Map<string, Map<string, Pull>>();
+  for (const pull of pulls) {
+    if (pull.imageRef === UNNAMED) continue;
+    let byNode = newest.get(pull.imageRef);
+    if (byNode === undefined) newest.set(pull.imageRef, (byNode = new Map<string, Pull>()));
+    const known = byNode.get(pull.nodeName);
+    // A node that pulled the image again counts once, by its newest pull.
+    if (known === undefined || known.startedAt < pull.startedAt) byNode.set(pull.nodeName, pull);
+  }
+  const rollouts = [...newest].map(([reference, byNode]) => rolloutOf(reference, byNode.values()));
+  const under = (rollout: Rollout) => rollout.active + rollout.queued > 0;
+  return rollouts.sort((a, b) => Number(under(b)) - Number(under(a)) || b.startedAt - a.startedAt);
+}
+
+function rolloutOf(reference: string, pulls: Iterable<Pull>): Rollout {
+  let nodes = 0;
+  let done = 0;
+  let active = 0;
+  let queued = 0;
+  let failed = 0;
+  let bytesPerSec = 0;
+  let sizeBytes = 0;
+  let startedAt = Infinity;
+  let slowest: Pull | undefined;
+  let ready: number | undefined = 0;
+  const waiting = new Set<string>();
+  for (const pull of pulls) {
+    nodes++;
+    startedAt = Math.min(startedAt, pull.startedAt);
+    sizeBytes = Math.max(sizeBytes, pull.totalBytes);
+    const status = statusOf(pull);
+    if (status === 'completed') done++;
+    else for (const pod of pull.pods) waiting.add(`${pod.namespace}/${pod.podName}`);
+    if (status === 'failed' || status === 'lost') failed++;
+    if (!isActive(status)) continue;
+    if (status === 'queued') queued++;
+    else active++;
+    bytesPerSec += pull.bytesPerSec;
+    if (slowest === undefined || slower(pull, slowest)) slowest = pull;
+    const seconds = status === 'stalled' ? undefined : readySeconds(pull);
+    ready = ready === undefined || seconds === undefined ? undefined : Math.max(ready, seconds);
+  }
+  return {
+    reference,
+    nodes,
+    done,
+    active,
+    queued,
+    failed,
+    waitingPods: waiting.size,
+    bytesPerSec,
+    sizeBytes,
+    slowest,
+    readySeconds: active + queued > 0 ? ready : undefined,
+    startedAt,
+  };
+}
+
+/** Without an estimate nobody knows when: that is the slowest of all. */
+function slower(a: Pull, b: Pull): boolean {
+  const left = readySeconds(a) ?? Infinity;
+  const right = readySeconds(b) ?? Infinity;
+  return left === right ? a.percent < b.percent : left > right;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { NodeStatus, PullDetail, Summary } from '../stream/wire';
+import { EMPTY, type PullsState } from './pulls';
+
+export interface Connection {
+  readonly phase: 'connecting' | 'live' | 'reconnecting';
+  /** When the last message came, by this browser's clock; 0 before the first. */
+  readonly lastMessageAt: number;
+}
+
+export interface Sample {
+  readonly at: number;
+  readonly bytesPerSec: number;
+}
+
+export interface Rejected {
+  readonly count: number;
+  readonly lastReason: string;
+}
+
+export interface AppState {
+  readonly pulls: PullsState;
+  readonly connection: Connection;
+  readonly summary: Summary | null;
+  readonly nodes: readonly NodeStatus[] | null;
+  /** Layers of the pull whose row is open. */
+  readonly detail: PullDetail | null;
+  /** Total throughput, one sample a second, five minutes. */
+  readonly throughput: readonly Sample[];
+  readonly rejected: Rejected;
+  /** Server's clock minus this browser's. */
+  readonly clockOffsetMs: number;
+}
+
+export const INITIAL: AppState = {
+  pulls: EMPTY,
+  connection: { phase: 'connecting', lastMessageAt: 0 },
+  summary: null,
+  nodes: null,
+  detail: null,
+  throughput: [],
+  rejected: { count: 0, lastReason: '' },
+  clockOffsetMs: 0,
+};
+
+export interface Store {
+  get: () => AppState;
+  /** Merges `change`; tells subscribers only if a slice is another object. */
+  set: (change: Partial<AppState>) => void;
+  subscribe: (listener: () => void) => () => void;
+}
+
+export function createStore(initial: AppState = INITIAL): Store {
+  let state = initial;
+  const listeners = new Set<() => void>();
+  return {
+    get: () => state,
+    set: (change) => {
+      const keys = Object.keys(change) as (keyof AppState)[];
+      if (keys.every((key) => Object.is(state[key], change[key]))) return;
+      state = { ...state, ...change };
+      for (const listener of [...listeners]) listener();
+    },
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}

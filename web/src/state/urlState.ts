@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useCallback, useSyncExternalStore } from 'react';
+import { GROUPS, type Group, SORT_COLUMNS, type Sort } from './view';
+
+export const PAGES = ['live', 'images', 'nodes'] as const;
+export type Page = (typeof PAGES)[number];
+
+/** All that the address holds, so that it can be shared and reloaded. */
+export interface UrlState {
+  readonly page: Page;
+  readonly query: string;
+  readonly group: Group;
+  readonly sort: Sort | null;
+  readonly open: string | null;
+}
+
+export function readUrl(search: string): UrlState {
+  const params = new URLSearchParams(search);
+  const sort = params.get('sort') ?? '';
+  const descending = sort.startsWith('-');
+  const column = SORT_COLUMNS.find((name) => name === (descending ? sort.slice(1) : sort));
+  return {
+    page: PAGES.find((name) => name === params.get('page')) ?? 'live',
+    query: params.get('q') ?? '',
+    group: GROUPS.find((name) => name === params.get('group')) ?? 'none',
+    sort: column === undefined ? null : { column, descending },
+    open: params.get('open'),
+  };
+}
+
+/** The query string of a state, empty for the default one. */
+export function writeUrl(state: UrlState): string {
+  const params = new URLSearchParams();
+  if (state.page !== 'live') params.set('page', state.page);
+  if (state.query !== '') params.set('q', state.query);
+  if (state.group !== 'none') params.set('group', state.group);
+  if (state.sort !== null) {
+    params.set('sort', (state.sort.descending ? '-' : '') + state.sort.column);
+  }
+  if (state.open !== null) params.set('open', state.open);
+  const text = params.toString().replaceAll('%3A', ':').replaceAll('%2F', '/');
+  return text === '' ? '' : `?${text}`;
+}
+
+const CHANGED = 'pulltrace:url';
+
+function subscribe(listener: () => void): () => void {
+  window.addEventListener('popstate', listener);
+  window.addEventListener(CHANGED, listener);
+  return () => {
+    window.removeEventListener('popstate', listener);
+    window.removeEventListener(CHANGED, listener);
+  };
+}
+
+export type ChangeUrl = (change: Partial<UrlState>, how?: 'push' | 'replace') => void;
+
+/** The state in the address, and how to change it; `push` makes a step for the back button. */
+export function useUrlState(): [UrlState, ChangeUrl] {
+  const search = useSyncExternalStore(subscribe, () => window.location.search);
+  const change = useCallback<ChangeUrl>((part, how = 'push') => {
+    const next = writeUrl({ ...readUrl(window.location.search), ...part });
+    if (next === window.location.search) return;
+    const address = window.location.pathname + next;
+    if (how === 'push') window.history.pushState(null, '', address);
+    else window.history.replaceState(null, '', address);
+    window.dispatchEvent(new Event(CHANGED));
+  }, []);
+  return [readUrl(search), change];
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Pull } from '../stream/wire';
+import { type PullPredicate, registryOf } from './query';
+import { type Status, isActive, statusOf } from './status';
+
+export const SORT_COLUMNS = [
+  'status',
+  'image',
+  'node',
+  'pods',
+  'progress',
+  'speed',
+  'size',
+  'ready',
+  'elapsed',
+] as const;
+export type SortColumn = (typeof SORT_COLUMNS)[number];
+
+export interface Sort {
+  readonly column: SortColumn;
+  readonly descending: boolean;
+}
+
+export const GROUPS = ['none', 'image', 'node', 'namespace'] as const;
+export type Group = (typeof GROUPS)[number];
+
+/** What a group's head tells of its pulls. */
+export interface GroupTotals {
+  readonly active: number;
+  readonly failed: number;
+  readonly done: number;
+  readonly bytesPerSec: number;
+  readonly readySeconds: number | undefined;
+}
+
+export type Item =
+  | {
+      readonly kind: 'section';
+      readonly key: string;
+      readonly label: string;
+      readonly count: number;
+    }
+  | {
+      readonly kind: 'group';
+      readonly key: string;
+      readonly label: string;
+      readonly totals: GroupTotals;
+    }
+  | { readonly kind: 'pull'; readonly key: string; readonly pull: Pull }
+  | { readonly kind: 'detail'; readonly key: string; readonly pull: Pull };
+
+export interface View {
+  readonly items: readonly Item[];
+  /** Pulls shown, and how many of them are under way. */
+  readonly matched: number;
+  readonly active: number;
+}
+
+export interface ViewOptions {
+  readonly pulls: ReadonlyMap<string, Pull>;
+  readonly matches: PullPredicate | null;
+  readonly sort: Sort | null;
+  readonly group: Group;
+  /** Keys of the group items whose pulls are hidden. */
+  readonly collapsed: ReadonlySet<string>;
+  readonly openId: string | null;
+  readonly now: number;
+}
+
+/** A finished pull keeps its place for this long, so that its end is seen where it happened. */
+const LINGER_MS = 4000;
+
+interface Entry {
+  readonly pull: Pull;
+  /** 0: under way or needing attention, 1: over. */
+  readonly rank: 0 | 1;
+  readonly key: number | string;
+}
+
+/**
+ * Filters, orders and groups. The selector remembers its last order and sorts from there, which
+ * costs one comparison a row while little moves.
+ */
+export function createViewSelector(): (options: ViewOptions) => View {
+  let order: readonly Entry[] = [];
+  return (options) => {
+    const entries = collect(options, order);
+    const direction = options.sort?.descending === true ? -1 : 1;
+    entries.sort((a, b) => a.rank - b.rank || direction * compare(a.key, b.key));
+    order = entries;
+    let active = 0;
+    for (const entry of entries) if (entry.rank === 0) active++;
+    const items =
+      options.group === 'none'
+        ? sections(entries, active, options.openId)
+        : groups(entries, options.group, options);
+    return { items, matched: entries.length, active };
+  };
+}
+
+function collect(options: ViewOptions, order: readonly Entry[]): Entry[] {
+  const entries: Entry[] = [];
+  const known = new Set<string>();
+  const add = (pull: Pull) => {
+    if (options.matches?.(pull) === false) return;
+    const rank = needsAttention(pull, options.now) ? 0 : 1;
+    entries.push({ pull, rank, key: sortKey(pull, rank, options) });
+  };
+  for (const entry of order) {
+    const pull = options.pulls.get(entry.pull.id);
+    if (pull === undefined) continue;
+    known.add(pull.id);
+    add(pull);
+  }
+  for (const pull of options.pulls.values()) if (!known.has(pull.id)) add(pull);
+  return entries;
+}
+
+/** Under way, just over, or failed while a pod still waits for it. */
+function needsAttention(pull: Pull, now: number): boolean {
+  const status = statusOf(pull);
+  if (isActive(status)) return true;
+  if (pull.completedAt !== undefined && now - pull.completedAt < LINGER_MS) return true;
+  return status === 'failed' && pull.pods.length > 0;
+}
+
+/** How long a pull has taken, until its end or `now`. */
+export function elapsedSeconds(pull: Pull, now: number): number {
+  return Math.max(0, (pull.completedAt ?? now) - pull.startedAt) / 1000;
+}
+
+/** Seconds until the image can be used, undefined when nobody knows. */
+export function readySeconds(pull: Pull): number | undefined {
+  return pull.readyEtaSeconds ?? pull.etaSeconds;
+}
+
+const STATUS_ORDER: readonly Status[] = [
+  'failed',
+  'stalled',
+  'lost',
+  'downloading',
+  'extracting',
+  'resolving',
+  'queued',
+  'completed',
+];
+
+function sortKey(pull: Pull, rank: 0 | 1, { sort, now }: ViewOptions): number | string {
+  switch (sort?.column) {
+    case undefined:
+      return rank === 0 ? pull.startedAt : -(pull.completedAt ?? pull.startedAt);
+    case 'status':
+      return STATUS_ORDER.indexOf(statusOf(pull));
+    case 'image':
+      return (pull.repository ?? pull.imageRef).toLowerCase();
+    case 'node':
+      return pull.nodeName;
+    case 'pods':
+      return pull.pods.length;
+    case 'progress':
+      return pull.percent;
+    case 'speed':
+      return pull.bytesPerSec;
+    case 'size':
+      return pull.totalBytes;
+    case 'ready':
+      return readySeconds(pull) ?? Infinity;
+    case 'elapsed':
+      return elapsedSeconds(pull, now);
+  }
+}
+
+function compare(a: number | string, b: number | string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function pushPull(items: Item[], pull: Pull, openId: string | null) {
+  items.push({ kind: 'pull', key: pull.id, pull });
+  if (pull.id === openId) items.push({ kind: 'detail', key: `${pull.id} detail`, pull });
+}
+
+function sections(entries: readonly Entry[], active: number, openId: string | null): Item[] {
+  const items: Item[] = [];
+  entries.forEach((entry, index) => {
+    if (index === active) {
+      const count = entries.length - active;
+      items.push({
+        kind: 'section',
+        key: 'section finished',
+        label: 'Finished, last 30 min',
+        count,
+      });
+    }
+    pushPull(items, entry.pull, openId);
+  });
+  return items;
+}
+
+const NOT_SET: Record<Exclude<Group, 'none'>, string> = {
+  image: 'name not known yet',
+  node: 'no node',
+  namespace: 'no pod waits',
+};
+
+/** The group a pull is listed under. */
+export function groupKey(pull: Pull, group: Exclude<Group, 'none'>): string {
+  switch (group) {
+    case 'image':
+      return pull.imageRef === UNNAMED ? NOT_SET.image : pull.imageRef;
+    case 'node':
+      return pull.nodeName;
+    case 'namespace':
+      return pull.pods[0]?.namespace ?? NOT_SET.namespace;
+  }
+}
+
+/** What a server calls a pull whose image nobody has told yet. */
+export const UNNAMED = '__pulling__';
+
+function groups(
+  entries: readonly Entry[],
+  by: Exclude<Group, 'none'>,
+  { collapsed, openId }: ViewOptions,
+): Item[] {
+  const byKey = new Map<string, Pull[]>();
+  for (const { pull } of entries) {
+    const key = groupKey(pull, by);
+    const members = byKey.get(key);
+    if (members === undefined) byKey.set(key, [pull]);
+    else members.push(pull);
+  }
+  const items: Item[] = [];
+  for (const [label, members] of byKey) {
+    const key = `group ${label}`;
+    items.push({ kind: 'group', key, label, totals: totalsOf(members) });
+    if (collapsed.has(key)) continue;
+    for (const pull of members) pushPull(items, pull, openId);
+  }
+  return items;
+}
+
+export function totalsOf(pulls: readonly Pull[]): GroupTotals {
+  let active = 0;
+  let failed = 0;
+  let done = 0;
+  let bytesPerSec = 0;
+  let ready: number | undefined;
+  for (const pull of pulls) {
+    const status = statusOf(pull);
+    if (isActive(status)) {
+      active++;
+      bytesPerSec += pull.bytesPerSec;
+      const seconds = readySeconds(pull);
+      if (seconds !== undefined) ready = Math.max(ready ?? 0, seconds);
+    } else if (status === 'failed') failed++;
+    else if (status === 'completed') done++;
+  }
+  return { active, failed, done, bytesPerSec, readySeconds: ready };
+}
+
+/** Throughput from one registry to one node, over all pulls under way there. */
+export function nodeRegistryRate(pulls: Iterable<Pull>, like: Pull): number {
+  let bytesPerSec = 0;
+  const registry = registryOf(like);
+  for (const pull of pulls) {
+    if (pull.nodeName !== like.nodeName || !isActive(statusOf(pull))) continue;
+    if (registryOf(pull) === registry) bytesPerSec += pull.bytesPerSec;
+  }
+  return bytesPerSec;
+}

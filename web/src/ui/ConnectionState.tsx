@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import { formatDuration, plural } from '../lib/format';
+import { useSlice } from '../state/context';
+import './ConnectionState.css';
+import { useNow } from './useNow';
+
+/** Whether what is on screen is live, and if not, how old it is. */
+export function ConnectionState() {
+  const { phase, lastMessageAt } = useSlice('connection');
+  const rejected = useSlice('rejected');
+  const offset = useSlice('clockOffsetMs');
+  const summary = useSlice('summary');
+  const now = useNow() - offset;
+  const age = Math.max(0, now - lastMessageAt) / 1000;
+  return (
+    <span className="connection-state">
+      {rejected.count > 0 && (
+        <span className="connection-rejected" title={rejected.lastReason}>
+          {plural(rejected.count, 'unreadable message')}
+        </span>
+      )}
+      <span className={`connection-phase is-${phase}`} role="status">
+        <i className="connection-dot" aria-hidden="true" />
+        {phase === 'live' && 'live'}
+        {phase === 'connecting' && 'connecting'}
+        {phase === 'reconnecting' && (
+          <>
+            reconnecting
+            {/* Not in the live region's words each second. */}
+            {lastMessageAt > 0 && (
+              <span aria-hidden="true">, last update {formatDuration(Math.floor(age))} ago</span>
+            )}
+          </>
+        )}
+      </span>
+      {summary !== null && phase === 'live' && (
+        <span className="dim connection-nodes">{plural(summary.nodesReporting, 'node')}</span>
+      )}
+    </span>
+  );
+}

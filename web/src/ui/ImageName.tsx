@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+import { splitImageRef } from '../lib/imageRef';
+import { UNNAMED } from '../state/view';
+import './ImageName.css';
+
+/** Registry dim, repository strong, tag plain; what is cut off stands in the title. */
+export function ImageName({ reference }: { reference: string }) {
+  if (reference === UNNAMED) {
+    return (
+      <span className="image-name dim" title="The node has not told the image’s name yet">
+        resolving name…
+      </span>
+    );
+  }
+  const { registry, repository, version } = splitImageRef(reference);
+  const tag = version.startsWith('@') ? version.slice(0, 15) : version;
+  return (
+    <span className="image-name" title={reference}>
+      {registry !== '' && <span className="image-registry">{registry}/</span>}
+      <span className="image-repository">{repository}</span>
+      {tag !== '' && <span className="image-tag">{tag}</span>}
+    </span>
+  );
+}
