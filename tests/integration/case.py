@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ground of the integration tests: a laboratory for each class, agent and server for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import unittest
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lab import tools
+from lab.images import Image
+from lab.laboratory import Laboratory
+from lab.layers import LayerSpec
+from lab.processes import Process
+from lab.pulltrace import Agent, Server
+from lab.waiting import wait_for
+from tests.integration.clients import Cri, Ctr, PullClient
+from tests.integration.events import EventLog, broken_rules
+from tests.integration.http_json import get
+
+BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR") or tools.REPOSITORY / "build-asan").resolve()
+AGENT = BINARIES / "pulltrace-agent"
+SERVER = BINARIES / "pulltrace-server"
+
+MB = 1_000_000
+SANITIZER_WORDS = ("Sanitizer", "runtime error:")
+ADDRESS_SANITIZER = {
+    "ASAN_OPTIONS": "detect_leaks=1:exitcode=66:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=66",
+}
+
+_numbers = itertools.count(1)
+
+
+def sizes(name: str, *layer_bytes: int) -> list[LayerSpec]:
+    """Gzipped layers of these sizes that no other name shares."""
+    return [LayerSpec(size, f"{name} {number}") for number, size in enumerate(layer_bytes)]
+
+
+class LabCase(unittest.TestCase):
+    """Each test must leave every agent and server ending with status 0 and without a sanitizer's word."""
+
+    binaries: ClassVar[tools.ContainerdBinaries] = tools.CONTAINERD_DEBIAN
+    uses_cri: ClassVar[bool] = False
+    bytes_per_second: ClassVar[int] = 1 * MB
+    by_repository: ClassVar[Mapping[str, int]] = {}
+    lab: ClassVar[Laboratory]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        if not cls.binaries.containerd.exists():
+            raise unittest.SkipTest(f"no {cls.binaries.name} here (it needs Go to be built)")
+        cls.lab = Laboratory(cls.bytes_per_second, cls.by_repository, cls.binaries, cls.uses_cri)
+        cls.addClassCleanup(cls.lab.close)
+
+    def setUp(self) -> None:
+        self.folder = self.lab.path / f"test-{next(_numbers)}"
+        self.folder.mkdir()
+        self._event_logs: list[EventLog] = []
+        self.client: PullClient = (
+            Cri(self.lab.containerd) if self.uses_cri else Ctr(self.lab.containerd)
+        )
+
+    def start_server(self, port: int | None = None, **settings: str) -> Server:
+        server = Server(SERVER, self.folder, port, ADDRESS_SANITIZER | settings)
+        self.addCleanup(lambda: self.end_well(server.process))
+        return server
+
+    def start_agent(self, server_url: str, **settings: str) -> Agent:
+        given = ADDRESS_SANITIZER | settings
+        agent = Agent(AGENT, self.folder, self.lab.containerd.socket, server_url, given)
+        self.addCleanup(lambda: self.end_well(agent.process))
+        return agent
+
+    def listen(self, server: Server, query: str = "") -> EventLog:
+        """Records events until the test ends, which then fails if they tell an impossible story."""
+        log = EventLog(server.port, query)
+        self._event_logs.append(log)
+
+        def check() -> None:
+            log.close()
+            self.assertEqual(broken_rules(log.all()), [])
+
+        self.addCleanup(check)
+        return log
+
+    def start_all(self, **agent_settings: str) -> tuple[Server, Agent, EventLog]:
+        """Server, agent and event log; returns once the agent has reported."""
+        server = self.start_server()
+        log = self.listen(server)
+        agent = self.start_agent(server.url, **agent_settings)
+        self.wait_for_agent(server)
+        return server, agent, log
+
+    def wait_for_agent(self, server: Server) -> None:
+        wait_for("the agent reports", lambda: self.metric(server, "pulltrace_agent_reports_total"), 15)
+
+    def metric(self, server: Server, name: str) -> float:
+        """The sum over all labels; 0 when there is no such line."""
+        lines = get(server.metrics_port, "/metrics").text().splitlines()
+        values = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+        return sum(float(value) for series, value in values if series.split("{")[0] == name)
+
+    def pulls(self, server: Server, query: str = "") -> list[dict[str, Any]]:
+        pulls: list[dict[str, Any]] = get(server.port, "/api/v1/pulls" + query).json()["pulls"]
+        return pulls
+
+    def push(self, repository: str, *layer_bytes: int, tag: str = "1.0") -> Image:
+        return self.lab.images.push(repository, tag, sizes(repository, *layer_bytes))
+
+    def pull(self, image: Image, timeout_s: float = 120) -> None:
+        self.client.start(self.lab.reference(image)).finish(timeout_s)
+
+    def end_well(self, process: Process) -> None:
+        """SIGTERM; it must end with status 0 in good time. One that was killed is not asked."""
+        status = process.exit_status()
+        if status == -9:
+            return
+        if status is None:
+            status = process.stop(timeout_s=10)
+        text = process.stderr_text()
+        complaints = [line for line in text.splitlines() if any(w in line for w in SANITIZER_WORDS)]
+        self.assertEqual((status, complaints), (0, []), f"{process.name}:\n{text[-4000:]}")
+
+    def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
+        assert result is not None
+        before = len(result.failures) + len(result.errors)
+        returned = super().run(result)
+        if len(result.failures) + len(result.errors) > before and hasattr(self, "folder"):
+            self._show_logs()
+        return returned
+
+    def _show_logs(self) -> None:
+        for path in sorted(self.folder.iterdir()):
+            text = path.read_text(errors="replace").splitlines()
+            for line in text[-25:]:
+                print(f"  {path.name}: {line[:600]}", file=sys.stderr)
+        for log in self._event_logs:
+            for event in log.all()[-12:]:
+                pull = {name: value for name, value in event.pull.items() if name != "layers"}
+                print(f"  event {event.received:.2f} {event.type}: {pull}", file=sys.stderr)
