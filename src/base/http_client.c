@@ -268,9 +268,12 @@ void pt_http_client_destroy(struct pt_http_client *client)
     if (!client)
         return;
     assert(client->inside_curl == 0);
-    struct pt_http_request *request;
-    while ((request = TAILQ_FIRST(&client->requests)))
+    struct pt_http_request *request = TAILQ_FIRST(&client->requests);
+    while (request) {
+        struct pt_http_request *next = TAILQ_NEXT(request, link);
         drop_request(request);
+        request = next;
+    }
     if (client->multi)
         curl_multi_cleanup(client->multi);
     if (client->timer)
