@@ -3,8 +3,6 @@
 
 #include "base/clock.h"
 
-#include <stddef.h>
-
 // Older samples than this before the newest do not count, so that a download which pauses shows 0
 // soon after.
 #define WINDOW_NS (5 * PT_NS_PER_S)
@@ -31,12 +29,11 @@ void pt_rate_add(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
     if (rate->count < PT_RATE_SAMPLES)
         rate->count++;
 
-    // The oldest sample inside the window; the one just before the newest at the least, however
-    // old.
-    const struct pt_rate_sample *base = NULL;
-    for (int back = 1; back < rate->count; back++) {
+    // The oldest sample of the window, or the one before the newest however old it is.
+    const struct pt_rate_sample *base = newest;
+    for (int back = 2; back < rate->count; back++) {
         int index = (rate->newest + PT_RATE_SAMPLES - back) % PT_RATE_SAMPLES;
-        if (base && rate->samples[index].taken_at < taken_at - WINDOW_NS)
+        if (rate->samples[index].taken_at < taken_at - WINDOW_NS)
             break;
         base = &rate->samples[index];
     }
