@@ -282,6 +282,15 @@ void pt_http_client_destroy(struct pt_http_client *client)
     curl_global_cleanup();
 }
 
+// libcurl before 8.0 fails to reuse a connection with prior knowledge, yet reuses it when just
+// asked for HTTP/2 (https://github.com/curl/curl/pull/10643).
+static long http2_version(const struct pt_http_options *options)
+{
+    bool is_broken = curl_version_info(CURLVERSION_NOW)->version_num < 0x080000;
+    return options->http2_connected && is_broken ? CURL_HTTP_VERSION_2_0
+                                                 : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+}
+
 static void set_options(struct pt_http_request *request, const struct pt_http_options *options)
 {
     CURL *easy = request->easy;
@@ -302,7 +311,7 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     }
     if (options->http2) {
-        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http2_version(options));
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     }
     if (options->fresh_connection)

@@ -30,8 +30,9 @@ struct pt_http_options {
     const char *const *headers; // "Name: value", NULL-terminated
     const void *body;           // copied
     size_t body_length;
-    bool http2;                                               // prior knowledge, without TLS
-    bool fresh_connection;                                    // do not reuse one
+    bool http2;            // prior knowledge, without TLS
+    bool http2_connected;  // an earlier request has such a connection: use that one
+    bool fresh_connection; // do not reuse one
     const char *ca_file, *client_cert_file, *client_key_file; // PEM
     int64_t connect_timeout_ms;                               // default 5 s
     int64_t timeout_ms;                                       // whole request; 0: no limit

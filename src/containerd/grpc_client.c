@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "containerd/grpc_client.h"
+
+#include "base/http_client.h"
+#include "base/limits.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+
+#define MAX_STATUS_TEXT 512
+
+TAILQ_HEAD(call_list, pt_grpc_call);
+
+struct pt_grpc_client {
+    struct pt_http_client *http;
+    char *socket_path;
+    int (*check_peer)(void *context, int fd, struct pt_error *err);
+    void *check_context;
+    struct call_list running;
+    struct call_list waiting;
+    size_t unary_running;
+    bool is_connected; // an answer has come and the connection has not broken since
+};
+
+struct pt_grpc_call {
+    TAILQ_ENTRY(pt_grpc_call) link;
+    struct pt_grpc_client *client;
+    struct pt_http_request *request; // NULL while it waits
+    const char *method;
+    char *namespace;
+    struct pt_buffer body;
+    int64_t timeout_ms;
+    struct pt_grpc_parser parser;
+    int code; // of grpc-status, -1 until it came
+    char text[MAX_STATUS_TEXT];
+    int (*on_message)(void *context, const uint8_t *message, size_t length);
+    void (*on_end)(void *context, const struct pt_grpc_status *status);
+    void *context;
+};
+
+static bool is_unary(const struct pt_grpc_call *call)
+{
+    return call->timeout_ms > 0;
+}
+
+static void free_call(struct pt_grpc_call *call)
+{
+    pt_grpc_parser_finish(&call->parser);
+    pt_buffer_finish(&call->body);
+    free(call->namespace);
+    free(call);
+}
+
+static void start_waiting(struct pt_grpc_client *client);
+
+// Takes the call off its list; what waited may start then.
+static void unlink_call(struct pt_grpc_call *call)
+{
+    struct pt_grpc_client *client = call->client;
+    if (!call->request) {
+        TAILQ_REMOVE(&client->waiting, call, link);
+        return;
+    }
+    TAILQ_REMOVE(&client->running, call, link);
+    if (is_unary(call))
+        client->unary_running--;
+}
+
+static void end_call(struct pt_grpc_call *call, const struct pt_grpc_status *status)
+{
+    struct pt_grpc_client *client = call->client;
+    unlink_call(call);
+    client->is_connected = !status->is_transport;
+    start_waiting(client);
+    call->on_end(call->context, status);
+    free_call(call);
+}
+
+static void on_header(void *context, const char *name, const char *value)
+{
+    struct pt_grpc_call *call = context;
+    if (strcasecmp(name, "grpc-status") == 0)
+        call->code = pt_grpc_status_parse(value);
+    else if (strcasecmp(name, "grpc-message") == 0)
+        pt_grpc_message_decode(value, call->text, sizeof(call->text));
+}
+
+static int on_data(void *context, const char *data, size_t length)
+{
+    struct pt_grpc_call *call = context;
+    return pt_grpc_parser_feed(&call->parser, data, length, call->on_message, call->context);
+}
+
+static void on_done(void *context, const struct pt_http_result *result)
+{
+    struct pt_grpc_call *call = context;
+    struct pt_grpc_status status = {.code = PT_GRPC_UNKNOWN, .is_transport = true};
+    char text[MAX_STATUS_TEXT];
+    status.message = text;
+    if (call->code >= 0 && (result->error == 0 || call->code != PT_GRPC_OK)) {
+        status.is_transport = false;
+        status.code = call->code;
+        snprintf(text, sizeof(text), "%s", call->text);
+        if (call->code == PT_GRPC_OK && pt_grpc_parser_is_torn(&call->parser)) {
+            status.code = PT_GRPC_UNKNOWN;
+            status.is_transport = true;
+            snprintf(text, sizeof(text), "the answer ended in the middle of a message");
+        }
+    } else if (result->error) {
+        snprintf(text, sizeof(text), "%s", result->message);
+    } else {
+        snprintf(text, sizeof(text), "the answer has no gRPC status (HTTP status %d)",
+                 result->status);
+    }
+    end_call(call, &status);
+}
+
+static int check_peer(void *context, int fd, struct pt_error *err)
+{
+    const struct pt_grpc_client *client = ((struct pt_grpc_call *)context)->client;
+    return client->check_peer(client->check_context, fd, err);
+}
+
+static int send_call(struct pt_grpc_call *call, struct pt_error *err)
+{
+    struct pt_grpc_client *client = call->client;
+    char url[256];
+    char namespace[PT_LIMIT_NAME_BYTES + 32];
+    char timeout[48];
+    const char *headers[6] = {"content-type: application/grpc", "te: trailers",
+                              "user-agent: pulltrace-agent/" PT_VERSION};
+    size_t count = 3;
+    snprintf(url, sizeof(url), "http://localhost%s", call->method);
+    if (call->namespace) {
+        snprintf(namespace, sizeof(namespace), "containerd-namespace: %s", call->namespace);
+        headers[count++] = namespace;
+    }
+    if (call->timeout_ms) {
+        snprintf(timeout, sizeof(timeout), "grpc-timeout: %lldm", (long long)call->timeout_ms);
+        headers[count++] = timeout;
+    }
+    const struct pt_http_options options = {
+        .url = url,
+        .unix_socket = client->socket_path,
+        .headers = headers,
+        .body = call->body.data,
+        .body_length = call->body.length,
+        .http2 = true,
+        .http2_connected = client->is_connected,
+        .fresh_connection = !client->is_connected,
+        .connect_timeout_ms = PT_LIMIT_GRPC_CONNECT_MS,
+        .timeout_ms = call->timeout_ms,
+        .check_peer = client->check_peer ? check_peer : NULL,
+        .on_header = on_header,
+        .on_data = on_data,
+        .on_done = on_done,
+        .context = call,
+    };
+    int r = pt_http_client_start(client->http, &options, &call->request, err);
+    if (r < 0)
+        return r;
+    TAILQ_INSERT_TAIL(&client->running, call, link);
+    if (is_unary(call))
+        client->unary_running++;
+    pt_buffer_finish(&call->body);
+    return 0;
+}
+
+// The first call makes the connection that the others share.
+static bool must_wait(const struct pt_grpc_client *client, const struct pt_grpc_call *call)
+{
+    size_t limit = client->is_connected ? PT_LIMIT_GRPC_CALLS : 1;
+    return is_unary(call) && client->unary_running >= limit;
+}
+
+static void start_waiting(struct pt_grpc_client *client)
+{
+    struct pt_grpc_call *call;
+    while ((call = TAILQ_FIRST(&client->waiting)) && !must_wait(client, call)) {
+        TAILQ_REMOVE(&client->waiting, call, link);
+        struct pt_error err;
+        if (send_call(call, &err) == 0)
+            continue;
+        const struct pt_grpc_status status = {PT_GRPC_UNKNOWN, true, err.message};
+        call->on_end(call->context, &status);
+        free_call(call);
+    }
+}
+
+int pt_grpc_client_create(struct pt_http_client *http, const char *socket_path,
+                          int (*check)(void *context, int fd, struct pt_error *err),
+                          void *check_context, struct pt_grpc_client **ret_client,
+                          struct pt_error *err)
+{
+    struct pt_grpc_client *client = calloc(1, sizeof(*client));
+    if (client)
+        client->socket_path = strdup(socket_path);
+    if (!client || !client->socket_path) {
+        free(client);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
+    TAILQ_INIT(&client->running);
+    TAILQ_INIT(&client->waiting);
+    client->http = http;
+    client->check_peer = check;
+    client->check_context = check_context;
+    *ret_client = client;
+    return 0;
+}
+
+void pt_grpc_client_destroy(struct pt_grpc_client *client)
+{
+    if (!client)
+        return;
+    struct pt_grpc_call *call;
+    while ((call = TAILQ_FIRST(&client->waiting)))
+        pt_grpc_call_cancel(call);
+    while ((call = TAILQ_FIRST(&client->running)))
+        pt_grpc_call_cancel(call);
+    free(client->socket_path);
+    free(client);
+}
+
+static int fill_body(struct pt_grpc_call *call, const struct pt_grpc_options *options)
+{
+    uint8_t header[PT_GRPC_FRAME_HEADER_BYTES];
+    pt_grpc_frame_header((uint32_t)options->message_length, header);
+    pt_buffer_init(&call->body, PT_GRPC_FRAME_HEADER_BYTES + options->message_length);
+    pt_buffer_append(&call->body, header, sizeof(header));
+    return pt_buffer_append(&call->body, options->message, options->message_length);
+}
+
+int pt_grpc_call_start(struct pt_grpc_client *client, const struct pt_grpc_options *options,
+                       struct pt_grpc_call **ret_call, struct pt_error *err)
+{
+    struct pt_grpc_call *call = calloc(1, sizeof(*call));
+    if (!call)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    call->client = client;
+    call->method = options->method;
+    call->timeout_ms = options->timeout_ms;
+    call->code = -1;
+    call->on_message = options->on_message;
+    call->on_end = options->on_end;
+    call->context = options->context;
+    pt_grpc_parser_init(&call->parser, options->max_message_bytes);
+    int r = fill_body(call, options);
+    if (r == 0 && options->namespace && !(call->namespace = strdup(options->namespace)))
+        r = -ENOMEM;
+    if (r < 0) {
+        free_call(call);
+        return pt_error_set(err, -r, "the call cannot be made: %s", strerror(-r));
+    }
+    if (!is_unary(call) && !client->is_connected) {
+        free_call(call);
+        return pt_error_set(err, ENOTCONN, "no connection stands yet");
+    }
+    if (must_wait(client, call)) {
+        TAILQ_INSERT_TAIL(&client->waiting, call, link);
+    } else if ((r = send_call(call, err)) < 0) {
+        free_call(call);
+        return r;
+    }
+    if (ret_call)
+        *ret_call = call;
+    return 0;
+}
+
+void pt_grpc_call_cancel(struct pt_grpc_call *call)
+{
+    struct pt_grpc_client *client = call->client;
+    struct pt_http_request *request = call->request;
+    unlink_call(call);
+    if (request)
+        pt_http_request_cancel(request);
+    free_call(call);
+    start_waiting(client);
+}

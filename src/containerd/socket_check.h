@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_CONTAINERD_SOCKET_CHECK_H
+#define PT_CONTAINERD_SOCKET_CHECK_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+// Who may be containerd: what answers on its socket is believed, so it has to be root's.
+
+// Resolves links and checks that the path lies under one of the comma-separated `directories` and
+// is a socket owned by root. 0; -ENOENT: nothing is there yet; -EACCES: not allowed; -ENOTSOCK.
+PT_MUST_CHECK int pt_socket_check_path(const char *path, const char *directories,
+                                       struct pt_error *err);
+
+// The peer of a connected unix socket has to run as root: else -EPERM. *ret_pid is its process, 0
+// when that is not visible from this PID namespace.
+PT_MUST_CHECK int pt_socket_check_peer(int fd, pid_t *ret_pid, struct pt_error *err);
+
+#endif
