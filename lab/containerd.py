@@ -86,7 +86,9 @@ class Containerd:
                 socket=self.socket,
                 hosts=self.hosts,
                 snapshotter=self.snapshotter,
-                disabled=", ".join(json.dumps(p) for p in NOT_NEEDED + ([] if cri else CRI_PLUGINS)),
+                disabled=", ".join(
+                    json.dumps(p) for p in NOT_NEEDED + ([] if cri else CRI_PLUGINS)
+                ),
             )
         )
         self._pulls_started = 0
@@ -142,7 +144,9 @@ class Containerd:
         self._pulls_started += 1
         return Process(
             f"pull-{self._pulls_started}",
-            self._ctr_command("images", "pull", "--hosts-dir", str(self.hosts), *options, reference),
+            self._ctr_command(
+                "images", "pull", "--hosts-dir", str(self.hosts), *options, reference
+            ),
             self.folder,
             environment=self._environment,
         )

@@ -53,7 +53,9 @@ class Pull:
         options = ("--max-concurrent-downloads", "1") if step.one_layer_at_a_time else ()
         self.process = lab.containerd.start_pull(lab.reference(image), *options)
         note = f" ({step.note})" if step.note else ""
-        say(f"pulls   {self._name}: {len(image.layers)} layers, {image.layer_bytes / 1e6:.1f} MB{note}")
+        say(
+            f"pulls   {self._name}: {len(image.layers)} layers, {image.layer_bytes / 1e6:.1f} MB{note}"
+        )
 
     def has_ended(self) -> bool:
         status = self.process.exit_status()
@@ -170,7 +172,10 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if os.geteuid() != 0:
-        print("demo: needs root, because containerd mounts file systems: sudo make demo", file=sys.stderr)
+        print(
+            "demo: needs root, because containerd mounts file systems: sudo make demo",
+            file=sys.stderr,
+        )
         return 2
     signal.signal(signal.SIGTERM, on_terminate)
     signal.signal(signal.SIGHUP, on_terminate)

@@ -51,7 +51,9 @@ def make_lanes(maker: ImageMaker) -> list[Lane]:
         "payments/reconciler", "3.0.7", java_base + _layers("reconciler", 6 * MB, 60 * KB)
     )
     recommender = maker.push(
-        "ml/recommender-gpu", "2026.11-cuda", _layers("recommender", 4 * MB, 110 * MB, 9 * MB, 300 * KB)
+        "ml/recommender-gpu",
+        "2026.11-cuda",
+        _layers("recommender", 4 * MB, 110 * MB, 9 * MB, 300 * KB),
     )
     clickstream = maker.push(
         "data/clickstream-etl",
@@ -65,9 +67,7 @@ def make_lanes(maker: ImageMaker) -> list[Lane]:
         docker_types=True,
         platforms=("linux/amd64", "linux/arm64"),
     )
-    mailer = maker.push(
-        "ops/report-mailer", "0.9.1", _layers("mailer", 4 * MB, 6 * MB, 2 * MB)
-    )
+    mailer = maker.push("ops/report-mailer", "0.9.1", _layers("mailer", 4 * MB, 6 * MB, 2 * MB))
     maker.remove_blob(mailer, mailer.layers[-1])
 
     return [

@@ -69,7 +69,9 @@ class ImageMaker:
         the first one holds the layers, the others each a small layer of their own."""
         blobs = tuple(self._layer(repository, spec, docker_types) for spec in layers)
         if not platforms:
-            config, digest = self._push_manifest(repository, tag, blobs, docker_types, "linux/amd64")
+            config, digest = self._push_manifest(
+                repository, tag, blobs, docker_types, "linux/amd64"
+            )
             return Image(repository, tag, digest, digest, config, blobs)
 
         digests: dict[str, str] = {}

@@ -53,7 +53,7 @@ class Blob:
 class _Hashing(io.RawIOBase):
     """Passes all that is written on, and keeps its digest and length."""
 
-    def __init__(self, target: BinaryIO) -> None:
+    def __init__(self, target: BinaryIO | gzip.GzipFile) -> None:
         self._target = target
         self._hash = hashlib.sha256()
         self.length = 0
@@ -108,7 +108,7 @@ def make_layer(folder: Path, spec: LayerSpec, docker_types: bool) -> Blob:
     work = folder / "layer.part"
     with work.open("wb") as file:
         blob = _Hashing(file)
-        compressed: BinaryIO
+        compressed: BinaryIO | gzip.GzipFile
         if spec.compression == "gzip":
             compressed = gzip.GzipFile("", "wb", compresslevel=0, fileobj=blob, mtime=0)
         elif spec.compression == "zstd":

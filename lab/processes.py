@@ -62,9 +62,13 @@ class Process:
         try:
             return self._child.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            raise Timeout(f"{self.name} still runs after {timeout_s:g} s\n{self.log_tail()}") from None
+            raise Timeout(
+                f"{self.name} still runs after {timeout_s:g} s\n{self.log_tail()}"
+            ) from None
 
-    def wait_until_ready(self, what: str, ready: Callable[[], object], timeout_s: float = 30) -> None:
+    def wait_until_ready(
+        self, what: str, ready: Callable[[], object], timeout_s: float = 30
+    ) -> None:
         """Waits until ready() is true; raises ProcessDied at once when the process ends before."""
 
         def check() -> bool:

@@ -97,7 +97,9 @@ class LabCase(unittest.TestCase):
         return server, agent, log
 
     def wait_for_agent(self, server: Server) -> None:
-        wait_for("the agent reports", lambda: self.metric(server, "pulltrace_agent_reports_total"), 15)
+        wait_for(
+            "the agent reports", lambda: self.metric(server, "pulltrace_agent_reports_total"), 15
+        )
 
     def metric(self, server: Server, name: str) -> float:
         """The sum over all labels; 0 when there is no such line."""

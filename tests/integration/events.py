@@ -84,8 +84,10 @@ class EventLog:
     def wait_for_phase(self, part: str, phase: str, timeout_s: float = 20) -> Event:
         return self.wait_for(
             f"{part} is {phase}",
-            lambda event: event.pull["phase"] == phase
-            and (part in event.pull.get("repository", "") or part in event.pull["imageRef"]),
+            lambda event: (
+                event.pull["phase"] == phase
+                and (part in event.pull.get("repository", "") or part in event.pull["imageRef"])
+            ),
             timeout_s,
         )
 

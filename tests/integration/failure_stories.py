@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lab.containerd import PullFailed
 from lab.images import Image
 from lab.laboratory import HOST
+from lab.pulltrace import Server
 from lab.waiting import wait_for
 from tests.integration.case import MB, LabCase, sizes
 from tests.integration.clients import Ctr
@@ -54,9 +53,9 @@ class FailureStories(LabCase):
         first = log.of_image("killed/client")[0].pull["id"]
         self.assertNotEqual(rows["completed"]["id"], first)
 
-    def _is_standing(self, server: Any) -> bool:
+    def _is_standing(self, server: Server) -> bool:
         row = self.pulls(server)[0]
-        return row["phase"] == "failed" or row.get("stalledSeconds", 0) >= 2
+        return bool(row["phase"] == "failed" or row.get("stalledSeconds", 0) >= 2)
 
     def test_containerd_killed_and_restarted_in_mid_pull(self) -> None:
         image = self.push("killed/containerd", 9 * MB)
@@ -107,9 +106,10 @@ class FailureStories(LabCase):
         self.pull(marker)
         log.wait_for_end("left/marker")
 
-        self.assertEqual([row["imageRef"] for row in self.pulls(server)], [f"{HOST}/left/marker:1.0"])
+        self.assertEqual(
+            [row["imageRef"] for row in self.pulls(server)], [f"{HOST}/left/marker:1.0"]
+        )
 
     def _ingested_bytes(self, image: Image) -> int:
         folder = self.lab.containerd.content / "ingest"
         return sum(file.stat().st_size for file in folder.glob("*/data"))
-

@@ -37,4 +37,4 @@ def request(port: int, method: str, path: str, body: bytes | None = None, **head
 
 
 def get(port: int, path: str, **headers: str) -> Answer:
-    return request(port, "GET", path, **headers)
+    return request(port, "GET", path, None, **headers)

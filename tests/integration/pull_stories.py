@@ -7,6 +7,7 @@ from typing import Any
 
 from lab.images import Image
 from lab.layers import LayerSpec
+from lab.pulltrace import Server
 from lab.waiting import wait_for
 from tests.integration.case import MB, LabCase, sizes
 from tests.integration.events import Event
@@ -16,7 +17,7 @@ STARTED_WITHIN_S = 2.0
 
 
 class PullStories(LabCase):
-    by_repository = {"fast/": 0, "tiny/": 20_000, "huge/": 50 * MB}
+    by_repository = {"fast": 0, "tiny": 20_000, "huge": 50 * MB}
 
     def test_two_images_at_once_are_two_rows(self) -> None:
         images = [
@@ -195,6 +196,7 @@ class PullStories(LabCase):
         self.lab.throttle.stall()
         self.addCleanup(self.lab.throttle.resume)
         stalled = wait_for("told as stalled", lambda: self._stalled_row(server, 3), 20)
+        assert stalled is not None
         self.assertEqual(stalled["phase"], "downloading")
         self.lab.throttle.resume()
 
@@ -202,7 +204,7 @@ class PullStories(LabCase):
         final = log.wait_for_end("stall/app")[-1]
         self.assert_completed(final, image)
 
-    def _stalled_row(self, server: Any, seconds: float) -> dict[str, Any] | None:
+    def _stalled_row(self, server: Server, seconds: float) -> dict[str, Any] | None:
         rows = self.pulls(server, "?image=stall/app")
         return rows[0] if rows and rows[0].get("stalledSeconds", 0) >= seconds else None
 

@@ -97,7 +97,9 @@ class AgentComesAndGoes(LabCase):
         for image in images:
             log.wait_for(
                 "a tenth is there",
-                lambda event: event.pull["percent"] > 10 and image.repository in event.pull["imageRef"],
+                lambda event: (
+                    event.pull["percent"] > 10 and image.repository in event.pull["imageRef"]
+                ),
             )
 
         agent.process.kill()
