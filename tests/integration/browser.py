@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the browser tests against a real server, agent and pulls: python3 -m tests.integration.browser
+
+The tests get by environment:
+  PULLTRACE_URL            the page
+  PULLTRACE_EXPECT_IMAGES  references, by commas, that are pulled over and over while the tests run
+  PULLTRACE_FAILED_IMAGE   a reference whose pulls fail after some seconds, over and over
+  PULLTRACE_LAB_PID        SIGUSR1 to it stops the server and starts it again three seconds later
+Arguments are passed on to node instead of the folder tests/browser.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from lab.images import Image
+from lab.laboratory import Laboratory
+from lab.processes import Process
+from lab.pulltrace import Agent, Server
+from lab.tools import REPOSITORY
+from tests.integration.case import ADDRESS_SANITIZER, AGENT, MB, SERVER, sizes
+
+SERVER_AWAY_S = 3
+PAUSE_S = 2
+
+
+class PullLoop:
+    """Pulls one image, deletes it, and so on."""
+
+    def __init__(self, lab: Laboratory, image: Image, *options: str) -> None:
+        self._lab = lab
+        self._reference = lab.reference(image)
+        self._options = options
+        self._process: Process | None = None
+        self._pause_until = 0.0
+
+    def advance(self) -> None:
+        if self._process is None:
+            if time.monotonic() >= self._pause_until:
+                self._process = self._lab.containerd.start_pull(self._reference, *self._options)
+        elif not self._process.is_running():
+            self._process = None
+            self._pause_until = time.monotonic() + PAUSE_S
+            if self._reference in self._lab.containerd.image_names():
+                self._lab.containerd.remove_image(self._reference)
+
+
+class Restarter:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._away_until = 0.0
+        self._wanted = False
+        signal.signal(signal.SIGUSR1, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._wanted = True
+
+    def advance(self) -> None:
+        if self._wanted:
+            self._wanted = False
+            self._server.stop()
+            self._away_until = time.monotonic() + SERVER_AWAY_S
+        elif self._away_until and time.monotonic() >= self._away_until:
+            self._away_until = 0.0
+            self._server.start()
+
+
+def node_command(arguments: list[str]) -> list[str]:
+    files = arguments or [
+        str(path) for path in sorted((REPOSITORY / "tests/browser").glob("*.test.*"))
+    ]
+    return ["node", "--test", "--test-reporter=tap", "--test-concurrency=1", *files]
+
+
+def main() -> int:
+    with ExitStack() as stack:
+        lab = stack.enter_context(Laboratory(1 * MB))
+        push = lab.images.push
+        first = push("shop/frontend", "2.31.0", sizes("frontend", 9 * MB, 3 * MB, 700_000))
+        second = push("ml/recommender-gpu", "2026.11", sizes("gpu", 14 * MB, 400_000))
+        broken = push("ops/report-mailer", "0.9.1", sizes("mailer", 4 * MB, 1 * MB))
+        lab.images.remove_blob(broken, broken.layers[-1])
+
+        folder = Path(lab.path / "pulltrace")
+        folder.mkdir()
+        server = Server(SERVER, folder, settings=ADDRESS_SANITIZER)
+        stack.callback(server.stop)
+        agent = Agent(AGENT, folder, lab.containerd.socket, server.url, ADDRESS_SANITIZER)
+        stack.callback(agent.stop)
+        loops = [
+            PullLoop(lab, first),
+            PullLoop(lab, second),
+            PullLoop(lab, broken, "--max-concurrent-downloads", "1"),
+        ]
+        restarter = Restarter(server)
+        settings = {
+            "PULLTRACE_URL": f"{server.url}/",
+            "PULLTRACE_EXPECT_IMAGES": ",".join(map(lab.reference, (first, second))),
+            "PULLTRACE_FAILED_IMAGE": lab.reference(broken),
+            "PULLTRACE_LAB_PID": str(os.getpid()),
+        }
+        command = ["setpriv", "--pdeathsig", "KILL", *node_command(sys.argv[1:])]
+        tests = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | settings)
+        while tests.poll() is None:
+            restarter.advance()
+            for loop in loops:
+                loop.advance()
+            time.sleep(0.1)
+        return tests.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
