@@ -2,7 +2,7 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 
-const server = process.env['PULLTRACE_URL'] ?? 'http://127.0.0.1:8080';
+const server = process.env.PULLTRACE_URL ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
   // Relative addresses, so that the page also works below an ingress path.
@@ -15,5 +15,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { proxy: { '/api': { target: server, changeOrigin: true } } },
-  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'] },
+  test: { include: ['src/**/*.test.{ts,tsx}'] },
 });

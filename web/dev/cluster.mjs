@@ -128,7 +128,7 @@ export class Cluster {
       Object.assign(pull, {
         completedAt: now,
         attempts: 1 + Math.floor(this.random() * 6),
-        backoffSeconds: 160,
+        nextAttemptAt: now + 160_000,
       });
       this.touch(pull, 'pull.failed');
       return;
@@ -224,7 +224,7 @@ export class Cluster {
         : undefined,
       errorClass: failed ? 'not_found' : undefined,
       attempts: failed ? pull.attempts : undefined,
-      backoffSeconds: failed ? pull.backoffSeconds : undefined,
+      nextAttemptAt: failed ? time(pull.nextAttemptAt) : undefined,
       pods: pull.pods,
       totalKnown: phase !== 'queued',
       phase,

@@ -40,7 +40,7 @@ export const STATUS_WORDS: Record<Status, string> = {
   lost: 'Node went silent',
 };
 
-const CLASS_WORDS: Record<string, string> = {
+const CLASS_WORDS: Partial<Record<string, string>> = {
   not_found: 'not found',
   unauthorized: 'no access',
   rate_limited: 'rate limited',
@@ -54,10 +54,10 @@ const CLASS_WORDS: Record<string, string> = {
 };
 
 export function errorWords(errorClass: string | undefined): string {
-  return (errorClass !== undefined && CLASS_WORDS[errorClass]) || 'failed';
+  return CLASS_WORDS[errorClass ?? ''] ?? 'failed';
 }
 
-const CLASS_ADVICE: Record<string, string> = {
+const CLASS_ADVICE: Partial<Record<string, string>> = {
   not_found:
     'The registry has no such repository or tag. Check the name and tag in the pod spec, and that the image was pushed. Some registries answer so when access is missing.',
   unauthorized:
@@ -80,7 +80,7 @@ const CLASS_ADVICE: Record<string, string> = {
 
 export function adviceFor(errorClass: string | undefined): string {
   return (
-    (errorClass !== undefined && CLASS_ADVICE[errorClass]) ||
+    CLASS_ADVICE[errorClass ?? ''] ??
     'Read the error’s words; “kubectl describe pod” and containerd’s log on the node say more.'
   );
 }

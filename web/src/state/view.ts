@@ -134,6 +134,12 @@ export function readySeconds(pull: Pull): number | undefined {
   return pull.readyEtaSeconds ?? pull.etaSeconds;
 }
 
+/** Whole seconds until the next attempt after a failure; undefined when it is not known. */
+export function retrySeconds(pull: Pull, now: number): number | undefined {
+  if (pull.nextAttemptAt === undefined || pull.nextAttemptAt <= now) return undefined;
+  return Math.ceil((pull.nextAttemptAt - now) / 1000);
+}
+
 const STATUS_ORDER: readonly Status[] = [
   'failed',
   'stalled',

@@ -133,17 +133,17 @@ function decodePull(value: unknown): Pull {
     stalledSeconds: optionalNumber(from, 'stalledSeconds'),
     errorClass: optionalText(from, 'errorClass'),
     attempts: optionalNumber(from, 'attempts'),
-    backoffSeconds: optionalNumber(from, 'backoffSeconds'),
+    nextAttemptAt: optionalTime(from, 'nextAttemptAt'),
   };
 }
 
 /** One `data:` of the event stream; null for a well-formed event that holds no pull. */
 export function decodeEvent(data: string): PullEvent | null {
   const from = fields(parse(data), 'event');
-  if (from['schemaVersion'] !== 'v1') throw new DecodeError('schemaVersion is not v1');
+  if (from.schemaVersion !== 'v1') throw new DecodeError('schemaVersion is not v1');
   const type = text(from, 'type');
   if (!type.startsWith('pull.')) return null;
-  return { timestamp: time(from, 'timestamp'), type, pull: decodePull(from['pull']) };
+  return { timestamp: time(from, 'timestamp'), type, pull: decodePull(from.pull) };
 }
 
 /** The answer of `/api/v1/pulls/{id}`: the pull with its layers. */

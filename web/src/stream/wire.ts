@@ -57,7 +57,8 @@ export interface Pull {
   readonly stalledSeconds?: number;
   readonly errorClass?: string;
   readonly attempts?: number;
-  readonly backoffSeconds?: number;
+  /** End of the back-off after a failure. */
+  readonly nextAttemptAt?: number;
 }
 
 export interface PullEvent {

@@ -21,11 +21,12 @@ import './ImagesPage.css';
 export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
   const { pulls } = useSlice('pulls');
   const rollouts = useMemo(() => rolloutsOf(pulls.values()), [pulls]);
+  const empty = rollouts.length === 0;
   const body = useRef<HTMLDivElement>(null);
   const [margin, setMargin] = useState(0);
   useLayoutEffect(() => {
     setMargin((body.current?.getBoundingClientRect().top ?? 0) + window.scrollY);
-  }, [rollouts.length === 0]);
+  }, [empty]);
   const virtualizer = useWindowVirtualizer({
     count: rollouts.length,
     estimateSize: () => 48,
@@ -39,7 +40,7 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
       <h1 className="page-title">
         Images <span className="dim">being rolled out, and those of the last 30 minutes</span>
       </h1>
-      {rollouts.length === 0 ? (
+      {empty ? (
         <EmptyState title="No image is being pulled">
           <p>An image that several nodes pull becomes one row here.</p>
         </EmptyState>

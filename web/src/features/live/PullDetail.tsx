@@ -11,7 +11,7 @@ import {
 import { useSlice } from '../../state/context';
 import { registryOf } from '../../state/query';
 import { adviceFor, errorWords, isActive, statusOf } from '../../state/status';
-import { UNNAMED, nodeRegistryRate } from '../../state/view';
+import { UNNAMED, nodeRegistryRate, retrySeconds } from '../../state/view';
 import type { Layer, PodRef, Pull } from '../../stream/wire';
 import { CopyButton } from '../../ui/CopyButton';
 import './PullDetail.css';
@@ -32,7 +32,7 @@ export function PullDetail({ pull, pulls, now }: PullDetailProps) {
   return (
     <div role="gridcell" className="pull-detail">
       <div className="detail-main">
-        {failed && <Failure pull={pull} />}
+        {failed && <Failure pull={pull} now={now} />}
         {layers === undefined || layers.length === 0 ? (
           <p className="dim detail-empty">
             {layers === undefined ? 'Loading layers…' : noLayers(pull)}
@@ -55,15 +55,16 @@ function noLayers(pull: Pull): string {
     : 'No layer was ever read for this pull.';
 }
 
-function Failure({ pull }: { pull: Pull }) {
+function Failure({ pull, now }: { pull: Pull; now: number }) {
   const attempts = pull.attempts ?? 1;
+  const next = retrySeconds(pull, now);
   return (
     <section className="failure" aria-label="Failure">
       <header>
         <h3 className="failed">{errorWords(pull.errorClass)}</h3>
         <span className="dim">
           {plural(attempts, 'attempt')}
-          {pull.backoffSeconds !== undefined && ` · next in ${formatDuration(pull.backoffSeconds)}`}
+          {next !== undefined && ` · next in ${formatDuration(next)}`}
         </span>
       </header>
       {pull.error !== undefined && (

@@ -24,16 +24,20 @@ interface PullRowProps {
   elapsed: number;
   /** Seconds since the end, whole, for a finished pull. */
   finishedAgo: number | undefined;
+  /** Seconds until the next attempt, whole, for a failed pull. */
+  retry: number | undefined;
   /** The pull that a queued one waits for, where it is known. */
   behind: Pull | undefined;
-  open: boolean;
 }
+
+/** These have no progress to draw. */
+const WORDS_ONLY: ReadonlySet<Status> = new Set(['queued', 'resolving', 'failed', 'lost']);
 
 /** The cells of one pull. */
 export const PullRow = memo(function PullRow(props: PullRowProps) {
-  const { pull, elapsed, finishedAgo, behind } = props;
+  const { pull, elapsed, finishedAgo, retry, behind } = props;
   const status = statusOf(pull);
-  const bare = status === 'queued' || status === 'failed' || status === 'lost';
+  const wordsOnly = WORDS_ONLY.has(status);
   const known = pull.totalKnown || pull.totalBytes > 0;
   return (
     <>
@@ -49,12 +53,18 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
       <div role="gridcell" className="cell-pods dim">
         <Pods pull={pull} />
       </div>
-      <div role="gridcell" className="cell-progress">
+      <div
+        role="gridcell"
+        className={wordsOnly ? 'cell-progress is-words' : 'cell-progress'}
+        aria-colspan={wordsOnly ? 2 : undefined}
+      >
         <Progress pull={pull} status={status} behind={behind} />
       </div>
-      <div role="gridcell" className="cell-percent num">
-        {bare || !known ? NONE : formatPercent(pull.percent)}
-      </div>
+      {!wordsOnly && (
+        <div role="gridcell" className="cell-percent num">
+          {known ? formatPercent(pull.percent) : NONE}
+        </div>
+      )}
       <div role="gridcell" className="cell-speed num" title={UNIT_NOTE}>
         {status === 'downloading' || status === 'stalled' ? formatRate(pull.bytesPerSec) : NONE}
       </div>
@@ -62,7 +72,13 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
         {known ? sizeText(pull, status) : NONE}
       </div>
       <div role="gridcell" className={`cell-ready num ${isActive(status) ? '' : 'dim'}`}>
-        <Ready pull={pull} status={status} finishedAgo={finishedAgo} behind={behind} />
+        <Ready
+          pull={pull}
+          status={status}
+          finishedAgo={finishedAgo}
+          retry={retry}
+          behind={behind}
+        />
       </div>
       <div role="gridcell" className="cell-elapsed num dim">
         {formatDuration(elapsed)}
@@ -127,13 +143,12 @@ interface ReadyProps {
   pull: Pull;
   status: Status;
   finishedAgo: number | undefined;
+  retry: number | undefined;
   behind: Pull | undefined;
 }
 
-function Ready({ pull, status, finishedAgo, behind }: ReadyProps) {
-  if (status === 'failed' && pull.backoffSeconds !== undefined) {
-    return <>retry {formatDuration(pull.backoffSeconds)}</>;
-  }
+function Ready({ pull, status, finishedAgo, retry, behind }: ReadyProps) {
+  if (retry !== undefined) return <>retry {formatDuration(retry)}</>;
   if (finishedAgo !== undefined) {
     return <>{finishedAgo < 1 ? 'now' : `${formatDuration(finishedAgo)} ago`}</>;
   }

@@ -10,6 +10,7 @@ import {
   type SortColumn,
   type View,
   elapsedSeconds,
+  retrySeconds,
 } from '../../state/view';
 import type { Pull } from '../../stream/wire';
 import { Icon } from '../../ui/Icon';
@@ -158,7 +159,7 @@ export function PullTable(props: PullTableProps) {
                   elapsed={wholeUnlessShort(elapsedSeconds(item.pull, now), item.pull)}
                   finishedAgo={finishedAgo(item.pull, now)}
                   behind={statusOf(item.pull) === 'queued' ? behind(item.pull) : undefined}
-                  open={open}
+                  retry={retrySeconds(item.pull, now)}
                 />
               )}
               {item.kind === 'detail' && <PullDetail pull={item.pull} pulls={pulls} now={now} />}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from 'vitest';
+import { T0, makePull, pullMap } from '../testing/samples';
+import { overviewOf, quantile } from './overview';
+import { addSample } from './throughput';
+
+const pod = (podName: string) => ({ namespace: 'shop', podName, container: 'main' });
+
+it('adds up what the strip shows', () => {
+  const overview = overviewOf(
+    pullMap(
+      makePull({ id: 'a', bytesPerSec: 5, pods: [pod('x'), pod('y')] }),
+      makePull({ id: 'b', bytesPerSec: 7, pods: [pod('y')] }),
+      makePull({ id: 'c', phase: 'queued', bytesPerSec: 0, pods: [pod('z')] }),
+      makePull({ id: 'd', phase: 'failed', bytesPerSec: 99 }),
+      makePull({ id: 'e', phase: 'failed', errorClass: 'stale' }),
+      makePull({ id: 'f', phase: 'completed', completedAt: T0 + 2000, pods: [pod('q')] }),
+      makePull({ id: 'g', phase: 'completed', completedAt: T0 + 8000 }),
+    ),
+  );
+  expect(overview).toEqual({
+    bytesPerSec: 12,
+    active: 2,
+    queued: 1,
+    waitingPods: 3,
+    failed: 1,
+    medianSeconds: 2,
+    p95Seconds: 8,
+  });
+});
+
+it('quantile takes the nearest rank', () => {
+  const values = Array.from({ length: 100 }, (_, index) => index + 1);
+  expect(quantile(values, 0.5)).toBe(50);
+  expect(quantile(values, 0.95)).toBe(95);
+  expect(quantile([3], 0.95)).toBe(3);
+  expect(quantile([], 0.5)).toBeUndefined();
+});
+
+it('addSample keeps five minutes', () => {
+  let history = addSample([], [makePull({ bytesPerSec: 5 })], T0);
+  for (let index = 1; index <= 300; index++) history = addSample(history, [], T0 + index * 1000);
+  expect(history).toHaveLength(300);
+  expect(history[0]).toEqual({ at: T0 + 1000, bytesPerSec: 0 });
+});

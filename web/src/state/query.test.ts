@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { makePull } from '../testing/samples';
+import { addTyped, compileQuery, formatQuery, isEmpty, parseQuery, withoutToken } from './query';
+
+describe('parseQuery', () => {
+  it('tells tokens from free text', () => {
+    expect(parseQuery(' node:worker-1  web status:failed x ')).toEqual({
+      tokens: [
+        { key: 'node', value: 'worker-1' },
+        { key: 'status', value: 'failed' },
+      ],
+      text: 'web x',
+    });
+  });
+
+  it('keeps unknown keys, empty values and tags as text', () => {
+    expect(parseQuery('zone:eu node: nginx:1.29')).toEqual({
+      tokens: [],
+      text: 'zone:eu node: nginx:1.29',
+    });
+  });
+
+  it('takes a key in any case and a value with colons', () => {
+    expect(parseQuery('IMAGE:nginx:1.29').tokens).toEqual([{ key: 'image', value: 'nginx:1.29' }]);
+  });
+
+  it('survives a round trip', () => {
+    const text = 'ns:shop pod:web-0 some words';
+    expect(formatQuery(parseQuery(text))).toBe(text);
+  });
+});
+
+it('addTyped adds each token once', () => {
+  const query = addTyped(parseQuery('node:a'), 'node:a ns:b free');
+  expect(formatQuery(query)).toBe('node:a ns:b free');
+});
+
+it('withoutToken removes one', () => {
+  expect(formatQuery(withoutToken(parseQuery('node:a ns:b x'), 0))).toBe('ns:b x');
+});
+
+describe('compileQuery', () => {
+  const pull = makePull({
+    nodeName: 'Worker-017',
+    imageRef: 'ghcr.io/acme/frontend:1.2',
+    pods: [{ namespace: 'shop', podName: 'front-66cd', container: 'main' }],
+    error: 'manifest unknown',
+  });
+
+  it.each([
+    ['', true],
+    ['FRONTEND', true],
+    ['acme shop', true],
+    ['acme nowhere', false],
+    ['manifest', true],
+    ['node:worker-01', true],
+    ['node:worker-02', false],
+    ['node:worker-02 node:worker-017', true],
+    ['ns:shop pod:front', true],
+    ['ns:infra', false],
+    ['image:acme/front', true],
+    ['registry:ghcr', true],
+    ['registry:acme', false],
+    ['status:failed', true],
+    ['status:active', false],
+    ['status:failed ns:infra', false],
+  ])('“%s” matches: %s', (text, expected) => {
+    const matches = compileQuery(parseQuery(text));
+    expect(matches === null ? true : matches(pull)).toBe(expected);
+  });
+
+  it('knows the statuses', () => {
+    const active = compileQuery(parseQuery('status:active'));
+    expect(active?.(makePull({ phase: 'extracting' }))).toBe(true);
+    expect(active?.(makePull({ phase: 'completed' }))).toBe(false);
+    const stalled = compileQuery(parseQuery('status:stalled'));
+    expect(stalled?.(makePull({ stalledSeconds: 34 }))).toBe(true);
+    expect(stalled?.(makePull({ stalledSeconds: 3 }))).toBe(false);
+  });
+
+  it('takes Docker Hub for a reference without registry', () => {
+    expect(compileQuery(parseQuery('registry:docker.io'))?.(makePull({ imageRef: 'nginx' }))).toBe(
+      true,
+    );
+  });
+
+  it('is null when there is nothing to ask', () => {
+    expect(isEmpty(parseQuery('  '))).toBe(true);
+    expect(compileQuery(parseQuery('  '))).toBeNull();
+  });
+});

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from 'vitest';
+import { T0, makePull } from '../testing/samples';
+import { rolloutsOf } from './rollouts';
+import { UNNAMED } from './view';
+
+const web = { imageRef: 'acme/web:2' };
+
+it('counts each node once, by its newest pull', () => {
+  const [rollout] = rolloutsOf([
+    makePull({ ...web, id: 'a', nodeName: 'n1', phase: 'failed', error: 'no' }),
+    makePull({ ...web, id: 'b', nodeName: 'n1', phase: 'completed', startedAt: T0 + 5 }),
+    makePull({ ...web, id: 'c', nodeName: 'n2', readyEtaSeconds: 4, bytesPerSec: 3 }),
+    makePull({ ...web, id: 'd', nodeName: 'n3', readyEtaSeconds: 9, bytesPerSec: 4 }),
+    makePull({ ...web, id: 'e', nodeName: 'n4', phase: 'failed', error: 'no' }),
+  ]);
+  expect(rollout).toMatchObject({
+    nodes: 4,
+    done: 1,
+    active: 2,
+    failed: 1,
+    bytesPerSec: 7,
+    readySeconds: 9,
+    slowest: { nodeName: 'n3' },
+  });
+});
+
+it('knows no time while one node cannot tell', () => {
+  const [rollout] = rolloutsOf([
+    makePull({ ...web, id: 'a', nodeName: 'n1', readyEtaSeconds: 4 }),
+    makePull({ ...web, id: 'b', nodeName: 'n2', stalledSeconds: 60, readyEtaSeconds: 1 }),
+  ]);
+  expect(rollout?.readySeconds).toBeUndefined();
+});
+
+it('puts images under way first and leaves out the unnamed', () => {
+  const rollouts = rolloutsOf([
+    makePull({ id: 'a', imageRef: 'done', phase: 'completed', startedAt: T0 + 9 }),
+    makePull({ id: 'b', imageRef: 'older', startedAt: T0 }),
+    makePull({ id: 'c', imageRef: 'newer', startedAt: T0 + 1 }),
+    makePull({ id: 'd', imageRef: UNNAMED }),
+  ]);
+  expect(rollouts.map((rollout) => rollout.reference)).toEqual(['newer', 'older', 'done']);
+});

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from 'vitest';
+import { T0, makePull } from '../testing/samples';
+import { adviceFor, errorWords, isActive, statusOf } from './status';
+
+it.each([
+  [{ phase: 'downloading' }, 'downloading'],
+  [{ phase: 'downloading', stalledSeconds: 10 }, 'stalled'],
+  [{ phase: 'extracting', stalledSeconds: 90 }, 'extracting'],
+  [{ phase: 'queued' }, 'queued'],
+  [{ phase: 'resolving' }, 'resolving'],
+  [{ phase: 'completed', completedAt: T0 }, 'completed'],
+  [{ phase: 'failed', error: 'no' }, 'failed'],
+  [{ phase: 'failed', errorClass: 'stale' }, 'lost'],
+  // A server that tells no phase.
+  [{ phase: undefined }, 'downloading'],
+  [{ phase: undefined, completedAt: T0 }, 'completed'],
+  [{ phase: undefined, completedAt: T0, error: 'no' }, 'failed'],
+  [{ phase: 'a word of tomorrow' }, 'downloading'],
+] as const)('%o is %s', (change, status) => {
+  expect(statusOf(makePull(change))).toBe(status);
+});
+
+it('active means under way', () => {
+  expect(isActive('queued')).toBe(true);
+  expect(isActive('stalled')).toBe(true);
+  expect(isActive('failed')).toBe(false);
+  expect(isActive('lost')).toBe(false);
+});
+
+it('has words and advice for classes known and unknown', () => {
+  expect(errorWords('not_found')).toBe('not found');
+  expect(errorWords('a_class_of_tomorrow')).toBe('failed');
+  expect(adviceFor('tls')).toMatch(/certificate/);
+  expect(adviceFor(undefined)).toMatch(/kubectl describe pod/);
+});

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { T0, makePull, wireEvent, wirePull } from '../testing/samples';
+import { DecodeError, decodeDetail, decodeEvent, decodeNodes, decodeSummary } from './decode';
+
+describe('decodeEvent', () => {
+  it('reads a pull', () => {
+    const event = decodeEvent(wireEvent());
+    expect(event?.type).toBe('pull.progress');
+    expect(event?.timestamp).toBe(T0);
+    expect(event?.pull).toEqual(makePull());
+  });
+
+  it('reads times with nanoseconds', () => {
+    const event = decodeEvent(wireEvent({ completedAt: '2026-11-21T10:00:01.123456789Z' }));
+    expect(event?.pull.completedAt).toBe(T0 + 1123);
+  });
+
+  it('reads one that has only the fields every v1 server sends', () => {
+    const data = wireEvent({ phase: undefined });
+    expect(decodeEvent(data)?.pull).toMatchObject({ id: 'pull-1', percent: 50, pods: [] });
+  });
+
+  it('reads pods', () => {
+    const pod = { namespace: 'shop', podName: 'web-0', container: 'main' };
+    expect(decodeEvent(wireEvent({ pods: [pod] }))?.pull.pods).toMatchObject([pod]);
+  });
+
+  it('ignores what it does not know, and layer events', () => {
+    expect(decodeEvent(wireEvent({ somethingNew: [1] }))?.pull).toEqual(makePull());
+    const layer = {
+      schemaVersion: 'v1',
+      timestamp: '2026-11-21T10:00:00Z',
+      type: 'layer.progress',
+    };
+    expect(decodeEvent(JSON.stringify(layer))).toBeNull();
+  });
+
+  it.each([
+    ['not JSON', '{'],
+    ['event is not an object', '[]'],
+    ['event is not an object', 'null'],
+    ['schemaVersion is not v1', '{"schemaVersion":"v2"}'],
+    ['type is missing', '{"schemaVersion":"v1"}'],
+    ['id is missing', wireEvent({ id: '' })],
+    ['totalBytes is not a number', wireEvent({ totalBytes: '12' })],
+    ['percent is missing', wireEvent({ percent: undefined })],
+    ['startedAt is not a time', wireEvent({ startedAt: 'yesterday' })],
+    ['startedAt is missing', wireEvent({ startedAt: undefined })],
+    ['error is not a string', wireEvent({ error: 5 })],
+    ['totalKnown is not a boolean', wireEvent({ totalKnown: 'yes' })],
+    ['pods is not a list', wireEvent({ pods: {} })],
+    ['pod is not an object', wireEvent({ pods: ['web'] })],
+    ['namespace is missing', wireEvent({ pods: [{ podName: 'web' }] })],
+  ])('refuses: %s', (reason, data) => {
+    expect(() => decodeEvent(data)).toThrow(new DecodeError(reason));
+  });
+});
+
+it('decodeDetail reads the layers', () => {
+  const layer = { digest: 'sha256:1', totalBytes: 3, downloadedBytes: 1, phase: 'downloading' };
+  const detail = decodeDetail(JSON.stringify(wirePull({ layers: [layer] })));
+  expect(detail.pull.id).toBe('pull-1');
+  expect(detail.layers).toMatchObject([{ ...layer, cached: false, bytesPerSec: 0 }]);
+  expect(() => decodeDetail(JSON.stringify(wirePull({ layers: [{}] })))).toThrow(
+    'digest is missing',
+  );
+});
+
+it('decodeSummary reads counts and clock', () => {
+  const body = { nodesReporting: 3, nodesSilent: 1, now: '2026-11-21T10:00:00Z' };
+  expect(decodeSummary(JSON.stringify(body))).toMatchObject({ nodesReporting: 3, now: T0 });
+  expect(() => decodeSummary('{}')).toThrow('nodesReporting is missing');
+});
+
+it('decodeNodes reads each node', () => {
+  const node = {
+    nodeName: 'worker-1',
+    lastReportAt: '2026-11-21T10:00:00Z',
+    silent: true,
+    activePulls: 2,
+    bytesPerSec: 5,
+  };
+  expect(decodeNodes(JSON.stringify({ nodes: [node] }))).toMatchObject([
+    { ...node, lastReportAt: T0, agentVersion: '' },
+  ]);
+  expect(() => decodeNodes('{"nodes":[{}]}')).toThrow('nodeName is missing');
+});

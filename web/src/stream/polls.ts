@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Store } from '../state/store';
+import { HttpError, getText } from './api';
+import { DecodeError, decodeNodes, decodeSummary } from './decode';
+
+const EVERY_MS = 2000;
+const HIDDEN_EVERY_MS = 10_000;
+/** A smaller difference between the clocks is the network's delay. */
+const CLOCK_STEP_MS = 1500;
+/** So many questions in a row without an answer mean that the server is away. */
+const FAILURES = 3;
+
+export interface Polls {
+  /** Asks at once instead of at the next turn. */
+  now: () => void;
+  /** Whether the list of nodes is wanted too. */
+  watchNodes: (wanted: boolean) => void;
+  stop: () => void;
+}
+
+/** Asks for what the stream does not tell: idle nodes, the server's clock and which run it is. */
+export function startPolls(store: Store, onSummary: () => void, onAway: () => void): Polls {
+  const abort = new AbortController();
+  let nodesWanted = false;
+  let failures = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function again() {
+    clearTimeout(timer);
+    if (abort.signal.aborted) return;
+    timer = setTimeout(() => void poll(), document.hidden ? HIDDEN_EVERY_MS : EVERY_MS);
+  }
+
+  async function poll(): Promise<void> {
+    clearTimeout(timer);
+    try {
+      const summary = decodeSummary(await getText('summary', abort.signal));
+      const offset = summary.now - Date.now();
+      const known = store.get().clockOffsetMs;
+      const clockOffsetMs = Math.abs(offset - known) > CLOCK_STEP_MS ? offset : known;
+      store.set({ summary, clockOffsetMs });
+      failures = 0;
+      onSummary();
+      if (nodesWanted) store.set({ nodes: decodeNodes(await getText('nodes', abort.signal)) });
+    } catch (error) {
+      const answered = error instanceof HttpError || error instanceof DecodeError;
+      failures = answered ? 0 : failures + 1;
+      // A stream that died without a word looks open for long; this does not.
+      if (failures === FAILURES && !abort.signal.aborted) onAway();
+    }
+    again();
+  }
+
+  return {
+    now: () => {
+      failures = 0;
+      void poll();
+    },
+    watchNodes: (wanted) => {
+      if (nodesWanted === wanted) return;
+      nodesWanted = wanted;
+      if (wanted) void poll();
+    },
+    stop: () => {
+      abort.abort();
+      clearTimeout(timer);
+    },
+  };
+}

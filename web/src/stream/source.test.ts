@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+// @vitest-environment jsdom
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Store, createStore } from '../state/store';
+import { T0, wireEvent, wirePull } from '../testing/samples';
+import { type Source, startSource } from './source';
+
+class FakeEventSource {
+  static readonly all: FakeEventSource[] = [];
+  onopen: (() => void) | null = null;
+  onmessage: ((message: { data: string; lastEventId: string }) => void) | null = null;
+  onerror: (() => void) | null = null;
+  closed = false;
+
+  constructor(readonly url: string) {
+    FakeEventSource.all.push(this);
+  }
+
+  close() {
+    this.closed = true;
+  }
+
+  tell(id: number, change: Record<string, unknown>) {
+    this.onmessage?.({ data: wireEvent(change), lastEventId: String(id) });
+  }
+}
+
+const newest = () => {
+  const source = FakeEventSource.all.at(-1);
+  if (source === undefined) throw new Error('no connection was opened');
+  return source;
+};
+
+let store: Store;
+let source: Source;
+/** What the server answers; a missing path is a server that is away. */
+let answers: Record<string, object | (() => object)>;
+let asked: string[];
+
+const summary =
+  (startedAt: string, offsetMs = 0) =>
+  () => ({
+    nodesReporting: 2,
+    nodesSilent: 0,
+    now: new Date(Date.now() + offsetMs).toISOString(),
+    startedAt,
+  });
+const RUN_1 = '2026-11-21T09:00:00Z';
+const RUN_2 = '2026-11-21T09:30:00Z';
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: T0 });
+  FakeEventSource.all.length = 0;
+  answers = { summary: summary(RUN_1) };
+  asked = [];
+  vi.stubGlobal('EventSource', FakeEventSource);
+  vi.stubGlobal('fetch', (url: string) => {
+    asked.push(url);
+    const answer = answers[url.replace('api/v1/', '')];
+    if (answer === undefined) return Promise.reject(new TypeError('away'));
+    const body: unknown = typeof answer === 'function' ? answer() : answer;
+    return Promise.resolve(new Response(JSON.stringify(body)));
+  });
+  store = createStore();
+  source = startSource(store);
+});
+
+afterEach(() => {
+  source.stop();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+const ids = () => [...store.get().pulls.pulls.keys()];
+const run = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+describe('the stream', () => {
+  it('brings the snapshot and then changes into the store', async () => {
+    expect(newest().url).toBe('api/v1/events?layers=0');
+    expect(store.get().connection.phase).toBe('connecting');
+    newest().onopen?.();
+    newest().tell(1, { id: 'a' });
+    newest().tell(2, { id: 'b' });
+    await run(100);
+    expect(store.get().connection.phase).toBe('live');
+    expect(ids()).toEqual(['a', 'b']);
+    newest().tell(3, { id: 'a', percent: 77 });
+    await run(100);
+    expect(store.get().pulls.pulls.get('a')?.percent).toBe(77);
+  });
+
+  it('draws once for what comes within one frame', async () => {
+    newest().onopen?.();
+    await run(100);
+    const drawn = vi.fn();
+    store.subscribe(drawn);
+    for (let index = 0; index < 50; index++) newest().tell(index, { id: `p${index}` });
+    await run(40);
+    expect(store.get().pulls.pulls.size).toBe(50);
+    // One for the pulls, one for the time of the last message.
+    expect(drawn).toHaveBeenCalledTimes(2);
+  });
+
+  it('commits at most four times a second while many pulls change', async () => {
+    newest().onopen?.();
+    const commits = new Set<unknown>();
+    store.subscribe(() => commits.add(store.get().pulls));
+    for (let tick = 0; tick < 20; tick++) {
+      for (let index = 0; index < 200; index++) {
+        newest().tell(index, { id: `p${index}`, downloadedBytes: tick });
+      }
+      await run(50);
+    }
+    await run(300);
+    expect(store.get().pulls.pulls.get('p7')?.downloadedBytes).toBe(19);
+    expect(commits.size).toBeGreaterThan(2);
+    expect(commits.size).toBeLessThanOrEqual(6);
+  });
+
+  it('counts what it cannot read and goes on', async () => {
+    newest().onopen?.();
+    newest().tell(1, { totalBytes: 'many' });
+    newest().tell(2, { id: 'good' });
+    await run(100);
+    expect(store.get().rejected).toEqual({ count: 1, lastReason: 'totalBytes is not a number' });
+    expect(ids()).toEqual(['good']);
+  });
+});
+
+describe('a lost connection', () => {
+  beforeEach(async () => {
+    newest().onopen?.();
+    newest().tell(1, { id: 'a' });
+    newest().tell(2, { id: 'b' });
+    await run(3000);
+    newest().onerror?.();
+  });
+
+  it('keeps the data and resumes by id', async () => {
+    expect(store.get().connection.phase).toBe('reconnecting');
+    expect(ids()).toEqual(['a', 'b']);
+    expect(FakeEventSource.all[0]?.closed).toBe(true);
+    await run(700);
+    expect(newest().url).toBe('api/v1/events?layers=0&lastEventId=2');
+    newest().onopen?.();
+    expect(store.get().connection.phase).toBe('live');
+    newest().tell(3, { id: 'b', percent: 90 });
+    await run(5000);
+    expect(ids()).toEqual(['a', 'b']);
+    expect(store.get().pulls.told).toBeNull();
+  });
+
+  it('drops what a restarted server does not tell', async () => {
+    answers.summary = summary(RUN_2);
+    await run(700);
+    newest().onopen?.();
+    newest().tell(1, { id: 'b' });
+    newest().tell(2, { id: 'c' });
+    await run(100);
+    expect(ids()).toEqual(['a', 'b', 'c']);
+    await run(5000);
+    expect(ids()).toEqual(['b', 'c']);
+  });
+
+  it('does so even if the new run was asked before the stream was back', async () => {
+    answers.summary = summary(RUN_2);
+    await run(4000);
+    newest().onopen?.();
+    await run(5000);
+    expect(ids()).toEqual([]);
+  });
+
+  it('asks for everything after a long absence', async () => {
+    delete answers.summary;
+    for (let tries = 0; tries < 40; tries++) {
+      newest().onerror?.();
+      await run(6000);
+    }
+    expect(newest().url).toBe('api/v1/events?layers=0');
+    answers.summary = summary(RUN_1);
+    newest().onopen?.();
+    newest().tell(9, { id: 'b' });
+    await run(5000);
+    expect(ids()).toEqual(['b']);
+  });
+
+  it('tries again and again, not more often than every few seconds', async () => {
+    const before = FakeEventSource.all.length;
+    for (let second = 0; second < 60; second++) {
+      if (!newest().closed) newest().onerror?.();
+      await run(1000);
+    }
+    const tries = FakeEventSource.all.length - before;
+    expect(tries).toBeGreaterThan(8);
+    expect(tries).toBeLessThan(25);
+  });
+});
+
+it('takes a stream for dead when the server answers nothing else', async () => {
+  newest().onopen?.();
+  await run(1000);
+  expect(store.get().connection.phase).toBe('live');
+  delete answers.summary;
+  await run(12_000);
+  expect(store.get().connection.phase).toBe('reconnecting');
+  expect(FakeEventSource.all.length).toBeGreaterThan(1);
+  answers.summary = summary(RUN_1);
+  newest().onopen?.();
+  await run(10_000);
+  expect(store.get().connection.phase).toBe('live');
+});
+
+describe('the open pull', () => {
+  beforeEach(async () => {
+    newest().onopen?.();
+    newest().tell(1, { id: 'node/a' });
+    await run(100);
+    answers['pulls/node%2Fa'] = wirePull({
+      id: 'node/a',
+      layers: [{ digest: 'sha256:1', totalBytes: 2, downloadedBytes: 1 }],
+    });
+    source.openDetail('node/a');
+    await run(10);
+  });
+
+  const questions = () => asked.filter((url) => url.includes('pulls/')).length;
+
+  it('gets its layers, again at each news and not without', async () => {
+    expect(store.get().detail?.layers).toHaveLength(1);
+    await run(5000);
+    expect(questions()).toBe(1);
+    newest().tell(2, { id: 'node/a', percent: 60 });
+    await run(600);
+    expect(questions()).toBe(2);
+  });
+
+  it('asks at most twice a second', async () => {
+    for (let step = 0; step < 20; step++) {
+      newest().tell(step, { id: 'node/a', percent: 60 + step });
+      await run(100);
+    }
+    expect(questions()).toBeLessThanOrEqual(6);
+  });
+
+  it('is forgotten when closed', async () => {
+    source.openDetail(null);
+    expect(store.get().detail).toBeNull();
+    newest().tell(2, { id: 'node/a', percent: 60 });
+    await run(2000);
+    expect(questions()).toBe(1);
+  });
+
+  it('survives a server that does not answer', async () => {
+    delete answers['pulls/node%2Fa'];
+    newest().tell(2, { id: 'node/a', percent: 60 });
+    await run(1000);
+    expect(store.get().detail?.layers).toHaveLength(1);
+  });
+});
+
+it('asks for nodes only while they are wanted', async () => {
+  await run(10_000);
+  expect(asked.some((url) => url.endsWith('nodes'))).toBe(false);
+  answers.nodes = { nodes: [] };
+  source.watchNodes(true);
+  await run(10);
+  expect(store.get().nodes).toEqual([]);
+});
+
+it('takes a clock that is far off from the server’s', async () => {
+  answers.summary = summary(RUN_1, 3600_000);
+  newest().onopen?.();
+  await run(100);
+  expect(store.get().clockOffsetMs).toBeGreaterThan(3590_000);
+});
+
+it('drops pulls that ended half an hour ago', async () => {
+  newest().onopen?.();
+  newest().tell(1, { id: 'a', phase: 'completed', completedAt: new Date(T0).toISOString() });
+  await run(100);
+  expect(ids()).toEqual(['a']);
+  vi.setSystemTime(T0 + 31 * 60_000);
+  await run(6000);
+  expect(ids()).toEqual([]);
+});
+
+it('stops for good', async () => {
+  newest().onopen?.();
+  source.stop();
+  const before = asked.length;
+  await run(60_000);
+  expect(asked.length).toBe(before);
+  expect(newest().closed).toBe(true);
+  expect(FakeEventSource.all).toHaveLength(1);
+});
