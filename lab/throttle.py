@@ -15,7 +15,7 @@ daemon off;
 master_process off;
 pid {folder}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 8192; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How true and how cheap the agent is: python3 -m tests.bench.agent
+
+Compares what the event stream tells with containerd's files sampled at 10 Hz, and measures CPU and
+memory of agent and server when idle and with 20 pulls of 40 layers.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from contextlib import ExitStack
+
+from lab.images import Image
+from lab.laboratory import Laboratory
+from lab.pulltrace import Agent, Server
+from lab.tools import CONTAINERD_2, CONTAINERD_DEBIAN, REPOSITORY, ContainerdBinaries
+from lab.waiting import wait_for
+from tests.bench.truth import TruthSampler, deviations
+from tests.bench.usage import CpuMeter, anonymous_kib
+from tests.integration.case import MB, sizes
+from tests.integration.clients import Cri, Ctr, PullClient, RunningPull
+from tests.integration.events import EventLog, broken_rules
+from tests.integration.http_json import get
+
+IDLE_S = 30
+BUSY_S = 15
+KB = 1000
+
+
+class Bench:
+    def __init__(self, stack: ExitStack, binaries: ContainerdBinaries, cri: bool) -> None:
+        rates = {"slow": 700 * KB, "short": 0, "many": 25 * KB}
+        self.lab = stack.enter_context(Laboratory(MB, rates, binaries, cri))
+        folder = self.lab.path / "pulltrace"
+        folder.mkdir()
+        self.server = Server(REPOSITORY / "build/pulltrace-server", folder)
+        stack.callback(self.server.stop)
+        self.agent = Agent(
+            REPOSITORY / "build/pulltrace-agent",
+            folder,
+            self.lab.containerd.socket,
+            self.server.url,
+        )
+        stack.callback(self.agent.stop)
+        wait_for("the agent reports", self._reports, 15)
+        self.log = EventLog(self.server.port)
+        stack.callback(self.log.close)
+        containerd = self.lab.containerd
+        self.client: PullClient
+        if cri:
+            self.client = Cri(containerd)
+        else:
+            self.client = Ctr(containerd, "--max-concurrent-downloads", "3")
+
+    def _reports(self) -> bool:
+        metrics = get(self.server.metrics_port, "/metrics").text()
+        return any(
+            line.startswith("pulltrace_agent_reports_total") and not line.endswith(" 0")
+            for line in metrics.splitlines()
+        )
+
+    def idle(self) -> None:
+        time.sleep(2)
+        meters = [CpuMeter(self.agent.process.pid), CpuMeter(self.server.process.pid)]
+        time.sleep(IDLE_S)
+        for name, process, meter in (
+            ("agent", self.agent.process, meters[0]),
+            ("server", self.server.process, meters[1]),
+        ):
+            print(
+                f"  idle {name:<7} {meter.ms_per_s():7.3f} ms CPU/s"
+                f"  {anonymous_kib(process.pid):6} KiB RssAnon"
+            )
+
+    def truth(self) -> None:
+        for image in (
+            self._push("slow/three-layers", 14 * MB, 9 * MB, 20 * MB),
+            self._push("slow/one-layer", 24 * MB),
+            self._push("slow/twelve-layers", *(2500 * KB for _ in range(12))),
+        ):
+            sampler = TruthSampler(self.lab.containerd.content, image)
+            pull = self.client.start(self.lab.reference(image))
+            ended = pull.finish()
+            sampler.stop()
+            self.log.wait_for_end(image.repository)
+            off = deviations(sampler.samples, self.log.of_image(image.repository))
+            self._tell(image, pull, ended)
+            print(
+                f"    off by {statistics.mean(off):.2f} points on average, at most {max(off):.2f}"
+            )
+
+    def short(self) -> None:
+        image = self._push("short/pull", 120 * KB, 30 * KB)
+        pull = self.client.start(self.lab.reference(image))
+        ended = pull.finish()
+        final = self.log.wait_for_end(image.repository)[-1]
+        self._tell(image, pull, ended)
+        print(f"    {final.pull['phase']} as {final.pull['imageRef']}")
+
+    def busy(self) -> None:
+        images = [
+            self._push(f"many/app-{number:02}", *(60 * KB + 100 * layer for layer in range(40)))
+            for number in range(20)
+        ]
+        pulls = [self.client.start(self.lab.reference(image)) for image in images]
+        wait_for(
+            "20 rows", lambda: len({e.pull["id"] for e in self.log.of_image("many/")}) == 20, 30
+        )
+        meter = CpuMeter(self.agent.process.pid)
+        peak = 0
+        end = time.monotonic() + BUSY_S
+        while time.monotonic() < end and all(pull.process.is_running() for pull in pulls):
+            peak = max(peak, anonymous_kib(self.agent.process.pid))
+            time.sleep(0.1)
+        print(
+            f"  20 pulls of 40 layers: agent {meter.ms_per_s():.2f} ms CPU/s, {peak} KiB RssAnon;"
+            f" {sum(pull.process.is_running() for pull in pulls)} of 20 still ran at the end"
+        )
+        for pull in pulls:
+            pull.finish()
+        for image in images:
+            final = self.log.wait_for_end(image.repository)[-1].pull
+            if (final["phase"], final["totalBytes"]) != ("completed", image.layer_bytes):
+                print(f"    WRONG: {image.repository} {final['phase']} {final['totalBytes']}")
+
+    def finish(self) -> bool:
+        wrong = broken_rules(self.log.all())
+        for text in wrong:
+            print(f"  WRONG: {text}")
+        return not wrong
+
+    def _push(self, repository: str, *layer_bytes: int) -> Image:
+        return self.lab.images.push(repository, "1.0", sizes(repository, *layer_bytes))
+
+    def _tell(self, image: Image, pull: RunningPull, ended: float) -> None:
+        story = self.log.of_image(image.repository)
+        print(
+            f"  {image.repository}: {ended - pull.started:.2f} s;"
+            f" first told {story[0].received - pull.started:+.2f} s after its start,"
+            f" its end {story[-1].received - ended:+.2f} s after it"
+        )
+
+
+def main() -> int:
+    well = True
+    for binaries, cri in (
+        (CONTAINERD_DEBIAN, False),
+        (CONTAINERD_DEBIAN, True),
+        (CONTAINERD_2, True),
+    ):
+        if not binaries.containerd.exists():
+            print(f"{binaries.name}: not here, left out")
+            continue
+        print(f"{binaries.name}, pulled by {'CRI' if cri else 'ctr'}", flush=True)
+        with ExitStack() as stack:
+            bench = Bench(stack, binaries, cri)
+            bench.idle()
+            bench.truth()
+            bench.short()
+            bench.busy()
+            well = bench.finish() and well
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
