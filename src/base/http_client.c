@@ -316,8 +316,11 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
     }
     if (options->fresh_connection)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-    if (options->ca_file)
+    if (options->ca_file) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
+        // Unless told, libcurl reads the file once a day; it may be rotated.
+        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 60L);
+    }
     if (options->client_cert_file)
         curl_easy_setopt(easy, CURLOPT_SSLCERT, options->client_cert_file);
     if (options->client_key_file)

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kube/backoff.h"
+
+#include "base/clock.h"
+
+#define FIRST_NS (800 * PT_NS_PER_MS)
+#define LONGEST_NS (30 * PT_NS_PER_S)
+#define GOOD_NS (120 * PT_NS_PER_S)
+
+void pt_backoff_good(struct pt_backoff *backoff, int64_t now_ns)
+{
+    if (backoff->good_since == 0)
+        backoff->good_since = now_ns;
+}
+
+int64_t pt_backoff_failed(struct pt_backoff *backoff, int64_t now_ns, uint32_t random)
+{
+    if (backoff->good_since != 0 && now_ns - backoff->good_since >= GOOD_NS)
+        backoff->failures = 0;
+    backoff->good_since = 0;
+    int64_t delay = FIRST_NS;
+    for (unsigned i = 0; i < backoff->failures && delay < LONGEST_NS; i++)
+        delay *= 2;
+    if (delay > LONGEST_NS)
+        delay = LONGEST_NS;
+    backoff->failures++;
+    return delay / 2 + (int64_t)((double)random / UINT32_MAX * (double)(delay / 2));
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_KUBE_BACKOFF_H
+#define PT_KUBE_BACKOFF_H
+
+#include <stdint.h>
+
+// How long to wait before the next try: 0.8 s doubling to 30 s, half to the whole of that at
+// random, and from the beginning again after two minutes without a failure. All zero is fresh.
+struct pt_backoff {
+    unsigned failures;
+    int64_t good_since; // monotonic_ns, 0: nothing good since the last failure
+};
+
+// Something worked; repeated calls keep the first time.
+void pt_backoff_good(struct pt_backoff *backoff, int64_t now_ns);
+
+// Something failed: returns the delay in ns. `random` is any 32 bits.
+int64_t pt_backoff_failed(struct pt_backoff *backoff, int64_t now_ns, uint32_t random);
+
+#endif

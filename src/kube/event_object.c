@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kube/kube_object.h"
+
+#include "kube/object_fields.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+// `spec.initContainers{name}`; anything else leaves the event to the pod as a whole.
+static void read_field_path(const char *path, struct pt_kube_event *event)
+{
+    static const struct {
+        const char *prefix;
+        enum pt_kube_container_kind kind;
+    } prefixes[] = {
+        {"spec.containers{", PT_KUBE_CONTAINER},
+        {"spec.initContainers{", PT_KUBE_INIT_CONTAINER},
+        {"spec.ephemeralContainers{", PT_KUBE_EPHEMERAL_CONTAINER},
+    };
+    event->container[0] = '\0';
+    event->kind = PT_KUBE_IMAGE_VOLUME;
+    for (size_t i = 0; path && i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        size_t length = strlen(prefixes[i].prefix);
+        if (strncmp(path, prefixes[i].prefix, length) != 0)
+            continue;
+        const char *name = path + length;
+        size_t name_length = strcspn(name, "}");
+        if (name[name_length] != '}' || name_length == 0 || name_length >= sizeof(event->container))
+            return;
+        snprintf(event->container, sizeof(event->container), "%.*s", (int)name_length, name);
+        event->kind = prefixes[i].kind;
+    }
+}
+
+static void read_times(yyjson_val *object, struct pt_kube_event *event)
+{
+    yyjson_val *series = yyjson_obj_get(object, "series");
+    int64_t created_at = pt_kube_time(yyjson_obj_get(object, "metadata"), "creationTimestamp");
+    int64_t event_time = pt_kube_time(object, "eventTime");
+    event->first_at = pt_kube_time(object, "firstTimestamp");
+    if (!event->first_at)
+        event->first_at = event_time ? event_time : created_at;
+    event->last_at = pt_kube_time(series, "lastObservedTime");
+    if (!event->last_at)
+        event->last_at = pt_kube_time(object, "lastTimestamp");
+    if (!event->last_at)
+        event->last_at = event->first_at;
+    event->count = yyjson_get_sint(yyjson_obj_get(series ? series : object, "count"));
+    if (event->count < 1)
+        event->count = 1;
+}
+
+int pt_kube_event_decode(yyjson_val *object, struct pt_kube_event *ret_event)
+{
+    yyjson_val *about = yyjson_obj_get(object, "involvedObject");
+    const char *kind = pt_kube_text(about, "kind");
+    struct pt_kube_event *event = ret_event;
+    pt_kubelet_message_parse(pt_kube_text(object, "reason"), pt_kube_text(object, "message"),
+                             &event->message);
+    event->uid = pt_kube_text(yyjson_obj_get(object, "metadata"), "uid");
+    event->name_space = pt_kube_text(about, "namespace");
+    event->pod = pt_kube_text(about, "name");
+    event->pod_uid = pt_kube_text(about, "uid");
+    event->node = pt_kube_text(yyjson_obj_get(object, "source"), "host");
+    if (!event->node)
+        event->node = pt_kube_text(object, "reportingInstance");
+    if (event->message.word == PT_KUBELET_OTHER || !kind || strcmp(kind, "Pod") != 0 ||
+        !event->uid || !event->name_space || !event->pod || !event->pod_uid || !event->node ||
+        !*event->node)
+        return -EINVAL;
+    read_field_path(pt_kube_text(about, "fieldPath"), event);
+    read_times(object, event);
+    return 0;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_KUBE_FAILURE_CLASS_H
+#define PT_KUBE_FAILURE_CLASS_H
+
+// Why a pull failed, as `errorClass` and the metric's label name it.
+enum pt_failure_class {
+    PT_FAILURE_OTHER,
+    PT_FAILURE_NOT_FOUND,
+    PT_FAILURE_UNAUTHORIZED,
+    PT_FAILURE_RATE_LIMITED,
+    PT_FAILURE_TIMEOUT,
+    PT_FAILURE_NETWORK,
+    PT_FAILURE_TLS,
+    PT_FAILURE_DISK_FULL,
+    PT_FAILURE_INVALID_REFERENCE,
+    PT_FAILURE_POLICY,
+};
+#define PT_FAILURE_CLASS_COUNT (PT_FAILURE_POLICY + 1)
+
+// The class of an error's words as container runtimes, registries and the kubelet put them. NULL
+// and unknown words are PT_FAILURE_OTHER. What stands in quotes or is a URL is not looked at: it is
+// a name that a user chose.
+enum pt_failure_class pt_failure_class_of(const char *error);
+
+// `not_found`, `unauthorized`, …; static text.
+const char *pt_failure_class_name(enum pt_failure_class failure_class);
+
+#endif

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kube/kube_client.h"
+
+#include "base/limits.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+uint32_t pt_kube_random(void)
+{
+    uint32_t bits = 0;
+    if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != (ssize_t)sizeof(bits))
+        bits = UINT32_MAX / 2;
+    return bits;
+}
+
+int pt_kube_append_escaped(struct pt_buffer *out, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        int r = isalnum(c) || strchr("-._~", c) ? pt_buffer_append(out, text, 1)
+                                                : pt_buffer_printf(out, "%%%02X", c);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int pt_kube_client_get(const struct pt_kube_client *client, const char *path,
+                       struct pt_http_options request, struct pt_http_request **ret_request,
+                       struct pt_error *err)
+{
+    const struct pt_kube_config *config = client->config;
+    const char *token = pt_secret_get(config->token);
+    struct pt_buffer url, authorization;
+    pt_buffer_init(&url, PT_LIMIT_KUBE_URL_BYTES);
+    pt_buffer_init(&authorization, PT_LIMIT_HEADER_BYTES);
+    int r = pt_buffer_printf(&url, "%s%s", config->url, path);
+    if (r == 0)
+        r = pt_buffer_printf(&authorization, "Authorization: Bearer %s", token);
+    if (r < 0) {
+        pt_error_set(err, -r, "the request is too long: %s", strerror(-r));
+        goto out;
+    }
+    const char *headers[] = {"Accept: application/json", "User-Agent: pulltrace-server/" PT_VERSION,
+                             *token ? authorization.data : NULL, NULL};
+    request.url = url.data;
+    request.headers = headers;
+    request.ca_file = config->ca_file;
+    request.client_cert_file = config->client_cert_file;
+    request.client_key_file = config->client_key_file;
+    r = pt_http_client_start(client->http, &request, ret_request, err);
+    explicit_bzero(authorization.data, authorization.length);
+out:
+    pt_buffer_finish(&url);
+    pt_buffer_finish(&authorization);
+    return r;
+}

@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kube/kube_watch.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "kube/backoff.h"
+#include "kube/json_splitter.h"
+#include "kube/object_fields.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define PAGE_SIZE 500
+#define LIST_TIMEOUT_MS (120 * 1000)
+#define WATCH_MIN_S 300
+#define WATCH_MAX_S 600
+#define WATCH_GRACE_S 30 // the API server ends a watch itself; after this we do
+#define SHORT_WATCH_NS PT_NS_PER_S
+#define MAX_RETRY_AFTER_S 300
+#define MAX_QUIET_FAILURES 3 // watches that fail without a word before it lists again
+
+struct pt_kube_watch {
+    const struct pt_kube_client *client;
+    struct pt_kube_watch_handler handler;
+    struct pt_kube_watch_state state;
+    char *collection;
+    char *name_space;     // empty: all
+    char *selector;       // escaped, empty: none
+    char *version;        // resourceVersion to go on from
+    char *continue_token; // of the next page, NULL: the list begins anew
+    struct pt_json_splitter list_splitter;
+    struct pt_json_splitter watch_splitter;
+    struct pt_http_request *request;
+    struct event *retry_timer;
+    struct pt_backoff backoff;
+    bool lists_next;    // when the timer fires: list, or watch from `version`
+    int64_t started_at; // of the request, monotonic_ns
+    bool is_watch_request;
+    bool got_object;      // from this request
+    bool expired_at_once; // the last request said 410 before it brought anything
+    unsigned quiet_failures;
+    int64_t retry_after_s; // what the answer asked for
+    int status_code;       // of a Status object in the body, 0: none
+    char status_message[256];
+    char told[256]; // the failure that was logged last; empty: all is well
+};
+
+static void on_watch_done(void *context, const struct pt_http_result *result);
+static void start_list(struct pt_kube_watch *watch);
+static void start_watch(struct pt_kube_watch *watch);
+
+static int64_t now_ns(const struct pt_kube_watch *watch)
+{
+    return pt_clock_monotonic_ns(watch->client->clock);
+}
+
+// --- failing and trying again ---
+
+static void on_retry_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct pt_kube_watch *watch = context;
+    if (watch->lists_next)
+        start_list(watch);
+    else
+        start_watch(watch);
+}
+
+static void tell_failure(struct pt_kube_watch *watch, const char *why, int64_t delay_ns)
+{
+    if (strncmp(watch->told, why, sizeof(watch->told) - 1) == 0)
+        return;
+    snprintf(watch->told, sizeof(watch->told), "%s", why);
+    pt_log_warn("Kubernetes does not answer as needed, trying again; pulls are tracked without it",
+                pt_log_text("collection", watch->collection),
+                pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL),
+                pt_log_text("error", why), pt_log_int("retryMs", delay_ns / PT_NS_PER_MS));
+}
+
+static void tell_success(struct pt_kube_watch *watch)
+{
+    if (!*watch->told)
+        return;
+    watch->told[0] = '\0';
+    pt_log_info("Kubernetes answers again", pt_log_text("collection", watch->collection),
+                pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL));
+}
+
+static void retry_later(struct pt_kube_watch *watch, const char *why, bool lists_next)
+{
+    int64_t delay_ns = pt_backoff_failed(&watch->backoff, now_ns(watch), watch->client->random());
+    if (delay_ns < watch->retry_after_s * PT_NS_PER_S)
+        delay_ns = watch->retry_after_s * PT_NS_PER_S;
+    watch->state.failures++;
+    watch->state.is_watching = false;
+    watch->lists_next = lists_next;
+    tell_failure(watch, why, delay_ns);
+    struct timeval delay = {delay_ns / PT_NS_PER_S, delay_ns % PT_NS_PER_S / 1000};
+    event_add(watch->retry_timer, &delay);
+}
+
+// The version is too old: a new list, at once unless the last one did not help.
+static void list_again(struct pt_kube_watch *watch)
+{
+    free(watch->continue_token);
+    watch->continue_token = NULL;
+    watch->state.is_watching = false;
+    if (watch->expired_at_once) {
+        retry_later(watch, "the resourceVersion of a new list has expired already", true);
+        return;
+    }
+    watch->expired_at_once = !watch->got_object;
+    start_list(watch);
+}
+
+// Why a request failed, or NULL if it did not.
+static const char *failure_of(const struct pt_kube_watch *watch,
+                              const struct pt_http_result *result, char *text, size_t size)
+{
+    if (watch->status_code || result->status >= 400) {
+        int code = result->status >= 400 ? result->status : watch->status_code;
+        const char *hint = code == 401   ? "the token is not accepted: "
+                           : code == 403 ? "the rights do not suffice (see docs/kubernetes.md): "
+                                         : "";
+        snprintf(text, size, "%s%d %s", hint, code, watch->status_message);
+        return text;
+    }
+    if (result->error < 0)
+        return result->message;
+    if (result->status != 200) {
+        snprintf(text, size, "HTTP status %d", result->status);
+        return text;
+    }
+    return NULL;
+}
+
+static bool is_expired(const struct pt_kube_watch *watch, const struct pt_http_result *result)
+{
+    return result->status == 410 || watch->status_code == 410;
+}
+
+// --- what an answer holds ---
+
+static bool replace_text(char **text, const char *with)
+{
+    char *copy = strdup(with);
+    if (!copy)
+        return false;
+    free(*text);
+    *text = copy;
+    return true;
+}
+
+// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+static void take_status(struct pt_kube_watch *watch, yyjson_val *status)
+{
+    const char *message = pt_kube_text(status, "message");
+    watch->status_code = (int)yyjson_get_int(yyjson_obj_get(status, "code"));
+    if (watch->status_code == 0)
+        watch->status_code = 500;
+    snprintf(watch->status_message, sizeof(watch->status_message), "%s", message ? message : "");
+}
+
+static bool is_status(yyjson_val *object)
+{
+    const char *kind = pt_kube_text(object, "kind");
+    return kind && strcmp(kind, "Status") == 0;
+}
+
+static void on_too_large(void *context)
+{
+    struct pt_kube_watch *watch = context;
+    watch->state.too_large_objects++;
+    pt_log_warn("skips a Kubernetes object that is too large",
+                pt_log_text("collection", watch->collection),
+                pt_log_int("limitBytes", PT_LIMIT_KUBE_OBJECT_BYTES));
+}
+
+static void count_bad_object(struct pt_kube_watch *watch, const char *why)
+{
+    watch->state.bad_objects++;
+    pt_log_warn("skips what is no Kubernetes object", pt_log_text("collection", watch->collection),
+                pt_log_text("error", why));
+}
+
+static int on_list_object(void *context, const char *json, size_t length)
+{
+    struct pt_kube_watch *watch = context;
+    yyjson_doc *doc = yyjson_read(json, length, 0);
+    if (doc)
+        watch->handler.on_object(watch->handler.context, PT_KUBE_ADDED, yyjson_doc_get_root(doc));
+    else
+        count_bad_object(watch, "wrong JSON in a list");
+    yyjson_doc_free(doc);
+    watch->got_object = true;
+    return 0;
+}
+
+// One message of the watch: {"type": …, "object": …}. < 0 ends the watch.
+static int handle_message(struct pt_kube_watch *watch, yyjson_val *message)
+{
+    static const struct {
+        const char *type;
+        enum pt_kube_change change;
+    } types[] = {
+        {"ADDED", PT_KUBE_ADDED}, {"MODIFIED", PT_KUBE_MODIFIED}, {"DELETED", PT_KUBE_DELETED}};
+    const char *type = pt_kube_text(message, "type");
+    yyjson_val *object = yyjson_obj_get(message, "object");
+    if (is_status(message) || is_status(object)) {
+        take_status(watch, object ? object : message);
+        return -ESTALE;
+    }
+    const char *version = pt_kube_text(yyjson_obj_get(object, "metadata"), "resourceVersion");
+    if (!type || !version) {
+        count_bad_object(watch, "a message without type or resourceVersion");
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (strcmp(type, types[i].type) == 0)
+            watch->handler.on_object(watch->handler.context, types[i].change, object);
+    }
+    watch->got_object = true;
+    watch->expired_at_once = false;
+    watch->quiet_failures = 0;
+    pt_backoff_good(&watch->backoff, now_ns(watch));
+    tell_success(watch);
+    return replace_text(&watch->version, version) ? 0 : -ENOMEM;
+}
+
+static int on_watch_object(void *context, const char *json, size_t length)
+{
+    struct pt_kube_watch *watch = context;
+    yyjson_doc *doc = yyjson_read(json, length, 0);
+    int r = 0;
+    if (doc)
+        r = handle_message(watch, yyjson_doc_get_root(doc));
+    else
+        count_bad_object(watch, "wrong JSON in a watch");
+    yyjson_doc_free(doc);
+    return r;
+}
+
+// --- requests ---
+
+static void on_header(void *context, const char *name, const char *value)
+{
+    struct pt_kube_watch *watch = context;
+    // The API server answers a watch at once. Were it an error, its end would follow at once too.
+    watch->state.is_watching = watch->state.is_watching || watch->is_watch_request;
+    if (strcasecmp(name, "Retry-After") != 0)
+        return;
+    long seconds = strtol(value, NULL, 10);
+    watch->retry_after_s = seconds < 0                   ? 0
+                           : seconds > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S
+                                                         : seconds;
+}
+
+static int append_path(const struct pt_kube_watch *watch, struct pt_buffer *path)
+{
+    int r = pt_buffer_append_text(path, "/api/v1/");
+    if (r == 0 && *watch->name_space) {
+        r = pt_buffer_append_text(path, "namespaces/");
+        if (r == 0)
+            r = pt_kube_append_escaped(path, watch->name_space);
+        if (r == 0)
+            r = pt_buffer_append_text(path, "/");
+    }
+    if (r == 0)
+        r = pt_buffer_printf(path, "%s?", watch->collection);
+    if (r == 0 && *watch->selector)
+        r = pt_buffer_printf(path, "fieldSelector=%s&", watch->selector);
+    return r;
+}
+
+// Starts the GET of the path, whose failure to be built counts like any other; frees the path.
+static void start_request(struct pt_kube_watch *watch, struct pt_buffer *path,
+                          struct pt_http_options options)
+{
+    struct pt_error err = {0};
+    watch->started_at = now_ns(watch);
+    watch->is_watch_request = options.on_done == on_watch_done;
+    watch->got_object = false;
+    watch->retry_after_s = 0;
+    watch->status_code = 0;
+    watch->status_message[0] = '\0';
+    options.on_header = on_header;
+    options.context = watch;
+    int r = path->failure ? pt_error_set(&err, -path->failure, "the path is too long") : 0;
+    if (r == 0)
+        r = pt_kube_client_get(watch->client, path->data, options, &watch->request, &err);
+    pt_buffer_finish(path);
+    if (r < 0)
+        retry_later(watch, err.message, true);
+}
+
+// --- list ---
+
+static int on_list_data(void *context, const char *data, size_t length)
+{
+    struct pt_kube_watch *watch = context;
+    return pt_json_splitter_feed(&watch->list_splitter, data, length);
+}
+
+// Reads the list's metadata; NULL if it is as it should be, else what is wrong.
+static const char *take_list_rest(struct pt_kube_watch *watch)
+{
+    const struct pt_buffer *rest = &watch->list_splitter.rest;
+    yyjson_doc *doc = rest->length > 0 ? yyjson_read(rest->data, rest->length, 0) : NULL;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *metadata = yyjson_obj_get(root, "metadata");
+    const char *version = pt_kube_text(metadata, "resourceVersion");
+    const char *next = pt_kube_text(metadata, "continue");
+    const char *wrong = NULL;
+    free(watch->continue_token);
+    watch->continue_token = NULL;
+    if (is_status(root))
+        take_status(watch, root);
+    else if (!version)
+        wrong = "a list without resourceVersion";
+    else if (!replace_text(&watch->version, version) ||
+             (next && *next && !replace_text(&watch->continue_token, next)))
+        wrong = "out of memory";
+    yyjson_doc_free(doc);
+    return wrong;
+}
+
+static void on_list_done(void *context, const struct pt_http_result *result)
+{
+    struct pt_kube_watch *watch = context;
+    char text[400];
+    watch->request = NULL;
+    char *token = watch->continue_token;
+    watch->continue_token = NULL;
+    bool is_whole = pt_json_splitter_is_at_end(&watch->list_splitter);
+    const char *wrong = is_whole ? take_list_rest(watch) : "a list that breaks off";
+    if (is_expired(watch, result)) {
+        free(token);
+        list_again(watch);
+        return;
+    }
+    const char *failure = failure_of(watch, result, text, sizeof(text));
+    if (failure) {
+        // The page may be asked for again where it was merely not answered.
+        free(watch->continue_token);
+        watch->continue_token = token;
+        retry_later(watch, failure, true);
+        return;
+    }
+    free(token);
+    if (wrong) {
+        retry_later(watch, wrong, true);
+        return;
+    }
+    if (watch->continue_token) {
+        start_list(watch);
+        return;
+    }
+    watch->state.lists++;
+    watch->state.is_listed = true;
+    watch->state.is_watching = true;
+    tell_success(watch);
+    pt_backoff_good(&watch->backoff, now_ns(watch));
+    watch->handler.on_list_end(watch->handler.context);
+    start_watch(watch);
+}
+
+static void start_list(struct pt_kube_watch *watch)
+{
+    struct pt_buffer path;
+    pt_buffer_init(&path, PT_LIMIT_KUBE_URL_BYTES);
+    append_path(watch, &path);
+    pt_buffer_printf(&path, "limit=%d", PAGE_SIZE);
+    if (watch->continue_token) {
+        pt_buffer_append_text(&path, "&continue=");
+        pt_kube_append_escaped(&path, watch->continue_token);
+    } else {
+        watch->handler.on_list_begin(watch->handler.context);
+    }
+    pt_json_splitter_reset(&watch->list_splitter);
+    start_request(watch, &path,
+                  (struct pt_http_options){.timeout_ms = LIST_TIMEOUT_MS,
+                                           .on_data = on_list_data,
+                                           .on_done = on_list_done});
+}
+
+// --- watch ---
+
+static int on_watch_data(void *context, const char *data, size_t length)
+{
+    struct pt_kube_watch *watch = context;
+    return pt_json_splitter_feed(&watch->watch_splitter, data, length);
+}
+
+static void on_watch_done(void *context, const struct pt_http_result *result)
+{
+    struct pt_kube_watch *watch = context;
+    char text[400];
+    watch->request = NULL;
+    if (is_expired(watch, result)) {
+        list_again(watch);
+        return;
+    }
+    const char *failure = failure_of(watch, result, text, sizeof(text));
+    if (!failure && !watch->got_object && now_ns(watch) - watch->started_at < SHORT_WATCH_NS)
+        failure = "the watch ends at once";
+    if (!failure) {
+        pt_backoff_good(&watch->backoff, watch->started_at);
+        start_watch(watch);
+        return;
+    }
+    // What the API server refuses, and a stream that is no JSON, need a new beginning.
+    bool refused = result->status >= 400 && result->status != 401 && result->status != 429;
+    bool broken = watch->status_code || result->error == -EBADMSG || result->error == -ENOMEM;
+    watch->quiet_failures += !watch->got_object;
+    retry_later(watch, failure, refused || broken || watch->quiet_failures > MAX_QUIET_FAILURES);
+}
+
+static void start_watch(struct pt_kube_watch *watch)
+{
+    uint32_t seconds = WATCH_MIN_S + watch->client->random() % (WATCH_MAX_S - WATCH_MIN_S + 1);
+    struct pt_buffer path;
+    pt_buffer_init(&path, PT_LIMIT_KUBE_URL_BYTES);
+    append_path(watch, &path);
+    pt_buffer_printf(
+        &path, "watch=1&allowWatchBookmarks=true&timeoutSeconds=%u&resourceVersion=", seconds);
+    pt_kube_append_escaped(&path, watch->version);
+    pt_json_splitter_reset(&watch->watch_splitter);
+    start_request(watch, &path,
+                  (struct pt_http_options){.timeout_ms = (seconds + WATCH_GRACE_S) * 1000,
+                                           .on_data = on_watch_data,
+                                           .on_done = on_watch_done});
+}
+
+// --- what the header promises ---
+
+int pt_kube_watch_create(const struct pt_kube_client *client, const char *collection,
+                         const char *name_space, const char *field_selector,
+                         const struct pt_kube_watch_handler *handler,
+                         struct pt_kube_watch **ret_watch, struct pt_error *err)
+{
+    struct pt_kube_watch *watch = calloc(1, sizeof(*watch));
+    struct pt_buffer selector;
+    if (!watch)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    watch->client = client;
+    watch->handler = *handler;
+    pt_json_splitter_init(&watch->list_splitter, true, PT_LIMIT_KUBE_OBJECT_BYTES,
+                          PT_LIMIT_KUBE_LIST_BYTES);
+    pt_json_splitter_init(&watch->watch_splitter, false, PT_LIMIT_KUBE_OBJECT_BYTES, 0);
+    watch->list_splitter.on_object = on_list_object;
+    watch->watch_splitter.on_object = on_watch_object;
+    watch->list_splitter.on_too_large = watch->watch_splitter.on_too_large = on_too_large;
+    watch->list_splitter.context = watch->watch_splitter.context = watch;
+    pt_buffer_init(&selector, PT_LIMIT_KUBE_URL_BYTES);
+    int r = pt_buffer_append_text(&selector, "");
+    if (r == 0 && field_selector)
+        r = pt_kube_append_escaped(&selector, field_selector);
+    watch->selector = selector.data;
+    watch->collection = strdup(collection);
+    watch->name_space = strdup(name_space ? name_space : "");
+    watch->version = strdup("");
+    watch->retry_timer = evtimer_new(client->base, on_retry_timer, watch);
+    if (r < 0 || !watch->selector || !watch->collection || !watch->name_space || !watch->version ||
+        !watch->retry_timer) {
+        pt_kube_watch_destroy(watch);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
+    start_list(watch);
+    *ret_watch = watch;
+    return 0;
+}
+
+void pt_kube_watch_destroy(struct pt_kube_watch *watch)
+{
+    if (!watch)
+        return;
+    if (watch->request)
+        pt_http_request_cancel(watch->request);
+    if (watch->retry_timer)
+        event_free(watch->retry_timer);
+    pt_json_splitter_finish(&watch->list_splitter);
+    pt_json_splitter_finish(&watch->watch_splitter);
+    free(watch->collection);
+    free(watch->name_space);
+    free(watch->selector);
+    free(watch->version);
+    free(watch->continue_token);
+    free(watch);
+}
+
+const struct pt_kube_watch_state *pt_kube_watch_state(const struct pt_kube_watch *watch)
+{
+    return &watch->state;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kube/kube_object.h"
+
+#include "kube/object_fields.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool equal(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+// The element of an array whose `key` is `value`; NULL if there is none.
+static yyjson_val *find_by(yyjson_val *array, const char *key, const char *value)
+{
+    size_t index, max;
+    yyjson_val *element;
+    yyjson_arr_foreach(array, index, max, element)
+    {
+        if (equal(pt_kube_text(element, key), value))
+            return element;
+    }
+    return NULL;
+}
+
+static int64_t waiting_since(yyjson_val *metadata, yyjson_val *status)
+{
+    yyjson_val *scheduled = find_by(yyjson_obj_get(status, "conditions"), "type", "PodScheduled");
+    int64_t at = equal(pt_kube_text(scheduled, "status"), "True")
+                     ? pt_kube_time(scheduled, "lastTransitionTime")
+                     : 0;
+    return at ? at : pt_kube_time(metadata, "creationTimestamp");
+}
+
+static struct pt_kube_container *add_waiting(struct pt_kube_pod *pod)
+{
+    if (pod->waiting_count == PT_LIMIT_CONTAINERS_PER_POD)
+        return NULL;
+    struct pt_kube_container *container = &pod->waiting[pod->waiting_count++];
+    *container = (struct pt_kube_container){0};
+    return container;
+}
+
+// A container that waits for something else than its image, as after a crash, is left out.
+static void add_container(struct pt_kube_pod *pod, yyjson_val *spec, yyjson_val *status,
+                          enum pt_kube_container_kind kind, bool is_on_turn)
+{
+    const char *name = pt_kube_text(spec, "name");
+    const char *image = pt_kube_text(spec, "image");
+    yyjson_val *state = yyjson_obj_get(status, "state");
+    yyjson_val *waiting = yyjson_obj_get(state, "waiting");
+    struct pt_kubelet_message message = {.word = PT_KUBELET_WAITING};
+    if (!name || !image || yyjson_obj_get(state, "running") || yyjson_obj_get(state, "terminated"))
+        return;
+    // The kubelet has not told anything of it yet: it waits all the same.
+    if (waiting && pt_kube_text(waiting, "reason"))
+        pt_kubelet_message_parse(pt_kube_text(waiting, "reason"), pt_kube_text(waiting, "message"),
+                                 &message);
+    if (message.word == PT_KUBELET_OTHER)
+        return;
+    struct pt_kube_container *container = add_waiting(pod);
+    if (!container)
+        return;
+    container->name = name;
+    container->image = image;
+    container->kind = kind;
+    container->word = message.word;
+    container->error = message.error;
+    container->is_on_turn = is_on_turn;
+}
+
+static void add_containers(struct pt_kube_pod *pod, yyjson_val *specs, yyjson_val *statuses,
+                           enum pt_kube_container_kind kind, bool is_on_turn)
+{
+    size_t index, max;
+    yyjson_val *spec;
+    yyjson_arr_foreach(specs, index, max, spec)
+    {
+        yyjson_val *status = find_by(statuses, "name", pt_kube_text(spec, "name"));
+        add_container(pod, spec, status, kind, is_on_turn);
+    }
+}
+
+// An init container lets the next one start: it has ended well, or is a sidecar that has started.
+static bool is_passed(yyjson_val *spec, yyjson_val *status)
+{
+    yyjson_val *terminated = yyjson_obj_get(yyjson_obj_get(status, "state"), "terminated");
+    if (terminated)
+        return yyjson_get_int(yyjson_obj_get(terminated, "exitCode")) == 0;
+    return equal(pt_kube_text(spec, "restartPolicy"), "Always") &&
+           yyjson_is_true(yyjson_obj_get(status, "started"));
+}
+
+// Returns whether all of them are passed, so that the main containers are on turn.
+static bool add_init_containers(struct pt_kube_pod *pod, yyjson_val *specs, yyjson_val *statuses)
+{
+    size_t index, max;
+    yyjson_val *spec;
+    bool is_on_turn = true;
+    yyjson_arr_foreach(specs, index, max, spec)
+    {
+        yyjson_val *status = find_by(statuses, "name", pt_kube_text(spec, "name"));
+        add_container(pod, spec, status, PT_KUBE_INIT_CONTAINER, is_on_turn);
+        is_on_turn = is_on_turn && is_passed(spec, status);
+    }
+    return is_on_turn;
+}
+
+static bool any_has_started(yyjson_val *statuses)
+{
+    size_t index, max;
+    yyjson_val *status;
+    yyjson_arr_foreach(statuses, index, max, status)
+    {
+        yyjson_val *state = yyjson_obj_get(status, "state");
+        if (yyjson_obj_get(state, "running") || yyjson_obj_get(state, "terminated") ||
+            yyjson_obj_size(yyjson_obj_get(status, "lastState")) > 0)
+            return true;
+    }
+    return false;
+}
+
+// The kubelet pulls the images of volumes before it starts any container.
+static void add_image_volumes(struct pt_kube_pod *pod, yyjson_val *volumes)
+{
+    size_t index, max;
+    yyjson_val *volume;
+    yyjson_arr_foreach(volumes, index, max, volume)
+    {
+        const char *reference = pt_kube_text(yyjson_obj_get(volume, "image"), "reference");
+        const char *name = pt_kube_text(volume, "name");
+        struct pt_kube_container *container = reference && name ? add_waiting(pod) : NULL;
+        if (!container)
+            continue;
+        container->name = name;
+        container->image = reference;
+        container->kind = PT_KUBE_IMAGE_VOLUME;
+        container->word = PT_KUBELET_WAITING;
+        container->is_on_turn = true;
+    }
+}
+
+// The kubelet tells the failure of a volume's image as the waiting reason of the containers that
+// mount it. Moves such a failure to the volume whose reference its words name.
+static void move_failures_to_volumes(struct pt_kube_pod *pod)
+{
+    for (size_t v = 0; v < pod->waiting_count; v++) {
+        struct pt_kube_container *volume = &pod->waiting[v];
+        for (size_t c = 0; volume->kind == PT_KUBE_IMAGE_VOLUME && c < pod->waiting_count; c++) {
+            struct pt_kube_container *container = &pod->waiting[c];
+            if (container->kind == PT_KUBE_IMAGE_VOLUME || !container->error ||
+                strstr(container->error, container->image) ||
+                !strstr(container->error, volume->image))
+                continue;
+            volume->word = container->word;
+            volume->error = container->error;
+            container->word = PT_KUBELET_WAITING;
+            container->error = NULL;
+        }
+    }
+}
+
+int pt_kube_pod_decode(yyjson_val *object, struct pt_kube_pod *ret_pod)
+{
+    yyjson_val *metadata = yyjson_obj_get(object, "metadata");
+    yyjson_val *spec = yyjson_obj_get(object, "spec");
+    yyjson_val *status = yyjson_obj_get(object, "status");
+    const char *phase = pt_kube_text(status, "phase");
+    struct pt_kube_pod *pod = ret_pod;
+    pod->uid = pt_kube_text(metadata, "uid");
+    pod->name_space = pt_kube_text(metadata, "namespace");
+    pod->name = pt_kube_text(metadata, "name");
+    pod->node = pt_kube_text(spec, "nodeName");
+    pod->waiting_since = waiting_since(metadata, status);
+    pod->is_leaving = yyjson_obj_get(metadata, "deletionTimestamp") || equal(phase, "Failed");
+    pod->waiting_count = 0;
+    if (!pod->uid || !pod->name_space || !pod->name)
+        return -EINVAL;
+    if (!pod->node || pod->is_leaving || equal(phase, "Succeeded"))
+        return 0;
+    yyjson_val *init_statuses = yyjson_obj_get(status, "initContainerStatuses");
+    yyjson_val *statuses = yyjson_obj_get(status, "containerStatuses");
+    if (!any_has_started(init_statuses) && !any_has_started(statuses))
+        add_image_volumes(pod, yyjson_obj_get(spec, "volumes"));
+    bool is_main_turn =
+        add_init_containers(pod, yyjson_obj_get(spec, "initContainers"), init_statuses);
+    add_containers(pod, yyjson_obj_get(spec, "containers"), statuses, PT_KUBE_CONTAINER,
+                   is_main_turn);
+    add_containers(pod, yyjson_obj_get(spec, "ephemeralContainers"),
+                   yyjson_obj_get(status, "ephemeralContainerStatuses"),
+                   PT_KUBE_EPHEMERAL_CONTAINER, true);
+    move_failures_to_volumes(pod);
+    return 0;
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kube/backoff.h"
+
+#include "base/clock.h"
+
+#include "check.h"
+
+static void doubles_to_thirty_seconds(void **state)
+{
+    (void)state;
+    static const int64_t longest_ms[] = {800, 1600, 3200, 6400, 12800, 25600, 30000, 30000};
+    struct pt_backoff low = {0}, high = {0};
+    for (size_t i = 0; i < COUNT_OF(longest_ms); i++) {
+        check_int("least", pt_backoff_failed(&low, 1, 0) / PT_NS_PER_MS, longest_ms[i] / 2);
+        check_int("most", pt_backoff_failed(&high, 1, UINT32_MAX) / PT_NS_PER_MS, longest_ms[i]);
+    }
+}
+
+static void begins_anew_after_two_good_minutes(void **state)
+{
+    (void)state;
+    struct pt_backoff backoff = {0};
+    int64_t now = PT_NS_PER_S;
+    for (int i = 0; i < 5; i++)
+        pt_backoff_failed(&backoff, now, UINT32_MAX);
+    pt_backoff_good(&backoff, now);
+    pt_backoff_good(&backoff, now + 60 * PT_NS_PER_S); // the first counts
+    assert_int_equal(pt_backoff_failed(&backoff, now + 119 * PT_NS_PER_S, UINT32_MAX),
+                     25600 * PT_NS_PER_MS);
+    pt_backoff_good(&backoff, now);
+    assert_int_equal(pt_backoff_failed(&backoff, now + 120 * PT_NS_PER_S, UINT32_MAX),
+                     800 * PT_NS_PER_MS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(doubles_to_thirty_seconds),
+        cmocka_unit_test(begins_anew_after_two_good_minutes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
