@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab.processes import Process
-from lab.waiting import free_port
+from lab.waiting import accepts_connections, free_port
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -30,6 +30,7 @@ class Server:
         self.port = port or free_port()
         self.metrics_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._has_tls = "PULLTRACE_TLS_CERT_FILE" in (settings or {})
         self._arguments = (
             name,
             [binary],
@@ -46,10 +47,15 @@ class Server:
 
     def start(self) -> None:
         self.process = Process(*self._arguments)
-        self.process.wait_until_ready("answers /healthz", self._is_healthy)
+        self.process.wait_until_ready(
+            "answers", self._listens if self._has_tls else self._is_healthy
+        )
 
     def stop(self) -> int:
         return self.process.stop()
+
+    def _listens(self) -> bool:
+        return accepts_connections(self.port)
 
     def _is_healthy(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens, TLS, and what the agent gives up after its start."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from pathlib import Path
+
+from lab.processes import Process
+from lab.pulltrace import Server
+from lab.waiting import wait_for
+from tests.integration.case import LabCase
+from tests.integration.certificates import Certificates, make_certificates
+from tests.integration.http_json import get, request
+
+TOKEN = "a-token-of-the-test"
+REPORT = b'{"nodeName":"other","timestamp":"2026-01-01T00:00:00Z","pulls":[]}'
+
+
+def warnings(process: Process) -> list[str]:
+    return re.findall(r'^.*"level":\s*"(?:warn|warning|error)".*$', process.stdout_text(), re.M)
+
+
+class Tokens(LabCase):
+    def test_the_right_token_is_let_in(self) -> None:
+        server = self.start_server(PULLTRACE_AGENT_TOKEN=TOKEN)
+        self.start_agent(server.url, PULLTRACE_AGENT_TOKEN=TOKEN)
+        self.wait_for_agent(server)
+
+    def test_a_wrong_token_is_refused_and_said(self) -> None:
+        server = self.start_server(PULLTRACE_AGENT_TOKEN=TOKEN)
+        agent = self.start_agent(server.url, PULLTRACE_AGENT_TOKEN="wrong")
+        wait_for("the agent says so", lambda: "401" in " ".join(warnings(agent.process)), 15)
+        self.assertEqual(get(server.port, "/api/v1/nodes").json()["nodes"], [])
+
+    def test_reports_without_the_token_are_401(self) -> None:
+        server = self.start_server(PULLTRACE_AGENT_TOKEN=TOKEN)
+        for header in ("", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN):
+            with self.subTest(header):
+                answer = request(
+                    server.port,
+                    "POST",
+                    "/api/v1/report",
+                    REPORT,
+                    Authorization=header,
+                    Content_Type="application/json",
+                )
+                self.assertEqual(answer.status, 401)
+                self.assertIn("error", answer.json())
+
+
+class Tls(LabCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.certificates = make_certificates(self.folder / "tls")
+
+    def start_tls_server(self, certificates: Certificates) -> Server:
+        return self.start_server(
+            PULLTRACE_TLS_CERT_FILE=str(certificates.certificate),
+            PULLTRACE_TLS_KEY_FILE=str(certificates.key),
+        )
+
+    def test_reports_go_over_https_with_a_ca_file(self) -> None:
+        server = self.start_tls_server(self.certificates)
+        authority = self.certificates.authority
+        self.start_agent(f"https://127.0.0.1:{server.port}", PULLTRACE_CA_FILE=str(authority))
+        self.wait_for_agent(server)
+
+    def test_an_unknown_authority_is_refused_and_said(self) -> None:
+        server = self.start_tls_server(self.certificates)
+        other = make_certificates(self.folder / "other")
+        agent = self.start_agent(
+            f"https://127.0.0.1:{server.port}", PULLTRACE_CA_FILE=str(other.authority)
+        )
+        wait_for(
+            "the agent says so", lambda: "certificate" in " ".join(warnings(agent.process)), 15
+        )
+        self.assertEqual(self.metric(server, "pulltrace_agent_reports_total"), 0)
+
+    def test_old_tls_is_refused(self) -> None:
+        server = self.start_tls_server(self.certificates)
+        context = ssl.create_default_context(cafile=str(self.certificates.authority))
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as plain:
+            with self.assertRaises((ssl.SSLError, ConnectionError)):
+                context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+class CapturedAgent(LabCase):
+    def test_it_holds_no_capability_and_gains_none(self) -> None:
+        _, agent, _ = self.start_all()
+        status = Path(f"/proc/{agent.process.pid}/status").read_text()
+        held = dict(re.findall(r"^(Cap\w+|NoNewPrivs):\s+(\S+)$", status, re.M))
+        self.assertEqual(
+            held,
+            {name: "0" * 16 for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+            | {"NoNewPrivs": "1"},
+        )

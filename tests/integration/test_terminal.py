@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent as a tool by itself: the log tells the story, and --watch draws it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import threading
+from typing import Any
+
+from lab.containerd import PullFailed
+from lab.pulltrace import environment
+from lab.waiting import wait_for
+from tests.integration.case import ADDRESS_SANITIZER, AGENT, LabCase
+from tests.integration.clients import Ctr
+
+
+class LogOnly(LabCase):
+    def test_each_pull_s_start_and_end_is_a_json_line(self) -> None:
+        agent = self.start_agent("")
+        image = self.push("log/good", 2_500_000)
+        broken = self.push("log/broken", 1_200_000, 30_000)
+        self.lab.images.remove_blob(broken, broken.layers[-1])
+        self.client = Ctr(self.lab.containerd, "--max-concurrent-downloads", "1")
+        wait_for("the agent runs", agent.process.stdout_text, 10)
+
+        self.pull(image)
+        with self.assertRaises(PullFailed):
+            self.pull(broken)
+
+        def types() -> list[tuple[str, str]]:
+            return [
+                (line["msg"], event["pull"]["repository"])
+                for line in self._lines(agent.process.stdout_text())
+                for event in [line.get("event")]
+                if event is not None
+            ]
+
+        wanted = [
+            ("pull.started", "registry.example/log/good"),
+            ("pull.completed", "registry.example/log/good"),
+            ("pull.started", "registry.example/log/broken"),
+            ("pull.failed", "registry.example/log/broken"),
+        ]
+        wait_for("all four lines", lambda: len(types()) >= 4, 15)
+        self.assertEqual(types(), wanted)
+
+    def _lines(self, text: str) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in text.splitlines()]
+        for line in lines:
+            self.assertLessEqual({"time", "level", "msg"}, set(line))
+        return lines
+
+
+class Watch(LabCase):
+    def test_plain_lines_when_stdout_is_no_terminal(self) -> None:
+        text = self._watch(to_terminal=False)
+        self.assertNotIn("\x1b", text)
+        self.assertIn("registry.example/watch/plain", text)
+        self.assertIn("completed", text)
+
+    def test_bars_on_a_terminal(self) -> None:
+        text = self._watch(to_terminal=True)
+        self.assertIn("\x1b[", text)
+        self.assertIn("watch/bars", text)
+        self.assertIn("%", text)
+
+    def _watch(self, to_terminal: bool) -> str:
+        """What `pulltrace-agent --watch` writes while an image is pulled."""
+        image = self.push("watch/bars" if to_terminal else "watch/plain", 3_500_000)
+        reading, writing = pty.openpty() if to_terminal else os.pipe()
+        settings = {
+            "PULLTRACE_CONTAINERD_SOCKET": str(self.lab.containerd.socket),
+            "PULLTRACE_CONTAINERD_SOCKET_DIRS": str(self.lab.containerd.folder),
+            "TERM": "xterm",
+        }
+        agent = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", AGENT, "--watch"],
+            env=environment(ADDRESS_SANITIZER | settings),
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+        )
+        os.close(writing)
+        received = bytearray()
+
+        def read() -> None:
+            try:
+                while chunk := os.read(reading, 65536):
+                    received.extend(chunk)
+            except OSError:
+                pass  # a terminal's other end has closed
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            self.pull(image)
+            wait_for("the end is told", lambda: b"completed" in received or b"100" in received, 15)
+        finally:
+            agent.terminate()
+            _, complaints = agent.communicate(timeout=10)
+            reader.join(5)
+            os.close(reading)
+        self.assertEqual((agent.returncode, complaints.decode()), (0, ""))
+        return received.decode()
