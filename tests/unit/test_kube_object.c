@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kube/kube_object.h"
+
+#include "base/clock.h"
+
+#include "check.h"
+
+#include <stdio.h>
+
+// What a pod of the given spec and status lists as waiting: `kind name image word error|turn`.
+static void describe(const char *spec, const char *status, char *text, size_t size)
+{
+    static const char *const kinds[] = {"container", "init", "ephemeral", "volume"};
+    static struct pt_kube_pod pod;
+    char json[4000];
+    snprintf(json, sizeof(json),
+             "{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\"},"
+             "\"spec\":{\"nodeName\":\"node\",%s},\"status\":{\"phase\":\"Pending\"%s%s}}",
+             spec, *status ? "," : "", status);
+    yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
+    check_int(json, doc != NULL, 1);
+    check_int(json, pt_kube_pod_decode(yyjson_doc_get_root(doc), &pod), 0);
+    *text = '\0';
+    for (size_t i = 0; i < pod.waiting_count; i++) {
+        const struct pt_kube_container *waiting = &pod.waiting[i];
+        size_t length = strlen(text);
+        snprintf(text + length, size - length, "%s %s %s %s%s%s; ", kinds[waiting->kind],
+                 waiting->name, waiting->image,
+                 waiting->word == PT_KUBELET_WAITING ? "waits" : "fails", waiting->error ? " " : "",
+                 waiting->error ? waiting->error : "");
+        if (!waiting->is_on_turn)
+            strcat(text, "later; ");
+    }
+    yyjson_doc_free(doc);
+}
+
+#define MAIN "\"containers\":[{\"name\":\"c\",\"image\":\"a\"}]"
+#define WAITS(name, reason, message)                                                               \
+    "{\"name\":\"" name "\",\"state\":{\"waiting\":{\"reason\":\"" reason                          \
+    "\",\"message\":\"" message "\"}}}"
+#define RUNS(name) "{\"name\":\"" name "\",\"started\":true,\"state\":{\"running\":{}}}"
+#define EXITS(name, code)                                                                          \
+    "{\"name\":\"" name "\",\"state\":{\"terminated\":{\"exitCode\":" code "}}}"
+
+static void finds_what_waits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *spec;
+        const char *status;
+        const char *wanted;
+    } cases[] = {
+        {"no status yet", MAIN, "", "container c a waits; "},
+        {"being created", MAIN, "\"containerStatuses\":[" WAITS("c", "ContainerCreating", "") "]",
+         "container c a waits; "},
+        {"a state without reason", MAIN,
+         "\"containerStatuses\":[{\"name\":\"c\",\"state\":{\"waiting\":{}}}]",
+         "container c a waits; "},
+        {"failed", MAIN, "\"containerStatuses\":[" WAITS("c", "ErrImagePull", "no such host") "]",
+         "container c a fails no such host; "},
+        {"crashed", MAIN, "\"containerStatuses\":[" WAITS("c", "CrashLoopBackOff", "") "]", ""},
+        {"no config", MAIN,
+         "\"containerStatuses\":[" WAITS("c", "CreateContainerConfigError", "") "]", ""},
+        {"running", MAIN, "\"containerStatuses\":[" RUNS("c") "]", ""},
+        {"one of two",
+         "\"containers\":[{\"name\":\"c\",\"image\":\"a\"},{\"name\":\"d\",\"image\":\"b\"}]",
+         "\"containerStatuses\":[" RUNS("c") "]", "container d b waits; "},
+        {"init container first", "\"initContainers\":[{\"name\":\"i\",\"image\":\"b\"}]," MAIN,
+         "\"initContainerStatuses\":[" WAITS("i", "PodInitializing", "") "]",
+         "init i b waits; container c a waits; later; "},
+        {"init container done", "\"initContainers\":[{\"name\":\"i\",\"image\":\"b\"}]," MAIN,
+         "\"initContainerStatuses\":[" EXITS("i", "0") "]", "container c a waits; "},
+        {"init container failing", "\"initContainers\":[{\"name\":\"i\",\"image\":\"b\"}]," MAIN,
+         "\"initContainerStatuses\":[" EXITS("i", "1") "]", "container c a waits; later; "},
+        {"sidecar started",
+         "\"initContainers\":[{\"name\":\"s\",\"image\":\"b\",\"restartPolicy\":\"Always\"}]," MAIN,
+         "\"initContainerStatuses\":[" RUNS("s") "]", "container c a waits; "},
+        {"second init container",
+         "\"initContainers\":[{\"name\":\"i\",\"image\":\"b\"},{\"name\":\"j\",\"image\":\"d\"}]",
+         "\"initContainerStatuses\":[" RUNS("i") "]", "init j d waits; later; "},
+        {"ephemeral", "\"ephemeralContainers\":[{\"name\":\"e\",\"image\":\"d\"}]", "",
+         "ephemeral e d waits; "},
+        {"image volume", "\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"m:1\"}}]," MAIN,
+         "", "volume v m:1 waits; container c a waits; "},
+        {"image volume there",
+         "\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"m:1\"}}],"
+         "\"initContainers\":[{\"name\":\"i\",\"image\":\"b\"}]," MAIN,
+         "\"initContainerStatuses\":[" EXITS("i", "0") "]", "container c a waits; "},
+        {"image volume failed",
+         "\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"m:1\"}}],"
+         "\"containers\":[{\"name\":\"c\",\"image\":\"zz\"}]",
+         "\"containerStatuses\":[" WAITS("c", "ErrImagePull", "m:1: not found") "]",
+         "volume v m:1 fails m:1: not found; container c zz waits; "},
+        {"other volumes", "\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]", "", ""},
+        {"a container without image", "\"containers\":[{\"name\":\"c\"}]", "", ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char text[500];
+        describe(cases[i].spec, cases[i].status, text, sizeof(text));
+        check_text(cases[i].name, text, cases[i].wanted);
+    }
+}
+
+static int decode_pod(const char *json, struct pt_kube_pod *pod, yyjson_doc **doc)
+{
+    *doc = yyjson_read(json, strlen(json), 0);
+    return pt_kube_pod_decode(yyjson_doc_get_root(*doc), pod);
+}
+
+static void tells_pods_that_wait_for_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        int result;
+        bool is_leaving;
+    } cases[] = {
+        {"{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\"},\"spec\":{" MAIN "}}", 0,
+         false},
+        {"{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\","
+         "\"deletionTimestamp\":\"2026-11-21T03:00:00Z\"},\"spec\":{\"nodeName\":\"x\"," MAIN "}}",
+         0, true},
+        {"{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\"},"
+         "\"spec\":{\"nodeName\":\"x\"," MAIN "},\"status\":{\"phase\":\"Failed\"}}",
+         0, true},
+        {"{\"metadata\":{\"uid\":\"u\",\"name\":\"p\"}}", -EINVAL, false},
+        {"{\"metadata\":7}", -EINVAL, false},
+        {"[]", -EINVAL, false},
+    };
+    static struct pt_kube_pod pod;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        yyjson_doc *doc;
+        check_int(cases[i].json, decode_pod(cases[i].json, &pod, &doc), cases[i].result);
+        check_int(cases[i].json, (int64_t)pod.waiting_count, 0);
+        check_int(cases[i].json, pod.is_leaving, cases[i].is_leaving);
+        yyjson_doc_free(doc);
+    }
+}
+
+static void knows_since_when_a_pod_waits(void **state)
+{
+    (void)state;
+    static struct pt_kube_pod pod;
+    yyjson_doc *doc;
+    assert_int_equal(
+        decode_pod("{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\","
+                   "\"creationTimestamp\":\"1970-01-01T00:00:10Z\"},\"status\":{\"conditions\":["
+                   "{\"type\":\"PodScheduled\",\"status\":\"True\","
+                   "\"lastTransitionTime\":\"1970-01-01T00:00:15Z\"}]}}",
+                   &pod, &doc),
+        0);
+    assert_int_equal(pod.waiting_since, 15 * PT_NS_PER_S);
+    yyjson_doc_free(doc);
+}
+
+static void leaves_out_more_containers_than_the_limit(void **state)
+{
+    (void)state;
+    static struct pt_kube_pod pod;
+    static char json[20000] = "{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\"},"
+                              "\"spec\":{\"nodeName\":\"x\",\"containers\":[";
+    for (int i = 0; i < PT_LIMIT_CONTAINERS_PER_POD + 10; i++)
+        sprintf(json + strlen(json), "%s{\"name\":\"c%d\",\"image\":\"a\"}", i ? "," : "", i);
+    strcat(json, "]}}");
+    yyjson_doc *doc;
+    assert_int_equal(decode_pod(json, &pod, &doc), 0);
+    assert_int_equal(pod.waiting_count, PT_LIMIT_CONTAINERS_PER_POD);
+    yyjson_doc_free(doc);
+}
+
+#define ABOUT(path)                                                                                \
+    "\"metadata\":{\"uid\":\"e\",\"creationTimestamp\":\"1970-01-01T00:00:05Z\"},"                 \
+    "\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"n\",\"name\":\"p\",\"uid\":\"u\","       \
+    "\"fieldPath\":\"" path "\"},"
+#define SAYS "\"reason\":\"Pulling\",\"message\":\"Pulling image \\\"a\\\"\","
+#define FROM "\"source\":{\"host\":\"node\"}"
+
+static void reads_events(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        int result;
+        enum pt_kube_container_kind kind;
+        const char *container;
+        int64_t first_s, last_s, count;
+    } cases[] = {
+        {"{" ABOUT("spec.containers{c}") SAYS FROM
+         ",\"firstTimestamp\":\"1970-01-01T00:00:06Z\",\"lastTimestamp\":\"1970-01-01T00:00:09Z\","
+         "\"count\":4}",
+         0, PT_KUBE_CONTAINER, "c", 6, 9, 4},
+        {"{" ABOUT("spec.initContainers{i}") SAYS FROM "}", 0, PT_KUBE_INIT_CONTAINER, "i", 5, 5,
+         1},
+        {"{" ABOUT("spec.ephemeralContainers{x}") SAYS FROM
+         ",\"eventTime\":\"1970-01-01T00:00:07.5Z\",\"firstTimestamp\":null,\"count\":0,"
+         "\"series\":{\"count\":3,\"lastObservedTime\":\"1970-01-01T00:00:08Z\"}}",
+         0, PT_KUBE_EPHEMERAL_CONTAINER, "x", 7, 8, 3},
+        {"{" ABOUT("") SAYS FROM "}", 0, PT_KUBE_IMAGE_VOLUME, "", 5, 5, 1},
+        {"{" ABOUT("spec.containers{broken") SAYS FROM "}", 0, PT_KUBE_IMAGE_VOLUME, "", 5, 5, 1},
+        {"{" ABOUT("spec.containers{c}") SAYS "\"reportingInstance\":\"node\"}", 0,
+         PT_KUBE_CONTAINER, "c", 5, 5, 1},
+        {"{" ABOUT("spec.containers{c}") SAYS "\"source\":{}}", -EINVAL, 0, NULL, 0, 0, 0},
+        {"{" ABOUT("spec.containers{c}") "\"reason\":\"Created\"," FROM "}", -EINVAL, 0, NULL, 0, 0,
+         0},
+        {"{\"metadata\":{\"uid\":\"e\"},\"involvedObject\":{\"kind\":\"Node\",\"namespace\":\"n\","
+         "\"name\":\"p\",\"uid\":\"u\"}," SAYS FROM "}",
+         -EINVAL, 0, NULL, 0, 0, 0},
+        {"[]", -EINVAL, 0, NULL, 0, 0, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_kube_event event;
+        const char *row = cases[i].json;
+        yyjson_doc *doc = yyjson_read(row, strlen(row), 0);
+        int r = pt_kube_event_decode(yyjson_doc_get_root(doc), &event);
+        check_int(row, r, cases[i].result);
+        if (r == 0) {
+            check_text(row, event.node, "node");
+            check_text(row, event.container, cases[i].container);
+            check_int(row, event.kind, cases[i].kind);
+            check_int(row, event.first_at / PT_NS_PER_S, cases[i].first_s);
+            check_int(row, event.last_at / PT_NS_PER_S, cases[i].last_s);
+            check_int(row, event.count, cases[i].count);
+            check_text(row, event.message.image, "a");
+        }
+        yyjson_doc_free(doc);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_what_waits),
+        cmocka_unit_test(tells_pods_that_wait_for_nothing),
+        cmocka_unit_test(knows_since_when_a_pod_waits),
+        cmocka_unit_test(leaves_out_more_containers_than_the_limit),
+        cmocka_unit_test(reads_events),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
