@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/duration.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/settings.h"
+#include "server/api.h"
+#include "server/event_feed.h"
+#include "server/file_limit.h"
+#include "server/tls.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_USAGE 2
+#define DRAIN_LOOK_MS 20
+#define DRAIN_SECONDS 4
+#define RESERVED_FILES 64
+#define MAX_EVENT_BYTES (4 * 1024 * 1024)
+
+static struct settings {
+    const char *agent_token, *agent_token_file;
+    const char *tls_cert_file, *tls_key_file;
+    struct pt_address http_address, metrics_address;
+    int64_t history_ttl_ns, stale_timeout_ns;
+    int64_t max_pulls, max_nodes, max_sse_clients;
+    enum pt_log_level log_level;
+} settings;
+
+static const struct pt_setting table[] = {
+    {"PULLTRACE_HTTP_ADDR", PT_SETTING_ADDRESS, &settings.http_address, ":8080",
+     "where API and web page are served", 0, 0},
+    {"PULLTRACE_METRICS_ADDR", PT_SETTING_ADDRESS, &settings.metrics_address, ":9090",
+     "where /metrics is served, and nothing else", 0, 0},
+    {"PULLTRACE_AGENT_TOKEN", PT_SETTING_TEXT, &settings.agent_token, "",
+     "what agents must send as bearer token; empty: anyone may report", 0, 0},
+    {"PULLTRACE_AGENT_TOKEN_FILE", PT_SETTING_TEXT, &settings.agent_token_file, "",
+     "file with that token, read again when it changes; goes before the variable", 0, 0},
+    {"PULLTRACE_TLS_CERT_FILE", PT_SETTING_TEXT, &settings.tls_cert_file, "",
+     "PEM file with certificate and chain, read again when it changes; empty: plain HTTP", 0, 0},
+    {"PULLTRACE_TLS_KEY_FILE", PT_SETTING_TEXT, &settings.tls_key_file, "",
+     "PEM file with the certificate's key", 0, 0},
+    {"PULLTRACE_HISTORY_TTL", PT_SETTING_DURATION, &settings.history_ttl_ns, "30m",
+     "how long finished pulls stay", PT_NS_PER_S, 720 * 3600 * PT_NS_PER_S},
+    {"PULLTRACE_STALE_TIMEOUT", PT_SETTING_DURATION, &settings.stale_timeout_ns, "10m",
+     "a pull that nothing is heard of for so long counts as failed", PT_NS_PER_S,
+     720 * 3600 * PT_NS_PER_S},
+    {"PULLTRACE_MAX_PULLS", PT_SETTING_COUNT, &settings.max_pulls, "100000",
+     "pulls that are kept, about 4 KB each", 1, 10000000},
+    {"PULLTRACE_MAX_NODES", PT_SETTING_COUNT, &settings.max_nodes, "20000", "nodes that may report",
+     1, 1000000},
+    {"PULLTRACE_MAX_SSE_CLIENTS", PT_SETTING_COUNT, &settings.max_sse_clients, "10000",
+     "event streams that may be open at once", 1, 1000000},
+    {"PULLTRACE_LOG_LEVEL", PT_SETTING_LOG_LEVEL, &settings.log_level, "info",
+     "debug, info, warn or error", 0, 0},
+};
+
+#define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
+
+// The whole server.
+struct server {
+    struct pt_loop *loop;
+    struct pt_pull_store store;
+    struct pt_metrics metrics;
+    struct pt_api api;
+    struct pt_tls *tls;
+    struct pt_http_server *metrics_server;
+    struct event *sweep;
+    struct event *drain;
+    int64_t drain_until_ns;
+};
+
+static void print_help(void)
+{
+    puts(
+        "Usage: pulltrace-server [--help | --version]\n"
+        "\n"
+        "Merges the reports of all pulltrace agents, streams every image pull live and serves the\n"
+        "API, the web page and metrics. It is configured by environment variables:\n");
+    pt_settings_print(stdout, table, TABLE_COUNT);
+    puts("\n"
+         "It logs one JSON object a line on standard output. SIGTERM or SIGINT ends it in order\n"
+         "within 5 s: streams are told to come back, requests under way are answered.\n"
+         "Exit status: 0 ended by a signal, 1 failed while running, 2 bad usage or setting, or an\n"
+         "address or file that cannot be used.");
+}
+
+// Reads the command line; returns whether to go on, else *ret_status is the exit status.
+static bool parse_arguments(int argc, char **argv, int *ret_status)
+{
+    *ret_status = EXIT_SUCCESS;
+    if (argc == 1)
+        return true;
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        print_help();
+    else if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        puts("pulltrace-server " PT_VERSION);
+    else {
+        fprintf(stderr, "pulltrace-server: unknown argument \"%s\"; see --help\n", argv[1]);
+        *ret_status = EXIT_USAGE;
+    }
+    return false;
+}
+
+// --- what the store tells ---
+
+static void log_event(enum pt_event_type type, const struct pt_stored_pull *stored)
+{
+    struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
+    struct pt_pull_status status = pt_stored_pull_status(stored, rates);
+    struct pt_buffer json;
+    pt_buffer_init(&json, MAX_EVENT_BYTES);
+    if (pt_pull_event_encode(type, stored->reported_at, &status, false, &json) == 0)
+        pt_log_info(pt_event_type_name(type), pt_log_json("event", json.data));
+    pt_buffer_finish(&json);
+}
+
+static void on_event(void *context, enum pt_event_type type, const struct pt_stored_pull *stored)
+{
+    struct server *server = context;
+    if (type != PT_EVENT_PULL_STARTED)
+        pt_metrics_note_end(&server->metrics, stored);
+    if (pt_log_enabled(PT_LOG_INFO))
+        log_event(type, stored);
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct server *server = context;
+    struct timeval second = {.tv_sec = 1};
+    struct timeval at_once = {0};
+    bool more = pt_store_sweep(&server->store);
+    pt_event_feed_wake(server->api.feed);
+    evtimer_add(server->sweep, more ? &at_once : &second);
+}
+
+// --- the end ---
+
+static void on_drain(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct server *server = context;
+    struct timeval look = {.tv_usec = DRAIN_LOOK_MS * 1000};
+    size_t left = pt_http_server_close_idle(server->api.server);
+    left += pt_http_server_close_idle(server->metrics_server);
+    if (left == 0 || pt_clock_monotonic_ns(server->api.clock) >= server->drain_until_ns)
+        pt_loop_stop(server->loop);
+    else
+        evtimer_add(server->drain, &look);
+}
+
+static void on_stop(void *context)
+{
+    struct server *server = context;
+    pt_log_info("stopping");
+    server->drain_until_ns = pt_clock_monotonic_ns(server->api.clock) + DRAIN_SECONDS * PT_NS_PER_S;
+    pt_http_server_begin_drain(server->api.server);
+    pt_http_server_begin_drain(server->metrics_server);
+    pt_event_feed_end(server->api.feed);
+    on_drain(-1, 0, server);
+}
+
+// --- the start ---
+
+static void on_libevent_message(int severity, const char *message)
+{
+    if (severity >= EVENT_LOG_WARN)
+        pt_log_warn("libevent", pt_log_text("message", message));
+    else
+        pt_log_debug("libevent", pt_log_text("message", message));
+}
+
+static int open_servers(struct server *server, struct pt_error *err)
+{
+    struct event_base *base = pt_loop_base(server->loop);
+    int r = 0;
+    if (!*settings.tls_cert_file != !*settings.tls_key_file)
+        return pt_error_set(err, EINVAL,
+                            "PULLTRACE_TLS_CERT_FILE and PULLTRACE_TLS_KEY_FILE go together");
+    if (*settings.tls_cert_file)
+        r = pt_tls_create(base, settings.tls_cert_file, settings.tls_key_file, &server->tls, err);
+    if (r == 0)
+        r = pt_secret_create(settings.agent_token, settings.agent_token_file,
+                             &server->api.agent_token, err);
+    if (r == 0)
+        r = pt_http_server_create(base, &settings.http_address, server->tls, pt_api_handle,
+                                  &server->api, &server->api.server, err);
+    if (r == 0)
+        r = pt_http_server_create(base, &settings.metrics_address, NULL, pt_api_handle_metrics,
+                                  &server->api, &server->metrics_server, err);
+    return r;
+}
+
+static int start(struct server *server, struct pt_error *err)
+{
+    struct pt_store_settings limits = {
+        .max_pulls = (size_t)settings.max_pulls,
+        .max_nodes = (size_t)settings.max_nodes,
+        .history_ttl_ns = settings.history_ttl_ns,
+        .stale_timeout_ns = settings.stale_timeout_ns,
+    };
+    const struct pt_clock *clock = pt_clock_system();
+    pt_store_init(&server->store, &limits, clock, on_event, server);
+    int r = pt_loop_create(&server->loop, err);
+    if (r < 0)
+        return r;
+    struct event_base *base = pt_loop_base(server->loop);
+    server->api = (struct pt_api){.base = base,
+                                  .clock = clock,
+                                  .store = &server->store,
+                                  .metrics = &server->metrics,
+                                  .started_wall_ns = pt_clock_wall_ns(clock)};
+    server->sweep = evtimer_new(base, on_sweep, server);
+    server->drain = evtimer_new(base, on_drain, server);
+    if (!server->sweep || !server->drain)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    r = pt_event_feed_create(base, &server->store, (size_t)settings.max_sse_clients,
+                             &server->api.feed, err);
+    if (r == 0)
+        r = open_servers(server, err);
+    if (r == 0)
+        on_sweep(-1, 0, server);
+    return r;
+}
+
+static void log_start(const struct server *server)
+{
+    // Every node keeps one connection, as does every stream.
+    size_t wanted = (size_t)(settings.max_nodes + settings.max_sse_clients) + RESERVED_FILES;
+    size_t files = pt_file_limit_raise(wanted);
+    pt_log_info("listening", pt_log_text("host", settings.http_address.host),
+                pt_log_int("port", settings.http_address.port),
+                pt_log_int("metricsPort", settings.metrics_address.port),
+                pt_log_text("scheme", server->tls ? "https" : "http"),
+                pt_log_text("version", PT_VERSION), pt_log_int("maxPulls", settings.max_pulls),
+                pt_log_int("maxNodes", settings.max_nodes),
+                pt_log_int("maxStreams", settings.max_sse_clients),
+                pt_log_int("maxConnections", (int64_t)files - RESERVED_FILES));
+    if (files < wanted)
+        pt_log_warn("the limit of open files is lower than nodes and streams together may need",
+                    pt_log_int("limit", (int64_t)files), pt_log_int("wanted", (int64_t)wanted));
+}
+
+static void finish(struct server *server)
+{
+    pt_event_feed_destroy(server->api.feed);
+    pt_http_server_destroy(server->api.server);
+    pt_http_server_destroy(server->metrics_server);
+    pt_secret_destroy(server->api.agent_token);
+    pt_tls_destroy(server->tls);
+    if (server->sweep)
+        event_free(server->sweep);
+    if (server->drain)
+        event_free(server->drain);
+    pt_store_finish(&server->store);
+    pt_loop_destroy(server->loop);
+    libevent_global_shutdown();
+}
+
+int main(int argc, char **argv)
+{
+    static struct server server;
+    struct pt_error err;
+    int status;
+    if (!parse_arguments(argc, argv, &status))
+        return status;
+    if (pt_settings_load(table, TABLE_COUNT, getenv, &err) < 0) {
+        fprintf(stderr, "pulltrace-server: %s\n", err.message);
+        return EXIT_USAGE;
+    }
+    pt_log_set_level(settings.log_level);
+    event_set_log_callback(on_libevent_message);
+    status = EXIT_SUCCESS;
+    if (start(&server, &err) < 0) {
+        fprintf(stderr, "pulltrace-server: %s\n", err.message);
+        status = EXIT_USAGE;
+    } else {
+        log_start(&server);
+        if (pt_loop_run(server.loop, on_stop, &server, &err) < 0) {
+            pt_log_error("stopped", pt_log_text("error", err.message));
+            status = EXIT_FAILURE;
+        } else {
+            pt_log_info("stopped");
+        }
+    }
+    finish(&server);
+    return status;
+}
