@@ -17,10 +17,10 @@
 #define PT_LIMIT_CONTAINERD_NAMESPACES 64
 #define PT_LIMIT_LEASES 1000 // of one namespace; more are not looked at
 
+#define PT_LIMIT_FINISHED_PULLS 1000 // kept by the agent until the server has them; older ones go
+
 // --- the server ---
 #define PT_LIMIT_REQUEST_HEADER_BYTES (16 * 1024)
-
-#define PT_LIMIT_FINISHED_PULLS 1000 // kept by the agent until the server has them; older ones go
 
 // --- reports, both ways ---
 #define PT_LIMIT_REPORT_BYTES (1024 * 1024)

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/deliver.h"
+
+#include "agent/track.h"
+#include "base/buffer.h"
+#include "base/http_client.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/secret_file.h"
+#include "pull/report.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define HEARTBEAT_MS 10000
+#define MIN_GAP_MS 600 // the server refuses a node's second report within 500 ms
+#define FIRST_RETRY_MS 1000
+#define LAST_RETRY_MS 8000
+#define MAX_RETRY_AFTER_MS 60000
+#define TIMEOUT_MS 10000
+#define MIN_BUDGET_BYTES (64 * 1024)
+// Upper bounds of what a pull and a layer take in a report, for choosing what fits into one.
+#define PULL_BYTES 2500
+#define LAYER_BYTES 700
+
+struct pt_deliverer {
+    struct pt_deliverer_options options;
+    char *url;
+    char *runtime_version;
+    struct event *timer;
+    struct pt_http_request *request; // in flight, else NULL
+    struct pt_buffer body;
+    struct pt_buffer answer;
+    struct pt_pull *pulls; // of the report that is being written
+    size_t pull_capacity;
+    size_t budget_bytes;
+    size_t next_active;     // where the next report begins if not all active pulls fit
+    uint64_t told_finished; // the newest finished pull in the report in flight
+    int64_t started_ms;     // of the last report, monotonic; 0: none yet
+    int64_t not_before_ms;
+    int64_t retry_ms; // 0: the last report was taken
+    int64_t retry_after_ms;
+    bool has_news;
+    char last_failure[160]; // as logged, "" while all is well
+    void (*on_flushed)(void *context);
+    void *flush_context;
+};
+
+static int64_t now_ms(const struct pt_deliverer *deliverer)
+{
+    return pt_clock_monotonic_ns(deliverer->options.clock) / PT_NS_PER_MS;
+}
+
+// --- the report ---
+
+static size_t size_of(const struct pt_pull *pull)
+{
+    return PULL_BYTES + pull->layer_count * LAYER_BYTES;
+}
+
+static bool add_pull(struct pt_deliverer *deliverer, size_t *count, const struct pt_pull *pull)
+{
+    if (*count == PT_LIMIT_PULLS_PER_REPORT)
+        return false;
+    if (*count == deliverer->pull_capacity) {
+        size_t capacity = deliverer->pull_capacity ? 2 * deliverer->pull_capacity : 8;
+        struct pt_pull *pulls = realloc(deliverer->pulls, capacity * sizeof(*pulls));
+        if (!pulls)
+            return false;
+        deliverer->pulls = pulls;
+        deliverer->pull_capacity = capacity;
+    }
+    deliverer->pulls[(*count)++] = *pull;
+    return true;
+}
+
+// The finished ones first, the oldest of them first, then active ones from where the last report
+// stopped. What does not fit comes with the next report.
+static size_t choose_pulls(struct pt_deliverer *deliverer)
+{
+    const struct pt_tracker *tracker = deliverer->options.tracker;
+    size_t active_count = pt_tracker_active_count(tracker);
+    size_t first = active_count ? deliverer->next_active % active_count : 0;
+    size_t left = deliverer->budget_bytes;
+    size_t count = 0;
+    size_t active_told = 0;
+    deliverer->told_finished = 0;
+    for (unsigned turn = 0; turn < 2; turn++) {
+        size_t index = 0;
+        const struct pt_tracked *tracked = NULL;
+        while ((tracked = pt_tracker_next(tracker, tracked))) {
+            bool is_active = tracked->finished == 0;
+            size_t place = is_active ? index++ : 0;
+            if (turn == 0 && is_active && place < first)
+                continue;
+            if (turn == 1 && (!is_active || place >= first))
+                continue;
+            if (count > 0 && size_of(&tracked->pull) > left)
+                goto full;
+            if (!add_pull(deliverer, &count, &tracked->pull))
+                goto full;
+            left -= size_of(&tracked->pull) < left ? size_of(&tracked->pull) : left;
+            if (is_active)
+                active_told++;
+            else
+                deliverer->told_finished = tracked->finished;
+        }
+    }
+full:
+    deliverer->next_active = active_told == active_count ? 0 : first + active_told;
+    return count;
+}
+
+static int write_report(struct pt_deliverer *deliverer)
+{
+    const struct pt_report report = {
+        .node_name = deliverer->options.node_name,
+        .timestamp = pt_clock_wall_ns(deliverer->options.clock),
+        .agent_version = PT_VERSION,
+        .runtime_name = "containerd",
+        .runtime_version = deliverer->runtime_version,
+        .interval_ms = deliverer->options.interval_ms,
+        .pull_count = choose_pulls(deliverer),
+        .pulls = deliverer->pulls,
+    };
+    pt_buffer_clear(&deliverer->body);
+    return pt_report_encode(&report, &deliverer->body);
+}
+
+// --- its answer ---
+
+static void schedule(struct pt_deliverer *deliverer, int64_t delay_ms)
+{
+    if (delay_ms < 1)
+        delay_ms = 1;
+    struct timeval delay = {delay_ms / 1000, delay_ms % 1000 * 1000};
+    event_add(deliverer->timer, &delay);
+}
+
+static void on_header(void *context, const char *name, const char *value)
+{
+    struct pt_deliverer *deliverer = context;
+    if (strcasecmp(name, "retry-after") != 0)
+        return;
+    long seconds = strtol(value, NULL, 10);
+    if (seconds > 0)
+        deliverer->retry_after_ms =
+            seconds < MAX_RETRY_AFTER_MS / 1000 ? seconds * 1000 : MAX_RETRY_AFTER_MS;
+}
+
+static int on_data(void *context, const char *data, size_t length)
+{
+    struct pt_deliverer *deliverer = context;
+    pt_buffer_append(&deliverer->answer, data, length); // what does not fit is not logged
+    return 0;
+}
+
+static void note_success(struct pt_deliverer *deliverer)
+{
+    if (deliverer->last_failure[0])
+        pt_log_info("server.reachable", pt_log_text("url", deliverer->url));
+    deliverer->last_failure[0] = '\0';
+    deliverer->retry_ms = 0;
+    deliverer->not_before_ms = 0;
+    deliverer->budget_bytes = PT_LIMIT_REPORT_BYTES;
+    if (deliverer->told_finished)
+        pt_tracker_forget(deliverer->options.tracker, deliverer->told_finished);
+}
+
+// Each kind of failure is logged once, not each attempt.
+static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_result *result)
+{
+    char failure[sizeof(deliverer->last_failure)];
+    if (result->error)
+        snprintf(failure, sizeof(failure), "%s", result->message);
+    else
+        snprintf(failure, sizeof(failure), "HTTP status %d", result->status);
+    if (strcmp(failure, deliverer->last_failure) != 0)
+        pt_log_warn("server.unreachable", pt_log_text("url", deliverer->url),
+                    pt_log_text("error", failure), pt_log_text("answer", deliverer->answer.data));
+    memcpy(deliverer->last_failure, failure, sizeof(failure));
+    if (result->status == 413 && deliverer->budget_bytes > MIN_BUDGET_BYTES)
+        deliverer->budget_bytes /= 2;
+    deliverer->retry_ms = deliverer->retry_ms ? 2 * deliverer->retry_ms : FIRST_RETRY_MS;
+    if (deliverer->retry_ms > LAST_RETRY_MS)
+        deliverer->retry_ms = LAST_RETRY_MS;
+    int64_t wait_ms = deliverer->retry_after_ms ? deliverer->retry_after_ms : deliverer->retry_ms;
+    deliverer->not_before_ms = now_ms(deliverer) + wait_ms;
+    deliverer->has_news = true;
+}
+
+static void on_done(void *context, const struct pt_http_result *result)
+{
+    struct pt_deliverer *deliverer = context;
+    deliverer->request = NULL;
+    if (result->error == 0 && result->status >= 200 && result->status < 300)
+        note_success(deliverer);
+    else
+        note_failure(deliverer, result);
+    pt_buffer_finish(&deliverer->answer);
+    if (deliverer->on_flushed) {
+        void (*on_flushed)(void *context) = deliverer->on_flushed;
+        deliverer->on_flushed = NULL;
+        on_flushed(deliverer->flush_context);
+        return;
+    }
+    pt_deliverer_run(deliverer, false);
+}
+
+// --- sending ---
+
+static int send_body(struct pt_deliverer *deliverer, struct pt_error *err)
+{
+    char authorization[4200];
+    const char *headers[] = {"Content-Type: application/json", "Expect:", NULL, NULL};
+    const char *token = deliverer->options.token ? pt_secret_get(deliverer->options.token) : "";
+    if (token[0]) {
+        snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", token);
+        headers[2] = authorization;
+    }
+    deliverer->retry_after_ms = 0;
+    pt_buffer_clear(&deliverer->answer);
+    const struct pt_http_options options = {
+        .url = deliverer->url,
+        .headers = headers,
+        .body = deliverer->body.data,
+        .body_length = deliverer->body.length,
+        .ca_file = deliverer->options.ca_file[0] ? deliverer->options.ca_file : NULL,
+        .timeout_ms = TIMEOUT_MS,
+        .on_header = on_header,
+        .on_data = on_data,
+        .on_done = on_done,
+        .context = deliverer,
+    };
+    int r = pt_http_client_start(deliverer->options.http, &options, &deliverer->request, err);
+    explicit_bzero(authorization, sizeof(authorization));
+    return r;
+}
+
+static void report(struct pt_deliverer *deliverer)
+{
+    struct pt_error err = {0};
+    deliverer->started_ms = now_ms(deliverer);
+    deliverer->has_news = false;
+    int r = write_report(deliverer);
+    if (r < 0)
+        pt_error_set(&err, -r, "the report cannot be written: %s", strerror(-r));
+    else
+        r = send_body(deliverer, &err);
+    // libcurl has a copy.
+    pt_buffer_finish(&deliverer->body);
+    free(deliverer->pulls);
+    deliverer->pulls = NULL;
+    deliverer->pull_capacity = 0;
+    if (r < 0) {
+        const struct pt_http_result result = {.error = r, .message = err.message};
+        note_failure(deliverer, &result);
+    }
+}
+
+// How long to wait until the next report is due, from now.
+static int64_t delay_ms(const struct pt_deliverer *deliverer)
+{
+    const struct pt_tracker *tracker = deliverer->options.tracker;
+    if (deliverer->started_ms == 0)
+        return 0;
+    int64_t gap_ms = HEARTBEAT_MS;
+    bool is_busy = pt_tracker_active_count(tracker) || pt_tracker_finished_count(tracker);
+    // The observations set the pace; a little early is still in time.
+    if (is_busy && deliverer->options.interval_ms < HEARTBEAT_MS)
+        gap_ms = deliverer->options.interval_ms - deliverer->options.interval_ms / 10;
+    if (deliverer->has_news || gap_ms < MIN_GAP_MS)
+        gap_ms = MIN_GAP_MS;
+    int64_t due_ms = deliverer->started_ms + gap_ms;
+    if (due_ms < deliverer->not_before_ms)
+        due_ms = deliverer->not_before_ms;
+    return due_ms - now_ms(deliverer);
+}
+
+void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news)
+{
+    deliverer->has_news |= is_news;
+    if (deliverer->request)
+        return; // its answer comes back here
+    int64_t wait_ms = delay_ms(deliverer);
+    if (wait_ms <= 0)
+        report(deliverer);
+    if (!deliverer->request)
+        schedule(deliverer, wait_ms > 0 ? wait_ms : delay_ms(deliverer));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    pt_deliverer_run(context, false);
+}
+
+// --- what the header promises ---
+
+static bool is_loopback(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0 ||
+           (strncmp(host, "localhost", 9) == 0 && strcspn(host, ":/?#") == 9);
+}
+
+static void warn_of_clear_token(const struct pt_deliverer_options *options)
+{
+    bool is_clear = strncasecmp(options->server_url, "http://", 7) == 0;
+    if (is_clear && options->token && pt_secret_get(options->token)[0] &&
+        !is_loopback(options->server_url + 7))
+        pt_log_warn("server.token_in_clear", pt_log_text("url", options->server_url),
+                    pt_log_text("advice", "the agent token travels unencrypted to another host; "
+                                          "use an https:// URL"));
+}
+
+int pt_deliverer_create(const struct pt_deliverer_options *options,
+                        struct pt_deliverer **ret_deliverer, struct pt_error *err)
+{
+    struct pt_deliverer *deliverer = calloc(1, sizeof(*deliverer));
+    if (!deliverer)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    deliverer->options = *options;
+    deliverer->budget_bytes = PT_LIMIT_REPORT_BYTES;
+    pt_buffer_init(&deliverer->body, PT_LIMIT_REPORT_BYTES);
+    pt_buffer_init(&deliverer->answer, 512);
+    deliverer->timer = evtimer_new(options->base, on_timer, deliverer);
+    size_t length = strlen(options->server_url);
+    while (length > 0 && options->server_url[length - 1] == '/')
+        length--;
+    if (!deliverer->timer ||
+        asprintf(&deliverer->url, "%.*s/api/v1/report", (int)length, options->server_url) < 0) {
+        deliverer->url = NULL;
+        pt_deliverer_destroy(deliverer);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
+    warn_of_clear_token(options);
+    *ret_deliverer = deliverer;
+    return 0;
+}
+
+void pt_deliverer_destroy(struct pt_deliverer *deliverer)
+{
+    if (!deliverer)
+        return;
+    if (deliverer->request)
+        pt_http_request_cancel(deliverer->request);
+    if (deliverer->timer)
+        event_free(deliverer->timer);
+    pt_buffer_finish(&deliverer->body);
+    pt_buffer_finish(&deliverer->answer);
+    free(deliverer->pulls);
+    free(deliverer->url);
+    free(deliverer->runtime_version);
+    free(deliverer);
+}
+
+void pt_deliverer_set_runtime(struct pt_deliverer *deliverer, const char *version)
+{
+    char *copy = strdup(version);
+    if (!copy)
+        return;
+    free(deliverer->runtime_version);
+    deliverer->runtime_version = copy;
+}
+
+void pt_deliverer_flush(struct pt_deliverer *deliverer, void (*on_flushed)(void *context),
+                        void *context)
+{
+    if (pt_tracker_finished_count(deliverer->options.tracker) == 0 || deliverer->retry_ms) {
+        on_flushed(context);
+        return;
+    }
+    deliverer->on_flushed = on_flushed;
+    deliverer->flush_context = context;
+    pt_deliverer_run(deliverer, true);
+}

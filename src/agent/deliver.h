@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_AGENT_DELIVER_H
+#define PT_AGENT_DELIVER_H
+
+#include "base/clock.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event_base;
+struct pt_http_client;
+struct pt_secret;
+struct pt_tracker;
+
+// Posts reports of a tracker's pulls to the server, one at a time. A finished pull is in every
+// report until the server has taken one that held it.
+struct pt_deliverer;
+
+// Everything is borrowed as long as the deliverer lives.
+struct pt_deliverer_options {
+    struct event_base *base;
+    struct pt_http_client *http;
+    const struct pt_clock *clock;
+    struct pt_tracker *tracker;
+    struct pt_secret *token; // NULL: none
+    const char *server_url;
+    const char *node_name;
+    const char *ca_file; // "": the system's
+    int64_t interval_ms;
+};
+
+// Warns when a token would go to another host in the clear. -EINVAL for a URL that is too long.
+PT_MUST_CHECK int pt_deliverer_create(const struct pt_deliverer_options *options,
+                                      struct pt_deliverer **ret_deliverer, struct pt_error *err);
+void pt_deliverer_destroy(struct pt_deliverer *deliverer);
+
+// What containerd says of itself; copied.
+void pt_deliverer_set_runtime(struct pt_deliverer *deliverer, const char *version);
+
+// Reports if it is time to: `is_news` when a pull has begun or ended since, else once an interval
+// or, when nothing is active, every 10 s. What is too early is done later by itself.
+void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news);
+
+// Tells what has finished once more, then calls on_done: when the server has it, when it does not
+// take it, or at once if there is nothing to tell.
+void pt_deliverer_flush(struct pt_deliverer *deliverer, void (*on_done)(void *context),
+                        void *context);
+
+#endif

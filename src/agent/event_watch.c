@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/event_watch.h"
+
+#include "containerd/containerd_api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pt_event_watch {
+    struct pt_event_watch_options options;
+    bool is_standing;
+};
+
+// `extract-<number>-<random> <chain ID>`; other keys are those of containers.
+static const char *chain_of_key(const char *key)
+{
+    const char *space = strchr(key, ' ');
+    return strncmp(key, "extract-", 8) == 0 && space ? space + 1 : NULL;
+}
+
+static void tell(struct pt_event_watch *watch, enum pt_track_event_kind kind,
+                 const Ctrd__Envelope *envelope, const char *subject)
+{
+    if (!subject)
+        return;
+    const struct pt_track_event event = {kind, envelope->namespace_, subject,
+                                         pt_containerd_time(envelope->timestamp)};
+    watch->options.on_event(watch->options.context, &event);
+}
+
+static void take_prepare(struct pt_event_watch *watch, const Ctrd__Envelope *envelope)
+{
+    const ProtobufCBinaryData *value = &envelope->event->value;
+    Ctrd__SnapshotPrepareEvent *event =
+        ctrd__snapshot_prepare_event__unpack(NULL, value->len, value->data);
+    if (!event)
+        return;
+    tell(watch, PT_TRACK_SNAPSHOT_PREPARED, envelope, chain_of_key(event->key));
+    ctrd__snapshot_prepare_event__free_unpacked(event, NULL);
+}
+
+static void take_commit(struct pt_event_watch *watch, const Ctrd__Envelope *envelope)
+{
+    const ProtobufCBinaryData *value = &envelope->event->value;
+    Ctrd__SnapshotCommitEvent *event =
+        ctrd__snapshot_commit_event__unpack(NULL, value->len, value->data);
+    if (!event)
+        return;
+    tell(watch, PT_TRACK_SNAPSHOT_COMMITTED, envelope, event->name);
+    ctrd__snapshot_commit_event__free_unpacked(event, NULL);
+}
+
+static void take_content(struct pt_event_watch *watch, const Ctrd__Envelope *envelope)
+{
+    const ProtobufCBinaryData *value = &envelope->event->value;
+    Ctrd__ContentCreateEvent *event =
+        ctrd__content_create_event__unpack(NULL, value->len, value->data);
+    if (!event)
+        return;
+    tell(watch, PT_TRACK_CONTENT_CREATED, envelope, event->digest);
+    ctrd__content_create_event__free_unpacked(event, NULL);
+}
+
+static void take_image(struct pt_event_watch *watch, const Ctrd__Envelope *envelope)
+{
+    const ProtobufCBinaryData *value = &envelope->event->value;
+    Ctrd__ImageEvent *event = ctrd__image_event__unpack(NULL, value->len, value->data);
+    if (!event)
+        return;
+    watch->options.on_image(watch->options.context, envelope->namespace_, event->name,
+                            pt_containerd_time(envelope->timestamp));
+    ctrd__image_event__free_unpacked(event, NULL);
+}
+
+static void on_envelope(void *context, const Ctrd__Envelope *envelope)
+{
+    static const struct {
+        const char *topic;
+        void (*take)(struct pt_event_watch *watch, const Ctrd__Envelope *envelope);
+    } topics[] = {
+        {"/snapshot/prepare", take_prepare}, {"/snapshot/commit", take_commit},
+        {"/content/create", take_content},   {"/images/create", take_image},
+        {"/images/update", take_image},
+    };
+    for (size_t i = 0; envelope->event && i < sizeof(topics) / sizeof(topics[0]); i++) {
+        if (strcmp(envelope->topic, topics[i].topic) == 0)
+            topics[i].take(context, envelope);
+    }
+}
+
+static void on_end(void *context, const struct pt_grpc_status *status)
+{
+    struct pt_event_watch *watch = context;
+    watch->is_standing = false;
+    watch->options.on_broken(watch->options.context, status->message);
+}
+
+int pt_event_watch_create(const struct pt_event_watch_options *options,
+                          struct pt_event_watch **ret_feed, struct pt_error *err)
+{
+    struct pt_event_watch *watch = calloc(1, sizeof(*watch));
+    if (!watch)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    watch->options = *options;
+    *ret_feed = watch;
+    return 0;
+}
+
+void pt_event_watch_destroy(struct pt_event_watch *watch)
+{
+    free(watch);
+}
+
+void pt_event_watch_start(struct pt_event_watch *watch)
+{
+    struct pt_error err;
+    if (!watch->is_standing)
+        watch->is_standing = pt_containerd_subscribe(watch->options.containerd, on_envelope, on_end,
+                                                     watch, &err) == 0;
+}

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/lease.h"
+
+#include "base/limits.h"
+#include "containerd/containerd_api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SOURCE_LABEL "containerd.io/distribution.source."
+#define CHILD_LABEL "containerd.io/gc.ref.content."
+// A blob without labels may still be a manifest that has not got them yet. Larger ones are layers.
+#define MAX_UNLABELLED_BYTES (1024 * 1024)
+#define FNV_OFFSET UINT64_C(14695981039346656037)
+#define FNV_PRIME UINT64_C(1099511628211)
+
+struct pt_lease *pt_lease_create(const char *namespace, const char *id, int64_t created_at)
+{
+    struct pt_lease *lease = calloc(1, sizeof(*lease));
+    if (!lease)
+        return NULL;
+    lease->seen.namespace = strdup(namespace);
+    lease->seen.id = strdup(id);
+    lease->seen.created_at = created_at;
+    if (!lease->seen.namespace || !lease->seen.id) {
+        pt_lease_destroy(lease);
+        return NULL;
+    }
+    return lease;
+}
+
+static void free_layers(struct pt_seen_lease *seen)
+{
+    for (size_t i = 0; i < seen->layer_count; i++) {
+        free(seen->layers[i].digest);
+        free(seen->layers[i].media_type);
+        free(seen->layers[i].chain_id);
+        free(seen->layers[i].extract_key);
+    }
+    seen->layer_count = 0;
+}
+
+static void finish_blob(struct pt_blob *blob)
+{
+    free(blob->digest);
+    free(blob->repository);
+    pt_document_finish(&blob->document);
+}
+
+void pt_lease_destroy(struct pt_lease *lease)
+{
+    if (!lease)
+        return;
+    struct pt_seen_lease *seen = &lease->seen;
+    free_layers(seen);
+    free(seen->layers);
+    free(seen->namespace);
+    free(seen->id);
+    free(seen->root_digest);
+    free(seen->manifest_digest);
+    free(seen->repository);
+    free(seen->image_name);
+    for (size_t i = 0; i < lease->blob_count; i++)
+        finish_blob(&lease->blobs[i]);
+    free(lease->blobs);
+    free(lease->snapshotter);
+    free(lease);
+}
+
+// --- lists that grow ---
+
+static void *grow(void *items, size_t count, size_t *capacity, size_t item_size)
+{
+    if (count < *capacity)
+        return items;
+    size_t wanted = *capacity ? *capacity * 2 : 4;
+    void *larger = realloc(items, wanted * item_size);
+    if (larger)
+        *capacity = wanted;
+    return larger;
+}
+
+static struct pt_seen_layer *add_layer(struct pt_lease *lease, const char *digest,
+                                       const char *media_type, int64_t size)
+{
+    struct pt_seen_lease *seen = &lease->seen;
+    if (seen->layer_count >= PT_LIMIT_LAYERS_PER_PULL)
+        return NULL;
+    struct pt_seen_layer *layers =
+        grow(seen->layers, seen->layer_count, &lease->layer_capacity, sizeof(*layers));
+    if (!layers)
+        return NULL;
+    seen->layers = layers;
+    struct pt_seen_layer *layer = &layers[seen->layer_count];
+    *layer = (struct pt_seen_layer){.digest = strdup(digest), .size = size};
+    if (!layer->digest)
+        return NULL;
+    layer->media_type = media_type ? strdup(media_type) : NULL;
+    seen->layer_count++;
+    return layer;
+}
+
+static struct pt_blob *find_blob(const struct pt_lease *lease, const char *digest)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        if (strcmp(lease->blobs[i].digest, digest) == 0)
+            return &lease->blobs[i];
+    }
+    return NULL;
+}
+
+static void add_blob(struct pt_lease *lease, const char *digest)
+{
+    if (lease->blob_count >= PT_LIMIT_LAYERS_PER_PULL || !pt_is_digest(digest))
+        return;
+    struct pt_blob *blobs =
+        grow(lease->blobs, lease->blob_count, &lease->blob_capacity, sizeof(*blobs));
+    if (!blobs)
+        return;
+    lease->blobs = blobs;
+    blobs[lease->blob_count] = (struct pt_blob){.digest = strdup(digest)};
+    if (blobs[lease->blob_count].digest)
+        lease->blob_count++;
+}
+
+struct pt_seen_layer *pt_lease_find_layer(const struct pt_lease *lease, const char *digest)
+{
+    for (size_t i = 0; i < lease->seen.layer_count; i++) {
+        if (strcmp(lease->seen.layers[i].digest, digest) == 0)
+            return &lease->seen.layers[i];
+    }
+    return NULL;
+}
+
+struct pt_seen_layer *pt_lease_find_chain(const struct pt_lease *lease, const char *chain_id)
+{
+    for (size_t i = 0; i < lease->seen.layer_count; i++) {
+        const char *own = lease->seen.layers[i].chain_id;
+        if (own && strcmp(own, chain_id) == 0)
+            return &lease->seen.layers[i];
+    }
+    return NULL;
+}
+
+struct pt_seen_layer *pt_lease_next_to_extract(const struct pt_lease *lease)
+{
+    for (size_t i = 0; i < lease->seen.layer_count; i++) {
+        struct pt_seen_layer *layer = &lease->seen.layers[i];
+        if (layer->chain_id && layer->extracted_at == 0)
+            return layer;
+    }
+    return NULL;
+}
+
+static void set_text(char **text, const char *value)
+{
+    if (*text && strcmp(*text, value) == 0)
+        return;
+    free(*text);
+    *text = strdup(value);
+}
+
+// --- a round's resources and ingests ---
+
+static void mix(uint64_t *hash, const char *text)
+{
+    for (; *text; text++)
+        *hash = (*hash ^ (unsigned char)*text) * FNV_PRIME;
+    *hash = (*hash ^ 0xff) * FNV_PRIME;
+}
+
+// An ingest of a pull is named by what it fetches. That of an index or manifest tells the root
+// before it can be read.
+static void take_own_ingest(struct pt_lease *lease, const char *ref)
+{
+    const char *digest = pt_ref_digest(ref);
+    if (!digest || digest == ref)
+        return;
+    lease->is_pull = true;
+    struct pt_seen_lease *seen = &lease->seen;
+    bool is_root = strncmp(ref, "index-", 6) == 0 || strncmp(ref, "manifest-", 9) == 0;
+    if (is_root && !seen->root_digest)
+        set_text(&seen->root_digest, digest);
+    struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
+    if (!layer && !seen->layers_known && strncmp(ref, "layer-", 6) == 0)
+        layer = add_layer(lease, digest, NULL, -1); // no manifest to read: schema 1
+    if (layer)
+        layer->owns_ingest = true;
+}
+
+// Keys of snapshots under extraction are `extract-<number>-<random> <chain ID>`.
+static void take_snapshot(struct pt_lease *lease, const char *snapshotter, const char *key)
+{
+    if (!lease->snapshotter || strcmp(lease->snapshotter, snapshotter) != 0)
+        lease->is_scanned = false;
+    set_text(&lease->snapshotter, snapshotter);
+    const char *space = strchr(key, ' ');
+    struct pt_seen_layer *layer = space ? pt_lease_find_chain(lease, space + 1) : NULL;
+    if (layer && strncmp(key, "extract-", 8) == 0 && layer->prepared_at == 0)
+        set_text(&layer->extract_key, key);
+}
+
+static void take_content(struct pt_lease *lease, const char *digest)
+{
+    struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
+    if (layer && layer->blob_at == 0)
+        layer->wants_info = true;
+    else if (!layer && !find_blob(lease, digest))
+        add_blob(lease, digest);
+}
+
+void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesResponse *resources)
+{
+    lease->seen.fingerprint = FNV_OFFSET;
+    for (size_t i = 0; i < lease->seen.layer_count; i++)
+        lease->seen.layers[i].owns_ingest = false;
+    for (size_t i = 0; i < resources->n_resources; i++) {
+        const Ctrd__Resource *resource = resources->resources[i];
+        mix(&lease->seen.fingerprint, resource->type);
+        mix(&lease->seen.fingerprint, resource->id);
+        if (strcmp(resource->type, "ingests") == 0)
+            take_own_ingest(lease, resource->id);
+        else if (strcmp(resource->type, "content") == 0)
+            take_content(lease, resource->id);
+        else if (strncmp(resource->type, "snapshots/", 10) == 0)
+            take_snapshot(lease, resource->type + 10, resource->id);
+    }
+}
+
+void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
+{
+    for (size_t i = 0; i < lease->seen.layer_count; i++) {
+        struct pt_seen_layer *layer = &lease->seen.layers[i];
+        if (layer->blob_at) {
+            layer->has_ingest = false;
+            continue;
+        }
+        const struct pt_ingest *ingest = pt_map_get(ingests, layer->digest);
+        if (layer->has_ingest && !ingest)
+            layer->wants_info = true; // committed, or given up
+        layer->has_ingest = ingest != NULL;
+        if (!ingest)
+            continue;
+        layer->offset = ingest->offset > 0 ? ingest->offset : 0;
+        layer->ingest_total = ingest->total;
+        layer->ingest_started_at = ingest->started_at;
+        layer->ingest_updated_at = ingest->updated_at;
+        if (layer->size < 0 && ingest->total > 0)
+            layer->size = ingest->total;
+    }
+}
+
+// --- documents ---
+
+// The label's value is a list, sorted by containerd, when other repositories hold the blob as well;
+// which one this pull asked is then not told, so none is.
+static void take_source(struct pt_blob *blob, const char *host, const char *path)
+{
+    if (blob->repository || strchr(path, ','))
+        return;
+    size_t size = strlen(host) + strlen(path) + 2;
+    blob->repository = malloc(size);
+    if (blob->repository)
+        snprintf(blob->repository, size, "%s/%s", host, path);
+}
+
+void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info)
+{
+    blob->is_known = true;
+    blob->size = info->size;
+    blob->created_at = pt_containerd_time(info->created_at);
+    for (size_t i = 0; i < info->n_labels; i++) {
+        const Ctrd__ContentInfo__LabelsEntry *label = info->labels[i];
+        if (strncmp(label->key, CHILD_LABEL, strlen(CHILD_LABEL)) == 0)
+            blob->is_labelled = true;
+        if (strncmp(label->key, SOURCE_LABEL, strlen(SOURCE_LABEL)) == 0) {
+            blob->is_fetched = true;
+            take_source(blob, label->key + strlen(SOURCE_LABEL), label->value);
+        }
+    }
+}
+
+static bool is_config(const struct pt_lease *lease, const char *digest)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        const char *config = lease->blobs[i].document.config_digest;
+        if (config && strcmp(config, digest) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob)
+{
+    if (blob->is_read || !blob->is_known || blob->size > PT_LIMIT_MANIFEST_BYTES)
+        return false;
+    if (blob->is_labelled || is_config(lease, blob->digest))
+        return true;
+    return !lease->seen.layers_known && blob->size <= MAX_UNLABELLED_BYTES;
+}
+
+static bool names(const struct pt_document *index, const char *digest)
+{
+    for (size_t i = 0; i < index->digest_count; i++) {
+        if (strcmp(index->digests[i], digest) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_child(const struct pt_lease *lease, const struct pt_blob *blob)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        const struct pt_blob *other = &lease->blobs[i];
+        if (other->document.kind == PT_DOCUMENT_INDEX && names(&other->document, blob->digest))
+            return true;
+    }
+    return false;
+}
+
+static void settle_root(struct pt_lease *lease)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        const struct pt_blob *blob = &lease->blobs[i];
+        enum pt_document_kind kind = blob->document.kind;
+        if ((kind == PT_DOCUMENT_INDEX || kind == PT_DOCUMENT_MANIFEST) && !is_child(lease, blob)) {
+            set_text(&lease->seen.root_digest, blob->digest);
+            if (blob->repository)
+                set_text(&lease->seen.repository, blob->repository);
+            if (blob->is_fetched)
+                lease->is_pull = true;
+            return;
+        }
+    }
+}
+
+static void take_layers(struct pt_lease *lease, struct pt_blob *manifest)
+{
+    struct pt_seen_lease *seen = &lease->seen;
+    if (!seen->layers_known) {
+        free_layers(seen);
+        set_text(&seen->manifest_digest, manifest->digest);
+    }
+    bool is_whole = !manifest->document.is_cut;
+    for (size_t i = 0; i < manifest->document.layer_count; i++) {
+        const struct pt_manifest_layer *layer = &manifest->document.layers[i];
+        if (!pt_lease_find_layer(lease, layer->digest) &&
+            !add_layer(lease, layer->digest, layer->media_type, layer->size))
+            is_whole = false;
+    }
+    seen->layers_known = is_whole;
+    manifest->is_taken = true;
+}
+
+// A digest that occurs twice is one layer here, extracted when its last occurrence is.
+static void chain_layers(struct pt_lease *lease, struct pt_blob *manifest,
+                         const struct pt_document *config)
+{
+    char chain[PT_CHAIN_ID_SIZE] = "";
+    manifest->is_chained = true;
+    if (config->digest_count != manifest->document.layer_count)
+        return; // not an image
+    for (size_t i = 0; i < config->digest_count; i++) {
+        char next[PT_CHAIN_ID_SIZE];
+        struct pt_seen_layer *layer =
+            pt_lease_find_layer(lease, manifest->document.layers[i].digest);
+        if (pt_chain_id(i ? chain : NULL, config->digests[i], next) < 0)
+            return;
+        strcpy(chain, next);
+        if (layer)
+            set_text(&layer->chain_id, chain);
+    }
+}
+
+static void drop_layers_from_blobs(struct pt_lease *lease)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        if (pt_lease_find_layer(lease, lease->blobs[i].digest))
+            finish_blob(&lease->blobs[i]);
+        else
+            lease->blobs[kept++] = lease->blobs[i];
+    }
+    lease->blob_count = kept;
+}
+
+void pt_lease_settle(struct pt_lease *lease)
+{
+    settle_root(lease);
+    bool is_changed = false;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        struct pt_blob *blob = &lease->blobs[i];
+        if (blob->document.kind != PT_DOCUMENT_MANIFEST)
+            continue;
+        if (!blob->is_taken) {
+            take_layers(lease, blob);
+            is_changed = true;
+        }
+        const char *config_digest = blob->document.config_digest;
+        struct pt_blob *config = config_digest ? find_blob(lease, config_digest) : NULL;
+        if (!blob->is_chained && config && config->document.kind == PT_DOCUMENT_CONFIG) {
+            chain_layers(lease, blob, &config->document);
+            pt_document_finish(&config->document);
+        }
+    }
+    if (is_changed)
+        drop_layers_from_blobs(lease);
+}

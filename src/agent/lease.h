@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_AGENT_LEASE_H
+#define PT_AGENT_LEASE_H
+
+#include "agent/manifest.h"
+#include "agent/observation.h"
+#include "base/error.h"
+#include "base/map.h"
+#include "containerd/containerd.pb-c.h"
+
+#include <sys/queue.h>
+
+// Content that a lease holds and that is no known layer: index, manifest, config, or not known yet.
+struct pt_blob {
+    char *digest;
+    char *repository; // host/path that it came from, NULL: unknown
+    int64_t size;
+    int64_t created_at;
+    bool is_known;    // size and time were asked for
+    bool is_fetched;  // from a registry, by containerd's label
+    bool is_labelled; // by containerd as having children: an index or a manifest
+    bool is_read;
+    bool is_taken;   // its layers are in the lease's list
+    bool is_chained; // its config has given them their chain IDs
+    struct pt_document document;
+};
+
+// What the observer remembers of one lease from round to round, and how it puts the answers of
+// containerd together. Nothing here asks anybody.
+struct pt_lease {
+    TAILQ_ENTRY(pt_lease) link;
+    struct pt_seen_lease seen;
+    bool is_listed;    // in this round
+    bool is_pull;      // it has held what only a pull holds
+    bool is_resting;   // not looked at in this round
+    unsigned rest;     // rounds for which it need not be looked at
+    char *snapshotter; // NULL: not seen yet
+    bool is_scanned;   // snapshots that were there before have been looked for
+    size_t layer_capacity;
+    struct pt_blob *blobs;
+    size_t blob_count;
+    size_t blob_capacity;
+};
+
+// A content ingest of a namespace.
+struct pt_ingest {
+    char *digest;
+    int64_t offset;
+    int64_t total;
+    int64_t started_at;
+    int64_t updated_at;
+};
+
+// NULL when out of memory.
+struct pt_lease *pt_lease_create(const char *namespace, const char *id, int64_t created_at);
+void pt_lease_destroy(struct pt_lease *lease);
+
+// Takes in what the lease holds in this round.
+void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesResponse *resources);
+
+// Looks up each layer in the ingests (struct pt_ingest by digest) of the lease's namespace.
+void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests);
+
+// Takes in what Content.Info says of a blob.
+void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info);
+
+// Draws from the documents read so far root, manifest, layers and their chain IDs.
+void pt_lease_settle(struct pt_lease *lease);
+
+// The blob should be read to learn what the image consists of.
+bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob);
+
+struct pt_seen_layer *pt_lease_find_chain(const struct pt_lease *lease, const char *chain_id);
+struct pt_seen_layer *pt_lease_find_layer(const struct pt_lease *lease, const char *digest);
+
+// The lowest layer whose snapshot is not there yet; NULL: none, or the chain is not known.
+struct pt_seen_layer *pt_lease_next_to_extract(const struct pt_lease *lease);
+
+#endif

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/secret_file.h"
+#include "base/settings.h"
+#include "containerd/socket_check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+
+static struct settings {
+    const char *node_name, *server_url, *ca_file;
+    const char *containerd_socket, *socket_directories, *containerd_namespaces;
+    const char *agent_token, *agent_token_file;
+    int64_t interval_ns;
+    enum pt_log_level log_level;
+} settings;
+
+static const struct pt_setting table[] = {
+    {"PULLTRACE_NODE_NAME", PT_SETTING_TEXT, &settings.node_name, "",
+     "name of this node, a DNS name; empty: the host name", 0, 0},
+    {"PULLTRACE_SERVER_URL", PT_SETTING_URL, &settings.server_url, "",
+     "where pulltrace-server is; empty: pulls are only logged", 0, 0},
+    {"PULLTRACE_CONTAINERD_SOCKET", PT_SETTING_TEXT, &settings.containerd_socket,
+     "/run/containerd/containerd.sock", "containerd's socket, owned and served by root", 0, 0},
+    {"PULLTRACE_CONTAINERD_SOCKET_DIRS", PT_SETTING_TEXT, &settings.socket_directories,
+     "/run/containerd,/var/run/containerd",
+     "directories that the socket may be in, after resolving links", 0, 0},
+    {"PULLTRACE_CONTAINERD_NAMESPACE", PT_SETTING_TEXT, &settings.containerd_namespaces, "k8s.io",
+     "containerd namespaces to watch, comma-separated, or * for all", 0, 0},
+    {"PULLTRACE_REPORT_INTERVAL", PT_SETTING_DURATION, &settings.interval_ns, "1s",
+     "how often to look and to report while something is pulled", 600 * PT_NS_PER_MS,
+     3600 * PT_NS_PER_S},
+    {"PULLTRACE_AGENT_TOKEN", PT_SETTING_TEXT, &settings.agent_token, "",
+     "bearer token for the server; empty: none", 0, 0},
+    {"PULLTRACE_AGENT_TOKEN_FILE", PT_SETTING_TEXT, &settings.agent_token_file, "",
+     "file with that token, read again when it changes; goes before the variable", 0, 0},
+    {"PULLTRACE_CA_FILE", PT_SETTING_TEXT, &settings.ca_file, "",
+     "PEM file with the CAs for an https server; empty: the system's", 0, 0},
+    {"PULLTRACE_LOG_LEVEL", PT_SETTING_LOG_LEVEL, &settings.log_level, "info",
+     "debug, info, warn or error", 0, 0},
+};
+
+#define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
+
+static void print_help(void)
+{
+    puts("Usage: pulltrace-agent [--help | --version]\n"
+         "\n"
+         "Watches every image pull of this node's containerd and reports it to pulltrace-server. "
+         "It\n"
+         "only reads from containerd. It is configured by environment variables:\n");
+    pt_settings_print(stdout, table, TABLE_COUNT);
+    puts("\n"
+         "It logs one JSON object a line on standard output: pull.started, pull.completed and\n"
+         "pull.failed, and pull.progress at level debug. SIGTERM or SIGINT ends it within 2 s.\n"
+         "Exit status: 0 ended by a signal, 1 failed while running, 2 bad usage or setting.");
+}
+
+static bool parse_arguments(int argc, char **argv, int *ret_status)
+{
+    *ret_status = EXIT_SUCCESS;
+    if (argc == 1)
+        return true;
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        print_help();
+    } else if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("pulltrace-agent " PT_VERSION);
+    } else {
+        fprintf(stderr, "pulltrace-agent: unknown argument \"%s\"; see --help\n", argv[1]);
+        *ret_status = EXIT_USAGE;
+    }
+    return false;
+}
+
+// --- settings ---
+
+// The server refuses reports of a node whose name is no DNS name: better said here.
+static int check_node_name(const char *name, struct pt_error *err)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    size_t length = strlen(name);
+    if (length == 0 || length > PT_LIMIT_NODE_NAME_BYTES || strspn(name, letters) != length)
+        return pt_error_set(err, EINVAL, "PULLTRACE_NODE_NAME \"%s\" is not a DNS name", name);
+    return 0;
+}
+
+static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], struct pt_error *err)
+{
+    int r = pt_settings_load(table, TABLE_COUNT, getenv, err);
+    if (r < 0)
+        return r;
+    pt_log_set_level(settings.log_level);
+    if (!settings.node_name[0]) {
+        if (gethostname(node_name, PT_LIMIT_NODE_NAME_BYTES + 1) < 0)
+            node_name[0] = '\0';
+        settings.node_name = node_name;
+    }
+    r = check_node_name(settings.node_name, err);
+    if (r < 0)
+        return r;
+    r = pt_socket_check_path(settings.containerd_socket, settings.socket_directories, err);
+    if (r < 0 && r != -ENOENT) // one that is not there yet is waited for
+        return pt_error_prefix(err, "PULLTRACE_CONTAINERD_SOCKET");
+    return 0;
+}
+
+// --- running ---
+
+static void on_stop(void *agent)
+{
+    pt_agent_stop(agent);
+}
+
+static int run(struct pt_loop *loop, struct pt_secret *token, struct pt_error *err)
+{
+    const struct pt_agent_options options = {
+        .loop = loop,
+        .node_name = settings.node_name,
+        .server_url = settings.server_url,
+        .containerd_socket = settings.containerd_socket,
+        .containerd_socket_directories = settings.socket_directories,
+        .containerd_namespaces = settings.containerd_namespaces,
+        .ca_file = settings.ca_file,
+        .token = token,
+        .interval_ms = settings.interval_ns / PT_NS_PER_MS,
+        .watch_fd = -1,
+    };
+    struct pt_agent *agent;
+    int r = pt_agent_create(&options, &agent, err);
+    if (r < 0)
+        return r;
+    pt_log_info("agent.started", pt_log_text("version", PT_VERSION),
+                pt_log_text("node", settings.node_name),
+                pt_log_text("server", settings.server_url));
+    r = pt_loop_run(loop, on_stop, agent, err);
+    pt_agent_destroy(agent);
+    if (r == 0)
+        pt_log_info("agent.stopped");
+    return r;
+}
+
+static int fail(int status, const struct pt_error *err)
+{
+    fprintf(stderr, "pulltrace-agent: %s\n", err->message);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    char node_name[PT_LIMIT_NODE_NAME_BYTES + 1] = "";
+    struct pt_error err;
+    struct pt_secret *token = NULL;
+    struct pt_loop *loop = NULL;
+    int status;
+    if (!parse_arguments(argc, argv, &status))
+        return status;
+    if (load_settings(node_name, &err) < 0 ||
+        pt_secret_create(settings.agent_token, settings.agent_token_file, &token, &err) < 0)
+        return fail(EXIT_USAGE, &err);
+    int r = pt_loop_create(&loop, &err);
+    if (r == 0)
+        r = run(loop, token, &err);
+    pt_loop_destroy(loop);
+    pt_secret_destroy(token);
+    if (r < 0)
+        return fail(r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE, &err);
+    return EXIT_SUCCESS;
+}

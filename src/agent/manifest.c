@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/manifest.h"
+
+#include "base/limits.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yyjson.h>
+
+bool pt_is_digest(const char *text)
+{
+    size_t algorithm = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+._-");
+    if (algorithm == 0 || text[algorithm] != ':')
+        return false;
+    const char *hex = text + algorithm + 1;
+    size_t length = strspn(hex, "0123456789abcdef");
+    return length >= 32 && length <= 128 && hex[length] == '\0' &&
+           algorithm + 1 + length <= PT_LIMIT_DIGEST_BYTES;
+}
+
+const char *pt_ref_digest(const char *ref)
+{
+    const char *dash = strchr(ref, '-');
+    if (dash && pt_is_digest(dash + 1))
+        return dash + 1;
+    return pt_is_digest(ref) ? ref : NULL;
+}
+
+int pt_chain_id(const char *parent, const char *diff_id, char chain_id[static PT_CHAIN_ID_SIZE])
+{
+    if (!pt_is_digest(diff_id) || (parent && !pt_is_digest(parent)))
+        return -EINVAL;
+    if (!parent)
+        return snprintf(chain_id, PT_CHAIN_ID_SIZE, "%s", diff_id) < PT_CHAIN_ID_SIZE ? 0 : -EINVAL;
+    char both[2 * PT_LIMIT_DIGEST_BYTES + 2];
+    int length = snprintf(both, sizeof(both), "%s %s", parent, diff_id);
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned hash_length = 0;
+    if (EVP_Digest(both, (size_t)length, hash, &hash_length, EVP_sha256(), NULL) != 1)
+        return -ENOMEM;
+    char *out = chain_id + sprintf(chain_id, "sha256:");
+    for (unsigned i = 0; i < hash_length; i++)
+        out += sprintf(out, "%02x", hash[i]);
+    return 0;
+}
+
+void pt_document_finish(struct pt_document *document)
+{
+    for (size_t i = 0; i < document->digest_count; i++)
+        free(document->digests[i]);
+    for (size_t i = 0; i < document->layer_count; i++) {
+        free(document->layers[i].digest);
+        free(document->layers[i].media_type);
+    }
+    free(document->digests);
+    free(document->layers);
+    free(document->config_digest);
+    *document = (struct pt_document){0};
+}
+
+static const char *digest_of(yyjson_val *descriptor)
+{
+    const char *digest = yyjson_get_str(yyjson_obj_get(descriptor, "digest"));
+    return digest && pt_is_digest(digest) ? digest : NULL;
+}
+
+static char *copy_text(const char *text)
+{
+    return strndup(text, PT_LIMIT_NAME_BYTES);
+}
+
+// Takes the digests of an array; `find` gets one from an element. -EINVAL: one has none.
+static int take_digests(yyjson_val *array, const char *(*find)(yyjson_val *element),
+                        struct pt_document *document)
+{
+    size_t count = yyjson_arr_size(array);
+    if (count > PT_LIMIT_LAYERS_PER_PULL) {
+        count = PT_LIMIT_LAYERS_PER_PULL;
+        document->is_cut = true;
+    }
+    document->digests = calloc(count ? count : 1, sizeof(*document->digests));
+    if (!document->digests)
+        return -ENOMEM;
+    size_t index, size;
+    yyjson_val *element;
+    yyjson_arr_foreach(array, index, size, element)
+    {
+        if (index == count)
+            break;
+        const char *digest = find(element);
+        if (!digest)
+            return -EINVAL;
+        if (!(document->digests[index] = copy_text(digest)))
+            return -ENOMEM;
+        document->digest_count++;
+    }
+    return 0;
+}
+
+static int take_layer(yyjson_val *descriptor, struct pt_manifest_layer *layer)
+{
+    const char *digest = digest_of(descriptor);
+    yyjson_val *size = yyjson_obj_get(descriptor, "size");
+    const char *media_type = yyjson_get_str(yyjson_obj_get(descriptor, "mediaType"));
+    if (!digest || !yyjson_is_int(size) || yyjson_get_sint(size) < 0)
+        return -EINVAL;
+    layer->size = yyjson_get_sint(size);
+    layer->digest = copy_text(digest);
+    layer->media_type = media_type ? copy_text(media_type) : NULL;
+    return layer->digest && (layer->media_type || !media_type) ? 0 : -ENOMEM;
+}
+
+static int take_layers(yyjson_val *array, struct pt_document *document)
+{
+    size_t count = yyjson_arr_size(array);
+    if (count > PT_LIMIT_LAYERS_PER_PULL) {
+        count = PT_LIMIT_LAYERS_PER_PULL;
+        document->is_cut = true;
+    }
+    document->layers = calloc(count ? count : 1, sizeof(*document->layers));
+    if (!document->layers)
+        return -ENOMEM;
+    size_t index, size;
+    yyjson_val *element;
+    yyjson_arr_foreach(array, index, size, element)
+    {
+        if (index == count)
+            break;
+        document->layer_count++;
+        int r = take_layer(element, &document->layers[index]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static const char *text_digest(yyjson_val *element)
+{
+    const char *digest = yyjson_get_str(element);
+    return digest && pt_is_digest(digest) ? digest : NULL;
+}
+
+static int take_manifest(yyjson_val *root, yyjson_val *layers, struct pt_document *document)
+{
+    document->kind = PT_DOCUMENT_MANIFEST;
+    const char *config = digest_of(yyjson_obj_get(root, "config"));
+    if (config && !(document->config_digest = copy_text(config)))
+        return -ENOMEM;
+    return take_layers(layers, document);
+}
+
+static int take_document(yyjson_val *root, struct pt_document *document)
+{
+    yyjson_val *manifests = yyjson_obj_get(root, "manifests");
+    yyjson_val *layers = yyjson_obj_get(root, "layers");
+    yyjson_val *diff_ids = yyjson_obj_get(yyjson_obj_get(root, "rootfs"), "diff_ids");
+    if (yyjson_is_arr(manifests)) {
+        document->kind = PT_DOCUMENT_INDEX;
+        return take_digests(manifests, digest_of, document);
+    }
+    if (yyjson_is_arr(layers))
+        return take_manifest(root, layers, document);
+    if (yyjson_is_arr(diff_ids)) {
+        document->kind = PT_DOCUMENT_CONFIG;
+        return take_digests(diff_ids, text_digest, document);
+    }
+    return 0;
+}
+
+int pt_document_parse(const char *json, size_t length, struct pt_document *ret_document)
+{
+    struct pt_document document = {0};
+    yyjson_doc *doc = yyjson_read(json, length, YYJSON_READ_NOFLAG);
+    int r = doc ? take_document(yyjson_doc_get_root(doc), &document) : 0;
+    yyjson_doc_free(doc);
+    if (r < 0)
+        pt_document_finish(&document);
+    if (r == -ENOMEM)
+        return r;
+    *ret_document = document;
+    return 0;
+}

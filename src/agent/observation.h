@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_AGENT_OBSERVATION_H
+#define PT_AGENT_OBSERVATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// What one round of questions to containerd has brought. Everything is borrowed from who made it,
+// times are wall_ns by containerd's clock (0: not so, or not known), sizes are bytes.
+
+struct pt_seen_layer {
+    char *digest;
+    char *media_type; // NULL: unknown
+    char *chain_id;   // NULL: unknown
+    int64_t size;     // by the manifest; -1: unknown
+    // Its bytes on their way, whichever lease fetches them.
+    bool has_ingest;
+    bool owns_ingest; // this lease names it, which may be out of date
+    int64_t offset;
+    int64_t ingest_total;
+    int64_t ingest_started_at; // of the first attempt
+    int64_t ingest_updated_at;
+    int64_t blob_at;      // in the content store since
+    int64_t prepared_at;  // a snapshot to extract it into exists since
+    int64_t extracted_at; // its snapshot exists since
+    // The observer's own notes.
+    bool wants_info;   // whether its blob is there has to be asked
+    char *extract_key; // of the snapshot that it is extracted into
+};
+
+// One lease that looks like a pull.
+struct pt_seen_lease {
+    char *namespace;
+    char *id;
+    int64_t created_at;
+    bool is_gone;          // it was there the last time; this is the last word on it
+    uint64_t fingerprint;  // changes when what the lease holds changes
+    char *root_digest;     // index, or manifest; NULL: not known yet
+    char *manifest_digest; // NULL: not known yet
+    char *repository;      // host/path, NULL: unknown
+    bool layers_known;     // `layers` is all of the image, by its manifest
+    struct pt_seen_layer *layers;
+    size_t layer_count;
+    // Of a lease that is gone: the image record that was written in its time.
+    char *image_name; // NULL: there is none
+    int64_t image_updated_at;
+};
+
+// An image record that was written, as an event told.
+struct pt_seen_image {
+    char *namespace;
+    char *name;
+    char *target_digest;
+    int64_t written_at;
+};
+
+struct pt_observation {
+    int64_t taken_at;
+    int64_t taken_monotonic;
+    int64_t containerd_pid; // 0: not visible from here
+    struct pt_seen_lease **leases;
+    size_t lease_count;
+    const struct pt_seen_image *images;
+    size_t image_count;
+};
+
+#endif

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe.h"
+
+#include "agent/observe_steps.h"
+#include "base/limits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void advance(struct pt_observer *observer);
+
+// --- questions ---
+
+struct pt_ask *pt_ask_create(struct pt_observer *observer, struct pt_lease *lease, size_t index,
+                             void (*take)(struct pt_ask *ask, const void *message))
+{
+    struct pt_ask *ask = calloc(1, sizeof(*ask));
+    if (!ask) {
+        observer->has_failed = true;
+        pt_error_set(&observer->failure, ENOMEM, "out of memory");
+        return NULL;
+    }
+    *ask = (struct pt_ask){.observer = observer, .lease = lease, .index = index, .take = take};
+    LIST_INSERT_HEAD(&observer->asks, ask, link);
+    observer->pending++;
+    return ask;
+}
+
+static void free_ask(struct pt_ask *ask)
+{
+    LIST_REMOVE(ask, link);
+    ask->observer->pending--;
+    free(ask);
+}
+
+// A call could not even be started.
+void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err)
+{
+    ask->observer->has_failed = true;
+    ask->observer->failure = *err;
+    free_ask(ask);
+}
+
+// `take` gets NULL when containerd answered with an error, which is an answer too: not there.
+void pt_ask_answer(void *context, const struct pt_grpc_status *status, const void *message)
+{
+    struct pt_ask *ask = context;
+    struct pt_observer *observer = ask->observer;
+    if (status->is_transport) {
+        observer->has_failed = true;
+        pt_error_set(&observer->failure, EIO, "%s", status->message);
+    } else if (!observer->has_failed) {
+        ask->take(ask, message);
+    }
+    free_ask(ask);
+    advance(observer);
+}
+
+// --- the round ---
+
+static void finish_image(struct pt_seen_image *image)
+{
+    free(image->namespace);
+    free(image->name);
+    free(image->target_digest);
+}
+
+// Those that came during the round after its last question wait for the next one.
+static void drop_asked_images(struct pt_observer *observer)
+{
+    for (size_t i = 0; i < observer->images_asked; i++)
+        finish_image(&observer->images[i]);
+    observer->image_count -= observer->images_asked;
+    memmove(observer->images, observer->images + observer->images_asked,
+            observer->image_count * sizeof(observer->images[0]));
+    observer->images_asked = 0;
+}
+
+// What no longer is has been reported now.
+static void drop_gone_leases(struct pt_observer *observer)
+{
+    struct pt_lease *lease = TAILQ_FIRST(&observer->leases);
+    while (lease) {
+        struct pt_lease *next = TAILQ_NEXT(lease, link);
+        if (!lease->is_listed) {
+            TAILQ_REMOVE(&observer->leases, lease, link);
+            pt_lease_destroy(lease);
+        }
+        lease = next;
+    }
+}
+
+static void tell_observation(struct pt_observer *observer)
+{
+    const struct pt_clock *clock = observer->options.clock;
+    size_t count = 0;
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    count++;
+    struct pt_seen_lease **leases = calloc(count ? count : 1, sizeof(*leases));
+    if (!leases)
+        return;
+    struct pt_observation observation = {
+        .taken_at = pt_clock_wall_ns(clock),
+        .taken_monotonic = pt_clock_monotonic_ns(clock),
+        .containerd_pid = pt_containerd_peer(observer->options.containerd),
+        .leases = leases,
+        .images = observer->images,
+        .image_count = observer->images_asked,
+    };
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        if (lease->is_pull)
+            leases[observation.lease_count++] = &lease->seen;
+    }
+    observer->options.on_observation(observer->options.context, &observation);
+    free(leases);
+}
+
+static void end_round(struct pt_observer *observer)
+{
+    if (observer->has_failed) {
+        observer->step = STEP_IDLE;
+        observer->options.on_failure(observer->options.context, observer->failure.message);
+        return;
+    }
+    tell_observation(observer);
+    drop_gone_leases(observer);
+    drop_asked_images(observer);
+    observer->step = STEP_IDLE;
+}
+
+static void advance(struct pt_observer *observer)
+{
+    while (!observer->is_asking && observer->pending == 0 && observer->step != STEP_IDLE) {
+        if (observer->has_failed || observer->step == STEP_END) {
+            end_round(observer);
+            return;
+        }
+        observer->step++;
+        observer->is_asking = true;
+        pt_observer_ask(observer);
+        observer->is_asking = false;
+    }
+}
+
+// --- what the header promises ---
+
+int pt_observer_create(const struct pt_observer_options *options, struct pt_observer **ret_observer,
+                       struct pt_error *err)
+{
+    struct pt_observer *observer = calloc(1, sizeof(*observer));
+    if (observer)
+        observer->namespaces = calloc(PT_LIMIT_CONTAINERD_NAMESPACES, sizeof(struct pt_namespace));
+    if (!observer || !observer->namespaces) {
+        free(observer);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
+    LIST_INIT(&observer->asks);
+    TAILQ_INIT(&observer->leases);
+    observer->options = *options;
+    observer->all_namespaces = strcmp(options->namespaces, "*") == 0;
+    for (const char *item = options->namespaces; !observer->all_namespaces && *item;) {
+        size_t length = strcspn(item, ",");
+        pt_observer_add_namespace(observer, item, length);
+        item += length + (item[length] == ',');
+    }
+    if (!observer->all_namespaces && observer->namespace_count == 0) {
+        pt_observer_destroy(observer);
+        return pt_error_set(err, EINVAL, "\"%s\" names no containerd namespace",
+                            options->namespaces);
+    }
+    *ret_observer = observer;
+    return 0;
+}
+
+void pt_observer_destroy(struct pt_observer *observer)
+{
+    if (!observer)
+        return;
+    struct pt_ask *ask;
+    while ((ask = LIST_FIRST(&observer->asks)))
+        free_ask(ask);
+    struct pt_lease *lease;
+    while ((lease = TAILQ_FIRST(&observer->leases))) {
+        TAILQ_REMOVE(&observer->leases, lease, link);
+        pt_lease_destroy(lease);
+    }
+    for (size_t i = 0; i < observer->image_count; i++)
+        finish_image(&observer->images[i]);
+    for (size_t i = 0; i < observer->namespace_count; i++) {
+        pt_namespace_clear_ingests(&observer->namespaces[i]);
+        free(observer->namespaces[i].name);
+        free(observer->namespaces[i].snapshotter);
+    }
+    free(observer->namespaces);
+    free(observer);
+}
+
+void pt_observer_start(struct pt_observer *observer)
+{
+    if (observer->step != STEP_IDLE)
+        return;
+    observer->rounds++;
+    observer->has_failed = false;
+    observer->step = STEP_IDLE + 1;
+    observer->is_asking = true;
+    pt_observer_ask(observer);
+    observer->is_asking = false;
+    advance(observer);
+}
+
+bool pt_observer_is_busy(const struct pt_observer *observer)
+{
+    return observer->step != STEP_IDLE;
+}
+
+void pt_observer_note_image(struct pt_observer *observer, const char *namespace, const char *name,
+                            int64_t written_at)
+{
+    if (observer->image_count == PT_MAX_IMAGES)
+        return; // the records are looked up at the end of each pull anyway
+    struct pt_seen_image *image = &observer->images[observer->image_count];
+    *image = (struct pt_seen_image){strdup(namespace), strdup(name), NULL, written_at};
+    if (image->namespace && image->name) {
+        observer->image_count++;
+        return;
+    }
+    free(image->namespace);
+    free(image->name);
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_AGENT_OBSERVE_H
+#define PT_AGENT_OBSERVE_H
+
+#include "agent/observation.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+struct pt_containerd;
+
+// Asks containerd what is being pulled: one round of calls at a time, as few as possible.
+struct pt_observer;
+
+struct pt_observer_options {
+    struct pt_containerd *containerd;
+    const struct pt_clock *clock;
+    const char *namespaces; // comma-separated, or "*"; copied
+    // The end of a round, one of both, maybe from within pt_observer_start already. The observation
+    // is borrowed for the call. Neither may start the next round itself.
+    void (*on_observation)(void *context, const struct pt_observation *observation);
+    void (*on_failure)(void *context, const char *message); // containerd does not answer
+    void *context;
+};
+
+// -EINVAL if the namespaces are none.
+PT_MUST_CHECK int pt_observer_create(const struct pt_observer_options *options,
+                                     struct pt_observer **ret_observer, struct pt_error *err);
+
+// The containerd has to be destroyed before, so that no answer comes any more.
+void pt_observer_destroy(struct pt_observer *observer);
+
+// Starts a round; does nothing if one is under way.
+void pt_observer_start(struct pt_observer *observer);
+
+bool pt_observer_is_busy(const struct pt_observer *observer);
+
+// An event told that this image record was written: the next round asks for it.
+void pt_observer_note_image(struct pt_observer *observer, const char *namespace, const char *name,
+                            int64_t written_at);
+
+#endif

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe_steps.h"
+
+#include "base/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// A lease that shows no sign of a pull after this time is looked at every REST_ROUNDS only.
+#define SETTLED_AFTER_NS (30 * PT_NS_PER_S)
+#define REST_ROUNDS 10
+// With `*`, how often the namespaces themselves are listed.
+#define NAMESPACE_ROUNDS 10
+#define DEFAULT_SNAPSHOTTER "overlayfs"
+
+// Puts a question: `call` with the arguments before its answer function.
+#define ASK(observer, lease, index, take, call, ...)                                               \
+    do {                                                                                           \
+        struct pt_error ask_err;                                                                   \
+        struct pt_ask *ask_new = pt_ask_create((observer), (lease), (index), (take));              \
+        if (ask_new && call((observer)->options.containerd, __VA_ARGS__, pt_ask_answer, ask_new,   \
+                            &ask_err) < 0)                                                         \
+            pt_ask_give_up(ask_new, &ask_err);                                                     \
+    } while (0)
+
+// --- namespaces ---
+
+static struct pt_namespace *find_namespace(struct pt_observer *observer, const char *name)
+{
+    for (size_t i = 0; i < observer->namespace_count; i++) {
+        if (strcmp(observer->namespaces[i].name, name) == 0)
+            return &observer->namespaces[i];
+    }
+    return NULL;
+}
+
+void pt_observer_add_namespace(struct pt_observer *observer, const char *name, size_t length)
+{
+    char text[PT_LIMIT_NAME_BYTES + 1];
+    if (length == 0 || length >= sizeof(text) ||
+        observer->namespace_count == PT_LIMIT_CONTAINERD_NAMESPACES)
+        return;
+    memcpy(text, name, length);
+    text[length] = '\0';
+    if (find_namespace(observer, text))
+        return;
+    struct pt_namespace *namespace = &observer->namespaces[observer->namespace_count];
+    namespace->name = strdup(text);
+    if (namespace->name)
+        observer->namespace_count++;
+}
+
+static void take_namespaces(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ListNamespacesResponse *list = message;
+    for (size_t i = 0; list && i < list->n_namespaces; i++) {
+        const char *name = list->namespaces[i]->name;
+        pt_observer_add_namespace(ask->observer, name, strlen(name));
+    }
+}
+
+static void ask_namespaces(struct pt_observer *observer)
+{
+    if (!observer->all_namespaces || observer->rounds % NAMESPACE_ROUNDS != 1)
+        return;
+    struct pt_error err;
+    struct pt_ask *ask = pt_ask_create(observer, NULL, 0, take_namespaces);
+    if (ask &&
+        pt_containerd_list_namespaces(observer->options.containerd, pt_ask_answer, ask, &err) < 0)
+        pt_ask_give_up(ask, &err);
+}
+
+// --- leases ---
+
+static struct pt_lease *find_lease(struct pt_observer *observer, const char *namespace,
+                                   const char *id, int64_t created_at)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        if (lease->seen.created_at == created_at && strcmp(lease->seen.id, id) == 0 &&
+            strcmp(lease->seen.namespace, namespace) == 0)
+            return lease;
+    }
+    return NULL;
+}
+
+static void take_leases(struct pt_ask *ask, const void *message)
+{
+    struct pt_observer *observer = ask->observer;
+    const char *namespace = observer->namespaces[ask->index].name;
+    const Ctrd__ListLeasesResponse *list = message;
+    size_t count = list ? list->n_leases : 0;
+    if (count > PT_LIMIT_LEASES)
+        count = PT_LIMIT_LEASES;
+    for (size_t i = 0; i < count; i++) {
+        int64_t created_at = pt_containerd_time(list->leases[i]->created_at);
+        struct pt_lease *lease = find_lease(observer, namespace, list->leases[i]->id, created_at);
+        if (!lease) {
+            lease = pt_lease_create(namespace, list->leases[i]->id, created_at);
+            if (!lease)
+                continue; // out of memory: the next round tries again
+            TAILQ_INSERT_TAIL(&observer->leases, lease, link);
+        }
+        lease->is_listed = true;
+    }
+}
+
+static void ask_leases(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    lease->is_listed = false;
+    for (size_t i = 0; i < observer->namespace_count; i++)
+        ASK(observer, NULL, i, take_leases, pt_containerd_list_leases,
+            observer->namespaces[i].name);
+}
+
+// --- ingests ---
+
+void pt_namespace_clear_ingests(struct pt_namespace *namespace)
+{
+    for (size_t i = 0; i < namespace->ingest_count; i++)
+        free(namespace->ingests[i].digest);
+    free(namespace->ingests);
+    namespace->ingests = NULL;
+    namespace->ingest_count = 0;
+    pt_map_finish(&namespace->ingest_map);
+}
+
+static void take_ingests(struct pt_ask *ask, const void *message)
+{
+    struct pt_namespace *namespace = &ask->observer->namespaces[ask->index];
+    const Ctrd__ListStatusesResponse *list = message;
+    if (!list || list->n_statuses == 0)
+        return;
+    namespace->ingests = calloc(list->n_statuses, sizeof(*namespace->ingests));
+    pt_map_init(&namespace->ingest_map);
+    for (size_t i = 0; namespace->ingests && i < list->n_statuses; i++) {
+        const Ctrd__IngestStatus *status = list->statuses[i];
+        const char *digest = pt_ref_digest(status->ref);
+        char *copy = digest ? strdup(digest) : NULL;
+        if (!copy)
+            continue;
+        struct pt_ingest *ingest = &namespace->ingests[namespace->ingest_count++];
+        *ingest = (struct pt_ingest){copy, status->offset, status->total,
+                                     pt_containerd_time(status->started_at),
+                                     pt_containerd_time(status->updated_at)};
+        if (pt_map_put(&namespace->ingest_map, copy, ingest) < 0)
+            return;
+    }
+}
+
+static bool rests(struct pt_observer *observer, struct pt_lease *lease)
+{
+    int64_t now = pt_clock_wall_ns(observer->options.clock);
+    if (lease->is_pull || now - lease->seen.created_at < SETTLED_AFTER_NS)
+        return false;
+    if (lease->rest == 0) {
+        lease->rest = REST_ROUNDS;
+        return false;
+    }
+    lease->rest--;
+    return true;
+}
+
+static void ask_ingests(struct pt_observer *observer)
+{
+    for (size_t i = 0; i < observer->namespace_count; i++) {
+        pt_namespace_clear_ingests(&observer->namespaces[i]);
+        observer->namespaces[i].has_pulls = false;
+    }
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        lease->is_resting = lease->is_listed && rests(observer, lease);
+        if (lease->is_listed && !lease->is_resting)
+            find_namespace(observer, lease->seen.namespace)->has_pulls = true;
+    }
+    for (size_t i = 0; i < observer->namespace_count; i++) {
+        if (observer->namespaces[i].has_pulls)
+            ASK(observer, NULL, i, take_ingests, pt_containerd_list_ingests,
+                observer->namespaces[i].name);
+    }
+}
+
+// --- what each lease holds ---
+
+static void take_resources(struct pt_ask *ask, const void *message)
+{
+    if (message)
+        pt_lease_take_resources(ask->lease, message);
+    else
+        ask->lease->is_listed = false; // deleted since
+}
+
+static void ask_resources(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        if (lease->is_listed && !lease->is_resting)
+            ASK(observer, lease, 0, take_resources, pt_containerd_list_resources,
+                lease->seen.namespace, lease->seen.id);
+    }
+}
+
+static void take_blob(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ContentInfoResponse *response = message;
+    struct pt_blob *blob = &ask->lease->blobs[ask->index];
+    if (response && response->info)
+        pt_blob_take_info(blob, response->info);
+}
+
+static void ask_blobs(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        for (size_t i = 0; i < lease->blob_count; i++) {
+            if (!lease->blobs[i].is_known)
+                ASK(observer, lease, i, take_blob, pt_containerd_content_info,
+                    lease->seen.namespace, lease->blobs[i].digest);
+        }
+    }
+}
+
+static void take_document(struct pt_ask *ask, const void *message)
+{
+    const struct pt_buffer *content = message;
+    struct pt_blob *blob = &ask->lease->blobs[ask->index];
+    if (!content || pt_document_parse(content->data, content->length, &blob->document) < 0)
+        return;
+    blob->is_read = true;
+}
+
+// Manifests first; what is a config is known only by them.
+static void ask_documents(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        for (size_t i = 0; i < lease->blob_count; i++) {
+            if (pt_lease_wants(lease, &lease->blobs[i]))
+                ASK(observer, lease, i, take_document, pt_containerd_read_content,
+                    lease->seen.namespace, lease->blobs[i].digest, 0);
+        }
+    }
+}
+
+// --- layers ---
+
+static void take_layer(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ContentInfoResponse *response = message;
+    struct pt_seen_layer *layer = &ask->lease->seen.layers[ask->index];
+    layer->wants_info = false;
+    if (!response || !response->info)
+        return;
+    layer->blob_at = pt_containerd_time(response->info->created_at);
+    layer->has_ingest = false;
+    if (layer->size < 0)
+        layer->size = response->info->size;
+}
+
+static void ask_layers(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        struct pt_namespace *namespace = find_namespace(observer, lease->seen.namespace);
+        if (!lease->is_resting)
+            pt_lease_take_ingests(lease, &namespace->ingest_map);
+        lease->seen.is_gone = !lease->is_listed;
+        for (size_t i = 0; i < lease->seen.layer_count; i++) {
+            const struct pt_seen_layer *layer = &lease->seen.layers[i];
+            if (layer->blob_at == 0 && (layer->wants_info || lease->seen.is_gone))
+                ASK(observer, lease, i, take_layer, pt_containerd_content_info,
+                    lease->seen.namespace, layer->digest);
+        }
+    }
+}
+
+// --- snapshots ---
+
+static const char *snapshotter_of(struct pt_observer *observer, struct pt_lease *lease)
+{
+    struct pt_namespace *namespace = find_namespace(observer, lease->seen.namespace);
+    if (lease->snapshotter) {
+        if (!namespace->snapshotter || strcmp(namespace->snapshotter, lease->snapshotter) != 0) {
+            free(namespace->snapshotter);
+            namespace->snapshotter = strdup(lease->snapshotter);
+        }
+        return lease->snapshotter;
+    }
+    return namespace->snapshotter ? namespace->snapshotter : DEFAULT_SNAPSHOTTER;
+}
+
+static void ask_next_snapshot(struct pt_observer *observer, struct pt_lease *lease);
+
+static void take_snapshot(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__StatSnapshotResponse *response = message;
+    struct pt_seen_layer *layer = &ask->lease->seen.layers[ask->index];
+    if (!response || !response->info ||
+        response->info->kind != CTRD__SNAPSHOT_KIND__SNAPSHOT_COMMITTED)
+        return;
+    layer->extracted_at = pt_containerd_time(response->info->created_at);
+    if (layer->extracted_at)
+        ask_next_snapshot(ask->observer, ask->lease);
+}
+
+static void ask_next_snapshot(struct pt_observer *observer, struct pt_lease *lease)
+{
+    const struct pt_seen_layer *layer = pt_lease_next_to_extract(lease);
+    if (layer)
+        ASK(observer, lease, (size_t)(layer - lease->seen.layers), take_snapshot,
+            pt_containerd_stat_snapshot, lease->seen.namespace, snapshotter_of(observer, lease),
+            layer->chain_id);
+}
+
+static void take_extraction(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__StatSnapshotResponse *response = message;
+    struct pt_seen_layer *layer = &ask->lease->seen.layers[ask->index];
+    if (response && response->info)
+        layer->prepared_at = pt_containerd_time(response->info->created_at);
+}
+
+// The snapshots below are asked for from the bottom up: at first, because some may be there from
+// before, and later as long as the next layer's blob is there.
+static void ask_snapshots(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        const struct pt_seen_layer *next = pt_lease_next_to_extract(lease);
+        if (next && (!lease->is_scanned || next->blob_at || lease->seen.is_gone)) {
+            lease->is_scanned = true;
+            ask_next_snapshot(observer, lease);
+        }
+        for (size_t i = 0; i < lease->seen.layer_count; i++) {
+            const struct pt_seen_layer *layer = &lease->seen.layers[i];
+            if (layer->extract_key && layer->prepared_at == 0)
+                ASK(observer, lease, i, take_extraction, pt_containerd_stat_snapshot,
+                    lease->seen.namespace, snapshotter_of(observer, lease), layer->extract_key);
+        }
+    }
+}
+
+// --- image records ---
+
+// Of the records written in the lease's time the first one with a name that a person would write.
+static void take_records(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ListImagesResponse *list = message;
+    struct pt_seen_lease *seen = &ask->lease->seen;
+    for (size_t i = 0; list && i < list->n_images; i++) {
+        const Ctrd__Image *image = list->images[i];
+        int64_t updated_at = pt_containerd_time(image->updated_at);
+        if (updated_at < seen->created_at || pt_is_digest(image->name))
+            continue;
+        if (seen->image_name && seen->image_updated_at <= updated_at)
+            continue;
+        free(seen->image_name);
+        seen->image_name = strdup(image->name);
+        seen->image_updated_at = updated_at;
+    }
+}
+
+static void take_image(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__GetImageResponse *response = message;
+    struct pt_seen_image *image = &ask->observer->images[ask->index];
+    if (response && response->image && response->image->target)
+        image->target_digest = strdup(response->image->target->digest);
+}
+
+static void ask_images(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        if (lease->seen.is_gone && lease->is_pull && lease->seen.root_digest)
+            ASK(observer, lease, 0, take_records, pt_containerd_list_images, lease->seen.namespace,
+                lease->seen.root_digest);
+    }
+    observer->images_asked = observer->image_count;
+    for (size_t i = 0; i < observer->images_asked; i++) {
+        if (!observer->images[i].target_digest)
+            ASK(observer, NULL, i, take_image, pt_containerd_get_image,
+                observer->images[i].namespace, observer->images[i].name);
+    }
+}
+
+// --- the round ---
+
+static void settle_leases(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    pt_lease_settle(lease);
+}
+
+void pt_observer_ask(struct pt_observer *observer)
+{
+    switch (observer->step) {
+    case STEP_NAMESPACES:
+        ask_namespaces(observer);
+        break;
+    case STEP_LEASES:
+        ask_leases(observer);
+        break;
+    case STEP_INGESTS:
+        ask_ingests(observer);
+        break;
+    case STEP_RESOURCES:
+        ask_resources(observer);
+        break;
+    case STEP_BLOBS:
+        ask_blobs(observer);
+        break;
+    case STEP_MANIFESTS:
+        ask_documents(observer);
+        break;
+    case STEP_CONFIGS:
+        settle_leases(observer);
+        ask_documents(observer);
+        break;
+    case STEP_LAYERS:
+        settle_leases(observer);
+        ask_layers(observer);
+        break;
+    case STEP_SNAPSHOTS:
+        ask_snapshots(observer);
+        break;
+    case STEP_IMAGES:
+        ask_images(observer);
+        break;
+    case STEP_IDLE:
+    case STEP_END:
+        break;
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_AGENT_OBSERVE_STEPS_H
+#define PT_AGENT_OBSERVE_STEPS_H
+
+#include "agent/lease.h"
+#include "agent/observe.h"
+#include "base/map.h"
+#include "containerd/containerd_api.h"
+
+#include <sys/queue.h>
+
+// The inside of an observer, shared by observe.c (the course of a round) and observe_steps.c (its
+// questions).
+
+#define PT_MAX_IMAGES 64
+
+struct pt_namespace {
+    char *name;
+    char *snapshotter; // last seen in use, NULL: none yet
+    bool has_pulls;    // in this round
+    struct pt_ingest *ingests;
+    size_t ingest_count;
+    struct pt_map ingest_map;
+};
+
+// The questions of a round, in order; each step begins when all answers of the one before are in.
+enum pt_step {
+    STEP_IDLE,
+    STEP_NAMESPACES,
+    STEP_LEASES,
+    STEP_INGESTS,
+    STEP_RESOURCES,
+    STEP_BLOBS,
+    STEP_MANIFESTS,
+    STEP_CONFIGS,
+    STEP_LAYERS,
+    STEP_SNAPSHOTS,
+    STEP_IMAGES,
+    STEP_END,
+};
+
+struct pt_observer {
+    struct pt_observer_options options;
+    bool all_namespaces;
+    struct pt_namespace *namespaces;
+    size_t namespace_count;
+    unsigned rounds;
+    enum pt_step step;
+    bool is_asking; // a step is putting its questions
+    size_t pending;
+    bool has_failed;
+    struct pt_error failure;
+    LIST_HEAD(, pt_ask) asks;
+    TAILQ_HEAD(, pt_lease) leases;
+    struct pt_seen_image images[PT_MAX_IMAGES];
+    size_t image_count;
+    size_t images_asked; // in this round
+};
+
+// One question under way.
+struct pt_ask {
+    LIST_ENTRY(pt_ask) link;
+    struct pt_observer *observer;
+    struct pt_lease *lease;
+    size_t index; // of a layer, a blob or an image
+    void (*take)(struct pt_ask *ask, const void *message);
+};
+
+// Notes a question, whose answer `take` gets unless the round fails before; NULL when out of
+// memory.
+struct pt_ask *pt_ask_create(struct pt_observer *observer, struct pt_lease *lease, size_t index,
+                             void (*take)(struct pt_ask *ask, const void *message));
+
+// The answer of the call that was made for a question.
+void pt_ask_answer(void *ask, const struct pt_grpc_status *status, const void *message);
+
+// The call could not even be started: the round fails.
+void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err);
+
+// Puts the questions of the observer's step.
+void pt_observer_ask(struct pt_observer *observer);
+
+void pt_observer_add_namespace(struct pt_observer *observer, const char *name, size_t length);
+void pt_namespace_clear_ingests(struct pt_namespace *namespace);
+
+#endif

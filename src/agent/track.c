@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/track.h"
+
+#include "agent/manifest.h"
+#include "agent/track_pull.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/map.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A lease that the first look finds is a pull at once if it has moved within this time.
+#define FRESH_NS (10 * PT_NS_PER_S)
+// A pull that has not moved for this long is not waited for any more.
+#define ABANDONED_NS (600 * PT_NS_PER_S)
+// How long a pull may take to move again after containerd was restarted, as its process tells; and
+// if only the connection is known to have broken.
+#define RESTART_GRACE_NS (3 * PT_NS_PER_S)
+#define DISCONNECT_GRACE_NS (15 * PT_NS_PER_S)
+
+// A pull that was given up although its lease is still there: it is not to be found anew.
+struct grave {
+    LIST_ENTRY(grave) link;
+    char id[PT_TRACK_ID_SIZE];
+};
+
+struct pt_tracker {
+    LIST_HEAD(, grave) graves;
+    struct pt_tracker_options options;
+    struct pt_track_list active; // dormant ones too
+    struct pt_track_list finished;
+    size_t finished_count;
+    uint64_t last_finished;
+    int64_t began_at; // of the first observation
+    int64_t containerd_pid;
+    bool is_first_look; // at what was there before us
+    bool has_broken;    // the connection, since the last observation
+};
+
+// --- the end of a pull ---
+
+static void tell(struct pt_tracker *tracker, enum pt_track_change change,
+                 const struct pt_track_pull *pull, const struct pt_layer *layer)
+{
+    if (tracker->options.on_change)
+        tracker->options.on_change(tracker->options.context, change, &pull->shown.pull, layer);
+}
+
+static void drop(struct pt_track_list *list, struct pt_track_pull *pull)
+{
+    TAILQ_REMOVE(list, pull, link);
+    pt_track_pull_destroy(pull);
+}
+
+static void finish(struct pt_tracker *tracker, struct pt_track_pull *pull)
+{
+    TAILQ_REMOVE(&tracker->active, pull, link);
+    TAILQ_INSERT_TAIL(&tracker->finished, pull, link);
+    pull->shown.finished = ++tracker->last_finished;
+    if (++tracker->finished_count > PT_LIMIT_FINISHED_PULLS)
+        pt_tracker_forget(tracker, TAILQ_FIRST(&tracker->finished)->shown.finished);
+    tell(tracker,
+         pull->shown.pull.phase == PT_PULL_COMPLETED ? PT_TRACK_COMPLETED : PT_TRACK_FAILED, pull,
+         NULL);
+}
+
+// --- signs of life ---
+
+// Of several leases that name an ingest, the newest one has it: an ingest has one writer.
+static int note_owners(const struct pt_observation *observation, struct pt_map *owners)
+{
+    for (size_t i = 0; i < observation->lease_count; i++) {
+        const struct pt_seen_lease *lease = observation->leases[i];
+        for (size_t k = 0; k < lease->layer_count; k++) {
+            const struct pt_seen_layer *layer = &lease->layers[k];
+            if (!layer->has_ingest || !layer->owns_ingest)
+                continue;
+            const struct pt_seen_lease *other = pt_map_get(owners, layer->digest);
+            if (other && other->created_at >= lease->created_at)
+                continue;
+            if (pt_map_put(owners, layer->digest, (void *)lease) < 0)
+                return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+struct life {
+    bool moved;      // something changed that only this pull, or one that it waits for, changes
+    bool superseded; // a newer pull writes what this one did
+};
+
+static struct life look_for_life(const struct pt_track_pull *pull,
+                                 const struct pt_seen_lease *lease, const struct pt_map *owners)
+{
+    struct life life = {.moved = pull->fingerprint != lease->fingerprint};
+    for (size_t i = 0; i < lease->layer_count; i++) {
+        const struct pt_seen_layer *seen = &lease->layers[i];
+        if (!seen->has_ingest)
+            continue;
+        const struct pt_seen_lease *owner = pt_map_get(owners, seen->digest);
+        if (seen->owns_ingest && owner && owner != lease &&
+            strcmp(owner->namespace, lease->namespace) == 0)
+            life.superseded = true;
+        else if (pt_track_pull_offset(pull, i, seen) != seen->offset)
+            life.moved = true;
+    }
+    return life;
+}
+
+static bool is_fresh(const struct pt_seen_lease *lease, int64_t now)
+{
+    if (now - lease->created_at < FRESH_NS)
+        return true;
+    for (size_t i = 0; i < lease->layer_count; i++) {
+        const struct pt_seen_layer *layer = &lease->layers[i];
+        if (layer->has_ingest && layer->owns_ingest && now - layer->ingest_updated_at < FRESH_NS)
+            return true;
+    }
+    return false;
+}
+
+// --- observations ---
+
+static bool is_dead(const struct pt_tracker *tracker, const struct pt_seen_lease *lease)
+{
+    char id[PT_TRACK_ID_SIZE];
+    pt_track_id(lease, id);
+    const struct grave *grave;
+    LIST_FOREACH(grave, &tracker->graves, link)
+    {
+        if (strcmp(grave->id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct pt_track_pull *find_pull(struct pt_tracker *tracker,
+                                       const struct pt_seen_lease *lease)
+{
+    struct pt_track_pull *pull;
+    TAILQ_FOREACH(pull, &tracker->active, link)
+    {
+        if (pull->created_at == lease->created_at && strcmp(pull->lease_id, lease->id) == 0 &&
+            strcmp(pull->namespace, lease->namespace) == 0)
+            return pull;
+    }
+    return NULL;
+}
+
+static void observe_end(struct pt_tracker *tracker, struct pt_track_pull *pull,
+                        const struct pt_seen_lease *lease, int64_t now)
+{
+    // One that never moved since we are here is told only if it did become an image.
+    bool is_news =
+        pull->is_live || (lease->image_name && lease->image_updated_at >= tracker->began_at);
+    if (!is_news) {
+        drop(&tracker->active, pull);
+        return;
+    }
+    pt_track_pull_end(pull, lease, now);
+    finish(tracker, pull);
+}
+
+static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull, bool superseded,
+                         const struct pt_observation *observation)
+{
+    int64_t still_ns = observation->taken_monotonic - pull->moved_monotonic;
+    const char *reason = NULL;
+    if (superseded)
+        reason = "the client that pulled is gone: a newer pull fetches the same layers";
+    else if (pull->has_broken &&
+             still_ns > (tracker->containerd_pid ? RESTART_GRACE_NS : DISCONNECT_GRACE_NS))
+        reason = "containerd was restarted during the pull";
+    else if (still_ns > ABANDONED_NS)
+        reason = "abandoned: nothing has moved for 10 minutes";
+    if (!reason)
+        return;
+    pt_track_pull_fail(pull, reason, observation->taken_at);
+    struct grave *grave = calloc(1, sizeof(*grave));
+    if (grave) {
+        memcpy(grave->id, pull->shown.pull.id, sizeof(grave->id));
+        LIST_INSERT_HEAD(&tracker->graves, grave, link);
+    }
+    finish(tracker, pull);
+}
+
+static void tell_restarts(struct pt_tracker *tracker, struct pt_track_pull *pull)
+{
+    for (size_t i = 0; i < pull->shown.pull.layer_count; i++) {
+        if (pull->notes[i].has_restarted)
+            tell(tracker, PT_TRACK_LAYER_RESTARTED, pull, &pull->shown.pull.layers[i]);
+        pull->notes[i].has_restarted = false;
+    }
+}
+
+static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease *lease,
+                          const struct pt_observation *observation, const struct pt_map *owners)
+{
+    int64_t now = observation->taken_at;
+    struct pt_track_pull *pull = find_pull(tracker, lease);
+    bool is_new = !pull;
+    if (is_new) {
+        if (is_dead(tracker, lease))
+            return;
+        pull = pt_track_pull_create(lease);
+        if (!pull)
+            return;
+        pull->moved_monotonic = observation->taken_monotonic;
+        TAILQ_INSERT_TAIL(&tracker->active, pull, link);
+    }
+    struct life life = look_for_life(pull, lease, owners);
+    bool was_live = pull->is_live;
+    if (is_new)
+        pull->is_live = !life.superseded && (!tracker->is_first_look || is_fresh(lease, now));
+    else if (life.moved && !pull->is_rebased)
+        pull->is_live = true;
+    if (life.moved && !pull->is_rebased) {
+        pull->moved_monotonic = observation->taken_monotonic;
+        pull->has_broken = false;
+    }
+    pull->is_rebased = false;
+    if (pt_track_pull_update(pull, lease, now) < 0)
+        return;
+    if (pull->is_live && !was_live)
+        tell(tracker, PT_TRACK_STARTED, pull, NULL);
+    if (pull->is_live)
+        tell_restarts(tracker, pull);
+    if (lease->is_gone)
+        observe_end(tracker, pull, lease, now);
+    else if (pull->is_live)
+        observe_fate(tracker, pull, life.superseded, observation);
+}
+
+// What was under way when containerd ended may still move; its first sight afterwards is where that
+// is measured from.
+static void observe_restart(struct pt_tracker *tracker, const struct pt_observation *observation)
+{
+    bool is_same =
+        tracker->containerd_pid && observation->containerd_pid == tracker->containerd_pid;
+    bool is_other = tracker->containerd_pid && observation->containerd_pid &&
+                    observation->containerd_pid != tracker->containerd_pid;
+    struct pt_track_pull *pull;
+    if (is_other || (tracker->has_broken && !is_same)) {
+        TAILQ_FOREACH(pull, &tracker->active, link)
+        {
+            pull->is_rebased = true;
+            pull->has_broken = true;
+            pull->moved_monotonic = observation->taken_monotonic;
+        }
+    }
+    tracker->has_broken = false;
+    tracker->containerd_pid = observation->containerd_pid;
+}
+
+static void observe_image(struct pt_tracker *tracker, const struct pt_seen_image *image)
+{
+    struct pt_track_pull *best = NULL;
+    struct pt_track_pull *pull;
+    if (!image->target_digest || pt_is_digest(image->name))
+        return;
+    TAILQ_FOREACH(pull, &tracker->active, link)
+    {
+        if (!pt_track_pull_may_be_named(pull, image))
+            continue;
+        if (!best ||
+            pt_track_pull_is_of(pull, image->name) > pt_track_pull_is_of(best, image->name))
+            best = pull;
+    }
+    if (best)
+        pt_track_pull_name(best, image->name, image->written_at);
+}
+
+static bool is_listed(const struct pt_observation *observation, const char *id)
+{
+    for (size_t i = 0; i < observation->lease_count; i++) {
+        char own[PT_TRACK_ID_SIZE];
+        pt_track_id(observation->leases[i], own);
+        if (!observation->leases[i]->is_gone && strcmp(own, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void bury(struct pt_tracker *tracker, const struct pt_observation *observation)
+{
+    struct grave *grave = LIST_FIRST(&tracker->graves);
+    while (grave) {
+        struct grave *next = LIST_NEXT(grave, link);
+        if (!is_listed(observation, grave->id)) {
+            LIST_REMOVE(grave, link);
+            free(grave);
+        }
+        grave = next;
+    }
+}
+
+void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation *observation)
+{
+    struct pt_map owners;
+    pt_map_init(&owners);
+    if (tracker->began_at == 0)
+        tracker->began_at = observation->taken_at;
+    observe_restart(tracker, observation);
+    if (note_owners(observation, &owners) == 0) {
+        for (size_t i = 0; i < observation->image_count; i++)
+            observe_image(tracker, &observation->images[i]);
+        for (size_t i = 0; i < observation->lease_count; i++)
+            observe_lease(tracker, observation->leases[i], observation, &owners);
+        // Once more for those that are new in this observation.
+        for (size_t i = 0; i < observation->image_count; i++)
+            observe_image(tracker, &observation->images[i]);
+        bury(tracker, observation);
+        tracker->is_first_look = false;
+    }
+    pt_map_finish(&owners);
+}
+
+void pt_tracker_event(struct pt_tracker *tracker, const struct pt_track_event *event)
+{
+    struct pt_track_pull *pull;
+    TAILQ_FOREACH(pull, &tracker->active, link)
+    {
+        if (strcmp(pull->namespace, event->namespace) == 0)
+            pt_track_pull_event(pull, event);
+    }
+}
+
+void pt_tracker_disconnected(struct pt_tracker *tracker)
+{
+    tracker->has_broken = true;
+    tracker->is_first_look = true;
+}
+
+// --- what the header promises ---
+
+int pt_tracker_create(const struct pt_tracker_options *options, struct pt_tracker **ret_tracker,
+                      struct pt_error *err)
+{
+    struct pt_tracker *tracker = calloc(1, sizeof(*tracker));
+    if (!tracker)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    TAILQ_INIT(&tracker->active);
+    TAILQ_INIT(&tracker->finished);
+    LIST_INIT(&tracker->graves);
+    tracker->options = *options;
+    tracker->is_first_look = true;
+    *ret_tracker = tracker;
+    return 0;
+}
+
+void pt_tracker_destroy(struct pt_tracker *tracker)
+{
+    if (!tracker)
+        return;
+    struct pt_track_pull *pull;
+    while ((pull = TAILQ_FIRST(&tracker->active)))
+        drop(&tracker->active, pull);
+    while ((pull = TAILQ_FIRST(&tracker->finished)))
+        drop(&tracker->finished, pull);
+    struct grave *grave;
+    while ((grave = LIST_FIRST(&tracker->graves))) {
+        LIST_REMOVE(grave, link);
+        free(grave);
+    }
+    free(tracker);
+}
+
+static const struct pt_tracked *first_live(struct pt_track_pull *pull)
+{
+    while (pull && !pull->is_live)
+        pull = TAILQ_NEXT(pull, link);
+    return pull ? &pull->shown : NULL;
+}
+
+const struct pt_tracked *pt_tracker_next(const struct pt_tracker *tracker,
+                                         const struct pt_tracked *previous)
+{
+    struct pt_track_pull *next = TAILQ_FIRST(&tracker->finished);
+    if (previous)
+        next = TAILQ_NEXT((const struct pt_track_pull *)previous, link);
+    if (next && next->shown.finished)
+        return &next->shown;
+    if (!previous || previous->finished)
+        next = TAILQ_FIRST(&tracker->active);
+    return first_live(next);
+}
+
+size_t pt_tracker_active_count(const struct pt_tracker *tracker)
+{
+    size_t count = 0;
+    const struct pt_track_pull *pull;
+    TAILQ_FOREACH(pull, &tracker->active, link)
+    count += pull->is_live;
+    return count;
+}
+
+size_t pt_tracker_finished_count(const struct pt_tracker *tracker)
+{
+    return tracker->finished_count;
+}
+
+void pt_tracker_forget(struct pt_tracker *tracker, uint64_t finished)
+{
+    struct pt_track_pull *pull;
+    while ((pull = TAILQ_FIRST(&tracker->finished)) && pull->shown.finished <= finished) {
+        drop(&tracker->finished, pull);
+        tracker->finished_count--;
+    }
+}

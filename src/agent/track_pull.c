@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/track_pull.h"
+
+#include "base/limits.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pt_track_id(const struct pt_seen_lease *lease, char id[static PT_TRACK_ID_SIZE])
+{
+    char text[2 * PT_LIMIT_NAME_BYTES + 64];
+    int length = snprintf(text, sizeof(text), "%s %s %lld", lease->namespace, lease->id,
+                          (long long)lease->created_at);
+    if (length >= (int)sizeof(text))
+        length = sizeof(text) - 1;
+    unsigned char hash[EVP_MAX_MD_SIZE] = {0};
+    EVP_Digest(text, (size_t)length, hash, NULL, EVP_sha256(), NULL);
+    for (size_t i = 0; i < (PT_TRACK_ID_SIZE - 1) / 2; i++)
+        snprintf(id + 2 * i, 3, "%02x", hash[i]);
+}
+
+static int set_text(char **text, const char *value)
+{
+    if (!value || (*text && strcmp(*text, value) == 0))
+        return 0;
+    char *copy = strdup(value);
+    if (!copy)
+        return -ENOMEM;
+    free(*text);
+    *text = copy;
+    return 0;
+}
+
+struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease)
+{
+    struct pt_track_pull *pull = calloc(1, sizeof(*pull));
+    if (!pull)
+        return NULL;
+    pt_track_id(lease, pull->id);
+    pull->created_at = lease->created_at;
+    pull->fingerprint = lease->fingerprint;
+    struct pt_pull *view = &pull->shown.pull;
+    view->id = pull->id;
+    view->started_at = lease->created_at;
+    view->phase = PT_PULL_RESOLVING;
+    if (set_text(&pull->namespace, lease->namespace) < 0 ||
+        set_text(&pull->lease_id, lease->id) < 0) {
+        pt_track_pull_destroy(pull);
+        return NULL;
+    }
+    view->containerd_namespace = pull->namespace;
+    return pull;
+}
+
+static void free_layers(struct pt_layer *layers, struct pt_layer_note *notes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((char *)layers[i].digest);
+        free((char *)layers[i].media_type);
+        free(notes[i].chain_id);
+    }
+    free(layers);
+    free(notes);
+}
+
+void pt_track_pull_destroy(struct pt_track_pull *pull)
+{
+    if (!pull)
+        return;
+    free_layers(pull->shown.pull.layers, pull->notes, pull->shown.pull.layer_count);
+    free(pull->namespace);
+    free(pull->lease_id);
+    free(pull->image_name);
+    free(pull->repository);
+    free(pull->root_digest);
+    free(pull->manifest_digest);
+    free(pull->error);
+    free(pull);
+}
+
+// --- layers ---
+
+static bool has_same_layers(const struct pt_pull *view, const struct pt_seen_lease *lease)
+{
+    if (view->layer_count != lease->layer_count)
+        return false;
+    for (size_t i = 0; i < view->layer_count; i++) {
+        if (strcmp(view->layers[i].digest, lease->layers[i].digest) != 0)
+            return false;
+    }
+    return true;
+}
+
+static size_t find_layer(const struct pt_pull *view, const char *digest)
+{
+    size_t i = 0;
+    while (i < view->layer_count && strcmp(view->layers[i].digest, digest) != 0)
+        i++;
+    return i;
+}
+
+// The manifest has become known, or another one: what was noted of a layer moves to its new place.
+static int replace_layers(struct pt_track_pull *pull, const struct pt_seen_lease *lease)
+{
+    struct pt_pull *view = &pull->shown.pull;
+    size_t count = lease->layer_count;
+    struct pt_layer *layers = calloc(count ? count : 1, sizeof(*layers));
+    struct pt_layer_note *notes = calloc(count ? count : 1, sizeof(*notes));
+    bool ok = layers && notes;
+    for (size_t i = 0; ok && i < count; i++) {
+        layers[i].digest = strdup(lease->layers[i].digest);
+        ok = layers[i].digest != NULL;
+    }
+    if (!ok) {
+        if (layers && notes)
+            free_layers(layers, notes, count);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t old = find_layer(view, layers[i].digest);
+        if (old == view->layer_count)
+            continue;
+        const char *digest = layers[i].digest;
+        layers[i] = view->layers[old];
+        notes[i] = pull->notes[old];
+        layers[i].digest = digest;
+        view->layers[old].media_type = NULL; // have moved
+        pull->notes[old].chain_id = NULL;
+    }
+    free_layers(view->layers, pull->notes, view->layer_count);
+    view->layers = layers;
+    view->layer_count = count;
+    pull->notes = notes;
+    return 0;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+// Bytes on their way. Offsets that go back are a fetch that began anew: what is shown never falls.
+static void update_fetch(struct pt_track_pull *pull, struct pt_layer *layer,
+                         struct pt_layer_note *note, const struct pt_seen_layer *seen, int64_t now)
+{
+    if (!seen->has_ingest) {
+        if (layer->phase != PT_LAYER_UNKNOWN)
+            note->offset = 0;
+        layer->phase = PT_LAYER_QUEUED;
+        return;
+    }
+    if (seen->offset < note->offset)
+        note->has_restarted = true;
+    note->offset = seen->offset;
+    if (seen->offset == 0) {
+        note->idle_at = now;
+        layer->phase = PT_LAYER_QUEUED;
+        return;
+    }
+    // An ingest may be listed long before its first byte, or be left from a pull before this one.
+    if (layer->started_at == 0)
+        layer->started_at = later(later(seen->ingest_started_at, note->idle_at), pull->created_at);
+    if (seen->offset > layer->downloaded_bytes)
+        layer->downloaded_bytes = seen->offset;
+    if (layer->total_known && layer->downloaded_bytes > layer->total_bytes)
+        layer->downloaded_bytes = layer->total_bytes;
+    bool is_whole = layer->total_known && seen->offset >= layer->total_bytes;
+    layer->phase = is_whole ? PT_LAYER_COMMITTING : PT_LAYER_DOWNLOADING;
+}
+
+static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
+                         struct pt_layer_note *note, const struct pt_seen_layer *seen,
+                         int64_t blob_at, bool existed, int64_t now)
+{
+    if (blob_at == 0 && seen->extracted_at == 0) {
+        update_fetch(pull, layer, note, seen, now);
+        return;
+    }
+    if (!layer->total_known) {
+        layer->total_bytes = layer->downloaded_bytes;
+        layer->total_known = true;
+    }
+    layer->downloaded_bytes = layer->total_bytes;
+    layer->phase = PT_LAYER_DOWNLOADED;
+    // Nothing of it was seen on its way: it was here, or came so fast that only its end is known.
+    layer->cached = layer->started_at == 0 && (existed || (blob_at && blob_at < pull->created_at));
+    if (layer->cached)
+        return;
+    if (layer->completed_at == 0)
+        layer->completed_at = blob_at ? blob_at : seen->extracted_at;
+    if (layer->started_at == 0)
+        layer->started_at = later(pull->created_at, note->idle_at);
+    if (layer->started_at > layer->completed_at)
+        layer->started_at = layer->completed_at;
+}
+
+// `below_at` is when the layer below was extracted: 0 not yet, -1 there is none.
+static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer,
+                              struct pt_layer_note *note, const struct pt_seen_layer *seen,
+                              int64_t below_at)
+{
+    if (note->prepared_at == 0)
+        note->prepared_at = seen->prepared_at;
+    int64_t extracted_at = note->committed_at ? note->committed_at : seen->extracted_at;
+    if (extracted_at && extracted_at < pull->created_at) {
+        layer->phase = PT_LAYER_EXISTS;
+        layer->cached = true;
+        return;
+    }
+    if (!pt_layer_is_downloaded(layer))
+        return;
+    // The snapshot is prepared before the download ends: the extraction waits for the bytes.
+    if ((note->prepared_at || extracted_at) && below_at && layer->extract_started_at == 0) {
+        int64_t from = later(note->prepared_at, later(layer->completed_at, below_at));
+        layer->extract_started_at = later(from, pull->created_at);
+    }
+    if (extracted_at) {
+        layer->phase = PT_LAYER_DONE;
+        layer->extract_completed_at = extracted_at;
+        if (layer->extract_started_at > extracted_at)
+            layer->extract_started_at = extracted_at;
+    } else if (layer->extract_started_at) {
+        layer->phase = PT_LAYER_EXTRACTING;
+    }
+}
+
+static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now)
+{
+    struct pt_pull *view = &pull->shown.pull;
+    int64_t below_at = -1;
+    for (size_t i = 0; i < view->layer_count; i++) {
+        struct pt_layer *layer = &view->layers[i];
+        struct pt_layer_note *note = &pull->notes[i];
+        const struct pt_seen_layer *seen = &lease->layers[i];
+        if (set_text((char **)&layer->media_type, seen->media_type) < 0 ||
+            set_text(&note->chain_id, seen->chain_id) < 0)
+            return -ENOMEM;
+        if (seen->size >= 0) {
+            layer->total_known = true;
+            layer->total_bytes = seen->size;
+        }
+        int64_t blob_at = note->blob_at ? note->blob_at : seen->blob_at;
+        bool existed = seen->extracted_at && seen->extracted_at < pull->created_at;
+        update_bytes(pull, layer, note, seen, blob_at, existed, now);
+        update_extraction(pull, layer, note, seen, below_at);
+        below_at = note->committed_at ? note->committed_at : seen->extracted_at;
+    }
+    return 0;
+}
+
+// --- the pull ---
+
+static enum pt_pull_phase phase_of(const struct pt_pull *view)
+{
+    if (view->layer_count == 0)
+        return view->total_known ? PT_PULL_DOWNLOADING : PT_PULL_RESOLVING;
+    for (size_t i = 0; i < view->layer_count; i++) {
+        if (!pt_layer_is_downloaded(&view->layers[i]))
+            return PT_PULL_DOWNLOADING;
+    }
+    return view->total_known ? PT_PULL_EXTRACTING : PT_PULL_DOWNLOADING;
+}
+
+static void update_reference(struct pt_track_pull *pull)
+{
+    struct pt_pull *view = &pull->shown.pull;
+    view->repository = pull->repository;
+    view->root_digest = pull->root_digest;
+    view->manifest_digest = pull->manifest_digest;
+    view->image_ref_exact = pull->image_name != NULL;
+    view->image_ref = pull->image_name   ? pull->image_name
+                      : pull->repository ? pull->repository
+                                         : pull->root_digest;
+    if (!view->image_ref)
+        view->image_ref = pull->id;
+}
+
+int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now)
+{
+    struct pt_pull *view = &pull->shown.pull;
+    if (!has_same_layers(view, lease) && replace_layers(pull, lease) < 0)
+        return -ENOMEM;
+    if (set_text(&pull->root_digest, lease->root_digest) < 0 ||
+        set_text(&pull->manifest_digest, lease->manifest_digest) < 0 ||
+        set_text(&pull->repository, lease->repository) < 0 || update_layers(pull, lease, now) < 0)
+        return -ENOMEM;
+    pull->fingerprint = lease->fingerprint;
+    view->total_known = lease->layers_known;
+    enum pt_pull_phase phase = phase_of(view);
+    if (phase > view->phase)
+        view->phase = phase;
+    update_reference(pull);
+    struct pt_totals totals;
+    pt_pull_totals(view, &totals);
+    pt_rate_add(&pull->shown.rate, now, totals.downloaded_bytes - totals.cached_bytes);
+    return 0;
+}
+
+int64_t pt_track_pull_offset(const struct pt_track_pull *pull, size_t index,
+                             const struct pt_seen_layer *seen)
+{
+    const struct pt_pull *view = &pull->shown.pull;
+    if (index >= view->layer_count || strcmp(view->layers[index].digest, seen->digest) != 0)
+        index = find_layer(view, seen->digest);
+    return index < view->layer_count ? pull->notes[index].offset : -1;
+}
+
+void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_track_event *event)
+{
+    const struct pt_pull *view = &pull->shown.pull;
+    for (size_t i = 0; i < view->layer_count; i++) {
+        struct pt_layer_note *note = &pull->notes[i];
+        bool is_content = event->kind == PT_TRACK_CONTENT_CREATED;
+        const char *subject = is_content ? view->layers[i].digest : note->chain_id;
+        if (!subject || strcmp(subject, event->subject) != 0)
+            continue;
+        int64_t *at = is_content                                  ? &note->blob_at
+                      : event->kind == PT_TRACK_SNAPSHOT_PREPARED ? &note->prepared_at
+                                                                  : &note->committed_at;
+        if (*at == 0)
+            *at = event->at;
+    }
+}
+
+// --- its name ---
+
+bool pt_track_pull_may_be_named(const struct pt_track_pull *pull, const struct pt_seen_image *image)
+{
+    return !pull->image_name && pull->root_digest &&
+           strcmp(pull->root_digest, image->target_digest) == 0 &&
+           strcmp(pull->namespace, image->namespace) == 0 && image->written_at >= pull->created_at;
+}
+
+int pt_track_pull_is_of(const struct pt_track_pull *pull, const char *name)
+{
+    size_t length = pull->repository ? strlen(pull->repository) : 0;
+    if (length == 0 || strncmp(name, pull->repository, length) != 0)
+        return 0;
+    return name[length] == ':' || name[length] == '@';
+}
+
+void pt_track_pull_name(struct pt_track_pull *pull, const char *name, int64_t written_at)
+{
+    if (set_text(&pull->image_name, name) < 0)
+        return;
+    pull->named_at = written_at;
+    update_reference(pull);
+}
+
+// --- its end ---
+
+static const char *ordinal_text(const struct pt_pull *view, size_t index, char *text, size_t size)
+{
+    const struct pt_layer *layer = &view->layers[index];
+    if (!layer->total_known)
+        snprintf(text, size, "layer %zu (%.19s) after %lld bytes", index + 1, layer->digest,
+                 (long long)layer->downloaded_bytes);
+    else
+        snprintf(text, size, "layer %zu of %zu (%.19s) at %lld of %lld bytes", index + 1,
+                 view->layer_count, layer->digest, (long long)layer->downloaded_bytes,
+                 (long long)layer->total_bytes);
+    return text;
+}
+
+void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t now)
+{
+    struct pt_pull *view = &pull->shown.pull;
+    set_text(&pull->error, reason); // out of memory: a failure without words
+    view->error = pull->error;
+    view->phase = PT_PULL_FAILED;
+    view->completed_at = now;
+}
+
+// What can be known: containerd keeps the reason to itself and its log.
+static void fail_without_image(struct pt_track_pull *pull, int64_t now)
+{
+    const struct pt_pull *view = &pull->shown.pull;
+    char reason[512];
+    char layer[192];
+    size_t i = 0;
+    while (i < view->layer_count && pt_layer_is_downloaded(&view->layers[i]))
+        i++;
+    if (!view->total_known && view->layer_count == 0)
+        snprintf(reason, sizeof(reason), "ended before the image's manifest was there");
+    else if (i < view->layer_count)
+        snprintf(reason, sizeof(reason), "ended without an image while fetching %s",
+                 ordinal_text(view, i, layer, sizeof(layer)));
+    else
+        snprintf(reason, sizeof(reason), "ended without an image although every layer was fetched");
+    pt_track_pull_fail(pull, reason, now);
+}
+
+// Some layer was extracted in the pull's time, or was being, and some was not.
+static bool is_half_extracted(const struct pt_track_pull *pull, const struct pt_seen_lease *lease,
+                              size_t *ret_index)
+{
+    bool has_begun = false;
+    size_t missing = lease->layer_count;
+    for (size_t i = 0; i < lease->layer_count; i++) {
+        const struct pt_seen_layer *seen = &lease->layers[i];
+        if (seen->extract_key || seen->extracted_at >= pull->created_at)
+            has_begun = true;
+        if (seen->chain_id && seen->extracted_at == 0 && missing == lease->layer_count)
+            missing = i;
+    }
+    *ret_index = missing;
+    return has_begun && missing < lease->layer_count;
+}
+
+void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now)
+{
+    struct pt_pull *view = &pull->shown.pull;
+    size_t missing;
+    if (lease->image_name && !pull->image_name)
+        pt_track_pull_name(pull, lease->image_name, lease->image_updated_at);
+    if (!pull->image_name) {
+        fail_without_image(pull, now);
+        return;
+    }
+    if (is_half_extracted(pull, lease, &missing)) {
+        char reason[160];
+        snprintf(reason, sizeof(reason), "ended while extracting layer %zu of %zu (%.19s)",
+                 missing + 1, lease->layer_count, lease->layers[missing].digest);
+        pt_track_pull_fail(pull, reason, now);
+        return;
+    }
+    view->phase = PT_PULL_COMPLETED;
+    view->completed_at = later(pull->named_at, pull->created_at);
+    for (size_t i = 0; i < view->layer_count; i++)
+        view->completed_at = later(view->completed_at, later(view->layers[i].completed_at,
+                                                             view->layers[i].extract_completed_at));
+    if (view->completed_at > now)
+        view->completed_at = now;
+}

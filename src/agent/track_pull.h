@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_AGENT_TRACK_PULL_H
+#define PT_AGENT_TRACK_PULL_H
+
+#include "agent/track.h"
+
+#include <sys/queue.h>
+
+// One pull of the tracker and its layers: how phases, times and bytes follow from what was seen.
+
+// Length of a pull's id with its NUL.
+#define PT_TRACK_ID_SIZE 17
+
+// What is noted of a layer besides what is shown.
+struct pt_layer_note {
+    char *chain_id;
+    int64_t offset;       // last seen, which may have gone back
+    int64_t prepared_at;  // by event or observation
+    int64_t committed_at; // its snapshot, by event
+    int64_t blob_at;      // by event
+    int64_t idle_at;      // when its ingest was last seen without a byte
+    bool has_restarted;   // since the last observation
+};
+
+struct pt_track_pull {
+    struct pt_tracked shown; // the first member: pointers to both are the same
+    TAILQ_ENTRY(pt_track_pull) link;
+    char *namespace;
+    char *lease_id;
+    int64_t created_at;
+    char id[PT_TRACK_ID_SIZE];
+    char *image_name;
+    char *repository;
+    char *root_digest;
+    char *manifest_digest;
+    char *error;
+    int64_t named_at;
+    struct pt_layer_note *notes; // one for each layer that is shown
+    uint64_t fingerprint;
+    int64_t moved_monotonic;
+    bool is_live;    // has shown a sign of life
+    bool has_broken; // containerd was restarted, and it has not moved since
+    bool is_rebased; // the next observation says where it stands, not that it moves
+};
+
+TAILQ_HEAD(pt_track_list, pt_track_pull);
+
+// The id follows from what containerd knows, so that it outlives the agent.
+void pt_track_id(const struct pt_seen_lease *lease, char id[static PT_TRACK_ID_SIZE]);
+
+// NULL when out of memory.
+struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease);
+void pt_track_pull_destroy(struct pt_track_pull *pull);
+
+// Brings phases, bytes and times up to what the lease shows; -ENOMEM.
+PT_MUST_CHECK int pt_track_pull_update(struct pt_track_pull *pull,
+                                       const struct pt_seen_lease *lease, int64_t now);
+
+// The offset that was seen last of this layer, the one at `index` if nothing has moved.
+int64_t pt_track_pull_offset(const struct pt_track_pull *pull, size_t index,
+                             const struct pt_seen_layer *seen);
+
+void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_track_event *event);
+
+// The lease is gone: completed or failed.
+void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now);
+void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t now);
+
+// The record may be that of this pull, which has no name yet; and how well the name fits.
+bool pt_track_pull_may_be_named(const struct pt_track_pull *pull,
+                                const struct pt_seen_image *image);
+int pt_track_pull_is_of(const struct pt_track_pull *pull, const char *name);
+void pt_track_pull_name(struct pt_track_pull *pull, const char *name, int64_t written_at);
+
+#endif
