@@ -117,6 +117,7 @@ full:
 
 static int write_report(struct pt_deliverer *deliverer)
 {
+    size_t count = choose_pulls(deliverer); // may move deliverer->pulls
     const struct pt_report report = {
         .node_name = deliverer->options.node_name,
         .timestamp = pt_clock_wall_ns(deliverer->options.clock),
@@ -124,8 +125,8 @@ static int write_report(struct pt_deliverer *deliverer)
         .runtime_name = "containerd",
         .runtime_version = deliverer->runtime_version,
         .interval_ms = deliverer->options.interval_ms,
-        .pull_count = choose_pulls(deliverer),
         .pulls = deliverer->pulls,
+        .pull_count = count,
     };
     pt_buffer_clear(&deliverer->body);
     return pt_report_encode(&report, &deliverer->body);
