@@ -20,4 +20,6 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.{js,mjs}'], languageOptions: { globals: globals.node } },
+  // Holds functions that run in the page.
+  { files: ['bench/*.mjs'], languageOptions: { globals: globals.browser } },
 );

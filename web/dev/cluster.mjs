@@ -45,9 +45,16 @@ function generator(seed) {
 
 export class Cluster {
   /** `pulls` stay active at a time, over `nodes`; `failures` and `stalls` are shares of them. */
-  constructor({ pulls = 40, nodes = 20, failures = 0.06, stalls = 0.05, seed = 1 } = {}) {
+  constructor({
+    pulls = 40,
+    nodes = 20,
+    failures = 0.06,
+    stalls = 0.05,
+    speed = 1,
+    seed = 1,
+  } = {}) {
     this.random = generator(seed);
-    this.options = { pulls, nodes, failures, stalls };
+    this.options = { pulls, nodes, failures, stalls, speed };
     this.pulls = new Map();
     this.startedAt = Date.now();
     this.version = 0;
@@ -89,7 +96,7 @@ export class Cluster {
             : kind < failures + stalls + 0.04
               ? 'queue'
               : 'finish',
-      rate: (4 + random() * 80) * MB,
+      rate: (4 + random() * 80) * MB * this.options.speed,
       pods: Array.from({ length: podCount }, () => ({
         namespace,
         podName: `${name}-${suffix()}`,

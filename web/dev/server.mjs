@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Serves the built page with the real server's policy, over an invented cluster.
-// node dev/server.mjs [--port 8099] [--pulls 40] [--nodes 20] [--failures 0.06] [--stalls 0.05]
+// node dev/server.mjs [--port 8099] [--pulls 40] [--nodes 20] [--failures 0.06] [--stalls 0.05] [--speed 1]
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     nodes: { type: 'string', default: '20' },
     failures: { type: 'string', default: '0.06' },
     stalls: { type: 'string', default: '0.05' },
+    speed: { type: 'string', default: '1' },
   },
 });
 
@@ -23,6 +24,7 @@ const cluster = new Cluster({
   nodes: Number(values.nodes),
   failures: Number(values.failures),
   stalls: Number(values.stalls),
+  speed: Number(values.speed),
 });
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 const clients = new Map();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
 import { T0, makePull, pullMap } from '../testing/samples';
-import { overviewOf, quantile } from './overview';
+import { createOverviewSelector, quantile } from './overview';
 import { addSample } from './throughput';
 
 const pod = (podName: string) => ({ namespace: 'shop', podName, container: 'main' });
 
 it('adds up what the strip shows', () => {
-  const overview = overviewOf(
+  const overview = createOverviewSelector()(
     pullMap(
       makePull({ id: 'a', bytesPerSec: 5, pods: [pod('x'), pod('y')] }),
       makePull({ id: 'b', bytesPerSec: 7, pods: [pod('y')] }),
@@ -42,4 +42,17 @@ it('addSample keeps five minutes', () => {
   for (let index = 1; index <= 300; index++) history = addSample(history, [], T0 + index * 1000);
   expect(history).toHaveLength(300);
   expect(history[0]).toEqual({ at: T0 + 1000, bytesPerSec: 0 });
+});
+
+it('follows pods that come, go, and have what they waited for', () => {
+  const select = createOverviewSelector();
+  const waiting = (...pulls: ReturnType<typeof makePull>[]) =>
+    select(pullMap(...pulls)).waitingPods;
+  const a = makePull({ id: 'a', pods: [pod('x'), pod('y')] });
+  const b = makePull({ id: 'b', pods: [pod('y')] });
+  expect(waiting(a, b)).toBe(2);
+  expect(waiting({ ...a, pods: [pod('y'), pod('z'), pod('w')] }, b)).toBe(3);
+  expect(waiting({ ...a, phase: 'completed', completedAt: T0 }, b)).toBe(1);
+  expect(waiting(b)).toBe(1);
+  expect(waiting()).toBe(0);
 });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Pull } from '../stream/wire';
+import type { PodRef, Pull } from '../stream/wire';
+import { samePods } from './pulls';
 import { isActive, statusOf } from './status';
 
 /** The figures of the top strip, from the pulls alone. */
@@ -13,36 +14,81 @@ export interface Overview {
   readonly p95Seconds: number | undefined;
 }
 
-export function overviewOf(pulls: ReadonlyMap<string, Pull>): Overview {
-  let bytesPerSec = 0;
-  let active = 0;
-  let queued = 0;
-  let failed = 0;
-  const waiting = new Set<string>();
-  const seconds: number[] = [];
-  for (const pull of pulls.values()) {
-    const status = statusOf(pull);
-    if (isActive(status)) {
-      if (status === 'queued') queued++;
-      else active++;
-      bytesPerSec += pull.bytesPerSec;
-    } else if (status === 'failed') failed++;
-    else if (status === 'completed' && pull.completedAt !== undefined) {
-      seconds.push((pull.completedAt - pull.startedAt) / 1000);
+/**
+ * Adds up. Which pods wait changes seldom and is costly to count, so the selector remembers it
+ * and looks only at pulls whose pods are other than before.
+ */
+export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => Overview {
+  const waiting = new Waiting();
+  return (pulls) => {
+    let bytesPerSec = 0;
+    let active = 0;
+    let queued = 0;
+    let failed = 0;
+    const seconds: number[] = [];
+    // The map's own keys: their hashes are known, those of freshly decoded ids are not.
+    for (const [id, pull] of pulls) {
+      const status = statusOf(pull);
+      if (isActive(status)) {
+        if (status === 'queued') queued++;
+        else active++;
+        bytesPerSec += pull.bytesPerSec;
+      } else if (status === 'failed') failed++;
+      else if (status === 'completed' && pull.completedAt !== undefined) {
+        seconds.push((pull.completedAt - pull.startedAt) / 1000);
+      }
+      waiting.set(id, status === 'completed' ? NO_PODS : pull.pods);
     }
-    if (status === 'completed') continue;
-    for (const pod of pull.pods) waiting.add(`${pod.namespace}/${pod.podName}`);
-  }
-  seconds.sort((a, b) => a - b);
-  return {
-    bytesPerSec,
-    active,
-    queued,
-    waitingPods: waiting.size,
-    failed,
-    medianSeconds: quantile(seconds, 0.5),
-    p95Seconds: quantile(seconds, 0.95),
+    waiting.keepOnly(pulls);
+    seconds.sort((a, b) => a - b);
+    return {
+      bytesPerSec,
+      active,
+      queued,
+      waitingPods: waiting.count,
+      failed,
+      medianSeconds: quantile(seconds, 0.5),
+      p95Seconds: quantile(seconds, 0.95),
+    };
   };
+}
+
+const NO_PODS: readonly PodRef[] = [];
+
+/** Counts distinct pods over the pulls that they wait for. */
+class Waiting {
+  private readonly byPull = new Map<string, readonly PodRef[]>();
+  private readonly uses = new Map<string, number>();
+
+  get count(): number {
+    return this.uses.size;
+  }
+
+  set(id: string, pods: readonly PodRef[]) {
+    const before = this.byPull.get(id) ?? NO_PODS;
+    if (samePods(before, pods)) return;
+    this.add(before, -1);
+    this.add(pods, 1);
+    this.byPull.set(id, pods);
+  }
+
+  keepOnly(pulls: ReadonlyMap<string, unknown>) {
+    if (this.byPull.size <= pulls.size) return;
+    for (const [id, pods] of this.byPull) {
+      if (pulls.has(id)) continue;
+      this.add(pods, -1);
+      this.byPull.delete(id);
+    }
+  }
+
+  private add(pods: readonly PodRef[], by: 1 | -1) {
+    for (const pod of pods) {
+      const key = `${pod.namespace}/${pod.podName}`;
+      const uses = (this.uses.get(key) ?? 0) + by;
+      if (uses > 0) this.uses.set(key, uses);
+      else this.uses.delete(key);
+    }
+  }
 }
 
 /** Nearest rank; undefined of nothing. */

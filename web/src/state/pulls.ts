@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Pull, PullEvent } from '../stream/wire';
+import type { PodRef, Pull, PullEvent } from '../stream/wire';
 
 /** Finished pulls stay this long; the server does not tell when it forgets one. */
 export const HISTORY_MS = 30 * 60 * 1000;
@@ -85,10 +85,15 @@ function samePull(a: Pull, b: Pull): boolean {
   for (const key of Object.keys(b) as (keyof Pull)[]) {
     if (key !== 'pods' && a[key] !== b[key]) return false;
   }
+  return samePods(a.pods, b.pods);
+}
+
+/** Whether two lists name the same containers. */
+export function samePods(a: readonly PodRef[], b: readonly PodRef[]): boolean {
   return (
-    a.pods.length === b.pods.length &&
-    a.pods.every((pod, index) => {
-      const other = b.pods[index];
+    a.length === b.length &&
+    a.every((pod, index) => {
+      const other = b[index];
       return (
         other?.podName === pod.podName &&
         other.namespace === pod.namespace &&

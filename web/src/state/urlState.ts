@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useCallback, useSyncExternalStore } from 'react';
+import { useCallback, useMemo, useSyncExternalStore } from 'react';
 import { GROUPS, type Group, SORT_COLUMNS, type Sort } from './view';
 
 export const PAGES = ['live', 'images', 'nodes'] as const;
@@ -66,5 +66,7 @@ export function useUrlState(): [UrlState, ChangeUrl] {
     else window.history.replaceState(null, '', address);
     window.dispatchEvent(new Event(CHANGED));
   }, []);
-  return [readUrl(search), change];
+  // The same object while the address is the same: others remember by it.
+  const state = useMemo(() => readUrl(search), [search]);
+  return [state, change];
 }

@@ -14,15 +14,33 @@ const ICONS: Record<Exclude<Status, 'downloading'>, IconName> = {
 };
 
 /** A status as a shape of its own, so that colour is never the only sign. */
-export function StatusIcon({ status }: { status: Status }) {
+export function StatusIcon({ status, percent }: { status: Status; percent: number }) {
   return (
     <span className={`status-icon ${status}`} title={STATUS_WORDS[status]}>
       {status === 'downloading' ? (
-        <span className="spinner" aria-hidden="true" />
+        <Ring percent={percent} />
       ) : (
         <Icon name={ICONS[status]} size={15} />
       )}
       <span className="visually-hidden">{STATUS_WORDS[status]}</span>
     </span>
+  );
+}
+
+/** Fills with the download. It stands still: many turning signs are neither calm nor cheap. */
+function Ring({ percent }: { percent: number }) {
+  return (
+    <svg width="15" height="15" viewBox="0 0 15 15" aria-hidden="true" className="ring">
+      <circle cx="7.5" cy="7.5" r="5.5" className="ring-track" />
+      <circle
+        cx="7.5"
+        cy="7.5"
+        r="5.5"
+        className="ring-arc"
+        pathLength="100"
+        strokeDasharray={`${Math.max(4, Math.floor(percent))} 100`}
+        transform="rotate(-90 7.5 7.5)"
+      />
+    </svg>
   );
 }

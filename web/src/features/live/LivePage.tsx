@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { useSlice } from '../../state/context';
-import { overviewOf } from '../../state/overview';
+import { type Overview, createOverviewSelector } from '../../state/overview';
 import { type Query, compileQuery, formatQuery, isEmpty, parseQuery } from '../../state/query';
 import type { ChangeUrl, UrlState } from '../../state/urlState';
 import { type Group, createViewSelector } from '../../state/view';
+import type { Pull } from '../../stream/wire';
 import { Segmented } from '../../ui/Segmented';
 import { useNow } from '../../ui/useNow';
 import { NoMatch, NothingYet } from './EmptyStates';
@@ -39,7 +40,7 @@ export function LivePage({ url, onUrl }: LivePageProps) {
   // Typing stays fluent: the table follows a moment later if it must.
   const wanted = useDeferredValue(query);
   const matches = useMemo(() => compileQuery(wanted), [wanted]);
-  const overview = useMemo(() => overviewOf(pulls), [pulls]);
+  const overview = useOverview(pulls, now);
   const { sort, group, open } = url;
   const view = useMemo(
     () => select({ pulls, matches, sort, group, collapsed, openId: open, now }),
@@ -90,6 +91,14 @@ export function LivePage({ url, onUrl }: LivePageProps) {
       )}
     </>
   );
+}
+
+/** Adding up very many pulls is worth it once a second, and calmer to read. */
+function useOverview(pulls: ReadonlyMap<string, Pull>, now: number): Overview {
+  const [addUp] = useState(createOverviewSelector);
+  const [held, setHeld] = useState({ pulls, at: now });
+  if (held.pulls !== pulls && (pulls.size < 1000 || held.at !== now)) setHeld({ pulls, at: now });
+  return useMemo(() => addUp(held.pulls), [addUp, held.pulls]);
 }
 
 function toggled(set: ReadonlySet<string>, key: string): ReadonlySet<string> {

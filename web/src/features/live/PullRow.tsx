@@ -42,7 +42,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
   return (
     <>
       <div role="gridcell" className="cell-status">
-        <StatusIcon status={status} />
+        <StatusIcon status={status} percent={pull.percent} />
       </div>
       <div role="gridcell" className="cell-image">
         <ImageName reference={pull.imageRef} />

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { defaultRangeExtractor, useWindowVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import {
+  type KeyboardEvent,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import { formatDuration, formatRate, plural } from '../../lib/format';
 import { isActive, statusOf } from '../../state/status';
 import {
@@ -64,12 +72,17 @@ export function PullTable(props: PullTableProps) {
     return () => observer.disconnect();
   }, []);
 
-  const currentIndex = items.findIndex((item) => item.key === current);
+  const currentIndex = useMemo(
+    () => (current === null ? -1 : items.findIndex((item) => item.key === current)),
+    [items, current],
+  );
+  // The virtualizer measures everything again when this function is another one.
+  const getItemKey = useCallback((index: number) => items[index]?.key ?? index, [items]);
   const virtualizer = useWindowVirtualizer({
     count: items.length,
     estimateSize: (index) => estimate(items[index], rowPx),
-    getItemKey: (index) => items[index]?.key ?? index,
-    overscan: 6,
+    getItemKey,
+    overscan: 4,
     scrollMargin: margin,
     scrollPaddingStart: HEADER_PX,
     // The focused row stays in the page, so that focus is not lost by scrolling.
@@ -94,8 +107,7 @@ export function PullTable(props: PullTableProps) {
   };
 
   useTableKeys((step) => {
-    const at = items.findIndex((item) => item.key === current);
-    move(neighbour(items, at, step));
+    move(neighbour(items, currentIndex, step));
   });
 
   const onRowKey = (event: KeyboardEvent, item: Item) => {
