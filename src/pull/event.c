@@ -85,6 +85,7 @@ static void add_progress(yyjson_mut_doc *doc, yyjson_mut_val *object,
     yyjson_mut_obj_add_sint(doc, object, "totalBytes", status->totals.total_bytes);
     yyjson_mut_obj_add_sint(doc, object, "downloadedBytes", status->totals.downloaded_bytes);
     yyjson_mut_obj_add_sint(doc, object, "cachedBytes", status->totals.cached_bytes);
+    yyjson_mut_obj_add_sint(doc, object, "extractedBytes", status->totals.extracted_bytes);
     yyjson_mut_obj_add_sint(doc, object, "bytesPerSec", (int64_t)status->bytes_per_second);
     pt_json_add_number(doc, object, "percent", status->totals.percent);
     yyjson_mut_obj_add_uint(doc, object, "layerCount", status->pull->layer_count);

@@ -91,6 +91,8 @@ void pt_pull_totals(const struct pt_pull *pull, struct pt_totals *ret_totals)
         totals.downloaded_bytes += layer->downloaded_bytes;
         if (layer->cached)
             totals.cached_bytes += layer->downloaded_bytes;
+        else if (pt_layer_is_extracted(layer))
+            totals.extracted_bytes += layer->total_bytes;
         totals.layers_done += pt_layer_is_downloaded(layer);
         totals.layers_extracted += pt_layer_is_extracted(layer);
     }

@@ -83,7 +83,8 @@ struct pt_totals {
     int64_t total_bytes;
     int64_t downloaded_bytes; // cached ones included
     int64_t cached_bytes;
-    size_t layers_done; // downloaded or cached
+    int64_t extracted_bytes; // of layers that were downloaded, cached ones not included
+    size_t layers_done;      // downloaded or cached
     size_t layers_extracted;
     double
         percent; // of downloaded_bytes, 0 to 100; 100 when completed; 0 while the total is unknown

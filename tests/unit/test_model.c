@@ -51,6 +51,7 @@ static void totals_add_up(void **state)
     assert_int_equal(totals.total_bytes, 2000);
     assert_int_equal(totals.downloaded_bytes, 1000);
     assert_int_equal(totals.cached_bytes, 100);
+    assert_int_equal(totals.extracted_bytes, 200);
     assert_int_equal(totals.layers_done, 3);
     assert_int_equal(totals.layers_extracted, 2);
     check_real("percent", totals.percent, 50);
