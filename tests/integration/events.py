@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -36,7 +38,7 @@ class EventLog:
         self._events: list[Event] = []
         self._last_id = ""
         self._closing = False
-        self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self.connections = 0
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -44,9 +46,9 @@ class EventLog:
 
     def close(self) -> None:
         self._closing = True
-        connection = self._connection
-        if connection is not None and connection.sock is not None:
-            connection.sock.close()
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 
     def all(self) -> list[Event]:
@@ -93,15 +95,18 @@ class EventLog:
 
     def _run(self) -> None:
         while not self._closing:
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
             try:
-                self._read_one_connection()
-            except (OSError, http.client.HTTPException, ValueError, AttributeError):
-                pass  # the server is away, or close() took the socket
+                connection.connect()
+                self._socket = connection.sock
+                self._read(connection)
+            except (OSError, http.client.HTTPException):
+                pass  # the server is away, or close() ended it
+            finally:
+                connection.close()
             time.sleep(0.05)
 
-    def _read_one_connection(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-        self._connection = connection
+    def _read(self, connection: http.client.HTTPConnection) -> None:
         headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
         connection.request("GET", self._path, headers=headers)
         stream = connection.getresponse()

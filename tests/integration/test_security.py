@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import warnings
 from pathlib import Path
 
 from lab.processes import Process
@@ -19,7 +20,7 @@ TOKEN = "a-token-of-the-test"
 REPORT = b'{"nodeName":"other","timestamp":"2026-01-01T00:00:00Z","pulls":[]}'
 
 
-def warnings(process: Process) -> list[str]:
+def complaints(process: Process) -> list[str]:
     return re.findall(r'^.*"level":\s*"(?:warn|warning|error)".*$', process.stdout_text(), re.M)
 
 
@@ -32,7 +33,7 @@ class Tokens(LabCase):
     def test_a_wrong_token_is_refused_and_said(self) -> None:
         server = self.start_server(PULLTRACE_AGENT_TOKEN=TOKEN)
         agent = self.start_agent(server.url, PULLTRACE_AGENT_TOKEN="wrong")
-        wait_for("the agent says so", lambda: "401" in " ".join(warnings(agent.process)), 15)
+        wait_for("the agent says so", lambda: "401" in " ".join(complaints(agent.process)), 15)
         self.assertEqual(get(server.port, "/api/v1/nodes").json()["nodes"], [])
 
     def test_reports_without_the_token_are_401(self) -> None:
@@ -75,14 +76,15 @@ class Tls(LabCase):
             f"https://127.0.0.1:{server.port}", PULLTRACE_CA_FILE=str(other.authority)
         )
         wait_for(
-            "the agent says so", lambda: "certificate" in " ".join(warnings(agent.process)), 15
+            "the agent says so", lambda: "certificate" in " ".join(complaints(agent.process)), 15
         )
         self.assertEqual(self.metric(server, "pulltrace_agent_reports_total"), 0)
 
     def test_old_tls_is_refused(self) -> None:
         server = self.start_tls_server(self.certificates)
         context = ssl.create_default_context(cafile=str(self.certificates.authority))
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("ALL:@SECLEVEL=0")
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as plain:
             with self.assertRaises((ssl.SSLError, ConnectionError)):
