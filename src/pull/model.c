@@ -4,9 +4,10 @@
 #include <string.h>
 
 static const char *const pull_phase_names[] = {
-    [PT_PULL_RESOLVING] = "resolving",   [PT_PULL_DOWNLOADING] = "downloading",
-    [PT_PULL_EXTRACTING] = "extracting", [PT_PULL_COMPLETED] = "completed",
-    [PT_PULL_FAILED] = "failed",
+    [PT_PULL_QUEUED] = "queued",           [PT_PULL_RESOLVING] = "resolving",
+    [PT_PULL_DOWNLOADING] = "downloading", [PT_PULL_EXTRACTING] = "extracting",
+    [PT_PULL_COMPLETED] = "completed",     [PT_PULL_FAILED] = "failed",
+    [PT_PULL_CANCELLED] = "cancelled",
 };
 
 static const char *const layer_phase_names[] = {

@@ -12,11 +12,13 @@
 
 enum pt_pull_phase {
     PT_PULL_UNKNOWN, // an agent that sends no phase
+    PT_PULL_QUEUED,  // a pod waits for it, it has not begun
     PT_PULL_RESOLVING,
     PT_PULL_DOWNLOADING,
     PT_PULL_EXTRACTING,
     PT_PULL_COMPLETED,
     PT_PULL_FAILED,
+    PT_PULL_CANCELLED, // nothing waits any more for what had not begun
 };
 
 enum pt_layer_phase {
@@ -63,7 +65,7 @@ struct pt_pull {
 
 static inline bool pt_pull_phase_is_final(enum pt_pull_phase phase)
 {
-    return phase == PT_PULL_COMPLETED || phase == PT_PULL_FAILED;
+    return phase == PT_PULL_COMPLETED || phase == PT_PULL_FAILED || phase == PT_PULL_CANCELLED;
 }
 
 // The bytes of a layer are on the node, extracted or not.

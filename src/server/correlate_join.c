@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate_node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// The kubelet's times are whole seconds, and its clock is the node's as the agent's is.
+#define SLACK_NS PT_NS_PER_S
+// A pull that begins later than this after every Pulling event has come out of the kubelet's queue.
+#define QUEUE_GAP_NS (3 * PT_NS_PER_S)
+// Pods may come later than the pull that is theirs: so long the choice is open.
+#define SETTLE_NS (5 * PT_NS_PER_S)
+
+bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now)
+{
+    return container->ended_at == 0 ||
+           (container->end != PT_POD_DELETED && now - container->ended_at < PT_LINGER_NS);
+}
+
+bool pt_correlate_is_outstanding(const struct correlate_container *container)
+{
+    return container->ended_at == 0 && container->pulling_at > container->pulled_at &&
+           container->pulling_at > container->failed_at;
+}
+
+// --- which image ---
+
+// What speaks for an image as that of a pull.
+struct evidence {
+    struct correlate_image *image;
+    int64_t nearest_pulling; // last Pulling event before the pull, 0: none
+    int64_t oldest_pulling;
+    int64_t since; // first that waits
+    bool is_taken; // by another pull that runs
+    bool by_digest;
+};
+
+static bool equal(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+static bool digest_matches(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    return equal(image->digest, pull->root_digest) || equal(image->digest, pull->manifest_digest);
+}
+
+static bool matches(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    if (pull->is_nameless)
+        return true;
+    if (pull->exact_ref && equal(image->key + 1, pull->exact_ref))
+        return true;
+    if (!equal(image->repository, pull->repository))
+        return false;
+    if (*image->digest)
+        return !pull->root_digest || digest_matches(image, pull);
+    // An exact name with another tag rules this one out; a name by digest says nothing of tags.
+    return !pull->exact_ref || strchr(pull->exact_ref, '@');
+}
+
+// It waits, and had not got its image before the pull began.
+static bool may_wait_for(const struct correlate_container *container,
+                         const struct correlate_pull *pull, int64_t now)
+{
+    bool had_it = container->pulled_at && container->pulled_at + SLACK_NS < pull->started_at;
+    return pt_correlate_is_waiting(container, now) &&
+           (!had_it || pt_correlate_is_outstanding(container));
+}
+
+// Gathers what the containers of an image say; false if none of them waits.
+static bool gather(struct correlate_node *node, struct correlate_image *image,
+                   const struct correlate_pull *pull, struct evidence *ret_evidence)
+{
+    struct evidence found = {.image = image};
+    int64_t now = pt_clock_wall_ns(node->correlate->clock);
+    bool is_waited_for = false;
+    const struct correlate_pod *pod;
+    TAILQ_FOREACH(pod, &node->pods, link)
+    {
+        for (size_t i = 0; i < pod->count; i++) {
+            const struct correlate_container *container = &pod->containers[i];
+            if (container->image != image || !may_wait_for(container, pull, now))
+                continue;
+            is_waited_for = true;
+            if (!found.since || container->since < found.since)
+                found.since = container->since;
+            int64_t at = container->pulling_at;
+            if (!pt_correlate_is_outstanding(container) || at > pull->started_at)
+                continue;
+            if (at > found.nearest_pulling)
+                found.nearest_pulling = at;
+            if (!found.oldest_pulling || at < found.oldest_pulling)
+                found.oldest_pulling = at;
+        }
+    }
+    const struct correlate_pull *other;
+    TAILQ_FOREACH(other, &node->pulls, link)
+    {
+        if (other != pull && other->image == image && !other->final_at)
+            found.is_taken = true;
+    }
+    found.by_digest = *image->digest && digest_matches(image, pull);
+    *ret_evidence = found;
+    return is_waited_for;
+}
+
+// a speaks stronger than b. Untaken first; then what the kubelet asked for before the pull began:
+// the nearest, but behind its queue the oldest; then what has waited longest.
+static bool is_stronger(const struct evidence *a, const struct evidence *b, bool was_queued)
+{
+    if (a->by_digest != b->by_digest)
+        return a->by_digest;
+    if (a->is_taken != b->is_taken)
+        return b->is_taken;
+    if (!a->nearest_pulling != !b->nearest_pulling)
+        return a->nearest_pulling != 0;
+    if (a->nearest_pulling && was_queued)
+        return a->oldest_pulling < b->oldest_pulling;
+    if (a->nearest_pulling)
+        return a->nearest_pulling > b->nearest_pulling;
+    return a->since < b->since;
+}
+
+struct correlate_image *pt_correlate_choose(struct correlate_node *node,
+                                            const struct correlate_pull *pull, bool *ret_certain)
+{
+    struct evidence best = {0}, candidate;
+    size_t count = 0;
+    int64_t newest_pulling = 0;
+    struct correlate_image *image;
+    TAILQ_FOREACH(image, &node->images, link)
+    {
+        if (!matches(image, pull) || !gather(node, image, pull, &candidate))
+            continue;
+        if (!candidate.is_taken && candidate.nearest_pulling > newest_pulling)
+            newest_pulling = candidate.nearest_pulling;
+        count++;
+    }
+    bool was_queued = pull->started_at - newest_pulling > QUEUE_GAP_NS;
+    TAILQ_FOREACH(image, &node->images, link)
+    {
+        if (!matches(image, pull) || !gather(node, image, pull, &candidate))
+            continue;
+        if (!best.image || is_stronger(&candidate, &best, was_queued))
+            best = candidate;
+    }
+    bool is_named = best.image && equal(best.image->key + 1, pull->exact_ref);
+    *ret_certain = is_named || best.by_digest || (count == 1 && !pull->is_nameless);
+    // Content without a name could be anything, if anything else is waited for.
+    return pull->is_nameless && count != 1 ? NULL : best.image;
+}
+
+static void choose_image(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+{
+    bool certain;
+    struct correlate_image *image = pt_correlate_choose(node, pull, &certain);
+    if (pull->final_at && pull->image && !pull->exact_ref)
+        return;
+    // Once settled it keeps its image, whatever comes to wait later, unless something decides.
+    bool keeps = pull->image && matches(pull->image, pull) && now - pull->joined_at >= SETTLE_NS;
+    if (!image || (keeps && image != pull->image && !pull->exact_ref)) {
+        if (pull->image && !matches(pull->image, pull))
+            pt_correlate_use_image(pull, NULL);
+        return;
+    }
+    if (!pull->image)
+        pull->joined_at = now;
+    pt_correlate_use_image(pull, image);
+    pull->is_certain = certain;
+}
+
+// --- who waits for it ---
+
+struct waiting_list {
+    struct pt_waiting_container *containers;
+    size_t count;
+    size_t capacity;
+};
+
+static bool add_waiting(struct waiting_list *list, const char *name_space, const char *pod,
+                        const char *container, const char *image)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct pt_waiting_container *there = &list->containers[i];
+        if (equal(there->namespace, name_space) && equal(there->pod, pod) &&
+            equal(there->container, container))
+            return true;
+    }
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 8;
+        void *longer = realloc(list->containers, capacity * sizeof(*list->containers));
+        if (!longer)
+            return false;
+        list->containers = longer;
+        list->capacity = capacity;
+    }
+    list->containers[list->count++] = (struct pt_waiting_container){
+        .namespace = name_space, .pod = pod, .container = container, .image = image};
+    return true;
+}
+
+// A finished pull keeps those that have been shown.
+static void add_shown(struct waiting_list *list, const struct pt_buffer *shown)
+{
+    const char *text[4];
+    size_t at = 0;
+    while (at < shown->length) {
+        for (int i = 0; i < 4; i++) {
+            text[i] = shown->data + at;
+            at += strlen(text[i]) + 1;
+        }
+        add_waiting(list, text[0], text[1], text[2], text[3]);
+    }
+}
+
+static void remember_shown(struct pt_buffer *shown, const struct waiting_list *list)
+{
+    struct pt_buffer copy;
+    pt_buffer_init(&copy, shown->max_length);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct pt_waiting_container *waiting = &list->containers[i];
+        const char *texts[] = {waiting->namespace, waiting->pod, waiting->container,
+                               waiting->image};
+        for (int t = 0; t < 4; t++)
+            (void)pt_buffer_append(&copy, texts[t], strlen(texts[t]) + 1);
+    }
+    if (copy.failure) {
+        pt_buffer_finish(&copy);
+        return; // it stays as it was
+    }
+    pt_buffer_finish(shown);
+    *shown = copy;
+}
+
+static bool belongs(const struct correlate_pull *pull, const struct correlate_container *container,
+                    int64_t now)
+{
+    if (container->image != pull->image)
+        return false;
+    // One that came to wait after the pull's end waits for another one.
+    if (pull->final_at && container->since > pull->completed_at + SLACK_NS)
+        return false;
+    return may_wait_for(container, pull, now);
+}
+
+static double queued_seconds(const struct correlate_pull *pull, int64_t first_pulling,
+                             int64_t told_ns)
+{
+    if (told_ns >= 0)
+        return (double)told_ns / (double)PT_NS_PER_S;
+    if (!first_pulling)
+        return -1;
+    int64_t ns = pull->started_at - first_pulling;
+    return ns > 0 ? (double)ns / (double)PT_NS_PER_S : 0;
+}
+
+static void tell_join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+{
+    struct waiting_list list = {0};
+    int64_t first_pulling = 0, told_ns = -1;
+    struct correlate_pod *pod;
+    if (pull->final_at)
+        add_shown(&list, &pull->shown);
+    TAILQ_FOREACH(pod, &node->pods, link)
+    {
+        for (size_t i = 0; i < pod->count; i++) {
+            const struct correlate_container *container = &pod->containers[i];
+            if (!belongs(pull, container, now))
+                continue;
+            add_waiting(&list, pod->name_space, pod->name, container->name, container->image_text);
+            if (container->pulling_at && (!first_pulling || container->pulling_at < first_pulling))
+                first_pulling = container->pulling_at;
+            if (container->queued_ns > told_ns)
+                told_ns = container->queued_ns;
+        }
+    }
+    struct pt_join join = {.waiting = list.containers,
+                           .waiting_count = list.count,
+                           .queued_seconds = queued_seconds(pull, first_pulling, told_ns)};
+    if (pull->image) {
+        join.image_ref = pull->exact_ref ? NULL : pull->image->key + 1;
+        join.image_ref_exact = pull->is_certain;
+        pt_correlate_fill_failure(pull->image, &join);
+        if (!pt_correlate_is_of_attempt(pull->image, pull->started_at)) {
+            join.error = NULL;
+            join.error_class = NULL;
+        }
+        if (pull->has_failed && pull->final_at)
+            join.next_attempt_at = pt_correlate_next_attempt(pull->image);
+    }
+    uint64_t hash = pt_correlate_hash(&join);
+    if (hash != pull->hash) {
+        pull->hash = hash;
+        node->correlate->output.on_join(node->correlate->output.context, node->name, pull->key,
+                                        &join);
+        remember_shown(&pull->shown, &list);
+    }
+    free(list.containers);
+}
+
+// A finished pull is let go when no more pods are to be expected; a failed one stays as long as
+// its image is waited for, since the next attempt goes on in its row.
+static bool is_over(const struct correlate_pull *pull, int64_t now)
+{
+    if (!pull->final_at || now - pull->final_at < PT_LATE_PODS_NS)
+        return false;
+    return !pull->has_failed || !pull->image || pull->image->users <= 1;
+}
+
+void pt_correlate_join_pulls(struct correlate_node *node, int64_t now)
+{
+    struct correlate_pull *pull, *next;
+    for (pull = TAILQ_FIRST(&node->pulls); pull; pull = next) {
+        next = TAILQ_NEXT(pull, link);
+        if (is_over(pull, now)) {
+            pt_correlate_free_pull(node, pull);
+            continue;
+        }
+        choose_image(node, pull, now);
+        tell_join(node, pull, now);
+    }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate_node.h"
+
+#include "base/limits.h"
+#include "pull/image_ref.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool pt_correlate_replace_text(char **slot, const char *text)
+{
+    if (*slot && text && strcmp(*slot, text) == 0)
+        return true;
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy)
+        return false;
+    free(*slot);
+    *slot = copy;
+    return true;
+}
+
+struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, const char *name)
+{
+    struct correlate_node *node = pt_map_get(&correlate->nodes, name);
+    if (node)
+        return node;
+    node = calloc(1, sizeof(*node));
+    if (!node)
+        return NULL;
+    node->correlate = correlate;
+    node->name = strdup(name);
+    TAILQ_INIT(&node->images);
+    TAILQ_INIT(&node->pods);
+    TAILQ_INIT(&node->pulls);
+    if (!node->name || pt_map_put(&correlate->nodes, node->name, node) < 0) {
+        free(node->name);
+        free(node);
+        return NULL;
+    }
+    return node;
+}
+
+void pt_correlate_mark(struct correlate_node *node)
+{
+    if (node->is_dirty)
+        return;
+    node->is_dirty = true;
+    TAILQ_INSERT_TAIL(&node->correlate->dirty, node, dirty_link);
+}
+
+// --- images ---
+
+int pt_correlate_repository(const char *reference, char repository[static PT_IMAGE_REF_SIZE])
+{
+    struct pt_image_ref ref;
+    int r = pt_image_ref_parse(reference, &ref);
+    if (r < 0)
+        return r;
+    char *host = ref.host;
+    if (*host == '[') {
+        host++;
+        host[strcspn(host, "]")] = '\0';
+    } else {
+        host[strcspn(host, ":")] = '\0';
+    }
+    snprintf(repository, PT_IMAGE_REF_SIZE, "%s/%s", host, ref.path);
+    return 0;
+}
+
+static void free_image(struct correlate_image *image)
+{
+    free(image->key);
+    free(image->repository);
+    free(image->tag);
+    free(image->digest);
+    free(image->error);
+    free(image);
+}
+
+// The image of that text; a malformed reference stays as it came and matches only itself.
+static struct correlate_image *get_image(struct correlate_node *node, const char *text)
+{
+    struct pt_image_ref ref = {0};
+    char key[PT_IMAGE_REF_SIZE + PT_LIMIT_REFERENCE_BYTES], repository[PT_IMAGE_REF_SIZE] = "";
+    if (pt_image_ref_parse(text, &ref) == 0 && pt_correlate_repository(text, repository) == 0) {
+        key[0] = 'k';
+        pt_image_ref_format(&ref, key + 1);
+    } else {
+        snprintf(key, PT_LIMIT_REFERENCE_BYTES + 2, "k%s", text);
+    }
+    struct correlate_image *image;
+    TAILQ_FOREACH(image, &node->images, link)
+    {
+        if (strcmp(image->key, key) == 0)
+            return image;
+    }
+    image = calloc(1, sizeof(*image));
+    if (!image)
+        return NULL;
+    image->node = node;
+    image->key = strdup(key);
+    image->repository = *repository ? strdup(repository) : NULL;
+    image->tag = strdup(ref.tag);
+    image->digest = strdup(ref.digest);
+    if (!image->key || (*repository && !image->repository) || !image->tag || !image->digest) {
+        free_image(image);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&node->images, image, link);
+    return image;
+}
+
+// --- containers and pods ---
+
+struct correlate_container *pt_correlate_find_container(struct correlate_pod *pod, const char *name,
+                                                        enum pt_kube_container_kind kind)
+{
+    for (size_t i = 0; i < pod->count; i++) {
+        if (pod->containers[i].kind == kind && strcmp(pod->containers[i].name, name) == 0)
+            return &pod->containers[i];
+    }
+    return NULL;
+}
+
+int64_t pt_correlate_container_failures(const struct correlate_container *container)
+{
+    int64_t events = 0;
+    for (unsigned i = 0; i < container->failure_event_count; i++)
+        events += container->failure_events[i].count;
+    return events > container->status_failures ? events : container->status_failures;
+}
+
+void pt_correlate_note_failure(struct correlate_container *container, enum pt_kubelet_word word,
+                               const char *error, int64_t at)
+{
+    struct correlate_image *image = container->image;
+    container->has_failed = true;
+    if (word == PT_KUBELET_BACK_OFF && image->failed_at)
+        return; // an attempt that is known
+    image->never_retried = word == PT_KUBELET_NEVER_PULL || word == PT_KUBELET_INVALID_NAME;
+    if (pt_correlate_container_failures(container) == 0)
+        container->status_failures = 1;
+    if (at > image->failed_at)
+        image->failed_at = at;
+    if (error)
+        (void)pt_correlate_replace_text(&image->error, error);
+}
+
+static void finish_container(struct correlate_pod *pod, struct correlate_container *container)
+{
+    container->image->gone_failures += pt_correlate_container_failures(container);
+    container->image->users--;
+    pod->node->correlate->waiting_containers--;
+    free(container->name);
+    free(container->image_text);
+}
+
+struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod, const char *name,
+                                                       enum pt_kube_container_kind kind,
+                                                       const char *image)
+{
+    if (pod->count >= PT_LIMIT_CONTAINERS_PER_POD)
+        return NULL;
+    struct correlate_container *longer =
+        realloc(pod->containers, (pod->count + 1) * sizeof(*longer));
+    if (!longer)
+        return NULL;
+    pod->containers = longer;
+    struct correlate_container *container = &longer[pod->count];
+    *container = (struct correlate_container){.kind = kind, .queued_ns = -1};
+    container->name = strdup(name);
+    container->image_text = strdup(image);
+    container->image = get_image(pod->node, image);
+    if (!container->name || !container->image_text || !container->image) {
+        free(container->name);
+        free(container->image_text);
+        return NULL;
+    }
+    container->image->users++;
+    pod->count++;
+    pod->node->correlate->waiting_containers++;
+    return container;
+}
+
+struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
+                                           const char *name_space, const char *name)
+{
+    struct correlate_pod *pod = calloc(1, sizeof(*pod));
+    if (!pod)
+        return NULL;
+    pod->node = node;
+    pod->uid = strdup(uid);
+    pod->name_space = strdup(name_space);
+    pod->name = strdup(name);
+    if (!pod->uid || !pod->name_space || !pod->name ||
+        pt_map_put(&node->correlate->pods, pod->uid, pod) < 0) {
+        free(pod->uid);
+        free(pod->name_space);
+        free(pod->name);
+        free(pod);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&node->pods, pod, link);
+    node->event_pods++;
+    return pod;
+}
+
+void pt_correlate_free_pod(struct correlate_pod *pod)
+{
+    struct correlate_node *node = pod->node;
+    for (size_t i = 0; i < pod->count; i++)
+        finish_container(pod, &pod->containers[i]);
+    pt_map_remove(&node->correlate->pods, pod->uid);
+    TAILQ_REMOVE(&node->pods, pod, link);
+    node->event_pods -= !pod->is_cached;
+    free(pod->containers);
+    free(pod->uid);
+    free(pod->name_space);
+    free(pod->name);
+    free(pod);
+}
+
+// --- pulls ---
+
+void pt_correlate_use_image(struct correlate_pull *pull, struct correlate_image *image)
+{
+    if (image)
+        image->users++;
+    if (pull->image)
+        pull->image->users--;
+    pull->image = image;
+}
+
+void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull)
+{
+    pt_correlate_use_image(pull, NULL);
+    TAILQ_REMOVE(&node->pulls, pull, link);
+    pt_buffer_finish(&pull->shown);
+    free(pull->key);
+    free(pull->repository);
+    free(pull->root_digest);
+    free(pull->manifest_digest);
+    free(pull->exact_ref);
+    free(pull);
+}
+
+// --- letting go ---
+
+void pt_correlate_drop_unused(struct correlate_node *node)
+{
+    struct correlate_image *image, *next;
+    for (image = TAILQ_FIRST(&node->images); image; image = next) {
+        next = TAILQ_NEXT(image, link);
+        if (image->users > 0 || image->row_phase != PT_PULL_UNKNOWN)
+            continue;
+        TAILQ_REMOVE(&node->images, image, link);
+        free_image(image);
+    }
+    if (TAILQ_EMPTY(&node->images) && TAILQ_EMPTY(&node->pods) && TAILQ_EMPTY(&node->pulls))
+        pt_correlate_free_node(node);
+}
+
+void pt_correlate_free_node(struct correlate_node *node)
+{
+    struct pt_correlate *correlate = node->correlate;
+    while (!TAILQ_EMPTY(&node->pods))
+        pt_correlate_free_pod(TAILQ_FIRST(&node->pods));
+    while (!TAILQ_EMPTY(&node->pulls))
+        pt_correlate_free_pull(node, TAILQ_FIRST(&node->pulls));
+    struct correlate_image *image;
+    while ((image = TAILQ_FIRST(&node->images))) {
+        TAILQ_REMOVE(&node->images, image, link);
+        free_image(image);
+    }
+    if (node->is_dirty)
+        TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
+    pt_map_remove(&correlate->nodes, node->name);
+    free(node->name);
+    free(node);
+}
