@@ -91,7 +91,7 @@ class Containerd:
                 ),
             )
         )
-        self._pulls_started = 0
+        self._calls = 0
         self._environment = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "TMPDIR": str(folder),
@@ -139,11 +139,15 @@ class Containerd:
             raise PullFailed(done.stderr.strip())
         return done.stdout
 
+    def next_call_name(self, client: str) -> str:
+        """A name for the next client process, whose logs are in `folder`."""
+        self._calls += 1
+        return f"{client}-{self._calls}"
+
     def start_pull(self, reference: str, *options: str) -> Process:
         """Starts `ctr images pull`; exit status 0 means pulled and unpacked."""
-        self._pulls_started += 1
         return Process(
-            f"pull-{self._pulls_started}",
+            self.next_call_name("ctr"),
             self._ctr_command(
                 "images", "pull", "--hosts-dir", str(self.hosts), *options, reference
             ),

@@ -25,7 +25,6 @@ class CriClient:
 
     def __init__(self, containerd: Containerd) -> None:
         self._containerd = containerd
-        self._calls = 0
 
     def start_pull(self, reference: str) -> CriCall:
         return self._start("PullImage", reference)
@@ -37,8 +36,7 @@ class CriClient:
         self._start("RemoveImage", reference).finish(30)
 
     def _start(self, method: str, reference: str) -> CriCall:
-        self._calls += 1
-        name = f"cri-{self._calls}"
+        name = self._containerd.next_call_name("cri")
         folder = self._containerd.folder
         message = _field(1, _field(1, reference.encode()))  # request { image { image } }
         body = folder / f"{name}.request"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 from lab.containerd import PullFailed
 from lab.images import Image
 from lab.laboratory import HOST
@@ -100,6 +102,8 @@ class FailureStories(LabCase):
         pull = self.client.start(self.lab.reference(image))
         wait_for("bytes arrive", lambda: self._ingested_bytes(image) > MB, 20)
         pull.process.kill()
+        killed = time.monotonic()
+        wait_for("that was 12 s ago", lambda: time.monotonic() - killed > 12, 15)
 
         server, _, log = self.start_all()
         marker = self.push("left/marker", 2_500_000)

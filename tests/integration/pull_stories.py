@@ -21,8 +21,8 @@ class PullStories(LabCase):
 
     def test_two_images_at_once_are_two_rows(self) -> None:
         images = [
-            self.push("shop/frontend", 2_600_000, 400_000, 1_200_000),
-            self.push("payments/ledger", 3_100_000, 90_000),
+            self.push("shop/frontend", 6_200_000, 400_000, 1_200_000),
+            self.push("payments/ledger", 7_100_000, 90_000),
         ]
         server, _, log = self.start_all()
 
