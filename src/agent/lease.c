@@ -10,8 +10,6 @@
 
 #define SOURCE_LABEL "containerd.io/distribution.source."
 #define CHILD_LABEL "containerd.io/gc.ref.content."
-// A blob without labels may still be a manifest that has not got them yet. Larger ones are layers.
-#define MAX_UNLABELLED_BYTES (1024 * 1024)
 #define FNV_OFFSET UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)
 
@@ -30,8 +28,9 @@ struct pt_lease *pt_lease_create(const char *namespace, const char *id, int64_t 
     return lease;
 }
 
-static void free_layers(struct pt_seen_lease *seen)
+void pt_lease_clear_layers(struct pt_lease *lease)
 {
+    struct pt_seen_lease *seen = &lease->seen;
     for (size_t i = 0; i < seen->layer_count; i++) {
         free(seen->layers[i].digest);
         free(seen->layers[i].media_type);
@@ -53,7 +52,7 @@ void pt_lease_destroy(struct pt_lease *lease)
     if (!lease)
         return;
     struct pt_seen_lease *seen = &lease->seen;
-    free_layers(seen);
+    pt_lease_clear_layers(lease);
     free(seen->layers);
     free(seen->namespace);
     free(seen->id);
@@ -81,8 +80,8 @@ static void *grow(void *items, size_t count, size_t *capacity, size_t item_size)
     return larger;
 }
 
-static struct pt_seen_layer *add_layer(struct pt_lease *lease, const char *digest,
-                                       const char *media_type, int64_t size)
+struct pt_seen_layer *pt_lease_add_layer(struct pt_lease *lease, const char *digest,
+                                         const char *media_type, int64_t size)
 {
     struct pt_seen_lease *seen = &lease->seen;
     if (seen->layer_count >= PT_LIMIT_LAYERS_PER_PULL)
@@ -93,7 +92,7 @@ static struct pt_seen_layer *add_layer(struct pt_lease *lease, const char *diges
         return NULL;
     seen->layers = layers;
     struct pt_seen_layer *layer = &layers[seen->layer_count];
-    *layer = (struct pt_seen_layer){.digest = strdup(digest), .size = size};
+    *layer = (struct pt_seen_layer){.digest = strdup(digest), .size = size, .wants_info = true};
     if (!layer->digest)
         return NULL;
     layer->media_type = media_type ? strdup(media_type) : NULL;
@@ -101,7 +100,7 @@ static struct pt_seen_layer *add_layer(struct pt_lease *lease, const char *diges
     return layer;
 }
 
-static struct pt_blob *find_blob(const struct pt_lease *lease, const char *digest)
+struct pt_blob *pt_lease_find_blob(const struct pt_lease *lease, const char *digest)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
         if (strcmp(lease->blobs[i].digest, digest) == 0)
@@ -110,7 +109,7 @@ static struct pt_blob *find_blob(const struct pt_lease *lease, const char *diges
     return NULL;
 }
 
-static void add_blob(struct pt_lease *lease, const char *digest)
+void pt_lease_add_blob(struct pt_lease *lease, const char *digest)
 {
     if (lease->blob_count >= PT_LIMIT_LAYERS_PER_PULL || !pt_is_digest(digest))
         return;
@@ -143,12 +142,14 @@ struct pt_seen_layer *pt_lease_find_chain(const struct pt_lease *lease, const ch
     return NULL;
 }
 
-struct pt_seen_layer *pt_lease_next_to_extract(const struct pt_lease *lease)
+struct pt_seen_layer *pt_lease_next_to_extract(const struct pt_lease *lease, size_t from)
 {
-    for (size_t i = 0; i < lease->seen.layer_count; i++) {
-        struct pt_seen_layer *layer = &lease->seen.layers[i];
-        if (layer->chain_id && layer->extracted_at == 0)
-            return layer;
+    const struct pt_seen_lease *seen = &lease->seen;
+    for (size_t i = from; i < seen->layer_count; i++) {
+        if (seen->layers[i].image != seen->layers[from].image || !seen->layers[i].chain_id)
+            return NULL;
+        if (seen->layers[i].extracted_at == 0)
+            return &seen->layers[i];
     }
     return NULL;
 }
@@ -184,9 +185,9 @@ static void take_own_ingest(struct pt_lease *lease, const char *ref)
         set_text(&seen->root_digest, digest);
     struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
     if (!layer && !seen->layers_known && strncmp(ref, "layer-", 6) == 0)
-        layer = add_layer(lease, digest, NULL, -1); // no manifest to read: schema 1
+        layer = pt_lease_add_layer(lease, digest, NULL, -1); // no manifest to read: schema 1
     if (layer)
-        layer->owns_ingest = true;
+        layer->owns_ingest = layer->in_lease = true;
 }
 
 // Keys of snapshots under extraction are `extract-<number>-<random> <chain ID>`.
@@ -204,17 +205,21 @@ static void take_snapshot(struct pt_lease *lease, const char *snapshotter, const
 static void take_content(struct pt_lease *lease, const char *digest)
 {
     struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
-    if (layer && layer->blob_at == 0)
-        layer->wants_info = true;
-    else if (!layer && !find_blob(lease, digest))
-        add_blob(lease, digest);
+    if (layer) {
+        layer->in_lease = true;
+        layer->wants_info = layer->blob_at == 0;
+    } else if (!pt_lease_find_blob(lease, digest)) {
+        pt_lease_add_blob(lease, digest);
+    }
 }
 
 void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesResponse *resources)
 {
     lease->seen.fingerprint = FNV_OFFSET;
-    for (size_t i = 0; i < lease->seen.layer_count; i++)
+    for (size_t i = 0; i < lease->seen.layer_count; i++) {
         lease->seen.layers[i].owns_ingest = false;
+        lease->seen.layers[i].in_lease = false;
+    }
     for (size_t i = 0; i < resources->n_resources; i++) {
         const Ctrd__Resource *resource = resources->resources[i];
         mix(&lease->seen.fingerprint, resource->type);
@@ -251,7 +256,19 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
     }
 }
 
-// --- documents ---
+void pt_lease_drop_layer_blobs(struct pt_lease *lease)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        if (pt_lease_find_layer(lease, lease->blobs[i].digest))
+            finish_blob(&lease->blobs[i]);
+        else
+            lease->blobs[kept++] = lease->blobs[i];
+    }
+    lease->blob_count = kept;
+}
+
+// --- blobs ---
 
 // The label's value is a list, sorted by containerd, when other repositories hold the blob as well;
 // which one this pull asked is then not told, so none is.
@@ -279,131 +296,4 @@ void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info)
             take_source(blob, label->key + strlen(SOURCE_LABEL), label->value);
         }
     }
-}
-
-static bool is_config(const struct pt_lease *lease, const char *digest)
-{
-    for (size_t i = 0; i < lease->blob_count; i++) {
-        const char *config = lease->blobs[i].document.config_digest;
-        if (config && strcmp(config, digest) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob)
-{
-    if (blob->is_read || !blob->is_known || blob->size > PT_LIMIT_MANIFEST_BYTES)
-        return false;
-    if (blob->is_labelled || is_config(lease, blob->digest))
-        return true;
-    return !lease->seen.layers_known && blob->size <= MAX_UNLABELLED_BYTES;
-}
-
-static bool names(const struct pt_document *index, const char *digest)
-{
-    for (size_t i = 0; i < index->digest_count; i++) {
-        if (strcmp(index->digests[i], digest) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_child(const struct pt_lease *lease, const struct pt_blob *blob)
-{
-    for (size_t i = 0; i < lease->blob_count; i++) {
-        const struct pt_blob *other = &lease->blobs[i];
-        if (other->document.kind == PT_DOCUMENT_INDEX && names(&other->document, blob->digest))
-            return true;
-    }
-    return false;
-}
-
-static void settle_root(struct pt_lease *lease)
-{
-    for (size_t i = 0; i < lease->blob_count; i++) {
-        const struct pt_blob *blob = &lease->blobs[i];
-        enum pt_document_kind kind = blob->document.kind;
-        if ((kind == PT_DOCUMENT_INDEX || kind == PT_DOCUMENT_MANIFEST) && !is_child(lease, blob)) {
-            set_text(&lease->seen.root_digest, blob->digest);
-            if (blob->repository)
-                set_text(&lease->seen.repository, blob->repository);
-            if (blob->is_fetched)
-                lease->is_pull = true;
-            return;
-        }
-    }
-}
-
-static void take_layers(struct pt_lease *lease, struct pt_blob *manifest)
-{
-    struct pt_seen_lease *seen = &lease->seen;
-    if (!seen->layers_known) {
-        free_layers(seen);
-        set_text(&seen->manifest_digest, manifest->digest);
-    }
-    bool is_whole = !manifest->document.is_cut;
-    for (size_t i = 0; i < manifest->document.layer_count; i++) {
-        const struct pt_manifest_layer *layer = &manifest->document.layers[i];
-        if (!pt_lease_find_layer(lease, layer->digest) &&
-            !add_layer(lease, layer->digest, layer->media_type, layer->size))
-            is_whole = false;
-    }
-    seen->layers_known = is_whole;
-    manifest->is_taken = true;
-}
-
-// A digest that occurs twice is one layer here, extracted when its last occurrence is.
-static void chain_layers(struct pt_lease *lease, struct pt_blob *manifest,
-                         const struct pt_document *config)
-{
-    char chain[PT_CHAIN_ID_SIZE] = "";
-    manifest->is_chained = true;
-    if (config->digest_count != manifest->document.layer_count)
-        return; // not an image
-    for (size_t i = 0; i < config->digest_count; i++) {
-        char next[PT_CHAIN_ID_SIZE];
-        struct pt_seen_layer *layer =
-            pt_lease_find_layer(lease, manifest->document.layers[i].digest);
-        if (pt_chain_id(i ? chain : NULL, config->digests[i], next) < 0)
-            return;
-        strcpy(chain, next);
-        if (layer)
-            set_text(&layer->chain_id, chain);
-    }
-}
-
-static void drop_layers_from_blobs(struct pt_lease *lease)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < lease->blob_count; i++) {
-        if (pt_lease_find_layer(lease, lease->blobs[i].digest))
-            finish_blob(&lease->blobs[i]);
-        else
-            lease->blobs[kept++] = lease->blobs[i];
-    }
-    lease->blob_count = kept;
-}
-
-void pt_lease_settle(struct pt_lease *lease)
-{
-    settle_root(lease);
-    bool is_changed = false;
-    for (size_t i = 0; i < lease->blob_count; i++) {
-        struct pt_blob *blob = &lease->blobs[i];
-        if (blob->document.kind != PT_DOCUMENT_MANIFEST)
-            continue;
-        if (!blob->is_taken) {
-            take_layers(lease, blob);
-            is_changed = true;
-        }
-        const char *config_digest = blob->document.config_digest;
-        struct pt_blob *config = config_digest ? find_blob(lease, config_digest) : NULL;
-        if (!blob->is_chained && config && config->document.kind == PT_DOCUMENT_CONFIG) {
-            chain_layers(lease, blob, &config->document);
-            pt_document_finish(&config->document);
-        }
-    }
-    if (is_changed)
-        drop_layers_from_blobs(lease);
 }

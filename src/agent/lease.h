@@ -21,6 +21,8 @@ struct pt_blob {
     bool is_labelled; // by containerd as having children: an index or a manifest
     bool is_read;
     bool is_taken;   // its layers are in the lease's list
+    bool is_native;  // an index says that it is for this machine
+    bool is_wanted;  // a manifest that is fetched with its layers
     bool is_chained; // its config has given them their chain IDs
     struct pt_document document;
 };
@@ -73,7 +75,20 @@ bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob);
 struct pt_seen_layer *pt_lease_find_chain(const struct pt_lease *lease, const char *chain_id);
 struct pt_seen_layer *pt_lease_find_layer(const struct pt_lease *lease, const char *digest);
 
-// The lowest layer whose snapshot is not there yet; NULL: none, or the chain is not known.
-struct pt_seen_layer *pt_lease_next_to_extract(const struct pt_lease *lease);
+void pt_lease_add_blob(struct pt_lease *lease, const char *digest);
+struct pt_blob *pt_lease_find_blob(const struct pt_lease *lease, const char *digest);
+
+// Puts a layer at the end of the list; media_type may be NULL. NULL when out of memory or over the
+// limit.
+struct pt_seen_layer *pt_lease_add_layer(struct pt_lease *lease, const char *digest,
+                                         const char *media_type, int64_t size);
+void pt_lease_clear_layers(struct pt_lease *lease);
+
+// Forgets what is known of blobs that have turned out to be layers.
+void pt_lease_drop_layer_blobs(struct pt_lease *lease);
+
+// The lowest layer of an image whose snapshot is not there yet, from layer `from` on; NULL: none,
+// or its chain is not known.
+struct pt_seen_layer *pt_lease_next_to_extract(const struct pt_lease *lease, size_t from);
 
 #endif

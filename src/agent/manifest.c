@@ -10,6 +10,23 @@
 #include <string.h>
 #include <yyjson.h>
 
+// GOARCH, as image platforms name processors.
+#if defined(__x86_64__)
+#define NATIVE_ARCHITECTURE "amd64"
+#elif defined(__aarch64__)
+#define NATIVE_ARCHITECTURE "arm64"
+#elif defined(__arm__)
+#define NATIVE_ARCHITECTURE "arm"
+#elif defined(__powerpc64__)
+#define NATIVE_ARCHITECTURE "ppc64le"
+#elif defined(__s390x__)
+#define NATIVE_ARCHITECTURE "s390x"
+#elif defined(__riscv)
+#define NATIVE_ARCHITECTURE "riscv64"
+#else
+#define NATIVE_ARCHITECTURE "386"
+#endif
+
 bool pt_is_digest(const char *text)
 {
     size_t algorithm = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+._-");
@@ -56,6 +73,7 @@ void pt_document_finish(struct pt_document *document)
         free(document->layers[i].media_type);
     }
     free(document->digests);
+    free(document->natives);
     free(document->layers);
     free(document->config_digest);
     *document = (struct pt_document){0};
@@ -152,15 +170,34 @@ static int take_manifest(yyjson_val *root, yyjson_val *layers, struct pt_documen
     return take_layers(layers, document);
 }
 
+static bool is_native(yyjson_val *descriptor)
+{
+    yyjson_val *platform = yyjson_obj_get(descriptor, "platform");
+    return yyjson_equals_str(yyjson_obj_get(platform, "os"), "linux") &&
+           yyjson_equals_str(yyjson_obj_get(platform, "architecture"), NATIVE_ARCHITECTURE);
+}
+
+static int take_index(yyjson_val *manifests, struct pt_document *document)
+{
+    document->kind = PT_DOCUMENT_INDEX;
+    int r = take_digests(manifests, digest_of, document);
+    if (r < 0)
+        return r;
+    document->natives = calloc(document->digest_count + 1, sizeof(*document->natives));
+    if (!document->natives)
+        return -ENOMEM;
+    for (size_t i = 0; i < document->digest_count; i++)
+        document->natives[i] = is_native(yyjson_arr_get(manifests, i));
+    return 0;
+}
+
 static int take_document(yyjson_val *root, struct pt_document *document)
 {
     yyjson_val *manifests = yyjson_obj_get(root, "manifests");
     yyjson_val *layers = yyjson_obj_get(root, "layers");
     yyjson_val *diff_ids = yyjson_obj_get(yyjson_obj_get(root, "rootfs"), "diff_ids");
-    if (yyjson_is_arr(manifests)) {
-        document->kind = PT_DOCUMENT_INDEX;
-        return take_digests(manifests, digest_of, document);
-    }
+    if (yyjson_is_arr(manifests))
+        return take_index(manifests, document);
     if (yyjson_is_arr(layers))
         return take_manifest(root, layers, document);
     if (yyjson_is_arr(diff_ids)) {

@@ -14,6 +14,7 @@ struct pt_seen_layer {
     char *media_type; // NULL: unknown
     char *chain_id;   // NULL: unknown
     int64_t size;     // by the manifest; -1: unknown
+    unsigned image;   // several platforms may be pulled at once: which of them it is of
     // Its bytes on their way, whichever lease fetches them.
     bool has_ingest;
     bool owns_ingest; // this lease names it, which may be out of date
@@ -25,6 +26,7 @@ struct pt_seen_layer {
     int64_t prepared_at;  // a snapshot to extract it into exists since
     int64_t extracted_at; // its snapshot exists since
     // The observer's own notes.
+    bool in_lease;     // the lease holds its blob or names its ingest
     bool wants_info;   // whether its blob is there has to be asked
     char *extract_key; // of the snapshot that it is extracted into
 };

@@ -297,7 +297,17 @@ static const char *snapshotter_of(struct pt_observer *observer, struct pt_lease 
     return namespace->snapshotter ? namespace->snapshotter : DEFAULT_SNAPSHOTTER;
 }
 
-static void ask_next_snapshot(struct pt_observer *observer, struct pt_lease *lease);
+static void take_snapshot(struct pt_ask *ask, const void *message);
+
+// Asks for the lowest snapshot of the image that begins with layer `from`.
+static void ask_next_snapshot(struct pt_observer *observer, struct pt_lease *lease, size_t from)
+{
+    const struct pt_seen_layer *layer = pt_lease_next_to_extract(lease, from);
+    if (layer)
+        ASK(observer, lease, (size_t)(layer - lease->seen.layers), take_snapshot,
+            pt_containerd_stat_snapshot, lease->seen.namespace, snapshotter_of(observer, lease),
+            layer->chain_id);
+}
 
 static void take_snapshot(struct pt_ask *ask, const void *message)
 {
@@ -308,16 +318,7 @@ static void take_snapshot(struct pt_ask *ask, const void *message)
         return;
     layer->extracted_at = pt_containerd_time(response->info->created_at);
     if (layer->extracted_at)
-        ask_next_snapshot(ask->observer, ask->lease);
-}
-
-static void ask_next_snapshot(struct pt_observer *observer, struct pt_lease *lease)
-{
-    const struct pt_seen_layer *layer = pt_lease_next_to_extract(lease);
-    if (layer)
-        ASK(observer, lease, (size_t)(layer - lease->seen.layers), take_snapshot,
-            pt_containerd_stat_snapshot, lease->seen.namespace, snapshotter_of(observer, lease),
-            layer->chain_id);
+        ask_next_snapshot(ask->observer, ask->lease, ask->index);
 }
 
 static void take_extraction(struct pt_ask *ask, const void *message)
@@ -335,10 +336,15 @@ static void ask_snapshots(struct pt_observer *observer)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        const struct pt_seen_layer *next = pt_lease_next_to_extract(lease);
-        if (next && (!lease->is_scanned || next->blob_at || lease->seen.is_gone)) {
-            lease->is_scanned = true;
-            ask_next_snapshot(observer, lease);
+        bool ask_all = !lease->is_scanned || lease->seen.is_gone;
+        lease->is_scanned = true;
+        const struct pt_seen_layer *layers = lease->seen.layers;
+        for (size_t i = 0; i < lease->seen.layer_count; i++) {
+            if (i > 0 && layers[i].image == layers[i - 1].image)
+                continue;
+            const struct pt_seen_layer *next = pt_lease_next_to_extract(lease, i);
+            if (next && (ask_all || next->blob_at))
+                ask_next_snapshot(observer, lease, i);
         }
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
             const struct pt_seen_layer *layer = &lease->seen.layers[i];
@@ -424,8 +430,11 @@ void pt_observer_ask(struct pt_observer *observer)
     case STEP_MANIFESTS:
         ask_documents(observer);
         break;
-    case STEP_CONFIGS:
+    case STEP_CONFIG_BLOBS:
         settle_leases(observer);
+        ask_blobs(observer);
+        break;
+    case STEP_CONFIGS:
         ask_documents(observer);
         break;
     case STEP_LAYERS:

@@ -393,7 +393,7 @@ static void fail_without_image(struct pt_track_pull *pull, int64_t now)
     pt_track_pull_fail(pull, reason, now);
 }
 
-// Some layer was extracted in the pull's time, or was being, and some was not.
+// Of one image some layer was extracted in the pull's time, or was being, and some was not.
 static bool is_half_extracted(const struct pt_track_pull *pull, const struct pt_seen_lease *lease,
                               size_t *ret_index)
 {
@@ -401,13 +401,19 @@ static bool is_half_extracted(const struct pt_track_pull *pull, const struct pt_
     size_t missing = lease->layer_count;
     for (size_t i = 0; i < lease->layer_count; i++) {
         const struct pt_seen_layer *seen = &lease->layers[i];
-        if (seen->extract_key || seen->extracted_at >= pull->created_at)
-            has_begun = true;
+        if (i > 0 && seen->image != lease->layers[i - 1].image) {
+            has_begun = false;
+            missing = lease->layer_count;
+        }
+        has_begun |= seen->extract_key || seen->extracted_at >= pull->created_at;
         if (seen->chain_id && seen->extracted_at == 0 && missing == lease->layer_count)
             missing = i;
+        if (has_begun && missing < lease->layer_count) {
+            *ret_index = missing;
+            return true;
+        }
     }
-    *ret_index = missing;
-    return has_begun && missing < lease->layer_count;
+    return false;
 }
 
 void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now)

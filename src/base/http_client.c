@@ -313,6 +313,8 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
     if (options->http2) {
         curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http2_version(options));
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+        // libcurl before 8.0 stalls, or loses trailers, when an answer does not fit its buffer.
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PT_LIMIT_HTTP2_BUFFER_BYTES);
     }
     if (options->fresh_connection)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);

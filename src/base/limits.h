@@ -7,13 +7,14 @@
 // --- outgoing HTTP ---
 #define PT_LIMIT_HEADER_BYTES 8192  // longer answer headers are not looked at
 #define PT_LIMIT_IDLE_CONNECTIONS 4 // kept open for reuse by one client
+#define PT_LIMIT_HTTP2_BUFFER_BYTES (1024 * 1024)
 
 // --- containerd ---
 #define PT_LIMIT_GRPC_CALLS 16 // under way at once; more of them wait
 #define PT_LIMIT_GRPC_CONNECT_MS 2000
 #define PT_LIMIT_GRPC_CALL_MS 5000
-#define PT_LIMIT_GRPC_MESSAGE_BYTES (8 * 1024 * 1024)
-#define PT_LIMIT_MANIFEST_BYTES (4 * 1024 * 1024) // manifests, indexes, configs; larger: not read
+#define PT_LIMIT_GRPC_MESSAGE_BYTES (1024 * 1024)
+#define PT_LIMIT_MANIFEST_BYTES (768 * 1024) // manifests, indexes, configs; larger: not read
 #define PT_LIMIT_CONTAINERD_NAMESPACES 64
 #define PT_LIMIT_LEASES 1000 // of one namespace; more are not looked at
 

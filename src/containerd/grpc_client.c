@@ -111,10 +111,12 @@ static void on_done(void *context, const struct pt_http_result *result)
             snprintf(text, sizeof(text), "the answer ended in the middle of a message");
         }
     } else if (result->error) {
+        // What we refused of an answer is no fault of the connection.
+        status.is_transport = result->error != -EMSGSIZE && result->error != -EBADMSG;
         snprintf(text, sizeof(text), "%s", result->message);
     } else {
-        snprintf(text, sizeof(text), "the answer has no gRPC status (HTTP status %d)",
-                 result->status);
+        snprintf(text, sizeof(text), "the answer of %s has no gRPC status (HTTP status %d)",
+                 call->method, result->status);
     }
     end_call(call, &status);
 }

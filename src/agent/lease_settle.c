@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/lease.h"
+#include "base/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_config(const struct pt_lease *lease, const char *digest)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        const char *config = lease->blobs[i].document.config_digest;
+        if (config && strcmp(config, digest) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob)
+{
+    return !blob->is_read && blob->is_known && blob->size <= PT_LIMIT_MANIFEST_BYTES &&
+           (blob->is_labelled || is_config(lease, blob->digest));
+}
+
+static bool names(const struct pt_document *index, const char *digest)
+{
+    for (size_t i = 0; i < index->digest_count; i++) {
+        if (strcmp(index->digests[i], digest) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_child(const struct pt_lease *lease, const struct pt_blob *blob)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        const struct pt_blob *other = &lease->blobs[i];
+        if (other->document.kind == PT_DOCUMENT_INDEX && names(&other->document, blob->digest))
+            return true;
+    }
+    return false;
+}
+
+static void set_text(char **text, const char *value)
+{
+    if (!value || (*text && strcmp(*text, value) == 0))
+        return;
+    char *copy = strdup(value);
+    if (!copy)
+        return;
+    free(*text);
+    *text = copy;
+}
+
+static struct pt_blob *find_root(struct pt_lease *lease)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        struct pt_blob *blob = &lease->blobs[i];
+        enum pt_document_kind kind = blob->document.kind;
+        if ((kind == PT_DOCUMENT_INDEX || kind == PT_DOCUMENT_MANIFEST) && !is_child(lease, blob))
+            return blob;
+    }
+    return NULL;
+}
+
+// --- which of an index's manifests are fetched ---
+
+// The lease holds the layer's blob, or fetches it.
+static bool is_touched(const struct pt_lease *lease, const char *digest)
+{
+    const struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
+    return layer ? layer->in_lease : pt_lease_find_blob(lease, digest) != NULL;
+}
+
+static bool has_layer(const struct pt_blob *manifest, const char *digest)
+{
+    for (size_t i = 0; manifest && i < manifest->document.layer_count; i++) {
+        if (strcmp(manifest->document.layers[i].digest, digest) == 0)
+            return true;
+    }
+    return false;
+}
+
+// How many of its layers are touched, not counting those that it shares with `other`.
+static size_t count_touched(const struct pt_lease *lease, const struct pt_blob *manifest,
+                            const struct pt_blob *other)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < manifest->document.layer_count; i++) {
+        const char *digest = manifest->document.layers[i].digest;
+        count += is_touched(lease, digest) && !has_layer(other, digest);
+    }
+    return count;
+}
+
+static bool is_better(const struct pt_lease *lease, const struct pt_blob *manifest,
+                      const struct pt_blob *than)
+{
+    size_t touched = count_touched(lease, manifest, than);
+    size_t other = count_touched(lease, than, manifest);
+    if (touched != other)
+        return touched > other;
+    return manifest->is_native && !than->is_native;
+}
+
+// containerd 2 keeps the manifests of all platforms and fetches the layers of one: that one is
+// known by its layers, or before any is there by its platform. Of all platforms' layers fetched at
+// once each manifest has some of its own.
+static void choose_manifests(struct pt_lease *lease, const struct pt_blob *root)
+{
+    struct pt_blob *best = NULL;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        struct pt_blob *blob = &lease->blobs[i];
+        blob->is_wanted = false;
+        if (blob->document.kind != PT_DOCUMENT_MANIFEST)
+            continue;
+        for (size_t k = 0; k < root->document.digest_count; k++) {
+            if (root->document.natives && strcmp(root->document.digests[k], blob->digest) == 0)
+                blob->is_native = root->document.natives[k];
+        }
+        if (!best || is_better(lease, blob, best))
+            best = blob;
+    }
+    for (size_t i = 0; best && i < lease->blob_count; i++) {
+        struct pt_blob *blob = &lease->blobs[i];
+        if (blob->document.kind == PT_DOCUMENT_MANIFEST)
+            blob->is_wanted = blob == best || count_touched(lease, blob, best) > 0;
+    }
+}
+
+// --- the layers ---
+
+static void take_layers(struct pt_lease *lease, struct pt_blob *manifest, unsigned image)
+{
+    struct pt_seen_lease *seen = &lease->seen;
+    bool is_whole = !manifest->document.is_cut;
+    for (size_t i = 0; i < manifest->document.layer_count; i++) {
+        const struct pt_manifest_layer *layer = &manifest->document.layers[i];
+        if (pt_lease_find_layer(lease, layer->digest))
+            continue;
+        struct pt_seen_layer *added =
+            pt_lease_add_layer(lease, layer->digest, layer->media_type, layer->size);
+        if (added)
+            added->image = image;
+        else
+            is_whole = false;
+    }
+    seen->layers_known = is_whole;
+    manifest->is_taken = true;
+}
+
+// The config is looked for even if the lease is gone before it was seen to hold it.
+static void add_configs(struct pt_lease *lease)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        const char *config =
+            lease->blobs[i].is_wanted ? lease->blobs[i].document.config_digest : NULL;
+        if (config && !pt_lease_find_blob(lease, config))
+            pt_lease_add_blob(lease, config);
+    }
+}
+
+// A digest that occurs twice is one layer here, extracted when its last occurrence is.
+static void chain_layers(struct pt_lease *lease, struct pt_blob *manifest,
+                         const struct pt_document *config)
+{
+    char chain[PT_CHAIN_ID_SIZE] = "";
+    manifest->is_chained = true;
+    if (config->digest_count != manifest->document.layer_count)
+        return; // not an image
+    for (size_t i = 0; i < config->digest_count; i++) {
+        char next[PT_CHAIN_ID_SIZE];
+        struct pt_seen_layer *layer =
+            pt_lease_find_layer(lease, manifest->document.layers[i].digest);
+        if (pt_chain_id(i ? chain : NULL, config->digests[i], next) < 0)
+            return;
+        strcpy(chain, next);
+        if (layer)
+            set_text(&layer->chain_id, chain);
+    }
+}
+
+// The list is built anew when another set of manifests is wanted: what was taken for schema 1 or
+// for another platform goes.
+static void settle_layers(struct pt_lease *lease)
+{
+    bool is_stale = !lease->seen.layers_known;
+    bool is_grown = false;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        is_stale |= lease->blobs[i].is_taken && !lease->blobs[i].is_wanted;
+        is_grown |= !lease->blobs[i].is_taken && lease->blobs[i].is_wanted;
+    }
+    if (!is_grown)
+        return;
+    if (is_stale)
+        pt_lease_clear_layers(lease);
+    unsigned image = 0;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        struct pt_blob *blob = &lease->blobs[i];
+        if (is_stale)
+            blob->is_taken = blob->is_chained = false;
+        if (!blob->is_wanted)
+            continue;
+        if (image++ == 0)
+            set_text(&lease->seen.manifest_digest, blob->digest);
+        if (!blob->is_taken)
+            take_layers(lease, blob, image);
+    }
+    lease->is_scanned = false;
+    pt_lease_drop_layer_blobs(lease);
+}
+
+static void settle_chains(struct pt_lease *lease)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        struct pt_blob *blob = &lease->blobs[i];
+        const char *digest = blob->document.config_digest;
+        if (!blob->is_taken || blob->is_chained || !digest)
+            continue;
+        const struct pt_blob *config = pt_lease_find_blob(lease, digest);
+        if (config && config->document.kind == PT_DOCUMENT_CONFIG) {
+            chain_layers(lease, blob, &config->document);
+            lease->is_scanned = false;
+        }
+    }
+}
+
+void pt_lease_settle(struct pt_lease *lease)
+{
+    struct pt_blob *root = find_root(lease);
+    if (!root)
+        return;
+    set_text(&lease->seen.root_digest, root->digest);
+    set_text(&lease->seen.repository, root->repository);
+    lease->is_pull |= root->is_fetched;
+    choose_manifests(lease, root);
+    settle_layers(lease);
+    add_configs(lease);
+    settle_chains(lease);
+}
