@@ -16,6 +16,11 @@ void pt_loop_destroy(struct pt_loop *loop);
 // For events, timers and evhttp of others; lives as long as the loop.
 struct event_base *pt_loop_base(struct pt_loop *loop);
 
+// Each turn takes so long at least, resting after its work, so that a busy process handles several
+// events at once instead of waking up for each; the first one after a quiet moment is not held up.
+// 0 (the default): no rest.
+void pt_loop_set_pace(struct pt_loop *loop, int pause_us);
+
 // Runs until pt_loop_stop. The first SIGTERM or SIGINT calls on_stop, which begins an orderly end
 // and sooner or later calls pt_loop_stop; a second one stops at once.
 PT_MUST_CHECK int pt_loop_run(struct pt_loop *loop, void (*on_stop)(void *context), void *context,

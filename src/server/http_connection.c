@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define LIBEVENT_READ_BYTES 4096
+#define READ_BYTES (8 * 1024 - 128)       // with evbuffer's own bytes one block of 8 KB
 #define MAX_REQUEST_NS (30 * PT_NS_PER_S) // headers and body together
 
 struct pt_connection {
@@ -26,9 +28,11 @@ struct pt_connection {
     int64_t reading_since; // monotonic_ns
     int fd;
     bool own_error_sent;
+    bool is_answered; // and stands in the list of those
     void (*on_close)(void *context);
     void *context;
     TAILQ_ENTRY(pt_connection) in_list;
+    TAILQ_ENTRY(pt_connection) in_answered;
 };
 
 static void move(struct pt_connection *connection, struct pt_connection_list *list)
@@ -44,12 +48,29 @@ static void begin_reading(struct pt_connection *connection)
     move(connection, &connection->connections->reading);
 }
 
+// libevent reads 4 KB a turn, of which a report needs several. The rest is read right behind.
+static void read_rest(struct pt_connection *connection, struct evbuffer *input)
+{
+    struct evbuffer_iovec space;
+    if (evbuffer_reserve_space(input, READ_BYTES, &space, 1) < 1)
+        return;
+    ssize_t n = recv(connection->fd, space.iov_base, READ_BYTES, MSG_DONTWAIT);
+    if (n <= 0)
+        return; // an end or an error is found again by who waits for the socket
+    space.iov_len = (size_t)n;
+    evbuffer_commit_space(input, &space, 1);
+}
+
 static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *context)
 {
-    (void)input;
     struct pt_connection *connection = context;
-    if (info->n_added > 0 && connection->list == &connection->connections->idle)
+    if (info->n_added == 0)
+        return;
+    if (connection->list == &connection->connections->idle)
         begin_reading(connection);
+    if (info->n_added == LIBEVENT_READ_BYTES && connection->connections->plain &&
+        connection->list == &connection->connections->reading)
+        read_rest(connection, input);
 }
 
 // evhttp answers what it cannot read with a page of its own, bare of the headers that every answer
@@ -80,6 +101,8 @@ static void on_closed(struct evhttp_connection *evcon, void *context)
     struct pt_connection *connection = context;
     struct pt_connections *connections = connection->connections;
     TAILQ_REMOVE(connection->list, connection, in_list);
+    if (connection->is_answered)
+        TAILQ_REMOVE(&connections->answered, connection, in_answered);
     connections->by_fd[connection->fd] = NULL;
     connections->count--;
     if (connection->on_close)
@@ -134,16 +157,43 @@ static void on_adopt(evutil_socket_t unused_fd, short what, void *context)
     }
 }
 
-int pt_connections_init(struct pt_connections *connections, struct event_base *base,
+static void write_out(struct pt_connection *connection)
+{
+    struct evbuffer *output = bufferevent_get_output(connection->bev);
+    evbuffer_unfreeze(output, 1); // bufferevents keep the front closed
+    int n = evbuffer_write(output, connection->fd);
+    evbuffer_freeze(output, 1);
+    if (n > 0 && evbuffer_get_length(output) == 0)
+        bufferevent_trigger(connection->bev, EV_WRITE, BEV_TRIG_IGNORE_WATERMARKS);
+}
+
+static void on_write_out(evutil_socket_t unused_fd, short what, void *context)
+{
+    (void)unused_fd;
+    (void)what;
+    struct pt_connections *connections = context;
+    struct pt_connection *connection;
+    while ((connection = TAILQ_FIRST(&connections->answered))) {
+        TAILQ_REMOVE(&connections->answered, connection, in_answered);
+        connection->is_answered = false;
+        write_out(connection);
+    }
+}
+
+int pt_connections_init(struct pt_connections *connections, struct event_base *base, bool plain,
                         struct pt_error *err)
 {
-    *connections = (struct pt_connections){0};
+    *connections = (struct pt_connections){.plain = plain};
+    TAILQ_INIT(&connections->answered);
     TAILQ_INIT(&connections->idle);
     TAILQ_INIT(&connections->reading);
     TAILQ_INIT(&connections->answering);
     TAILQ_INIT(&connections->fresh);
     connections->adopt = event_new(base, -1, 0, on_adopt, connections);
-    return connections->adopt ? 0 : pt_error_set(err, ENOMEM, "out of memory");
+    connections->write_out = event_new(base, -1, 0, on_write_out, connections);
+    return connections->adopt && connections->write_out
+               ? 0
+               : pt_error_set(err, ENOMEM, "out of memory");
 }
 
 void pt_connections_finish(struct pt_connections *connections)
@@ -155,6 +205,8 @@ void pt_connections_finish(struct pt_connections *connections)
     }
     if (connections->adopt)
         event_free(connections->adopt);
+    if (connections->write_out)
+        event_free(connections->write_out);
     free(connections->by_fd);
 }
 
@@ -189,13 +241,25 @@ static void on_answered(struct evhttp_request *request, void *context)
         move(connection, &connection->connections->idle);
 }
 
-void pt_connections_begin_answer(struct pt_connections *connections, struct evhttp_request *request)
+struct pt_connection *pt_connections_begin_answer(struct pt_connections *connections,
+                                                  struct evhttp_request *request)
 {
     struct pt_connection *connection = find(connections, request);
     if (!connection)
-        return;
+        return NULL;
     move(connection, &connections->answering);
     evhttp_request_set_on_complete_cb(request, on_answered, connection);
+    return connection;
+}
+
+void pt_connections_end_answer(struct pt_connection *connection)
+{
+    if (!connection || connection->on_close || connection->is_answered ||
+        !connection->connections->plain)
+        return;
+    connection->is_answered = true;
+    TAILQ_INSERT_TAIL(&connection->connections->answered, connection, in_answered);
+    event_active(connection->connections->write_out, EV_TIMEOUT, 0);
 }
 
 int pt_connections_watch_close(struct pt_connections *connections, struct evhttp_request *request,

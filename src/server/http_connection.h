@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -22,15 +23,18 @@ struct pt_connections {
     struct pt_connection_list idle;    // no byte of a request yet
     struct pt_connection_list reading; // by the start of the request, oldest first
     struct pt_connection_list answering;
-    struct pt_connection_list fresh; // not yet known by their descriptor
+    struct pt_connection_list fresh;    // not yet known by their descriptor
+    struct pt_connection_list answered; // with an answer to be sent at the end of the turn
     struct pt_connection **by_fd;
     size_t fd_count;
     size_t count;
+    bool plain; // without TLS
     struct event *adopt;
+    struct event *write_out;
 };
 
 PT_MUST_CHECK int pt_connections_init(struct pt_connections *connections, struct event_base *base,
-                                      struct pt_error *err);
+                                      bool plain, struct pt_error *err);
 
 // After evhttp has freed the connections.
 void pt_connections_finish(struct pt_connections *connections);
@@ -39,8 +43,12 @@ void pt_connections_finish(struct pt_connections *connections);
 void pt_connections_add(struct pt_connections *connections, struct bufferevent *bev);
 
 // The request has been read whole and goes to its handler.
-void pt_connections_begin_answer(struct pt_connections *connections,
-                                 struct evhttp_request *request);
+struct pt_connection *pt_connections_begin_answer(struct pt_connections *connections,
+                                                  struct evhttp_request *request);
+
+// The handler has returned; what it has answered is sent at the end of the turn, without waiting
+// for the kernel to say that the socket takes it, which it nearly always does.
+void pt_connections_end_answer(struct pt_connection *connection);
 
 // Replaces the callback for the end of the request's connection; -ENOMEM when it is not known here.
 int pt_connections_watch_close(struct pt_connections *connections, struct evhttp_request *request,

@@ -45,10 +45,11 @@ static struct bufferevent *on_connection(struct event_base *base, void *context)
 static void on_request(struct evhttp_request *request, void *context)
 {
     struct pt_http_server *server = context;
-    pt_connections_begin_answer(&server->connections, request);
+    struct pt_connection *connection = pt_connections_begin_answer(&server->connections, request);
     if (!server->listener)
         evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
     server->handler(server->context, request);
+    pt_connections_end_answer(connection);
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *context)
@@ -125,7 +126,7 @@ int pt_http_server_create(struct event_base *base, const struct pt_address *addr
     server->tls = tls;
     server->handler = handler;
     server->context = context;
-    int r = pt_connections_init(&server->connections, base, err);
+    int r = pt_connections_init(&server->connections, base, !tls, err);
     if (r == 0)
         r = set_up(server, err);
     if (r == 0)

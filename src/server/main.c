@@ -10,11 +10,14 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define EXIT_USAGE 2
+#define TRIM_BYTES (16 * 1024 * 1024) // free memory that is kept, instead of giving and taking it
+#define PACE_US 4000                  // a thousand reports a second are then no thousand awakenings
 #define DRAIN_LOOK_MS 20
 #define DRAIN_SECONDS 4
 #define RESERVED_FILES 64
@@ -209,6 +212,7 @@ static int start(struct server *server, struct pt_error *err)
     int r = pt_loop_create(&server->loop, err);
     if (r < 0)
         return r;
+    pt_loop_set_pace(server->loop, PACE_US);
     struct event_base *base = pt_loop_base(server->loop);
     server->api = (struct pt_api){.base = base,
                                   .clock = clock,
@@ -274,6 +278,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     pt_log_set_level(settings.log_level);
+    mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
     event_set_log_callback(on_libevent_message);
     status = EXIT_SUCCESS;
     if (start(&server, &err) < 0) {

@@ -187,7 +187,7 @@ static void refuses_what_passes_a_limit(void **state)
         const char *tail;
         const char *message;
     } cases[] = {
-        {"{" HEAD ",\"x\":", "[", 16, "", "nested deeper than 16 levels"},
+        {"{" HEAD ",\"x\":", "[", 16, "]]]]]]]]]]]]]]]]}", "nested deeper than 16 levels"},
         {"{" HEAD ",\"pulls\":[{}", ",{}", PT_LIMIT_PULLS_PER_REPORT, "]}",
          "pulls: more than 2000"},
         {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[{}", ",{}", PT_LIMIT_LAYERS_PER_PULL,
