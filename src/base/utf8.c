@@ -27,13 +27,16 @@ size_t pt_utf8_sequence(const char *text)
 
 bool pt_utf8_is_valid(const char *text)
 {
-    while (*text) {
+    for (;;) {
+        while ((signed char)*text > 0) // ASCII, which nearly all text is
+            text++;
+        if (!*text)
+            return true;
         size_t length = pt_utf8_sequence(text);
         if (length == 0)
             return false;
         text += length;
     }
-    return true;
 }
 
 size_t pt_utf8_clean(const char *text, char *clean, size_t clean_size)

@@ -279,6 +279,7 @@ int main(int argc, char **argv)
     }
     pt_log_set_level(settings.log_level);
     mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+    mallopt(M_MXFAST, 0); // what is freed is merged at once, not all together now and then
     event_set_log_callback(on_libevent_message);
     status = EXIT_SUCCESS;
     if (start(&server, &err) < 0) {
