@@ -2,7 +2,6 @@
 import { expect, it } from 'vitest';
 import { T0, makePull, pullMap } from '../testing/samples';
 import { createOverviewSelector, quantile } from './overview';
-import { addSample } from './throughput';
 
 const pod = (podName: string) => ({ namespace: 'shop', podName, container: 'main' });
 
@@ -35,13 +34,6 @@ it('quantile takes the nearest rank', () => {
   expect(quantile(values, 0.95)).toBe(95);
   expect(quantile([3], 0.95)).toBe(3);
   expect(quantile([], 0.5)).toBeUndefined();
-});
-
-it('addSample keeps five minutes', () => {
-  let history = addSample([], [makePull({ bytesPerSec: 5 })], T0);
-  for (let index = 1; index <= 300; index++) history = addSample(history, [], T0 + index * 1000);
-  expect(history).toHaveLength(300);
-  expect(history[0]).toEqual({ at: T0 + 1000, bytesPerSec: 0 });
 });
 
 it('follows pods that come, go, and have what they waited for', () => {

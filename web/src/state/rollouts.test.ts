@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
-import { T0, makePull } from '../testing/samples';
+import { T0, makePull, pullMap } from '../testing/samples';
 import { rolloutsOf } from './rollouts';
-import { UNNAMED } from './view';
+import { UNNAMED } from './images';
 
 const web = { imageRef: 'acme/web:2' };
 
 it('counts each node once, by its newest pull', () => {
-  const [rollout] = rolloutsOf([
-    makePull({ ...web, id: 'a', nodeName: 'n1', phase: 'failed', error: 'no' }),
-    makePull({ ...web, id: 'b', nodeName: 'n1', phase: 'completed', startedAt: T0 + 5 }),
-    makePull({ ...web, id: 'c', nodeName: 'n2', readyEtaSeconds: 4, bytesPerSec: 3 }),
-    makePull({ ...web, id: 'd', nodeName: 'n3', readyEtaSeconds: 9, bytesPerSec: 4 }),
-    makePull({ ...web, id: 'e', nodeName: 'n4', phase: 'failed', error: 'no' }),
-  ]);
+  const [rollout] = rolloutsOf(
+    pullMap(
+      makePull({ ...web, id: 'a', nodeName: 'n1', phase: 'failed', error: 'no' }),
+      makePull({ ...web, id: 'b', nodeName: 'n1', phase: 'completed', startedAt: T0 + 5 }),
+      makePull({ ...web, id: 'c', nodeName: 'n2', readyEtaSeconds: 4, bytesPerSec: 3 }),
+      makePull({ ...web, id: 'd', nodeName: 'n3', readyEtaSeconds: 9, bytesPerSec: 4 }),
+      makePull({ ...web, id: 'e', nodeName: 'n4', phase: 'failed', error: 'no' }),
+    ),
+  );
   expect(rollout).toMatchObject({
     nodes: 4,
     done: 1,
@@ -26,19 +28,38 @@ it('counts each node once, by its newest pull', () => {
 });
 
 it('knows no time while one node cannot tell', () => {
-  const [rollout] = rolloutsOf([
-    makePull({ ...web, id: 'a', nodeName: 'n1', readyEtaSeconds: 4 }),
-    makePull({ ...web, id: 'b', nodeName: 'n2', stalledSeconds: 60, readyEtaSeconds: 1 }),
-  ]);
+  const [rollout] = rolloutsOf(
+    pullMap(
+      makePull({ ...web, id: 'a', nodeName: 'n1', readyEtaSeconds: 4 }),
+      makePull({ ...web, id: 'b', nodeName: 'n2', stalledSeconds: 60, readyEtaSeconds: 1 }),
+    ),
+  );
   expect(rollout?.readySeconds).toBeUndefined();
 });
 
 it('puts images under way first and leaves out the unnamed', () => {
-  const rollouts = rolloutsOf([
-    makePull({ id: 'a', imageRef: 'done', phase: 'completed', startedAt: T0 + 9 }),
-    makePull({ id: 'b', imageRef: 'older', startedAt: T0 }),
-    makePull({ id: 'c', imageRef: 'newer', startedAt: T0 + 1 }),
-    makePull({ id: 'd', imageRef: UNNAMED }),
-  ]);
+  const rollouts = rolloutsOf(
+    pullMap(
+      makePull({ id: 'a', imageRef: 'done', phase: 'completed', startedAt: T0 + 9 }),
+      makePull({ id: 'b', imageRef: 'older', startedAt: T0 }),
+      makePull({ id: 'c', imageRef: 'newer', startedAt: T0 + 1 }),
+      makePull({ id: 'd', imageRef: UNNAMED }),
+    ),
+  );
   expect(rollouts.map((rollout) => rollout.reference)).toEqual(['newer', 'older', 'done']);
+});
+
+it('takes a name with and without tag for one image when the digest is the same', () => {
+  const rollouts = rolloutsOf(
+    pullMap(
+      makePull({ id: 'a', nodeName: 'n1', imageRef: 'acme/web', rootDigest: 'sha256:1' }),
+      makePull({ id: 'b', nodeName: 'n2', imageRef: 'acme/web:2', rootDigest: 'sha256:1' }),
+      makePull({ id: 'c', nodeName: 'n3', imageRef: 'acme/web:2', error: 'never began' }),
+      makePull({ id: 'd', nodeName: 'n4', imageRef: 'acme/web:3', rootDigest: 'sha256:2' }),
+    ),
+  );
+  expect(rollouts.map((rollout) => [rollout.reference, rollout.nodes])).toEqual([
+    ['acme/web:2', 3],
+    ['acme/web:3', 1],
+  ]);
 });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../stream/wire';
 import { isActive, statusOf } from './status';
-import { UNNAMED, readySeconds } from './view';
+import { UNNAMED, imagesOf } from './images';
+import { readySeconds } from './view';
 
 /** One image on its way to many nodes. */
 export interface Rollout {
@@ -22,17 +23,22 @@ export interface Rollout {
 }
 
 /** Images still under way first, those that began last on top. */
-export function rolloutsOf(pulls: Iterable<Pull>): Rollout[] {
+export function rolloutsOf(pulls: ReadonlyMap<string, Pull>): Rollout[] {
+  const images = imagesOf(pulls.values());
   const newest = new Map<string, Map<string, Pull>>();
-  for (const pull of pulls) {
-    if (pull.imageRef === UNNAMED) continue;
-    let byNode = newest.get(pull.imageRef);
-    if (byNode === undefined) newest.set(pull.imageRef, (byNode = new Map<string, Pull>()));
+  for (const pull of pulls.values()) {
+    const key = images.keyOf(pull);
+    let byNode = newest.get(key);
+    if (byNode === undefined) newest.set(key, (byNode = new Map<string, Pull>()));
     const known = byNode.get(pull.nodeName);
     // A node that pulled the image again counts once, by its newest pull.
     if (known === undefined || known.startedAt < pull.startedAt) byNode.set(pull.nodeName, pull);
   }
-  const rollouts = [...newest].map(([reference, byNode]) => rolloutOf(reference, byNode.values()));
+  const rollouts: Rollout[] = [];
+  for (const [key, byNode] of newest) {
+    const reference = images.nameOf(key);
+    if (reference !== UNNAMED) rollouts.push(rolloutOf(reference, byNode.values()));
+  }
   const under = (rollout: Rollout) => rollout.active + rollout.queued > 0;
   return rollouts.sort((a, b) => Number(under(b)) - Number(under(a)) || b.startedAt - a.startedAt);
 }

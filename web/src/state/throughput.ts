@@ -16,3 +16,34 @@ export function addSample(
   for (const pull of pulls) if (isActive(statusOf(pull))) bytesPerSec += pull.bytesPerSec;
   return [...history.slice(1 - SAMPLES), { at, bytesPerSec }];
 }
+
+/**
+ * The five minutes before `now`, as far as the pulls that are known tell: each at its own average
+ * speed. A page that was just opened shows more than an empty line.
+ */
+export function pastSamples(pulls: Iterable<Pull>, now: number): readonly Sample[] {
+  const first = now - SAMPLES * 1000;
+  const steps = new Float64Array(SAMPLES + 1);
+  const slot = (time: number) => Math.max(0, Math.min(SAMPLES, Math.round((time - first) / 1000)));
+  for (const pull of pulls) {
+    const bytes = pull.downloadedBytes - (pull.cachedBytes ?? 0);
+    const began = pull.startedAt + (pull.queuedSeconds ?? 0) * 1000;
+    const whole = ((pull.completedAt ?? now) - began) / 1000;
+    const seconds = Math.min(whole, pull.downloadSeconds ?? whole);
+    if (bytes <= 0 || seconds <= 0) continue;
+    // Short pulls fill one sample, so that their bytes are not lost.
+    const span = Math.max(1, seconds);
+    const from = slot(began);
+    const to = Math.min(SAMPLES, Math.max(from + 1, slot(began + span * 1000)));
+    if (began + span * 1000 < first || from >= to) continue;
+    steps[from] = (steps[from] ?? 0) + bytes / span;
+    steps[to] = (steps[to] ?? 0) - bytes / span;
+  }
+  const samples: Sample[] = [];
+  let bytesPerSec = 0;
+  for (let index = 0; index < SAMPLES; index++) {
+    bytesPerSec += steps[index] ?? 0;
+    samples.push({ at: first + index * 1000, bytesPerSec: Math.max(0, bytesPerSec) });
+  }
+  return samples;
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../stream/wire';
+import { UNNAMED, imagesOf } from './images';
 import { type PullPredicate, registryOf } from './query';
 import { type Status, isActive, statusOf } from './status';
 
@@ -238,43 +239,42 @@ function sections(entries: readonly Entry[], active: number, openId: string | nu
   return items;
 }
 
-const NOT_SET: Record<Exclude<Group, 'none'>, string> = {
-  image: 'name not known yet',
-  node: 'no node',
-  namespace: 'no pod waits',
-};
-
-/** The group a pull is listed under. */
-export function groupKey(pull: Pull, group: Exclude<Group, 'none'>): string {
-  switch (group) {
-    case 'image':
-      return pull.imageRef === UNNAMED ? NOT_SET.image : pull.imageRef;
+/** The group that each pull is listed under: its key, and what the head says. */
+function grouping(
+  entries: readonly Entry[],
+  by: Exclude<Group, 'none'>,
+): { keyOf: (pull: Pull) => string; nameOf: (key: string) => string } {
+  const same = (key: string) => key;
+  switch (by) {
+    case 'image': {
+      const images = imagesOf(entries.map((entry) => entry.item.pull));
+      const nameOf = (key: string) => images.nameOf(key).replace(UNNAMED, 'name not known yet');
+      return { keyOf: images.keyOf, nameOf };
+    }
     case 'node':
-      return pull.nodeName;
+      return { keyOf: (pull) => pull.nodeName, nameOf: same };
     case 'namespace':
-      return pull.pods[0]?.namespace ?? NOT_SET.namespace;
+      return { keyOf: (pull) => pull.pods[0]?.namespace ?? 'no pod waits', nameOf: same };
   }
 }
-
-/** What a server calls a pull whose image nobody has told yet. */
-export const UNNAMED = '__pulling__';
 
 function groups(
   entries: readonly Entry[],
   by: Exclude<Group, 'none'>,
   { collapsed, openId }: ViewOptions,
 ): Item[] {
+  const { keyOf, nameOf } = grouping(entries, by);
   const byKey = new Map<string, Entry[]>();
   for (const entry of entries) {
-    const key = groupKey(entry.item.pull, by);
+    const key = keyOf(entry.item.pull);
     const members = byKey.get(key);
     if (members === undefined) byKey.set(key, [entry]);
     else members.push(entry);
   }
   const items: Item[] = [];
-  for (const [label, members] of byKey) {
-    const key = `group ${label}`;
-    items.push({ kind: 'group', key, label, totals: totalsOf(members) });
+  for (const [name, members] of byKey) {
+    const key = `group ${name}`;
+    items.push({ kind: 'group', key, label: nameOf(name), totals: totalsOf(members) });
     if (collapsed.has(key)) continue;
     for (const entry of members) pushPull(items, entry, openId);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type PullsAction, reducePulls } from '../state/pulls';
 import type { Store } from '../state/store';
-import { addSample } from '../state/throughput';
+import { addSample, pastSamples } from '../state/throughput';
 import { API } from './api';
 import { startDetail } from './detail';
 import { createIntake } from './intake';
@@ -38,6 +38,8 @@ export function startSource(store: Store): Source {
 
   const dispatch = (action: PullsAction) =>
     store.set({ pulls: reducePulls(store.get().pulls, action) });
+
+  const serverNow = () => Date.now() + store.get().clockOffsetMs;
 
   const intake = createIntake(
     (batch) => {
@@ -97,11 +99,13 @@ export function startSource(store: Store): Source {
 
   const sampleTimer = setInterval(() => {
     const { connection, pulls, throughput } = store.get();
-    if (connection.phase !== 'live') return;
-    store.set({ throughput: addSample(throughput, pulls.pulls.values(), Date.now()) });
+    if (connection.phase !== 'live' || (throughput.length === 0 && !intake.idle())) return;
+    const now = serverNow();
+    const past = throughput.length > 0 ? throughput : pastSamples(pulls.pulls.values(), now);
+    store.set({ throughput: addSample(past, pulls.pulls.values(), now) });
   }, SAMPLE_MS);
   const expireTimer = setInterval(() => {
-    dispatch({ type: 'expire', now: Date.now() + store.get().clockOffsetMs });
+    dispatch({ type: 'expire', now: serverNow() });
   }, EXPIRE_MS);
 
   connect();

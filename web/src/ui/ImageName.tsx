@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { splitImageRef } from '../lib/imageRef';
-import { UNNAMED } from '../state/view';
+import { UNNAMED } from '../state/images';
 import './ImageName.css';
 
 /** Registry dim, repository strong, tag plain; what is cut off stands in the title. */

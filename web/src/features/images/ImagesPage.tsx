@@ -20,7 +20,7 @@ import './ImagesPage.css';
 /** One row an image: how far its way to all nodes is. */
 export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
   const { pulls } = useSlice('pulls');
-  const rollouts = useMemo(() => rolloutsOf(pulls.values()), [pulls]);
+  const rollouts = useMemo(() => rolloutsOf(pulls), [pulls]);
   const empty = rollouts.length === 0;
   const body = useRef<HTMLDivElement>(null);
   const [margin, setMargin] = useState(0);

@@ -9,9 +9,10 @@ import {
   plural,
 } from '../../lib/format';
 import { useSlice } from '../../state/context';
+import { UNNAMED } from '../../state/images';
 import { registryOf } from '../../state/query';
 import { adviceFor, errorWords, isActive, statusOf } from '../../state/status';
-import { UNNAMED, nodeRegistryRate, retrySeconds } from '../../state/view';
+import { nodeRegistryRate, retrySeconds } from '../../state/view';
 import type { Layer, PodRef, Pull } from '../../stream/wire';
 import { CopyButton } from '../../ui/CopyButton';
 import './PullDetail.css';

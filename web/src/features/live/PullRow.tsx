@@ -66,7 +66,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
         </div>
       )}
       <div role="gridcell" className="cell-speed num" title={UNIT_NOTE}>
-        {status === 'downloading' || status === 'stalled' ? formatRate(pull.bytesPerSec) : NONE}
+        {pull.bytesPerSec > 0 || status === 'stalled' ? formatRate(pull.bytesPerSec) : NONE}
       </div>
       <div role="gridcell" className="cell-size num dim" title={sizeTitle(pull)}>
         {known ? sizeText(pull, status) : NONE}
@@ -106,7 +106,7 @@ function Progress(props: { pull: Pull; status: Status; behind: Pull | undefined 
     const attempt = (pull.attempts ?? 0) > 1 ? ` · attempt ${pull.attempts ?? 0}` : '';
     return (
       <span className={`ellipsis note ${status}`} title={pull.error}>
-        {errorWords(pull.errorClass)}
+        {pull.errorClass === undefined ? (pull.error ?? 'failed') : errorWords(pull.errorClass)}
         {attempt}
       </span>
     );

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  AXE,
+  FAILED_IMAGE,
+  IMAGES,
+  activePull,
+  openPage,
+  rowByKey,
+  rowsOf,
+  useBrowser,
+} from './page.mjs';
+
+useBrowser();
+
+/** Fails with each finding's rule, element and advice. */
+async function assertAccessible(page, what) {
+  // The policy of the page forbids an inline script; the driver's own context does not.
+  await page.evaluate(await import('node:fs/promises').then((fs) => fs.readFile(AXE, 'utf8')));
+  const findings = await page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, {
+      resultTypes: ['violations'],
+    });
+    return violations.flatMap((violation) =>
+      violation.nodes.map((node) => `${violation.id}: ${node.html} ${node.failureSummary}`),
+    );
+  });
+  assert.deepEqual(findings, [], what);
+}
+
+for (const colorScheme of ['dark', 'light']) {
+  test(`axe finds nothing, ${colorScheme}`, { timeout: 240_000 }, async (t) => {
+    const page = await openPage(t, '', { colorScheme });
+    const key = await activePull(page, IMAGES[0]);
+    await assertAccessible(page, 'live');
+    await rowByKey(page, key).click();
+    await page.locator('.waterfall-row').first().waitFor();
+    await assertAccessible(page, 'open row');
+    await page.getByText('Node', { exact: true }).last().click();
+    await page.locator('.group-row').first().waitFor();
+    await assertAccessible(page, 'grouped');
+    await page.locator('.search input').fill('nothing-has-this-name');
+    await page.getByText('No pull matches').waitFor();
+    await assertAccessible(page, 'no match');
+    if (FAILED_IMAGE !== undefined) {
+      await page.locator('.search-clear').click();
+      await page.locator('.search input').fill('status:failed ');
+      await rowsOf(page, FAILED_IMAGE).first().click({ timeout: 90_000 });
+      await page.getByRole('region', { name: 'Failure' }).waitFor();
+      await assertAccessible(page, 'failed row');
+    }
+    await page.getByRole('link', { name: 'Images' }).click();
+    await page.locator('.image-row').first().waitFor();
+    await assertAccessible(page, 'images');
+    await page.getByRole('link', { name: 'Nodes' }).click();
+    await page.locator('.node-tile').first().waitFor();
+    await assertAccessible(page, 'nodes');
+  });
+}
+
+test('the theme can be chosen and is remembered', { timeout: 60_000 }, async (t) => {
+  const page = await openPage(t, '', { colorScheme: 'dark' });
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  assert.equal(await background(), 'rgb(10, 13, 19)');
+  await page.getByRole('button', { name: 'Theme: system' }).click();
+  await page.getByRole('button', { name: 'Theme: dark' }).click();
+  assert.equal(await background(), 'rgb(245, 246, 248)');
+  await page.reload();
+  await page.getByRole('button', { name: 'Theme: light' }).waitFor();
+  assert.equal(await background(), 'rgb(245, 246, 248)');
+});
+
+test('on a narrow screen nothing is cut off sideways', { timeout: 60_000 }, async (t) => {
+  const page = await openPage(t, '', {
+    viewport: { width: 390, height: 844 },
+  });
+  await page.locator('.pull-row').first().waitFor();
+  for (const path of ['', '?page=images', '?page=nodes']) {
+    await page.goto(new URL(path, page.url()).href);
+    await page.locator('.pull-row, .image-row, .node-tile').first().waitFor();
+    const [wide, screen] = await page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      innerWidth,
+    ]);
+    assert.ok(wide <= screen, `${path}: ${wide} > ${screen}`);
+  }
+});

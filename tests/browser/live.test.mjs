@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  FAILED_IMAGE,
+  IMAGES,
+  activePull,
+  openPage,
+  percentOf,
+  rowByKey,
+  rowsOf,
+  until,
+  useBrowser,
+  withoutTag,
+} from './page.mjs';
+
+useBrowser();
+
+/** Watches one pull until it ends; gives the percents that were seen and its last status. */
+async function watch(page, key) {
+  const row = rowByKey(page, key);
+  const percents = [];
+  const status = await until(`the end of ${key}`, async () => {
+    const percent = await percentOf(row);
+    if (percent !== undefined && percent !== percents.at(-1)) percents.push(percent);
+    const word = await row.locator('.status-icon').getAttribute('title');
+    return ['Completed', 'Failed'].includes(word) ? word : undefined;
+  });
+  percents.push(await percentOf(row));
+  return { percents, status };
+}
+
+test(
+  'each pull is a row that moves, reaches 100 % and completes',
+  { timeout: 180_000 },
+  async (t) => {
+    const page = await openPage(t);
+    await Promise.all(
+      IMAGES.map(async (reference) => {
+        const key = await activePull(page, reference);
+        const { percents, status } = await watch(page, key);
+        assert.equal(status, 'Completed', reference);
+        assert.equal(percents.at(-1), 100, reference);
+        assert.ok(new Set(percents).size >= 4, `${reference} moved: ${percents.join(' ')}`);
+        assert.deepEqual(
+          percents,
+          [...percents].sort((a, b) => a - b),
+          `${reference} never falls`,
+        );
+      }),
+    );
+  },
+);
+
+test(
+  'two pulls at once are two rows, each with a size, a speed and a time',
+  { timeout: 120_000 },
+  async (t) => {
+    const page = await openPage(t, '?q=status:downloading');
+    const texts = await until('both images under way', async () => {
+      const found = [];
+      for (const reference of IMAGES) {
+        const row = rowsOf(page, reference).first();
+        if ((await row.count()) === 0) return undefined;
+        found.push({
+          speed: await row.locator('.cell-speed').innerText({ timeout: 500 }),
+          size: await row.locator('.cell-size').innerText({ timeout: 500 }),
+          elapsed: await row.locator('.cell-elapsed').innerText({ timeout: 500 }),
+        });
+      }
+      return found.every(({ speed }) => /[1-9]/.test(speed)) ? found : undefined;
+    });
+    for (const { speed, size, elapsed } of texts) {
+      assert.match(speed, /^[\d.]+ [KM]?B\/s$/);
+      assert.match(size, /^[\d.]+ of [\d.]+ MB$/);
+      assert.match(elapsed, /^\d/);
+    }
+    const active = await page.getByRole('button', { name: /^Active pulls/ }).innerText();
+    assert.ok(Number(/\d+/.exec(active)?.[0]) >= IMAGES.length, active);
+  },
+);
+
+test('an open row shows the layers, which move too', { timeout: 120_000 }, async (t) => {
+  const page = await openPage(t);
+  const key = await activePull(page, IMAGES[0]);
+  await rowByKey(page, key).click();
+  const layers = page.locator('.waterfall-row');
+  await layers.first().waitFor();
+  assert.ok((await layers.count()) > 1);
+  const digests = await page
+    .locator('.waterfall-row code')
+    .evaluateAll((all) => all.map((code) => code.title));
+  assert.equal(new Set(digests).size, digests.length);
+  for (const digest of digests) assert.match(digest, /^sha256:[0-9a-f]{64}$/);
+  const widths = () =>
+    page.locator('.seg-download').evaluateAll((all) => all.map((bar) => bar.style.width).join(' '));
+  const before = await widths();
+  await until('a bar that grew', async () => (await widths()) !== before);
+  await until('all layers extracted', async () => {
+    const words = await page.locator('.waterfall-words').allInnerTexts();
+    return words.every((word) => word === 'extracted' || word === 'already here');
+  });
+});
+
+test(
+  'a failed pull tells why',
+  { timeout: 120_000, skip: FAILED_IMAGE === undefined },
+  async (t) => {
+    const page = await openPage(t, '?q=status:failed');
+    const row = rowsOf(page, FAILED_IMAGE).first();
+    await row.waitFor({ timeout: 90_000 });
+    await row.click();
+    const failure = page.getByRole('region', { name: 'Failure' });
+    await failure.waitFor();
+    assert.notEqual((await failure.locator('code').innerText()).trim(), '');
+    const counted = await page.getByRole('button', { name: /^Failed/ }).innerText();
+    assert.ok(Number(/\d+$/.exec(counted.trim())?.[0]) >= 1, counted);
+    await page.locator('.search-clear').click();
+    await sleep(300);
+    assert.equal((await rowsOf(page, FAILED_IMAGE, '.is-over').count()) > 0, true);
+  },
+);
+
+test(
+  'the images page follows the rollout, the nodes page the node',
+  { timeout: 60_000 },
+  async (t) => {
+    const page = await openPage(t, '?page=images');
+    for (const reference of IMAGES) {
+      await page
+        .locator(`.image-row .image-name[title="${reference}"]`)
+        .waitFor({ timeout: 30_000 });
+    }
+    await page.getByRole('link', { name: 'Nodes' }).click();
+    const tile = page.locator('.node-tile').first();
+    await tile.waitFor();
+    assert.match(await tile.innerText(), /reported .* ago/);
+    assert.match(await tile.innerText(), /containerd/);
+    await tile.getByRole('button').click();
+    await page.locator('.pull-row').first().waitFor();
+    assert.match(page.url(), /q=node:/);
+  },
+);

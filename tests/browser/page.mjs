@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { after, before } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CHROMIUM } from '../../web/dev/chromium.mjs';
+
+// The browser's driver belongs to the page's own dependencies.
+const require = createRequire(new URL('../../web/package.json', import.meta.url));
+const { chromium } = require('playwright-core');
+export const AXE = require.resolve('axe-core/axe.min.js');
+
+function needed(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set; run python3 -m tests.integration.browser`);
+  return value;
+}
+
+export const URL_OF_PAGE = needed('PULLTRACE_URL');
+/** References that are pulled over and over while the tests run. */
+export const IMAGES = needed('PULLTRACE_EXPECT_IMAGES').split(',');
+/** A reference whose pulls fail, over and over. */
+export const FAILED_IMAGE = process.env.PULLTRACE_FAILED_IMAGE;
+/** SIGUSR1 to it stops the server for some seconds. */
+export const LAB_PID = process.env.PULLTRACE_LAB_PID;
+
+let browser;
+
+/** Call once in each test file: one browser for its tests. */
+export function useBrowser() {
+  before(async () => {
+    browser = await chromium.launch(CHROMIUM);
+  });
+  after(() => browser.close());
+}
+
+/**
+ * Opens the page at `path` and closes it after the test, which fails if the page wrote an error to
+ * the console, broke its content security policy or asked another origin for anything.
+ */
+export async function openPage(t, path = '', options = {}) {
+  const { expected = /^$/, ...contextOptions } = options;
+  const context = await browser.newContext({
+    viewport: { width: 1400, height: 900 },
+    colorScheme: 'dark',
+    ...contextOptions,
+  });
+  const page = await context.newPage();
+  const faults = [];
+  const origin = new URL(URL_OF_PAGE).origin;
+  page.on('console', (message) => {
+    if (!['error', 'warning'].includes(message.type())) return;
+    if (!expected.test(message.text())) faults.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => faults.push(`exception: ${error.stack}`));
+  page.on('request', (request) => {
+    if (new URL(request.url()).origin !== origin) faults.push(`other origin: ${request.url()}`);
+  });
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(faults, []);
+  });
+  await page.goto(new URL(path, URL_OF_PAGE).href);
+  return page;
+}
+
+/** The rows of an image, which has no tag until its node knows it; `.is-over` are those that ended. */
+export function rowsOf(page, reference, state = '') {
+  const name = withoutTag(reference);
+  return page.locator(`.pull-row${state}`, {
+    has: page.locator(`[title="${reference}"], [title="${name}"]`),
+  });
+}
+
+export function withoutTag(reference) {
+  return reference.replace(/:[^:/]*$/, '');
+}
+
+/** The key of a pull of `reference` that is under way and not nearly done. */
+export async function activePull(page, reference) {
+  return until(`a pull of ${reference} under way`, async () => {
+    for (const row of await rowsOf(page, reference, ':not(.is-over)').all()) {
+      const percent = await percentOf(row);
+      if (percent !== undefined && percent < 70) return row.getAttribute('data-key');
+    }
+    return undefined;
+  });
+}
+
+export function rowByKey(page, key) {
+  return page.locator(`.pull-row[data-key="${key}"]`);
+}
+
+export async function percentOf(row) {
+  const cell = row.locator('.cell-percent');
+  const text = (await cell.count()) > 0 ? await cell.innerText() : '';
+  return /^\d+%$/.test(text) ? Number(text.slice(0, -1)) : undefined;
+}
+
+/** What `probe` gives, as soon as it gives something; fails with `what` after the time. */
+export async function until(what, probe, timeoutMs = 60_000) {
+  for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(100)) {
+    const value = await probe().catch((error) => {
+      // The row may leave the page between two looks at it.
+      if (!/Timeout|detached/.test(error.message)) throw error;
+    });
+    if (value !== undefined && value !== false && value !== null) return value;
+  }
+  throw new assert.AssertionError({
+    message: `not within ${timeoutMs / 1000} s: ${what}`,
+  });
+}
