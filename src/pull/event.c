@@ -25,6 +25,8 @@ struct pt_pull_status pt_pull_status_make(const struct pt_pull *pull)
     struct pt_pull_status status = {
         .id = pull->id,
         .pull = pull,
+        .image_ref = pull->image_ref,
+        .image_ref_exact = pull->image_ref_exact,
         .eta_seconds = -1,
         .ready_eta_seconds = -1,
         .queued_seconds = -1,
@@ -107,8 +109,8 @@ static void add_pull(yyjson_mut_doc *doc, yyjson_mut_val *object,
     const struct pt_pull *pull = status->pull;
     pt_json_add_text(doc, object, "id", status->id);
     pt_json_add_text(doc, object, "nodeName", status->node_name);
-    pt_json_add_text(doc, object, "imageRef", pull->image_ref);
-    yyjson_mut_obj_add_bool(doc, object, "imageRefExact", pull->image_ref_exact);
+    pt_json_add_text(doc, object, "imageRef", status->image_ref);
+    yyjson_mut_obj_add_bool(doc, object, "imageRefExact", status->image_ref_exact);
     size_t registry = registry_length(pull->repository);
     if (registry > 0 && pt_utf8_is_valid(pull->repository))
         yyjson_mut_obj_add_strn(doc, object, "registry", pull->repository, registry);
@@ -123,6 +125,7 @@ static void add_pull(yyjson_mut_doc *doc, yyjson_mut_val *object,
     pt_json_add_text(doc, object, "errorClass", status->error_class);
     if (status->attempts > 0)
         yyjson_mut_obj_add_sint(doc, object, "attempts", status->attempts);
+    pt_json_add_time(doc, object, "nextAttemptAt", status->next_attempt_at);
     if (status->version > 0)
         yyjson_mut_obj_add_uint(doc, object, "version", status->version);
     add_waiting(doc, object, status);

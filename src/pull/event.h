@@ -26,6 +26,8 @@ struct pt_pull_status {
     const char *id; // unique in the cluster
     const char *node_name;
     const struct pt_pull *pull;
+    const char *image_ref; // the pull's own, or a better name
+    bool image_ref_exact;
     const struct pt_layer_rate *layer_rates; // one for each layer, or NULL
     struct pt_totals totals;
     double bytes_per_second;
@@ -36,8 +38,9 @@ struct pt_pull_status {
     double extract_seconds;
     double stalled_seconds; // 0: not stalled
     const char *error_class;
-    int64_t attempts; // 0: left out
-    uint64_t version; // 0: left out
+    int64_t attempts;        // that failed; 0: left out
+    int64_t next_attempt_at; // wall_ns, 0: left out
+    uint64_t version;        // 0: left out
     const struct pt_waiting_container *waiting;
     size_t waiting_count;
 };

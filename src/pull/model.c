@@ -41,7 +41,9 @@ static size_t find_name(const char *const *names, size_t count, const char *name
 
 enum pt_pull_phase pt_pull_phase_parse(const char *name)
 {
-    return (enum pt_pull_phase)find_name(pull_phase_names, COUNT_OF(pull_phase_names), name);
+    enum pt_pull_phase phase =
+        (enum pt_pull_phase)find_name(pull_phase_names, COUNT_OF(pull_phase_names), name);
+    return phase == PT_PULL_QUEUED || phase == PT_PULL_CANCELLED ? PT_PULL_UNKNOWN : phase;
 }
 
 enum pt_layer_phase pt_layer_phase_parse(const char *name)

@@ -74,7 +74,8 @@ bool pt_layer_is_downloaded(const struct pt_layer *layer);
 // The layer needs nothing more: extracted, or there before.
 bool pt_layer_is_extracted(const struct pt_layer *layer);
 
-// The wire's word for a phase, NULL for …_UNKNOWN; and back, …_UNKNOWN for NULL or an unknown word.
+// The wire's word for a phase, NULL for …_UNKNOWN; and back, …_UNKNOWN for NULL, an unknown word
+// and the phases that no agent may tell: queued and cancelled.
 const char *pt_pull_phase_name(enum pt_pull_phase phase);
 const char *pt_layer_phase_name(enum pt_layer_phase phase);
 enum pt_pull_phase pt_pull_phase_parse(const char *name);

@@ -4,6 +4,7 @@
 #include "server/assets.h"
 #include "server/event_feed.h"
 #include "server/http_reply.h"
+#include "server/kube_feed.h"
 
 #include <event2/http.h>
 #include <string.h>
@@ -34,8 +35,11 @@ static void on_health(struct pt_api *api, struct evhttp_request *request)
 
 static void on_ready(struct pt_api *api, struct evhttp_request *request)
 {
+    const char *missing = pt_kube_feed_missing(api->kube);
     if (pt_http_server_is_draining(api->server))
         pt_reply_error(request, 503, 1, "shutting down");
+    else if (missing)
+        pt_reply_error(request, 503, 1, "%s", missing);
     else
         reply_text(request, "ok");
 }
@@ -93,6 +97,12 @@ void pt_api_handle(void *context, struct evhttp_request *request)
     handle_other(api, request, path);
 }
 
+static int write_kube_metrics(const struct pt_kube_feed *kube, struct pt_buffer *out)
+{
+    pt_kube_feed_write_metrics(kube, out);
+    return out->failure;
+}
+
 void pt_api_handle_metrics(void *context, struct evhttp_request *request)
 {
     struct pt_api *api = context;
@@ -109,7 +119,8 @@ void pt_api_handle_metrics(void *context, struct evhttp_request *request)
     struct pt_buffer out;
     pt_buffer_init(&out, MAX_METRICS_BYTES);
     if (pt_metrics_write(api->metrics, api->store, pt_event_feed_stream(api->feed),
-                         api->started_wall_ns, &out) < 0)
+                         api->started_wall_ns, &out) < 0 ||
+        write_kube_metrics(api->kube, &out) < 0)
         pt_reply_error(request, 500, 0, "out of memory");
     else
         pt_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", out.data, out.length);

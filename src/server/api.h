@@ -14,6 +14,7 @@
 struct event_base;
 struct evhttp_request;
 struct pt_event_feed;
+struct pt_kube_feed;
 
 // What the handlers of all addresses work on.
 struct pt_api {
@@ -23,6 +24,7 @@ struct pt_api {
     struct pt_metrics *metrics;
     struct pt_event_feed *feed;
     struct pt_secret *agent_token;
+    const struct pt_kube_feed *kube; // NULL: not configured
     struct pt_http_server *server;
     int64_t started_wall_ns;
     size_t long_answers; // lists that are being sent in parts

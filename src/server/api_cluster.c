@@ -3,6 +3,7 @@
 #include "pull/json_fields.h"
 #include "server/api.h"
 #include "server/http_reply.h"
+#include "server/kube_feed.h"
 #include "server/long_answer.h"
 
 #include <errno.h>
@@ -31,14 +32,14 @@ static int write_summary(const struct pt_api *api, struct pt_buffer *out)
     yyjson_mut_doc *doc = pt_json_begin();
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
-    yyjson_mut_obj_add_uint(doc, root, "activePulls", store->active_count);
-    yyjson_mut_obj_add_uint(doc, root, "queuedPulls", 0);
+    yyjson_mut_obj_add_uint(doc, root, "activePulls", store->active_count - store->queued_count);
+    yyjson_mut_obj_add_uint(doc, root, "queuedPulls", store->queued_count);
     yyjson_mut_obj_add_uint(doc, root, "failedPulls", store->failed_count);
     yyjson_mut_obj_add_uint(doc, root, "completedPulls", store->completed_count);
     yyjson_mut_obj_add_sint(doc, root, "bytesPerSec", (int64_t)speed_of_all(store));
     yyjson_mut_obj_add_uint(doc, root, "nodesReporting", store->nodes.count - store->silent_count);
     yyjson_mut_obj_add_uint(doc, root, "nodesSilent", store->silent_count);
-    yyjson_mut_obj_add_uint(doc, root, "waitingPods", 0);
+    yyjson_mut_obj_add_uint(doc, root, "waitingPods", pt_kube_feed_waiting_pods(api->kube));
     pt_json_add_seconds(doc, root, "pullSecondsP50",
                         pt_duration_histogram_quantile(&store->durations, 0.5));
     pt_json_add_seconds(doc, root, "pullSecondsP95",

@@ -380,5 +380,6 @@ void pt_correlate_tick(struct pt_correlate *correlate)
 struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *correlate)
 {
     return (struct pt_correlate_figures){.waiting_containers = correlate->waiting_containers,
+                                         .waiting_pods = correlate->pods.count,
                                          .nodes = correlate->nodes.count};
 }

@@ -89,6 +89,7 @@ void pt_correlate_tick(struct pt_correlate *correlate);
 
 struct pt_correlate_figures {
     size_t waiting_containers;
+    size_t waiting_pods;
     size_t nodes;
 };
 

@@ -7,6 +7,7 @@
 // The kubelet waits so long after the first failure, then doubles it up to the longest.
 #define FIRST_BACK_OFF_NS (10 * PT_NS_PER_S)
 #define LONGEST_BACK_OFF_NS (300 * PT_NS_PER_S)
+#define QUEUED_STEP_NS (10 * PT_NS_PER_S)
 
 // --- failures ---
 
@@ -183,6 +184,13 @@ static void look(const struct correlate_image *image, struct situation *situatio
     }
 }
 
+// In steps, so that a row is not told each second.
+static double queued_seconds(const struct correlate_image *image)
+{
+    int64_t ns = pt_clock_wall_ns(image->node->correlate->clock) - image->row_started_at;
+    return ns > 0 ? (double)(ns / QUEUED_STEP_NS * QUEUED_STEP_NS) / (double)PT_NS_PER_S : 0;
+}
+
 static void tell_row(struct correlate_image *image, const struct situation *situation)
 {
     struct pt_correlate *correlate = image->node->correlate;
@@ -205,6 +213,8 @@ static void tell_row(struct correlate_image *image, const struct situation *situ
     } else if (situation->live_count > 0) {
         row.join.next_attempt_at = pt_correlate_next_attempt(image);
     }
+    if (row.phase == PT_PULL_QUEUED)
+        row.join.queued_seconds = queued_seconds(image);
     int64_t failures = row.phase == PT_PULL_FAILED ? row.join.attempts : image->row_failures;
     // How often it failed before the server came to know of it is no news.
     row.new_failures = failures <= image->row_failures ? 0

@@ -6,6 +6,7 @@
 #include "server/api.h"
 #include "server/event_feed.h"
 #include "server/file_limit.h"
+#include "server/kube_feed.h"
 #include "server/tls.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@
 #define MAX_EVENT_BYTES (4 * 1024 * 1024)
 
 static struct settings {
+    struct pt_kube_feed_settings kube;
     const char *agent_token, *agent_token_file;
     const char *tls_cert_file, *tls_key_file;
     struct pt_address http_address, metrics_address;
@@ -45,6 +47,16 @@ static const struct pt_setting table[] = {
      "PEM file with certificate and chain, read again when it changes; empty: plain HTTP", 0, 0},
     {"PULLTRACE_TLS_KEY_FILE", PT_SETTING_TEXT, &settings.tls_key_file, "",
      "PEM file with the certificate's key", 0, 0},
+    {"PULLTRACE_KUBE_URL", PT_SETTING_URL, &settings.kube.kube.url, "",
+     "Kubernetes API; empty: the kubeconfig, or in a pod the cluster's own, else none", 0, 0},
+    {"PULLTRACE_KUBE_TOKEN_FILE", PT_SETTING_TEXT, &settings.kube.kube.token_file, "",
+     "file with the bearer token for that URL, read again when it changes", 0, 0},
+    {"PULLTRACE_KUBE_CA_FILE", PT_SETTING_TEXT, &settings.kube.kube.ca_file, "",
+     "PEM file with the CA of that URL, read again when it changes; empty: the system's", 0, 0},
+    {"PULLTRACE_KUBECONFIG", PT_SETTING_TEXT, &settings.kube.kube.kubeconfig, "",
+     "kubeconfig file whose current context to use, instead of the three above", 0, 0},
+    {"PULLTRACE_WATCH_NAMESPACES", PT_SETTING_TEXT, &settings.kube.namespaces, "",
+     "namespaces whose pods are joined with pulls, comma-separated; empty: all", 0, 0},
     {"PULLTRACE_HISTORY_TTL", PT_SETTING_DURATION, &settings.history_ttl_ns, "30m",
      "how long finished pulls stay", PT_NS_PER_S, 720 * 3600 * PT_NS_PER_S},
     {"PULLTRACE_STALE_TIMEOUT", PT_SETTING_DURATION, &settings.stale_timeout_ns, "10m",
@@ -69,6 +81,7 @@ struct server {
     struct pt_metrics metrics;
     struct pt_api api;
     struct pt_tls *tls;
+    struct pt_kube_feed *kube;
     struct pt_http_server *metrics_server;
     struct event *sweep;
     struct event *drain;
@@ -139,6 +152,12 @@ static void on_sweep(evutil_socket_t fd, short what, void *context)
     bool more = pt_store_sweep(&server->store);
     pt_event_feed_wake(server->api.feed);
     evtimer_add(server->sweep, more ? &at_once : &second);
+}
+
+static void on_kube_change(void *context)
+{
+    struct server *server = context;
+    pt_event_feed_wake(server->api.feed);
 }
 
 // --- the end ---
@@ -228,6 +247,10 @@ static int start(struct server *server, struct pt_error *err)
     if (r == 0)
         r = open_servers(server, err);
     if (r == 0)
+        r = pt_kube_feed_create(base, clock, &settings.kube, &server->store, on_kube_change, server,
+                                &server->kube, err);
+    server->api.kube = server->kube;
+    if (r == 0)
         on_sweep(-1, 0, server);
     return r;
 }
@@ -252,6 +275,7 @@ static void log_start(const struct server *server)
 
 static void finish(struct server *server)
 {
+    pt_kube_feed_destroy(server->kube);
     pt_event_feed_destroy(server->api.feed);
     pt_http_server_destroy(server->api.server);
     pt_http_server_destroy(server->metrics_server);

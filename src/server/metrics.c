@@ -55,6 +55,22 @@ static void note_registry(struct pt_metrics *metrics, const struct pt_stored_pul
     figures->pulls++;
 }
 
+static enum pt_failure_class class_of(const struct pt_stored_pull *stored)
+{
+    int i = PT_FAILURE_CLASS_COUNT - 1;
+    while (i > PT_FAILURE_OTHER && strcmp(stored->error_class, pt_failure_class_name(i)) != 0)
+        i--;
+    return (enum pt_failure_class)i;
+}
+
+static uint64_t all_failed(const struct pt_metrics *metrics)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < PT_FAILURE_CLASS_COUNT; i++)
+        sum += metrics->pulls_failed[i];
+    return sum;
+}
+
 void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull *stored)
 {
     struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
@@ -65,10 +81,12 @@ void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull
     }
     note_registry(metrics, stored);
     if (stored->pull.phase == PT_PULL_FAILED) {
-        metrics->pulls_failed++;
+        metrics->pulls_failed[class_of(stored)]++;
         return;
     }
     metrics->pulls_completed++;
+    if (stored->of_kubelet)
+        return; // how long its layers took is not known
     observe(&metrics->total_seconds,
             (double)(stored->pull.completed_at - stored->pull.started_at) / (double)PT_NS_PER_S);
     observe(&metrics->download_seconds, status.download_seconds);
@@ -149,14 +167,17 @@ static void write_registries(const struct pt_metrics *metrics, struct pt_buffer 
 static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_store *store,
                         struct pt_buffer *out)
 {
-    gauge(out, "pulltrace_pulls_active", "Pulls under way.", (double)store->active_count);
+    gauge(out, "pulltrace_pulls_active", "Pulls under way.",
+          (double)(store->active_count - store->queued_count));
+    gauge(out, "pulltrace_pulls_queued", "Images that pods wait for and no pull has begun of.",
+          (double)store->queued_count);
     head(out, "pulltrace_pulls_total", "counter", "Pulls that have ended, by how.");
     (void)pt_buffer_printf(out,
                            "pulltrace_pulls_total{result=\"completed\"} %llu\n"
                            "pulltrace_pulls_total{result=\"failed\"} %llu\n"
                            "pulltrace_pulls_total{result=\"stale\"} %llu\n",
                            (unsigned long long)metrics->pulls_completed,
-                           (unsigned long long)metrics->pulls_failed,
+                           (unsigned long long)all_failed(metrics),
                            (unsigned long long)metrics->pulls_stale);
     histogram(out, "pulltrace_pull_duration_seconds", "How long completed pulls took.",
               &metrics->total_seconds);
@@ -169,8 +190,10 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
     counter(out, "pulltrace_pull_bytes_total", "Bytes received from registries.",
             (double)store->received_bytes);
     head(out, "pulltrace_pull_errors_total", "counter", "Pulls that failed, by class.");
-    (void)pt_buffer_printf(out, "pulltrace_pull_errors_total{class=\"other\"} %llu\n",
-                           (unsigned long long)metrics->pulls_failed);
+    for (int i = 0; i < PT_FAILURE_CLASS_COUNT; i++)
+        (void)pt_buffer_printf(out, "pulltrace_pull_errors_total{class=\"%s\"} %llu\n",
+                               pt_failure_class_name((enum pt_failure_class)i),
+                               (unsigned long long)metrics->pulls_failed[i]);
     write_registries(metrics, out);
 }
 

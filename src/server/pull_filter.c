@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/pull_filter.h"
 
+#include "server/correlate.h"
 #include "server/pull_store.h"
 
 #include <errno.h>
@@ -51,8 +52,8 @@ static bool matches_status(enum pt_status_filter wanted, enum pt_pull_phase phas
 
 static bool has_pod(const struct pt_pull_filter *filter, const struct pt_stored_pull *stored)
 {
-    for (size_t i = 0; i < stored->waiting_count; i++) {
-        const struct pt_waiting_container *waiting = &stored->waiting[i];
+    for (size_t i = 0; stored->join && i < stored->join->waiting_count; i++) {
+        const struct pt_waiting_container *waiting = &stored->join->waiting[i];
         if ((!filter->namespace || strcmp(filter->namespace, waiting->namespace) == 0) &&
             (!filter->pod || strcmp(filter->pod, waiting->pod) == 0))
             return true;
@@ -67,7 +68,7 @@ bool pt_pull_filter_matches_text(const struct pt_pull_filter *filter,
         return false;
     if ((filter->namespace || filter->pod) && !has_pod(filter, stored))
         return false;
-    return !filter->image || strcasestr(stored->pull.image_ref, filter->image) ||
+    return !filter->image || strcasestr(pt_stored_pull_image_ref(stored), filter->image) ||
            (stored->pull.repository && strcasestr(stored->pull.repository, filter->image));
 }
 

@@ -87,7 +87,7 @@ static struct entry make_entry(enum pt_pull_sort sort, struct pt_stored_pull *st
         entry.text = stored->node->name;
         break;
     case PT_SORT_IMAGE:
-        entry.text = stored->pull.image_ref;
+        entry.text = pt_stored_pull_image_ref(stored);
         break;
     }
     return entry;

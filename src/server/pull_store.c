@@ -4,7 +4,7 @@
 #include "base/duration.h"
 #include "base/limits.h"
 #include "server/legacy_report.h"
-#include "server/pull_eta.h"
+#include "server/pull_life.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -81,6 +81,20 @@ static struct pt_node *add_node(struct pt_pull_store *store, const char *name, s
     return node;
 }
 
+struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
+{
+    struct pt_node *node = pt_map_get(&store->nodes, name);
+    if (node)
+        return node;
+    node = add_node(store, name, NULL);
+    if (!node)
+        return NULL;
+    node->reported_ns = pt_clock_monotonic_ns(store->clock) - SILENT_AFTER_NS;
+    node->silent = true;
+    store->silent_count++;
+    return node;
+}
+
 static int replace_text(const char **slot, const char *text)
 {
     if (*slot == text || (*slot && text && strcmp(*slot, text) == 0))
@@ -132,116 +146,26 @@ void pt_stored_pull_unpin(struct pt_stored_pull *stored)
         pt_stored_pull_destroy(stored);
 }
 
-static double duration_seconds(const struct pt_stored_pull *stored)
-{
-    int64_t ns = stored->pull.completed_at - stored->pull.started_at;
-    return ns > 0 ? (double)ns / (double)PT_NS_PER_S : 0;
-}
-
-// Takes a final pull out of the statistics of the finished ones.
-static void uncount_finished(struct pt_pull_store *store, struct pt_stored_pull *stored)
-{
-    TAILQ_REMOVE(&store->finished, stored, in_queue);
-    if (stored->pull.phase == PT_PULL_FAILED) {
-        store->failed_count--;
-        return;
-    }
-    store->completed_count--;
-    pt_duration_histogram_remove(&store->durations, duration_seconds(stored));
-}
-
-static void remove_finished(struct pt_pull_store *store, struct pt_stored_pull *stored)
-{
-    uncount_finished(store, stored);
-    pt_change_log_remove(&store->changes, stored);
-    pt_map_remove(&store->pulls, stored->id);
-    if (pt_map_get(&stored->node->pulls, stored->key) == stored)
-        pt_map_remove(&stored->node->pulls, stored->key);
-    stored->removed = true;
-    if (stored->pins == 0)
-        pt_stored_pull_destroy(stored);
-}
-
 static bool make_room(struct pt_pull_store *store)
 {
     if (store->pulls.count < store->settings.max_pulls)
         return true;
     if (TAILQ_EMPTY(&store->finished))
         return false;
-    remove_finished(store, TAILQ_FIRST(&store->finished));
+    pt_life_remove(store, TAILQ_FIRST(&store->finished));
     return true;
 }
 
-static void activate(struct pt_pull_store *store, struct pt_stored_pull *stored)
+int pt_store_add(struct pt_pull_store *store, struct pt_node *node, const char *key, int64_t salt,
+                 struct pt_stored_pull **ret_stored)
 {
-    stored->alive_at = pt_clock_monotonic_ns(store->clock);
-    TAILQ_INSERT_TAIL(&store->active, stored, in_queue);
-    TAILQ_INSERT_TAIL(&stored->node->active, stored, in_node);
-    store->active_count++;
-}
-
-static void learn_extraction(struct pt_pull_store *store, struct pt_stored_pull *stored)
-{
-    double speed = pt_pull_extract_speed(&stored->pull);
-    if (speed <= 0)
-        return;
-    double *of_node = &stored->node->extract_bytes_per_second;
-    double *of_all = &store->extract_bytes_per_second;
-    *of_node = *of_node > 0 ? 0.5 * *of_node + 0.5 * speed : speed;
-    *of_all = *of_all > 0 ? 0.9 * *of_all + 0.1 * speed : speed;
-}
-
-// The pull has reached a final phase: it leaves the active ones and is told.
-static void retire(struct pt_pull_store *store, struct pt_stored_pull *stored)
-{
-    TAILQ_REMOVE(&store->active, stored, in_queue);
-    TAILQ_REMOVE(&stored->node->active, stored, in_node);
-    store->active_count--;
-    stored->finished_at = pt_clock_monotonic_ns(store->clock);
-    stored->final_version = stored->version;
-    TAILQ_INSERT_TAIL(&store->finished, stored, in_queue);
-    bool completed = stored->pull.phase == PT_PULL_COMPLETED;
-    if (completed) {
-        store->completed_count++;
-        pt_duration_histogram_add(&store->durations, duration_seconds(stored));
-        learn_extraction(store, stored);
-    } else {
-        store->failed_count++;
-        if (!stored->error_class)
-            stored->error_class = "other";
-    }
-    if (stored->legacy) // its key may come again for another pull
-        pt_map_remove(&stored->node->pulls, stored->key);
-    store->on_event(store->context, completed ? PT_EVENT_PULL_COMPLETED : PT_EVENT_PULL_FAILED,
-                    stored);
-}
-
-// A pull that was given up moves again.
-static int revive(struct pt_pull_store *store, struct pt_stored_pull *stored)
-{
-    if (pt_map_put(&stored->node->pulls, stored->key, stored) < 0)
-        return -ENOMEM;
-    uncount_finished(store, stored);
-    stored->pull.phase = PT_PULL_DOWNLOADING;
-    stored->pull.completed_at = 0;
-    stored->error_class = NULL;
-    stored->final_version = 0;
-    pt_stored_pull_set_error(stored, NULL);
-    activate(store, stored);
-    return 0;
-}
-
-static int add_pull(struct pt_pull_store *store, struct pt_node *node, const char *key,
-                    const struct pt_pull *told, struct pt_stored_pull **ret_stored)
-{
-    bool legacy = !told->id;
-    struct pt_stored_pull *stored = pt_stored_pull_create(node, key, legacy ? told->started_at : 0);
+    struct pt_stored_pull *stored = pt_stored_pull_create(node, key, salt);
     if (!stored)
         return -ENOMEM;
     struct pt_stored_pull *earlier = pt_map_get(&store->pulls, stored->id);
     if (earlier) { // a legacy pull that had been missing in one report
         pt_stored_pull_destroy(stored);
-        int r = earlier->node == node ? revive(store, earlier) : -EEXIST;
+        int r = earlier->node == node ? pt_life_revive(store, earlier) : -EEXIST;
         *ret_stored = earlier;
         return r;
     }
@@ -258,11 +182,51 @@ static int add_pull(struct pt_pull_store *store, struct pt_node *node, const cha
         pt_stored_pull_destroy(stored);
         return r;
     }
-    stored->legacy = legacy;
     stored->created_version = stored->version;
-    activate(store, stored);
+    pt_life_activate(store, stored);
     *ret_stored = stored;
     return 0;
+}
+
+// The row that a new pull continues: one that has waited, or whose last attempt has failed. NULL if
+// there is none.
+static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct pt_node *node,
+                                           const char *key, const struct pt_pull *told)
+{
+    const struct pt_store_hooks *hooks = &store->hooks;
+    const char *row_key =
+        hooks->continued_row ? hooks->continued_row(hooks->context, node->name, told) : NULL;
+    struct pt_stored_pull *stored = row_key ? pt_map_get(&node->pulls, row_key) : NULL;
+    if (!stored || strcmp(stored->key, row_key) != 0)
+        return NULL;
+    char *own_key = strdup(key);
+    if (!own_key || pt_map_put(&node->pulls, own_key, stored) < 0) {
+        free(own_key);
+        return NULL;
+    }
+    pt_life_forget_earlier_key(stored);
+    if (pt_stored_pull_is_final(stored)) {
+        pt_life_uncount(store, stored);
+        pt_life_activate(store, stored);
+    }
+    pt_life_count_queued(store, stored, false);
+    pt_stored_pull_restart(stored, own_key);
+    pt_change_log_touch(&store->changes, stored);
+    stored->created_version = stored->version;
+    return stored;
+}
+
+static int add_pull(struct pt_pull_store *store, struct pt_node *node, const char *key,
+                    const struct pt_pull *told, struct pt_stored_pull **ret_stored)
+{
+    bool legacy = !told->id;
+    int r = 0;
+    *ret_stored = continue_row(store, node, key, told);
+    if (!*ret_stored)
+        r = pt_store_add(store, node, key, legacy ? told->started_at : 0, ret_stored);
+    if (r == 0)
+        (*ret_stored)->legacy = legacy;
+    return r;
 }
 
 // Keys of a node's pulls. The first character keeps the kinds apart, whatever an agent writes.
@@ -288,6 +252,8 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
     bool is_new = !stored;
     bool final = pt_pull_phase_is_final(told->phase);
     if (stored) {
+        if (strcmp(stored->key, key) != 0)
+            return 0; // an attempt whose row another one has taken over
         stored->last_report = node->report_number;
         bool given_up =
             stored->error_class && strcmp(stored->error_class, PT_ERROR_CLASS_STALE) == 0;
@@ -296,7 +262,7 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
         if (late && !final)
             return 0;
         if (given_up) {
-            int r = revive(store, stored);
+            int r = pt_life_revive(store, stored);
             if (r < 0)
                 return r;
         }
@@ -312,17 +278,16 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
     if (r < 0)
         return r;
     store->received_bytes += (uint64_t)change.received_bytes;
-    if (change.moved) {
-        stored->alive_at = node->reported_ns;
-        TAILQ_REMOVE(&store->active, stored, in_queue);
-        TAILQ_INSERT_TAIL(&store->active, stored, in_queue);
-    }
+    if (change.moved)
+        pt_life_keep_alive(store, stored, node->reported_ns);
     if (change.visible && !is_new)
         pt_change_log_touch(&store->changes, stored);
+    if (is_new || change.named)
+        pt_life_tell_named(store, stored);
     if (is_new)
         store->on_event(store->context, PT_EVENT_PULL_STARTED, stored);
     if (pt_stored_pull_is_final(stored))
-        retire(store, stored);
+        pt_life_retire(store, stored);
     return 0;
 }
 
@@ -338,7 +303,7 @@ static void complete_absent(struct pt_pull_store *store, struct pt_node *node, i
         int64_t received_before = stored->received_bytes;
         pt_stored_pull_complete(stored, timestamp, stored->version);
         store->received_bytes += (uint64_t)(stored->received_bytes - received_before);
-        retire(store, stored);
+        pt_life_retire(store, stored);
     }
 }
 
@@ -412,7 +377,8 @@ static void give_up(struct pt_pull_store *store, struct pt_stored_pull *stored)
     stored->pull.completed_at = pt_clock_wall_ns(store->clock);
     stored->reported_at = stored->pull.completed_at;
     pt_change_log_touch(&store->changes, stored);
-    retire(store, stored);
+    pt_life_retire(store, stored);
+    pt_life_tell_gone(store, stored);
 }
 
 static void fall_silent(struct pt_pull_store *store, struct pt_node *node)
@@ -455,12 +421,15 @@ bool pt_store_sweep(struct pt_pull_store *store)
     for (; left > 0 && (stored = TAILQ_FIRST(&store->active)); left--) {
         if (now - stored->alive_at < store->settings.stale_timeout_ns)
             break;
-        give_up(store, stored);
+        if (stored->is_queued)
+            pt_life_keep_alive(store, stored, now); // whoever waits may wait
+        else
+            give_up(store, stored);
     }
     for (; left > 0 && (stored = TAILQ_FIRST(&store->finished)); left--) {
         if (now - stored->finished_at < store->settings.history_ttl_ns)
             break;
-        remove_finished(store, stored);
+        pt_life_remove(store, stored);
     }
     return left == 0;
 }

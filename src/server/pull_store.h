@@ -51,11 +51,23 @@ struct pt_store_settings {
 typedef void pt_store_on_event(void *context, enum pt_event_type type,
                                const struct pt_stored_pull *stored);
 
+// Who knows more of the pulls than their agents; all may be NULL.
+struct pt_store_hooks {
+    // The key of a row of that node which a new pull continues, or NULL.
+    const char *(*continued_row)(void *context, const char *node_name, const struct pt_pull *told);
+    // A pull is new, or its names, digests or final phase are.
+    void (*on_named)(void *context, const struct pt_stored_pull *stored);
+    // A pull leaves the store, or was given up.
+    void (*on_gone)(void *context, const struct pt_stored_pull *stored);
+    void *context;
+};
+
 struct pt_pull_store {
     struct pt_store_settings settings;
     const struct pt_clock *clock;
     pt_store_on_event *on_event;
     void *context;
+    struct pt_store_hooks hooks;
     struct pt_map nodes; // by name
     struct pt_map pulls; // by id
     struct pt_node_list nodes_by_report;
@@ -64,6 +76,7 @@ struct pt_pull_store {
     struct pt_change_log changes;
     struct pt_duration_histogram durations; // of the completed pulls that are kept
     double extract_bytes_per_second;        // of all nodes, 0: unknown
+    size_t queued_count;                    // of the active ones
     size_t active_count, completed_count, failed_count, silent_count;
     uint64_t received_bytes; // since the start
 };
@@ -80,6 +93,22 @@ PT_MUST_CHECK int pt_store_apply(struct pt_pull_store *store, const struct pt_re
 // Lets go what is too old and marks what nothing is heard of. To be called about every second;
 // does a bounded part of the work and returns whether more is left.
 bool pt_store_sweep(struct pt_pull_store *store);
+
+// --- for rows that no agent reports ---
+
+// The node of that name, added as silent when it is not there; NULL at the limit or out of memory.
+struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name);
+
+// Adds an empty pull under the key to the active ones. -EDQUOT at the limit, -EEXIST, -ENOMEM.
+PT_MUST_CHECK int pt_store_add(struct pt_pull_store *store, struct pt_node *node, const char *key,
+                               int64_t salt, struct pt_stored_pull **ret_stored);
+
+// Takes a pull away again that nobody was told of.
+void pt_store_drop(struct pt_pull_store *store, struct pt_stored_pull *stored);
+
+// Gives the pull a phase, which moves it between the active and the finished ones, and a version.
+void pt_store_set_phase(struct pt_pull_store *store, struct pt_stored_pull *stored,
+                        enum pt_pull_phase phase);
 
 static inline struct pt_stored_pull *pt_store_find(const struct pt_pull_store *store,
                                                    const char *id)

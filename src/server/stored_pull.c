@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/map.h"
+#include "server/correlate.h"
 #include "server/pull_eta.h"
 #include "server/pull_id.h"
 #include "server/pull_store.h"
@@ -44,7 +45,29 @@ void pt_stored_pull_destroy(struct pt_stored_pull *stored)
     free((char *)stored->pull.error);
     free(stored->pull.layers); // the whole block
     free(stored->key);
+    free(stored->earlier_key);
+    free(stored->join);
     free(stored);
+}
+
+void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
+{
+    free(stored->earlier_key);
+    stored->earlier_key = stored->key;
+    stored->key = key;
+    free(stored->pull.layers);
+    stored->pull.layers = NULL;
+    stored->pull.layer_count = 0;
+    stored->tracks = NULL;
+    stored->rate = (struct pt_rate){0};
+    stored->percent_floor = 0;
+    stored->pull.started_at = 0;
+    stored->pull.completed_at = 0;
+    stored->pull.phase = PT_PULL_RESOLVING;
+    stored->error_class = NULL;
+    stored->final_version = 0;
+    stored->of_kubelet = false;
+    pt_stored_pull_set_error(stored, NULL);
 }
 
 // Makes *slot a copy of text unless it is that already. NULL empties it.
@@ -293,8 +316,7 @@ static void update_head(struct pt_stored_pull *stored, const struct pt_pull *tol
     struct pt_pull *pull = &stored->pull;
     enum pt_pull_phase phase = told->phase == PT_PULL_UNKNOWN ? PT_PULL_DOWNLOADING : told->phase;
     change->moved |= pull->phase != phase;
-    change->visible |= pull->phase != phase || pull->total_known != told->total_known ||
-                       pull->image_ref_exact != told->image_ref_exact;
+    change->visible |= pull->phase != phase || pull->total_known != told->total_known;
     pull->phase = phase;
     pull->total_known = told->total_known;
     pull->image_ref_exact = told->image_ref_exact;
@@ -352,8 +374,11 @@ int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *t
                           int64_t timestamp, uint64_t version, struct pt_pull_change *ret_change)
 {
     struct pt_pull_change change = {0};
-    if (update_texts(&stored->pull, told, &change.visible) < 0)
+    bool was_exact = stored->pull.image_ref_exact;
+    if (update_texts(&stored->pull, told, &change.named) < 0)
         return -ENOMEM;
+    change.named |= was_exact != told->image_ref_exact;
+    change.visible |= change.named;
     update_head(stored, told, timestamp, &change);
     if (!has_same_layers(stored, told)) {
         if (change_layers(stored, told) < 0)
@@ -389,6 +414,22 @@ double pt_stored_pull_speed(const struct pt_stored_pull *stored)
     return stored->pull.phase == PT_PULL_DOWNLOADING ? stored->rate.bytes_per_second : 0;
 }
 
+const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored)
+{
+    bool has_better = stored->join && stored->join->image_ref && !stored->pull.image_ref_exact;
+    return has_better ? stored->join->image_ref : stored->pull.image_ref;
+}
+
+static void add_join(const struct pt_join *join, struct pt_pull_status *status)
+{
+    status->image_ref_exact |= join->image_ref_exact;
+    status->waiting = join->waiting;
+    status->waiting_count = join->waiting_count;
+    status->queued_seconds = join->queued_seconds;
+    status->attempts = join->attempts;
+    status->next_attempt_at = join->next_attempt_at;
+}
+
 struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
                                             struct pt_layer_rate *layer_rates)
 {
@@ -406,8 +447,9 @@ struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
     status.stalled_seconds = stalled_seconds(stored);
     status.error_class = stored->error_class;
     status.version = stored->version;
-    status.waiting = stored->waiting;
-    status.waiting_count = stored->waiting_count;
+    status.image_ref = pt_stored_pull_image_ref(stored);
+    if (stored->join)
+        add_join(stored->join, &status);
     pt_pull_eta(&stored->pull, status.bytes_per_second, stored->reported_at,
                 stored->node->extract_bytes_per_second, &status);
     return status;

@@ -14,6 +14,7 @@
 
 #define PT_PULL_ID_SIZE 33
 
+struct pt_join;
 struct pt_node;
 
 // What the server remembers of a layer besides what the agent tells.
@@ -39,8 +40,11 @@ struct pt_stored_pull {
     int64_t alive_at;              // monotonic_ns: reported with something that moved
     int64_t finished_at;           // monotonic_ns
     const char *error_class;       // static text
-    const struct pt_waiting_container *waiting; // borrowed from who knows the pods
-    size_t waiting_count;
+    struct pt_join *join;          // what Kubernetes tells of it, owned; NULL: nothing
+    int64_t failures_told;         // attempts that readers were told of as failed
+    char *earlier_key;             // of the attempt before, which its agent may tell again; or NULL
+    bool of_kubelet;               // no agent reports it
+    bool is_queued;                // counted as such
     uint64_t version;
     uint64_t created_version;
     uint64_t final_version; // 0: not final
@@ -64,6 +68,7 @@ void pt_stored_pull_destroy(struct pt_stored_pull *stored);
 struct pt_pull_change {
     bool visible;           // a reader sees a difference
     bool moved;             // bytes or phases went on, or something is being extracted
+    bool named;             // a name or digest is another
     int64_t received_bytes; // since the update before
 };
 
@@ -83,6 +88,12 @@ static inline bool pt_stored_pull_is_final(const struct pt_stored_pull *stored)
 {
     return pt_pull_phase_is_final(stored->pull.phase);
 }
+
+// The name that readers see.
+const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored);
+
+// Forgets layers and progress: another attempt begins under a new key, which it then owns.
+void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key);
 
 // Bytes per second now; 0 for a pull that downloads nothing.
 double pt_stored_pull_speed(const struct pt_stored_pull *stored);

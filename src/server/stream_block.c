@@ -49,10 +49,12 @@ static int begin_message(struct pt_buffer *out, uint64_t id)
 static enum pt_event_type pull_event_type(const struct pt_stored_pull *stored, uint64_t from,
                                           bool of_snapshot)
 {
-    if (stored->pull.phase == PT_PULL_COMPLETED)
-        return PT_EVENT_PULL_COMPLETED;
-    if (stored->pull.phase == PT_PULL_FAILED)
-        return PT_EVENT_PULL_FAILED;
+    // What is learned of a finished pull later, as who had waited, does not end it once more.
+    bool is_final =
+        pt_stored_pull_is_final(stored) && (of_snapshot || stored->final_version > from);
+    if (is_final)
+        return stored->pull.phase == PT_PULL_FAILED ? PT_EVENT_PULL_FAILED
+                                                    : PT_EVENT_PULL_COMPLETED;
     return !of_snapshot && stored->created_version > from ? PT_EVENT_PULL_STARTED
                                                           : PT_EVENT_PULL_PROGRESS;
 }

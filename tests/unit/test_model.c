@@ -6,13 +6,15 @@
 static void phases_have_the_names_of_the_wire(void **state)
 {
     (void)state;
-    static const char *const pull_names[] = {NULL,         "resolving", "downloading",
-                                             "extracting", "completed", "failed"};
+    static const char *const pull_names[] = {NULL,         "queued",    "resolving", "downloading",
+                                             "extracting", "completed", "failed",    "cancelled"};
     static const char *const layer_names[] = {
         NULL, "queued", "downloading", "committing", "downloaded", "extracting", "done", "exists"};
     for (size_t i = 0; i < COUNT_OF(pull_names); i++) {
         check_text("pull", pt_pull_phase_name((enum pt_pull_phase)i), pull_names[i]);
-        check_int("pull", pt_pull_phase_parse(pull_names[i]), (int64_t)i);
+        bool is_servers_own = i == PT_PULL_QUEUED || i == PT_PULL_CANCELLED;
+        check_int("pull", pt_pull_phase_parse(pull_names[i]),
+                  is_servers_own ? PT_PULL_UNKNOWN : (int64_t)i);
     }
     for (size_t i = 0; i < COUNT_OF(layer_names); i++) {
         check_text("layer", pt_layer_phase_name((enum pt_layer_phase)i), layer_names[i]);
