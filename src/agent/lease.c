@@ -12,6 +12,8 @@
 #define CHILD_LABEL "containerd.io/gc.ref.content."
 #define FNV_OFFSET UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)
+// Rounds after which a blob without labels is taken to have none.
+#define LABEL_ROUNDS 5
 
 struct pt_lease *pt_lease_create(const char *namespace, const char *id, int64_t created_at)
 {
@@ -282,9 +284,16 @@ static void take_source(struct pt_blob *blob, const char *host, const char *path
         snprintf(blob->repository, size, "%s/%s", host, path);
 }
 
+bool pt_blob_is_unsettled(const struct pt_blob *blob)
+{
+    bool has_labels = blob->is_fetched && (blob->is_labelled || blob->is_read);
+    return !blob->is_known || (!has_labels && blob->rounds_asked < LABEL_ROUNDS);
+}
+
 void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info)
 {
     blob->is_known = true;
+    blob->rounds_asked++;
     blob->size = info->size;
     blob->created_at = pt_containerd_time(info->created_at);
     for (size_t i = 0; i < info->n_labels; i++) {

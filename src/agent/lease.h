@@ -16,7 +16,8 @@ struct pt_blob {
     char *repository; // host/path that it came from, NULL: unknown
     int64_t size;
     int64_t created_at;
-    bool is_known;    // size and time were asked for
+    bool is_known; // size and time were told
+    unsigned rounds_asked;
     bool is_fetched;  // from a registry, by containerd's label
     bool is_labelled; // by containerd as having children: an index or a manifest
     bool is_read;
@@ -32,12 +33,16 @@ struct pt_blob {
 struct pt_lease {
     TAILQ_ENTRY(pt_lease) link;
     struct pt_seen_lease seen;
-    bool is_listed;    // in this round
-    bool is_pull;      // it has held what only a pull holds
-    bool is_resting;   // not looked at in this round
-    unsigned rest;     // rounds for which it need not be looked at
-    char *snapshotter; // NULL: not seen yet
-    bool is_scanned;   // snapshots that were there before have been looked for
+    bool is_listed;  // in this round
+    bool is_pull;    // it has held what only a pull holds
+    bool is_resting; // not looked at in this round
+    // Made from an image record: how many rounds are left, this one included, until it is told.
+    unsigned unseen_rounds;
+    bool is_repull;
+    int64_t fresh_after; // content that is newer came with the pull
+    unsigned rest;       // rounds for which it need not be looked at
+    char *snapshotter;   // NULL: not seen yet
+    bool is_scanned;     // snapshots that were there before have been looked for
     size_t layer_capacity;
     struct pt_blob *blobs;
     size_t blob_count;
@@ -68,6 +73,10 @@ void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info);
 
 // Draws from the documents read so far root, manifest, layers and their chain IDs.
 void pt_lease_settle(struct pt_lease *lease);
+
+// Containerd sets a blob's labels shortly after it has committed the blob: it has to be asked for
+// them again until they are there, or it has none to be expected.
+bool pt_blob_is_unsettled(const struct pt_blob *blob);
 
 // The blob should be read to learn what the image consists of.
 bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob);
