@@ -237,10 +237,11 @@ static void on_event(void *context, const struct pt_track_event *event)
     wake(agent);
 }
 
-static void on_image(void *context, const char *namespace, const char *name, int64_t at)
+static void on_image(void *context, const char *namespace, const char *name, bool is_repull,
+                     int64_t at)
 {
     struct pt_agent *agent = context;
-    pt_observer_note_image(agent->observer, namespace, name, at);
+    pt_observer_note_image(agent->observer, namespace, name, is_repull, at);
     agent->eager_until_ms = now_ms(agent) + EAGER_FOR_MS;
     wake(agent);
 }

@@ -62,6 +62,16 @@ static void take_content(struct pt_event_watch *watch, const Ctrd__Envelope *env
     ctrd__content_create_event__free_unpacked(event, NULL);
 }
 
+// A pull writes the record anew, with none but the CRI plugin's labels; other updates set labels.
+static bool is_repull(const Ctrd__Envelope *envelope, const Ctrd__ImageEvent *event)
+{
+    for (size_t i = 0; i < event->n_labels; i++) {
+        if (strncmp(event->labels[i]->key, "io.cri-containerd.", 18) != 0)
+            return false;
+    }
+    return strcmp(envelope->topic, "/images/update") == 0;
+}
+
 static void take_image(struct pt_event_watch *watch, const Ctrd__Envelope *envelope)
 {
     const ProtobufCBinaryData *value = &envelope->event->value;
@@ -69,7 +79,7 @@ static void take_image(struct pt_event_watch *watch, const Ctrd__Envelope *envel
     if (!event)
         return;
     watch->options.on_image(watch->options.context, envelope->namespace_, event->name,
-                            pt_containerd_time(envelope->timestamp));
+                            is_repull(envelope, event), pt_containerd_time(envelope->timestamp));
     ctrd__image_event__free_unpacked(event, NULL);
 }
 

@@ -13,8 +13,9 @@ struct pt_event_watch;
 struct pt_event_watch_options {
     struct pt_containerd *containerd;
     void (*on_event)(void *context, const struct pt_track_event *event);
-    // An image record was created or updated.
-    void (*on_image)(void *context, const char *namespace, const char *name, int64_t at);
+    // An image record was created, or updated; `is_repull` if the latter looks like that of a pull.
+    void (*on_image)(void *context, const char *namespace, const char *name, bool is_repull,
+                     int64_t at);
     void (*on_broken)(void *context, const char *message); // pt_event_watch_start begins anew
     void *context;
 };

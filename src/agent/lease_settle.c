@@ -148,6 +148,20 @@ static void take_layers(struct pt_lease *lease, struct pt_blob *manifest, unsign
     manifest->is_taken = true;
 }
 
+// Nobody lists what an unseen pull held: of an index it is what is for this machine.
+static void add_native_manifest(struct pt_lease *lease, const struct pt_blob *index)
+{
+    const struct pt_document *document = &index->document;
+    size_t count = document->kind == PT_DOCUMENT_INDEX ? document->digest_count : 0;
+    const char *native = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (document->natives[i] && !pt_lease_find_blob(lease, document->digests[i]))
+            native = document->digests[i];
+    }
+    if (native)
+        pt_lease_add_blob(lease, native); // moves the blobs, not what they hold
+}
+
 // The config is looked for even if the lease is gone before it was seen to hold it.
 static void add_configs(struct pt_lease *lease)
 {
@@ -232,7 +246,9 @@ void pt_lease_settle(struct pt_lease *lease)
     set_text(&lease->seen.root_digest, root->digest);
     set_text(&lease->seen.repository, root->repository);
     lease->is_pull |= root->is_fetched;
-    choose_manifests(lease, root);
+    if (lease->unseen_rounds && !lease->seen.layers_known)
+        add_native_manifest(lease, root);
+    choose_manifests(lease, find_root(lease));
     settle_layers(lease);
     add_configs(lease);
     settle_chains(lease);

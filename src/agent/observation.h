@@ -55,6 +55,8 @@ struct pt_seen_image {
     char *name;
     char *target_digest;
     int64_t written_at;
+    int64_t record_updated_at;
+    bool is_repull; // the record was there, and was written as a pull does
 };
 
 struct pt_observation {

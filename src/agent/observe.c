@@ -84,6 +84,7 @@ static void drop_gone_leases(struct pt_observer *observer)
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
         if (!lease->is_listed) {
+            pt_observer_remember(observer, &lease->seen);
             TAILQ_REMOVE(&observer->leases, lease, link);
             pt_lease_destroy(lease);
         }
@@ -111,7 +112,7 @@ static void tell_observation(struct pt_observer *observer)
     };
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        if (lease->is_pull)
+        if (lease->is_pull && !(lease->unseen_rounds && lease->is_listed))
             leases[observation.lease_count++] = &lease->seen;
     }
     observer->options.on_observation(observer->options.context, &observation);
@@ -126,6 +127,7 @@ static void end_round(struct pt_observer *observer)
         return;
     }
     tell_observation(observer);
+    pt_observer_adopt_images(observer);
     drop_gone_leases(observer);
     drop_asked_images(observer);
     observer->step = STEP_IDLE;
@@ -203,6 +205,8 @@ void pt_observer_start(struct pt_observer *observer)
     if (observer->step != STEP_IDLE)
         return;
     observer->rounds++;
+    observer->previous_began_at = observer->began_at;
+    observer->began_at = pt_clock_wall_ns(observer->options.clock);
     observer->has_failed = false;
     observer->step = STEP_IDLE + 1;
     observer->is_asking = true;
@@ -217,12 +221,17 @@ bool pt_observer_is_busy(const struct pt_observer *observer)
 }
 
 void pt_observer_note_image(struct pt_observer *observer, const char *namespace, const char *name,
-                            int64_t written_at)
+                            bool is_repull, int64_t written_at)
 {
     if (observer->image_count == PT_MAX_IMAGES)
         return; // the records are looked up at the end of each pull anyway
     struct pt_seen_image *image = &observer->images[observer->image_count];
-    *image = (struct pt_seen_image){strdup(namespace), strdup(name), NULL, written_at};
+    *image = (struct pt_seen_image){
+        .namespace = strdup(namespace),
+        .name = strdup(name),
+        .written_at = written_at,
+        .is_repull = is_repull,
+    };
     if (image->namespace && image->name) {
         observer->image_count++;
         return;

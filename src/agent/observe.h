@@ -34,8 +34,9 @@ void pt_observer_start(struct pt_observer *observer);
 
 bool pt_observer_is_busy(const struct pt_observer *observer);
 
-// An event told that this image record was written: the next round asks for it.
+// An event told that this image record was written: the next round asks for it. `is_repull`: it was
+// there before, and was written as a pull does.
 void pt_observer_note_image(struct pt_observer *observer, const char *namespace, const char *name,
-                            int64_t written_at);
+                            bool is_repull, int64_t written_at);
 
 #endif

@@ -110,7 +110,7 @@ static void ask_leases(struct pt_observer *observer)
 {
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
-    lease->is_listed = false;
+    lease->is_listed = lease->unseen_rounds > 1 && lease->unseen_rounds--;
     for (size_t i = 0; i < observer->namespace_count; i++)
         ASK(observer, NULL, i, take_leases, pt_containerd_list_leases,
             observer->namespaces[i].name);
@@ -199,7 +199,7 @@ static void ask_resources(struct pt_observer *observer)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        if (lease->is_listed && !lease->is_resting)
+        if (lease->is_listed && !lease->is_resting && !lease->unseen_rounds)
             ASK(observer, lease, 0, take_resources, pt_containerd_list_resources,
                 lease->seen.namespace, lease->seen.id);
     }
@@ -219,7 +219,7 @@ static void ask_blobs(struct pt_observer *observer)
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
         for (size_t i = 0; i < lease->blob_count; i++) {
-            if (!lease->blobs[i].is_known)
+            if (pt_blob_is_unsettled(&lease->blobs[i]))
                 ASK(observer, lease, i, take_blob, pt_containerd_content_info,
                     lease->seen.namespace, lease->blobs[i].digest);
         }
@@ -381,6 +381,8 @@ static void take_image(struct pt_ask *ask, const void *message)
     struct pt_seen_image *image = &ask->observer->images[ask->index];
     if (response && response->image && response->image->target)
         image->target_digest = strdup(response->image->target->digest);
+    if (response && response->image)
+        image->record_updated_at = pt_containerd_time(response->image->updated_at);
 }
 
 static void ask_images(struct pt_observer *observer)
@@ -428,6 +430,7 @@ void pt_observer_ask(struct pt_observer *observer)
         ask_blobs(observer);
         break;
     case STEP_MANIFESTS:
+        pt_observer_judge_unseen(observer);
         ask_documents(observer);
         break;
     case STEP_CONFIG_BLOBS:

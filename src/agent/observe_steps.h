@@ -4,6 +4,7 @@
 
 #include "agent/lease.h"
 #include "agent/observe.h"
+#include "base/limits.h"
 #include "base/map.h"
 #include "containerd/containerd_api.h"
 
@@ -13,6 +14,7 @@
 // questions).
 
 #define PT_MAX_IMAGES 64
+#define PT_MAX_RECENT 16
 
 struct pt_namespace {
     char *name;
@@ -56,6 +58,13 @@ struct pt_observer {
     struct pt_seen_image images[PT_MAX_IMAGES];
     size_t image_count;
     size_t images_asked; // in this round
+    int64_t began_at;    // this round
+    int64_t previous_began_at;
+    struct pt_recent {
+        char digest[PT_LIMIT_DIGEST_BYTES + 1]; // root
+        int64_t ended_at;
+    } recent[PT_MAX_RECENT]; // pulls that have ended
+    size_t next_recent;
 };
 
 // One question under way.
@@ -80,6 +89,13 @@ void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err);
 
 // Puts the questions of the observer's step.
 void pt_observer_ask(struct pt_observer *observer);
+
+// Pulls that came and went between two looks (observe_unseen.c): adopt makes leases of the image
+// records that no known pull has written, judge drops those that prove to be something else, and
+// remember notes a pull that has ended, so that its later records are not taken for another one.
+void pt_observer_adopt_images(struct pt_observer *observer);
+void pt_observer_judge_unseen(struct pt_observer *observer);
+void pt_observer_remember(struct pt_observer *observer, const struct pt_seen_lease *seen);
 
 void pt_observer_add_namespace(struct pt_observer *observer, const char *name, size_t length);
 void pt_namespace_clear_ingests(struct pt_namespace *namespace);

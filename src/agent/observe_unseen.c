@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe_steps.h"
+
+#include <string.h>
+
+// Rounds that it takes to read index, manifest and config, and the one that tells.
+#define UNSEEN_ROUNDS 4
+// The CRI plugin writes three records for one pull, the last ones after its lease is gone.
+#define RECENT_NS (2 * PT_NS_PER_S)
+
+void pt_observer_remember(struct pt_observer *observer, const struct pt_seen_lease *seen)
+{
+    if (!seen->root_digest || strlen(seen->root_digest) > PT_LIMIT_DIGEST_BYTES)
+        return;
+    struct pt_recent *recent = &observer->recent[observer->next_recent++ % PT_MAX_RECENT];
+    strcpy(recent->digest, seen->root_digest);
+    recent->ended_at = observer->began_at;
+}
+
+static bool is_known(const struct pt_observer *observer, const char *root_digest)
+{
+    const struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        if (lease->seen.root_digest && strcmp(lease->seen.root_digest, root_digest) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < PT_MAX_RECENT; i++) {
+        const struct pt_recent *recent = &observer->recent[i];
+        if (recent->ended_at && observer->began_at - recent->ended_at < RECENT_NS &&
+            strcmp(recent->digest, root_digest) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_watched(const struct pt_observer *observer, const char *namespace)
+{
+    for (size_t i = 0; i < observer->namespace_count; i++) {
+        if (strcmp(observer->namespaces[i].name, namespace) == 0)
+            return true;
+    }
+    return false;
+}
+
+void pt_observer_adopt_images(struct pt_observer *observer)
+{
+    for (size_t i = 0; i < observer->images_asked; i++) {
+        const struct pt_seen_image *image = &observer->images[i];
+        if (!image->target_digest || !pt_is_digest(image->target_digest) ||
+            pt_is_digest(image->name) || is_known(observer, image->target_digest) ||
+            !is_watched(observer, image->namespace))
+            continue;
+        struct pt_lease *lease =
+            pt_lease_create(image->namespace, image->name, image->record_updated_at - 1);
+        if (!lease)
+            continue;
+        lease->unseen_rounds = UNSEEN_ROUNDS;
+        lease->is_listed = true;
+        lease->is_repull = image->is_repull;
+        lease->fresh_after = observer->previous_began_at;
+        lease->seen.root_digest = strdup(image->target_digest);
+        pt_lease_add_blob(lease, image->target_digest);
+        TAILQ_INSERT_TAIL(&observer->leases, lease, link);
+    }
+}
+
+// A record is written by tagging and labelling too. It is a pull's if its content has just come
+// from a registry, or did so earlier and the record was only written anew.
+void pt_observer_judge_unseen(struct pt_observer *observer)
+{
+    struct pt_lease *lease = TAILQ_FIRST(&observer->leases);
+    while (lease) {
+        struct pt_lease *next = TAILQ_NEXT(lease, link);
+        const struct pt_blob *root = lease->unseen_rounds && lease->seen.root_digest
+                                         ? pt_lease_find_blob(lease, lease->seen.root_digest)
+                                         : NULL;
+        bool is_fresh = root && root->created_at >= lease->fresh_after;
+        if (is_fresh && root->created_at < lease->seen.created_at)
+            lease->seen.created_at = root->created_at;
+        if (root && (!root->is_fetched || (!is_fresh && !lease->is_repull))) {
+            TAILQ_REMOVE(&observer->leases, lease, link);
+            pt_lease_destroy(lease);
+        }
+        lease = next;
+    }
+}
