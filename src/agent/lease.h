@@ -21,6 +21,8 @@ struct pt_blob {
     bool is_fetched;  // from a registry, by containerd's label
     bool is_labelled; // by containerd as having children: an index or a manifest
     bool is_read;
+    unsigned asked_in; // the round in which it was last asked for
+    unsigned read_in;
     bool is_taken;   // its layers are in the lease's list
     bool is_native;  // an index says that it is for this machine
     bool is_wanted;  // a manifest that is fetched with its layers
@@ -36,8 +38,7 @@ struct pt_lease {
     bool is_listed;  // in this round
     bool is_pull;    // it has held what only a pull holds
     bool is_resting; // not looked at in this round
-    // Made from an image record: how many rounds are left, this one included, until it is told.
-    unsigned unseen_rounds;
+    bool is_unseen;  // made from an image record, since nobody saw the lease itself
     bool is_repull;
     int64_t fresh_after; // content that is newer came with the pull
     unsigned rest;       // rounds for which it need not be looked at

@@ -148,7 +148,7 @@ static void take_layers(struct pt_lease *lease, struct pt_blob *manifest, unsign
     manifest->is_taken = true;
 }
 
-// Nobody lists what an unseen pull held: of an index it is what is for this machine.
+// Of a pull that is over nobody lists what it held: of an index it is what is for this machine.
 static void add_native_manifest(struct pt_lease *lease, const struct pt_blob *index)
 {
     const struct pt_document *document = &index->document;
@@ -246,7 +246,7 @@ void pt_lease_settle(struct pt_lease *lease)
     set_text(&lease->seen.root_digest, root->digest);
     set_text(&lease->seen.repository, root->repository);
     lease->is_pull |= root->is_fetched;
-    if (lease->unseen_rounds && !lease->seen.layers_known)
+    if (!lease->is_listed && !lease->seen.layers_known)
         add_native_manifest(lease, root);
     choose_manifests(lease, find_root(lease));
     settle_layers(lease);

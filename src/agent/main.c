@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
+#include "agent/confine.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -62,6 +63,8 @@ static void print_help(void)
     puts("\n"
          "It logs one JSON object a line on standard output: pull.started, pull.completed and\n"
          "pull.failed, and pull.progress at level debug. SIGTERM or SIGINT ends it within 2 s.\n"
+         "After its start it holds no capability, can gain no privilege, execute no program and\n"
+         "write no file (seccomp); it keeps user root, to whom containerd's socket belongs.\n"
          "Exit status: 0 ended by a signal, 1 failed while running, 2 bad usage or setting.");
 }
 
@@ -139,6 +142,11 @@ static int run(struct pt_loop *loop, struct pt_secret *token, struct pt_error *e
     int r = pt_agent_create(&options, &agent, err);
     if (r < 0)
         return r;
+    r = pt_confine(err);
+    if (r < 0) {
+        pt_agent_destroy(agent);
+        return r;
+    }
     pt_log_info("agent.started", pt_log_text("version", PT_VERSION),
                 pt_log_text("node", settings.node_name),
                 pt_log_text("server", settings.server_url));

@@ -112,7 +112,7 @@ static void tell_observation(struct pt_observer *observer)
     };
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        if (lease->is_pull && !(lease->unseen_rounds && lease->is_listed))
+        if (lease->is_pull)
             leases[observation.lease_count++] = &lease->seen;
     }
     observer->options.on_observation(observer->options.context, &observation);
@@ -205,6 +205,7 @@ void pt_observer_start(struct pt_observer *observer)
     if (observer->step != STEP_IDLE)
         return;
     observer->rounds++;
+    observer->turns = 0;
     observer->previous_began_at = observer->began_at;
     observer->began_at = pt_clock_wall_ns(observer->options.clock);
     observer->has_failed = false;

@@ -12,6 +12,8 @@
 // With `*`, how often the namespaces themselves are listed.
 #define NAMESPACE_ROUNDS 10
 #define DEFAULT_SNAPSHOTTER "overlayfs"
+// Index, manifest, config.
+#define MAX_TURNS 4
 
 // Puts a question: `call` with the arguments before its answer function.
 #define ASK(observer, lease, index, take, call, ...)                                               \
@@ -110,7 +112,7 @@ static void ask_leases(struct pt_observer *observer)
 {
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
-    lease->is_listed = lease->unseen_rounds > 1 && lease->unseen_rounds--;
+    lease->is_listed = false;
     for (size_t i = 0; i < observer->namespace_count; i++)
         ASK(observer, NULL, i, take_leases, pt_containerd_list_leases,
             observer->namespaces[i].name);
@@ -199,7 +201,7 @@ static void ask_resources(struct pt_observer *observer)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        if (lease->is_listed && !lease->is_resting && !lease->unseen_rounds)
+        if (lease->is_listed && !lease->is_resting)
             ASK(observer, lease, 0, take_resources, pt_containerd_list_resources,
                 lease->seen.namespace, lease->seen.id);
     }
@@ -219,9 +221,14 @@ static void ask_blobs(struct pt_observer *observer)
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
         for (size_t i = 0; i < lease->blob_count; i++) {
-            if (pt_blob_is_unsettled(&lease->blobs[i]))
-                ASK(observer, lease, i, take_blob, pt_containerd_content_info,
-                    lease->seen.namespace, lease->blobs[i].digest);
+            struct pt_blob *blob = &lease->blobs[i];
+            // containerd labels a manifest a moment after it is there.
+            bool is_open = !blob->is_known || (!lease->seen.layers_known && !blob->is_labelled);
+            if (!is_open || blob->asked_in == observer->rounds)
+                continue;
+            blob->asked_in = observer->rounds;
+            ASK(observer, lease, i, take_blob, pt_containerd_content_info, lease->seen.namespace,
+                blob->digest);
         }
     }
 }
@@ -235,18 +242,36 @@ static void take_document(struct pt_ask *ask, const void *message)
     blob->is_read = true;
 }
 
-// Manifests first; what is a config is known only by them.
 static void ask_documents(struct pt_observer *observer)
 {
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
         for (size_t i = 0; i < lease->blob_count; i++) {
-            if (pt_lease_wants(lease, &lease->blobs[i]))
-                ASK(observer, lease, i, take_document, pt_containerd_read_content,
-                    lease->seen.namespace, lease->blobs[i].digest, 0);
+            struct pt_blob *blob = &lease->blobs[i];
+            if (!pt_lease_wants(lease, blob) || blob->read_in == observer->rounds)
+                continue;
+            blob->read_in = observer->rounds;
+            ASK(observer, lease, i, take_document, pt_containerd_read_content,
+                lease->seen.namespace, blob->digest, 0);
         }
     }
+}
+
+// What was read has named something that was not asked for yet in this round.
+static bool has_open_documents(struct pt_observer *observer)
+{
+    const struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        for (size_t i = 0; i < lease->blob_count; i++) {
+            const struct pt_blob *blob = &lease->blobs[i];
+            if ((!blob->is_known && blob->asked_in != observer->rounds) ||
+                (pt_lease_wants(lease, blob) && blob->read_in != observer->rounds))
+                return true;
+        }
+    }
+    return false;
 }
 
 // --- layers ---
@@ -429,20 +454,18 @@ void pt_observer_ask(struct pt_observer *observer)
     case STEP_BLOBS:
         ask_blobs(observer);
         break;
-    case STEP_MANIFESTS:
+    case STEP_DOCUMENTS:
         pt_observer_judge_unseen(observer);
-        ask_documents(observer);
-        break;
-    case STEP_CONFIG_BLOBS:
-        settle_leases(observer);
-        ask_blobs(observer);
-        break;
-    case STEP_CONFIGS:
         ask_documents(observer);
         break;
     case STEP_LAYERS:
         settle_leases(observer);
-        ask_layers(observer);
+        if (observer->turns++ < MAX_TURNS && has_open_documents(observer)) {
+            observer->step = STEP_BLOBS;
+            ask_blobs(observer);
+        } else {
+            ask_layers(observer);
+        }
         break;
     case STEP_SNAPSHOTS:
         ask_snapshots(observer);

@@ -33,9 +33,7 @@ enum pt_step {
     STEP_INGESTS,
     STEP_RESOURCES,
     STEP_BLOBS,
-    STEP_MANIFESTS,
-    STEP_CONFIG_BLOBS,
-    STEP_CONFIGS,
+    STEP_DOCUMENTS, // these two again as long as a document names another one
     STEP_LAYERS,
     STEP_SNAPSHOTS,
     STEP_IMAGES,
@@ -51,6 +49,7 @@ struct pt_observer {
     enum pt_step step;
     bool is_asking; // a step is putting its questions
     size_t pending;
+    unsigned turns; // of STEP_BLOBS and STEP_DOCUMENTS in this round
     bool has_failed;
     struct pt_error failure;
     LIST_HEAD(, pt_ask) asks;

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-// Rounds that it takes to read index, manifest and config, and the one that tells.
-#define UNSEEN_ROUNDS 4
 // The CRI plugin writes three records for one pull, the last ones after its lease is gone.
 #define RECENT_NS (2 * PT_NS_PER_S)
 
@@ -55,8 +53,8 @@ void pt_observer_adopt_images(struct pt_observer *observer)
             pt_lease_create(image->namespace, image->name, image->record_updated_at - 1);
         if (!lease)
             continue;
-        lease->unseen_rounds = UNSEEN_ROUNDS;
-        lease->is_listed = true;
+        lease->is_unseen = true;
+        lease->is_listed = true; // until the next round, which tells of it
         lease->is_repull = image->is_repull;
         lease->fresh_after = observer->previous_began_at;
         lease->seen.root_digest = strdup(image->target_digest);
@@ -72,7 +70,7 @@ void pt_observer_judge_unseen(struct pt_observer *observer)
     struct pt_lease *lease = TAILQ_FIRST(&observer->leases);
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
-        const struct pt_blob *root = lease->unseen_rounds && lease->seen.root_digest
+        const struct pt_blob *root = lease->is_unseen && lease->seen.root_digest
                                          ? pt_lease_find_blob(lease, lease->seen.root_digest)
                                          : NULL;
         bool is_fresh = root && root->created_at >= lease->fresh_after;
