@@ -261,6 +261,8 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
             return 0; // told again until the agent knows that it has arrived
         if (late && !final)
             return 0;
+        if (given_up && stored->stuck && !pt_stored_pull_would_move(stored, told))
+            return 0;
         if (given_up) {
             int r = pt_life_revive(store, stored);
             if (r < 0)
@@ -271,6 +273,7 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
         if (r < 0)
             return r;
         stored->last_report = node->report_number;
+        is_new = stored->created_version == store->changes.newest_version; // else it came again
     }
     struct pt_pull_change change;
     uint64_t version = is_new ? stored->version : store->changes.newest_version + 1;
@@ -360,12 +363,15 @@ static void set_reason(struct pt_pull_store *store, struct pt_stored_pull *store
 {
     char text[128], timeout[PT_DURATION_SIZE];
     pt_duration_format(store->settings.stale_timeout_ns, timeout);
-    if (stored->node->silent)
+    bool silent = stored->node->silent;
+    bool named = stored->last_report == stored->node->report_number;
+    if (silent)
         snprintf(text, sizeof(text), "the node's agent has not reported for %s", timeout);
-    else if (stored->last_report != stored->node->report_number)
+    else if (!named)
         snprintf(text, sizeof(text), "the node's agent no longer reports this pull");
     else
         snprintf(text, sizeof(text), "no progress for %s", timeout);
+    stored->stuck = !silent && named;
     pt_stored_pull_set_error(stored, text);
 }
 

@@ -298,6 +298,18 @@ static void finish_layer(struct pt_stored_pull *stored, size_t index, int64_t ti
     change->visible = change->moved = true;
 }
 
+bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct pt_pull *told)
+{
+    if (pt_pull_phase_is_final(told->phase) || stored->pull.layer_count != told->layer_count)
+        return true;
+    for (size_t i = 0; i < told->layer_count; i++) {
+        if (stored->pull.layers[i].downloaded_bytes != told->layers[i].downloaded_bytes ||
+            (told->layers[i].phase && stored->pull.layers[i].phase != told->layers[i].phase))
+            return true;
+    }
+    return false;
+}
+
 static int update_texts(struct pt_pull *pull, const struct pt_pull *told, bool *changed)
 {
     if (replace_text(&pull->image_ref, told->image_ref, changed) < 0 ||

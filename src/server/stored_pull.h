@@ -51,6 +51,7 @@ struct pt_stored_pull {
     size_t change_index;    // in the change log
     uint32_t last_report;   // number of the node's report that named it last
     uint32_t pins;          // answers under way that point to it
+    bool stuck;             // given up although its agent goes on reporting it
     bool removed;           // no longer in the store, freed when the last pin goes
     bool legacy;            // its agent ends it by leaving it out
     TAILQ_ENTRY(pt_stored_pull) in_node;
@@ -77,6 +78,9 @@ struct pt_pull_change {
 PT_MUST_CHECK int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *told,
                                         int64_t timestamp, uint64_t version,
                                         struct pt_pull_change *ret_change);
+
+// Whether bytes or phases that the agent tells differ from what is stored.
+bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct pt_pull *told);
 
 // Marks every layer as there and the whole as completed, as the absence in a legacy report means.
 void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at, uint64_t version);
