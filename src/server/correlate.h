@@ -52,6 +52,8 @@ struct pt_correlate_output {
     // A row appears or has changed. Completed, cancelled, and failed when nothing waits any more:
     // these are the last words on it.
     void (*on_row)(void *context, const struct pt_image_row *row);
+    // There is something to flush; may be NULL.
+    void (*on_dirty)(void *context);
     void *context;
 };
 

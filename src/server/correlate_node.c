@@ -46,8 +46,12 @@ void pt_correlate_mark(struct correlate_node *node)
 {
     if (node->is_dirty)
         return;
+    struct pt_correlate *correlate = node->correlate;
+    bool is_first = TAILQ_EMPTY(&correlate->dirty);
     node->is_dirty = true;
-    TAILQ_INSERT_TAIL(&node->correlate->dirty, node, dirty_link);
+    TAILQ_INSERT_TAIL(&correlate->dirty, node, dirty_link);
+    if (is_first && correlate->output.on_dirty)
+        correlate->output.on_dirty(correlate->output.context);
 }
 
 // --- images ---

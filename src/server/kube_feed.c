@@ -45,25 +45,40 @@ static void schedule_flush(struct pt_kube_feed *feed, int64_t delay_us)
     evtimer_add(feed->flush_timer, &delay);
 }
 
+static void on_dirty(void *context)
+{
+    schedule_flush(context, FLUSH_DELAY_US);
+}
+
+static void on_join(void *context, const char *node_name, const char *key,
+                    const struct pt_join *join)
+{
+    struct pt_kube_feed *feed = context;
+    pt_kube_rows_on_join(feed->store, node_name, key, join);
+}
+
+static void on_row(void *context, const struct pt_image_row *row)
+{
+    struct pt_kube_feed *feed = context;
+    pt_kube_rows_on_row(feed->store, row);
+}
+
 static void on_waiting(void *context, const struct pt_kube_pod *pod)
 {
     struct pt_kube_feed *feed = context;
     pt_correlate_pod(feed->correlate, pod);
-    schedule_flush(feed, FLUSH_DELAY_US);
 }
 
 static void on_pod_end(void *context, const char *pod_uid, enum pt_pod_end end)
 {
     struct pt_kube_feed *feed = context;
     pt_correlate_pod_end(feed->correlate, pod_uid, end);
-    schedule_flush(feed, FLUSH_DELAY_US);
 }
 
 static void on_event(void *context, const struct pt_kube_event *event)
 {
     struct pt_kube_feed *feed = context;
     pt_correlate_event(feed->correlate, event);
-    schedule_flush(feed, FLUSH_DELAY_US);
 }
 
 static void on_flush(evutil_socket_t fd, short what, void *context)
@@ -85,7 +100,6 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct pt_kube_feed *feed = context;
     pt_correlate_tick(feed->correlate);
-    schedule_flush(feed, 0);
 }
 
 // --- the start ---
@@ -162,8 +176,8 @@ static int add_all_watches(struct pt_kube_feed *feed, const char *namespaces, st
 static int start(struct pt_kube_feed *feed, struct event_base *base,
                  const struct pt_kube_feed_settings *settings, struct pt_error *err)
 {
-    const struct pt_correlate_output output = {pt_kube_rows_on_join, pt_kube_rows_on_row,
-                                               feed->store};
+    const struct pt_correlate_output output = {
+        .on_join = on_join, .on_row = on_row, .on_dirty = on_dirty, .context = feed};
     struct timeval second = {.tv_sec = 1};
     feed->flush_timer = evtimer_new(base, on_flush, feed);
     feed->tick_timer = event_new(base, -1, EV_PERSIST, on_tick, feed);

@@ -84,10 +84,9 @@ static void tell_failures(struct pt_pull_store *store, struct pt_stored_pull *st
     }
 }
 
-void pt_kube_rows_on_join(void *context, const char *node_name, const char *key,
+void pt_kube_rows_on_join(struct pt_pull_store *store, const char *node_name, const char *key,
                           const struct pt_join *join)
 {
-    struct pt_pull_store *store = context;
     struct pt_stored_pull *stored = find_row(store, node_name, key);
     if (!stored)
         return;
@@ -128,9 +127,8 @@ static struct pt_stored_pull *add_row(struct pt_pull_store *store, const struct 
     return stored;
 }
 
-void pt_kube_rows_on_row(void *context, const struct pt_image_row *row)
+void pt_kube_rows_on_row(struct pt_pull_store *store, const struct pt_image_row *row)
 {
-    struct pt_pull_store *store = context;
     struct pt_stored_pull *stored = find_row(store, row->node_name, row->key);
     bool is_final = pt_pull_phase_is_final(row->phase);
     // A finished row stays what it was; only one that has failed may go on.

@@ -82,7 +82,7 @@ static void on_row(void *context, const struct pt_image_row *row)
 static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct pt_correlate_output output = {on_join, on_row, fixture};
+    struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row, .context = fixture};
     fixture->seconds = 1000;
     fake_clock.context = fixture;
     assert_int_equal(pt_correlate_create(&fake_clock, &output, &fixture->correlate), 0);
@@ -424,7 +424,8 @@ static void shows_what_the_kubelet_has_queued(void **state)
     check_text("row", pt_correlate_continued_row(fixture->correlate, NODE, &pull), "ka.io/b:1");
     pt_correlate_pull(fixture->correlate, NODE, "i1", &pull);
     expect(fixture, "i1", "a.io/b:1! ns/web/c queued=30");
-    expect(fixture, "ka.io/b:1", "queued a.io/b:1! ns/web/c queued=0"); // nothing more was told of it
+    expect(fixture, "ka.io/b:1",
+           "queued a.io/b:1! ns/web/c queued=0"); // nothing more was told of it
 }
 
 static void shows_as_queued_what_waits_without_an_event(void **state)
