@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import {
   AXE,
   FAILED_IMAGE,
   IMAGES,
   activePull,
+  groupChoice,
   openPage,
   rowByKey,
   rowsOf,
@@ -17,7 +19,7 @@ useBrowser();
 /** Fails with each finding's rule, element and advice. */
 async function assertAccessible(page, what) {
   // The policy of the page forbids an inline script; the driver's own context does not.
-  await page.evaluate(await import('node:fs/promises').then((fs) => fs.readFile(AXE, 'utf8')));
+  await page.evaluate(await readFile(AXE, 'utf8'));
   const findings = await page.evaluate(async () => {
     const { violations } = await window.axe.run(document, {
       resultTypes: ['violations'],
@@ -37,7 +39,7 @@ for (const colorScheme of ['dark', 'light']) {
     await rowByKey(page, key).click();
     await page.locator('.waterfall-row').first().waitFor();
     await assertAccessible(page, 'open row');
-    await page.getByText('Node', { exact: true }).last().click();
+    await groupChoice(page, 'Node').click();
     await page.locator('.group-row').first().waitFor();
     await assertAccessible(page, 'grouped');
     await page.locator('.search input').fill('nothing-has-this-name');

@@ -92,6 +92,11 @@ export async function activePull(page, reference) {
   });
 }
 
+/** One of the choices of “Group by”. */
+export function groupChoice(page, label) {
+  return page.locator('.segmented label', { hasText: new RegExp(`^${label}$`) });
+}
+
 export function rowByKey(page, key) {
   return page.locator(`.pull-row[data-key="${key}"]`);
 }

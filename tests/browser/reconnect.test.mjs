@@ -22,18 +22,18 @@ test(
       expected: /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE|ERR_EMPTY/,
     });
     const state = page.getByRole('status');
-    await until('live', async () => (await state.innerText()) === 'live');
+    await until('live', async () => (await state.textContent()) === 'live');
     await activePull(page, IMAGES[0]);
     const rows = await page.locator('.pull-row').count();
 
     process.kill(Number(LAB_PID), 'SIGUSR1');
     await until('the loss told', async () =>
-      /^reconnecting, last update \d+s ago$/.test(await state.innerText()),
+      /^reconnecting, last update \d+s ago$/.test(await state.textContent()),
     );
     assert.equal(await page.locator('main.is-stale').count(), 1, 'the data is dimmed');
     assert.ok((await page.locator('.pull-row').count()) >= Math.min(rows, 1), 'the data stays');
 
-    await until('live again', async () => (await state.innerText()) === 'live', 30_000);
+    await until('live again', async () => (await state.textContent()) === 'live', 30_000);
     assert.equal(await page.locator('main.is-stale').count(), 0);
     const key = await activePull(page, IMAGES[0]);
     const before = await percentOf(rowByKey(page, key));

@@ -53,6 +53,7 @@ describe('formatBytesOf', () => {
 
 describe('formatDuration', () => {
   it.each([
+    [0, '0s'],
     [0.31, '0.3s'],
     [0.96, '1s'],
     [41.4, '41s'],

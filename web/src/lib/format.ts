@@ -49,6 +49,7 @@ export function formatBytesOf(done: number, total: number): string {
 /** Seconds for people: `0.4s`, `41s`, `1m 12s`, `2h 05m`, `3d 04h`. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return NONE;
+  if (seconds === 0) return '0s';
   if (seconds < 0.95) return `${seconds.toFixed(1)}s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole}s`;

@@ -21,17 +21,13 @@ export function ConnectionState() {
       )}
       <span className={`connection-phase is-${phase}`} role="status">
         <i className="connection-dot" aria-hidden="true" />
-        {phase === 'live' && 'live'}
-        {phase === 'connecting' && 'connecting'}
-        {phase === 'reconnecting' && (
-          <>
-            reconnecting
-            {/* Not in the live region's words each second. */}
-            {lastMessageAt > 0 && (
-              <span aria-hidden="true">, last update {formatDuration(Math.floor(age))} ago</span>
-            )}
-          </>
-        )}
+        <span>
+          {phase}
+          {/* Not in the live region's words each second. */}
+          {phase === 'reconnecting' && lastMessageAt > 0 && (
+            <span aria-hidden="true">, last update {formatDuration(Math.floor(age))} ago</span>
+          )}
+        </span>
       </span>
       {summary !== null && phase === 'live' && (
         <span className="dim connection-nodes">{plural(summary.nodesReporting, 'node')}</span>
