@@ -222,9 +222,7 @@ static void ask_blobs(struct pt_observer *observer)
     {
         for (size_t i = 0; i < lease->blob_count; i++) {
             struct pt_blob *blob = &lease->blobs[i];
-            // containerd labels a manifest a moment after it is there.
-            bool is_open = !blob->is_known || (!lease->seen.layers_known && !blob->is_labelled);
-            if (!is_open || blob->asked_in == observer->rounds)
+            if (!pt_blob_is_unsettled(blob) || blob->asked_in == observer->rounds)
                 continue;
             blob->asked_in = observer->rounds;
             ASK(observer, lease, i, take_blob, pt_containerd_content_info, lease->seen.namespace,
