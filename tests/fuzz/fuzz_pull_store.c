@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/pull_list.h"
+#include "server/pull_store.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int64_t now_ns;
+
+static int64_t fake_now(void *context)
+{
+    (void)context;
+    return now_ns;
+}
+
+static const struct pt_clock clock = {fake_now, fake_now, NULL};
+
+static void on_event(void *context, enum pt_event_type type, const struct pt_stored_pull *stored)
+{
+    (void)context;
+    assert(type == PT_EVENT_PULL_STARTED || pt_stored_pull_is_final(stored));
+}
+
+// Everything that is stored can be told, and its numbers agree.
+static void check(struct pt_pull_store *store)
+{
+    size_t cursor = 0;
+    size_t active = 0;
+    struct pt_stored_pull *stored;
+    while ((stored = pt_map_next(&store->pulls, &cursor))) {
+        struct pt_layer_rate *rates = calloc(stored->pull.layer_count + 1, sizeof(*rates));
+        struct pt_buffer out;
+        pt_buffer_init(&out, 16 << 20);
+        struct pt_pull_status status = pt_stored_pull_status(stored, rates);
+        int r = pt_pull_status_encode(&status, true, &out);
+        assert(r == 0 && status.totals.percent >= 0 && status.totals.percent <= 100);
+        (void)r;
+        active += !pt_stored_pull_is_final(stored);
+        pt_buffer_finish(&out);
+        free(rates);
+    }
+    assert(active == store->active_count);
+    assert(store->pulls.count <= store->settings.max_pulls);
+}
+
+// Reports, one a line, as hostile agents may send them.
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct pt_store_settings settings = {8, 4, 60 * PT_NS_PER_S, 20 * PT_NS_PER_S};
+    struct pt_pull_store store;
+    now_ns = INT64_C(1790000000) * PT_NS_PER_S;
+    pt_store_init(&store, &settings, &clock, on_event, NULL);
+    const uint8_t *end = data + size;
+    while (data < end) {
+        const uint8_t *newline = memchr(data, '\n', (size_t)(end - data));
+        const uint8_t *line_end = newline ? newline : end;
+        struct pt_report report;
+        struct pt_error err;
+        if (pt_report_decode((const char *)data, (size_t)(line_end - data), &report, &err) == 0) {
+            (void)!pt_store_apply(&store, &report, &err);
+            pt_report_finish(&report);
+        }
+        now_ns += (*data % 16) * PT_NS_PER_S;
+        pt_store_sweep(&store);
+        check(&store);
+        data = line_end + 1;
+    }
+    pt_store_finish(&store);
+    return 0;
+}
