@@ -22,6 +22,7 @@ it('adds up what the strip shows', () => {
     active: 2,
     queued: 1,
     waitingPods: 3,
+    anyPods: true,
     failed: 1,
     medianSeconds: 2,
     p95Seconds: 8,

@@ -9,6 +9,8 @@ export interface Overview {
   readonly active: number;
   readonly queued: number;
   readonly waitingPods: number;
+  /** Whether any pull has pods: without Kubernetes none ever has. */
+  readonly anyPods: boolean;
   readonly failed: number;
   readonly medianSeconds: number | undefined;
   readonly p95Seconds: number | undefined;
@@ -25,6 +27,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
     let active = 0;
     let queued = 0;
     let failed = 0;
+    let anyPods = false;
     const seconds: number[] = [];
     // The map's own keys: their hashes are known, those of freshly decoded ids are not.
     for (const [id, pull] of pulls) {
@@ -37,6 +40,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
       else if (status === 'completed' && pull.completedAt !== undefined) {
         seconds.push((pull.completedAt - pull.startedAt) / 1000);
       }
+      anyPods ||= pull.pods.length > 0;
       waiting.set(id, status === 'completed' ? NO_PODS : pull.pods);
     }
     waiting.keepOnly(pulls);
@@ -46,6 +50,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
       active,
       queued,
       waitingPods: waiting.count,
+      anyPods,
       failed,
       medianSeconds: quantile(seconds, 0.5),
       p95Seconds: quantile(seconds, 0.95),

@@ -53,8 +53,9 @@ const CLASS_WORDS: Partial<Record<string, string>> = {
   stale: 'node went silent',
 };
 
-export function errorWords(errorClass: string | undefined): string {
-  return CLASS_WORDS[errorClass ?? ''] ?? 'failed';
+/** The class in words; undefined for one that says nothing, such as `other`. */
+export function errorWords(errorClass: string | undefined): string | undefined {
+  return CLASS_WORDS[errorClass ?? ''];
 }
 
 const CLASS_ADVICE: Partial<Record<string, string>> = {

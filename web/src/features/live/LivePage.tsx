@@ -84,6 +84,7 @@ export function LivePage({ url, onUrl }: LivePageProps) {
           sort={sort}
           openId={open}
           collapsed={collapsed}
+          podColumn={overview.anyPods}
           onSort={(next) => onUrl({ sort: next })}
           onOpen={(id) => onUrl({ open: id })}
           onCollapse={(key) => setCollapsed(toggled(collapsed, key))}

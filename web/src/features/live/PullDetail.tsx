@@ -62,7 +62,7 @@ function Failure({ pull, now }: { pull: Pull; now: number }) {
   return (
     <section className="failure" aria-label="Failure">
       <header>
-        <h3 className="failed">{errorWords(pull.errorClass)}</h3>
+        <h3 className="failed">{errorWords(pull.errorClass) ?? 'failed'}</h3>
         <span className="dim">
           {plural(attempts, 'attempt')}
           {next !== undefined && ` · next in ${formatDuration(next)}`}

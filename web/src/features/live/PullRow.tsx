@@ -28,6 +28,7 @@ interface PullRowProps {
   retry: number | undefined;
   /** The pull that a queued one waits for, where it is known. */
   behind: Pull | undefined;
+  podCell: boolean;
 }
 
 /** These have no progress to draw. */
@@ -35,7 +36,7 @@ const WORDS_ONLY: ReadonlySet<Status> = new Set(['queued', 'resolving', 'failed'
 
 /** The cells of one pull. */
 export const PullRow = memo(function PullRow(props: PullRowProps) {
-  const { pull, elapsed, finishedAgo, retry, behind } = props;
+  const { pull, elapsed, finishedAgo, retry, behind, podCell } = props;
   const status = statusOf(pull);
   const wordsOnly = WORDS_ONLY.has(status);
   const known = pull.totalKnown || pull.totalBytes > 0;
@@ -50,9 +51,11 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
       <div role="gridcell" className="cell-node dim ellipsis" title={pull.nodeName}>
         {pull.nodeName}
       </div>
-      <div role="gridcell" className="cell-pods dim">
-        <Pods pull={pull} />
-      </div>
+      {podCell && (
+        <div role="gridcell" className="cell-pods dim">
+          <Pods pull={pull} />
+        </div>
+      )}
       <div
         role="gridcell"
         className={wordsOnly ? 'cell-progress is-words' : 'cell-progress'}
@@ -106,7 +109,7 @@ function Progress(props: { pull: Pull; status: Status; behind: Pull | undefined 
     const attempt = (pull.attempts ?? 0) > 1 ? ` · attempt ${pull.attempts ?? 0}` : '';
     return (
       <span className={`ellipsis note ${status}`} title={pull.error}>
-        {pull.errorClass === undefined ? (pull.error ?? 'failed') : errorWords(pull.errorClass)}
+        {errorWords(pull.errorClass) ?? pull.error ?? 'failed'}
         {attempt}
       </span>
     );

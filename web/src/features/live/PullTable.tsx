@@ -35,6 +35,8 @@ interface PullTableProps {
   sort: Sort | null;
   openId: string | null;
   collapsed: ReadonlySet<string>;
+  /** Left out where no pod is known, as without Kubernetes. */
+  podColumn: boolean;
   onSort: (sort: Sort | null) => void;
   onOpen: (id: string | null) => void;
   onCollapse: (key: string) => void;
@@ -123,14 +125,14 @@ export function PullTable(props: PullTableProps) {
 
   return (
     <div
-      className="pull-table surface"
+      className={props.podColumn ? 'pull-table surface' : 'pull-table surface no-pods'}
       role="treegrid"
       aria-label="Image pulls"
       aria-rowcount={items.length + 1}
     >
       <div role="rowgroup" className="pull-header">
         <div role="row" aria-rowindex={1} className="pull-columns">
-          {COLUMNS.map((column) => (
+          {COLUMNS.filter(({ column }) => props.podColumn || column !== 'pods').map((column) => (
             <ColumnHeader key={column.column} {...column} sort={props.sort} onSort={props.onSort} />
           ))}
         </div>
@@ -170,6 +172,7 @@ export function PullTable(props: PullTableProps) {
                   pull={item.pull}
                   elapsed={wholeUnlessShort(elapsedSeconds(item.pull, now), item.pull)}
                   finishedAgo={finishedAgo(item.pull, now)}
+                  podCell={props.podColumn}
                   behind={statusOf(item.pull) === 'queued' ? behind(item.pull) : undefined}
                   retry={retrySeconds(item.pull, now)}
                 />
