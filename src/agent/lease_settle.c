@@ -187,7 +187,7 @@ static void chain_layers(struct pt_lease *lease, struct pt_blob *manifest,
             pt_lease_find_layer(lease, manifest->document.layers[i].digest);
         if (pt_chain_id(i ? chain : NULL, config->digests[i], next) < 0)
             return;
-        strcpy(chain, next);
+        memcpy(chain, next, sizeof(chain));
         if (layer)
             set_text(&layer->chain_id, chain);
     }

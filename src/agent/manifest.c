@@ -58,9 +58,9 @@ int pt_chain_id(const char *parent, const char *diff_id, char chain_id[static PT
     unsigned hash_length = 0;
     if (EVP_Digest(both, (size_t)length, hash, &hash_length, EVP_sha256(), NULL) != 1)
         return -ENOMEM;
-    char *out = chain_id + sprintf(chain_id, "sha256:");
+    int used = snprintf(chain_id, PT_CHAIN_ID_SIZE, "sha256:");
     for (unsigned i = 0; i < hash_length; i++)
-        out += sprintf(out, "%02x", hash[i]);
+        used += snprintf(chain_id + used, (size_t)(PT_CHAIN_ID_SIZE - used), "%02x", hash[i]);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe_steps.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // The CRI plugin writes three records for one pull, the last ones after its lease is gone.
@@ -11,7 +12,7 @@ void pt_observer_remember(struct pt_observer *observer, const struct pt_seen_lea
     if (!seen->root_digest || strlen(seen->root_digest) > PT_LIMIT_DIGEST_BYTES)
         return;
     struct pt_recent *recent = &observer->recent[observer->next_recent++ % PT_MAX_RECENT];
-    strcpy(recent->digest, seen->root_digest);
+    snprintf(recent->digest, sizeof(recent->digest), "%s", seen->root_digest);
     recent->ended_at = observer->began_at;
 }
 

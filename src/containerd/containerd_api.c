@@ -139,7 +139,7 @@ static int start(struct pt_containerd *containerd, struct call *call,
         options->message = bytes;
         options->message_length = protobuf_c_message_pack(request, bytes);
         options->context = call;
-        r = pt_grpc_call_start(containerd->grpc, options, NULL, err);
+        r = pt_grpc_call_start(containerd->grpc, options, err);
     }
     if (r < 0)
         free_call(call);

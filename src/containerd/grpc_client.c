@@ -57,23 +57,12 @@ static void free_call(struct pt_grpc_call *call)
 
 static void start_waiting(struct pt_grpc_client *client);
 
-// Takes the call off its list; what waited may start then.
-static void unlink_call(struct pt_grpc_call *call)
-{
-    struct pt_grpc_client *client = call->client;
-    if (!call->request) {
-        TAILQ_REMOVE(&client->waiting, call, link);
-        return;
-    }
-    TAILQ_REMOVE(&client->running, call, link);
-    if (is_unary(call))
-        client->unary_running--;
-}
-
 static void end_call(struct pt_grpc_call *call, const struct pt_grpc_status *status)
 {
     struct pt_grpc_client *client = call->client;
-    unlink_call(call);
+    TAILQ_REMOVE(&client->running, call, link);
+    if (is_unary(call))
+        client->unary_running--;
     client->is_connected = !status->is_transport;
     start_waiting(client);
     call->on_end(call->context, status);
@@ -134,7 +123,7 @@ static int send_call(struct pt_grpc_call *call, struct pt_error *err)
     char namespace[PT_LIMIT_NAME_BYTES + 32];
     char timeout[48];
     const char *headers[6] = {"content-type: application/grpc", "te: trailers",
-                              "user-agent: pulltrace-agent/" PT_VERSION};
+                              ("user-agent: pulltrace-agent/" PT_VERSION)};
     size_t count = 3;
     snprintf(url, sizeof(url), "http://localhost%s", call->method);
     if (call->namespace) {
@@ -214,15 +203,24 @@ int pt_grpc_client_create(struct pt_http_client *http, const char *socket_path,
     return 0;
 }
 
+static void drop_calls(struct call_list *calls)
+{
+    struct pt_grpc_call *call = TAILQ_FIRST(calls);
+    while (call) {
+        struct pt_grpc_call *next = TAILQ_NEXT(call, link);
+        if (call->request)
+            pt_http_request_cancel(call->request);
+        free_call(call);
+        call = next;
+    }
+}
+
 void pt_grpc_client_destroy(struct pt_grpc_client *client)
 {
     if (!client)
         return;
-    struct pt_grpc_call *call;
-    while ((call = TAILQ_FIRST(&client->waiting)))
-        pt_grpc_call_cancel(call);
-    while ((call = TAILQ_FIRST(&client->running)))
-        pt_grpc_call_cancel(call);
+    drop_calls(&client->waiting);
+    drop_calls(&client->running);
     free(client->socket_path);
     free(client);
 }
@@ -237,7 +235,7 @@ static int fill_body(struct pt_grpc_call *call, const struct pt_grpc_options *op
 }
 
 int pt_grpc_call_start(struct pt_grpc_client *client, const struct pt_grpc_options *options,
-                       struct pt_grpc_call **ret_call, struct pt_error *err)
+                       struct pt_error *err)
 {
     struct pt_grpc_call *call = calloc(1, sizeof(*call));
     if (!call)
@@ -267,18 +265,5 @@ int pt_grpc_call_start(struct pt_grpc_client *client, const struct pt_grpc_optio
         free_call(call);
         return r;
     }
-    if (ret_call)
-        *ret_call = call;
     return 0;
-}
-
-void pt_grpc_call_cancel(struct pt_grpc_call *call)
-{
-    struct pt_grpc_client *client = call->client;
-    struct pt_http_request *request = call->request;
-    unlink_call(call);
-    if (request)
-        pt_http_request_cancel(request);
-    free_call(call);
-    start_waiting(client);
 }

@@ -13,7 +13,6 @@ struct pt_http_client;
 
 // gRPC calls to one unix socket: unary and server-streaming, HTTP/2 without TLS.
 struct pt_grpc_client;
-struct pt_grpc_call;
 
 // How a call ended. `is_transport`: there was no answer of a gRPC server at all, or it broke off.
 struct pt_grpc_status {
@@ -31,7 +30,8 @@ struct pt_grpc_options {
     size_t max_message_bytes;
     // Each message of the answer, borrowed; < 0 ends the call with that error.
     int (*on_message)(void *context, const uint8_t *message, size_t length);
-    // The end, exactly once unless cancelled. The call is gone when this returns.
+    // The end, exactly once unless the client is destroyed before. The call is gone when this
+    // returns.
     void (*on_end)(void *context, const struct pt_grpc_status *status);
     void *context;
 };
@@ -43,17 +43,13 @@ PT_MUST_CHECK int pt_grpc_client_create(struct pt_http_client *http, const char 
                                         void *check_context, struct pt_grpc_client **ret_client,
                                         struct pt_error *err);
 
-// Cancels what is under way; not to be called from a callback of a call.
+// Cancels what is under way, without a callback; not to be called from a callback of a call.
 void pt_grpc_client_destroy(struct pt_grpc_client *client);
 
 // Starts a call, or queues it while enough unary ones are under way. No callback comes before this
 // returns, and none at all if it fails: -ENOTCONN for a standing stream before any unary call was
-// answered. *ret_call (may be NULL) is for cancelling and is valid until on_end.
+// answered.
 PT_MUST_CHECK int pt_grpc_call_start(struct pt_grpc_client *client,
-                                     const struct pt_grpc_options *options,
-                                     struct pt_grpc_call **ret_call, struct pt_error *err);
-
-// Ends the call without any further callback; allowed everywhere, also in a callback.
-void pt_grpc_call_cancel(struct pt_grpc_call *call);
+                                     const struct pt_grpc_options *options, struct pt_error *err);
 
 #endif

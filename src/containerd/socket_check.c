@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -45,10 +46,11 @@ static void resolve_missing(const char *path, char resolved[static PATH_MAX])
     directory[length] = '\0';
     if (!slash || !realpath(length ? directory : "/", resolved) ||
         strlen(resolved) + strlen(slash) >= PATH_MAX) {
-        strcpy(resolved, path);
+        snprintf(resolved, PATH_MAX, "%s", path);
         return;
     }
-    strcat(resolved, slash);
+    size_t used = strlen(resolved);
+    snprintf(resolved + used, PATH_MAX - used, "%s", slash);
 }
 
 int pt_socket_check_path(const char *path, const char *directories, struct pt_error *err)

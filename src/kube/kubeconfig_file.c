@@ -262,8 +262,8 @@ static int read_text(const char *path, char **ret_text, size_t *ret_length, stru
 int pt_kubeconfig_file_read(const char *path, struct pt_kube_config *config, struct pt_error *err)
 {
     struct kubeconfig file = {.path = path};
-    char *text;
-    size_t length;
+    char *text = NULL;
+    size_t length = 0;
     int r = read_text(path, &text, &length, err);
     if (r < 0)
         return r;
