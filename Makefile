@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test bench lint format clean
+.PHONY: help setup build web run demo test test-kubernetes bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
 
 setup: ## install from Debian 12 or 13 what is missing for all of this (up to 5 min; 1 s when nothing is)
 	@scripts/setup test
@@ -31,6 +31,10 @@ demo: ## one command: a private containerd and registry, pulls in a loop, live p
 test: ## every test with sanitizers, closing with one line 'N passed, N failed' (15 min); needs root
 	@scripts/setup test
 	@scripts/test
+
+test-kubernetes: ## the server against a real kube-apiserver with etcd (10 min at first); needs Go
+	@scripts/setup test
+	@scripts/test-kubernetes
 
 bench: build ## figures for docs/performance.md (10 min); needs root
 	@scripts/setup test

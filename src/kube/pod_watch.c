@@ -76,13 +76,12 @@ static void on_object(void *context, enum pt_kube_change change, yyjson_val *obj
         return;
     struct told_pod *told = pt_map_get(&watch->pods, pod.uid);
     if (change == PT_KUBE_DELETED || pod.waiting_count == 0) {
-        // A pod that is no longer Pending is told as deleted from what the selector takes.
-        const char *phase =
-            yyjson_get_str(yyjson_obj_get(yyjson_obj_get(object, "status"), "phase"));
-        bool is_gone = pod.is_leaving || !phase ||
-                       (change == PT_KUBE_DELETED && strcmp(phase, "Pending") == 0);
+        // One that has started is told as deleted from what the selector takes, as it was before.
+        enum pt_pod_end end = pod.is_leaving              ? PT_POD_DELETED
+                              : change == PT_KUBE_DELETED ? PT_POD_LOST
+                                                          : PT_POD_STARTED;
         if (told)
-            end_pod(watch, told, is_gone ? PT_POD_DELETED : PT_POD_STARTED);
+            end_pod(watch, told, end);
         return;
     }
     if (!told)

@@ -14,7 +14,7 @@ struct pt_pod_watch;
 enum pt_pod_end {
     PT_POD_STARTED, // nothing waits in it any more
     PT_POD_DELETED, // deleted, evicted or moved
-    PT_POD_LOST,    // a new list lacks it: one of the two
+    PT_POD_LOST,    // it has left the waiting pods: one of the two
 };
 
 struct pt_pod_watch_handler {

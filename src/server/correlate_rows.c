@@ -254,11 +254,15 @@ static void end_unwaited_row(struct correlate_image *image, const struct situati
                              int64_t now)
 {
     bool has_come = image->pulled_at >= image->row_started_at;
-    if (image->row_phase == PT_PULL_FAILED)
-        end_row(image, situation->has_started || has_come ? PT_PULL_COMPLETED : PT_PULL_FAILED,
+    bool is_failed = image->row_phase == PT_PULL_FAILED;
+    if (is_failed && (situation->has_started || has_come))
+        end_row(image, PT_PULL_COMPLETED, situation, now);
+    else if (!situation->is_lingering) // the agent or an event may yet tell of the pull
+        end_row(image,
+                has_come    ? PT_PULL_COMPLETED
+                : is_failed ? PT_PULL_FAILED
+                            : PT_PULL_CANCELLED,
                 situation, now);
-    else if (!situation->is_lingering) // the agent may yet tell of the pull
-        end_row(image, has_come ? PT_PULL_COMPLETED : PT_PULL_CANCELLED, situation, now);
 }
 
 static void update_row(struct correlate_image *image, const struct situation *situation,

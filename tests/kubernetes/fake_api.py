@@ -328,7 +328,13 @@ class FakeApi:
             if kind != "DELETED":
                 kind = ("MODIFIED" if was else "ADDED") if is_now else "DELETED"
             if was or is_now:
-                text = json.dumps({"type": kind, "object": change.now}).encode() + b"\n"
+                obj = change.now
+                if kind == "DELETED" and change.before is not None:
+                    # As the real one does: the object as it was, under the new version.
+                    version_now = change.now["metadata"]["resourceVersion"]
+                    metadata = change.before["metadata"] | {"resourceVersion": version_now}
+                    obj = change.before | {"metadata": metadata}
+                text = json.dumps({"type": kind, "object": obj}).encode() + b"\n"
                 told += [(change.version, text)] * (2 if self.faults.duplicate else 1)
         told.sort(key=lambda entry: entry[0])
         messages = [text for _, text in told]

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real kube-apiserver on a real etcd, with RBAC, and a way to it that can be cut."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import re
+import selectors
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+from lab.processes import Process
+from lab.tools import REPOSITORY, TOOLS
+from lab.waiting import accepts_connections, free_port
+
+ETCD = TOOLS / "kubernetes/etcd"
+KUBE_APISERVER = TOOLS / "kubernetes/kube-apiserver"
+DOCUMENT = REPOSITORY / "docs/kubernetes.md"
+
+Object = dict[str, Any]
+
+
+class ApiError(Exception):
+    """The API server's own words."""
+
+
+def documented_rights() -> str:
+    """The YAML of the ClusterRole in docs/kubernetes.md."""
+    found = re.search(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.S)
+    assert found, "docs/kubernetes.md has no YAML"
+    return found[1]
+
+
+class Cut:
+    """A TCP relay to a port; while it is cut, nobody listens and all connections break."""
+
+    def __init__(self, target: int) -> None:
+        self.port = free_port()
+        self._target = target
+        self._pairs: dict[socket.socket, socket.socket] = {}
+        self._listener: socket.socket | None = None
+        self._stop = False
+        self._lock = threading.Lock()
+        self.open()
+
+    def open(self) -> None:
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener = listener
+        self._stop = False
+        self._thread = threading.Thread(target=self._run, args=(listener,), daemon=True)
+        self._thread.start()
+
+    def cut(self) -> None:
+        self._stop = True
+        self._thread.join(5)
+
+    def _run(self, listener: socket.socket) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(listener, selectors.EVENT_READ)
+            while not self._stop:
+                for key, _ in selector.select(0.1):
+                    self._pass_on(selector, listener, key.fileobj)  # type: ignore[arg-type]
+            listener.close()
+            for one in list(self._pairs):
+                one.close()
+            self._pairs.clear()
+
+    def _pass_on(
+        self, selector: selectors.BaseSelector, listener: socket.socket, ready: socket.socket
+    ) -> None:
+        if ready is listener:
+            client, _ = listener.accept()
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target), 2)
+            except OSError:
+                client.close()
+                return
+            for one, other in ((client, server), (server, client)):
+                self._pairs[one] = other
+                selector.register(one, selectors.EVENT_READ)
+            return
+        if ready not in self._pairs:
+            return
+        other = self._pairs[ready]
+        try:
+            data = ready.recv(65536)
+            if data:
+                other.sendall(data)
+                return
+        except OSError:
+            pass
+        for one in (ready, other):
+            self._pairs.pop(one, None)
+            selector.unregister(one)
+            one.close()
+
+
+class RealApi:
+    """Starts etcd and kube-apiserver in the folder; close() ends both."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._etcd_port = free_port()
+        self.port = free_port()
+        self._make_keys()
+        self._etcd = Process("etcd", self._etcd_command(), folder)
+        self._etcd.wait_until_ready("listens", lambda: accepts_connections(self._etcd_port), 30)
+        self._apiserver: Process | None = None
+        self.start()
+        self.way = Cut(self.port)
+        self.url = f"https://127.0.0.1:{self.way.port}"
+        self.create_yaml("/apis/rbac.authorization.k8s.io/v1/clusterroles", documented_rights())
+
+    # --- processes ---
+
+    def _etcd_command(self) -> list[str | Path]:
+        client = f"http://127.0.0.1:{self._etcd_port}"
+        peer = f"http://127.0.0.1:{free_port()}"
+        return [
+            ETCD, "--data-dir", self.folder / "etcd-data", "--name", "test", "--unsafe-no-fsync",
+            "--listen-client-urls", client, "--advertise-client-urls", client,
+            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", f"test={peer}", "--log-level", "error",
+        ]  # fmt: skip
+
+    def start(self) -> None:
+        """As it would be restarted: with an empty watch cache."""
+        at = self.folder
+        self._apiserver = Process(
+            "kube-apiserver",
+            [
+                KUBE_APISERVER, f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+                f"--secure-port={self.port}", "--bind-address=127.0.0.1",
+                "--advertise-address=127.0.0.1", "--service-cluster-ip-range=10.0.0.0/24",
+                "--authorization-mode=RBAC", f"--client-ca-file={at / 'ca.pem'}",
+                f"--tls-cert-file={at / 'server.pem'}",
+                f"--tls-private-key-file={at / 'server.key'}", f"--cert-dir={at / 'certs'}",
+                f"--service-account-key-file={at / 'accounts.key'}",
+                f"--service-account-signing-key-file={at / 'accounts.key'}",
+                "--service-account-issuer=https://kubernetes.default.svc",
+                "--disable-admission-plugins=ServiceAccount", "--etcd-compaction-interval=0",
+                "--feature-gates=ImageVolume=true",
+            ],
+            self.folder,
+        )  # fmt: skip
+        self._apiserver.wait_until_ready("is ready", self._is_ready, 120)
+
+    def kill(self) -> None:
+        assert self._apiserver is not None
+        self._apiserver.kill()
+        self._apiserver = None
+
+    def close(self) -> None:
+        self.way.cut()
+        if self._apiserver is not None:
+            self._apiserver.kill()
+        self._etcd.kill()
+
+    def _is_ready(self) -> bool:
+        try:
+            return self._call("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
+
+    # --- keys ---
+
+    def _openssl(self, *arguments: str | Path) -> None:
+        subprocess.run(
+            ["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=self.folder
+        )
+
+    def _sign(self, name: str, subject: str, *extensions: str) -> None:
+        added = [part for extension in extensions for part in ("-addext", extension)]
+        self._openssl(
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", subject,
+            "-addext", "basicConstraints=critical,CA:FALSE", *added,
+            "-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", f"{name}.key", "-out", f"{name}.pem",
+        )  # fmt: skip
+
+    def _make_keys(self) -> None:
+        self._openssl(
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test CA",
+            "-addext", "basicConstraints=critical,CA:TRUE", "-keyout", "ca.key", "-out", "ca.pem",
+        )  # fmt: skip
+        self._sign("server", "/CN=kube-apiserver", "subjectAltName=IP:127.0.0.1")
+        self._sign("admin", "/O=system:masters/CN=admin", "extendedKeyUsage=clientAuth")
+        self._sign("reader", "/O=readers/CN=reader", "extendedKeyUsage=clientAuth")
+        self._openssl("genrsa", "-out", "accounts.key", "2048")
+
+    # --- calls as the cluster's admin ---
+
+    def _call(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
+    ) -> tuple[int, bytes]:
+        context = ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
+        context.load_cert_chain(self.folder / "admin.pem", self.folder / "admin.key")
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=context)
+        try:
+            connection.request(method, path, body, {"Content-Type": kind})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def call(self, method: str, path: str, body: Object | None = None, kind: str = "json") -> Object:
+        data = json.dumps(body).encode() if body is not None else None
+        status, answer = self._call(method, path, data, f"application/{kind}")
+        if status >= 300:
+            raise ApiError(f"{method} {path}: {status} {answer[:500]!r}")
+        parsed: Object = json.loads(answer)
+        return parsed
+
+    def create_yaml(self, path: str, text: str) -> None:
+        status, answer = self._call("POST", path, text.encode(), "application/yaml")
+        if status >= 300:
+            raise ApiError(f"POST {path}: {status} {answer[:500]!r}")
+
+    # --- what a cluster has ---
+
+    def namespace(self, name: str) -> None:
+        self.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+
+    def bind_documented_role(self, subject: Object) -> None:
+        self.call(
+            "POST",
+            "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+            {
+                "metadata": {"name": "pulltrace-server-" + subject["name"].lower()},
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "ClusterRole",
+                    "name": "pulltrace-server",
+                },
+                "subjects": [subject],
+            },
+        )
+
+    def bind_in_namespace(self, namespace: str, subject: Object) -> None:
+        self.call(
+            "POST",
+            f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
+            {
+                "metadata": {"name": "pulltrace-server"},
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "ClusterRole",
+                    "name": "pulltrace-server",
+                },
+                "subjects": [subject],
+            },
+        )
+
+    def service_account(self, name: str) -> Object:
+        self.call("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": name}})
+        return {"kind": "ServiceAccount", "name": name, "namespace": "default"}
+
+    def token(self, account: str) -> str:
+        path = f"/api/v1/namespaces/default/serviceaccounts/{account}/token"
+        answer = self.call("POST", path, {"spec": {"expirationSeconds": 3600}})
+        token: str = answer["status"]["token"]
+        return token
+
+    def kubeconfig(self, path: Path, user: str) -> None:
+        """With the user's client certificate inline."""
+
+        def inline(name: str) -> str:
+            return base64.b64encode((self.folder / name).read_bytes()).decode()
+
+        path.write_text(
+            f"""apiVersion: v1
+kind: Config
+current-context: real
+contexts:
+- name: real
+  context:
+    cluster: real
+    user: {user}
+clusters:
+- name: real
+  cluster:
+    server: {self.url}
+    certificate-authority-data: {inline('ca.pem')}
+users:
+- name: {user}
+  user:
+    client-certificate-data: {inline(user + '.pem')}
+    client-key-data: {inline(user + '.key')}
+"""
+        )
+
+    # --- what the scheduler and the kubelet write ---
+
+    def create_pod(self, pod: Object) -> Object:
+        """Creates the pod, then writes its status as the kubelet does; returns it with its uid."""
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        wanted = {"name": name, "namespace": namespace}
+        made = self.call("POST", path, {"metadata": wanted, "spec": pod["spec"]})
+        self.set_status(pod)
+        return pod | {"metadata": made["metadata"]}
+
+    def set_status(self, pod: Object) -> None:
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/status"
+        self.call("PATCH", path, {"status": pod["status"]}, "merge-patch+json")
+
+    def delete_pod(self, pod: Object) -> None:
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}?gracePeriodSeconds=0"
+        self.call("DELETE", path)
+
+    def write_event(self, event: Object) -> None:
+        """Writes it anew, or how often it has occurred by now."""
+        namespace, name = event["metadata"]["namespace"], event["metadata"]["name"]
+        path = f"/api/v1/namespaces/{namespace}/events"
+        wanted = event | {"metadata": {"name": name, "namespace": namespace}}
+        if event["count"] == 1:
+            self.call("POST", path, wanted)
+        else:
+            again = {"count": event["count"], "lastTimestamp": event["lastTimestamp"]}
+            self.call("PATCH", f"{path}/{name}", again, "merge-patch+json")
+
+    def compact(self) -> None:
+        """Lets etcd forget every version but the newest."""
+        newest = self._etcd_call("/v3/kv/range", {"key": "AA=="})["header"]["revision"]
+        self._etcd_call("/v3/kv/compaction", {"revision": newest, "physical": True})
+
+    def _etcd_call(self, path: str, body: Object) -> Object:
+        connection = http.client.HTTPConnection("127.0.0.1", self._etcd_port, timeout=20)
+        try:
+            connection.request("POST", path, json.dumps(body))
+            answer: Object = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        if "header" not in answer:
+            raise ApiError(f"{path}: {answer}")
+        return answer
+
+
+def have_programs() -> bool:
+    return ETCD.exists() and KUBE_APISERVER.exists() and shutil.which("openssl") is not None
