@@ -206,9 +206,12 @@ static int open_servers(struct server *server, struct pt_error *err)
                             "PULLTRACE_TLS_CERT_FILE and PULLTRACE_TLS_KEY_FILE go together");
     if (*settings.tls_cert_file)
         r = pt_tls_create(base, settings.tls_cert_file, settings.tls_key_file, &server->tls, err);
-    if (r == 0)
+    if (r == 0) {
         r = pt_secret_create(settings.agent_token, settings.agent_token_file,
                              &server->api.agent_token, err);
+        if (r < 0)
+            pt_error_prefix(err, "PULLTRACE_AGENT_TOKEN_FILE");
+    }
     if (r == 0)
         r = pt_http_server_create(base, &settings.http_address, server->tls, pt_api_handle,
                                   &server->api, &server->api.server, err);

@@ -78,6 +78,7 @@ class WrongSettings(unittest.TestCase):
             ("PULLTRACE_MAX_PULLS", "many"),
             ("PULLTRACE_MAX_NODES", "0"),
             ("PULLTRACE_MAX_SSE_CLIENTS", "-1"),
+            ("PULLTRACE_AGENT_TOKEN_FILE", "/nonexistent/token"),
             ("PULLTRACE_TLS_CERT_FILE", "/nonexistent/cert.pem"),
             ("PULLTRACE_LOG_LEVEL", "loud"),
         ):
