@@ -18,7 +18,7 @@
 
 #define LIBEVENT_READ_BYTES 4096
 #define READ_BYTES (8 * 1024 - 128)       // with evbuffer's own bytes one block of 8 KB
-#define MAX_REQUEST_NS (30 * PT_NS_PER_S) // headers and body together
+#define MAX_REQUEST_NS (20 * PT_NS_PER_S) // headers and body together
 
 struct pt_connection {
     struct pt_connections *connections;

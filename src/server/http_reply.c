@@ -115,10 +115,6 @@ void pt_reply_add_own_error(struct evbuffer *output, int status)
         line = "417 Expectation Failed";
         snprintf(body, sizeof(body), "{\"error\":\"only 100-continue can be expected\"}");
         break;
-    case 0: // a method that evhttp does not know
-        line = "405 Method Not Allowed";
-        snprintf(body, sizeof(body), "{\"error\":\"unknown method\"}");
-        break;
     default:
         line = "400 Bad Request";
         snprintf(body, sizeof(body), "{\"error\":\"malformed HTTP request\"}");

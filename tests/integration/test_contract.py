@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server takes and sends, held to docs/schemas and docs/openapi.json."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import jsonschema
+
+from lab.pulltrace import Server
+from lab.tools import REPOSITORY
+from tests.integration.http_json import get, request
+from tests.integration.server_case import LAYER_BYTES, ServerCase, layer, now, pull
+
+DOCS = REPOSITORY / "docs"
+STARTED = "2026-01-01T00:00:00Z"
+
+# Members that the first version of the format has; old readers rely on each.
+PULL_STATUS_V1 = {
+    "id", "nodeName", "imageRef", "totalBytes", "downloadedBytes", "bytesPerSec", "percent",
+    "layerCount", "layersDone", "startedAt", "totalKnown",
+}  # fmt: skip
+LAYER_STATUS_V1 = {
+    "pullId", "digest", "totalBytes", "downloadedBytes", "bytesPerSec", "percent", "startedAt",
+    "totalKnown",
+}  # fmt: skip
+
+
+@cache
+def document(name: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((DOCS / name).read_text())
+    return read
+
+
+def validator(reference: str) -> jsonschema.Draft202012Validator:
+    """Checks against `file` or `file#/path`, files relative to docs/."""
+    store = {
+        f"file:///docs/{path.relative_to(DOCS).as_posix()}": json.loads(path.read_text())
+        for path in [DOCS / "openapi.json", *(DOCS / "schemas").glob("*.json")]
+    }
+    for content in store.values():
+        content.pop("$id", None)
+    resolver = jsonschema.RefResolver("file:///docs/", {}, store=store)
+    return jsonschema.Draft202012Validator(
+        {"$ref": f"file:///docs/{reference}"},
+        resolver=resolver,
+        format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+    )
+
+
+def complaints(reference: str, instance: Any) -> list[str]:
+    errors = validator(reference).iter_errors(instance)
+    return [f"{'/'.join(map(str, error.absolute_path))}: {error.message[:300]}" for error in errors]
+
+
+def answer_schema(path: str, method: str, status: int) -> str:
+    escaped = path.replace("~", "~0").replace("/", "~1")
+    return (
+        f"openapi.json#/paths/{escaped}/{method}/responses/{status}/content/application~1json/schema"
+    )
+
+
+class Documents(ServerCase):
+    def test_schemas_are_valid(self) -> None:
+        for path in (DOCS / "schemas").glob("*.json"):
+            with self.subTest(path.name):
+                jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text()))
+
+    def test_first_version_members_are_required(self) -> None:
+        definitions = document("schemas/pulls.schema.json")["$defs"]
+        self.assertEqual(set(definitions["PullStatus"]["required"]), PULL_STATUS_V1)
+        self.assertEqual(set(definitions["LayerStatus"]["required"]), LAYER_STATUS_V1)
+
+
+class Contract(ServerCase):
+    def check(self, reference: str, instance: Any) -> None:
+        self.assertEqual(complaints(reference, instance), [], reference)
+
+    def tell_all_kinds(self, server: Server) -> None:
+        """Reports of our agent in every phase, and of an agent that sends only the first members."""
+        cached = layer(9, LAYER_BYTES, phase="exists", cached=True)
+        done = layer(
+            1, LAYER_BYTES, phase="done", startedAt=STARTED, completedAt=STARTED,
+            extractStartedAt=STARTED, extractCompletedAt=now(),
+        )  # fmt: skip
+        for step in range(4):
+            moving = layer(2, 100 * step, phase="downloading", startedAt=STARTED)
+            queued = layer(3, phase="queued")
+            extracting = layer(2, LAYER_BYTES, phase="extracting", extractStartedAt=STARTED)
+            digests = {"rootDigest": "sha256:" + "a" * 64, "manifestDigest": "sha256:" + "b" * 64}
+            self.tell(
+                server,
+                "node-own",
+                pull("resolving", "app", phase="resolving"),
+                pull("downloading", "app", cached, done, moving, queued, **digests),
+                pull("extracting", "app", done, extracting, phase="extracting", imageRefExact=True),
+                pull("completed", "app", done, phase="completed" if step else "downloading"),
+                pull("failed", "app", phase="failed", error="manifest unknown: no such tag"),
+                agentVersion="0.1.0",
+                runtime={"name": "containerd", "version": "2.1.4"},
+                intervalMs=1000,
+            )
+            legacy = {"startedAt": STARTED, "totalKnown": True}
+            named = {"imageRef": "docker.io/library/nginx:1.27", "layers": [layer(5, 10 * step)]}
+            nameless = {"imageRef": f"layer-sha256:{'c' * 64}", "layers": [layer(6, 10 * step)]}
+            self.tell(server, "node-legacy", *([named | legacy, nameless | legacy] if step < 3 else []))
+
+    def test_reports(self) -> None:
+        server = self.start_server()
+        report = {"nodeName": "n", "timestamp": now(), "pulls": [pull("1", "app", layer(1))]}
+        wrong_type = report | {"pulls": "none"}
+        for what, body, good in (
+            ("as it should be", report, True),
+            ("empty", report | {"pulls": []}, True),
+            ("null, as Go writes an empty list", report | {"pulls": None}, True),
+            ("with what nobody knows", report | {"mood": "fine"}, True),
+            ("no node", {"timestamp": now(), "pulls": []}, False),
+            ("odd node", report | {"nodeName": "a b"}, False),
+            ("pulls of another type", wrong_type, False),
+            ("a number as text", report | {"intervalMs": "1000"}, False),
+            ("negative bytes", report | {"pulls": [pull("1", "app", layer(1, -1))]}, False),
+            ("long digest", report | {"pulls": [pull("1", "app", layer(1) | {"digest": "d" * 161})]}, False),
+        ):
+            with self.subTest(what):
+                named = body | {"nodeName": what.replace(" ", "-").replace(",", "")} if good else body
+                self.assertEqual(complaints("schemas/report.schema.json", named) == [], good)
+                answer = request(
+                    server.port, "POST", "/api/v1/report", json.dumps(named).encode(),
+                    Content_Type="application/json",
+                )  # fmt: skip
+                self.assertEqual(answer.status, 200 if good else 400, answer.text())
+                self.check(answer_schema("/api/v1/report", "post", answer.status), answer.json())
+
+    def test_answers(self) -> None:
+        server = self.start_server()
+        self.tell_all_kinds(server)
+        for path in ("/api/v1/pulls", "/api/v1/summary", "/api/v1/nodes"):
+            with self.subTest(path):
+                self.check(answer_schema(path, "get", 200), get(server.port, path).json())
+        pulls = get(server.port, "/api/v1/pulls").json()["pulls"]
+        self.assertEqual(len(pulls), 7)
+        self.assertIn("__pulling__", [told["imageRef"] for told in pulls])
+        self.assertEqual(
+            {told["phase"] for told in pulls if told["nodeName"] == "node-legacy"}, {"completed"}
+        )
+        page = get(server.port, "/api/v1/pulls?limit=2").json()
+        self.check("schemas/pulls.schema.json", page)
+        self.assertIn("nextCursor", page)
+        one = get(server.port, f"/api/v1/pulls/{pulls[0]['id']}").json()
+        self.check("schemas/pulls.schema.json#/$defs/PullStatus", one)
+
+    def test_events(self) -> None:
+        server = self.start_server()
+        log = EventStream(server.port, "?types=pull,layer")
+        self.addCleanup(log.close)
+        self.tell_all_kinds(server)
+        wanted = {
+            "pull.started", "pull.progress", "pull.completed", "pull.failed",
+            "layer.started", "layer.progress", "layer.completed",
+        }  # fmt: skip
+        log.read_until(lambda events: {event["type"] for event in events} >= wanted)
+        for event in log.events:
+            self.check("schemas/event.schema.json", event)
+            self.assertNotEqual(event.get("pull", {}).get("error"), "")
+        speeds = [e["layer"]["bytesPerSec"] for e in log.events if e["type"] == "layer.progress"]
+        self.assertGreater(max(speeds), 0)
+
+
+class EventStream:
+    """All events as they come off the wire."""
+
+    def __init__(self, port: int, query: str) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._connection.request("GET", "/api/v1/events" + query)
+        self._answer = self._connection.getresponse()
+        assert self._answer.status == 200
+
+    def read_until(self, enough: Callable[[list[dict[str, Any]]], bool]) -> None:
+        while not enough(self.events):
+            line = self._answer.readline()
+            assert line, "the stream ended"
+            if line.startswith(b"data: "):
+                self.events.append(json.loads(line[6:]))
+
+    def close(self) -> None:
+        self._connection.close()
