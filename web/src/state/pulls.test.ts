@@ -31,6 +31,13 @@ describe('events', () => {
     expect(two.pulls.get('pull-1')?.pods[0]?.podName).toBe('web-1');
   });
 
+  it('forgets what was cancelled', () => {
+    const one = after(EMPTY, makeEvent({ id: 'a', phase: 'queued' }), makeEvent({ id: 'b' }));
+    const two = after(one, makeEvent({ id: 'a', phase: 'cancelled' }));
+    expect([...two.pulls.keys()]).toEqual(['b']);
+    expect(after(two, makeEvent({ id: 'a', phase: 'cancelled' }))).toBe(two);
+  });
+
   it('does not change the state it was given', () => {
     const one = after(EMPTY, makeEvent({ id: 'a' }));
     after(one, makeEvent({ id: 'b' }), makeEvent({ id: 'a', percent: 99 }));

@@ -47,6 +47,13 @@ function applyEvents(state: PullsState, events: readonly PullEvent[]): PullsStat
     lastEventAt = Math.max(lastEventAt, event.timestamp);
     told?.add(event.pull.id);
     const known = (pulls ?? state.pulls).get(event.pull.id);
+    if (event.pull.phase === 'cancelled') {
+      // It had not begun, and nothing waits for it any more.
+      if (known === undefined) continue;
+      pulls ??= new Map(state.pulls);
+      pulls.delete(event.pull.id);
+      continue;
+    }
     if (known !== undefined && samePull(known, event.pull)) continue;
     pulls ??= new Map(state.pulls);
     pulls.set(event.pull.id, event.pull);

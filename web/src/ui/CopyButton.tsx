@@ -33,13 +33,16 @@ async function copy(text: string): Promise<void> {
     await navigator.clipboard.writeText(text);
     return;
   }
+  const focused = document.activeElement;
   const area = document.createElement('textarea');
   area.value = text;
   area.className = 'visually-hidden';
   document.body.append(area);
+  area.focus();
   area.select();
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- the one way without a secure origin
   const done = document.execCommand('copy');
   area.remove();
+  if (focused instanceof HTMLElement) focused.focus();
   if (!done) throw new Error('copy refused');
 }

@@ -3,7 +3,7 @@ import { splitImageRef } from '../lib/imageRef';
 import { UNNAMED } from '../state/images';
 import './ImageName.css';
 
-/** Registry dim, repository strong, tag plain; what is cut off stands in the title. */
+/** Registry dim, repository strong, tag plain. What has no room gives way from the left. */
 export function ImageName({ reference }: { reference: string }) {
   if (reference === UNNAMED) {
     return (
@@ -13,11 +13,15 @@ export function ImageName({ reference }: { reference: string }) {
     );
   }
   const { registry, repository, version } = splitImageRef(reference);
+  const slash = repository.lastIndexOf('/') + 1;
+  const path = repository.slice(0, slash);
+  const name = repository.slice(slash);
   const tag = version.startsWith('@') ? version.slice(0, 15) : version;
   return (
     <span className="image-name" title={reference}>
       {registry !== '' && <span className="image-registry">{registry}/</span>}
-      <span className="image-repository">{repository}</span>
+      {path !== '' && <span className="image-path">{path}</span>}
+      <span className="image-repository">{name}</span>
       {tag !== '' && <span className="image-tag">{tag}</span>}
     </span>
   );

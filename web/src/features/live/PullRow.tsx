@@ -69,7 +69,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
         </div>
       )}
       <div role="gridcell" className="cell-speed num" title={UNIT_NOTE}>
-        {pull.bytesPerSec > 0 || status === 'stalled' ? formatRate(pull.bytesPerSec) : NONE}
+        {speedText(pull, status)}
       </div>
       <div role="gridcell" className="cell-size num dim" title={sizeTitle(pull)}>
         {known ? sizeText(pull, status) : NONE}
@@ -165,6 +165,11 @@ function Ready({ pull, status, finishedAgo, retry, behind }: ReadyProps) {
 
 function repositoryOf(pull: Pull): string {
   return splitImageRef(pull.imageRef).repository;
+}
+
+function speedText(pull: Pull, status: Status): string {
+  const told = status === 'stalled' || (isActive(status) && pull.bytesPerSec > 0);
+  return told ? formatRate(pull.bytesPerSec) : NONE;
 }
 
 function sizeText(pull: Pull, status: Status): string {

@@ -102,9 +102,8 @@ export function PullTable(props: PullTableProps) {
     setCurrent(key);
     virtualizer.scrollToIndex(items.findIndex((item) => item.key === key));
     requestAnimationFrame(() => {
-      body.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({
-        preventScroll: true,
-      });
+      const rows = [...(body.current?.children ?? [])] as HTMLElement[];
+      rows.find((row) => row.dataset.key === key)?.focus({ preventScroll: true });
     });
   };
 

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// @vitest-environment jsdom
+import { act, cleanup, screen, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { App } from './App';
+import { T0, makeLayer, makePull, pullMap } from './testing/samples';
+import { SUMMARY, installBrowserParts, liveState, renderWith } from './testing/render';
+
+vi.mock('./ui/Sparkline', () => ({ default: () => null }));
+
+beforeEach(() => {
+  installBrowserParts();
+  window.history.replaceState(null, '', '/');
+  vi.useFakeTimers({ now: T0 + 60_000, toFake: ['Date'] });
+});
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+});
+
+const web = makePull({ id: 'web', imageRef: 'acme/web:2', nodeName: 'n1' });
+const db = makePull({ id: 'db', imageRef: 'acme/db:1', nodeName: 'n2', startedAt: T0 + 1 });
+const rows = () => screen.getAllByRole('row').filter((row) => row.matches('.pull-row'));
+const names = () => rows().map((row) => row.querySelector('.image-name')?.getAttribute('title'));
+
+describe('the live page', () => {
+  it('has a row a pull, and follows the store', () => {
+    const { store } = renderWith(liveState([web, db]), <App />);
+    expect(names()).toEqual(['acme/web:2', 'acme/db:1']);
+    expect(rows()[0]?.textContent).toContain('50%');
+    const pulls = pullMap({ ...web, percent: 80 }, db);
+    act(() => store.set({ pulls: { ...store.get().pulls, pulls } }));
+    expect(rows()[0]?.textContent).toContain('80%');
+  });
+
+  it('filters while typing and makes chips of tokens', async () => {
+    const user = userEvent.setup();
+    renderWith(liveState([web, db]), <App />);
+    const field = screen.getByRole('textbox', { name: 'Filter pulls' });
+    await user.click(field);
+    await user.keyboard('web');
+    expect(names()).toEqual(['acme/web:2']);
+    await user.clear(field);
+    await user.keyboard('node:n2 ');
+    expect(names()).toEqual(['acme/db:1']);
+    expect(window.location.search).toBe('?q=node:n2');
+    await user.click(screen.getByRole('button', { name: 'Remove node:n2' }));
+    expect(names()).toHaveLength(2);
+  });
+
+  it('does not filter by a token that is still being typed', async () => {
+    const user = userEvent.setup();
+    renderWith(liveState([web, db]), <App />);
+    await user.click(screen.getByRole('textbox', { name: 'Filter pulls' }));
+    await user.keyboard('status:fail');
+    expect(names()).toHaveLength(2);
+    await user.keyboard('ed{Enter}');
+    expect(screen.getByText('No pull matches')).toBeTruthy();
+    await user.click(screen.getByRole('button', { name: 'Clear the filters' }));
+    expect(names()).toHaveLength(2);
+  });
+
+  it('sorts by a head: up, down, and as it was', async () => {
+    const user = userEvent.setup();
+    renderWith(liveState([web, db]), <App />);
+    const head = screen.getByRole('columnheader', { name: 'Image' });
+    await user.click(within(head).getByRole('button'));
+    expect(names()).toEqual(['acme/db:1', 'acme/web:2']);
+    expect(head.getAttribute('aria-sort')).toBe('ascending');
+    await user.click(within(head).getByRole('button'));
+    expect(names()).toEqual(['acme/web:2', 'acme/db:1']);
+    await user.click(within(head).getByRole('button'));
+    expect(window.location.search).toBe('');
+  });
+
+  it('opens and closes a row, and tells it to the address', async () => {
+    const user = userEvent.setup();
+    const openDetail = vi.fn();
+    const source = { openDetail, watchNodes: vi.fn(), stop: vi.fn() };
+    const { store } = renderWith(liveState([web, db]), <App source={source} />);
+    await user.click(screen.getByText('db'));
+    expect(window.location.search).toBe('?open=db');
+    expect(openDetail).toHaveBeenLastCalledWith('db');
+    expect(screen.getByText('Loading layers…')).toBeTruthy();
+    act(() => store.set({ detail: { pull: db, layers: [makeLayer(), makeLayer()] } }));
+    expect(screen.getByText('2 downloading')).toBeTruthy();
+    await user.keyboard('{Escape}');
+    expect(window.location.search).toBe('');
+    expect(openDetail).toHaveBeenLastCalledWith(null);
+  });
+
+  it('is walked with the keyboard', async () => {
+    const user = userEvent.setup();
+    renderWith(liveState([web, db]), <App />);
+    const focusedKey = () => document.activeElement?.getAttribute('data-key');
+    await user.keyboard('j');
+    await vi.waitFor(() => expect(focusedKey()).toBe('web'));
+    await user.keyboard('{ArrowDown}');
+    await vi.waitFor(() => expect(focusedKey()).toBe('db'));
+    await user.keyboard('{Enter}');
+    expect(window.location.search).toBe('?open=db');
+    await user.keyboard('k');
+    await vi.waitFor(() => expect(focusedKey()).toBe('web'));
+    await user.keyboard('/jk');
+    expect(screen.getByRole<HTMLInputElement>('textbox').value).toBe('jk');
+  });
+
+  it('groups, and a group closes', async () => {
+    const user = userEvent.setup();
+    renderWith(liveState([web, db]), <App />);
+    await user.click(screen.getByRole('radio', { name: 'Node' }));
+    expect(window.location.search).toBe('?group=node');
+    const [first] = screen.getAllByRole('row').filter((row) => row.matches('.group-row'));
+    expect(first?.textContent).toContain('n1');
+    if (first !== undefined) await user.click(first);
+    expect(first?.getAttribute('aria-expanded')).toBe('false');
+    expect(names()).toEqual(['acme/db:1']);
+  });
+
+  it('tells what is wrong with a failed pull', () => {
+    window.history.replaceState(null, '', '/?open=web');
+    const failed = makePull({
+      ...web,
+      phase: 'failed',
+      completedAt: T0 + 5000,
+      error: 'manifest unknown',
+      errorClass: 'not_found',
+      attempts: 5,
+      nextAttemptAt: T0 + 220_000,
+    });
+    renderWith(liveState([failed]), <App />);
+    expect(rows()[0]?.textContent).toContain('not found · attempt 5');
+    expect(rows()[0]?.textContent).toContain('retry 2m 40s');
+    const failure = screen.getByRole('region', { name: 'Failure' });
+    expect(failure.textContent).toContain('manifest unknown');
+    expect(failure.textContent).toContain('Check the name and tag');
+    expect(failure.textContent).toContain('5 attempts · next in 2m 40s');
+  });
+
+  it('says behind which pull another one waits', () => {
+    const queued = makePull({ id: 'q', imageRef: 'redis:8', nodeName: 'n1', phase: 'queued' });
+    renderWith(liveState([web, queued]), <App />);
+    const row = rows().find((one) => one.textContent.includes('redis'));
+    expect(row?.textContent).toContain('queued behind acme/web');
+    expect(row?.textContent).toContain('after web');
+  });
+
+  it('leaves the pod column out where no pod is known', () => {
+    const { store } = renderWith(liveState([web]), <App />);
+    expect(screen.queryByRole('columnheader', { name: 'Waiting pods' })).toBeNull();
+    const pods = [{ namespace: 'shop', podName: 'web-0', container: 'main' }];
+    act(() => store.set({ pulls: { ...store.get().pulls, pulls: pullMap({ ...web, pods }) } }));
+    expect(screen.getByRole('columnheader', { name: 'Waiting pods' })).toBeTruthy();
+    expect(rows()[0]?.textContent).toContain('shop/web-0');
+  });
+});
+
+describe('without pulls', () => {
+  it.each([
+    ['No agent reports yet', liveState([], { summary: { ...SUMMARY, nodesReporting: 0 } })],
+    ['No pulls now', liveState([])],
+    ['Connecting to the server…', liveState([], { summary: null })],
+  ])('says: %s', (words, state) => {
+    renderWith(state, <App />);
+    expect(screen.getByText(words)).toBeTruthy();
+  });
+});
+
+describe('a lost connection', () => {
+  it('keeps the rows, dims them, and says how old they are', () => {
+    const state = liveState([web], {
+      connection: { phase: 'reconnecting', lastMessageAt: T0 + 48_000 },
+    });
+    const { container, store } = renderWith(state, <App />);
+    expect(names()).toEqual(['acme/web:2']);
+    expect(container.querySelector('main')?.className).toBe('is-stale');
+    expect(screen.getByRole('status').textContent).toBe('reconnecting, last update 12s ago');
+    act(() => store.set({ connection: { phase: 'live', lastMessageAt: T0 } }));
+    expect(container.querySelector('main')?.className).toBe('');
+    expect(screen.getByRole('status').textContent).toBe('live');
+  });
+
+  it('counts messages that could not be read', () => {
+    renderWith(liveState([web], { rejected: { count: 2, lastReason: 'id is missing' } }), <App />);
+    expect(screen.getByTitle('id is missing').textContent).toBe('2 unreadable messages');
+  });
+});
+
+describe('the other pages', () => {
+  it('images lead to their pulls', async () => {
+    const user = userEvent.setup();
+    window.history.replaceState(null, '', '/?page=images');
+    renderWith(liveState([web, makePull({ ...web, id: 'b', nodeName: 'n2' })]), <App />);
+    const row = screen.getAllByRole('row')[1];
+    expect(row?.textContent).toContain('0 of 2');
+    await user.click(screen.getByRole('button', { name: 'Show the pulls of acme/web:2' }));
+    expect(window.location.search).toBe('?q=image:acme/web:2');
+    expect(rows()).toHaveLength(2);
+  });
+
+  it('nodes show the silent first', () => {
+    window.history.replaceState(null, '', '/?page=nodes');
+    const node = {
+      nodeName: 'n1',
+      agentVersion: '1.0',
+      runtimeName: 'containerd',
+      runtimeVersion: '2.1',
+      lastReportAt: T0 + 58_000,
+      silent: false,
+      activePulls: 2,
+      bytesPerSec: 1024 * 1024,
+    };
+    const silent = { ...node, nodeName: 'n2', silent: true, lastReportAt: T0 };
+    renderWith(liveState([], { nodes: [node, silent] }), <App />);
+    const tiles = screen.getAllByRole('listitem').map((tile) => tile.textContent);
+    expect(tiles[0]).toContain('n2');
+    expect(tiles[0]).toContain('silent for 1m 00s');
+    expect(tiles[1]).toContain('reported 2s ago');
+    expect(tiles[1]).toContain('1.0 MB/s2 active pulls');
+    expect(tiles[1]).toContain('agent 1.0 · containerd 2.1');
+  });
+
+  it('asks for nodes only on their page', async () => {
+    const user = userEvent.setup();
+    const watchNodes = vi.fn();
+    renderWith(
+      liveState([web]),
+      <App source={{ openDetail: vi.fn(), watchNodes, stop: vi.fn() }} />,
+    );
+    expect(watchNodes).toHaveBeenLastCalledWith(false);
+    await user.click(screen.getByRole('link', { name: 'Nodes' }));
+    expect(watchNodes).toHaveBeenLastCalledWith(true);
+    expect(document.title).toBe('Nodes · Pulltrace');
+  });
+});

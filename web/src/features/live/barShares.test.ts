@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from 'vitest';
+import { T0, makePull } from '../../testing/samples';
+import { barShares } from './barShares';
+
+const base = { totalBytes: 100, downloadedBytes: 60, cachedBytes: 20 };
+
+it.each([
+  ['as told', { ...base, extractedBytes: 10 }, [0.2, 0.1, 0.3]],
+  ['never beyond what is downloaded', { ...base, extractedBytes: 90 }, [0.2, 0.4, 0]],
+  [
+    'by layers where bytes are not told',
+    { ...base, layersExtracted: 1, layerCount: 4 },
+    [0.2, 0.2, 0.2],
+  ],
+  ['all of it once completed', { ...base, phase: 'completed', completedAt: T0 }, [0.2, 0.8, 0]],
+  ['nothing while the size is unknown', { ...base, totalBytes: 0 }, [0, 0, 0]],
+])('divides %s', (_, change, [cached, extracted, downloaded]) => {
+  const shares = barShares(makePull(change));
+  expect(shares.cached).toBeCloseTo(cached ?? -1);
+  expect(shares.extracted).toBeCloseTo(extracted ?? -1);
+  expect(shares.downloaded).toBeCloseTo(downloaded ?? -1);
+});

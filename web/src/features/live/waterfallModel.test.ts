@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { T0, makeLayer, makePull } from '../../testing/samples';
+import { layOut, slowestPart } from './waterfallModel';
+
+const MB = 1024 * 1024;
+const NOW = T0 + 100_000;
+const at = (second: number) => T0 + second * 1000;
+
+const row = (layer: Parameters<typeof makeLayer>[0], pull = makePull()) =>
+  layOut(pull, [makeLayer(layer)], NOW).rows[0];
+
+describe('layOut', () => {
+  it('shows waiting, download, waiting and extraction in their times', () => {
+    const shown = row({
+      phase: 'done',
+      startedAt: at(10),
+      completedAt: at(40),
+      extractStartedAt: at(50),
+      extractCompletedAt: at(75),
+    });
+    expect(shown?.segments).toEqual([
+      { kind: 'wait', from: 0, to: 0.1 },
+      { kind: 'download', from: 0.1, to: 0.4 },
+      { kind: 'wait', from: 0.4, to: 0.5 },
+      { kind: 'extract', from: 0.5, to: 0.75 },
+    ]);
+    expect(shown).toMatchObject({ words: 'extracted', tone: 'done' });
+  });
+
+  it('lets what goes on reach to now', () => {
+    expect(row({ startedAt: at(60), bytesPerSec: 2 * MB })).toMatchObject({
+      segments: [
+        { kind: 'wait', from: 0, to: 0.6 },
+        { kind: 'download', from: 0.6, to: 1 },
+      ],
+      words: '2.0 MB/s',
+    });
+    expect(
+      row({ phase: 'extracting', startedAt: T0, completedAt: at(50), extractStartedAt: at(50) }),
+    ).toMatchObject({
+      segments: [
+        { kind: 'download', from: 0, to: 0.5 },
+        { kind: 'extract', from: 0.5, to: 1 },
+      ],
+      words: 'extracting',
+    });
+  });
+
+  it('marks layers that were there and those that wait', () => {
+    expect(row({ cached: true })).toMatchObject({
+      segments: [{ kind: 'cached', from: 0, to: 1 }],
+      words: 'already here',
+    });
+    expect(row({ phase: 'queued' })).toMatchObject({
+      segments: [{ kind: 'wait', from: 0, to: 1 }],
+      words: 'queued',
+    });
+  });
+
+  it('ends the axis where the pull ended, and says where a layer stopped', () => {
+    const pull = makePull({ completedAt: at(8), phase: 'failed' });
+    const { ticks } = layOut(pull, [], NOW);
+    expect(ticks.at(-1)).toEqual({ at: 1, label: '8s' });
+    expect(row({ percent: 40.7 }, pull)?.words).toBe('stopped at 40%');
+  });
+
+  it('keeps times outside the pull on the axis', () => {
+    const shown = row({ startedAt: at(-30), completedAt: at(400), phase: 'downloaded' });
+    expect(shown?.segments).toEqual([{ kind: 'download', from: 0, to: 1 }]);
+  });
+
+  it('takes a server that tells no phase', () => {
+    expect(row({ phase: undefined })?.words).toBe('1.0 MB/s');
+    expect(row({ phase: undefined, completedAt: at(5) })?.words).toBe('downloaded');
+    expect(row({ phase: undefined, downloadedBytes: 0 })?.words).toBe('queued');
+  });
+
+  it('counts layers by what they are', () => {
+    const layers = [
+      makeLayer({ phase: 'done' }),
+      makeLayer({ phase: 'done' }),
+      makeLayer({ phase: 'queued' }),
+      makeLayer({ cached: true }),
+    ];
+    expect(layOut(makePull(), layers, NOW).counts).toBe('2 extracted · 1 queued · 1 already here');
+  });
+
+  it.each([
+    [0.4, ['0s', '0.1s', '0.2s', '0.3s', '0.4s', '0.5s']],
+    [72, ['0s', '20s', '40s', '1m 00s', 'now']],
+    [3 * 3600, ['0s', '1h 00m', '2h 00m', 'now']],
+  ])('has few ticks over %d seconds', (seconds, labels) => {
+    const pull = makePull(seconds < 1 ? { completedAt: at(seconds) } : {});
+    const { ticks } = layOut(pull, [], at(seconds));
+    expect(ticks.map((tick) => tick.label)).toEqual(labels);
+  });
+});
+
+it('slowestPart names the layer with the longest way to go', () => {
+  const layers = [
+    makeLayer({ phase: 'done' }),
+    makeLayer({ totalBytes: 100 * MB, downloadedBytes: 90 * MB, bytesPerSec: MB }),
+    makeLayer({ totalBytes: 50 * MB, downloadedBytes: 10 * MB, bytesPerSec: MB }),
+  ];
+  expect(slowestPart(layers)).toBe('download of layer 3 (50.0 MB)');
+  expect(slowestPart([makeLayer({ phase: 'extracting', totalBytes: MB })])).toBe(
+    'extraction of layer 1 (1.0 MB)',
+  );
+  expect(slowestPart([makeLayer({ phase: 'done' })])).toBeUndefined();
+});

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type RenderResult, render } from '@testing-library/react';
+import type { ReactNode } from 'react';
+import { StoreContext } from '../state/context';
+import { type AppState, INITIAL, type Store, createStore } from '../state/store';
+import type { Pull, Summary } from '../stream/wire';
+import { T0, pullMap } from './samples';
+
+/** What jsdom lacks and the components need: no layout, so nothing is ever observed. */
+export function installBrowserParts() {
+  class Observer {
+    observe() {
+      return undefined;
+    }
+    disconnect() {
+      return undefined;
+    }
+    unobserve() {
+      return undefined;
+    }
+  }
+  globalThis.ResizeObserver = Observer;
+  window.matchMedia = (media: string) =>
+    Object.assign(new EventTarget(), { matches: false, media }) as MediaQueryList;
+  window.scrollTo = () => undefined;
+}
+
+export const SUMMARY: Summary = { nodesReporting: 2, nodesSilent: 0, serverVersion: '1', now: T0 };
+
+/** A live connection that has told `pulls`. */
+export function liveState(pulls: readonly Pull[], change: Partial<AppState> = {}): AppState {
+  return {
+    ...INITIAL,
+    pulls: { pulls: pullMap(...pulls), told: null, lastEventAt: T0 },
+    connection: { phase: 'live', lastMessageAt: T0 },
+    summary: SUMMARY,
+    ...change,
+  };
+}
+
+export function renderWith(state: AppState, children: ReactNode): RenderResult & { store: Store } {
+  const store = createStore(state);
+  return { store, ...render(<StoreContext value={store}>{children}</StoreContext>) };
+}
