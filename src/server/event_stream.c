@@ -12,6 +12,7 @@
 
 #define MAX_PENDING_BYTES (64 * 1024) // a client with more than this untaken is passed over
 #define PUMP_SENDS 256                // blocks sent in one call
+#define PUMP_BYTES (4 * 1024 * 1024)  // about as much
 #define PUMP_BUILDS 8                 // blocks serialized in one call
 #define CACHED_BLOCKS 8               // of one group
 #define CACHE_NS PT_NS_PER_S
@@ -315,8 +316,8 @@ void pt_event_stream_drained(struct pt_stream_client *client)
     enter_state(client, BEHIND);
 }
 
-// Sends the client its next block; returns whether that had to be serialized first.
-static bool serve(struct pt_stream_client *client)
+// Sends the client its next block and adds its size; returns whether it had to be serialized first.
+static bool serve(struct pt_stream_client *client, size_t *sent_bytes)
 {
     struct pt_event_stream *stream = client->stream;
     bool owned = false;
@@ -335,6 +336,7 @@ static bool serve(struct pt_stream_client *client)
     if (block) {
         if (block->length > 0)
             send_block(client, block);
+        *sent_bytes += block->length;
         client->seen = block->to;
         if (owned)
             pt_stream_block_unref(block);
@@ -355,7 +357,9 @@ void pt_event_stream_flush(struct pt_event_stream *stream)
 bool pt_event_stream_pump(struct pt_event_stream *stream)
 {
     int builds = 0;
-    for (int sends = 0; sends < PUMP_SENDS && builds < PUMP_BUILDS; sends++) {
+    size_t sent_bytes = 0;
+    for (int sends = 0; sends < PUMP_SENDS && builds < PUMP_BUILDS && sent_bytes < PUMP_BYTES;
+         sends++) {
         // By turns, so that neither many clients in step nor a long snapshot holds up the other.
         struct pt_stream_client *client = TAILQ_FIRST(&stream->clients[BEHIND]);
         // Those that were served stand at the end of the list again.
@@ -365,7 +369,7 @@ bool pt_event_stream_pump(struct pt_event_stream *stream)
             client = stream->next_served;
         if (!client)
             return false;
-        builds += serve(client);
+        builds += serve(client, &sent_bytes);
     }
     return stream->next_served || !TAILQ_EMPTY(&stream->clients[BEHIND]);
 }
