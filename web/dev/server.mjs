@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Serves the built page with the real server's policy, over an invented cluster.
-// node dev/server.mjs [--port 8099] [--pulls 40] [--nodes 20] [--failures 0.06] [--stalls 0.05] [--speed 1]
+// node dev/server.mjs [--port 8080] [--pulls 40] [--nodes 20] [--failures 0.06] [--stalls 0.05] [--speed 1]
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -10,7 +10,7 @@ import { Cluster } from './cluster.mjs';
 
 const { values } = parseArgs({
   options: {
-    port: { type: 'string', default: '8099' },
+    port: { type: 'string', default: '8080' },
     pulls: { type: 'string', default: '40' },
     nodes: { type: 'string', default: '20' },
     failures: { type: 'string', default: '0.06' },

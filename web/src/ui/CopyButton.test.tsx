@@ -11,6 +11,9 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+/** The old way to the clipboard, which jsdom lacks. */
+const allowCopy = (execCommand: () => boolean) => Object.assign(document, { execCommand });
+
 it('copies and says so', async () => {
   const user = userEvent.setup();
   render(<CopyButton text="sha256:1" what="digest" />);
@@ -23,10 +26,10 @@ it('copies on a page without TLS too', async () => {
   const user = userEvent.setup();
   vi.stubGlobal('isSecureContext', false);
   let copied = '';
-  document.execCommand = () => {
+  allowCopy(() => {
     copied = (document.activeElement as HTMLTextAreaElement).value;
     return true;
-  };
+  });
   render(<CopyButton text="plain" what="text" />);
   await user.click(screen.getByRole('button'));
   expect(await screen.findByText('copied')).toBeTruthy();
@@ -37,7 +40,7 @@ it('copies on a page without TLS too', async () => {
 it('says when the browser refuses', async () => {
   const user = userEvent.setup();
   vi.stubGlobal('isSecureContext', false);
-  document.execCommand = () => false;
+  allowCopy(() => false);
   render(<CopyButton text="x" what="text" />);
   await user.click(screen.getByRole('button'));
   expect(await screen.findByText('no access')).toBeTruthy();

@@ -9,22 +9,15 @@ import {
   useRef,
   useState,
 } from 'react';
-import { formatDuration, formatRate, plural } from '../../lib/format';
 import { isActive, statusOf } from '../../state/status';
-import {
-  type GroupTotals,
-  type Item,
-  type Sort,
-  type SortColumn,
-  type View,
-  elapsedSeconds,
-  retrySeconds,
-} from '../../state/view';
+import { type Item, type Sort, type View, elapsedSeconds, retrySeconds } from '../../state/view';
 import type { Pull } from '../../stream/wire';
-import { Icon } from '../../ui/Icon';
+import { GroupHead } from './GroupHead';
 import { PullDetail } from './PullDetail';
 import { PullRow } from './PullRow';
 import './PullTable.css';
+import { TableHead } from './TableHead';
+import { useBehind, useRowHeight, useTableKeys } from './tableHooks';
 
 const HEADER_PX = 32;
 
@@ -41,18 +34,6 @@ interface PullTableProps {
   onOpen: (id: string | null) => void;
   onCollapse: (key: string) => void;
 }
-
-const COLUMNS: readonly { column: SortColumn; label: string; className: string }[] = [
-  { column: 'status', label: 'Status', className: 'cell-status' },
-  { column: 'image', label: 'Image', className: 'cell-image' },
-  { column: 'node', label: 'Node', className: 'cell-node' },
-  { column: 'pods', label: 'Waiting pods', className: 'cell-pods' },
-  { column: 'progress', label: 'Progress', className: 'cell-progress' },
-  { column: 'speed', label: 'Speed', className: 'cell-speed num' },
-  { column: 'size', label: 'Size', className: 'cell-size num' },
-  { column: 'ready', label: 'Ready in', className: 'cell-ready num' },
-  { column: 'elapsed', label: 'Elapsed', className: 'cell-elapsed num' },
-];
 
 /** The virtualized table: only the rows in sight are in the page. */
 export function PullTable(props: PullTableProps) {
@@ -129,13 +110,7 @@ export function PullTable(props: PullTableProps) {
       aria-label="Image pulls"
       aria-rowcount={items.length + 1}
     >
-      <div role="rowgroup" className="pull-header">
-        <div role="row" aria-rowindex={1} className="pull-columns">
-          {COLUMNS.filter(({ column }) => props.podColumn || column !== 'pods').map((column) => (
-            <ColumnHeader key={column.column} {...column} sort={props.sort} onSort={props.onSort} />
-          ))}
-        </div>
-      </div>
+      <TableHead podColumn={props.podColumn} sort={props.sort} onSort={props.onSort} />
       <div
         role="rowgroup"
         ref={body}
@@ -155,9 +130,7 @@ export function PullTable(props: PullTableProps) {
               data-key={item.key}
               role="row"
               aria-rowindex={row.index + 2}
-              aria-level={
-                item.kind === 'pull' || item.kind === 'section' ? 1 : item.kind === 'group' ? 1 : 2
-              }
+              aria-level={item.kind === 'detail' ? 2 : 1}
               aria-expanded={expanded(item, open, props.collapsed)}
               tabIndex={usable ? (item.key === tabKey ? 0 : -1) : undefined}
               className={rowClass(item, open)}
@@ -252,112 +225,4 @@ function neighbour(items: readonly Item[], from: number, step: 1 | -1): string |
     if (item?.kind === 'pull' || item?.kind === 'group') return item.key;
   }
   return undefined;
-}
-
-/** Arrows and j/k, from anywhere but a field. */
-function useTableKeys(onStep: (step: 1 | -1) => void) {
-  const latest = useRef(onStep);
-  useEffect(() => {
-    latest.current = onStep;
-  });
-  useEffect(() => {
-    const onKey = (event: globalThis.KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const target = event.target as Element | null;
-      if (target?.closest('input, textarea, select, [role="radiogroup"]')) return;
-      const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key] as 1 | -1 | undefined;
-      if (step === undefined) return;
-      event.preventDefault();
-      latest.current(step);
-    };
-    window.addEventListener('keydown', onKey);
-    return () => window.removeEventListener('keydown', onKey);
-  }, []);
-}
-
-/** Finds what a queued pull waits for: the one that runs longest on its node. */
-function useBehind(pulls: ReadonlyMap<string, Pull>): (queued: Pull) => Pull | undefined {
-  const index = useRef<{ of: unknown; longest: Map<string, Pull> }>({
-    of: null,
-    longest: new Map(),
-  });
-  return (queued) => {
-    if (index.current.of !== pulls) {
-      const longest = new Map<string, Pull>();
-      for (const pull of pulls.values()) {
-        const status = statusOf(pull);
-        if (!isActive(status) || status === 'queued') continue;
-        const known = longest.get(pull.nodeName);
-        if (known === undefined || pull.startedAt < known.startedAt)
-          longest.set(pull.nodeName, pull);
-      }
-      index.current = { of: pulls, longest };
-    }
-    return index.current.longest.get(queued.nodeName);
-  };
-}
-
-/** Narrow screens give each pull two lines. */
-function useRowHeight(): number {
-  const query = '(max-width: 760px)';
-  const [narrow, setNarrow] = useState(() => window.matchMedia(query).matches);
-  useEffect(() => {
-    const media = window.matchMedia(query);
-    const onChange = () => setNarrow(media.matches);
-    media.addEventListener('change', onChange);
-    return () => media.removeEventListener('change', onChange);
-  }, []);
-  return narrow ? 68 : 40;
-}
-
-interface ColumnHeaderProps {
-  column: SortColumn;
-  label: string;
-  className: string;
-  sort: Sort | null;
-  onSort: (sort: Sort | null) => void;
-}
-
-/** Sorts ascending, then descending, then as it was. */
-function ColumnHeader({ column, label, className, sort, onSort }: ColumnHeaderProps) {
-  const mine = sort?.column === column ? sort : null;
-  const next =
-    mine === null
-      ? { column, descending: false }
-      : mine.descending
-        ? null
-        : { column, descending: true };
-  const state = mine === null ? 'none' : mine.descending ? 'descending' : 'ascending';
-  return (
-    <div role="columnheader" aria-sort={state} className={className}>
-      <button type="button" className="sort-button" onClick={() => onSort(next)}>
-        <span className={column === 'status' ? 'visually-hidden' : undefined}>{label}</span>
-        {mine !== null && <Icon name={mine.descending ? 'down' : 'up'} size={12} />}
-      </button>
-    </div>
-  );
-}
-
-function GroupHead(props: { label: string; totals: GroupTotals; collapsed: boolean }) {
-  const { label, totals, collapsed } = props;
-  return (
-    <div role="gridcell" className="group-head">
-      <Icon name="chevron" size={14} className={collapsed ? 'chevron' : 'chevron is-open'} />
-      <strong className="ellipsis">{label}</strong>
-      <span className="dim">
-        {[
-          totals.active > 0 && plural(totals.active, 'active pull'),
-          totals.done > 0 && `${totals.done} done`,
-        ]
-          .filter(Boolean)
-          .join(' · ')}
-        {totals.failed > 0 && <span className="failed"> · {totals.failed} failed</span>}
-      </span>
-      <span className="group-figures dim">
-        {totals.bytesPerSec > 0 && formatRate(totals.bytesPerSec)}
-        {totals.readySeconds !== undefined &&
-          ` · all ready in ${formatDuration(totals.readySeconds)}`}
-      </span>
-    </div>
-  );
 }

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useRef, useState } from 'react';
+import { isActive, statusOf } from '../../state/status';
+import type { Pull } from '../../stream/wire';
+
+/** Arrows and j/k, from anywhere but a field. */
+export function useTableKeys(onStep: (step: 1 | -1) => void) {
+  const latest = useRef(onStep);
+  useEffect(() => {
+    latest.current = onStep;
+  });
+  useEffect(() => {
+    const onKey = (event: globalThis.KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const target = event.target as Element | null;
+      if (target?.closest('input, textarea, select, [role="radiogroup"]')) return;
+      const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key] as 1 | -1 | undefined;
+      if (step === undefined) return;
+      event.preventDefault();
+      latest.current(step);
+    };
+    window.addEventListener('keydown', onKey);
+    return () => window.removeEventListener('keydown', onKey);
+  }, []);
+}
+
+/** Finds what a queued pull waits for: the one that runs longest on its node. */
+export function useBehind(pulls: ReadonlyMap<string, Pull>): (queued: Pull) => Pull | undefined {
+  const index = useRef<{ of: unknown; longest: Map<string, Pull> }>({
+    of: null,
+    longest: new Map(),
+  });
+  return (queued) => {
+    if (index.current.of !== pulls) {
+      const longest = new Map<string, Pull>();
+      for (const pull of pulls.values()) {
+        const status = statusOf(pull);
+        if (!isActive(status) || status === 'queued') continue;
+        const known = longest.get(pull.nodeName);
+        if (known === undefined || pull.startedAt < known.startedAt)
+          longest.set(pull.nodeName, pull);
+      }
+      index.current = { of: pulls, longest };
+    }
+    return index.current.longest.get(queued.nodeName);
+  };
+}
+
+/** Narrow screens give each pull two lines. */
+export function useRowHeight(): number {
+  const query = '(max-width: 760px)';
+  const [narrow, setNarrow] = useState(() => window.matchMedia(query).matches);
+  useEffect(() => {
+    const media = window.matchMedia(query);
+    const onChange = () => setNarrow(media.matches);
+    media.addEventListener('change', onChange);
+    return () => media.removeEventListener('change', onChange);
+  }, []);
+  return narrow ? 68 : 40;
+}
