@@ -71,9 +71,7 @@ class ServerCase(unittest.TestCase):
     def report(self, server: Server, node: str, *pulls: dict[str, Any], **more: Any) -> Answer:
         body = {"nodeName": node, "timestamp": now(), "pulls": list(pulls)} | more
         data = json.dumps(body).encode()
-        return request(
-            server.port, "POST", "/api/v1/report", data, Content_Type="application/json"
-        )
+        return request(server.port, "POST", "/api/v1/report", data, Content_Type="application/json")
 
     def tell(self, server: Server, node: str, *pulls: dict[str, Any], **more: Any) -> None:
         """Reports, and waits when the node has just reported."""

@@ -59,9 +59,7 @@ def complaints(reference: str, instance: Any) -> list[str]:
 
 def answer_schema(path: str, method: str, status: int) -> str:
     escaped = path.replace("~", "~0").replace("/", "~1")
-    return (
-        f"openapi.json#/paths/{escaped}/{method}/responses/{status}/content/application~1json/schema"
-    )
+    return f"openapi.json#/paths/{escaped}/{method}/responses/{status}/content/application~1json/schema"
 
 
 class Documents(ServerCase):
@@ -107,7 +105,9 @@ class Contract(ServerCase):
             legacy = {"startedAt": STARTED, "totalKnown": True}
             named = {"imageRef": "docker.io/library/nginx:1.27", "layers": [layer(5, 10 * step)]}
             nameless = {"imageRef": f"layer-sha256:{'c' * 64}", "layers": [layer(6, 10 * step)]}
-            self.tell(server, "node-legacy", *([named | legacy, nameless | legacy] if step < 3 else []))
+            self.tell(
+                server, "node-legacy", *([named | legacy, nameless | legacy] if step < 3 else [])
+            )
 
     def test_reports(self) -> None:
         server = self.start_server()
@@ -123,10 +123,16 @@ class Contract(ServerCase):
             ("pulls of another type", wrong_type, False),
             ("a number as text", report | {"intervalMs": "1000"}, False),
             ("negative bytes", report | {"pulls": [pull("1", "app", layer(1, -1))]}, False),
-            ("long digest", report | {"pulls": [pull("1", "app", layer(1) | {"digest": "d" * 161})]}, False),
+            (
+                "long digest",
+                report | {"pulls": [pull("1", "app", layer(1) | {"digest": "d" * 161})]},
+                False,
+            ),
         ):
             with self.subTest(what):
-                named = body | {"nodeName": what.replace(" ", "-").replace(",", "")} if good else body
+                named = (
+                    body | {"nodeName": what.replace(" ", "-").replace(",", "")} if good else body
+                )
                 self.assertEqual(complaints("schemas/report.schema.json", named) == [], good)
                 answer = request(
                     server.port, "POST", "/api/v1/report", json.dumps(named).encode(),

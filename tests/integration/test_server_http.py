@@ -43,7 +43,12 @@ class Errors(ServerCase):
     def test_every_refusal_says_why_in_json(self) -> None:
         server = self.start_server()
         report = json.dumps({"nodeName": "n", "timestamp": now(), "pulls": []}).encode()
-        deep = b'{"nodeName":"n","timestamp":"2026-01-01T00:00:00Z","x":' + b"[" * 40 + b"]" * 40 + b"}"
+        deep = (
+            b'{"nodeName":"n","timestamp":"2026-01-01T00:00:00Z","x":'
+            + b"[" * 40
+            + b"]" * 40
+            + b"}"
+        )
         long_name = json.dumps({"nodeName": "n" * 254, "timestamp": now(), "pulls": []}).encode()
         for what, status, method, path, body, headers in (
             ("no JSON", 400, "POST", "/api/v1/report", b"{", JSON),
@@ -54,7 +59,14 @@ class Errors(ServerCase):
             ("bad UTF-8", 400, "POST", "/api/v1/report", report[:-1] + b',"x":"\xff"}', JSON),
             ("other type", 415, "POST", "/api/v1/report", report, {"Content_Type": "text/plain"}),
             ("no type", 415, "POST", "/api/v1/report", report, {}),
-            ("compressed", 415, "POST", "/api/v1/report", report, JSON | {"Content_Encoding": "gzip"}),
+            (
+                "compressed",
+                415,
+                "POST",
+                "/api/v1/report",
+                report,
+                JSON | {"Content_Encoding": "gzip"},
+            ),
             ("too large", 413, "POST", "/api/v1/report", b" " * (1 << 20) + report, JSON),
             ("GET", 405, "GET", "/api/v1/report", None, {}),
             ("POST", 405, "POST", "/api/v1/pulls", b"", {}),
@@ -76,7 +88,9 @@ class Errors(ServerCase):
                 if method != "HEAD":
                     self.assertEqual(list(answer.json()), ["error"])
                     self.assertTrue(answer.json()["error"])
-        self.assertEqual(self.metric(server, 'pulltrace_agent_reports_rejected_total{reason="invalid"}'), 4)
+        self.assertEqual(
+            self.metric(server, 'pulltrace_agent_reports_rejected_total{reason="invalid"}'), 4
+        )
 
     def test_what_is_no_http_is_answered_so_too(self) -> None:
         server = self.start_server()
@@ -199,12 +213,17 @@ class Metrics(ServerCase):
                 kinds[name] = kind
                 self.assertEqual(name.endswith("_total"), kind == "counter", name)
             elif not line.startswith("#"):
-                found = re.fullmatch(r'([a-z_]+)(\{[a-z]+="(?:[^"\\]|\\.)*"(?:,[a-z]+="(?:[^"\\]|\\.)*")*\})? (\S+)', line)
+                found = re.fullmatch(
+                    r'([a-z_]+)(\{[a-z]+="(?:[^"\\]|\\.)*"(?:,[a-z]+="(?:[^"\\]|\\.)*")*\})? (\S+)',
+                    line,
+                )
                 self.assertIsNotNone(found, line)
                 assert found
                 self.assertGreaterEqual(float(found[3]), 0, line)
                 base = re.sub(r"_(bucket|sum|count)$", "", found[1])
-                self.assertIn(kinds.get(found[1]) or kinds.get(base), ("counter", "gauge", "histogram"))
+                self.assertIn(
+                    kinds.get(found[1]) or kinds.get(base), ("counter", "gauge", "histogram")
+                )
                 self.assertNotIn(line.rsplit(" ", 1)[0], seen)
                 seen.add(line.rsplit(" ", 1)[0])
         self.assertIn('pulltrace_pull_errors_total{class="other"}', seen)
@@ -258,7 +277,9 @@ class Ending(ServerCase):
             self.assertIn(b"200", stream.recv(100))
             agent.sendall(head + body[:10])
             wait_for(
-                "both are known", lambda: self.metric(server, "pulltrace_sse_clients_active") == 1, 5
+                "both are known",
+                lambda: self.metric(server, "pulltrace_sse_clients_active") == 1,
+                5,
             )
             began = time.monotonic()
             server.process.send(15)
