@@ -16,6 +16,7 @@ struct pt_loop {
     void *context;
     bool stopping;
     int pause_us;
+    bool skips_rest;
 };
 
 static void on_signal(evutil_socket_t signal_number, short what, void *context)
@@ -81,6 +82,11 @@ void pt_loop_set_pace(struct pt_loop *loop, int pause_us)
     loop->pause_us = pause_us;
 }
 
+void pt_loop_skip_rest(struct pt_loop *loop)
+{
+    loop->skips_rest = true;
+}
+
 static int64_t used_cpu_ns(void)
 {
     struct timespec used;
@@ -89,12 +95,14 @@ static int64_t used_cpu_ns(void)
 }
 
 // The pause, less what the turn has taken: a long turn needs none, since enough has gathered in it.
-static void rest(const struct pt_loop *loop, int64_t *worked_ns)
+static void rest(struct pt_loop *loop, int64_t *worked_ns)
 {
+    bool skips = loop->skips_rest;
+    loop->skips_rest = false;
     int64_t now_ns = used_cpu_ns();
     int64_t pause_ns = loop->pause_us * INT64_C(1000) - (now_ns - *worked_ns);
     *worked_ns = now_ns;
-    if (pause_ns > 0) {
+    if (pause_ns > 0 && !skips) {
         struct timespec pause = {.tv_nsec = pause_ns};
         nanosleep(&pause, NULL); // a signal may cut it short
     }

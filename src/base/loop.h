@@ -21,6 +21,9 @@ struct event_base *pt_loop_base(struct pt_loop *loop);
 // 0 (the default): no rest.
 void pt_loop_set_pace(struct pt_loop *loop, int pause_us);
 
+// There is more to do at once: the next turn follows this one without a rest.
+void pt_loop_skip_rest(struct pt_loop *loop);
+
 // Runs until pt_loop_stop. The first SIGTERM or SIGINT calls on_stop, which begins an orderly end
 // and sooner or later calls pt_loop_stop; a second one stops at once.
 PT_MUST_CHECK int pt_loop_run(struct pt_loop *loop, void (*on_stop)(void *context), void *context,

@@ -101,5 +101,5 @@ void pt_api_report(struct pt_api *api, struct evhttp_request *request)
         return;
     }
     api->metrics->reports++;
-    pt_reply(request, 200, "application/json", "{}", 2);
+    pt_reply_taken(request);
 }

@@ -2,6 +2,7 @@
 #include "server/event_feed.h"
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "server/http_stream.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ struct feed_client {
 TAILQ_HEAD(feed_client_list, feed_client);
 
 struct pt_event_feed {
+    struct pt_loop *loop;
     const struct pt_clock *clock;
     struct pt_event_stream *stream;
     struct feed_client_list clients;
@@ -108,8 +110,10 @@ static void on_pump(evutil_socket_t fd, short what, void *context)
     struct pt_event_feed *feed = context;
     bool was_busy = pt_event_stream_is_busy(feed->stream);
     struct timeval at_once = {0};
-    if (pt_event_stream_pump(feed->stream))
+    if (pt_event_stream_pump(feed->stream)) {
         evtimer_add(feed->pump, &at_once); // lets the loop look at its sockets in between
+        pt_loop_skip_rest(feed->loop);
+    }
     if (was_busy && !pt_event_stream_is_busy(feed->stream))
         feed->round_ended_ns = pt_clock_monotonic_ns(feed->clock);
     schedule_round(feed);
@@ -134,7 +138,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *context)
     pt_event_stream_heartbeat(feed->stream);
 }
 
-int pt_event_feed_create(struct event_base *base, struct pt_pull_store *store, size_t max_clients,
+int pt_event_feed_create(struct pt_loop *loop, struct pt_pull_store *store, size_t max_clients,
                          struct pt_event_feed **ret_feed, struct pt_error *err)
 {
     static const struct pt_stream_output output = {client_pending, client_send};
@@ -142,6 +146,8 @@ int pt_event_feed_create(struct event_base *base, struct pt_pull_store *store, s
     struct pt_event_feed *feed = calloc(1, sizeof(*feed));
     if (!feed)
         return pt_error_set(err, ENOMEM, "out of memory");
+    struct event_base *base = pt_loop_base(loop);
+    feed->loop = loop;
     feed->clock = store->clock;
     TAILQ_INIT(&feed->clients);
     int r = pt_event_stream_create(store, max_clients, &output, &feed->stream);

@@ -5,13 +5,13 @@
 #include "server/event_stream.h"
 #include "server/http_server.h"
 
-struct event_base;
+struct pt_loop;
 struct evhttp_request;
 
 // Runs the event stream on the loop and joins it to HTTP connections.
 struct pt_event_feed;
 
-PT_MUST_CHECK int pt_event_feed_create(struct event_base *base, struct pt_pull_store *store,
+PT_MUST_CHECK int pt_event_feed_create(struct pt_loop *loop, struct pt_pull_store *store,
                                        size_t max_clients, struct pt_event_feed **ret_feed,
                                        struct pt_error *err);
 

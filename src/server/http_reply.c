@@ -4,12 +4,19 @@
 #include "base/limits.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
 #include <event2/http.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
+
+#define CONTENT_SECURITY_POLICY                                                                    \
+    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "            \
+    "object-src 'none'"
+#define PERMISSIONS_POLICY "camera=(), geolocation=(), microphone=()"
 
 static const struct {
     const char *name;
@@ -18,10 +25,19 @@ static const struct {
     {"X-Content-Type-Options", "nosniff"},
     {"X-Frame-Options", "DENY"},
     {"Referrer-Policy", "no-referrer"},
-    {"Permissions-Policy", "camera=(), geolocation=(), microphone=()"},
-    {"Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'none'; "
-                                "frame-ancestors 'none'; object-src 'none'"},
+    {"Permissions-Policy", PERMISSIONS_POLICY},
+    {"Content-Security-Policy", CONTENT_SECURITY_POLICY},
 };
+
+// The whole answer to a report that was taken.
+static const char taken[] = "HTTP/1.1 200 OK\r\n"
+                            "X-Content-Type-Options: nosniff\r\n"
+                            "X-Frame-Options: DENY\r\n"
+                            "Referrer-Policy: no-referrer\r\n"
+                            "Permissions-Policy: " PERMISSIONS_POLICY "\r\n"
+                            "Content-Security-Policy: " CONTENT_SECURITY_POLICY "\r\n"
+                            "Content-Type: application/json\r\n"
+                            "Content-Length: 2\r\n\r\n{}";
 
 #define HEADER_COUNT (sizeof(security_headers) / sizeof(security_headers[0]))
 
@@ -59,6 +75,22 @@ void pt_reply(struct evhttp_request *request, int status, const char *content_ty
         evbuffer_add(evhttp_request_get_output_buffer(request), body, length);
     }
     evhttp_send_reply(request, status, reason_of(status), NULL);
+}
+
+void pt_reply_taken(struct evhttp_request *request)
+{
+    struct evkeyvalq *asked = evhttp_request_get_input_headers(request);
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    if (evhttp_find_header(asked, "Connection") || evhttp_find_header(headers, "Connection") ||
+        evhttp_find_header(asked, "Transfer-Encoding")) {
+        pt_reply(request, 200, "application/json", "{}", 2);
+        return;
+    }
+    struct bufferevent *bev =
+        evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+    evbuffer_add_reference(bufferevent_get_output(bev), taken, sizeof(taken) - 1, NULL, NULL);
+    bufferevent_enable(bev, EV_WRITE);
+    evhttp_send_reply_end(request);
 }
 
 // Writes {"error": message}; the caller frees it. NULL when out of memory.

@@ -14,6 +14,10 @@ void pt_reply_add_security_headers(struct evhttp_request *request);
 void pt_reply(struct evhttp_request *request, int status, const char *content_type,
               const void *body, size_t length);
 
+// Answers 200 with an empty object. As this goes out for every report, it is text that is ready and
+// not put together header by header, unless the connection needs a word of its own.
+void pt_reply_taken(struct evhttp_request *request);
+
 // Answers {"error":"…"}. retry_after_s > 0 adds that header.
 void pt_reply_error(struct evhttp_request *request, int status, int retry_after_s,
                     const char *format, ...) __attribute__((format(printf, 4, 5)));

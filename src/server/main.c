@@ -245,7 +245,7 @@ static int start(struct server *server, struct pt_error *err)
     server->drain = evtimer_new(base, on_drain, server);
     if (!server->sweep || !server->drain)
         return pt_error_set(err, ENOMEM, "out of memory");
-    r = pt_event_feed_create(base, &server->store, (size_t)settings.max_sse_clients,
+    r = pt_event_feed_create(server->loop, &server->store, (size_t)settings.max_sse_clients,
                              &server->api.feed, err);
     if (r == 0)
         r = open_servers(server, err);

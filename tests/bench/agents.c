@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define LAYER_BYTES INT64_C(52428800)
+#define FIRST_BYTES INT64_C(10000000) // so that all numbers have eight digits
 #define MAX_LAYER_TEXT 512
 #define MAX_PULL_TEXT 512
 #define HEAD_TEXT 512
@@ -43,7 +44,7 @@ static void append_layer(char **cursor, int node, int pull, int layer)
     snprintf(text, sizeof(text),
              "%s{\"digest\":\"sha256:%08x%08x%048x\",\"mediaType\":"
              "\"application/vnd.oci.image.layer.v1.tar+gzip\",\"totalBytes\":%lld,"
-             "%s            ,\"totalKnown\":true,%s             ,%s2026-01-01T00:00:00.000Z\"}",
+             "%s10000000,\"totalKnown\":true,%s             ,%s2026-01-01T00:00:00.000Z\"}",
              layer ? "," : "", layer, pull, node % 64, (long long)LAYER_BYTES, bytes_mark,
              phase_mark, started_mark);
     append(cursor, text);
@@ -149,16 +150,16 @@ static int64_t layer_bytes(int layer, int layers, double share)
 {
     double own = 2 * share - (layer < (layers + 1) / 2 ? 0 : 1);
     own = own < 0 ? 0 : own > 1 ? 1 : own;
-    return (int64_t)(own * (double)LAYER_BYTES);
+    return FIRST_BYTES + (int64_t)(own * (double)(LAYER_BYTES - FIRST_BYTES));
 }
 
 static char *refresh_layer(char *at, int64_t bytes, bool done, int64_t started_at)
 {
     const char *phase = done                   ? "\"done\""
-                        : bytes == 0           ? "\"queued\""
+                        : bytes == FIRST_BYTES ? "\"queued\""
                         : bytes == LAYER_BYTES ? "\"downloaded\""
                                                : "\"downloading\"";
-    write_number(at = find(at, bytes_mark), 12, bytes);
+    write_number(at = find(at, bytes_mark), 8, bytes);
     write_phase(at = find(at, phase_mark), phase);
     write_time(at = find(at, started_mark), started_at);
     return at;
