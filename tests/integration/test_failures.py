@@ -20,7 +20,7 @@ class WithCtrOnContainerd2(failure_stories.FailureStories):
     binaries = tools.CONTAINERD_2
 
     def test_a_layer_missing_in_the_registry_fails_the_pull(self) -> None:
-        """This client asks for all layers at once, and is over before the agent can look."""
+        # This client asks for all layers at once, and is over before the agent can look.
         image = self.push("broken/app", 1_300_000, 50_000)
         self.lab.images.remove_blob(image, image.layers[-1])
         server, _, log = self.start_all()
