@@ -4,6 +4,7 @@
 #include "agent/deliver.h"
 #include "agent/event_watch.h"
 #include "agent/observe.h"
+#include "agent/terminal.h"
 #include "agent/track.h"
 #include "base/clock.h"
 #include "base/http_client.h"
@@ -34,6 +35,7 @@ struct pt_agent {
     struct pt_tracker *tracker;
     struct pt_event_watch *events;
     struct pt_deliverer *deliverer; // NULL: no server
+    struct pt_terminal *terminal;   // NULL: nobody watches
     struct event *timer;            // the next look
     struct event *deadline;         // of the end
     bool is_connected;              // containerd has answered
@@ -96,6 +98,10 @@ static void note_failure(struct pt_agent *agent, const char *message)
                     pt_log_text("socket", agent->options.containerd_socket),
                     pt_log_text("error", message));
     strncpy(agent->last_failure, message, sizeof(agent->last_failure) - 1);
+    if (agent->terminal) {
+        pt_terminal_set_trouble(agent->terminal, message);
+        pt_terminal_draw(agent->terminal, agent->tracker, pt_clock_wall_ns(agent->clock));
+    }
     schedule(agent, now_ms(agent) + RETRY_MS);
 }
 
@@ -119,6 +125,8 @@ static void on_version(void *context, const struct pt_grpc_status *status, const
     agent->last_failure[0] = '\0';
     pt_log_info("containerd.connected", pt_log_text("socket", agent->options.containerd_socket),
                 pt_log_text("version", response->version));
+    if (agent->terminal)
+        pt_terminal_set_trouble(agent->terminal, NULL);
     if (agent->deliverer)
         pt_deliverer_set_runtime(agent->deliverer, response->version);
     pt_event_watch_start(agent->events);
@@ -198,6 +206,8 @@ static void on_change(void *context, enum pt_track_change change, const struct p
         return;
     }
     agent->has_news = true;
+    if (agent->terminal)
+        pt_terminal_tell(agent->terminal, change, pull);
 }
 
 static void log_progress(struct pt_agent *agent)
@@ -218,6 +228,8 @@ static void on_observation(void *context, const struct pt_observation *observati
     agent->has_news = false;
     pt_tracker_observe(agent->tracker, observation);
     log_progress(agent);
+    if (agent->terminal)
+        pt_terminal_draw(agent->terminal, agent->tracker, observation->taken_at);
     if (agent->deliverer)
         pt_deliverer_run(agent->deliverer, agent->has_news);
     else
@@ -288,6 +300,8 @@ static int create_parts(struct pt_agent *agent, struct pt_error *err)
         };
         r = pt_event_watch_create(&events, &agent->events, err);
     }
+    if (r == 0 && options->watch_fd >= 0)
+        r = pt_terminal_create(options->watch_fd, &agent->terminal, err);
     if (r == 0 && options->server_url[0]) {
         const struct pt_deliverer_options deliverer = {
             .base = base,
@@ -342,6 +356,7 @@ void pt_agent_destroy(struct pt_agent *agent)
     pt_event_watch_destroy(agent->events);
     pt_observer_destroy(agent->observer);
     pt_tracker_destroy(agent->tracker);
+    pt_terminal_destroy(agent->terminal);
     pt_http_client_destroy(agent->http);
     if (agent->timer)
         event_free(agent->timer);

@@ -54,11 +54,12 @@ static const struct pt_setting table[] = {
 
 static void print_help(void)
 {
-    puts("Usage: pulltrace-agent [--help | --version]\n"
+    puts("Usage: pulltrace-agent [--watch | --help | --version]\n"
          "\n"
-         "Watches every image pull of this node's containerd and reports it to pulltrace-server. "
-         "It\n"
-         "only reads from containerd. It is configured by environment variables:\n");
+         "Watches every image pull of this node's containerd, from which it only reads, and reports\n"
+         "it to pulltrace-server. With --watch it draws live progress on the terminal instead of\n"
+         "writing a log, or plain lines when standard output is no terminal. It is configured by\n"
+         "environment variables:\n");
     pt_settings_print(stdout, table, TABLE_COUNT);
     puts("\n"
          "It logs one JSON object a line on standard output: pull.started, pull.completed and\n"
@@ -68,10 +69,12 @@ static void print_help(void)
          "Exit status: 0 ended by a signal, 1 failed while running, 2 bad usage or setting.");
 }
 
-static bool parse_arguments(int argc, char **argv, int *ret_status)
+// Reads the command line; returns whether to go on, else *ret_status is the exit status.
+static bool parse_arguments(int argc, char **argv, bool *ret_watch, int *ret_status)
 {
     *ret_status = EXIT_SUCCESS;
-    if (argc == 1)
+    *ret_watch = argc == 2 && strcmp(argv[1], "--watch") == 0;
+    if (argc == 1 || *ret_watch)
         return true;
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         print_help();
@@ -124,7 +127,7 @@ static void on_stop(void *agent)
     pt_agent_stop(agent);
 }
 
-static int run(struct pt_loop *loop, struct pt_secret *token, struct pt_error *err)
+static int run(struct pt_loop *loop, struct pt_secret *token, bool watch, struct pt_error *err)
 {
     const struct pt_agent_options options = {
         .loop = loop,
@@ -136,7 +139,7 @@ static int run(struct pt_loop *loop, struct pt_secret *token, struct pt_error *e
         .ca_file = settings.ca_file,
         .token = token,
         .interval_ms = settings.interval_ns / PT_NS_PER_MS,
-        .watch_fd = -1,
+        .watch_fd = watch ? STDOUT_FILENO : -1,
     };
     struct pt_agent *agent;
     int r = pt_agent_create(&options, &agent, err);
@@ -169,15 +172,21 @@ int main(int argc, char **argv)
     struct pt_error err;
     struct pt_secret *token = NULL;
     struct pt_loop *loop = NULL;
+    bool watch;
     int status;
-    if (!parse_arguments(argc, argv, &status))
+    if (!parse_arguments(argc, argv, &watch, &status))
         return status;
-    if (load_settings(node_name, &err) < 0 ||
-        pt_secret_create(settings.agent_token, settings.agent_token_file, &token, &err) < 0)
+    if (watch)
+        pt_log_set_descriptor(-1);
+    if (load_settings(node_name, &err) < 0)
         return fail(EXIT_USAGE, &err);
+    if (pt_secret_create(settings.agent_token, settings.agent_token_file, &token, &err) < 0) {
+        pt_error_prefix(&err, "PULLTRACE_AGENT_TOKEN_FILE");
+        return fail(EXIT_USAGE, &err);
+    }
     int r = pt_loop_create(&loop, &err);
     if (r == 0)
-        r = run(loop, token, &err);
+        r = run(loop, token, watch, &err);
     pt_loop_destroy(loop);
     pt_secret_destroy(token);
     if (r < 0)

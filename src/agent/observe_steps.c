@@ -9,8 +9,6 @@
 // A lease that shows no sign of a pull after this time is looked at every REST_ROUNDS only.
 #define SETTLED_AFTER_NS (30 * PT_NS_PER_S)
 #define REST_ROUNDS 10
-// With `*`, how often the namespaces themselves are listed.
-#define NAMESPACE_ROUNDS 10
 #define DEFAULT_SNAPSHOTTER "overlayfs"
 // Index, manifest, config.
 #define MAX_TURNS 4
@@ -63,7 +61,7 @@ static void take_namespaces(struct pt_ask *ask, const void *message)
 
 static void ask_namespaces(struct pt_observer *observer)
 {
-    if (!observer->all_namespaces || observer->rounds % NAMESPACE_ROUNDS != 1)
+    if (!observer->all_namespaces)
         return;
     struct pt_error err;
     struct pt_ask *ask = pt_ask_create(observer, NULL, 0, take_namespaces);

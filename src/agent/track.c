@@ -255,12 +255,13 @@ static void observe_restart(struct pt_tracker *tracker, const struct pt_observat
     tracker->containerd_pid = observation->containerd_pid;
 }
 
-static void observe_image(struct pt_tracker *tracker, const struct pt_seen_image *image)
+// Returns whether a pull has taken the name.
+static bool observe_image(struct pt_tracker *tracker, const struct pt_seen_image *image)
 {
     struct pt_track_pull *best = NULL;
     struct pt_track_pull *pull;
     if (!image->target_digest || pt_is_digest(image->name))
-        return;
+        return false;
     TAILQ_FOREACH(pull, &tracker->active, link)
     {
         if (!pt_track_pull_may_be_named(pull, image))
@@ -271,6 +272,7 @@ static void observe_image(struct pt_tracker *tracker, const struct pt_seen_image
     }
     if (best)
         pt_track_pull_name(best, image->name, image->written_at);
+    return best != NULL;
 }
 
 static bool is_listed(const struct pt_observation *observation, const char *id)
@@ -305,13 +307,16 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
         tracker->began_at = observation->taken_at;
     observe_restart(tracker, observation);
     if (note_owners(observation, &owners) == 0) {
-        for (size_t i = 0; i < observation->image_count; i++)
-            observe_image(tracker, &observation->images[i]);
+        uint64_t taken = 0;
+        for (size_t i = 0; i < observation->image_count && i < 64; i++)
+            taken |= (uint64_t)observe_image(tracker, &observation->images[i]) << i;
         for (size_t i = 0; i < observation->lease_count; i++)
             observe_lease(tracker, observation->leases[i], observation, &owners);
         // Once more for those that are new in this observation.
-        for (size_t i = 0; i < observation->image_count; i++)
-            observe_image(tracker, &observation->images[i]);
+        for (size_t i = 0; i < observation->image_count && i < 64; i++) {
+            if (!(taken >> i & 1))
+                observe_image(tracker, &observation->images[i]);
+        }
         bury(tracker, observation);
         tracker->is_first_look = false;
     }

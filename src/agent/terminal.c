@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/terminal.h"
+
+#include "base/buffer.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define MAX_SCREEN_BYTES (256 * 1024)
+#define NAME_COLUMNS 44
+#define BAR_COLUMNS 24
+#define MIN_COLUMNS 40
+#define PLAIN_EVERY_NS (5 * PT_NS_PER_S)
+
+struct pt_terminal {
+    int fd;
+    bool is_tty;
+    unsigned rows, columns;
+    unsigned drawn;         // lines that the next drawing replaces
+    struct pt_buffer lines; // that are to stay, not written yet
+    struct pt_buffer screen;
+    char trouble[160];
+    int64_t plain_at; // when progress was told last
+};
+
+int pt_terminal_create(int fd, struct pt_terminal **ret_terminal, struct pt_error *err)
+{
+    struct pt_terminal *terminal = calloc(1, sizeof(*terminal));
+    if (!terminal)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    terminal->fd = fd;
+    terminal->is_tty = isatty(fd) == 1;
+    pt_buffer_init(&terminal->lines, MAX_SCREEN_BYTES);
+    pt_buffer_init(&terminal->screen, MAX_SCREEN_BYTES);
+    *ret_terminal = terminal;
+    return 0;
+}
+
+void pt_terminal_destroy(struct pt_terminal *terminal)
+{
+    if (!terminal)
+        return;
+    pt_buffer_finish(&terminal->lines);
+    pt_buffer_finish(&terminal->screen);
+    free(terminal);
+}
+
+static void write_all(int fd, const struct pt_buffer *buffer)
+{
+    size_t done = 0;
+    while (done < buffer->length) {
+        ssize_t n = write(fd, buffer->data + done, buffer->length - done);
+        if (n <= 0 && errno != EINTR)
+            return; // nobody looks any more
+        done += n > 0 ? (size_t)n : 0;
+    }
+}
+
+// --- words ---
+
+// A registry chooses the names: nothing of them may steer the terminal.
+static const char *clean(const char *text, char *out, size_t size)
+{
+    size_t length = 0;
+    for (; *text && length + 1 < size; text++)
+        out[length++] = *text > ' ' && *text < 0x7f ? *text : '?';
+    out[length] = '\0';
+    return out;
+}
+
+// The end of a name says more than its beginning.
+static const char *shorten(const char *name, char *out, size_t columns)
+{
+    size_t length = strlen(name);
+    if (length <= columns)
+        return strcpy(out, name);
+    return strcat(strcpy(out, "..."), name + length - columns + 3);
+}
+
+static const char *size_text(double bytes, char text[static 16])
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    size_t unit = 0;
+    for (; bytes >= 999.5 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+        bytes /= 1000;
+    snprintf(text, 16, unit && bytes < 99.95 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+    return text;
+}
+
+static void add_bar(struct pt_buffer *out, double percent)
+{
+    char bar[BAR_COLUMNS + 1];
+    size_t full = (size_t)(percent * BAR_COLUMNS / 100);
+    memset(bar, '-', BAR_COLUMNS);
+    memset(bar, '#', full < BAR_COLUMNS ? full : BAR_COLUMNS);
+    bar[BAR_COLUMNS] = '\0';
+    pt_buffer_printf(out, "[%s] ", bar);
+}
+
+static void add_pull(struct pt_buffer *out, const struct pt_tracked *tracked, bool with_bar)
+{
+    const struct pt_pull *pull = &tracked->pull;
+    struct pt_totals totals;
+    char name[256], cut[NAME_COLUMNS + 1], done[16], total[16], rate[16];
+    pt_pull_totals(pull, &totals);
+    clean(pull->image_ref, name, sizeof(name));
+    if (with_bar) {
+        pt_buffer_printf(out, "%-*s ", NAME_COLUMNS, shorten(name, cut, NAME_COLUMNS));
+        add_bar(out, totals.percent);
+    } else {
+        pt_buffer_printf(out, "%s ", name);
+    }
+    if (pull->total_known)
+        pt_buffer_printf(out, "%3.0f%% %s of %s, ", totals.percent,
+                         size_text((double)totals.downloaded_bytes, done),
+                         size_text((double)totals.total_bytes, total));
+    pt_buffer_append_text(out, pt_pull_phase_name(pull->phase));
+    if (pull->phase == PT_PULL_DOWNLOADING)
+        pt_buffer_printf(out, " %s/s", size_text(tracked->rate.bytes_per_second, rate));
+}
+
+static void add_layer(struct pt_buffer *out, const struct pt_layer *layer)
+{
+    char digest[20], done[16], total[16];
+    const char *colon = strchr(layer->digest, ':');
+    clean(colon ? colon + 1 : layer->digest, digest, 13);
+    double percent = layer->total_known && layer->total_bytes > 0
+                         ? 100.0 * (double)layer->downloaded_bytes / (double)layer->total_bytes
+                         : 0;
+    pt_buffer_printf(out, "  %-*s ", NAME_COLUMNS - 2, digest);
+    add_bar(out, percent);
+    pt_buffer_printf(out, "%3.0f%% %s of %s, %s", percent,
+                     size_text((double)layer->downloaded_bytes, done),
+                     size_text((double)layer->total_bytes, total),
+                     layer->cached ? "already there" : pt_layer_phase_name(layer->phase));
+}
+
+// --- lines ---
+
+void pt_terminal_tell(struct pt_terminal *terminal, enum pt_track_change change,
+                      const struct pt_pull *pull)
+{
+    char name[256], words[512], size[16];
+    struct pt_totals totals;
+    if (change == PT_TRACK_LAYER_RESTARTED || (change == PT_TRACK_STARTED && terminal->is_tty))
+        return;
+    pt_pull_totals(pull, &totals);
+    double seconds = (double)(pull->completed_at - pull->started_at) / PT_NS_PER_S;
+    clean(pull->image_ref, name, sizeof(name));
+    if (change == PT_TRACK_STARTED)
+        pt_buffer_printf(&terminal->lines, "%s started\n", name);
+    else if (change == PT_TRACK_COMPLETED)
+        pt_buffer_printf(&terminal->lines, "%s completed: %s in %.1f s\n", name,
+                         size_text((double)totals.total_bytes, size), seconds);
+    else {
+        size_t length = strlen(pull->error ? pull->error : "");
+        snprintf(words, sizeof(words), "%s", length ? pull->error : "for an unknown reason");
+        pt_buffer_printf(&terminal->lines, "%s failed after %.1f s: %s\n", name, seconds, words);
+    }
+}
+
+void pt_terminal_set_trouble(struct pt_terminal *terminal, const char *trouble)
+{
+    if (trouble && !terminal->is_tty && strcmp(trouble, terminal->trouble) != 0)
+        pt_buffer_printf(&terminal->lines, "containerd: %s\n", trouble);
+    snprintf(terminal->trouble, sizeof(terminal->trouble), "%s", trouble ? trouble : "");
+}
+
+// --- drawing ---
+
+static void flush(struct pt_terminal *terminal)
+{
+    write_all(terminal->fd, &terminal->screen);
+    pt_buffer_finish(&terminal->screen);
+    pt_buffer_finish(&terminal->lines);
+}
+
+static void draw_plain(struct pt_terminal *terminal, const struct pt_tracker *tracker, int64_t now)
+{
+    pt_buffer_append(&terminal->screen, terminal->lines.data, terminal->lines.length);
+    if (now - terminal->plain_at >= PLAIN_EVERY_NS) {
+        terminal->plain_at = now;
+        const struct pt_tracked *tracked = NULL;
+        while ((tracked = pt_tracker_next(tracker, tracked))) {
+            if (tracked->finished)
+                continue;
+            add_pull(&terminal->screen, tracked, false);
+            pt_buffer_append_text(&terminal->screen, "\n");
+        }
+    }
+    flush(terminal);
+}
+
+static void look_at_size(struct pt_terminal *terminal)
+{
+    struct winsize size = {0};
+    if (ioctl(terminal->fd, TIOCGWINSZ, &size) < 0 || size.ws_row == 0) {
+        size.ws_row = 24;
+        size.ws_col = 100;
+    }
+    terminal->rows = size.ws_row;
+    terminal->columns = size.ws_col > MIN_COLUMNS ? size.ws_col : MIN_COLUMNS;
+}
+
+// Ends a line that began at `from`, cut to the width so that it stays one line.
+static void end_line(struct pt_terminal *terminal, size_t from)
+{
+    struct pt_buffer *screen = &terminal->screen;
+    if (screen->length > from + terminal->columns - 1) {
+        screen->length = from + terminal->columns - 1;
+        screen->data[screen->length] = '\0';
+    }
+    pt_buffer_append_text(screen, "\n");
+    terminal->drawn++;
+}
+
+static void draw_layers(struct pt_terminal *terminal, const struct pt_pull *pull)
+{
+    for (size_t i = 0; i < pull->layer_count; i++) {
+        size_t from = terminal->screen.length;
+        add_layer(&terminal->screen, &pull->layers[i]);
+        end_line(terminal, from);
+    }
+}
+
+// Layers are drawn from the first pull on as long as every pull still has its line.
+static void draw_pulls(struct pt_terminal *terminal, const struct pt_tracker *tracker)
+{
+    size_t active = pt_tracker_active_count(tracker);
+    size_t room = terminal->rows > 2 ? terminal->rows - 2 : 1;
+    size_t spare = room > active ? room - active : 0;
+    size_t shown = 0;
+    const struct pt_tracked *tracked = NULL;
+    while ((tracked = pt_tracker_next(tracker, tracked))) {
+        if (tracked->finished)
+            continue;
+        size_t from = terminal->screen.length;
+        if (shown + 1 == room && active > room) {
+            pt_buffer_printf(&terminal->screen, "and %zu more", active - shown);
+            end_line(terminal, from);
+            return;
+        }
+        add_pull(&terminal->screen, tracked, true);
+        end_line(terminal, from);
+        shown++;
+        if (tracked->pull.layer_count <= spare) {
+            spare -= tracked->pull.layer_count;
+            draw_layers(terminal, &tracked->pull);
+        }
+    }
+    if (active == 0 && !terminal->trouble[0]) {
+        size_t from = terminal->screen.length;
+        pt_buffer_append_text(&terminal->screen, "no image is being pulled");
+        end_line(terminal, from);
+    }
+}
+
+void pt_terminal_draw(struct pt_terminal *terminal, const struct pt_tracker *tracker, int64_t now)
+{
+    if (!terminal->is_tty) {
+        draw_plain(terminal, tracker, now);
+        return;
+    }
+    look_at_size(terminal);
+    if (terminal->drawn)
+        pt_buffer_printf(&terminal->screen, "\x1b[%uA", terminal->drawn);
+    pt_buffer_append_text(&terminal->screen, "\r\x1b[J");
+    pt_buffer_append(&terminal->screen, terminal->lines.data, terminal->lines.length);
+    terminal->drawn = 0;
+    if (terminal->trouble[0]) {
+        size_t from = terminal->screen.length;
+        pt_buffer_printf(&terminal->screen, "containerd: %s", terminal->trouble);
+        end_line(terminal, from);
+    }
+    draw_pulls(terminal, tracker);
+    flush(terminal);
+}

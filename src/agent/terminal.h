@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_AGENT_TERMINAL_H
+#define PT_AGENT_TERMINAL_H
+
+#include "agent/track.h"
+#include "base/error.h"
+
+// What `--watch` shows: on a terminal live bars, one line a pull and its layers where there is
+// room; elsewhere plain lines.
+struct pt_terminal;
+
+// Writes to the descriptor, which is borrowed.
+PT_MUST_CHECK int pt_terminal_create(int fd, struct pt_terminal **ret_terminal,
+                                     struct pt_error *err);
+
+// Leaves what was drawn last on the screen.
+void pt_terminal_destroy(struct pt_terminal *terminal);
+
+// A pull has begun or ended; the latter stays on the screen as a line.
+void pt_terminal_tell(struct pt_terminal *terminal, enum pt_track_change change,
+                      const struct pt_pull *pull);
+
+// Why there is nothing to see, NULL: all is well.
+void pt_terminal_set_trouble(struct pt_terminal *terminal, const char *trouble);
+
+// Draws the active pulls anew. `now` is wall_ns.
+void pt_terminal_draw(struct pt_terminal *terminal, const struct pt_tracker *tracker, int64_t now);
+
+#endif
