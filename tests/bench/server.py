@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server costs and how late it is under load: python3 -m tests.bench.server [PART...]
+
+Plays agents and readers with build/tests/bench/loadgen against build/pulltrace-server, both on this
+machine, and prints one table a part. Parts: cost, growth, streams, latency, memory (without: all).
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab.pulltrace import Server
+from lab.tools import REPOSITORY
+
+SERVER = REPOSITORY / "build/pulltrace-server"
+LOADGEN = REPOSITORY / "build/tests/bench/loadgen"
+RESERVED_FILES = 300
+
+Figures = dict[str, Any]
+
+
+def resident_kb(server: Server) -> int:
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])
+
+
+def run(**options: Any) -> Figures:
+    """One run against a fresh server; adds what it held in memory before."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(SERVER, Path(folder), None, {"PULLTRACE_LOG_LEVEL": "error"})
+        try:
+            idle_kb = resident_kb(server)
+            command: list[Any] = [LOADGEN, "--port", server.port, "--pid", server.process.pid]
+            for name, value in options.items():
+                command += [f"--{name.replace('_', '-')}", value]
+            done = subprocess.run(
+                [str(part) for part in command], stdout=subprocess.PIPE, text=True, timeout=180
+            )
+            if done.returncode != 0:
+                sys.exit(f"bench: loadgen ended with {done.returncode}: {command}")
+            figures: Figures = json.loads(done.stdout)
+            return figures | {"idleKB": idle_kb}
+        finally:
+            server.stop()
+
+
+def file_limit() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1] - RESERVED_FILES
+
+
+def table(title: str, columns: dict[str, Callable[[Figures], object]], rows: list[Figures]) -> None:
+    print(f"\n{title}\n")
+    print("| " + " | ".join(columns) + " |")
+    print("|" + "---|" * len(columns))
+    for row in rows:
+        print("| " + " | ".join(str(column(row)) for column in columns.values()) + " |", flush=True)
+
+
+def ms(name: str) -> Callable[[Figures], str]:
+    return lambda figures: f"{figures[name]:.1f} ms"
+
+
+def plain(name: str) -> Callable[[Figures], object]:
+    return lambda figures: figures[name]
+
+
+LOAD: dict[str, Callable[[Figures], object]] = {
+    "nodes": plain("nodes"),
+    "CPU a report": lambda f: f"{f['cpuMicrosPerReport']:.0f} µs",
+    "of a core": lambda f: f"{f['cpuPercent']:.1f} %",
+    "POST p50": ms("postMsP50"),
+    "POST p99": ms("postMsP99"),
+    "errors": plain("errors"),
+}
+
+
+def cost() -> None:
+    rows = [run(nodes=1000, streams=streams, seconds=15) for streams in (0, 20)]
+    table("1,000 nodes × 2 pulls × 8 layers at 1 Hz", {"streams": plain("streams")} | LOAD, rows)
+
+
+def growth() -> None:
+    rows = []
+    for nodes in (1000, 2000, 5000, 10000, 20000):
+        rows.append(
+            run(nodes=nodes, seconds=10, warm_up=4, connections=min(nodes, 10000, file_limit()))
+        )
+    memory: dict[str, Callable[[Figures], object]] = {
+        "memory": lambda f: f"{f['residentKB'] / 1024:.0f} MB"
+    }
+    table("As many nodes, no streams", LOAD | memory, rows)
+
+
+def streams() -> None:
+    rows = [
+        run(
+            nodes=50,
+            streams=min(10000, file_limit()),
+            query="layers=0",
+            warm_up=8,
+            seconds=15,
+            settle=15,
+        ),
+        run(nodes=200, streams=2000, warm_up=5, seconds=15, settle=15),
+    ]
+    columns = {
+        "streams": plain("streams"),
+        "layers": lambda f: "no" if f["nodes"] == 50 else "yes",
+        "nodes": plain("nodes"),
+        "of a core": LOAD["of a core"],
+        "sent": lambda f: f"{f['streamMBPerSec']:.0f} MB/s",
+        "POST p99": ms("postMsP99"),
+        "dropped": plain("droppedStreams"),
+        "without every final state": plain("streamsMissingCompletions"),
+        "memory": lambda f: f"{f['residentKB'] / 1024:.0f} MB",
+    }
+    table("Many streams", columns, rows)
+
+
+def latency() -> None:
+    columns = {
+        "streams": plain("streams"),
+        "nodes": plain("nodes"),
+        "event p50": ms("eventMsP50"),
+        "event p99": ms("eventMsP99"),
+        "of a core": LOAD["of a core"],
+    }
+    table("From report to reader", columns, [run(nodes=1000, streams=100, seconds=15, warm_up=4)])
+
+
+def memory() -> None:
+    figures = run(nodes=2000, pulls=10, seconds=10, pull_seconds=3600)
+    pulls = figures["nodes"] * figures["pulls"]
+    grown = figures["residentKB"] - figures["idleKB"]
+    print(
+        f"\nMemory: {figures['idleKB'] / 1024:.1f} MB idle; {pulls} pulls of 8 layers on "
+        f"{figures['nodes']} connections: {grown / 1024:.0f} MB more, {grown / pulls:.1f} KB a pull",
+        flush=True,
+    )
+
+
+PARTS = {"cost": cost, "growth": growth, "streams": streams, "latency": latency, "memory": memory}
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or list(PARTS)
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown:
+        sys.exit(f"bench: no part {unknown[0]}; there are: {', '.join(PARTS)}")
+    for name in wanted:
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()
