@@ -14,6 +14,7 @@ const REFERENCES = [
   `quay.io/prometheus/prometheus@sha256:${'5be1'.repeat(16)}`,
   'registry.example.internal:5000/a-team/with-a-very-long-name/and-a-deep-path/service:2026-11-21-build.48151623',
   '__pulling__',
+  `sha256:${'8b1a'.repeat(16)}`,
 ];
 
 const BARS = [

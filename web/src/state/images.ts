@@ -31,6 +31,11 @@ export function imagesOf(pulls: Iterable<Pull>): Images {
 }
 
 function isBetter(name: string, known: string): boolean {
-  if (name === UNNAMED) return false;
-  return known === UNNAMED || name.length > known.length;
+  if (isUnnamed(name)) return false;
+  return isUnnamed(known) || name.length > known.length;
+}
+
+/** Whether a reference is only what stands for a name until the node knows it. */
+export function isUnnamed(reference: string): boolean {
+  return reference === UNNAMED || /^sha256:[0-9a-f]{64}$/.test(reference);
 }

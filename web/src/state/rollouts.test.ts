@@ -44,6 +44,7 @@ it('puts images under way first and leaves out the unnamed', () => {
       makePull({ id: 'b', imageRef: 'older', startedAt: T0 }),
       makePull({ id: 'c', imageRef: 'newer', startedAt: T0 + 1 }),
       makePull({ id: 'd', imageRef: UNNAMED }),
+      makePull({ id: 'e', imageRef: `sha256:${'8b1a'.repeat(16)}` }),
     ),
   );
   expect(rollouts.map((rollout) => rollout.reference)).toEqual(['newer', 'older', 'done']);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../stream/wire';
 import { isActive, statusOf } from './status';
-import { UNNAMED, imagesOf } from './images';
+import { imagesOf, isUnnamed } from './images';
 import { readySeconds } from './view';
 
 /** One image on its way to many nodes. */
@@ -37,7 +37,7 @@ export function rolloutsOf(pulls: ReadonlyMap<string, Pull>): Rollout[] {
   const rollouts: Rollout[] = [];
   for (const [key, byNode] of newest) {
     const reference = images.nameOf(key);
-    if (reference !== UNNAMED) rollouts.push(rolloutOf(reference, byNode.values()));
+    if (!isUnnamed(reference)) rollouts.push(rolloutOf(reference, byNode.values()));
   }
   const under = (rollout: Rollout) => rollout.active + rollout.queued > 0;
   return rollouts.sort((a, b) => Number(under(b)) - Number(under(a)) || b.startedAt - a.startedAt);

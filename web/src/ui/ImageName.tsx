@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { splitImageRef } from '../lib/imageRef';
-import { UNNAMED } from '../state/images';
+import { middleDigest } from '../lib/format';
+import { UNNAMED, isUnnamed } from '../state/images';
 import './ImageName.css';
 
 /** Registry dim, repository strong, tag plain. What has no room gives way from the left. */
 export function ImageName({ reference }: { reference: string }) {
-  if (reference === UNNAMED) {
+  if (isUnnamed(reference)) {
     return (
-      <span className="image-name dim" title="The node has not told the image’s name yet">
-        resolving name…
+      <span className="image-name dim" title={reference}>
+        {reference === UNNAMED ? 'not named yet' : `not named yet, ${middleDigest(reference)}`}
       </span>
     );
   }
