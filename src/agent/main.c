@@ -56,7 +56,8 @@ static void print_help(void)
 {
     puts("Usage: pulltrace-agent [--watch | --help | --version]\n"
          "\n"
-         "Watches every image pull of this node's containerd, from which it only reads, and reports\n"
+         "Watches every image pull of this node's containerd, from which it only reads, and "
+         "reports\n"
          "it to pulltrace-server. With --watch it draws live progress on the terminal instead of\n"
          "writing a log, or plain lines when standard output is no terminal. It is configured by\n"
          "environment variables:\n");
