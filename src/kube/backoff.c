@@ -24,5 +24,6 @@ int64_t pt_backoff_failed(struct pt_backoff *backoff, int64_t now_ns, uint32_t r
     if (delay > LONGEST_NS)
         delay = LONGEST_NS;
     backoff->failures++;
-    return delay / 2 + (int64_t)((double)random / UINT32_MAX * (double)(delay / 2));
+    int64_t half = delay / 2;
+    return half + (int64_t)((double)random / UINT32_MAX * (double)half);
 }

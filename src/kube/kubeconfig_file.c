@@ -79,7 +79,10 @@ static int refuse_keys(struct kubeconfig *file, yaml_node_t *mapping, const char
 static int copy_text(const char *text, char **ret_copy, struct pt_error *err)
 {
     *ret_copy = strdup(text);
-    return *ret_copy ? 0 : pt_error_set(err, ENOMEM, "out of memory");
+    if (*ret_copy)
+        return 0;
+    pt_error_set(err, ENOMEM, "out of memory");
+    return -ENOMEM;
 }
 
 // A path in the file is relative to the file's own folder.
@@ -91,11 +94,11 @@ static int copy_path(struct kubeconfig *file, const char *path, char **ret_path,
     char *copy = strdup(file->path);
     int n = copy ? asprintf(ret_path, "%s/%s", dirname(copy), path) : -1;
     free(copy);
-    if (n < 0) {
-        *ret_path = NULL;
-        return pt_error_set(err, ENOMEM, "out of memory");
-    }
-    return 0;
+    if (n >= 0)
+        return 0;
+    *ret_path = NULL;
+    pt_error_set(err, ENOMEM, "out of memory");
+    return -ENOMEM;
 }
 
 // Puts bytes where libcurl can read them as a file without their touching a disk.
@@ -235,39 +238,38 @@ static int parse(struct kubeconfig *file, const char *text, size_t length, struc
     return r;
 }
 
-static int read_text(const char *path, char **ret_text, size_t *ret_length, struct pt_error *err)
+// NULL when it cannot be read, with the reason in err.
+static char *read_text(const char *path, size_t *ret_length, struct pt_error *err)
 {
     FILE *stream = fopen(path, "re");
-    if (!stream)
-        return pt_error_set(err, errno, "%s: %s", path, strerror(errno));
-    char *text = malloc(MAX_FILE_BYTES + 1);
-    size_t length = text ? fread(text, 1, MAX_FILE_BYTES + 1, stream) : 0;
-    int r = 0;
-    if (!text)
-        r = pt_error_set(err, ENOMEM, "out of memory");
-    else if (ferror(stream))
-        r = pt_error_set(err, EIO, "%s: cannot be read", path);
-    else if (length > MAX_FILE_BYTES)
-        r = pt_error_set(err, EFBIG, "%s: larger than %d bytes", path, MAX_FILE_BYTES);
-    fclose(stream);
-    if (r < 0) {
-        free(text);
-        return r;
+    if (!stream) {
+        pt_error_set(err, errno, "%s: %s", path, strerror(errno));
+        return NULL;
     }
-    *ret_text = text;
-    *ret_length = length;
-    return 0;
+    char *text = malloc(MAX_FILE_BYTES + 1);
+    *ret_length = text ? fread(text, 1, MAX_FILE_BYTES + 1, stream) : 0;
+    bool failed = ferror(stream);
+    fclose(stream);
+    if (text && !failed && *ret_length <= MAX_FILE_BYTES)
+        return text;
+    if (!text)
+        pt_error_set(err, ENOMEM, "out of memory");
+    else if (failed)
+        pt_error_set(err, EIO, "%s: cannot be read", path);
+    else
+        pt_error_set(err, EFBIG, "%s: larger than %d bytes", path, MAX_FILE_BYTES);
+    free(text);
+    return NULL;
 }
 
 int pt_kubeconfig_file_read(const char *path, struct pt_kube_config *config, struct pt_error *err)
 {
     struct kubeconfig file = {.path = path};
-    char *text = NULL;
-    size_t length = 0;
-    int r = read_text(path, &text, &length, err);
-    if (r < 0)
-        return r;
-    r = parse(&file, text, length, err);
+    size_t length;
+    char *text = read_text(path, &length, err);
+    if (!text)
+        return err ? -err->code : -EIO;
+    int r = parse(&file, text, length, err);
     if (r == 0) {
         r = take_context(&file, config, err);
         yaml_document_delete(&file.document);

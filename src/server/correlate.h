@@ -65,13 +65,13 @@ void pt_correlate_destroy(struct pt_correlate *correlate);
 // --- what happens; when memory runs out, a change is left out ---
 
 // A pod waits, as pt_pod_watch tells it.
-void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *pod);
+void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *told);
 void pt_correlate_pod_end(struct pt_correlate *correlate, const char *uid, enum pt_pod_end end);
 void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_event *event);
 
 // A pull is new, or its names, digests or final phase are. `key` names its row on the node.
 void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, const char *key,
-                       const struct pt_pull *pull);
+                       const struct pt_pull *told);
 
 // The row of a pull is gone.
 void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_name, const char *key);
@@ -79,7 +79,7 @@ void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_nam
 // Before a pull gets a row: the key of a queued or failed row that it continues, or NULL. That row
 // belongs to the pull from then on. Valid until the next call.
 const char *pt_correlate_continued_row(struct pt_correlate *correlate, const char *node_name,
-                                       const struct pt_pull *pull);
+                                       const struct pt_pull *told);
 
 // --- what follows ---
 

@@ -188,7 +188,7 @@ static void look(const struct correlate_image *image, struct situation *situatio
 static double queued_seconds(const struct correlate_image *image)
 {
     int64_t ns = pt_clock_wall_ns(image->node->correlate->clock) - image->row_started_at;
-    return ns > 0 ? (double)(ns / QUEUED_STEP_NS * QUEUED_STEP_NS) / (double)PT_NS_PER_S : 0;
+    return ns > 0 ? (double)(ns - ns % QUEUED_STEP_NS) / (double)PT_NS_PER_S : 0;
 }
 
 static void tell_row(struct correlate_image *image, const struct situation *situation)

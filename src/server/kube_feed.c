@@ -30,8 +30,10 @@ struct pt_kube_feed {
     struct event *tick_timer;
     bool flush_is_due;
     size_t count; // of namespaces, at least 1
-    struct pt_pod_watch **pod_watches;
-    struct pt_event_watch **event_watches;
+    struct watch_pair {
+        struct pt_pod_watch *pods;
+        struct pt_event_watch *events;
+    } * watches;
 };
 
 // --- what happens in the cluster ---
@@ -121,22 +123,17 @@ static int add_watches(struct pt_kube_feed *feed, const char *name_space, struct
 {
     const struct pt_pod_watch_handler pod_handler = {on_waiting, on_pod_end, feed};
     const struct pt_event_watch_handler event_handler = {on_event, feed};
-    void *pods = realloc(feed->pod_watches, (feed->count + 1) * sizeof(*feed->pod_watches));
-    if (pods)
-        feed->pod_watches = pods;
-    void *events = realloc(feed->event_watches, (feed->count + 1) * sizeof(*feed->event_watches));
-    if (events)
-        feed->event_watches = events;
-    if (!pods || !events)
+    struct watch_pair *longer = realloc(feed->watches, (feed->count + 1) * sizeof(*longer));
+    if (!longer)
         return pt_error_set(err, ENOMEM, "out of memory");
-    int r = pt_pod_watch_create(&feed->client, name_space, &pod_handler,
-                                &feed->pod_watches[feed->count], err);
+    struct watch_pair *pair = &longer[feed->count];
+    feed->watches = longer;
+    int r = pt_pod_watch_create(&feed->client, name_space, &pod_handler, &pair->pods, err);
     if (r < 0)
         return r;
-    r = pt_event_watch_create(&feed->client, name_space, &event_handler,
-                              &feed->event_watches[feed->count], err);
+    r = pt_event_watch_create(&feed->client, name_space, &event_handler, &pair->events, err);
     if (r < 0) {
-        pt_pod_watch_destroy(feed->pod_watches[feed->count]);
+        pt_pod_watch_destroy(pair->pods);
         return r;
     }
     feed->count++;
@@ -238,11 +235,10 @@ void pt_kube_feed_destroy(struct pt_kube_feed *feed)
         return;
     feed->store->hooks = (struct pt_store_hooks){0};
     for (size_t i = 0; i < feed->count; i++) {
-        pt_pod_watch_destroy(feed->pod_watches[i]);
-        pt_event_watch_destroy(feed->event_watches[i]);
+        pt_pod_watch_destroy(feed->watches[i].pods);
+        pt_event_watch_destroy(feed->watches[i].events);
     }
-    free(feed->pod_watches);
-    free(feed->event_watches);
+    free(feed->watches);
     pt_http_client_destroy(feed->client.http);
     pt_correlate_destroy(feed->correlate);
     if (feed->flush_timer)
@@ -258,9 +254,9 @@ void pt_kube_feed_destroy(struct pt_kube_feed *feed)
 const char *pt_kube_feed_missing(const struct pt_kube_feed *feed)
 {
     for (size_t i = 0; feed && i < feed->count; i++) {
-        if (!pt_pod_watch_state(feed->pod_watches[i])->is_listed)
+        if (!pt_pod_watch_state(feed->watches[i].pods)->is_listed)
             return "the first list of pods has not come from the Kubernetes API yet";
-        if (!pt_event_watch_state(feed->event_watches[i])->is_listed)
+        if (!pt_event_watch_state(feed->watches[i].events)->is_listed)
             return "the first list of events has not come from the Kubernetes API yet";
     }
     return NULL;
@@ -301,8 +297,8 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
     struct watch_sums pods = {0}, events = {0};
     size_t wanted = feed ? feed->count : 0;
     for (size_t i = 0; i < wanted; i++) {
-        add_up(&pods, pt_pod_watch_state(feed->pod_watches[i]));
-        add_up(&events, pt_event_watch_state(feed->event_watches[i]));
+        add_up(&pods, pt_pod_watch_state(feed->watches[i].pods));
+        add_up(&events, pt_event_watch_state(feed->watches[i].events));
     }
     write_pair(out, "pulltrace_kubernetes_watches_wanted", "gauge",
                "Watches of the Kubernetes API that there should be; 0 when it is not configured.",

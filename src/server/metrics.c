@@ -57,7 +57,7 @@ static void note_registry(struct pt_metrics *metrics, const struct pt_stored_pul
 
 static enum pt_failure_class class_of(const struct pt_stored_pull *stored)
 {
-    int i = PT_FAILURE_CLASS_COUNT - 1;
+    int i = stored->error_class ? PT_FAILURE_CLASS_COUNT - 1 : PT_FAILURE_OTHER;
     while (i > PT_FAILURE_OTHER && strcmp(stored->error_class, pt_failure_class_name(i)) != 0)
         i--;
     return (enum pt_failure_class)i;
