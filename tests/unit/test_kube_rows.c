@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/kube_rows.h"
+
+#include "store_fixture.h"
+
+#include "check.h"
+
+#include <stdlib.h>
+
+#define NODE "n1"
+#define IMAGE "a.io/b:1"
+
+// A store and a correlation that are brought together, under one clock.
+struct pair {
+    struct fixture fixture;
+    struct pt_correlate *correlate;
+};
+
+static void on_join(void *context, const char *node_name, const char *key,
+                    const struct pt_join *join)
+{
+    struct pair *pair = context;
+    pt_kube_rows_on_join(&pair->fixture.store, node_name, key, join);
+}
+
+static void on_row(void *context, const struct pt_image_row *row)
+{
+    struct pair *pair = context;
+    pt_kube_rows_on_row(&pair->fixture.store, row);
+}
+
+static struct pair *make_pair(size_t max_pulls)
+{
+    struct pair *pair = calloc(1, sizeof(*pair));
+    struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row, .context = pair};
+    fixture_init(&pair->fixture, max_pulls, 10);
+    assert_int_equal(pt_correlate_create(&fixture_clock, &output, &pair->correlate), 0);
+    pt_kube_rows_attach(&pair->fixture.store, pair->correlate);
+    return pair;
+}
+
+static int set_up(void **state)
+{
+    *state = make_pair(100);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct pair *pair = *state;
+    fixture_finish(&pair->fixture);
+    pt_correlate_destroy(pair->correlate);
+    free(pair);
+    return 0;
+}
+
+static void settle(struct pair *pair)
+{
+    pt_correlate_tick(pair->correlate);
+    while (pt_correlate_flush(pair->correlate, 10))
+        continue;
+}
+
+static void pass(struct pair *pair, int seconds)
+{
+    for (; seconds > 0; seconds--) {
+        fixture_wait(&pair->fixture, 1);
+        settle(pair);
+    }
+}
+
+static void pod_says(struct pair *pair, enum pt_kubelet_word word, const char *error)
+{
+    static struct pt_kube_pod pod;
+    pod = (struct pt_kube_pod){.uid = "u",
+                               .name_space = "ns",
+                               .name = "web",
+                               .node = NODE,
+                               .waiting_since = pair->fixture.now_ns,
+                               .waiting_count = 1};
+    pod.waiting[0] = (struct pt_kube_container){
+        .name = "c", .image = IMAGE, .word = word, .error = error, .is_on_turn = true};
+    pt_correlate_pod(pair->correlate, &pod);
+    settle(pair);
+}
+
+static struct pt_pull a_pull(const struct pair *pair, const char *id, enum pt_pull_phase phase)
+{
+    struct pt_pull pull = {.id = id,
+                           .image_ref = "a.io/b",
+                           .repository = "a.io/b",
+                           .started_at = pair->fixture.now_ns,
+                           .phase = phase};
+    if (pt_pull_phase_is_final(phase))
+        pull.completed_at = pair->fixture.now_ns;
+    return pull;
+}
+
+static void tell(struct pair *pair, const char *id, enum pt_pull_phase phase)
+{
+    struct pt_pull pull = a_pull(pair, id, phase);
+    assert_int_equal(fixture_tell(&pair->fixture, NODE, &pull, 1), 0);
+    settle(pair);
+}
+
+static const struct pt_stored_pull *row_of(struct pair *pair, const char *key)
+{
+    struct pt_node *node = pt_map_get(&pair->fixture.store.nodes, NODE);
+    return node ? pt_map_get(&node->pulls, key) : NULL;
+}
+
+static void a_queued_row_waits_as_long_as_its_pod(void **state)
+{
+    struct pair *pair = *state;
+    const struct pt_pull_store *store = &pair->fixture.store;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    pass(pair, 3);
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    assert_non_null(row);
+    assert_int_equal(row->pull.phase, PT_PULL_QUEUED);
+    assert_int_equal(store->queued_count, 1);
+    assert_int_equal(pair->fixture.started, 1);
+    pass(pair, 700); // longer than a pull may be silent
+    assert_int_equal(row->pull.phase, PT_PULL_QUEUED);
+    struct pt_pull_status status = pt_stored_pull_status(row, NULL);
+    check_real("queued", status.queued_seconds, 700);
+    pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
+    settle(pair);
+    assert_int_equal(row->pull.phase, PT_PULL_CANCELLED);
+    assert_int_equal(store->queued_count, 0);
+    assert_int_equal(store->active_count, 0);
+    assert_int_equal(store->failed_count + store->completed_count, 0);
+    assert_int_equal(pair->fixture.completed + pair->fixture.failed, 0);
+}
+
+static void a_pull_goes_on_in_the_queued_row(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    pass(pair, 3);
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    tell(pair, "p1", PT_PULL_DOWNLOADING);
+    assert_ptr_equal(row_of(pair, "ip1"), row);
+    assert_int_equal(pair->fixture.store.pulls.count, 1);
+    assert_int_equal(pair->fixture.store.queued_count, 0);
+    assert_int_equal(pair->fixture.store.active_count, 1);
+    assert_string_equal(pt_stored_pull_image_ref(row), IMAGE);
+    assert_int_equal(row->join->waiting_count, 1);
+    pt_correlate_pod_end(pair->correlate, "u", PT_POD_STARTED);
+    tell(pair, "p1", PT_PULL_COMPLETED);
+    pass(pair, 20);
+    assert_int_equal(row->pull.phase, PT_PULL_COMPLETED);
+    assert_int_equal(row->join->waiting_count, 1);
+    assert_int_equal(pair->fixture.completed, 1);
+    assert_int_equal(pair->fixture.store.pulls.count, 1);
+}
+
+static void attempts_are_one_row_and_each_is_told_once(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    assert_int_equal(pair->fixture.failed, 1);
+    assert_string_equal(row->error_class, "network");
+    pod_says(pair, PT_KUBELET_BACK_OFF, "no such host");
+    pass(pair, 10);
+    pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
+    assert_int_equal(pair->fixture.failed, 2);
+    assert_int_equal(row->join->attempts, 2);
+    pass(pair, 10);
+    tell(pair, "p1", PT_PULL_DOWNLOADING); // the third attempt finds its host
+    assert_ptr_equal(row_of(pair, "ip1"), row);
+    assert_null(row->pull.error);
+    tell(pair, "p1", PT_PULL_FAILED);
+    assert_int_equal(pair->fixture.failed, 3);
+    pod_says(pair, PT_KUBELET_BACK_OFF, "no such host");
+    pod_says(pair, PT_KUBELET_PULL_FAILED, "unexpected EOF"); // the same third attempt
+    assert_int_equal(pair->fixture.failed, 3);
+    assert_string_equal(row->pull.error, "unexpected EOF");
+    assert_int_equal(pair->fixture.store.failed_count, 1);
+    pass(pair, 40);
+    tell(pair, "p2", PT_PULL_DOWNLOADING);
+    assert_ptr_equal(row_of(pair, "ip2"), row);
+    tell(pair, "p1", PT_PULL_FAILED); // told again, since its agent does not know that it arrived
+    assert_int_equal(pair->fixture.store.pulls.count, 1);
+    assert_int_equal(row->pull.phase, PT_PULL_DOWNLOADING);
+    pt_correlate_pod_end(pair->correlate, "u", PT_POD_STARTED);
+    tell(pair, "p2", PT_PULL_COMPLETED);
+    assert_int_equal(pair->fixture.store.failed_count, 0);
+    assert_int_equal(pair->fixture.store.completed_count, 1);
+    assert_int_equal(pair->fixture.failed, 3);
+    assert_null(row->pull.error);
+    assert_null(row->error_class);
+}
+
+static void rows_leave_with_their_time(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
+    tell(pair, "p1", PT_PULL_DOWNLOADING);
+    tell(pair, "p1", PT_PULL_FAILED);
+    pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
+    pass(pair, 20);
+    fixture_wait(&pair->fixture, 1900);
+    settle(pair);
+    assert_int_equal(pair->fixture.store.pulls.count, 0);
+    assert_int_equal(pair->fixture.store.failed_count, 0);
+    assert_int_equal(pt_correlate_figures(pair->correlate).nodes, 0);
+}
+
+static void a_pull_that_was_given_up_is_no_failed_attempt(void **state)
+{
+    struct pair *pair = *state;
+    tell(pair, "p1", PT_PULL_DOWNLOADING);
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    fixture_wait(&pair->fixture, 700);
+    settle(pair);
+    const struct pt_stored_pull *row = row_of(pair, "ip1");
+    assert_string_equal(row->error_class, PT_ERROR_CLASS_STALE);
+    assert_int_equal(row->join->attempts, 0);
+    tell(pair, "p1", PT_PULL_DOWNLOADING);
+    assert_int_equal(row->pull.phase, PT_PULL_DOWNLOADING);
+    assert_int_equal(row->join->waiting_count, 1);
+}
+
+static void at_the_limit_rows_are_left_out(void **state)
+{
+    struct pair *pair = make_pair(1);
+    (void)state;
+    tell(pair, "p1", PT_PULL_DOWNLOADING); // of the node, and not to be given up
+    struct pt_pull other = a_pull(pair, "p2", PT_PULL_DOWNLOADING);
+    other.repository = other.image_ref = "a.io/other";
+    assert_int_equal(fixture_tell(&pair->fixture, "n2", &other, 1), -EDQUOT);
+    pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
+    struct pt_kube_event event = {.uid = "e",
+                                  .name_space = "ns",
+                                  .pod = "web",
+                                  .pod_uid = "u2",
+                                  .node = "n2",
+                                  .container = "c",
+                                  .last_at = pair->fixture.now_ns,
+                                  .count = 1};
+    pt_kubelet_message_parse("Pulling", "Pulling image \"a.io/c:1\"", &event.message);
+    pt_correlate_event(pair->correlate, &event);
+    settle(pair);
+    assert_int_equal(pair->fixture.store.pulls.count, 1);
+    void *done = pair;
+    tear_down(&done);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_queued_row_waits_as_long_as_its_pod),
+        TEST(a_pull_goes_on_in_the_queued_row),
+        TEST(attempts_are_one_row_and_each_is_told_once),
+        TEST(rows_leave_with_their_time),
+        TEST(a_pull_that_was_given_up_is_no_failed_attempt),
+        cmocka_unit_test(at_the_limit_rows_are_left_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
