@@ -77,8 +77,11 @@ void pt_api_pulls(struct pt_api *api, struct evhttp_request *request)
         return;
     }
     struct telling *telling = calloc(1, sizeof(*telling));
-    int r = telling ? pt_pull_list_select(api->store, &wish, &telling->list, &err)
-                    : pt_error_set(&err, ENOMEM, "out of memory");
+    if (!telling) {
+        pt_reply_error(request, 503, 5, "out of memory");
+        return;
+    }
+    int r = pt_pull_list_select(api->store, &wish, &telling->list, &err);
     if (r < 0) {
         free(telling);
         pt_reply_error(request, r == -EINVAL ? 400 : 503, r == -EINVAL ? 0 : 5, "%s", err.message);

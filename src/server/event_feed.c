@@ -167,9 +167,11 @@ void pt_event_feed_destroy(struct pt_event_feed *feed)
 {
     if (!feed)
         return;
-    struct feed_client *client;
-    while ((client = TAILQ_FIRST(&feed->clients)))
+    struct feed_client *client, *next;
+    for (client = TAILQ_FIRST(&feed->clients); client; client = next) {
+        next = TAILQ_NEXT(client, in_feed);
         pt_http_stream_abort(client->http);
+    }
     pt_event_stream_destroy(feed->stream);
     struct event *const events[] = {feed->round, feed->pump, feed->heartbeat};
     for (size_t i = 0; i < 3; i++) {
@@ -219,10 +221,11 @@ int pt_event_feed_add(struct pt_event_feed *feed, struct pt_http_server *server,
 
 void pt_event_feed_end(struct pt_event_feed *feed)
 {
-    struct feed_client *client;
+    struct feed_client *client, *next;
     pt_event_stream_say_goodbye(feed->stream);
-    while ((client = TAILQ_FIRST(&feed->clients))) {
+    for (client = TAILQ_FIRST(&feed->clients); client; client = next) {
         struct pt_http_stream *http = client->http;
+        next = TAILQ_NEXT(client, in_feed);
         on_closed(client);
         pt_http_stream_end(http);
     }

@@ -96,9 +96,11 @@ void pt_event_stream_destroy(struct pt_event_stream *stream)
 {
     if (!stream)
         return;
-    struct pt_stream_client *client;
-    while ((client = TAILQ_FIRST(&stream->heartbeats)))
+    struct pt_stream_client *client, *next;
+    for (client = TAILQ_FIRST(&stream->heartbeats); client; client = next) {
+        next = TAILQ_NEXT(client, in_heartbeats);
         pt_event_stream_leave(client);
+    }
     pt_map_finish(&stream->groups);
     pt_stream_block_unref(stream->hello);
     pt_stream_block_unref(stream->comment);
@@ -111,7 +113,7 @@ int pt_stream_request_read(const struct pt_query *query, struct pt_stream_reques
                            struct pt_error *err)
 {
     struct pt_stream_request request = {0};
-    int64_t last_event_id;
+    int64_t last_event_id = 0;
     int r = pt_pull_filter_read(query, &request.filter, err);
     if (r == 0)
         r = pt_query_get_bool(query, "layers", true, &request.layers, err);

@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,6 +25,18 @@ static double count_fds(void)
     return count - 3; // ".", ".." and the directory itself
 }
 
+// The second number of statm.
+static double read_resident_pages(void)
+{
+    char line[256];
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    const char *second = fgets(line, sizeof(line), file) ? strchr(line, ' ') : NULL;
+    fclose(file);
+    return second ? (double)strtol(second, NULL, 10) : 0;
+}
+
 void pt_process_figures_read(struct pt_process_figures *ret_figures)
 {
     struct pt_process_figures figures = {.open_fds = count_fds()};
@@ -32,11 +46,6 @@ void pt_process_figures_read(struct pt_process_figures *ret_figures)
         figures.cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         figures.max_fds = (double)limit.rlim_cur;
-    FILE *file = fopen("/proc/self/statm", "re");
-    long pages;
-    if (file && fscanf(file, "%*d %ld", &pages) == 1)
-        figures.resident_bytes = (double)pages * (double)sysconf(_SC_PAGESIZE);
-    if (file)
-        fclose(file);
+    figures.resident_bytes = read_resident_pages() * (double)sysconf(_SC_PAGESIZE);
     *ret_figures = figures;
 }

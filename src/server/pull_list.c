@@ -46,7 +46,7 @@ int pt_pull_list_request_read(const struct pt_query *query,
                               struct pt_pull_list_request *ret_request, struct pt_error *err)
 {
     struct pt_pull_list_request request = {0};
-    int64_t limit;
+    int64_t limit = 0;
     int r = pt_pull_filter_read(query, &request.filter, err);
     if (r == 0)
         r = pt_query_get_bool(query, "layers", true, &request.layers, err);
@@ -181,7 +181,7 @@ static void put(struct entry *entries, size_t *count, size_t room, bool limited,
         entries[(*count)++] = *entry;
         if (limited)
             sift_up(entries, *count - 1, descending);
-    } else if (compare(entry, &entries[0], descending) < 0) {
+    } else if (limited && compare(entry, &entries[0], descending) < 0) {
         entries[0] = *entry;
         sift_down(entries, room, descending);
     }
@@ -219,7 +219,7 @@ int pt_pull_list_select(struct pt_pull_store *store, const struct pt_pull_list_r
         return pt_error_set(err, EINVAL, "cursor: not one of this server, or of another sort");
     // One more than asked for tells whether there are more.
     size_t room = request->limit ? request->limit + 1 : store->pulls.count;
-    struct entry *entries = malloc((room + 1) * sizeof(*entries));
+    struct entry *entries = calloc(room + 1, sizeof(*entries));
     if (!entries)
         return pt_error_set(err, ENOMEM, "out of memory");
     size_t count = 0;

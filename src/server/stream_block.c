@@ -25,7 +25,8 @@ static struct pt_stream_block *make_block(const char *body, size_t length)
         return block;
     memcpy(block->data, head, (size_t)head_length);
     memcpy(block->data + head_length, body, length);
-    memcpy(block->data + (size_t)head_length + length, "\r\n", 2);
+    block->data[(size_t)head_length + length] = '\r';
+    block->data[(size_t)head_length + length + 1] = '\n';
     block->length = (size_t)head_length + length + 2;
     return block;
 }
