@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -130,14 +131,17 @@ try {
   console.log(`rows:                   ${rows}`);
   const heapBefore = await heapMb();
   await noted();
-  const before = await metrics();
-  await sleep(seconds * 1000);
-  const after = await metrics();
-  const wall = after.Timestamp - before.Timestamp;
-  const busy = (100 * (after.TaskDuration - before.TaskDuration)) / wall;
+  const tasks = await page.tasks(seconds * 1000);
   const { long } = await noted();
+  const cpu = tasks.reduce((sum, task) => sum + task.cpu, 0) / (seconds * 10);
+  const over = tasks.filter((task) => task.cpu > 50);
+  const longest = tasks.reduce((most, task) => Math.max(most, task.cpu), 0);
   console.log(
-    `steady, ${`${seconds} s:`.padEnd(15)} main thread ${busy.toFixed(0)} % busy, ${long.length} long tasks ${long.length > 0 ? `(${long.join(', ')} ms)` : ''}`,
+    `steady, ${`${seconds} s:`.padEnd(15)} main thread uses ${cpu.toFixed(0)} % of a core; ` +
+      `longest task ${longest.toFixed(0)} ms of it, ${over.length} over 50 ms`,
+  );
+  console.log(
+    `  by the clock:         ${long.length} tasks over 50 ms, the machine's load being ${loadavg()[0].toFixed(1)} on ${cpus().length} cores`,
   );
 
   for (let step = 0; step < 60; step++) {

@@ -25,6 +25,8 @@ export async function openPage(width, height) {
     { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
   );
   const waiting = new Map();
+  const traced = [];
+  let traceEnded;
   let serial = 0;
   let rest = '';
   child.stdio[4].setEncoding('utf8').on('data', (part) => {
@@ -32,6 +34,8 @@ export async function openPage(width, height) {
     rest = messages.pop();
     for (const text of messages) {
       const message = JSON.parse(text);
+      if (message.method === 'Tracing.dataCollected') traced.push(...message.params.value);
+      if (message.method === 'Tracing.tracingComplete') traceEnded?.();
       const wait = waiting.get(message.id);
       waiting.delete(message.id);
       if (message.error !== undefined) wait?.reject(new Error(message.error.message));
@@ -68,6 +72,17 @@ export async function openPage(width, height) {
     send,
     evaluate,
     open: (url) => send('Page.navigate', { url }),
+    /** The renderer's tasks during `ms`: wall time and the processor time of their thread. */
+    tasks: async (ms) => {
+      const ended = new Promise((resolve) => (traceEnded = resolve));
+      traced.length = 0;
+      const traceConfig = { includedCategories: ['toplevel'] };
+      await send('Tracing.start', { traceConfig, transferMode: 'ReportEvents' });
+      await sleep(ms);
+      await send('Tracing.end');
+      await ended;
+      return mainThreadTasks(traced);
+    },
     /** Polls an expression in the page until it is true. */
     until: async (expression, timeoutMs = 30_000) => {
       for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(20)) {
@@ -89,4 +104,17 @@ export async function openPage(width, height) {
       await rm(profile, { recursive: true, force: true });
     },
   };
+}
+
+/** The thread that works most is the page's main thread; times in milliseconds. */
+function mainThreadTasks(events) {
+  const byThread = new Map();
+  for (const { ph, name, pid, tid, dur, tdur = 0 } of events) {
+    if (ph !== 'X' || !name.endsWith('::RunTask')) continue;
+    const key = `${pid} ${tid}`;
+    if (!byThread.has(key)) byThread.set(key, []);
+    byThread.get(key).push({ wall: dur / 1000, cpu: tdur / 1000 });
+  }
+  const total = (tasks) => tasks.reduce((sum, task) => sum + task.cpu, 0);
+  return [...byThread.values()].sort((a, b) => total(b) - total(a))[0] ?? [];
 }
