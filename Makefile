@@ -4,7 +4,7 @@
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-17s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 setup: ## install from Debian 12 or 13 what is missing for all of this (up to 5 min; 1 s when nothing is)
 	@scripts/setup test
