@@ -271,7 +271,7 @@ static int64_t delay_ms(const struct pt_deliverer *deliverer)
         return 0;
     int64_t gap_ms = HEARTBEAT_MS;
     bool is_busy = pt_tracker_active_count(tracker) || pt_tracker_finished_count(tracker);
-    // The observations set the pace; a little early is still in time.
+    // A little early is still in time.
     if (is_busy && deliverer->options.interval_ms < HEARTBEAT_MS)
         gap_ms = deliverer->options.interval_ms - deliverer->options.interval_ms / 10;
     if (deliverer->has_news || gap_ms < MIN_GAP_MS)
@@ -280,6 +280,14 @@ static int64_t delay_ms(const struct pt_deliverer *deliverer)
     if (due_ms < deliverer->not_before_ms)
         due_ms = deliverer->not_before_ms;
     return due_ms - now_ms(deliverer);
+}
+
+// The observations set the pace, so that each report holds a new one; the timer only stands in for
+// an observation that does not come.
+static int64_t stand_in_ms(const struct pt_deliverer *deliverer)
+{
+    int64_t half_ms = deliverer->options.interval_ms / 2;
+    return deliverer->has_news ? 0 : half_ms < 500 ? half_ms : 500;
 }
 
 void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news)
@@ -291,7 +299,7 @@ void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news)
     if (wait_ms <= 0)
         report(deliverer);
     if (!deliverer->request)
-        schedule(deliverer, wait_ms > 0 ? wait_ms : delay_ms(deliverer));
+        schedule(deliverer, (wait_ms > 0 ? wait_ms : delay_ms(deliverer)) + stand_in_ms(deliverer));
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
