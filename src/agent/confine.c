@@ -110,26 +110,31 @@ static const int allowed[] = {
     SCMP_SYS(writev),
 };
 
+// Allows a call if its argument, masked, has this value.
+static int allow_if(scmp_filter_ctx filter, int call, unsigned argument, uint64_t mask,
+                    uint64_t value)
+{
+    const struct scmp_arg_cmp condition = {
+        .arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
+}
+
 // Calls that are allowed with harmless arguments only.
 static int allow_conditionally(scmp_filter_ctx filter)
 {
     static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-    const unsigned writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
-    int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-                             SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0));
+    const uint64_t all = UINT32_MAX;
+    const uint64_t writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
+    int r = allow_if(filter, SCMP_SYS(openat), 2, writing, 0);
 #ifdef SYS_open
-    r |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
-                          SCMP_A1(SCMP_CMP_MASKED_EQ, writing, 0));
+    r |= allow_if(filter, SCMP_SYS(open), 1, writing, 0);
 #endif
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-        r |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+        r |= allow_if(filter, SCMP_SYS(socket), 0, all, (uint64_t)families[i]);
+    r |= allow_if(filter, SCMP_SYS(prctl), 0, all, PR_SET_NAME);
     // Threads yes, processes no. clone3 hides its flags behind a pointer: glibc then takes clone.
-    r |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                          SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+    r |= allow_if(filter, SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD);
     r |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-    r |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                          SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
     return r;
 }
 

@@ -42,9 +42,9 @@ void pt_deliverer_set_runtime(struct pt_deliverer *deliverer, const char *versio
 // or, when nothing is active, every 10 s. What is too early is done later by itself.
 void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news);
 
-// Tells what has finished once more, then calls on_done: when the server has it, when it does not
-// take it, or at once if there is nothing to tell.
-void pt_deliverer_flush(struct pt_deliverer *deliverer, void (*on_done)(void *context),
+// Tells what has finished once more, then calls on_flushed: when the server has it, when it does
+// not take it, or at once if there is nothing to tell.
+void pt_deliverer_flush(struct pt_deliverer *deliverer, void (*on_flushed)(void *context),
                         void *context);
 
 #endif

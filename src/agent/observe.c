@@ -99,7 +99,7 @@ static void tell_observation(struct pt_observer *observer)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     count++;
-    struct pt_seen_lease **leases = calloc(count ? count : 1, sizeof(*leases));
+    struct pt_seen_lease **leases = calloc(count ? count : 1, sizeof(struct pt_seen_lease *));
     if (!leases)
         return;
     struct pt_observation observation = {
@@ -181,13 +181,17 @@ void pt_observer_destroy(struct pt_observer *observer)
 {
     if (!observer)
         return;
-    struct pt_ask *ask;
-    while ((ask = LIST_FIRST(&observer->asks)))
-        free_ask(ask);
-    struct pt_lease *lease;
-    while ((lease = TAILQ_FIRST(&observer->leases))) {
-        TAILQ_REMOVE(&observer->leases, lease, link);
+    struct pt_ask *ask = LIST_FIRST(&observer->asks);
+    while (ask) {
+        struct pt_ask *next = LIST_NEXT(ask, link);
+        free(ask);
+        ask = next;
+    }
+    struct pt_lease *lease = TAILQ_FIRST(&observer->leases);
+    while (lease) {
+        struct pt_lease *next = TAILQ_NEXT(lease, link);
         pt_lease_destroy(lease);
+        lease = next;
     }
     for (size_t i = 0; i < observer->image_count; i++)
         finish_image(&observer->images[i]);

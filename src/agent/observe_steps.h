@@ -81,7 +81,7 @@ struct pt_ask *pt_ask_create(struct pt_observer *observer, struct pt_lease *leas
                              void (*take)(struct pt_ask *ask, const void *message));
 
 // The answer of the call that was made for a question.
-void pt_ask_answer(void *ask, const struct pt_grpc_status *status, const void *message);
+void pt_ask_answer(void *context, const struct pt_grpc_status *status, const void *message);
 
 // The call could not even be started: the round fails.
 void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err);

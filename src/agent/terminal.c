@@ -77,9 +77,10 @@ static const char *clean(const char *text, char *out, size_t size)
 static const char *shorten(const char *name, char *out, size_t columns)
 {
     size_t length = strlen(name);
-    if (length <= columns)
-        return strcpy(out, name);
-    return strcat(strcpy(out, "..."), name + length - columns + 3);
+    bool is_long = length > columns;
+    snprintf(out, columns + 1, "%s%s", is_long ? "..." : "",
+             is_long ? name + length - columns + 3 : name);
+    return out;
 }
 
 static const char *size_text(double bytes, char text[static 16])

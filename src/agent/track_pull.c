@@ -115,8 +115,10 @@ static int replace_layers(struct pt_track_pull *pull, const struct pt_seen_lease
         ok = layers[i].digest != NULL;
     }
     if (!ok) {
-        if (layers && notes)
-            free_layers(layers, notes, count);
+        for (size_t i = 0; layers && i < count; i++)
+            free((char *)layers[i].digest);
+        free(layers);
+        free(notes);
         return -ENOMEM;
     }
     for (size_t i = 0; i < count; i++) {

@@ -44,13 +44,18 @@ static struct call *new_call(struct pt_containerd *containerd, void *context)
     return call;
 }
 
-static void free_call(struct call *call)
+static void release_call(struct call *call)
 {
-    LIST_REMOVE(call, link);
     if (call->message)
         protobuf_c_message_free_unpacked(call->message, NULL);
     pt_buffer_finish(&call->content);
     free(call);
+}
+
+static void free_call(struct call *call)
+{
+    LIST_REMOVE(call, link);
+    release_call(call);
 }
 
 // --- the connection ---
@@ -86,9 +91,12 @@ void pt_containerd_destroy(struct pt_containerd *containerd)
     if (!containerd)
         return;
     pt_grpc_client_destroy(containerd->grpc);
-    struct call *call;
-    while ((call = LIST_FIRST(&containerd->calls)))
-        free_call(call);
+    struct call *call = LIST_FIRST(&containerd->calls);
+    while (call) {
+        struct call *next = LIST_NEXT(call, link);
+        release_call(call);
+        call = next;
+    }
     free(containerd->socket_path);
     free(containerd->socket_directories);
     free(containerd);
@@ -112,16 +120,16 @@ static int on_message(void *context, const uint8_t *bytes, size_t length)
 
 static void answer(struct call *call, const struct pt_grpc_status *status, const void *message)
 {
-    static const struct pt_grpc_status empty = {PT_GRPC_UNKNOWN, true, "the answer is empty"};
-    if (status->code == PT_GRPC_OK && !message)
-        status = &empty;
     call->answer(call->context, status, status->code == PT_GRPC_OK ? message : NULL);
     free_call(call);
 }
 
 static void on_unary_end(void *context, const struct pt_grpc_status *status)
 {
+    static const struct pt_grpc_status empty = {PT_GRPC_UNKNOWN, true, "the answer is empty"};
     struct call *call = context;
+    if (status->code == PT_GRPC_OK && !call->message)
+        status = &empty;
     answer(call, status, call->message);
 }
 

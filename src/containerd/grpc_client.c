@@ -170,8 +170,11 @@ static bool must_wait(const struct pt_grpc_client *client, const struct pt_grpc_
 
 static void start_waiting(struct pt_grpc_client *client)
 {
-    struct pt_grpc_call *call;
-    while ((call = TAILQ_FIRST(&client->waiting)) && !must_wait(client, call)) {
+    while (!TAILQ_EMPTY(&client->waiting)) {
+        struct pt_grpc_call *call = TAILQ_FIRST(&client->waiting);
+        // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
+        if (must_wait(client, call))
+            return;
         TAILQ_REMOVE(&client->waiting, call, link);
         struct pt_error err;
         if (send_call(call, &err) == 0)
