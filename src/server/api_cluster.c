@@ -18,10 +18,10 @@
 static double speed_of_all(const struct pt_pull_store *store)
 {
     double speed = 0;
-    const struct pt_stored_pull *stored;
-    TAILQ_FOREACH(stored, &store->active, in_queue)
+    const struct pt_node *node;
+    TAILQ_FOREACH(node, &store->nodes_by_report, in_store)
     {
-        speed += pt_stored_pull_speed(stored);
+        speed += pt_node_speed(node);
     }
     return speed;
 }

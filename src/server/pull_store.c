@@ -23,6 +23,7 @@ void pt_store_init(struct pt_pull_store *store, const struct pt_store_settings *
         .settings = *settings, .clock = clock, .on_event = on_event, .context = context};
     pt_map_init(&store->nodes);
     pt_map_init(&store->pulls);
+    pt_map_init(&store->counted);
     TAILQ_INIT(&store->nodes_by_report);
     TAILQ_INIT(&store->active);
     TAILQ_INIT(&store->finished);
@@ -53,6 +54,7 @@ void pt_store_finish(struct pt_pull_store *store)
         free_node(node);
     pt_map_finish(&store->pulls);
     pt_map_finish(&store->nodes);
+    pt_map_finish(&store->counted);
     pt_change_log_finish(&store->changes);
 }
 
@@ -129,13 +131,7 @@ static int note_report(struct pt_pull_store *store, struct pt_node *node,
 
 double pt_node_speed(const struct pt_node *node)
 {
-    double speed = 0;
-    const struct pt_stored_pull *stored;
-    TAILQ_FOREACH(stored, &node->active, in_node)
-    {
-        speed += pt_stored_pull_speed(stored);
-    }
-    return speed;
+    return TAILQ_EMPTY(&node->active) || node->silent ? 0 : node->rate.bytes_per_second;
 }
 
 // --- pulls ---
@@ -277,10 +273,10 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
     }
     struct pt_pull_change change;
     uint64_t version = is_new ? stored->version : store->changes.newest_version + 1;
-    int r = pt_stored_pull_update(stored, told, timestamp, version, &change);
+    int r = pt_stored_pull_update(stored, told, timestamp, version, &store->counted, &change);
     if (r < 0)
         return r;
-    store->received_bytes += (uint64_t)change.received_bytes;
+    node->received_bytes += change.node_bytes;
     if (change.moved)
         pt_life_keep_alive(store, stored, node->reported_ns);
     if (change.visible && !is_new)
@@ -305,7 +301,7 @@ static void complete_absent(struct pt_pull_store *store, struct pt_node *node, i
         pt_change_log_touch(&store->changes, stored);
         int64_t received_before = stored->received_bytes;
         pt_stored_pull_complete(stored, timestamp, stored->version);
-        store->received_bytes += (uint64_t)(stored->received_bytes - received_before);
+        node->received_bytes += stored->received_bytes - received_before;
         pt_life_retire(store, stored);
     }
 }
@@ -340,6 +336,8 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
     if (!late)
         node->newest_timestamp = report->timestamp;
 
+    int64_t received_before = node->received_bytes;
+    pt_map_clear(&store->counted);
     int worst = r;
     for (size_t i = 0; i < report->pull_count; i++) {
         if (pt_legacy_is_merged(&report->pulls[i]))
@@ -351,6 +349,8 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
     worst = r < 0 && worst != -ENOMEM ? r : worst;
     if (!late)
         complete_absent(store, node, report->timestamp);
+    store->received_bytes += (uint64_t)(node->received_bytes - received_before);
+    pt_rate_add(&node->rate, report->timestamp, node->received_bytes);
     if (worst == -EDQUOT)
         return pt_error_set(err, EDQUOT, "the server holds its maximum of %zu pulls",
                             store->settings.max_pulls);

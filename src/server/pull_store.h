@@ -28,6 +28,8 @@ struct pt_node {
     int64_t reported_ns; // monotonic
     int64_t newest_timestamp;
     int64_t interval_ms;
+    int64_t received_bytes;          // a layer that several pulls wait for counts once
+    struct pt_rate rate;             // of received_bytes
     double extract_bytes_per_second; // of its last pulls, 0: unknown
     uint32_t report_number;
     uint32_t pins; // pulls and answers under way that point to it; it stays until there is none
@@ -78,7 +80,8 @@ struct pt_pull_store {
     double extract_bytes_per_second;        // of all nodes, 0: unknown
     size_t queued_count;                    // of the active ones
     size_t active_count, completed_count, failed_count, silent_count;
-    uint64_t received_bytes; // since the start
+    struct pt_map counted;   // digests whose new bytes the report at hand has counted
+    uint64_t received_bytes; // of all nodes, since the start
 };
 
 void pt_store_init(struct pt_pull_store *store, const struct pt_store_settings *settings,
@@ -124,6 +127,7 @@ static inline void pt_stored_pull_pin(struct pt_stored_pull *stored)
 
 void pt_stored_pull_unpin(struct pt_stored_pull *stored);
 
+// Bytes per second now; 0 for a node that pulls nothing.
 double pt_node_speed(const struct pt_node *node);
 
 #endif

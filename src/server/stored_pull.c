@@ -251,8 +251,21 @@ static bool same_state(const struct pt_layer *a, const struct pt_layer *b)
            a->extract_completed_at == b->extract_completed_at;
 }
 
+// Adds new bytes of a layer to the pull's, and to the node's unless another pull did so before.
+static void count_bytes(const char *digest, int64_t bytes, struct pt_map *counted,
+                        struct pt_pull_change *change)
+{
+    change->received_bytes += bytes;
+    if (pt_map_get(counted, digest))
+        return;
+    change->node_bytes += bytes;
+    if (pt_map_put(counted, digest, (void *)digest) < 0)
+        return; // out of memory: another pull may count them again
+}
+
 static void update_layer(struct pt_stored_pull *stored, size_t index, const struct pt_layer *told,
-                         int64_t timestamp, uint64_t version, struct pt_pull_change *change)
+                         int64_t timestamp, uint64_t version, struct pt_map *counted,
+                         struct pt_pull_change *change)
 {
     struct pt_layer *layer = &stored->pull.layers[index];
     struct pt_layer_track *track = &stored->tracks[index];
@@ -266,7 +279,7 @@ static void update_layer(struct pt_stored_pull *stored, size_t index, const stru
     if (!pt_layer_is_downloaded(&next))
         pt_rate_add(&track->rate, timestamp, next.downloaded_bytes);
     if (!next.cached && next.downloaded_bytes > layer->downloaded_bytes)
-        change->received_bytes += next.downloaded_bytes - layer->downloaded_bytes;
+        count_bytes(told->digest, next.downloaded_bytes - layer->downloaded_bytes, counted, change);
     bool same = track->version && same_state(&next, layer);
     if (!same || track->rate.bytes_per_second != speed_before) {
         track->version = version;
@@ -289,6 +302,7 @@ static void finish_layer(struct pt_stored_pull *stored, size_t index, int64_t ti
         return;
     if (layer->total_known) {
         change->received_bytes += layer->total_bytes - layer->downloaded_bytes;
+        change->node_bytes += layer->total_bytes - layer->downloaded_bytes;
         layer->downloaded_bytes = layer->total_bytes;
     }
     layer->phase = PT_LAYER_DOWNLOADED;
@@ -383,7 +397,8 @@ static void update_progress(struct pt_stored_pull *stored, int64_t timestamp,
 }
 
 int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *told,
-                          int64_t timestamp, uint64_t version, struct pt_pull_change *ret_change)
+                          int64_t timestamp, uint64_t version, struct pt_map *counted,
+                          struct pt_pull_change *ret_change)
 {
     struct pt_pull_change change = {0};
     bool was_exact = stored->pull.image_ref_exact;
@@ -399,7 +414,7 @@ int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *t
     }
     for (size_t i = 0; i < stored->pull.layer_count; i++) {
         if (i < told->layer_count)
-            update_layer(stored, i, &told->layers[i], timestamp, version, &change);
+            update_layer(stored, i, &told->layers[i], timestamp, version, counted, &change);
         else
             finish_layer(stored, i, timestamp, version, &change);
     }

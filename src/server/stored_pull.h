@@ -3,6 +3,7 @@
 #define PT_SERVER_STORED_PULL_H
 
 #include "base/error.h"
+#include "base/map.h"
 #include "pull/event.h"
 #include "pull/model.h"
 #include "pull/rate.h"
@@ -71,12 +72,14 @@ struct pt_pull_change {
     bool moved;             // bytes or phases went on, or something is being extracted
     bool named;             // a name or digest is another
     int64_t received_bytes; // since the update before
+    int64_t node_bytes;     // of these, what no other pull of the node has counted
 };
 
-// Takes over what the agent told at `timestamp`; layers that changed get `version`. -ENOMEM leaves
-// the pull valid, maybe half updated.
+// Takes over what the agent told at `timestamp`; layers that changed get `version`. Pulls that wait
+// for the same layer all show its bytes: `counted` holds the digests whose new bytes this report
+// has counted, as keys that borrow from `told`. -ENOMEM leaves the pull valid, maybe half updated.
 PT_MUST_CHECK int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *told,
-                                        int64_t timestamp, uint64_t version,
+                                        int64_t timestamp, uint64_t version, struct pt_map *counted,
                                         struct pt_pull_change *ret_change);
 
 // Whether bytes or phases that the agent tells differ from what is stored.

@@ -25,7 +25,7 @@ static inline void check_int(const char *row, int64_t got, int64_t wanted)
 
 static inline void check_text(const char *row, const char *got, const char *wanted)
 {
-    if (!got != !wanted || (got && strcmp(got, wanted) != 0))
+    if (!got != !wanted || (got && wanted && strcmp(got, wanted) != 0))
         fail_msg("%s: got %s, wanted %s", row, got ? got : "nothing", wanted ? wanted : "nothing");
 }
 

@@ -29,6 +29,10 @@ static void finds_what_was_put(void **state)
     assert_ptr_equal(pt_map_remove(&map, "a"), &two);
     assert_null(pt_map_get(&map, "a"));
     assert_int_equal(map.count, 0);
+    assert_int_equal(pt_map_put(&map, "b", &one), 0);
+    pt_map_clear(&map);
+    assert_null(pt_map_get(&map, "b"));
+    assert_int_equal(map.count, 0);
     pt_map_finish(&map);
 }
 

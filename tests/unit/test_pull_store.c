@@ -36,6 +36,27 @@ static void a_pull_goes_from_start_to_completion(void **state)
     fixture_finish(&f);
 }
 
+// Two images with a base layer in common: each shows all of its bytes, the node received them once.
+static void a_layer_of_two_pulls_is_received_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 10, 10);
+    struct pt_layer first[] = {make_layer("sha256:base", 0), make_layer("sha256:a", 0)};
+    struct pt_layer second[] = {make_layer("sha256:base", 0)};
+    struct pt_pull pulls[] = {make_pull("lease-1", "app:1", first, 2),
+                              make_pull("lease-2", "app:2", second, 1)};
+    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    const struct pt_stored_pull *stored = fixture_last(&f);
+    first[0].downloaded_bytes = second[0].downloaded_bytes = 40;
+    first[1].downloaded_bytes = 10;
+    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    check_real("speed of the second pull", pt_stored_pull_speed(stored), 40);
+    check_real("speed of the node", pt_node_speed(stored->node), 50);
+    check_int("received", (int64_t)f.store.received_bytes, 50);
+    fixture_finish(&f);
+}
+
 static void a_report_that_changes_nothing_gives_no_version(void **state)
 {
     (void)state;
@@ -474,6 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pull_goes_from_start_to_completion),
+        cmocka_unit_test(a_layer_of_two_pulls_is_received_once),
         cmocka_unit_test(a_report_that_changes_nothing_gives_no_version),
         cmocka_unit_test(a_pull_first_seen_at_its_end_is_started_and_ended),
         cmocka_unit_test(percent_does_not_fall),
