@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define NAMES 4
+
+static const char *const names[NAMES] = {"a", "b", "c", "d"};
+static const char *const images[NAMES] = {"a.io/b:1", "a.io/b:2", "nginx", "NO REFERENCE"};
+static const char *const repositories[NAMES] = {"a.io/b", "docker.io/library/nginx", "a.io/c",
+                                                NULL};
+static const char *const keys[NAMES] = {"ia", "ib", "ic", "id"};
+static int64_t now_ns;
+
+static int64_t fake_now(void *context)
+{
+    (void)context;
+    return now_ns;
+}
+
+static void on_join(void *context, const char *node_name, const char *key,
+                    const struct pt_join *join)
+{
+    (void)context;
+    assert(node_name && key[0] == 'i');
+    assert(!join->error == !join->error_class);
+    for (size_t i = 0; i < join->waiting_count; i++)
+        assert(join->waiting[i].namespace && join->waiting[i].pod && join->waiting[i].image);
+}
+
+static void on_row(void *context, const struct pt_image_row *row)
+{
+    (void)context;
+    assert(row->key[0] == 'k' && strcmp(row->key + 1, row->image_ref) == 0);
+    assert(row->new_failures == 0 || row->phase == PT_PULL_FAILED);
+    assert(row->phase == PT_PULL_QUEUED || pt_pull_phase_is_final(row->phase));
+}
+
+static void change_pod(struct pt_correlate *correlate, unsigned a, unsigned b)
+{
+    static const enum pt_kubelet_word words[] = {PT_KUBELET_WAITING, PT_KUBELET_PULL_FAILED,
+                                                 PT_KUBELET_BACK_OFF, PT_KUBELET_NEVER_PULL};
+    static struct pt_kube_pod pod;
+    pod = (struct pt_kube_pod){.uid = names[a % NAMES],
+                               .name_space = "ns",
+                               .name = names[a % NAMES],
+                               .node = names[a % NAMES % 2],
+                               .waiting_since = now_ns - (int64_t)(b % 16) * PT_NS_PER_S,
+                               .waiting_count = 1 + a / NAMES % 2};
+    for (size_t i = 0; i < pod.waiting_count; i++)
+        pod.waiting[i] = (struct pt_kube_container){.name = names[i],
+                                                    .image = images[(b + i) % NAMES],
+                                                    .word = words[b / NAMES % 4],
+                                                    .error = b & 64 ? "no such host" : NULL,
+                                                    .is_on_turn = b & 128};
+    pt_correlate_pod(correlate, &pod);
+}
+
+static void write_event(struct pt_correlate *correlate, unsigned a, unsigned b)
+{
+    static const enum pt_kubelet_word words[] = {PT_KUBELET_PULLING,  PT_KUBELET_PULLED,
+                                                 PT_KUBELET_PRESENT,  PT_KUBELET_PULL_FAILED,
+                                                 PT_KUBELET_BACK_OFF, PT_KUBELET_INVALID_NAME};
+    struct pt_kube_event event = {.uid = names[a / 16 % NAMES],
+                                  .name_space = "ns",
+                                  .pod = names[a % NAMES],
+                                  .pod_uid = names[a % NAMES],
+                                  .node = names[a % NAMES % 2],
+                                  .first_at = now_ns - 10 * PT_NS_PER_S,
+                                  .last_at = now_ns - (int64_t)(b / 32) * PT_NS_PER_S,
+                                  .count = 1 + a / 64};
+    if (a & 8)
+        event.container[0] = 'a';
+    event.kind = a & 8 ? PT_KUBE_CONTAINER : PT_KUBE_IMAGE_VOLUME;
+    event.message.word = words[b % 6];
+    if (!(b & 16))
+        snprintf(event.message.image, sizeof(event.message.image), "%s", images[a / 4 % NAMES]);
+    event.message.queued_ns = -1;
+    pt_correlate_event(correlate, &event);
+}
+
+static void change_pull(struct pt_correlate *correlate, unsigned a, unsigned b)
+{
+    static const enum pt_pull_phase phases[] = {PT_PULL_DOWNLOADING, PT_PULL_DOWNLOADING,
+                                                PT_PULL_COMPLETED, PT_PULL_FAILED};
+    struct pt_pull pull = {.id = names[a % NAMES],
+                           .image_ref = b & 64 ? images[b % NAMES] : "unknown",
+                           .image_ref_exact = b & 64,
+                           .repository = repositories[b % NAMES],
+                           .started_at = now_ns - (int64_t)(b / 16) * PT_NS_PER_S,
+                           .completed_at = now_ns,
+                           .phase = phases[b / 4 % 4]};
+    const char *node_name = names[a / NAMES % 2];
+    if (a & 128)
+        pt_correlate_continued_row(correlate, node_name, &pull);
+    pt_correlate_pull(correlate, node_name, keys[a % NAMES], &pull);
+}
+
+static void pass(struct pt_correlate *correlate, unsigned seconds)
+{
+    now_ns += (int64_t)seconds * PT_NS_PER_S;
+    pt_correlate_tick(correlate);
+    while (pt_correlate_flush(correlate, 1))
+        continue;
+}
+
+// Three bytes are one thing that happens. When all pods and pulls are gone, so is all memory of
+// them.
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct pt_clock clock = {fake_now, fake_now, NULL};
+    static const struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row};
+    struct pt_correlate *correlate;
+    now_ns = 100000 * PT_NS_PER_S;
+    if (pt_correlate_create(&clock, &output, &correlate) < 0)
+        return 0;
+    for (; size >= 3 && now_ns < 200000 * PT_NS_PER_S; data += 3, size -= 3) {
+        switch (data[0] % 6) {
+        case 0:
+            change_pod(correlate, data[1], data[2]);
+            break;
+        case 1:
+            pt_correlate_pod_end(correlate, names[data[1] % NAMES], data[2] % 3);
+            break;
+        case 2:
+            write_event(correlate, data[1], data[2]);
+            break;
+        case 3:
+            change_pull(correlate, data[1], data[2]);
+            break;
+        case 4:
+            pt_correlate_pull_gone(correlate, names[data[1] % 2], keys[data[2] % NAMES]);
+            break;
+        default:
+            pass(correlate, data[1] % 16);
+        }
+    }
+    for (size_t i = 0; i < NAMES; i++) {
+        pt_correlate_pod_end(correlate, names[i], PT_POD_DELETED);
+        for (size_t n = 0; n < 2; n++)
+            pt_correlate_pull_gone(correlate, names[n], keys[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        pass(correlate, 601);
+    assert(pt_correlate_figures(correlate).waiting_containers == 0);
+    assert(pt_correlate_figures(correlate).nodes == 0);
+    pt_correlate_destroy(correlate);
+    return 0;
+}
