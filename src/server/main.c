@@ -18,7 +18,7 @@
 
 #define EXIT_USAGE 2
 #define TRIM_BYTES (16 * 1024 * 1024) // free memory that is kept, instead of giving and taking it
-#define PACE_US 4000                  // a thousand reports a second are then no thousand awakenings
+#define PACE_US 8000                  // a thousand reports a second are then no thousand awakenings
 #define DRAIN_LOOK_MS 20
 #define DRAIN_SECONDS 4
 #define RESERVED_FILES 64

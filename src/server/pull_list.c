@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/pull_list.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +218,7 @@ int pt_pull_list_select(struct pt_pull_store *store, const struct pt_pull_list_r
     bool descending = request->descending;
     if (request->cursor && read_cursor(request, id, &after) < 0)
         return pt_error_set(err, EINVAL, "cursor: not one of this server, or of another sort");
+    assert(request->limit <= PT_PULL_LIST_MAX_LIMIT);
     // One more than asked for tells whether there are more.
     size_t room = request->limit ? request->limit + 1 : store->pulls.count;
     struct entry *entries = calloc(room + 1, sizeof(*entries));
