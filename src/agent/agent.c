@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ struct pt_agent {
     bool is_connected;              // containerd has answered
     bool is_asking_version;
     bool has_news;
+    bool was_busy; // pulls were active at the last look
     bool is_stopping;
     int64_t looked_ms; // when the last look began
     int64_t next_ms;   // when the next one is due
@@ -234,6 +236,11 @@ static void on_observation(void *context, const struct pt_observation *observati
         pt_deliverer_run(agent->deliverer, agent->has_news);
     else
         pt_tracker_forget(agent->tracker, UINT64_MAX);
+    // The memory of many pulls is not kept when they are over.
+    bool is_busy = pt_tracker_active_count(agent->tracker) > 0;
+    if (agent->was_busy && !is_busy)
+        malloc_trim(0);
+    agent->was_busy = is_busy;
     schedule_next(agent);
 }
 

@@ -10,12 +10,14 @@
 #include "containerd/socket_check.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define EXIT_USAGE 2
+#define LARGE_ALLOCATION_BYTES (128 * 1024)
 
 static struct settings {
     const char *node_name, *server_url, *ca_file;
@@ -175,6 +177,9 @@ int main(int argc, char **argv)
     struct pt_loop *loop = NULL;
     bool watch;
     int status;
+    // What was needed for a while goes back to the system: a node has memory for other things.
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, LARGE_ALLOCATION_BYTES);
     if (!parse_arguments(argc, argv, &watch, &status))
         return status;
     if (watch)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 // The CRI plugin writes three records for one pull, the last ones after its lease is gone.
-#define RECENT_NS (2 * PT_NS_PER_S)
+#define RECENT_NS PT_NS_PER_S
 
 void pt_observer_remember(struct pt_observer *observer, const struct pt_seen_lease *seen)
 {
