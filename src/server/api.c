@@ -51,10 +51,10 @@ static const struct {
     void (*handle)(struct pt_api *api, struct evhttp_request *request);
 } routes[] = {
     {"/api/v1/report", EVHTTP_REQ_POST, "POST", pt_api_report},
-    {"/api/v1/pulls", EVHTTP_REQ_GET | EVHTTP_REQ_HEAD, "GET, HEAD", pt_api_pulls},
+    {"/api/v1/pulls", EVHTTP_REQ_GET, "GET", pt_api_pulls},
     {"/api/v1/events", EVHTTP_REQ_GET, "GET", pt_api_events},
     {"/api/v1/summary", EVHTTP_REQ_GET | EVHTTP_REQ_HEAD, "GET, HEAD", pt_api_summary},
-    {"/api/v1/nodes", EVHTTP_REQ_GET | EVHTTP_REQ_HEAD, "GET, HEAD", pt_api_nodes},
+    {"/api/v1/nodes", EVHTTP_REQ_GET, "GET", pt_api_nodes},
     {"/healthz", EVHTTP_REQ_GET | EVHTTP_REQ_HEAD, "GET, HEAD", on_health},
     {"/readyz", EVHTTP_REQ_GET | EVHTTP_REQ_HEAD, "GET, HEAD", on_ready},
 };

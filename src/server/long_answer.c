@@ -77,14 +77,13 @@ void pt_long_answer(struct pt_api *api, struct evhttp_request *request,
     api->long_answers++;
     pt_buffer_init(&answer->part, MAX_PART_BYTES);
     int r = source->write(source->context, &answer->part);
-    if (r > 0 && api->long_answers <= MAX_LONG_ANSWERS &&
-        evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
+    if (r > 0 && api->long_answers <= MAX_LONG_ANSWERS) {
         begin(api, request, answer);
         return;
     }
     if (r < 0)
         pt_reply_error(request, 503, 5, "out of memory");
-    else if (r > 0 && api->long_answers > MAX_LONG_ANSWERS)
+    else if (r > 0)
         pt_reply_error(request, 503, 5, "too many long answers are under way");
     else
         pt_reply(request, 200, "application/json", answer->part.data, answer->part.length);
