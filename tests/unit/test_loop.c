@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/loop.h"
 
+#include "base/clock.h"
+
 #include "check.h"
 
 #include <event2/event.h>
@@ -62,12 +64,67 @@ static void a_broken_pipe_does_not_kill(void **state)
     pt_loop_destroy(loop);
 }
 
+// --- a loop that keeps a pace ---
+
+#define PACE_US 20000
+#define TURNS 10
+
+struct turns {
+    struct pt_loop *loop;
+    struct event *event;
+    int left;
+    bool skips_rest;
+};
+
+static void on_turn(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct turns *turns = context;
+    struct timeval at_once = {0, 0};
+    if (--turns->left == 0) {
+        pt_loop_stop(turns->loop);
+        return;
+    }
+    if (turns->skips_rest)
+        pt_loop_skip_rest(turns->loop);
+    event_add(turns->event, &at_once);
+}
+
+// How long TURNS turns take that follow each other at once.
+static int64_t run_turns(int pace_us, bool skips_rest)
+{
+    struct turns turns = {.left = TURNS, .skips_rest = skips_rest};
+    struct timeval at_once = {0, 0};
+    assert_int_equal(pt_loop_create(&turns.loop, NULL), 0);
+    pt_loop_set_pace(turns.loop, pace_us);
+    turns.event = evtimer_new(pt_loop_base(turns.loop), on_turn, &turns);
+    event_add(turns.event, &at_once);
+    int64_t began = pt_clock_monotonic_ns(pt_clock_system());
+    assert_int_equal(pt_loop_run(turns.loop, NULL, NULL, NULL), 0);
+    int64_t taken = pt_clock_monotonic_ns(pt_clock_system()) - began;
+    check_int("turns left", turns.left, 0);
+    event_free(turns.event);
+    pt_loop_destroy(turns.loop);
+    return taken;
+}
+
+static void a_pace_spreads_turns_unless_there_is_more_to_do(void **state)
+{
+    (void)state;
+    int64_t paced_least = (TURNS - 1) * (PACE_US - 10000) * INT64_C(1000);
+    assert_true(run_turns(PACE_US, false) >= paced_least);
+    assert_true(run_turns(PACE_US, true) < (TURNS - 1) * PACE_US * INT64_C(1000));
+    assert_true(run_turns(0, false) < (TURNS - 1) * PACE_US * INT64_C(1000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signal_begins_the_end),
         cmocka_unit_test(a_second_signal_ends_at_once),
         cmocka_unit_test(a_broken_pipe_does_not_kill),
+        cmocka_unit_test(a_pace_spreads_turns_unless_there_is_more_to_do),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }
