@@ -277,9 +277,10 @@ export class Cluster {
   }
 
   summary() {
-    const active = [...this.pulls.values()].filter((pull) => pull.completedAt === undefined).length;
+    const active = [...this.pulls.values()].filter((pull) => pull.completedAt === undefined);
     return {
-      activePulls: active,
+      activePulls: active.length,
+      bytesPerSec: active.reduce((sum, pull) => sum + (pull.bytesPerSec ?? 0), 0),
       nodesReporting: Math.max(0, this.options.nodes - 1),
       nodesSilent: this.options.nodes > 1 ? 1 : 0,
       serverVersion: 'fake',

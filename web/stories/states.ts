@@ -16,7 +16,13 @@ const ago = (seconds: number) => Date.now() - seconds * 1000;
 const hex = (digit: number) => `sha256:${digit.toString(16).repeat(64).slice(0, 64)}`;
 
 function summary(nodesReporting: number, nodesSilent = 0): Summary {
-  return { nodesReporting, nodesSilent, serverVersion: 'stories', now: Date.now() };
+  return {
+    bytesPerSec: 48e6,
+    nodesReporting,
+    nodesSilent,
+    serverVersion: 'stories',
+    now: Date.now(),
+  };
 }
 
 function live(pulls: readonly Pull[], change: Partial<AppState> = {}): AppState {

@@ -5,7 +5,6 @@ import { isActive, statusOf } from './status';
 
 /** The figures of the top strip, from the pulls alone. */
 export interface Overview {
-  readonly bytesPerSec: number;
   readonly active: number;
   readonly queued: number;
   readonly waitingPods: number;
@@ -23,7 +22,6 @@ export interface Overview {
 export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => Overview {
   const waiting = new Waiting();
   return (pulls) => {
-    let bytesPerSec = 0;
     let active = 0;
     let queued = 0;
     let failed = 0;
@@ -35,7 +33,6 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
       if (isActive(status)) {
         if (status === 'queued') queued++;
         else active++;
-        bytesPerSec += pull.bytesPerSec;
       } else if (status === 'failed') failed++;
       else if (status === 'completed' && pull.completedAt !== undefined) {
         seconds.push((pull.completedAt - pull.startedAt) / 1000);
@@ -46,7 +43,6 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
     waiting.keepOnly(pulls);
     seconds.sort((a, b) => a - b);
     return {
-      bytesPerSec,
       active,
       queued,
       waitingPods: waiting.count,

@@ -4,8 +4,9 @@ import { T0, makePull } from '../testing/samples';
 import { addSample, pastSamples } from './throughput';
 
 it('addSample keeps five minutes', () => {
-  let history = addSample([], [makePull({ bytesPerSec: 5 })], T0);
-  for (let index = 1; index <= 300; index++) history = addSample(history, [], T0 + index * 1000);
+  let history = addSample([], { at: T0, bytesPerSec: 5 });
+  for (let index = 1; index <= 300; index++)
+    history = addSample(history, { at: T0 + index * 1000, bytesPerSec: 0 });
   expect(history).toHaveLength(300);
   expect(history[0]).toEqual({ at: T0 + 1000, bytesPerSec: 0 });
 });

@@ -68,9 +68,9 @@ it('decodeDetail reads the layers', () => {
 });
 
 it('decodeSummary reads counts and clock', () => {
-  const body = { nodesReporting: 3, nodesSilent: 1, now: '2026-11-21T10:00:00Z' };
+  const body = { bytesPerSec: 5, nodesReporting: 3, nodesSilent: 1, now: '2026-11-21T10:00:00Z' };
   expect(decodeSummary(JSON.stringify(body))).toMatchObject({ nodesReporting: 3, now: T0 });
-  expect(() => decodeSummary('{}')).toThrow('nodesReporting is missing');
+  expect(() => decodeSummary('{}')).toThrow('bytesPerSec is missing');
 });
 
 it('decodeNodes reads each node', () => {

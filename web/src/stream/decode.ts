@@ -156,6 +156,7 @@ export function decodeDetail(body: string): PullDetail {
 export function decodeSummary(body: string): Summary {
   const from = fields(parse(body), 'summary');
   return {
+    bytesPerSec: number(from, 'bytesPerSec'),
     nodesReporting: number(from, 'nodesReporting'),
     nodesSilent: number(from, 'nodesSilent'),
     serverVersion: optionalText(from, 'serverVersion') ?? '',

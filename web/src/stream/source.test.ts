@@ -38,8 +38,9 @@ let answers: Record<string, object | (() => object)>;
 let asked: string[];
 
 const summary =
-  (startedAt: string, offsetMs = 0) =>
+  (startedAt: string, offsetMs = 0, bytesPerSec = 7) =>
   () => ({
+    bytesPerSec,
     nodesReporting: 2,
     nodesSilent: 0,
     now: new Date(Date.now() + offsetMs).toISOString(),
@@ -256,6 +257,19 @@ describe('the open pull', () => {
     await run(1000);
     expect(store.get().detail?.layers).toHaveLength(1);
   });
+});
+
+it('draws the past once the snapshot is in, then a sample a second', async () => {
+  newest().onopen?.();
+  newest().tell(1, { id: 'a', bytesPerSec: 7 });
+  await run(1500);
+  expect(store.get().throughput).toEqual([]);
+  await run(1000);
+  expect(store.get().throughput).toHaveLength(300);
+  expect(store.get().throughput.at(-1)?.bytesPerSec).toBe(7);
+  answers.summary = summary(RUN_1, 0, 9);
+  await run(3000);
+  expect(store.get().throughput.at(-1)?.bytesPerSec).toBe(9);
 });
 
 it('asks for nodes only while they are wanted', async () => {

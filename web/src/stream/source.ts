@@ -88,21 +88,24 @@ export function startSource(store: Store): Source {
     retryTimer = setTimeout(connect, wait * (0.8 + 0.4 * Math.random()));
   }
 
+  const snapshotIn = () => intake.idle() && performance.now() - openedAt >= SETTLE_MS;
+
   /** Once the snapshot of a full stream is in, drops what it did not tell. */
   function settle() {
     // The first summary after the connection opened; one before it may be of the run that died.
     if (store.get().connection.phase === 'live') run ??= store.get().summary?.startedAt;
-    if (store.get().pulls.told === null || !intake.idle()) return;
-    if (performance.now() - openedAt < SETTLE_MS) return;
+    if (store.get().pulls.told === null || !snapshotIn()) return;
     dispatch({ type: 'settled', fresh: !(resumed && run === runBefore) });
   }
 
   const sampleTimer = setInterval(() => {
-    const { connection, pulls, throughput } = store.get();
-    if (connection.phase !== 'live' || (throughput.length === 0 && !intake.idle())) return;
+    const { connection, pulls, summary, throughput } = store.get();
+    if (connection.phase !== 'live' || (throughput.length === 0 && !snapshotIn())) return;
     const now = serverNow();
     const past = throughput.length > 0 ? throughput : pastSamples(pulls.pulls.values(), now);
-    store.set({ throughput: addSample(past, pulls.pulls.values(), now) });
+    // Not the sum of the pulls' speeds: two that wait for one layer both show its bytes.
+    const bytesPerSec = summary?.bytesPerSec ?? 0;
+    store.set({ throughput: addSample(past, { at: now, bytesPerSec }) });
   }, SAMPLE_MS);
   const expireTimer = setInterval(() => {
     dispatch({ type: 'expire', now: serverNow() });

@@ -73,6 +73,8 @@ export interface PullDetail {
 }
 
 export interface Summary {
+  /** A layer that several pulls of a node wait for counts once. */
+  readonly bytesPerSec: number;
   readonly nodesReporting: number;
   readonly nodesSilent: number;
   readonly serverVersion: string;

@@ -25,7 +25,13 @@ export function installBrowserParts() {
   window.scrollTo = () => undefined;
 }
 
-export const SUMMARY: Summary = { nodesReporting: 2, nodesSilent: 0, serverVersion: '1', now: T0 };
+export const SUMMARY: Summary = {
+  bytesPerSec: 0,
+  nodesReporting: 2,
+  nodesSilent: 0,
+  serverVersion: '1',
+  now: T0,
+};
 
 /** A live connection that has told `pulls`. */
 export function liveState(pulls: readonly Pull[], change: Partial<AppState> = {}): AppState {

@@ -26,7 +26,7 @@ export function SummaryStrip(props: SummaryStripProps) {
   const times = useMemo(() => throughput.map((sample) => sample.at), [throughput]);
   const values = useMemo(() => throughput.map((sample) => sample.bytesPerSec), [throughput]);
   const past = hovered === null ? undefined : throughput[hovered];
-  const [value, unit] = bytesParts(past?.bytesPerSec ?? overview.bytesPerSec);
+  const [value, unit] = bytesParts(past?.bytesPerSec ?? summary?.bytesPerSec ?? 0);
   return (
     <section className="strip surface" aria-label="Summary">
       <div className="strip-cell strip-throughput">
@@ -54,7 +54,7 @@ export function SummaryStrip(props: SummaryStripProps) {
       >
         {formatCount(overview.failed)}
       </Figure>
-      <Figure label="Pull time, last 30 min">
+      <Figure label="Pull time, last 30 min" pair>
         {overview.medianSeconds === undefined ? (
           NONE
         ) : (
@@ -78,11 +78,14 @@ interface FigureProps {
   label: string;
   children: ReactNode;
   alarm?: boolean;
+  /** Two values beside each other, set smaller. */
+  pair?: boolean;
   onClick?: () => void;
 }
 
-function Figure({ label, children, alarm = false, onClick }: FigureProps) {
-  const value = <span className={alarm ? 'strip-value is-alarm' : 'strip-value'}>{children}</span>;
+function Figure({ label, children, alarm = false, pair = false, onClick }: FigureProps) {
+  const kind = alarm ? ' is-alarm' : pair ? ' is-pair' : '';
+  const value = <span className={`strip-value${kind}`}>{children}</span>;
   if (onClick === undefined) {
     return (
       <div className="strip-cell">
