@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MAX_DEPTH 1000
+#define MAX_WINDOW 256 // so that text full of backslashes is not searched again and again
 
 void pt_json_splitter_init(struct pt_json_splitter *splitter, bool is_list, size_t max_object_bytes,
                            size_t max_rest_bytes)
@@ -60,28 +61,50 @@ static int end_object(struct pt_json_splitter *splitter)
     return r;
 }
 
-// Steps over the inside of a string; returns where it ends or the data does.
-static const char *pass_string(struct pt_json_splitter *splitter, const char *at, const char *end)
+// Steps over the inside of a string that nobody reads; returns where it ends or the data does.
+static const char *skip_string(struct pt_json_splitter *splitter, const char *at, const char *end)
 {
-    bool is_key = splitter->is_list && splitter->depth == 1;
-    for (; at < end; at++) {
+    while (at < end) {
         if (splitter->after_backslash) {
             splitter->after_backslash = false;
-        } else if (*at == '\\') {
-            splitter->after_backslash = true;
-        } else if (*at == '"') {
-            splitter->in_string = false;
-            return at + 1;
+            at++;
+            continue;
         }
-        if (is_key && splitter->key_length < sizeof(splitter->key))
-            splitter->key[splitter->key_length++] = *at;
+        size_t window = (size_t)(end - at) < MAX_WINDOW ? (size_t)(end - at) : MAX_WINDOW;
+        const char *quote = memchr(at, '"', window);
+        const char *backslash = memchr(at, '\\', quote ? (size_t)(quote - at) : window);
+        if (!backslash && quote) {
+            splitter->in_string = false;
+            return quote + 1;
+        }
+        if (!backslash) {
+            at += window;
+            continue;
+        }
+        splitter->after_backslash = true;
+        at = backslash + 1;
     }
     return end;
 }
 
+// The same for one that may be a key of a list, which is remembered.
+static const char *read_key(struct pt_json_splitter *splitter, const char *at, const char *end)
+{
+    const char *behind = skip_string(splitter, at, end);
+    for (; at < behind && splitter->key_length < sizeof(splitter->key); at++)
+        splitter->key[splitter->key_length++] = *at; // its closing quote too
+    return behind;
+}
+
+static const char *pass_string(struct pt_json_splitter *splitter, const char *at, const char *end)
+{
+    bool is_key = splitter->is_list && splitter->depth == 1;
+    return is_key ? read_key(splitter, at, end) : skip_string(splitter, at, end);
+}
+
 static bool key_is_items(const struct pt_json_splitter *splitter)
 {
-    return splitter->key_length == 5 && memcmp(splitter->key, "items", 5) == 0;
+    return splitter->key_length == 6 && memcmp(splitter->key, "items\"", 6) == 0;
 }
 
 // A bracket opens; *kept is up to where the text has been kept.
