@@ -48,6 +48,7 @@ struct pt_deliverer {
     char last_failure[160]; // as logged, "" while all is well
     void (*on_flushed)(void *context);
     void *flush_context;
+    bool flush_again; // once more after the report in flight
 };
 
 static int64_t now_ms(const struct pt_deliverer *deliverer)
@@ -203,13 +204,16 @@ static void on_done(void *context, const struct pt_http_result *result)
     else
         note_failure(deliverer, result);
     pt_buffer_finish(&deliverer->answer);
-    if (deliverer->on_flushed) {
+    if (deliverer->on_flushed && !deliverer->flush_again) {
         void (*on_flushed)(void *context) = deliverer->on_flushed;
         deliverer->on_flushed = NULL;
         on_flushed(deliverer->flush_context);
         return;
     }
-    pt_deliverer_run(deliverer, false);
+    // The report that was in flight when the flush was asked for may lack the newest pulls.
+    bool is_news = deliverer->flush_again;
+    deliverer->flush_again = false;
+    pt_deliverer_run(deliverer, is_news);
 }
 
 // --- sending ---
@@ -386,5 +390,6 @@ void pt_deliverer_flush(struct pt_deliverer *deliverer, void (*on_flushed)(void 
     }
     deliverer->on_flushed = on_flushed;
     deliverer->flush_context = context;
+    deliverer->flush_again = deliverer->request != NULL;
     pt_deliverer_run(deliverer, true);
 }

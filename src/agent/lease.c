@@ -191,6 +191,8 @@ static void take_own_ingest(struct pt_lease *lease, const char *ref)
         layer = pt_lease_add_layer(lease, digest, NULL, -1); // no manifest to read: schema 1
     if (layer)
         layer->owns_ingest = layer->in_lease = true;
+    else
+        pt_lease_touch(lease, digest);
 }
 
 // Keys of snapshots under extraction are `extract-<number>-<random> <chain ID>`.
@@ -212,6 +214,7 @@ static void take_content(struct pt_lease *lease, const char *digest)
         layer->in_lease = true;
         layer->wants_info = layer->blob_at == 0;
     } else if (!pt_lease_find_blob(lease, digest)) {
+        pt_lease_touch(lease, digest);
         pt_lease_add_blob(lease, digest);
     }
 }

@@ -69,6 +69,9 @@ void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesRe
 // Looks up each layer in the ingests (struct pt_ingest by digest) of the lease's namespace.
 void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests);
 
+// A layer's blob or ingest was seen in the lease: the manifests that name it are more likely.
+void pt_lease_touch(struct pt_lease *lease, const char *digest);
+
 // Takes in what Content.Info says of a blob.
 void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info);
 

@@ -64,11 +64,26 @@ static struct pt_blob *find_root(struct pt_lease *lease)
 
 // --- which of an index's manifests are fetched ---
 
-// The lease holds the layer's blob, or fetches it.
-static bool is_touched(const struct pt_lease *lease, const char *digest)
+void pt_lease_touch(struct pt_lease *lease, const char *digest)
 {
-    const struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
-    return layer ? layer->in_lease : pt_lease_find_blob(lease, digest) != NULL;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        struct pt_document *document = &lease->blobs[i].document;
+        for (size_t k = 0; k < document->layer_count; k++) {
+            if (strcmp(document->layers[k].digest, digest) == 0)
+                document->layers[k].is_touched = true;
+        }
+    }
+}
+
+// What the lease was seen to hold or fetch before the manifest could be read.
+static void touch_layers(struct pt_lease *lease, struct pt_document *manifest)
+{
+    for (size_t i = 0; i < manifest->layer_count; i++) {
+        const char *digest = manifest->layers[i].digest;
+        const struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
+        if ((layer && layer->in_lease) || pt_lease_find_blob(lease, digest))
+            manifest->layers[i].is_touched = true;
+    }
 }
 
 static bool has_layer(const struct pt_blob *manifest, const char *digest)
@@ -81,22 +96,20 @@ static bool has_layer(const struct pt_blob *manifest, const char *digest)
 }
 
 // How many of its layers are touched, not counting those that it shares with `other`.
-static size_t count_touched(const struct pt_lease *lease, const struct pt_blob *manifest,
-                            const struct pt_blob *other)
+static size_t count_touched(const struct pt_blob *manifest, const struct pt_blob *other)
 {
     size_t count = 0;
     for (size_t i = 0; i < manifest->document.layer_count; i++) {
-        const char *digest = manifest->document.layers[i].digest;
-        count += is_touched(lease, digest) && !has_layer(other, digest);
+        const struct pt_manifest_layer *layer = &manifest->document.layers[i];
+        count += layer->is_touched && !has_layer(other, layer->digest);
     }
     return count;
 }
 
-static bool is_better(const struct pt_lease *lease, const struct pt_blob *manifest,
-                      const struct pt_blob *than)
+static bool is_better(const struct pt_blob *manifest, const struct pt_blob *than)
 {
-    size_t touched = count_touched(lease, manifest, than);
-    size_t other = count_touched(lease, than, manifest);
+    size_t touched = count_touched(manifest, than);
+    size_t other = count_touched(than, manifest);
     if (touched != other)
         return touched > other;
     return manifest->is_native && !than->is_native;
@@ -117,13 +130,14 @@ static void choose_manifests(struct pt_lease *lease, const struct pt_blob *root)
             if (root->document.natives && strcmp(root->document.digests[k], blob->digest) == 0)
                 blob->is_native = root->document.natives[k];
         }
-        if (!best || is_better(lease, blob, best))
+        touch_layers(lease, &blob->document);
+        if (!best || is_better(blob, best))
             best = blob;
     }
     for (size_t i = 0; best && i < lease->blob_count; i++) {
         struct pt_blob *blob = &lease->blobs[i];
         if (blob->document.kind == PT_DOCUMENT_MANIFEST)
-            blob->is_wanted = blob == best || count_touched(lease, blob, best) > 0;
+            blob->is_wanted = blob == best || count_touched(blob, best) > 0;
     }
 }
 
@@ -139,10 +153,11 @@ static void take_layers(struct pt_lease *lease, struct pt_blob *manifest, unsign
             continue;
         struct pt_seen_layer *added =
             pt_lease_add_layer(lease, layer->digest, layer->media_type, layer->size);
-        if (added)
-            added->image = image;
-        else
-            is_whole = false;
+        is_whole &= added != NULL;
+        if (!added)
+            continue;
+        added->image = image;
+        added->in_lease = layer->is_touched;
     }
     seen->layers_known = is_whole;
     manifest->is_taken = true;

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/lease.h"
+
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+// Digests by a letter: D("a") is 64 times that letter.
+#define X8(c) c c c c c c c c
+#define D(c) "sha256:" X8(X8(c))
+
+#define INDEX D("1")
+#define NATIVE D("2") // manifest of this machine's platform
+#define OTHER D("3")  // of another one
+#define NATIVE_CONFIG D("4")
+#define OTHER_CONFIG D("5")
+
+#if defined(__x86_64__)
+#define ARCHITECTURE "amd64"
+#elif defined(__aarch64__)
+#define ARCHITECTURE "arm64"
+#else
+#error "which GOARCH is this machine?"
+#endif
+
+#define ENTRY(digest, architecture)                                                                \
+    "{\"digest\":\"" digest "\",\"platform\":{\"os\":\"linux\",\"architecture\":\"" architecture   \
+    "\"}}"
+#define LAYER(digest) "{\"digest\":\"" digest "\",\"size\":100}"
+
+static const struct {
+    const char *digest;
+    const char *json;
+} documents[] = {
+    {INDEX, "{\"manifests\":[" ENTRY(OTHER, "none") "," ENTRY(NATIVE, ARCHITECTURE) "]}"},
+    {NATIVE, "{\"config\":{\"digest\":\"" NATIVE_CONFIG
+             "\"},\"layers\":[" LAYER(D("a")) "," LAYER(D("b")) "]}"},
+    {OTHER, "{\"config\":{\"digest\":\"" OTHER_CONFIG
+            "\"},\"layers\":[" LAYER(D("a")) "," LAYER(D("c")) "," LAYER(D("d")) "]}"},
+    {NATIVE_CONFIG, "{\"rootfs\":{\"diff_ids\":[\"" D("e") "\",\"" D("f") "\"]}}"},
+    {OTHER_CONFIG, "{\"rootfs\":{\"diff_ids\":[\"" D("e") "\",\"" D("f") "\",\"" D("0") "\"]}}"},
+};
+
+// Shows the lease what it holds: pairs of type and id, ended by NULL.
+static void hold(struct pt_lease *lease, const char *const *pairs)
+{
+    Ctrd__Resource resources[16];
+    Ctrd__Resource *pointers[16];
+    Ctrd__ListResourcesResponse response = CTRD__LIST_RESOURCES_RESPONSE__INIT;
+    for (; pairs[0]; pairs += 2) {
+        Ctrd__Resource *resource = &resources[response.n_resources];
+        *resource = (Ctrd__Resource)CTRD__RESOURCE__INIT;
+        resource->type = (char *)pairs[0];
+        resource->id = (char *)pairs[1];
+        pointers[response.n_resources++] = resource;
+    }
+    response.resources = pointers;
+    pt_lease_take_resources(lease, &response);
+}
+
+// Reads what the lease wants to have read, as the observer does, until nothing more is wanted.
+static void read_documents(struct pt_lease *lease, const char *repositories)
+{
+    for (int turn = 0; turn < 4; turn++) {
+        for (size_t i = 0; i < lease->blob_count; i++) {
+            struct pt_blob *blob = &lease->blobs[i];
+            bool has_children = strcmp(blob->digest, INDEX) == 0 ||
+                                strcmp(blob->digest, NATIVE) == 0 ||
+                                strcmp(blob->digest, OTHER) == 0;
+            Ctrd__ContentInfo__LabelsEntry entries[2];
+            Ctrd__ContentInfo__LabelsEntry *labels[2] = {&entries[0], &entries[1]};
+            Ctrd__ContentInfo info = CTRD__CONTENT_INFO__INIT;
+            ctrd__content_info__labels_entry__init(&entries[0]);
+            ctrd__content_info__labels_entry__init(&entries[1]);
+            entries[0].key = (char *)"containerd.io/distribution.source.registry.example";
+            entries[0].value = (char *)repositories;
+            entries[1].key = (char *)"containerd.io/gc.ref.content.config";
+            entries[1].value = (char *)"";
+            info.labels = labels;
+            info.n_labels = has_children ? 2 : 1;
+            info.size = 100;
+            pt_blob_take_info(blob, &info);
+        }
+        for (size_t i = 0; i < lease->blob_count; i++) {
+            struct pt_blob *blob = &lease->blobs[i];
+            if (!pt_lease_wants(lease, blob))
+                continue;
+            for (size_t k = 0; k < COUNT_OF(documents); k++) {
+                if (strcmp(documents[k].digest, blob->digest) != 0)
+                    continue;
+                assert_int_equal(pt_document_parse(documents[k].json, strlen(documents[k].json),
+                                                   &blob->document),
+                                 0);
+                blob->is_read = true;
+            }
+        }
+        pt_lease_settle(lease);
+    }
+}
+
+static struct pt_lease *make_lease(void)
+{
+    struct pt_lease *lease = pt_lease_create("k8s.io", "lease", 1000);
+    assert_non_null(lease);
+    lease->is_listed = true;
+    return lease;
+}
+
+static const char *layers_of(const struct pt_lease *lease)
+{
+    static char text[32];
+    size_t length = 0;
+    for (size_t i = 0; i < lease->seen.layer_count; i++)
+        text[length++] = lease->seen.layers[i].digest[7];
+    text[length] = '\0';
+    return text;
+}
+
+// containerd 1 fetches the manifest of one platform, containerd 2 those of all of them.
+static const struct {
+    const char *name;
+    const char *resources[17];
+    const char *layers; // their letters
+    const char *manifest;
+} platforms[] = {
+    {"one manifest", {"content", INDEX, "content", OTHER, NULL}, "acd", OTHER},
+    {"all of them, no layer yet",
+     {"content", INDEX, "content", OTHER, "content", NATIVE, NULL},
+     "ab",
+     NATIVE},
+    {"a layer that both have",
+     {"content", INDEX, "content", OTHER, "content", NATIVE, "content", D("a"), NULL},
+     "ab",
+     NATIVE},
+    {"a layer of this platform",
+     {"content", INDEX, "content", OTHER, "content", NATIVE, "content", D("b"), NULL},
+     "ab",
+     NATIVE},
+    {"a layer of another platform",
+     {"content", INDEX, "content", OTHER, "content", NATIVE, "content", D("c"), NULL},
+     "acd",
+     OTHER},
+    {"layers of all platforms",
+     {"content", INDEX, "content", OTHER, "content", NATIVE, "content", D("b"), "content", D("c"),
+      NULL},
+     "acdb",
+     OTHER},
+    {"no index", {"content", NATIVE, NULL}, "ab", NATIVE},
+};
+
+static void the_platform_that_is_fetched(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(platforms); i++) {
+        struct pt_lease *lease = make_lease();
+        hold(lease, platforms[i].resources);
+        read_documents(lease, "app");
+        check_text(platforms[i].name, layers_of(lease), platforms[i].layers);
+        check_text(platforms[i].name, lease->seen.manifest_digest, platforms[i].manifest);
+        check_int(platforms[i].name, lease->is_pull, true);
+        check_int(platforms[i].name, lease->seen.layers_known, true);
+        pt_lease_destroy(lease);
+    }
+}
+
+static void another_platform_shows_itself_later(void **state)
+{
+    (void)state;
+    static const char *const before[] = {"content", INDEX,  "content", OTHER,
+                                         "content", NATIVE, NULL};
+    static const char *const after[] = {"content", INDEX,     "content",       OTHER, "content",
+                                        NATIVE,    "ingests", "layer-" D("d"), NULL};
+    struct pt_lease *lease = make_lease();
+    hold(lease, before);
+    read_documents(lease, "app");
+    check_text("by its platform", layers_of(lease), "ab");
+    hold(lease, after);
+    read_documents(lease, "app");
+    check_text("by its layers", layers_of(lease), "acd");
+    static const char *const committed[] = {"content", INDEX,     "content", OTHER, "content",
+                                            NATIVE,    "content", D("d"),    NULL};
+    hold(lease, committed);
+    read_documents(lease, "app");
+    check_text("and stays so", layers_of(lease), "acd");
+    pt_lease_destroy(lease);
+}
+
+static void chains_follow_the_config(void **state)
+{
+    (void)state;
+    static const char *const resources[] = {"content", NATIVE, "content", NATIVE_CONFIG, NULL};
+    char second[PT_CHAIN_ID_SIZE];
+    char key[160];
+    struct pt_lease *lease = make_lease();
+    hold(lease, resources);
+    read_documents(lease, "app");
+    assert_int_equal(pt_chain_id(D("e"), D("f"), second), 0);
+    check_text("the lowest", lease->seen.layers[0].chain_id, D("e"));
+    check_text("on top of it", lease->seen.layers[1].chain_id, second);
+    assert_ptr_equal(pt_lease_next_to_extract(lease, 0), &lease->seen.layers[0]);
+    snprintf(key, sizeof(key), "extract-5-abcd %s", second);
+    const char *const extracting[] = {"content", NATIVE, "snapshots/native", key, NULL};
+    hold(lease, extracting);
+    check_text("its key", lease->seen.layers[1].extract_key, key);
+    check_text("snapshotter", lease->snapshotter, "native");
+    lease->seen.layers[0].extracted_at = 5;
+    assert_ptr_equal(pt_lease_next_to_extract(lease, 0), &lease->seen.layers[1]);
+    lease->seen.layers[1].extracted_at = 6;
+    assert_null(pt_lease_next_to_extract(lease, 0));
+    pt_lease_destroy(lease);
+}
+
+// Which of several repositories is pulled from now is not told, so none is guessed.
+static void a_repository_is_exact_or_unknown(void **state)
+{
+    (void)state;
+    static const char *const resources[] = {"content", NATIVE, NULL};
+    struct pt_lease *lease = make_lease();
+    hold(lease, resources);
+    read_documents(lease, "team/app");
+    check_text("one", lease->seen.repository, "registry.example/team/app");
+    pt_lease_destroy(lease);
+    lease = make_lease();
+    hold(lease, resources);
+    read_documents(lease, "team/app,team/fork");
+    check_text("two", lease->seen.repository, NULL);
+    pt_lease_destroy(lease);
+}
+
+// Without a manifest that can be read, as with schema 1, the ingests are all that is known.
+static void layers_without_a_manifest(void **state)
+{
+    (void)state;
+    static const char *const resources[] = {"ingests", "layer-" D("a"),  "ingests", "layer-" D("b"),
+                                            "ingests", "config-" D("4"), NULL};
+    struct pt_ingest ingest = {.digest = (char *)D("a"), .offset = 50, .total = 70};
+    struct pt_map ingests;
+    struct pt_lease *lease = make_lease();
+    pt_map_init(&ingests);
+    assert_int_equal(pt_map_put(&ingests, ingest.digest, &ingest), 0);
+    hold(lease, resources);
+    pt_lease_settle(lease);
+    pt_lease_take_ingests(lease, &ingests);
+    check_text("layers", layers_of(lease), "ab");
+    check_int("is a pull", lease->is_pull, true);
+    check_int("not all", lease->seen.layers_known, false);
+    check_int("total of the ingest", lease->seen.layers[0].size, 70);
+    check_int("offset", lease->seen.layers[0].offset, 50);
+    check_int("no total", lease->seen.layers[1].size, -1);
+    pt_map_finish(&ingests);
+    pt_lease_destroy(lease);
+}
+
+static void other_work_is_no_pull(void **state)
+{
+    (void)state;
+    static const char *const resources[] = {"ingests", "import-blob-3", "snapshots/overlayfs",
+                                            "container-1", NULL};
+    struct pt_lease *lease = make_lease();
+    hold(lease, resources);
+    pt_lease_settle(lease);
+    check_int("no pull", lease->is_pull, false);
+    pt_lease_destroy(lease);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_platform_that_is_fetched),
+        cmocka_unit_test(another_platform_shows_itself_later),
+        cmocka_unit_test(chains_follow_the_config),
+        cmocka_unit_test(a_repository_is_exact_or_unknown),
+        cmocka_unit_test(layers_without_a_manifest),
+        cmocka_unit_test(other_work_is_no_pull),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
