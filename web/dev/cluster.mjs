@@ -280,7 +280,7 @@ export class Cluster {
     const active = [...this.pulls.values()].filter((pull) => pull.completedAt === undefined);
     return {
       activePulls: active.length,
-      bytesPerSec: active.reduce((sum, pull) => sum + (pull.bytesPerSec ?? 0), 0),
+      bytesPerSec: active.reduce((sum, pull) => sum + this.status(pull, false).bytesPerSec, 0),
       nodesReporting: Math.max(0, this.options.nodes - 1),
       nodesSilent: this.options.nodes > 1 ? 1 : 0,
       serverVersion: 'fake',
