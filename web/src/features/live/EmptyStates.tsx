@@ -19,7 +19,7 @@ export function NothingYet(props: { connection: Connection; summary: Summary | n
     const command = `PULLTRACE_SERVER_URL=${window.location.origin} pulltrace-agent`;
     return (
       <EmptyState title="No agent reports yet">
-        <p>Every node that should be seen runs the agent. On a machine with containerd, as root:</p>
+        <p>Each node runs the agent. On a machine with containerd, as root:</p>
         <div className="command">
           <code>{command}</code>
           <CopyButton text={command} what="agent command" />

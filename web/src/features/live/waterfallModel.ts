@@ -132,7 +132,7 @@ function ticksOf(seconds: number, running: boolean): Tick[] {
   const step = STEPS.find((candidate) => seconds / candidate <= 5) ?? 86400;
   const ticks: Tick[] = [];
   // The last tick would run into the end's own label.
-  for (let index = 0; index * step < seconds * 0.9; index++) {
+  for (let index = 0; index * step < seconds * 0.86; index++) {
     const value = index * step;
     ticks.push({ at: value / seconds, label: index === 0 ? '0s' : formatDuration(value) });
   }
