@@ -152,10 +152,11 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct pt_agent *agent = context;
-    if (agent->is_connected)
-        look(agent);
-    else
-        ask_version(agent);
+    if (agent->is_connected) {
+        look(agent); // its observation is reported
+        return;
+    }
+    ask_version(agent);
     if (agent->deliverer)
         pt_deliverer_run(agent->deliverer, false); // heartbeats go on without containerd
 }
