@@ -233,6 +233,7 @@ static void finish_pull(struct correlate_node *node, struct correlate_pull *pull
 {
     pt_correlate_join_pulls(node, now); // its image, while it still counts as running
     pull->final_at = now;
+    node->final_pulls++;
     pull->completed_at = told->completed_at;
     pull->has_failed = told->phase == PT_PULL_FAILED;
     if (!pull->image)
@@ -264,8 +265,10 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
     bool is_final = pt_pull_phase_is_final(told->phase);
     if (is_final && !pull->final_at)
         finish_pull(node, pull, told, now_of(correlate));
-    else if (!is_final && pull->final_at) // given up too early, or the next attempt
+    else if (!is_final && pull->final_at) { // given up too early
         pull->final_at = 0;
+        node->final_pulls--;
+    }
     pt_correlate_mark(node);
 }
 
@@ -370,7 +373,7 @@ void pt_correlate_tick(struct pt_correlate *correlate)
     int64_t now = now_of(correlate);
     size_t cursor = 0;
     while ((node = pt_map_next(&correlate->nodes, &cursor))) {
-        if (TAILQ_EMPTY(&node->pods) && TAILQ_EMPTY(&node->images))
+        if (TAILQ_EMPTY(&node->pods) && TAILQ_EMPTY(&node->images) && node->final_pulls == 0)
             continue; // nothing here depends on time
         forget_pods(node, now);
         pt_correlate_mark(node);

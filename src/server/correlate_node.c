@@ -240,6 +240,7 @@ void pt_correlate_use_image(struct correlate_pull *pull, struct correlate_image 
 void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull)
 {
     pt_correlate_use_image(pull, NULL);
+    node->final_pulls -= pull->final_at != 0;
     TAILQ_REMOVE(&node->pulls, pull, link);
     pt_buffer_finish(&pull->shown);
     free(pull->key);

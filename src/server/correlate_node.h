@@ -116,6 +116,7 @@ struct correlate_node {
     struct correlate_pods pods;
     struct correlate_pulls pulls;
     size_t event_pods;
+    size_t final_pulls;
     bool is_dirty;
 };
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_NODES 50       // of one turn; reports are answered between two turns
+#define FLUSH_NODES 200      // of one turn; reports are answered between two turns
 #define FLUSH_DELAY_US 20000 // changes of the same moment are told together
 #define MAX_NAMESPACE_BYTES 63
 
@@ -193,6 +193,19 @@ static int start(struct pt_kube_feed *feed, struct event_base *base,
     return add_all_watches(feed, settings->namespaces, err);
 }
 
+static void warn_of_plain_token(const struct pt_kube_config *config)
+{
+    static const char *const safe[] = {"https://", "http://127.", "http://localhost",
+                                       "http://[::1]"};
+    for (size_t i = 0; i < sizeof(safe) / sizeof(safe[0]); i++) {
+        if (strncmp(config->url, safe[i], strlen(safe[i])) == 0)
+            return;
+    }
+    if (*pt_secret_get(config->token))
+        pt_log_warn("the token for Kubernetes goes over plain HTTP to another host",
+                    pt_log_text("url", config->url));
+}
+
 int pt_kube_feed_create(struct event_base *base, const struct pt_clock *clock,
                         const struct pt_kube_feed_settings *settings, struct pt_pull_store *store,
                         void (*on_change)(void *context), void *context,
@@ -222,6 +235,7 @@ int pt_kube_feed_create(struct event_base *base, const struct pt_clock *clock,
         pt_kube_feed_destroy(feed);
         return r;
     }
+    warn_of_plain_token(&feed->config);
     pt_log_info("follows Kubernetes", pt_log_text("url", config.url),
                 pt_log_text("from", config.source),
                 pt_log_text("namespaces", settings->namespaces));

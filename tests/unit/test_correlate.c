@@ -397,6 +397,18 @@ static void merged_content_gets_the_only_name_there_is(void **state)
     expect(fixture, "m", "a.io/b:1 ns/web/c");
 }
 
+static void forgets_finished_pulls_where_nothing_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
+    settle(fixture);
+    pull_ends(fixture, "i1", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
+    pass(fixture, 9);
+    assert_int_equal(pt_correlate_figures(fixture->correlate).nodes, 1);
+    pass(fixture, 2);
+    assert_int_equal(pt_correlate_figures(fixture->correlate).nodes, 0);
+}
+
 static void tells_nothing_twice(void **state)
 {
     struct fixture *fixture = *state;
@@ -660,6 +672,7 @@ int main(void)
         TEST(a_pull_may_be_over_before_its_pod_is_known),
         TEST(an_event_names_a_container_of_a_running_pod),
         TEST(merged_content_gets_the_only_name_there_is),
+        TEST(forgets_finished_pulls_where_nothing_waits),
         TEST(tells_nothing_twice),
         TEST(shows_what_the_kubelet_has_queued),
         TEST(shows_as_queued_what_waits_without_an_event),
