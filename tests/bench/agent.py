@@ -7,10 +7,12 @@ memory of agent and server when idle and with 20 pulls of 40 layers.
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 from lab.images import Image
 from lab.laboratory import Laboratory
@@ -24,6 +26,7 @@ from tests.integration.clients import Cri, Ctr, PullClient, RunningPull
 from tests.integration.events import EventLog, broken_rules
 from tests.integration.http_json import get
 
+BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR") or REPOSITORY / "build").resolve()
 IDLE_S = 30
 BUSY_S = 15
 KB = 1000
@@ -35,10 +38,10 @@ class Bench:
         self.lab = stack.enter_context(Laboratory(MB, rates, binaries, cri))
         folder = self.lab.path / "pulltrace"
         folder.mkdir()
-        self.server = Server(REPOSITORY / "build/pulltrace-server", folder)
+        self.server = Server(BINARIES / "pulltrace-server", folder)
         stack.callback(self.server.stop)
         self.agent = Agent(
-            REPOSITORY / "build/pulltrace-agent",
+            BINARIES / "pulltrace-agent",
             folder,
             self.lab.containerd.socket,
             self.server.url,
