@@ -28,7 +28,7 @@ demo: ## one command: a private containerd and registry, pulls in a loop, live p
 	@scripts/build
 	@/usr/bin/python3 -m lab.demo
 
-test: ## every test with sanitizers, closing with one line 'N passed, N failed' (15 min); needs root
+test: ## every test with sanitizers, closing with one line 'N passed, N failed' (20 min); needs root
 	@scripts/setup test
 	@scripts/test
 
