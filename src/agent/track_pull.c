@@ -246,7 +246,10 @@ static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease 
         }
         int64_t blob_at = note->blob_at ? note->blob_at : seen->blob_at;
         bool existed = seen->extracted_at && seen->extracted_at < pull->created_at;
-        update_bytes(pull, layer, note, seen, blob_at, existed, now);
+        // Of a pull that is over, a layer that did not come stays as it was seen last.
+        bool has_come = blob_at || seen->extracted_at;
+        if (has_come || seen->has_ingest || !lease->is_gone || layer->phase == PT_LAYER_UNKNOWN)
+            update_bytes(pull, layer, note, seen, blob_at, existed, now);
         update_extraction(pull, layer, note, seen, below_at);
         below_at = note->committed_at ? note->committed_at : seen->extracted_at;
     }

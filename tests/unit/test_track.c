@@ -183,6 +183,27 @@ static void how_it_ends(void **state)
     }
 }
 
+static void the_layer_that_failed_stays_as_it_was_seen_last(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    observe(&scene, 0);
+    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
+    add_layers(lease, 2);
+    fetch(lease, 0, 400);
+    observe(&scene, 1);
+    lease->layers[0].has_ingest = false;
+    end_lease(lease, NULL, 0);
+    observe(&scene, 2);
+    const struct pt_pull *pull = first_pull(&scene);
+    check_int("failed", pull->phase, PT_PULL_FAILED);
+    check_int("was on its way", pull->layers[0].phase, PT_LAYER_DOWNLOADING);
+    check_int("bytes", pull->layers[0].downloaded_bytes, 400);
+    check_int("never began", pull->layers[1].phase, PT_LAYER_QUEUED);
+    scene_end(&scene);
+}
+
 static void nothing_known_fails_in_words(void **state)
 {
     (void)state;
@@ -325,6 +346,7 @@ int main(void)
         cmocka_unit_test(what_was_there_is_cached),
         cmocka_unit_test(a_repeated_pull_is_completed_by_the_record_written_anew),
         cmocka_unit_test(how_it_ends),
+        cmocka_unit_test(the_layer_that_failed_stays_as_it_was_seen_last),
         cmocka_unit_test(nothing_known_fails_in_words),
         cmocka_unit_test(the_record_s_event_is_enough),
         cmocka_unit_test(names_go_to_the_pull_that_they_fit),
