@@ -74,13 +74,6 @@ void pt_map_finish(struct pt_map *map)
     map->count = 0;
 }
 
-void pt_map_clear(struct pt_map *map)
-{
-    if (map->count > 0)
-        memset(map->slots, 0, map->capacity * sizeof(*map->slots));
-    map->count = 0;
-}
-
 // Returns the slot that holds the key, or the free one where it belongs. Needs capacity > count.
 static struct pt_map_slot *find_slot(const struct pt_map *map, const char *key, uint64_t hash)
 {

@@ -27,9 +27,6 @@ struct pt_map_slot {
 void pt_map_init(struct pt_map *map);
 void pt_map_finish(struct pt_map *map);
 
-// Removes all entries; keeps the memory.
-void pt_map_clear(struct pt_map *map);
-
 // Returns the value, or NULL.
 void *pt_map_get(const struct pt_map *map, const char *key);
 

@@ -337,7 +337,7 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
         node->newest_timestamp = report->timestamp;
 
     int64_t received_before = node->received_bytes;
-    pt_map_clear(&store->counted);
+    pt_map_finish(&store->counted); // not kept: a large report before must not cost this one
     int worst = r;
     for (size_t i = 0; i < report->pull_count; i++) {
         if (pt_legacy_is_merged(&report->pulls[i]))
