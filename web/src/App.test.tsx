@@ -77,7 +77,7 @@ describe('the live page', () => {
   it('opens and closes a row, and tells it to the address', async () => {
     const user = userEvent.setup();
     const openDetail = vi.fn();
-    const source = { openDetail, watchNodes: vi.fn(), stop: vi.fn() };
+    const source = { openDetail, watchNodes: vi.fn() };
     const { store } = renderWith(liveState([web, db]), <App source={source} />);
     await user.click(screen.getByText('db'));
     expect(window.location.search).toBe('?open=db');
@@ -224,10 +224,7 @@ describe('the other pages', () => {
   it('asks for nodes only on their page', async () => {
     const user = userEvent.setup();
     const watchNodes = vi.fn();
-    renderWith(
-      liveState([web]),
-      <App source={{ openDetail: vi.fn(), watchNodes, stop: vi.fn() }} />,
-    );
+    renderWith(liveState([web]), <App source={{ openDetail: vi.fn(), watchNodes }} />);
     expect(watchNodes).toHaveBeenLastCalledWith(false);
     await user.click(screen.getByRole('link', { name: 'Nodes' }));
     expect(watchNodes).toHaveBeenLastCalledWith(true);

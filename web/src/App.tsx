@@ -5,7 +5,7 @@ import { LivePage } from './features/live/LivePage';
 import { NodesPage } from './features/nodes/NodesPage';
 import { useSlice } from './state/context';
 import { type Page, useUrlState, writeUrl } from './state/urlState';
-import type { Source } from './stream/source';
+import type { RemoteSource } from './stream/remote';
 import './App.css';
 import { ConnectionState } from './ui/ConnectionState';
 import { Icon } from './ui/Icon';
@@ -14,7 +14,7 @@ import { ThemeSwitch } from './ui/ThemeSwitch';
 const PAGE_LABELS: Record<Page, string> = { live: 'Live', images: 'Images', nodes: 'Nodes' };
 
 /** The frame around the pages. `source` is absent where there is no server, as in the stories. */
-export function App({ source }: { source?: Source }) {
+export function App({ source }: { source?: RemoteSource }) {
   const [url, onUrl] = useUrlState();
   const connection = useSlice('connection');
 

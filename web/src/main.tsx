@@ -4,13 +4,13 @@ import { createRoot } from 'react-dom/client';
 import { App } from './App';
 import { StoreContext } from './state/context';
 import { createStore } from './state/store';
-import { startSource } from './stream/source';
+import { connectSource } from './stream/remote';
 import './ui/base.css';
 import { applyTheme, storedTheme } from './ui/theme';
 
 applyTheme(storedTheme());
 const store = createStore();
-const source = startSource(store);
+const source = connectSource(store);
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no #root');
 createRoot(root).render(

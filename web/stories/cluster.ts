@@ -12,7 +12,7 @@ export function inventedPulls(pulls: number, nodes: number): Pull[] {
     if (second % 10 === 0) cluster.refill(now - second * 1000);
   }
   return [...cluster.pulls.values()].flatMap((pull) => {
-    const event = decodeEvent(
+    const told = decodeEvent(
       JSON.stringify({
         schemaVersion: 'v1',
         timestamp: new Date(now).toISOString(),
@@ -20,6 +20,6 @@ export function inventedPulls(pulls: number, nodes: number): Pull[] {
         pull: cluster.status(pull, false),
       }),
     );
-    return event === null ? [] : [event.pull];
+    return told === null ? [] : [told];
   });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PodRef, Pull } from '../stream/wire';
-import { samePods } from './pulls';
+import { samePods } from './pullChanges';
 import { isActive, statusOf } from './status';
 
 /** The figures of the top strip, from the pulls alone. */

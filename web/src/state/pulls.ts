@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PodRef, Pull, PullEvent } from '../stream/wire';
+import type { Pull } from '../stream/wire';
+import { changedFields } from './pullChanges';
 
 /** Finished pulls stay this long; the server does not tell when it forgets one. */
 export const HISTORY_MS = 30 * 60 * 1000;
@@ -11,25 +12,24 @@ export interface PullsState {
   readonly pulls: ReadonlyMap<string, Pull>;
   /** Ids told since the current connection opened; null once swept or when nothing was lost. */
   readonly told: ReadonlySet<string> | null;
-  /** Time of the newest event, by the clock of who reported it; 0 before the first. */
-  readonly lastEventAt: number;
 }
 
 export type PullsAction =
-  | { readonly type: 'events'; readonly events: readonly PullEvent[] }
+  /** The newest state of some pulls. */
+  | { readonly type: 'told'; readonly pulls: readonly Pull[] }
   /** A new connection: from here on note which pulls are told. */
   | { readonly type: 'connected' }
   /** The new connection's snapshot is in: `fresh` drops what it did not tell. */
   | { readonly type: 'settled'; readonly fresh: boolean }
   | { readonly type: 'expire'; readonly now: number };
 
-export const EMPTY: PullsState = { pulls: new Map(), told: null, lastEventAt: 0 };
+export const EMPTY: PullsState = { pulls: new Map(), told: null };
 
 /** Pure; returns the same object when nothing changed. */
 export function reducePulls(state: PullsState, action: PullsAction): PullsState {
   switch (action.type) {
-    case 'events':
-      return applyEvents(state, action.events);
+    case 'told':
+      return take(state, action.pulls);
     case 'connected':
       return state.pulls.size === 0 ? state : { ...state, told: new Set() };
     case 'settled':
@@ -39,27 +39,25 @@ export function reducePulls(state: PullsState, action: PullsAction): PullsState 
   }
 }
 
-function applyEvents(state: PullsState, events: readonly PullEvent[]): PullsState {
+function take(state: PullsState, newest: readonly Pull[]): PullsState {
   let pulls: Map<string, Pull> | null = null;
-  let lastEventAt = state.lastEventAt;
   const told = state.told === null ? null : new Set(state.told);
-  for (const event of events) {
-    lastEventAt = Math.max(lastEventAt, event.timestamp);
-    told?.add(event.pull.id);
-    const known = (pulls ?? state.pulls).get(event.pull.id);
-    if (event.pull.phase === 'cancelled') {
+  for (const pull of newest) {
+    told?.add(pull.id);
+    const known = (pulls ?? state.pulls).get(pull.id);
+    if (pull.phase === 'cancelled') {
       // It had not begun, and nothing waits for it any more.
       if (known === undefined) continue;
       pulls ??= new Map(state.pulls);
-      pulls.delete(event.pull.id);
+      pulls.delete(pull.id);
       continue;
     }
-    if (known !== undefined && samePull(known, event.pull)) continue;
+    if (known !== undefined && changedFields(known, pull) === null) continue;
     pulls ??= new Map(state.pulls);
-    pulls.set(event.pull.id, event.pull);
+    pulls.set(pull.id, pull);
   }
-  if (pulls === null && told === null && lastEventAt === state.lastEventAt) return state;
-  return { pulls: pulls ?? state.pulls, told, lastEventAt };
+  if (pulls === null && told === null) return state;
+  return { pulls: pulls ?? state.pulls, told };
 }
 
 function settle(state: PullsState, fresh: boolean): PullsState {
@@ -86,27 +84,4 @@ function expire(state: PullsState, now: number): PullsState {
   const pulls = new Map(state.pulls);
   for (const id of gone) pulls.delete(id);
   return { ...state, pulls };
-}
-
-function samePull(a: Pull, b: Pull): boolean {
-  for (const key of Object.keys(b) as (keyof Pull)[]) {
-    if (key !== 'pods' && a[key] !== b[key]) return false;
-  }
-  return samePods(a.pods, b.pods);
-}
-
-/** Whether two lists name the same containers. */
-export function samePods(a: readonly PodRef[], b: readonly PodRef[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((pod, index) => {
-      const other = b[index];
-      return (
-        other?.podName === pod.podName &&
-        other.namespace === pod.namespace &&
-        other.container === pod.container &&
-        other.image === pod.image
-      );
-    })
-  );
 }

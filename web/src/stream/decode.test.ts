@@ -5,29 +5,26 @@ import { DecodeError, decodeDetail, decodeEvent, decodeNodes, decodeSummary } fr
 
 describe('decodeEvent', () => {
   it('reads a pull', () => {
-    const event = decodeEvent(wireEvent());
-    expect(event?.type).toBe('pull.progress');
-    expect(event?.timestamp).toBe(T0);
-    expect(event?.pull).toEqual(makePull());
+    expect(decodeEvent(wireEvent())).toEqual(makePull());
   });
 
   it('reads times with nanoseconds', () => {
-    const event = decodeEvent(wireEvent({ completedAt: '2026-11-21T10:00:01.123456789Z' }));
-    expect(event?.pull.completedAt).toBe(T0 + 1123);
+    const pull = decodeEvent(wireEvent({ completedAt: '2026-11-21T10:00:01.123456789Z' }));
+    expect(pull?.completedAt).toBe(T0 + 1123);
   });
 
   it('reads one that has only the fields every v1 server sends', () => {
     const data = wireEvent({ phase: undefined });
-    expect(decodeEvent(data)?.pull).toMatchObject({ id: 'pull-1', percent: 50, pods: [] });
+    expect(decodeEvent(data)).toMatchObject({ id: 'pull-1', percent: 50, pods: [] });
   });
 
   it('reads pods', () => {
     const pod = { namespace: 'shop', podName: 'web-0', container: 'main' };
-    expect(decodeEvent(wireEvent({ pods: [pod] }))?.pull.pods).toMatchObject([pod]);
+    expect(decodeEvent(wireEvent({ pods: [pod] }))?.pods).toMatchObject([pod]);
   });
 
   it('ignores what it does not know, and layer events', () => {
-    expect(decodeEvent(wireEvent({ somethingNew: [1] }))?.pull).toEqual(makePull());
+    expect(decodeEvent(wireEvent({ somethingNew: [1] }))).toEqual(makePull());
     const layer = {
       schemaVersion: 'v1',
       timestamp: '2026-11-21T10:00:00Z',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Layer, NodeStatus, PodRef, Pull, PullDetail, PullEvent, Summary } from './wire';
+import type { Layer, NodeStatus, PodRef, Pull, PullDetail, Summary } from './wire';
 
 /** Thrown for anything that is not what the wire contract says; the message names the field. */
 export class DecodeError extends Error {}
@@ -137,13 +137,11 @@ function decodePull(value: unknown): Pull {
   };
 }
 
-/** One `data:` of the event stream; null for a well-formed event that holds no pull. */
-export function decodeEvent(data: string): PullEvent | null {
+/** The pull in one `data:` of the event stream; null for a well-formed event that holds none. */
+export function decodeEvent(data: string): Pull | null {
   const from = fields(parse(data), 'event');
   if (from.schemaVersion !== 'v1') throw new DecodeError('schemaVersion is not v1');
-  const type = text(from, 'type');
-  if (!type.startsWith('pull.')) return null;
-  return { timestamp: time(from, 'timestamp'), type, pull: decodePull(from.pull) };
+  return text(from, 'type').startsWith('pull.') ? decodePull(from.pull) : null;
 }
 
 /** The answer of `/api/v1/pulls/{id}`: the pull with its layers. */

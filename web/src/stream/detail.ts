@@ -16,7 +16,7 @@ export interface DetailSource {
  * Keeps `detail` in step with the open row. The stream leaves layers out, so that ten thousand
  * pulls stay cheap; each news of the open pull asks for its layers once.
  */
-export function startDetail(store: Store): DetailSource {
+export function startDetail(store: Store, api: string): DetailSource {
   const abort = new AbortController();
   let wanted: string | null = null;
   let askedAt = -Infinity;
@@ -28,7 +28,9 @@ export function startDetail(store: Store): DetailSource {
     busy = true;
     askedAt = performance.now();
     try {
-      const detail = decodeDetail(await getText(`pulls/${encodeURIComponent(id)}`, abort.signal));
+      const detail = decodeDetail(
+        await getText(`${api}pulls/${encodeURIComponent(id)}`, abort.signal),
+      );
       if (wanted === id) store.set({ detail });
     } catch {
       // The row itself still shows what the stream tells; the next news asks again.

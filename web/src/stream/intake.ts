@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { decodeEvent } from './decode';
-import type { PullEvent } from './wire';
+import type { Pull } from './wire';
 
-/** Decoding gives way to input after this long. */
-const SLICE_MS = 6;
-/** Least time between two commits while many pulls change, or the page is hidden. */
+const FRAME_MS = 16;
+/** Least time between two commits while many pulls change. */
 const BUSY_COMMIT_MS = 250;
-/** So many changed pulls in one commit count as busy. */
+/** So many pulls in one commit count as busy. */
 const BUSY_EVENTS = 100;
 
 export interface Intake {
@@ -17,98 +16,45 @@ export interface Intake {
 }
 
 /**
- * Takes messages as they come and commits them in batches: at most one a frame, four a second
- * when busy or hidden. Of one pull only the newest event is kept, so memory is bounded.
+ * Decodes messages as they come and commits them in batches: at most one a frame, four a second
+ * when busy. Of one pull only the newest state is kept, so memory is bounded.
  */
 export function createIntake(
-  commit: (events: readonly PullEvent[]) => void,
+  commit: (pulls: readonly Pull[]) => void,
   reject: (reason: string) => void,
 ): Intake {
-  let queue: string[] = [];
-  let next = 0;
-  const pending = new Map<string, PullEvent>();
-  let sliceTimer: ReturnType<typeof setTimeout> | undefined;
-  let commitTimer: ReturnType<typeof setTimeout> | undefined;
-  let frame: number | undefined;
+  let pending = new Map<string, Pull>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let lastCommitAt = -Infinity;
   let lastBatch = 0;
 
-  function take(data: string) {
-    try {
-      const event = decodeEvent(data);
-      if (event !== null) pending.set(event.pull.id, event);
-    } catch (error) {
-      reject(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  function slice() {
-    sliceTimer = undefined;
-    const until = performance.now() + SLICE_MS;
-    while (next < queue.length && performance.now() < until) take(queue[next++] ?? '');
-    if (next < queue.length) {
-      sliceTimer = setTimeout(slice, 0);
-    } else {
-      queue = [];
-      next = 0;
-    }
-    schedule();
-  }
-
   function schedule() {
-    if (pending.size === 0 || commitTimer !== undefined || frame !== undefined) return;
-    const busy = document.hidden || Math.max(pending.size, lastBatch) > BUSY_EVENTS;
-    const wait = busy ? lastCommitAt + BUSY_COMMIT_MS - performance.now() : 0;
-    if (wait > 0) {
-      commitTimer = setTimeout(() => {
-        commitTimer = undefined;
-        flush();
-      }, wait);
-    } else if (document.hidden) {
-      flush();
-    } else {
-      frame = requestAnimationFrame(() => {
-        frame = undefined;
-        flush();
-      });
-    }
+    if (timer !== undefined) return;
+    const least = lastBatch > BUSY_EVENTS ? BUSY_COMMIT_MS : FRAME_MS;
+    timer = setTimeout(flush, Math.max(FRAME_MS, lastCommitAt + least - performance.now()));
   }
 
   function flush() {
+    timer = undefined;
     lastCommitAt = performance.now();
-    const events = [...pending.values()];
-    lastBatch = events.length;
-    pending.clear();
-    if (events.length > 0) commit(events);
+    lastBatch = pending.size;
+    const pulls = [...pending.values()];
+    pending = new Map();
+    commit(pulls);
   }
-
-  // A frame that was asked for never comes once the page is hidden.
-  function onVisibility() {
-    if (frame !== undefined && document.hidden) {
-      cancelAnimationFrame(frame);
-      frame = undefined;
-      schedule();
-    }
-  }
-  document.addEventListener('visibilitychange', onVisibility);
 
   return {
     push: (data) => {
-      if (document.hidden && next === queue.length) {
-        // Timers of hidden pages are slowed down; decoding here keeps the queue empty.
-        take(data);
+      try {
+        const pull = decodeEvent(data);
+        if (pull === null) return;
+        pending.set(pull.id, pull);
         schedule();
-        return;
+      } catch (error) {
+        reject(error instanceof Error ? error.message : String(error));
       }
-      queue.push(data);
-      sliceTimer ??= setTimeout(slice, 0);
     },
-    idle: () => next === queue.length && pending.size === 0,
-    stop: () => {
-      document.removeEventListener('visibilitychange', onVisibility);
-      clearTimeout(sliceTimer);
-      clearTimeout(commitTimer);
-      if (frame !== undefined) cancelAnimationFrame(frame);
-    },
+    idle: () => pending.size === 0,
+    stop: () => clearTimeout(timer),
   };
 }

@@ -4,7 +4,6 @@ import { HttpError, getText } from './api';
 import { DecodeError, decodeNodes, decodeSummary } from './decode';
 
 const EVERY_MS = 2000;
-const HIDDEN_EVERY_MS = 10_000;
 /** A smaller difference between the clocks is the network's delay. */
 const CLOCK_STEP_MS = 1500;
 /** So many questions in a row without an answer mean that the server is away. */
@@ -19,7 +18,12 @@ export interface Polls {
 }
 
 /** Asks for what the stream does not tell: idle nodes, the server's clock and which run it is. */
-export function startPolls(store: Store, onSummary: () => void, onAway: () => void): Polls {
+export function startPolls(
+  store: Store,
+  api: string,
+  onSummary: () => void,
+  onAway: () => void,
+): Polls {
   const abort = new AbortController();
   let nodesWanted = false;
   let failures = 0;
@@ -28,20 +32,21 @@ export function startPolls(store: Store, onSummary: () => void, onAway: () => vo
   function again() {
     clearTimeout(timer);
     if (abort.signal.aborted) return;
-    timer = setTimeout(() => void poll(), document.hidden ? HIDDEN_EVERY_MS : EVERY_MS);
+    timer = setTimeout(() => void poll(), EVERY_MS);
   }
 
   async function poll(): Promise<void> {
     clearTimeout(timer);
     try {
-      const summary = decodeSummary(await getText('summary', abort.signal));
+      const summary = decodeSummary(await getText(`${api}summary`, abort.signal));
       const offset = summary.now - Date.now();
       const known = store.get().clockOffsetMs;
       const clockOffsetMs = Math.abs(offset - known) > CLOCK_STEP_MS ? offset : known;
       store.set({ summary, clockOffsetMs });
       failures = 0;
       onSummary();
-      if (nodesWanted) store.set({ nodes: decodeNodes(await getText('nodes', abort.signal)) });
+      if (nodesWanted)
+        store.set({ nodes: decodeNodes(await getText(`${api}nodes`, abort.signal)) });
     } catch (error) {
       const answered = error instanceof HttpError || error instanceof DecodeError;
       failures = answered ? 0 : failures + 1;

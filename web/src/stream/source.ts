@@ -2,7 +2,6 @@
 import { type PullsAction, reducePulls } from '../state/pulls';
 import type { Store } from '../state/store';
 import { addSample, pastSamples } from '../state/throughput';
-import { API } from './api';
 import { startDetail } from './detail';
 import { createIntake } from './intake';
 import { startPolls } from './polls';
@@ -23,8 +22,11 @@ export interface Source {
   stop: () => void;
 }
 
-/** Connects the store to the server: one event stream, and small questions for what it lacks. */
-export function startSource(store: Store): Source {
+/**
+ * Connects the store to the server behind `api`, an address that ends with a slash: one event
+ * stream, and small questions for what it lacks.
+ */
+export function startSource(store: Store, api: string): Source {
   let events: EventSource | undefined;
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
   let lastEventId = '';
@@ -43,22 +45,25 @@ export function startSource(store: Store): Source {
 
   const intake = createIntake(
     (batch) => {
-      dispatch({ type: 'events', events: batch });
-      store.set({ connection: { ...store.get().connection, lastMessageAt: Date.now() } });
+      const { pulls, connection } = store.get();
+      store.set({
+        pulls: reducePulls(pulls, { type: 'told', pulls: batch }),
+        connection: { ...connection, lastMessageAt: Date.now() },
+      });
     },
     (reason) => {
       store.set({ rejected: { count: store.get().rejected.count + 1, lastReason: reason } });
     },
   );
-  const detail = startDetail(store);
-  const polls = startPolls(store, settle, () => {
+  const detail = startDetail(store, api);
+  const polls = startPolls(store, api, settle, () => {
     if (store.get().connection.phase === 'live') reconnect();
   });
 
   function connect() {
     resumed = lastEventId !== '' && Date.now() - lostAt < RESUME_WITHIN_MS;
     const from = resumed ? `&lastEventId=${encodeURIComponent(lastEventId)}` : '';
-    events = new EventSource(`${API}events?layers=0${from}`);
+    events = new EventSource(`${api}events?layers=0${from}`);
     events.onopen = () => {
       attempt = 0;
       openedAt = performance.now();

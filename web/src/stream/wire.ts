@@ -61,12 +61,6 @@ export interface Pull {
   readonly nextAttemptAt?: number;
 }
 
-export interface PullEvent {
-  readonly timestamp: number;
-  readonly type: string;
-  readonly pull: Pull;
-}
-
 export interface PullDetail {
   readonly pull: Pull;
   readonly layers: readonly Layer[];

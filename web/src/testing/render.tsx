@@ -37,7 +37,7 @@ export const SUMMARY: Summary = {
 export function liveState(pulls: readonly Pull[], change: Partial<AppState> = {}): AppState {
   return {
     ...INITIAL,
-    pulls: { pulls: pullMap(...pulls), told: null, lastEventAt: T0 },
+    pulls: { pulls: pullMap(...pulls), told: null },
     connection: { phase: 'live', lastMessageAt: T0 },
     summary: SUMMARY,
     ...change,

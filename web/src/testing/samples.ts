@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Layer, Pull, PullEvent } from '../stream/wire';
+import type { Layer, Pull } from '../stream/wire';
 
 /** A fixed time for tests and stories that need none in particular. */
 export const T0 = Date.parse('2026-11-21T10:00:00Z');
@@ -24,10 +24,6 @@ export function makePull(change: Partial<Pull> = {}): Pull {
     phase: 'downloading',
     ...change,
   };
-}
-
-export function makeEvent(change: Partial<Pull> = {}, timestamp = T0): PullEvent {
-  return { timestamp, type: 'pull.progress', pull: makePull(change) };
 }
 
 export function makeLayer(change: Partial<Layer> = {}): Layer {

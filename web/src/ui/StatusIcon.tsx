@@ -16,13 +16,17 @@ const ICONS: Record<Exclude<Status, 'downloading'>, IconName> = {
 /** A status as a shape of its own, so that colour is never the only sign. */
 export function StatusIcon({ status, percent }: { status: Status; percent: number }) {
   return (
-    <span className={`status-icon ${status}`} title={STATUS_WORDS[status]}>
+    <span
+      className={`status-icon ${status}`}
+      role="img"
+      aria-label={STATUS_WORDS[status]}
+      title={STATUS_WORDS[status]}
+    >
       {status === 'downloading' ? (
         <Ring percent={percent} />
       ) : (
         <Icon name={ICONS[status]} size={15} />
       )}
-      <span className="visually-hidden">{STATUS_WORDS[status]}</span>
     </span>
   );
 }

@@ -134,7 +134,7 @@ export function PullTable(props: PullTableProps) {
               aria-expanded={expanded(item, open, props.collapsed)}
               tabIndex={usable ? (item.key === tabKey ? 0 : -1) : undefined}
               className={rowClass(item, open)}
-              style={{ transform: `translateY(${row.start - margin}px)` }}
+              style={{ top: `${row.start - margin}px` }}
               onFocus={usable ? () => setCurrent(item.key) : undefined}
               onClick={usable ? () => activate(item, props) : undefined}
               onKeyDown={usable ? (event) => onRowKey(event, item) : undefined}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { PodRef, Pull } from '../stream/wire';
+
+/** What makes one set of pulls into the next; small, since most pulls change in a few figures. */
+export interface PullChanges {
+  readonly added: readonly Pull[];
+  /** By id, the fields that are another value than before; undefined for one that is gone. */
+  readonly changed: readonly (readonly [id: string, fields: Partial<Pull>])[];
+  readonly gone: readonly string[];
+}
+
+/** A new pull costs its reader about as much as this many changed ones. */
+const ADDED_COST = 4;
+
+/**
+ * Tells, call by call, what is new in the pulls since the last call; null when nothing is. One
+ * answer costs its reader `most` at most, counted in changed pulls; the next call tells the rest.
+ */
+export function createPullDiff(
+  most = 4000,
+): (pulls: ReadonlyMap<string, Pull>) => PullChanges | null {
+  const told = new Map<string, Pull>();
+  return (pulls) => {
+    const added: Pull[] = [];
+    const changed: [string, Partial<Pull>][] = [];
+    const gone: string[] = [];
+    for (const [id, pull] of pulls) {
+      if (added.length * ADDED_COST + changed.length >= most) break;
+      const before = told.get(id);
+      if (before === pull) continue;
+      told.set(id, pull);
+      if (before === undefined) {
+        added.push(pull);
+        continue;
+      }
+      const fields = changedFields(before, pull);
+      if (fields !== null) changed.push([id, fields]);
+    }
+    if (told.size > pulls.size) {
+      for (const id of told.keys()) if (!pulls.has(id)) gone.push(id);
+      for (const id of gone) told.delete(id);
+    }
+    return added.length + changed.length + gone.length === 0 ? null : { added, changed, gone };
+  };
+}
+
+/** The pulls with the changes made; what did not change stays the same object. */
+export function applyPullChanges(
+  pulls: ReadonlyMap<string, Pull>,
+  { added, changed, gone }: PullChanges,
+): ReadonlyMap<string, Pull> {
+  const next = new Map(pulls);
+  for (const pull of added) next.set(pull.id, pull);
+  for (const [id, fields] of changed) {
+    const before = next.get(id);
+    if (before !== undefined) next.set(id, { ...before, ...fields });
+  }
+  for (const id of gone) next.delete(id);
+  return next;
+}
+
+/** The fields of `after` that differ from those of `before`; null if none does. */
+export function changedFields(before: Pull, after: Pull): Partial<Pull> | null {
+  let fields: Record<string, unknown> | null = null;
+  for (const key of Object.keys(after) as (keyof Pull)[]) {
+    const same = key === 'pods' ? samePods(before.pods, after.pods) : before[key] === after[key];
+    if (!same) (fields ??= {})[key] = after[key];
+  }
+  return fields;
+}
+
+/** Whether two lists name the same containers. */
+export function samePods(a: readonly PodRef[], b: readonly PodRef[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((pod, index) => {
+      const other = b[index];
+      return (
+        other?.podName === pod.podName &&
+        other.namespace === pod.namespace &&
+        other.container === pod.container &&
+        other.image === pod.image
+      );
+    })
+  );
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Store } from '../state/store';
+import { type Update, applyUpdate } from './mirror';
+import type { Command } from './worker';
+
+/** What the page may ask of the thread that listens to the server. */
+export interface RemoteSource {
+  /** The pull whose layers are wanted, or null. */
+  openDetail: (id: string | null) => void;
+  /** Whether the list of nodes is wanted. */
+  watchNodes: (wanted: boolean) => void;
+}
+
+/** A page that draws no frames, because it is hidden, takes an update no more often than so. */
+const HIDDEN_MS = 250;
+
+/** Keeps the store in step with the server by a thread of its own, at most one update a frame. */
+export function connectSource(store: Store): RemoteSource {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  const send = (command: Command) => worker.postMessage(command);
+  worker.onmessage = ({ data }: MessageEvent<Update>) => {
+    applyUpdate(store, data);
+    afterFrame(() => send({ type: 'taken' }));
+  };
+  // Relative to the page, so that it also works below an ingress path.
+  send({ type: 'start', api: new URL('api/v1/', document.baseURI).href });
+  return {
+    openDetail: (id) => send({ type: 'openDetail', id }),
+    watchNodes: (wanted) => send({ type: 'watchNodes', wanted }),
+  };
+}
+
+/** Calls once, when the next frame is drawn or after the time of a hidden page. */
+function afterFrame(then: () => void) {
+  const go = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    then();
+  };
+  const frame = requestAnimationFrame(go);
+  const timer = setTimeout(go, HIDDEN_MS);
+}
