@@ -44,6 +44,7 @@ static int write_summary(const struct pt_api *api, struct pt_buffer *out)
                         pt_duration_histogram_quantile(&store->durations, 0.5));
     pt_json_add_seconds(doc, root, "pullSecondsP95",
                         pt_duration_histogram_quantile(&store->durations, 0.95));
+    pt_json_add_seconds(doc, root, "historySeconds", (double)store->settings.history_ttl_ns / 1e9);
     yyjson_mut_obj_add_str(doc, root, "serverVersion", PT_VERSION);
     pt_json_add_time(doc, root, "startedAt", api->started_wall_ns);
     pt_json_add_time(doc, root, "now", pt_clock_wall_ns(api->clock));

@@ -153,6 +153,7 @@ class Contract(ServerCase):
         self.assertEqual(
             {told["phase"] for told in pulls if told["nodeName"] == "node-legacy"}, {"completed"}
         )
+        self.assertEqual(get(server.port, "/api/v1/summary").json()["historySeconds"], 30 * 60)
         page = get(server.port, "/api/v1/pulls?limit=2").json()
         self.check("schemas/pulls.schema.json", page)
         self.assertIn("nextCursor", page)

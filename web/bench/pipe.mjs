@@ -24,30 +24,7 @@ export async function openPage(width, height) {
     ],
     { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
   );
-  const waiting = new Map();
-  const traced = [];
-  let traceEnded;
-  let serial = 0;
-  let rest = '';
-  child.stdio[4].setEncoding('utf8').on('data', (part) => {
-    const messages = (rest + part).split('\0');
-    rest = messages.pop();
-    for (const text of messages) {
-      const message = JSON.parse(text);
-      if (message.method === 'Tracing.dataCollected') traced.push(...message.params.value);
-      if (message.method === 'Tracing.tracingComplete') traceEnded?.();
-      const wait = waiting.get(message.id);
-      waiting.delete(message.id);
-      if (message.error !== undefined) wait?.reject(new Error(message.error.message));
-      else wait?.resolve(message.result);
-    }
-  });
-  const call = (method, params = {}, sessionId = undefined) =>
-    new Promise((resolve, reject) => {
-      waiting.set(++serial, { resolve, reject });
-      child.stdio[3].write(`${JSON.stringify({ id: serial, method, params, sessionId })}\0`);
-    });
-
+  const { call, on } = connect(child.stdio[3], child.stdio[4]);
   const { targetInfos } = await call('Target.getTargets');
   const { targetId } = targetInfos.find((target) => target.type === 'page');
   const { sessionId } = await call('Target.attachToTarget', { targetId, flatten: true });
@@ -61,6 +38,21 @@ export async function openPage(width, height) {
     if (answer.exceptionDetails !== undefined) throw new Error(answer.exceptionDetails.text);
     return answer.result.value;
   };
+  /** The session of the page's newest worker. */
+  let worker;
+  on('Target.attachedToTarget', ({ sessionId, targetInfo }) => {
+    if (targetInfo.type === 'worker') worker = sessionId;
+  });
+  const usedHeap = async (session) => {
+    await call('HeapProfiler.collectGarbage', {}, session);
+    return (await call('Runtime.getHeapUsage', {}, session)).usedSize;
+  };
+  await send('Page.enable');
+  await send('Target.setAutoAttach', {
+    autoAttach: true,
+    waitForDebuggerOnStart: false,
+    flatten: true,
+  });
   await send('Emulation.setDeviceMetricsOverride', {
     width,
     height,
@@ -72,10 +64,15 @@ export async function openPage(width, height) {
     send,
     evaluate,
     open: (url) => send('Page.navigate', { url }),
-    /** The renderer's tasks during `ms`: wall time and the processor time of their thread. */
+    /** Bytes in use after a forced collection, in the page and in its worker. */
+    heaps: async () => ({ page: await usedHeap(sessionId), worker: await usedHeap(worker) }),
+    /** The page's tasks during `ms`: the processor time of each, in milliseconds. */
     tasks: async (ms) => {
-      const ended = new Promise((resolve) => (traceEnded = resolve));
-      traced.length = 0;
+      const traced = [];
+      const ended = new Promise((resolve) => {
+        on('Tracing.dataCollected', ({ value }) => traced.push(...value));
+        on('Tracing.tracingComplete', resolve);
+      });
       const traceConfig = { includedCategories: ['toplevel'] };
       await send('Tracing.start', { traceConfig, transferMode: 'ReportEvents' });
       await sleep(ms);
@@ -85,7 +82,7 @@ export async function openPage(width, height) {
     },
     /** Polls an expression in the page until it is true. */
     until: async (expression, timeoutMs = 30_000) => {
-      for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(20)) {
+      for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(10)) {
         if (await evaluate(expression)) return;
       }
       throw new Error(`not within ${timeoutMs} ms: ${expression}`);
@@ -106,15 +103,44 @@ export async function openPage(width, height) {
   };
 }
 
-/** The thread that works most is the page's main thread; times in milliseconds. */
+/** The protocol over two pipes; `on` sets the one who is told of a kind of event. */
+function connect(output, input) {
+  const waiting = new Map();
+  const listeners = new Map();
+  let serial = 0;
+  let rest = '';
+  input.setEncoding('utf8').on('data', (part) => {
+    const messages = (rest + part).split('\0');
+    rest = messages.pop();
+    for (const text of messages) {
+      const message = JSON.parse(text);
+      if (message.method !== undefined) listeners.get(message.method)?.(message.params);
+      const wait = waiting.get(message.id);
+      waiting.delete(message.id);
+      if (message.error !== undefined) wait?.reject(new Error(message.error.message));
+      else wait?.resolve(message.result);
+    }
+  });
+  return {
+    on: (method, listener) => listeners.set(method, listener),
+    call: (method, params = {}, sessionId = undefined) =>
+      new Promise((resolve, reject) => {
+        waiting.set(++serial, { resolve, reject });
+        output.write(`${JSON.stringify({ id: serial, method, params, sessionId })}\0`);
+      }),
+  };
+}
+
+/** Of the renderers' main threads the busiest is the page's. */
 function mainThreadTasks(events) {
-  const byThread = new Map();
-  for (const { ph, name, pid, tid, dur, tdur = 0 } of events) {
-    if (ph !== 'X' || !name.endsWith('::RunTask')) continue;
-    const key = `${pid} ${tid}`;
-    if (!byThread.has(key)) byThread.set(key, []);
-    byThread.get(key).push({ wall: dur / 1000, cpu: tdur / 1000 });
+  const tasks = new Map();
+  for (const { name, pid, tid, args } of events) {
+    if (name === 'thread_name' && args.name === 'CrRendererMain') tasks.set(`${pid} ${tid}`, []);
   }
-  const total = (tasks) => tasks.reduce((sum, task) => sum + task.cpu, 0);
-  return [...byThread.values()].sort((a, b) => total(b) - total(a))[0] ?? [];
+  for (const { ph, name, pid, tid, tdur = 0 } of events) {
+    if (ph !== 'X' || !name.endsWith('::RunTask')) continue;
+    tasks.get(`${pid} ${tid}`)?.push({ cpu: tdur / 1000 });
+  }
+  const total = (list) => list.reduce((sum, task) => sum + task.cpu, 0);
+  return [...tasks.values()].sort((a, b) => total(b) - total(a))[0] ?? [];
 }

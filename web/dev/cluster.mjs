@@ -3,6 +3,7 @@
 /** An invented cluster whose pulls go on in steps: what the page sees without a server. */
 
 const MB = 1024 * 1024;
+const HISTORY_SECONDS = 120;
 
 const IMAGES = [
   [
@@ -171,7 +172,7 @@ export class Cluster {
     let active = 0;
     for (const pull of this.pulls.values()) {
       if (pull.completedAt === undefined) active++;
-      else if (now - pull.completedAt > 120_000) this.pulls.delete(pull.id);
+      else if (now - pull.completedAt > HISTORY_SECONDS * 1000) this.pulls.delete(pull.id);
     }
     while (active++ < this.options.pulls) this.begin(now);
   }
@@ -283,6 +284,7 @@ export class Cluster {
       bytesPerSec: active.reduce((sum, pull) => sum + this.status(pull, false).bytesPerSec, 0),
       nodesReporting: Math.max(0, this.options.nodes - 1),
       nodesSilent: this.options.nodes > 1 ? 1 : 0,
+      historySeconds: HISTORY_SECONDS,
       serverVersion: 'fake',
       startedAt: new Date(this.startedAt).toISOString(),
       now: new Date().toISOString(),

@@ -20,6 +20,7 @@ function summary(nodesReporting: number, nodesSilent = 0): Summary {
     bytesPerSec: 48e6,
     nodesReporting,
     nodesSilent,
+    historySeconds: 1800,
     serverVersion: 'stories',
     now: Date.now(),
   };

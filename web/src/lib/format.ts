@@ -58,6 +58,12 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 86400)}d ${two(Math.floor((whole % 86400) / 3600))}h`;
 }
 
+/** A length of time that someone chose, in its largest whole unit: `45 s`, `30 min`, `2 h`. */
+export function formatSpan(seconds: number): string {
+  if (seconds % 3600 === 0) return `${seconds / 3600} h`;
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+}
+
 function two(value: number): string {
   return String(value).padStart(2, '0');
 }

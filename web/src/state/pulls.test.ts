@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { T0, makePull } from '../testing/samples';
-import { EMPTY, HISTORY_MS, MAX_FINISHED, type PullsState, reducePulls } from './pulls';
+import { EMPTY, MAX_FINISHED, type PullsState, reducePulls } from './pulls';
 
 function after(state: PullsState, ...pulls: ReturnType<typeof makePull>[]): PullsState {
   return reducePulls(state, { type: 'told', pulls });
@@ -75,24 +75,25 @@ describe('a new connection', () => {
 });
 
 describe('expire', () => {
-  it('drops pulls that ended more than half an hour ago, and no other', () => {
+  it('drops pulls that ended longer ago than the server keeps them, and no other', () => {
+    const historyMs = 60_000;
     const state = after(
       EMPTY,
-      makePull({ id: 'active', startedAt: T0 - HISTORY_MS * 2 }),
+      makePull({ id: 'active', startedAt: T0 - historyMs * 2 }),
       makePull({ id: 'recent', phase: 'completed', completedAt: T0 }),
       makePull({ id: 'old', phase: 'completed', completedAt: T0 - 2000 }),
     );
-    const now = T0 + HISTORY_MS - 1000;
-    const left = reducePulls(state, { type: 'expire', now });
+    const now = T0 + historyMs - 1000;
+    const left = reducePulls(state, { type: 'expire', now, historyMs });
     expect([...left.pulls.keys()]).toEqual(['active', 'recent']);
-    expect(reducePulls(left, { type: 'expire', now })).toBe(left);
+    expect(reducePulls(left, { type: 'expire', now, historyMs })).toBe(left);
   });
 
   it('bounds the finished pulls, the oldest go first', () => {
     const pulls = Array.from({ length: MAX_FINISHED + 2 }, (_, index) =>
       makePull({ id: `p${index}`, completedAt: T0 - index, phase: 'completed' }),
     );
-    const state = reducePulls(after(EMPTY, ...pulls), { type: 'expire', now: T0 });
+    const state = reducePulls(after(EMPTY, ...pulls), { type: 'expire', now: T0, historyMs: 1e9 });
     expect(state.pulls.size).toBe(MAX_FINISHED);
     expect(state.pulls.has('p0')).toBe(true);
     expect(state.pulls.has(`p${MAX_FINISHED + 1}`)).toBe(false);

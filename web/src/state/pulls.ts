@@ -2,9 +2,6 @@
 import type { Pull } from '../stream/wire';
 import { changedFields } from './pullChanges';
 
-/** Finished pulls stay this long; the server does not tell when it forgets one. */
-export const HISTORY_MS = 30 * 60 * 1000;
-
 /** Most finished pulls kept; beyond it the oldest go first. */
 export const MAX_FINISHED = 20_000;
 
@@ -21,7 +18,8 @@ export type PullsAction =
   | { readonly type: 'connected' }
   /** The new connection's snapshot is in: `fresh` drops what it did not tell. */
   | { readonly type: 'settled'; readonly fresh: boolean }
-  | { readonly type: 'expire'; readonly now: number };
+  /** Drops what ended more than `historyMs` ago: the server does not tell when it forgets a pull. */
+  | { readonly type: 'expire'; readonly now: number; readonly historyMs: number };
 
 export const EMPTY: PullsState = { pulls: new Map(), told: null };
 
@@ -35,7 +33,7 @@ export function reducePulls(state: PullsState, action: PullsAction): PullsState 
     case 'settled':
       return settle(state, action.fresh);
     case 'expire':
-      return expire(state, action.now);
+      return expire(state, action.now, action.historyMs);
   }
 }
 
@@ -68,12 +66,12 @@ function settle(state: PullsState, fresh: boolean): PullsState {
   return { ...state, pulls: pulls.size === state.pulls.size ? state.pulls : pulls, told: null };
 }
 
-function expire(state: PullsState, now: number): PullsState {
+function expire(state: PullsState, now: number, historyMs: number): PullsState {
   const gone: string[] = [];
   const finished: Pull[] = [];
   for (const pull of state.pulls.values()) {
     if (pull.completedAt === undefined) continue;
-    if (now - pull.completedAt > HISTORY_MS) gone.push(pull.id);
+    if (now - pull.completedAt > historyMs) gone.push(pull.id);
     else finished.push(pull);
   }
   if (finished.length > MAX_FINISHED) {

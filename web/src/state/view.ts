@@ -102,7 +102,7 @@ export function createViewSelector(): (options: ViewOptions) => View {
     for (const entry of matching) if (entry.rank === 0) active++;
     const items =
       options.group === 'none'
-        ? sections(matching, active, options.openId)
+        ? sections(matching, active, options)
         : groups(matching, options.group, options);
     return { items, matched: matching.length, active };
   };
@@ -222,7 +222,12 @@ function pushPull(items: Item[], { item }: Entry, openId: string | null) {
   }
 }
 
-function sections(entries: readonly Entry[], active: number, openId: string | null): Item[] {
+function sections(
+  entries: readonly Entry[],
+  active: number,
+  { matches, openId }: ViewOptions,
+): Item[] {
+  const idle = active === 0 && matches === null;
   const items: Item[] = [];
   entries.forEach((entry, index) => {
     if (index === active) {
@@ -230,7 +235,7 @@ function sections(entries: readonly Entry[], active: number, openId: string | nu
       items.push({
         kind: 'section',
         key: 'section finished',
-        label: 'Finished, last 30 min',
+        label: idle ? 'No pull under way. Finished' : 'Finished',
         count,
       });
     }

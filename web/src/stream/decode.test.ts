@@ -65,8 +65,14 @@ it('decodeDetail reads the layers', () => {
 });
 
 it('decodeSummary reads counts and clock', () => {
-  const body = { bytesPerSec: 5, nodesReporting: 3, nodesSilent: 1, now: '2026-11-21T10:00:00Z' };
-  expect(decodeSummary(JSON.stringify(body))).toMatchObject({ nodesReporting: 3, now: T0 });
+  const body = {
+    bytesPerSec: 5,
+    nodesReporting: 3,
+    nodesSilent: 1,
+    historySeconds: 90,
+    now: '2026-11-21T10:00:00Z',
+  };
+  expect(decodeSummary(JSON.stringify(body))).toMatchObject({ historySeconds: 90, now: T0 });
   expect(() => decodeSummary('{}')).toThrow('bytesPerSec is missing');
 });
 

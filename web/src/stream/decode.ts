@@ -157,6 +157,7 @@ export function decodeSummary(body: string): Summary {
     bytesPerSec: number(from, 'bytesPerSec'),
     nodesReporting: number(from, 'nodesReporting'),
     nodesSilent: number(from, 'nodesSilent'),
+    historySeconds: number(from, 'historySeconds'),
     serverVersion: optionalText(from, 'serverVersion') ?? '',
     now: time(from, 'now'),
     startedAt: optionalTime(from, 'startedAt'),

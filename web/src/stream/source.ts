@@ -113,7 +113,9 @@ export function startSource(store: Store, api: string): Source {
     store.set({ throughput: addSample(past, { at: now, bytesPerSec }) });
   }, SAMPLE_MS);
   const expireTimer = setInterval(() => {
-    dispatch({ type: 'expire', now: serverNow() });
+    const { summary } = store.get();
+    if (summary === null) return;
+    dispatch({ type: 'expire', now: serverNow(), historyMs: summary.historySeconds * 1000 });
   }, EXPIRE_MS);
 
   connect();

@@ -71,6 +71,8 @@ export interface Summary {
   readonly bytesPerSec: number;
   readonly nodesReporting: number;
   readonly nodesSilent: number;
+  /** How long the server keeps a finished pull. */
+  readonly historySeconds: number;
   readonly serverVersion: string;
   readonly now: number;
   /** When the server process began; tells a restarted server from a resumed stream. */

@@ -29,6 +29,7 @@ export const SUMMARY: Summary = {
   bytesPerSec: 0,
   nodesReporting: 2,
   nodesSilent: 0,
+  historySeconds: 1800,
   serverVersion: '1',
   now: T0,
 };

@@ -9,6 +9,7 @@ import {
   formatDuration,
   formatPercent,
   formatRate,
+  formatSpan,
 } from '../../lib/format';
 import { useSlice } from '../../state/context';
 import { type Rollout, rolloutsOf } from '../../state/rollouts';
@@ -20,6 +21,7 @@ import './ImagesPage.css';
 /** One row an image: how far its way to all nodes is. */
 export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
   const { pulls } = useSlice('pulls');
+  const summary = useSlice('summary');
   const rollouts = useMemo(() => rolloutsOf(pulls), [pulls]);
   const empty = rollouts.length === 0;
   const body = useRef<HTMLDivElement>(null);
@@ -38,7 +40,11 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
   return (
     <>
       <h1 className="page-title">
-        Images <span className="dim">being rolled out, and those of the last 30 minutes</span>
+        Images{' '}
+        <span className="dim">
+          being rolled out
+          {summary !== null && `, and those of the last ${formatSpan(summary.historySeconds)}`}
+        </span>
       </h1>
       {empty ? (
         <EmptyState title="No image is being pulled">

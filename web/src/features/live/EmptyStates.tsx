@@ -3,7 +3,7 @@ import type { Connection } from '../../state/store';
 import type { Summary } from '../../stream/wire';
 import { CopyButton } from '../../ui/CopyButton';
 import { EmptyState } from '../../ui/EmptyState';
-import { plural } from '../../lib/format';
+import { formatSpan, plural } from '../../lib/format';
 
 /** Nothing to list: says whether an agent is missing or the cluster is just quiet. */
 export function NothingYet(props: { connection: Connection; summary: Summary | null }) {
@@ -31,8 +31,8 @@ export function NothingYet(props: { connection: Connection; summary: Summary | n
   return (
     <EmptyState title="No pulls now">
       <p>
-        {plural(summary.nodesReporting, 'node')} reporting, and none has pulled an image in the last
-        30 minutes. The next pull appears here by itself.
+        {plural(summary.nodesReporting, 'node')} reporting, and none has pulled an image in the last{' '}
+        {formatSpan(summary.historySeconds)}. The next pull appears here by itself.
       </p>
     </EmptyState>
   );

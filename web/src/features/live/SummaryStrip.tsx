@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ReactNode, Suspense, lazy, useMemo, useState } from 'react';
-import { NONE, UNIT_NOTE, bytesParts, formatCount, formatDuration } from '../../lib/format';
+import {
+  NONE,
+  UNIT_NOTE,
+  bytesParts,
+  formatCount,
+  formatDuration,
+  formatSpan,
+} from '../../lib/format';
 import type { Overview } from '../../state/overview';
 import type { Sample } from '../../state/store';
 import type { Summary } from '../../stream/wire';
@@ -25,6 +32,7 @@ export function SummaryStrip(props: SummaryStripProps) {
   const [hovered, setHovered] = useState<number | null>(null);
   const times = useMemo(() => throughput.map((sample) => sample.at), [throughput]);
   const values = useMemo(() => throughput.map((sample) => sample.bytesPerSec), [throughput]);
+  const lately = summary === null ? '' : `, last ${formatSpan(summary.historySeconds)}`;
   const past = hovered === null ? undefined : throughput[hovered];
   const [value, unit] = bytesParts(past?.bytesPerSec ?? summary?.bytesPerSec ?? 0);
   return (
@@ -48,13 +56,13 @@ export function SummaryStrip(props: SummaryStripProps) {
       </Figure>
       <Figure label="Waiting pods">{formatCount(overview.waitingPods)}</Figure>
       <Figure
-        label="Failed, last 30 min"
+        label={`Failed${lately}`}
         onClick={() => props.onStatus('failed')}
         alarm={overview.failed > 0}
       >
         {formatCount(overview.failed)}
       </Figure>
-      <Figure label="Pull time, last 30 min" pair>
+      <Figure label={`Pull time${lately}`} pair>
         {overview.medianSeconds === undefined ? (
           NONE
         ) : (
