@@ -89,7 +89,8 @@ export async function openPage(width, height) {
     },
     key: async (key) => {
       const text = key.length === 1 ? key : undefined;
-      await send('Input.dispatchKeyEvent', { type: 'keyDown', key, text });
+      const commands = key === 'Backspace' ? ['deleteBackward'] : [];
+      await send('Input.dispatchKeyEvent', { type: 'keyDown', key, text, commands });
       await send('Input.dispatchKeyEvent', { type: 'keyUp', key });
     },
     wheel: (deltaY) =>
