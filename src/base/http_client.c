@@ -305,7 +305,10 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(options->connect_timeout_ms ? options->connect_timeout_ms : 5000));
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->timeout_ms);
+    // A peer that vanishes without a word is given up after half a minute (nine probes).
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 10L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 2L);
     if (options->unix_socket) {
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
@@ -320,8 +323,8 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (options->ca_file) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
-        // Unless told, libcurl reads the file once a day; it may be rotated.
-        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 60L);
+        // Unless told, libcurl reads the file once a day; each connection takes it as it is then.
+        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     }
     if (options->client_cert_file)
         curl_easy_setopt(easy, CURLOPT_SSLCERT, options->client_cert_file);

@@ -36,10 +36,13 @@
 
 // --- Kubernetes ---
 #define PT_LIMIT_KUBE_OBJECT_BYTES (1024 * 1024) // a larger one is skipped
+#define PT_LIMIT_KUBE_NAME_BYTES 253             // of namespaces, pods, containers, uids
 #define PT_LIMIT_KUBE_LIST_BYTES (64 * 1024)     // of a list, all but its items
 #define PT_LIMIT_KUBE_URL_BYTES (16 * 1024)      // a list's continue token is part of it
+#define PT_LIMIT_EVENT_COUNT 1000000             // what an event says of how often it occurred
 #define PT_LIMIT_WATCHED_NAMESPACES 100
 #define PT_LIMIT_WAITING_PODS 100000
-#define PT_LIMIT_CONTAINERS_PER_POD 64 // with init, ephemeral ones and image volumes
+#define PT_LIMIT_CONTAINERS_PER_POD 64    // with init, ephemeral ones and image volumes
+#define PT_LIMIT_CONTAINERS_PER_NODE 2000 // that wait
 
 #endif

@@ -49,6 +49,8 @@ static void read_times(yyjson_val *object, struct pt_kube_event *event)
     event->count = yyjson_get_sint(yyjson_obj_get(series ? series : object, "count"));
     if (event->count < 1)
         event->count = 1;
+    if (event->count > PT_LIMIT_EVENT_COUNT)
+        event->count = PT_LIMIT_EVENT_COUNT;
 }
 
 int pt_kube_event_decode(yyjson_val *object, struct pt_kube_event *ret_event)
@@ -58,15 +60,18 @@ int pt_kube_event_decode(yyjson_val *object, struct pt_kube_event *ret_event)
     struct pt_kube_event *event = ret_event;
     pt_kubelet_message_parse(pt_kube_text(object, "reason"), pt_kube_text(object, "message"),
                              &event->message);
-    event->uid = pt_kube_text(yyjson_obj_get(object, "metadata"), "uid");
-    event->name_space = pt_kube_text(about, "namespace");
-    event->pod = pt_kube_text(about, "name");
-    event->pod_uid = pt_kube_text(about, "uid");
-    event->node = pt_kube_text(yyjson_obj_get(object, "source"), "host");
-    if (!event->node)
-        event->node = pt_kube_text(object, "reportingInstance");
-    if (event->message.word == PT_KUBELET_OTHER || !kind || strcmp(kind, "Pod") != 0 ||
-        !event->uid || !event->name_space || !event->pod || !event->pod_uid || !event->node ||
+    if (!kind || strcmp(kind, "Pod") != 0)
+        event->message.word = PT_KUBELET_OTHER;
+    if (event->message.word == PT_KUBELET_OTHER)
+        return 0;
+    event->uid = pt_kube_name(yyjson_obj_get(object, "metadata"), "uid");
+    event->name_space = pt_kube_name(about, "namespace");
+    event->pod = pt_kube_name(about, "name");
+    event->pod_uid = pt_kube_name(about, "uid");
+    event->node = pt_kube_name(yyjson_obj_get(object, "source"), "host");
+    if (!event->node || !*event->node)
+        event->node = pt_kube_name(object, "reportingInstance");
+    if (!event->uid || !event->name_space || !event->pod || !event->pod_uid || !event->node ||
         !*event->node)
         return -EINVAL;
     read_field_path(pt_kube_text(about, "fieldPath"), event);

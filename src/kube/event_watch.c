@@ -20,14 +20,17 @@ static void on_list_boundary(void *context)
     (void)context; // events are news, not a set: nothing is gone because a list lacks it
 }
 
-static void on_object(void *context, enum pt_kube_change change, yyjson_val *object)
+static int on_object(void *context, enum pt_kube_change change, yyjson_val *object)
 {
     struct pt_event_watch *watch = context;
     struct pt_kube_event event;
     // Events are deleted when they are old; nothing happened then.
-    if (change == PT_KUBE_DELETED || pt_kube_event_decode(object, &event) < 0)
-        return;
-    watch->handler.on_event(watch->handler.context, &event);
+    if (change == PT_KUBE_DELETED)
+        return 0;
+    int r = pt_kube_event_decode(object, &event);
+    if (r == 0 && event.message.word != PT_KUBELET_OTHER)
+        watch->handler.on_event(watch->handler.context, &event);
+    return r;
 }
 
 int pt_event_watch_create(const struct pt_kube_client *client, const char *name_space,

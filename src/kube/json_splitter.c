@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MAX_DEPTH 1000
+#define MAX_EXCESS 64  // an object of so many times the maximum does not end
 #define MAX_WINDOW 256 // so that text full of backslashes is not searched again and again
 
 void pt_json_splitter_init(struct pt_json_splitter *splitter, bool is_list, size_t max_object_bytes,
@@ -35,14 +36,19 @@ void pt_json_splitter_reset(struct pt_json_splitter *splitter)
 }
 
 // Text that is kept: of the object under way, or of a list's rest. An object that grows too large
-// only loses its text; on_too_large follows at its end.
+// only loses its text.
 static int keep(struct pt_json_splitter *splitter, const char *data, size_t length)
 {
     if (length == 0)
         return 0;
     if (splitter->in_object) {
+        bool was_too_large = splitter->object.failure != 0;
         int r = pt_buffer_append(&splitter->object, data, length);
-        return r == -ENOMEM ? r : 0;
+        splitter->object_bytes += length;
+        if (r == -EMSGSIZE && !was_too_large)
+            splitter->on_too_large(splitter->context);
+        bool is_endless = splitter->object_bytes / MAX_EXCESS > splitter->object.max_length;
+        return r == -ENOMEM ? r : is_endless ? -EMSGSIZE : 0;
     }
     if (splitter->is_list && !splitter->in_items)
         return pt_buffer_append(&splitter->rest, data, length);
@@ -55,8 +61,6 @@ static int end_object(struct pt_json_splitter *splitter)
     splitter->in_object = false;
     if (splitter->object.failure == 0)
         r = splitter->on_object(splitter->context, splitter->object.data, splitter->object.length);
-    else
-        splitter->on_too_large(splitter->context);
     pt_buffer_clear(&splitter->object);
     return r;
 }
@@ -120,6 +124,7 @@ static int open_bracket(struct pt_json_splitter *splitter, const char *at, const
         r = keep(splitter, *kept, (size_t)(at - *kept));
         *kept = at;
         splitter->in_object = true;
+        splitter->object_bytes = 0;
     } else if (splitter->is_list && splitter->depth == 1 && *at == '[' && key_is_items(splitter)) {
         r = keep(splitter, *kept, (size_t)(at + 1 - *kept));
         *kept = at + 1;

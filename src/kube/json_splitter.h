@@ -14,12 +14,13 @@
 struct pt_json_splitter {
     // A whole object; < 0 stops the splitter with that error.
     int (*on_object)(void *context, const char *json, size_t length);
-    // An object of more than the maximum went by; its text is lost.
+    // An object has grown past the maximum; its text is lost.
     void (*on_too_large)(void *context);
     void *context;
     bool is_list;            // objects are the members of the top object's array `items`
     struct pt_buffer object; // the object under way
     struct pt_buffer rest;   // of a list: everything but the items, itself an object
+    size_t object_bytes;     // of the object under way, lost ones too
     size_t depth;            // of open brackets
     size_t object_depth;     // where an object begins
     bool in_string;
@@ -38,8 +39,8 @@ void pt_json_splitter_finish(struct pt_json_splitter *splitter);
 // Forgets everything that came, keeps the memory.
 void pt_json_splitter_reset(struct pt_json_splitter *splitter);
 
-// Takes the next piece. -EBADMSG if this cannot be JSON, -EMSGSIZE if a list's rest is too large,
-// -ENOMEM, or what on_object returned; it must not be fed after that.
+// Takes the next piece. -EBADMSG if this cannot be JSON, -EMSGSIZE if a list's rest is too large or
+// an object does not end, -ENOMEM, or what on_object returned; it must not be fed after that.
 PT_MUST_CHECK int pt_json_splitter_feed(struct pt_json_splitter *splitter, const char *data,
                                         size_t length);
 

@@ -42,7 +42,8 @@ struct pt_kube_pod {
 };
 
 // Reads a pod (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/) and
-// finds what waits in it. -EINVAL if it has no uid, namespace or name.
+// finds what waits in it. -EINVAL if it has no uid, namespace or name. Texts that are too long
+// count as missing.
 PT_MUST_CHECK int pt_kube_pod_decode(yyjson_val *object, struct pt_kube_pod *ret_pod);
 
 // An event of the kubelet about a pod's image.
@@ -56,12 +57,13 @@ struct pt_kube_event {
     enum pt_kube_container_kind kind;
     int64_t first_at; // wall_ns
     int64_t last_at;  // wall_ns
-    int64_t count;    // how often it has occurred, at least 1
+    int64_t count;    // how often it has occurred, 1 to PT_LIMIT_EVENT_COUNT
     struct pt_kubelet_message message;
 };
 
 // Reads an event (https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
-// in its core/v1 form). -EINVAL if it is not about a pod's image or lacks what names the pod.
+// in its core/v1 form). message.word is PT_KUBELET_OTHER if it is not about a pod's image; nothing
+// else is set then. -EINVAL if it lacks what names the pod.
 PT_MUST_CHECK int pt_kube_event_decode(yyjson_val *object, struct pt_kube_event *ret_event);
 
 #endif

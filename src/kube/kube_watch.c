@@ -21,6 +21,8 @@
 #define WATCH_GRACE_S 30 // the API server ends a watch itself; after this we do
 #define SHORT_WATCH_NS PT_NS_PER_S
 #define MAX_RETRY_AFTER_S 300
+#define MAX_LIST_NS (600 * PT_NS_PER_S)       // all pages of one
+#define SKIP_TOLD_EVERY_NS (60 * PT_NS_PER_S) // a log line on skipped objects
 #define MAX_QUIET_FAILURES 3 // watches that fail without a word before it lists again
 
 struct pt_kube_watch {
@@ -37,8 +39,10 @@ struct pt_kube_watch {
     struct pt_http_request *request;
     struct event *retry_timer;
     struct pt_backoff backoff;
-    bool lists_next;    // when the timer fires: list, or watch from `version`
-    int64_t started_at; // of the request, monotonic_ns
+    int64_t list_began_at; // its first page, monotonic_ns
+    int64_t skip_told_at;  // monotonic_ns, 0: never
+    bool lists_next;       // when the timer fires: list, or watch from `version`
+    int64_t started_at;    // of the request, monotonic_ns
     bool is_watch_request;
     bool got_object;      // from this request
     bool expired_at_once; // the last request said 410 before it brought anything
@@ -130,13 +134,14 @@ static const char *failure_of(const struct pt_kube_watch *watch,
         snprintf(text, size, "%s%d %s", hint, code, watch->status_message);
         return text;
     }
-    if (result->error < 0)
-        return result->message;
-    if (result->status != 200) {
-        snprintf(text, size, "HTTP status %d", result->status);
+    if (result->status != 0 && result->status != 200) {
+        snprintf(text, size, "HTTP status %d, as no Kubernetes API answers", result->status);
         return text;
     }
-    return NULL;
+    return result->error == -EBADMSG    ? "the answer is no JSON"
+           : result->error == -EMSGSIZE ? "the answer does not end"
+           : result->error < 0          ? result->message
+                                        : NULL;
 }
 
 static bool is_expired(const struct pt_kube_watch *watch, const struct pt_http_result *result)
@@ -172,20 +177,35 @@ static bool is_status(yyjson_val *object)
     return kind && strcmp(kind, "Status") == 0;
 }
 
+static void tell_skipped(struct pt_kube_watch *watch, const char *why)
+{
+    int64_t now = now_ns(watch);
+    if (watch->skip_told_at && now - watch->skip_told_at < SKIP_TOLD_EVERY_NS)
+        return;
+    watch->skip_told_at = now;
+    pt_log_warn("skips a Kubernetes object", pt_log_text("collection", watch->collection),
+                pt_log_text("error", why),
+                pt_log_int("tooLarge", (int64_t)watch->state.too_large_objects),
+                pt_log_int("invalid", (int64_t)watch->state.bad_objects));
+}
+
 static void on_too_large(void *context)
 {
     struct pt_kube_watch *watch = context;
     watch->state.too_large_objects++;
-    pt_log_warn("skips a Kubernetes object that is too large",
-                pt_log_text("collection", watch->collection),
-                pt_log_int("limitBytes", PT_LIMIT_KUBE_OBJECT_BYTES));
+    tell_skipped(watch, "it is too large");
 }
 
 static void count_bad_object(struct pt_kube_watch *watch, const char *why)
 {
     watch->state.bad_objects++;
-    pt_log_warn("skips what is no Kubernetes object", pt_log_text("collection", watch->collection),
-                pt_log_text("error", why));
+    tell_skipped(watch, why);
+}
+
+static void hand_over(struct pt_kube_watch *watch, enum pt_kube_change change, yyjson_val *object)
+{
+    if (watch->handler.on_object(watch->handler.context, change, object) < 0)
+        count_bad_object(watch, "it lacks what it must have, or that is too long");
 }
 
 static int on_list_object(void *context, const char *json, size_t length)
@@ -193,9 +213,9 @@ static int on_list_object(void *context, const char *json, size_t length)
     struct pt_kube_watch *watch = context;
     yyjson_doc *doc = yyjson_read(json, length, 0);
     if (doc)
-        watch->handler.on_object(watch->handler.context, PT_KUBE_ADDED, yyjson_doc_get_root(doc));
+        hand_over(watch, PT_KUBE_ADDED, yyjson_doc_get_root(doc));
     else
-        count_bad_object(watch, "wrong JSON in a list");
+        count_bad_object(watch, "it is no valid JSON");
     yyjson_doc_free(doc);
     watch->got_object = true;
     return 0;
@@ -217,12 +237,12 @@ static int handle_message(struct pt_kube_watch *watch, yyjson_val *message)
     }
     const char *version = pt_kube_text(yyjson_obj_get(object, "metadata"), "resourceVersion");
     if (!type || !version) {
-        count_bad_object(watch, "a message without type or resourceVersion");
+        count_bad_object(watch, "it has no type or resourceVersion");
         return 0;
     }
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (strcmp(type, types[i].type) == 0)
-            watch->handler.on_object(watch->handler.context, types[i].change, object);
+            hand_over(watch, types[i].change, object);
     }
     watch->got_object = true;
     watch->expired_at_once = false;
@@ -240,7 +260,7 @@ static int on_watch_object(void *context, const char *json, size_t length)
     if (doc)
         r = handle_message(watch, yyjson_doc_get_root(doc));
     else
-        count_bad_object(watch, "wrong JSON in a watch");
+        count_bad_object(watch, "it is no valid JSON");
     yyjson_doc_free(doc);
     return r;
 }
@@ -356,6 +376,12 @@ static void on_list_done(void *context, const struct pt_http_result *result)
         retry_later(watch, wrong, true);
         return;
     }
+    if (watch->continue_token && now_ns(watch) - watch->list_began_at > MAX_LIST_NS) {
+        free(watch->continue_token);
+        watch->continue_token = NULL;
+        retry_later(watch, "a list that does not end", true);
+        return;
+    }
     if (watch->continue_token) {
         start_list(watch);
         return;
@@ -379,6 +405,7 @@ static void start_list(struct pt_kube_watch *watch)
         pt_buffer_append_text(&path, "&continue=");
         pt_kube_append_escaped(&path, watch->continue_token);
     } else {
+        watch->list_began_at = now_ns(watch);
         watch->handler.on_list_begin(watch->handler.context);
     }
     pt_json_splitter_reset(&watch->list_splitter);
@@ -415,7 +442,8 @@ static void on_watch_done(void *context, const struct pt_http_result *result)
     }
     // What the API server refuses, and a stream that is no JSON, need a new beginning.
     bool refused = result->status >= 400 && result->status != 401 && result->status != 429;
-    bool broken = watch->status_code || result->error == -EBADMSG || result->error == -ENOMEM;
+    bool broken = watch->status_code || result->error == -EBADMSG || result->error == -ENOMEM ||
+                  result->error == -EMSGSIZE;
     watch->quiet_failures += !watch->got_object;
     retry_later(watch, failure, refused || broken || watch->quiet_failures > MAX_QUIET_FAILURES);
 }

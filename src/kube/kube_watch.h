@@ -25,7 +25,8 @@ struct pt_kube_watch_handler {
     // A list begins; what it does not bring until on_list_end is gone. One that fails in the middle
     // is followed by another on_list_begin.
     void (*on_list_begin)(void *context);
-    void (*on_object)(void *context, enum pt_kube_change change, yyjson_val *object);
+    // -EINVAL if the object lacks what it must have: it is counted and passed over.
+    int (*on_object)(void *context, enum pt_kube_change change, yyjson_val *object);
     void (*on_list_end)(void *context);
     void *context;
 };

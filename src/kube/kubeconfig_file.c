@@ -119,25 +119,44 @@ static int hold_in_memory(struct pt_kube_config *config, const void *bytes, size
     return 0;
 }
 
+// Base64 may be broken into lines. Returns the length of what is left.
+static size_t copy_packed(const char *text, char *packed)
+{
+    size_t length = 0;
+    for (; *text; text++) {
+        if (!strchr(" \t\r\n", *text))
+            packed[length++] = *text;
+    }
+    packed[length] = '\0';
+    return length;
+}
+
 static int hold_base64(struct kubeconfig *file, struct pt_kube_config *config, const char *key,
                        const char *text, char **ret_path, struct pt_error *err)
 {
-    size_t length = strlen(text);
-    unsigned char *bytes = malloc(length / 4 * 3 + 3);
-    if (!bytes)
+    size_t size = strlen(text) + 4;
+    unsigned char *bytes = malloc(size);
+    char *packed = malloc(size);
+    if (!bytes || !packed) {
+        free(bytes);
+        free(packed);
         return pt_error_set(err, ENOMEM, "out of memory");
-    int decoded = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)length);
+    }
+    size_t length = copy_packed(text, packed);
+    int decoded = EVP_DecodeBlock(bytes, (const unsigned char *)packed, (int)length);
     int r;
     if (decoded < 0) {
         r = pt_error_set(err, EINVAL, "%s: %s is not base64", file->path, key);
     } else {
         // EVP_DecodeBlock counts the padding as bytes.
-        for (size_t i = length; i > 0 && text[i - 1] == '=' && decoded > 0; i--)
+        for (size_t i = length; i > 0 && packed[i - 1] == '=' && decoded > 0; i--)
             decoded--;
         r = hold_in_memory(config, bytes, (size_t)decoded, ret_path, err);
     }
-    explicit_bzero(bytes, length / 4 * 3 + 3);
+    explicit_bzero(bytes, size);
+    explicit_bzero(packed, size);
     free(bytes);
+    free(packed);
     return r;
 }
 
@@ -163,7 +182,7 @@ static int take_cluster(struct kubeconfig *file, yaml_node_t *cluster,
     static const char *const unsupported[] = {"insecure-skip-tls-verify", "tls-server-name",
                                               "proxy-url", NULL};
     const char *server = find_text(file, cluster, "server");
-    if (!server || (strncmp(server, "https://", 8) != 0 && strncmp(server, "http://", 7) != 0))
+    if (!server || !pt_kube_is_url(server))
         return pt_error_set(err, EINVAL, "%s: the cluster of the current context has no server URL",
                             file->path);
     int r = refuse_keys(file, cluster, unsupported, err);
@@ -212,6 +231,9 @@ static int take_context(struct kubeconfig *file, struct pt_kube_config *config,
     if (!context_name)
         return pt_error_set(err, EINVAL, "%s: no current-context", file->path);
     yaml_node_t *context = find_named(file, "contexts", context_name, "context");
+    if (!context)
+        return pt_error_set(err, EINVAL, "%s: no context \"%s\", which is the current-context",
+                            file->path, context_name);
     const char *cluster_name = find_text(file, context, "cluster");
     const char *user_name = find_text(file, context, "user");
     if (!cluster_name)
@@ -220,8 +242,11 @@ static int take_context(struct kubeconfig *file, struct pt_kube_config *config,
     int r = take_cluster(file, find_named(file, "clusters", cluster_name, "cluster"), config, err);
     if (r < 0)
         return r;
-    return take_user(file, user_name ? find_named(file, "users", user_name, "user") : NULL, config,
-                     err);
+    yaml_node_t *user = user_name ? find_named(file, "users", user_name, "user") : NULL;
+    if (user_name && !user)
+        return pt_error_set(err, EINVAL, "%s: no user \"%s\", whom context \"%s\" names",
+                            file->path, user_name, context_name);
+    return take_user(file, user, config, err);
 }
 
 static int parse(struct kubeconfig *file, const char *text, size_t length, struct pt_error *err)

@@ -7,8 +7,14 @@
 
 // Members of JSON objects; all bear an object that is NULL or no object.
 
-// The text, borrowed; NULL if there is none under the key.
+// The text, borrowed; NULL if there is none under the key or it holds a NUL.
 const char *pt_kube_text(yyjson_val *object, const char *key);
+
+// The same of up to `max_bytes`; NULL if it is longer.
+const char *pt_kube_short_text(yyjson_val *object, const char *key, size_t max_bytes);
+
+// The same of up to PT_LIMIT_KUBE_NAME_BYTES.
+const char *pt_kube_name(yyjson_val *object, const char *key);
 
 // The RFC 3339 time as wall_ns; 0 if there is none under the key.
 int64_t pt_kube_time(yyjson_val *object, const char *key);

@@ -46,8 +46,8 @@ static struct pt_kube_container *add_waiting(struct pt_kube_pod *pod)
 static void add_container(struct pt_kube_pod *pod, yyjson_val *spec, yyjson_val *status,
                           enum pt_kube_container_kind kind, bool is_on_turn)
 {
-    const char *name = pt_kube_text(spec, "name");
-    const char *image = pt_kube_text(spec, "image");
+    const char *name = pt_kube_name(spec, "name");
+    const char *image = pt_kube_short_text(spec, "image", PT_LIMIT_REFERENCE_BYTES);
     yyjson_val *state = yyjson_obj_get(status, "state");
     yyjson_val *waiting = yyjson_obj_get(state, "waiting");
     struct pt_kubelet_message message = {.word = PT_KUBELET_WAITING};
@@ -128,8 +128,9 @@ static void add_image_volumes(struct pt_kube_pod *pod, yyjson_val *volumes)
     yyjson_val *volume;
     yyjson_arr_foreach(volumes, index, max, volume)
     {
-        const char *reference = pt_kube_text(yyjson_obj_get(volume, "image"), "reference");
-        const char *name = pt_kube_text(volume, "name");
+        const char *reference = pt_kube_short_text(yyjson_obj_get(volume, "image"), "reference",
+                                                   PT_LIMIT_REFERENCE_BYTES);
+        const char *name = pt_kube_name(volume, "name");
         struct pt_kube_container *container = reference && name ? add_waiting(pod) : NULL;
         if (!container)
             continue;
@@ -168,10 +169,10 @@ int pt_kube_pod_decode(yyjson_val *object, struct pt_kube_pod *ret_pod)
     yyjson_val *status = yyjson_obj_get(object, "status");
     const char *phase = pt_kube_text(status, "phase");
     struct pt_kube_pod *pod = ret_pod;
-    pod->uid = pt_kube_text(metadata, "uid");
-    pod->name_space = pt_kube_text(metadata, "namespace");
-    pod->name = pt_kube_text(metadata, "name");
-    pod->node = pt_kube_text(spec, "nodeName");
+    pod->uid = pt_kube_name(metadata, "uid");
+    pod->name_space = pt_kube_name(metadata, "namespace");
+    pod->name = pt_kube_name(metadata, "name");
+    pod->node = pt_kube_name(spec, "nodeName");
     pod->waiting_since = waiting_since(metadata, status);
     pod->is_leaving = yyjson_obj_get(metadata, "deletionTimestamp") || equal(phase, "Failed");
     pod->waiting_count = 0;

@@ -25,6 +25,7 @@ struct pt_pod_watch {
     TAILQ_HEAD(, told_pod) order;
     uint64_t list; // number of the newest list
     bool is_full;
+    uint64_t left_out;
 };
 
 static void on_list_begin(void *context)
@@ -53,6 +54,7 @@ static struct told_pod *add_pod(struct pt_pod_watch *watch, const char *uid)
             pt_log_warn("too many waiting pods, further ones are left out",
                         pt_log_int("limit", PT_LIMIT_WAITING_PODS));
         watch->is_full = true;
+        watch->left_out++;
         return NULL;
     }
     size_t size = strlen(uid) + 1;
@@ -68,12 +70,13 @@ static struct told_pod *add_pod(struct pt_pod_watch *watch, const char *uid)
     return pod;
 }
 
-static void on_object(void *context, enum pt_kube_change change, yyjson_val *object)
+static int on_object(void *context, enum pt_kube_change change, yyjson_val *object)
 {
     struct pt_pod_watch *watch = context;
     struct pt_kube_pod pod;
-    if (pt_kube_pod_decode(object, &pod) < 0)
-        return;
+    int r = pt_kube_pod_decode(object, &pod);
+    if (r < 0)
+        return r;
     struct told_pod *told = pt_map_get(&watch->pods, pod.uid);
     if (change == PT_KUBE_DELETED || pod.waiting_count == 0) {
         // One that has started is told as deleted from what the selector takes, as it was before.
@@ -82,14 +85,15 @@ static void on_object(void *context, enum pt_kube_change change, yyjson_val *obj
                                                           : PT_POD_STARTED;
         if (told)
             end_pod(watch, told, end);
-        return;
+        return 0;
     }
     if (!told)
         told = add_pod(watch, pod.uid);
     if (!told)
-        return;
+        return 0;
     told->list = watch->list;
     watch->handler.on_waiting(watch->handler.context, &pod);
+    return 0;
 }
 
 static void on_list_end(void *context)
@@ -137,6 +141,11 @@ void pt_pod_watch_destroy(struct pt_pod_watch *watch)
         forget(watch, pod);
     pt_map_finish(&watch->pods);
     free(watch);
+}
+
+uint64_t pt_pod_watch_left_out(const struct pt_pod_watch *watch)
+{
+    return watch->left_out;
 }
 
 const struct pt_kube_watch_state *pt_pod_watch_state(const struct pt_pod_watch *watch)

@@ -31,6 +31,9 @@ PT_MUST_CHECK int pt_pod_watch_create(const struct pt_kube_client *client, const
                                       struct pt_pod_watch **ret_watch, struct pt_error *err);
 void pt_pod_watch_destroy(struct pt_pod_watch *watch);
 
+// How often a pod was passed over since PT_LIMIT_WAITING_PODS others wait.
+uint64_t pt_pod_watch_left_out(const struct pt_pod_watch *watch);
+
 const struct pt_kube_watch_state *pt_pod_watch_state(const struct pt_pod_watch *watch);
 
 #endif

@@ -310,7 +310,9 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
 {
     struct watch_sums pods = {0}, events = {0};
     size_t wanted = feed ? feed->count : 0;
+    uint64_t left_out = feed ? pt_correlate_figures(feed->correlate).left_out_pods : 0;
     for (size_t i = 0; i < wanted; i++) {
+        left_out += pt_pod_watch_left_out(feed->watches[i].pods);
         add_up(&pods, pt_pod_watch_state(feed->watches[i].pods));
         add_up(&events, pt_event_watch_state(feed->watches[i].events));
     }
@@ -328,4 +330,10 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
                "Objects skipped because they were too large.", pods.too_large, events.too_large);
     write_pair(out, "pulltrace_kubernetes_objects_invalid_total", "counter",
                "Objects skipped because they were not valid.", pods.bad, events.bad);
+    static const char name[] = "pulltrace_kubernetes_pods_left_out_total";
+    (void)pt_buffer_printf(
+        out,
+        "# HELP %s How often a pod was passed over because too many wait, in all "
+        "or on its node.\n# TYPE %s counter\n%s %llu\n",
+        name, name, name, (unsigned long long)left_out);
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_FAILURES_AT_ONCE 100 // a day of the kubelet's attempts is 290
+
 // --- from the store to correlate ---
 
 static const char *continued_row(void *context, const char *node_name, const struct pt_pull *told)
@@ -70,11 +72,15 @@ static void set_failure(struct pt_stored_pull *stored, const struct pt_join *joi
     stored->error_class = join->error_class;
 }
 
-// Tells each further attempt that has failed.
+// Tells each further attempt that has failed, the last ones if they are many.
 static void tell_failures(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t count)
 {
     if (count <= 0)
         return;
+    if (count > MAX_FAILURES_AT_ONCE) {
+        stored->failures_told += count - MAX_FAILURES_AT_ONCE;
+        count = MAX_FAILURES_AT_ONCE;
+    }
     stored->pull.completed_at = pt_clock_wall_ns(store->clock);
     stored->reported_at = stored->pull.completed_at;
     stored->final_version = stored->version;

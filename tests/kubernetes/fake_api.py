@@ -29,6 +29,8 @@ class Faults:
     duplicate: bool = False  # every change is told twice
     swap: bool = False  # changes are told in the wrong order, two by two
     token: str = ""  # demanded of every request
+    list_body: bytes = b""  # is what every list answers
+    endless: bytes = b""  # follows on the first bytes of every watch, again and again
 
 
 @dataclass(frozen=True)
@@ -277,12 +279,15 @@ class FakeApi:
         kind = "PodList" if resource == "pods" else "EventList"
         page = {"kind": kind, "metadata": metadata, "items": all_items[start : start + limit]}
         self._begin(handler)
-        self._write(handler, json.dumps(page).encode())
+        self._write(handler, self.faults.list_body or json.dumps(page).encode())
         handler.wfile.write(b"0\r\n\r\n")
 
     def _watch(
         self, handler: BaseHTTPRequestHandler, resource: str, namespace: str, query: dict[str, str]
     ) -> None:
+        if not query["resourceVersion"].isdigit():
+            self._refuse(handler, 400, "invalid resource version")
+            return
         version = int(query["resourceVersion"])
         with self._lock:
             expiry = self._expiry
@@ -295,6 +300,8 @@ class FakeApi:
             self._refuse(handler, 410, "too old resource version")
             return
         self._begin(handler)
+        while self.faults.endless:
+            self._write(handler, self.faults.endless)
         deadline = time.monotonic() + float(query.get("timeoutSeconds", "300"))
         while time.monotonic() < deadline:
             with self._lock:

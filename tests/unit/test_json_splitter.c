@@ -114,6 +114,20 @@ static void goes_on_behind_an_object_that_is_too_large(void **state)
     pt_json_splitter_finish(&splitter);
 }
 
+static void gives_up_an_object_that_does_not_end(void **state)
+{
+    (void)state;
+    struct pt_json_splitter splitter;
+    struct collected collected;
+    char endless[2000] = "{\"a\":\"";
+    memset(endless + 6, 'x', sizeof(endless) - 7);
+    init(&splitter, false, 10, &collected);
+    assert_int_equal(feed_in_pieces(&splitter, endless, 100), -EMSGSIZE);
+    assert_int_equal(collected.too_large, 1);
+    assert_true(splitter.object.capacity < 100);
+    pt_json_splitter_finish(&splitter);
+}
+
 static void refuses_what_cannot_be_json(void **state)
 {
     (void)state;
@@ -176,6 +190,7 @@ int main(void)
         cmocka_unit_test(cuts_a_list_and_keeps_its_rest),
         cmocka_unit_test(takes_lists_without_items),
         cmocka_unit_test(goes_on_behind_an_object_that_is_too_large),
+        cmocka_unit_test(gives_up_an_object_that_does_not_end),
         cmocka_unit_test(refuses_what_cannot_be_json),
         cmocka_unit_test(bounds_depth_and_rest),
         cmocka_unit_test(hands_on_what_stops_it_and_begins_anew),

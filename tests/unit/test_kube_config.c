@@ -129,6 +129,7 @@ static void refuses_settings_that_cannot_work(void **state)
         {{.ca_file = "/t"}, "PULLTRACE_KUBE_CA_FILE needs PULLTRACE_KUBE_URL"},
         {{.url = "http://a", .token_file = "/nonexistent"}, "PULLTRACE_KUBE_TOKEN_FILE: "},
         {{.url = "http://a", .ca_file = "/nonexistent"}, "PULLTRACE_KUBE_CA_FILE: /nonexistent"},
+        {{.url = "10.0.0.1:6443"}, "PULLTRACE_KUBE_URL=10.0.0.1:6443: expected a URL"},
         {{.kubeconfig = "/nonexistent"}, "PULLTRACE_KUBECONFIG: /nonexistent: No such file"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -191,7 +192,9 @@ static void reads_a_kubeconfig_with_inline_certificates(void **state)
                                     "  cluster:\n"
                                     "    server: https://api.example.com:6443/\n"
                                     "    insecure-skip-tls-verify: false\n"
-                                    "    certificate-authority-data: Q0EgMQ==\n"
+                                    "    certificate-authority-data: |\n"
+                                    "      Q0Eg\n"
+                                    "      MQ==\n"
                                     "users:\n"
                                     "- name: u\n"
                                     "  user:\n"
@@ -219,8 +222,12 @@ static void says_what_is_wrong_with_a_kubeconfig(void **state)
     } cases[] = {
         {"", "no current-context"},
         {"a: [", "line 2"},
-        {"current-context: nowhere\n", "context \"nowhere\" names no cluster"},
+        {"current-context: nowhere\n", "no context \"nowhere\""},
+        {"current-context: c\ncontexts: [{name: c, context: {user: u}}]\n",
+         "context \"c\" names no cluster"},
         {CONTEXT, "has no server URL"},
+        {CONTEXT "clusters:\n- {name: c, cluster: {server: 'ftp://a'}}\n", "has no server URL"},
+        {CONTEXT CLUSTER, "no user \"u\""},
         {CONTEXT CLUSTER "users:\n- {name: u, user: {exec: {command: aws}}}\n",
          "\"exec\" is not supported"},
         {CONTEXT "clusters:\n- {name: c, cluster: {server: 'https://a', "

@@ -154,6 +154,39 @@ static void knows_since_when_a_pod_waits(void **state)
     yyjson_doc_free(doc);
 }
 
+static void takes_no_text_that_is_too_long(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *head, *tail; // the long text stands between them
+        int length;
+        int result;
+        size_t waiting;
+    } cases[] = {
+        {"uid", "{\"metadata\":{\"uid\":\"", "\",\"namespace\":\"n\",\"name\":\"p\"}}",
+         PT_LIMIT_KUBE_NAME_BYTES + 1, -EINVAL, 0},
+        {"longest name", "{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"",
+         "\"},\"spec\":{\"nodeName\":\"x\"," MAIN "}}", PT_LIMIT_KUBE_NAME_BYTES, 0, 1},
+        {"image",
+         "{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\"},"
+         "\"spec\":{\"nodeName\":\"x\",\"containers\":[{\"name\":\"c\",\"image\":\"",
+         "\"},{\"name\":\"d\",\"image\":\"a\"}]}}", PT_LIMIT_REFERENCE_BYTES + 1, 0, 1},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        static struct pt_kube_pod pod;
+        char text[PT_LIMIT_REFERENCE_BYTES + 2] = "";
+        char json[2000];
+        memset(text, 'a', (size_t)cases[i].length);
+        text[cases[i].length] = '\0';
+        snprintf(json, sizeof(json), "%s%s%s", cases[i].head, text, cases[i].tail);
+        yyjson_doc *doc;
+        check_int(cases[i].name, decode_pod(json, &pod, &doc), cases[i].result);
+        check_int(cases[i].name, (int64_t)pod.waiting_count, (int64_t)cases[i].waiting);
+        yyjson_doc_free(doc);
+    }
+}
+
 static void leaves_out_more_containers_than_the_limit(void **state)
 {
     (void)state;
@@ -201,12 +234,16 @@ static void reads_events(void **state)
         {"{" ABOUT("spec.containers{c}") SAYS "\"reportingInstance\":\"node\"}", 0,
          PT_KUBE_CONTAINER, "c", 5, 5, 1},
         {"{" ABOUT("spec.containers{c}") SAYS "\"source\":{}}", -EINVAL, 0, NULL, 0, 0, 0},
-        {"{" ABOUT("spec.containers{c}") "\"reason\":\"Created\"," FROM "}", -EINVAL, 0, NULL, 0, 0,
-         0},
+        {"{" ABOUT("spec.containers{c}") SAYS "\"source\":{\"host\":\"no\\u0000de\"}}", -EINVAL, 0,
+         NULL, 0, 0, 0},
+        {"{" ABOUT("spec.containers{c}") SAYS FROM ",\"count\":9223372036854775807}", 0,
+         PT_KUBE_CONTAINER, "c", 5, 5, PT_LIMIT_EVENT_COUNT},
+        // About something else.
+        {"{" ABOUT("spec.containers{c}") "\"reason\":\"Created\"," FROM "}", 0, 0, NULL, 0, 0, 0},
         {"{\"metadata\":{\"uid\":\"e\"},\"involvedObject\":{\"kind\":\"Node\",\"namespace\":\"n\","
          "\"name\":\"p\",\"uid\":\"u\"}," SAYS FROM "}",
-         -EINVAL, 0, NULL, 0, 0, 0},
-        {"[]", -EINVAL, 0, NULL, 0, 0, 0},
+         0, 0, NULL, 0, 0, 0},
+        {"[]", 0, 0, NULL, 0, 0, 0},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_kube_event event;
@@ -214,7 +251,10 @@ static void reads_events(void **state)
         yyjson_doc *doc = yyjson_read(row, strlen(row), 0);
         int r = pt_kube_event_decode(yyjson_doc_get_root(doc), &event);
         check_int(row, r, cases[i].result);
-        if (r == 0) {
+        if (r == 0)
+            check_int(row, event.message.word,
+                      cases[i].container ? PT_KUBELET_PULLING : PT_KUBELET_OTHER);
+        if (r == 0 && cases[i].container) {
             check_text(row, event.node, "node");
             check_text(row, event.container, cases[i].container);
             check_int(row, event.kind, cases[i].kind);
@@ -233,6 +273,7 @@ int main(void)
         cmocka_unit_test(finds_what_waits),
         cmocka_unit_test(tells_pods_that_wait_for_nothing),
         cmocka_unit_test(knows_since_when_a_pod_waits),
+        cmocka_unit_test(takes_no_text_that_is_too_long),
         cmocka_unit_test(leaves_out_more_containers_than_the_limit),
         cmocka_unit_test(reads_events),
     };

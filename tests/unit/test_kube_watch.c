@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kube/kube_watch.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "kube/object_fields.h"
@@ -22,6 +23,7 @@
 struct answer {
     const char *wanted_uri; // must occur in what is asked
     int status;             // 0: 200
+    int64_t takes_s;        // the clock jumps so far
     const char *retry_after;
     const char *pieces[4]; // of the body, sent one by one
     bool is_reset;         // the connection breaks behind the pieces
@@ -42,6 +44,16 @@ struct fixture {
     char told[4000]; // what the handler was told
     char wrong_uri[1000];
 };
+
+static int64_t passed_ns; // what the tests let the clock jump
+
+static int64_t jumping_now(void *context)
+{
+    (void)context;
+    return pt_clock_monotonic_ns(pt_clock_system()) + passed_ns;
+}
+
+static const struct pt_clock jumping_clock = {jumping_now, jumping_now, NULL};
 
 static void send_piece(struct evhttp_request *request, const char *text)
 {
@@ -71,6 +83,7 @@ static void on_request(struct evhttp_request *request, void *context)
     if (!strstr(uri, answer->wanted_uri) && !*fixture->wrong_uri)
         snprintf(fixture->wrong_uri, sizeof(fixture->wrong_uri), "%s is not in %s",
                  answer->wanted_uri, uri);
+    passed_ns += answer->takes_s * PT_NS_PER_S;
     if (answer->retry_after)
         evhttp_add_header(evhttp_request_get_output_headers(request), "Retry-After",
                           answer->retry_after);
@@ -103,10 +116,11 @@ static void on_list_end(void *context)
     tell(context, "]", NULL);
 }
 
-static void on_object(void *context, enum pt_kube_change change, yyjson_val *object)
+static int on_object(void *context, enum pt_kube_change change, yyjson_val *object)
 {
     static const char *const marks[] = {"+", "~", "-"};
     tell(context, marks[change], object);
+    return yyjson_obj_get(object, "metadata") ? 0 : -EINVAL;
 }
 
 static uint32_t no_chance(void)
@@ -133,9 +147,10 @@ static int set_up(void **state)
     fixture->client = (struct pt_kube_client){.base = fixture->base,
                                               .http = fixture->http,
                                               .config = &fixture->config,
-                                              .clock = pt_clock_system(),
+                                              .clock = &jumping_clock,
                                               .random = no_chance};
     pt_log_set_descriptor(-1);
+    passed_ns = 0;
     *state = fixture;
     return 0;
 }
@@ -292,13 +307,15 @@ static void waits_as_long_as_it_is_told(void **state)
 static void skips_wrong_json_and_goes_on(void **state)
 {
     static const struct answer script[] = {
-        {LIST_URI, .pieces = {LIST("1", "{\"metadata\":nonsense}," ITEM("p"))}},
+        {LIST_URI,
+         .pieces = {LIST("1", "{\"metadata\":nonsense},{\"metadata\":{\"name\":\"\xff\"}},"
+                              "{\"lacks\":\"all\"}," ITEM("p"))}},
         {WATCH_URI "1", .pieces = {"{\"type\":\"ADDED\",\"object\":{oops}}", "{\"type\":\"ADDED\"}",
                                    CHANGE("ADDED", "q", "2")}},
     };
     struct fixture *fixture = *state;
-    run_script(fixture, script, COUNT_OF(script), "[ +p ] +q ");
-    assert_int_equal(pt_kube_watch_state(fixture->watch)->bad_objects, 3);
+    run_script(fixture, script, COUNT_OF(script), "[ + +p ] +q ");
+    assert_int_equal(pt_kube_watch_state(fixture->watch)->bad_objects, 5);
 }
 
 static void skips_an_object_that_is_too_large(void **state)
@@ -312,6 +329,29 @@ static void skips_an_object_that_is_too_large(void **state)
     struct fixture *fixture = *state;
     run_script(fixture, script, COUNT_OF(script), "[ ] +q ");
     assert_int_equal(pt_kube_watch_state(fixture->watch)->too_large_objects, 1);
+}
+
+static void gives_up_a_list_that_does_not_end(void **state)
+{
+    static const struct answer script[] = {
+        {LIST_URI, .takes_s = 601,
+         .pieces = {"{\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"c\"},\"items\":[]}"}},
+        {LIST_URI, .pieces = {LIST("8", ITEM("p"))}},
+    };
+    struct fixture *fixture = *state;
+    run_script(fixture, script, COUNT_OF(script), "[ [ +p ] ");
+    assert_int_equal(pt_kube_watch_state(fixture->watch)->failures, 1);
+}
+
+static void does_not_follow_a_redirect(void **state)
+{
+    static const struct answer script[] = {
+        {LIST_URI, .status = 302, .pieces = {"<html>log in first</html>"}},
+        {LIST_URI, .pieces = {LIST("8", "")}},
+    };
+    struct fixture *fixture = *state;
+    run_script(fixture, script, COUNT_OF(script), "[ [ ] ");
+    assert_int_equal(pt_kube_watch_state(fixture->watch)->failures, 1);
 }
 
 static void begins_anew_when_a_stream_is_no_json(void **state)
@@ -370,6 +410,8 @@ int main(void)
         TEST(waits_as_long_as_it_is_told),
         TEST(skips_wrong_json_and_goes_on),
         TEST(skips_an_object_that_is_too_large),
+        TEST(gives_up_a_list_that_does_not_end),
+        TEST(does_not_follow_a_redirect),
         TEST(begins_anew_when_a_stream_is_no_json),
         TEST(bears_a_list_that_breaks_off_or_lacks_its_version),
         TEST(does_not_spin_when_watches_end_at_once),
