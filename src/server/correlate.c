@@ -117,8 +117,9 @@ static bool is_told(const struct pt_kube_pod *pod, const struct correlate_contai
 static void end_containers(struct correlate_pod *pod, const struct pt_kube_pod *told,
                            enum pt_pod_end end, int64_t now, bool *changed)
 {
-    for (size_t i = 0; i < pod->count; i++) {
-        struct correlate_container *container = &pod->containers[i];
+    struct correlate_container *container;
+    TAILQ_FOREACH(container, &pod->containers, pod_link)
+    {
         if (container->ended_at || (told && is_told(told, container)))
             continue;
         container->ended_at = now;
@@ -135,6 +136,10 @@ void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *
     struct correlate_pod *pod = pt_map_get(&correlate->pods, told->uid);
     if (!node)
         return;
+    if (!pod && node->containers + told->waiting_count > PT_LIMIT_CONTAINERS_PER_NODE) {
+        correlate->left_out_pods++;
+        return;
+    }
     if (!pod)
         pod = pt_correlate_add_pod(node, told->uid, told->name_space, told->name);
     if (!pod)
@@ -340,8 +345,9 @@ static void forget_pods(struct correlate_node *node, int64_t now)
         bool is_silent = !pod->is_cached && now - pod->heard_at >= PT_EVENT_TTL_NS;
         size_t waiting = 0;
         bool is_quiet = true;
-        for (size_t i = 0; i < pod->count; i++) {
-            const struct correlate_container *container = &pod->containers[i];
+        const struct correlate_container *container;
+        TAILQ_FOREACH(container, &pod->containers, pod_link)
+        {
             waiting += pt_correlate_is_waiting(container, now);
             is_quiet &= !pt_correlate_is_outstanding(container) && !container->has_failed;
         }
@@ -384,5 +390,6 @@ struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *corr
 {
     return (struct pt_correlate_figures){.waiting_containers = correlate->waiting_containers,
                                          .waiting_pods = correlate->pods.count,
-                                         .nodes = correlate->nodes.count};
+                                         .nodes = correlate->nodes.count,
+                                         .left_out_pods = correlate->left_out_pods};
 }

@@ -93,6 +93,7 @@ struct pt_correlate_figures {
     size_t waiting_containers;
     size_t waiting_pods;
     size_t nodes;
+    uint64_t left_out_pods; // told of and not taken in, since their node has too many
 };
 
 struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *correlate);

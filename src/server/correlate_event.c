@@ -26,9 +26,11 @@ static bool count_failure(struct correlate_container *container, const struct pt
         return grew;
     }
     unsigned i = container->failure_event_count;
-    if (i == PT_MAX_FAILURE_EVENTS) { // the last place takes in all further kinds
+    if (i == PT_MAX_FAILURE_EVENTS) { // the last place takes in what is news of further kinds
+        if (event->last_at <= container->failed_at)
+            return false;
         container->failure_events[i - 1].event = hash;
-        container->failure_events[i - 1].count += count;
+        container->failure_events[i - 1].count++;
         return true;
     }
     container->failure_events[i].event = hash;
@@ -80,10 +82,11 @@ static void apply_event(struct correlate_container *container, const struct pt_k
 // The volume of the pod with that image: its events name no container.
 static struct correlate_container *find_volume(struct correlate_pod *pod, const char *image)
 {
-    for (size_t i = 0; i < pod->count; i++) {
-        if (pod->containers[i].kind == PT_KUBE_IMAGE_VOLUME &&
-            strcmp(pod->containers[i].image_text, image) == 0)
-            return &pod->containers[i];
+    struct correlate_container *container;
+    TAILQ_FOREACH(container, &pod->containers, pod_link)
+    {
+        if (container->kind == PT_KUBE_IMAGE_VOLUME && strcmp(container->image_text, image) == 0)
+            return container;
     }
     return NULL;
 }

@@ -75,24 +75,21 @@ static bool gather(struct correlate_node *node, struct correlate_image *image,
     struct evidence found = {.image = image};
     int64_t now = pt_clock_wall_ns(node->correlate->clock);
     bool is_waited_for = false;
-    const struct correlate_pod *pod;
-    TAILQ_FOREACH(pod, &node->pods, link)
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        for (size_t i = 0; i < pod->count; i++) {
-            const struct correlate_container *container = &pod->containers[i];
-            if (container->image != image || !may_wait_for(container, pull, now))
-                continue;
-            is_waited_for = true;
-            if (!found.since || container->since < found.since)
-                found.since = container->since;
-            int64_t at = container->pulling_at;
-            if (!pt_correlate_is_outstanding(container) || at > pull->started_at)
-                continue;
-            if (at > found.nearest_pulling)
-                found.nearest_pulling = at;
-            if (!found.oldest_pulling || at < found.oldest_pulling)
-                found.oldest_pulling = at;
-        }
+        if (!may_wait_for(container, pull, now))
+            continue;
+        is_waited_for = true;
+        if (!found.since || container->since < found.since)
+            found.since = container->since;
+        int64_t at = container->pulling_at;
+        if (!pt_correlate_is_outstanding(container) || at > pull->started_at)
+            continue;
+        if (at > found.nearest_pulling)
+            found.nearest_pulling = at;
+        if (!found.oldest_pulling || at < found.oldest_pulling)
+            found.oldest_pulling = at;
     }
     const struct correlate_pull *other;
     TAILQ_FOREACH(other, &node->pulls, link)
@@ -172,72 +169,9 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
 
 // --- who waits for it ---
 
-struct waiting_list {
-    struct pt_waiting_container *containers;
-    size_t count;
-    size_t capacity;
-};
-
-static bool add_waiting(struct waiting_list *list, const char *name_space, const char *pod,
-                        const char *container, const char *image)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        const struct pt_waiting_container *there = &list->containers[i];
-        if (equal(there->namespace, name_space) && equal(there->pod, pod) &&
-            equal(there->container, container))
-            return true;
-    }
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 8;
-        void *longer = realloc(list->containers, capacity * sizeof(*list->containers));
-        if (!longer)
-            return false;
-        list->containers = longer;
-        list->capacity = capacity;
-    }
-    list->containers[list->count++] = (struct pt_waiting_container){
-        .namespace = name_space, .pod = pod, .container = container, .image = image};
-    return true;
-}
-
-// A finished pull keeps those that have been shown.
-static void add_shown(struct waiting_list *list, const struct pt_buffer *shown)
-{
-    const char *text[4];
-    size_t at = 0;
-    while (at < shown->length) {
-        for (int i = 0; i < 4; i++) {
-            text[i] = shown->data + at;
-            at += strlen(text[i]) + 1;
-        }
-        add_waiting(list, text[0], text[1], text[2], text[3]);
-    }
-}
-
-static void remember_shown(struct pt_buffer *shown, const struct waiting_list *list)
-{
-    struct pt_buffer copy;
-    pt_buffer_init(&copy, shown->max_length);
-    for (size_t i = 0; i < list->count; i++) {
-        const struct pt_waiting_container *waiting = &list->containers[i];
-        const char *texts[] = {waiting->namespace, waiting->pod, waiting->container,
-                               waiting->image};
-        for (int t = 0; t < 4; t++)
-            (void)pt_buffer_append(&copy, texts[t], strlen(texts[t]) + 1);
-    }
-    if (copy.failure) {
-        pt_buffer_finish(&copy);
-        return; // it stays as it was
-    }
-    pt_buffer_finish(shown);
-    *shown = copy;
-}
-
 static bool belongs(const struct correlate_pull *pull, const struct correlate_container *container,
                     int64_t now)
 {
-    if (container->image != pull->image)
-        return false;
     // One that came to wait after the pull's end waits for another one.
     if (pull->final_at && container->since > pull->completed_at + SLACK_NS)
         return false;
@@ -257,26 +191,24 @@ static double queued_seconds(const struct correlate_pull *pull, int64_t first_pu
 
 static void tell_join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
 {
-    struct waiting_list list = {0};
+    struct correlate_waiting waiting = {0};
     int64_t first_pulling = 0, told_ns = -1;
-    struct correlate_pod *pod;
-    if (pull->final_at)
-        add_shown(&list, &pull->shown);
-    TAILQ_FOREACH(pod, &node->pods, link)
-    {
-        for (size_t i = 0; i < pod->count; i++) {
-            const struct correlate_container *container = &pod->containers[i];
-            if (!belongs(pull, container, now))
-                continue;
-            add_waiting(&list, pod->name_space, pod->name, container->name, container->image_text);
-            if (container->pulling_at && (!first_pulling || container->pulling_at < first_pulling))
-                first_pulling = container->pulling_at;
-            if (container->queued_ns > told_ns)
-                told_ns = container->queued_ns;
-        }
+    const struct correlate_container *container =
+        pull->image ? TAILQ_FIRST(&pull->image->containers) : NULL;
+    if (pull->final_at) // it keeps those that have been shown
+        pt_correlate_add_shown(&waiting, &pull->shown);
+    for (; container; container = TAILQ_NEXT(container, image_link)) {
+        if (!belongs(pull, container, now))
+            continue;
+        pt_correlate_add_waiting(&waiting, container);
+        if (container->pulling_at && (!first_pulling || container->pulling_at < first_pulling))
+            first_pulling = container->pulling_at;
+        if (container->queued_ns > told_ns)
+            told_ns = container->queued_ns;
     }
-    struct pt_join join = {.waiting = list.containers,
-                           .waiting_count = list.count,
+    pt_correlate_sort_waiting(&waiting);
+    struct pt_join join = {.waiting = waiting.list,
+                           .waiting_count = waiting.count,
                            .queued_seconds = queued_seconds(pull, first_pulling, told_ns)};
     if (pull->image) {
         join.image_ref = pull->exact_ref ? NULL : pull->image->key + 1;
@@ -294,9 +226,9 @@ static void tell_join(struct correlate_node *node, struct correlate_pull *pull, 
         pull->hash = hash;
         node->correlate->output.on_join(node->correlate->output.context, node->name, pull->key,
                                         &join);
-        remember_shown(&pull->shown, &list);
+        pt_correlate_remember_waiting(&pull->shown, &waiting);
     }
-    free(list.containers);
+    free(waiting.list);
 }
 
 // A finished pull is let go when no more pods are to be expected; a failed one stays as long as

@@ -2,6 +2,7 @@
 #include "server/correlate_node.h"
 
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "pull/image_ref.h"
 
 #include <errno.h>
@@ -104,6 +105,7 @@ static struct correlate_image *get_image(struct correlate_node *node, const char
     if (!image)
         return NULL;
     image->node = node;
+    TAILQ_INIT(&image->containers);
     image->key = strdup(key);
     image->repository = *repository ? strdup(repository) : NULL;
     image->tag = strdup(ref.tag);
@@ -121,9 +123,11 @@ static struct correlate_image *get_image(struct correlate_node *node, const char
 struct correlate_container *pt_correlate_find_container(struct correlate_pod *pod, const char *name,
                                                         enum pt_kube_container_kind kind)
 {
-    for (size_t i = 0; i < pod->count; i++) {
-        if (pod->containers[i].kind == kind && strcmp(pod->containers[i].name, name) == 0)
-            return &pod->containers[i];
+    struct correlate_container *container;
+    TAILQ_FOREACH(container, &pod->containers, pod_link)
+    {
+        if (container->kind == kind && strcmp(container->name, name) == 0)
+            return container;
     }
     return NULL;
 }
@@ -148,43 +152,59 @@ void pt_correlate_note_failure(struct correlate_container *container, enum pt_ku
         container->status_failures = 1;
     if (at > image->failed_at)
         image->failed_at = at;
-    if (error)
-        (void)pt_correlate_replace_text(&image->error, error);
+    if (error) {
+        char text[PT_LIMIT_ERROR_BYTES + 1];
+        pt_utf8_clean(error, text, sizeof(text));
+        (void)pt_correlate_replace_text(&image->error, text);
+    }
 }
 
-static void finish_container(struct correlate_pod *pod, struct correlate_container *container)
+static void free_container(struct correlate_container *container)
 {
-    container->image->gone_failures += pt_correlate_container_failures(container);
-    container->image->users--;
-    pod->node->correlate->waiting_containers--;
+    struct correlate_pod *pod = container->pod;
+    struct correlate_image *image = container->image;
+    if (image) {
+        image->gone_failures += pt_correlate_container_failures(container);
+        image->users--;
+        TAILQ_REMOVE(&image->containers, container, image_link);
+        TAILQ_REMOVE(&pod->containers, container, pod_link);
+        pod->count--;
+        pod->node->containers--;
+        pod->node->correlate->waiting_containers--;
+    }
     free(container->name);
     free(container->image_text);
+    free(container);
 }
 
 struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod, const char *name,
                                                        enum pt_kube_container_kind kind,
                                                        const char *image)
 {
-    if (pod->count >= PT_LIMIT_CONTAINERS_PER_POD)
+    struct correlate_node *node = pod->node;
+    if (pod->count >= PT_LIMIT_CONTAINERS_PER_POD ||
+        node->containers >= PT_LIMIT_CONTAINERS_PER_NODE)
         return NULL;
-    struct correlate_container *longer =
-        realloc(pod->containers, (pod->count + 1) * sizeof(*longer));
-    if (!longer)
+    struct correlate_container *container = calloc(1, sizeof(*container));
+    if (!container)
         return NULL;
-    pod->containers = longer;
-    struct correlate_container *container = &longer[pod->count];
-    *container = (struct correlate_container){.kind = kind, .queued_ns = -1};
+    container->pod = pod;
+    container->kind = kind;
+    container->queued_ns = -1;
     container->name = strdup(name);
     container->image_text = strdup(image);
-    container->image = get_image(pod->node, image);
-    if (!container->name || !container->image_text || !container->image) {
-        free(container->name);
-        free(container->image_text);
+    if (container->name && container->image_text)
+        container->image = get_image(node, image);
+    if (!container->image) {
+        free_container(container);
         return NULL;
     }
     container->image->users++;
+    TAILQ_INSERT_TAIL(&container->image->containers, container, image_link);
+    TAILQ_INSERT_TAIL(&pod->containers, container, pod_link);
     pod->count++;
-    pod->node->correlate->waiting_containers++;
+    node->containers++;
+    node->correlate->waiting_containers++;
     return container;
 }
 
@@ -195,6 +215,7 @@ struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const ch
     if (!pod)
         return NULL;
     pod->node = node;
+    TAILQ_INIT(&pod->containers);
     pod->uid = strdup(uid);
     pod->name_space = strdup(name_space);
     pod->name = strdup(name);
@@ -214,12 +235,11 @@ struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const ch
 void pt_correlate_free_pod(struct correlate_pod *pod)
 {
     struct correlate_node *node = pod->node;
-    for (size_t i = 0; i < pod->count; i++)
-        finish_container(pod, &pod->containers[i]);
+    while (!TAILQ_EMPTY(&pod->containers))
+        free_container(TAILQ_FIRST(&pod->containers));
     pt_map_remove(&node->correlate->pods, pod->uid);
     TAILQ_REMOVE(&node->pods, pod, link);
     node->event_pods -= !pod->is_cached;
-    free(pod->containers);
     free(pod->uid);
     free(pod->name_space);
     free(pod->name);

@@ -19,10 +19,13 @@
 #define PT_EVENT_TTL_NS (600 * PT_NS_PER_S)
 // A container waits for its image without an event to say so: then it is shown as queued.
 #define PT_QUEUED_AFTER_NS (2 * PT_NS_PER_S)
-#define PT_MAX_EVENT_PODS 256   // of one node, known by events alone
-#define PT_MAX_FAILURE_EVENTS 4 // kinds of failures that are counted for one container
+#define PT_MAX_EVENT_PODS 256    // of one node, known by events alone
+#define PT_MAX_FAILURE_EVENTS 12 // kinds of failures that are counted for one container
 
 struct correlate_node;
+struct correlate_pod;
+
+TAILQ_HEAD(correlate_containers, correlate_container);
 
 // A reference that containers of the node wait for.
 struct correlate_image {
@@ -32,7 +35,8 @@ struct correlate_image {
     char *repository; // host without port, and path; NULL if it is no reference
     char *tag;        // empty if there is none
     char *digest;     // empty if there is none
-    unsigned users;   // containers and pulls that point to it
+    struct correlate_containers containers;
+    unsigned users; // containers and pulls that point to it
 
     // The row of its own, while no pull is under way.
     enum pt_pull_phase row_phase; // unknown: there is none
@@ -51,6 +55,9 @@ struct correlate_image {
 };
 
 struct correlate_container {
+    TAILQ_ENTRY(correlate_container) pod_link;
+    TAILQ_ENTRY(correlate_container) image_link;
+    struct correlate_pod *pod;
     char *name;
     enum pt_kube_container_kind kind;
     struct correlate_image *image;
@@ -81,8 +88,8 @@ struct correlate_pod {
     char *name;
     bool is_cached;   // the API server has told of it, not an event alone
     int64_t heard_at; // last event
-    struct correlate_container *containers;
-    size_t count;
+    struct correlate_containers containers;
+    size_t count; // of them
 };
 
 struct correlate_pull {
@@ -115,6 +122,7 @@ struct correlate_node {
     struct correlate_images images;
     struct correlate_pods pods;
     struct correlate_pulls pulls;
+    size_t containers;
     size_t event_pods;
     size_t final_pulls;
     bool is_dirty;
@@ -127,6 +135,7 @@ struct pt_correlate {
     struct pt_map pods;  // by uid
     TAILQ_HEAD(, correlate_node) dirty;
     size_t waiting_containers;
+    uint64_t left_out_pods;
     char continued_key[PT_LIMIT_REFERENCE_BYTES + 2];
 };
 
@@ -137,6 +146,8 @@ void pt_correlate_mark(struct correlate_node *node);
 struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
                                            const char *name_space, const char *name);
 void pt_correlate_free_pod(struct correlate_pod *pod);
+
+// NULL when out of memory, or at the limit of the pod or the node.
 struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod, const char *name,
                                                        enum pt_kube_container_kind kind,
                                                        const char *image);
@@ -170,6 +181,28 @@ bool pt_correlate_is_waiting(const struct correlate_container *container, int64_
 
 // A Pulling event that nothing has followed yet.
 bool pt_correlate_is_outstanding(const struct correlate_container *container);
+
+// --- correlate_waiting.c: who waits, as it is told ---
+
+struct correlate_waiting {
+    struct pt_waiting_container *list; // text is borrowed
+    size_t count;
+    size_t capacity;
+};
+
+// Appends a container; when memory runs out it is left out.
+void pt_correlate_add_waiting(struct correlate_waiting *waiting,
+                              const struct correlate_container *container);
+
+// Appends what was remembered; its text belongs to `shown`.
+void pt_correlate_add_shown(struct correlate_waiting *waiting, const struct pt_buffer *shown);
+
+// Sorts by namespace, pod and container, and leaves each of them there once.
+void pt_correlate_sort_waiting(struct correlate_waiting *waiting);
+
+// Makes *shown a copy; when it does not fit, *shown stays.
+void pt_correlate_remember_waiting(struct pt_buffer *shown,
+                                   const struct correlate_waiting *waiting);
 
 // --- correlate_rows.c: images without a pull, failures ---
 

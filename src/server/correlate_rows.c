@@ -14,13 +14,10 @@
 int64_t pt_correlate_failures(const struct correlate_image *image)
 {
     int64_t told = image->gone_failures;
-    const struct correlate_pod *pod;
-    TAILQ_FOREACH(pod, &image->node->pods, link)
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        for (size_t i = 0; i < pod->count; i++) {
-            if (pod->containers[i].image == image)
-                told += pt_correlate_container_failures(&pod->containers[i]);
-        }
+        told += pt_correlate_container_failures(container);
     }
     return told > image->agent_failures ? told : image->agent_failures;
 }
@@ -29,16 +26,12 @@ int64_t pt_correlate_failures(const struct correlate_image *image)
 static int64_t most_failures(const struct correlate_image *image)
 {
     int64_t most = 0;
-    const struct correlate_pod *pod;
-    TAILQ_FOREACH(pod, &image->node->pods, link)
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        for (size_t i = 0; i < pod->count; i++) {
-            int64_t failures = pod->containers[i].image == image && !pod->containers[i].ended_at
-                                   ? pt_correlate_container_failures(&pod->containers[i])
-                                   : 0;
-            if (failures > most)
-                most = failures;
-        }
+        int64_t failures = container->ended_at ? 0 : pt_correlate_container_failures(container);
+        if (failures > most)
+            most = failures;
     }
     return most;
 }
@@ -104,14 +97,13 @@ uint64_t pt_correlate_hash(const struct pt_join *join)
 
 // What the containers of an image say now.
 struct situation {
-    struct pt_waiting_container *waiting;
-    size_t waiting_count; // still or just now
-    size_t live_count;    // still
-    bool has_failing;     // one that still waits has failed
-    bool is_asked_for;    // a Pulling event stands, or one on turn has waited for long
-    bool has_started;     // the last ones ended because they have what they need
-    bool is_lingering;    // the last ones ended just now
-    int64_t since;        // asked for, or waiting
+    struct correlate_waiting waiting; // still or just now
+    size_t live_count;                // still
+    bool has_failing;                 // one that still waits has failed
+    bool is_asked_for;                // a Pulling event stands, or one on turn has waited for long
+    bool has_started;                 // the last ones ended because they have what they need
+    bool is_lingering;                // the last ones ended just now
+    int64_t since;                    // asked for, or waiting
 };
 
 static bool has_running_pull(const struct correlate_image *image)
@@ -160,28 +152,14 @@ static void look_at(const struct correlate_image *image,
 
 static void look(const struct correlate_image *image, struct situation *situation, int64_t now)
 {
-    const struct correlate_pod *pod;
-    size_t count = 0;
-    TAILQ_FOREACH(pod, &image->node->pods, link)
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        count += pod->count;
+        look_at(image, container, situation, now);
+        if (pt_correlate_is_waiting(container, now))
+            pt_correlate_add_waiting(&situation->waiting, container);
     }
-    situation->waiting = calloc(count ? count : 1, sizeof(*situation->waiting));
-    TAILQ_FOREACH(pod, &image->node->pods, link)
-    {
-        for (size_t i = 0; i < pod->count; i++) {
-            const struct correlate_container *container = &pod->containers[i];
-            if (container->image != image)
-                continue;
-            look_at(image, container, situation, now);
-            if (situation->waiting && pt_correlate_is_waiting(container, now))
-                situation->waiting[situation->waiting_count++] =
-                    (struct pt_waiting_container){.namespace = pod->name_space,
-                                                  .pod = pod->name,
-                                                  .container = container->name,
-                                                  .image = container->image_text};
-        }
-    }
+    pt_correlate_sort_waiting(&situation->waiting);
 }
 
 // In steps, so that a row is not told each second.
@@ -203,8 +181,8 @@ static void tell_row(struct correlate_image *image, const struct situation *situ
                                .ended_at = image->row_ended_at};
     row.join = (struct pt_join){.image_ref = row.image_ref,
                                 .image_ref_exact = true,
-                                .waiting = situation->waiting,
-                                .waiting_count = situation->waiting_count,
+                                .waiting = situation->waiting.list,
+                                .waiting_count = situation->waiting.count,
                                 .queued_seconds = -1};
     pt_correlate_fill_failure(image, &row.join);
     if (row.phase != PT_PULL_FAILED) {
@@ -304,6 +282,6 @@ void pt_correlate_update_rows(struct correlate_node *node, int64_t now)
         struct situation situation = {0};
         look(image, &situation, now);
         update_row(image, &situation, now);
-        free(situation.waiting);
+        free(situation.waiting.list);
     }
 }
