@@ -4,6 +4,7 @@
 #include "agent/deliver.h"
 #include "agent/event_watch.h"
 #include "agent/observe.h"
+#include "agent/pace.h"
 #include "agent/terminal.h"
 #include "agent/track.h"
 #include "base/clock.h"
@@ -22,7 +23,7 @@
 #define RETRY_MS 1000
 #define MIN_GAP_MS 50     // between two looks, whatever wakes us
 #define BUSY_GAP_MS 250   // the same while something is being pulled
-#define EAGER_MS 150      // pace after an image record was written: its lease is about to go
+#define EAGER_MS 150      // pace while a lease is about to go, or too young to be known as a pull
 #define EAGER_FOR_MS 1000 // how long that pace is kept
 #define STOP_WITHIN_MS 2000
 #define MAX_EVENT_BYTES (1024 * 1024)
@@ -42,10 +43,12 @@ struct pt_agent {
     bool is_connected;              // containerd has answered
     bool is_asking_version;
     bool has_news;
-    bool was_busy; // pulls were active at the last look
+    bool has_young; // a lease may be about to show that it is a pull, or about to fail as one
+    bool was_busy;  // pulls were active at the last look
     bool is_stopping;
     int64_t looked_ms; // when the last look began
     int64_t next_ms;   // when the next one is due
+    int64_t pace_ms;   // from one to the next
     int64_t eager_until_ms;
     char last_failure[256]; // as logged, "" while containerd answers
 };
@@ -82,10 +85,20 @@ static void wake(struct pt_agent *agent)
         schedule(agent, at_ms);
 }
 
+static void set_pace(struct pt_agent *agent)
+{
+    agent->pace_ms = agent->options.interval_ms;
+    if (agent->deliverer || agent->terminal)
+        agent->pace_ms = pt_pace_ms(agent->tracker, agent->options.interval_ms);
+    int64_t shortest_ms = agent->deliverer ? pt_deliverer_shortest_ms(agent->deliverer) : 0;
+    if (agent->pace_ms < shortest_ms)
+        agent->pace_ms = shortest_ms;
+}
+
 static void schedule_next(struct pt_agent *agent)
 {
-    int64_t pace_ms = agent->options.interval_ms;
-    if (now_ms(agent) < agent->eager_until_ms && EAGER_MS < pace_ms)
+    int64_t pace_ms = agent->pace_ms;
+    if ((now_ms(agent) < agent->eager_until_ms || agent->has_young) && EAGER_MS < pace_ms)
         pace_ms = EAGER_MS;
     schedule(agent, agent->looked_ms + pace_ms);
 }
@@ -158,7 +171,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     }
     ask_version(agent);
     if (agent->deliverer)
-        pt_deliverer_run(agent->deliverer, false); // heartbeats go on without containerd
+        pt_deliverer_run(agent->deliverer, false, agent->pace_ms); // heartbeats go on without it
 }
 
 // --- what the rounds bring ---
@@ -229,12 +242,14 @@ static void on_observation(void *context, const struct pt_observation *observati
 {
     struct pt_agent *agent = context;
     agent->has_news = false;
+    agent->has_young = observation->has_young;
     pt_tracker_observe(agent->tracker, observation);
+    set_pace(agent);
     log_progress(agent);
     if (agent->terminal)
         pt_terminal_draw(agent->terminal, agent->tracker, observation->taken_at);
     if (agent->deliverer)
-        pt_deliverer_run(agent->deliverer, agent->has_news);
+        pt_deliverer_run(agent->deliverer, agent->has_news, agent->pace_ms);
     else
         pt_tracker_forget(agent->tracker, UINT64_MAX);
     // The memory of many pulls is not kept when they are over.
@@ -254,7 +269,9 @@ static void on_event(void *context, const struct pt_track_event *event)
 {
     struct pt_agent *agent = context;
     pt_tracker_event(agent->tracker, event);
-    wake(agent);
+    // What happens to a layer that is known is told with the next look.
+    if (!pt_observer_note_event(agent->observer, event))
+        wake(agent);
 }
 
 static void on_image(void *context, const char *namespace, const char *name, bool is_repull,
@@ -320,7 +337,6 @@ static int create_parts(struct pt_agent *agent, struct pt_error *err)
             .server_url = options->server_url,
             .node_name = options->node_name,
             .ca_file = options->ca_file,
-            .interval_ms = options->interval_ms,
         };
         r = pt_deliverer_create(&deliverer, &agent->deliverer, err);
     }
@@ -341,6 +357,7 @@ int pt_agent_create(const struct pt_agent_options *options, struct pt_agent **re
     if (!agent)
         return pt_error_set(err, ENOMEM, "out of memory");
     agent->options = *options;
+    agent->pace_ms = options->interval_ms;
     agent->clock = pt_clock_system();
     agent->timer = evtimer_new(pt_loop_base(options->loop), on_timer, agent);
     agent->deadline = evtimer_new(pt_loop_base(options->loop), on_deadline, agent);

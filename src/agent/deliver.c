@@ -17,7 +17,10 @@
 #include <strings.h>
 
 #define HEARTBEAT_MS 10000
-#define MIN_GAP_MS 600 // the server refuses a node's second report within 500 ms
+#define NEWS_GAP_MS 600 // the server refuses a node's second report within 500 ms
+// A server that takes longer than this has much to do: it gets no faster reports for a while.
+#define SLOW_ANSWER_MS 100
+#define CALM_MS 60000
 #define FIRST_RETRY_MS 1000
 #define LAST_RETRY_MS 8000
 #define MAX_RETRY_AFTER_MS 60000
@@ -44,6 +47,8 @@ struct pt_deliverer {
     int64_t not_before_ms;
     int64_t retry_ms; // 0: the last report was taken
     int64_t retry_after_ms;
+    int64_t pace_ms;       // between two reports while pulls are active
+    int64_t calm_until_ms; // no faster ones than usual before
     bool has_news;
     char last_failure[160]; // as logged, "" while all is well
     void (*on_flushed)(void *context);
@@ -125,7 +130,7 @@ static int write_report(struct pt_deliverer *deliverer)
         .agent_version = PT_VERSION,
         .runtime_name = "containerd",
         .runtime_version = deliverer->runtime_version,
-        .interval_ms = deliverer->options.interval_ms,
+        .interval_ms = deliverer->pace_ms,
         .pulls = deliverer->pulls,
         .pull_count = count,
     };
@@ -185,6 +190,8 @@ static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_re
         pt_log_warn("server.unreachable", pt_log_text("url", deliverer->url),
                     pt_log_text("error", failure), pt_log_text("answer", deliverer->answer.data));
     memcpy(deliverer->last_failure, failure, sizeof(failure));
+    if (result->status == 429)
+        deliverer->calm_until_ms = now_ms(deliverer) + CALM_MS;
     if (result->status == 413 && deliverer->budget_bytes > MIN_BUDGET_BYTES)
         deliverer->budget_bytes /= 2;
     deliverer->retry_ms = deliverer->retry_ms ? 2 * deliverer->retry_ms : FIRST_RETRY_MS;
@@ -195,10 +202,14 @@ static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_re
     deliverer->has_news = true;
 }
 
+static void run(struct pt_deliverer *deliverer, bool is_news);
+
 static void on_done(void *context, const struct pt_http_result *result)
 {
     struct pt_deliverer *deliverer = context;
     deliverer->request = NULL;
+    if (now_ms(deliverer) - deliverer->started_ms > SLOW_ANSWER_MS)
+        deliverer->calm_until_ms = now_ms(deliverer) + CALM_MS;
     if (result->error == 0 && result->status >= 200 && result->status < 300)
         note_success(deliverer);
     else
@@ -213,7 +224,7 @@ static void on_done(void *context, const struct pt_http_result *result)
     // The report that was in flight when the flush was asked for may lack the newest pulls.
     bool is_news = deliverer->flush_again;
     deliverer->flush_again = false;
-    pt_deliverer_run(deliverer, is_news);
+    run(deliverer, is_news);
 }
 
 // --- sending ---
@@ -276,10 +287,12 @@ static int64_t delay_ms(const struct pt_deliverer *deliverer)
     int64_t gap_ms = HEARTBEAT_MS;
     bool is_busy = pt_tracker_active_count(tracker) || pt_tracker_finished_count(tracker);
     // A little early is still in time.
-    if (is_busy && deliverer->options.interval_ms < HEARTBEAT_MS)
-        gap_ms = deliverer->options.interval_ms - deliverer->options.interval_ms / 10;
-    if (deliverer->has_news || gap_ms < MIN_GAP_MS)
-        gap_ms = MIN_GAP_MS;
+    if (is_busy && deliverer->pace_ms < HEARTBEAT_MS)
+        gap_ms = deliverer->pace_ms - deliverer->pace_ms / 10;
+    if (deliverer->has_news && gap_ms > NEWS_GAP_MS)
+        gap_ms = NEWS_GAP_MS;
+    if (gap_ms < pt_deliverer_shortest_ms(deliverer))
+        gap_ms = pt_deliverer_shortest_ms(deliverer);
     int64_t due_ms = deliverer->started_ms + gap_ms;
     if (due_ms < deliverer->not_before_ms)
         due_ms = deliverer->not_before_ms;
@@ -290,11 +303,11 @@ static int64_t delay_ms(const struct pt_deliverer *deliverer)
 // an observation that does not come.
 static int64_t stand_in_ms(const struct pt_deliverer *deliverer)
 {
-    int64_t half_ms = deliverer->options.interval_ms / 2;
+    int64_t half_ms = deliverer->pace_ms / 2;
     return deliverer->has_news ? 0 : half_ms < 500 ? half_ms : 500;
 }
 
-void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news)
+static void run(struct pt_deliverer *deliverer, bool is_news)
 {
     deliverer->has_news |= is_news;
     if (deliverer->request)
@@ -310,7 +323,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    pt_deliverer_run(context, false);
+    run(context, false);
 }
 
 // --- what the header promises ---
@@ -381,6 +394,17 @@ void pt_deliverer_set_runtime(struct pt_deliverer *deliverer, const char *versio
     deliverer->runtime_version = copy;
 }
 
+void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news, int64_t pace_ms)
+{
+    deliverer->pace_ms = pace_ms;
+    run(deliverer, is_news);
+}
+
+int64_t pt_deliverer_shortest_ms(const struct pt_deliverer *deliverer)
+{
+    return now_ms(deliverer) < deliverer->calm_until_ms ? NEWS_GAP_MS : 0;
+}
+
 void pt_deliverer_flush(struct pt_deliverer *deliverer, void (*on_flushed)(void *context),
                         void *context)
 {
@@ -391,5 +415,5 @@ void pt_deliverer_flush(struct pt_deliverer *deliverer, void (*on_flushed)(void 
     deliverer->on_flushed = on_flushed;
     deliverer->flush_context = context;
     deliverer->flush_again = deliverer->request != NULL;
-    pt_deliverer_run(deliverer, true);
+    run(deliverer, true);
 }

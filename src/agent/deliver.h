@@ -27,7 +27,6 @@ struct pt_deliverer_options {
     const char *server_url;
     const char *node_name;
     const char *ca_file; // "": the system's
-    int64_t interval_ms;
 };
 
 // Warns when a token would go to another host in the clear. -EINVAL for a URL that is too long.
@@ -38,9 +37,13 @@ void pt_deliverer_destroy(struct pt_deliverer *deliverer);
 // What containerd says of itself; copied.
 void pt_deliverer_set_runtime(struct pt_deliverer *deliverer, const char *version);
 
-// Reports if it is time to: `is_news` when a pull has begun or ended since, else once an interval
-// or, when nothing is active, every 10 s. What is too early is done later by itself.
-void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news);
+// Reports if it is time to: soon if `is_news`, a pull has begun or ended since; else when `pace_ms`
+// has passed or, when nothing is active, 10 s. What is too early is done later by itself.
+void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news, int64_t pace_ms);
+
+// The least distance of two reports that the server bears at present, in ms: more for a while after
+// it was slow to answer or has refused a report as too early.
+int64_t pt_deliverer_shortest_ms(const struct pt_deliverer *deliverer);
 
 // Tells what has finished once more, then calls on_flushed: when the server has it, when it does
 // not take it, or at once if there is nothing to tell.

@@ -262,6 +262,22 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
     }
 }
 
+bool pt_lease_take_event(struct pt_lease *lease, const struct pt_track_event *event)
+{
+    bool is_content = event->kind == PT_TRACK_CONTENT_CREATED;
+    struct pt_seen_layer *layer = is_content ? pt_lease_find_layer(lease, event->subject)
+                                             : pt_lease_find_chain(lease, event->subject);
+    if (!layer)
+        return false;
+    int64_t *at = is_content                                  ? &layer->blob_at
+                  : event->kind == PT_TRACK_SNAPSHOT_PREPARED ? &layer->prepared_at
+                                                              : &layer->extracted_at;
+    if (*at == 0)
+        *at = event->at;
+    mix(&lease->seen.fingerprint, event->subject);
+    return true;
+}
+
 void pt_lease_drop_layer_blobs(struct pt_lease *lease)
 {
     size_t kept = 0;

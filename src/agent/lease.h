@@ -4,6 +4,7 @@
 
 #include "agent/manifest.h"
 #include "agent/observation.h"
+#include "agent/track.h"
 #include "base/error.h"
 #include "base/map.h"
 #include "containerd/containerd.pb-c.h"
@@ -38,7 +39,9 @@ struct pt_lease {
     bool is_listed;  // in this round
     bool is_pull;    // it has held what only a pull holds
     bool is_resting; // not looked at in this round
-    bool is_unseen;  // made from an image record, since nobody saw the lease itself
+    bool is_asked;   // in this round, for what it holds
+    int64_t asked_at;
+    bool is_unseen; // made from an image record, since nobody saw the lease itself
     bool is_repull;
     int64_t fresh_after; // content that is newer came with the pull
     unsigned rest;       // rounds for which it need not be looked at
@@ -69,6 +72,9 @@ void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesRe
 // Looks up each layer in the ingests (struct pt_ingest by digest) of the lease's namespace.
 void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests);
 
+// Takes in what an event tells; returns whether it was about a layer of the lease.
+bool pt_lease_take_event(struct pt_lease *lease, const struct pt_track_event *event);
+
 // A layer's blob or ingest was seen in the lease: the manifests that name it are more likely.
 void pt_lease_touch(struct pt_lease *lease, const char *digest);
 
@@ -81,6 +87,9 @@ void pt_lease_settle(struct pt_lease *lease);
 // Containerd sets a blob's labels shortly after it has committed the blob: it has to be asked for
 // them again until they are there, or it has none to be expected.
 bool pt_blob_is_unsettled(const struct pt_blob *blob);
+
+// All that its documents can tell is known.
+bool pt_lease_is_settled(const struct pt_lease *lease);
 
 // The blob should be read to learn what the image consists of.
 bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob);

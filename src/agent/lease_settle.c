@@ -253,6 +253,16 @@ static void settle_chains(struct pt_lease *lease)
     }
 }
 
+bool pt_lease_is_settled(const struct pt_lease *lease)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        const struct pt_blob *blob = &lease->blobs[i];
+        if (blob->is_wanted && blob->document.config_digest && !blob->is_chained)
+            return false;
+    }
+    return lease->seen.layers_known;
+}
+
 void pt_lease_settle(struct pt_lease *lease)
 {
     struct pt_blob *root = find_root(lease);

@@ -40,8 +40,9 @@ static const struct pt_setting table[] = {
     {"PULLTRACE_CONTAINERD_NAMESPACE", PT_SETTING_TEXT, &settings.containerd_namespaces, "k8s.io",
      "containerd namespaces to watch, comma-separated, or * for all", 0, 0},
     {"PULLTRACE_REPORT_INTERVAL", PT_SETTING_DURATION, &settings.interval_ns, "1s",
-     "how often to look and to report while something is pulled", 600 * PT_NS_PER_MS,
-     3600 * PT_NS_PER_S},
+     "how often to look and to report while something is pulled; a fast pull up to four times as "
+     "often",
+     600 * PT_NS_PER_MS, 3600 * PT_NS_PER_S},
     {"PULLTRACE_AGENT_TOKEN", PT_SETTING_TEXT, &settings.agent_token, "",
      "bearer token for the server; empty: none", 0, 0},
     {"PULLTRACE_AGENT_TOKEN_FILE", PT_SETTING_TEXT, &settings.agent_token_file, "",

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+// So long after its creation a lease may not hold yet what tells that it is a pull.
+#define YOUNG_NS (2 * PT_NS_PER_S)
+
 static void advance(struct pt_observer *observer);
 
 // --- questions ---
@@ -77,6 +80,12 @@ static void drop_asked_images(struct pt_observer *observer)
     observer->images_asked = 0;
 }
 
+static bool is_young(const struct pt_observer *observer, const struct pt_lease *lease)
+{
+    bool is_open = lease->is_listed && !(lease->is_pull && lease->seen.layers_known);
+    return is_open && observer->began_at - lease->seen.created_at < YOUNG_NS;
+}
+
 // What no longer is has been reported now.
 static void drop_gone_leases(struct pt_observer *observer)
 {
@@ -112,6 +121,7 @@ static void tell_observation(struct pt_observer *observer)
     };
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
+        observation.has_young |= is_young(observer, lease);
         if (lease->is_pull)
             leases[observation.lease_count++] = &lease->seen;
     }
@@ -119,9 +129,21 @@ static void tell_observation(struct pt_observer *observer)
     free(leases);
 }
 
+// Events may have been missed, and another containerd may answer next.
+static void ask_all_again(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        lease->asked_at = 0;
+        lease->is_scanned = false;
+    }
+}
+
 static void end_round(struct pt_observer *observer)
 {
     if (observer->has_failed) {
+        ask_all_again(observer);
         observer->step = STEP_IDLE;
         observer->options.on_failure(observer->options.context, observer->failure.message);
         return;
@@ -223,6 +245,18 @@ void pt_observer_start(struct pt_observer *observer)
 bool pt_observer_is_busy(const struct pt_observer *observer)
 {
     return observer->step != STEP_IDLE;
+}
+
+bool pt_observer_note_event(struct pt_observer *observer, const struct pt_track_event *event)
+{
+    bool is_known = false;
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        if (strcmp(lease->seen.namespace, event->namespace) == 0)
+            is_known |= pt_lease_take_event(lease, event);
+    }
+    return is_known;
 }
 
 void pt_observer_note_image(struct pt_observer *observer, const char *namespace, const char *name,

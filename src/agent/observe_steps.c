@@ -9,6 +9,9 @@
 // A lease that shows no sign of a pull after this time is looked at every REST_ROUNDS only.
 #define SETTLED_AFTER_NS (30 * PT_NS_PER_S)
 #define REST_ROUNDS 10
+// Once its layers are known, ingests and events tell all of a lease that moves; what it holds is
+// asked for in case an event was missed, or another lease has taken over its ingests.
+#define ASK_EVERY_NS (3 * PT_NS_PER_S)
 #define DEFAULT_SNAPSHOTTER "overlayfs"
 // Index, manifest, config.
 #define MAX_TURNS 4
@@ -199,9 +202,14 @@ static void ask_resources(struct pt_observer *observer)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        if (lease->is_listed && !lease->is_resting)
-            ASK(observer, lease, 0, take_resources, pt_containerd_list_resources,
-                lease->seen.namespace, lease->seen.id);
+        bool is_due = observer->began_at - lease->asked_at >= ASK_EVERY_NS;
+        lease->is_asked =
+            lease->is_listed && !lease->is_resting && (is_due || !pt_lease_is_settled(lease));
+        if (!lease->is_asked)
+            continue;
+        lease->asked_at = observer->began_at;
+        ASK(observer, lease, 0, take_resources, pt_containerd_list_resources, lease->seen.namespace,
+            lease->seen.id);
     }
 }
 
@@ -359,6 +367,8 @@ static void ask_snapshots(struct pt_observer *observer)
     {
         bool ask_all = !lease->is_scanned || lease->seen.is_gone;
         lease->is_scanned = true;
+        if (!lease->is_asked && !ask_all)
+            continue;
         const struct pt_seen_layer *layers = lease->seen.layers;
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
             if (i > 0 && layers[i].image == layers[i - 1].image)

@@ -14,7 +14,6 @@
 #define MAX_SCREEN_BYTES (256 * 1024)
 #define NAME_COLUMNS 44
 #define BAR_COLUMNS 24
-#define MIN_COLUMNS 40
 #define PLAIN_EVERY_NS (5 * PT_NS_PER_S)
 
 struct pt_terminal {
@@ -200,12 +199,12 @@ static void draw_plain(struct pt_terminal *terminal, const struct pt_tracker *tr
 static void look_at_size(struct pt_terminal *terminal)
 {
     struct winsize size = {0};
-    if (ioctl(terminal->fd, TIOCGWINSZ, &size) < 0 || size.ws_row == 0) {
+    if (ioctl(terminal->fd, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0) {
         size.ws_row = 24;
         size.ws_col = 100;
     }
     terminal->rows = size.ws_row;
-    terminal->columns = size.ws_col > MIN_COLUMNS ? size.ws_col : MIN_COLUMNS;
+    terminal->columns = size.ws_col;
 }
 
 // Ends a line that began at `from`, cut to the width so that it stays one line.

@@ -6,6 +6,8 @@
 // Older samples than this before the newest do not count, so that a download which pauses shows 0
 // soon after.
 #define WINDOW_NS (5 * PT_NS_PER_S)
+// Closer samples are made one, so that the ring spans the window however often they come.
+#define SPACING_NS (WINDOW_NS / PT_RATE_SAMPLES)
 
 static void start_anew(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
 {
@@ -13,6 +15,11 @@ static void start_anew(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
     rate->newest = 0;
     rate->samples[0] = (struct pt_rate_sample){taken_at, bytes};
     rate->bytes_per_second = 0;
+}
+
+static const struct pt_rate_sample *sample_before(const struct pt_rate *rate, int back)
+{
+    return &rate->samples[(rate->newest + PT_RATE_SAMPLES - back) % PT_RATE_SAMPLES];
 }
 
 void pt_rate_add(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
@@ -24,18 +31,19 @@ void pt_rate_add(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
         start_anew(rate, taken_at, bytes);
         return;
     }
-    rate->newest = (uint8_t)((rate->newest + 1) % PT_RATE_SAMPLES);
+    if (rate->count < 2 || newest->taken_at - sample_before(rate, 1)->taken_at >= SPACING_NS) {
+        rate->newest = (uint8_t)((rate->newest + 1) % PT_RATE_SAMPLES);
+        if (rate->count < PT_RATE_SAMPLES)
+            rate->count++;
+    }
     rate->samples[rate->newest] = (struct pt_rate_sample){taken_at, bytes};
-    if (rate->count < PT_RATE_SAMPLES)
-        rate->count++;
 
     // The oldest sample of the window, or the one before the newest however old it is.
-    const struct pt_rate_sample *base = newest;
+    const struct pt_rate_sample *base = sample_before(rate, 1);
     for (int back = 2; back < rate->count; back++) {
-        int index = (rate->newest + PT_RATE_SAMPLES - back) % PT_RATE_SAMPLES;
-        if (rate->samples[index].taken_at < taken_at - WINDOW_NS)
+        if (sample_before(rate, back)->taken_at < taken_at - WINDOW_NS)
             break;
-        base = &rate->samples[index];
+        base = sample_before(rate, back);
     }
     rate->bytes_per_second =
         (double)(bytes - base->bytes) * (double)PT_NS_PER_S / (double)(taken_at - base->taken_at);

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIN_REPORT_DISTANCE_NS (500 * PT_NS_PER_MS)
+#define USUAL_DISTANCE_MS 500 // between two reports of a node
+#define MIN_DISTANCE_MS 100
 #define SILENT_AFTER_NS (30 * PT_NS_PER_S) // an idle agent's heart beats every 10 s
 #define LATE_WINDOW_NS (10 * PT_NS_PER_S)  // an older report than this tells of a clock that jumped
 #define SWEEP_ITEMS 1000
@@ -319,16 +320,29 @@ static int apply_merged(struct pt_pull_store *store, struct pt_node *node,
     return r;
 }
 
+// An agent that follows a fast pull says so by its interval; half of that may have been lost on the
+// way.
+static int64_t min_distance_ms(const struct pt_report *report)
+{
+    int64_t interval_ms = report->interval_ms;
+    if (interval_ms <= 0 || interval_ms >= 2 * USUAL_DISTANCE_MS)
+        return USUAL_DISTANCE_MS;
+    return interval_ms > 2 * MIN_DISTANCE_MS ? interval_ms / 2 : MIN_DISTANCE_MS;
+}
+
 int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
                    struct pt_error *err)
 {
     struct pt_node *node = pt_map_get(&store->nodes, report->node_name);
+    int64_t distance_ms = min_distance_ms(report);
     if (!node) {
         node = add_node(store, report->node_name, err);
         if (!node)
             return -err->code;
-    } else if (pt_clock_monotonic_ns(store->clock) - node->reported_ns < MIN_REPORT_DISTANCE_NS) {
-        return pt_error_set(err, EAGAIN, "a report of this node came less than 500 ms ago");
+    } else if (pt_clock_monotonic_ns(store->clock) - node->reported_ns <
+               distance_ms * PT_NS_PER_MS) {
+        return pt_error_set(err, EAGAIN, "a report of this node came less than %lld ms ago",
+                            (long long)distance_ms);
     }
     int r = note_report(store, node, report);
     bool late = report->timestamp < node->newest_timestamp &&

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How true and how cheap the agent is: python3 -m tests.bench.agent
+"""How true and how cheap the agent is: python3 -m tests.bench.agent [--scene S...] [--client C...]
 
 Compares what the event stream tells with containerd's files sampled at 10 Hz, and measures CPU and
 memory of agent and server when idle and with 20 pulls of 40 layers.
@@ -7,10 +7,12 @@ memory of agent and server when idle and with 20 pulls of 40 layers.
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -146,23 +148,36 @@ class Bench:
         )
 
 
+SCENES: dict[str, Callable[[Bench], None]] = {
+    "idle": Bench.idle,
+    "truth": Bench.truth,
+    "short": Bench.short,
+    "busy": Bench.busy,
+}
+CLIENTS = {
+    "ctr": (CONTAINERD_DEBIAN, False),
+    "cri": (CONTAINERD_DEBIAN, True),
+    "ctr2": (CONTAINERD_2, False),
+    "cri2": (CONTAINERD_2, True),
+}
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scene", nargs="+", choices=SCENES, default=list(SCENES))
+    parser.add_argument("--client", nargs="+", choices=CLIENTS, default=["ctr", "cri", "cri2"])
+    wanted = parser.parse_args()
     well = True
-    for binaries, cri in (
-        (CONTAINERD_DEBIAN, False),
-        (CONTAINERD_DEBIAN, True),
-        (CONTAINERD_2, True),
-    ):
+    for name in wanted.client:
+        binaries, cri = CLIENTS[name]
         if not binaries.containerd.exists():
             print(f"{binaries.name}: not here, left out")
             continue
         print(f"{binaries.name}, pulled by {'CRI' if cri else 'ctr'}", flush=True)
         with ExitStack() as stack:
             bench = Bench(stack, binaries, cri)
-            bench.idle()
-            bench.truth()
-            bench.short()
-            bench.busy()
+            for scene in wanted.scene:
+                SCENES[scene](bench)
             well = bench.finish() and well
     return 0 if well else 1
 

@@ -170,14 +170,17 @@ class DeliveryToAReceiver(LabCase):
     def _tokens(self) -> set[str]:
         return {headers.get("Authorization", "") for headers in self.receiver.headers()}
 
-    def test_reports_are_never_closer_than_600_ms(self) -> None:
-        self.start_agent(self.receiver.url, PULLTRACE_REPORT_INTERVAL="600ms")
+    def test_reports_come_no_sooner_than_they_say(self) -> None:
+        self.start_agent(self.receiver.url)
         wait_for("a report", self.receiver.reports, 15)
         self.pull(self.push("paced/app", 2_500_000))
         wait_for("it is told", lambda: self._completed("paced/app", 200), 20)
 
+        intervals = [report["intervalMs"] / 1000 for report in self.receiver.reports()]
         times = self.receiver.times()
 
         gaps = [later - earlier for earlier, later in zip(times, times[1:])]
-        self.assertGreater(len(gaps), 3)
-        self.assertGreater(min(gaps), 0.55)
+        self.assertGreater(len(gaps), 5, "a pull of a few seconds is followed closely")
+        # News of a pull's start or end may come before its time, as the server allows.
+        for gap, interval in zip(gaps, intervals[1:]):
+            self.assertGreater(gap, min(interval / 2, 0.5))

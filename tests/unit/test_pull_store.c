@@ -448,6 +448,39 @@ static void limits_have_their_answers(void **state)
     fixture_finish(&f);
 }
 
+// How soon a report may follow another depends on the interval that it says its agent has.
+static const struct {
+    const char *name;
+    int64_t interval_ms;
+    int64_t after_ms;
+    int result;
+} distances[] = {
+    {"none said, too soon", 0, 499, -EAGAIN},
+    {"none said", 0, 500, 0},
+    {"ten seconds, too soon", 10000, 499, -EAGAIN},
+    {"a quarter second, too soon", 250, 124, -EAGAIN},
+    {"a quarter second", 250, 125, 0},
+    {"a millisecond, too soon", 1, 99, -EAGAIN},
+    {"a millisecond", 1, 100, 0},
+    {"the longest", INT64_MAX / 4096, 499, -EAGAIN},
+};
+
+static void reports_keep_their_distance(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 2, 2);
+    for (size_t i = 0; i < COUNT_OF(distances); i++) {
+        assert_int_equal(fixture_tell(&f, "n1", NULL, 0), 0);
+        f.now_ns += distances[i].after_ms * PT_NS_PER_MS;
+        const struct pt_report report = {
+            .node_name = "n1", .timestamp = f.now_ns, .interval_ms = distances[i].interval_ms};
+        check_int(distances[i].name, pt_store_apply(&f.store, &report, &f.err),
+                  distances[i].result);
+    }
+    fixture_finish(&f);
+}
+
 static void pinned_pulls_outlive_their_removal(void **state)
 {
     (void)state;
@@ -513,6 +546,7 @@ int main(void)
         cmocka_unit_test(a_stuck_pull_comes_back_when_it_moves),
         cmocka_unit_test(what_does_not_move_becomes_stale),
         cmocka_unit_test(limits_have_their_answers),
+        cmocka_unit_test(reports_keep_their_distance),
         cmocka_unit_test(pinned_pulls_outlive_their_removal),
         cmocka_unit_test(layers_that_come_and_go_keep_their_numbers),
     };

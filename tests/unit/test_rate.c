@@ -59,6 +59,19 @@ static void a_pause_shows_within_the_window(void **state)
     check_real("paused", rate.bytes_per_second, 0);
 }
 
+// containerd writes in steps of a mebibyte; four reports a second see them come one by one.
+static void frequent_samples_are_measured_over_the_same_window(void **state)
+{
+    (void)state;
+    struct pt_rate rate = {0};
+    for (int quarter = 0; quarter <= 80; quarter++) {
+        int64_t bytes = quarter / 5 * 1000; // a step each 1.25 s: 800 a second
+        pt_rate_add(&rate, at(quarter / 4.0), bytes);
+        if (quarter > 20 && (rate.bytes_per_second < 550 || rate.bytes_per_second > 1050))
+            fail_msg("after %d quarters: %g", quarter, rate.bytes_per_second);
+    }
+}
+
 static void long_intervals_use_the_last_two(void **state)
 {
     (void)state;
@@ -92,6 +105,7 @@ int main(void)
         cmocka_unit_test(uneven_reports_do_not_bend_it),
         cmocka_unit_test(late_and_doubled_samples_are_dropped),
         cmocka_unit_test(a_pause_shows_within_the_window),
+        cmocka_unit_test(frequent_samples_are_measured_over_the_same_window),
         cmocka_unit_test(long_intervals_use_the_last_two),
         cmocka_unit_test(starts_anew_when_bytes_or_clock_go_back),
     };

@@ -14,7 +14,7 @@
 #define NAMESPACE "k8s.io"
 #define NOW (INT64_C(1795230245) * PT_NS_PER_S)
 #define MAX_LAYERS 4
-#define MAX_LEASES 3
+#define MAX_LEASES 40
 
 #define ROOT "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 #define DIGEST(n) "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" #n
@@ -166,6 +166,18 @@ static inline void end_lease(struct pt_seen_lease *lease, const char *image_name
     lease->is_gone = true;
     lease->image_name = (char *)image_name;
     lease->image_updated_at = image_name ? at(seconds) : 0;
+}
+
+// A pull of one layer that began and ended, well if it is given a name, between two looks.
+static inline void pull_at_once(struct scene *scene, const char *id, const char *image_name,
+                                double seconds)
+{
+    struct pt_seen_lease *lease = add_lease(scene, id, seconds - 0.2);
+    add_layers(lease, 1);
+    if (image_name)
+        commit(lease, 0, seconds - 0.1);
+    end_lease(lease, image_name, seconds - 0.05);
+    observe(scene, seconds);
 }
 
 static inline void add_image(struct scene *scene, const char *name, double seconds)

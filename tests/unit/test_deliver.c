@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/secret_file.h"
+#include "fake_delivery.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define URL "http://127.0.0.1:8080/"
+#define IMAGE "registry.example/app:1"
+
+// --- at least once, shown once ---
+
+static const struct {
+    int status; // 0: not reached
+    bool is_taken;
+} answers[] = {{200, true},  {204, true},  {0, false},   {301, false}, {400, false}, {401, false},
+               {404, false}, {413, false}, {429, false}, {500, false}, {503, false}};
+
+static void a_finished_pull_stays_until_it_is_taken(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        struct delivery d;
+        char name[16];
+        snprintf(name, sizeof(name), "%d", answers[i].status);
+        delivery_begin(&d, URL, NULL);
+        pull_at_once(&d.scene, "a", IMAGE, 1);
+        delivery_run(&d, true);
+        check_int(name, delivery_names(&d, IMAGE), true);
+        delivery_answer(&d, answers[i].status, NULL);
+        delivery_wait(&d, 10000);
+        delivery_run(&d, false);
+        check_int("told again", d.reports, 2);
+        check_int(name, delivery_names(&d, IMAGE), !answers[i].is_taken);
+        delivery_end(&d);
+    }
+}
+
+// What ended while a report was on its way is not taken with that one.
+static void one_that_finishes_meanwhile_comes_with_the_next(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    pull_at_once(&d.scene, "a", IMAGE, 1);
+    delivery_run(&d, true);
+    pull_at_once(&d.scene, "b", "registry.example/other:1", 2);
+    delivery_run(&d, true);
+    check_int("one at a time", d.reports, 1);
+    delivery_answer(&d, 200, NULL);
+    delivery_wait(&d, 1000);
+    check_int("first", delivery_names(&d, IMAGE), false);
+    check_int("second", delivery_names(&d, "registry.example/other:1"), true);
+    delivery_answer(&d, 200, NULL);
+    check_int("all told", (int64_t)pt_tracker_finished_count(d.scene.tracker), 0);
+    delivery_end(&d);
+}
+
+static void what_does_not_fit_comes_with_the_next_report(void **state)
+{
+    (void)state;
+    enum { PULLS = 900 };
+    static bool told[PULLS];
+    struct delivery d;
+    size_t count = 0;
+    delivery_begin(&d, URL, NULL);
+    for (int i = 0; i < PULLS; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "%d", i);
+        pull_at_once(&d.scene, id, IMAGE, i + 1);
+    }
+    delivery_run(&d, true);
+    while (count < PULLS) {
+        size_t before = count;
+        for (size_t i = 0; i < d.report.pull_count; i++) {
+            int64_t second = (d.report.pulls[i].started_at - NOW) / PT_NS_PER_S;
+            assert_in_range(second, 0, PULLS - 1);
+            check_int("told once", told[second], false);
+            told[second] = true;
+            count++;
+        }
+        assert_int_not_equal(count, before);
+        delivery_answer(&d, 200, NULL);
+        delivery_wait(&d, 1500);
+    }
+    assert_in_range(d.reports, 2, 8);
+    delivery_end(&d);
+}
+
+// A server, or a proxy before it, may take less than the agent would send.
+static void a_report_that_is_too_large_is_made_smaller(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    for (int i = 0; i < 300; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "%d", i);
+        pull_at_once(&d.scene, id, IMAGE, i + 1);
+    }
+    delivery_run(&d, true);
+    size_t first = d.report.pull_count;
+    for (int i = 0; i < 3; i++) {
+        delivery_answer(&d, 413, NULL);
+        delivery_wait(&d, 10000);
+    }
+    assert_in_range(d.report.pull_count, 1, first / 2);
+    delivery_end(&d);
+}
+
+// --- when the server is away or refuses ---
+
+static void retries_become_rarer(void **state)
+{
+    (void)state;
+    static const int64_t gaps[] = {1000, 2000, 4000, 8000, 8000, 8000};
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    pull_at_once(&d.scene, "a", IMAGE, 1);
+    delivery_run(&d, true);
+    for (size_t i = 0; i < COUNT_OF(gaps); i++) {
+        delivery_answer(&d, 0, NULL);
+        delivery_wait(&d, 9000);
+        check_int("gap", d.sent_ms[i + 1] - d.sent_ms[i], gaps[i]);
+        d.sent_ms[i + 1] = d.now_ms; // the answer comes later than the report was sent
+    }
+    delivery_answer(&d, 200, NULL);
+    pull_at_once(&d.scene, "b", IMAGE, 2);
+    delivery_run(&d, true);
+    delivery_wait(&d, 700);
+    delivery_answer(&d, 500, NULL);
+    unsigned reports = d.reports;
+    delivery_wait(&d, 1100);
+    check_int("after a success at once again", d.reports, reports + 1);
+    delivery_end(&d);
+}
+
+static const struct {
+    const char *value;
+    int64_t wait_ms;
+} retry_after[] = {
+    {"3", 3000}, {"30", 30000}, {"86400", 60000}, // nobody may silence a node for a day
+    {"0", 1000}, {"-5", 1000},  {"Wed, 21 Oct 2026 07:28:00 GMT", 1000},
+};
+
+static void the_server_says_when_to_come_back(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(retry_after); i++) {
+        struct delivery d;
+        delivery_begin(&d, URL, NULL);
+        pull_at_once(&d.scene, "a", IMAGE, 1);
+        delivery_run(&d, true);
+        delivery_answer(&d, i % 2 ? 503 : 429, retry_after[i].value);
+        delivery_wait(&d, retry_after[i].wait_ms - 1);
+        delivery_run(&d, true);
+        check_int(retry_after[i].value, d.reports, 1);
+        delivery_wait(&d, 1);
+        check_int(retry_after[i].value, d.reports, 2);
+        delivery_end(&d);
+    }
+}
+
+static void away_for_minutes_loses_nothing(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    for (int second = 1; second <= 300; second++) {
+        char id[16];
+        snprintf(id, sizeof(id), "%d", second);
+        if (second % 10 == 0)
+            pull_at_once(&d.scene, id, IMAGE, second);
+        delivery_run(&d, second % 10 == 0);
+        if (d.is_in_flight)
+            delivery_answer(&d, 0, NULL);
+        delivery_wait(&d, 1000);
+        if (d.is_in_flight)
+            delivery_answer(&d, 0, NULL);
+    }
+    assert_in_range(d.reports, 30, 60); // one each 8 s
+    while (!d.is_in_flight)
+        delivery_wait(&d, 1000);
+    check_int("all in one", (int64_t)d.report.pull_count, 30);
+    delivery_answer(&d, 200, NULL);
+    delivery_wait(&d, 11000);
+    check_int("each once", (int64_t)d.report.pull_count, 0);
+    delivery_end(&d);
+}
+
+// --- when to report ---
+
+static void much_news_is_one_report(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    delivery_run(&d, false);
+    delivery_answer(&d, 200, NULL);
+    for (int i = 0; i < 10; i++) {
+        char id[2] = {(char)('a' + i), '\0'};
+        delivery_wait(&d, 10);
+        pull_at_once(&d.scene, id, IMAGE, i + 1);
+        delivery_run(&d, true);
+    }
+    check_int("not before its time", d.reports, 1);
+    delivery_wait(&d, 1000);
+    check_int("one", d.reports, 2);
+    check_int("after 600 ms", d.sent_ms[1] - d.sent_ms[0], 600);
+    check_int("with all", (int64_t)d.report.pull_count, 10);
+    delivery_end(&d);
+}
+
+static void a_short_pull_does_not_wait_for_a_long_interval(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    d.pace_ms = 10000;
+    delivery_run(&d, false);
+    delivery_answer(&d, 200, NULL);
+    delivery_wait(&d, 3000);
+    pull_at_once(&d.scene, "a", IMAGE, 1);
+    delivery_run(&d, true);
+    check_int("at once", d.sent_ms[1] - d.sent_ms[0], 3000);
+    check_int("told", delivery_names(&d, IMAGE), true);
+    delivery_end(&d);
+}
+
+static void a_heartbeat_when_nothing_is_pulled(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    for (int second = 0; second < 60; second++) {
+        delivery_run(&d, false); // a look each second
+        if (d.is_in_flight)
+            delivery_answer(&d, 200, NULL);
+        delivery_wait(&d, 1000);
+    }
+    check_int("each 10 s", d.reports, 6);
+    delivery_end(&d);
+}
+
+static const struct {
+    const char *name;
+    int64_t pace_ms;
+    int64_t answered_after_ms;
+    int status;
+    unsigned reports; // in ten seconds
+} paces[] = {
+    {"usual", 1000, 5, 200, 10},
+    {"a fast pull", 250, 5, 200, 40},
+    {"a server that has much to do", 250, 150, 200, 16},
+    {"a server of old that refuses", 250, 5, 429, 3}, // 1, 2 and 4 s
+};
+
+// Looks come at the pace, and so do reports as long as the server bears that.
+static void reports_follow_the_pace(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(paces); i++) {
+        struct delivery d;
+        delivery_begin(&d, URL, NULL);
+        d.pace_ms = paces[i].pace_ms;
+        fetch(add_lease(&d.scene, "a", 0.5), 0, 0);
+        observe(&d.scene, 1);
+        int64_t end_ms = d.now_ms + 10000;
+        while (d.now_ms < end_ms) {
+            int64_t shortest_ms = pt_deliverer_shortest_ms(d.deliverer);
+            d.pace_ms = shortest_ms > paces[i].pace_ms ? shortest_ms : paces[i].pace_ms;
+            delivery_run(&d, false);
+            if (d.is_in_flight) {
+                check_int("as it says", d.report.interval_ms, d.pace_ms);
+                d.now_ms += paces[i].answered_after_ms;
+                delivery_answer(&d, paces[i].status, NULL);
+                d.now_ms -= paces[i].answered_after_ms;
+            }
+            delivery_wait(&d, d.pace_ms);
+            if (d.is_in_flight)
+                delivery_answer(&d, paces[i].status, NULL);
+        }
+        if (d.reports + 1 < paces[i].reports || d.reports > paces[i].reports + 1)
+            fail_msg("%s: got %u reports, wanted %u", paces[i].name, d.reports, paces[i].reports);
+        delivery_end(&d);
+    }
+}
+
+static void it_gets_faster_again_after_a_while(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    delivery_run(&d, false);
+    delivery_wait(&d, 101);
+    delivery_answer(&d, 200, NULL);
+    check_int("calm", pt_deliverer_shortest_ms(d.deliverer), 600);
+    delivery_wait(&d, 60000);
+    check_int("no more", pt_deliverer_shortest_ms(d.deliverer), 0);
+    delivery_end(&d);
+}
+
+// --- the end ---
+
+static void on_flushed(void *context)
+{
+    ((struct delivery *)context)->flushed++;
+}
+
+static void what_has_finished_is_told_before_the_end(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    pt_deliverer_flush(d.deliverer, on_flushed, &d);
+    check_int("nothing to tell", d.flushed, 1);
+    delivery_run(&d, false);
+    pull_at_once(&d.scene, "a", IMAGE, 1);
+    pt_deliverer_flush(d.deliverer, on_flushed, &d);
+    delivery_answer(&d, 200, NULL);
+    check_int("the report in flight lacked it", d.flushed, 1);
+    delivery_wait(&d, 700);
+    check_int("told", delivery_names(&d, IMAGE), true);
+    delivery_answer(&d, 200, NULL);
+    check_int("flushed", d.flushed, 2);
+    pull_at_once(&d.scene, "b", IMAGE, 2);
+    delivery_run(&d, true);
+    delivery_wait(&d, 700);
+    delivery_answer(&d, 0, NULL);
+    pt_deliverer_flush(d.deliverer, on_flushed, &d);
+    check_int("a server that is away is not waited for", d.flushed, 3);
+    delivery_end(&d);
+}
+
+// --- the token ---
+
+static const struct {
+    const char *url;
+    unsigned warnings;
+} clear_urls[] = {
+    {"http://server.example:8080", 1}, {"http://10.0.0.1", 1}, {"http://localhost.example", 1},
+    {"https://server.example", 0},     {"http://[::1]:80", 0}, {"http://127.0.0.1:8080", 0},
+    {"http://localhost:8080", 0},
+};
+
+static void a_token_in_clear_is_warned_of_once(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(clear_urls); i++) {
+        struct delivery d;
+        struct pt_secret *token;
+        char text[4096] = "";
+        unsigned warnings = 0;
+        int log = memfd_create("log", MFD_CLOEXEC);
+        pt_log_set_descriptor(log);
+        assert_int_equal(pt_secret_create("hush", NULL, &token, NULL), 0);
+        delivery_begin(&d, clear_urls[i].url, token);
+        for (int report = 0; report < 3; report++) {
+            delivery_run(&d, true);
+            check_text("sent", d.authorization, "Bearer hush");
+            delivery_answer(&d, 200, NULL);
+            delivery_wait(&d, 10000);
+            if (d.is_in_flight)
+                delivery_answer(&d, 200, NULL);
+        }
+        delivery_end(&d);
+        pt_secret_destroy(token);
+        pt_log_set_descriptor(-1);
+        assert_true(pread(log, text, sizeof(text) - 1, 0) >= 0);
+        close(log);
+        for (const char *at = text; (at = strstr(at, "server.token_in_clear")); at++)
+            warnings++;
+        check_int(clear_urls[i].url, warnings, clear_urls[i].warnings);
+        check_int("never in the log", strstr(text, "hush") != NULL, false);
+    }
+}
+
+int main(void)
+{
+    pt_log_set_descriptor(-1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_finished_pull_stays_until_it_is_taken),
+        cmocka_unit_test(one_that_finishes_meanwhile_comes_with_the_next),
+        cmocka_unit_test(what_does_not_fit_comes_with_the_next_report),
+        cmocka_unit_test(a_report_that_is_too_large_is_made_smaller),
+        cmocka_unit_test(retries_become_rarer),
+        cmocka_unit_test(the_server_says_when_to_come_back),
+        cmocka_unit_test(away_for_minutes_loses_nothing),
+        cmocka_unit_test(much_news_is_one_report),
+        cmocka_unit_test(a_short_pull_does_not_wait_for_a_long_interval),
+        cmocka_unit_test(a_heartbeat_when_nothing_is_pulled),
+        cmocka_unit_test(reports_follow_the_pace),
+        cmocka_unit_test(it_gets_faster_again_after_a_while),
+        cmocka_unit_test(what_has_finished_is_told_before_the_end),
+        cmocka_unit_test(a_token_in_clear_is_warned_of_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

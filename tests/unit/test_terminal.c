@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/terminal.h"
+#include "track_fixture.h"
+
+#include <pty.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define MAX_ROWS 200
+#define MAX_COLUMNS 300
+
+// What has been written, as somebody before the screen sees it: a terminal that knows just the
+// sequences that are used, and fails at any other.
+struct screen {
+    struct scene scene;
+    struct pt_terminal *terminal;
+    int reading, writing;
+    unsigned columns; // 0: it is a pipe
+    char rows[MAX_ROWS][MAX_COLUMNS];
+    unsigned row, column;
+    unsigned row_count;
+};
+
+static void screen_begin(struct screen *screen, unsigned rows, unsigned columns)
+{
+    const struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+    int pipes[2];
+    *screen = (struct screen){.columns = columns};
+    if (columns) {
+        assert_int_equal(openpty(&screen->reading, &screen->writing, NULL, NULL, &size), 0);
+    } else {
+        assert_int_equal(pipe(pipes), 0);
+        screen->reading = pipes[0];
+        screen->writing = pipes[1];
+    }
+    scene_begin(&screen->scene);
+    assert_int_equal(pt_terminal_create(screen->writing, &screen->terminal, NULL), 0);
+    observe(&screen->scene, 0);
+}
+
+static void screen_end(struct screen *screen)
+{
+    pt_terminal_destroy(screen->terminal);
+    scene_end(&screen->scene);
+    close(screen->reading);
+    close(screen->writing);
+}
+
+static void put(struct screen *screen, char c)
+{
+    if (screen->columns && screen->column == screen->columns) { // as a terminal wraps
+        screen->row++;
+        screen->column = 0;
+    }
+    assert_in_range(screen->row, 0, MAX_ROWS - 1);
+    assert_in_range(screen->column, 0, MAX_COLUMNS - 2);
+    screen->rows[screen->row][screen->column++] = c;
+    if (screen->row_count < screen->row + 1)
+        screen->row_count = screen->row + 1;
+}
+
+// After ESC [: up by so many rows, or all below is cleared.
+static const char *control(struct screen *screen, const char *at)
+{
+    char *end;
+    unsigned number = (unsigned)strtoul(at, &end, 10);
+    if (*end == 'A') {
+        assert_in_range(number, 1, screen->row);
+        screen->row -= number;
+    } else if (*end == 'J') {
+        assert_int_equal(screen->column, 0);
+        memset(screen->rows[screen->row], 0, (MAX_ROWS - screen->row) * sizeof(screen->rows[0]));
+        screen->row_count = screen->row;
+    } else {
+        fail_msg("an unknown sequence: %.10s", at);
+    }
+    return end + 1;
+}
+
+static void show(struct screen *screen)
+{
+    static char text[1024 * 1024];
+    ssize_t length = read(screen->reading, text, sizeof(text) - 1);
+    assert_true(length > 0);
+    text[length] = '\0';
+    for (const char *at = text; *at;) {
+        if (strncmp(at, "\x1b[", 2) == 0) {
+            at = control(screen, at + 2);
+            continue;
+        }
+        if (*at == '\r')
+            screen->column = 0;
+        else if (*at == '\n')
+            screen->row++;
+        else if (*at >= ' ' && *at < 0x7f)
+            put(screen, *at);
+        else
+            fail_msg("byte %02x is written", (unsigned char)*at);
+        if (*at == '\n' && !screen->columns)
+            screen->column = 0; // a pipe's reader begins a new line
+        at++;
+    }
+}
+
+static void draw(struct screen *screen, double seconds)
+{
+    pt_terminal_draw(screen->terminal, screen->scene.tracker, at(seconds));
+    show(screen);
+}
+
+static void check_row(const struct screen *screen, unsigned row, const char *wanted)
+{
+    if (row >= screen->row_count || strncmp(screen->rows[row], wanted, strlen(wanted)) != 0)
+        fail_msg("row %u: got \"%s\", wanted \"%s\"", row, screen->rows[row], wanted);
+}
+
+// A pull of two layers with a quarter of its bytes.
+static struct pt_seen_lease *add_pull(struct scene *scene, const char *id, const char *repository)
+{
+    struct pt_seen_lease *lease = add_lease(scene, id, 0.5);
+    add_layers(lease, 2);
+    lease->repository = (char *)repository;
+    fetch(lease, 0, 500);
+    lease->layers[0].owns_ingest = false; // the pulls of a scene share it
+    return lease;
+}
+
+// --- on a terminal ---
+
+static void bars_take_the_place_of_the_last_ones(void **state)
+{
+    (void)state;
+    struct screen screen;
+    screen_begin(&screen, 24, 120);
+    draw(&screen, 0);
+    check_row(&screen, 0, "no image is being pulled");
+    struct pt_seen_lease *lease = add_pull(&screen.scene, "a", "registry.example/app");
+    observe(&screen.scene, 1);
+    draw(&screen, 1);
+    check_int("a pull and its layers", screen.row_count, 3);
+    check_row(&screen, 0,
+              "registry.example/app                         [######------------------]  25% "
+              "500 B of 2.0 kB, downloading 0 B/s");
+    check_row(&screen, 1,
+              "  aaaaaaaaaaaa                               [############------------]  50% "
+              "500 B of 1.0 kB, downloading");
+    check_row(&screen, 2,
+              "  aaaaaaaaaaaa                               [------------------------]   0% 0 B of "
+              "1.0 kB, queued");
+    fetch(lease, 0, 1000);
+    observe(&screen.scene, 2);
+    draw(&screen, 2);
+    check_int("still", screen.row_count, 3);
+    check_row(&screen, 0,
+              "registry.example/app                         [############------------]  50% "
+              "1.0 kB of 2.0 kB, downloading 500 B/s");
+    screen_end(&screen);
+}
+
+static void what_has_ended_stays_above(void **state)
+{
+    (void)state;
+    struct screen screen;
+    screen_begin(&screen, 24, 120);
+    struct pt_seen_lease *lease = add_pull(&screen.scene, "a", "registry.example/app");
+    add_pull(&screen.scene, "b", "registry.example/other");
+    observe(&screen.scene, 1);
+    draw(&screen, 1);
+    commit(lease, 0, 1.5);
+    commit(lease, 1, 1.6);
+    end_lease(lease, "registry.example/app:1", 2.5);
+    observe(&screen.scene, 3);
+    const struct pt_pull *pull = first_pull(&screen.scene);
+    pt_terminal_tell(screen.terminal, PT_TRACK_COMPLETED, pull);
+    draw(&screen, 3);
+    check_row(&screen, 0, "registry.example/app:1 completed: 2.0 kB in 2.0 s");
+    check_row(&screen, 1, "registry.example/other ");
+    check_int("with its layers", screen.row_count, 4);
+    draw(&screen, 4);
+    check_row(&screen, 0, "registry.example/app:1 completed: 2.0 kB in 2.0 s");
+    check_int("and no more", screen.row_count, 4);
+    screen_end(&screen);
+}
+
+static const struct {
+    const char *name;
+    unsigned rows, columns;
+    unsigned pulls;
+    unsigned drawn;
+    const char *last; // the last line
+} sizes[] = {
+    {"one, with its layers", 24, 100, 1, 3, "  aaaaaaaaaaaa"},
+    {"narrow", 24, 20, 1, 3, "  aaaaaaaaaaaa     "},
+    {"very narrow", 24, 2, 1, 3, " "},
+    {"wide", 24, 250, 1, 3, "  aaaaaaaaaaaa"},
+    {"layers of those for which there is room", 12, 100, 7, 9, "registry.example/app"},
+    {"no room for layers", 10, 100, 8, 8, "registry.example/app"},
+    {"more than there is room for", 10, 100, 30, 8, "and 23 more"},
+    {"hardly any room", 3, 100, 30, 1, "and 30 more"},
+    {"of unknown size", 0, 0xffff, 30, 22, "and 9 more"},
+};
+
+static void the_screen_is_never_passed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct screen screen;
+        static char ids[MAX_LEASES][4];
+        screen_begin(&screen, sizes[i].rows, sizes[i].columns);
+        for (unsigned k = 0; k < sizes[i].pulls; k++) {
+            snprintf(ids[k], sizeof(ids[k]), "%u", k);
+            add_pull(&screen.scene, ids[k], "registry.example/app");
+        }
+        for (int second = 1; second < 4; second++) {
+            observe(&screen.scene, second);
+            draw(&screen, second);
+            check_int(sizes[i].name, screen.row_count, sizes[i].drawn);
+            check_row(&screen, screen.row_count - 1, sizes[i].last);
+            check_int("the cursor is below", screen.row, screen.row_count);
+        }
+        screen_end(&screen);
+    }
+}
+
+// The end of a name says most; what would steer a terminal is not passed on.
+static void names_are_cut_and_cleaned(void **state)
+{
+    (void)state;
+    struct screen screen;
+    screen_begin(&screen, 24, 200);
+    add_pull(&screen.scene, "a",
+             "registry.example/a/path/that/is/longer/than/the/column/that/it/has");
+    add_pull(&screen.scene, "b", "evil\x1b[2J\x07\n\xc3\xa9/app");
+    observe(&screen.scene, 1);
+    draw(&screen, 1);
+    check_row(&screen, 0, "...hat/is/longer/than/the/column/that/it/has ");
+    check_row(&screen, 3,
+              "evil?[2J???"
+              "?/app ");
+    screen_end(&screen);
+}
+
+static void trouble_is_told_until_it_is_over(void **state)
+{
+    (void)state;
+    struct screen screen;
+    screen_begin(&screen, 24, 100);
+    pt_terminal_set_trouble(screen.terminal, "nobody answers");
+    draw(&screen, 1);
+    check_row(&screen, 0, "containerd: nobody answers");
+    check_int("nothing else", screen.row_count, 1);
+    pt_terminal_set_trouble(screen.terminal, NULL);
+    draw(&screen, 2);
+    check_row(&screen, 0, "no image is being pulled");
+    check_int("nothing else", screen.row_count, 1);
+    screen_end(&screen);
+}
+
+// --- elsewhere ---
+
+static void plain_lines_into_a_pipe(void **state)
+{
+    (void)state;
+    struct screen screen;
+    screen_begin(&screen, 0, 0);
+    struct pt_seen_lease *lease = add_pull(&screen.scene, "a", "registry.example/app");
+    observe(&screen.scene, 1);
+    pt_terminal_tell(screen.terminal, PT_TRACK_STARTED, first_pull(&screen.scene));
+    draw(&screen, 1);
+    check_row(&screen, 0, "registry.example/app started");
+    check_row(&screen, 1, "registry.example/app  25% 500 B of 2.0 kB, downloading 0 B/s");
+    for (int second = 2; second < 6; second++) {
+        fetch(lease, 0, 500 + second);
+        observe(&screen.scene, second);
+        pt_terminal_draw(screen.terminal, screen.scene.tracker, at(second));
+    }
+    observe(&screen.scene, 6);
+    draw(&screen, 6);
+    check_int("progress each 5 s", screen.row_count, 3);
+    check_row(&screen, 2, "registry.example/app  25% 505 B of 2.0 kB, downloading 1 B/s");
+    end_lease(lease, NULL, 7);
+    observe(&screen.scene, 7);
+    pt_terminal_tell(screen.terminal, PT_TRACK_FAILED, first_pull(&screen.scene));
+    draw(&screen, 7);
+    check_row(
+        &screen, 3,
+        "registry.example/app failed after 6.5 s: ended without an image while fetching layer "
+        "1 of 2 (sha256:aaaaaaaaaaaa) at 505 of 1000 bytes");
+    pt_terminal_set_trouble(screen.terminal, "nobody answers");
+    pt_terminal_set_trouble(screen.terminal, "nobody answers");
+    draw(&screen, 8);
+    check_row(&screen, 4, "containerd: nobody answers");
+    check_int("once", screen.row_count, 5);
+    screen_end(&screen);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bars_take_the_place_of_the_last_ones),
+        cmocka_unit_test(what_has_ended_stays_above),
+        cmocka_unit_test(the_screen_is_never_passed),
+        cmocka_unit_test(names_are_cut_and_cleaned),
+        cmocka_unit_test(trouble_is_told_until_it_is_over),
+        cmocka_unit_test(plain_lines_into_a_pipe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
