@@ -31,7 +31,9 @@ struct evidence {
     int64_t nearest_pulling; // last Pulling event before the pull, 0: none
     int64_t oldest_pulling;
     int64_t since; // first that waits
+    bool is_live;  // one still waits, none has merely ended just now
     bool is_taken; // by another pull that runs
+    bool is_named;
     bool by_digest;
 };
 
@@ -43,6 +45,17 @@ static bool equal(const char *a, const char *b)
 static bool digest_matches(const struct correlate_image *image, const struct correlate_pull *pull)
 {
     return equal(image->digest, pull->root_digest) || equal(image->digest, pull->manifest_digest);
+}
+
+static bool is_by_digest(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    return *image->digest && digest_matches(image, pull);
+}
+
+// By its tag: containerd leaves the tag out of a name that has a digest as well.
+static bool is_named(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    return !*image->digest && equal(image->key + 1, pull->exact_ref);
 }
 
 static bool matches(const struct correlate_image *image, const struct correlate_pull *pull)
@@ -81,6 +94,7 @@ static bool gather(struct correlate_node *node, struct correlate_image *image,
         if (!may_wait_for(container, pull, now))
             continue;
         is_waited_for = true;
+        found.is_live |= container->ended_at == 0;
         if (!found.since || container->since < found.since)
             found.since = container->since;
         int64_t at = container->pulling_at;
@@ -97,19 +111,25 @@ static bool gather(struct correlate_node *node, struct correlate_image *image,
         if (other != pull && other->image == image && !other->final_at)
             found.is_taken = true;
     }
-    found.by_digest = *image->digest && digest_matches(image, pull);
+    found.is_named = is_named(image, pull);
+    found.by_digest = is_by_digest(image, pull);
     *ret_evidence = found;
     return is_waited_for;
 }
 
-// a speaks stronger than b. Untaken first; then what the kubelet asked for before the pull began:
-// the nearest, but behind its queue the oldest; then what has waited longest.
+// a speaks stronger than b. What decides first, then what is untaken and still waited for; then
+// what the kubelet asked for before the pull began: the nearest, but behind its queue the oldest;
+// then what has waited longest.
 static bool is_stronger(const struct evidence *a, const struct evidence *b, bool was_queued)
 {
+    if (a->is_named != b->is_named)
+        return a->is_named;
     if (a->by_digest != b->by_digest)
         return a->by_digest;
     if (a->is_taken != b->is_taken)
         return b->is_taken;
+    if (a->is_live != b->is_live)
+        return a->is_live;
     if (!a->nearest_pulling != !b->nearest_pulling)
         return a->nearest_pulling != 0;
     if (a->nearest_pulling && was_queued)
@@ -142,29 +162,46 @@ struct correlate_image *pt_correlate_choose(struct correlate_node *node,
         if (!best.image || is_stronger(&candidate, &best, was_queued))
             best = candidate;
     }
-    bool is_named = best.image && equal(best.image->key + 1, pull->exact_ref);
-    *ret_certain = is_named || best.by_digest || (count == 1 && !pull->is_nameless);
+    *ret_certain = best.is_named || best.by_digest || (count == 1 && !pull->is_nameless);
     // Content without a name could be anything, if anything else is waited for.
     return pull->is_nameless && count != 1 ? NULL : best.image;
+}
+
+// It keeps its image against another one: what decides speaks for it, or it has settled or ended
+// and nothing decides for the other.
+static bool keeps_image(const struct correlate_pull *pull, const struct correlate_image *other,
+                        int64_t now)
+{
+    const struct correlate_image *own = pull->image;
+    if (!own || !matches(own, pull))
+        return false;
+    if (is_named(own, pull))
+        return true;
+    if (is_named(other, pull))
+        return false;
+    if (is_by_digest(own, pull))
+        return true;
+    return !is_by_digest(other, pull) && (pull->final_at || now - pull->joined_at >= SETTLE_NS);
 }
 
 static void choose_image(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
 {
     bool certain;
     struct correlate_image *image = pt_correlate_choose(node, pull, &certain);
-    if (pull->final_at && pull->image && !pull->exact_ref)
-        return;
-    // Once settled it keeps its image, whatever comes to wait later, unless something decides.
-    bool keeps = pull->image && matches(pull->image, pull) && now - pull->joined_at >= SETTLE_NS;
-    if (!image || (keeps && image != pull->image && !pull->exact_ref)) {
+    if (!image) {
         if (pull->image && !matches(pull->image, pull))
             pt_correlate_use_image(pull, NULL);
         return;
     }
-    if (!pull->image)
-        pull->joined_at = now;
-    pt_correlate_use_image(pull, image);
-    pull->is_certain = certain;
+    if (image != pull->image) {
+        if (keeps_image(pull, image, now))
+            return;
+        if (!pull->image)
+            pull->joined_at = now;
+        pt_correlate_use_image(pull, image);
+    }
+    if (!pull->final_at || pull->exact_ref)
+        pull->is_certain = certain;
 }
 
 // --- who waits for it ---
@@ -211,7 +248,8 @@ static void tell_join(struct correlate_node *node, struct correlate_pull *pull, 
                            .waiting_count = waiting.count,
                            .queued_seconds = queued_seconds(pull, first_pulling, told_ns)};
     if (pull->image) {
-        join.image_ref = pull->exact_ref ? NULL : pull->image->key + 1;
+        bool agent_knows = pull->exact_ref && !is_by_digest(pull->image, pull);
+        join.image_ref = agent_knows ? NULL : pull->image->key + 1;
         join.image_ref_exact = pull->is_certain;
         pt_correlate_fill_failure(pull->image, &join);
         if (!pt_correlate_is_of_attempt(pull->image, pull->started_at)) {

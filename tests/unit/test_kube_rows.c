@@ -193,6 +193,28 @@ static void attempts_are_one_row_and_each_is_told_once(void **state)
     assert_null(row->error_class);
 }
 
+static void a_great_many_attempts_at_once_are_not_told_one_by_one(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
+    for (int count = 1; count <= 1001; count += 1000) {
+        struct pt_kube_event event = {.uid = "e",
+                                      .name_space = "ns",
+                                      .pod = "web",
+                                      .pod_uid = "u",
+                                      .node = NODE,
+                                      .container = "c",
+                                      .last_at = pair->fixture.now_ns,
+                                      .count = count};
+        pt_kubelet_message_parse("Failed", "Failed to pull image \"" IMAGE "\": no such host",
+                                 &event.message);
+        pt_correlate_event(pair->correlate, &event);
+        settle(pair);
+    }
+    assert_int_equal(row_of(pair, "k" IMAGE)->join->attempts, 1001);
+    assert_int_equal(pair->fixture.failed, 101);
+}
+
 static void rows_leave_with_their_time(void **state)
 {
     struct pair *pair = *state;
@@ -255,6 +277,7 @@ int main(void)
         TEST(a_queued_row_waits_as_long_as_its_pod),
         TEST(a_pull_goes_on_in_the_queued_row),
         TEST(attempts_are_one_row_and_each_is_told_once),
+        TEST(a_great_many_attempts_at_once_are_not_told_one_by_one),
         TEST(rows_leave_with_their_time),
         TEST(a_pull_that_was_given_up_is_no_failed_attempt),
         cmocka_unit_test(at_the_limit_rows_are_left_out),
