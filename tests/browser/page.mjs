@@ -20,9 +20,13 @@ export const URL_OF_PAGE = needed('PULLTRACE_URL');
 /** References that are pulled over and over while the tests run. */
 export const IMAGES = needed('PULLTRACE_EXPECT_IMAGES').split(',');
 /** A reference whose pulls fail, over and over. */
-export const FAILED_IMAGE = process.env.PULLTRACE_FAILED_IMAGE;
-/** SIGUSR1 to it stops the server for some seconds. */
-export const LAB_PID = process.env.PULLTRACE_LAB_PID;
+export const FAILED_IMAGE = needed('PULLTRACE_FAILED_IMAGE');
+/** What one pod waits for and nobody pulls. */
+export const QUEUED_IMAGE = needed('PULLTRACE_QUEUED_IMAGE');
+/** What two pods wait for, and cannot be had: one attempt after the other fails. */
+export const REFUSED_IMAGE = needed('PULLTRACE_REFUSED_IMAGE');
+/** SIGUSR1 to it kills the server, which starts again some seconds later. */
+export const LAB_PID = Number(needed('PULLTRACE_LAB_PID'));
 
 let browser;
 
@@ -56,17 +60,21 @@ export async function openPage(t, path = '', options = {}) {
   page.on('request', (request) => {
     if (new URL(request.url()).origin !== origin) faults.push(`other origin: ${request.url()}`);
   });
-  await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (event) => {
-      console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
-    });
-  });
+  // The worker has a policy of its own; what either says is seen on the console.
+  await page.addInitScript(tellViolations);
+  page.on('worker', (worker) => worker.evaluate(tellViolations).catch(() => undefined));
   t.after(async () => {
     await context.close();
     assert.deepEqual(faults, []);
   });
   await page.goto(new URL(path, URL_OF_PAGE).href);
   return page;
+}
+
+function tellViolations() {
+  addEventListener('securitypolicyviolation', (event) => {
+    console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
+  });
 }
 
 /** The rows of an image, which has no tag until its node knows it; `.is-over` are those that ended. */
@@ -92,9 +100,16 @@ export async function activePull(page, reference) {
   });
 }
 
+/** Types into the search field; a blank at the end makes a chip of a token. */
+export async function search(page, text) {
+  await page.locator('.search input').fill(text);
+}
+
 /** One of the choices of “Group by”. */
 export function groupChoice(page, label) {
-  return page.locator('.segmented label', { hasText: new RegExp(`^${label}$`) });
+  return page.locator('.segmented label', {
+    hasText: new RegExp(`^${label}$`),
+  });
 }
 
 export function rowByKey(page, key) {

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the browser tests against a real server, agent and pulls: python3 -m tests.integration.browser
 
-The tests get by environment:
+The pulls are real; the pods that wait for them are told by a fake API server. The tests get by environment:
   PULLTRACE_URL            the page
   PULLTRACE_EXPECT_IMAGES  references, by commas, that are pulled over and over while the tests run
   PULLTRACE_FAILED_IMAGE   a reference whose pulls fail after some seconds, over and over
-  PULLTRACE_LAB_PID        SIGUSR1 to it stops the server and starts it again three seconds later
+  PULLTRACE_QUEUED_IMAGE   a reference that one pod waits for and nobody pulls
+  PULLTRACE_REFUSED_IMAGE  a reference that does not exist: two pods wait, one attempt after the other fails
+  PULLTRACE_LAB_PID        SIGUSR1 to it kills the server and starts it again three seconds later
 Arguments are passed on to node instead of the folder tests/browser.
 """
 
@@ -26,30 +28,59 @@ from lab.processes import Process
 from lab.pulltrace import Agent, Server
 from lab.tools import REPOSITORY
 from tests.integration.case import ADDRESS_SANITIZER, AGENT, MB, SERVER, sizes
+from tests.kubernetes.fake_api import FakeApi
+from tests.kubernetes.kubelet import Pods
 
 SERVER_AWAY_S = 3
 PAUSE_S = 2
+REFUSED_EVERY_S = 12
+NODE = "agent"  # as the lab names its agent's node
 
 
 class PullLoop:
-    """Pulls one image, deletes it, and so on."""
+    """Pulls one image, deletes it, and so on; `pods` wait for it each time."""
 
-    def __init__(self, lab: Laboratory, image: Image, *options: str) -> None:
+    def __init__(
+        self, lab: Laboratory, image: Image, *options: str, pods: Pods | None = None
+    ) -> None:
         self._lab = lab
         self._reference = lab.reference(image)
         self._options = options
+        self._pods = pods
         self._process: Process | None = None
         self._pause_until = 0.0
 
     def advance(self) -> None:
         if self._process is None:
             if time.monotonic() >= self._pause_until:
+                if self._pods:
+                    self._pods.wait()
                 self._process = self._lab.containerd.start_pull(self._reference, *self._options)
         elif not self._process.is_running():
             self._process = None
             self._pause_until = time.monotonic() + PAUSE_S
+            if self._pods:
+                self._pods.run()
             if self._reference in self._lab.containerd.image_names():
                 self._lab.containerd.remove_image(self._reference)
+
+
+class RefusalLoop:
+    """Fails for the pods time and again, sooner than a kubelet, whose pauses grow."""
+
+    def __init__(self, pods: Pods, reference: str) -> None:
+        self._pods = pods
+        self._error = (
+            "rpc error: code = NotFound desc = failed to pull and unpack image: "
+            f'failed to resolve reference "{reference}": not found'
+        )
+        self._next_at = 0.0
+        pods.wait()
+
+    def advance(self) -> None:
+        if time.monotonic() >= self._next_at:
+            self._next_at = time.monotonic() + REFUSED_EVERY_S
+            self._pods.refuse(self._error)
 
 
 class Restarter:
@@ -65,7 +96,7 @@ class Restarter:
     def advance(self) -> None:
         if self._wanted:
             self._wanted = False
-            self._server.stop()
+            self._server.process.kill()
             self._away_until = time.monotonic() + SERVER_AWAY_S
         elif self._away_until and time.monotonic() >= self._away_until:
             self._away_until = 0.0
@@ -88,22 +119,33 @@ def main() -> int:
         broken = push("ops/report-mailer", "0.9.1", sizes("mailer", 4 * MB, 1 * MB))
         lab.images.remove_blob(broken, broken.layers[-1])
 
+        host = lab.reference(first).split("/")[0]
+        queued, refused = f"{host}/shop/cache:8.2", f"{host}/ops/ledger:nope"
+
+        api = FakeApi()
+        stack.callback(api.close)
+        Pods(api, NODE, queued, 1).wait()
+
         folder = Path(lab.path / "pulltrace")
         folder.mkdir()
-        server = Server(SERVER, folder, settings=ADDRESS_SANITIZER)
+        kubernetes = {"PULLTRACE_KUBE_URL": api.url}
+        server = Server(SERVER, folder, settings=ADDRESS_SANITIZER | kubernetes)
         stack.callback(server.stop)
         agent = Agent(AGENT, folder, lab.containerd.socket, server.url, ADDRESS_SANITIZER)
         stack.callback(agent.stop)
         loops = [
-            PullLoop(lab, first),
-            PullLoop(lab, second),
+            PullLoop(lab, first, pods=Pods(api, NODE, lab.reference(first), 3)),
+            PullLoop(lab, second, pods=Pods(api, NODE, lab.reference(second), 1)),
             PullLoop(lab, broken, "--max-concurrent-downloads", "1"),
+            RefusalLoop(Pods(api, NODE, refused, 2), refused),
         ]
         restarter = Restarter(server)
         settings = {
             "PULLTRACE_URL": f"{server.url}/",
             "PULLTRACE_EXPECT_IMAGES": ",".join(map(lab.reference, (first, second))),
             "PULLTRACE_FAILED_IMAGE": lab.reference(broken),
+            "PULLTRACE_QUEUED_IMAGE": queued,
+            "PULLTRACE_REFUSED_IMAGE": refused,
             "PULLTRACE_LAB_PID": str(os.getpid()),
         }
         command = ["setpriv", "--pdeathsig", "KILL", *node_command(sys.argv[1:])]

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  IMAGES,
+  QUEUED_IMAGE,
+  REFUSED_IMAGE,
+  activePull,
+  groupChoice,
+  openPage,
+  rowByKey,
+  rowsOf,
+  search,
+  until,
+  useBrowser,
+  withoutTag,
+} from './page.mjs';
+
+useBrowser();
+
+/** Namespace and first pod of those that wait for an image of the lab. */
+function waitingFor(reference) {
+  const [namespace, name] = withoutTag(reference).split('/').slice(-2);
+  return { namespace, pod: `${name}-0` };
+}
+
+const titlesOf = (page) =>
+  page.locator('.pull-row .image-name').evaluateAll((all) => all.map((one) => one.title));
+
+test('a row names the pods that wait for it', { timeout: 120_000 }, async (t) => {
+  const page = await openPage(t, '', { permissions: ['clipboard-read', 'clipboard-write'] });
+  const { namespace, pod } = waitingFor(IMAGES[0]);
+  const row = rowByKey(page, await activePull(page, IMAGES[0]));
+  await until(
+    'three pods',
+    async () => (await row.locator('.cell-pods').innerText()) === `${namespace}/${pod}\n+2`,
+  );
+  const waiting = page.getByText('Waiting pods', { exact: true }).first().locator('..');
+  assert.ok(Number(/\d+$/.exec((await waiting.innerText()).trim())?.[0]) >= 4);
+
+  await row.click();
+  const section = page.getByRole('region', { name: 'Waiting pods' });
+  await section.waitFor();
+  assert.match(await section.innerText(), new RegExp(`3 pods in ${namespace}`));
+  assert.equal(await section.getByText('app', { exact: true }).count(), 3);
+  await section.getByRole('button', { name: 'Copy kubectl command' }).click();
+  await page.getByText('copied').waitFor();
+  const command = await page.evaluate(() => navigator.clipboard.readText());
+  assert.equal(command, `kubectl -n ${namespace} describe pod ${pod}`);
+});
+
+test('pods and namespaces filter and group', { timeout: 120_000 }, async (t) => {
+  const page = await openPage(t);
+  const { namespace } = waitingFor(IMAGES[0]);
+  const { pod } = waitingFor(IMAGES[1]);
+  await activePull(page, IMAGES[0]);
+  await activePull(page, IMAGES[1]);
+
+  const onlyIn = (space) => async () => {
+    const titles = await titlesOf(page);
+    return titles.length > 0 && titles.every((title) => title.includes(`/${space}/`));
+  };
+  await search(page, `ns:${namespace} `);
+  await until('that namespace only', onlyIn(namespace));
+  await page.locator('.search-clear').click();
+  await search(page, `pod:${pod} `);
+  await until('the image of that pod only', onlyIn(waitingFor(IMAGES[1]).namespace));
+  await page.locator('.search-clear').click();
+  await search(page, pod);
+  await until('the same by free text', onlyIn(waitingFor(IMAGES[1]).namespace));
+  await page.locator('.search-clear').click();
+
+  await groupChoice(page, 'Namespace').click();
+  for (const reference of [...IMAGES, REFUSED_IMAGE]) {
+    const head = page.locator('.group-row strong', { hasText: waitingFor(reference).namespace });
+    await head.first().waitFor();
+  }
+});
+
+test('a pod whose pull has not begun is a queued row', { timeout: 120_000 }, async (t) => {
+  const page = await openPage(t);
+  await activePull(page, IMAGES[1]);
+  const row = rowsOf(page, QUEUED_IMAGE).first();
+  await row.waitFor();
+  assert.equal(await row.getByRole('img').first().getAttribute('aria-label'), 'Queued');
+  const { namespace, pod } = waitingFor(QUEUED_IMAGE);
+  assert.equal(await row.locator('.cell-pods').innerText(), `${namespace}/${pod}`);
+  await until('what it waits for', async () =>
+    /^queued behind [a-z/-]+$/.test(await row.locator('.cell-progress').innerText()),
+  );
+  assert.match(await row.locator('.cell-ready').innerText(), /^after /);
+  await search(page, 'status:queued ');
+  await until('only what is queued', async () => {
+    const titles = await titlesOf(page);
+    return titles.length === 1 && titles[0] === QUEUED_IMAGE;
+  });
+});
+
+test(
+  'failed attempts are one row that counts down to the next',
+  { timeout: 120_000 },
+  async (t) => {
+    const page = await openPage(t);
+    const row = rowsOf(page, REFUSED_IMAGE).first();
+    await row.waitFor();
+    const attempts = async () =>
+      Number(
+        /^not found · attempt (\d+)$/.exec(await row.locator('.cell-progress').innerText())?.[1],
+      );
+    const first = await until('a second attempt', async () => (await attempts()) || undefined);
+    const left = async () => /^retry (.+)$/.exec(await row.locator('.cell-ready').innerText())?.[1];
+    const before = await until('the time to the next', left);
+    await until('the countdown', async () => {
+      const now = await left();
+      return now !== undefined && now !== before;
+    });
+
+    await row.click();
+    const failure = page.getByRole('region', { name: 'Failure' });
+    await failure.waitFor();
+    assert.match(await failure.innerText(), /\d+ attempts · next in \d/);
+    assert.match(await failure.locator('code').innerText(), /failed to resolve reference/);
+    assert.match(await failure.innerText(), /Check the name and tag in the pod spec/);
+    const { pod } = waitingFor(REFUSED_IMAGE);
+    await page
+      .getByRole('region', { name: 'Waiting pods' })
+      .getByText(pod, { exact: true })
+      .waitFor();
+
+    await until('another attempt', async () => (await attempts()) > first);
+    assert.equal(await rowsOf(page, REFUSED_IMAGE).count(), 1);
+  },
+);

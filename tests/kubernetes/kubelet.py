@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells an API server of pods as the kubelet of a node does while it pulls for them."""
+
+from __future__ import annotations
+
+from tests.kubernetes.cluster import Object, event, pod, running
+from tests.kubernetes.fake_api import FakeApi
+
+
+class Pods:
+    """Pods that wait for one image: of `host/space/name:tag`, `name-0`, `name-1` … in namespace `space`."""
+
+    def __init__(self, api: FakeApi, node: str, reference: str, count: int) -> None:
+        self._api = api
+        self._node = node
+        self._reference = reference
+        self._namespace, name = reference.rsplit(":", 1)[0].split("/")[-2:]
+        self._names = [f"{name}-{number}" for number in range(count)]
+        self._failures = 0
+
+    def wait(self) -> None:
+        """They are on the node, and the kubelet has begun to pull."""
+        for waiting in self._pods():
+            self._api.put("pods", waiting)
+            self._tell(waiting, "Pulling", f'Pulling image "{self._reference}"')
+
+    def run(self) -> None:
+        self._api.put_all("pods", [running(waiting) for waiting in self._pods()])
+
+    def refuse(self, error: str) -> None:
+        """Another attempt has failed; the kubelet backs off."""
+        self._failures += 1
+        message = f'Back-off pulling image "{self._reference}": ErrImagePull: {error}'
+        for waiting in self._pods("ImagePullBackOff", message):
+            self._tell(waiting, "Failed", f'Failed to pull image "{self._reference}": {error}')
+            self._api.put("pods", waiting)
+
+    def _pods(self, waiting: str = "ContainerCreating", message: str = "") -> list[Object]:
+        return [
+            pod(name, self._reference, self._node, self._namespace, waiting, message)
+            for name in self._names
+        ]
+
+    def _tell(self, of: Object, reason: str, message: str) -> None:
+        name = f"{of['metadata']['name']}.{reason.lower()}"
+        self._api.put("events", event(of, reason, message, max(self._failures, 1), name))
