@@ -118,7 +118,14 @@ static void release(void *context)
     free(telling);
 }
 
-static struct telling *collect_nodes(const struct pt_pull_store *store)
+static void pin(struct telling *telling, struct pt_node *node)
+{
+    node->pins++;
+    telling->nodes[telling->count++] = node;
+}
+
+// All nodes, or the one of that name if there is one.
+static struct telling *collect_nodes(const struct pt_pull_store *store, const char *name)
 {
     struct telling *telling = calloc(1, sizeof(*telling));
     if (!telling)
@@ -129,17 +136,20 @@ static struct telling *collect_nodes(const struct pt_pull_store *store)
         return NULL;
     }
     size_t cursor = 0;
-    struct pt_node *node;
-    while ((node = pt_map_next(&store->nodes, &cursor))) {
-        node->pins++;
-        telling->nodes[telling->count++] = node;
-    }
+    struct pt_node *node = name ? pt_map_get(&store->nodes, name) : NULL;
+    if (node)
+        pin(telling, node);
+    while (!name && (node = pt_map_next(&store->nodes, &cursor)))
+        pin(telling, node);
     return telling;
 }
 
 void pt_api_nodes(struct pt_api *api, struct evhttp_request *request)
 {
-    struct telling *telling = collect_nodes(api->store);
+    struct pt_query query;
+    if (!pt_api_read_query(request, &query))
+        return;
+    struct telling *telling = collect_nodes(api->store, pt_query_get(&query, "node"));
     if (!telling) {
         pt_reply_error(request, 503, 5, "out of memory");
         return;

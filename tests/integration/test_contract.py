@@ -154,6 +154,10 @@ class Contract(ServerCase):
             {told["phase"] for told in pulls if told["nodeName"] == "node-legacy"}, {"completed"}
         )
         self.assertEqual(get(server.port, "/api/v1/summary").json()["historySeconds"], 30 * 60)
+        for name, found in (("node-legacy", ["node-legacy"]), ("node-unheard", [])):
+            nodes = get(server.port, f"/api/v1/nodes?node={name}").json()
+            self.check(answer_schema("/api/v1/nodes", "get", 200), nodes)
+            self.assertEqual([node["nodeName"] for node in nodes["nodes"]], found)
         page = get(server.port, "/api/v1/pulls?limit=2").json()
         self.check("schemas/pulls.schema.json", page)
         self.assertIn("nextCursor", page)

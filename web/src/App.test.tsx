@@ -83,7 +83,9 @@ describe('the live page', () => {
     expect(window.location.search).toBe('?open=db');
     expect(openDetail).toHaveBeenLastCalledWith('db');
     expect(screen.getByText('Loading layers…')).toBeTruthy();
-    act(() => store.set({ detail: { pull: db, layers: [makeLayer(), makeLayer()] } }));
+    act(() =>
+      store.set({ detail: { pull: db, layers: [makeLayer(), makeLayer()], nodeBytesPerSec: 0 } }),
+    );
     expect(screen.getByText('2 downloading')).toBeTruthy();
     await user.keyboard('{Escape}');
     expect(window.location.search).toBe('');

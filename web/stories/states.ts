@@ -130,7 +130,7 @@ const nodes: NodeStatus[] = Array.from({ length: 24 }, (_, index) => ({
 
 const open = (pull: Pull, told: readonly Layer[] = layers) => ({
   search: `?open=${pull.id}`,
-  state: () => live([pull], { detail: { pull, layers: told } }),
+  state: () => live([pull], { detail: { pull, layers: told, nodeBytesPerSec: 90 * MB } }),
 });
 
 export const STORIES: readonly Story[] = [

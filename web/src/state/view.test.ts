@@ -8,7 +8,6 @@ import {
   SORT_COLUMNS,
   type ViewOptions,
   createViewSelector,
-  nodeRegistryRate,
   retrySeconds,
 } from './view';
 
@@ -144,18 +143,6 @@ describe('groups', () => {
     const { items } = createViewSelector()(options(pulls, { group: 'node', collapsed }));
     expect(keys(items)).toEqual(['group n1', 'group n2', 'b']);
   });
-});
-
-it('nodeRegistryRate adds what one node draws from one registry', () => {
-  const like = makePull({ bytesPerSec: 5 });
-  const pulls = [
-    like,
-    makePull({ id: 'b', bytesPerSec: 7 }),
-    makePull({ id: 'c', bytesPerSec: 100, nodeName: 'other' }),
-    makePull({ id: 'd', bytesPerSec: 100, imageRef: 'quay.io/x' }),
-    makePull({ id: 'e', bytesPerSec: 100, phase: 'completed' }),
-  ];
-  expect(nodeRegistryRate(pulls, like)).toBe(12);
 });
 
 it('retrySeconds counts down and ends', () => {

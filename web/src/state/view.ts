@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../stream/wire';
 import { UNNAMED, imagesOf } from './images';
-import { type PullPredicate, registryOf } from './query';
+import type { PullPredicate } from './query';
 import { type Status, isActive, statusOf } from './status';
 
 export const SORT_COLUMNS = [
@@ -304,15 +304,4 @@ function totalsOf(entries: readonly Entry[]): GroupTotals {
     else if (status === 'completed') done++;
   }
   return { active, failed, done, bytesPerSec, readySeconds: ready };
-}
-
-/** Throughput from one registry to one node, over all pulls under way there. */
-export function nodeRegistryRate(pulls: Iterable<Pull>, like: Pull): number {
-  let bytesPerSec = 0;
-  const registry = registryOf(like);
-  for (const pull of pulls) {
-    if (pull.nodeName !== like.nodeName || !isActive(statusOf(pull))) continue;
-    if (registryOf(pull) === registry) bytesPerSec += pull.bytesPerSec;
-  }
-  return bytesPerSec;
 }

@@ -56,10 +56,12 @@ describe('decodeEvent', () => {
 
 it('decodeDetail reads the layers', () => {
   const layer = { digest: 'sha256:1', totalBytes: 3, downloadedBytes: 1, phase: 'downloading' };
-  const detail = decodeDetail(JSON.stringify(wirePull({ layers: [layer] })));
+  const nodes = '{"nodes":[]}';
+  const detail = decodeDetail(JSON.stringify(wirePull({ layers: [layer] })), nodes);
   expect(detail.pull.id).toBe('pull-1');
+  expect(detail.nodeBytesPerSec).toBe(0);
   expect(detail.layers).toMatchObject([{ ...layer, cached: false, bytesPerSec: 0 }]);
-  expect(() => decodeDetail(JSON.stringify(wirePull({ layers: [{}] })))).toThrow(
+  expect(() => decodeDetail(JSON.stringify(wirePull({ layers: [{}] })), nodes)).toThrow(
     'digest is missing',
   );
 });

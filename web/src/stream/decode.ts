@@ -144,11 +144,15 @@ export function decodeEvent(data: string): Pull | null {
   return text(from, 'type').startsWith('pull.') ? decodePull(from.pull) : null;
 }
 
-/** The answer of `/api/v1/pulls/{id}`: the pull with its layers. */
-export function decodeDetail(body: string): PullDetail {
-  const value = parse(body);
+/** The answers of `/api/v1/pulls/{id}`, a pull with its layers, and of `/api/v1/nodes?node=`. */
+export function decodeDetail(pullBody: string, nodesBody: string): PullDetail {
+  const value = parse(pullBody);
   const layers = list(fields(value, 'pull'), 'layers');
-  return { pull: decodePull(value), layers: layers.map(decodeLayer) };
+  return {
+    pull: decodePull(value),
+    layers: layers.map(decodeLayer),
+    nodeBytesPerSec: decodeNodes(nodesBody)[0]?.bytesPerSec ?? 0,
+  };
 }
 
 export function decodeSummary(body: string): Summary {

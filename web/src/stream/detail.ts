@@ -2,6 +2,7 @@
 import type { Store } from '../state/store';
 import { getText } from './api';
 import { decodeDetail } from './decode';
+import type { Pull } from './wire';
 
 /** Least time between two questions for the same pull. */
 const EVERY_MS = 500;
@@ -24,13 +25,15 @@ export function startDetail(store: Store, api: string): DetailSource {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let told: unknown;
 
-  async function ask(id: string): Promise<void> {
+  async function ask({ id, nodeName }: Pull): Promise<void> {
     busy = true;
     askedAt = performance.now();
     try {
-      const detail = decodeDetail(
-        await getText(`${api}pulls/${encodeURIComponent(id)}`, abort.signal),
-      );
+      const [told, node] = await Promise.all([
+        getText(`${api}pulls/${encodeURIComponent(id)}`, abort.signal),
+        getText(`${api}nodes?node=${encodeURIComponent(nodeName)}`, abort.signal),
+      ]);
+      const detail = decodeDetail(told, node);
       if (wanted === id) store.set({ detail });
     } catch {
       // The row itself still shows what the stream tells; the next news asks again.
@@ -47,9 +50,10 @@ export function startDetail(store: Store, api: string): DetailSource {
     timer = setTimeout(
       () => {
         timer = undefined;
-        if (wanted === null) return;
-        told = store.get().pulls.pulls.get(wanted);
-        void ask(wanted);
+        const news = store.get().pulls.pulls.get(wanted ?? '');
+        if (news === undefined) return;
+        told = news;
+        void ask(news);
       },
       Math.max(0, askedAt + EVERY_MS - performance.now()),
     );

@@ -219,6 +219,16 @@ describe('the open pull', () => {
       id: 'node/a',
       layers: [{ digest: 'sha256:1', totalBytes: 2, downloadedBytes: 1 }],
     });
+    answers['nodes?node=worker-1'] = {
+      nodes: [
+        {
+          nodeName: 'worker-1',
+          lastReportAt: '2026-11-21T10:00:00Z',
+          activePulls: 2,
+          bytesPerSec: 44,
+        },
+      ],
+    };
     source.openDetail('node/a');
     await run(10);
   });
@@ -227,6 +237,7 @@ describe('the open pull', () => {
 
   it('gets its layers, again at each news and not without', async () => {
     expect(store.get().detail?.layers).toHaveLength(1);
+    expect(store.get().detail?.nodeBytesPerSec).toBe(44);
     await run(5000);
     expect(questions()).toBe(1);
     newest().tell(2, { id: 'node/a', percent: 60 });

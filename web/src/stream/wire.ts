@@ -64,6 +64,8 @@ export interface Pull {
 export interface PullDetail {
   readonly pull: Pull;
   readonly layers: readonly Layer[];
+  /** Throughput of its node; a layer that several pulls wait for counts once. */
+  readonly nodeBytesPerSec: number;
 }
 
 export interface Summary {

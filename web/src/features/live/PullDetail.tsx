@@ -12,8 +12,8 @@ import { useSlice } from '../../state/context';
 import { UNNAMED } from '../../state/images';
 import { registryOf } from '../../state/query';
 import { adviceFor, errorWords, isActive, statusOf } from '../../state/status';
-import { nodeRegistryRate, retrySeconds } from '../../state/view';
-import type { Layer, PodRef, Pull } from '../../stream/wire';
+import { retrySeconds } from '../../state/view';
+import type { PullDetail as Detail, PodRef, Pull } from '../../stream/wire';
 import { CopyButton } from '../../ui/CopyButton';
 import './PullDetail.css';
 import { Waterfall } from './Waterfall';
@@ -21,14 +21,14 @@ import { slowestPart } from './waterfallModel';
 
 interface PullDetailProps {
   pull: Pull;
-  pulls: ReadonlyMap<string, Pull>;
   now: number;
 }
 
 /** What an open row shows: layers, who waits, what exactly is pulled, and what went wrong. */
-export function PullDetail({ pull, pulls, now }: PullDetailProps) {
-  const detail = useSlice('detail');
-  const layers = detail?.pull.id === pull.id ? detail.layers : undefined;
+export function PullDetail({ pull, now }: PullDetailProps) {
+  const told = useSlice('detail');
+  const detail = told?.pull.id === pull.id ? told : undefined;
+  const layers = detail?.layers;
   const failed = statusOf(pull) === 'failed' || statusOf(pull) === 'lost';
   return (
     <div role="gridcell" className="pull-detail">
@@ -44,7 +44,7 @@ export function PullDetail({ pull, pulls, now }: PullDetailProps) {
       </div>
       <div className="detail-side">
         <Waiting pods={pull.pods} over={statusOf(pull) === 'completed'} />
-        <ImageFacts pull={pull} pulls={pulls} layers={layers} />
+        <ImageFacts pull={pull} detail={detail} />
       </div>
     </div>
   );
@@ -144,17 +144,11 @@ function containersByPod(pods: readonly PodRef[]): PodContainers[] {
   return [...byPod.values()];
 }
 
-interface ImageFactsProps {
-  pull: Pull;
-  pulls: ReadonlyMap<string, Pull>;
-  layers: readonly Layer[] | undefined;
-}
-
-function ImageFacts({ pull, pulls, layers }: ImageFactsProps) {
+function ImageFacts({ pull, detail }: { pull: Pull; detail: Detail | undefined }) {
   const active = isActive(statusOf(pull));
   const cached = pull.cachedBytes ?? 0;
-  const rate = active ? nodeRegistryRate(pulls.values(), pull) : 0;
-  const slowest = active && layers !== undefined ? slowestPart(layers) : undefined;
+  const nodeRate = active ? (detail?.nodeBytesPerSec ?? 0) : 0;
+  const slowest = active && detail !== undefined ? slowestPart(detail.layers) : undefined;
   const spent = [
     pull.queuedSeconds !== undefined && `queued ${formatDuration(pull.queuedSeconds)}`,
     pull.downloadSeconds !== undefined && `download ${formatDuration(pull.downloadSeconds)}`,
@@ -185,11 +179,15 @@ function ImageFacts({ pull, pulls, layers }: ImageFactsProps) {
           </Fact>
         )}
         <Fact name="registry">
-          <span className="ellipsis">
-            {registryOf(pull)}
-            {active && rate > 0 && ` · ${formatRate(rate)} on this node`}
-          </span>
+          <span className="ellipsis">{registryOf(pull)}</span>
         </Fact>
+        {nodeRate > 0 && (
+          <Fact name="node in all">
+            <span title={`All pulls on ${pull.nodeName}; what two of them share counts once`}>
+              {formatRate(nodeRate)}
+            </span>
+          </Fact>
+        )}
         {slowest !== undefined && <Fact name="slowest part">{slowest}</Fact>}
         {spent.length > 0 && <Fact name="time spent">{spent.join(' · ')}</Fact>}
       </dl>

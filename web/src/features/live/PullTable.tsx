@@ -149,7 +149,7 @@ export function PullTable(props: PullTableProps) {
                   retry={retrySeconds(item.pull, now)}
                 />
               )}
-              {item.kind === 'detail' && <PullDetail pull={item.pull} pulls={pulls} now={now} />}
+              {item.kind === 'detail' && <PullDetail pull={item.pull} now={now} />}
               {item.kind === 'group' && (
                 <GroupHead
                   label={item.label}
