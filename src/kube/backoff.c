@@ -4,7 +4,7 @@
 #include "base/clock.h"
 
 #define FIRST_NS (800 * PT_NS_PER_MS)
-#define LONGEST_NS (30 * PT_NS_PER_S)
+#define LONGEST_NS (12 * PT_NS_PER_S) // so that the second try after an outage is within 30 s
 #define GOOD_NS (120 * PT_NS_PER_S)
 
 void pt_backoff_good(struct pt_backoff *backoff, int64_t now_ns)

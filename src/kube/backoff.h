@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-// How long to wait before the next try: 0.8 s doubling to 30 s, half to the whole of that at
+// How long to wait before the next try: 0.8 s doubling to 12 s, half to the whole of that at
 // random, and from the beginning again after two minutes without a failure. All zero is fresh.
 struct pt_backoff {
     unsigned failures;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "kube/backoff.h"
 #include "kube/json_splitter.h"
+#include "kube/kube_status.h"
 #include "kube/object_fields.h"
 
 #include <errno.h>
@@ -47,10 +48,9 @@ struct pt_kube_watch {
     bool got_object;      // from this request
     bool expired_at_once; // the last request said 410 before it brought anything
     unsigned quiet_failures;
-    int64_t retry_after_s; // what the answer asked for
-    int status_code;       // of a Status object in the body, 0: none
-    char status_message[256];
-    char told[256]; // the failure that was logged last; empty: all is well
+    int64_t retry_after_s;        // what the answer asked for
+    struct pt_kube_status status; // in the body
+    char told[256];               // the failure that was logged last; empty: all is well
 };
 
 static void on_watch_done(void *context, const struct pt_http_result *result);
@@ -122,31 +122,9 @@ static void list_again(struct pt_kube_watch *watch)
     start_list(watch);
 }
 
-// Why a request failed, or NULL if it did not.
-static const char *failure_of(const struct pt_kube_watch *watch,
-                              const struct pt_http_result *result, char *text, size_t size)
-{
-    if (watch->status_code || result->status >= 400) {
-        int code = result->status >= 400 ? result->status : watch->status_code;
-        const char *hint = code == 401   ? "the token is not accepted: "
-                           : code == 403 ? "the rights do not suffice (see docs/kubernetes.md): "
-                                         : "";
-        snprintf(text, size, "%s%d %s", hint, code, watch->status_message);
-        return text;
-    }
-    if (result->status != 0 && result->status != 200) {
-        snprintf(text, size, "HTTP status %d, as no Kubernetes API answers", result->status);
-        return text;
-    }
-    return result->error == -EBADMSG    ? "the answer is no JSON"
-           : result->error == -EMSGSIZE ? "the answer does not end"
-           : result->error < 0          ? result->message
-                                        : NULL;
-}
-
 static bool is_expired(const struct pt_kube_watch *watch, const struct pt_http_result *result)
 {
-    return result->status == 410 || watch->status_code == 410;
+    return result->status == 410 || watch->status.code == 410;
 }
 
 // --- what an answer holds ---
@@ -159,22 +137,6 @@ static bool replace_text(char **text, const char *with)
     free(*text);
     *text = copy;
     return true;
-}
-
-// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
-static void take_status(struct pt_kube_watch *watch, yyjson_val *status)
-{
-    const char *message = pt_kube_text(status, "message");
-    watch->status_code = (int)yyjson_get_int(yyjson_obj_get(status, "code"));
-    if (watch->status_code == 0)
-        watch->status_code = 500;
-    snprintf(watch->status_message, sizeof(watch->status_message), "%s", message ? message : "");
-}
-
-static bool is_status(yyjson_val *object)
-{
-    const char *kind = pt_kube_text(object, "kind");
-    return kind && strcmp(kind, "Status") == 0;
 }
 
 static void tell_skipped(struct pt_kube_watch *watch, const char *why)
@@ -231,10 +193,8 @@ static int handle_message(struct pt_kube_watch *watch, yyjson_val *message)
         {"ADDED", PT_KUBE_ADDED}, {"MODIFIED", PT_KUBE_MODIFIED}, {"DELETED", PT_KUBE_DELETED}};
     const char *type = pt_kube_text(message, "type");
     yyjson_val *object = yyjson_obj_get(message, "object");
-    if (is_status(message) || is_status(object)) {
-        take_status(watch, object ? object : message);
+    if (pt_kube_status_read(object ? object : message, &watch->status))
         return -ESTALE;
-    }
     const char *version = pt_kube_text(yyjson_obj_get(object, "metadata"), "resourceVersion");
     if (!type || !version) {
         count_bad_object(watch, "it has no type or resourceVersion");
@@ -306,8 +266,7 @@ static void start_request(struct pt_kube_watch *watch, struct pt_buffer *path,
     watch->is_watch_request = options.on_done == on_watch_done;
     watch->got_object = false;
     watch->retry_after_s = 0;
-    watch->status_code = 0;
-    watch->status_message[0] = '\0';
+    watch->status = (struct pt_kube_status){0};
     options.on_header = on_header;
     options.context = watch;
     int r = path->failure ? pt_error_set(&err, -path->failure, "the path is too long") : 0;
@@ -338,13 +297,13 @@ static const char *take_list_rest(struct pt_kube_watch *watch)
     const char *wrong = NULL;
     free(watch->continue_token);
     watch->continue_token = NULL;
-    if (is_status(root))
-        take_status(watch, root);
-    else if (!version)
-        wrong = "a list without resourceVersion";
-    else if (!replace_text(&watch->version, version) ||
-             (next && *next && !replace_text(&watch->continue_token, next)))
-        wrong = "out of memory";
+    if (!pt_kube_status_read(root, &watch->status)) {
+        if (!version)
+            wrong = "a list without resourceVersion";
+        else if (!replace_text(&watch->version, version) ||
+                 (next && *next && !replace_text(&watch->continue_token, next)))
+            wrong = "out of memory";
+    }
     yyjson_doc_free(doc);
     return wrong;
 }
@@ -363,7 +322,7 @@ static void on_list_done(void *context, const struct pt_http_result *result)
         list_again(watch);
         return;
     }
-    const char *failure = failure_of(watch, result, text, sizeof(text));
+    const char *failure = pt_kube_failure_of(&watch->status, result, text, sizeof(text));
     if (failure) {
         // The page may be asked for again where it was merely not answered.
         free(watch->continue_token);
@@ -432,7 +391,7 @@ static void on_watch_done(void *context, const struct pt_http_result *result)
         list_again(watch);
         return;
     }
-    const char *failure = failure_of(watch, result, text, sizeof(text));
+    const char *failure = pt_kube_failure_of(&watch->status, result, text, sizeof(text));
     if (!failure && !watch->got_object && now_ns(watch) - watch->started_at < SHORT_WATCH_NS)
         failure = "the watch ends at once";
     if (!failure) {
@@ -442,7 +401,7 @@ static void on_watch_done(void *context, const struct pt_http_result *result)
     }
     // What the API server refuses, and a stream that is no JSON, need a new beginning.
     bool refused = result->status >= 400 && result->status != 401 && result->status != 429;
-    bool broken = watch->status_code || result->error == -EBADMSG || result->error == -ENOMEM ||
+    bool broken = watch->status.code || result->error == -EBADMSG || result->error == -ENOMEM ||
                   result->error == -EMSGSIZE;
     watch->quiet_failures += !watch->got_object;
     retry_later(watch, failure, refused || broken || watch->quiet_failures > MAX_QUIET_FAILURES);
