@@ -29,8 +29,8 @@ class ServerCase(unittest.TestCase):
         self.folder = Path(tempfile.mkdtemp(prefix="pt-kube-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def start_server(self, **settings: str) -> Server:
-        server = Server(SERVER, self.folder, None, ADDRESS_SANITIZER | settings)
+    def start_server(self, binary: Path = SERVER, **settings: str) -> Server:
+        server = Server(binary, self.folder, None, ADDRESS_SANITIZER | settings)
         self.addCleanup(self.end_well, server.process)
         return server
 

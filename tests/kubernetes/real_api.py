@@ -176,34 +176,64 @@ class RealApi:
             ["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=self.folder
         )
 
-    def _sign(self, name: str, subject: str, *extensions: str) -> None:
+    def _make_authority(self, name: str) -> None:
+        self._openssl(
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN=test {name}",
+            "-addext", "basicConstraints=critical,CA:TRUE",
+            "-keyout", f"{name}.key", "-out", f"{name}.pem",
+        )  # fmt: skip
+
+    def _sign(self, authority: str, name: str, subject: str, *extensions: str) -> None:
         added = [part for extension in extensions for part in ("-addext", extension)]
         self._openssl(
             "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", subject,
             "-addext", "basicConstraints=critical,CA:FALSE", *added,
-            "-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", f"{name}.key", "-out", f"{name}.pem",
+            "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key", "-keyout", f"{name}.key", "-out", f"{name}.pem",
         )  # fmt: skip
 
     def _make_keys(self) -> None:
-        self._openssl(
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test CA",
-            "-addext", "basicConstraints=critical,CA:TRUE", "-keyout", "ca.key", "-out", "ca.pem",
-        )  # fmt: skip
-        self._sign("server", "/CN=kube-apiserver", "subjectAltName=IP:127.0.0.1")
-        self._sign("admin", "/O=system:masters/CN=admin", "extendedKeyUsage=clientAuth")
-        self._sign("reader", "/O=readers/CN=reader", "extendedKeyUsage=clientAuth")
+        self._make_authority("ca")
+        self._sign_server("ca")
+        self._sign("ca", "admin", "/O=system:masters/CN=admin", "extendedKeyUsage=clientAuth")
+        self._sign("ca", "reader", "/O=readers/CN=reader", "extendedKeyUsage=clientAuth")
         self._openssl("genrsa", "-out", "accounts.key", "2048")
+
+    def _sign_server(self, authority: str) -> None:
+        self._sign(authority, "server", "/CN=kube-apiserver", "subjectAltName=IP:127.0.0.1")
+        self.authority = self.folder / f"{authority}.pem"
+
+    def change_authority(self) -> None:
+        """From its next start on, another authority has signed the API server's certificate."""
+        name = f"{self.authority.stem}-next"
+        self._make_authority(name)
+        self._sign_server(name)
 
     # --- calls as the cluster's admin ---
 
     def _call(
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
     ) -> tuple[int, bytes]:
-        context = ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
+        context = ssl.create_default_context(cafile=str(self.authority))
         context.load_cert_chain(self.folder / "admin.pem", self.folder / "admin.key")
+        return self._request(context, method, path, body, {"Content-Type": kind})
+
+    def accepts(self, token: str) -> bool:
+        """Whether the token is one; it may be without rights."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        bearer = {"Authorization": f"Bearer {token}"}
+        return self._request(context, "GET", "/api/v1/pods?limit=1", None, bearer)[0] != 401
+
+    def _request(
+        self,
+        context: ssl.SSLContext,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+    ) -> tuple[int, bytes]:
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=context)
         try:
-            connection.request(method, path, body, {"Content-Type": kind})
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -261,11 +291,21 @@ class RealApi:
         self.call("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": name}})
         return {"kind": "ServiceAccount", "name": name, "namespace": "default"}
 
-    def token(self, account: str) -> str:
+    def token(self, account: str, **spec: Any) -> str:
         path = f"/api/v1/namespaces/default/serviceaccounts/{account}/token"
-        answer = self.call("POST", path, {"spec": {"expirationSeconds": 3600}})
+        answer = self.call("POST", path, {"spec": {"expirationSeconds": 3600} | spec})
         token: str = answer["status"]["token"]
         return token
+
+    def revocable_token(self, account: str, name: str) -> str:
+        """A token that holds until revoke(name), as that of a pod holds until the pod is deleted."""
+        path = "/api/v1/namespaces/default/secrets"
+        secret = self.call("POST", path, {"metadata": {"name": name}})
+        bound = {"kind": "Secret", "apiVersion": "v1", "name": name, "uid": secret["metadata"]["uid"]}
+        return self.token(account, boundObjectRef=bound)
+
+    def revoke(self, name: str) -> None:
+        self.call("DELETE", f"/api/v1/namespaces/default/secrets/{name}")
 
     def kubeconfig(self, path: Path, user: str) -> None:
         """With the user's client certificate inline."""
@@ -286,7 +326,7 @@ clusters:
 - name: real
   cluster:
     server: {self.url}
-    certificate-authority-data: {inline('ca.pem')}
+    certificate-authority-data: {inline(self.authority.name)}
 users:
 - name: {user}
   user:
