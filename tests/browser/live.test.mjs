@@ -80,6 +80,20 @@ test(
   },
 );
 
+test('figures are tabular, in the built page too', { timeout: 60_000 }, async (t) => {
+  const page = await openPage(t);
+  await page.locator('.pull-row').first().waitFor();
+  const style = (selector) =>
+    page.evaluate((wanted) => {
+      const { fontFamily, fontVariantNumeric } = getComputedStyle(document.querySelector(wanted));
+      return [fontFamily.split(',')[0], fontVariantNumeric];
+    }, selector);
+  for (const selector of ['.cell-speed', '.cell-elapsed', '.strip-value']) {
+    assert.deepEqual(await style(selector), ['Inter', 'tabular-nums'], selector);
+  }
+  assert.ok(await page.evaluate(() => document.fonts.check('13px Inter')), 'the font is loaded');
+});
+
 test('an open row shows the layers, which move too', { timeout: 120_000 }, async (t) => {
   const page = await openPage(t);
   const key = await activePull(page, IMAGES[0]);

@@ -3,7 +3,7 @@
 /** An invented cluster whose pulls go on in steps: what the page sees without a server. */
 
 const MB = 1024 * 1024;
-const HISTORY_SECONDS = 120;
+const HISTORY_SECONDS = 600;
 
 const IMAGES = [
   [
@@ -167,7 +167,7 @@ export class Cluster {
     }
   }
 
-  /** Forgets what ended two minutes ago; new pulls take the place of the finished. */
+  /** Forgets what ended ten minutes ago; new pulls take the place of the finished. */
   refill(now) {
     let active = 0;
     for (const pull of this.pulls.values()) {

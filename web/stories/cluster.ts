@@ -4,8 +4,8 @@ import { decodeEvent } from '../src/stream/decode';
 import type { Pull } from '../src/stream/wire';
 
 /** The pulls of an invented cluster after a minute, through the real decoder. */
-export function inventedPulls(pulls: number, nodes: number): Pull[] {
-  const cluster = new Cluster({ pulls, nodes });
+export function inventedPulls(pulls: number, nodes: number, failures = 0.06): Pull[] {
+  const cluster = new Cluster({ pulls, nodes, failures });
   const now = Date.now();
   for (let second = 60; second > 0; second--) {
     for (const pull of cluster.pulls.values()) cluster.advance(pull, now - second * 1000, 1);

@@ -40,6 +40,10 @@ function live(pulls: readonly Pull[], change: Partial<AppState> = {}): AppState 
   };
 }
 
+function lostConnection(pulls: readonly Pull[], change: Partial<AppState> = {}): AppState {
+  return live(pulls, { ...change, connection: { phase: 'reconnecting', lastMessageAt: ago(12) } });
+}
+
 const pods = Array.from({ length: 12 }, (_, index) => ({
   namespace: 'shop',
   podName: `web-5d8f-${(index * 7919 + 31).toString(36)}`,
@@ -81,6 +85,14 @@ const layers: Layer[] = [
   makeLayer({ digest: hex(8), phase: 'queued', downloadedBytes: 0, totalBytes: 22 * 1024 }),
 ];
 
+/** An image of `count` layers, some at each stage of their way. */
+function manyLayers(count: number): Layer[] {
+  return Array.from({ length: count }, (_, index) => {
+    const like = layers[Math.floor((index * layers.length) / count)] ?? makeLayer();
+    return { ...like, digest: `sha256:${index.toString(16).padStart(8, '0').repeat(8)}` };
+  });
+}
+
 const failed = makePull({
   ...base,
   id: 'failed',
@@ -102,6 +114,45 @@ const extracting = makePull({
 });
 const cached = makePull({ ...base, id: 'cached', cachedBytes: 48 * MB, extractedBytes: 0 });
 const queued = makePull({ ...base, id: 'queued', phase: 'queued', totalKnown: false });
+const refused = makePull({
+  ...failed,
+  id: 'refused',
+  error: `failed to copy: httpReadSeeker: failed open: ${'unexpected status from GET request to https://registry.example.internal/v2/acme/frontend/blobs/sha256:9f1c27bd: 502 Bad Gateway; '.repeat(26)}`,
+  errorClass: 'network',
+});
+const lost = makePull({
+  ...base,
+  id: 'lost',
+  phase: 'failed',
+  errorClass: 'stale',
+  completedAt: ago(9),
+});
+const resolving = makePull({
+  ...base,
+  id: 'resolving',
+  phase: 'resolving',
+  totalBytes: 0,
+  totalKnown: false,
+});
+const unnamed = makePull({ ...base, id: 'unnamed', imageRef: '__pulling__', pods: [] });
+const completed = makePull({
+  ...base,
+  id: 'completed',
+  phase: 'completed',
+  percent: 100,
+  downloadedBytes: 100 * MB,
+  completedAt: ago(3),
+  extractSeconds: 8,
+});
+const awaited = makePull({
+  ...base,
+  id: 'awaited',
+  pods: Array.from({ length: 48 }, (_, index) => ({
+    namespace: ['shop', 'payments', 'ml'][index % 3] ?? 'shop',
+    podName: `frontend-66cd-${(index * 7919 + 31).toString(36)}`,
+    container: 'main',
+  })),
+});
 const long = makePull({
   ...base,
   id: 'long',
@@ -117,16 +168,25 @@ const long = makePull({
   ],
 });
 
-const nodes: NodeStatus[] = Array.from({ length: 24 }, (_, index) => ({
-  nodeName: `worker-${String(index).padStart(3, '0')}`,
-  agentVersion: '1.0.0',
-  runtimeName: 'containerd',
-  runtimeVersion: '2.1.4',
-  lastReportAt: ago(index === 7 ? 190 : 1),
-  silent: index === 7,
-  activePulls: index % 4,
-  bytesPerSec: (index % 4) * 30 * MB,
-}));
+function makeNode(index: number, change: Partial<NodeStatus> = {}): NodeStatus {
+  const silent = index % 24 === 7;
+  return {
+    nodeName: `worker-${String(index).padStart(3, '0')}`,
+    agentVersion: '1.0.0',
+    runtimeName: 'containerd',
+    runtimeVersion: '2.1.4',
+    lastReportAt: ago(silent ? 190 : 1),
+    silent,
+    activePulls: index % 4,
+    bytesPerSec: (index % 4) * 30 * MB,
+    ...change,
+  };
+}
+const makeNodes = (count: number) => Array.from({ length: count }, (_, index) => makeNode(index));
+const longNode = makeNode(1, {
+  nodeName: long.nodeName,
+  runtimeVersion: '2.1.4-0ubuntu1~24.04.1+a-very-long-build-name',
+});
 
 const open = (pull: Pull, told: readonly Layer[] = layers) => ({
   search: `?open=${pull.id}`,
@@ -143,7 +203,27 @@ export const STORIES: readonly Story[] = [
   { name: 'a cluster', state: () => live(inventedPulls(40, 20)) },
   { name: 'thousands', state: () => live(inventedPulls(10_000, 1000)) },
   { name: 'grouped by image', search: '?group=image', state: () => live(inventedPulls(40, 20)) },
+  {
+    name: 'each status',
+    state: () =>
+      live([
+        failed,
+        refused,
+        lost,
+        stalled,
+        extracting,
+        cached,
+        resolving,
+        queued,
+        unnamed,
+        long,
+        completed,
+      ]),
+  },
   { name: 'failing', ...open(failed, []) },
+  { name: 'failing with 4 KB of words', ...open(refused, layers.slice(0, 3)) },
+  { name: 'failing by the hundred', state: () => live(inventedPulls(400, 100, 0.8)) },
+  { name: 'node went silent', ...open(lost) },
   { name: 'stalled', ...open(stalled) },
   { name: 'cached', ...open(cached) },
   { name: 'extracting', ...open(extracting) },
@@ -151,20 +231,56 @@ export const STORIES: readonly Story[] = [
     name: 'queued',
     state: () => live([{ ...base, id: 'first', imageRef: 'acme/ledger' }, queued]),
   },
-  { name: 'long names', ...open(long) },
+  { name: '40 layers', ...open(makePull({ ...base, layerCount: 40 }), manyLayers(40)) },
+  { name: '127 layers', ...open(makePull({ ...base, layerCount: 127 }), manyLayers(127)) },
+  { name: 'resolving', ...open(resolving, []) },
   {
-    name: 'lost connection',
-    state: () =>
-      live([base, failed, stalled], {
-        connection: { phase: 'reconnecting', lastMessageAt: ago(12) },
-      }),
+    name: 'completed',
+    ...open(
+      completed,
+      layers.map((layer) => ({ ...layer, phase: 'done' })),
+    ),
   },
+  { name: 'pods by the dozen', ...open(awaited) },
+  { name: 'long names', ...open(long) },
+  { name: 'lost connection', state: () => lostConnection([base, failed, stalled]) },
   {
     name: 'unreadable messages',
     state: () => live([base], { rejected: { count: 3, lastReason: 'totalBytes is not a number' } }),
   },
+  {
+    name: 'lost connection, images',
+    search: '?page=images',
+    state: () => lostConnection(inventedPulls(40, 20)),
+  },
+  {
+    name: 'lost connection, nodes',
+    search: '?page=nodes',
+    state: () => lostConnection([], { nodes: makeNodes(24) }),
+  },
   { name: 'images', search: '?page=images', state: () => live(inventedPulls(200, 60)) },
+  { name: 'images: one with a long name', search: '?page=images', state: () => live([long]) },
+  {
+    name: 'images: failing',
+    search: '?page=images',
+    state: () => live(inventedPulls(400, 100, 0.8)),
+  },
+  {
+    name: 'images: thousands of nodes',
+    search: '?page=images',
+    state: () => live(inventedPulls(10_000, 5000)),
+  },
   { name: 'images: none', search: '?page=images', state: () => live([]) },
-  { name: 'nodes', search: '?page=nodes', state: () => live([], { nodes }) },
+  { name: 'nodes', search: '?page=nodes', state: () => live([], { nodes: makeNodes(24) }) },
+  {
+    name: 'nodes: one with a long name',
+    search: '?page=nodes',
+    state: () => live([], { nodes: [longNode] }),
+  },
+  {
+    name: 'nodes: thousands',
+    search: '?page=nodes',
+    state: () => live([], { nodes: makeNodes(3000) }),
+  },
   { name: 'nodes: none', search: '?page=nodes', state: () => live([], { nodes: [] }) },
 ];

@@ -10,8 +10,6 @@ const BUSY_EVENTS = 100;
 
 export interface Intake {
   push: (data: string) => void;
-  /** True when all that was pushed has been committed. */
-  idle: () => boolean;
   stop: () => void;
 }
 
@@ -54,7 +52,6 @@ export function createIntake(
         reject(error instanceof Error ? error.message : String(error));
       }
     },
-    idle: () => pending.size === 0,
     stop: () => clearTimeout(timer),
   };
 }

@@ -170,6 +170,17 @@ describe('a lost connection', () => {
     expect(ids()).toEqual([]);
   });
 
+  it('drops it also while news never stops', async () => {
+    answers.summary = summary(RUN_2);
+    await run(700);
+    newest().onopen?.();
+    for (let step = 0; step < 50; step++) {
+      newest().tell(step, { id: 'b', percent: step });
+      await run(100);
+    }
+    expect(ids()).toEqual(['b']);
+  });
+
   it('asks for everything after a long absence', async () => {
     delete answers.summary;
     for (let tries = 0; tries < 40; tries++) {
@@ -272,7 +283,7 @@ describe('the open pull', () => {
 it('draws the past once the snapshot is in, then a sample a second', async () => {
   newest().onopen?.();
   newest().tell(1, { id: 'a', bytesPerSec: 7 });
-  await run(1500);
+  await run(2500);
   expect(store.get().throughput).toEqual([]);
   await run(1000);
   expect(store.get().throughput).toHaveLength(300);

@@ -9,8 +9,8 @@ import { startPolls } from './polls';
 const RETRY_MS = [500, 1000, 2000, 4000, 5000] as const;
 /** After so long the server may have forgotten finished pulls: ask for the full state again. */
 const RESUME_WITHIN_MS = 30_000;
-/** A new connection's snapshot is taken to be in after this long, once nothing is left to decode. */
-const SETTLE_MS = 2000;
+/** A new connection's snapshot is taken to be in after so long; what comes later is added still. */
+const SETTLE_MS = 3000;
 const SAMPLE_MS = 1000;
 const EXPIRE_MS = 5000;
 
@@ -93,7 +93,7 @@ export function startSource(store: Store, api: string): Source {
     retryTimer = setTimeout(connect, wait * (0.8 + 0.4 * Math.random()));
   }
 
-  const snapshotIn = () => intake.idle() && performance.now() - openedAt >= SETTLE_MS;
+  const snapshotIn = () => performance.now() - openedAt >= SETTLE_MS;
 
   /** Once the snapshot of a full stream is in, drops what it did not tell. */
   function settle() {

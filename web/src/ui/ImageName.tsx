@@ -8,7 +8,7 @@ import './ImageName.css';
 export function ImageName({ reference }: { reference: string }) {
   if (isUnnamed(reference)) {
     return (
-      <span className="image-name dim" title={reference}>
+      <span className="image-name name dim" title={reference}>
         {reference === UNNAMED ? 'not named yet' : `not named yet, ${middleDigest(reference)}`}
       </span>
     );
@@ -19,7 +19,7 @@ export function ImageName({ reference }: { reference: string }) {
   const name = repository.slice(slash);
   const tag = version.startsWith('@') ? version.slice(0, 15) : version;
   return (
-    <span className="image-name" title={reference}>
+    <span className="image-name name" title={reference}>
       {registry !== '' && <span className="image-registry">{registry}/</span>}
       {path !== '' && <span className="image-path">{path}</span>}
       <span className="image-repository">{name}</span>

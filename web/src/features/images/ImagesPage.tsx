@@ -79,7 +79,9 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
               <div role="columnheader" className="num">
                 Speed
               </div>
-              <div role="columnheader">Slowest node</div>
+              <div role="columnheader" className="image-slowest">
+                Slowest node
+              </div>
               <div role="columnheader" className="num">
                 All ready in
               </div>
@@ -130,7 +132,7 @@ function RolloutCells({ rollout, onUrl }: { rollout: Rollout; onUrl: ChangeUrl }
       </div>
       <div role="cell" className="image-nodes">
         <NodesBar rollout={rollout} />
-        <span className="dim">
+        <span className="dim image-count">
           {formatCount(rollout.done)} of {formatCount(rollout.nodes)}
         </span>
       </div>
@@ -157,7 +159,7 @@ function RolloutCells({ rollout, onUrl }: { rollout: Rollout; onUrl: ChangeUrl }
       <div role="cell" className="num" title={UNIT_NOTE}>
         {rollout.bytesPerSec > 0 ? formatRate(rollout.bytesPerSec) : NONE}
       </div>
-      <div role="cell" className="ellipsis dim">
+      <div role="cell" className="image-slowest name ellipsis dim">
         {slowest === undefined ? NONE : `${slowest.nodeName} · ${formatPercent(slowest.percent)}`}
       </div>
       <div role="cell" className="num">

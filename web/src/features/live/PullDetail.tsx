@@ -70,7 +70,8 @@ function Failure({ pull, now }: { pull: Pull; now: number }) {
       </header>
       {pull.error !== undefined && (
         <div className="failure-words">
-          <code>{pull.error}</code>
+          {/* Long words scroll, so the keyboard must reach them. */}
+          <code tabIndex={0}>{pull.error}</code>
           <CopyButton text={pull.error} what="error" />
         </div>
       )}
@@ -103,7 +104,7 @@ function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
           {plural(byPod.length, 'pod')} in {where}
         </span>
       </h3>
-      <ul className="pod-list">
+      <ul className="pod-list name">
         {byPod.slice(0, PODS_SHOWN).map((pod) => (
           <li key={`${pod.namespace}/${pod.podName}`}>
             <span className="ellipsis" title={`${pod.namespace}/${pod.podName}`}>
@@ -182,9 +183,9 @@ function ImageFacts({ pull, detail }: { pull: Pull; detail: Detail | undefined }
           <span className="ellipsis">{registryOf(pull)}</span>
         </Fact>
         {nodeRate > 0 && (
-          <Fact name="node in all">
+          <Fact name="this node">
             <span title={`All pulls on ${pull.nodeName}; what two of them share counts once`}>
-              {formatRate(nodeRate)}
+              {formatRate(nodeRate)} in all
             </span>
           </Fact>
         )}

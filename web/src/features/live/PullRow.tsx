@@ -48,11 +48,11 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
       <div role="gridcell" className="cell-image">
         <ImageName reference={pull.imageRef} />
       </div>
-      <div role="gridcell" className="cell-node dim ellipsis" title={pull.nodeName}>
+      <div role="gridcell" className="cell-node name dim ellipsis" title={pull.nodeName}>
         {pull.nodeName}
       </div>
       {podCell && (
-        <div role="gridcell" className="cell-pods dim">
+        <div role="gridcell" className="cell-pods name dim">
           <Pods pull={pull} />
         </div>
       )}
@@ -74,7 +74,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
       <div role="gridcell" className="cell-size num dim" title={sizeTitle(pull)}>
         {known ? sizeText(pull, status) : NONE}
       </div>
-      <div role="gridcell" className={`cell-ready num ${isActive(status) ? '' : 'dim'}`}>
+      <div role="gridcell" className={`cell-ready num ellipsis ${isActive(status) ? '' : 'dim'}`}>
         <Ready
           pull={pull}
           status={status}
@@ -156,7 +156,7 @@ function Ready({ pull, status, finishedAgo, retry, behind }: ReadyProps) {
     return <>{finishedAgo < 1 ? 'now' : `${formatDuration(finishedAgo)} ago`}</>;
   }
   if (status === 'queued' && behind !== undefined) {
-    return <span className="dim ellipsis">after {repositoryOf(behind).split('/').pop()}</span>;
+    return <span className="dim">after {repositoryOf(behind).split('/').pop()}</span>;
   }
   const seconds = readySeconds(pull);
   if (!isActive(status) || status === 'stalled' || seconds === undefined) return <>{NONE}</>;

@@ -66,7 +66,7 @@ function NodeTile(props: { node: NodeStatus; now: number; onUrl: ChangeUrl }) {
     <li className={node.silent ? 'node-tile surface is-silent' : 'node-tile surface'}>
       <button
         type="button"
-        className="node-name ellipsis"
+        className="node-name name ellipsis"
         title={`Show the pulls on ${node.nodeName}`}
         onClick={() => onUrl({ page: 'live', query: `node:${node.nodeName}` })}
       >
@@ -74,8 +74,11 @@ function NodeTile(props: { node: NodeStatus; now: number; onUrl: ChangeUrl }) {
       </button>
       <p className={node.silent ? 'node-report node-warning' : 'node-report dim'}>
         {node.silent && <Icon name="question" size={13} />}
-        {node.silent ? 'silent for' : 'reported'} {formatDuration(age)}
-        {node.silent ? '' : ' ago'}
+        {node.silent
+          ? `silent for ${formatDuration(age)}`
+          : age === 0
+            ? 'reported now'
+            : `reported ${formatDuration(age)} ago`}
       </p>
       <p className="node-figures" title={UNIT_NOTE}>
         {node.bytesPerSec > 0 ? formatRate(node.bytesPerSec) : <span className="dim">idle</span>}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes the pictures of docs/images from the built page: over invented clusters (dev/server.mjs),
+// and with --demo URL those of the demo from a running `make demo`. node dev/pictures.mjs [--demo URL]
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+import { CHROMIUM } from './chromium.mjs';
+
+const FOLDER = fileURLToPath(new URL('../../docs/images/', import.meta.url));
+/** Until pulls have ended, failed and stalled. */
+const LIVED_MS = 25_000;
+
+const LAPTOP = { width: 1400, height: 900 };
+const CLUSTER = { pulls: 40, nodes: 20, failures: 0.04, stalls: 0.03 };
+
+/** By cluster: the pictures taken of it. `open` is the image whose row is opened. */
+const CLUSTERS = [
+  { settings: { pulls: 0, nodes: 0 }, pictures: [{ name: 'empty', ready: '.empty-state' }] },
+  {
+    settings: CLUSTER,
+    pictures: [
+      { name: 'live-dark', open: 'recommender-gpu' },
+      { name: 'live-light', open: 'recommender-gpu', colorScheme: 'light' },
+      { name: 'live-900', viewport: { width: 900, height: 900 } },
+      { name: 'live-2560', viewport: { width: 2560, height: 1200 } },
+      { name: 'images', path: '?page=images', ready: '.image-row' },
+      { name: 'nodes', path: '?page=nodes', ready: '.node-tile' },
+    ],
+  },
+  {
+    settings: { ...CLUSTER, failures: 0.5 },
+    pictures: [{ name: 'failures', path: '?q=status:failed', open: 'postgresql' }],
+  },
+  {
+    settings: { pulls: 10_000, nodes: 1000, speed: 0.1 },
+    pictures: [{ name: 'thousands' }],
+  },
+];
+
+const DEMO = [{ name: 'demo', open: '' }];
+
+async function startServer(settings) {
+  const path = fileURLToPath(new URL('server.mjs', import.meta.url));
+  const options = Object.entries({ port: 0, ...settings }).flatMap(([name, value]) => [
+    `--${name}`,
+    `${value}`,
+  ]);
+  const child = spawn(process.execPath, [path, ...options], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(child.stdout, 'data');
+  return { url: String(line).trim(), stop: () => child.kill('SIGTERM') };
+}
+
+async function take(browser, url, { name, path = '', open, ready = '.pull-row', ...look }) {
+  const context = await browser.newContext({ viewport: LAPTOP, colorScheme: 'dark', ...look });
+  const page = await context.newPage();
+  await page.goto(new URL(path, url).href);
+  await page.locator(ready).first().waitFor();
+  if (open !== undefined) {
+    const row = page.locator('.pull-row', { has: page.locator(`[title*="${open}"]`) });
+    await row.first().click();
+    await page.locator('.waterfall-row').first().waitFor();
+    await page.mouse.move(0, 0);
+    await row.first().blur();
+  }
+  // The chart comes after the page, the past of the throughput after the snapshot.
+  await sleep(4000);
+  await page.screenshot({ path: `${FOLDER}${name}.png` });
+  console.log(`docs/images/${name}.png`);
+  await context.close();
+}
+
+const { values } = parseArgs({ options: { demo: { type: 'string' } } });
+await mkdir(FOLDER, { recursive: true });
+const browser = await chromium.launch(CHROMIUM);
+try {
+  for (const { settings, pictures } of CLUSTERS) {
+    const server = await startServer(settings);
+    try {
+      if (settings.pulls > 0) await sleep(LIVED_MS);
+      for (const picture of pictures) await take(browser, server.url, picture);
+    } finally {
+      server.stop();
+    }
+  }
+  if (values.demo !== undefined) {
+    for (const picture of DEMO) await take(browser, values.demo, picture);
+  }
+} finally {
+  await browser.close();
+}
