@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define REST_FACTOR 3 // how many times a turn's work counts against its rest
+
 struct pt_loop {
     struct event_base *base;
     struct event *signals[2];
@@ -94,13 +96,12 @@ static int64_t used_cpu_ns(void)
     return used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
 }
 
-// The pause, less what the turn has taken: a long turn needs none, since enough has gathered in it.
 static void rest(struct pt_loop *loop, int64_t *worked_ns)
 {
     bool skips = loop->skips_rest;
     loop->skips_rest = false;
     int64_t now_ns = used_cpu_ns();
-    int64_t pause_ns = loop->pause_us * INT64_C(1000) - (now_ns - *worked_ns);
+    int64_t pause_ns = loop->pause_us * INT64_C(1000) - REST_FACTOR * (now_ns - *worked_ns);
     *worked_ns = now_ns;
     if (pause_ns > 0 && !skips) {
         struct timespec pause = {.tv_nsec = pause_ns};

@@ -16,9 +16,9 @@ void pt_loop_destroy(struct pt_loop *loop);
 // For events, timers and evhttp of others; lives as long as the loop.
 struct event_base *pt_loop_base(struct pt_loop *loop);
 
-// Each turn takes so long at least, resting after its work, so that a busy process handles several
-// events at once instead of waking up for each; the first one after a quiet moment is not held up.
-// 0 (the default): no rest.
+// Rests so long after each turn, less three times what the turn has worked, so that a process
+// handles several events at once instead of waking up for each; when turns are long, much gathers
+// anyway. The first event after a quiet moment is not held up. 0 (the default): no rest.
 void pt_loop_set_pace(struct pt_loop *loop, int pause_us);
 
 // There is more to do at once: the next turn follows this one without a rest.

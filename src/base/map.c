@@ -108,19 +108,41 @@ void *pt_map_get(const struct pt_map *map, const char *key)
     return find_slot(map, key, hash_key(map, key))->value;
 }
 
+// Finds the key's slot with room for one more entry; NULL when out of memory.
+static struct pt_map_slot *make_slot(struct pt_map *map, const char *key, uint64_t hash)
+{
+    if (4 * (map->count + 1) > 3 * map->capacity && grow(map) < 0)
+        return NULL;
+    return find_slot(map, key, hash);
+}
+
+static void fill_slot(struct pt_map *map, struct pt_map_slot *slot, struct pt_map_slot content)
+{
+    map->count += !slot->key;
+    *slot = content;
+}
+
 int pt_map_put(struct pt_map *map, const char *key, void *value)
 {
     assert(key && value);
-    if (4 * (map->count + 1) > 3 * map->capacity) {
-        int r = grow(map);
-        if (r < 0)
-            return r;
-    }
     uint64_t hash = hash_key(map, key);
-    struct pt_map_slot *slot = find_slot(map, key, hash);
-    if (!slot->key)
-        map->count++;
-    *slot = (struct pt_map_slot){.key = key, .value = value, .hash = hash};
+    struct pt_map_slot *slot = make_slot(map, key, hash);
+    if (!slot)
+        return -ENOMEM;
+    fill_slot(map, slot, (struct pt_map_slot){.key = key, .value = value, .hash = hash});
+    return 0;
+}
+
+int pt_map_add(struct pt_map *map, const char *key, void *value)
+{
+    assert(key && value);
+    uint64_t hash = hash_key(map, key);
+    struct pt_map_slot *slot = make_slot(map, key, hash);
+    if (!slot)
+        return -ENOMEM;
+    if (slot->key)
+        return -EEXIST;
+    fill_slot(map, slot, (struct pt_map_slot){.key = key, .value = value, .hash = hash});
     return 0;
 }
 

@@ -33,6 +33,10 @@ void *pt_map_get(const struct pt_map *map, const char *key);
 // Adds or replaces key and value (not NULL); 0 or -ENOMEM with the map unchanged.
 PT_MUST_CHECK int pt_map_put(struct pt_map *map, const char *key, void *value);
 
+// Adds key and value (not NULL) unless the key is there: 0, -EEXIST or -ENOMEM, the latter two with
+// the map unchanged.
+PT_MUST_CHECK int pt_map_add(struct pt_map *map, const char *key, void *value);
+
 // Removes the entry and returns its value, or NULL when there is none.
 void *pt_map_remove(struct pt_map *map, const char *key);
 

@@ -17,7 +17,6 @@
 #include <sys/socket.h>
 
 #define LIBEVENT_READ_BYTES 4096
-#define READ_BYTES (8 * 1024 - 128)       // with evbuffer's own bytes one block of 8 KB
 #define MAX_REQUEST_NS (20 * PT_NS_PER_S) // headers and body together
 
 struct pt_connection {
@@ -48,13 +47,14 @@ static void begin_reading(struct pt_connection *connection)
     move(connection, &connection->connections->reading);
 }
 
-// libevent reads 4 KB a turn, of which a report needs several. The rest is read right behind.
+// libevent reads 4 KB a turn, into a block of 8 KB. Most reports end in the rest of that block,
+// which is filled right behind, so that they need no other one and are in one piece.
 static void read_rest(struct pt_connection *connection, struct evbuffer *input)
 {
     struct evbuffer_iovec space;
-    if (evbuffer_reserve_space(input, READ_BYTES, &space, 1) < 1)
+    if (evbuffer_reserve_space(input, 1, &space, 1) < 1)
         return;
-    ssize_t n = recv(connection->fd, space.iov_base, READ_BYTES, MSG_DONTWAIT);
+    ssize_t n = recv(connection->fd, space.iov_base, space.iov_len, MSG_DONTWAIT);
     if (n <= 0)
         return; // an end or an error is found again by who waits for the socket
     space.iov_len = (size_t)n;

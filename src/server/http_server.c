@@ -82,6 +82,8 @@ static void on_accept_again(evutil_socket_t fd, short what, void *context)
 
 static int set_up(struct pt_http_server *server, struct pt_error *err)
 {
+    // All connections have the same one, so that libevent keeps them in a queue and not in a heap.
+    struct timeval idle = {.tv_sec = PT_HTTP_IDLE_SECONDS};
     struct timeval second = {.tv_sec = 1};
     server->http = evhttp_new(server->base);
     server->sweep = event_new(server->base, -1, EV_PERSIST, on_sweep, server);
@@ -94,7 +96,7 @@ static int set_up(struct pt_http_server *server, struct pt_error *err)
     evhttp_set_allowed_methods(server->http, UINT16_MAX); // the handler says 405 itself
     evhttp_set_max_headers_size(server->http, PT_LIMIT_REQUEST_HEADER_BYTES);
     evhttp_set_max_body_size(server->http, PT_LIMIT_REPORT_BYTES);
-    evhttp_set_timeout(server->http, PT_HTTP_IDLE_SECONDS);
+    evhttp_set_timeout_tv(server->http, event_base_init_common_timeout(server->base, &idle));
     evhttp_set_flags(server->http, EVHTTP_SERVER_LINGERING_CLOSE);
     return 0;
 }

@@ -11,14 +11,12 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define EXIT_USAGE 2
-#define TRIM_BYTES (16 * 1024 * 1024) // free memory that is kept, instead of giving and taking it
-#define PACE_US 8000                  // a thousand reports a second are then no thousand awakenings
+#define PACE_US 16000 // a thousand reports a second are then no thousand awakenings
 #define DRAIN_LOOK_MS 20
 #define DRAIN_SECONDS 4
 #define RESERVED_FILES 64
@@ -305,8 +303,6 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     pt_log_set_level(settings.log_level);
-    mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
-    mallopt(M_MXFAST, 0); // what is freed is merged at once, not all together now and then
     event_set_log_callback(on_libevent_message);
     status = EXIT_SUCCESS;
     if (start(&server, &err) < 0) {

@@ -6,6 +6,7 @@
 #include "server/legacy_report.h"
 #include "server/pull_life.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,12 +232,11 @@ static int add_pull(struct pt_pull_store *store, struct pt_node *node, const cha
 
 static void make_key(const struct pt_pull *told, bool merged, char key[static KEY_SIZE])
 {
-    if (merged)
-        snprintf(key, KEY_SIZE, "m");
-    else if (told->id)
-        snprintf(key, KEY_SIZE, "i%s", told->id);
-    else
-        snprintf(key, KEY_SIZE, "r%s", told->image_ref);
+    const char *text = merged ? "" : told->id ? told->id : told->image_ref;
+    size_t length = strlen(text);
+    assert(length <= PT_LIMIT_REFERENCE_BYTES); // as the decoder has seen to
+    key[0] = merged ? 'm' : told->id ? 'i' : 'r';
+    memcpy(key + 1, text, length + 1);
 }
 
 // One pull of a report. A late report does not turn back what a newer one has told.

@@ -256,11 +256,9 @@ static void count_bytes(const char *digest, int64_t bytes, struct pt_map *counte
                         struct pt_pull_change *change)
 {
     change->received_bytes += bytes;
-    if (pt_map_get(counted, digest))
-        return;
-    change->node_bytes += bytes;
-    if (pt_map_put(counted, digest, (void *)digest) < 0)
-        return; // out of memory: another pull may count them again
+    // When out of memory, another pull may count them again.
+    if (pt_map_add(counted, digest, (void *)digest) != -EEXIST)
+        change->node_bytes += bytes;
 }
 
 static void update_layer(struct pt_stored_pull *stored, size_t index, const struct pt_layer *told,

@@ -36,6 +36,21 @@ static void finds_what_was_put(void **state)
     pt_map_finish(&map);
 }
 
+static void adds_only_what_is_not_there(void **state)
+{
+    (void)state;
+    struct pt_map map;
+    pt_map_init(&map);
+    int one = 1, two = 2;
+    assert_int_equal(pt_map_add(&map, "a", &one), 0);
+    assert_int_equal(pt_map_add(&map, "a", &two), -EEXIST);
+    assert_ptr_equal(pt_map_get(&map, "a"), &one);
+    assert_int_equal(pt_map_add(&map, "b", &two), 0);
+    assert_ptr_equal(pt_map_get(&map, "b"), &two);
+    assert_int_equal(map.count, 2);
+    pt_map_finish(&map);
+}
+
 // Puts and removes in an order that mixes both, and compares with plain flags throughout.
 static void agrees_with_plain_flags(void **state)
 {
@@ -78,6 +93,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_was_put),
+        cmocka_unit_test(adds_only_what_is_not_there),
         cmocka_unit_test(agrees_with_plain_flags),
     };
     return cmocka_run_group_tests_name("map", tests, NULL, NULL);
