@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the pictures of docs/images from the built page: over invented clusters (dev/server.mjs),
-// and with --demo URL those of the demo from a running `make demo`. node dev/pictures.mjs [--demo URL]
+// and with --demo URL that of a running `make demo`. node dev/pictures.mjs [--demo URL] [NAME…]
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
@@ -41,7 +41,7 @@ const CLUSTERS = [
   },
 ];
 
-const DEMO = [{ name: 'demo', open: '' }];
+const DEMO = [{ name: 'demo', open: '/' }];
 
 async function startServer(settings) {
   const path = fileURLToPath(new URL('server.mjs', import.meta.url));
@@ -75,15 +75,20 @@ async function take(browser, url, { name, path = '', open, ready = '.pull-row', 
   await context.close();
 }
 
-const { values } = parseArgs({ options: { demo: { type: 'string' } } });
+const { values, positionals } = parseArgs({
+  options: { demo: { type: 'string' } },
+  allowPositionals: true,
+});
+const wanted = ({ name }) => positionals.length === 0 || positionals.includes(name);
 await mkdir(FOLDER, { recursive: true });
 const browser = await chromium.launch(CHROMIUM);
 try {
   for (const { settings, pictures } of CLUSTERS) {
+    if (!pictures.some(wanted)) continue;
     const server = await startServer(settings);
     try {
       if (settings.pulls > 0) await sleep(LIVED_MS);
-      for (const picture of pictures) await take(browser, server.url, picture);
+      for (const picture of pictures.filter(wanted)) await take(browser, server.url, picture);
     } finally {
       server.stop();
     }

@@ -161,7 +161,7 @@ function ImageFacts({ pull, detail }: { pull: Pull; detail: Detail | undefined }
       <dl className="facts">
         {pull.imageRef !== UNNAMED && (
           <Fact name="reference" copy={pull.imageRef}>
-            <span className="ellipsis" title={pull.imageRef}>
+            <span className="name ellipsis" title={pull.imageRef}>
               {pull.imageRef}
             </span>
           </Fact>

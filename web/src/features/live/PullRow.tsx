@@ -74,7 +74,10 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
       <div role="gridcell" className="cell-size num dim" title={sizeTitle(pull)}>
         {known ? sizeText(pull, status) : NONE}
       </div>
-      <div role="gridcell" className={`cell-ready num ellipsis ${isActive(status) ? '' : 'dim'}`}>
+      <div
+        role="gridcell"
+        className={`cell-ready num ellipsis ${isActive(status) && status !== 'queued' ? '' : 'dim'}`}
+      >
         <Ready
           pull={pull}
           status={status}
@@ -116,7 +119,7 @@ function Progress(props: { pull: Pull; status: Status; behind: Pull | undefined 
   }
   if (status === 'queued') {
     return (
-      <span className="ellipsis note">
+      <span className="ellipsis note name">
         {behind === undefined ? 'queued' : `queued behind ${repositoryOf(behind)}`}
       </span>
     );
@@ -156,7 +159,7 @@ function Ready({ pull, status, finishedAgo, retry, behind }: ReadyProps) {
     return <>{finishedAgo < 1 ? 'now' : `${formatDuration(finishedAgo)} ago`}</>;
   }
   if (status === 'queued' && behind !== undefined) {
-    return <span className="dim">after {repositoryOf(behind).split('/').pop()}</span>;
+    return <>after {repositoryOf(behind).split('/').pop()}</>;
   }
   const seconds = readySeconds(pull);
   if (!isActive(status) || status === 'stalled' || seconds === undefined) return <>{NONE}</>;
