@@ -8,6 +8,7 @@
 #include "kube/kube_status.h"
 #include "kube/object_fields.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ struct pt_kube_watch {
     unsigned quiet_failures;
     int64_t retry_after_s;        // what the answer asked for
     struct pt_kube_status status; // in the body
-    char told[256];               // the failure that was logged last; empty: all is well
+    char told[256];               // words of the failure logged last; empty: all is well
 };
 
 static void on_watch_done(void *context, const struct pt_http_result *result);
@@ -75,11 +76,24 @@ static void on_retry_timer(evutil_socket_t fd, short what, void *context)
         start_watch(watch);
 }
 
+// Durations, ports and the like make no other failure of it.
+static void copy_without_digits(const char *text, char *copy, size_t size)
+{
+    size_t length = 0;
+    for (; *text && length + 1 < size; text++) {
+        if (!isdigit((unsigned char)*text))
+            copy[length++] = *text;
+    }
+    copy[length] = '\0';
+}
+
 static void tell_failure(struct pt_kube_watch *watch, const char *why, int64_t delay_ns)
 {
-    if (strncmp(watch->told, why, sizeof(watch->told) - 1) == 0)
+    char words[sizeof(watch->told)];
+    copy_without_digits(why, words, sizeof(words));
+    if (strcmp(watch->told, words) == 0)
         return;
-    snprintf(watch->told, sizeof(watch->told), "%s", why);
+    snprintf(watch->told, sizeof(watch->told), "%s", words);
     pt_log_warn("Kubernetes does not answer as needed, trying again; pulls are tracked without it",
                 pt_log_text("collection", watch->collection),
                 pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL),

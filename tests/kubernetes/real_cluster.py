@@ -85,6 +85,17 @@ class Joining(RealCase):
         self.wait_for_pull(server, "its pod has left", 10, imageRef="a.io/gone:1", pods=[])
 
 
+    def test_more_pods_than_one_page_holds(self) -> None:
+        many = [pod(f"page-{i}", f"a.io/page{i}:1", f"page-{i}") for i in range(520)]
+        for each in many:
+            padding = {"name": "PADDING", "value": "x" * 6000}  # real pods are about so large
+            each["spec"]["containers"][0]["env"] = [padding]
+            self.create(each)
+        server = self.start_ready()
+        summary = get(server.port, "/api/v1/summary").json()
+        self.assertGreaterEqual(summary["waitingPods"], len(many))
+
+
 class Rights(RealCase):
     def test_without_rights_then_with_them(self) -> None:
         subject = self.api.service_account("late")

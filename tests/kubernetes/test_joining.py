@@ -81,6 +81,46 @@ class Joining(FakeCase):
         self.wait_for_pull(server, "they stay with it", phase="completed", pods=names)
 
 
+class LeavingInMidPull(FakeCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = self.start()
+        self.wait_for_watches()
+        self.waiting = pod("web", "a.io/b:1")
+        self.api.put("pods", self.waiting)
+        self.report(self.server, "node-1", pull("p1", "a.io/b"))
+        self.wait_for_pull(self.server, "it is joined", imageRef="a.io/b:1", pods=["web"])
+
+    def wait_until_left(self) -> None:
+        self.wait_for_pull(
+            self.server,
+            "the pull runs on without the pod",
+            10,
+            nodeName="node-1",
+            imageRef="a.io/b:1",
+            phase="downloading",
+            pods=[],
+        )
+
+    def test_deleted(self) -> None:
+        self.api.delete("pods", "default", "web")
+        self.wait_until_left()
+
+    def test_evicted(self) -> None:
+        evicted = {"phase": "Failed", "reason": "Evicted"}
+        self.api.put("pods", self.waiting | {"status": self.waiting["status"] | evicted})
+        self.wait_until_left()
+
+    def test_rescheduled_under_the_same_name(self) -> None:
+        self.api.delete("pods", "default", "web")
+        again = pod("web", "a.io/b:1", "node-2")
+        again["metadata"]["uid"] = "another"
+        self.api.put("pods", again)
+        self.report(self.server, "node-2", pull("p1", "a.io/b"))
+        self.wait_for_pull(self.server, "it is joined", nodeName="node-2", pods=["web"])
+        self.wait_until_left()
+
+
 def failures(log: EventLog) -> int:
     return [told.type for told in log.all()].count("pull.failed")
 

@@ -14,8 +14,10 @@
 #include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #define DEADLINE_S 10
 
@@ -398,6 +400,31 @@ static void tells_that_it_is_not_current_without_rights(void **state)
     assert_false(pt_kube_watch_state(fixture->watch)->is_watching);
 }
 
+static int count_lines(int fd)
+{
+    static char text[10000];
+    int lines = 0;
+    ssize_t length = pread(fd, text, sizeof(text), 0);
+    for (ssize_t i = 0; i < length; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
+static void tells_an_outage_once_and_its_end(void **state)
+{
+    static const struct answer script[] = {
+        {LIST_URI, .status = 503, .pieces = {"{\"kind\":\"Status\",\"message\":\"after 17 ms\"}"}},
+        {LIST_URI, .status = 503, .pieces = {"{\"kind\":\"Status\",\"message\":\"after 404 ms\"}"}},
+        {LIST_URI, .pieces = {LIST("1", "")}},
+    };
+    int log = memfd_create("log", MFD_CLOEXEC);
+    pt_log_set_descriptor(log);
+    run_script(*state, script, COUNT_OF(script), "[ [ [ ] ");
+    pt_log_set_descriptor(-1);
+    assert_int_equal(count_lines(log), 2);
+    close(log);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -416,6 +443,7 @@ int main(void)
         TEST(bears_a_list_that_breaks_off_or_lacks_its_version),
         TEST(does_not_spin_when_watches_end_at_once),
         TEST(tells_that_it_is_not_current_without_rights),
+        TEST(tells_an_outage_once_and_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
