@@ -135,7 +135,7 @@ static void on_event(void *context, enum pt_event_type type, const struct pt_sto
 {
     struct server *server = context;
     if (type != PT_EVENT_PULL_STARTED)
-        pt_metrics_note_end(&server->metrics, stored);
+        pt_metrics_note_end(&server->metrics, &server->store.registries, stored);
     if (pt_log_enabled(PT_LOG_INFO))
         log_event(type, stored);
 }

@@ -28,33 +28,6 @@ static void observe(struct pt_histogram *histogram, double seconds)
     histogram->sum += seconds;
 }
 
-static struct pt_registry_figures *find_registry(struct pt_metrics *metrics, const char *name,
-                                                 size_t length)
-{
-    for (size_t i = 0; i < metrics->registry_count; i++) {
-        struct pt_registry_figures *figures = &metrics->registries[i];
-        if (strncmp(figures->name, name, length) == 0 && !figures->name[length])
-            return figures;
-    }
-    if (metrics->registry_count == PT_METRIC_REGISTRIES || length > PT_LIMIT_NAME_BYTES)
-        return &metrics->registries[PT_METRIC_REGISTRIES];
-    struct pt_registry_figures *figures = &metrics->registries[metrics->registry_count++];
-    memcpy(figures->name, name, length);
-    return figures;
-}
-
-static void note_registry(struct pt_metrics *metrics, const struct pt_stored_pull *stored)
-{
-    const char *repository = stored->pull.repository;
-    const char *slash = repository ? strchr(repository, '/') : NULL;
-    if (!slash || slash == repository)
-        return;
-    struct pt_registry_figures *figures =
-        find_registry(metrics, repository, (size_t)(slash - repository));
-    figures->bytes += (uint64_t)stored->received_bytes;
-    figures->pulls++;
-}
-
 static enum pt_failure_class class_of(const struct pt_stored_pull *stored)
 {
     int i = stored->error_class ? PT_FAILURE_CLASS_COUNT - 1 : PT_FAILURE_OTHER;
@@ -71,7 +44,8 @@ static uint64_t all_failed(const struct pt_metrics *metrics)
     return sum;
 }
 
-void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull *stored)
+void pt_metrics_note_end(struct pt_metrics *metrics, struct pt_registries *registries,
+                         const struct pt_stored_pull *stored)
 {
     struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
     struct pt_pull_status status = pt_stored_pull_status(stored, rates);
@@ -79,7 +53,9 @@ void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull
         metrics->pulls_stale++;
         return;
     }
-    note_registry(metrics, stored);
+    struct pt_registry *registry = pt_registries_find(registries, stored->pull.repository);
+    if (registry)
+        registry->pulls++;
     if (stored->pull.phase == PT_PULL_FAILED) {
         metrics->pulls_failed[class_of(stored)]++;
         return;
@@ -149,18 +125,19 @@ static void registry_row(struct pt_buffer *out, const char *metric, const char *
     (void)pt_buffer_printf(out, "\"} %llu\n", (unsigned long long)value);
 }
 
-static void write_registries(const struct pt_metrics *metrics, struct pt_buffer *out)
+static void write_registries(const struct pt_registries *registries, struct pt_buffer *out)
 {
     static const char bytes[] = "pulltrace_registry_bytes_total";
     static const char pulls[] = "pulltrace_registry_pulls_total";
-    const struct pt_registry_figures *other = &metrics->registries[PT_METRIC_REGISTRIES];
-    head(out, bytes, "counter", "Bytes that finished pulls have received, by registry.");
-    for (size_t i = 0; i < metrics->registry_count; i++)
-        registry_row(out, bytes, metrics->registries[i].name, metrics->registries[i].bytes);
+    const struct pt_registry *other = &registries->rows[PT_NAMED_REGISTRIES];
+    head(out, bytes, "counter",
+         "Bytes received from a registry, those of pulls under way included.");
+    for (size_t i = 0; i < registries->named_count; i++)
+        registry_row(out, bytes, registries->rows[i].name, registries->rows[i].bytes);
     registry_row(out, bytes, "other", other->bytes);
     head(out, pulls, "counter", "Pulls that have ended, by registry.");
-    for (size_t i = 0; i < metrics->registry_count; i++)
-        registry_row(out, pulls, metrics->registries[i].name, metrics->registries[i].pulls);
+    for (size_t i = 0; i < registries->named_count; i++)
+        registry_row(out, pulls, registries->rows[i].name, registries->rows[i].pulls);
     registry_row(out, pulls, "other", other->pulls);
 }
 
@@ -194,7 +171,7 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
         (void)pt_buffer_printf(out, "pulltrace_pull_errors_total{class=\"%s\"} %llu\n",
                                pt_failure_class_name((enum pt_failure_class)i),
                                (unsigned long long)metrics->pulls_failed[i]);
-    write_registries(metrics, out);
+    write_registries(&store->registries, out);
 }
 
 static void write_peers(const struct pt_metrics *metrics, const struct pt_pull_store *store,

@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #define PT_HISTOGRAM_BOUNDS 8
-#define PT_METRIC_REGISTRIES 20 // as many get a label of their own, the others share "other"
 
 // Why a report was not taken as it is.
 enum pt_rejection {
@@ -41,16 +40,11 @@ struct pt_metrics {
     uint64_t rejected[PT_REJECTION_COUNT];
     uint64_t streams_refused;
     struct pt_histogram total_seconds, download_seconds, extract_seconds;
-    struct pt_registry_figures {
-        char name[PT_LIMIT_NAME_BYTES + 1];
-        uint64_t bytes; // of finished pulls
-        uint64_t pulls;
-    } registries[PT_METRIC_REGISTRIES + 1]; // the last one is "other"
-    size_t registry_count;
 };
 
-// Counts a pull that has ended.
-void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull *stored);
+// Counts a pull that has ended, or one failed attempt at it.
+void pt_metrics_note_end(struct pt_metrics *metrics, struct pt_registries *registries,
+                         const struct pt_stored_pull *stored);
 
 // Appends everything in the text format
 // (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format).

@@ -239,6 +239,18 @@ static void make_key(const struct pt_pull *told, bool merged, char key[static KE
     memcpy(key + 1, text, length + 1);
 }
 
+// Bytes that no other pull of the node has counted.
+static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t bytes)
+{
+    struct pt_registry *registry = pt_registries_find(&store->registries, stored->pull.repository);
+    stored->node->received_bytes += bytes;
+    stored->of_no_registry += bytes;
+    if (!registry)
+        return;
+    registry->bytes += (uint64_t)stored->of_no_registry;
+    stored->of_no_registry = 0;
+}
+
 // One pull of a report. A late report does not turn back what a newer one has told.
 static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const struct pt_pull *told,
                       bool merged, int64_t timestamp, bool late)
@@ -277,7 +289,7 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
     int r = pt_stored_pull_update(stored, told, timestamp, version, &store->counted, &change);
     if (r < 0)
         return r;
-    node->received_bytes += change.node_bytes;
+    count_bytes(store, stored, change.node_bytes);
     if (change.moved)
         pt_life_keep_alive(store, stored, node->reported_ns);
     if (change.visible && !is_new)
@@ -302,7 +314,7 @@ static void complete_absent(struct pt_pull_store *store, struct pt_node *node, i
         pt_change_log_touch(&store->changes, stored);
         int64_t received_before = stored->received_bytes;
         pt_stored_pull_complete(stored, timestamp, stored->version);
-        node->received_bytes += stored->received_bytes - received_before;
+        count_bytes(store, stored, stored->received_bytes - received_before);
         pt_life_retire(store, stored);
     }
 }

@@ -8,6 +8,7 @@
 #include "pull/report.h"
 #include "server/change_log.h"
 #include "server/duration_histogram.h"
+#include "server/registries.h"
 #include "server/stored_pull.h"
 
 #include <stdbool.h>
@@ -82,6 +83,7 @@ struct pt_pull_store {
     size_t active_count, completed_count, failed_count, silent_count;
     struct pt_map counted;   // digests whose new bytes the report at hand has counted
     uint64_t received_bytes; // of all nodes, since the start
+    struct pt_registries registries;
 };
 
 void pt_store_init(struct pt_pull_store *store, const struct pt_store_settings *settings,

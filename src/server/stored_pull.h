@@ -35,6 +35,7 @@ struct pt_stored_pull {
     struct pt_layer_track *tracks; // one for each layer, in the block of pull.layers
     struct pt_rate rate;           // of received_bytes
     int64_t received_bytes;        // over the network; never goes back
+    int64_t of_no_registry;        // bytes to count once its repository is known
     double percent_floor;          // what percent has reached
     int64_t reported_at;           // wall_ns on the node, of the report that changed it last
     int64_t bytes_at;              // wall_ns on the node, when a byte came last

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store_fixture.h"
+
+static void each_host_has_a_row_until_there_are_many(void **state)
+{
+    (void)state;
+    struct pt_registries registries = {0};
+    struct pt_registry *docker = pt_registries_find(&registries, "docker.io/library/app");
+    assert_string_equal(docker->name, "docker.io");
+    assert_ptr_equal(pt_registries_find(&registries, "docker.io/other"), docker);
+    assert_ptr_not_equal(pt_registries_find(&registries, "docker.io.example/app"), docker);
+    assert_ptr_not_equal(pt_registries_find(&registries, "docker/app"), docker);
+    for (int i = 3; i < PT_NAMED_REGISTRIES; i++) {
+        char repository[32];
+        snprintf(repository, sizeof(repository), "host-%d.example/app", i);
+        assert_string_not_equal(pt_registries_find(&registries, repository)->name, "");
+    }
+    struct pt_registry *other = pt_registries_find(&registries, "one-too-many.example/app");
+    assert_string_equal(other->name, "");
+    assert_ptr_equal(pt_registries_find(&registries, "two-too-many.example/app"), other);
+    assert_ptr_equal(pt_registries_find(&registries, "docker.io/library/app"), docker);
+}
+
+static void what_has_no_host_has_no_row(void **state)
+{
+    (void)state;
+    static const char *const without[] = {NULL, "", "app", "/app"};
+    struct pt_registries registries = {0};
+    for (size_t i = 0; i < COUNT_OF(without); i++)
+        assert_null(pt_registries_find(&registries, without[i]));
+    check_int("rows", (int64_t)registries.named_count, 0);
+
+    char long_name[400] = "";
+    memset(long_name, 'h', 300);
+    memcpy(long_name + 300, "/app", 5);
+    assert_string_equal(pt_registries_find(&registries, long_name)->name, "");
+}
+
+// Bytes count as they come, a layer of two pulls once, and those that came before the repository
+// was known are not lost.
+static void bytes_count_for_their_registry(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 10, 10);
+    struct pt_layer first[] = {make_layer("sha256:base", 0), make_layer("sha256:a", 0)};
+    struct pt_layer second[] = {make_layer("sha256:base", 0)};
+    struct pt_pull pulls[] = {make_pull("lease-1", "app:1", first, 2),
+                              make_pull("lease-2", "app:2", second, 1)};
+    pulls[0].repository = NULL;
+    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    struct pt_registry *docker = pt_registries_find(&f.store.registries, "docker.io/");
+    first[0].downloaded_bytes = second[0].downloaded_bytes = 40;
+    first[1].downloaded_bytes = 10;
+    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    check_int("none of them known yet", (int64_t)docker->bytes, 0);
+
+    pulls[0].repository = "docker.io/library/app";
+    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    check_int("known now", (int64_t)docker->bytes, 50);
+    second[0].downloaded_bytes = first[0].downloaded_bytes = 70;
+    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    check_int("more of the common layer", (int64_t)docker->bytes, 80);
+    check_int("of the node", (int64_t)f.store.received_bytes, 80);
+    fixture_finish(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_host_has_a_row_until_there_are_many),
+        cmocka_unit_test(what_has_no_host_has_no_row),
+        cmocka_unit_test(bytes_count_for_their_registry),
+    };
+    return cmocka_run_group_tests_name("registries", tests, NULL, NULL);
+}
