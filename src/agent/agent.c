@@ -22,9 +22,10 @@
 
 #define RETRY_MS 1000
 #define MIN_GAP_MS 50     // between two looks, whatever wakes us
-#define BUSY_GAP_MS 250   // the same while something is being pulled
-#define EAGER_MS 150      // pace while a lease is about to go, or too young to be known as a pull
+#define BUSY_GAP_MS 250   // the same for what can wait while something is being pulled
+#define EAGER_MS 150      // pace after an image record was written: its lease is about to go
 #define EAGER_FOR_MS 1000 // how long that pace is kept
+#define YOUNG_MS 30       // pace while a lease may yet show as a pull, or fail as one
 #define STOP_WITHIN_MS 2000
 #define MAX_EVENT_BYTES (1024 * 1024)
 
@@ -73,13 +74,10 @@ static void schedule(struct pt_agent *agent, int64_t at_ms)
 }
 
 // Something happened: look soon, but not as often as things happen.
-static void wake(struct pt_agent *agent)
+static void wake(struct pt_agent *agent, int64_t gap_ms)
 {
     if (!agent->is_connected)
         return;
-    int64_t gap_ms = pt_tracker_active_count(agent->tracker) ? BUSY_GAP_MS : MIN_GAP_MS;
-    if (now_ms(agent) < agent->eager_until_ms)
-        gap_ms = MIN_GAP_MS;
     int64_t at_ms = agent->looked_ms + gap_ms;
     if (at_ms < agent->next_ms)
         schedule(agent, at_ms);
@@ -98,8 +96,10 @@ static void set_pace(struct pt_agent *agent)
 static void schedule_next(struct pt_agent *agent)
 {
     int64_t pace_ms = agent->pace_ms;
-    if ((now_ms(agent) < agent->eager_until_ms || agent->has_young) && EAGER_MS < pace_ms)
+    if (now_ms(agent) < agent->eager_until_ms && EAGER_MS < pace_ms)
         pace_ms = EAGER_MS;
+    if (agent->has_young)
+        pace_ms = YOUNG_MS;
     schedule(agent, agent->looked_ms + pace_ms);
 }
 
@@ -269,9 +269,13 @@ static void on_event(void *context, const struct pt_track_event *event)
 {
     struct pt_agent *agent = context;
     pt_tracker_event(agent->tracker, event);
-    // What happens to a layer that is known is told with the next look.
-    if (!pt_observer_note_event(agent->observer, event))
-        wake(agent);
+    // What happens to a layer that is known is told with the next look. Content that is not may be
+    // the manifest of a pull that fails at once.
+    if (pt_observer_note_event(agent->observer, event))
+        return;
+    bool may_wait =
+        event->kind != PT_TRACK_CONTENT_CREATED && pt_tracker_active_count(agent->tracker) > 0;
+    wake(agent, may_wait ? BUSY_GAP_MS : MIN_GAP_MS);
 }
 
 static void on_image(void *context, const char *namespace, const char *name, bool is_repull,
@@ -280,7 +284,7 @@ static void on_image(void *context, const char *namespace, const char *name, boo
     struct pt_agent *agent = context;
     pt_observer_note_image(agent->observer, namespace, name, is_repull, at);
     agent->eager_until_ms = now_ms(agent) + EAGER_FOR_MS;
-    wake(agent);
+    wake(agent, MIN_GAP_MS);
 }
 
 static void on_broken(void *context, const char *message)

@@ -63,7 +63,7 @@ struct pt_observation {
     int64_t taken_at;
     int64_t taken_monotonic;
     int64_t containerd_pid; // 0: not visible from here
-    bool has_young;         // a lease is so new that it may still turn out to be a pull
+    bool has_young;         // a lease, or content of it, is so new that it may yet show as a pull
     struct pt_seen_lease **leases;
     size_t lease_count;
     const struct pt_seen_image *images;

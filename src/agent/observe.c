@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// So long after its creation a lease may not hold yet what tells that it is a pull.
-#define YOUNG_NS (2 * PT_NS_PER_S)
+// Containerd labels content so long after its creation at most.
+#define YOUNG_NS (500 * PT_NS_PER_MS)
 
 static void advance(struct pt_observer *observer);
 
@@ -82,8 +82,14 @@ static void drop_asked_images(struct pt_observer *observer)
 
 static bool is_young(const struct pt_observer *observer, const struct pt_lease *lease)
 {
-    bool is_open = lease->is_listed && !(lease->is_pull && lease->seen.layers_known);
-    return is_open && observer->began_at - lease->seen.created_at < YOUNG_NS;
+    if (!lease->is_listed || (lease->is_pull && lease->seen.layers_known))
+        return false;
+    int64_t changed_at = lease->seen.created_at;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        if (changed_at < lease->blobs[i].created_at)
+            changed_at = lease->blobs[i].created_at;
+    }
+    return observer->began_at - changed_at < YOUNG_NS;
 }
 
 // What no longer is has been reported now.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 from lab.containerd import PullFailed
 from lab.images import Image
@@ -16,6 +17,8 @@ from tests.integration.pull_stories import TOLD_WITHIN_S
 
 
 class FailureStories(LabCase):
+    is_seen_at_once: ClassVar[bool] = True
+
     def test_a_layer_missing_in_the_registry_fails_the_pull(self) -> None:
         # The missing layer is not among the first three, so that the pull lasts before it fails.
         image = self.push("broken/app", 1_300_000, 1_200_000, 1_400_000, 50_000)
@@ -34,6 +37,23 @@ class FailureStories(LabCase):
         self.assertTrue(final.pull["error"])
         self.assertEqual(final.pull["totalBytes"], image.layer_bytes)
         self.assertEqual(self.metric(server, "pulltrace_pull_errors_total"), 1)
+
+    def test_a_pull_that_fails_at_once_is_told(self) -> None:
+        server, _, log = self.start_all()
+        images = [self.push(f"at-once/app-{n}", 1_300_000, 50_000) for n in range(3)]
+        for image in images:
+            self.lab.images.remove_blob(image, image.layers[-1])
+            with self.assertRaises(PullFailed):
+                self.pull(image)
+        self.pull(self.push("at-once/marker", 1_500_000))
+        log.wait_for_end("at-once/marker")
+
+        roots = {image.root_digest for image in images}
+        told = [row["phase"] for row in self.pulls(server) if row["rootDigest"] in roots]
+
+        self.assertLessEqual(set(told), {"failed"})
+        if self.is_seen_at_once:
+            self.assertEqual(len(told), 3)
 
     def test_a_killed_client_is_never_a_success(self) -> None:
         image = self.push("killed/client", 9 * MB)

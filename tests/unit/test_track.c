@@ -5,22 +5,20 @@
 
 static void phases_of_a_pull(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
 
-    observe(&scene, 1);
-    const struct pt_pull *pull = first_pull(&scene);
+    observe(scene, 1);
+    const struct pt_pull *pull = first_pull(scene);
     check_int("resolving", pull->phase, PT_PULL_RESOLVING);
     check_int("no total", pull->total_known, false);
     check_text("by its digest", pull->image_ref, ROOT);
 
     add_layers(lease, 2);
     fetch(lease, 0, 0);
-    observe(&scene, 2);
-    pull = first_pull(&scene);
+    observe(scene, 2);
+    pull = first_pull(scene);
     check_int("downloading", pull->phase, PT_PULL_DOWNLOADING);
     check_int("total", pull->total_known, true);
     check_text("repository", pull->image_ref, "registry.example/app");
@@ -29,28 +27,28 @@ static void phases_of_a_pull(void **state)
     check_int("queued", pull->layers[1].phase, PT_LAYER_QUEUED);
 
     fetch(lease, 0, 400);
-    observe(&scene, 3);
-    pull = first_pull(&scene);
+    observe(scene, 3);
+    pull = first_pull(scene);
     check_int("layer downloading", pull->layers[0].phase, PT_LAYER_DOWNLOADING);
     check_int("bytes", pull->layers[0].downloaded_bytes, 400);
     check_int("since it was seen idle", pull->layers[0].started_at, at(2));
 
     fetch(lease, 0, 1000);
-    observe(&scene, 4);
-    check_int("committing", first_pull(&scene)->layers[0].phase, PT_LAYER_COMMITTING);
+    observe(scene, 4);
+    check_int("committing", first_pull(scene)->layers[0].phase, PT_LAYER_COMMITTING);
 
     commit(lease, 0, 4.5);
     fetch(lease, 1, 1000);
-    observe(&scene, 5);
-    pull = first_pull(&scene);
+    observe(scene, 5);
+    pull = first_pull(scene);
     check_int("downloaded", pull->layers[0].phase, PT_LAYER_DOWNLOADED);
     check_int("completed at", pull->layers[0].completed_at, at(4.5));
     check_int("not cached", pull->layers[0].cached, false);
 
     extract(lease, 0, 4.2, 0);
     commit(lease, 1, 5.5);
-    observe(&scene, 6);
-    pull = first_pull(&scene);
+    observe(scene, 6);
+    pull = first_pull(scene);
     check_int("extracting", pull->phase, PT_PULL_EXTRACTING);
     check_int("layer extracting", pull->layers[0].phase, PT_LAYER_EXTRACTING);
     check_int("not before its bytes", pull->layers[0].extract_started_at, at(4.5));
@@ -58,8 +56,8 @@ static void phases_of_a_pull(void **state)
     extract(lease, 0, 4.2, 6.5);
     extract(lease, 1, 6.5, 7.5);
     end_lease(lease, "registry.example/app:1", 7.6);
-    observe(&scene, 8);
-    pull = first_pull(&scene);
+    observe(scene, 8);
+    pull = first_pull(scene);
     check_int("completed", pull->phase, PT_PULL_COMPLETED);
     check_text("exact name", pull->image_ref, "registry.example/app:1");
     check_int("exact", pull->image_ref_exact, true);
@@ -68,47 +66,37 @@ static void phases_of_a_pull(void **state)
     check_int("extracted until", pull->layers[1].extract_completed_at, at(7.5));
     check_int("end", pull->completed_at, at(7.6));
     check_int("begin", pull->started_at, at(0.5));
-    check_int("one start", scene.started, 1);
-    check_int("one end", scene.completed, 1);
-    scene_end(&scene);
+    check_int("one start", scene->started, 1);
+    check_int("one end", scene->completed, 1);
 }
 
 static void events_give_exact_times(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-    add_layers(lease, 2);
-    fetch(lease, 0, 100);
-    observe(&scene, 1);
-    tell_event(&scene, PT_TRACK_SNAPSHOT_PREPARED, CHAIN(0), 1.1);
-    tell_event(&scene, PT_TRACK_CONTENT_CREATED, DIGEST(0), 1.25);
-    tell_event(&scene, PT_TRACK_SNAPSHOT_COMMITTED, CHAIN(0), 1.5);
-    tell_event(&scene, PT_TRACK_SNAPSHOT_COMMITTED, CHAIN(3), 1.6); // nobody's
-    observe(&scene, 2);
-    const struct pt_layer *layer = &first_pull(&scene)->layers[0];
+    struct scene *scene = *state;
+    begin_pull(scene, 2, 100);
+    tell_event(scene, PT_TRACK_SNAPSHOT_PREPARED, CHAIN(0), 1.1);
+    tell_event(scene, PT_TRACK_CONTENT_CREATED, DIGEST(0), 1.25);
+    tell_event(scene, PT_TRACK_SNAPSHOT_COMMITTED, CHAIN(0), 1.5);
+    tell_event(scene, PT_TRACK_SNAPSHOT_COMMITTED, CHAIN(3), 1.6); // nobody's
+    observe(scene, 2);
+    const struct pt_layer *layer = &first_pull(scene)->layers[0];
     check_int("done", layer->phase, PT_LAYER_DONE);
     check_int("downloaded", layer->completed_at, at(1.25));
     check_int("extract start", layer->extract_started_at, at(1.25));
     check_int("extract end", layer->extract_completed_at, at(1.5));
-    scene_end(&scene);
 }
 
 static void what_was_there_is_cached(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 1);
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 1);
     add_layers(lease, 3);
     lease->layers[0].extracted_at = at(-100); // its blob is gone
     lease->layers[1].blob_at = at(-50);
     fetch(lease, 2, 10);
-    observe(&scene, 1.5);
-    const struct pt_pull *pull = first_pull(&scene);
+    observe(scene, 1.5);
+    const struct pt_pull *pull = first_pull(scene);
     struct pt_totals totals;
     pt_pull_totals(pull, &totals);
     check_int("snapshot", pull->layers[0].phase, PT_LAYER_EXISTS);
@@ -119,24 +107,20 @@ static void what_was_there_is_cached(void **state)
     check_int("new", pull->layers[2].cached, false);
     check_int("cached bytes", totals.cached_bytes, 2000);
     check_int("downloaded bytes", totals.downloaded_bytes, 2010);
-    scene_end(&scene);
 }
 
 static void a_repeated_pull_is_completed_by_the_record_written_anew(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 1);
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 1);
     add_layers(lease, 1);
     lease->layers[0].blob_at = at(-50);
     lease->layers[0].extracted_at = at(-49);
     end_lease(lease, "registry.example/app:1", 1.2);
-    observe(&scene, 2);
-    check_int("completed", first_pull(&scene)->phase, PT_PULL_COMPLETED);
-    check_int("at", first_pull(&scene)->completed_at, at(1.2));
-    scene_end(&scene);
+    observe(scene, 2);
+    check_int("completed", first_pull(scene)->phase, PT_PULL_COMPLETED);
+    check_int("at", first_pull(scene)->completed_at, at(1.2));
 }
 
 // --- its end ---
@@ -185,97 +169,74 @@ static void how_it_ends(void **state)
 
 static void the_layer_that_failed_stays_as_it_was_seen_last(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-    add_layers(lease, 2);
-    fetch(lease, 0, 400);
-    observe(&scene, 1);
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 2, 400);
     lease->layers[0].has_ingest = false;
     end_lease(lease, NULL, 0);
-    observe(&scene, 2);
-    const struct pt_pull *pull = first_pull(&scene);
+    observe(scene, 2);
+    const struct pt_pull *pull = first_pull(scene);
     check_int("failed", pull->phase, PT_PULL_FAILED);
     check_int("was on its way", pull->layers[0].phase, PT_LAYER_DOWNLOADING);
     check_int("bytes", pull->layers[0].downloaded_bytes, 400);
     check_int("never began", pull->layers[1].phase, PT_LAYER_QUEUED);
-    scene_end(&scene);
 }
 
 static void nothing_known_fails_in_words(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-    observe(&scene, 1);
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
+    observe(scene, 1);
     end_lease(lease, NULL, 0);
-    observe(&scene, 2);
-    check_int("failed", scene.failed, 1);
-    check_text("words", scene.last_error, "ended before the image's manifest was there");
-    scene_end(&scene);
+    observe(scene, 2);
+    check_int("failed", scene->failed, 1);
+    check_text("words", scene->last_error, "ended before the image's manifest was there");
 }
 
 // Its event has told the name; the record may be deleted before the lease is.
 static void the_record_s_event_is_enough(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-    add_layers(lease, 1);
-    fetch(lease, 0, 500);
-    observe(&scene, 1);
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 500);
     commit(lease, 0, 1.5);
-    add_image(&scene, "registry.example/app:1", 1.6);
+    add_image(scene, "registry.example/app:1", 1.6);
     end_lease(lease, NULL, 0);
-    observe(&scene, 2);
-    check_int("completed", first_pull(&scene)->phase, PT_PULL_COMPLETED);
-    scene_end(&scene);
+    observe(scene, 2);
+    check_int("completed", first_pull(scene)->phase, PT_PULL_COMPLETED);
 }
 
 static void names_go_to_the_pull_that_they_fit(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    add_layers(add_lease(&scene, "a", 0.5), 1);
-    struct pt_seen_lease *other = add_lease(&scene, "b", 0.6);
+    struct scene *scene = *state;
+    observe(scene, 0);
+    add_layers(add_lease(scene, "a", 0.5), 1);
+    struct pt_seen_lease *other = add_lease(scene, "b", 0.6);
     add_layers(other, 1);
     other->repository = (char *)"mirror.example/app";
-    observe(&scene, 1);
-    add_image(&scene, ROOT, 1.1); // the CRI plugin's record of the image ID
-    add_image(&scene, "mirror.example/app:1", 1.2);
-    observe(&scene, 2);
-    const struct pt_tracked *first = pt_tracker_next(scene.tracker, NULL);
-    const struct pt_tracked *second = pt_tracker_next(scene.tracker, first);
+    observe(scene, 1);
+    add_image(scene, ROOT, 1.1); // the CRI plugin's record of the image ID
+    add_image(scene, "mirror.example/app:1", 1.2);
+    observe(scene, 2);
+    const struct pt_tracked *first = pt_tracker_next(scene->tracker, NULL);
+    const struct pt_tracked *second = pt_tracker_next(scene->tracker, first);
     check_text("the older one", first->pull.image_ref, "registry.example/app");
     check_text("the one of that repository", second->pull.image_ref, "mirror.example/app:1");
-    add_image(&scene, "mirror.example/app@" ROOT, 1.3);
-    observe(&scene, 3);
+    add_image(scene, "mirror.example/app@" ROOT, 1.3);
+    observe(scene, 3);
     check_text("stays", second->pull.image_ref, "mirror.example/app:1");
-    scene_end(&scene);
 }
 
 static void an_older_record_names_nothing(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 1);
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 1);
     add_layers(lease, 1);
-    add_image(&scene, "registry.example/app:0", 0.9);
-    observe(&scene, 1.5);
+    add_image(scene, "registry.example/app:0", 0.9);
+    observe(scene, 1.5);
     end_lease(lease, NULL, 0);
-    observe(&scene, 2);
-    check_int("failed", first_pull(&scene)->phase, PT_PULL_FAILED);
-    scene_end(&scene);
+    observe(scene, 2);
+    check_int("failed", first_pull(scene)->phase, PT_PULL_FAILED);
 }
 
 // --- bytes ---
@@ -301,59 +262,53 @@ static void bytes_never_fall(void **state)
 
 static void more_bytes_than_the_manifest_says_are_not_shown(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
     add_layers(lease, 1);
     fetch(lease, 0, INT64_MAX);
-    observe(&scene, 1);
-    check_int("cut", first_pull(&scene)->layers[0].downloaded_bytes, 1000);
-    scene_end(&scene);
+    observe(scene, 1);
+    check_int("cut", first_pull(scene)->layers[0].downloaded_bytes, 1000);
 }
 
 static void layers_keep_their_bytes_when_the_manifest_comes(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
     add_layers(lease, 2);
     lease->layers[0] = lease->layers[1]; // only one layer is known, by its ingest
     lease->layer_count = 1;
     lease->layers_known = false;
     lease->layers[0].size = -1;
     fetch(lease, 0, 300);
-    observe(&scene, 1);
-    check_int("no total", first_pull(&scene)->layers[0].total_known, false);
-    check_int("bytes", first_pull(&scene)->layers[0].downloaded_bytes, 300);
+    observe(scene, 1);
+    check_int("no total", first_pull(scene)->layers[0].total_known, false);
+    check_int("bytes", first_pull(scene)->layers[0].downloaded_bytes, 300);
     add_layers(lease, 2);
-    observe(&scene, 2);
-    const struct pt_pull *pull = first_pull(&scene);
+    observe(scene, 2);
+    const struct pt_pull *pull = first_pull(scene);
     check_int("both", (int64_t)pull->layer_count, 2);
     check_text("in the manifest's order", pull->layers[1].digest, DIGEST(1));
     check_int("its bytes", pull->layers[1].downloaded_bytes, 300);
-    scene_end(&scene);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(phases_of_a_pull),
-        cmocka_unit_test(events_give_exact_times),
-        cmocka_unit_test(what_was_there_is_cached),
-        cmocka_unit_test(a_repeated_pull_is_completed_by_the_record_written_anew),
+        SCENE_TEST(phases_of_a_pull),
+        SCENE_TEST(events_give_exact_times),
+        SCENE_TEST(what_was_there_is_cached),
+        SCENE_TEST(a_repeated_pull_is_completed_by_the_record_written_anew),
         cmocka_unit_test(how_it_ends),
-        cmocka_unit_test(the_layer_that_failed_stays_as_it_was_seen_last),
-        cmocka_unit_test(nothing_known_fails_in_words),
-        cmocka_unit_test(the_record_s_event_is_enough),
-        cmocka_unit_test(names_go_to_the_pull_that_they_fit),
-        cmocka_unit_test(an_older_record_names_nothing),
+        SCENE_TEST(the_layer_that_failed_stays_as_it_was_seen_last),
+        SCENE_TEST(nothing_known_fails_in_words),
+        SCENE_TEST(the_record_s_event_is_enough),
+        SCENE_TEST(names_go_to_the_pull_that_they_fit),
+        SCENE_TEST(an_older_record_names_nothing),
         cmocka_unit_test(bytes_never_fall),
-        cmocka_unit_test(more_bytes_than_the_manifest_says_are_not_shown),
-        cmocka_unit_test(layers_keep_their_bytes_when_the_manifest_comes),
+        SCENE_TEST(more_bytes_than_the_manifest_says_are_not_shown),
+        SCENE_TEST(layers_keep_their_bytes_when_the_manifest_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

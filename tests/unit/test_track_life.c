@@ -6,66 +6,54 @@
 
 static void what_was_left_behind_is_no_pull(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", -3600);
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = add_lease(scene, "a", -3600);
     add_layers(lease, 1);
     fetch(lease, 0, 400);
     for (int second = 0; second < 5; second++)
-        observe(&scene, second);
-    check_int("not shown", first_pull(&scene) == NULL, true);
+        observe(scene, second);
+    check_int("not shown", first_pull(scene) == NULL, true);
     end_lease(lease, NULL, 0);
-    observe(&scene, 5);
-    check_int("its end is no news", scene.failed + scene.completed, 0);
-    scene_end(&scene);
+    observe(scene, 5);
+    check_int("its end is no news", scene->failed + scene->completed, 0);
 }
 
 static void it_is_one_as_soon_as_it_moves(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", -3600);
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = add_lease(scene, "a", -3600);
     add_layers(lease, 1);
     fetch(lease, 0, 400);
-    observe(&scene, 0);
-    check_int("not yet", scene.started, 0);
+    observe(scene, 0);
+    check_int("not yet", scene->started, 0);
     fetch(lease, 0, 401);
-    observe(&scene, 1);
-    check_int("moves", scene.started, 1);
-    check_int("its own start", first_pull(&scene)->started_at, at(-3600));
-    scene_end(&scene);
+    observe(scene, 1);
+    check_int("moves", scene->started, 1);
+    check_int("its own start", first_pull(scene)->started_at, at(-3600));
 }
 
 static void one_that_just_moved_is_shown_at_once(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", -3600);
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = add_lease(scene, "a", -3600);
     add_layers(lease, 1);
     fetch(lease, 0, 400);
     lease->layers[0].ingest_updated_at = at(-2);
-    observe(&scene, 0);
-    check_int("shown", scene.started, 1);
-    scene_end(&scene);
+    observe(scene, 0);
+    check_int("shown", scene->started, 1);
 }
 
 static void one_that_ended_well_unmoved_is_told(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", -3600);
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = add_lease(scene, "a", -3600);
     add_layers(lease, 1);
     lease->layers[0].blob_at = at(-100);
-    observe(&scene, 0);
+    observe(scene, 0);
     lease->layers[0].extracted_at = at(3);
     end_lease(lease, "registry.example/app:1", 3);
-    observe(&scene, 4);
-    check_int("completed", scene.completed, 1);
-    scene_end(&scene);
+    observe(scene, 4);
+    check_int("completed", scene->completed, 1);
 }
 
 // The same lease gives the same id, whoever looks: nothing is told twice after a restart.
@@ -97,218 +85,163 @@ static void ids_outlive_the_agent(void **state)
 // The second lease has no ingest of its own while the first one writes the layer.
 static void one_that_waits_for_another_lives(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *writer = add_lease(&scene, "a", 0.5);
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *writer = add_lease(scene, "a", 0.5);
     add_layers(writer, 1);
-    struct pt_seen_lease *waiter = add_lease(&scene, "b", 0.6);
+    struct pt_seen_lease *waiter = add_lease(scene, "b", 0.6);
     add_layers(waiter, 1);
     for (int second = 1; second <= 1300; second += 100) {
         fetch(writer, 0, second / 2 + 1);
         waiter->layers[0].has_ingest = true;
         waiter->layers[0].offset = writer->layers[0].offset;
-        observe(&scene, second);
+        observe(scene, second);
     }
-    check_int("nobody failed", scene.failed, 0);
-    const struct pt_tracked *first = pt_tracker_next(scene.tracker, NULL);
-    const struct pt_tracked *second = pt_tracker_next(scene.tracker, first);
+    check_int("nobody failed", scene->failed, 0);
+    const struct pt_tracked *first = pt_tracker_next(scene->tracker, NULL);
+    const struct pt_tracked *second = pt_tracker_next(scene->tracker, first);
     check_int("it shows the same bytes", second->pull.layers[0].downloaded_bytes,
               first->pull.layers[0].downloaded_bytes);
-    scene_end(&scene);
 }
 
 // A killed client leaves its lease; when the image is pulled anew, the newer lease has the ingest.
 static void one_whose_ingest_a_newer_pull_has_is_dead(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *killed = add_lease(&scene, "a", 0.5);
-    add_layers(killed, 1);
-    fetch(killed, 0, 400);
-    observe(&scene, 1);
-    struct pt_seen_lease *newer = add_lease(&scene, "b", 5);
+    struct scene *scene = *state;
+    struct pt_seen_lease *killed = begin_pull(scene, 1, 400);
+    struct pt_seen_lease *newer = add_lease(scene, "b", 5);
     add_layers(newer, 1);
     fetch(newer, 0, 450);
     fetch(killed, 0, 450);
-    observe(&scene, 6);
-    check_int("failed", scene.failed, 1);
-    check_int("two were started", scene.started, 2);
+    observe(scene, 6);
+    check_int("failed", scene->failed, 1);
+    check_int("two were started", scene->started, 2);
     for (int second = 7; second < 10; second++) {
         fetch(newer, 0, 450 + second);
         fetch(killed, 0, 450 + second);
-        observe(&scene, second);
+        observe(scene, second);
     }
-    pt_tracker_forget(scene.tracker, UINT64_MAX);
-    observe(&scene, 10);
-    check_int("it is not found anew", scene.started, 2);
-    check_int("told once", scene.failed, 1);
+    pt_tracker_forget(scene->tracker, UINT64_MAX);
+    observe(scene, 10);
+    check_int("it is not found anew", scene->started, 2);
+    check_int("told once", scene->failed, 1);
     end_lease(newer, "registry.example/app:1", 11);
     commit(newer, 0, 10.5);
-    observe(&scene, 12);
-    check_int("the newer one completes", scene.completed, 1);
-    scene_end(&scene);
+    observe(scene, 12);
+    check_int("the newer one completes", scene->completed, 1);
 }
 
 static void one_that_stands_still_is_given_up_in_the_end(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-    add_layers(lease, 1);
-    fetch(lease, 0, 400);
-    observe(&scene, 1);
-    observe(&scene, 600);
-    check_int("stalled, not failed", scene.failed, 0);
-    observe(&scene, 602);
-    check_int("failed", scene.failed, 1);
-    check_text("words", scene.last_error, "abandoned: nothing has moved for 10 minutes");
-    scene_end(&scene);
+    struct scene *scene = *state;
+    begin_pull(scene, 1, 400);
+    observe(scene, 600);
+    check_int("stalled, not failed", scene->failed, 0);
+    observe(scene, 602);
+    check_int("failed", scene->failed, 1);
+    check_text("words", scene->last_error, "abandoned: nothing has moved for 10 minutes");
 }
 
 static void a_restart_of_containerd_fails_what_does_not_move(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-    add_layers(lease, 1);
-    fetch(lease, 0, 400);
-    observe(&scene, 1);
-    pt_tracker_disconnected(scene.tracker);
-    scene.containerd_pid = 200;
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 400);
+    pt_tracker_disconnected(scene->tracker);
+    scene->containerd_pid = 200;
     lease->fingerprint++; // its garbage collection may have changed what the lease holds
-    observe(&scene, 10);
-    observe(&scene, 12);
-    check_int("some time is left", scene.failed, 0);
-    observe(&scene, 14);
-    check_int("failed", scene.failed, 1);
-    check_text("words", scene.last_error, "containerd was restarted during the pull");
-    scene_end(&scene);
+    observe(scene, 10);
+    observe(scene, 12);
+    check_int("some time is left", scene->failed, 0);
+    observe(scene, 14);
+    check_int("failed", scene->failed, 1);
+    check_text("words", scene->last_error, "containerd was restarted during the pull");
 }
 
 static void what_moves_after_a_restart_goes_on(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-    add_layers(lease, 1);
-    fetch(lease, 0, 400);
-    observe(&scene, 1);
-    pt_tracker_disconnected(scene.tracker);
-    scene.containerd_pid = 200;
-    observe(&scene, 10);
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 400);
+    pt_tracker_disconnected(scene->tracker);
+    scene->containerd_pid = 200;
+    observe(scene, 10);
     fetch(lease, 0, 500);
-    observe(&scene, 11);
-    observe(&scene, 20);
-    check_int("goes on", scene.failed, 0);
-    scene_end(&scene);
+    observe(scene, 11);
+    observe(scene, 20);
+    check_int("goes on", scene->failed, 0);
 }
 
 // Only our connection broke: the same process answers again.
 static void the_same_containerd_is_no_restart(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-    add_layers(lease, 1);
-    fetch(lease, 0, 400);
-    observe(&scene, 1);
-    pt_tracker_disconnected(scene.tracker);
-    observe(&scene, 10);
-    observe(&scene, 100);
-    check_int("stalled, not failed", scene.failed, 0);
-    scene_end(&scene);
+    struct scene *scene = *state;
+    begin_pull(scene, 1, 400);
+    pt_tracker_disconnected(scene->tracker);
+    observe(scene, 10);
+    observe(scene, 100);
+    check_int("stalled, not failed", scene->failed, 0);
 }
 
 // In a PID namespace of its own the agent cannot see containerd's process.
 static void without_a_pid_a_break_counts_as_a_restart_after_a_while(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    scene.containerd_pid = 0;
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-    add_layers(lease, 1);
-    fetch(lease, 0, 400);
-    observe(&scene, 1);
-    pt_tracker_disconnected(scene.tracker);
-    observe(&scene, 2);
-    observe(&scene, 16);
-    check_int("not yet", scene.failed, 0);
-    observe(&scene, 18);
-    check_int("failed", scene.failed, 1);
-    scene_end(&scene);
+    struct scene *scene = *state;
+    scene->containerd_pid = 0;
+    begin_pull(scene, 1, 400);
+    pt_tracker_disconnected(scene->tracker);
+    observe(scene, 2);
+    observe(scene, 16);
+    check_int("not yet", scene->failed, 0);
+    observe(scene, 18);
+    check_int("failed", scene->failed, 1);
 }
 
 static void finished_pulls_stay_until_they_are_forgotten(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
+    struct scene *scene = *state;
+    observe(scene, 0);
     for (int i = 0; i < 3; i++) {
         char id[2] = {(char)('a' + i), '\0'};
-        struct pt_seen_lease *lease = add_lease(&scene, id, i + 0.5);
-        add_layers(lease, 1);
-        end_lease(lease, NULL, 0);
-        observe(&scene, i + 1);
+        pull_at_once(scene, id, NULL, i + 1);
     }
-    check_int("three", (int64_t)pt_tracker_finished_count(scene.tracker), 3);
+    check_int("three", (int64_t)pt_tracker_finished_count(scene->tracker), 3);
     const struct pt_tracked *second =
-        pt_tracker_next(scene.tracker, pt_tracker_next(scene.tracker, NULL));
-    pt_tracker_forget(scene.tracker, second->finished);
-    check_int("one", (int64_t)pt_tracker_finished_count(scene.tracker), 1);
-    check_int("the last one", first_pull(&scene)->started_at, at(2.5));
-    scene_end(&scene);
+        pt_tracker_next(scene->tracker, pt_tracker_next(scene->tracker, NULL));
+    pt_tracker_forget(scene->tracker, second->finished);
+    check_int("one", (int64_t)pt_tracker_finished_count(scene->tracker), 1);
+    check_int("the last one", first_pull(scene)->started_at, at(2.8));
 }
 
 static void the_newest_finished_pulls_are_kept(void **state)
 {
-    (void)state;
-    struct scene scene;
-    scene_begin(&scene);
-    observe(&scene, 0);
+    struct scene *scene = *state;
+    observe(scene, 0);
     for (int i = 0; i < PT_LIMIT_FINISHED_PULLS + 5; i++) {
         char id[16];
         snprintf(id, sizeof(id), "%d", i);
-        end_lease(add_lease(&scene, id, i + 0.5), NULL, 0);
-        observe(&scene, i + 1);
+        pull_at_once(scene, id, NULL, i + 1);
     }
-    check_int("bounded", (int64_t)pt_tracker_finished_count(scene.tracker),
+    check_int("bounded", (int64_t)pt_tracker_finished_count(scene->tracker),
               PT_LIMIT_FINISHED_PULLS);
-    check_int("the oldest went", first_pull(&scene)->started_at, at(5.5));
-    scene_end(&scene);
+    check_int("the oldest went", first_pull(scene)->started_at, at(5.8));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_left_behind_is_no_pull),
-        cmocka_unit_test(it_is_one_as_soon_as_it_moves),
-        cmocka_unit_test(one_that_just_moved_is_shown_at_once),
-        cmocka_unit_test(one_that_ended_well_unmoved_is_told),
+        SCENE_TEST(what_was_left_behind_is_no_pull),
+        SCENE_TEST(it_is_one_as_soon_as_it_moves),
+        SCENE_TEST(one_that_just_moved_is_shown_at_once),
+        SCENE_TEST(one_that_ended_well_unmoved_is_told),
         cmocka_unit_test(ids_outlive_the_agent),
-        cmocka_unit_test(one_that_waits_for_another_lives),
-        cmocka_unit_test(one_whose_ingest_a_newer_pull_has_is_dead),
-        cmocka_unit_test(one_that_stands_still_is_given_up_in_the_end),
-        cmocka_unit_test(a_restart_of_containerd_fails_what_does_not_move),
-        cmocka_unit_test(what_moves_after_a_restart_goes_on),
-        cmocka_unit_test(the_same_containerd_is_no_restart),
-        cmocka_unit_test(without_a_pid_a_break_counts_as_a_restart_after_a_while),
-        cmocka_unit_test(finished_pulls_stay_until_they_are_forgotten),
-        cmocka_unit_test(the_newest_finished_pulls_are_kept),
+        SCENE_TEST(one_that_waits_for_another_lives),
+        SCENE_TEST(one_whose_ingest_a_newer_pull_has_is_dead),
+        SCENE_TEST(one_that_stands_still_is_given_up_in_the_end),
+        SCENE_TEST(a_restart_of_containerd_fails_what_does_not_move),
+        SCENE_TEST(what_moves_after_a_restart_goes_on),
+        SCENE_TEST(the_same_containerd_is_no_restart),
+        SCENE_TEST(without_a_pid_a_break_counts_as_a_restart_after_a_while),
+        SCENE_TEST(finished_pulls_stay_until_they_are_forgotten),
+        SCENE_TEST(the_newest_finished_pulls_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 // A scene in which a test writes what the observer would see, second by second.
 
@@ -71,6 +72,25 @@ static inline void scene_end(struct scene *scene)
 {
     pt_tracker_destroy(scene->tracker);
 }
+
+static inline int scene_setup(void **state)
+{
+    struct scene *scene = malloc(sizeof(*scene));
+    assert_non_null(scene);
+    scene_begin(scene);
+    *state = scene;
+    return 0;
+}
+
+static inline int scene_teardown(void **state)
+{
+    scene_end(*state);
+    free(*state);
+    return 0;
+}
+
+// A test whose state is a scene of its own.
+#define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
 
 // Shows the scene to the tracker at a time; gone leases leave it afterwards.
 static inline void observe(struct scene *scene, double seconds)
@@ -141,6 +161,18 @@ static inline void fetch(struct pt_seen_lease *lease, size_t index, int64_t offs
     layer->has_ingest = layer->owns_ingest = true;
     layer->ingest_started_at = lease->created_at + PT_NS_PER_S / 10;
     layer->offset = offset;
+}
+
+// The agent looks, at 0, before a pull of so many layers begins; by 1 it has so many bytes of the
+// first one.
+static inline struct pt_seen_lease *begin_pull(struct scene *scene, size_t layers, int64_t bytes)
+{
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
+    add_layers(lease, layers);
+    fetch(lease, 0, bytes);
+    observe(scene, 1);
+    return lease;
 }
 
 static inline void commit(struct pt_seen_lease *lease, size_t index, double seconds)
