@@ -318,6 +318,10 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
         // libcurl before 8.0 stalls, or loses trailers, when an answer does not fit its buffer.
         curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PT_LIMIT_HTTP2_BUFFER_BYTES);
+    } else {
+        // libcurl empties a hundred of them in one turn of the loop, in which nobody else is
+        // served.
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PT_LIMIT_HTTP_BUFFER_BYTES);
     }
     if (options->fresh_connection)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);

@@ -7,6 +7,7 @@
 // --- outgoing HTTP ---
 #define PT_LIMIT_HEADER_BYTES 8192  // longer answer headers are not looked at
 #define PT_LIMIT_IDLE_CONNECTIONS 4 // kept open for reuse by one client
+#define PT_LIMIT_HTTP_BUFFER_BYTES 4096
 #define PT_LIMIT_HTTP2_BUFFER_BYTES (1024 * 1024)
 
 // --- containerd ---

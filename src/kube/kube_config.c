@@ -34,18 +34,9 @@ static int check_readable(const char *name, const char *path, struct pt_error *e
     return 0;
 }
 
-bool pt_kube_is_url(const char *text)
-{
-    return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
-}
-
 static int load_explicit(const struct pt_kube_settings *settings, struct pt_kube_config *config,
                          struct pt_error *err)
 {
-    if (!pt_kube_is_url(settings->url))
-        return pt_error_set(err, EINVAL,
-                            "PULLTRACE_KUBE_URL=%s: expected a URL like https://10.0.0.1:6443",
-                            settings->url);
     config->url = strdup(settings->url);
     config->source = strdup("PULLTRACE_KUBE_URL");
     if (!config->url || !config->source)

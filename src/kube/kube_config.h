@@ -36,9 +36,6 @@ PT_MUST_CHECK int pt_kube_config_load(const struct pt_kube_settings *settings,
                                       struct pt_kube_config *ret_config, struct pt_error *err);
 void pt_kube_config_finish(struct pt_kube_config *config);
 
-// It begins as a URL of HTTP or HTTPS does.
-bool pt_kube_is_url(const char *text);
-
 // Reads the current context of a kubeconfig file
 // (https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/) into a config that is empty.
 // Token or client certificate, in files or inline; -ENOTSUP names what else it asks for.
