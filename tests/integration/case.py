@@ -41,8 +41,32 @@ def sizes(name: str, *layer_bytes: int) -> list[LayerSpec]:
     return [LayerSpec(size, f"{name} {number}") for number, size in enumerate(layer_bytes)]
 
 
-class LabCase(unittest.TestCase):
+class ProcessCase(unittest.TestCase):
     """Each test must leave every agent and server ending with status 0 and without a sanitizer's word."""
+
+    folder: Path  # of the test, for what its processes write
+
+    def start_server(
+        self, port: int | None = None, binary: Path = SERVER, **settings: str
+    ) -> Server:
+        server = Server(binary, self.folder, port, ADDRESS_SANITIZER | settings)
+        self.addCleanup(self.end_well, server.process)
+        return server
+
+    def end_well(self, process: Process) -> None:
+        """SIGTERM; it must end with status 0 in good time. One that was killed is not asked."""
+        status = process.exit_status()
+        if status == -9:
+            return
+        if status is None:
+            status = process.stop(timeout_s=10)
+        text = process.stderr_text()
+        complaints = [line for line in text.splitlines() if any(w in line for w in SANITIZER_WORDS)]
+        self.assertEqual((status, complaints), (0, []), f"{process.name}:\n{text[-4000:]}")
+
+
+class LabCase(ProcessCase):
+    """A laboratory for each class, agent and server for each test."""
 
     binaries: ClassVar[tools.ContainerdBinaries] = tools.CONTAINERD_DEBIAN
     uses_cri: ClassVar[bool] = False
@@ -65,15 +89,10 @@ class LabCase(unittest.TestCase):
             Cri(self.lab.containerd) if self.uses_cri else Ctr(self.lab.containerd)
         )
 
-    def start_server(self, port: int | None = None, **settings: str) -> Server:
-        server = Server(SERVER, self.folder, port, ADDRESS_SANITIZER | settings)
-        self.addCleanup(lambda: self.end_well(server.process))
-        return server
-
     def start_agent(self, server_url: str, **settings: str) -> Agent:
         given = ADDRESS_SANITIZER | settings
         agent = Agent(AGENT, self.folder, self.lab.containerd.socket, server_url, given)
-        self.addCleanup(lambda: self.end_well(agent.process))
+        self.addCleanup(self.end_well, agent.process)
         return agent
 
     def listen(self, server: Server, query: str = "") -> EventLog:
@@ -116,17 +135,6 @@ class LabCase(unittest.TestCase):
 
     def pull(self, image: Image, timeout_s: float = 120) -> None:
         self.client.start(self.lab.reference(image)).finish(timeout_s)
-
-    def end_well(self, process: Process) -> None:
-        """SIGTERM; it must end with status 0 in good time. One that was killed is not asked."""
-        status = process.exit_status()
-        if status == -9:
-            return
-        if status is None:
-            status = process.stop(timeout_s=10)
-        text = process.stderr_text()
-        complaints = [line for line in text.splitlines() if any(w in line for w in SANITIZER_WORDS)]
-        self.assertEqual((status, complaints), (0, []), f"{process.name}:\n{text[-4000:]}")
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         assert result is not None

@@ -8,13 +8,11 @@ import json
 import socket
 import tempfile
 import time
-import unittest
 from pathlib import Path
 from typing import Any
 
-from lab.processes import Process
 from lab.pulltrace import Server
-from tests.integration.case import ADDRESS_SANITIZER, SANITIZER_WORDS, SERVER
+from tests.integration.case import ProcessCase
 from tests.integration.http_json import Answer, get, request
 
 LAYER_BYTES = 1000
@@ -47,26 +45,11 @@ def pull(identity: str, image: str, *layers: dict[str, Any], **more: Any) -> dic
     } | more
 
 
-class ServerCase(unittest.TestCase):
-    """Each test must leave every server ending with status 0 and without a sanitizer's word."""
-
+class ServerCase(ProcessCase):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-
-    def start_server(self, **settings: str) -> Server:
-        server = Server(SERVER, self.folder, None, ADDRESS_SANITIZER | settings)
-        self.addCleanup(lambda: self.end_well(server.process))
-        return server
-
-    def end_well(self, process: Process) -> None:
-        status = process.exit_status()
-        if status is None:
-            status = process.stop(timeout_s=10)
-        text = process.stderr_text()
-        complaints = [line for line in text.splitlines() if any(w in line for w in SANITIZER_WORDS)]
-        self.assertEqual((status, complaints), (0, []), text[-4000:])
 
     def report(self, server: Server, node: str, *pulls: dict[str, Any], **more: Any) -> Answer:
         body = {"nodeName": node, "timestamp": now(), "pulls": list(pulls)} | more

@@ -8,39 +8,22 @@ import shutil
 import sys
 import tempfile
 import time
-import unittest
 from pathlib import Path
 from typing import Any
 
-from lab.processes import Process
 from lab.pulltrace import Server
 from lab.waiting import wait_for
-from tests.integration.case import ADDRESS_SANITIZER, SANITIZER_WORDS, SERVER
+from tests.integration.case import ProcessCase
 from tests.integration.events import EventLog
 from tests.integration.http_json import get
 from tests.kubernetes.cluster import Object, post_report
 from tests.kubernetes.fake_api import FakeApi
 
 
-class ServerCase(unittest.TestCase):
-    """Each server must end with status 0 and without a sanitizer's word."""
-
+class ServerCase(ProcessCase):
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pt-kube-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-
-    def start_server(self, binary: Path = SERVER, **settings: str) -> Server:
-        server = Server(binary, self.folder, None, ADDRESS_SANITIZER | settings)
-        self.addCleanup(self.end_well, server.process)
-        return server
-
-    def end_well(self, process: Process) -> None:
-        status = process.exit_status()
-        if status is None:
-            status = process.stop(timeout_s=10)
-        text = process.stderr_text()
-        complaints = [line for line in text.splitlines() if any(w in line for w in SANITIZER_WORDS)]
-        self.assertEqual((status, complaints), (0, []), text[-4000:])
 
     def wait_until_ready(self, server: Server, timeout_s: float = 15) -> None:
         wait_for("it is ready", lambda: get(server.port, "/readyz").status == 200, timeout_s)

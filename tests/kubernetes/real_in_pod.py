@@ -58,7 +58,7 @@ class InPod(RealCase):
         wrapper.write_text(IN_POD.format(account=self.account.path, server=SERVER))
         wrapper.chmod(0o755)
         server = self.start_server(
-            wrapper,
+            binary=wrapper,
             KUBERNETES_SERVICE_HOST="127.0.0.1",
             KUBERNETES_SERVICE_PORT=str(self.api.way.port),
         )
