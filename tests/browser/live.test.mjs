@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import {
   FAILED_IMAGE,
   IMAGES,
+  URL_OF_PAGE,
   activePull,
   openPage,
   percentOf,
@@ -92,6 +93,21 @@ test('figures are tabular, in the built page too', { timeout: 60_000 }, async (t
     assert.deepEqual(await style(selector), ['Inter', 'tabular-nums'], selector);
   }
   assert.ok(await page.evaluate(() => document.fonts.check('13px Inter')), 'the font is loaded');
+});
+
+test('the first load is small', { timeout: 60_000 }, async (t) => {
+  const page = await openPage(t, 'about:blank');
+  let bytes = 0;
+  page.on('response', async (response) => {
+    // The chart comes later, and so does the font of the digests.
+    if (/Sparkline|jetbrains|api/.test(response.url())) return;
+    bytes += Number((await response.allHeaders())['content-length']);
+  });
+  await page.goto(URL_OF_PAGE);
+  await page.locator('.pull-row').first().waitFor();
+  await until('the font', () => page.evaluate(() => document.fonts.check('13px Inter')));
+  t.diagnostic(`${(bytes / 1024).toFixed(1)} KB compressed`);
+  assert.ok(bytes > 50 * 1024 && bytes < 150 * 1024, `${bytes} B`);
 });
 
 test('an open row shows the layers, which move too', { timeout: 120_000 }, async (t) => {

@@ -2,12 +2,10 @@
 // Measures the built page in Chromium while thousands of pulls change, by the browser's own
 // performance interface. node bench/dashboard.mjs [--pulls 10000] [--nodes 1000] [--seconds 30]
 // [--url http://…]: without a URL the page runs over an invented cluster (dev/server.mjs).
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cpus, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { startServer } from '../dev/startServer.mjs';
 import { kb, mb, printLine, printTimes, slope } from './figures.mjs';
 import { observe, takeNoted } from './observe.mjs';
 import { openPage } from './pipe.mjs';
@@ -26,23 +24,6 @@ const { values } = parseArgs({
     url: { type: 'string' },
   },
 });
-
-async function startServer() {
-  const path = fileURLToPath(new URL('../dev/server.mjs', import.meta.url));
-  const settings = {
-    port: 0,
-    speed: 0.1,
-    failures: 0.01,
-    pulls: values.pulls,
-    nodes: values.nodes,
-  };
-  const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-  const child = spawn(process.execPath, [path, ...options], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [line] = await once(child.stdout, 'data');
-  return { url: String(line).trim(), stop: () => child.kill('SIGTERM') };
-}
 
 /** Opens the page some times, as a reader with an empty cache does. */
 async function measureLoads(page, url) {
@@ -127,7 +108,11 @@ async function printNoted(page, name) {
 }
 
 for (const [when, bytes] of await builtSizes()) printLine(when, `${kb(bytes)} compressed`);
-const server = values.url === undefined ? await startServer() : { url: values.url, stop: () => {} };
+const { pulls, nodes, url } = values;
+const server =
+  url === undefined
+    ? await startServer({ speed: 0.1, failures: 0.01, pulls, nodes })
+    : { url, stop: () => {} };
 const page = await openPage(1400, 900);
 try {
   await page.send('Page.addScriptToEvaluateOnNewDocument', { source: `(${observe})()` });

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the pictures of docs/images from the built page: over invented clusters (dev/server.mjs),
 // and with --demo URL that of a running `make demo`. node dev/pictures.mjs [--demo URL] [NAME…]
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 import { CHROMIUM } from './chromium.mjs';
+import { startServer } from './startServer.mjs';
 
 const FOLDER = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 /** Until pulls have ended, failed and stalled. */
@@ -42,19 +41,6 @@ const CLUSTERS = [
 ];
 
 const DEMO = [{ name: 'demo', open: '/' }];
-
-async function startServer(settings) {
-  const path = fileURLToPath(new URL('server.mjs', import.meta.url));
-  const options = Object.entries({ port: 0, ...settings }).flatMap(([name, value]) => [
-    `--${name}`,
-    `${value}`,
-  ]);
-  const child = spawn(process.execPath, [path, ...options], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [line] = await once(child.stdout, 'data');
-  return { url: String(line).trim(), stop: () => child.kill('SIGTERM') };
-}
 
 async function take(browser, url, { name, path = '', open, ready = '.pull-row', ...look }) {
   const context = await browser.newContext({ viewport: LAPTOP, colorScheme: 'dark', ...look });

@@ -84,9 +84,12 @@ describe('the live page', () => {
     expect(openDetail).toHaveBeenLastCalledWith('db');
     expect(screen.getByText('Loading layers…')).toBeTruthy();
     act(() =>
-      store.set({ detail: { pull: db, layers: [makeLayer(), makeLayer()], nodeBytesPerSec: 0 } }),
+      store.set({
+        detail: { pull: db, layers: [makeLayer(), makeLayer()], nodeBytesPerSec: 2048 },
+      }),
     );
     expect(screen.getByText('2 downloading')).toBeTruthy();
+    expect(screen.getByText('2 KB/s in all')).toBeTruthy();
     await user.keyboard('{Escape}');
     expect(window.location.search).toBe('');
     expect(openDetail).toHaveBeenLastCalledWith(null);

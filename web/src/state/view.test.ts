@@ -46,6 +46,16 @@ describe('without a sort', () => {
     expect([active, matched]).toEqual([2, 4]);
   });
 
+  it('says so when none is under way, unless a filter hides it', () => {
+    const over = [makePull({ id: 'over', phase: 'completed', completedAt: NOW - 60_000 })];
+    const label = (change: Partial<ViewOptions>) => {
+      const [first] = createViewSelector()(options(over, change)).items;
+      return first?.kind === 'section' ? first.label : undefined;
+    };
+    expect(label({})).toBe('No pull under way. Finished');
+    expect(label({ matches: () => true })).toBe('Finished');
+  });
+
   it('leaves a pull that just ended where it was, and a failed one while pods wait', () => {
     const pods = [{ namespace: 'shop', podName: 'web-0', container: 'main' }];
     const { items } = createViewSelector()(

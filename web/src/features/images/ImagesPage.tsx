@@ -18,6 +18,19 @@ import { EmptyState } from '../../ui/EmptyState';
 import { ImageName } from '../../ui/ImageName';
 import './ImagesPage.css';
 
+const COLUMNS: readonly (readonly [label: string, className?: string])[] = [
+  ['Image'],
+  ['Nodes'],
+  ['Done', 'num'],
+  ['Active', 'num'],
+  ['Failed', 'num'],
+  ['Waiting pods', 'num'],
+  ['Size', 'num'],
+  ['Speed', 'num'],
+  ['Slowest node', 'image-slowest'],
+  ['All ready in', 'num'],
+];
+
 /** One row an image: how far its way to all nodes is. */
 export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
   const { pulls } = useSlice('pulls');
@@ -57,34 +70,13 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
           aria-label="Images"
           aria-rowcount={rollouts.length + 1}
         >
-          <div role="rowgroup" className="image-header">
+          <div role="rowgroup" className="table-header">
             <div role="row" className="image-columns" aria-rowindex={1}>
-              <div role="columnheader">Image</div>
-              <div role="columnheader">Nodes</div>
-              <div role="columnheader" className="num">
-                Done
-              </div>
-              <div role="columnheader" className="num">
-                Active
-              </div>
-              <div role="columnheader" className="num">
-                Failed
-              </div>
-              <div role="columnheader" className="num">
-                Waiting pods
-              </div>
-              <div role="columnheader" className="num">
-                Size
-              </div>
-              <div role="columnheader" className="num">
-                Speed
-              </div>
-              <div role="columnheader" className="image-slowest">
-                Slowest node
-              </div>
-              <div role="columnheader" className="num">
-                All ready in
-              </div>
+              {COLUMNS.map(([label, className]) => (
+                <div key={label} role="columnheader" className={className}>
+                  {label}
+                </div>
+              ))}
             </div>
           </div>
           <div
@@ -102,7 +94,7 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
                   role="row"
                   aria-rowindex={row.index + 2}
                   className="image-columns image-row"
-                  style={{ transform: `translateY(${row.start - margin}px)` }}
+                  style={{ top: `${row.start - margin}px` }}
                 >
                   <RolloutCells rollout={rollout} onUrl={onUrl} />
                 </div>

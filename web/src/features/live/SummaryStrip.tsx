@@ -13,8 +13,9 @@ import type { Sample } from '../../state/store';
 import type { Summary } from '../../stream/wire';
 import './SummaryStrip.css';
 
-// The chart library is not needed for the first sight of the page.
-const Sparkline = lazy(() => import('../../ui/Sparkline'));
+// The chart library is not needed for the first sight of the page, nor for any other: a server
+// that went away in between must not take the page with it.
+const Sparkline = lazy(() => import('../../ui/Sparkline').catch(() => ({ default: () => <></> })));
 
 const SPAN_MS = 5 * 60 * 1000;
 

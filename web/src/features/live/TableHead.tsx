@@ -24,7 +24,7 @@ interface TableHeadProps {
 export function TableHead({ podColumn, sort, onSort }: TableHeadProps) {
   const columns = COLUMNS.filter(({ column }) => podColumn || column !== 'pods');
   return (
-    <div role="rowgroup" className="pull-header">
+    <div role="rowgroup" className="table-header">
       <div role="row" aria-rowindex={1} className="pull-columns">
         {columns.map((column) => (
           <ColumnHeader key={column.column} {...column} sort={sort} onSort={onSort} />

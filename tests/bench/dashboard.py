@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How fluent the dashboard stays with 10,000 pulls on 1,000 nodes: python3 -m tests.bench.dashboard [SECONDS]
+
+Server, load generator and Chromium on this machine. Each pull takes a minute and is kept for a minute, so that
+as many are forgotten as end: after two minutes the number of rows stays the same. Watches for SECONDS (60).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from lab.pulltrace import Server
+from lab.tools import REPOSITORY
+from tests.bench.server import LOADGEN, SERVER
+
+PULL_SECONDS = 60
+SETTINGS = {"PULLTRACE_LOG_LEVEL": "error", "PULLTRACE_HISTORY_TTL": f"{PULL_SECONDS}s"}
+LOAD = {"nodes": 1000, "pulls": 10, "layers": 8, "pull-seconds": PULL_SECONDS, "seconds": 3600}
+
+
+def main() -> int:
+    seconds = sys.argv[1] if len(sys.argv) > 1 else "60"
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(SERVER, Path(folder), None, SETTINGS)
+        command = [str(LOADGEN), "--port", str(server.port), "--pid", str(server.process.pid)]
+        for name, value in LOAD.items():
+            command += [f"--{name}", str(value)]
+        load = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(2 * PULL_SECONDS + 10)
+            page = [REPOSITORY / "web/bench/dashboard.mjs", "--url", f"{server.url}/"]
+            return subprocess.run(["node", *map(str, page), "--seconds", seconds]).returncode
+        finally:
+            load.kill()
+            load.wait()
+            server.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// @vitest-environment jsdom
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { type Store, createStore } from '../state/store';
+import { makePull } from '../testing/samples';
+import type { Update } from './mirror';
+import { type RemoteSource, connectSource } from './remote';
+import type { Command } from './worker';
+
+class FakeWorker {
+  static newest: FakeWorker;
+  onmessage: ((message: { data: Update }) => void) | null = null;
+  readonly sent: Command[] = [];
+
+  constructor() {
+    FakeWorker.newest = this;
+  }
+
+  postMessage(command: Command) {
+    this.sent.push(command);
+  }
+
+  tell(update: Update) {
+    this.onmessage?.({ data: update });
+  }
+}
+
+let store: Store;
+let source: RemoteSource;
+let drawFrame: (() => void) | undefined;
+const added: Update = { rest: {}, pulls: { added: [makePull()], changed: [], gone: [] } };
+const taken = () => FakeWorker.newest.sent.filter(({ type }) => type === 'taken').length;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('Worker', FakeWorker);
+  drawFrame = undefined;
+  vi.stubGlobal('requestAnimationFrame', (draw: () => void) => {
+    drawFrame = draw;
+    return 1;
+  });
+  vi.stubGlobal('cancelAnimationFrame', () => undefined);
+  store = createStore();
+  source = connectSource(store);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+it('tells the worker where the API is, seen from the page', () => {
+  expect(FakeWorker.newest.sent).toEqual([{ type: 'start', api: 'http://localhost:3000/api/v1/' }]);
+});
+
+it('takes one update a frame', () => {
+  FakeWorker.newest.tell(added);
+  expect(store.get().pulls.pulls.size).toBe(1);
+  expect(taken()).toBe(0);
+  drawFrame?.();
+  expect(taken()).toBe(1);
+  vi.advanceTimersByTime(1000);
+  expect(taken()).toBe(1);
+});
+
+it('takes four updates a second while no frame is drawn', () => {
+  FakeWorker.newest.tell(added);
+  vi.advanceTimersByTime(240);
+  expect(taken()).toBe(0);
+  vi.advanceTimersByTime(20);
+  expect(taken()).toBe(1);
+});
+
+it('hands on what the page wants to see', () => {
+  source.openDetail('a');
+  source.watchNodes(true);
+  expect(FakeWorker.newest.sent.slice(1)).toEqual([
+    { type: 'openDetail', id: 'a' },
+    { type: 'watchNodes', wanted: true },
+  ]);
+});
