@@ -161,20 +161,23 @@ void pt_correlate_note_failure(struct correlate_container *container, enum pt_ku
 
 static void free_container(struct correlate_container *container)
 {
-    struct correlate_pod *pod = container->pod;
-    struct correlate_image *image = container->image;
-    if (image) {
-        image->gone_failures += pt_correlate_container_failures(container);
-        image->users--;
-        TAILQ_REMOVE(&image->containers, container, image_link);
-        TAILQ_REMOVE(&pod->containers, container, pod_link);
-        pod->count--;
-        pod->node->containers--;
-        pod->node->correlate->waiting_containers--;
-    }
     free(container->name);
     free(container->image_text);
     free(container);
+}
+
+static void remove_container(struct correlate_container *container)
+{
+    struct correlate_pod *pod = container->pod;
+    struct correlate_image *image = container->image;
+    image->gone_failures += pt_correlate_container_failures(container);
+    image->users--;
+    TAILQ_REMOVE(&image->containers, container, image_link);
+    TAILQ_REMOVE(&pod->containers, container, pod_link);
+    pod->count--;
+    pod->node->containers--;
+    pod->node->correlate->waiting_containers--;
+    free_container(container);
 }
 
 struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod, const char *name,
@@ -235,8 +238,11 @@ struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const ch
 void pt_correlate_free_pod(struct correlate_pod *pod)
 {
     struct correlate_node *node = pod->node;
-    while (!TAILQ_EMPTY(&pod->containers))
-        free_container(TAILQ_FIRST(&pod->containers));
+    struct correlate_container *container, *next;
+    for (container = TAILQ_FIRST(&pod->containers); container; container = next) {
+        next = TAILQ_NEXT(container, pod_link);
+        remove_container(container);
+    }
     pt_map_remove(&node->correlate->pods, pod->uid);
     TAILQ_REMOVE(&node->pods, pod, link);
     node->event_pods -= !pod->is_cached;
