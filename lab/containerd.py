@@ -144,13 +144,12 @@ class Containerd:
         self._calls += 1
         return f"{client}-{self._calls}"
 
-    def start_pull(self, reference: str, *options: str) -> Process:
+    def start_pull(self, reference: str, *options: str, namespace: str = NAMESPACE) -> Process:
         """Starts `ctr images pull`; exit status 0 means pulled and unpacked."""
+        pull = ["images", "pull", "--hosts-dir", str(self.hosts), *options, reference]
         return Process(
             self.next_call_name("ctr"),
-            self._ctr_command(
-                "images", "pull", "--hosts-dir", str(self.hosts), *options, reference
-            ),
+            self._ctr_command(*pull, namespace=namespace),
             self.folder,
             environment=self._environment,
         )
@@ -167,8 +166,8 @@ class Containerd:
     def image_names(self) -> list[str]:
         return self.ctr("images", "ls", "-q").split()
 
-    def _ctr_command(self, *arguments: str) -> list[str]:
-        return [str(self.binaries.ctr), "-a", str(self.socket), "-n", NAMESPACE, *arguments]
+    def _ctr_command(self, *arguments: str, namespace: str = NAMESPACE) -> list[str]:
+        return [str(self.binaries.ctr), "-a", str(self.socket), "-n", namespace, *arguments]
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:

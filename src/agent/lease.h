@@ -44,7 +44,6 @@ struct pt_lease {
     bool is_unseen; // made from an image record, since nobody saw the lease itself
     bool is_repull;
     int64_t fresh_after; // content that is newer came with the pull
-    unsigned rest;       // rounds for which it need not be looked at
     char *snapshotter;   // NULL: not seen yet
     bool is_scanned;     // snapshots that were there before have been looked for
     size_t layer_capacity;

@@ -90,15 +90,21 @@ static char *copy_text(const char *text)
     return strndup(text, PT_LIMIT_NAME_BYTES);
 }
 
+// How many elements of an array are taken; the document is cut if there are more.
+static size_t limited_size(yyjson_val *array, struct pt_document *document)
+{
+    size_t count = yyjson_arr_size(array);
+    if (count <= PT_LIMIT_LAYERS_PER_PULL)
+        return count;
+    document->is_cut = true;
+    return PT_LIMIT_LAYERS_PER_PULL;
+}
+
 // Takes the digests of an array; `find` gets one from an element. -EINVAL: one has none.
 static int take_digests(yyjson_val *array, const char *(*find)(yyjson_val *element),
                         struct pt_document *document)
 {
-    size_t count = yyjson_arr_size(array);
-    if (count > PT_LIMIT_LAYERS_PER_PULL) {
-        count = PT_LIMIT_LAYERS_PER_PULL;
-        document->is_cut = true;
-    }
+    size_t count = limited_size(array, document);
     document->digests = calloc(count ? count : 1, sizeof(*document->digests));
     if (!document->digests)
         return -ENOMEM;
@@ -133,11 +139,7 @@ static int take_layer(yyjson_val *descriptor, struct pt_manifest_layer *layer)
 
 static int take_layers(yyjson_val *array, struct pt_document *document)
 {
-    size_t count = yyjson_arr_size(array);
-    if (count > PT_LIMIT_LAYERS_PER_PULL) {
-        count = PT_LIMIT_LAYERS_PER_PULL;
-        document->is_cut = true;
-    }
+    size_t count = limited_size(array, document);
     document->layers = calloc(count ? count : 1, sizeof(*document->layers));
     if (!document->layers)
         return -ENOMEM;

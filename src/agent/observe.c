@@ -45,7 +45,8 @@ void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err)
     free_ask(ask);
 }
 
-// `take` gets NULL when containerd answered with an error, which is an answer too: not there.
+// `take` gets NULL when containerd answered with an error, which is an answer too: mostly that it
+// is not there.
 void pt_ask_answer(void *context, const struct pt_grpc_status *status, const void *message)
 {
     struct pt_ask *ask = context;
@@ -54,6 +55,7 @@ void pt_ask_answer(void *context, const struct pt_grpc_status *status, const voi
         observer->has_failed = true;
         pt_error_set(&observer->failure, EIO, "%s", status->message);
     } else if (!observer->has_failed) {
+        ask->status = status;
         ask->take(ask, message);
     }
     free_ask(ask);

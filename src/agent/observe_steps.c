@@ -3,12 +3,13 @@
 
 #include "base/limits.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-// A lease that shows no sign of a pull after this time is looked at every REST_ROUNDS only.
+// A lease that shows no sign of a pull after this time is looked at less often.
 #define SETTLED_AFTER_NS (30 * PT_NS_PER_S)
-#define REST_ROUNDS 10
+#define REST_NS (10 * PT_NS_PER_S)
 // Once its layers are known, ingests and events tell all of a lease that moves; what it holds is
 // asked for in case an event was missed, or another lease has taken over its ingests.
 #define ASK_EVERY_NS (3 * PT_NS_PER_S)
@@ -88,24 +89,33 @@ static struct pt_lease *find_lease(struct pt_observer *observer, const char *nam
     return NULL;
 }
 
+// A lease that is followed stays so, however many others there are.
 static void take_leases(struct pt_ask *ask, const void *message)
 {
     struct pt_observer *observer = ask->observer;
     const char *namespace = observer->namespaces[ask->index].name;
     const Ctrd__ListLeasesResponse *list = message;
-    size_t count = list ? list->n_leases : 0;
-    if (count > PT_LIMIT_LEASES)
-        count = PT_LIMIT_LEASES;
-    for (size_t i = 0; i < count; i++) {
+    size_t followed = 0;
+    struct pt_lease *lease;
+    if (!list) { // that there are none would end all pulls
+        observer->has_failed = true;
+        pt_error_set(&observer->failure, EIO, "leases cannot be listed: %s", ask->status->message);
+        return;
+    }
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    followed++;
+    for (size_t i = 0; i < list->n_leases; i++) {
         int64_t created_at = pt_containerd_time(list->leases[i]->created_at);
-        struct pt_lease *lease = find_lease(observer, namespace, list->leases[i]->id, created_at);
-        if (!lease) {
+        lease = find_lease(observer, namespace, list->leases[i]->id, created_at);
+        if (!lease && followed < PT_LIMIT_LEASES) {
             lease = pt_lease_create(namespace, list->leases[i]->id, created_at);
             if (!lease)
                 continue; // out of memory: the next round tries again
             TAILQ_INSERT_TAIL(&observer->leases, lease, link);
+            followed++;
         }
-        lease->is_listed = true;
+        if (lease)
+            lease->is_listed = true;
     }
 }
 
@@ -154,17 +164,10 @@ static void take_ingests(struct pt_ask *ask, const void *message)
     }
 }
 
-static bool rests(struct pt_observer *observer, struct pt_lease *lease)
+static bool rests(const struct pt_observer *observer, const struct pt_lease *lease)
 {
-    int64_t now = pt_clock_wall_ns(observer->options.clock);
-    if (lease->is_pull || now - lease->seen.created_at < SETTLED_AFTER_NS)
-        return false;
-    if (lease->rest == 0) {
-        lease->rest = REST_ROUNDS;
-        return false;
-    }
-    lease->rest--;
-    return true;
+    return !lease->is_pull && observer->began_at - lease->seen.created_at >= SETTLED_AFTER_NS &&
+           observer->began_at - lease->asked_at < REST_NS;
 }
 
 static void ask_ingests(struct pt_observer *observer)
@@ -193,7 +196,7 @@ static void take_resources(struct pt_ask *ask, const void *message)
 {
     if (message)
         pt_lease_take_resources(ask->lease, message);
-    else
+    else if (ask->status->code == PT_GRPC_NOT_FOUND)
         ask->lease->is_listed = false; // deleted since
 }
 

@@ -71,7 +71,8 @@ struct pt_ask {
     LIST_ENTRY(pt_ask) link;
     struct pt_observer *observer;
     struct pt_lease *lease;
-    size_t index; // of a layer, a blob or an image
+    size_t index;                        // of a layer, a blob or an image
+    const struct pt_grpc_status *status; // of the answer, while it is taken
     void (*take)(struct pt_ask *ask, const void *message);
 };
 

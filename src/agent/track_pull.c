@@ -22,11 +22,12 @@ void pt_track_id(const struct pt_seen_lease *lease, char id[static PT_TRACK_ID_S
         snprintf(id + 2 * i, 3, "%02x", hash[i]);
 }
 
+// Cut to what a report may hold, so that no name can have all of the node's reports refused.
 static int set_text(char **text, const char *value)
 {
     if (!value || (*text && strcmp(*text, value) == 0))
         return 0;
-    char *copy = strdup(value);
+    char *copy = strndup(value, PT_LIMIT_REFERENCE_BYTES);
     if (!copy)
         return -ENOMEM;
     free(*text);
@@ -46,8 +47,8 @@ struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease)
     view->id = pull->id;
     view->started_at = lease->created_at;
     view->phase = PT_PULL_RESOLVING;
-    if (set_text(&pull->namespace, lease->namespace) < 0 ||
-        set_text(&pull->lease_id, lease->id) < 0) {
+    pull->lease_id = strdup(lease->id);
+    if (!pull->lease_id || set_text(&pull->namespace, lease->namespace) < 0) {
         pt_track_pull_destroy(pull);
         return NULL;
     }
@@ -191,8 +192,8 @@ static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
     layer->cached = layer->started_at == 0 && (existed || (blob_at && blob_at < pull->created_at));
     if (layer->cached)
         return;
-    if (layer->completed_at == 0)
-        layer->completed_at = blob_at ? blob_at : seen->extracted_at;
+    if (layer->completed_at == 0) // not before the pull, even if the clock was set back
+        layer->completed_at = later(blob_at ? blob_at : seen->extracted_at, pull->created_at);
     if (layer->started_at == 0)
         layer->started_at = later(pull->created_at, note->idle_at);
     if (layer->started_at > layer->completed_at)
@@ -316,6 +317,8 @@ int64_t pt_track_pull_offset(const struct pt_track_pull *pull, size_t index,
 void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_track_event *event)
 {
     const struct pt_pull *view = &pull->shown.pull;
+    if (event->at < pull->created_at)
+        return; // of what was there before, which the observation tells
     for (size_t i = 0; i < view->layer_count; i++) {
         struct pt_layer_note *note = &pull->notes[i];
         bool is_content = event->kind == PT_TRACK_CONTENT_CREATED;

@@ -15,6 +15,7 @@
 #define USUAL_DISTANCE_MS 500 // between two reports of a node
 #define MIN_DISTANCE_MS 100
 #define SILENT_AFTER_NS (30 * PT_NS_PER_S) // an idle agent's heart beats every 10 s
+#define LOST_AFTER_NS (60 * PT_NS_PER_S)   // time to name a pull in one of several reports
 #define LATE_WINDOW_NS (10 * PT_NS_PER_S)  // an older report than this tells of a clock that jumped
 #define SWEEP_ITEMS 1000
 
@@ -303,14 +304,22 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
     return 0;
 }
 
-// What a legacy agent's report no longer names has completed.
-static void complete_absent(struct pt_pull_store *store, struct pt_node *node, int64_t timestamp)
+static void give_up(struct pt_pull_store *store, struct pt_stored_pull *stored);
+
+// What a legacy agent's report no longer names has completed. Our own agent names a pull until its
+// end was taken: one that it has lost ended while it was not running, nobody knows how.
+static void end_absent(struct pt_pull_store *store, struct pt_node *node, int64_t timestamp)
 {
     struct pt_stored_pull *stored, *next;
     for (stored = TAILQ_FIRST(&node->active); stored; stored = next) {
         next = TAILQ_NEXT(stored, in_node);
-        if (!stored->legacy || stored->last_report == node->report_number)
+        if (stored->last_report == node->report_number)
             continue;
+        if (!stored->legacy) {
+            if (!stored->is_queued && node->reported_ns - stored->alive_at >= LOST_AFTER_NS)
+                give_up(store, stored);
+            continue;
+        }
         pt_change_log_touch(&store->changes, stored);
         int64_t received_before = stored->received_bytes;
         pt_stored_pull_complete(stored, timestamp, stored->version);
@@ -374,7 +383,7 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
     r = apply_merged(store, node, report, late);
     worst = r < 0 && worst != -ENOMEM ? r : worst;
     if (!late)
-        complete_absent(store, node, report->timestamp);
+        end_absent(store, node, report->timestamp);
     store->received_bytes += (uint64_t)(node->received_bytes - received_before);
     pt_rate_add(&node->rate, report->timestamp, node->received_bytes);
     if (worst == -EDQUOT)

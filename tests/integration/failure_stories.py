@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import time
-from typing import ClassVar
 
+from lab import tools
 from lab.containerd import PullFailed
 from lab.images import Image
 from lab.laboratory import HOST
@@ -17,13 +17,11 @@ from tests.integration.pull_stories import TOLD_WITHIN_S
 
 
 class FailureStories(LabCase):
-    is_seen_at_once: ClassVar[bool] = True
-
     def test_a_layer_missing_in_the_registry_fails_the_pull(self) -> None:
         # The missing layer is not among the first three, so that the pull lasts before it fails.
         image = self.push("broken/app", 1_300_000, 1_200_000, 1_400_000, 50_000)
         self.lab.images.remove_blob(image, image.layers[-1])
-        if not self.uses_cri:
+        if self.binaries is tools.CONTAINERD_DEBIAN and not self.uses_cri:
             self.client = Ctr(self.lab.containerd, "--max-concurrent-downloads", "3")
         server, _, log = self.start_all()
 
@@ -40,20 +38,20 @@ class FailureStories(LabCase):
 
     def test_a_pull_that_fails_at_once_is_told(self) -> None:
         server, _, log = self.start_all()
-        images = [self.push(f"at-once/app-{n}", 1_300_000, 50_000) for n in range(3)]
-        for image in images:
-            self.lab.images.remove_blob(image, image.layers[-1])
-            with self.assertRaises(PullFailed):
-                self.pull(image)
+        image = self.push("at-once/app", 1_300_000, 50_000)
+        self.lab.images.remove_blob(image, image.layers[-1])
+        with self.assertRaises(PullFailed):
+            self.pull(image)
+        # Of containerd 1 no event tells that content was fetched: there it may be missed.
+        root = image.root_digest
+        if self.binaries is tools.CONTAINERD_2:
+            log.wait_for("it is told", lambda event: event.pull.get("rootDigest") == root)
         self.pull(self.push("at-once/marker", 1_500_000))
         log.wait_for_end("at-once/marker")
 
-        roots = {image.root_digest for image in images}
-        told = [row["phase"] for row in self.pulls(server) if row["rootDigest"] in roots]
+        rows = [row for row in self.pulls(server) if row.get("rootDigest") == root]
 
-        self.assertLessEqual(set(told), {"failed"})
-        if self.is_seen_at_once:
-            self.assertEqual(len(told), 3)
+        self.assertLessEqual({row["phase"] for row in rows}, {"failed"})
 
     def test_a_killed_client_is_never_a_success(self) -> None:
         image = self.push("killed/client", 9 * MB)

@@ -3,12 +3,52 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lab import tools
+from lab.waiting import wait_for
 from tests.integration import pull_stories
+from tests.integration.case import MB, LabCase
+from tests.integration.events import FINAL
+from tests.integration.receiver import ReportReceiver
 
 
 class WithCtr(pull_stories.PullStories):
     pass
+
+
+class ContainerdNamespaces(LabCase):
+    """Which are watched; the same image in two of them is two pulls."""
+
+    def test_all_of_them(self) -> None:
+        self.assertEqual(self._told("all/app", "*"), {"k8s.io", "team-a", "team-b"})
+
+    def test_those_that_are_named(self) -> None:
+        self.assertEqual(self._told("some/app", "k8s.io,team-b"), {"k8s.io", "team-b"})
+
+    def _told(self, repository: str, namespaces: str) -> set[str]:
+        """The namespaces of the pulls that an agent tells of which watches these ones."""
+        receiver = ReportReceiver()
+        self.addCleanup(receiver.close)
+        self.start_agent(receiver.url, PULLTRACE_CONTAINERD_NAMESPACE=namespaces)
+        wait_for("a report", receiver.reports, 15)
+        image = self.push(repository, MB, 20_000)
+        pulls = [
+            self.lab.containerd.start_pull(self.lab.reference(image), namespace=namespace)
+            for namespace in ("team-a", "team-b", "k8s.io")
+        ]
+        self.assertEqual([pull.wait(60) for pull in pulls], [0, 0, 0])
+        self.pull(self.push(f"marker/{repository}", 1_500_000))
+        wait_for("the marker is told", lambda: self._ends(receiver, f"marker/{repository}"), 20)
+        ends = self._ends(receiver, f"registry.example/{repository}")
+        for pull in ends:
+            self.assertEqual(pull["phase"], "completed")
+            total = sum(layer["totalBytes"] for layer in pull["layers"])
+            self.assertEqual(total, image.layer_bytes)
+        return {pull["namespace"] for pull in ends}
+
+    def _ends(self, receiver: ReportReceiver, part: str) -> list[dict[str, Any]]:
+        return [pull for pull in receiver.pulls_of(part) if pull["phase"] in FINAL]
 
 
 class WithCri(pull_stories.PullStories):

@@ -396,6 +396,28 @@ static void a_stuck_pull_comes_back_when_it_moves(void **state)
     fixture_finish(&f);
 }
 
+// It ended while the node's agent was not running; the one that runs now does not know it.
+static void one_that_its_agent_has_lost_is_given_up(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 10, 10);
+    struct pt_layer layer = make_layer("sha256:a", 50);
+    struct pt_pull pulls[] = {make_pull("lease-1", "app:1", &layer, 1),
+                              make_pull("lease-2", "app:2", &layer, 1)};
+    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    for (int second = 1; second < 60; second++)
+        assert_int_equal(fixture_tell(&f, "n1", &pulls[1], 1), 0);
+    check_int("not yet", f.failed, 0);
+    assert_int_equal(fixture_tell(&f, "n1", &pulls[1], 1), 0);
+    check_int("given up", f.failed, 1);
+    check_int("the other one goes on", (int64_t)f.store.active_count, 1);
+    layer.downloaded_bytes = 60;
+    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    check_int("unless it is named again", (int64_t)f.store.active_count, 2);
+    fixture_finish(&f);
+}
+
 static void what_does_not_move_becomes_stale(void **state)
 {
     (void)state;
@@ -544,6 +566,7 @@ int main(void)
         cmocka_unit_test(finished_pulls_stay_for_their_time),
         cmocka_unit_test(a_silent_node_is_told_and_its_pulls_become_stale),
         cmocka_unit_test(a_stuck_pull_comes_back_when_it_moves),
+        cmocka_unit_test(one_that_its_agent_has_lost_is_given_up),
         cmocka_unit_test(what_does_not_move_becomes_stale),
         cmocka_unit_test(limits_have_their_answers),
         cmocka_unit_test(reports_keep_their_distance),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/limits.h"
 #include "track_fixture.h"
 
 // --- a pull that goes well ---
@@ -84,6 +85,18 @@ static void events_give_exact_times(void **state)
     check_int("downloaded", layer->completed_at, at(1.25));
     check_int("extract start", layer->extract_started_at, at(1.25));
     check_int("extract end", layer->extract_completed_at, at(1.5));
+}
+
+// Of an extraction before the pull; whether it still counts, the observation tells.
+static void an_event_before_the_pull_is_not_its_own(void **state)
+{
+    struct scene *scene = *state;
+    begin_pull(scene, 1, 100);
+    tell_event(scene, PT_TRACK_SNAPSHOT_COMMITTED, CHAIN(0), 0.1);
+    tell_event(scene, PT_TRACK_CONTENT_CREATED, DIGEST(0), 0.1);
+    observe(scene, 2);
+    check_int("goes on", first_pull(scene)->layers[0].phase, PT_LAYER_DOWNLOADING);
+    check_int("is not cached", first_pull(scene)->layers[0].cached, false);
 }
 
 static void what_was_there_is_cached(void **state)
@@ -226,6 +239,25 @@ static void names_go_to_the_pull_that_they_fit(void **state)
     check_text("stays", second->pull.image_ref, "mirror.example/app:1");
 }
 
+// A registry and whoever writes records choose names; the server refuses a report that holds one
+// which is too long.
+static void a_name_is_cut_to_what_a_report_holds(void **state)
+{
+    static char name[5000];
+    struct scene *scene = *state;
+    memset(name, 'a', sizeof(name) - 1);
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 100);
+    lease->repository = name;
+    observe(scene, 2);
+    check_int("repository", (int64_t)strlen(first_pull(scene)->repository),
+              PT_LIMIT_REFERENCE_BYTES);
+    commit(lease, 0, 2.5);
+    end_lease(lease, name, 3);
+    observe(scene, 4);
+    check_int("completed", first_pull(scene)->phase, PT_PULL_COMPLETED);
+    check_int("name", (int64_t)strlen(first_pull(scene)->image_ref), PT_LIMIT_REFERENCE_BYTES);
+}
+
 static void an_older_record_names_nothing(void **state)
 {
     struct scene *scene = *state;
@@ -298,6 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(phases_of_a_pull),
         SCENE_TEST(events_give_exact_times),
+        SCENE_TEST(an_event_before_the_pull_is_not_its_own),
         SCENE_TEST(what_was_there_is_cached),
         SCENE_TEST(a_repeated_pull_is_completed_by_the_record_written_anew),
         cmocka_unit_test(how_it_ends),
@@ -305,6 +338,7 @@ int main(void)
         SCENE_TEST(nothing_known_fails_in_words),
         SCENE_TEST(the_record_s_event_is_enough),
         SCENE_TEST(names_go_to_the_pull_that_they_fit),
+        SCENE_TEST(a_name_is_cut_to_what_a_report_holds),
         SCENE_TEST(an_older_record_names_nothing),
         cmocka_unit_test(bytes_never_fall),
         SCENE_TEST(more_bytes_than_the_manifest_says_are_not_shown),
