@@ -16,15 +16,13 @@ interface ProgressBarProps {
  */
 export function ProgressBar(props: ProgressBarProps) {
   const { cached, extracted, downloaded, percent, label } = props;
-  const first = share(cached);
-  const second = share(cached + extracted);
-  const third = share(cached + extracted + downloaded);
+  const fetched = cached + extracted;
   const tones = [
-    `var(--cached) ${first}`,
-    `var(--extract) ${first} ${second}`,
-    `var(--download) ${second} ${third}`,
-    `var(--track) ${third}`,
-  ];
+    tone('cached', 0, cached),
+    tone('extract', cached, fetched),
+    tone('download', fetched, fetched + downloaded),
+    tone('track', fetched + downloaded, 1),
+  ].filter((part) => part !== '');
   return (
     <div
       className="progress-bar"
@@ -36,6 +34,11 @@ export function ProgressBar(props: ProgressBarProps) {
       aria-valuenow={Math.floor(percent)}
     />
   );
+}
+
+/** One stretch of the gradient; an empty one would still be drawn as a hair. */
+function tone(name: string, from: number, to: number): string {
+  return to > from ? `var(--${name}) ${share(from)} ${share(to)}` : '';
 }
 
 function share(part: number): string {
