@@ -18,9 +18,10 @@
 
 #define HEARTBEAT_MS 10000
 #define NEWS_GAP_MS 600 // the server refuses a node's second report within 500 ms
-// A server that takes longer than this has much to do: it gets no faster reports for a while.
-#define SLOW_ANSWER_MS 100
-#define CALM_MS 60000
+// A server that takes longer than this for a report that came faster than usual has much to do: it
+// gets no more of them for a while.
+#define SLOW_ANSWER_MS 250
+#define CALM_MS 30000
 #define FIRST_RETRY_MS 1000
 #define LAST_RETRY_MS 8000
 #define MAX_RETRY_AFTER_MS 60000
@@ -208,7 +209,8 @@ static void on_done(void *context, const struct pt_http_result *result)
 {
     struct pt_deliverer *deliverer = context;
     deliverer->request = NULL;
-    if (now_ms(deliverer) - deliverer->started_ms > SLOW_ANSWER_MS)
+    if (deliverer->pace_ms < NEWS_GAP_MS &&
+        now_ms(deliverer) - deliverer->started_ms > SLOW_ANSWER_MS)
         deliverer->calm_until_ms = now_ms(deliverer) + CALM_MS;
     if (result->error == 0 && result->status >= 200 && result->status < 300)
         note_success(deliverer);

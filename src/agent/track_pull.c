@@ -179,6 +179,7 @@ static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
                          int64_t blob_at, bool existed, int64_t now)
 {
     if (blob_at == 0 && seen->extracted_at == 0) {
+        layer->cached = false; // it may have been there and be gone
         update_fetch(pull, layer, note, seen, now);
         return;
     }
