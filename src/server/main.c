@@ -3,11 +3,11 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/settings.h"
-#include "server/api.h"
-#include "server/event_feed.h"
+#include "server/api/api.h"
+#include "server/cluster/kube_feed.h"
 #include "server/file_limit.h"
-#include "server/kube_feed.h"
-#include "server/tls.h"
+#include "server/http/tls.h"
+#include "server/stream/event_feed.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/correlate.h"
+#include "server/correlate/correlate.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/pull_list.h"
-#include "server/pull_store.h"
+#include "server/api/pull_list.h"
+#include "server/store/pull_store.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/utf8.h"
-#include "server/event_stream.h"
-#include "server/pull_list.h"
+#include "server/api/pull_list.h"
+#include "server/stream/event_stream.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 #ifndef PT_TESTS_CORRELATE_FIXTURE_H
 #define PT_TESTS_CORRELATE_FIXTURE_H
 
-#include "server/correlate.h"
+#include "server/correlate/correlate.h"
 
 #include "check.h"
 

@@ -2,7 +2,7 @@
 #ifndef PT_TESTS_STORE_FIXTURE_H
 #define PT_TESTS_STORE_FIXTURE_H
 
-#include "server/pull_store.h"
+#include "server/store/pull_store.h"
 
 #include "check.h"
 

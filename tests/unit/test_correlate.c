@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/legacy_report.h"
+#include "pull/legacy_report.h"
 
 #include "correlate_fixture.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/event_stream.h"
+#include "server/stream/event_stream.h"
 
 #include "store_fixture.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/kube_rows.h"
+#include "server/cluster/kube_rows.h"
 
 #include "store_fixture.h"
 

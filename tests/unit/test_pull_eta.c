@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/pull_eta.h"
+#include "server/store/pull_eta.h"
 
 #include "base/clock.h"
-#include "server/duration_histogram.h"
+#include "server/store/duration_histogram.h"
 
 #include "check.h"
 

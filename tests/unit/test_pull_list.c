@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/pull_list.h"
+#include "server/api/pull_list.h"
 
 #include "store_fixture.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store_fixture.h"
 
-#include "server/legacy_report.h"
+#include "pull/legacy_report.h"
 
 #include <stdlib.h>
 

@@ -78,12 +78,19 @@ static const char *control(struct screen *screen, const char *at)
     return end + 1;
 }
 
+// What is written to a terminal comes out piece by piece: a mark behind it tells the last one.
 static void show(struct screen *screen)
 {
+    static const char mark = '\x1e';
     static char text[1024 * 1024];
-    ssize_t length = read(screen->reading, text, sizeof(text) - 1);
-    assert_true(length > 0);
-    text[length] = '\0';
+    size_t length = 0;
+    assert_int_equal(write(screen->writing, &mark, 1), 1);
+    do {
+        ssize_t n = read(screen->reading, text + length, sizeof(text) - length);
+        assert_true(n > 0);
+        length += (size_t)n;
+    } while (text[length - 1] != mark);
+    text[length - 1] = '\0';
     for (const char *at = text; *at;) {
         if (strncmp(at, "\x1b[", 2) == 0) {
             at = control(screen, at + 2);

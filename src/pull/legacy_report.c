@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pull/legacy_report.h"
+
+#include "base/limits.h"
+#include "base/map.h"
+#include "pull/image_ref.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool pt_legacy_is_merged(const struct pt_pull *told)
+{
+    return !told->id && pt_is_content_ref(told->image_ref);
+}
+
+static void merge_layer(struct pt_pull *merged, struct pt_map *seen, const struct pt_layer *layer)
+{
+    if (merged->layer_count == PT_LIMIT_LAYERS_PER_PULL || pt_map_get(seen, layer->digest))
+        return;
+    struct pt_layer *copy = &merged->layers[merged->layer_count];
+    *copy = *layer;
+    if (pt_map_put(seen, copy->digest, copy) == 0)
+        merged->layer_count++;
+}
+
+int pt_legacy_merge(const struct pt_report *report, struct pt_pull *ret_pull)
+{
+    struct pt_pull merged = {.total_known = true};
+    struct pt_map seen;
+    for (size_t i = 0; i < report->pull_count; i++) {
+        const struct pt_pull *told = &report->pulls[i];
+        if (!pt_legacy_is_merged(told))
+            continue;
+        if (!merged.image_ref) {
+            merged.image_ref = PT_MERGED_IMAGE_REF;
+            merged.layers = calloc(PT_LIMIT_LAYERS_PER_PULL, sizeof(*merged.layers));
+            if (!merged.layers)
+                return -ENOMEM;
+            pt_map_init(&seen);
+        }
+        merged.total_known &= told->total_known;
+        if (told->started_at && (!merged.started_at || told->started_at < merged.started_at))
+            merged.started_at = told->started_at;
+        for (size_t j = 0; j < told->layer_count; j++)
+            merge_layer(&merged, &seen, &told->layers[j]);
+    }
+    if (merged.image_ref)
+        pt_map_finish(&seen);
+    *ret_pull = merged;
+    return 0;
+}

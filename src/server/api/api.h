@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_API_API_H
+#define PT_SERVER_API_API_H
+
+#include "base/clock.h"
+#include "base/secret_file.h"
+#include "server/api/metrics.h"
+#include "server/http/http_server.h"
+#include "server/store/pull_store.h"
+#include "server/stream/event_stream.h"
+
+#include <stdbool.h>
+
+struct event_base;
+struct evhttp_request;
+struct pt_event_feed;
+struct pt_kube_feed;
+
+// What the handlers of all addresses work on.
+struct pt_api {
+    struct event_base *base;
+    const struct pt_clock *clock;
+    struct pt_pull_store *store;
+    struct pt_metrics *metrics;
+    struct pt_event_feed *feed;
+    struct pt_secret *agent_token;
+    const struct pt_kube_feed *kube; // NULL: not configured
+    struct pt_http_server *server;
+    int64_t started_wall_ns;
+    size_t long_answers; // lists that are being sent in parts
+};
+
+// Finds the handler for a request to the public address.
+void pt_api_handle(void *context, struct evhttp_request *request);
+
+// Answers /metrics, and nothing else.
+void pt_api_handle_metrics(void *context, struct evhttp_request *request);
+
+// One handler for each address; docs/api.md says what each answers.
+void pt_api_report(struct pt_api *api, struct evhttp_request *request);
+void pt_api_pulls(struct pt_api *api, struct evhttp_request *request);
+void pt_api_pull(struct pt_api *api, struct evhttp_request *request, const char *id);
+void pt_api_events(struct pt_api *api, struct evhttp_request *request);
+void pt_api_summary(struct pt_api *api, struct evhttp_request *request);
+void pt_api_nodes(struct pt_api *api, struct evhttp_request *request);
+
+// Reads the request's query; answers 400 and returns false when it is not valid.
+bool pt_api_read_query(struct evhttp_request *request, struct pt_query *query);
+
+#endif

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/timestamp.h"
+#include "pull/json_fields.h"
+#include "server/api/api.h"
+#include "server/api/long_answer.h"
+#include "server/cluster/kube_feed.h"
+#include "server/http/http_reply.h"
+
+#include <errno.h>
+#include <event2/http.h>
+#include <stdlib.h>
+
+#define MAX_SUMMARY_BYTES 4096
+#define PART_NODES 200
+
+// --- /api/v1/summary ---
+
+static double speed_of_all(const struct pt_pull_store *store)
+{
+    double speed = 0;
+    const struct pt_node *node;
+    TAILQ_FOREACH(node, &store->nodes_by_report, in_store)
+    {
+        speed += pt_node_speed(node);
+    }
+    return speed;
+}
+
+static int write_summary(const struct pt_api *api, struct pt_buffer *out)
+{
+    const struct pt_pull_store *store = api->store;
+    yyjson_mut_doc *doc = pt_json_begin();
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    yyjson_mut_obj_add_uint(doc, root, "activePulls", store->active_count - store->queued_count);
+    yyjson_mut_obj_add_uint(doc, root, "queuedPulls", store->queued_count);
+    yyjson_mut_obj_add_uint(doc, root, "failedPulls", store->failed_count);
+    yyjson_mut_obj_add_uint(doc, root, "completedPulls", store->completed_count);
+    yyjson_mut_obj_add_sint(doc, root, "bytesPerSec", (int64_t)speed_of_all(store));
+    yyjson_mut_obj_add_uint(doc, root, "nodesReporting", store->nodes.count - store->silent_count);
+    yyjson_mut_obj_add_uint(doc, root, "nodesSilent", store->silent_count);
+    yyjson_mut_obj_add_uint(doc, root, "waitingPods", pt_kube_feed_waiting_pods(api->kube));
+    pt_json_add_seconds(doc, root, "pullSecondsP50",
+                        pt_duration_histogram_quantile(&store->durations, 0.5));
+    pt_json_add_seconds(doc, root, "pullSecondsP95",
+                        pt_duration_histogram_quantile(&store->durations, 0.95));
+    pt_json_add_seconds(doc, root, "historySeconds", (double)store->settings.history_ttl_ns / 1e9);
+    yyjson_mut_obj_add_str(doc, root, "serverVersion", PT_VERSION);
+    pt_json_add_time(doc, root, "startedAt", api->started_wall_ns);
+    pt_json_add_time(doc, root, "now", pt_clock_wall_ns(api->clock));
+    return pt_json_finish(doc, out);
+}
+
+void pt_api_summary(struct pt_api *api, struct evhttp_request *request)
+{
+    struct pt_buffer out;
+    pt_buffer_init(&out, MAX_SUMMARY_BYTES);
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
+    if (write_summary(api, &out) < 0)
+        pt_reply_error(request, 503, 5, "out of memory");
+    else
+        pt_reply(request, 200, "application/json", out.data, out.length);
+    pt_buffer_finish(&out);
+}
+
+// --- /api/v1/nodes ---
+
+// The nodes that are being told, pinned.
+struct telling {
+    struct pt_node **nodes;
+    size_t count;
+    size_t told;
+};
+
+static int encode_node(const struct pt_node *node, struct pt_buffer *out)
+{
+    size_t active = 0;
+    const struct pt_stored_pull *stored;
+    TAILQ_FOREACH(stored, &node->active, in_node)
+    {
+        active++;
+    }
+    yyjson_mut_doc *doc = pt_json_begin();
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    pt_json_add_text(doc, root, "nodeName", node->name);
+    pt_json_add_text(doc, root, "agentVersion", node->agent_version);
+    pt_json_add_text(doc, root, "runtimeName", node->runtime_name);
+    pt_json_add_text(doc, root, "runtimeVersion", node->runtime_version);
+    pt_json_add_time(doc, root, "lastReportAt", node->reported_wall_ns);
+    yyjson_mut_obj_add_bool(doc, root, "silent", node->silent);
+    yyjson_mut_obj_add_uint(doc, root, "activePulls", active);
+    yyjson_mut_obj_add_sint(doc, root, "bytesPerSec", (int64_t)pt_node_speed(node));
+    return pt_json_finish(doc, out);
+}
+
+static int write_part(void *context, struct pt_buffer *out)
+{
+    struct telling *telling = context;
+    int r = telling->told == 0 ? pt_buffer_append_text(out, "{\"nodes\":[") : 0;
+    for (size_t i = 0; r == 0 && i < PART_NODES && telling->told < telling->count; i++) {
+        if (telling->told > 0)
+            r = pt_buffer_append_text(out, ",");
+        if (r == 0)
+            r = encode_node(telling->nodes[telling->told++], out);
+    }
+    if (r < 0 || telling->told < telling->count)
+        return r < 0 ? r : 1;
+    return pt_buffer_append_text(out, "]}");
+}
+
+static void release(void *context)
+{
+    struct telling *telling = context;
+    for (size_t i = 0; i < telling->count; i++)
+        telling->nodes[i]->pins--;
+    free(telling->nodes);
+    free(telling);
+}
+
+static void pin(struct telling *telling, struct pt_node *node)
+{
+    node->pins++;
+    telling->nodes[telling->count++] = node;
+}
+
+// All nodes, or the one of that name if there is one.
+static struct telling *collect_nodes(const struct pt_pull_store *store, const char *name)
+{
+    struct telling *telling = calloc(1, sizeof(*telling));
+    if (!telling)
+        return NULL;
+    telling->nodes = malloc((store->nodes.count + 1) * sizeof(struct pt_node *));
+    if (!telling->nodes) {
+        free(telling);
+        return NULL;
+    }
+    size_t cursor = 0;
+    struct pt_node *node = name ? pt_map_get(&store->nodes, name) : NULL;
+    if (node)
+        pin(telling, node);
+    while (!name && (node = pt_map_next(&store->nodes, &cursor)))
+        pin(telling, node);
+    return telling;
+}
+
+void pt_api_nodes(struct pt_api *api, struct evhttp_request *request)
+{
+    struct pt_query query;
+    if (!pt_api_read_query(request, &query))
+        return;
+    struct telling *telling = collect_nodes(api->store, pt_query_get(&query, "node"));
+    if (!telling) {
+        pt_reply_error(request, 503, 5, "out of memory");
+        return;
+    }
+    struct pt_long_answer_source source = {write_part, release, telling};
+    pt_long_answer(api, request, &source);
+}

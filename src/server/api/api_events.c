@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/api/api.h"
+#include "server/http/http_reply.h"
+#include "server/stream/event_feed.h"
+
+#include <errno.h>
+#include <event2/http.h>
+#include <stdlib.h>
+
+// The header, which a browser sends when it connects again, goes before the parameter.
+static void read_last_event_id(struct evhttp_request *request, struct pt_stream_request *wish)
+{
+    const char *text =
+        evhttp_find_header(evhttp_request_get_input_headers(request), "Last-Event-ID");
+    if (!text || *text < '0' || *text > '9')
+        return;
+    char *end;
+    errno = 0;
+    unsigned long long id = strtoull(text, &end, 10);
+    wish->last_event_id = errno || *end ? 0 : id;
+}
+
+void pt_api_events(struct pt_api *api, struct evhttp_request *request)
+{
+    struct pt_query query;
+    struct pt_stream_request wish;
+    struct pt_error err;
+    if (!pt_api_read_query(request, &query))
+        return;
+    if (pt_stream_request_read(&query, &wish, &err) < 0) {
+        pt_reply_error(request, 400, 0, "%s", err.message);
+        return;
+    }
+    read_last_event_id(request, &wish);
+    if (pt_http_server_is_draining(api->server)) {
+        pt_reply_error(request, 503, 1, "shutting down");
+        return;
+    }
+    int r = pt_event_feed_add(api->feed, api->server, request, &wish, &err);
+    if (r < 0) {
+        api->metrics->streams_refused++;
+        pt_reply_error(request, 503, 5, "%s", err.message);
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pull/report.h"
+#include "server/api/api.h"
+#include "server/http/http_reply.h"
+#include "server/stream/event_feed.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <openssl/crypto.h>
+#include <string.h>
+#include <strings.h>
+
+static bool has_token(struct pt_api *api, struct evhttp_request *request)
+{
+    const char *wanted = pt_secret_get(api->agent_token);
+    if (!*wanted)
+        return true;
+    const char *given =
+        evhttp_find_header(evhttp_request_get_input_headers(request), "Authorization");
+    if (!given || strncasecmp(given, "Bearer ", 7) != 0)
+        return false;
+    given += 7;
+    size_t length = strlen(wanted);
+    return strlen(given) == length && CRYPTO_memcmp(given, wanted, length) == 0;
+}
+
+// `application/json`, maybe with parameters such as a charset; and not compressed.
+static bool is_json(struct evhttp_request *request)
+{
+    struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+    const char *type = evhttp_find_header(headers, "Content-Type");
+    const char *coding = evhttp_find_header(headers, "Content-Encoding");
+    static const char json[] = "application/json";
+    size_t length = strlen(json);
+    return type && strncasecmp(type, json, length) == 0 &&
+           (!type[length] || strchr("; \t", type[length])) &&
+           (!coding || strcasecmp(coding, "identity") == 0);
+}
+
+static void reject(struct pt_api *api, struct evhttp_request *request, enum pt_rejection reason,
+                   int status, int retry_after_s, const char *message)
+{
+    api->metrics->rejected[reason]++;
+    pt_reply_error(request, status, retry_after_s, "%s", message);
+}
+
+static void reply_to_failure(struct pt_api *api, struct evhttp_request *request,
+                             const struct pt_error *err)
+{
+    switch (err->code) {
+    case EMSGSIZE:
+        reject(api, request, PT_REJECTED_TOO_LARGE, 400, 0, err->message);
+        break;
+    case EAGAIN:
+        reject(api, request, PT_REJECTED_TOO_SOON, 429, 1, err->message);
+        break;
+    case ENOSPC:
+        reject(api, request, PT_REJECTED_NODE_LIMIT, 429, 30, err->message);
+        break;
+    case EDQUOT:
+        reject(api, request, PT_REJECTED_PULL_LIMIT, 429, 5, err->message);
+        break;
+    case ENOMEM:
+        reject(api, request, PT_REJECTED_MEMORY, 503, 5, err->message);
+        break;
+    default:
+        reject(api, request, PT_REJECTED_INVALID, 400, 0, err->message);
+        break;
+    }
+}
+
+void pt_api_report(struct pt_api *api, struct evhttp_request *request)
+{
+    struct pt_error err;
+    struct pt_report report;
+    if (!has_token(api, request)) {
+        evhttp_add_header(evhttp_request_get_output_headers(request), "WWW-Authenticate", "Bearer");
+        reject(api, request, PT_REJECTED_TOKEN, 401, 0,
+               "the agent's token is missing or wrong (PULLTRACE_AGENT_TOKEN)");
+        return;
+    }
+    if (!is_json(request)) {
+        reject(api, request, PT_REJECTED_CONTENT_TYPE, 415, 0,
+               "the body must be plain application/json");
+        return;
+    }
+    struct evbuffer *body = evhttp_request_get_input_buffer(request);
+    size_t length = evbuffer_get_length(body);
+    const char *json = (const char *)evbuffer_pullup(body, -1);
+    int r = pt_report_decode(json ? json : "", length, &report, &err);
+    if (r < 0) {
+        reply_to_failure(api, request, &err);
+        return;
+    }
+    r = pt_store_apply(api->store, &report, &err);
+    pt_report_finish(&report);
+    pt_event_feed_wake(api->feed);
+    if (r < 0) {
+        reply_to_failure(api, request, &err);
+        return;
+    }
+    api->metrics->reports++;
+    pt_reply_taken(request);
+}

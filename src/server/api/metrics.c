@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/api/metrics.h"
+
+#include "base/clock.h"
+#include "server/api/process_figures.h"
+
+#include <string.h>
+
+static const double bounds[PT_HISTOGRAM_BOUNDS] = {1, 5, 10, 30, 60, 120, 300, 600};
+
+static const char *const rejection_names[PT_REJECTION_COUNT] = {
+    [PT_REJECTED_TOKEN] = "token",           [PT_REJECTED_CONTENT_TYPE] = "content_type",
+    [PT_REJECTED_INVALID] = "invalid",       [PT_REJECTED_TOO_LARGE] = "too_large",
+    [PT_REJECTED_TOO_SOON] = "too_soon",     [PT_REJECTED_NODE_LIMIT] = "node_limit",
+    [PT_REJECTED_PULL_LIMIT] = "pull_limit", [PT_REJECTED_MEMORY] = "memory",
+};
+
+// --- counting ---
+
+static void observe(struct pt_histogram *histogram, double seconds)
+{
+    size_t i = 0;
+    if (seconds < 0)
+        return;
+    while (i < PT_HISTOGRAM_BOUNDS && seconds > bounds[i])
+        i++;
+    histogram->counts[i]++;
+    histogram->sum += seconds;
+}
+
+static enum pt_failure_class class_of(const struct pt_stored_pull *stored)
+{
+    int i = stored->error_class ? PT_FAILURE_CLASS_COUNT - 1 : PT_FAILURE_OTHER;
+    while (i > PT_FAILURE_OTHER && strcmp(stored->error_class, pt_failure_class_name(i)) != 0)
+        i--;
+    return (enum pt_failure_class)i;
+}
+
+static uint64_t all_failed(const struct pt_metrics *metrics)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < PT_FAILURE_CLASS_COUNT; i++)
+        sum += metrics->pulls_failed[i];
+    return sum;
+}
+
+void pt_metrics_note_end(struct pt_metrics *metrics, struct pt_registries *registries,
+                         const struct pt_stored_pull *stored)
+{
+    struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
+    struct pt_pull_status status = pt_stored_pull_status(stored, rates);
+    if (stored->error_class && strcmp(stored->error_class, PT_ERROR_CLASS_STALE) == 0) {
+        metrics->pulls_stale++;
+        return;
+    }
+    struct pt_registry *registry = pt_registries_find(registries, stored->pull.repository);
+    if (registry)
+        registry->pulls++;
+    if (stored->pull.phase == PT_PULL_FAILED) {
+        metrics->pulls_failed[class_of(stored)]++;
+        return;
+    }
+    metrics->pulls_completed++;
+    if (stored->of_kubelet)
+        return; // how long its layers took is not known
+    observe(&metrics->total_seconds,
+            (double)(stored->pull.completed_at - stored->pull.started_at) / (double)PT_NS_PER_S);
+    observe(&metrics->download_seconds, status.download_seconds);
+    observe(&metrics->extract_seconds, status.extract_seconds);
+}
+
+// --- writing ---
+
+static void head(struct pt_buffer *out, const char *name, const char *type, const char *help)
+{
+    (void)pt_buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void gauge(struct pt_buffer *out, const char *name, const char *help, double value)
+{
+    head(out, name, "gauge", help);
+    (void)pt_buffer_printf(out, "%s %.15g\n", name, value);
+}
+
+static void counter(struct pt_buffer *out, const char *name, const char *help, double value)
+{
+    head(out, name, "counter", help);
+    (void)pt_buffer_printf(out, "%s %.15g\n", name, value);
+}
+
+static void histogram(struct pt_buffer *out, const char *name, const char *help,
+                      const struct pt_histogram *figures)
+{
+    uint64_t count = 0;
+    head(out, name, "histogram", help);
+    for (size_t i = 0; i < PT_HISTOGRAM_BOUNDS; i++) {
+        count += figures->counts[i];
+        (void)pt_buffer_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name, bounds[i],
+                               (unsigned long long)count);
+    }
+    count += figures->counts[PT_HISTOGRAM_BOUNDS];
+    (void)pt_buffer_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.15g\n%s_count %llu\n", name,
+                           (unsigned long long)count, name, figures->sum, name,
+                           (unsigned long long)count);
+}
+
+// A label's value: a registry is an agent's word.
+static void label(struct pt_buffer *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\\' || *text == '"')
+            (void)pt_buffer_printf(out, "\\%c", *text);
+        else if (*text == '\n')
+            (void)pt_buffer_append_text(out, "\\n");
+        else
+            (void)pt_buffer_append(out, text, 1);
+    }
+}
+
+static void registry_row(struct pt_buffer *out, const char *metric, const char *registry,
+                         uint64_t value)
+{
+    (void)pt_buffer_printf(out, "%s{registry=\"", metric);
+    label(out, registry);
+    (void)pt_buffer_printf(out, "\"} %llu\n", (unsigned long long)value);
+}
+
+static void write_registries(const struct pt_registries *registries, struct pt_buffer *out)
+{
+    static const char bytes[] = "pulltrace_registry_bytes_total";
+    static const char pulls[] = "pulltrace_registry_pulls_total";
+    const struct pt_registry *other = &registries->rows[PT_NAMED_REGISTRIES];
+    head(out, bytes, "counter",
+         "Bytes received from a registry, those of pulls under way included.");
+    for (size_t i = 0; i < registries->named_count; i++)
+        registry_row(out, bytes, registries->rows[i].name, registries->rows[i].bytes);
+    registry_row(out, bytes, "other", other->bytes);
+    head(out, pulls, "counter", "Pulls that have ended, by registry.");
+    for (size_t i = 0; i < registries->named_count; i++)
+        registry_row(out, pulls, registries->rows[i].name, registries->rows[i].pulls);
+    registry_row(out, pulls, "other", other->pulls);
+}
+
+static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_store *store,
+                        struct pt_buffer *out)
+{
+    gauge(out, "pulltrace_pulls_active", "Pulls under way.",
+          (double)(store->active_count - store->queued_count));
+    gauge(out, "pulltrace_pulls_queued", "Images that pods wait for and no pull has begun of.",
+          (double)store->queued_count);
+    head(out, "pulltrace_pulls_total", "counter", "Pulls that have ended, by how.");
+    (void)pt_buffer_printf(out,
+                           "pulltrace_pulls_total{result=\"completed\"} %llu\n"
+                           "pulltrace_pulls_total{result=\"failed\"} %llu\n"
+                           "pulltrace_pulls_total{result=\"stale\"} %llu\n",
+                           (unsigned long long)metrics->pulls_completed,
+                           (unsigned long long)all_failed(metrics),
+                           (unsigned long long)metrics->pulls_stale);
+    histogram(out, "pulltrace_pull_duration_seconds", "How long completed pulls took.",
+              &metrics->total_seconds);
+    histogram(out, "pulltrace_pull_download_seconds",
+              "How long completed pulls downloaded, from the first layer to the last.",
+              &metrics->download_seconds);
+    histogram(out, "pulltrace_pull_extract_seconds",
+              "How long completed pulls extracted, from the first layer to the last.",
+              &metrics->extract_seconds);
+    counter(out, "pulltrace_pull_bytes_total", "Bytes received from registries.",
+            (double)store->received_bytes);
+    head(out, "pulltrace_pull_errors_total", "counter", "Pulls that failed, by class.");
+    for (int i = 0; i < PT_FAILURE_CLASS_COUNT; i++)
+        (void)pt_buffer_printf(out, "pulltrace_pull_errors_total{class=\"%s\"} %llu\n",
+                               pt_failure_class_name((enum pt_failure_class)i),
+                               (unsigned long long)metrics->pulls_failed[i]);
+    write_registries(&store->registries, out);
+}
+
+static void write_peers(const struct pt_metrics *metrics, const struct pt_pull_store *store,
+                        const struct pt_event_stream *stream, struct pt_buffer *out)
+{
+    struct pt_stream_figures figures = pt_event_stream_figures(stream);
+    counter(out, "pulltrace_agent_reports_total", "Reports taken.", (double)metrics->reports);
+    head(out, "pulltrace_agent_reports_rejected_total", "counter", "Reports refused, by reason.");
+    for (size_t i = 0; i < PT_REJECTION_COUNT; i++)
+        (void)pt_buffer_printf(out, "pulltrace_agent_reports_rejected_total{reason=\"%s\"} %llu\n",
+                               rejection_names[i], (unsigned long long)metrics->rejected[i]);
+    gauge(out, "pulltrace_agents_connected", "Nodes whose agent reports.",
+          (double)(store->nodes.count - store->silent_count));
+    gauge(out, "pulltrace_agents_silent", "Nodes whose agent has stopped reporting.",
+          (double)store->silent_count);
+    gauge(out, "pulltrace_sse_clients_active", "Open event streams.", (double)figures.clients);
+    counter(out, "pulltrace_sse_clients_refused_total",
+            "Event streams refused at the limit of clients.", (double)metrics->streams_refused);
+    counter(out, "pulltrace_sse_rounds_skipped_total",
+            "Rounds of events that a slow client sat out; it got the latest state later.",
+            (double)figures.skipped);
+}
+
+int pt_metrics_write(const struct pt_metrics *metrics, const struct pt_pull_store *store,
+                     const struct pt_event_stream *stream, int64_t started_wall_ns,
+                     struct pt_buffer *out)
+{
+    struct pt_process_figures process;
+    pt_process_figures_read(&process);
+    write_pulls(metrics, store, out);
+    write_peers(metrics, store, stream, out);
+    head(out, "pulltrace_build_info", "gauge", "Always 1; the version is in the label.");
+    (void)pt_buffer_append_text(out, "pulltrace_build_info{version=\"" PT_VERSION "\"} 1\n");
+    counter(out, "process_cpu_seconds_total", "CPU time used.", process.cpu_seconds);
+    gauge(out, "process_resident_memory_bytes", "Memory in use.", process.resident_bytes);
+    gauge(out, "process_open_fds", "File descriptors in use.", process.open_fds);
+    gauge(out, "process_max_fds", "File descriptors allowed.", process.max_fds);
+    gauge(out, "process_start_time_seconds", "Start of the process, seconds since 1970.",
+          (double)started_wall_ns / (double)PT_NS_PER_S);
+    return out->failure;
+}

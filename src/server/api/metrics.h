@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_API_METRICS_H
+#define PT_SERVER_API_METRICS_H
+
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "kube/failure_class.h"
+#include "server/store/pull_store.h"
+#include "server/stream/event_stream.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PT_HISTOGRAM_BOUNDS 8
+
+// Why a report was not taken as it is.
+enum pt_rejection {
+    PT_REJECTED_TOKEN,
+    PT_REJECTED_CONTENT_TYPE,
+    PT_REJECTED_INVALID,
+    PT_REJECTED_TOO_LARGE,
+    PT_REJECTED_TOO_SOON,
+    PT_REJECTED_NODE_LIMIT,
+    PT_REJECTED_PULL_LIMIT,
+    PT_REJECTED_MEMORY,
+    PT_REJECTION_COUNT,
+};
+
+struct pt_histogram {
+    uint64_t counts[PT_HISTOGRAM_BOUNDS + 1];
+    double sum;
+};
+
+// What is counted besides what store and stream know themselves. No label holds a node, a pod, an
+// image or a digest.
+struct pt_metrics {
+    uint64_t pulls_completed, pulls_stale;
+    uint64_t pulls_failed[PT_FAILURE_CLASS_COUNT];
+    uint64_t reports;
+    uint64_t rejected[PT_REJECTION_COUNT];
+    uint64_t streams_refused;
+    struct pt_histogram total_seconds, download_seconds, extract_seconds;
+};
+
+// Counts a pull that has ended, or one failed attempt at it.
+void pt_metrics_note_end(struct pt_metrics *metrics, struct pt_registries *registries,
+                         const struct pt_stored_pull *stored);
+
+// Appends everything in the text format
+// (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format).
+PT_MUST_CHECK int pt_metrics_write(const struct pt_metrics *metrics,
+                                   const struct pt_pull_store *store,
+                                   const struct pt_event_stream *stream, int64_t started_wall_ns,
+                                   struct pt_buffer *out);
+
+#endif

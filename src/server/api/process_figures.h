@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_API_PROCESS_FIGURES_H
+#define PT_SERVER_API_PROCESS_FIGURES_H
+
+struct pt_process_figures {
+    double cpu_seconds;
+    double resident_bytes;
+    double open_fds;
+    double max_fds;
+};
+
+// Reads what the kernel says of this process; what it does not say is 0.
+void pt_process_figures_read(struct pt_process_figures *ret_figures);
+
+#endif

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/cluster/kube_feed.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "kube/event_watch.h"
+#include "kube/pod_watch.h"
+#include "server/cluster/kube_rows.h"
+#include "server/correlate/correlate.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FLUSH_NODES 200      // of one turn; reports are answered between two turns
+#define FLUSH_DELAY_US 20000 // changes of the same moment are told together
+#define MAX_NAMESPACE_BYTES 63
+
+struct pt_kube_feed {
+    const struct pt_clock *clock;
+    struct pt_kube_config config;
+    struct pt_kube_client client;
+    struct pt_correlate *correlate;
+    struct pt_pull_store *store;
+    void (*on_change)(void *context);
+    void *context;
+    struct event *flush_timer;
+    struct event *tick_timer;
+    bool flush_is_due;
+    size_t count; // of namespaces, at least 1
+    struct watch_pair {
+        struct pt_pod_watch *pods;
+        struct pt_event_watch *events;
+    } * watches;
+};
+
+// --- what happens in the cluster ---
+
+static void schedule_flush(struct pt_kube_feed *feed, int64_t delay_us)
+{
+    struct timeval delay = {.tv_usec = delay_us};
+    if (feed->flush_is_due)
+        return;
+    feed->flush_is_due = true;
+    evtimer_add(feed->flush_timer, &delay);
+}
+
+static void on_dirty(void *context)
+{
+    schedule_flush(context, FLUSH_DELAY_US);
+}
+
+static void on_join(void *context, const char *node_name, const char *key,
+                    const struct pt_join *join)
+{
+    struct pt_kube_feed *feed = context;
+    pt_kube_rows_on_join(feed->store, node_name, key, join);
+}
+
+static void on_row(void *context, const struct pt_image_row *row)
+{
+    struct pt_kube_feed *feed = context;
+    pt_kube_rows_on_row(feed->store, row);
+}
+
+static void on_waiting(void *context, const struct pt_kube_pod *pod)
+{
+    struct pt_kube_feed *feed = context;
+    pt_correlate_pod(feed->correlate, pod);
+}
+
+static void on_pod_end(void *context, const char *pod_uid, enum pt_pod_end end)
+{
+    struct pt_kube_feed *feed = context;
+    pt_correlate_pod_end(feed->correlate, pod_uid, end);
+}
+
+static void on_event(void *context, const struct pt_kube_event *event)
+{
+    struct pt_kube_feed *feed = context;
+    pt_correlate_event(feed->correlate, event);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct pt_kube_feed *feed = context;
+    uint64_t version = feed->store->changes.newest_version;
+    feed->flush_is_due = false;
+    if (pt_correlate_flush(feed->correlate, FLUSH_NODES))
+        schedule_flush(feed, 0);
+    if (feed->store->changes.newest_version != version)
+        feed->on_change(feed->context);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct pt_kube_feed *feed = context;
+    pt_correlate_tick(feed->correlate);
+}
+
+// --- the start ---
+
+static bool is_namespace(const char *name, size_t length)
+{
+    if (length == 0 || length > MAX_NAMESPACE_BYTES)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        bool edge = i == 0 || i + 1 == length;
+        if (!islower((unsigned char)name[i]) && !isdigit((unsigned char)name[i]) &&
+            (edge || name[i] != '-'))
+            return false;
+    }
+    return true;
+}
+
+static int add_watches(struct pt_kube_feed *feed, const char *name_space, struct pt_error *err)
+{
+    const struct pt_pod_watch_handler pod_handler = {on_waiting, on_pod_end, feed};
+    const struct pt_event_watch_handler event_handler = {on_event, feed};
+    struct watch_pair *longer = realloc(feed->watches, (feed->count + 1) * sizeof(*longer));
+    if (!longer)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    struct watch_pair *pair = &longer[feed->count];
+    feed->watches = longer;
+    int r = pt_pod_watch_create(&feed->client, name_space, &pod_handler, &pair->pods, err);
+    if (r < 0)
+        return r;
+    r = pt_event_watch_create(&feed->client, name_space, &event_handler, &pair->events, err);
+    if (r < 0) {
+        pt_pod_watch_destroy(pair->pods);
+        return r;
+    }
+    feed->count++;
+    return 0;
+}
+
+static int add_all_watches(struct pt_kube_feed *feed, const char *namespaces, struct pt_error *err)
+{
+    char name[MAX_NAMESPACE_BYTES + 1];
+    if (!*namespaces)
+        return add_watches(feed, NULL, err);
+    for (const char *at = namespaces;; at++) {
+        at += strspn(at, " ");
+        size_t length = strcspn(at, ", ");
+        if (!is_namespace(at, length))
+            return pt_error_set(err, EINVAL,
+                                "PULLTRACE_WATCH_NAMESPACES=%s: expected names of namespaces with "
+                                "commas between them",
+                                namespaces);
+        if (feed->count == PT_LIMIT_WATCHED_NAMESPACES)
+            return pt_error_set(err, EINVAL,
+                                "PULLTRACE_WATCH_NAMESPACES: more than %d; leave it empty to watch "
+                                "all namespaces",
+                                PT_LIMIT_WATCHED_NAMESPACES);
+        memcpy(name, at, length);
+        name[length] = '\0';
+        int r = add_watches(feed, name, err);
+        if (r < 0)
+            return r;
+        at += length;
+        at += strspn(at, " ");
+        if (!*at)
+            return 0;
+    }
+}
+
+static int start(struct pt_kube_feed *feed, struct event_base *base,
+                 const struct pt_kube_feed_settings *settings, struct pt_error *err)
+{
+    const struct pt_correlate_output output = {
+        .on_join = on_join, .on_row = on_row, .on_dirty = on_dirty, .context = feed};
+    struct timeval second = {.tv_sec = 1};
+    feed->flush_timer = evtimer_new(base, on_flush, feed);
+    feed->tick_timer = event_new(base, -1, EV_PERSIST, on_tick, feed);
+    if (!feed->flush_timer || !feed->tick_timer ||
+        pt_correlate_create(feed->clock, &output, &feed->correlate) < 0)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    int r = pt_http_client_create(base, &feed->client.http, err);
+    if (r < 0)
+        return r;
+    feed->client.base = base;
+    feed->client.config = &feed->config;
+    feed->client.clock = feed->clock;
+    feed->client.random = pt_kube_random;
+    pt_kube_rows_attach(feed->store, feed->correlate);
+    event_add(feed->tick_timer, &second);
+    return add_all_watches(feed, settings->namespaces, err);
+}
+
+static void warn_of_plain_token(const struct pt_kube_config *config)
+{
+    static const char *const safe[] = {"https://", "http://127.", "http://localhost",
+                                       "http://[::1]"};
+    for (size_t i = 0; i < sizeof(safe) / sizeof(safe[0]); i++) {
+        if (strncmp(config->url, safe[i], strlen(safe[i])) == 0)
+            return;
+    }
+    if (*pt_secret_get(config->token))
+        pt_log_warn("the token for Kubernetes goes over plain HTTP to another host",
+                    pt_log_text("url", config->url));
+}
+
+int pt_kube_feed_create(struct event_base *base, const struct pt_clock *clock,
+                        const struct pt_kube_feed_settings *settings, struct pt_pull_store *store,
+                        void (*on_change)(void *context), void *context,
+                        struct pt_kube_feed **ret_feed, struct pt_error *err)
+{
+    struct pt_kube_config config;
+    int r = pt_kube_config_load(&settings->kube, getenv, NULL, &config, err);
+    if (r < 0)
+        return r;
+    if (!config.url) {
+        pt_log_info("Kubernetes is not configured: pulls are shown without their pods");
+        *ret_feed = NULL;
+        return 0;
+    }
+    struct pt_kube_feed *feed = calloc(1, sizeof(*feed));
+    if (!feed) {
+        pt_kube_config_finish(&config);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
+    feed->config = config;
+    feed->clock = clock;
+    feed->store = store;
+    feed->on_change = on_change;
+    feed->context = context;
+    r = start(feed, base, settings, err);
+    if (r < 0) {
+        pt_kube_feed_destroy(feed);
+        return r;
+    }
+    warn_of_plain_token(&feed->config);
+    pt_log_info("follows Kubernetes", pt_log_text("url", config.url),
+                pt_log_text("from", config.source),
+                pt_log_text("namespaces", settings->namespaces));
+    *ret_feed = feed;
+    return 0;
+}
+
+void pt_kube_feed_destroy(struct pt_kube_feed *feed)
+{
+    if (!feed)
+        return;
+    feed->store->hooks = (struct pt_store_hooks){0};
+    for (size_t i = 0; i < feed->count; i++) {
+        pt_pod_watch_destroy(feed->watches[i].pods);
+        pt_event_watch_destroy(feed->watches[i].events);
+    }
+    free(feed->watches);
+    pt_http_client_destroy(feed->client.http);
+    pt_correlate_destroy(feed->correlate);
+    if (feed->flush_timer)
+        event_free(feed->flush_timer);
+    if (feed->tick_timer)
+        event_free(feed->tick_timer);
+    pt_kube_config_finish(&feed->config);
+    free(feed);
+}
+
+// --- what it is like ---
+
+const char *pt_kube_feed_missing(const struct pt_kube_feed *feed)
+{
+    for (size_t i = 0; feed && i < feed->count; i++) {
+        if (!pt_pod_watch_state(feed->watches[i].pods)->is_listed)
+            return "the first list of pods has not come from the Kubernetes API yet";
+        if (!pt_event_watch_state(feed->watches[i].events)->is_listed)
+            return "the first list of events has not come from the Kubernetes API yet";
+    }
+    return NULL;
+}
+
+size_t pt_kube_feed_waiting_pods(const struct pt_kube_feed *feed)
+{
+    return feed ? pt_correlate_figures(feed->correlate).waiting_pods : 0;
+}
+
+// Sums of all watches of one collection.
+struct watch_sums {
+    size_t current;
+    uint64_t lists, failures, too_large, bad;
+};
+
+static void add_up(struct watch_sums *sums, const struct pt_kube_watch_state *state)
+{
+    sums->current += state->is_watching;
+    sums->lists += state->lists;
+    sums->failures += state->failures;
+    sums->too_large += state->too_large_objects;
+    sums->bad += state->bad_objects;
+}
+
+static void write_pair(struct pt_buffer *out, const char *name, const char *type, const char *help,
+                       uint64_t pods, uint64_t events)
+{
+    (void)pt_buffer_printf(out,
+                           "# HELP %s %s\n# TYPE %s %s\n%s{resource=\"pods\"} %llu\n"
+                           "%s{resource=\"events\"} %llu\n",
+                           name, help, name, type, name, (unsigned long long)pods, name,
+                           (unsigned long long)events);
+}
+
+void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffer *out)
+{
+    struct watch_sums pods = {0}, events = {0};
+    size_t wanted = feed ? feed->count : 0;
+    uint64_t left_out = feed ? pt_correlate_figures(feed->correlate).left_out_pods : 0;
+    for (size_t i = 0; i < wanted; i++) {
+        left_out += pt_pod_watch_left_out(feed->watches[i].pods);
+        add_up(&pods, pt_pod_watch_state(feed->watches[i].pods));
+        add_up(&events, pt_event_watch_state(feed->watches[i].events));
+    }
+    write_pair(out, "pulltrace_kubernetes_watches_wanted", "gauge",
+               "Watches of the Kubernetes API that there should be; 0 when it is not configured.",
+               wanted, wanted);
+    write_pair(out, "pulltrace_kubernetes_watches_current", "gauge",
+               "Watches that stand, so that what they tell is current.", pods.current,
+               events.current);
+    write_pair(out, "pulltrace_kubernetes_lists_total", "counter", "Whole lists taken.", pods.lists,
+               events.lists);
+    write_pair(out, "pulltrace_kubernetes_failures_total", "counter",
+               "Lists and watches that failed.", pods.failures, events.failures);
+    write_pair(out, "pulltrace_kubernetes_objects_too_large_total", "counter",
+               "Objects skipped because they were too large.", pods.too_large, events.too_large);
+    write_pair(out, "pulltrace_kubernetes_objects_invalid_total", "counter",
+               "Objects skipped because they were not valid.", pods.bad, events.bad);
+    static const char name[] = "pulltrace_kubernetes_pods_left_out_total";
+    (void)pt_buffer_printf(
+        out,
+        "# HELP %s How often a pod was passed over because too many wait, in all "
+        "or on its node.\n# TYPE %s counter\n%s %llu\n",
+        name, name, name, (unsigned long long)left_out);
+}

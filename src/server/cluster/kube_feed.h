@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_CLUSTER_KUBE_FEED_H
+#define PT_SERVER_CLUSTER_KUBE_FEED_H
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "kube/kube_config.h"
+#include "server/store/pull_store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct event_base;
+
+// Follows Kubernetes and lets the store's rows know of it. Without it, or while it does not answer,
+// pulls are tracked all the same.
+struct pt_kube_feed;
+
+struct pt_kube_feed_settings {
+    struct pt_kube_settings kube;
+    const char *namespaces; // PULLTRACE_WATCH_NAMESPACES: comma-separated, empty: all
+};
+
+// *ret_feed is NULL when Kubernetes is not configured. `on_change` is called when the store has
+// changed. -EINVAL and others name the setting that is wrong.
+PT_MUST_CHECK int pt_kube_feed_create(struct event_base *base, const struct pt_clock *clock,
+                                      const struct pt_kube_feed_settings *settings,
+                                      struct pt_pull_store *store, void (*on_change)(void *context),
+                                      void *context, struct pt_kube_feed **ret_feed,
+                                      struct pt_error *err);
+void pt_kube_feed_destroy(struct pt_kube_feed *feed);
+
+// NULL when the first lists are in, or `feed` is NULL; else what is missing, static text.
+const char *pt_kube_feed_missing(const struct pt_kube_feed *feed);
+
+// Pods that wait for images; 0 if `feed` is NULL.
+size_t pt_kube_feed_waiting_pods(const struct pt_kube_feed *feed);
+
+// Appends the metrics of it; with NULL, that it is not configured.
+void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffer *out);
+
+#endif

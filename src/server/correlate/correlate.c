@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/correlate.h"
+
+#include "base/limits.h"
+#include "pull/image_ref.h"
+#include "pull/legacy_report.h"
+#include "server/correlate/correlate_node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHOWN_BYTES (256 * 1024) // more waiting containers of one pull are not remembered
+
+int pt_correlate_create(const struct pt_clock *clock, const struct pt_correlate_output *output,
+                        struct pt_correlate **ret_correlate)
+{
+    struct pt_correlate *correlate = calloc(1, sizeof(*correlate));
+    if (!correlate)
+        return -ENOMEM;
+    correlate->clock = clock;
+    correlate->output = *output;
+    pt_map_init(&correlate->nodes);
+    pt_map_init(&correlate->pods);
+    TAILQ_INIT(&correlate->dirty);
+    *ret_correlate = correlate;
+    return 0;
+}
+
+void pt_correlate_destroy(struct pt_correlate *correlate)
+{
+    if (!correlate)
+        return;
+    struct correlate_node *node;
+    size_t cursor = 0;
+    while ((node = pt_map_next(&correlate->nodes, &cursor))) {
+        pt_correlate_free_node(node);
+        cursor = 0; // the map has changed
+    }
+    pt_map_finish(&correlate->nodes);
+    pt_map_finish(&correlate->pods);
+    free(correlate);
+}
+
+static int64_t now_of(const struct pt_correlate *correlate)
+{
+    return pt_clock_wall_ns(correlate->clock);
+}
+
+// --- pods ---
+
+// What the status tells that is new.
+static bool update_container(struct correlate_container *container,
+                             const struct pt_kube_container *told, int64_t since, int64_t now)
+{
+    bool was_failure = pt_kubelet_word_is_failure(container->word);
+    bool is_failure = pt_kubelet_word_is_failure(told->word);
+    if (container->ended_at == 0 && container->word == told->word && container->since == since &&
+        container->is_on_turn == told->is_on_turn)
+        return false;
+    if (container->ended_at) { // restarted: it waits anew
+        container->ended_at = 0;
+        container->pulling_at = 0;
+        container->pulled_at = 0;
+        container->failed_at = 0;
+        since = now;
+    }
+    container->since = since;
+    container->is_on_turn = told->is_on_turn;
+    bool is_new_failure = is_failure && (!was_failure || (told->word == PT_KUBELET_PULL_FAILED &&
+                                                          container->word == PT_KUBELET_BACK_OFF));
+    container->word = told->word;
+    if (is_new_failure) {
+        container->status_failures++;
+        pt_correlate_note_failure(container, told->word, told->error, now);
+    }
+    return true;
+}
+
+static bool has_image(const struct correlate_container *container, const char *image)
+{
+    return strcmp(container->image_text, image) == 0;
+}
+
+static void apply_container(struct correlate_pod *pod, const struct pt_kube_container *told,
+                            int64_t since, int64_t now, bool *changed)
+{
+    struct correlate_container *container =
+        pt_correlate_find_container(pod, told->name, told->kind);
+    if (container && !has_image(container, told->image) && !container->ended_at) {
+        container->ended_at = now; // its pod was given another image
+        container->end = PT_POD_DELETED;
+        container->name[0] = '\0'; // the name is that of the new one
+        container = NULL;
+    }
+    if (!container) {
+        container = pt_correlate_add_container(pod, told->name, told->kind, told->image);
+        if (!container)
+            return;
+        container->word = PT_KUBELET_WAITING;
+        *changed = true;
+    }
+    *changed |= update_container(container, told, since, now);
+}
+
+static bool is_told(const struct pt_kube_pod *pod, const struct correlate_container *container)
+{
+    for (size_t i = 0; i < pod->waiting_count; i++) {
+        if (pod->waiting[i].kind == container->kind &&
+            strcmp(pod->waiting[i].name, container->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void end_containers(struct correlate_pod *pod, const struct pt_kube_pod *told,
+                           enum pt_pod_end end, int64_t now, bool *changed)
+{
+    struct correlate_container *container;
+    TAILQ_FOREACH(container, &pod->containers, pod_link)
+    {
+        if (container->ended_at || (told && is_told(told, container)))
+            continue;
+        container->ended_at = now;
+        container->end = end;
+        *changed = true;
+    }
+}
+
+void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *told)
+{
+    bool changed = false;
+    int64_t now = now_of(correlate);
+    struct correlate_node *node = pt_correlate_get_node(correlate, told->node);
+    struct correlate_pod *pod = pt_map_get(&correlate->pods, told->uid);
+    if (!node)
+        return;
+    if (!pod && node->containers + told->waiting_count > PT_LIMIT_CONTAINERS_PER_NODE) {
+        correlate->left_out_pods++;
+        return;
+    }
+    if (!pod)
+        pod = pt_correlate_add_pod(node, told->uid, told->name_space, told->name);
+    if (!pod)
+        return;
+    if (!pod->is_cached)
+        pod->node->event_pods--;
+    pod->is_cached = true;
+    for (size_t i = 0; i < told->waiting_count; i++)
+        apply_container(pod, &told->waiting[i], told->waiting_since, now, &changed);
+    end_containers(pod, told, PT_POD_STARTED, now, &changed);
+    if (changed)
+        pt_correlate_mark(pod->node);
+}
+
+void pt_correlate_pod_end(struct pt_correlate *correlate, const char *uid, enum pt_pod_end end)
+{
+    bool changed = false;
+    struct correlate_pod *pod = pt_map_get(&correlate->pods, uid);
+    if (!pod)
+        return;
+    end_containers(pod, NULL, end, now_of(correlate), &changed);
+    if (changed)
+        pt_correlate_mark(pod->node);
+}
+
+// --- pulls ---
+
+static bool equal(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+static struct correlate_pull *find_pull(struct correlate_node *node, const char *key)
+{
+    struct correlate_pull *pull;
+    TAILQ_FOREACH(pull, &node->pulls, link)
+    {
+        if (strcmp(pull->key, key) == 0)
+            return pull;
+    }
+    return NULL;
+}
+
+// Takes over names and digests; false when out of memory.
+static bool set_names(struct correlate_pull *pull, const struct pt_pull *told)
+{
+    char repository[PT_IMAGE_REF_SIZE], exact[PT_IMAGE_REF_SIZE];
+    struct pt_image_ref ref;
+    const char *repository_text = told->repository;
+    bool is_ref = told->image_ref && pt_image_ref_parse(told->image_ref, &ref) == 0;
+    bool is_exact = told->image_ref_exact && is_ref;
+    // An agent that sends no repository may still know the name.
+    if (!repository_text && is_ref && pt_correlate_repository(told->image_ref, repository) == 0) {
+        repository_text = repository;
+        is_exact = true;
+    }
+    pull->is_nameless = !repository_text && equal(told->image_ref, PT_MERGED_IMAGE_REF);
+    return pt_correlate_replace_text(&pull->repository, repository_text) &&
+           pt_correlate_replace_text(&pull->root_digest, told->root_digest) &&
+           pt_correlate_replace_text(&pull->manifest_digest, told->manifest_digest) &&
+           pt_correlate_replace_text(&pull->exact_ref,
+                                     is_exact ? pt_image_ref_format(&ref, exact) : NULL);
+}
+
+static void insert_by_start(struct correlate_node *node, struct correlate_pull *pull)
+{
+    struct correlate_pull *other;
+    TAILQ_FOREACH(other, &node->pulls, link)
+    {
+        if (other->started_at > pull->started_at) {
+            TAILQ_INSERT_BEFORE(other, pull, link);
+            return;
+        }
+    }
+    TAILQ_INSERT_TAIL(&node->pulls, pull, link);
+}
+
+static struct correlate_pull *add_pull(struct correlate_node *node, const char *key,
+                                       int64_t started_at)
+{
+    struct correlate_pull *pull = calloc(1, sizeof(*pull));
+    if (pull)
+        pull->key = strdup(key);
+    if (!pull || !pull->key) {
+        free(pull);
+        return NULL;
+    }
+    pull->started_at = started_at;
+    pt_buffer_init(&pull->shown, SHOWN_BYTES);
+    insert_by_start(node, pull);
+    return pull;
+}
+
+static void finish_pull(struct correlate_node *node, struct correlate_pull *pull,
+                        const struct pt_pull *told, int64_t now)
+{
+    pt_correlate_join_pulls(node, now); // its image, while it still counts as running
+    pull->final_at = now;
+    node->final_pulls++;
+    pull->completed_at = told->completed_at;
+    pull->has_failed = told->phase == PT_PULL_FAILED;
+    if (!pull->image)
+        return;
+    struct correlate_image *image = pull->image;
+    if (pull->has_failed) {
+        image->agent_failures++;
+        if (!pt_correlate_is_of_attempt(image, pull->started_at))
+            (void)pt_correlate_replace_text(&image->error, NULL); // words on an earlier attempt
+        if (told->completed_at > image->failed_at)
+            image->failed_at = told->completed_at;
+        return;
+    }
+    if (told->completed_at > image->pulled_at)
+        image->pulled_at = told->completed_at;
+}
+
+void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, const char *key,
+                       const struct pt_pull *told)
+{
+    struct correlate_node *node = pt_correlate_get_node(correlate, node_name);
+    if (!node)
+        return;
+    struct correlate_pull *pull = find_pull(node, key);
+    if (!pull)
+        pull = add_pull(node, key, told->started_at);
+    if (!pull || !set_names(pull, told))
+        return;
+    bool is_final = pt_pull_phase_is_final(told->phase);
+    if (is_final && !pull->final_at)
+        finish_pull(node, pull, told, now_of(correlate));
+    else if (!is_final && pull->final_at) { // given up too early
+        pull->final_at = 0;
+        node->final_pulls--;
+    }
+    pt_correlate_mark(node);
+}
+
+void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_name, const char *key)
+{
+    struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
+    struct correlate_pull *pull = node ? find_pull(node, key) : NULL;
+    if (!pull)
+        return;
+    pt_correlate_free_pull(node, pull);
+    pt_correlate_mark(node);
+}
+
+// The last pull of that image that failed, if no other one runs.
+static struct correlate_pull *failed_pull_of(struct correlate_node *node,
+                                             const struct correlate_image *image)
+{
+    struct correlate_pull *pull, *failed = NULL;
+    TAILQ_FOREACH(pull, &node->pulls, link)
+    {
+        if (pull->image == image && pull->has_failed && pull->final_at)
+            failed = pull;
+    }
+    return failed;
+}
+
+const char *pt_correlate_continued_row(struct pt_correlate *correlate, const char *node_name,
+                                       const struct pt_pull *told)
+{
+    struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
+    struct correlate_pull pull = {.started_at = told->started_at};
+    const char *key = NULL;
+    bool certain;
+    if (!node || TAILQ_EMPTY(&node->images))
+        return NULL;
+    struct correlate_image *image = NULL;
+    if (set_names(&pull, told) && !pull.is_nameless)
+        image = pt_correlate_choose(node, &pull, &certain);
+    struct correlate_pull *failed = image ? failed_pull_of(node, image) : NULL;
+    if (image && image->row_phase != PT_PULL_UNKNOWN) {
+        image->row_phase = PT_PULL_UNKNOWN;
+        image->row_hash = 0;
+        image->row_failures = 0;
+        key = image->key;
+    } else if (failed) {
+        key = failed->key;
+    }
+    if (key) {
+        snprintf(correlate->continued_key, sizeof(correlate->continued_key), "%s", key);
+        key = correlate->continued_key;
+    }
+    if (failed)
+        pt_correlate_free_pull(node, failed);
+    free(pull.repository);
+    free(pull.root_digest);
+    free(pull.manifest_digest);
+    free(pull.exact_ref);
+    return key;
+}
+
+// --- what follows ---
+
+// Pods that nothing is to be expected of any more.
+static void forget_pods(struct correlate_node *node, int64_t now)
+{
+    struct correlate_pod *pod, *next;
+    for (pod = TAILQ_FIRST(&node->pods); pod; pod = next) {
+        next = TAILQ_NEXT(pod, link);
+        bool is_silent = !pod->is_cached && now - pod->heard_at >= PT_EVENT_TTL_NS;
+        size_t waiting = 0;
+        bool is_quiet = true;
+        const struct correlate_container *container;
+        TAILQ_FOREACH(container, &pod->containers, pod_link)
+        {
+            waiting += pt_correlate_is_waiting(container, now);
+            is_quiet &= !pt_correlate_is_outstanding(container) && !container->has_failed;
+        }
+        bool has_ended = !pod->is_cached && is_quiet && now - pod->heard_at >= PT_LATE_PODS_NS;
+        if (is_silent || waiting == 0 || has_ended) {
+            pt_correlate_free_pod(pod);
+            pt_correlate_mark(node);
+        }
+    }
+}
+
+bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_nodes)
+{
+    struct correlate_node *node;
+    int64_t now = now_of(correlate);
+    for (; max_nodes > 0 && (node = TAILQ_FIRST(&correlate->dirty)); max_nodes--) {
+        TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
+        node->is_dirty = false;
+        pt_correlate_join_pulls(node, now);
+        pt_correlate_update_rows(node, now);
+        pt_correlate_drop_unused(node);
+    }
+    return !TAILQ_EMPTY(&correlate->dirty);
+}
+
+void pt_correlate_tick(struct pt_correlate *correlate)
+{
+    struct correlate_node *node;
+    int64_t now = now_of(correlate);
+    size_t cursor = 0;
+    while ((node = pt_map_next(&correlate->nodes, &cursor))) {
+        if (TAILQ_EMPTY(&node->pods) && TAILQ_EMPTY(&node->images) && node->final_pulls == 0)
+            continue; // nothing here depends on time
+        forget_pods(node, now);
+        pt_correlate_mark(node);
+    }
+}
+
+struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *correlate)
+{
+    return (struct pt_correlate_figures){.waiting_containers = correlate->waiting_containers,
+                                         .waiting_pods = correlate->pods.count,
+                                         .nodes = correlate->nodes.count,
+                                         .left_out_pods = correlate->left_out_pods};
+}

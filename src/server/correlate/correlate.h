@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_CORRELATE_CORRELATE_H
+#define PT_SERVER_CORRELATE_CORRELATE_H
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "kube/failure_class.h"
+#include "kube/kube_object.h"
+#include "kube/pod_watch.h"
+#include "pull/event.h"
+#include "pull/model.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Joins the pulls that agents report with the containers that wait and with what the kubelet says.
+// Pure: it is told what happens and what time it is, and tells what follows. Work for a change is
+// in proportion to its node. docs/kubernetes.md has the rules.
+struct pt_correlate;
+
+// What is known of a row besides what its agent tells. Text is borrowed for the call.
+struct pt_join {
+    const char *image_ref; // the name of the image, NULL: as the agent has it
+    bool image_ref_exact;
+    const struct pt_waiting_container *waiting;
+    size_t waiting_count;
+    double queued_seconds;   // in the kubelet's queue, < 0: unknown
+    const char *error;       // the kubelet's words on the failure, or NULL
+    const char *error_class; // of them; static text
+    int64_t attempts;        // that have failed, 0: none
+    int64_t next_attempt_at; // wall_ns, 0: unknown
+};
+
+// A row for an image that containers of a node wait for and that no agent reports a pull of.
+struct pt_image_row {
+    const char *node_name;
+    const char *key;          // names the row on its node
+    const char *image_ref;    // normalized, or as it came when it is no reference
+    const char *repository;   // NULL when it is no reference
+    enum pt_pull_phase phase; // queued, failed, completed or cancelled
+    int64_t started_at;       // wall_ns
+    int64_t ended_at;         // wall_ns, 0: not ended
+    int64_t new_failures;     // attempts that failed since the row was told last
+    struct pt_join join;
+};
+
+struct pt_correlate_output {
+    // Something about this pull has changed.
+    void (*on_join)(void *context, const char *node_name, const char *key,
+                    const struct pt_join *join);
+    // A row appears or has changed. Completed, cancelled, and failed when nothing waits any more:
+    // these are the last words on it.
+    void (*on_row)(void *context, const struct pt_image_row *row);
+    // There is something to flush; may be NULL.
+    void (*on_dirty)(void *context);
+    void *context;
+};
+
+PT_MUST_CHECK int pt_correlate_create(const struct pt_clock *clock,
+                                      const struct pt_correlate_output *output,
+                                      struct pt_correlate **ret_correlate);
+void pt_correlate_destroy(struct pt_correlate *correlate);
+
+// --- what happens; when memory runs out, a change is left out ---
+
+// A pod waits, as pt_pod_watch tells it.
+void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *told);
+void pt_correlate_pod_end(struct pt_correlate *correlate, const char *uid, enum pt_pod_end end);
+void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_event *event);
+
+// A pull is new, or its names, digests or final phase are. `key` names its row on the node.
+void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, const char *key,
+                       const struct pt_pull *told);
+
+// The row of a pull is gone.
+void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_name, const char *key);
+
+// Before a pull gets a row: the key of a queued or failed row that it continues, or NULL. That row
+// belongs to the pull from then on. Valid until the next call.
+const char *pt_correlate_continued_row(struct pt_correlate *correlate, const char *node_name,
+                                       const struct pt_pull *told);
+
+// --- what follows ---
+
+// Tells what changed, for up to `max_nodes` nodes; returns whether more is left.
+bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_nodes);
+
+// Lets time pass; to be called about every second, before a flush.
+void pt_correlate_tick(struct pt_correlate *correlate);
+
+struct pt_correlate_figures {
+    size_t waiting_containers;
+    size_t waiting_pods;
+    size_t nodes;
+    uint64_t left_out_pods; // told of and not taken in, since their node has too many
+};
+
+struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *correlate);
+
+#endif

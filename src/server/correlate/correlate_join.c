@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/correlate_node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// The kubelet's times are whole seconds, and its clock is the node's as the agent's is.
+#define SLACK_NS PT_NS_PER_S
+// A pull that begins later than this after every Pulling event has come out of the kubelet's queue.
+#define QUEUE_GAP_NS (3 * PT_NS_PER_S)
+// Pods may come later than the pull that is theirs: so long the choice is open.
+#define SETTLE_NS (5 * PT_NS_PER_S)
+
+bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now)
+{
+    return container->ended_at == 0 ||
+           (container->end != PT_POD_DELETED && now - container->ended_at < PT_LINGER_NS);
+}
+
+bool pt_correlate_is_outstanding(const struct correlate_container *container)
+{
+    return container->ended_at == 0 && container->pulling_at > container->pulled_at &&
+           container->pulling_at > container->failed_at;
+}
+
+// --- which image ---
+
+// What speaks for an image as that of a pull.
+struct evidence {
+    struct correlate_image *image;
+    int64_t nearest_pulling; // last Pulling event before the pull, 0: none
+    int64_t oldest_pulling;
+    int64_t since; // first that waits
+    bool is_live;  // one still waits, none has merely ended just now
+    bool is_taken; // by another pull that runs
+    bool is_named;
+    bool by_digest;
+};
+
+static bool equal(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+static bool digest_matches(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    return equal(image->digest, pull->root_digest) || equal(image->digest, pull->manifest_digest);
+}
+
+static bool is_by_digest(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    return *image->digest && digest_matches(image, pull);
+}
+
+// By its tag: containerd leaves the tag out of a name that has a digest as well.
+static bool is_named(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    return !*image->digest && equal(image->key + 1, pull->exact_ref);
+}
+
+static bool matches(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    if (pull->is_nameless)
+        return true;
+    if (pull->exact_ref && equal(image->key + 1, pull->exact_ref))
+        return true;
+    if (!equal(image->repository, pull->repository))
+        return false;
+    if (*image->digest)
+        return !pull->root_digest || digest_matches(image, pull);
+    // An exact name with another tag rules this one out; a name by digest says nothing of tags.
+    return !pull->exact_ref || strchr(pull->exact_ref, '@');
+}
+
+// It waits, and had not got its image before the pull began.
+static bool may_wait_for(const struct correlate_container *container,
+                         const struct correlate_pull *pull, int64_t now)
+{
+    bool had_it = container->pulled_at && container->pulled_at + SLACK_NS < pull->started_at;
+    return pt_correlate_is_waiting(container, now) &&
+           (!had_it || pt_correlate_is_outstanding(container));
+}
+
+// Gathers what the containers of an image say; false if none of them waits.
+static bool gather(struct correlate_node *node, struct correlate_image *image,
+                   const struct correlate_pull *pull, struct evidence *ret_evidence)
+{
+    struct evidence found = {.image = image};
+    int64_t now = pt_clock_wall_ns(node->correlate->clock);
+    bool is_waited_for = false;
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        if (!may_wait_for(container, pull, now))
+            continue;
+        is_waited_for = true;
+        found.is_live |= container->ended_at == 0;
+        if (!found.since || container->since < found.since)
+            found.since = container->since;
+        int64_t at = container->pulling_at;
+        if (!pt_correlate_is_outstanding(container) || at > pull->started_at)
+            continue;
+        if (at > found.nearest_pulling)
+            found.nearest_pulling = at;
+        if (!found.oldest_pulling || at < found.oldest_pulling)
+            found.oldest_pulling = at;
+    }
+    const struct correlate_pull *other;
+    TAILQ_FOREACH(other, &node->pulls, link)
+    {
+        if (other != pull && other->image == image && !other->final_at)
+            found.is_taken = true;
+    }
+    found.is_named = is_named(image, pull);
+    found.by_digest = is_by_digest(image, pull);
+    *ret_evidence = found;
+    return is_waited_for;
+}
+
+// a speaks stronger than b. What decides first, then what is untaken and still waited for; then
+// what the kubelet asked for before the pull began: the nearest, but behind its queue the oldest;
+// then what has waited longest.
+static bool is_stronger(const struct evidence *a, const struct evidence *b, bool was_queued)
+{
+    if (a->is_named != b->is_named)
+        return a->is_named;
+    if (a->by_digest != b->by_digest)
+        return a->by_digest;
+    if (a->is_taken != b->is_taken)
+        return b->is_taken;
+    if (a->is_live != b->is_live)
+        return a->is_live;
+    if (!a->nearest_pulling != !b->nearest_pulling)
+        return a->nearest_pulling != 0;
+    if (a->nearest_pulling && was_queued)
+        return a->oldest_pulling < b->oldest_pulling;
+    if (a->nearest_pulling)
+        return a->nearest_pulling > b->nearest_pulling;
+    return a->since < b->since;
+}
+
+struct correlate_image *pt_correlate_choose(struct correlate_node *node,
+                                            const struct correlate_pull *pull, bool *ret_certain)
+{
+    struct evidence best = {0}, candidate;
+    size_t count = 0;
+    int64_t newest_pulling = 0;
+    struct correlate_image *image;
+    TAILQ_FOREACH(image, &node->images, link)
+    {
+        if (!matches(image, pull) || !gather(node, image, pull, &candidate))
+            continue;
+        if (!candidate.is_taken && candidate.nearest_pulling > newest_pulling)
+            newest_pulling = candidate.nearest_pulling;
+        count++;
+    }
+    bool was_queued = pull->started_at - newest_pulling > QUEUE_GAP_NS;
+    TAILQ_FOREACH(image, &node->images, link)
+    {
+        if (!matches(image, pull) || !gather(node, image, pull, &candidate))
+            continue;
+        if (!best.image || is_stronger(&candidate, &best, was_queued))
+            best = candidate;
+    }
+    *ret_certain = best.is_named || best.by_digest || (count == 1 && !pull->is_nameless);
+    // Content without a name could be anything, if anything else is waited for.
+    return pull->is_nameless && count != 1 ? NULL : best.image;
+}
+
+// It keeps its image against another one: what decides speaks for it, or it has settled or ended
+// and nothing decides for the other.
+static bool keeps_image(const struct correlate_pull *pull, const struct correlate_image *other,
+                        int64_t now)
+{
+    const struct correlate_image *own = pull->image;
+    if (!own || !matches(own, pull))
+        return false;
+    if (is_named(own, pull))
+        return true;
+    if (is_named(other, pull))
+        return false;
+    if (is_by_digest(own, pull))
+        return true;
+    return !is_by_digest(other, pull) && (pull->final_at || now - pull->joined_at >= SETTLE_NS);
+}
+
+static void choose_image(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+{
+    bool certain;
+    struct correlate_image *image = pt_correlate_choose(node, pull, &certain);
+    if (!image) {
+        if (pull->image && !matches(pull->image, pull))
+            pt_correlate_use_image(pull, NULL);
+        return;
+    }
+    if (image != pull->image) {
+        if (keeps_image(pull, image, now))
+            return;
+        if (!pull->image)
+            pull->joined_at = now;
+        pt_correlate_use_image(pull, image);
+    }
+    if (!pull->final_at || pull->exact_ref)
+        pull->is_certain = certain;
+}
+
+// --- who waits for it ---
+
+static bool belongs(const struct correlate_pull *pull, const struct correlate_container *container,
+                    int64_t now)
+{
+    // One that came to wait after the pull's end waits for another one.
+    if (pull->final_at && container->since > pull->completed_at + SLACK_NS)
+        return false;
+    return may_wait_for(container, pull, now);
+}
+
+static double queued_seconds(const struct correlate_pull *pull, int64_t first_pulling,
+                             int64_t told_ns)
+{
+    if (told_ns >= 0)
+        return (double)told_ns / (double)PT_NS_PER_S;
+    if (!first_pulling)
+        return -1;
+    int64_t ns = pull->started_at - first_pulling;
+    return ns > 0 ? (double)ns / (double)PT_NS_PER_S : 0;
+}
+
+static void tell_join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+{
+    struct correlate_waiting waiting = {0};
+    int64_t first_pulling = 0, told_ns = -1;
+    const struct correlate_container *container =
+        pull->image ? TAILQ_FIRST(&pull->image->containers) : NULL;
+    if (pull->final_at) // it keeps those that have been shown
+        pt_correlate_add_shown(&waiting, &pull->shown);
+    for (; container; container = TAILQ_NEXT(container, image_link)) {
+        if (!belongs(pull, container, now))
+            continue;
+        pt_correlate_add_waiting(&waiting, container);
+        if (container->pulling_at && (!first_pulling || container->pulling_at < first_pulling))
+            first_pulling = container->pulling_at;
+        if (container->queued_ns > told_ns)
+            told_ns = container->queued_ns;
+    }
+    pt_correlate_sort_waiting(&waiting);
+    struct pt_join join = {.waiting = waiting.list,
+                           .waiting_count = waiting.count,
+                           .queued_seconds = queued_seconds(pull, first_pulling, told_ns)};
+    if (pull->image) {
+        bool agent_knows = pull->exact_ref && !is_by_digest(pull->image, pull);
+        join.image_ref = agent_knows ? NULL : pull->image->key + 1;
+        join.image_ref_exact = pull->is_certain;
+        pt_correlate_fill_failure(pull->image, &join);
+        if (!pt_correlate_is_of_attempt(pull->image, pull->started_at)) {
+            join.error = NULL;
+            join.error_class = NULL;
+        }
+        if (pull->has_failed && pull->final_at)
+            join.next_attempt_at = pt_correlate_next_attempt(pull->image);
+    }
+    uint64_t hash = pt_correlate_hash(&join);
+    if (hash != pull->hash) {
+        pull->hash = hash;
+        node->correlate->output.on_join(node->correlate->output.context, node->name, pull->key,
+                                        &join);
+        pt_correlate_remember_waiting(&pull->shown, &waiting);
+    }
+    free(waiting.list);
+}
+
+// A finished pull is let go when no more pods are to be expected; a failed one stays as long as
+// its image is waited for, since the next attempt goes on in its row.
+static bool is_over(const struct correlate_pull *pull, int64_t now)
+{
+    if (!pull->final_at || now - pull->final_at < PT_LATE_PODS_NS)
+        return false;
+    return !pull->has_failed || !pull->image || pull->image->users <= 1;
+}
+
+void pt_correlate_join_pulls(struct correlate_node *node, int64_t now)
+{
+    struct correlate_pull *pull, *next;
+    for (pull = TAILQ_FIRST(&node->pulls); pull; pull = next) {
+        next = TAILQ_NEXT(pull, link);
+        if (is_over(pull, now)) {
+            pt_correlate_free_pull(node, pull);
+            continue;
+        }
+        choose_image(node, pull, now);
+        tell_join(node, pull, now);
+    }
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/correlate_node.h"
+
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "pull/image_ref.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool pt_correlate_replace_text(char **slot, const char *text)
+{
+    if (*slot && text && strcmp(*slot, text) == 0)
+        return true;
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy)
+        return false;
+    free(*slot);
+    *slot = copy;
+    return true;
+}
+
+struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, const char *name)
+{
+    struct correlate_node *node = pt_map_get(&correlate->nodes, name);
+    if (node)
+        return node;
+    node = calloc(1, sizeof(*node));
+    if (!node)
+        return NULL;
+    node->correlate = correlate;
+    node->name = strdup(name);
+    TAILQ_INIT(&node->images);
+    TAILQ_INIT(&node->pods);
+    TAILQ_INIT(&node->pulls);
+    if (!node->name || pt_map_put(&correlate->nodes, node->name, node) < 0) {
+        free(node->name);
+        free(node);
+        return NULL;
+    }
+    return node;
+}
+
+void pt_correlate_mark(struct correlate_node *node)
+{
+    if (node->is_dirty)
+        return;
+    struct pt_correlate *correlate = node->correlate;
+    bool is_first = TAILQ_EMPTY(&correlate->dirty);
+    node->is_dirty = true;
+    TAILQ_INSERT_TAIL(&correlate->dirty, node, dirty_link);
+    if (is_first && correlate->output.on_dirty)
+        correlate->output.on_dirty(correlate->output.context);
+}
+
+// --- images ---
+
+int pt_correlate_repository(const char *reference, char repository[static PT_IMAGE_REF_SIZE])
+{
+    struct pt_image_ref ref;
+    int r = pt_image_ref_parse(reference, &ref);
+    if (r < 0)
+        return r;
+    char *host = ref.host;
+    if (*host == '[') {
+        host++;
+        host[strcspn(host, "]")] = '\0';
+    } else {
+        host[strcspn(host, ":")] = '\0';
+    }
+    snprintf(repository, PT_IMAGE_REF_SIZE, "%s/%s", host, ref.path);
+    return 0;
+}
+
+static void free_image(struct correlate_image *image)
+{
+    free(image->key);
+    free(image->repository);
+    free(image->tag);
+    free(image->digest);
+    free(image->error);
+    free(image);
+}
+
+// The image of that text; a malformed reference stays as it came and matches only itself.
+static struct correlate_image *get_image(struct correlate_node *node, const char *text)
+{
+    struct pt_image_ref ref = {0};
+    char key[PT_IMAGE_REF_SIZE + PT_LIMIT_REFERENCE_BYTES], repository[PT_IMAGE_REF_SIZE] = "";
+    if (pt_image_ref_parse(text, &ref) == 0 && pt_correlate_repository(text, repository) == 0) {
+        key[0] = 'k';
+        pt_image_ref_format(&ref, key + 1);
+    } else {
+        snprintf(key, PT_LIMIT_REFERENCE_BYTES + 2, "k%s", text);
+    }
+    struct correlate_image *image;
+    TAILQ_FOREACH(image, &node->images, link)
+    {
+        if (strcmp(image->key, key) == 0)
+            return image;
+    }
+    image = calloc(1, sizeof(*image));
+    if (!image)
+        return NULL;
+    image->node = node;
+    TAILQ_INIT(&image->containers);
+    image->key = strdup(key);
+    image->repository = *repository ? strdup(repository) : NULL;
+    image->tag = strdup(ref.tag);
+    image->digest = strdup(ref.digest);
+    if (!image->key || (*repository && !image->repository) || !image->tag || !image->digest) {
+        free_image(image);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&node->images, image, link);
+    return image;
+}
+
+// --- containers and pods ---
+
+struct correlate_container *pt_correlate_find_container(struct correlate_pod *pod, const char *name,
+                                                        enum pt_kube_container_kind kind)
+{
+    struct correlate_container *container;
+    TAILQ_FOREACH(container, &pod->containers, pod_link)
+    {
+        if (container->kind == kind && strcmp(container->name, name) == 0)
+            return container;
+    }
+    return NULL;
+}
+
+int64_t pt_correlate_container_failures(const struct correlate_container *container)
+{
+    int64_t events = 0;
+    for (unsigned i = 0; i < container->failure_event_count; i++)
+        events += container->failure_events[i].count;
+    return events > container->status_failures ? events : container->status_failures;
+}
+
+void pt_correlate_note_failure(struct correlate_container *container, enum pt_kubelet_word word,
+                               const char *error, int64_t at)
+{
+    struct correlate_image *image = container->image;
+    container->has_failed = true;
+    if (word == PT_KUBELET_BACK_OFF && image->failed_at)
+        return; // an attempt that is known
+    image->never_retried = word == PT_KUBELET_NEVER_PULL || word == PT_KUBELET_INVALID_NAME;
+    if (pt_correlate_container_failures(container) == 0)
+        container->status_failures = 1;
+    if (at > image->failed_at)
+        image->failed_at = at;
+    if (error) {
+        char text[PT_LIMIT_ERROR_BYTES + 1];
+        pt_utf8_clean(error, text, sizeof(text));
+        (void)pt_correlate_replace_text(&image->error, text);
+    }
+}
+
+static void free_container(struct correlate_container *container)
+{
+    free(container->name);
+    free(container->image_text);
+    free(container);
+}
+
+static void remove_container(struct correlate_container *container)
+{
+    struct correlate_pod *pod = container->pod;
+    struct correlate_image *image = container->image;
+    image->gone_failures += pt_correlate_container_failures(container);
+    image->users--;
+    TAILQ_REMOVE(&image->containers, container, image_link);
+    TAILQ_REMOVE(&pod->containers, container, pod_link);
+    pod->count--;
+    pod->node->containers--;
+    pod->node->correlate->waiting_containers--;
+    free_container(container);
+}
+
+struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod, const char *name,
+                                                       enum pt_kube_container_kind kind,
+                                                       const char *image)
+{
+    struct correlate_node *node = pod->node;
+    if (pod->count >= PT_LIMIT_CONTAINERS_PER_POD ||
+        node->containers >= PT_LIMIT_CONTAINERS_PER_NODE)
+        return NULL;
+    struct correlate_container *container = calloc(1, sizeof(*container));
+    if (!container)
+        return NULL;
+    container->pod = pod;
+    container->kind = kind;
+    container->queued_ns = -1;
+    container->name = strdup(name);
+    container->image_text = strdup(image);
+    if (container->name && container->image_text)
+        container->image = get_image(node, image);
+    if (!container->image) {
+        free_container(container);
+        return NULL;
+    }
+    container->image->users++;
+    TAILQ_INSERT_TAIL(&container->image->containers, container, image_link);
+    TAILQ_INSERT_TAIL(&pod->containers, container, pod_link);
+    pod->count++;
+    node->containers++;
+    node->correlate->waiting_containers++;
+    return container;
+}
+
+struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
+                                           const char *name_space, const char *name)
+{
+    struct correlate_pod *pod = calloc(1, sizeof(*pod));
+    if (!pod)
+        return NULL;
+    pod->node = node;
+    TAILQ_INIT(&pod->containers);
+    pod->uid = strdup(uid);
+    pod->name_space = strdup(name_space);
+    pod->name = strdup(name);
+    if (!pod->uid || !pod->name_space || !pod->name ||
+        pt_map_put(&node->correlate->pods, pod->uid, pod) < 0) {
+        free(pod->uid);
+        free(pod->name_space);
+        free(pod->name);
+        free(pod);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&node->pods, pod, link);
+    node->event_pods++;
+    return pod;
+}
+
+void pt_correlate_free_pod(struct correlate_pod *pod)
+{
+    struct correlate_node *node = pod->node;
+    struct correlate_container *container, *next;
+    for (container = TAILQ_FIRST(&pod->containers); container; container = next) {
+        next = TAILQ_NEXT(container, pod_link);
+        remove_container(container);
+    }
+    pt_map_remove(&node->correlate->pods, pod->uid);
+    TAILQ_REMOVE(&node->pods, pod, link);
+    node->event_pods -= !pod->is_cached;
+    free(pod->uid);
+    free(pod->name_space);
+    free(pod->name);
+    free(pod);
+}
+
+// --- pulls ---
+
+void pt_correlate_use_image(struct correlate_pull *pull, struct correlate_image *image)
+{
+    if (image)
+        image->users++;
+    if (pull->image)
+        pull->image->users--;
+    pull->image = image;
+}
+
+void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull)
+{
+    pt_correlate_use_image(pull, NULL);
+    node->final_pulls -= pull->final_at != 0;
+    TAILQ_REMOVE(&node->pulls, pull, link);
+    pt_buffer_finish(&pull->shown);
+    free(pull->key);
+    free(pull->repository);
+    free(pull->root_digest);
+    free(pull->manifest_digest);
+    free(pull->exact_ref);
+    free(pull);
+}
+
+// --- letting go ---
+
+void pt_correlate_drop_unused(struct correlate_node *node)
+{
+    struct correlate_image *image, *next;
+    for (image = TAILQ_FIRST(&node->images); image; image = next) {
+        next = TAILQ_NEXT(image, link);
+        if (image->users > 0 || image->row_phase != PT_PULL_UNKNOWN)
+            continue;
+        TAILQ_REMOVE(&node->images, image, link);
+        free_image(image);
+    }
+    if (TAILQ_EMPTY(&node->images) && TAILQ_EMPTY(&node->pods) && TAILQ_EMPTY(&node->pulls))
+        pt_correlate_free_node(node);
+}
+
+void pt_correlate_free_node(struct correlate_node *node)
+{
+    struct pt_correlate *correlate = node->correlate;
+    while (!TAILQ_EMPTY(&node->pods))
+        pt_correlate_free_pod(TAILQ_FIRST(&node->pods));
+    while (!TAILQ_EMPTY(&node->pulls))
+        pt_correlate_free_pull(node, TAILQ_FIRST(&node->pulls));
+    struct correlate_image *image;
+    while ((image = TAILQ_FIRST(&node->images))) {
+        TAILQ_REMOVE(&node->images, image, link);
+        free_image(image);
+    }
+    if (node->is_dirty)
+        TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
+    pt_map_remove(&correlate->nodes, node->name);
+    free(node->name);
+    free(node);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_CORRELATE_CORRELATE_NODE_H
+#define PT_SERVER_CORRELATE_CORRELATE_NODE_H
+
+#include "base/buffer.h"
+#include "base/map.h"
+#include "pull/image_ref.h"
+#include "server/correlate/correlate.h"
+
+#include <sys/queue.h>
+
+// What correlate keeps of one node; only its own files include this. Times are wall_ns, 0: never.
+
+// A container whose end is not explained stays with its pull, and a queued row stays, for so long.
+#define PT_LINGER_NS (5 * PT_NS_PER_S)
+// A finished pull takes in the pods that are told late for so long.
+#define PT_LATE_PODS_NS (10 * PT_NS_PER_S)
+// An event whose end is never seen is forgotten.
+#define PT_EVENT_TTL_NS (600 * PT_NS_PER_S)
+// A container waits for its image without an event to say so: then it is shown as queued.
+#define PT_QUEUED_AFTER_NS (2 * PT_NS_PER_S)
+#define PT_MAX_EVENT_PODS 256    // of one node, known by events alone
+#define PT_MAX_FAILURE_EVENTS 12 // kinds of failures that are counted for one container
+
+struct correlate_node;
+struct correlate_pod;
+
+TAILQ_HEAD(correlate_containers, correlate_container);
+
+// A reference that containers of the node wait for.
+struct correlate_image {
+    TAILQ_ENTRY(correlate_image) link;
+    struct correlate_node *node;
+    char *key;        // `k` and the reference
+    char *repository; // host without port, and path; NULL if it is no reference
+    char *tag;        // empty if there is none
+    char *digest;     // empty if there is none
+    struct correlate_containers containers;
+    unsigned users; // containers and pulls that point to it
+
+    // The row of its own, while no pull is under way.
+    enum pt_pull_phase row_phase; // unknown: there is none
+    int64_t row_started_at;
+    int64_t row_ended_at;
+    int64_t row_failures; // as told last
+    uint64_t row_hash;    // of what was told last
+
+    // The series of failed attempts; a success ends it.
+    int64_t gone_failures;  // of containers that are gone
+    int64_t agent_failures; // pulls that agents reported as failed
+    int64_t failed_at;
+    int64_t pulled_at; // the kubelet or an agent said that the image has come
+    char *error;       // the kubelet's words
+    bool never_retried;
+};
+
+struct correlate_container {
+    TAILQ_ENTRY(correlate_container) pod_link;
+    TAILQ_ENTRY(correlate_container) image_link;
+    struct correlate_pod *pod;
+    char *name;
+    enum pt_kube_container_kind kind;
+    struct correlate_image *image;
+    char *image_text; // as the pod names it
+    enum pt_kubelet_word word;
+    int64_t since;
+    int64_t pulling_at;
+    int64_t pulled_at; // pulled, or found present
+    int64_t failed_at; // as an event told it
+    int64_t ended_at;
+    enum pt_pod_end end;
+    int64_t queued_ns; // as the kubelet told it in the end, -1: not yet
+    bool is_on_turn;
+    bool has_failed;
+    int64_t status_failures;
+    struct {
+        uint64_t event; // hash of its uid
+        int64_t count;
+    } failure_events[PT_MAX_FAILURE_EVENTS];
+    unsigned failure_event_count;
+};
+
+struct correlate_pod {
+    TAILQ_ENTRY(correlate_pod) link;
+    struct correlate_node *node;
+    char *uid;
+    char *name_space;
+    char *name;
+    bool is_cached;   // the API server has told of it, not an event alone
+    int64_t heard_at; // last event
+    struct correlate_containers containers;
+    size_t count; // of them
+};
+
+struct correlate_pull {
+    TAILQ_ENTRY(correlate_pull) link; // by started_at
+    char *key;
+    char *repository;
+    char *root_digest;
+    char *manifest_digest;
+    char *exact_ref; // normalized; NULL while the image record was not seen
+    int64_t started_at;
+    int64_t completed_at;
+    int64_t final_at; // when it was told, 0: it runs
+    bool has_failed;
+    bool is_nameless; // an agent's merged content, which may be anything on that node
+    struct correlate_image *image;
+    bool is_certain;
+    int64_t joined_at;
+    struct pt_buffer shown; // the waiting containers as told last: four texts each, with their NULs
+    uint64_t hash;          // of what was told last
+};
+
+TAILQ_HEAD(correlate_images, correlate_image);
+TAILQ_HEAD(correlate_pods, correlate_pod);
+TAILQ_HEAD(correlate_pulls, correlate_pull);
+
+struct correlate_node {
+    TAILQ_ENTRY(correlate_node) dirty_link;
+    struct pt_correlate *correlate;
+    char *name;
+    struct correlate_images images;
+    struct correlate_pods pods;
+    struct correlate_pulls pulls;
+    size_t containers;
+    size_t event_pods;
+    size_t final_pulls;
+    bool is_dirty;
+};
+
+struct pt_correlate {
+    const struct pt_clock *clock;
+    struct pt_correlate_output output;
+    struct pt_map nodes; // by name
+    struct pt_map pods;  // by uid
+    TAILQ_HEAD(, correlate_node) dirty;
+    size_t waiting_containers;
+    uint64_t left_out_pods;
+    char continued_key[PT_LIMIT_REFERENCE_BYTES + 2];
+};
+
+// --- correlate_node.c: making and letting go ---
+
+struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, const char *name);
+void pt_correlate_mark(struct correlate_node *node);
+struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
+                                           const char *name_space, const char *name);
+void pt_correlate_free_pod(struct correlate_pod *pod);
+
+// NULL when out of memory, or at the limit of the pod or the node.
+struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod, const char *name,
+                                                       enum pt_kube_container_kind kind,
+                                                       const char *image);
+struct correlate_container *pt_correlate_find_container(struct correlate_pod *pod, const char *name,
+                                                        enum pt_kube_container_kind kind);
+
+// Makes *slot a copy of text, NULL empties it; false when out of memory.
+bool pt_correlate_replace_text(char **slot, const char *text);
+
+// The kubelet says at that time, with that word and these words or NULL, that it has failed.
+void pt_correlate_note_failure(struct correlate_container *container, enum pt_kubelet_word word,
+                               const char *error, int64_t at);
+int64_t pt_correlate_container_failures(const struct correlate_container *container);
+void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull);
+void pt_correlate_use_image(struct correlate_pull *pull, struct correlate_image *image);
+void pt_correlate_drop_unused(struct correlate_node *node);
+void pt_correlate_free_node(struct correlate_node *node);
+
+// `host/path` of a reference, the host without its port; -EINVAL if it is none.
+PT_MUST_CHECK int pt_correlate_repository(const char *reference,
+                                          char repository[static PT_IMAGE_REF_SIZE]);
+
+// --- correlate_join.c: which image a pull is of, and who waits for it ---
+
+void pt_correlate_join_pulls(struct correlate_node *node, int64_t now);
+struct correlate_image *pt_correlate_choose(struct correlate_node *node,
+                                            const struct correlate_pull *pull, bool *ret_certain);
+
+// The container still waits, or has ended so lately that it may belong to what runs.
+bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now);
+
+// A Pulling event that nothing has followed yet.
+bool pt_correlate_is_outstanding(const struct correlate_container *container);
+
+// --- correlate_waiting.c: who waits, as it is told ---
+
+struct correlate_waiting {
+    struct pt_waiting_container *list; // text is borrowed
+    size_t count;
+    size_t capacity;
+};
+
+// Appends a container; when memory runs out it is left out.
+void pt_correlate_add_waiting(struct correlate_waiting *waiting,
+                              const struct correlate_container *container);
+
+// Appends what was remembered; its text belongs to `shown`.
+void pt_correlate_add_shown(struct correlate_waiting *waiting, const struct pt_buffer *shown);
+
+// Sorts by namespace, pod and container, and leaves each of them there once.
+void pt_correlate_sort_waiting(struct correlate_waiting *waiting);
+
+// Makes *shown a copy; when it does not fit, *shown stays.
+void pt_correlate_remember_waiting(struct pt_buffer *shown,
+                                   const struct correlate_waiting *waiting);
+
+// --- correlate_rows.c: images without a pull, failures ---
+
+void pt_correlate_update_rows(struct correlate_node *node, int64_t now);
+int64_t pt_correlate_failures(const struct correlate_image *image);
+
+// The kubelet's last words on a failure are about an attempt that began then, not an earlier one.
+bool pt_correlate_is_of_attempt(const struct correlate_image *image, int64_t started_at);
+
+// Fills in the attempts and, of a failure that no success has followed, its words and class.
+void pt_correlate_fill_failure(const struct correlate_image *image, struct pt_join *join);
+
+// When the kubelet tries again; 0: not, or not known.
+int64_t pt_correlate_next_attempt(const struct correlate_image *image);
+
+// A hash of the join, to see whether it has changed.
+uint64_t pt_correlate_hash(const struct pt_join *join);
+
+#endif

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/correlate_node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// The kubelet waits so long after the first failure, then doubles it up to the longest.
+#define FIRST_BACK_OFF_NS (10 * PT_NS_PER_S)
+#define LONGEST_BACK_OFF_NS (300 * PT_NS_PER_S)
+#define QUEUED_STEP_NS (10 * PT_NS_PER_S)
+
+// --- failures ---
+
+int64_t pt_correlate_failures(const struct correlate_image *image)
+{
+    int64_t told = image->gone_failures;
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        told += pt_correlate_container_failures(container);
+    }
+    return told > image->agent_failures ? told : image->agent_failures;
+}
+
+// The most that one container has failed: the back-off is its own.
+static int64_t most_failures(const struct correlate_image *image)
+{
+    int64_t most = 0;
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        int64_t failures = container->ended_at ? 0 : pt_correlate_container_failures(container);
+        if (failures > most)
+            most = failures;
+    }
+    return most;
+}
+
+int64_t pt_correlate_next_attempt(const struct correlate_image *image)
+{
+    int64_t failures = most_failures(image);
+    if (image->never_retried || failures == 0 || image->failed_at == 0)
+        return 0;
+    int64_t delay = FIRST_BACK_OFF_NS;
+    for (int64_t i = 1; i < failures && delay < LONGEST_BACK_OFF_NS; i++)
+        delay *= 2;
+    return image->failed_at + (delay < LONGEST_BACK_OFF_NS ? delay : LONGEST_BACK_OFF_NS);
+}
+
+bool pt_correlate_is_of_attempt(const struct correlate_image *image, int64_t started_at)
+{
+    return image->failed_at > started_at - PT_NS_PER_S; // the kubelet's times are whole seconds
+}
+
+void pt_correlate_fill_failure(const struct correlate_image *image, struct pt_join *join)
+{
+    join->attempts = pt_correlate_failures(image);
+    if (!image->error || image->failed_at <= image->pulled_at)
+        return;
+    join->error = image->error;
+    join->error_class = pt_failure_class_name(pt_failure_class_of(image->error));
+}
+
+// --- hash of what is told: FNV-1a, for changes, not against enemies ---
+
+static void mix(uint64_t *hash, const void *bytes, size_t length)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < length; i++)
+        *hash = (*hash ^ at[i]) * UINT64_C(1099511628211);
+}
+
+static void mix_text(uint64_t *hash, const char *text)
+{
+    mix(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+uint64_t pt_correlate_hash(const struct pt_join *join)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    mix_text(&hash, join->image_ref);
+    mix(&hash, &join->image_ref_exact, sizeof(join->image_ref_exact));
+    mix(&hash, &join->queued_seconds, sizeof(join->queued_seconds));
+    mix_text(&hash, join->error);
+    mix(&hash, &join->attempts, sizeof(join->attempts));
+    mix(&hash, &join->next_attempt_at, sizeof(join->next_attempt_at));
+    for (size_t i = 0; i < join->waiting_count; i++) {
+        mix_text(&hash, join->waiting[i].namespace);
+        mix_text(&hash, join->waiting[i].pod);
+        mix_text(&hash, join->waiting[i].container);
+        mix_text(&hash, join->waiting[i].image);
+    }
+    return hash;
+}
+
+// --- rows of images without a pull ---
+
+// What the containers of an image say now.
+struct situation {
+    struct correlate_waiting waiting; // still or just now
+    size_t live_count;                // still
+    bool has_failing;                 // one that still waits has failed
+    bool is_asked_for;                // a Pulling event stands, or one on turn has waited for long
+    bool has_started;                 // the last ones ended because they have what they need
+    bool is_lingering;                // the last ones ended just now
+    int64_t since;                    // asked for, or waiting
+};
+
+static bool has_running_pull(const struct correlate_image *image)
+{
+    const struct correlate_pull *pull;
+    TAILQ_FOREACH(pull, &image->node->pulls, link)
+    {
+        if (pull->image == image && !pull->final_at)
+            return true;
+    }
+    return false;
+}
+
+// A pull of it that failed keeps the words of the kubelet in its own row.
+static bool has_failed_pull(const struct correlate_image *image)
+{
+    const struct correlate_pull *pull;
+    TAILQ_FOREACH(pull, &image->node->pulls, link)
+    {
+        if (pull->image == image && pull->has_failed)
+            return true;
+    }
+    return false;
+}
+
+static void look_at(const struct correlate_image *image,
+                    const struct correlate_container *container, struct situation *situation,
+                    int64_t now)
+{
+    if (container->ended_at) {
+        situation->has_started |= container->end == PT_POD_STARTED;
+        situation->is_lingering |= pt_correlate_is_waiting(container, now);
+        return;
+    }
+    situation->live_count++;
+    situation->has_failing |= container->has_failed && image->failed_at > image->pulled_at;
+    bool is_asked_for =
+        pt_correlate_is_outstanding(container) && container->pulling_at > image->pulled_at;
+    bool waits_long = container->is_on_turn && container->pulled_at == 0 && image->pulled_at == 0 &&
+                      now - container->since >= PT_QUEUED_AFTER_NS;
+    situation->is_asked_for |= is_asked_for || waits_long;
+    int64_t since = is_asked_for ? container->pulling_at : container->since;
+    if (!situation->since || since < situation->since)
+        situation->since = since;
+}
+
+static void look(const struct correlate_image *image, struct situation *situation, int64_t now)
+{
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        look_at(image, container, situation, now);
+        if (pt_correlate_is_waiting(container, now))
+            pt_correlate_add_waiting(&situation->waiting, container);
+    }
+    pt_correlate_sort_waiting(&situation->waiting);
+}
+
+// In steps, so that a row is not told each second.
+static double queued_seconds(const struct correlate_image *image)
+{
+    int64_t ns = pt_clock_wall_ns(image->node->correlate->clock) - image->row_started_at;
+    return ns > 0 ? (double)(ns - ns % QUEUED_STEP_NS) / (double)PT_NS_PER_S : 0;
+}
+
+static void tell_row(struct correlate_image *image, const struct situation *situation)
+{
+    struct pt_correlate *correlate = image->node->correlate;
+    struct pt_image_row row = {.node_name = image->node->name,
+                               .key = image->key,
+                               .image_ref = image->key + 1,
+                               .repository = image->repository,
+                               .phase = image->row_phase,
+                               .started_at = image->row_started_at,
+                               .ended_at = image->row_ended_at};
+    row.join = (struct pt_join){.image_ref = row.image_ref,
+                                .image_ref_exact = true,
+                                .waiting = situation->waiting.list,
+                                .waiting_count = situation->waiting.count,
+                                .queued_seconds = -1};
+    pt_correlate_fill_failure(image, &row.join);
+    if (row.phase != PT_PULL_FAILED) {
+        row.join.error = NULL;
+        row.join.error_class = NULL;
+    } else if (situation->live_count > 0) {
+        row.join.next_attempt_at = pt_correlate_next_attempt(image);
+    }
+    if (row.phase == PT_PULL_QUEUED)
+        row.join.queued_seconds = queued_seconds(image);
+    int64_t failures = row.phase == PT_PULL_FAILED ? row.join.attempts : image->row_failures;
+    // How often it failed before the server came to know of it is no news.
+    row.new_failures = failures <= image->row_failures ? 0
+                       : image->row_failures           ? failures - image->row_failures
+                                                       : 1;
+    uint64_t hash =
+        pt_correlate_hash(&row.join) ^ ((uint64_t)row.phase << 60) ^ (uint64_t)row.ended_at;
+    if (hash == image->row_hash)
+        return;
+    image->row_hash = hash;
+    image->row_failures = failures;
+    correlate->output.on_row(correlate->output.context, &row);
+}
+
+// The last words on the row; with a success the series of failures is over.
+static void end_row(struct correlate_image *image, enum pt_pull_phase phase,
+                    const struct situation *situation, int64_t now)
+{
+    image->row_phase = phase;
+    image->row_ended_at = phase == PT_PULL_FAILED ? image->failed_at : now;
+    tell_row(image, situation);
+    image->row_phase = PT_PULL_UNKNOWN;
+    image->row_hash = 0;
+    image->row_failures = 0;
+}
+
+static void begin_row(struct correlate_image *image, enum pt_pull_phase phase, int64_t started_at)
+{
+    if (image->row_phase == PT_PULL_UNKNOWN)
+        image->row_started_at = started_at;
+    image->row_phase = phase;
+    image->row_ended_at = phase == PT_PULL_FAILED ? image->failed_at : 0;
+}
+
+// Nothing waits for the image any more.
+static void end_unwaited_row(struct correlate_image *image, const struct situation *situation,
+                             int64_t now)
+{
+    bool has_come = image->pulled_at >= image->row_started_at;
+    bool is_failed = image->row_phase == PT_PULL_FAILED;
+    if (is_failed && (situation->has_started || has_come))
+        end_row(image, PT_PULL_COMPLETED, situation, now);
+    else if (!situation->is_lingering) // the agent or an event may yet tell of the pull
+        end_row(image,
+                has_come    ? PT_PULL_COMPLETED
+                : is_failed ? PT_PULL_FAILED
+                            : PT_PULL_CANCELLED,
+                situation, now);
+}
+
+static void update_row(struct correlate_image *image, const struct situation *situation,
+                       int64_t now)
+{
+    bool has_row = image->row_phase != PT_PULL_UNKNOWN;
+    if (has_running_pull(image)) {
+        // The pull had no name yet when it got a row of its own.
+        if (image->row_phase == PT_PULL_QUEUED)
+            end_row(image, PT_PULL_CANCELLED, situation, now);
+        else if (has_row)
+            end_row(image, PT_PULL_FAILED, situation, now);
+        return;
+    }
+    if (situation->live_count == 0) {
+        if (has_row)
+            end_unwaited_row(image, situation, now);
+        return;
+    }
+    bool has_come =
+        image->pulled_at > image->failed_at && image->pulled_at >= image->row_started_at;
+    if (has_row && has_come && now - image->pulled_at >= PT_LINGER_NS) {
+        end_row(image, PT_PULL_COMPLETED, situation, now);
+        return;
+    }
+    if (situation->has_failing && !has_failed_pull(image))
+        begin_row(image, PT_PULL_FAILED, situation->since);
+    else if (!has_row && !situation->has_failing && situation->is_asked_for)
+        begin_row(image, PT_PULL_QUEUED, situation->since);
+    if (image->row_phase != PT_PULL_UNKNOWN)
+        tell_row(image, situation);
+}
+
+void pt_correlate_update_rows(struct correlate_node *node, int64_t now)
+{
+    struct correlate_image *image;
+    TAILQ_FOREACH(image, &node->images, link)
+    {
+        struct situation situation = {0};
+        look(image, &situation, now);
+        update_row(image, &situation, now);
+        free(situation.waiting.list);
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/correlate_node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void add(struct correlate_waiting *waiting, struct pt_waiting_container container)
+{
+    if (waiting->count == waiting->capacity) {
+        size_t capacity = waiting->capacity ? 2 * waiting->capacity : 8;
+        void *longer = realloc(waiting->list, capacity * sizeof(*waiting->list));
+        if (!longer)
+            return;
+        waiting->list = longer;
+        waiting->capacity = capacity;
+    }
+    waiting->list[waiting->count++] = container;
+}
+
+void pt_correlate_add_waiting(struct correlate_waiting *waiting,
+                              const struct correlate_container *container)
+{
+    add(waiting, (struct pt_waiting_container){.namespace = container->pod->name_space,
+                                               .pod = container->pod->name,
+                                               .container = container->name,
+                                               .image = container->image_text});
+}
+
+void pt_correlate_add_shown(struct correlate_waiting *waiting, const struct pt_buffer *shown)
+{
+    const char *text[4];
+    size_t at = 0;
+    while (at < shown->length) {
+        for (int i = 0; i < 4; i++) {
+            text[i] = shown->data + at;
+            at += strlen(text[i]) + 1;
+        }
+        add(waiting, (struct pt_waiting_container){text[0], text[1], text[2], text[3]});
+    }
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct pt_waiting_container *a = left, *b = right;
+    int order = strcmp(a->namespace, b->namespace);
+    if (order == 0)
+        order = strcmp(a->pod, b->pod);
+    return order != 0 ? order : strcmp(a->container, b->container);
+}
+
+void pt_correlate_sort_waiting(struct correlate_waiting *waiting)
+{
+    size_t kept = 0;
+    if (waiting->count > 1)
+        qsort(waiting->list, waiting->count, sizeof(*waiting->list), compare);
+    for (size_t i = 0; i < waiting->count; i++) {
+        if (kept == 0 || compare(&waiting->list[kept - 1], &waiting->list[i]) != 0)
+            waiting->list[kept++] = waiting->list[i];
+    }
+    waiting->count = kept;
+}
+
+void pt_correlate_remember_waiting(struct pt_buffer *shown, const struct correlate_waiting *waiting)
+{
+    struct pt_buffer copy;
+    pt_buffer_init(&copy, shown->max_length);
+    for (size_t i = 0; i < waiting->count; i++) {
+        const struct pt_waiting_container *one = &waiting->list[i];
+        const char *texts[] = {one->namespace, one->pod, one->container, one->image};
+        for (int t = 0; t < 4; t++)
+            (void)pt_buffer_append(&copy, texts[t], strlen(texts[t]) + 1);
+    }
+    if (copy.failure) {
+        pt_buffer_finish(&copy);
+        return;
+    }
+    pt_buffer_finish(shown);
+    *shown = copy;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/pull_join.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t size_of(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+static const char *put(char **cursor, const char *text)
+{
+    if (!text)
+        return NULL;
+    size_t size = strlen(text) + 1;
+    char *copy = memcpy(*cursor, text, size);
+    *cursor += size;
+    return copy;
+}
+
+struct pt_join *pt_pull_join_copy(const struct pt_join *join)
+{
+    size_t fixed = sizeof(*join) + join->waiting_count * sizeof(*join->waiting);
+    size_t size = fixed + size_of(join->image_ref) + size_of(join->error);
+    for (size_t i = 0; i < join->waiting_count; i++) {
+        const struct pt_waiting_container *waiting = &join->waiting[i];
+        size += size_of(waiting->namespace) + size_of(waiting->pod) + size_of(waiting->container) +
+                size_of(waiting->image);
+    }
+    struct pt_join *copy = malloc(size);
+    if (!copy)
+        return NULL;
+    struct pt_waiting_container *waiting = (struct pt_waiting_container *)(copy + 1);
+    char *text = (char *)copy + fixed;
+    *copy = *join;
+    copy->image_ref = put(&text, join->image_ref);
+    copy->error = put(&text, join->error);
+    copy->waiting = waiting;
+    for (size_t i = 0; i < join->waiting_count; i++)
+        waiting[i] =
+            (struct pt_waiting_container){.namespace = put(&text, join->waiting[i].namespace),
+                                          .pod = put(&text, join->waiting[i].pod),
+                                          .container = put(&text, join->waiting[i].container),
+                                          .image = put(&text, join->waiting[i].image)};
+    return copy;
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/http/assets.h"
+
+#include "server/http/http_reply.h"
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <zlib.h>
+
+static const struct pt_asset *find(const char *path)
+{
+    if (strcmp(path, "/") == 0)
+        path = "/index.html";
+    for (size_t i = 0; i < pt_asset_count; i++) {
+        if (strcmp(pt_assets[i].path, path) == 0)
+            return &pt_assets[i];
+    }
+    return NULL;
+}
+
+// Whether the list names `wanted` or `*`, the longer name first, and not with a weight of 0
+// (https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3).
+static bool accepts(const char *list, const char *wanted)
+{
+    bool any = false;
+    size_t length = strlen(wanted);
+    while (list && *list) {
+        list += strspn(list, " \t,");
+        size_t item = strcspn(list, ",");
+        size_t name = strcspn(list, ",; \t");
+        const char *weight = memmem(list, item, "q=", 2);
+        bool zero = weight && strspn(weight + 2, "0.") == (size_t)(list + item - weight - 2);
+        if (name == length && strncasecmp(list, wanted, length) == 0)
+            return !zero;
+        any |= name == 1 && *list == '*' && !zero;
+        list += item;
+    }
+    return any;
+}
+
+static unsigned char *decompress(const struct pt_asset *asset)
+{
+    unsigned char *plain = malloc(asset->plain_length + 1);
+    z_stream stream = {.next_in = (unsigned char *)asset->data,
+                       .avail_in = (unsigned)asset->length,
+                       .next_out = plain,
+                       .avail_out = (unsigned)asset->plain_length};
+    if (!plain || inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) {
+        free(plain);
+        return NULL;
+    }
+    int r = inflate(&stream, Z_FINISH);
+    inflateEnd(&stream);
+    if (r != Z_STREAM_END) {
+        free(plain);
+        return NULL;
+    }
+    return plain;
+}
+
+static void send_asset(struct evhttp_request *request, const struct pt_asset *asset)
+{
+    struct evkeyvalq *asked = evhttp_request_get_input_headers(request);
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    if (accepts(evhttp_find_header(asked, "Accept-Encoding"), "gzip")) {
+        evhttp_add_header(headers, "Content-Encoding", "gzip");
+        pt_reply(request, 200, asset->content_type, asset->data, asset->length);
+        return;
+    }
+    unsigned char *plain = decompress(asset);
+    if (plain)
+        pt_reply(request, 200, asset->content_type, plain, asset->plain_length);
+    else
+        pt_reply_error(request, 503, 5, "out of memory");
+    free(plain);
+}
+
+bool pt_assets_serve(struct evhttp_request *request, const char *path)
+{
+    const struct pt_asset *asset = find(path);
+    if (!asset)
+        return false;
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    const char *known =
+        evhttp_find_header(evhttp_request_get_input_headers(request), "If-None-Match");
+    evhttp_add_header(headers, "ETag", asset->etag);
+    evhttp_add_header(headers, "Vary", "Accept-Encoding");
+    evhttp_add_header(headers, "Cache-Control",
+                      asset->immutable ? "public, max-age=31536000, immutable" : "no-cache");
+    if (known && strstr(known, asset->etag)) {
+        pt_reply_add_security_headers(request);
+        evhttp_send_reply(request, 304, NULL, NULL);
+    } else {
+        send_asset(request, asset);
+    }
+    return true;
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/http/tls.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/event.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LOOK_SECONDS 5
+
+struct pt_tls {
+    const char *cert_file;
+    const char *key_file;
+    SSL_CTX *context;
+    struct stat seen[2];
+    struct event *timer;
+    bool failing;
+};
+
+static int fail(const char *file, struct pt_error *err)
+{
+    unsigned long code = ERR_peek_last_error();
+    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    ERR_clear_error();
+    return pt_error_set(err, EINVAL, "%s: %s", file, reason ? reason : "not usable");
+}
+
+static int load(struct pt_tls *tls, struct pt_error *err)
+{
+    int r = 0;
+    struct stat now[2];
+    if (stat(tls->cert_file, &now[0]) < 0)
+        return pt_error_set(err, errno, "%s: %s", tls->cert_file, strerror(errno));
+    if (stat(tls->key_file, &now[1]) < 0)
+        return pt_error_set(err, errno, "%s: %s", tls->key_file, strerror(errno));
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    if (!context)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    if (SSL_CTX_use_certificate_chain_file(context, tls->cert_file) != 1)
+        r = fail(tls->cert_file, err);
+    else if (SSL_CTX_use_PrivateKey_file(context, tls->key_file, SSL_FILETYPE_PEM) != 1 ||
+             SSL_CTX_check_private_key(context) != 1)
+        r = fail(tls->key_file, err);
+    if (r < 0) {
+        SSL_CTX_free(context);
+        return r;
+    }
+    SSL_CTX_free(tls->context); // connections that still use it hold it
+    tls->context = context;
+    memcpy(tls->seen, now, sizeof(now));
+    return 0;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct pt_tls *tls = context;
+    struct stat cert, key;
+    if (stat(tls->cert_file, &cert) == 0 && stat(tls->key_file, &key) == 0 &&
+        is_same(&cert, &tls->seen[0]) && is_same(&key, &tls->seen[1]))
+        return;
+    struct pt_error err;
+    int r = load(tls, &err);
+    if (r == 0)
+        pt_log_info("read the new TLS certificate", pt_log_text("file", tls->cert_file));
+    else if (!tls->failing)
+        pt_log_warn("cannot read the changed TLS files, the last good certificate stays",
+                    pt_log_text("error", err.message));
+    tls->failing = r < 0;
+}
+
+int pt_tls_create(struct event_base *base, const char *cert_file, const char *key_file,
+                  struct pt_tls **ret_tls, struct pt_error *err)
+{
+    struct timeval look = {.tv_sec = LOOK_SECONDS};
+    struct pt_tls *tls = calloc(1, sizeof(*tls));
+    if (!tls)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    tls->cert_file = cert_file;
+    tls->key_file = key_file;
+    int r = load(tls, err);
+    if (r == 0) {
+        tls->timer = event_new(base, -1, EV_PERSIST, on_look, tls);
+        if (!tls->timer || event_add(tls->timer, &look) < 0)
+            r = pt_error_set(err, ENOMEM, "out of memory");
+    }
+    if (r < 0) {
+        pt_tls_destroy(tls);
+        return r;
+    }
+    *ret_tls = tls;
+    return 0;
+}
+
+void pt_tls_destroy(struct pt_tls *tls)
+{
+    if (!tls)
+        return;
+    if (tls->timer)
+        event_free(tls->timer);
+    SSL_CTX_free(tls->context);
+    free(tls);
+}
+
+struct bufferevent *pt_tls_accept(struct pt_tls *tls, struct event_base *base)
+{
+    SSL *ssl = SSL_new(tls->context);
+    if (!ssl)
+        return NULL;
+    struct bufferevent *bev = bufferevent_openssl_socket_new(
+        base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+    if (!bev)
+        SSL_free(ssl);
+    else
+        bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+    return bev;
+}

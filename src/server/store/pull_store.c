@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/store/pull_store.h"
+
+#include "base/duration.h"
+#include "base/limits.h"
+#include "pull/legacy_report.h"
+#include "server/store/pull_life.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define USUAL_DISTANCE_MS 500 // between two reports of a node
+#define MIN_DISTANCE_MS 100
+#define SILENT_AFTER_NS (30 * PT_NS_PER_S) // an idle agent's heart beats every 10 s
+#define LOST_AFTER_NS (60 * PT_NS_PER_S)   // time to name a pull in one of several reports
+#define LATE_WINDOW_NS (10 * PT_NS_PER_S)  // an older report than this tells of a clock that jumped
+#define SWEEP_ITEMS 1000
+
+void pt_store_init(struct pt_pull_store *store, const struct pt_store_settings *settings,
+                   const struct pt_clock *clock, pt_store_on_event *on_event, void *context)
+{
+    *store = (struct pt_pull_store){
+        .settings = *settings, .clock = clock, .on_event = on_event, .context = context};
+    pt_map_init(&store->nodes);
+    pt_map_init(&store->pulls);
+    pt_map_init(&store->counted);
+    TAILQ_INIT(&store->nodes_by_report);
+    TAILQ_INIT(&store->active);
+    TAILQ_INIT(&store->finished);
+    // Microseconds: no server sees a million changes a second, so that one started later counts on
+    // from a higher number. They fit a JSON reader's 53 bits until the year 2255.
+    pt_change_log_init(&store->changes, (uint64_t)pt_clock_wall_ns(clock) / 1000);
+}
+
+static void free_node(struct pt_node *node)
+{
+    pt_map_finish(&node->pulls);
+    free(node->name);
+    free((char *)node->agent_version);
+    free((char *)node->runtime_name);
+    free((char *)node->runtime_version);
+    free(node);
+}
+
+void pt_store_finish(struct pt_pull_store *store)
+{
+    size_t cursor = 0;
+    struct pt_stored_pull *stored;
+    while ((stored = pt_map_next(&store->pulls, &cursor)))
+        pt_stored_pull_destroy(stored);
+    cursor = 0;
+    struct pt_node *node;
+    while ((node = pt_map_next(&store->nodes, &cursor)))
+        free_node(node);
+    pt_map_finish(&store->pulls);
+    pt_map_finish(&store->nodes);
+    pt_map_finish(&store->counted);
+    pt_change_log_finish(&store->changes);
+}
+
+// --- nodes ---
+
+static struct pt_node *add_node(struct pt_pull_store *store, const char *name, struct pt_error *err)
+{
+    if (store->nodes.count >= store->settings.max_nodes) {
+        pt_error_set(err, ENOSPC, "the server holds its maximum of %zu nodes",
+                     store->settings.max_nodes);
+        return NULL;
+    }
+    struct pt_node *node = calloc(1, sizeof(*node));
+    if (node) {
+        pt_map_init(&node->pulls);
+        TAILQ_INIT(&node->active);
+        node->name = strdup(name);
+    }
+    if (!node || !node->name || pt_map_put(&store->nodes, node->name, node) < 0) {
+        if (node)
+            free_node(node);
+        pt_error_set(err, ENOMEM, "out of memory");
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&store->nodes_by_report, node, in_store);
+    return node;
+}
+
+struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
+{
+    struct pt_node *node = pt_map_get(&store->nodes, name);
+    if (node)
+        return node;
+    node = add_node(store, name, NULL);
+    if (!node)
+        return NULL;
+    node->reported_ns = pt_clock_monotonic_ns(store->clock) - SILENT_AFTER_NS;
+    node->silent = true;
+    store->silent_count++;
+    return node;
+}
+
+static int replace_text(const char **slot, const char *text)
+{
+    if (*slot == text || (*slot && text && strcmp(*slot, text) == 0))
+        return 0;
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy)
+        return -ENOMEM;
+    free((char *)*slot);
+    *slot = copy;
+    return 0;
+}
+
+static int note_report(struct pt_pull_store *store, struct pt_node *node,
+                       const struct pt_report *report)
+{
+    node->reported_ns = pt_clock_monotonic_ns(store->clock);
+    node->reported_wall_ns = pt_clock_wall_ns(store->clock);
+    node->interval_ms = report->interval_ms;
+    node->report_number++;
+    if (node->extract_bytes_per_second <= 0)
+        node->extract_bytes_per_second = store->extract_bytes_per_second;
+    store->silent_count -= node->silent;
+    node->silent = false;
+    TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
+    TAILQ_INSERT_TAIL(&store->nodes_by_report, node, in_store);
+    if (replace_text(&node->agent_version, report->agent_version) < 0 ||
+        replace_text(&node->runtime_name, report->runtime_name) < 0 ||
+        replace_text(&node->runtime_version, report->runtime_version) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+double pt_node_speed(const struct pt_node *node)
+{
+    return TAILQ_EMPTY(&node->active) || node->silent ? 0 : node->rate.bytes_per_second;
+}
+
+// --- pulls ---
+
+void pt_stored_pull_unpin(struct pt_stored_pull *stored)
+{
+    if (--stored->pins == 0 && stored->removed)
+        pt_stored_pull_destroy(stored);
+}
+
+static bool make_room(struct pt_pull_store *store)
+{
+    if (store->pulls.count < store->settings.max_pulls)
+        return true;
+    if (TAILQ_EMPTY(&store->finished))
+        return false;
+    pt_life_remove(store, TAILQ_FIRST(&store->finished));
+    return true;
+}
+
+int pt_store_add(struct pt_pull_store *store, struct pt_node *node, const char *key, int64_t salt,
+                 struct pt_stored_pull **ret_stored)
+{
+    struct pt_stored_pull *stored = pt_stored_pull_create(node, key, salt);
+    if (!stored)
+        return -ENOMEM;
+    struct pt_stored_pull *earlier = pt_map_get(&store->pulls, stored->id);
+    if (earlier) { // a legacy pull that had been missing in one report
+        pt_stored_pull_destroy(stored);
+        int r = earlier->node == node ? pt_life_revive(store, earlier) : -EEXIST;
+        *ret_stored = earlier;
+        return r;
+    }
+    if (!make_room(store)) {
+        pt_stored_pull_destroy(stored);
+        return -EDQUOT;
+    }
+    int r = pt_map_put(&store->pulls, stored->id, stored);
+    if (r == 0 && (r = pt_map_put(&node->pulls, stored->key, stored)) == 0)
+        r = pt_change_log_add(&store->changes, stored);
+    if (r < 0) {
+        pt_map_remove(&node->pulls, stored->key);
+        pt_map_remove(&store->pulls, stored->id);
+        pt_stored_pull_destroy(stored);
+        return r;
+    }
+    stored->created_version = stored->version;
+    pt_life_activate(store, stored);
+    *ret_stored = stored;
+    return 0;
+}
+
+// The row that a new pull continues: one that has waited, or whose last attempt has failed. NULL if
+// there is none.
+static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct pt_node *node,
+                                           const char *key, const struct pt_pull *told)
+{
+    const struct pt_store_hooks *hooks = &store->hooks;
+    const char *row_key =
+        hooks->continued_row ? hooks->continued_row(hooks->context, node->name, told) : NULL;
+    struct pt_stored_pull *stored = row_key ? pt_map_get(&node->pulls, row_key) : NULL;
+    if (!stored || strcmp(stored->key, row_key) != 0)
+        return NULL;
+    char *own_key = strdup(key);
+    if (!own_key || pt_map_put(&node->pulls, own_key, stored) < 0) {
+        free(own_key);
+        return NULL;
+    }
+    pt_life_forget_earlier_key(stored);
+    if (pt_stored_pull_is_final(stored)) {
+        pt_life_uncount(store, stored);
+        pt_life_activate(store, stored);
+    }
+    pt_life_count_queued(store, stored, false);
+    pt_stored_pull_restart(stored, own_key);
+    pt_change_log_touch(&store->changes, stored);
+    stored->created_version = stored->version;
+    return stored;
+}
+
+static int add_pull(struct pt_pull_store *store, struct pt_node *node, const char *key,
+                    const struct pt_pull *told, struct pt_stored_pull **ret_stored)
+{
+    bool legacy = !told->id;
+    int r = 0;
+    *ret_stored = continue_row(store, node, key, told);
+    if (!*ret_stored)
+        r = pt_store_add(store, node, key, legacy ? told->started_at : 0, ret_stored);
+    if (r == 0)
+        (*ret_stored)->legacy = legacy;
+    return r;
+}
+
+// Keys of a node's pulls. The first character keeps the kinds apart, whatever an agent writes.
+#define KEY_SIZE (PT_LIMIT_REFERENCE_BYTES + 2)
+
+static void make_key(const struct pt_pull *told, bool merged, char key[static KEY_SIZE])
+{
+    const char *text = merged ? "" : told->id ? told->id : told->image_ref;
+    size_t length = strlen(text);
+    assert(length <= PT_LIMIT_REFERENCE_BYTES); // as the decoder has seen to
+    key[0] = merged ? 'm' : told->id ? 'i' : 'r';
+    memcpy(key + 1, text, length + 1);
+}
+
+// Bytes that no other pull of the node has counted.
+static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t bytes)
+{
+    struct pt_registry *registry = pt_registries_find(&store->registries, stored->pull.repository);
+    stored->node->received_bytes += bytes;
+    stored->of_no_registry += bytes;
+    if (!registry)
+        return;
+    registry->bytes += (uint64_t)stored->of_no_registry;
+    stored->of_no_registry = 0;
+}
+
+// One pull of a report. A late report does not turn back what a newer one has told.
+static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const struct pt_pull *told,
+                      bool merged, int64_t timestamp, bool late)
+{
+    char key[KEY_SIZE];
+    make_key(told, merged, key);
+    struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
+    bool is_new = !stored;
+    bool final = pt_pull_phase_is_final(told->phase);
+    if (stored) {
+        if (strcmp(stored->key, key) != 0)
+            return 0; // an attempt whose row another one has taken over
+        stored->last_report = node->report_number;
+        bool given_up =
+            stored->error_class && strcmp(stored->error_class, PT_ERROR_CLASS_STALE) == 0;
+        if (pt_stored_pull_is_final(stored) && !given_up)
+            return 0; // told again until the agent knows that it has arrived
+        if (late && !final)
+            return 0;
+        if (given_up && stored->stuck && !pt_stored_pull_would_move(stored, told))
+            return 0;
+        if (given_up) {
+            int r = pt_life_revive(store, stored);
+            if (r < 0)
+                return r;
+        }
+    } else {
+        int r = add_pull(store, node, key, told, &stored);
+        if (r < 0)
+            return r;
+        stored->last_report = node->report_number;
+        is_new = stored->created_version == store->changes.newest_version; // else it came again
+    }
+    struct pt_pull_change change;
+    uint64_t version = is_new ? stored->version : store->changes.newest_version + 1;
+    int r = pt_stored_pull_update(stored, told, timestamp, version, &store->counted, &change);
+    if (r < 0)
+        return r;
+    count_bytes(store, stored, change.node_bytes);
+    if (change.moved)
+        pt_life_keep_alive(store, stored, node->reported_ns);
+    if (change.visible && !is_new)
+        pt_change_log_touch(&store->changes, stored);
+    if (is_new || change.named)
+        pt_life_tell_named(store, stored);
+    if (is_new)
+        store->on_event(store->context, PT_EVENT_PULL_STARTED, stored);
+    if (pt_stored_pull_is_final(stored))
+        pt_life_retire(store, stored);
+    return 0;
+}
+
+static void give_up(struct pt_pull_store *store, struct pt_stored_pull *stored);
+
+// What a legacy agent's report no longer names has completed. Our own agent names a pull until its
+// end was taken: one that it has lost ended while it was not running, nobody knows how.
+static void end_absent(struct pt_pull_store *store, struct pt_node *node, int64_t timestamp)
+{
+    struct pt_stored_pull *stored, *next;
+    for (stored = TAILQ_FIRST(&node->active); stored; stored = next) {
+        next = TAILQ_NEXT(stored, in_node);
+        if (stored->last_report == node->report_number)
+            continue;
+        if (!stored->legacy) {
+            if (!stored->is_queued && node->reported_ns - stored->alive_at >= LOST_AFTER_NS)
+                give_up(store, stored);
+            continue;
+        }
+        pt_change_log_touch(&store->changes, stored);
+        int64_t received_before = stored->received_bytes;
+        pt_stored_pull_complete(stored, timestamp, stored->version);
+        count_bytes(store, stored, stored->received_bytes - received_before);
+        pt_life_retire(store, stored);
+    }
+}
+
+static int apply_merged(struct pt_pull_store *store, struct pt_node *node,
+                        const struct pt_report *report, bool late)
+{
+    struct pt_pull merged;
+    int r = pt_legacy_merge(report, &merged);
+    if (r < 0)
+        return r;
+    if (merged.image_ref)
+        r = apply_pull(store, node, &merged, true, report->timestamp, late);
+    free(merged.layers);
+    return r;
+}
+
+// An agent that follows a fast pull says so by its interval; half of that may have been lost on the
+// way.
+static int64_t min_distance_ms(const struct pt_report *report)
+{
+    int64_t interval_ms = report->interval_ms;
+    if (interval_ms <= 0 || interval_ms >= 2 * USUAL_DISTANCE_MS)
+        return USUAL_DISTANCE_MS;
+    return interval_ms > 2 * MIN_DISTANCE_MS ? interval_ms / 2 : MIN_DISTANCE_MS;
+}
+
+int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
+                   struct pt_error *err)
+{
+    struct pt_node *node = pt_map_get(&store->nodes, report->node_name);
+    int64_t distance_ms = min_distance_ms(report);
+    if (!node) {
+        node = add_node(store, report->node_name, err);
+        if (!node)
+            return -err->code;
+    } else if (pt_clock_monotonic_ns(store->clock) - node->reported_ns <
+               distance_ms * PT_NS_PER_MS) {
+        return pt_error_set(err, EAGAIN, "a report of this node came less than %lld ms ago",
+                            (long long)distance_ms);
+    }
+    int r = note_report(store, node, report);
+    bool late = report->timestamp < node->newest_timestamp &&
+                report->timestamp > node->newest_timestamp - LATE_WINDOW_NS;
+    if (!late)
+        node->newest_timestamp = report->timestamp;
+
+    int64_t received_before = node->received_bytes;
+    pt_map_finish(&store->counted); // not kept: a large report before must not cost this one
+    int worst = r;
+    for (size_t i = 0; i < report->pull_count; i++) {
+        if (pt_legacy_is_merged(&report->pulls[i]))
+            continue;
+        r = apply_pull(store, node, &report->pulls[i], false, report->timestamp, late);
+        worst = r < 0 && worst != -ENOMEM ? r : worst;
+    }
+    r = apply_merged(store, node, report, late);
+    worst = r < 0 && worst != -ENOMEM ? r : worst;
+    if (!late)
+        end_absent(store, node, report->timestamp);
+    store->received_bytes += (uint64_t)(node->received_bytes - received_before);
+    pt_rate_add(&node->rate, report->timestamp, node->received_bytes);
+    if (worst == -EDQUOT)
+        return pt_error_set(err, EDQUOT, "the server holds its maximum of %zu pulls",
+                            store->settings.max_pulls);
+    return worst < 0 ? pt_error_set(err, -worst, "out of memory") : 0;
+}
+
+// --- what time does ---
+
+static void set_reason(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    char text[128], timeout[PT_DURATION_SIZE];
+    pt_duration_format(store->settings.stale_timeout_ns, timeout);
+    bool silent = stored->node->silent;
+    bool named = stored->last_report == stored->node->report_number;
+    if (silent)
+        snprintf(text, sizeof(text), "the node's agent has not reported for %s", timeout);
+    else if (!named)
+        snprintf(text, sizeof(text), "the node's agent no longer reports this pull");
+    else
+        snprintf(text, sizeof(text), "no progress for %s", timeout);
+    stored->stuck = !silent && named;
+    pt_stored_pull_set_error(stored, text);
+}
+
+static void give_up(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    set_reason(store, stored);
+    stored->error_class = PT_ERROR_CLASS_STALE;
+    stored->pull.phase = PT_PULL_FAILED;
+    stored->pull.completed_at = pt_clock_wall_ns(store->clock);
+    stored->reported_at = stored->pull.completed_at;
+    pt_change_log_touch(&store->changes, stored);
+    pt_life_retire(store, stored);
+    pt_life_tell_gone(store, stored);
+}
+
+static void fall_silent(struct pt_pull_store *store, struct pt_node *node)
+{
+    node->silent = true;
+    store->silent_count++;
+    struct pt_stored_pull *stored;
+    TAILQ_FOREACH(stored, &node->active, in_node)
+    {
+        stored->rate = (struct pt_rate){0};
+        pt_change_log_touch(&store->changes, stored);
+    }
+}
+
+static void sweep_nodes(struct pt_pull_store *store, int64_t now)
+{
+    struct pt_node *node, *next;
+    for (node = TAILQ_FIRST(&store->nodes_by_report); node; node = next) {
+        next = TAILQ_NEXT(node, in_store);
+        int64_t age = now - node->reported_ns;
+        if (age < SILENT_AFTER_NS)
+            break;
+        if (!node->silent && age / PT_NS_PER_MS >= 3 * node->interval_ms)
+            fall_silent(store, node);
+        if (node->silent && node->pins == 0 && age >= store->settings.history_ttl_ns) {
+            store->silent_count--;
+            TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
+            pt_map_remove(&store->nodes, node->name);
+            free_node(node);
+        }
+    }
+}
+
+bool pt_store_sweep(struct pt_pull_store *store)
+{
+    int64_t now = pt_clock_monotonic_ns(store->clock);
+    int left = SWEEP_ITEMS;
+    struct pt_stored_pull *stored;
+    sweep_nodes(store, now);
+    for (; left > 0 && (stored = TAILQ_FIRST(&store->active)); left--) {
+        if (now - stored->alive_at < store->settings.stale_timeout_ns)
+            break;
+        if (stored->is_queued)
+            pt_life_keep_alive(store, stored, now); // whoever waits may wait
+        else
+            give_up(store, stored);
+    }
+    for (; left > 0 && (stored = TAILQ_FIRST(&store->finished)); left--) {
+        if (now - stored->finished_at < store->settings.history_ttl_ns)
+            break;
+        pt_life_remove(store, stored);
+    }
+    return left == 0;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_STORE_PULL_STORE_H
+#define PT_SERVER_STORE_PULL_STORE_H
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/map.h"
+#include "pull/report.h"
+#include "server/store/change_log.h"
+#include "server/store/duration_histogram.h"
+#include "server/store/registries.h"
+#include "server/store/stored_pull.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+// All pulls of all nodes, as their agents' reports tell it. Work for a report is in proportion to
+// that report.
+
+// A node that reports, and its pulls. Times are the server's own.
+struct pt_node {
+    char *name;
+    const char *agent_version, *runtime_name, *runtime_version; // NULL: not told
+    struct pt_map pulls;                                        // by key
+    struct pt_stored_pull_list active;
+    int64_t reported_wall_ns;
+    int64_t reported_ns; // monotonic
+    int64_t newest_timestamp;
+    int64_t interval_ms;
+    int64_t received_bytes;          // a layer that several pulls wait for counts once
+    struct pt_rate rate;             // of received_bytes
+    double extract_bytes_per_second; // of its last pulls, 0: unknown
+    uint32_t report_number;
+    uint32_t pins; // pulls and answers under way that point to it; it stays until there is none
+    bool silent;
+    TAILQ_ENTRY(pt_node) in_store; // by last report, oldest first
+};
+
+TAILQ_HEAD(pt_node_list, pt_node);
+
+struct pt_store_settings {
+    size_t max_pulls;
+    size_t max_nodes;
+    int64_t history_ttl_ns;   // how long finished pulls stay
+    int64_t stale_timeout_ns; // a pull that nothing is heard of for so long has failed
+};
+
+// errorClass of a pull that was given up. It is no failure of a registry and does not count as one.
+#define PT_ERROR_CLASS_STALE "stale"
+
+// Called for pulls that started, completed or failed, after the store has changed.
+typedef void pt_store_on_event(void *context, enum pt_event_type type,
+                               const struct pt_stored_pull *stored);
+
+// Who knows more of the pulls than their agents; all may be NULL.
+struct pt_store_hooks {
+    // The key of a row of that node which a new pull continues, or NULL.
+    const char *(*continued_row)(void *context, const char *node_name, const struct pt_pull *told);
+    // A pull is new, or its names, digests or final phase are.
+    void (*on_named)(void *context, const struct pt_stored_pull *stored);
+    // A pull leaves the store, or was given up.
+    void (*on_gone)(void *context, const struct pt_stored_pull *stored);
+    void *context;
+};
+
+struct pt_pull_store {
+    struct pt_store_settings settings;
+    const struct pt_clock *clock;
+    pt_store_on_event *on_event;
+    void *context;
+    struct pt_store_hooks hooks;
+    struct pt_map nodes; // by name
+    struct pt_map pulls; // by id
+    struct pt_node_list nodes_by_report;
+    struct pt_stored_pull_list active;   // by alive_at, oldest first
+    struct pt_stored_pull_list finished; // by finished_at, oldest first
+    struct pt_change_log changes;
+    struct pt_duration_histogram durations; // of the completed pulls that are kept
+    double extract_bytes_per_second;        // of all nodes, 0: unknown
+    size_t queued_count;                    // of the active ones
+    size_t active_count, completed_count, failed_count, silent_count;
+    struct pt_map counted;   // digests whose new bytes the report at hand has counted
+    uint64_t received_bytes; // of all nodes, since the start
+    struct pt_registries registries;
+};
+
+void pt_store_init(struct pt_pull_store *store, const struct pt_store_settings *settings,
+                   const struct pt_clock *clock, pt_store_on_event *on_event, void *context);
+void pt_store_finish(struct pt_pull_store *store);
+
+// Applies a report. -EAGAIN: too soon after the node's last (500 ms, or half the interval that it
+// says it has, 100 at least); -ENOSPC: a new node at the limit; -EDQUOT: the limit of pulls left
+// some of them out, the rest is applied; -ENOMEM.
+PT_MUST_CHECK int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
+                                 struct pt_error *err);
+
+// Lets go what is too old and marks what nothing is heard of. To be called about every second;
+// does a bounded part of the work and returns whether more is left.
+bool pt_store_sweep(struct pt_pull_store *store);
+
+// --- for rows that no agent reports ---
+
+// The node of that name, added as silent when it is not there; NULL at the limit or out of memory.
+struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name);
+
+// Adds an empty pull under the key to the active ones. -EDQUOT at the limit, -EEXIST, -ENOMEM.
+PT_MUST_CHECK int pt_store_add(struct pt_pull_store *store, struct pt_node *node, const char *key,
+                               int64_t salt, struct pt_stored_pull **ret_stored);
+
+// Takes a pull away again that nobody was told of.
+void pt_store_drop(struct pt_pull_store *store, struct pt_stored_pull *stored);
+
+// Gives the pull a phase, which moves it between the active and the finished ones, and a version.
+void pt_store_set_phase(struct pt_pull_store *store, struct pt_stored_pull *stored,
+                        enum pt_pull_phase phase);
+
+static inline struct pt_stored_pull *pt_store_find(const struct pt_pull_store *store,
+                                                   const char *id)
+{
+    return pt_map_get(&store->pulls, id);
+}
+
+// An answer that is sent in parts pins what it still has to tell.
+static inline void pt_stored_pull_pin(struct pt_stored_pull *stored)
+{
+    stored->pins++;
+}
+
+void pt_stored_pull_unpin(struct pt_stored_pull *stored);
+
+// Bytes per second now; 0 for a node that pulls nothing.
+double pt_node_speed(const struct pt_node *node);
+
+#endif

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_STORE_REGISTRIES_H
+#define PT_SERVER_STORE_REGISTRIES_H
+
+#include "base/limits.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PT_NAMED_REGISTRIES 20 // as many have figures of their own, the others share "other"
+
+// What came from each registry. All zero is an empty one.
+struct pt_registries {
+    struct pt_registry {
+        char name[PT_LIMIT_NAME_BYTES + 1];
+        uint64_t bytes;              // a layer that several pulls of a node wait for counts once
+        uint64_t pulls;              // that have ended
+    } rows[PT_NAMED_REGISTRIES + 1]; // the last one is "other"
+    size_t named_count;
+};
+
+// The row of `host/path`'s host, borrowed; NULL when the repository is not known.
+struct pt_registry *pt_registries_find(struct pt_registries *registries, const char *repository);
+
+#endif

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/store/stored_pull.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "server/correlate/correlate.h"
+#include "server/store/pull_eta.h"
+#include "server/store/pull_id.h"
+#include "server/store/pull_store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A download without a byte for this long is called stalled.
+#define STALL_NS (5 * PT_NS_PER_S)
+
+struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key, int64_t salt)
+{
+    struct pt_stored_pull *stored = calloc(1, sizeof(*stored));
+    if (!stored)
+        return NULL;
+    stored->node = node;
+    stored->key = strdup(key);
+    if (!stored->key) {
+        free(stored);
+        return NULL;
+    }
+    node->pins++;
+    pt_pull_id_make(node->name, key, salt, stored->id);
+    return stored;
+}
+
+void pt_stored_pull_destroy(struct pt_stored_pull *stored)
+{
+    if (!stored)
+        return;
+    stored->node->pins--;
+    free((char *)stored->pull.image_ref);
+    free((char *)stored->pull.repository);
+    free((char *)stored->pull.root_digest);
+    free((char *)stored->pull.manifest_digest);
+    free((char *)stored->pull.containerd_namespace);
+    free((char *)stored->pull.error);
+    free(stored->pull.layers); // the whole block
+    free(stored->key);
+    free(stored->earlier_key);
+    free(stored->join);
+    free(stored);
+}
+
+void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
+{
+    free(stored->earlier_key);
+    stored->earlier_key = stored->key;
+    stored->key = key;
+    free(stored->pull.layers);
+    stored->pull.layers = NULL;
+    stored->pull.layer_count = 0;
+    stored->tracks = NULL;
+    stored->rate = (struct pt_rate){0};
+    stored->percent_floor = 0;
+    stored->pull.started_at = 0;
+    stored->pull.completed_at = 0;
+    stored->pull.phase = PT_PULL_RESOLVING;
+    stored->error_class = NULL;
+    stored->final_version = 0;
+    stored->of_kubelet = false;
+    pt_stored_pull_set_error(stored, NULL);
+}
+
+// Makes *slot a copy of text unless it is that already. NULL empties it.
+static int replace_text(const char **slot, const char *text, bool *changed)
+{
+    if (*slot == text || (*slot && text && strcmp(*slot, text) == 0))
+        return 0;
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy)
+        return -ENOMEM;
+    free((char *)*slot);
+    *slot = copy;
+    *changed = true;
+    return 0;
+}
+
+void pt_stored_pull_set_error(struct pt_stored_pull *stored, const char *error)
+{
+    free((char *)stored->pull.error);
+    stored->pull.error = error ? strdup(error) : NULL;
+}
+
+// --- the block that holds layers, tracks and their text ---
+
+// Nearly all layers have one of these, which then needs no copy.
+static const char *known_media_type(const char *media_type)
+{
+    static const char *const known[] = {
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+        "application/vnd.oci.image.layer.v1.tar",
+        "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        "application/vnd.docker.image.rootfs.diff.tar",
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(media_type, known[i]) == 0)
+            return known[i];
+    }
+    return NULL;
+}
+
+static size_t text_size(const struct pt_layer *layer)
+{
+    size_t size = strlen(layer->digest) + 1;
+    if (layer->media_type && !known_media_type(layer->media_type))
+        size += strlen(layer->media_type) + 1;
+    return size;
+}
+
+static const char *store_text(char **cursor, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = memcpy(*cursor, text, size);
+    *cursor += size;
+    return copy;
+}
+
+// Gives `stored` a new block with copies of these layers and empty tracks; returns the old block,
+// from which `layers` may borrow, for the caller to free. NULL when out of memory.
+static int set_layers(struct pt_stored_pull *stored, const struct pt_layer *layers, size_t count,
+                      void **ret_old_block)
+{
+    size_t size = count * (sizeof(struct pt_layer) + sizeof(struct pt_layer_track));
+    size_t fixed_size = size;
+    for (size_t i = 0; i < count; i++)
+        size += text_size(&layers[i]);
+    char *block = malloc(size ? size : 1);
+    if (!block)
+        return -ENOMEM;
+    *ret_old_block = stored->pull.layers;
+    stored->pull.layers = (struct pt_layer *)block;
+    stored->pull.layer_count = count;
+    stored->tracks = (struct pt_layer_track *)(stored->pull.layers + count);
+    char *text = block + fixed_size;
+    for (size_t i = 0; i < count; i++) {
+        struct pt_layer *layer = &stored->pull.layers[i];
+        *layer = layers[i];
+        layer->digest = store_text(&text, layers[i].digest);
+        if (layer->media_type) {
+            const char *known = known_media_type(layer->media_type);
+            layer->media_type = known ? known : store_text(&text, layer->media_type);
+        }
+        stored->tracks[i] = (struct pt_layer_track){0};
+    }
+    return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool has_same_layers(const struct pt_stored_pull *stored, const struct pt_pull *told)
+{
+    if (stored->pull.layer_count != told->layer_count || (told->layer_count && !stored->tracks))
+        return false;
+    for (size_t i = 0; i < told->layer_count; i++) {
+        const struct pt_layer *layer = &stored->pull.layers[i];
+        if (strcmp(layer->digest, told->layers[i].digest) != 0 ||
+            !same_text(layer->media_type, told->layers[i].media_type))
+            return false;
+    }
+    return true;
+}
+
+// Index of the layers by digest, plus one, since a map holds no NULL.
+static int index_layers(const struct pt_layer *layers, size_t count, struct pt_map *map)
+{
+    pt_map_init(map);
+    for (size_t i = 0; i < count; i++) {
+        if (pt_map_put(map, layers[i].digest, (void *)(i + 1)) < 0) {
+            pt_map_finish(map);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+// The set of layers is another one: new block; layers that were known keep their numbers and track.
+// A legacy agent leaves out layers that are done: these stay, behind the others.
+static int change_layers(struct pt_stored_pull *stored, const struct pt_pull *told)
+{
+    struct pt_layer merged[PT_LIMIT_LAYERS_PER_PULL];
+    struct pt_layer_track tracks[PT_LIMIT_LAYERS_PER_PULL];
+    struct pt_map known, named;
+    size_t count = 0;
+    if (index_layers(stored->pull.layers, stored->pull.layer_count, &known) < 0)
+        return -ENOMEM;
+    if (index_layers(told->layers, told->layer_count, &named) < 0) {
+        pt_map_finish(&known);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < told->layer_count; i++, count++) {
+        size_t found = (size_t)pt_map_get(&known, told->layers[i].digest);
+        merged[count] = found ? stored->pull.layers[found - 1] : (struct pt_layer){0};
+        tracks[count] = found ? stored->tracks[found - 1] : (struct pt_layer_track){0};
+        merged[count].digest = told->layers[i].digest;
+        merged[count].media_type = told->layers[i].media_type;
+    }
+    for (size_t i = 0; stored->legacy && i < stored->pull.layer_count; i++) {
+        if (pt_map_get(&named, stored->pull.layers[i].digest) || count == PT_LIMIT_LAYERS_PER_PULL)
+            continue;
+        merged[count] = stored->pull.layers[i];
+        tracks[count++] = stored->tracks[i];
+    }
+    pt_map_finish(&known);
+    pt_map_finish(&named);
+    void *old_block;
+    if (set_layers(stored, merged, count, &old_block) < 0)
+        return -ENOMEM;
+    memcpy(stored->tracks, tracks, count * sizeof(*tracks));
+    free(old_block);
+    return 0;
+}
+
+// --- one report ---
+
+// Fills in what the agent left out.
+static struct pt_layer complete_layer(const struct pt_stored_pull *stored,
+                                      const struct pt_layer *told, int64_t timestamp)
+{
+    struct pt_layer layer = *told;
+    if (layer.phase == PT_LAYER_UNKNOWN && layer.cached)
+        layer.phase = PT_LAYER_EXISTS;
+    else if (layer.phase == PT_LAYER_UNKNOWN)
+        layer.phase = pt_layer_is_downloaded(told) ? PT_LAYER_DOWNLOADED : PT_LAYER_DOWNLOADING;
+    if (layer.total_known && layer.downloaded_bytes > layer.total_bytes)
+        layer.downloaded_bytes = layer.total_bytes;
+    if (layer.started_at == 0)
+        layer.started_at = layer.phase == PT_LAYER_QUEUED ? stored->pull.started_at : timestamp;
+    return layer;
+}
+
+static bool same_state(const struct pt_layer *a, const struct pt_layer *b)
+{
+    return a->phase == b->phase && a->downloaded_bytes == b->downloaded_bytes &&
+           a->total_bytes == b->total_bytes && a->total_known == b->total_known &&
+           a->cached == b->cached && a->completed_at == b->completed_at &&
+           a->extract_started_at == b->extract_started_at &&
+           a->extract_completed_at == b->extract_completed_at;
+}
+
+// Adds new bytes of a layer to the pull's, and to the node's unless another pull did so before.
+static void count_bytes(const char *digest, int64_t bytes, struct pt_map *counted,
+                        struct pt_pull_change *change)
+{
+    change->received_bytes += bytes;
+    // When out of memory, another pull may count them again.
+    if (pt_map_add(counted, digest, (void *)digest) != -EEXIST)
+        change->node_bytes += bytes;
+}
+
+static void update_layer(struct pt_stored_pull *stored, size_t index, const struct pt_layer *told,
+                         int64_t timestamp, uint64_t version, struct pt_map *counted,
+                         struct pt_pull_change *change)
+{
+    struct pt_layer *layer = &stored->pull.layers[index];
+    struct pt_layer_track *track = &stored->tracks[index];
+    struct pt_layer next = complete_layer(stored, told, timestamp);
+    if (told->started_at == 0 && track->started_version)
+        next.started_at = layer->started_at;
+    next.digest = layer->digest;
+    next.media_type = layer->media_type;
+
+    double speed_before = track->rate.bytes_per_second;
+    if (!pt_layer_is_downloaded(&next))
+        pt_rate_add(&track->rate, timestamp, next.downloaded_bytes);
+    if (!next.cached && next.downloaded_bytes > layer->downloaded_bytes)
+        count_bytes(told->digest, next.downloaded_bytes - layer->downloaded_bytes, counted, change);
+    bool same = track->version && same_state(&next, layer);
+    if (!same || track->rate.bytes_per_second != speed_before) {
+        track->version = version;
+        change->visible = true;
+    }
+    change->moved |= !same;
+    if (!track->started_version && next.phase != PT_LAYER_QUEUED)
+        track->started_version = version;
+    if (!track->completed_version && pt_layer_is_downloaded(&next))
+        track->completed_version = version;
+    *layer = next;
+}
+
+// A layer that a legacy agent no longer names has been fetched.
+static void finish_layer(struct pt_stored_pull *stored, size_t index, int64_t timestamp,
+                         uint64_t version, struct pt_pull_change *change)
+{
+    struct pt_layer *layer = &stored->pull.layers[index];
+    if (pt_layer_is_downloaded(layer))
+        return;
+    if (layer->total_known) {
+        change->received_bytes += layer->total_bytes - layer->downloaded_bytes;
+        change->node_bytes += layer->total_bytes - layer->downloaded_bytes;
+        layer->downloaded_bytes = layer->total_bytes;
+    }
+    layer->phase = PT_LAYER_DOWNLOADED;
+    layer->completed_at = timestamp;
+    stored->tracks[index].version = version;
+    stored->tracks[index].completed_version = version;
+    change->visible = change->moved = true;
+}
+
+bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct pt_pull *told)
+{
+    if (pt_pull_phase_is_final(told->phase) || stored->pull.layer_count != told->layer_count)
+        return true;
+    for (size_t i = 0; i < told->layer_count; i++) {
+        if (stored->pull.layers[i].downloaded_bytes != told->layers[i].downloaded_bytes ||
+            (told->layers[i].phase && stored->pull.layers[i].phase != told->layers[i].phase))
+            return true;
+    }
+    return false;
+}
+
+static int update_texts(struct pt_pull *pull, const struct pt_pull *told, bool *changed)
+{
+    if (replace_text(&pull->image_ref, told->image_ref, changed) < 0 ||
+        replace_text(&pull->repository, told->repository, changed) < 0 ||
+        replace_text(&pull->root_digest, told->root_digest, changed) < 0 ||
+        replace_text(&pull->manifest_digest, told->manifest_digest, changed) < 0 ||
+        replace_text(&pull->containerd_namespace, told->containerd_namespace, changed) < 0 ||
+        replace_text(&pull->error, told->error, changed) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+static void update_head(struct pt_stored_pull *stored, const struct pt_pull *told,
+                        int64_t timestamp, struct pt_pull_change *change)
+{
+    struct pt_pull *pull = &stored->pull;
+    enum pt_pull_phase phase = told->phase == PT_PULL_UNKNOWN ? PT_PULL_DOWNLOADING : told->phase;
+    change->moved |= pull->phase != phase;
+    change->visible |= pull->phase != phase || pull->total_known != told->total_known;
+    pull->phase = phase;
+    pull->total_known = told->total_known;
+    pull->image_ref_exact = told->image_ref_exact;
+    if (told->started_at || !pull->started_at)
+        pull->started_at = told->started_at ? told->started_at : timestamp;
+    if (pt_pull_phase_is_final(phase))
+        pull->completed_at = told->completed_at ? told->completed_at : timestamp;
+}
+
+static bool is_downloading(const struct pt_stored_pull *stored)
+{
+    if (stored->pull.phase != PT_PULL_DOWNLOADING)
+        return false;
+    for (size_t i = 0; i < stored->pull.layer_count; i++) {
+        if (stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING)
+            return true;
+    }
+    return false;
+}
+
+static double stalled_seconds(const struct pt_stored_pull *stored)
+{
+    int64_t still_ns = stored->reported_at - stored->bytes_at;
+    if (still_ns < STALL_NS || !is_downloading(stored))
+        return 0;
+    return (double)still_ns / (double)PT_NS_PER_S;
+}
+
+static double percent(const struct pt_stored_pull *stored, const struct pt_totals *totals)
+{
+    return totals->percent > stored->percent_floor ? totals->percent : stored->percent_floor;
+}
+
+static void update_progress(struct pt_stored_pull *stored, int64_t timestamp,
+                            struct pt_pull_change *change)
+{
+    double speed_before = stored->rate.bytes_per_second;
+    stored->received_bytes += change->received_bytes;
+    if (stored->pull.phase == PT_PULL_DOWNLOADING)
+        pt_rate_add(&stored->rate, timestamp, stored->received_bytes);
+    change->visible |= stored->rate.bytes_per_second != speed_before;
+    if (change->moved || timestamp < stored->bytes_at)
+        stored->bytes_at = timestamp;
+    if (change->visible || timestamp - stored->bytes_at >= STALL_NS)
+        stored->reported_at = timestamp;
+    change->visible |= stalled_seconds(stored) > 0;
+    change->moved |= stored->pull.phase == PT_PULL_EXTRACTING;
+
+    struct pt_totals totals;
+    pt_pull_totals(&stored->pull, &totals);
+    stored->percent_floor = percent(stored, &totals);
+}
+
+int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *told,
+                          int64_t timestamp, uint64_t version, struct pt_map *counted,
+                          struct pt_pull_change *ret_change)
+{
+    struct pt_pull_change change = {0};
+    bool was_exact = stored->pull.image_ref_exact;
+    if (update_texts(&stored->pull, told, &change.named) < 0)
+        return -ENOMEM;
+    change.named |= was_exact != told->image_ref_exact;
+    change.visible |= change.named;
+    update_head(stored, told, timestamp, &change);
+    if (!has_same_layers(stored, told)) {
+        if (change_layers(stored, told) < 0)
+            return -ENOMEM;
+        change.visible = true;
+    }
+    for (size_t i = 0; i < stored->pull.layer_count; i++) {
+        if (i < told->layer_count)
+            update_layer(stored, i, &told->layers[i], timestamp, version, counted, &change);
+        else
+            finish_layer(stored, i, timestamp, version, &change);
+    }
+    update_progress(stored, timestamp, &change);
+    *ret_change = change;
+    return 0;
+}
+
+void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at, uint64_t version)
+{
+    struct pt_pull_change change = {0};
+    for (size_t i = 0; i < stored->pull.layer_count; i++)
+        finish_layer(stored, i, completed_at, version, &change);
+    stored->received_bytes += change.received_bytes;
+    stored->pull.phase = PT_PULL_COMPLETED;
+    stored->pull.completed_at = completed_at;
+    stored->reported_at = completed_at;
+}
+
+// --- what readers are told ---
+
+double pt_stored_pull_speed(const struct pt_stored_pull *stored)
+{
+    return stored->pull.phase == PT_PULL_DOWNLOADING ? stored->rate.bytes_per_second : 0;
+}
+
+const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored)
+{
+    bool has_better = stored->join && stored->join->image_ref && !stored->pull.image_ref_exact;
+    return has_better ? stored->join->image_ref : stored->pull.image_ref;
+}
+
+static void add_join(const struct pt_join *join, struct pt_pull_status *status)
+{
+    status->image_ref_exact |= join->image_ref_exact;
+    status->waiting = join->waiting;
+    status->waiting_count = join->waiting_count;
+    status->queued_seconds = join->queued_seconds;
+    status->attempts = join->attempts;
+    status->next_attempt_at = join->next_attempt_at;
+}
+
+struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
+                                            struct pt_layer_rate *layer_rates)
+{
+    struct pt_pull_status status = pt_pull_status_make(&stored->pull);
+    status.id = stored->id;
+    status.node_name = stored->node->name;
+    for (size_t i = 0; i < stored->pull.layer_count; i++) {
+        bool moving = stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING &&
+                      !pt_stored_pull_is_final(stored);
+        layer_rates[i].bytes_per_second = moving ? stored->tracks[i].rate.bytes_per_second : 0;
+    }
+    status.layer_rates = layer_rates;
+    status.totals.percent = percent(stored, &status.totals);
+    status.bytes_per_second = pt_stored_pull_speed(stored);
+    status.stalled_seconds = stalled_seconds(stored);
+    status.error_class = stored->error_class;
+    status.version = stored->version;
+    status.image_ref = pt_stored_pull_image_ref(stored);
+    if (stored->join)
+        add_join(stored->join, &status);
+    pt_pull_eta(&stored->pull, status.bytes_per_second, stored->reported_at,
+                stored->node->extract_bytes_per_second, &status);
+    return status;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_STORE_STORED_PULL_H
+#define PT_SERVER_STORE_STORED_PULL_H
+
+#include "base/error.h"
+#include "base/map.h"
+#include "pull/event.h"
+#include "pull/model.h"
+#include "pull/rate.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define PT_PULL_ID_SIZE 33
+
+struct pt_join;
+struct pt_node;
+
+// What the server remembers of a layer besides what the agent tells.
+struct pt_layer_track {
+    struct pt_rate rate;
+    uint64_t version;           // of the pull, when this layer last changed
+    uint64_t started_version;   // of the pull, when its download began; 0: not begun
+    uint64_t completed_version; // of the pull, when its download ended; 0: not ended
+};
+
+// One pull of one node with its own copy of what the agent told last.
+struct pt_stored_pull {
+    struct pt_pull pull; // text and layers are owned; pull.id is NULL
+    char id[PT_PULL_ID_SIZE];
+    char *key; // names the pull on its node; kinds of agents cannot collide
+    struct pt_node *node;
+    struct pt_layer_track *tracks; // one for each layer, in the block of pull.layers
+    struct pt_rate rate;           // of received_bytes
+    int64_t received_bytes;        // over the network; never goes back
+    int64_t of_no_registry;        // bytes to count once its repository is known
+    double percent_floor;          // what percent has reached
+    int64_t reported_at;           // wall_ns on the node, of the report that changed it last
+    int64_t bytes_at;              // wall_ns on the node, when a byte came last
+    int64_t alive_at;              // monotonic_ns: reported with something that moved
+    int64_t finished_at;           // monotonic_ns
+    const char *error_class;       // static text
+    struct pt_join *join;          // what Kubernetes tells of it, owned; NULL: nothing
+    int64_t failures_told;         // attempts that readers were told of as failed
+    char *earlier_key;             // of the attempt before, which its agent may tell again; or NULL
+    bool of_kubelet;               // no agent reports it
+    bool is_queued;                // counted as such
+    uint64_t version;
+    uint64_t created_version;
+    uint64_t final_version; // 0: not final
+    size_t change_index;    // in the change log
+    uint32_t last_report;   // number of the node's report that named it last
+    uint32_t pins;          // answers under way that point to it
+    bool stuck;             // given up although its agent goes on reporting it
+    bool removed;           // no longer in the store, freed when the last pin goes
+    bool legacy;            // its agent ends it by leaving it out
+    TAILQ_ENTRY(pt_stored_pull) in_node;
+    TAILQ_ENTRY(pt_stored_pull) in_queue; // of the active or of the finished ones
+};
+
+TAILQ_HEAD(pt_stored_pull_list, pt_stored_pull);
+
+// An empty pull of that node under a copy of the key; NULL when out of memory. `salt` makes the id
+// differ for another pull under the same key.
+struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key, int64_t salt);
+void pt_stored_pull_destroy(struct pt_stored_pull *stored);
+
+// What an update has done.
+struct pt_pull_change {
+    bool visible;           // a reader sees a difference
+    bool moved;             // bytes or phases went on, or something is being extracted
+    bool named;             // a name or digest is another
+    int64_t received_bytes; // since the update before
+    int64_t node_bytes;     // of these, what no other pull of the node has counted
+};
+
+// Takes over what the agent told at `timestamp`; layers that changed get `version`. Pulls that wait
+// for the same layer all show its bytes: `counted` holds the digests whose new bytes this report
+// has counted, as keys that borrow from `told`. -ENOMEM leaves the pull valid, maybe half updated.
+PT_MUST_CHECK int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *told,
+                                        int64_t timestamp, uint64_t version, struct pt_map *counted,
+                                        struct pt_pull_change *ret_change);
+
+// Whether bytes or phases that the agent tells differ from what is stored.
+bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct pt_pull *told);
+
+// Marks every layer as there and the whole as completed, as the absence in a legacy report means.
+void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at, uint64_t version);
+
+// Sets the reason of a failure, none if there is no memory for it; NULL takes it away.
+void pt_stored_pull_set_error(struct pt_stored_pull *stored, const char *error);
+
+static inline bool pt_stored_pull_is_final(const struct pt_stored_pull *stored)
+{
+    return pt_pull_phase_is_final(stored->pull.phase);
+}
+
+// The name that readers see.
+const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored);
+
+// Forgets layers and progress: another attempt begins under a new key, which it then owns.
+void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key);
+
+// Bytes per second now; 0 for a pull that downloads nothing.
+double pt_stored_pull_speed(const struct pt_stored_pull *stored);
+
+// Everything a reader is told about it. `layer_rates` has room for all layers; the status borrows
+// from both.
+struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
+                                            struct pt_layer_rate *layer_rates);
+
+#endif

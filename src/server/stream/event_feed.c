@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/stream/event_feed.h"
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "server/http/http_stream.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUND_MS 100      // least time between two rounds
+#define STALL_SECONDS 180 // a client that takes nothing for so long is gone
+#define COPY_BYTES 1024   // a smaller block is cheaper copied than shared
+
+struct feed_client {
+    struct pt_event_feed *feed;
+    struct pt_http_stream *http;
+    struct pt_stream_client *member;
+    TAILQ_ENTRY(feed_client) in_feed;
+};
+
+TAILQ_HEAD(feed_client_list, feed_client);
+
+struct pt_event_feed {
+    struct pt_loop *loop;
+    const struct pt_clock *clock;
+    struct pt_event_stream *stream;
+    struct feed_client_list clients;
+    struct event *round; // begins one
+    struct event *pump;  // goes on with it
+    struct event *heartbeat;
+    int64_t round_began_ns, round_ended_ns;
+    bool round_waits;
+};
+
+static size_t client_pending(void *context)
+{
+    struct feed_client *client = context;
+    return pt_http_stream_pending(client->http);
+}
+
+static void release_block(const void *data, size_t length, void *context)
+{
+    (void)data;
+    (void)length;
+    pt_stream_block_unref(context);
+}
+
+static void client_send(void *context, struct pt_stream_block *block)
+{
+    struct feed_client *client = context;
+    struct evbuffer *output = pt_http_stream_output(client->http);
+    bool chunked = pt_http_stream_is_chunked(client->http);
+    const char *data = chunked ? block->data : block->data + block->body_offset;
+    size_t length = chunked ? block->length : block->body_length;
+    if (length < COPY_BYTES) {
+        evbuffer_add(output, data, length);
+        pt_stream_block_unref(block);
+    } else if (evbuffer_add_reference(output, data, length, release_block, block) < 0) {
+        pt_stream_block_unref(block);
+    }
+}
+
+static void schedule_pump(struct pt_event_feed *feed)
+{
+    event_active(feed->pump, EV_TIMEOUT, 0);
+}
+
+static void on_drained(void *context)
+{
+    struct feed_client *client = context;
+    pt_event_stream_drained(client->member);
+    schedule_pump(client->feed);
+}
+
+static void on_closed(void *context)
+{
+    struct feed_client *client = context;
+    if (client->member)
+        pt_event_stream_leave(client->member);
+    TAILQ_REMOVE(&client->feed->clients, client, in_feed);
+    free(client);
+}
+
+// The next round begins at once when it has been quiet. When busy it leaves as much time for other
+// work as the round before took, and 100 ms at the least.
+static void schedule_round(struct pt_event_feed *feed)
+{
+    if (feed->round_waits || !pt_event_stream_has_news(feed->stream) ||
+        pt_event_stream_is_busy(feed->stream))
+        return;
+    int64_t next = feed->round_began_ns + ROUND_MS * PT_NS_PER_MS;
+    int64_t after_rest = 2 * feed->round_ended_ns - feed->round_began_ns;
+    int64_t now = pt_clock_monotonic_ns(feed->clock);
+    int64_t wait_us = ((after_rest > next ? after_rest : next) - now) / 1000;
+    struct timeval wait = {.tv_sec = wait_us > 0 ? wait_us / 1000000 : 0,
+                           .tv_usec = wait_us > 0 ? wait_us % 1000000 : 0};
+    feed->round_waits = true;
+    evtimer_add(feed->round, &wait);
+}
+
+static void on_pump(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct pt_event_feed *feed = context;
+    bool was_busy = pt_event_stream_is_busy(feed->stream);
+    struct timeval at_once = {0};
+    if (pt_event_stream_pump(feed->stream)) {
+        evtimer_add(feed->pump, &at_once); // lets the loop look at its sockets in between
+        pt_loop_skip_rest(feed->loop);
+    }
+    if (was_busy && !pt_event_stream_is_busy(feed->stream))
+        feed->round_ended_ns = pt_clock_monotonic_ns(feed->clock);
+    schedule_round(feed);
+}
+
+static void on_round(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct pt_event_feed *feed = context;
+    feed->round_waits = false;
+    feed->round_began_ns = feed->round_ended_ns = pt_clock_monotonic_ns(feed->clock);
+    pt_event_stream_flush(feed->stream);
+    on_pump(-1, EV_TIMEOUT, feed);
+}
+
+static void on_heartbeat(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct pt_event_feed *feed = context;
+    pt_event_stream_heartbeat(feed->stream);
+}
+
+int pt_event_feed_create(struct pt_loop *loop, struct pt_pull_store *store, size_t max_clients,
+                         struct pt_event_feed **ret_feed, struct pt_error *err)
+{
+    static const struct pt_stream_output output = {client_pending, client_send};
+    struct timeval second = {.tv_sec = 1};
+    struct pt_event_feed *feed = calloc(1, sizeof(*feed));
+    if (!feed)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    struct event_base *base = pt_loop_base(loop);
+    feed->loop = loop;
+    feed->clock = store->clock;
+    TAILQ_INIT(&feed->clients);
+    int r = pt_event_stream_create(store, max_clients, &output, &feed->stream);
+    feed->round = evtimer_new(base, on_round, feed);
+    feed->pump = evtimer_new(base, on_pump, feed);
+    feed->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, feed);
+    if (r < 0 || !feed->round || !feed->pump || !feed->heartbeat ||
+        event_add(feed->heartbeat, &second) < 0) {
+        pt_event_feed_destroy(feed);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
+    *ret_feed = feed;
+    return 0;
+}
+
+void pt_event_feed_destroy(struct pt_event_feed *feed)
+{
+    if (!feed)
+        return;
+    struct feed_client *client, *next;
+    for (client = TAILQ_FIRST(&feed->clients); client; client = next) {
+        next = TAILQ_NEXT(client, in_feed);
+        pt_http_stream_abort(client->http);
+    }
+    pt_event_stream_destroy(feed->stream);
+    struct event *const events[] = {feed->round, feed->pump, feed->heartbeat};
+    for (size_t i = 0; i < 3; i++) {
+        if (events[i])
+            event_free(events[i]);
+    }
+    free(feed);
+}
+
+struct pt_event_stream *pt_event_feed_stream(struct pt_event_feed *feed)
+{
+    return feed->stream;
+}
+
+void pt_event_feed_wake(struct pt_event_feed *feed)
+{
+    schedule_round(feed);
+}
+
+int pt_event_feed_add(struct pt_event_feed *feed, struct pt_http_server *server,
+                      struct evhttp_request *request, const struct pt_stream_request *wish,
+                      struct pt_error *err)
+{
+    static const struct pt_http_stream_events events = {on_drained, on_closed};
+    if (pt_event_stream_is_full(feed->stream))
+        return pt_error_set(err, ENOSPC, "the server serves its maximum of event streams");
+    struct feed_client *client = calloc(1, sizeof(*client));
+    if (!client)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    client->feed = feed;
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
+    evhttp_add_header(evhttp_request_get_output_headers(request), "X-Accel-Buffering", "no");
+    int r = pt_http_stream_begin(request, server, "text/event-stream", STALL_SECONDS, &events,
+                                 client, &client->http);
+    if (r < 0) {
+        free(client);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
+    TAILQ_INSERT_TAIL(&feed->clients, client, in_feed);
+    r = pt_event_stream_join(feed->stream, wish, client, &client->member, err);
+    if (r < 0)
+        pt_http_stream_abort(client->http); // the answer has begun: all that is left is to end it
+    else
+        schedule_pump(feed);
+    return 0;
+}
+
+void pt_event_feed_end(struct pt_event_feed *feed)
+{
+    struct feed_client *client, *next;
+    pt_event_stream_say_goodbye(feed->stream);
+    for (client = TAILQ_FIRST(&feed->clients); client; client = next) {
+        struct pt_http_stream *http = client->http;
+        next = TAILQ_NEXT(client, in_feed);
+        on_closed(client);
+        pt_http_stream_end(http);
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_STREAM_EVENT_FEED_H
+#define PT_SERVER_STREAM_EVENT_FEED_H
+
+#include "server/http/http_server.h"
+#include "server/stream/event_stream.h"
+
+struct pt_loop;
+struct evhttp_request;
+
+// Runs the event stream on the loop and joins it to HTTP connections.
+struct pt_event_feed;
+
+PT_MUST_CHECK int pt_event_feed_create(struct pt_loop *loop, struct pt_pull_store *store,
+                                       size_t max_clients, struct pt_event_feed **ret_feed,
+                                       struct pt_error *err);
+
+// Closes all clients' connections.
+void pt_event_feed_destroy(struct pt_event_feed *feed);
+
+struct pt_event_stream *pt_event_feed_stream(struct pt_event_feed *feed);
+
+// The store may have changed.
+void pt_event_feed_wake(struct pt_event_feed *feed);
+
+// Answers the request with a stream. -ENOSPC at the limit, -ENOMEM: the request is still the
+// caller's.
+PT_MUST_CHECK int pt_event_feed_add(struct pt_event_feed *feed, struct pt_http_server *server,
+                                    struct evhttp_request *request,
+                                    const struct pt_stream_request *wish, struct pt_error *err);
+
+// Tells all clients to come back soon, and ends their streams.
+void pt_event_feed_end(struct pt_event_feed *feed);
+
+#endif

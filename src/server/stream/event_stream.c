@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/stream/event_stream.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "server/stream/stream_block.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_PENDING_BYTES (64 * 1024) // a client with more than this untaken is passed over
+#define PUMP_SENDS 256                // blocks sent in one call
+#define PUMP_BYTES (4 * 1024 * 1024)  // about as much
+#define PUMP_BUILDS 8                 // blocks serialized in one call
+#define CACHED_BLOCKS 8               // of one group
+#define CACHE_NS PT_NS_PER_S
+#define HEARTBEAT_NS (15 * PT_NS_PER_S)
+#define SCRATCH_BYTES (64 * 1024 * 1024) // one pull of full size, with all its layer events
+
+// Clients that ask for the same share their blocks.
+struct group {
+    char *key;
+    struct pt_stream_request request; // its text lies behind the key
+    size_t client_count;
+    struct pt_stream_block *blocks[CACHED_BLOCKS];
+    size_t next_block;
+    int64_t cached_at;
+};
+
+enum client_state {
+    IN_STEP, // has been told all, or will be by this round
+    BEHIND,  // gets what it has missed, block by block
+    BLOCKED, // does not take what it was sent
+};
+
+TAILQ_HEAD(client_list, pt_stream_client);
+
+struct pt_stream_client {
+    struct pt_event_stream *stream;
+    struct group *group;
+    void *context;
+    enum client_state state;
+    uint64_t seen;
+    uint64_t snapshot_end; // up to here it gets the state, from there on the changes
+    int64_t heartbeat_at;
+    TAILQ_ENTRY(pt_stream_client) in_state;
+    TAILQ_ENTRY(pt_stream_client) in_heartbeats;
+};
+
+struct pt_event_stream {
+    struct pt_pull_store *store;
+    struct pt_stream_output output;
+    size_t max_clients;
+    size_t client_count;
+    size_t blocked_count;
+    uint64_t skipped;
+    uint64_t target; // the version that this round goes up to
+    struct pt_map groups;
+    struct client_list clients[3];        // by state
+    struct pt_stream_client *next_served; // of those in step, in this round
+    struct client_list heartbeats;        // by heartbeat_at
+    struct pt_stream_block *hello, *comment, *goodbye;
+    struct pt_buffer scratch;
+};
+
+int pt_event_stream_create(struct pt_pull_store *store, size_t max_clients,
+                           const struct pt_stream_output *output,
+                           struct pt_event_stream **ret_stream)
+{
+    struct pt_event_stream *stream = calloc(1, sizeof(*stream));
+    if (!stream)
+        return -ENOMEM;
+    stream->store = store;
+    stream->output = *output;
+    stream->max_clients = max_clients;
+    stream->target = store->changes.newest_version;
+    pt_map_init(&stream->groups);
+    for (size_t i = 0; i < 3; i++)
+        TAILQ_INIT(&stream->clients[i]);
+    TAILQ_INIT(&stream->heartbeats);
+    pt_buffer_init(&stream->scratch, SCRATCH_BYTES);
+    stream->hello = pt_stream_block_make_text(": pulltrace " PT_VERSION "\n\n");
+    stream->comment = pt_stream_block_make_text(":\n\n");
+    stream->goodbye = pt_stream_block_make_text("retry: 1000\n\n");
+    if (!stream->hello || !stream->comment || !stream->goodbye) {
+        pt_event_stream_destroy(stream);
+        return -ENOMEM;
+    }
+    *ret_stream = stream;
+    return 0;
+}
+
+void pt_event_stream_destroy(struct pt_event_stream *stream)
+{
+    if (!stream)
+        return;
+    struct pt_stream_client *client, *next;
+    for (client = TAILQ_FIRST(&stream->heartbeats); client; client = next) {
+        next = TAILQ_NEXT(client, in_heartbeats);
+        pt_event_stream_leave(client);
+    }
+    pt_map_finish(&stream->groups);
+    pt_stream_block_unref(stream->hello);
+    pt_stream_block_unref(stream->comment);
+    pt_stream_block_unref(stream->goodbye);
+    pt_buffer_finish(&stream->scratch);
+    free(stream);
+}
+
+int pt_stream_request_read(const struct pt_query *query, struct pt_stream_request *ret_request,
+                           struct pt_error *err)
+{
+    struct pt_stream_request request = {0};
+    int64_t last_event_id = 0;
+    int r = pt_pull_filter_read(query, &request.filter, err);
+    if (r == 0)
+        r = pt_query_get_bool(query, "layers", true, &request.layers, err);
+    if (r == 0)
+        r = pt_query_get_count(query, "lastEventId", 0, INT64_MAX, 0, &last_event_id, err);
+    if (r < 0)
+        return r;
+    request.last_event_id = (uint64_t)last_event_id;
+    const char *types = pt_query_get(query, "types");
+    if (!types)
+        types = "pull";
+    request.pull_events = strcmp(types, "layer") != 0;
+    request.layer_events = strcmp(types, "pull") != 0;
+    if (request.pull_events && request.layer_events && strcmp(types, "pull,layer") != 0 &&
+        strcmp(types, "layer,pull") != 0)
+        return pt_error_set(err, EINVAL, "types: must be pull, layer or pull,layer");
+    *ret_request = request;
+    return 0;
+}
+
+// --- groups ---
+
+// The request as one text. Lengths keep the values apart, whatever they hold.
+static int make_key(const struct pt_stream_request *request, struct pt_buffer *out)
+{
+    const char *const texts[] = {request->filter.node, request->filter.namespace,
+                                 request->filter.pod, request->filter.image};
+    pt_buffer_clear(out);
+    (void)pt_buffer_printf(out, "%d%d%d%d", request->layers, request->pull_events,
+                           request->layer_events, (int)request->filter.status);
+    for (size_t i = 0; i < 4; i++) {
+        const char *text = texts[i] ? texts[i] : "";
+        (void)pt_buffer_printf(out, " %zu:%s", strlen(text), text);
+    }
+    return out->failure;
+}
+
+static const char *copy_text(const char *text, bool *ok)
+{
+    char *copy = text ? strdup(text) : NULL;
+    *ok &= !text || copy;
+    return copy;
+}
+
+static void free_group(struct group *group)
+{
+    for (size_t i = 0; i < CACHED_BLOCKS; i++)
+        pt_stream_block_unref(group->blocks[i]);
+    free((char *)group->request.filter.node);
+    free((char *)group->request.filter.namespace);
+    free((char *)group->request.filter.pod);
+    free((char *)group->request.filter.image);
+    free(group->key);
+    free(group);
+}
+
+static struct group *find_group(struct pt_event_stream *stream,
+                                const struct pt_stream_request *request)
+{
+    if (make_key(request, &stream->scratch) < 0)
+        return NULL;
+    struct group *group = pt_map_get(&stream->groups, stream->scratch.data);
+    if (group)
+        return group;
+    group = calloc(1, sizeof(*group));
+    if (!group)
+        return NULL;
+    bool ok = true;
+    group->request = *request;
+    group->request.filter.node = copy_text(request->filter.node, &ok);
+    group->request.filter.namespace = copy_text(request->filter.namespace, &ok);
+    group->request.filter.pod = copy_text(request->filter.pod, &ok);
+    group->request.filter.image = copy_text(request->filter.image, &ok);
+    group->key = strdup(stream->scratch.data);
+    if (!ok || !group->key || pt_map_put(&stream->groups, group->key, group) < 0) {
+        free_group(group);
+        return NULL;
+    }
+    return group;
+}
+
+static void leave_group(struct pt_event_stream *stream, struct group *group)
+{
+    if (--group->client_count > 0)
+        return;
+    pt_map_remove(&stream->groups, group->key);
+    free_group(group);
+}
+
+static void expire_blocks(struct group *group, int64_t now)
+{
+    if (now - group->cached_at < CACHE_NS)
+        return;
+    for (size_t i = 0; i < CACHED_BLOCKS; i++) {
+        pt_stream_block_unref(group->blocks[i]);
+        group->blocks[i] = NULL;
+    }
+}
+
+// Returns the block that begins at `from`, borrowed or the caller's alone (*ret_owned). A block
+// made a while ago is as good: what has changed since then has a version that comes later.
+static struct pt_stream_block *get_block(struct pt_event_stream *stream, struct group *group,
+                                         uint64_t from, bool of_snapshot, bool *ret_owned)
+{
+    int64_t now = pt_clock_monotonic_ns(stream->store->clock);
+    *ret_owned = false;
+    expire_blocks(group, now);
+    for (size_t i = 0; i < CACHED_BLOCKS; i++) {
+        struct pt_stream_block *block = group->blocks[i];
+        if (block && block->from == from && block->of_snapshot == of_snapshot)
+            return block;
+    }
+    struct pt_stream_block *block = pt_stream_block_make(
+        stream->store, &group->request, from, stream->target, of_snapshot, &stream->scratch);
+    *ret_owned = true;
+    if (!block || group->client_count < 2)
+        return block;
+    *ret_owned = false;
+    pt_stream_block_unref(group->blocks[group->next_block]);
+    group->blocks[group->next_block] = block;
+    group->next_block = (group->next_block + 1) % CACHED_BLOCKS;
+    group->cached_at = now;
+    return block;
+}
+
+// --- clients ---
+
+static void send_block(struct pt_stream_client *client, struct pt_stream_block *block)
+{
+    block->references++;
+    client->stream->output.send(client->context, block);
+}
+
+static void leave_state(struct pt_stream_client *client)
+{
+    struct pt_event_stream *stream = client->stream;
+    if (stream->next_served == client)
+        stream->next_served = TAILQ_NEXT(client, in_state);
+    TAILQ_REMOVE(&stream->clients[client->state], client, in_state);
+    stream->blocked_count -= client->state == BLOCKED;
+}
+
+static void enter_state(struct pt_stream_client *client, enum client_state state)
+{
+    client->state = state;
+    TAILQ_INSERT_TAIL(&client->stream->clients[state], client, in_state);
+    client->stream->blocked_count += state == BLOCKED;
+}
+
+bool pt_event_stream_is_full(const struct pt_event_stream *stream)
+{
+    return stream->client_count >= stream->max_clients;
+}
+
+int pt_event_stream_join(struct pt_event_stream *stream, const struct pt_stream_request *request,
+                         void *context, struct pt_stream_client **ret_client, struct pt_error *err)
+{
+    if (pt_event_stream_is_full(stream))
+        return pt_error_set(err, ENOSPC, "the server serves its maximum of %zu streams",
+                            stream->max_clients);
+    struct pt_stream_client *client = calloc(1, sizeof(*client));
+    struct group *group = client ? find_group(stream, request) : NULL;
+    if (!group) {
+        free(client);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
+    const struct pt_change_log *changes = &stream->store->changes;
+    bool resumes = request->last_event_id >= changes->first_version &&
+                   request->last_event_id <= changes->newest_version && request->last_event_id > 0;
+    *client = (struct pt_stream_client){
+        .stream = stream,
+        .group = group,
+        .context = context,
+        .seen = resumes ? request->last_event_id : changes->first_version,
+        .snapshot_end = resumes ? 0 : stream->target,
+        .heartbeat_at = pt_clock_monotonic_ns(stream->store->clock) + HEARTBEAT_NS,
+    };
+    group->client_count++;
+    stream->client_count++;
+    TAILQ_INSERT_TAIL(&stream->heartbeats, client, in_heartbeats);
+    enter_state(client, BEHIND);
+    send_block(client, stream->hello);
+    *ret_client = client;
+    return 0;
+}
+
+void pt_event_stream_leave(struct pt_stream_client *client)
+{
+    struct pt_event_stream *stream = client->stream;
+    leave_state(client);
+    TAILQ_REMOVE(&stream->heartbeats, client, in_heartbeats);
+    leave_group(stream, client->group);
+    stream->client_count--;
+    free(client);
+}
+
+void pt_event_stream_drained(struct pt_stream_client *client)
+{
+    if (client->state != BLOCKED)
+        return;
+    leave_state(client);
+    enter_state(client, BEHIND);
+}
+
+// Sends the client its next block and adds its size; returns whether it had to be serialized first.
+static bool serve(struct pt_stream_client *client, size_t *sent_bytes)
+{
+    struct pt_event_stream *stream = client->stream;
+    bool owned = false;
+    leave_state(client);
+    if (client->seen >= stream->target) {
+        enter_state(client, IN_STEP);
+        return false;
+    }
+    if (stream->output.pending(client->context) > MAX_PENDING_BYTES) {
+        enter_state(client, BLOCKED);
+        return false;
+    }
+    bool of_snapshot = client->seen < client->snapshot_end;
+    struct pt_stream_block *block =
+        get_block(stream, client->group, client->seen, of_snapshot, &owned);
+    if (block) {
+        if (block->length > 0)
+            send_block(client, block);
+        *sent_bytes += block->length;
+        client->seen = block->to;
+        if (owned)
+            pt_stream_block_unref(block);
+    }
+    enter_state(client, client->seen >= stream->target ? IN_STEP : BEHIND);
+    return owned || !block;
+}
+
+void pt_event_stream_flush(struct pt_event_stream *stream)
+{
+    if (!pt_event_stream_has_news(stream))
+        return;
+    stream->target = stream->store->changes.newest_version;
+    stream->skipped += stream->blocked_count;
+    stream->next_served = TAILQ_FIRST(&stream->clients[IN_STEP]);
+}
+
+bool pt_event_stream_pump(struct pt_event_stream *stream)
+{
+    int builds = 0;
+    size_t sent_bytes = 0;
+    for (int sends = 0; sends < PUMP_SENDS && builds < PUMP_BUILDS && sent_bytes < PUMP_BYTES;
+         sends++) {
+        // By turns, so that neither many clients in step nor a long snapshot holds up the other.
+        struct pt_stream_client *client = TAILQ_FIRST(&stream->clients[BEHIND]);
+        // Those that were served stand at the end of the list again.
+        if (stream->next_served && stream->next_served->seen >= stream->target)
+            stream->next_served = NULL;
+        if (stream->next_served && (!client || sends % 2 == 0))
+            client = stream->next_served;
+        if (!client)
+            return false;
+        builds += serve(client, &sent_bytes);
+    }
+    return stream->next_served || !TAILQ_EMPTY(&stream->clients[BEHIND]);
+}
+
+bool pt_event_stream_is_busy(const struct pt_event_stream *stream)
+{
+    return stream->next_served;
+}
+
+bool pt_event_stream_has_news(const struct pt_event_stream *stream)
+{
+    return stream->target != stream->store->changes.newest_version;
+}
+
+void pt_event_stream_heartbeat(struct pt_event_stream *stream)
+{
+    int64_t now = pt_clock_monotonic_ns(stream->store->clock);
+    struct pt_stream_client *client;
+    while ((client = TAILQ_FIRST(&stream->heartbeats)) && client->heartbeat_at <= now) {
+        TAILQ_REMOVE(&stream->heartbeats, client, in_heartbeats);
+        client->heartbeat_at = now + HEARTBEAT_NS;
+        TAILQ_INSERT_TAIL(&stream->heartbeats, client, in_heartbeats);
+        if (stream->output.pending(client->context) == 0)
+            send_block(client, stream->comment);
+    }
+}
+
+void pt_event_stream_say_goodbye(struct pt_event_stream *stream)
+{
+    struct pt_stream_client *client;
+    TAILQ_FOREACH(client, &stream->heartbeats, in_heartbeats)
+    {
+        send_block(client, stream->goodbye);
+    }
+}
+
+struct pt_stream_figures pt_event_stream_figures(const struct pt_event_stream *stream)
+{
+    return (struct pt_stream_figures){.clients = stream->client_count, .skipped = stream->skipped};
+}

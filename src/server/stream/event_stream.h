@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_STREAM_EVENT_STREAM_H
+#define PT_SERVER_STREAM_EVENT_STREAM_H
+
+#include "server/store/pull_store.h"
+#include "server/stream/pull_filter.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Tells many clients what changes in the store. A client is nothing but the version up to which it
+// has been told; what it gets next is the latest state of all that changed after that. So a slow
+// client costs no more than the last block that it was sent, and loses only steps in between.
+// Clients that stand at the same version share one serialized block. Knows nothing of sockets.
+struct pt_event_stream;
+struct pt_stream_client;
+
+// Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) as one chunk
+// of HTTP's chunked coding, or without that coding, from body_offset on.
+struct pt_stream_block {
+    uint32_t references;
+    bool of_snapshot;
+    uint64_t from; // tells what changed after this version …
+    uint64_t to;   // … up to this one
+    size_t length; // 0: nothing to send
+    size_t body_offset;
+    size_t body_length;
+    char data[];
+};
+
+void pt_stream_block_unref(struct pt_stream_block *block);
+
+// How a client is reached.
+struct pt_stream_output {
+    size_t (*pending)(void *context); // bytes that it has not taken yet
+    // Sends a block; the reference is the callee's. Must not call back into the stream.
+    void (*send)(void *context, struct pt_stream_block *block);
+};
+
+// What a client asks for.
+struct pt_stream_request {
+    struct pt_pull_filter filter;
+    bool layers; // inside the pull events
+    bool pull_events;
+    bool layer_events;
+    uint64_t last_event_id; // 0: none
+};
+
+struct pt_stream_figures {
+    size_t clients;
+    uint64_t skipped; // rounds that a slow client sat out
+};
+
+PT_MUST_CHECK int pt_event_stream_create(struct pt_pull_store *store, size_t max_clients,
+                                         const struct pt_stream_output *output,
+                                         struct pt_event_stream **ret_stream);
+void pt_event_stream_destroy(struct pt_event_stream *stream);
+
+// Reads `types`, `layers`, `lastEventId` and the filters. The request borrows from the query.
+PT_MUST_CHECK int pt_stream_request_read(const struct pt_query *query,
+                                         struct pt_stream_request *ret_request,
+                                         struct pt_error *err);
+
+// Adds a client, which gets a comment line at once and the rest from pt_event_stream_pump. -ENOSPC
+// at the limit, -ENOMEM.
+PT_MUST_CHECK int pt_event_stream_join(struct pt_event_stream *stream,
+                                       const struct pt_stream_request *request, void *context,
+                                       struct pt_stream_client **ret_client, struct pt_error *err);
+bool pt_event_stream_is_full(const struct pt_event_stream *stream);
+void pt_event_stream_leave(struct pt_stream_client *client);
+
+// The client has room again.
+void pt_event_stream_drained(struct pt_stream_client *client);
+
+// Begins a round: all changes up to now are to be told.
+void pt_event_stream_flush(struct pt_event_stream *stream);
+
+// Does a bounded part of the telling; returns whether more can be done at once.
+bool pt_event_stream_pump(struct pt_event_stream *stream);
+
+// Whether clients that were in step still wait for the present round.
+bool pt_event_stream_is_busy(const struct pt_event_stream *stream);
+
+// Whether there are changes that no round has told yet.
+bool pt_event_stream_has_news(const struct pt_event_stream *stream);
+
+// To be called about every second: a comment line for those that heard nothing for 15 s.
+void pt_event_stream_heartbeat(struct pt_event_stream *stream);
+
+// Last words for every client: how soon to come back.
+void pt_event_stream_say_goodbye(struct pt_event_stream *stream);
+
+struct pt_stream_figures pt_event_stream_figures(const struct pt_event_stream *stream);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/stream/stream_block.h"
+
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_BYTES (128 * 1024) // no further pull is added to a block of this size
+#define BLOCK_CHANGES 4096       // changes looked at for one block, told or not
+
+#define CHUNK_HEAD_SIZE 20
+
+static struct pt_stream_block *make_block(const char *body, size_t length)
+{
+    char head[CHUNK_HEAD_SIZE];
+    int head_length = snprintf(head, sizeof(head), "%zx\r\n", length);
+    struct pt_stream_block *block = malloc(sizeof(*block) + (size_t)head_length + length + 2);
+    if (!block)
+        return NULL;
+    *block = (struct pt_stream_block){
+        .references = 1, .body_offset = (size_t)head_length, .body_length = length};
+    if (length == 0) // an empty chunk would end the answer
+        return block;
+    memcpy(block->data, head, (size_t)head_length);
+    memcpy(block->data + head_length, body, length);
+    block->data[(size_t)head_length + length] = '\r';
+    block->data[(size_t)head_length + length + 1] = '\n';
+    block->length = (size_t)head_length + length + 2;
+    return block;
+}
+
+struct pt_stream_block *pt_stream_block_make_text(const char *text)
+{
+    return make_block(text, strlen(text));
+}
+
+void pt_stream_block_unref(struct pt_stream_block *block)
+{
+    if (block && --block->references == 0)
+        free(block);
+}
+
+static int begin_message(struct pt_buffer *out, uint64_t id)
+{
+    return pt_buffer_printf(out, "id: %llu\ndata: ", (unsigned long long)id);
+}
+
+static enum pt_event_type pull_event_type(const struct pt_stored_pull *stored, uint64_t from,
+                                          bool of_snapshot)
+{
+    // What is learned of a finished pull later, as who had waited, does not end it once more.
+    bool is_final =
+        pt_stored_pull_is_final(stored) && (of_snapshot || stored->final_version > from);
+    if (is_final)
+        return stored->pull.phase == PT_PULL_FAILED ? PT_EVENT_PULL_FAILED
+                                                    : PT_EVENT_PULL_COMPLETED;
+    return !of_snapshot && stored->created_version > from ? PT_EVENT_PULL_STARTED
+                                                          : PT_EVENT_PULL_PROGRESS;
+}
+
+static enum pt_event_type layer_event_type(const struct pt_layer_track *track, uint64_t from)
+{
+    if (track->completed_version > from)
+        return PT_EVENT_LAYER_COMPLETED;
+    return track->started_version > from ? PT_EVENT_LAYER_STARTED : PT_EVENT_LAYER_PROGRESS;
+}
+
+// The layers that changed. They carry the id of what was told before, so that a client which is cut
+// off between them and their pull gets all of them again.
+static int add_layer_events(const struct pt_stored_pull *stored,
+                            const struct pt_pull_status *status, uint64_t from, uint64_t id,
+                            struct pt_buffer *out)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < stored->pull.layer_count; i++) {
+        const struct pt_layer_track *track = &stored->tracks[i];
+        if (track->version <= from || !track->started_version)
+            continue;
+        r = begin_message(out, id);
+        if (r == 0)
+            r = pt_layer_event_encode(layer_event_type(track, from), stored->reported_at, status, i,
+                                      out);
+        if (r == 0)
+            r = pt_buffer_append_text(out, "\n\n");
+    }
+    return r;
+}
+
+static int add_pull(const struct pt_stored_pull *stored, const struct pt_stream_request *request,
+                    uint64_t from, uint64_t last_id, bool of_snapshot, struct pt_buffer *out)
+{
+    struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
+    struct pt_pull_status status = pt_stored_pull_status(stored, rates);
+    int r = 0;
+    if (request->layer_events)
+        r = add_layer_events(stored, &status, from, last_id, out);
+    if (r < 0 || !request->pull_events)
+        return r;
+    r = begin_message(out, stored->version);
+    if (r == 0)
+        r = pt_pull_event_encode(pull_event_type(stored, from, of_snapshot), stored->reported_at,
+                                 &status, request->layers, out);
+    return r == 0 ? pt_buffer_append_text(out, "\n\n") : r;
+}
+
+// A stream of active pulls tells their end as well, else its reader would never see them go.
+static bool is_wanted(const struct pt_stream_request *request, const struct pt_stored_pull *stored,
+                      bool of_snapshot)
+{
+    if (request->filter.status == PT_STATUS_ACTIVE && !of_snapshot)
+        return pt_pull_filter_matches_text(&request->filter, stored);
+    return pt_pull_filter_matches(&request->filter, stored);
+}
+
+struct pt_stream_block *pt_stream_block_make(const struct pt_pull_store *store,
+                                             const struct pt_stream_request *request, uint64_t from,
+                                             uint64_t to, bool of_snapshot,
+                                             struct pt_buffer *scratch)
+{
+    size_t cursor;
+    uint64_t told = from;
+    int changes = 0;
+    pt_buffer_clear(scratch);
+    struct pt_stored_pull *stored = pt_change_log_after(&store->changes, from, &cursor);
+    for (; stored && stored->version <= to; stored = pt_change_log_next(&store->changes, &cursor)) {
+        if (scratch->length >= BLOCK_BYTES || changes++ == BLOCK_CHANGES)
+            break;
+        if (is_wanted(request, stored, of_snapshot) &&
+            add_pull(stored, request, from, told, of_snapshot, scratch) < 0)
+            return NULL;
+        told = stored->version;
+    }
+    struct pt_stream_block *block = make_block(scratch->data, scratch->length);
+    if (!block)
+        return NULL;
+    block->of_snapshot = of_snapshot;
+    block->from = from;
+    block->to = stored && stored->version <= to ? told : to;
+    return block;
+}
