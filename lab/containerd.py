@@ -146,13 +146,11 @@ class Containerd:
 
     def start_pull(self, reference: str, *options: str, namespace: str = NAMESPACE) -> Process:
         """Starts `ctr images pull`; exit status 0 means pulled and unpacked."""
-        pull = ["images", "pull", "--hosts-dir", str(self.hosts), *options, reference]
-        return Process(
-            self.next_call_name("ctr"),
-            self._ctr_command(*pull, namespace=namespace),
-            self.folder,
-            environment=self._environment,
-        )
+        return self._start_ctr(namespace, "images", "pull", *options, reference)
+
+    def start_fetch(self, reference: str) -> Process:
+        """Starts `ctr content fetch`: a pull that unpacks nothing."""
+        return self._start_ctr(NAMESPACE, "content", "fetch", reference)
 
     def pull(self, reference: str, *options: str, timeout_s: float = 120) -> None:
         process = self.start_pull(reference, *options)
@@ -165,6 +163,15 @@ class Containerd:
 
     def image_names(self) -> list[str]:
         return self.ctr("images", "ls", "-q").split()
+
+    def _start_ctr(self, namespace: str, noun: str, verb: str, *arguments: str) -> Process:
+        fetch = (noun, verb, "--hosts-dir", str(self.hosts), *arguments)
+        return Process(
+            self.next_call_name("ctr"),
+            self._ctr_command(*fetch, namespace=namespace),
+            self.folder,
+            environment=self._environment,
+        )
 
     def _ctr_command(self, *arguments: str, namespace: str = NAMESPACE) -> list[str]:
         return [str(self.binaries.ctr), "-a", str(self.socket), "-n", namespace, *arguments]

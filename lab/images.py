@@ -8,7 +8,7 @@ import http.client
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from lab.layers import Blob, LayerSpec, make_layer
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -99,6 +100,24 @@ class ImageMaker:
         root = self._put_manifest(repository, tag, index, kind)
         assert first_config is not None
         return Image(repository, tag, root, digests[platforms[0]], first_config, blobs, digests)
+
+    def push_artifact(
+        self, repository: str, tag: str, media_type: str, contents: Sequence[LayerSpec]
+    ) -> Image:
+        """Pushes what is no container image: blobs of a type of their own, and no config."""
+        blobs = [self._layer(repository, spec, docker_types=False) for spec in contents]
+        layers = tuple(replace(blob, media_type=media_type) for blob in blobs)
+        config = self._small_blob({}, OCI_EMPTY)
+        self._put_blob(repository, config)
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": media_type,
+            "config": _descriptor(config),
+            "layers": [_descriptor(layer) for layer in layers],
+        }
+        digest = self._put_manifest(repository, tag, manifest, OCI_MANIFEST)
+        return Image(repository, tag, digest, digest, config, layers)
 
     def remove_blob(self, image: Image, blob: Blob) -> None:
         """The registry no longer has this blob of the image: each pull that needs it fails."""

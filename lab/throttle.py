@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nginx in front of the registry, which limits the speed of each connection."""
+"""nginx in front of the registry, which limits the speed of each connection.
+
+Manifests of images below schema1/, tagged 1.0, are asked for as by a client of 2015: the registry then
+converts them to Docker's schema 1. It keeps no such manifest, so one asked for by digest is made anew.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +32,19 @@ http {{
 {rates}    }}
     server {{
         listen 127.0.0.1:{port};
+        proxy_http_version 1.1;
+        proxy_max_temp_file_size 0;
+        proxy_read_timeout 1h;
+        send_timeout 1h;
+        limit_rate $bytes_per_second;
         location / {{
             proxy_pass http://127.0.0.1:{registry_port};
-            proxy_http_version 1.1;
             proxy_set_header Host $http_host;
-            proxy_max_temp_file_size 0;
-            proxy_read_timeout 1h;
-            send_timeout 1h;
-            limit_rate $bytes_per_second;
+        }}
+        location ~ ^(?<image>/v2/schema1/.+)/manifests/ {{
+            proxy_pass http://127.0.0.1:{registry_port}$image/manifests/1.0;
+            proxy_set_header Host $http_host;
+            proxy_set_header Accept "";
         }}
     }}
 }}

@@ -20,6 +20,7 @@ struct pt_blob {
     bool is_known; // size and time were told
     unsigned rounds_asked;
     bool is_fetched;  // from a registry, by containerd's label
+    bool is_guess;    // an image record of the lease's time names it: perhaps the root
     bool is_labelled; // by containerd as having children: an index or a manifest
     bool is_read;
     unsigned asked_in; // the round in which it was last asked for
@@ -79,6 +80,10 @@ void pt_lease_touch(struct pt_lease *lease, const char *digest);
 
 // Takes in what Content.Info says of a blob.
 void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info);
+
+// Adds what an image record points to that was written in the time of a lease without a root: it
+// is the root if it names all of the lease's layers and is containerd's own, not a registry's.
+void pt_lease_guess_root(struct pt_lease *lease, const char *digest);
 
 // Draws from the documents read so far root, manifest, layers and their chain IDs.
 void pt_lease_settle(struct pt_lease *lease);

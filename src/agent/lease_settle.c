@@ -141,6 +141,36 @@ static void choose_manifests(struct pt_lease *lease, const struct pt_blob *root)
     }
 }
 
+// --- the root of schema 1 ---
+
+void pt_lease_guess_root(struct pt_lease *lease, const char *digest)
+{
+    if (pt_lease_find_blob(lease, digest))
+        return;
+    pt_lease_add_blob(lease, digest);
+    struct pt_blob *blob = pt_lease_find_blob(lease, digest);
+    if (blob)
+        blob->is_guess = true;
+}
+
+static bool has_all_layers(const struct pt_blob *manifest, const struct pt_lease *lease)
+{
+    for (size_t i = 0; i < lease->seen.layer_count; i++) {
+        if (!has_layer(manifest, lease->seen.layers[i].digest))
+            return false;
+    }
+    return true;
+}
+
+static void drop_wrong_guesses(struct pt_lease *lease)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        struct pt_blob *blob = &lease->blobs[i];
+        if (blob->is_guess && (blob->is_fetched || !has_all_layers(blob, lease)))
+            pt_document_finish(&blob->document);
+    }
+}
+
 // --- the layers ---
 
 static void take_layers(struct pt_lease *lease, struct pt_blob *manifest, unsigned image)
@@ -265,6 +295,7 @@ bool pt_lease_is_settled(const struct pt_lease *lease)
 
 void pt_lease_settle(struct pt_lease *lease)
 {
+    drop_wrong_guesses(lease);
     struct pt_blob *root = find_root(lease);
     if (!root)
         return;

@@ -216,6 +216,29 @@ static void ask_resources(struct pt_observer *observer)
     }
 }
 
+static void take_guesses(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ListImagesResponse *list = message;
+    for (size_t i = 0; list && i < list->n_images; i++) {
+        const Ctrd__Image *image = list->images[i];
+        if (image->target && pt_containerd_time(image->updated_at) >= ask->lease->seen.created_at)
+            pt_lease_guess_root(ask->lease, image->target->digest);
+    }
+}
+
+// Of an image of schema 1 containerd writes a manifest of its own last of all, so that the lease
+// may go before it was seen to hold that; the image record still names it.
+static void ask_roots(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        if (!lease->is_listed && !lease->seen.root_digest && lease->seen.layer_count > 0)
+            ASK(observer, lease, 0, take_guesses, pt_containerd_list_images, lease->seen.namespace,
+                NULL);
+    }
+}
+
 static void take_blob(struct pt_ask *ask, const void *message)
 {
     const Ctrd__ContentInfoResponse *response = message;
@@ -459,6 +482,9 @@ void pt_observer_ask(struct pt_observer *observer)
         break;
     case STEP_RESOURCES:
         ask_resources(observer);
+        break;
+    case STEP_ROOTS:
+        ask_roots(observer);
         break;
     case STEP_BLOBS:
         ask_blobs(observer);

@@ -32,6 +32,7 @@ enum pt_step {
     STEP_LEASES,
     STEP_INGESTS,
     STEP_RESOURCES,
+    STEP_ROOTS,
     STEP_BLOBS,
     STEP_DOCUMENTS, // these two again as long as a document names another one
     STEP_LAYERS,

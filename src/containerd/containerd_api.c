@@ -243,11 +243,13 @@ int pt_containerd_list_images(struct pt_containerd *containerd, const char *name
                               void *context, struct pt_error *err)
 {
     char filter[PT_LIMIT_DIGEST_BYTES + 32];
-    snprintf(filter, sizeof(filter), "target.digest==%s", target_digest);
     char *filters[] = {filter};
     Ctrd__ListImagesRequest request = CTRD__LIST_IMAGES_REQUEST__INIT;
-    request.n_filters = 1;
-    request.filters = filters;
+    if (target_digest) {
+        snprintf(filter, sizeof(filter), "target.digest==%s", target_digest);
+        request.n_filters = 1;
+        request.filters = filters;
+    }
     return call_unary(containerd, namespace, "/containerd.services.images.v1.Images/List", &request,
                       &ctrd__list_images_response__descriptor, answer_fn, context, err);
 }

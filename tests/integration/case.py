@@ -19,7 +19,7 @@ from lab.processes import Process
 from lab.pulltrace import Agent, Server
 from lab.waiting import wait_for
 from tests.integration.clients import Cri, Ctr, PullClient
-from tests.integration.events import EventLog, broken_rules
+from tests.integration.events import Event, EventLog, broken_rules
 from tests.integration.http_json import get
 
 BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR") or tools.REPOSITORY / "build-asan").resolve()
@@ -135,6 +135,27 @@ class LabCase(ProcessCase):
 
     def pull(self, image: Image, timeout_s: float = 120) -> None:
         self.client.start(self.lab.reference(image)).finish(timeout_s)
+
+    def assert_true_from_the_start(self, story: list[Event], image: Image) -> None:
+        """From the first event on: the right repository, total and number of layers."""
+        for event in story:
+            if event.pull["phase"] == "resolving":
+                continue
+            told = event.pull["repository"], event.pull["totalBytes"], event.pull["layerCount"]
+            repository = f"registry.example/{image.repository}"
+            self.assertEqual(told, (repository, image.layer_bytes, len(image.layers)))
+            self.assertTrue(event.pull["totalKnown"])
+
+    def assert_completed(self, final: Event, image: Image) -> None:
+        pull = final.pull
+        self.assertEqual(pull["phase"], "completed", pull)
+        self.assertEqual(final.type, "pull.completed")
+        self.assertEqual(pull["imageRef"], self.lab.reference(image))
+        self.assertTrue(pull["imageRefExact"])
+        self.assertEqual(pull["rootDigest"], image.root_digest)
+        self.assertEqual((pull["percent"], pull["totalBytes"]), (100, image.layer_bytes))
+        told = [(layer["digest"], layer["totalBytes"]) for layer in pull["layers"]]
+        self.assertEqual(told, [(layer.digest, layer.size) for layer in image.layers])
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         assert result is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two ways in which images are pulled: ctr, and the kubelet's CRI call."""
+"""The ways in which images are pulled: ctr, with unpacking or without, and the kubelet's CRI call."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ class Ctr:
 
     def start(self, reference: str) -> CtrPull:
         return CtrPull(self._containerd.start_pull(reference, *self._options))
+
+
+class CtrFetch:
+    def __init__(self, containerd: Containerd) -> None:
+        self._containerd = containerd
+
+    def start(self, reference: str) -> CtrPull:
+        return CtrPull(self._containerd.start_fetch(reference))
 
 
 class CriPull:

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.images import Image
 from lab.layers import LayerSpec
 from lab.pulltrace import Server
 from lab.waiting import wait_for
 from tests.integration.case import MB, LabCase, sizes
-from tests.integration.events import Event
 
 TOLD_WITHIN_S = 3.0
 STARTED_WITHIN_S = 2.0
@@ -209,24 +207,3 @@ class PullStories(LabCase):
     def _stalled_row(self, server: Server, seconds: float) -> dict[str, Any] | None:
         rows = self.pulls(server, "?image=stall/app")
         return rows[0] if rows and rows[0].get("stalledSeconds", 0) >= seconds else None
-
-    def assert_true_from_the_start(self, story: list[Event], image: Image) -> None:
-        """From the first event on: the right repository, total and number of layers."""
-        for event in story:
-            if event.pull["phase"] == "resolving":
-                continue
-            told = event.pull["repository"], event.pull["totalBytes"], event.pull["layerCount"]
-            repository = f"registry.example/{image.repository}"
-            self.assertEqual(told, (repository, image.layer_bytes, len(image.layers)))
-            self.assertTrue(event.pull["totalKnown"])
-
-    def assert_completed(self, final: Event, image: Image) -> None:
-        pull = final.pull
-        self.assertEqual(pull["phase"], "completed", pull)
-        self.assertEqual(final.type, "pull.completed")
-        self.assertEqual(pull["imageRef"], self.lab.reference(image))
-        self.assertTrue(pull["imageRefExact"])
-        self.assertEqual(pull["rootDigest"], image.root_digest)
-        self.assertEqual((pull["percent"], pull["totalBytes"]), (100, image.layer_bytes))
-        told = [(layer["digest"], layer["totalBytes"]) for layer in pull["layers"]]
-        self.assertEqual(told, [(layer.digest, layer.size) for layer in image.layers])

@@ -59,7 +59,8 @@ static void hold(struct pt_lease *lease, const char *const *pairs)
     pt_lease_take_resources(lease, &response);
 }
 
-// Reads what the lease wants to have read, as the observer does, until nothing more is wanted.
+// Reads what the lease wants to have read, as the observer does, until nothing more is wanted. It
+// comes from these repositories, or if NULL is containerd's own.
 static void read_documents(struct pt_lease *lease, const char *repositories)
 {
     for (int turn = 0; turn < 4; turn++) {
@@ -69,7 +70,7 @@ static void read_documents(struct pt_lease *lease, const char *repositories)
                                 strcmp(blob->digest, NATIVE) == 0 ||
                                 strcmp(blob->digest, OTHER) == 0;
             Ctrd__ContentInfo__LabelsEntry entries[2];
-            Ctrd__ContentInfo__LabelsEntry *labels[2] = {&entries[0], &entries[1]};
+            Ctrd__ContentInfo__LabelsEntry *labels[2];
             Ctrd__ContentInfo info = CTRD__CONTENT_INFO__INIT;
             ctrd__content_info__labels_entry__init(&entries[0]);
             ctrd__content_info__labels_entry__init(&entries[1]);
@@ -78,7 +79,10 @@ static void read_documents(struct pt_lease *lease, const char *repositories)
             entries[1].key = (char *)"containerd.io/gc.ref.content.config";
             entries[1].value = (char *)"";
             info.labels = labels;
-            info.n_labels = has_children ? 2 : 1;
+            if (repositories)
+                labels[info.n_labels++] = &entries[0];
+            if (has_children)
+                labels[info.n_labels++] = &entries[1];
             info.size = 100;
             pt_blob_take_info(blob, &info);
         }
@@ -252,6 +256,37 @@ static void layers_without_a_manifest(void **state)
     pt_lease_destroy(lease);
 }
 
+// The lease has gone before containerd's own manifest was seen in it.
+static void a_root_by_its_image_record(void **state)
+{
+    (void)state;
+    static const char *const resources[] = {"ingests", "layer-" D("c"), "ingests", "layer-" D("a"),
+                                            NULL};
+    static const struct {
+        const char *what;
+        const char *repositories;
+        const char *guesses[2];
+        const char *root;
+        const char *layers;
+    } cases[] = {
+        {"has all layers", NULL, {NATIVE, OTHER}, OTHER, "acd"},
+        {"lacks a layer", NULL, {NATIVE, INDEX}, NULL, "ca"},
+        {"is a registry's", "team/app", {OTHER, INDEX}, NULL, "ca"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_lease *lease = make_lease();
+        hold(lease, resources);
+        lease->is_listed = false;
+        for (size_t k = 0; k < 2; k++)
+            pt_lease_guess_root(lease, cases[i].guesses[k]);
+        read_documents(lease, cases[i].repositories);
+        check_text(cases[i].what, lease->seen.root_digest, cases[i].root);
+        check_text(cases[i].what, layers_of(lease), cases[i].layers);
+        check_int(cases[i].what, lease->seen.layers_known, cases[i].root != NULL);
+        pt_lease_destroy(lease);
+    }
+}
+
 static void other_work_is_no_pull(void **state)
 {
     (void)state;
@@ -272,6 +307,7 @@ int main(void)
         cmocka_unit_test(chains_follow_the_config),
         cmocka_unit_test(a_repository_is_exact_or_unknown),
         cmocka_unit_test(layers_without_a_manifest),
+        cmocka_unit_test(a_root_by_its_image_record),
         cmocka_unit_test(other_work_is_no_pull),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
