@@ -89,7 +89,25 @@ static struct pt_lease *find_lease(struct pt_observer *observer, const char *nam
     return NULL;
 }
 
-// A lease that is followed stays so, however many others there are.
+// Gives up the oldest lease that shows no pull for one that is newer than that; returns whether.
+static bool make_room(struct pt_observer *observer, int64_t created_at)
+{
+    struct pt_lease *oldest = NULL;
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        bool is_idle = !lease->is_pull && !lease->is_unseen;
+        if (is_idle && (!oldest || lease->seen.created_at < oldest->seen.created_at))
+            oldest = lease;
+    }
+    if (!oldest || oldest->seen.created_at >= created_at)
+        return false;
+    TAILQ_REMOVE(&observer->leases, oldest, link);
+    pt_lease_destroy(oldest);
+    return true;
+}
+
+// A pull that is followed stays so, however many leases there are; of others the newest are.
 static void take_leases(struct pt_ask *ask, const void *message)
 {
     struct pt_observer *observer = ask->observer;
@@ -107,7 +125,7 @@ static void take_leases(struct pt_ask *ask, const void *message)
     for (size_t i = 0; i < list->n_leases; i++) {
         int64_t created_at = pt_containerd_time(list->leases[i]->created_at);
         lease = find_lease(observer, namespace, list->leases[i]->id, created_at);
-        if (!lease && followed < PT_LIMIT_LEASES) {
+        if (!lease && (followed < PT_LIMIT_LEASES || make_room(observer, created_at))) {
             lease = pt_lease_create(namespace, list->leases[i]->id, created_at);
             if (!lease)
                 continue; // out of memory: the next round tries again

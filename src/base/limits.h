@@ -17,7 +17,7 @@
 #define PT_LIMIT_GRPC_MESSAGE_BYTES (1024 * 1024)
 #define PT_LIMIT_MANIFEST_BYTES (768 * 1024) // manifests, indexes, configs; larger: not read
 #define PT_LIMIT_CONTAINERD_NAMESPACES 64
-#define PT_LIMIT_LEASES 1000 // followed at once; more are not looked at
+#define PT_LIMIT_LEASES 1000 // followed: pulls, and the newest of the others
 
 #define PT_LIMIT_FINISHED_PULLS 1000 // kept by the agent until the server has them; older ones go
 

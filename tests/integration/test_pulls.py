@@ -12,6 +12,8 @@ from tests.integration.case import MB, LabCase
 from tests.integration.events import FINAL
 from tests.integration.receiver import ReportReceiver
 
+MAX_FOLLOWED_LEASES = 1000  # PT_LIMIT_LEASES
+
 
 class WithCtr(pull_stories.PullStories):
     pass
@@ -49,6 +51,22 @@ class ContainerdNamespaces(LabCase):
 
     def _ends(self, receiver: ReportReceiver, part: str) -> list[dict[str, Any]]:
         return [pull for pull in receiver.pulls_of(part) if pull["phase"] in FINAL]
+
+
+class AmongManyLeases(LabCase):
+    """Builds, imports and killed clients leave leases behind, and the agent follows so many only."""
+
+    def test_a_pull_is_seen(self) -> None:
+        for number in range(MAX_FOLLOWED_LEASES + 1):
+            self.lab.containerd.ctr("leases", "create", "--id", f"idle-{number}")
+        _, _, log = self.start_all()
+        image = self.push("among/leases", 2 * MB, 20_000)
+
+        self.pull(image)
+
+        final = log.wait_for_end("among/leases")[-1]
+        self.assert_true_from_the_start(log.of_image("among/leases"), image)
+        self.assert_completed(final, image)
 
 
 class WithCri(pull_stories.PullStories):
