@@ -8,13 +8,11 @@ machine, and prints one table a part. Parts: cost, growth, streams, latency, mem
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,28 +51,6 @@ def run(**options: Any) -> Figures:
             server.stop()
 
 
-SPIN = """
-import os, time
-os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-end = time.monotonic() + 600
-while time.monotonic() < end: pass
-"""
-
-
-@contextmanager
-def awake_cores(wanted: bool) -> Iterator[None]:
-    """Keeps the cores from falling asleep between two reports, as a busy node's other work does, with
-    processes that give way to all others at once. A core that slept is slow for a while."""
-    count = os.cpu_count() or 1
-    spinners = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(count * wanted)]
-    try:
-        yield
-    finally:
-        for spinner in spinners:
-            spinner.kill()
-            spinner.wait()
-
-
 def file_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[1] - RESERVED_FILES
 
@@ -106,24 +82,16 @@ LOAD: dict[str, Callable[[Figures], object]] = {
 
 
 def cost() -> None:
-    rows = []
-    for awake in (True, False):
-        with awake_cores(awake):
-            for streams in (0, 20):
-                rows.append(run(nodes=1000, streams=streams, seconds=15) | {"awake": awake})
-    columns: dict[str, Callable[[Figures], object]] = {
-        "cores": lambda f: "awake" if f["awake"] else "asleep between reports",
-        "streams": plain("streams"),
-    }
-    table("1,000 nodes × 2 pulls × 8 layers at 1 Hz", columns | LOAD, rows)
+    rows = [run(nodes=1000, streams=streams, seconds=15) for streams in (0, 20)]
+    table("1,000 nodes × 2 pulls × 8 layers at 1 Hz", {"streams": plain("streams")} | LOAD, rows)
 
 
 def growth() -> None:
     rows = []
     for nodes in (1000, 2000, 5000, 10000, 20000):
-        with awake_cores(True):
-            connections = min(nodes, 10000, file_limit())
-            rows.append(run(nodes=nodes, seconds=10, warm_up=4, connections=connections))
+        rows.append(
+            run(nodes=nodes, seconds=10, warm_up=4, connections=min(nodes, 10000, file_limit()))
+        )
     memory: dict[str, Callable[[Figures], object]] = {
         "memory": lambda f: f"{f['residentKB'] / 1024:.0f} MB"
     }
