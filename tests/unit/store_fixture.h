@@ -108,4 +108,18 @@ static inline struct pt_pull make_pull(const char *id, const char *image, struct
     };
 }
 
+// Two images with a base layer in common, all of 100 bytes a layer.
+struct sharing_pulls {
+    struct pt_layer first[2], second[1];
+    struct pt_pull pulls[2];
+};
+
+static inline void make_sharing_pulls(struct sharing_pulls *made)
+{
+    made->first[0] = made->second[0] = make_layer("sha256:base", 0);
+    made->first[1] = make_layer("sha256:a", 0);
+    made->pulls[0] = make_pull("lease-1", "app:1", made->first, 2);
+    made->pulls[1] = make_pull("lease-2", "app:2", made->second, 1);
+}
+
 #endif

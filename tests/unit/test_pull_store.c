@@ -42,15 +42,13 @@ static void a_layer_of_two_pulls_is_received_once(void **state)
     (void)state;
     struct fixture f;
     fixture_init(&f, 10, 10);
-    struct pt_layer first[] = {make_layer("sha256:base", 0), make_layer("sha256:a", 0)};
-    struct pt_layer second[] = {make_layer("sha256:base", 0)};
-    struct pt_pull pulls[] = {make_pull("lease-1", "app:1", first, 2),
-                              make_pull("lease-2", "app:2", second, 1)};
-    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    struct sharing_pulls it;
+    make_sharing_pulls(&it);
+    assert_int_equal(fixture_tell(&f, "n1", it.pulls, 2), 0);
     const struct pt_stored_pull *stored = fixture_last(&f);
-    first[0].downloaded_bytes = second[0].downloaded_bytes = 40;
-    first[1].downloaded_bytes = 10;
-    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    it.first[0].downloaded_bytes = it.second[0].downloaded_bytes = 40;
+    it.first[1].downloaded_bytes = 10;
+    assert_int_equal(fixture_tell(&f, "n1", it.pulls, 2), 0);
     check_real("speed of the second pull", pt_stored_pull_speed(stored), 40);
     check_real("speed of the node", pt_node_speed(stored->node), 50);
     check_int("received", (int64_t)f.store.received_bytes, 50);

@@ -43,23 +43,21 @@ static void bytes_count_for_their_registry(void **state)
     (void)state;
     struct fixture f;
     fixture_init(&f, 10, 10);
-    struct pt_layer first[] = {make_layer("sha256:base", 0), make_layer("sha256:a", 0)};
-    struct pt_layer second[] = {make_layer("sha256:base", 0)};
-    struct pt_pull pulls[] = {make_pull("lease-1", "app:1", first, 2),
-                              make_pull("lease-2", "app:2", second, 1)};
-    pulls[0].repository = NULL;
-    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    struct sharing_pulls it;
+    make_sharing_pulls(&it);
+    it.pulls[0].repository = NULL;
+    assert_int_equal(fixture_tell(&f, "n1", it.pulls, 2), 0);
     struct pt_registry *docker = pt_registries_find(&f.store.registries, "docker.io/");
-    first[0].downloaded_bytes = second[0].downloaded_bytes = 40;
-    first[1].downloaded_bytes = 10;
-    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    it.first[0].downloaded_bytes = it.second[0].downloaded_bytes = 40;
+    it.first[1].downloaded_bytes = 10;
+    assert_int_equal(fixture_tell(&f, "n1", it.pulls, 2), 0);
     check_int("none of them known yet", (int64_t)docker->bytes, 0);
 
-    pulls[0].repository = "docker.io/library/app";
-    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    it.pulls[0].repository = "docker.io/library/app";
+    assert_int_equal(fixture_tell(&f, "n1", it.pulls, 2), 0);
     check_int("known now", (int64_t)docker->bytes, 50);
-    second[0].downloaded_bytes = first[0].downloaded_bytes = 70;
-    assert_int_equal(fixture_tell(&f, "n1", pulls, 2), 0);
+    it.second[0].downloaded_bytes = it.first[0].downloaded_bytes = 70;
+    assert_int_equal(fixture_tell(&f, "n1", it.pulls, 2), 0);
     check_int("more of the common layer", (int64_t)docker->bytes, 80);
     check_int("of the node", (int64_t)f.store.received_bytes, 80);
     fixture_finish(&f);

@@ -2,6 +2,7 @@
 #include "server/correlate/correlate_node.h"
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "pull/image_ref.h"
 
@@ -12,14 +13,7 @@
 
 bool pt_correlate_replace_text(char **slot, const char *text)
 {
-    if (*slot && text && strcmp(*slot, text) == 0)
-        return true;
-    char *copy = text ? strdup(text) : NULL;
-    if (text && !copy)
-        return false;
-    free(*slot);
-    *slot = copy;
-    return true;
+    return pt_text_replace((const char **)slot, text, NULL) == 0;
 }
 
 struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, const char *name)

@@ -3,6 +3,7 @@
 
 #include "base/duration.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "pull/legacy_report.h"
 #include "server/store/pull_life.h"
 
@@ -100,18 +101,6 @@ struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
     return node;
 }
 
-static int replace_text(const char **slot, const char *text)
-{
-    if (*slot == text || (*slot && text && strcmp(*slot, text) == 0))
-        return 0;
-    char *copy = text ? strdup(text) : NULL;
-    if (text && !copy)
-        return -ENOMEM;
-    free((char *)*slot);
-    *slot = copy;
-    return 0;
-}
-
 static int note_report(struct pt_pull_store *store, struct pt_node *node,
                        const struct pt_report *report)
 {
@@ -125,9 +114,9 @@ static int note_report(struct pt_pull_store *store, struct pt_node *node,
     node->silent = false;
     TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
     TAILQ_INSERT_TAIL(&store->nodes_by_report, node, in_store);
-    if (replace_text(&node->agent_version, report->agent_version) < 0 ||
-        replace_text(&node->runtime_name, report->runtime_name) < 0 ||
-        replace_text(&node->runtime_version, report->runtime_version) < 0)
+    if (pt_text_replace(&node->agent_version, report->agent_version, NULL) < 0 ||
+        pt_text_replace(&node->runtime_name, report->runtime_name, NULL) < 0 ||
+        pt_text_replace(&node->runtime_version, report->runtime_version, NULL) < 0)
         return -ENOMEM;
     return 0;
 }

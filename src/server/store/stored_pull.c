@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/map.h"
+#include "base/text.h"
 #include "server/correlate/correlate.h"
 #include "server/store/pull_eta.h"
 #include "server/store/pull_id.h"
@@ -68,20 +69,6 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     stored->final_version = 0;
     stored->of_kubelet = false;
     pt_stored_pull_set_error(stored, NULL);
-}
-
-// Makes *slot a copy of text unless it is that already. NULL empties it.
-static int replace_text(const char **slot, const char *text, bool *changed)
-{
-    if (*slot == text || (*slot && text && strcmp(*slot, text) == 0))
-        return 0;
-    char *copy = text ? strdup(text) : NULL;
-    if (text && !copy)
-        return -ENOMEM;
-    free((char *)*slot);
-    *slot = copy;
-    *changed = true;
-    return 0;
 }
 
 void pt_stored_pull_set_error(struct pt_stored_pull *stored, const char *error)
@@ -324,12 +311,12 @@ bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct
 
 static int update_texts(struct pt_pull *pull, const struct pt_pull *told, bool *changed)
 {
-    if (replace_text(&pull->image_ref, told->image_ref, changed) < 0 ||
-        replace_text(&pull->repository, told->repository, changed) < 0 ||
-        replace_text(&pull->root_digest, told->root_digest, changed) < 0 ||
-        replace_text(&pull->manifest_digest, told->manifest_digest, changed) < 0 ||
-        replace_text(&pull->containerd_namespace, told->containerd_namespace, changed) < 0 ||
-        replace_text(&pull->error, told->error, changed) < 0)
+    if (pt_text_replace(&pull->image_ref, told->image_ref, changed) < 0 ||
+        pt_text_replace(&pull->repository, told->repository, changed) < 0 ||
+        pt_text_replace(&pull->root_digest, told->root_digest, changed) < 0 ||
+        pt_text_replace(&pull->manifest_digest, told->manifest_digest, changed) < 0 ||
+        pt_text_replace(&pull->containerd_namespace, told->containerd_namespace, changed) < 0 ||
+        pt_text_replace(&pull->error, told->error, changed) < 0)
         return -ENOMEM;
     return 0;
 }

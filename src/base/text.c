@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int pt_text_replace(const char **slot, const char *text, bool *changed)
+{
+    if (*slot == text || (*slot && text && strcmp(*slot, text) == 0))
+        return 0;
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy)
+        return -ENOMEM;
+    free((char *)*slot);
+    *slot = copy;
+    if (changed)
+        *changed = true;
+    return 0;
+}
