@@ -36,7 +36,10 @@ test('a row names the pods that wait for it', { timeout: 120_000 }, async (t) =>
     async () => (await row.locator('.cell-pods').innerText()) === `${namespace}/${pod}\n+2`,
   );
   const waiting = page.getByText('Waiting pods', { exact: true }).first().locator('..');
-  assert.ok(Number(/\d+$/.exec((await waiting.innerText()).trim())?.[0]) >= 4);
+  await until(
+    'all waiting pods counted',
+    async () => Number(/\d+$/.exec((await waiting.innerText()).trim())?.[0]) >= 4,
+  );
 
   await row.click();
   const section = page.getByRole('region', { name: 'Waiting pods' });
