@@ -10,6 +10,7 @@
 
 #define SOURCE_LABEL "containerd.io/distribution.source."
 #define CHILD_LABEL "containerd.io/gc.ref.content."
+#define SNAPSHOT_LABEL "containerd.io/gc.ref.snapshot."
 #define FNV_OFFSET UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)
 // Rounds after which a blob without labels is taken to have none; events make them come thick and
@@ -320,6 +321,8 @@ void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info)
         const Ctrd__ContentInfo__LabelsEntry *label = info->labels[i];
         if (strncmp(label->key, CHILD_LABEL, strlen(CHILD_LABEL)) == 0)
             blob->is_labelled = true;
+        if (strncmp(label->key, SNAPSHOT_LABEL, strlen(SNAPSHOT_LABEL)) == 0)
+            blob->is_unpacked = true;
         if (strncmp(label->key, SOURCE_LABEL, strlen(SOURCE_LABEL)) == 0) {
             blob->is_fetched = true;
             take_source(blob, label->key + strlen(SOURCE_LABEL), label->value);

@@ -22,6 +22,7 @@ struct pt_blob {
     bool is_fetched;  // from a registry, by containerd's label
     bool is_guess;    // an image record of the lease's time names it: perhaps the root
     bool is_labelled; // by containerd as having children: an index or a manifest
+    bool is_unpacked; // a config, labelled by containerd with the snapshot of its image
     bool is_read;
     unsigned asked_in; // the round in which it was last asked for
     unsigned read_in;
@@ -40,6 +41,7 @@ struct pt_lease {
     bool is_listed;  // in this round
     bool is_pull;    // it has held what only a pull holds
     bool is_resting; // not looked at in this round
+    int64_t gone_at; // 0: it was there the last time
     bool is_asked;   // in this round, for what it holds
     int64_t asked_at;
     bool is_unseen; // made from an image record, since nobody saw the lease itself
@@ -94,6 +96,9 @@ bool pt_blob_is_unsettled(const struct pt_blob *blob);
 
 // All that its documents can tell is known.
 bool pt_lease_is_settled(const struct pt_lease *lease);
+
+// The images of which it has fetched layers are unpacked, or have nothing to unpack.
+bool pt_lease_is_unpacked(const struct pt_lease *lease);
 
 // The blob should be read to learn what the image consists of.
 bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob);

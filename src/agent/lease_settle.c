@@ -293,6 +293,28 @@ bool pt_lease_is_settled(const struct pt_lease *lease)
     return lease->seen.layers_known;
 }
 
+static bool is_image_unpacked(const struct pt_lease *lease, const struct pt_document *manifest)
+{
+    const struct pt_blob *config =
+        manifest->config_digest ? pt_lease_find_blob(lease, manifest->config_digest) : NULL;
+    if (!config)
+        return false;
+    return config->is_unpacked ||
+           (config->document.kind == PT_DOCUMENT_CONFIG && manifest->layer_count == 0);
+}
+
+bool pt_lease_is_unpacked(const struct pt_lease *lease)
+{
+    bool is_any_unpacked = false, is_any_not = false, is_any_wanted = false;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        const struct pt_blob *blob = &lease->blobs[i];
+        is_any_unpacked |= blob->is_unpacked;
+        is_any_wanted |= blob->is_wanted;
+        is_any_not |= blob->is_wanted && !is_image_unpacked(lease, &blob->document);
+    }
+    return is_any_wanted ? !is_any_not : is_any_unpacked;
+}
+
 void pt_lease_settle(struct pt_lease *lease)
 {
     drop_wrong_guesses(lease);

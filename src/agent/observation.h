@@ -47,6 +47,8 @@ struct pt_seen_lease {
     // Of a lease that is gone: the image record that was written in its time.
     char *image_name; // NULL: there is none
     int64_t image_updated_at;
+    bool is_unpacked;
+    bool is_accepted; // by the CRI plugin, which says so after the end of its pulls
 };
 
 // An image record that was written, as an event told.
@@ -63,7 +65,7 @@ struct pt_observation {
     int64_t taken_at;
     int64_t taken_monotonic;
     int64_t containerd_pid; // 0: not visible from here
-    bool has_young;         // a lease, or content of it, is so new that it may yet show as a pull
+    bool has_young;         // something is about to show as a pull, or how it has ended
     struct pt_seen_lease **leases;
     size_t lease_count;
     const struct pt_seen_image *images;

@@ -84,7 +84,9 @@ static void drop_asked_images(struct pt_observer *observer)
 
 static bool is_young(const struct pt_observer *observer, const struct pt_lease *lease)
 {
-    if (!lease->is_listed || (lease->is_pull && lease->seen.layers_known))
+    if (!lease->is_listed)
+        return !lease->seen.is_gone;
+    if (lease->is_pull && lease->seen.layers_known)
         return false;
     int64_t changed_at = lease->seen.created_at;
     for (size_t i = 0; i < lease->blob_count; i++) {
@@ -100,7 +102,7 @@ static void drop_gone_leases(struct pt_observer *observer)
     struct pt_lease *lease = TAILQ_FIRST(&observer->leases);
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
-        if (!lease->is_listed) {
+        if (lease->seen.is_gone) {
             pt_observer_remember(observer, &lease->seen);
             TAILQ_REMOVE(&observer->leases, lease, link);
             pt_lease_destroy(lease);
@@ -156,6 +158,7 @@ static void end_round(struct pt_observer *observer)
         observer->options.on_failure(observer->options.context, observer->failure.message);
         return;
     }
+    pt_observer_judge_ends(observer);
     tell_observation(observer);
     pt_observer_adopt_images(observer);
     drop_gone_leases(observer);

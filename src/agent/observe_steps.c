@@ -17,16 +17,6 @@
 // Index, manifest, config.
 #define MAX_TURNS 4
 
-// Puts a question: `call` with the arguments before its answer function.
-#define ASK(observer, lease, index, take, call, ...)                                               \
-    do {                                                                                           \
-        struct pt_error ask_err;                                                                   \
-        struct pt_ask *ask_new = pt_ask_create((observer), (lease), (index), (take));              \
-        if (ask_new && call((observer)->options.containerd, __VA_ARGS__, pt_ask_answer, ask_new,   \
-                            &ask_err) < 0)                                                         \
-            pt_ask_give_up(ask_new, &ask_err);                                                     \
-    } while (0)
-
 // --- namespaces ---
 
 static struct pt_namespace *find_namespace(struct pt_observer *observer, const char *name)
@@ -143,8 +133,8 @@ static void ask_leases(struct pt_observer *observer)
     TAILQ_FOREACH(lease, &observer->leases, link)
     lease->is_listed = false;
     for (size_t i = 0; i < observer->namespace_count; i++)
-        ASK(observer, NULL, i, take_leases, pt_containerd_list_leases,
-            observer->namespaces[i].name);
+        PT_ASK(observer, NULL, i, take_leases, pt_containerd_list_leases,
+               observer->namespaces[i].name);
 }
 
 // --- ingests ---
@@ -203,8 +193,8 @@ static void ask_ingests(struct pt_observer *observer)
     }
     for (size_t i = 0; i < observer->namespace_count; i++) {
         if (observer->namespaces[i].has_pulls)
-            ASK(observer, NULL, i, take_ingests, pt_containerd_list_ingests,
-                observer->namespaces[i].name);
+            PT_ASK(observer, NULL, i, take_ingests, pt_containerd_list_ingests,
+                   observer->namespaces[i].name);
     }
 }
 
@@ -229,8 +219,8 @@ static void ask_resources(struct pt_observer *observer)
         if (!lease->is_asked)
             continue;
         lease->asked_at = observer->began_at;
-        ASK(observer, lease, 0, take_resources, pt_containerd_list_resources, lease->seen.namespace,
-            lease->seen.id);
+        PT_ASK(observer, lease, 0, take_resources, pt_containerd_list_resources,
+               lease->seen.namespace, lease->seen.id);
     }
 }
 
@@ -252,12 +242,12 @@ static void ask_roots(struct pt_observer *observer)
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
         if (!lease->is_listed && !lease->seen.root_digest && lease->seen.layer_count > 0)
-            ASK(observer, lease, 0, take_guesses, pt_containerd_list_images, lease->seen.namespace,
-                NULL);
+            PT_ASK(observer, lease, 0, take_guesses, pt_containerd_list_images,
+                   lease->seen.namespace, NULL);
     }
 }
 
-static void take_blob(struct pt_ask *ask, const void *message)
+void pt_ask_take_blob(struct pt_ask *ask, const void *message)
 {
     const Ctrd__ContentInfoResponse *response = message;
     struct pt_blob *blob = &ask->lease->blobs[ask->index];
@@ -275,8 +265,8 @@ static void ask_blobs(struct pt_observer *observer)
             if (!pt_blob_is_unsettled(blob) || blob->asked_in == observer->rounds)
                 continue;
             blob->asked_in = observer->rounds;
-            ASK(observer, lease, i, take_blob, pt_containerd_content_info, lease->seen.namespace,
-                blob->digest);
+            PT_ASK(observer, lease, i, pt_ask_take_blob, pt_containerd_content_info,
+                   lease->seen.namespace, blob->digest);
         }
     }
 }
@@ -300,8 +290,8 @@ static void ask_documents(struct pt_observer *observer)
             if (!pt_lease_wants(lease, blob) || blob->read_in == observer->rounds)
                 continue;
             blob->read_in = observer->rounds;
-            ASK(observer, lease, i, take_document, pt_containerd_read_content,
-                lease->seen.namespace, blob->digest, 0);
+            PT_ASK(observer, lease, i, take_document, pt_containerd_read_content,
+                   lease->seen.namespace, blob->digest, 0);
         }
     }
 }
@@ -345,12 +335,11 @@ static void ask_layers(struct pt_observer *observer)
         struct pt_namespace *namespace = find_namespace(observer, lease->seen.namespace);
         if (!lease->is_resting)
             pt_lease_take_ingests(lease, &namespace->ingest_map);
-        lease->seen.is_gone = !lease->is_listed;
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
             const struct pt_seen_layer *layer = &lease->seen.layers[i];
-            if (layer->blob_at == 0 && (layer->wants_info || lease->seen.is_gone))
-                ASK(observer, lease, i, take_layer, pt_containerd_content_info,
-                    lease->seen.namespace, layer->digest);
+            if (layer->blob_at == 0 && (layer->wants_info || !lease->is_listed))
+                PT_ASK(observer, lease, i, take_layer, pt_containerd_content_info,
+                       lease->seen.namespace, layer->digest);
         }
     }
 }
@@ -377,9 +366,9 @@ static void ask_next_snapshot(struct pt_observer *observer, struct pt_lease *lea
 {
     const struct pt_seen_layer *layer = pt_lease_next_to_extract(lease, from);
     if (layer)
-        ASK(observer, lease, (size_t)(layer - lease->seen.layers), take_snapshot,
-            pt_containerd_stat_snapshot, lease->seen.namespace, snapshotter_of(observer, lease),
-            layer->chain_id);
+        PT_ASK(observer, lease, (size_t)(layer - lease->seen.layers), take_snapshot,
+               pt_containerd_stat_snapshot, lease->seen.namespace, snapshotter_of(observer, lease),
+               layer->chain_id);
 }
 
 static void take_snapshot(struct pt_ask *ask, const void *message)
@@ -409,7 +398,7 @@ static void ask_snapshots(struct pt_observer *observer)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        bool ask_all = !lease->is_scanned || lease->seen.is_gone;
+        bool ask_all = !lease->is_scanned || !lease->is_listed;
         lease->is_scanned = true;
         if (!lease->is_asked && !ask_all)
             continue;
@@ -424,56 +413,9 @@ static void ask_snapshots(struct pt_observer *observer)
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
             const struct pt_seen_layer *layer = &lease->seen.layers[i];
             if (layer->extract_key && layer->prepared_at == 0)
-                ASK(observer, lease, i, take_extraction, pt_containerd_stat_snapshot,
-                    lease->seen.namespace, snapshotter_of(observer, lease), layer->extract_key);
+                PT_ASK(observer, lease, i, take_extraction, pt_containerd_stat_snapshot,
+                       lease->seen.namespace, snapshotter_of(observer, lease), layer->extract_key);
         }
-    }
-}
-
-// --- image records ---
-
-// Of the records written in the lease's time the first one with a name that a person would write.
-static void take_records(struct pt_ask *ask, const void *message)
-{
-    const Ctrd__ListImagesResponse *list = message;
-    struct pt_seen_lease *seen = &ask->lease->seen;
-    for (size_t i = 0; list && i < list->n_images; i++) {
-        const Ctrd__Image *image = list->images[i];
-        int64_t updated_at = pt_containerd_time(image->updated_at);
-        if (updated_at < seen->created_at || pt_is_digest(image->name))
-            continue;
-        if (seen->image_name && seen->image_updated_at <= updated_at)
-            continue;
-        free(seen->image_name);
-        seen->image_name = strdup(image->name);
-        seen->image_updated_at = updated_at;
-    }
-}
-
-static void take_image(struct pt_ask *ask, const void *message)
-{
-    const Ctrd__GetImageResponse *response = message;
-    struct pt_seen_image *image = &ask->observer->images[ask->index];
-    if (response && response->image && response->image->target)
-        image->target_digest = strdup(response->image->target->digest);
-    if (response && response->image)
-        image->record_updated_at = pt_containerd_time(response->image->updated_at);
-}
-
-static void ask_images(struct pt_observer *observer)
-{
-    struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
-    {
-        if (lease->seen.is_gone && lease->is_pull && lease->seen.root_digest)
-            ASK(observer, lease, 0, take_records, pt_containerd_list_images, lease->seen.namespace,
-                lease->seen.root_digest);
-    }
-    observer->images_asked = observer->image_count;
-    for (size_t i = 0; i < observer->images_asked; i++) {
-        if (!observer->images[i].target_digest)
-            ASK(observer, NULL, i, take_image, pt_containerd_get_image,
-                observer->images[i].namespace, observer->images[i].name);
     }
 }
 
@@ -524,7 +466,7 @@ void pt_observer_ask(struct pt_observer *observer)
         ask_snapshots(observer);
         break;
     case STEP_IMAGES:
-        ask_images(observer);
+        pt_observer_ask_ends(observer);
         break;
     case STEP_IDLE:
     case STEP_END:

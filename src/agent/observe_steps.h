@@ -10,8 +10,8 @@
 
 #include <sys/queue.h>
 
-// The inside of an observer, shared by observe.c (the course of a round) and observe_steps.c (its
-// questions).
+// The inside of an observer, shared by observe.c (the course of a round), observe_steps.c (its
+// questions), observe_unseen.c and observe_end.c.
 
 #define PT_MAX_IMAGES 64
 #define PT_MAX_RECENT 16
@@ -88,6 +88,16 @@ void pt_ask_answer(void *context, const struct pt_grpc_status *status, const voi
 // The call could not even be started: the round fails.
 void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err);
 
+// Puts a question: `call` with the arguments before its answer function.
+#define PT_ASK(observer, lease, index, take, call, ...)                                            \
+    do {                                                                                           \
+        struct pt_error ask_err;                                                                   \
+        struct pt_ask *ask_new = pt_ask_create((observer), (lease), (index), (take));              \
+        if (ask_new && call((observer)->options.containerd, __VA_ARGS__, pt_ask_answer, ask_new,   \
+                            &ask_err) < 0)                                                         \
+            pt_ask_give_up(ask_new, &ask_err);                                                     \
+    } while (0)
+
 // Puts the questions of the observer's step.
 void pt_observer_ask(struct pt_observer *observer);
 
@@ -97,6 +107,14 @@ void pt_observer_ask(struct pt_observer *observer);
 void pt_observer_adopt_images(struct pt_observer *observer);
 void pt_observer_judge_unseen(struct pt_observer *observer);
 void pt_observer_remember(struct pt_observer *observer, const struct pt_seen_lease *seen);
+
+// How pulls have ended (observe_end.c): asks for the records and configs of those whose lease is
+// gone, then judges them. A lease that is gone is told as such once that is decided.
+void pt_observer_ask_ends(struct pt_observer *observer);
+void pt_observer_judge_ends(struct pt_observer *observer);
+
+// The answer to Content.Info of the blob at the question's index.
+void pt_ask_take_blob(struct pt_ask *ask, const void *message);
 
 void pt_observer_add_namespace(struct pt_observer *observer, const char *name, size_t length);
 void pt_namespace_clear_ingests(struct pt_namespace *namespace);

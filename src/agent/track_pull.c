@@ -56,13 +56,17 @@ struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease)
     return pull;
 }
 
+static void free_layer(struct pt_layer *layer, struct pt_layer_note *note)
+{
+    free((char *)layer->digest);
+    free((char *)layer->media_type);
+    free(note->chain_id);
+}
+
 static void free_layers(struct pt_layer *layers, struct pt_layer_note *notes, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        free((char *)layers[i].digest);
-        free((char *)layers[i].media_type);
-        free(notes[i].chain_id);
-    }
+    for (size_t i = 0; i < count; i++)
+        free_layer(&layers[i], &notes[i]);
     free(layers);
     free(notes);
 }
@@ -383,15 +387,22 @@ void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t 
     view->completed_at = now;
 }
 
+// The first layer that is not there; layer_count if they all are.
+static size_t first_missing(const struct pt_pull *view)
+{
+    size_t i = 0;
+    while (i < view->layer_count && pt_layer_is_downloaded(&view->layers[i]))
+        i++;
+    return i;
+}
+
 // What can be known: containerd keeps the reason to itself and its log.
 static void fail_without_image(struct pt_track_pull *pull, int64_t now)
 {
     const struct pt_pull *view = &pull->shown.pull;
     char reason[512];
     char layer[192];
-    size_t i = 0;
-    while (i < view->layer_count && pt_layer_is_downloaded(&view->layers[i]))
-        i++;
+    size_t i = first_missing(view);
     if (!view->total_known && view->layer_count == 0)
         snprintf(reason, sizeof(reason), "ended before the image's manifest was there");
     else if (i < view->layer_count)
@@ -425,6 +436,44 @@ static bool is_half_extracted(const struct pt_track_pull *pull, const struct pt_
     return false;
 }
 
+static bool is_extracted(const struct pt_seen_lease *lease)
+{
+    for (size_t i = 0; i < lease->layer_count; i++) {
+        if (lease->layers[i].extracted_at == 0)
+            return false;
+    }
+    return lease->layers_known && lease->layer_count > 0;
+}
+
+// Whether that was wanted (`ctr content fetch`) or went wrong containerd does not tell.
+static void end_packed(struct pt_track_pull *pull, int64_t now)
+{
+    char reason[300], layer[192];
+    size_t i = first_missing(&pull->shown.pull);
+    if (i < pull->shown.pull.layer_count)
+        snprintf(reason, sizeof(reason), "not unpacked: stored without %s",
+                 ordinal_text(&pull->shown.pull, i, layer, sizeof(layer)));
+    else
+        snprintf(reason, sizeof(reason), "not unpacked: everything was fetched and is stored");
+    pt_track_pull_fail(pull, reason, now);
+}
+
+// Of what is no container image, layers need not be fetched: those are no part of the pull.
+static void drop_missing_layers(struct pt_track_pull *pull)
+{
+    struct pt_pull *view = &pull->shown.pull;
+    size_t kept = 0;
+    for (size_t i = 0; i < view->layer_count; i++) {
+        if (!pt_layer_is_downloaded(&view->layers[i])) {
+            free_layer(&view->layers[i], &pull->notes[i]);
+            continue;
+        }
+        view->layers[kept] = view->layers[i];
+        pull->notes[kept++] = pull->notes[i];
+    }
+    view->layer_count = kept;
+}
+
 void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now)
 {
     struct pt_pull *view = &pull->shown.pull;
@@ -442,6 +491,13 @@ void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *l
         pt_track_pull_fail(pull, reason, now);
         return;
     }
+    bool is_unpacked = lease->is_unpacked || is_extracted(lease);
+    if (!is_unpacked && !lease->is_accepted) {
+        end_packed(pull, now);
+        return;
+    }
+    if (!is_unpacked)
+        drop_missing_layers(pull);
     view->phase = PT_PULL_COMPLETED;
     view->completed_at = later(pull->named_at, pull->created_at);
     for (size_t i = 0; i < view->layer_count; i++)

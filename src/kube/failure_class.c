@@ -72,6 +72,9 @@ static const struct {
     {"does not exist", PT_FAILURE_NOT_FOUND},
     {"no match for platform", PT_FAILURE_NOT_FOUND},
     {"eof", PT_FAILURE_NETWORK},
+    {"not unpacked", PT_FAILURE_NOT_UNPACKED}, // our own agent's words
+    {"mismatched image rootfs", PT_FAILURE_NOT_UNPACKED},
+    {"number of layers and diffids", PT_FAILURE_NOT_UNPACKED},
 };
 
 static bool starts_url(const char *text)
@@ -119,6 +122,7 @@ const char *pt_failure_class_name(enum pt_failure_class failure_class)
         [PT_FAILURE_DISK_FULL] = "disk_full",
         [PT_FAILURE_INVALID_REFERENCE] = "invalid_reference",
         [PT_FAILURE_POLICY] = "policy",
+        [PT_FAILURE_NOT_UNPACKED] = "not_unpacked",
     };
     return names[failure_class];
 }

@@ -14,8 +14,9 @@ enum pt_failure_class {
     PT_FAILURE_DISK_FULL,
     PT_FAILURE_INVALID_REFERENCE,
     PT_FAILURE_POLICY,
+    PT_FAILURE_NOT_UNPACKED, // stored, but no container can start from it
 };
-#define PT_FAILURE_CLASS_COUNT (PT_FAILURE_POLICY + 1)
+#define PT_FAILURE_CLASS_COUNT (PT_FAILURE_NOT_UNPACKED + 1)
 
 // The class of an error's words as container runtimes, registries and the kubelet put them. NULL
 // and unknown words are PT_FAILURE_OTHER. What stands in quotes or is a URL is not looked at: it is

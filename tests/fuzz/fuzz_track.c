@@ -208,6 +208,8 @@ static void end_lease(struct world *world, unsigned which, unsigned how)
     if (how & 1) {
         lease->image_name = images[how >> 1 & 1];
         lease->image_updated_at = world->now - (how >> 4) * PT_NS_PER_S;
+        lease->is_unpacked = how & 4;
+        lease->is_accepted = how & 8;
     }
 }
 

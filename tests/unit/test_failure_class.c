@@ -46,6 +46,11 @@ static void sorts_the_errors_of_runtimes_and_registries(void **state)
         {"repository name must be lowercase", "invalid_reference"},
         {"Container image \"a\" is not present with pull policy of Never", "policy"},
         {"image pull failed for a because the signature validation failed: no key", "policy"},
+        {"not unpacked: everything was fetched and is stored", "not_unpacked"},
+        {"failed to pull and unpack image \"a\": failed to unpack image on snapshotter overlayfs: "
+         "mismatched image rootfs and manifest layers",
+         "not_unpacked"},
+        {"number of layers and diffIDs don't match: 2 != 0", "not_unpacked"},
         {"the moon is in the wrong phase", "other"},
         {"", "other"},
         {NULL, "other"},

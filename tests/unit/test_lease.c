@@ -15,6 +15,10 @@
 #define OTHER D("3")  // of another one
 #define NATIVE_CONFIG D("4")
 #define OTHER_CONFIG D("5")
+#define EMPTY D("6") // an image without layers
+#define EMPTY_CONFIG D("7")
+#define ARTIFACT D("8") // whose config is none
+#define ARTIFACT_CONFIG D("9")
 
 #if defined(__x86_64__)
 #define ARCHITECTURE "amd64"
@@ -40,6 +44,10 @@ static const struct {
             "\"},\"layers\":[" LAYER(D("a")) "," LAYER(D("c")) "," LAYER(D("d")) "]}"},
     {NATIVE_CONFIG, "{\"rootfs\":{\"diff_ids\":[\"" D("e") "\",\"" D("f") "\"]}}"},
     {OTHER_CONFIG, "{\"rootfs\":{\"diff_ids\":[\"" D("e") "\",\"" D("f") "\",\"" D("0") "\"]}}"},
+    {EMPTY, "{\"config\":{\"digest\":\"" EMPTY_CONFIG "\"},\"layers\":[]}"},
+    {EMPTY_CONFIG, "{\"rootfs\":{\"diff_ids\":[]}}"},
+    {ARTIFACT, "{\"config\":{\"digest\":\"" ARTIFACT_CONFIG "\"},\"layers\":[]}"},
+    {ARTIFACT_CONFIG, "{}"},
 };
 
 // Shows the lease what it holds: pairs of type and id, ended by NULL.
@@ -66,9 +74,7 @@ static void read_documents(struct pt_lease *lease, const char *repositories)
     for (int turn = 0; turn < 4; turn++) {
         for (size_t i = 0; i < lease->blob_count; i++) {
             struct pt_blob *blob = &lease->blobs[i];
-            bool has_children = strcmp(blob->digest, INDEX) == 0 ||
-                                strcmp(blob->digest, NATIVE) == 0 ||
-                                strcmp(blob->digest, OTHER) == 0;
+            bool has_children = strchr("12368", blob->digest[7]) != NULL;
             Ctrd__ContentInfo__LabelsEntry entries[2];
             Ctrd__ContentInfo__LabelsEntry *labels[2];
             Ctrd__ContentInfo info = CTRD__CONTENT_INFO__INIT;
@@ -287,6 +293,59 @@ static void a_root_by_its_image_record(void **state)
     }
 }
 
+static void label_as_unpacked(struct pt_lease *lease, const char *config)
+{
+    Ctrd__ContentInfo__LabelsEntry entry;
+    Ctrd__ContentInfo__LabelsEntry *labels[] = {&entry};
+    Ctrd__ContentInfo info = CTRD__CONTENT_INFO__INIT;
+    ctrd__content_info__labels_entry__init(&entry);
+    entry.key = (char *)"containerd.io/gc.ref.snapshot.native";
+    entry.value = (char *)D("e");
+    info.labels = labels;
+    info.n_labels = 1;
+    info.size = 100;
+    struct pt_blob *blob = pt_lease_find_blob(lease, config);
+    assert_non_null(blob);
+    pt_blob_take_info(blob, &info);
+}
+
+static void what_is_unpacked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        const char *resources[13];
+        const char *labelled[2]; // configs
+        bool is_unpacked;
+    } cases[] = {
+        {"fetched", {"content", NATIVE, NULL}, {NULL}, false},
+        {"unpacked", {"content", NATIVE, NULL}, {NATIVE_CONFIG}, true},
+        {"one platform of two",
+         {"content", INDEX, "content", OTHER, "content", NATIVE, "content", D("b"), "content",
+          D("c"), NULL},
+         {NATIVE_CONFIG},
+         false},
+        {"both platforms",
+         {"content", INDEX, "content", OTHER, "content", NATIVE, "content", D("b"), "content",
+          D("c"), NULL},
+         {NATIVE_CONFIG, OTHER_CONFIG},
+         true},
+        {"no layers", {"content", EMPTY, NULL}, {NULL}, true},
+        {"no image", {"content", ARTIFACT, NULL}, {NULL}, false},
+        {"nothing that can be read", {"content", D("f"), NULL}, {NULL}, false},
+        {"a config whose manifest cannot be read", {"content", D("f"), NULL}, {D("f")}, true},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_lease *lease = make_lease();
+        hold(lease, cases[i].resources);
+        read_documents(lease, "app");
+        for (size_t k = 0; k < COUNT_OF(cases[i].labelled) && cases[i].labelled[k]; k++)
+            label_as_unpacked(lease, cases[i].labelled[k]);
+        check_int(cases[i].what, pt_lease_is_unpacked(lease), cases[i].is_unpacked);
+        pt_lease_destroy(lease);
+    }
+}
+
 static void other_work_is_no_pull(void **state)
 {
     (void)state;
@@ -308,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_repository_is_exact_or_unknown),
         cmocka_unit_test(layers_without_a_manifest),
         cmocka_unit_test(a_root_by_its_image_record),
+        cmocka_unit_test(what_is_unpacked),
         cmocka_unit_test(other_work_is_no_pull),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

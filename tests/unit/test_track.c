@@ -141,16 +141,19 @@ static void a_repeated_pull_is_completed_by_the_record_written_anew(void **state
 static const struct {
     const char *name;
     bool has_record;
+    bool is_accepted; // by the CRI plugin
     bool is_fetched;
     double prepared, extracted; // of layer 0 of 2; layer 1 is never extracted
     enum pt_pull_phase phase;
     const char *error; // part of it
 } ends[] = {
-    {"no record", false, false, 0, 0, PT_PULL_FAILED, "layer 1 of 2"},
-    {"no record, all fetched", false, true, 0, 0, PT_PULL_FAILED, "every layer"},
-    {"a record, never extracted", true, true, 0, 0, PT_PULL_COMPLETED, NULL},
-    {"a record, one layer extracted", true, true, 2, 3, PT_PULL_FAILED, "extracting layer 2 of 2"},
-    {"a record, one layer begun", true, true, 2, 0, PT_PULL_FAILED, "extracting layer 1 of 2"},
+    {"no record", false, false, false, 0, 0, PT_PULL_FAILED, "layer 1 of 2"},
+    {"no record, all fetched", false, false, true, 0, 0, PT_PULL_FAILED, "every layer"},
+    {"never extracted", true, false, true, 0, 0, PT_PULL_FAILED, "not unpacked: everything was"},
+    {"never fetched", true, false, false, 0, 0, PT_PULL_FAILED, "not unpacked: stored without"},
+    {"never extracted, accepted", true, true, true, 0, 0, PT_PULL_COMPLETED, NULL},
+    {"one layer extracted", true, false, true, 2, 3, PT_PULL_FAILED, "extracting layer 2 of 2"},
+    {"one layer begun", true, false, true, 2, 0, PT_PULL_FAILED, "extracting layer 1 of 2"},
 };
 
 static void how_it_ends(void **state)
@@ -171,6 +174,8 @@ static void how_it_ends(void **state)
         if (ends[i].prepared > 0)
             extract(lease, 0, ends[i].prepared, ends[i].extracted);
         end_lease(lease, ends[i].has_record ? "registry.example/app:1" : NULL, 3);
+        lease->is_unpacked = false;
+        lease->is_accepted = ends[i].is_accepted;
         observe(&scene, 4);
         const struct pt_pull *pull = first_pull(&scene);
         check_int(ends[i].name, pull->phase, ends[i].phase);
@@ -178,6 +183,38 @@ static void how_it_ends(void **state)
             fail_msg("%s: got \"%s\"", ends[i].name, pull->error);
         scene_end(&scene);
     }
+}
+
+// The config's label says so, whatever is known of the snapshots.
+static void what_is_labelled_as_unpacked_has_completed(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 500);
+    commit(lease, 0, 1.5);
+    end_lease(lease, "registry.example/app:1", 2);
+    observe(scene, 2);
+    check_int("completed", first_pull(scene)->phase, PT_PULL_COMPLETED);
+    check_int("its layer", (int64_t)first_pull(scene)->layer_count, 1);
+}
+
+// Of an artifact the CRI plugin fetches no ordinary layers, and is content.
+static void layers_that_were_not_wanted_are_not_counted(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 3, 0);
+    commit(lease, 1, 1.5);
+    end_lease(lease, "registry.example/app:1", 2);
+    lease->is_unpacked = false;
+    lease->is_accepted = true;
+    observe(scene, 2);
+    const struct pt_pull *pull = first_pull(scene);
+    struct pt_totals totals;
+    pt_pull_totals(pull, &totals);
+    check_int("completed", pull->phase, PT_PULL_COMPLETED);
+    check_int("layers", (int64_t)pull->layer_count, 1);
+    check_text("the one that came", pull->layers[0].digest, DIGEST(1));
+    check_int("total", totals.total_bytes, 1000);
+    check_int("bytes", totals.downloaded_bytes, 1000);
 }
 
 static void the_layer_that_failed_stays_as_it_was_seen_last(void **state)
@@ -212,7 +249,8 @@ static void the_record_s_event_is_enough(void **state)
     struct scene *scene = *state;
     struct pt_seen_lease *lease = begin_pull(scene, 1, 500);
     commit(lease, 0, 1.5);
-    add_image(scene, "registry.example/app:1", 1.6);
+    extract(lease, 0, 1.5, 1.6);
+    add_image(scene, "registry.example/app:1", 1.7);
     end_lease(lease, NULL, 0);
     observe(scene, 2);
     check_int("completed", first_pull(scene)->phase, PT_PULL_COMPLETED);
@@ -334,6 +372,8 @@ int main(void)
         SCENE_TEST(what_was_there_is_cached),
         SCENE_TEST(a_repeated_pull_is_completed_by_the_record_written_anew),
         cmocka_unit_test(how_it_ends),
+        SCENE_TEST(what_is_labelled_as_unpacked_has_completed),
+        SCENE_TEST(layers_that_were_not_wanted_are_not_counted),
         SCENE_TEST(the_layer_that_failed_stays_as_it_was_seen_last),
         SCENE_TEST(nothing_known_fails_in_words),
         SCENE_TEST(the_record_s_event_is_enough),

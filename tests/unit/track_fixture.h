@@ -192,12 +192,13 @@ static inline void extract(struct pt_seen_lease *lease, size_t index, double pre
     lease->fingerprint++;
 }
 
-// The lease is gone; with a name, its image record is there.
+// The lease is gone; with a name, its image record is there and it is unpacked.
 static inline void end_lease(struct pt_seen_lease *lease, const char *image_name, double seconds)
 {
     lease->is_gone = true;
     lease->image_name = (char *)image_name;
     lease->image_updated_at = image_name ? at(seconds) : 0;
+    lease->is_unpacked = image_name != NULL;
 }
 
 // A pull of one layer that began and ended, well if it is given a name, between two looks.

@@ -50,6 +50,7 @@ const CLASS_WORDS: Partial<Record<string, string>> = {
   disk_full: 'disk full',
   invalid_reference: 'invalid reference',
   policy: 'refused by policy',
+  not_unpacked: 'not unpacked',
   stale: 'node went silent',
 };
 
@@ -75,6 +76,8 @@ const CLASS_ADVICE: Partial<Record<string, string>> = {
   invalid_reference: 'The image name is not a valid reference. Check its spelling in the pod spec.',
   policy:
     'The image is not there and the pull policy forbids pulling it. Load it on the node or change imagePullPolicy.',
+  not_unpacked:
+    'Everything may be fetched, but no container can start from it. Artifacts and other things that are no container image end so, and what “ctr content fetch” stores.',
   stale:
     'The agent on this node stopped reporting during the pull; its outcome is not known. Check the agent’s pod and the node.',
 };

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe_steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// The CRI plugin writes its own records after a pull's lease has gone: within 10 ms on a quiet
+// node.
+#define VERDICT_NS (500 * PT_NS_PER_MS)
+#define CRI_LABEL "io.cri-containerd.image"
+
+static bool is_labelled(const Ctrd__Image *image, const char *key)
+{
+    for (size_t i = 0; i < image->n_labels; i++) {
+        if (strcmp(image->labels[i]->key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+// `repository@digest`, which the CRI plugin writes besides the name that was asked for when a pull
+// has succeeded, whatever kind of image it is.
+static bool is_acceptance(const Ctrd__Image *image, const struct pt_seen_lease *seen)
+{
+    const char *at = strchr(image->name, '@');
+    return at && strcmp(at + 1, seen->root_digest) == 0 && is_labelled(image, CRI_LABEL) &&
+           pt_containerd_time(image->updated_at) >= seen->created_at && seen->image_name &&
+           strcmp(image->name, seen->image_name) != 0;
+}
+
+// Of the records written in the lease's time the first one with a name that a person would write.
+static void take_records(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ListImagesResponse *list = message;
+    struct pt_seen_lease *seen = &ask->lease->seen;
+    for (size_t i = 0; list && i < list->n_images; i++) {
+        const Ctrd__Image *image = list->images[i];
+        int64_t updated_at = pt_containerd_time(image->updated_at);
+        if (updated_at < seen->created_at || pt_is_digest(image->name))
+            continue;
+        if (seen->image_name && seen->image_updated_at <= updated_at)
+            continue;
+        free(seen->image_name);
+        seen->image_name = strdup(image->name);
+        seen->image_updated_at = updated_at;
+    }
+    for (size_t i = 0; list && i < list->n_images; i++)
+        seen->is_accepted |= is_acceptance(list->images[i], seen);
+}
+
+// Once it is unpacked, the client labels its config: whichever snapshotter it was.
+static void ask_configs(struct pt_observer *observer, struct pt_lease *lease)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        enum pt_document_kind kind = lease->blobs[i].document.kind;
+        if (kind == PT_DOCUMENT_CONFIG || kind == PT_DOCUMENT_OTHER)
+            PT_ASK(observer, lease, i, pt_ask_take_blob, pt_containerd_content_info,
+                   lease->seen.namespace, lease->blobs[i].digest);
+    }
+}
+
+static void take_image(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__GetImageResponse *response = message;
+    struct pt_seen_image *image = &ask->observer->images[ask->index];
+    if (response && response->image && response->image->target)
+        image->target_digest = strdup(response->image->target->digest);
+    if (response && response->image)
+        image->record_updated_at = pt_containerd_time(response->image->updated_at);
+}
+
+void pt_observer_ask_ends(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        if (lease->is_listed || !lease->is_pull || !lease->seen.root_digest)
+            continue;
+        PT_ASK(observer, lease, 0, take_records, pt_containerd_list_images, lease->seen.namespace,
+               lease->seen.root_digest);
+        ask_configs(observer, lease);
+    }
+    observer->images_asked = observer->image_count;
+    for (size_t i = 0; i < observer->images_asked; i++) {
+        if (!observer->images[i].target_digest)
+            PT_ASK(observer, NULL, i, take_image, pt_containerd_get_image,
+                   observer->images[i].namespace, observer->images[i].name);
+    }
+}
+
+// Of an image that is stored but not unpacked it takes a moment until the CRI plugin has told
+// whether that is well.
+void pt_observer_judge_ends(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        struct pt_seen_lease *seen = &lease->seen;
+        if (lease->is_listed)
+            continue;
+        if (lease->gone_at == 0)
+            lease->gone_at = observer->began_at;
+        seen->is_unpacked = pt_lease_is_unpacked(lease);
+        bool is_open =
+            lease->is_pull && seen->image_name && !seen->is_unpacked && !seen->is_accepted;
+        seen->is_gone = !is_open || observer->began_at - lease->gone_at >= VERDICT_NS;
+    }
+}
