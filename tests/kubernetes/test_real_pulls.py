@@ -17,6 +17,8 @@ NODE = "agent"  # as the lab names its agent's node
 
 
 class RealPulls(LabCase):
+    uses_cri = True
+
     def setUp(self) -> None:
         super().setUp()
         self.api = FakeApi()
@@ -80,3 +82,31 @@ class RealPulls(LabCase):
         self.assertGreater(done["totalBytes"], 0)
         rows = [row for row in self.pulls(self.server) if "kube/late" in row["imageRef"]]
         self.assertEqual(len(rows), 1)
+
+    def test_what_is_no_container_image(self) -> None:
+        """It is stored before it fails: the agent's words come first, then the kubelet's."""
+        artifact = self.lab.images.push_artifact(
+            "kube/artifact", "1", "application/vnd.example.data", sizes("kube/artifact", 2 * MB)
+        )
+        reference = self.lab.reference(artifact)
+        web = pod("web", reference, NODE)
+        self.api.put("pods", web)
+        with self.assertRaises(PullFailed) as failed:
+            self.client.start(reference).finish()
+        row = self.wait_for_row("the agent tells", imageRef=reference, phase="failed")
+        self.assertEqual(row["errorClass"], "not_unpacked")
+
+        words = f'Failed to pull image "{reference}": {failed.exception}'
+        self.api.put("events", event(web, "Failed", words))
+
+        told = wait_for("the kubelet tells", lambda: self._row_in_words("mismatched image rootfs"), 15)
+        self.assertEqual(
+            (told["id"], told["phase"], told["errorClass"], told["attempts"]),
+            (row["id"], "failed", "not_unpacked", 1),
+        )
+        self.assertEqual(self.metric(self.server, "pulltrace_pull_errors_total"), 1)
+        wait_for("one row", lambda: len(self.pulls(self.server)) == 1, 15)
+
+    def _row_in_words(self, words: str) -> dict[str, Any] | None:
+        rows = self.pulls(self.server)
+        return next((row for row in rows if words in row.get("error", "")), None)

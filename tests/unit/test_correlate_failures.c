@@ -66,6 +66,22 @@ static void a_failed_pull_gets_the_kubelets_words(void **state)
     assert_int_equal(fixture->failures, 0); // the agent's row tells it
 }
 
+// In between its pods wait for no pull that is known.
+static void a_pull_that_failed_before_the_kubelet_said_so_is_one_row(void **state)
+{
+    struct fixture *fixture = *state;
+    pod_waits(fixture, "web", "a.io/b:1");
+    pulling(fixture, "web", "a.io/b:1", 1000);
+    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
+    pass(fixture, 5);
+    pull_ends(fixture, "i1", 1000, "a.io/b", NULL, PT_PULL_FAILED);
+    settle(fixture);
+    failed(fixture, "web", "a.io/b:1", "unexpected EOF", 1);
+    expect(fixture, "i1",
+           "a.io/b:1! ns/web/c error=unexpected EOF(network) attempts=1 next=1015 queued=0");
+    expect(fixture, "ka.io/b:1", "cancelled a.io/b:1! ns/web/c attempts=1");
+}
+
 static void the_next_attempt_goes_on_in_the_failed_row(void **state)
 {
     struct fixture *fixture = *state;
@@ -164,6 +180,7 @@ int main(void)
         TEST(a_failure_is_known_without_events),
         TEST(what_is_never_pulled_has_no_next_attempt),
         TEST(a_failed_pull_gets_the_kubelets_words),
+        TEST(a_pull_that_failed_before_the_kubelet_said_so_is_one_row),
         TEST(the_next_attempt_goes_on_in_the_failed_row),
         TEST(a_success_after_failures_closes_the_row),
         TEST(a_failed_row_stays_failed_when_its_pod_is_deleted),

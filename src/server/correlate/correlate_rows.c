@@ -266,7 +266,11 @@ static void update_row(struct correlate_image *image, const struct situation *si
         end_row(image, PT_PULL_COMPLETED, situation, now);
         return;
     }
-    if (situation->has_failing && !has_failed_pull(image))
+    bool is_told_elsewhere = situation->has_failing && has_failed_pull(image);
+    if (is_told_elsewhere && image->row_phase == PT_PULL_QUEUED)
+        end_row(image, PT_PULL_CANCELLED, situation,
+                now); // it began before the kubelet's words came
+    else if (situation->has_failing && !is_told_elsewhere)
         begin_row(image, PT_PULL_FAILED, situation->since);
     else if (!has_row && !situation->has_failing && situation->is_asked_for)
         begin_row(image, PT_PULL_QUEUED, situation->since);
