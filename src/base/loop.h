@@ -13,7 +13,7 @@ struct pt_loop;
 PT_MUST_CHECK int pt_loop_create(struct pt_loop **ret_loop, struct pt_error *err);
 void pt_loop_destroy(struct pt_loop *loop);
 
-// For events, timers and evhttp of others; lives as long as the loop.
+// For events and timers of others; lives as long as the loop.
 struct event_base *pt_loop_base(struct pt_loop *loop);
 
 // Rests so long after each turn, less three times what the turn has worked, so that a process

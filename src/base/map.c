@@ -3,11 +3,15 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #define FIRST_CAPACITY 16
+
+static uint64_t seed[2]; // of all maps; the first one sets it
+static bool is_seeded;
 
 static uint64_t rotate(uint64_t value, int bits)
 {
@@ -29,10 +33,10 @@ static void sip_round(uint64_t v[static 4])
 }
 
 // SipHash-1-3 (https://www.aumasson.jp/siphash/siphash.pdf), one round a word and three at the end.
-static uint64_t hash_key(const struct pt_map *map, const char *key)
+static uint64_t hash_key(const char *key)
 {
-    uint64_t k0 = map->seed[0];
-    uint64_t k1 = map->seed[1];
+    uint64_t k0 = seed[0];
+    uint64_t k1 = seed[1];
     uint64_t v[4] = {k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
                      k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
     size_t length = strlen(key);
@@ -59,11 +63,14 @@ static uint64_t hash_key(const struct pt_map *map, const char *key)
 void pt_map_init(struct pt_map *map)
 {
     *map = (struct pt_map){0};
+    if (is_seeded)
+        return;
     // Early at boot there may be no randomness yet; waiting for it is right, failing is not
     // possible.
-    ssize_t n = getrandom(map->seed, sizeof(map->seed), 0);
-    assert(n == (ssize_t)sizeof(map->seed));
+    ssize_t n = getrandom(seed, sizeof(seed), 0);
+    assert(n == (ssize_t)sizeof(seed));
     (void)n;
+    is_seeded = true;
 }
 
 void pt_map_finish(struct pt_map *map)
@@ -105,7 +112,7 @@ void *pt_map_get(const struct pt_map *map, const char *key)
 {
     if (map->count == 0)
         return NULL;
-    return find_slot(map, key, hash_key(map, key))->value;
+    return find_slot(map, key, hash_key(key))->value;
 }
 
 // Finds the key's slot with room for one more entry; NULL when out of memory.
@@ -125,7 +132,7 @@ static void fill_slot(struct pt_map *map, struct pt_map_slot *slot, struct pt_ma
 int pt_map_put(struct pt_map *map, const char *key, void *value)
 {
     assert(key && value);
-    uint64_t hash = hash_key(map, key);
+    uint64_t hash = hash_key(key);
     struct pt_map_slot *slot = make_slot(map, key, hash);
     if (!slot)
         return -ENOMEM;
@@ -136,7 +143,7 @@ int pt_map_put(struct pt_map *map, const char *key, void *value)
 int pt_map_add(struct pt_map *map, const char *key, void *value)
 {
     assert(key && value);
-    uint64_t hash = hash_key(map, key);
+    uint64_t hash = hash_key(key);
     struct pt_map_slot *slot = make_slot(map, key, hash);
     if (!slot)
         return -ENOMEM;
@@ -150,7 +157,7 @@ void *pt_map_remove(struct pt_map *map, const char *key)
 {
     if (map->count == 0)
         return NULL;
-    struct pt_map_slot *slot = find_slot(map, key, hash_key(map, key));
+    struct pt_map_slot *slot = find_slot(map, key, hash_key(key));
     if (!slot->key)
         return NULL;
     void *value = slot->value;

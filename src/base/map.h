@@ -8,13 +8,12 @@
 #include <stdint.h>
 
 // A hash map from text to pointer. Keys are borrowed: the text must live and stay unchanged as long
-// as its entry, so it is best a member of the value. The hash is keyed with random bytes, so that a
-// peer who chooses the keys cannot make them collide.
+// as its entry, so it is best a member of the value. The hash is keyed with bytes that are random
+// in each process, so that a peer who chooses the keys cannot make them collide.
 struct pt_map {
     struct pt_map_slot *slots;
     size_t capacity; // 0 or a power of two
     size_t count;
-    uint64_t seed[2];
 };
 
 struct pt_map_slot {

@@ -211,11 +211,12 @@ static int open_servers(struct server *server, struct pt_error *err)
             pt_error_prefix(err, "PULLTRACE_AGENT_TOKEN_FILE");
     }
     if (r == 0)
-        r = pt_http_server_create(base, &settings.http_address, server->tls, pt_api_handle,
+        r = pt_http_server_create(server->loop, &settings.http_address, server->tls, pt_api_handle,
                                   &server->api, &server->api.server, err);
     if (r == 0)
-        r = pt_http_server_create(base, &settings.metrics_address, NULL, pt_api_handle_metrics,
-                                  &server->api, &server->metrics_server, err);
+        r = pt_http_server_create(server->loop, &settings.metrics_address, NULL,
+                                  pt_api_handle_metrics, &server->api, &server->metrics_server,
+                                  err);
     return r;
 }
 

@@ -97,8 +97,11 @@ class Errors(ServerCase):
         for what, status, data in (
             ("garbage", "400", b"\x16\x03\x01garbage\r\n\r\n"),
             ("bad header", "400", b"GET / HTTP/1.1\r\nno colon\r\n\r\n"),
-            ("huge header", "400", b"GET / HTTP/1.1\r\nX: " + b"x" * 40000 + b"\r\n\r\n"),
-            ("unknown method", "405", b"BREW / HTTP/1.1\r\nConnection: close\r\n\r\n"),
+            ("huge header", "431", b"GET / HTTP/1.1\r\nX: " + b"x" * 40000 + b"\r\n\r\n"),
+            ("many headers", "431", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 65 + b"\r\n"),
+            ("unknown method", "400", b"BREW / HTTP/1.1\r\n\r\n"),
+            ("other version", "505", b"GET / HTTP/2.0\r\n\r\n"),
+            ("two lengths", "400", b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
             ("bad length", "400", b"POST /api/v1/report HTTP/1.1\r\nContent-Length: -5\r\n\r\n"),
             ("expectation", "417", b"POST / HTTP/1.1\r\nContent-Length: 5\r\nExpect: tea\r\n\r\n"),
         ):

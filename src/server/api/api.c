@@ -6,34 +6,32 @@
 #include "server/http/http_reply.h"
 #include "server/stream/event_feed.h"
 
-#include <event2/http.h>
 #include <string.h>
 
 #define MAX_METRICS_BYTES (256 * 1024)
 
-bool pt_api_read_query(struct evhttp_request *request, struct pt_query *query)
+bool pt_api_read_query(struct pt_http_request *request, struct pt_query *query)
 {
     struct pt_error err;
-    const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-    if (pt_query_parse(text, query, &err) == 0)
+    if (pt_query_parse(request->query, query, &err) == 0)
         return true;
     pt_reply_error(request, 400, 0, "%s", err.message);
     return false;
 }
 
-static void reply_text(struct evhttp_request *request, const char *text)
+static void reply_text(struct pt_http_request *request, const char *text)
 {
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
+    pt_request_add_reply_header(request, "Cache-Control", "no-store");
     pt_reply(request, 200, "text/plain; charset=utf-8", text, strlen(text));
 }
 
-static void on_health(struct pt_api *api, struct evhttp_request *request)
+static void on_health(struct pt_api *api, struct pt_http_request *request)
 {
     (void)api;
     reply_text(request, "ok");
 }
 
-static void on_ready(struct pt_api *api, struct evhttp_request *request)
+static void on_ready(struct pt_api *api, struct pt_http_request *request)
 {
     const char *missing = pt_kube_feed_missing(api->kube);
     if (pt_http_server_is_draining(api->server))
@@ -46,30 +44,30 @@ static void on_ready(struct pt_api *api, struct evhttp_request *request)
 
 static const struct {
     const char *path;
-    enum evhttp_cmd_type methods;
+    unsigned methods;
     const char *allowed;
-    void (*handle)(struct pt_api *api, struct evhttp_request *request);
+    void (*handle)(struct pt_api *api, struct pt_http_request *request);
 } routes[] = {
-    {"/api/v1/report", EVHTTP_REQ_POST, "POST", pt_api_report},
-    {"/api/v1/pulls", EVHTTP_REQ_GET, "GET", pt_api_pulls},
-    {"/api/v1/events", EVHTTP_REQ_GET, "GET", pt_api_events},
-    {"/api/v1/summary", EVHTTP_REQ_GET | EVHTTP_REQ_HEAD, "GET, HEAD", pt_api_summary},
-    {"/api/v1/nodes", EVHTTP_REQ_GET, "GET", pt_api_nodes},
-    {"/healthz", EVHTTP_REQ_GET | EVHTTP_REQ_HEAD, "GET, HEAD", on_health},
-    {"/readyz", EVHTTP_REQ_GET | EVHTTP_REQ_HEAD, "GET, HEAD", on_ready},
+    {"/api/v1/report", PT_HTTP_POST, "POST", pt_api_report},
+    {"/api/v1/pulls", PT_HTTP_GET, "GET", pt_api_pulls},
+    {"/api/v1/events", PT_HTTP_GET, "GET", pt_api_events},
+    {"/api/v1/summary", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", pt_api_summary},
+    {"/api/v1/nodes", PT_HTTP_GET, "GET", pt_api_nodes},
+    {"/healthz", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", on_health},
+    {"/readyz", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", on_ready},
 };
 
 static const char pulls_prefix[] = "/api/v1/pulls/";
 
-static bool reads(struct evhttp_request *request)
+static bool reads(struct pt_http_request *request)
 {
-    enum evhttp_cmd_type method = evhttp_request_get_command(request);
-    return method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD;
+    return request->method & (PT_HTTP_GET | PT_HTTP_HEAD);
 }
 
 // Everything that is no API: one pull by its id, the page, or nothing.
-static void handle_other(struct pt_api *api, struct evhttp_request *request, const char *path)
+static void handle_other(struct pt_api *api, struct pt_http_request *request)
 {
+    const char *path = request->path;
     if (!reads(request))
         pt_reply_method_not_allowed(request, "GET, HEAD");
     else if (strncmp(path, pulls_prefix, strlen(pulls_prefix)) == 0)
@@ -78,23 +76,19 @@ static void handle_other(struct pt_api *api, struct evhttp_request *request, con
         pt_reply_error(request, 404, 0, "there is nothing at this address");
 }
 
-void pt_api_handle(void *context, struct evhttp_request *request)
+void pt_api_handle(void *context, struct pt_http_request *request)
 {
     struct pt_api *api = context;
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
-    if (!path)
-        path = "";
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (strcmp(routes[i].path, path) != 0)
+        if (strcmp(routes[i].path, request->path) != 0)
             continue;
-        if (routes[i].methods & evhttp_request_get_command(request))
+        if (routes[i].methods & request->method)
             routes[i].handle(api, request);
         else
             pt_reply_method_not_allowed(request, routes[i].allowed);
         return;
     }
-    handle_other(api, request, path);
+    handle_other(api, request);
 }
 
 static int write_kube_metrics(const struct pt_kube_feed *kube, struct pt_buffer *out)
@@ -103,12 +97,10 @@ static int write_kube_metrics(const struct pt_kube_feed *kube, struct pt_buffer 
     return out->failure;
 }
 
-void pt_api_handle_metrics(void *context, struct evhttp_request *request)
+void pt_api_handle_metrics(void *context, struct pt_http_request *request)
 {
     struct pt_api *api = context;
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
-    if (!path || strcmp(path, "/metrics") != 0) {
+    if (strcmp(request->path, "/metrics") != 0) {
         pt_reply_error(request, 404, 0, "only /metrics is served here");
         return;
     }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/secret_file.h"
 #include "server/api/metrics.h"
+#include "server/http/http_request.h"
 #include "server/http/http_server.h"
 #include "server/store/pull_store.h"
 #include "server/stream/event_stream.h"
@@ -12,7 +13,6 @@
 #include <stdbool.h>
 
 struct event_base;
-struct evhttp_request;
 struct pt_event_feed;
 struct pt_kube_feed;
 
@@ -31,20 +31,20 @@ struct pt_api {
 };
 
 // Finds the handler for a request to the public address.
-void pt_api_handle(void *context, struct evhttp_request *request);
+void pt_api_handle(void *context, struct pt_http_request *request);
 
 // Answers /metrics, and nothing else.
-void pt_api_handle_metrics(void *context, struct evhttp_request *request);
+void pt_api_handle_metrics(void *context, struct pt_http_request *request);
 
 // One handler for each address; docs/api.md says what each answers.
-void pt_api_report(struct pt_api *api, struct evhttp_request *request);
-void pt_api_pulls(struct pt_api *api, struct evhttp_request *request);
-void pt_api_pull(struct pt_api *api, struct evhttp_request *request, const char *id);
-void pt_api_events(struct pt_api *api, struct evhttp_request *request);
-void pt_api_summary(struct pt_api *api, struct evhttp_request *request);
-void pt_api_nodes(struct pt_api *api, struct evhttp_request *request);
+void pt_api_report(struct pt_api *api, struct pt_http_request *request);
+void pt_api_pulls(struct pt_api *api, struct pt_http_request *request);
+void pt_api_pull(struct pt_api *api, struct pt_http_request *request, const char *id);
+void pt_api_events(struct pt_api *api, struct pt_http_request *request);
+void pt_api_summary(struct pt_api *api, struct pt_http_request *request);
+void pt_api_nodes(struct pt_api *api, struct pt_http_request *request);
 
 // Reads the request's query; answers 400 and returns false when it is not valid.
-bool pt_api_read_query(struct evhttp_request *request, struct pt_query *query);
+bool pt_api_read_query(struct pt_http_request *request, struct pt_query *query);
 
 #endif

@@ -7,7 +7,6 @@
 #include "server/http/http_reply.h"
 
 #include <errno.h>
-#include <event2/http.h>
 #include <stdlib.h>
 
 #define MAX_SUMMARY_BYTES 4096
@@ -51,11 +50,11 @@ static int write_summary(const struct pt_api *api, struct pt_buffer *out)
     return pt_json_finish(doc, out);
 }
 
-void pt_api_summary(struct pt_api *api, struct evhttp_request *request)
+void pt_api_summary(struct pt_api *api, struct pt_http_request *request)
 {
     struct pt_buffer out;
     pt_buffer_init(&out, MAX_SUMMARY_BYTES);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
+    pt_request_add_reply_header(request, "Cache-Control", "no-store");
     if (write_summary(api, &out) < 0)
         pt_reply_error(request, 503, 5, "out of memory");
     else
@@ -144,7 +143,7 @@ static struct telling *collect_nodes(const struct pt_pull_store *store, const ch
     return telling;
 }
 
-void pt_api_nodes(struct pt_api *api, struct evhttp_request *request)
+void pt_api_nodes(struct pt_api *api, struct pt_http_request *request)
 {
     struct pt_query query;
     if (!pt_api_read_query(request, &query))

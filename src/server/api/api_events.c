@@ -4,14 +4,12 @@
 #include "server/stream/event_feed.h"
 
 #include <errno.h>
-#include <event2/http.h>
 #include <stdlib.h>
 
 // The header, which a browser sends when it connects again, goes before the parameter.
-static void read_last_event_id(struct evhttp_request *request, struct pt_stream_request *wish)
+static void read_last_event_id(struct pt_http_request *request, struct pt_stream_request *wish)
 {
-    const char *text =
-        evhttp_find_header(evhttp_request_get_input_headers(request), "Last-Event-ID");
+    const char *text = pt_request_header(request, "Last-Event-ID");
     if (!text || *text < '0' || *text > '9')
         return;
     char *end;
@@ -20,7 +18,7 @@ static void read_last_event_id(struct evhttp_request *request, struct pt_stream_
     wish->last_event_id = errno || *end ? 0 : id;
 }
 
-void pt_api_events(struct pt_api *api, struct evhttp_request *request)
+void pt_api_events(struct pt_api *api, struct pt_http_request *request)
 {
     struct pt_query query;
     struct pt_stream_request wish;
@@ -36,7 +34,7 @@ void pt_api_events(struct pt_api *api, struct evhttp_request *request)
         pt_reply_error(request, 503, 1, "shutting down");
         return;
     }
-    int r = pt_event_feed_add(api->feed, api->server, request, &wish, &err);
+    int r = pt_event_feed_add(api->feed, request, &wish, &err);
     if (r < 0) {
         api->metrics->streams_refused++;
         pt_reply_error(request, 503, 5, "%s", err.message);

@@ -6,7 +6,6 @@
 #include "server/http/http_reply.h"
 
 #include <errno.h>
-#include <event2/http.h>
 #include <stdlib.h>
 #include <yyjson.h>
 
@@ -65,7 +64,7 @@ static void release(void *context)
     free(telling);
 }
 
-void pt_api_pulls(struct pt_api *api, struct evhttp_request *request)
+void pt_api_pulls(struct pt_api *api, struct pt_http_request *request)
 {
     struct pt_query query;
     struct pt_pull_list_request wish;
@@ -92,7 +91,7 @@ void pt_api_pulls(struct pt_api *api, struct evhttp_request *request)
     pt_long_answer(api, request, &source);
 }
 
-void pt_api_pull(struct pt_api *api, struct evhttp_request *request, const char *id)
+void pt_api_pull(struct pt_api *api, struct pt_http_request *request, const char *id)
 {
     const struct pt_stored_pull *stored = pt_store_find(api->store, id);
     if (!stored) {
@@ -101,7 +100,7 @@ void pt_api_pull(struct pt_api *api, struct evhttp_request *request, const char 
     }
     struct pt_buffer out;
     pt_buffer_init(&out, MAX_PULL_BYTES);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
+    pt_request_add_reply_header(request, "Cache-Control", "no-store");
     if (encode(stored, true, &out) < 0)
         pt_reply_error(request, 503, 5, "out of memory");
     else

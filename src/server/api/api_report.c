@@ -5,19 +5,16 @@
 #include "server/stream/event_feed.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/http.h>
 #include <openssl/crypto.h>
 #include <string.h>
 #include <strings.h>
 
-static bool has_token(struct pt_api *api, struct evhttp_request *request)
+static bool has_token(struct pt_api *api, struct pt_http_request *request)
 {
     const char *wanted = pt_secret_get(api->agent_token);
     if (!*wanted)
         return true;
-    const char *given =
-        evhttp_find_header(evhttp_request_get_input_headers(request), "Authorization");
+    const char *given = pt_request_header(request, "Authorization");
     if (!given || strncasecmp(given, "Bearer ", 7) != 0)
         return false;
     given += 7;
@@ -26,11 +23,10 @@ static bool has_token(struct pt_api *api, struct evhttp_request *request)
 }
 
 // `application/json`, maybe with parameters such as a charset; and not compressed.
-static bool is_json(struct evhttp_request *request)
+static bool is_json(struct pt_http_request *request)
 {
-    struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
-    const char *type = evhttp_find_header(headers, "Content-Type");
-    const char *coding = evhttp_find_header(headers, "Content-Encoding");
+    const char *type = pt_request_header(request, "Content-Type");
+    const char *coding = pt_request_header(request, "Content-Encoding");
     static const char json[] = "application/json";
     size_t length = strlen(json);
     return type && strncasecmp(type, json, length) == 0 &&
@@ -38,14 +34,14 @@ static bool is_json(struct evhttp_request *request)
            (!coding || strcasecmp(coding, "identity") == 0);
 }
 
-static void reject(struct pt_api *api, struct evhttp_request *request, enum pt_rejection reason,
+static void reject(struct pt_api *api, struct pt_http_request *request, enum pt_rejection reason,
                    int status, int retry_after_s, const char *message)
 {
     api->metrics->rejected[reason]++;
     pt_reply_error(request, status, retry_after_s, "%s", message);
 }
 
-static void reply_to_failure(struct pt_api *api, struct evhttp_request *request,
+static void reply_to_failure(struct pt_api *api, struct pt_http_request *request,
                              const struct pt_error *err)
 {
     switch (err->code) {
@@ -70,12 +66,12 @@ static void reply_to_failure(struct pt_api *api, struct evhttp_request *request,
     }
 }
 
-void pt_api_report(struct pt_api *api, struct evhttp_request *request)
+void pt_api_report(struct pt_api *api, struct pt_http_request *request)
 {
     struct pt_error err;
     struct pt_report report;
     if (!has_token(api, request)) {
-        evhttp_add_header(evhttp_request_get_output_headers(request), "WWW-Authenticate", "Bearer");
+        pt_request_add_reply_header(request, "WWW-Authenticate", "Bearer");
         reject(api, request, PT_REJECTED_TOKEN, 401, 0,
                "the agent's token is missing or wrong (PULLTRACE_AGENT_TOKEN)");
         return;
@@ -85,10 +81,7 @@ void pt_api_report(struct pt_api *api, struct evhttp_request *request)
                "the body must be plain application/json");
         return;
     }
-    struct evbuffer *body = evhttp_request_get_input_buffer(request);
-    size_t length = evbuffer_get_length(body);
-    const char *json = (const char *)evbuffer_pullup(body, -1);
-    int r = pt_report_decode(json ? json : "", length, &report, &err);
+    int r = pt_report_decode(request->body, request->body_length, &report, &err);
     if (r < 0) {
         reply_to_failure(api, request, &err);
         return;

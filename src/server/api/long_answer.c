@@ -4,17 +4,15 @@
 #include "server/http/http_reply.h"
 #include "server/http/http_stream.h"
 
-#include <event2/http.h>
 #include <stdlib.h>
 
 #define MAX_PART_BYTES (64 * 1024 * 1024) // one part with a pull of full size
 #define MAX_PENDING_BYTES (256 * 1024)
 #define MAX_LONG_ANSWERS 64
-#define STALL_SECONDS 60
 
 struct long_answer {
     struct pt_api *api;
-    struct pt_http_stream *http;
+    struct pt_http_request *request;
     struct pt_long_answer_source source;
     struct pt_buffer part;
 };
@@ -35,50 +33,44 @@ static void on_closed(void *context)
 static void on_drained(void *context)
 {
     struct long_answer *answer = context;
-    if (pt_http_stream_pending(answer->http) > MAX_PENDING_BYTES)
+    if (pt_http_stream_pending(answer->request) > MAX_PENDING_BYTES)
         return;
     pt_buffer_clear(&answer->part);
     int r = answer->source.write(answer->source.context, &answer->part);
     if (r < 0) {
-        pt_http_stream_abort(answer->http);
+        pt_http_stream_abort(answer->request);
         return;
     }
-    pt_http_stream_send(answer->http, answer->part.data, answer->part.length);
+    pt_http_stream_send(answer->request, answer->part.data, answer->part.length);
     if (r == 0) {
-        pt_http_stream_end(answer->http);
+        pt_http_stream_end(answer->request, pt_http_server_is_draining(answer->api->server));
         destroy(answer);
     }
 }
 
-static void begin(struct pt_api *api, struct evhttp_request *request, struct long_answer *answer)
+static void begin(struct long_answer *answer)
 {
     static const struct pt_http_stream_events events = {on_drained, on_closed};
-    int r = pt_http_stream_begin(request, api->server, "application/json", STALL_SECONDS, &events,
-                                 answer, &answer->http);
-    if (r < 0) {
-        pt_reply_error(request, 503, 5, "out of memory");
-        destroy(answer);
-        return;
-    }
-    pt_http_stream_send(answer->http, answer->part.data, answer->part.length);
+    pt_http_stream_begin(answer->request, "application/json", &events, answer);
+    pt_http_stream_send(answer->request, answer->part.data, answer->part.length);
 }
 
-void pt_long_answer(struct pt_api *api, struct evhttp_request *request,
+void pt_long_answer(struct pt_api *api, struct pt_http_request *request,
                     const struct pt_long_answer_source *source)
 {
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
+    pt_request_add_reply_header(request, "Cache-Control", "no-store");
     struct long_answer *answer = calloc(1, sizeof(*answer));
     if (!answer) {
         source->release(source->context);
         pt_reply_error(request, 503, 5, "out of memory");
         return;
     }
-    *answer = (struct long_answer){.api = api, .source = *source};
+    *answer = (struct long_answer){.api = api, .request = request, .source = *source};
     api->long_answers++;
     pt_buffer_init(&answer->part, MAX_PART_BYTES);
     int r = source->write(source->context, &answer->part);
     if (r > 0 && api->long_answers <= MAX_LONG_ANSWERS) {
-        begin(api, request, answer);
+        begin(answer);
         return;
     }
     if (r < 0)

@@ -2,9 +2,8 @@
 #include "server/http/assets.h"
 
 #include "server/http/http_reply.h"
+#include "server/http/http_request.h"
 
-#include <event2/buffer.h>
-#include <event2/http.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,12 +61,10 @@ static unsigned char *decompress(const struct pt_asset *asset)
     return plain;
 }
 
-static void send_asset(struct evhttp_request *request, const struct pt_asset *asset)
+static void send_asset(struct pt_http_request *request, const struct pt_asset *asset)
 {
-    struct evkeyvalq *asked = evhttp_request_get_input_headers(request);
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    if (accepts(evhttp_find_header(asked, "Accept-Encoding"), "gzip")) {
-        evhttp_add_header(headers, "Content-Encoding", "gzip");
+    if (accepts(pt_request_header(request, "Accept-Encoding"), "gzip")) {
+        pt_request_add_reply_header(request, "Content-Encoding", "gzip");
         pt_reply(request, 200, asset->content_type, asset->data, asset->length);
         return;
     }
@@ -79,21 +76,19 @@ static void send_asset(struct evhttp_request *request, const struct pt_asset *as
     free(plain);
 }
 
-bool pt_assets_serve(struct evhttp_request *request, const char *path)
+bool pt_assets_serve(struct pt_http_request *request, const char *path)
 {
     const struct pt_asset *asset = find(path);
     if (!asset)
         return false;
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    const char *known =
-        evhttp_find_header(evhttp_request_get_input_headers(request), "If-None-Match");
-    evhttp_add_header(headers, "ETag", asset->etag);
-    evhttp_add_header(headers, "Vary", "Accept-Encoding");
-    evhttp_add_header(headers, "Cache-Control",
-                      asset->immutable ? "public, max-age=31536000, immutable" : "no-cache");
+    const char *known = pt_request_header(request, "If-None-Match");
+    pt_request_add_reply_header(request, "ETag", asset->etag);
+    pt_request_add_reply_header(request, "Vary", "Accept-Encoding");
+    pt_request_add_reply_header(request, "Cache-Control",
+                                asset->immutable ? "public, max-age=31536000, immutable"
+                                                 : "no-cache");
     if (known && strstr(known, asset->etag)) {
-        pt_reply_add_security_headers(request);
-        evhttp_send_reply(request, 304, NULL, NULL);
+        pt_reply_not_modified(request);
     } else {
         send_asset(request, asset);
     }

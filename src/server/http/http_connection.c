@@ -2,290 +2,442 @@
 #include "server/http/http_connection.h"
 
 #include "base/clock.h"
-#include "base/limits.h"
+#include "base/loop.h"
 #include "server/http/http_reply.h"
+#include "server/http/http_transport.h"
+#include "server/http/request_parser.h"
+#include "server/http/tls.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <event2/http.h>
-#include <stdbool.h>
+#include <event2/event_struct.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#define LIBEVENT_READ_BYTES 4096
-#define MAX_REQUEST_NS (20 * PT_NS_PER_S) // headers and body together
+#define LOW_WATER_BYTES (16 * 1024)
+#define UNSENT_BYTES (128 * 1024) // that the kernel holds for a client that is slow to take them
+#define FLUSHES_A_TURN 512
 
-struct pt_connection {
-    struct pt_connections *connections;
-    struct pt_connection_list *list;
-    struct bufferevent *bev;
-    struct evhttp_connection *evcon;
-    int64_t reading_since; // monotonic_ns
-    int fd;
-    bool own_error_sent;
-    bool is_answered; // and stands in the list of those
-    void (*on_close)(void *context);
-    void *context;
-    TAILQ_ENTRY(pt_connection) in_list;
-    TAILQ_ENTRY(pt_connection) in_answered;
+static const int max_seconds[PT_CONNECTION_STATES] = {
+    [PT_CONNECTION_IDLE] = 90,
+    [PT_CONNECTION_READING] = 20, // headers and body together
+    [PT_CONNECTION_ANSWERING] = 0,
+    [PT_CONNECTION_SENDING] = 180, // without taking a byte
+    [PT_CONNECTION_LINGERING] = 3,
 };
 
-static void move(struct pt_connection *connection, struct pt_connection_list *list)
-{
-    TAILQ_REMOVE(connection->list, connection, in_list);
-    TAILQ_INSERT_TAIL(list, connection, in_list);
-    connection->list = list;
-}
+struct pt_http_connection {
+    struct pt_connections *connections;
+    struct pt_transport transport;
+    struct event readable;
+    struct event writable; // waited for only while the socket takes no more
+    struct evbuffer *output;
+    struct pt_request_parser parser;
+    struct pt_buffer ahead; // read behind the request that is being answered
+    enum pt_connection_state state;
+    int64_t since; // monotonic_ns of the last change
+    void (*on_drained)(void *context);
+    void (*on_closed)(void *context);
+    void *context;
+    int holds; // by callers on the stack
+    bool is_touched;
+    bool is_reading;
+    bool is_whole; // the answer: all of it is in the output
+    bool closes;   // after this answer
+    bool gone;
+    TAILQ_ENTRY(pt_http_connection) in_state;
+    TAILQ_ENTRY(pt_http_connection) in_touched;
+};
 
-static void begin_reading(struct pt_connection *connection)
+static void enter(struct pt_http_connection *connection, enum pt_connection_state state)
 {
-    connection->reading_since = pt_clock_monotonic_ns(pt_clock_system());
-    move(connection, &connection->connections->reading);
-}
-
-// libevent reads 4 KB a turn, into a block of 8 KB. Most reports end in the rest of that block,
-// which is filled right behind, so that they need no other one and are in one piece.
-static void read_rest(struct pt_connection *connection, struct evbuffer *input)
-{
-    struct evbuffer_iovec space;
-    if (evbuffer_reserve_space(input, 1, &space, 1) < 1)
-        return;
-    ssize_t n = recv(connection->fd, space.iov_base, space.iov_len, MSG_DONTWAIT);
-    if (n <= 0)
-        return; // an end or an error is found again by who waits for the socket
-    space.iov_len = (size_t)n;
-    evbuffer_commit_space(input, &space, 1);
-}
-
-static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *context)
-{
-    struct pt_connection *connection = context;
-    if (info->n_added == 0)
-        return;
-    if (connection->list == &connection->connections->idle)
-        begin_reading(connection);
-    if (info->n_added == LIBEVENT_READ_BYTES && connection->connections->plain &&
-        connection->list == &connection->connections->reading)
-        read_rest(connection, input);
-}
-
-// evhttp answers what it cannot read with a page of its own, bare of the headers that every answer
-// must have. The first bytes of such a page are exchanged for the whole of ours, and the buffer is
-// closed for the rest of it. evhttp closes the connection after that page.
-static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *context)
-{
-    struct pt_connection *connection = context;
-    char head[13] = "";
-    if (info->n_added == 0 || connection->list == &connection->connections->answering ||
-        connection->own_error_sent)
-        return;
-    evbuffer_copyout(output, head, sizeof(head) - 1);
-    int status = (int)strtol(strchr(head, ' ') ? strchr(head, ' ') : "0", NULL, 10);
-    if (status == 100)
-        return;
-    connection->own_error_sent = true;
-    evbuffer_unfreeze(output, 1); // bufferevents keep the front closed
-    evbuffer_drain(output, evbuffer_get_length(output));
-    evbuffer_freeze(output, 1);
-    pt_reply_add_own_error(output, status);
-    evbuffer_freeze(output, 0);
-}
-
-static void on_closed(struct evhttp_connection *evcon, void *context)
-{
-    (void)evcon;
-    struct pt_connection *connection = context;
     struct pt_connections *connections = connection->connections;
-    TAILQ_REMOVE(connection->list, connection, in_list);
-    if (connection->is_answered)
-        TAILQ_REMOVE(&connections->answered, connection, in_answered);
-    connections->by_fd[connection->fd] = NULL;
+    TAILQ_REMOVE(&connections->by_state[connection->state], connection, in_state);
+    TAILQ_INSERT_TAIL(&connections->by_state[state], connection, in_state);
+    connection->state = state;
+    connection->since = pt_clock_monotonic_ns(pt_clock_system());
+}
+
+// --- the end of a connection ---
+
+static void hold(struct pt_http_connection *connection)
+{
+    connection->holds++;
+}
+
+// Returns whether the connection still is.
+static bool release(struct pt_http_connection *connection)
+{
+    bool gone = connection->gone;
+    if (--connection->holds == 0 && gone)
+        free(connection);
+    return !gone;
+}
+
+static void untouch(struct pt_http_connection *connection)
+{
+    TAILQ_REMOVE(&connection->connections->touched, connection, in_touched);
+    connection->connections->touched_count--;
+    connection->is_touched = false;
+}
+
+void pt_connection_cut(struct pt_http_connection *connection)
+{
+    struct pt_connections *connections = connection->connections;
+    if (connection->gone)
+        return;
+    connection->gone = true;
+    hold(connection);
+    TAILQ_REMOVE(&connections->by_state[connection->state], connection, in_state);
+    if (connection->is_touched)
+        untouch(connection);
+    event_del(&connection->readable);
+    event_del(&connection->writable);
     connections->count--;
-    if (connection->on_close)
-        connection->on_close(connection->context);
-    free(connection);
+    if (connection->on_closed)
+        connection->on_closed(connection->context);
+    connection->on_drained = NULL;
+    evbuffer_free(connection->output);
+    pt_request_parser_clear(&connection->parser);
+    pt_buffer_finish(&connection->ahead);
+    pt_transport_finish(&connection->transport);
+    release(connection);
 }
 
-static int make_room(struct pt_connections *connections, size_t fd)
+// --- sending ---
+
+static void resume(struct pt_http_connection *connection);
+
+static void on_all_sent(struct pt_http_connection *connection)
 {
-    if (fd < connections->fd_count)
-        return 0;
-    size_t count = connections->fd_count ? connections->fd_count : 256;
-    while (count <= fd)
-        count *= 2;
-    struct pt_connection **by_fd =
-        realloc(connections->by_fd, count * sizeof(struct pt_connection *));
-    if (!by_fd)
-        return -ENOMEM;
-    memset(by_fd + connections->fd_count, 0,
-           (count - connections->fd_count) * sizeof(struct pt_connection *));
-    connections->by_fd = by_fd;
-    connections->fd_count = count;
-    return 0;
+    if (!connection->is_whole) {
+        enter(connection, PT_CONNECTION_ANSWERING);
+        return;
+    }
+    if (connection->closes)
+        pt_transport_end_sending(&connection->transport);
+    enter(connection, connection->closes ? PT_CONNECTION_LINGERING : PT_CONNECTION_IDLE);
+    resume(connection);
 }
 
-// evhttp sets the descriptor and itself as the callbacks' argument after having asked for the
-// bufferevent, so a new connection is looked at when the accepting has returned.
-static void on_adopt(evutil_socket_t unused_fd, short what, void *context)
+// Sends until nothing is left or the socket takes no more; false if it has failed.
+static bool send_output(struct pt_http_connection *connection)
 {
-    (void)unused_fd;
+    while (evbuffer_get_length(connection->output) > 0) {
+        ssize_t n = pt_transport_send_buffer(&connection->transport, connection->output);
+        if (n == -EAGAIN)
+            return event_add(&connection->writable, NULL) == 0;
+        if (n < 0)
+            return false;
+        if (connection->state == PT_CONNECTION_SENDING)
+            enter(connection, PT_CONNECTION_SENDING); // its time begins anew
+    }
+    event_del(&connection->writable);
+    return true;
+}
+
+static void flush(struct pt_http_connection *connection)
+{
+    hold(connection);
+    if (!send_output(connection)) {
+        pt_connection_cut(connection);
+    } else if (connection->state > PT_CONNECTION_READING) {
+        size_t left = evbuffer_get_length(connection->output);
+        if (left == 0)
+            on_all_sent(connection);
+        else if (connection->state != PT_CONNECTION_SENDING)
+            enter(connection, PT_CONNECTION_SENDING);
+        if (left <= LOW_WATER_BYTES && connection->on_drained)
+            connection->on_drained(connection->context);
+    }
+    release(connection);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct pt_http_connection *connection = context;
+    if (connection->transport.read_waits_to_send)
+        event_active(&connection->readable, EV_READ, 0);
+    flush(connection);
+}
+
+// The loop looks at its sockets before, and does not rest.
+static void schedule_flush(struct pt_connections *connections)
+{
+    struct timeval at_once = {0};
+    evtimer_add(connections->flush, &at_once);
+    pt_loop_skip_rest(connections->loop);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
     (void)what;
     struct pt_connections *connections = context;
-    struct pt_connection *connection;
-    while ((connection = TAILQ_FIRST(&connections->fresh))) {
-        void *argument;
-        bufferevent_getcb(connection->bev, NULL, NULL, NULL, &argument);
-        connection->evcon = argument;
-        connection->fd = bufferevent_getfd(connection->bev);
-        assert(evhttp_connection_get_bufferevent(connection->evcon) == connection->bev);
-        move(connection, &connections->idle);
-        if (make_room(connections, (size_t)connection->fd) < 0) {
-            evhttp_connection_free(connection->evcon);
-            TAILQ_REMOVE(&connections->idle, connection, in_list);
-            connections->count--;
-            free(connection);
-            continue;
-        }
-        connections->by_fd[connection->fd] = connection;
-        evhttp_connection_set_closecb(connection->evcon, on_closed, connection);
-        evbuffer_add_cb(bufferevent_get_input(connection->bev), on_input, connection);
-        evbuffer_add_cb(bufferevent_get_output(connection->bev), on_output, connection);
+    struct pt_http_connection *connection;
+    size_t left = connections->touched_count;
+    left = left < FLUSHES_A_TURN ? left : FLUSHES_A_TURN;
+    for (; left > 0 && (connection = TAILQ_FIRST(&connections->touched)); left--) {
+        untouch(connection);
+        flush(connection);
     }
+    if (connections->touched_count > 0)
+        schedule_flush(connections);
 }
 
-static void write_out(struct pt_connection *connection)
+struct evbuffer *pt_connection_output(struct pt_http_connection *connection)
 {
-    struct evbuffer *output = bufferevent_get_output(connection->bev);
-    evbuffer_unfreeze(output, 1); // bufferevents keep the front closed
-    int n = evbuffer_write(output, connection->fd);
-    evbuffer_freeze(output, 1);
-    if (n > 0 && evbuffer_get_length(output) == 0)
-        bufferevent_trigger(connection->bev, EV_WRITE, BEV_TRIG_IGNORE_WATERMARKS);
+    return connection->output;
 }
 
-static void on_write_out(evutil_socket_t unused_fd, short what, void *context)
+void pt_connection_touch(struct pt_http_connection *connection)
 {
-    (void)unused_fd;
+    struct pt_connections *connections = connection->connections;
+    if (connection->is_touched || connection->gone)
+        return;
+    connection->is_touched = true;
+    TAILQ_INSERT_TAIL(&connections->touched, connection, in_touched);
+    if (connections->touched_count++ == 0)
+        schedule_flush(connections);
+}
+
+// --- answering ---
+
+static void forget_request(struct pt_http_connection *connection)
+{
+    connection->is_whole = true;
+    connection->closes = !connection->parser.request->keeps_alive;
+    connection->on_drained = connection->on_closed = NULL;
+    pt_request_parser_clear(&connection->parser);
+}
+
+void pt_connection_end_answer(struct pt_http_connection *connection)
+{
+    forget_request(connection);
+    flush(connection);
+}
+
+void pt_connection_answer_with(struct pt_http_connection *connection, const char *text,
+                               size_t length)
+{
+    forget_request(connection);
+    ssize_t n = evbuffer_get_length(connection->output) > 0
+                    ? 0
+                    : pt_transport_send(&connection->transport, text, length);
+    if (n == (ssize_t)length) {
+        on_all_sent(connection);
+        return;
+    }
+    size_t sent = n > 0 ? (size_t)n : 0;
+    evbuffer_add_reference(connection->output, text + sent, length - sent, NULL, NULL);
+    flush(connection);
+}
+
+void pt_connection_watch(struct pt_http_connection *connection, void (*on_drained)(void *context),
+                         void (*on_closed)(void *context), void *context)
+{
+    int unsent = UNSENT_BYTES;
+    (void)setsockopt(connection->transport.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
+                     sizeof(unsent));
+    connection->on_drained = on_drained;
+    connection->on_closed = on_closed;
+    connection->context = context;
+}
+
+// --- reading ---
+
+static void refuse(struct pt_http_connection *connection)
+{
+    struct pt_request_parser *parser = &connection->parser;
+    if (!parser->request) {
+        pt_connection_cut(connection); // there is no memory to say why
+        return;
+    }
+    parser->request->keeps_alive = false;
+    pt_reply_refusal(parser->request, parser->refusal);
+}
+
+static void tell_to_continue(struct pt_http_connection *connection)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    connection->parser.continue_wanted = false;
+    evbuffer_add(connection->output, go_on, sizeof(go_on) - 1);
+    pt_connection_touch(connection);
+}
+
+static void read_request(struct pt_http_connection *connection, const char *data, size_t length,
+                         size_t *ret_used)
+{
+    struct pt_connections *connections = connection->connections;
+    struct pt_request_parser *parser = &connection->parser;
+    if (connection->state == PT_CONNECTION_IDLE)
+        enter(connection, PT_CONNECTION_READING);
+    enum pt_parse_result result = pt_request_parser_feed(parser, data, length, ret_used);
+    if (result == PT_PARSE_MORE) {
+        if (parser->continue_wanted)
+            tell_to_continue(connection);
+        return;
+    }
+    enter(connection, PT_CONNECTION_ANSWERING);
+    connection->is_whole = false;
+    if (parser->request)
+        parser->request->connection = connection;
+    if (result == PT_PARSE_WHOLE)
+        connections->on_request(connections->context, parser->request);
+    else
+        refuse(connection);
+}
+
+// Requests are answered one after the other: what came behind one that is still being answered
+// waits, and nothing more is read meanwhile.
+static void take(struct pt_http_connection *connection, const char *data, size_t length)
+{
+    while (length > 0 && !connection->gone && connection->state <= PT_CONNECTION_READING) {
+        size_t used;
+        read_request(connection, data, length, &used);
+        data += used;
+        length -= used;
+    }
+    if (length == 0 || connection->gone || connection->state == PT_CONNECTION_LINGERING)
+        return;
+    if (pt_buffer_append(&connection->ahead, data, length) < 0) {
+        pt_connection_cut(connection);
+        return;
+    }
+    event_del(&connection->readable);
+    connection->is_reading = false;
+}
+
+// The client sends no more. It may have closed only its own direction, and wait for the answer.
+static void on_end(struct pt_http_connection *connection)
+{
+    if (connection->state != PT_CONNECTION_SENDING || !connection->is_whole) {
+        pt_connection_cut(connection);
+        return;
+    }
+    connection->closes = true;
+    event_del(&connection->readable);
+    connection->is_reading = false;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
     (void)what;
-    struct pt_connections *connections = context;
-    struct pt_connection *connection;
-    while ((connection = TAILQ_FIRST(&connections->answered))) {
-        TAILQ_REMOVE(&connections->answered, connection, in_answered);
-        connection->is_answered = false;
-        write_out(connection);
-    }
+    struct pt_http_connection *connection = context;
+    char *block = connection->connections->block;
+    hold(connection);
+    do {
+        ssize_t n = pt_transport_read(&connection->transport, block, PT_CONNECTION_BLOCK_BYTES);
+        if (n > 0)
+            take(connection, block, (size_t)n);
+        else if (n == 0)
+            on_end(connection);
+        else if (n != -EAGAIN)
+            pt_connection_cut(connection);
+        else if (connection->transport.read_waits_to_send)
+            event_add(&connection->writable, NULL);
+    } while (!connection->gone && connection->is_reading &&
+             pt_transport_has_more(&connection->transport));
+    release(connection);
 }
 
-int pt_connections_init(struct pt_connections *connections, struct event_base *base, bool plain,
-                        struct pt_error *err)
+// Goes on with what came while the last request was answered.
+static void resume(struct pt_http_connection *connection)
 {
-    *connections = (struct pt_connections){.plain = plain};
-    TAILQ_INIT(&connections->answered);
-    TAILQ_INIT(&connections->idle);
-    TAILQ_INIT(&connections->reading);
-    TAILQ_INIT(&connections->answering);
-    TAILQ_INIT(&connections->fresh);
-    connections->adopt = event_new(base, -1, 0, on_adopt, connections);
-    connections->write_out = event_new(base, -1, 0, on_write_out, connections);
-    return connections->adopt && connections->write_out
-               ? 0
-               : pt_error_set(err, ENOMEM, "out of memory");
+    if (connection->is_reading)
+        return;
+    struct pt_buffer ahead = connection->ahead;
+    pt_buffer_init(&connection->ahead, ahead.max_length);
+    connection->is_reading = true;
+    event_add(&connection->readable, NULL);
+    if (pt_transport_has_more(&connection->transport))
+        event_active(&connection->readable, EV_READ, 0);
+    take(connection, ahead.data, ahead.length);
+    pt_buffer_finish(&ahead);
+}
+
+// --- all connections ---
+
+int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop,
+                        void (*on_request)(void *context, struct pt_http_request *request),
+                        void *context, struct pt_error *err)
+{
+    connections->loop = loop;
+    connections->on_request = on_request;
+    connections->context = context;
+    connections->count = connections->touched_count = 0;
+    TAILQ_INIT(&connections->touched);
+    for (size_t i = 0; i < PT_CONNECTION_STATES; i++)
+        TAILQ_INIT(&connections->by_state[i]);
+    connections->flush = evtimer_new(pt_loop_base(loop), on_flush, connections);
+    return connections->flush ? 0 : pt_error_set(err, ENOMEM, "out of memory");
 }
 
 void pt_connections_finish(struct pt_connections *connections)
 {
-    struct pt_connection *connection;
-    while ((connection = TAILQ_FIRST(&connections->fresh))) {
-        TAILQ_REMOVE(&connections->fresh, connection, in_list);
-        free(connection);
+    struct pt_http_connection *connection;
+    for (size_t i = 0; i < PT_CONNECTION_STATES; i++) {
+        while ((connection = TAILQ_FIRST(&connections->by_state[i])))
+            pt_connection_cut(connection);
     }
-    if (connections->adopt)
-        event_free(connections->adopt);
-    if (connections->write_out)
-        event_free(connections->write_out);
-    free(connections->by_fd);
+    if (connections->flush)
+        event_free(connections->flush);
 }
 
-void pt_connections_add(struct pt_connections *connections, struct bufferevent *bev)
+void pt_connections_add(struct pt_connections *connections, int fd, struct pt_tls *tls)
 {
-    struct pt_connection *connection = calloc(1, sizeof(*connection));
-    if (!connection)
-        return; // it is served all the same, without a limit of time
-    connection->connections = connections;
-    connection->bev = bev;
-    connection->list = &connections->fresh;
-    connections->count++;
-    TAILQ_INSERT_TAIL(&connections->fresh, connection, in_list);
-    event_active(connections->adopt, EV_TIMEOUT, 0);
-}
-
-static struct pt_connection *find(struct pt_connections *connections,
-                                  struct evhttp_request *request)
-{
-    struct evhttp_connection *evcon = evhttp_request_get_connection(request);
-    int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
-    return (size_t)fd < connections->fd_count ? connections->by_fd[fd] : NULL;
-}
-
-static void on_answered(struct evhttp_request *request, void *context)
-{
-    (void)request;
-    struct pt_connection *connection = context;
-    if (evbuffer_get_length(bufferevent_get_input(connection->bev)) > 0)
-        begin_reading(connection);
-    else
-        move(connection, &connection->connections->idle);
-}
-
-struct pt_connection *pt_connections_begin_answer(struct pt_connections *connections,
-                                                  struct evhttp_request *request)
-{
-    struct pt_connection *connection = find(connections, request);
-    if (!connection)
-        return NULL;
-    move(connection, &connections->answering);
-    evhttp_request_set_on_complete_cb(request, on_answered, connection);
-    return connection;
-}
-
-void pt_connections_end_answer(struct pt_connection *connection)
-{
-    if (!connection || connection->on_close || connection->is_answered ||
-        !connection->connections->plain)
+    struct event_base *base = pt_loop_base(connections->loop);
+    struct pt_http_connection *connection = calloc(1, sizeof(*connection));
+    struct evbuffer *output = evbuffer_new();
+    struct ssl_st *ssl = tls ? pt_tls_accept(tls, fd) : NULL;
+    if (!connection || !output || (tls && !ssl)) {
+        free(connection);
+        if (output)
+            evbuffer_free(output);
+        pt_transport_finish(&(struct pt_transport){.fd = fd, .ssl = ssl});
         return;
-    connection->is_answered = true;
-    TAILQ_INSERT_TAIL(&connection->connections->answered, connection, in_answered);
-    event_active(connection->connections->write_out, EV_TIMEOUT, 0);
-}
-
-int pt_connections_watch_close(struct pt_connections *connections, struct evhttp_request *request,
-                               void (*on_close)(void *context), void *context)
-{
-    struct pt_connection *connection = find(connections, request);
-    if (!connection)
-        return -ENOMEM;
-    connection->on_close = on_close;
-    connection->context = context;
-    return 0;
+    }
+    connection->connections = connections;
+    connection->transport = (struct pt_transport){.fd = fd, .ssl = ssl};
+    connection->output = output;
+    connection->is_reading = true;
+    pt_request_parser_init(&connection->parser);
+    pt_buffer_init(&connection->ahead, PT_CONNECTION_BLOCK_BYTES);
+    event_assign(&connection->readable, base, fd, EV_READ | EV_PERSIST, on_readable, connection);
+    event_assign(&connection->writable, base, fd, EV_WRITE | EV_PERSIST, on_writable, connection);
+    connections->count++;
+    TAILQ_INSERT_TAIL(&connections->by_state[PT_CONNECTION_IDLE], connection, in_state);
+    enter(connection, PT_CONNECTION_IDLE);
+    if (event_add(&connection->readable, NULL) < 0)
+        pt_connection_cut(connection);
 }
 
 void pt_connections_cut_slow(struct pt_connections *connections)
 {
-    int64_t since = pt_clock_monotonic_ns(pt_clock_system()) - MAX_REQUEST_NS;
-    struct pt_connection *connection;
-    while ((connection = TAILQ_FIRST(&connections->reading)) && connection->reading_since < since)
-        evhttp_connection_free(connection->evcon);
+    int64_t now = pt_clock_monotonic_ns(pt_clock_system());
+    for (size_t i = 0; i < PT_CONNECTION_STATES; i++) {
+        struct pt_http_connection *connection;
+        int64_t since = now - max_seconds[i] * PT_NS_PER_S;
+        while (max_seconds[i] > 0 && (connection = TAILQ_FIRST(&connections->by_state[i])) &&
+               connection->since < since)
+            pt_connection_cut(connection);
+    }
 }
 
 void pt_connections_close_idle(struct pt_connections *connections)
 {
-    struct pt_connection *connection, *next;
-    for (connection = TAILQ_FIRST(&connections->idle); connection; connection = next) {
-        next = TAILQ_NEXT(connection, in_list);
-        evhttp_connection_free(connection->evcon);
+    static const enum pt_connection_state idle[] = {PT_CONNECTION_IDLE, PT_CONNECTION_LINGERING};
+    struct pt_http_connection *connection;
+    for (size_t i = 0; i < 2; i++) {
+        while ((connection = TAILQ_FIRST(&connections->by_state[idle[i]])))
+            pt_connection_cut(connection);
     }
 }

@@ -3,59 +3,82 @@
 #define PT_SERVER_HTTP_HTTP_CONNECTION_H
 
 #include "base/error.h"
+#include "server/http/http_request.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
-struct bufferevent;
+#define PT_CONNECTION_BLOCK_BYTES (64 * 1024)
+
+struct evbuffer;
 struct event;
-struct event_base;
-struct evhttp_request;
-struct pt_connection;
+struct pt_http_connection;
+struct pt_loop;
+struct pt_tls;
 
-// The connections of a server, of which evhttp tells nothing: since when each is sending a request,
-// whether it is being answered, when it closes.
-TAILQ_HEAD(pt_connection_list, pt_connection);
-
-struct pt_connections {
-    struct pt_connection_list idle;    // no byte of a request yet
-    struct pt_connection_list reading; // by the start of the request, oldest first
-    struct pt_connection_list answering;
-    struct pt_connection_list fresh;    // not yet known by their descriptor
-    struct pt_connection_list answered; // with an answer to be sent at the end of the turn
-    struct pt_connection **by_fd;
-    size_t fd_count;
-    size_t count;
-    bool plain; // without TLS
-    struct event *adopt;
-    struct event *write_out;
+// What a connection is doing. Each state has a time after which the connection is cut.
+enum pt_connection_state {
+    PT_CONNECTION_IDLE,      // no byte of a request yet
+    PT_CONNECTION_READING,   // a request
+    PT_CONNECTION_ANSWERING, // the answer is being made
+    PT_CONNECTION_SENDING,   // the client has not taken all of it
+    PT_CONNECTION_LINGERING, // all is said; what the client still sends is thrown away
+    PT_CONNECTION_STATES,
 };
 
-PT_MUST_CHECK int pt_connections_init(struct pt_connections *connections, struct event_base *base,
-                                      bool plain, struct pt_error *err);
+TAILQ_HEAD(pt_connection_list, pt_http_connection);
 
-// After evhttp has freed the connections.
+// The connections of a server. Each serves one request after the other.
+struct pt_connections {
+    struct pt_loop *loop;
+    struct pt_connection_list by_state[PT_CONNECTION_STATES]; // the longest unchanged first
+    struct pt_connection_list touched;                        // with something to send
+    size_t touched_count;
+    struct event *flush;
+    size_t count;
+    void (*on_request)(void *context, struct pt_http_request *request);
+    void *context;
+    char block[PT_CONNECTION_BLOCK_BYTES]; // what is being read
+};
+
+PT_MUST_CHECK int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop,
+                                      void (*on_request)(void *context,
+                                                         struct pt_http_request *request),
+                                      void *context, struct pt_error *err);
+
+// Cuts all connections.
 void pt_connections_finish(struct pt_connections *connections);
 
-// Takes note of a connection that evhttp is about to accept with this bufferevent.
-void pt_connections_add(struct pt_connections *connections, struct bufferevent *bev);
+// Takes a connected socket that does not block. `tls` may be NULL.
+void pt_connections_add(struct pt_connections *connections, int fd, struct pt_tls *tls);
 
-// The request has been read whole and goes to its handler.
-struct pt_connection *pt_connections_begin_answer(struct pt_connections *connections,
-                                                  struct evhttp_request *request);
-
-// The handler has returned; what it has answered is sent at the end of the turn, without waiting
-// for the kernel to say that the socket takes it, which it nearly always does.
-void pt_connections_end_answer(struct pt_connection *connection);
-
-// Replaces the callback for the end of the request's connection; -ENOMEM when it is not known here.
-int pt_connections_watch_close(struct pt_connections *connections, struct evhttp_request *request,
-                               void (*on_close)(void *context), void *context);
-
-// Closes those that have been sending a request for too long.
+// Cuts those that have been doing the same for too long.
 void pt_connections_cut_slow(struct pt_connections *connections);
+
+// Cuts those without a request under way.
 void pt_connections_close_idle(struct pt_connections *connections);
+
+// --- the answer to the request that a connection has handed over ---
+
+// What is appended here is sent in the loop's next turn, if pt_connection_touch says so.
+struct evbuffer *pt_connection_output(struct pt_http_connection *connection);
+void pt_connection_touch(struct pt_http_connection *connection);
+
+// A whole answer, sent at once and without a copy if it can be. The text must stay.
+void pt_connection_answer_with(struct pt_http_connection *connection, const char *text,
+                               size_t length);
+
+// The answer in the output is whole.
+void pt_connection_end_answer(struct pt_http_connection *connection);
+
+// An answer that takes its time. on_drained: little is left of what was sent. on_closed: once,
+// whoever closes; not after pt_connection_end_answer.
+void pt_connection_watch(struct pt_http_connection *connection, void (*on_drained)(void *context),
+                         void (*on_closed)(void *context), void *context);
+
+// Closes without a further word; on_closed is called.
+void pt_connection_cut(struct pt_http_connection *connection);
 
 #endif

@@ -2,7 +2,6 @@
 #include "server/http/http_listen.h"
 
 #include <errno.h>
-#include <event2/listener.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -55,7 +54,8 @@ static int open_first(const struct addrinfo *infos, int *ret_fd)
 }
 
 int pt_http_listen(struct event_base *base, const struct pt_address *address,
-                   struct evconnlistener **ret_listener, struct pt_error *err)
+                   evconnlistener_cb on_accept, void *context, struct evconnlistener **ret_listener,
+                   struct pt_error *err)
 {
     char port[8];
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
@@ -72,8 +72,8 @@ int pt_http_listen(struct event_base *base, const struct pt_address *address,
     if (r < 0)
         return pt_error_set(err, -r, "cannot listen on %s:%s: %s", address->host, port,
                             strerror(-r));
-    *ret_listener =
-        evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    *ret_listener = evconnlistener_new(base, on_accept, context,
+                                       LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
     if (!*ret_listener) {
         close(fd);
         return pt_error_set(err, ENOMEM, "out of memory");

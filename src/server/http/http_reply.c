@@ -2,95 +2,72 @@
 #include "server/http/http_reply.h"
 
 #include "base/limits.h"
+#include "server/http/http_connection.h"
+#include "server/http/http_request.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
-#include <event2/http.h>
+#include <http_parser.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <yyjson.h>
 
-#define CONTENT_SECURITY_POLICY                                                                    \
-    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "            \
-    "object-src 'none'"
-#define PERMISSIONS_POLICY "camera=(), geolocation=(), microphone=()"
-
-static const struct {
-    const char *name;
-    const char *value;
-} security_headers[] = {
-    {"X-Content-Type-Options", "nosniff"},
-    {"X-Frame-Options", "DENY"},
-    {"Referrer-Policy", "no-referrer"},
-    {"Permissions-Policy", PERMISSIONS_POLICY},
-    {"Content-Security-Policy", CONTENT_SECURITY_POLICY},
-};
+#define SECURITY_HEADERS                                                                           \
+    "X-Content-Type-Options: nosniff\r\n"                                                          \
+    "X-Frame-Options: DENY\r\n"                                                                    \
+    "Referrer-Policy: no-referrer\r\n"                                                             \
+    "Permissions-Policy: camera=(), geolocation=(), microphone=()\r\n"                             \
+    "Content-Security-Policy: default-src 'self'; base-uri 'none'; form-action 'none'; "           \
+    "frame-ancestors 'none'; object-src 'none'\r\n"
 
 // The whole answer to a report that was taken.
-static const char taken[] = "HTTP/1.1 200 OK\r\n"
-                            "X-Content-Type-Options: nosniff\r\n"
-                            "X-Frame-Options: DENY\r\n"
-                            "Referrer-Policy: no-referrer\r\n"
-                            "Permissions-Policy: " PERMISSIONS_POLICY "\r\n"
-                            "Content-Security-Policy: " CONTENT_SECURITY_POLICY "\r\n"
-                            "Content-Type: application/json\r\n"
-                            "Content-Length: 2\r\n\r\n{}";
+static const char taken[] = "HTTP/1.1 200 OK\r\n" SECURITY_HEADERS
+                            "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
 
-#define HEADER_COUNT (sizeof(security_headers) / sizeof(security_headers[0]))
-
-void pt_reply_add_security_headers(struct evhttp_request *request)
+// All of the head that every answer has; what is special to one comes behind, then an empty line.
+static void begin_head(const struct pt_http_request *request, struct evbuffer *output, int status)
 {
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    for (size_t i = 0; i < HEADER_COUNT; i++)
-        evhttp_add_header(headers, security_headers[i].name, security_headers[i].value);
+    char date[40];
+    time_t now = time(NULL);
+    struct tm utc;
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
+    evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\nDate: %s\r\n" SECURITY_HEADERS, status,
+                        http_status_str((enum http_status)status), date);
+    if (!request->keeps_alive)
+        evbuffer_add_printf(output, "Connection: close\r\n");
+    else if (request->http_1_0)
+        evbuffer_add_printf(output, "Connection: keep-alive\r\n");
+    evbuffer_add(output, request->reply_headers.data, request->reply_headers.length);
 }
 
-// evhttp knows fewer reasons than there are.
-static const char *reason_of(int status)
-{
-    switch (status) {
-    case 429:
-        return "Too Many Requests";
-    case 413:
-        return "Content Too Large";
-    default:
-        return NULL;
-    }
-}
-
-void pt_reply(struct evhttp_request *request, int status, const char *content_type,
+void pt_reply(struct pt_http_request *request, int status, const char *content_type,
               const void *body, size_t length)
 {
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    evhttp_add_header(headers, "Content-Type", content_type);
-    pt_reply_add_security_headers(request);
-    if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
-        char text[24];
-        snprintf(text, sizeof(text), "%zu", length);
-        evhttp_add_header(headers, "Content-Length", text);
-    } else {
-        evbuffer_add(evhttp_request_get_output_buffer(request), body, length);
-    }
-    evhttp_send_reply(request, status, reason_of(status), NULL);
+    struct evbuffer *output = pt_connection_output(request->connection);
+    begin_head(request, output, status);
+    evbuffer_add_printf(output, "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n", content_type,
+                        length);
+    if (request->method != PT_HTTP_HEAD)
+        evbuffer_add(output, body, length);
+    pt_connection_end_answer(request->connection);
 }
 
-void pt_reply_taken(struct evhttp_request *request)
+void pt_reply_taken(struct pt_http_request *request)
 {
-    struct evkeyvalq *asked = evhttp_request_get_input_headers(request);
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    if (evhttp_find_header(asked, "Connection") || evhttp_find_header(headers, "Connection") ||
-        evhttp_find_header(asked, "Transfer-Encoding")) {
+    if (request->http_1_0 || !request->keeps_alive)
         pt_reply(request, 200, "application/json", "{}", 2);
-        return;
-    }
-    struct bufferevent *bev =
-        evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
-    evbuffer_add_reference(bufferevent_get_output(bev), taken, sizeof(taken) - 1, NULL, NULL);
-    bufferevent_enable(bev, EV_WRITE);
-    evhttp_send_reply_end(request);
+    else
+        pt_connection_answer_with(request->connection, taken, sizeof(taken) - 1);
+}
+
+void pt_reply_not_modified(struct pt_http_request *request)
+{
+    struct evbuffer *output = pt_connection_output(request->connection);
+    begin_head(request, output, 304);
+    evbuffer_add(output, "\r\n", 2);
+    pt_connection_end_answer(request->connection);
 }
 
 // Writes {"error": message}; the caller frees it. NULL when out of memory.
@@ -105,7 +82,7 @@ static char *error_json(const char *message, size_t *ret_length)
     return text;
 }
 
-void pt_reply_error(struct evhttp_request *request, int status, int retry_after_s,
+void pt_reply_error(struct pt_http_request *request, int status, int retry_after_s,
                     const char *format, ...)
 {
     char message[512];
@@ -113,13 +90,12 @@ void pt_reply_error(struct evhttp_request *request, int status, int retry_after_
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     if (retry_after_s > 0) {
         char text[16];
         snprintf(text, sizeof(text), "%d", retry_after_s);
-        evhttp_add_header(headers, "Retry-After", text);
+        pt_request_add_reply_header(request, "Retry-After", text);
     }
-    evhttp_add_header(headers, "Cache-Control", "no-store");
+    pt_request_add_reply_header(request, "Cache-Control", "no-store");
     size_t length = 0;
     char *json = error_json(message, &length);
     pt_reply(request, status, "application/json", json ? json : "{\"error\":\"out of memory\"}",
@@ -127,37 +103,42 @@ void pt_reply_error(struct evhttp_request *request, int status, int retry_after_
     free(json);
 }
 
-void pt_reply_method_not_allowed(struct evhttp_request *request, const char *allowed)
+void pt_reply_method_not_allowed(struct pt_http_request *request, const char *allowed)
 {
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", allowed);
+    pt_request_add_reply_header(request, "Allow", allowed);
     pt_reply_error(request, 405, 0, "method not allowed here; allowed: %s", allowed);
 }
 
-void pt_reply_add_own_error(struct evbuffer *output, int status)
+void pt_reply_refusal(struct pt_http_request *request, int status)
 {
-    char body[128];
-    const char *line;
     switch (status) {
     case 413:
-        line = "413 Content Too Large";
-        snprintf(body, sizeof(body), "{\"error\":\"the body is larger than %d bytes\"}",
-                 PT_LIMIT_REPORT_BYTES);
+        pt_reply_error(request, status, 0, "the body is larger than %d bytes",
+                       PT_LIMIT_REPORT_BYTES);
         break;
     case 417:
-        line = "417 Expectation Failed";
-        snprintf(body, sizeof(body), "{\"error\":\"only 100-continue can be expected\"}");
+        pt_reply_error(request, status, 0, "only 100-continue can be expected");
+        break;
+    case 431:
+        pt_reply_error(request, status, 0, "the headers are larger than %d bytes or more than %d",
+                       PT_LIMIT_REQUEST_HEADER_BYTES, PT_REQUEST_MAX_HEADERS);
+        break;
+    case 503:
+        pt_reply_error(request, status, 5, "out of memory");
+        break;
+    case 505:
+        pt_reply_error(request, status, 0, "only HTTP/1.0 and 1.1 are spoken here");
         break;
     default:
-        line = "400 Bad Request";
-        snprintf(body, sizeof(body), "{\"error\":\"malformed HTTP request\"}");
+        pt_reply_error(request, status, 0, "malformed HTTP request");
         break;
     }
-    evbuffer_add_printf(output, "HTTP/1.1 %s\r\n", line);
-    for (size_t i = 0; i < HEADER_COUNT; i++)
-        evbuffer_add_printf(output, "%s: %s\r\n", security_headers[i].name,
-                            security_headers[i].value);
-    evbuffer_add_printf(output,
-                        "Content-Type: application/json\r\nContent-Length: %zu\r\n"
-                        "Cache-Control: no-store\r\nConnection: close\r\n\r\n%s",
-                        strlen(body), body);
+}
+
+void pt_reply_begin(struct pt_http_request *request, const char *content_type, bool chunked)
+{
+    struct evbuffer *output = pt_connection_output(request->connection);
+    begin_head(request, output, 200);
+    evbuffer_add_printf(output, "Content-Type: %s\r\n%s\r\n", content_type,
+                        chunked ? "Transfer-Encoding: chunked\r\n" : "");
 }

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/http/http_server.h"
 
-#include "base/clock.h"
-#include "base/limits.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "server/http/http_connection.h"
 #include "server/http/http_listen.h"
-#include "server/http/tls.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <event2/http.h>
 #include <event2/listener.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +15,7 @@
 #define ACCEPT_PAUSE_MS 200
 
 struct pt_http_server {
-    struct event_base *base;
-    struct evhttp *http;
-    struct evhttp_bound_socket *bound;
-    struct evconnlistener *listener; // belongs to http; NULL once it no longer accepts
+    struct evconnlistener *listener; // NULL once it no longer accepts
     struct pt_tls *tls;
     struct pt_connections connections;
     struct event *sweep;
@@ -32,24 +24,22 @@ struct pt_http_server {
     void *context;
 };
 
-static struct bufferevent *on_connection(struct event_base *base, void *context)
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+                      int length, void *context)
 {
+    (void)listener;
+    (void)address;
+    (void)length;
     struct pt_http_server *server = context;
-    struct bufferevent *bev = server->tls ? pt_tls_accept(server->tls, base)
-                                          : bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-    if (bev)
-        pt_connections_add(&server->connections, bev);
-    return bev;
+    pt_connections_add(&server->connections, fd, server->tls);
 }
 
-static void on_request(struct evhttp_request *request, void *context)
+static void on_request(void *context, struct pt_http_request *request)
 {
     struct pt_http_server *server = context;
-    struct pt_connection *connection = pt_connections_begin_answer(&server->connections, request);
     if (!server->listener)
-        evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
+        request->keeps_alive = false;
     server->handler(server->context, request);
-    pt_connections_end_answer(connection);
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *context)
@@ -80,63 +70,37 @@ static void on_accept_again(evutil_socket_t fd, short what, void *context)
         evconnlistener_enable(server->listener);
 }
 
-static int set_up(struct pt_http_server *server, struct pt_error *err)
+static int set_up(struct pt_http_server *server, struct event_base *base, struct pt_error *err)
 {
-    // All connections have the same one, so that libevent keeps them in a queue and not in a heap.
-    struct timeval idle = {.tv_sec = PT_HTTP_IDLE_SECONDS};
     struct timeval second = {.tv_sec = 1};
-    server->http = evhttp_new(server->base);
-    server->sweep = event_new(server->base, -1, EV_PERSIST, on_sweep, server);
-    server->accept_again = evtimer_new(server->base, on_accept_again, server);
-    if (!server->http || !server->sweep || !server->accept_again ||
-        event_add(server->sweep, &second) < 0)
+    server->sweep = event_new(base, -1, EV_PERSIST, on_sweep, server);
+    server->accept_again = evtimer_new(base, on_accept_again, server);
+    if (!server->sweep || !server->accept_again || event_add(server->sweep, &second) < 0)
         return pt_error_set(err, ENOMEM, "out of memory");
-    evhttp_set_gencb(server->http, on_request, server);
-    evhttp_set_bevcb(server->http, on_connection, server);
-    evhttp_set_allowed_methods(server->http, UINT16_MAX); // the handler says 405 itself
-    evhttp_set_max_headers_size(server->http, PT_LIMIT_REQUEST_HEADER_BYTES);
-    evhttp_set_max_body_size(server->http, PT_LIMIT_REPORT_BYTES);
-    evhttp_set_timeout_tv(server->http, event_base_init_common_timeout(server->base, &idle));
-    evhttp_set_flags(server->http, EVHTTP_SERVER_LINGERING_CLOSE);
     return 0;
 }
 
-static int listen_on(struct pt_http_server *server, const struct pt_address *address,
-                     struct pt_error *err)
-{
-    int r = pt_http_listen(server->base, address, &server->listener, err);
-    if (r < 0)
-        return r;
-    evconnlistener_set_error_cb(server->listener, on_accept_error);
-    server->bound = evhttp_bind_listener(server->http, server->listener);
-    if (!server->bound) {
-        evconnlistener_free(server->listener);
-        server->listener = NULL;
-        return pt_error_set(err, ENOMEM, "out of memory");
-    }
-    return 0;
-}
-
-int pt_http_server_create(struct event_base *base, const struct pt_address *address,
+int pt_http_server_create(struct pt_loop *loop, const struct pt_address *address,
                           struct pt_tls *tls, pt_http_handler *handler, void *context,
                           struct pt_http_server **ret_server, struct pt_error *err)
 {
     struct pt_http_server *server = calloc(1, sizeof(*server));
     if (!server)
         return pt_error_set(err, ENOMEM, "out of memory");
-    server->base = base;
+    struct event_base *base = pt_loop_base(loop);
     server->tls = tls;
     server->handler = handler;
     server->context = context;
-    int r = pt_connections_init(&server->connections, base, !tls, err);
+    int r = pt_connections_init(&server->connections, loop, on_request, server, err);
     if (r == 0)
-        r = set_up(server, err);
+        r = set_up(server, base, err);
     if (r == 0)
-        r = listen_on(server, address, err);
+        r = pt_http_listen(base, address, on_accept, server, &server->listener, err);
     if (r < 0) {
         pt_http_server_destroy(server);
         return r;
     }
+    evconnlistener_set_error_cb(server->listener, on_accept_error);
     *ret_server = server;
     return 0;
 }
@@ -145,8 +109,8 @@ void pt_http_server_destroy(struct pt_http_server *server)
 {
     if (!server)
         return;
-    if (server->http)
-        evhttp_free(server->http);
+    if (server->listener)
+        evconnlistener_free(server->listener);
     if (server->sweep)
         event_free(server->sweep);
     if (server->accept_again)
@@ -159,8 +123,8 @@ void pt_http_server_begin_drain(struct pt_http_server *server)
 {
     if (!server->listener)
         return;
+    evconnlistener_free(server->listener);
     server->listener = NULL;
-    evhttp_del_accept_socket(server->http, server->bound);
 }
 
 bool pt_http_server_is_draining(const struct pt_http_server *server)
@@ -177,10 +141,4 @@ size_t pt_http_server_close_idle(struct pt_http_server *server)
 size_t pt_http_server_connection_count(const struct pt_http_server *server)
 {
     return server->connections.count;
-}
-
-int pt_http_server_watch_close(struct evhttp_request *request, struct pt_http_server *server,
-                               void (*on_close)(void *context), void *context)
-{
-    return pt_connections_watch_close(&server->connections, request, on_close, context);
 }

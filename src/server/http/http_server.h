@@ -8,23 +8,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// A connection is closed after this long without a byte.
-#define PT_HTTP_IDLE_SECONDS 90
-
-struct event_base;
-struct evhttp_request;
+struct pt_http_request;
+struct pt_loop;
 struct pt_tls;
 
-// Listens on one address and hands over every request that evhttp has read whole. What evhttp
-// answers by itself gets the same headers and JSON errors as all other answers; a client that is
-// slow to send its request is cut.
+// Listens on one address and hands over every request that has been read whole. What is no request,
+// or too large a one, is answered here; a client that is slow is cut.
 struct pt_http_server;
 
-typedef void pt_http_handler(void *context, struct evhttp_request *request);
+// Answers the request (http_reply.h), or begins to (http_stream.h).
+typedef void pt_http_handler(void *context, struct pt_http_request *request);
 
-// `tls` may be NULL: plain HTTP. Both it and the base outlive the server. -EADDRINUSE and the like
+// `tls` may be NULL: plain HTTP. Both it and the loop outlive the server. -EADDRINUSE and the like
 // when the address cannot be had.
-PT_MUST_CHECK int pt_http_server_create(struct event_base *base, const struct pt_address *address,
+PT_MUST_CHECK int pt_http_server_create(struct pt_loop *loop, const struct pt_address *address,
                                         struct pt_tls *tls, pt_http_handler *handler, void *context,
                                         struct pt_http_server **ret_server, struct pt_error *err);
 void pt_http_server_destroy(struct pt_http_server *server);
@@ -37,10 +34,5 @@ bool pt_http_server_is_draining(const struct pt_http_server *server);
 size_t pt_http_server_close_idle(struct pt_http_server *server);
 
 size_t pt_http_server_connection_count(const struct pt_http_server *server);
-
-// Calls on_close once when the connection of the request goes away, whoever closes it; NULL undoes.
-// -ENOMEM when the connection could not be taken note of.
-int pt_http_server_watch_close(struct evhttp_request *request, struct pt_http_server *server,
-                               void (*on_close)(void *context), void *context);
 
 #endif

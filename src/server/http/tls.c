@@ -4,8 +4,6 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -45,7 +43,9 @@ static int load(struct pt_tls *tls, struct pt_error *err)
     if (!context)
         return pt_error_set(err, ENOMEM, "out of memory");
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     if (SSL_CTX_use_certificate_chain_file(context, tls->cert_file) != 1)
         r = fail(tls->cert_file, err);
     else if (SSL_CTX_use_PrivateKey_file(context, tls->key_file, SSL_FILETYPE_PEM) != 1 ||
@@ -119,16 +119,14 @@ void pt_tls_destroy(struct pt_tls *tls)
     free(tls);
 }
 
-struct bufferevent *pt_tls_accept(struct pt_tls *tls, struct event_base *base)
+SSL *pt_tls_accept(struct pt_tls *tls, int fd)
 {
     SSL *ssl = SSL_new(tls->context);
-    if (!ssl)
-        return NULL;
-    struct bufferevent *bev = bufferevent_openssl_socket_new(
-        base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-    if (!bev)
+    if (ssl && SSL_set_fd(ssl, fd) != 1) {
         SSL_free(ssl);
-    else
-        bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
-    return bev;
+        return NULL;
+    }
+    if (ssl)
+        SSL_set_accept_state(ssl);
+    return ssl;
 }

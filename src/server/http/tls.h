@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 
-struct bufferevent;
 struct event_base;
+struct ssl_st;
 
 // The server's certificate and key, from PEM files that are read again when they change.
 struct pt_tls;
@@ -15,7 +15,8 @@ PT_MUST_CHECK int pt_tls_create(struct event_base *base, const char *cert_file,
                                 struct pt_error *err);
 void pt_tls_destroy(struct pt_tls *tls);
 
-// A bufferevent that will take the server's part of a handshake; NULL when out of memory.
-struct bufferevent *pt_tls_accept(struct pt_tls *tls, struct event_base *base);
+// An SSL of OpenSSL that will take the server's part of a handshake on the socket, which stays the
+// caller's; NULL when out of memory.
+struct ssl_st *pt_tls_accept(struct pt_tls *tls, int fd);
 
 #endif

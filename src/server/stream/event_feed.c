@@ -3,22 +3,21 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "server/http/http_request.h"
 #include "server/http/http_stream.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
-#include <event2/http.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUND_MS 100      // least time between two rounds
-#define STALL_SECONDS 180 // a client that takes nothing for so long is gone
-#define COPY_BYTES 1024   // a smaller block is cheaper copied than shared
+#define ROUND_MS 100    // least time between two rounds
+#define COPY_BYTES 1024 // a smaller block is cheaper copied than shared
 
 struct feed_client {
     struct pt_event_feed *feed;
-    struct pt_http_stream *http;
+    struct pt_http_request *request;
     struct pt_stream_client *member;
     TAILQ_ENTRY(feed_client) in_feed;
 };
@@ -40,7 +39,7 @@ struct pt_event_feed {
 static size_t client_pending(void *context)
 {
     struct feed_client *client = context;
-    return pt_http_stream_pending(client->http);
+    return pt_http_stream_pending(client->request);
 }
 
 static void release_block(const void *data, size_t length, void *context)
@@ -53,8 +52,8 @@ static void release_block(const void *data, size_t length, void *context)
 static void client_send(void *context, struct pt_stream_block *block)
 {
     struct feed_client *client = context;
-    struct evbuffer *output = pt_http_stream_output(client->http);
-    bool chunked = pt_http_stream_is_chunked(client->http);
+    struct evbuffer *output = pt_http_stream_output(client->request);
+    bool chunked = pt_http_stream_is_chunked(client->request);
     const char *data = chunked ? block->data : block->data + block->body_offset;
     size_t length = chunked ? block->length : block->body_length;
     if (length < COPY_BYTES) {
@@ -170,7 +169,7 @@ void pt_event_feed_destroy(struct pt_event_feed *feed)
     struct feed_client *client, *next;
     for (client = TAILQ_FIRST(&feed->clients); client; client = next) {
         next = TAILQ_NEXT(client, in_feed);
-        pt_http_stream_abort(client->http);
+        pt_http_stream_abort(client->request);
     }
     pt_event_stream_destroy(feed->stream);
     struct event *const events[] = {feed->round, feed->pump, feed->heartbeat};
@@ -191,9 +190,8 @@ void pt_event_feed_wake(struct pt_event_feed *feed)
     schedule_round(feed);
 }
 
-int pt_event_feed_add(struct pt_event_feed *feed, struct pt_http_server *server,
-                      struct evhttp_request *request, const struct pt_stream_request *wish,
-                      struct pt_error *err)
+int pt_event_feed_add(struct pt_event_feed *feed, struct pt_http_request *request,
+                      const struct pt_stream_request *wish, struct pt_error *err)
 {
     static const struct pt_http_stream_events events = {on_drained, on_closed};
     if (pt_event_stream_is_full(feed->stream))
@@ -202,18 +200,15 @@ int pt_event_feed_add(struct pt_event_feed *feed, struct pt_http_server *server,
     if (!client)
         return pt_error_set(err, ENOMEM, "out of memory");
     client->feed = feed;
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Cache-Control", "no-store");
-    evhttp_add_header(evhttp_request_get_output_headers(request), "X-Accel-Buffering", "no");
-    int r = pt_http_stream_begin(request, server, "text/event-stream", STALL_SECONDS, &events,
-                                 client, &client->http);
-    if (r < 0) {
-        free(client);
-        return pt_error_set(err, ENOMEM, "out of memory");
-    }
+    pt_request_add_reply_header(request, "Cache-Control", "no-store");
+    pt_request_add_reply_header(request, "X-Accel-Buffering", "no");
+    client->request = request;
+    pt_http_stream_begin(request, "text/event-stream", &events, client);
     TAILQ_INSERT_TAIL(&feed->clients, client, in_feed);
-    r = pt_event_stream_join(feed->stream, wish, client, &client->member, err);
+    int r = pt_event_stream_join(feed->stream, wish, client, &client->member, err);
     if (r < 0)
-        pt_http_stream_abort(client->http); // the answer has begun: all that is left is to end it
+        pt_http_stream_abort(
+            client->request); // the answer has begun: all that is left is to end it
     else
         schedule_pump(feed);
     return 0;
@@ -224,9 +219,9 @@ void pt_event_feed_end(struct pt_event_feed *feed)
     struct feed_client *client, *next;
     pt_event_stream_say_goodbye(feed->stream);
     for (client = TAILQ_FIRST(&feed->clients); client; client = next) {
-        struct pt_http_stream *http = client->http;
+        struct pt_http_request *request = client->request;
         next = TAILQ_NEXT(client, in_feed);
         on_closed(client);
-        pt_http_stream_end(http);
+        pt_http_stream_end(request, true);
     }
 }

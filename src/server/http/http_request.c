@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/http/http_request.h"
+
+#include "base/limits.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#define MAX_REPLY_HEADER_BYTES 4096
+
+struct pt_http_request *pt_request_new(void)
+{
+    struct pt_http_request *request = malloc(sizeof(*request)); // the headers are set as they come
+    if (!request)
+        return NULL;
+    request->method = PT_HTTP_OTHER;
+    request->http_1_0 = request->keeps_alive = false;
+    request->path = "";
+    request->query = NULL;
+    request->body = "";
+    request->body_length = 0;
+    request->connection = NULL;
+    request->header_count = 0;
+    pt_buffer_init(&request->reply_headers, MAX_REPLY_HEADER_BYTES);
+    pt_buffer_init(&request->text, 2 * PT_LIMIT_REQUEST_HEADER_BYTES);
+    pt_buffer_init(&request->gathered, PT_LIMIT_REPORT_BYTES);
+    return request;
+}
+
+void pt_request_free(struct pt_http_request *request)
+{
+    if (!request)
+        return;
+    pt_buffer_finish(&request->reply_headers);
+    pt_buffer_finish(&request->text);
+    pt_buffer_finish(&request->gathered);
+    free(request);
+}
+
+const char *pt_request_header(const struct pt_http_request *request, const char *name)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (strcasecmp(request->text.data + request->headers[i].name, name) == 0)
+            return request->text.data + request->headers[i].value;
+    }
+    return NULL;
+}
+
+void pt_request_add_reply_header(struct pt_http_request *request, const char *name,
+                                 const char *value)
+{
+    pt_buffer_printf(&request->reply_headers, "%s: %s\r\n", name, value);
+}

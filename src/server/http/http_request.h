@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_HTTP_HTTP_REQUEST_H
+#define PT_SERVER_HTTP_HTTP_REQUEST_H
+
+#include "base/buffer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PT_REQUEST_MAX_HEADERS 64
+
+struct pt_http_connection;
+
+enum pt_http_method {
+    PT_HTTP_GET = 1,
+    PT_HTTP_HEAD = 2,
+    PT_HTTP_POST = 4,
+    PT_HTTP_OTHER = 8,
+};
+
+// A request that has been read whole. All texts are its own and end with it, as does the body,
+// which may also end as soon as the handler has returned.
+struct pt_http_request {
+    enum pt_http_method method;
+    bool http_1_0;
+    bool keeps_alive;  // the connection may serve another request after this one
+    const char *path;  // as it came, with its escapes
+    const char *query; // NULL: none
+    const char *body;
+    size_t body_length;
+    struct pt_http_connection *connection; // which it came by
+    struct pt_buffer reply_headers;        // lines for the answer
+
+    // --- of the parser ---
+    struct pt_buffer text; // the target, then each header's name and value, all with a NUL behind
+    struct pt_buffer gathered; // a body that came in pieces
+    size_t header_count;
+    struct {
+        uint32_t name, value; // where they begin in the text
+    } headers[PT_REQUEST_MAX_HEADERS];
+};
+
+struct pt_http_request *pt_request_new(void);
+void pt_request_free(struct pt_http_request *request);
+
+// The value of the first header of that name in any case, NULL if there is none.
+const char *pt_request_header(const struct pt_http_request *request, const char *name);
+
+// Adds a header to the answer, which has not begun yet.
+void pt_request_add_reply_header(struct pt_http_request *request, const char *name,
+                                 const char *value);
+
+#endif

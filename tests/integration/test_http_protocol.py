@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What HTTP/1.1 allows a client to do, over plain connections and TLS."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import time
+
+from lab.pulltrace import Server
+from tests.integration.certificates import make_certificates
+from tests.integration.http_json import get
+from tests.integration.server_case import ServerCase, layer, now, pull, raw
+
+PULLS = 400
+LAYERS = 8
+REPORT_HEAD = "POST /api/v1/report HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+def report_of(node: str) -> bytes:
+    return json.dumps({"nodeName": node, "timestamp": now(), "pulls": []}).encode()
+
+
+def read_answer(connection: socket.socket) -> tuple[int, bytes]:
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    return answer.status, answer.read()
+
+
+class Protocol(ServerCase):
+    def nodes(self, server: Server) -> list[str]:
+        return sorted(node["nodeName"] for node in get(server.port, "/api/v1/nodes").json()["nodes"])
+
+    def test_pipelined_requests_are_answered_in_order(self) -> None:
+        server = self.start_server()
+        body = report_of("n")
+        report = f"{REPORT_HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        # The page's script is larger than what the socket takes at once.
+        script = get(server.port, "/").text().split('src="./')[1].split('"')[0]
+        requests = [
+            report,
+            b"GET /healthz HTTP/1.1\r\n\r\n",
+            f"GET /{script} HTTP/1.1\r\n\r\n".encode() * 30,
+            b"GET /api/v1/nodes HTTP/1.1\r\n\r\n",
+            b"GET /nothing HTTP/1.1\r\nConnection: close\r\n\r\n",
+        ]
+        answers = raw(server.port, b"".join(requests)).split(b"HTTP/1.1 ")[1:]
+        statuses = [int(answer[:3]) for answer in answers]
+        self.assertEqual(statuses, [200, 200] + [200] * 30 + [200, 404])
+        self.assertTrue(answers[0].endswith(b"{}"))
+        self.assertTrue(answers[1].endswith(b"ok"))
+        self.assertEqual(len({answer.partition(b"\r\n\r\n")[2] for answer in answers[2:32]}), 1)
+        self.assertIn(b'"nodeName":"n"', answers[32])
+
+    def test_a_request_behind_a_stream_waits_for_its_end(self) -> None:
+        server = self.start_server()
+        told = b""
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(
+                b"GET /api/v1/events HTTP/1.1\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n"
+            )
+            while b": pulltrace" not in told:
+                told += connection.recv(4096)
+            server.process.send(15)
+            while chunk := connection.recv(4096):
+                told += chunk
+        self.assertEqual(server.process.wait(5), 0)
+        self.assertEqual(told.count(b"HTTP/1.1 "), 1)
+        self.assertTrue(told.endswith(b"0\r\n\r\n"), told[-100:])
+
+    def test_a_client_that_asks_is_told_to_go_on(self) -> None:
+        server = self.start_server()
+        body = report_of("n")
+        head = f"{REPORT_HEAD}Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(head.encode())
+            self.assertEqual(connection.recv(100), b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.sendall(body)
+            self.assertEqual(read_answer(connection), (200, b"{}"))
+        self.assertEqual(self.nodes(server), ["n"])
+
+    def test_a_body_in_chunks_is_a_body(self) -> None:
+        server = self.start_server()
+        body = report_of("chunked")
+        chunks = b"".join(b"%x\r\n%c\r\n" % (1, byte) for byte in body) + b"0\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(f"{REPORT_HEAD}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks)
+            self.assertEqual(read_answer(connection), (200, b"{}"))
+        self.assertEqual(self.nodes(server), ["chunked"])
+
+    def test_http_1_0_and_half_closed_clients_are_answered_whole(self) -> None:
+        server = self.start_server()
+        self.assertTrue(raw(server.port, b"GET /healthz HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\nok"))
+        path = get(server.port, "/").text().split('src="./')[1].split('"')[0]
+        whole = get(server.port, "/" + path).body
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(f"GET /{path} HTTP/1.1\r\n\r\n".encode())
+            connection.shutdown(socket.SHUT_WR)
+            time.sleep(0.2)  # so that the end is known before anything is read here
+            received = b""
+            while chunk := connection.recv(65536):
+                received += chunk
+        self.assertTrue(received.endswith(whole))
+
+
+class OverTls(ServerCase):
+    def setUp(self) -> None:
+        super().setUp()
+        certificates = make_certificates(self.folder / "tls")
+        self.context = ssl.create_default_context(cafile=str(certificates.authority))
+        self.server = self.start_server(
+            PULLTRACE_TLS_CERT_FILE=str(certificates.certificate),
+            PULLTRACE_TLS_KEY_FILE=str(certificates.key),
+        )
+
+    def connect(self) -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", self.server.port), timeout=20)
+        self.addCleanup(plain.close)
+        secure = self.context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self.addCleanup(secure.close)
+        return secure
+
+    def ask(self, connection: ssl.SSLSocket, path: str) -> None:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+    def tell_many_pulls(self, connection: ssl.SSLSocket) -> None:
+        layers = [layer(i) for i in range(LAYERS)]
+        told = [pull(str(i), f"app-{i}", *layers) for i in range(PULLS)]
+        body = json.dumps({"nodeName": "n", "timestamp": now(), "pulls": told}).encode()
+        self.assertGreater(len(body), 256 * 1024)
+        connection.sendall(f"{REPORT_HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        self.assertEqual(read_answer(connection), (200, b"{}"))
+
+    def test_long_reports_and_long_answers_go_through_one_connection(self) -> None:
+        connection = self.connect()
+        self.tell_many_pulls(connection)
+        for _ in range(3):
+            self.ask(connection, f"/api/v1/pulls?limit={PULLS}&layers=1")
+            status, body = read_answer(connection)
+            self.assertEqual(status, 200)
+            self.assertEqual(len(json.loads(body)["pulls"]), PULLS)
+
+    def test_a_slow_stream_gets_all(self) -> None:
+        self.tell_many_pulls(self.connect())
+        stream = self.connect()
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+        self.ask(stream, "/api/v1/events")
+        told = b""
+        seen: set[str] = set()
+        while len(seen) < PULLS:
+            told += stream.recv(3000)
+            *lines, told = told.split(b"\n")
+            for line in lines:
+                if line.startswith(b"data: {") and b'"pull":' in line:
+                    seen.add(json.loads(line[6:])["pull"]["imageRef"])
+        self.assertEqual(seen, {f"app-{i}" for i in range(PULLS)})
