@@ -144,6 +144,8 @@ static bool send_output(struct pt_http_connection *connection)
 static void flush(struct pt_http_connection *connection)
 {
     hold(connection);
+    if (connection->is_touched)
+        untouch(connection);
     if (!send_output(connection)) {
         pt_connection_cut(connection);
     } else if (connection->state > PT_CONNECTION_READING) {
@@ -185,6 +187,7 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
     size_t left = connections->touched_count;
     left = left < FLUSHES_A_TURN ? left : FLUSHES_A_TURN;
     for (; left > 0 && (connection = TAILQ_FIRST(&connections->touched)); left--) {
+        // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         untouch(connection);
         flush(connection);
     }
@@ -375,19 +378,28 @@ int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop
     connections->context = context;
     connections->count = connections->touched_count = 0;
     TAILQ_INIT(&connections->touched);
-    for (size_t i = 0; i < PT_CONNECTION_STATES; i++)
+    for (enum pt_connection_state i = 0; i < PT_CONNECTION_STATES; i++)
         TAILQ_INIT(&connections->by_state[i]);
     connections->flush = evtimer_new(pt_loop_base(loop), on_flush, connections);
     return connections->flush ? 0 : pt_error_set(err, ENOMEM, "out of memory");
 }
 
+// Cuts those of a state that are in it since before `until`.
+static void cut_all(struct pt_connections *connections, enum pt_connection_state state,
+                    int64_t until)
+{
+    struct pt_http_connection *connection, *next;
+    for (connection = TAILQ_FIRST(&connections->by_state[state]);
+         connection && connection->since < until; connection = next) {
+        next = TAILQ_NEXT(connection, in_state);
+        pt_connection_cut(connection);
+    }
+}
+
 void pt_connections_finish(struct pt_connections *connections)
 {
-    struct pt_http_connection *connection;
-    for (size_t i = 0; i < PT_CONNECTION_STATES; i++) {
-        while ((connection = TAILQ_FIRST(&connections->by_state[i])))
-            pt_connection_cut(connection);
-    }
+    for (enum pt_connection_state i = 0; i < PT_CONNECTION_STATES; i++)
+        cut_all(connections, i, INT64_MAX);
     if (connections->flush)
         event_free(connections->flush);
 }
@@ -423,21 +435,14 @@ void pt_connections_add(struct pt_connections *connections, int fd, struct pt_tl
 void pt_connections_cut_slow(struct pt_connections *connections)
 {
     int64_t now = pt_clock_monotonic_ns(pt_clock_system());
-    for (size_t i = 0; i < PT_CONNECTION_STATES; i++) {
-        struct pt_http_connection *connection;
-        int64_t since = now - max_seconds[i] * PT_NS_PER_S;
-        while (max_seconds[i] > 0 && (connection = TAILQ_FIRST(&connections->by_state[i])) &&
-               connection->since < since)
-            pt_connection_cut(connection);
+    for (enum pt_connection_state i = 0; i < PT_CONNECTION_STATES; i++) {
+        if (max_seconds[i] > 0)
+            cut_all(connections, i, now - max_seconds[i] * PT_NS_PER_S);
     }
 }
 
 void pt_connections_close_idle(struct pt_connections *connections)
 {
-    static const enum pt_connection_state idle[] = {PT_CONNECTION_IDLE, PT_CONNECTION_LINGERING};
-    struct pt_http_connection *connection;
-    for (size_t i = 0; i < 2; i++) {
-        while ((connection = TAILQ_FIRST(&connections->by_state[idle[i]])))
-            pt_connection_cut(connection);
-    }
+    cut_all(connections, PT_CONNECTION_IDLE, INT64_MAX);
+    cut_all(connections, PT_CONNECTION_LINGERING, INT64_MAX);
 }
