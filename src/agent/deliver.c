@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/secret_file.h"
+#include "base/url.h"
 #include "pull/report.h"
 
 #include <errno.h>
@@ -330,17 +331,10 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
 // --- what the header promises ---
 
-static bool is_loopback(const char *host)
-{
-    return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0 ||
-           (strncmp(host, "localhost", 9) == 0 && strcspn(host, ":/?#") == 9);
-}
-
 static void warn_of_clear_token(const struct pt_deliverer_options *options)
 {
-    bool is_clear = strncasecmp(options->server_url, "http://", 7) == 0;
-    if (is_clear && options->token && pt_secret_get(options->token)[0] &&
-        !is_loopback(options->server_url + 7))
+    if (options->token && pt_secret_get(options->token)[0] &&
+        pt_url_is_in_clear(options->server_url))
         pt_log_warn("server.token_in_clear", pt_log_text("url", options->server_url),
                     pt_log_text("advice", "the agent token travels unencrypted to another host; "
                                           "use an https:// URL"));

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "kube/event_watch.h"
 #include "kube/pod_watch.h"
 #include "server/cluster/kube_rows.h"
@@ -195,13 +196,7 @@ static int start(struct pt_kube_feed *feed, struct event_base *base,
 
 static void warn_of_plain_token(const struct pt_kube_config *config)
 {
-    static const char *const safe[] = {"https://", "http://127.", "http://localhost",
-                                       "http://[::1]"};
-    for (size_t i = 0; i < sizeof(safe) / sizeof(safe[0]); i++) {
-        if (strncmp(config->url, safe[i], strlen(safe[i])) == 0)
-            return;
-    }
-    if (*pt_secret_get(config->token))
+    if (*pt_secret_get(config->token) && pt_url_is_in_clear(config->url))
         pt_log_warn("the token for Kubernetes goes over plain HTTP to another host",
                     pt_log_text("url", config->url));
 }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/url.h"
+
+#include "check.h"
+
+static void what_leaves_this_machine_unencrypted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        bool is_in_clear;
+    } cases[] = {
+        {"http://server.example:8080", true},
+        {"HTTP://10.0.0.1/path", true},
+        {"http://[2001:db8::1]:80", true},
+        {"https://server.example", false},
+        {"http://localhost", false},
+        {"http://LOCALHOST:8080/path", false},
+        {"http://127.0.0.1:8080", false},
+        {"http://127.8.9.10", false},
+        {"http://[::1]:8080", false},
+        // Hosts that only begin as this machine does, and users that are no host.
+        {"http://localhost.example", true},
+        {"http://localhostess", true},
+        {"http://127.0.0.1.example:8080", true},
+        {"http://127.example", true},
+        {"http://localhost:80@server.example", true},
+        {"http://127.0.0.1@server.example", true},
+        {"not a URL", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        check_int(cases[i].url, pt_url_is_in_clear(cases[i].url), cases[i].is_in_clear);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_leaves_this_machine_unencrypted)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
