@@ -5,10 +5,12 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_SCREEN_BYTES (256 * 1024)
@@ -18,21 +20,38 @@
 
 struct pt_terminal {
     int fd;
+    bool owns_fd;
     bool is_tty;
     unsigned rows, columns;
-    unsigned drawn;         // lines that the next drawing replaces
-    struct pt_buffer lines; // that are to stay, not written yet
-    struct pt_buffer screen;
+    unsigned drawn;          // lines that the next drawing replaces
+    struct pt_buffer lines;  // that are to stay, not written yet
+    struct pt_buffer screen; // the last frame, as far as it is not written yet
+    size_t written;          // of it
     char trouble[160];
     int64_t plain_at; // when progress was told last
 };
+
+// The mode of the given descriptor is shared with the shell and is left alone. A file's place would
+// be lost, and it never makes anybody wait.
+static int open_without_waiting(int fd)
+{
+    struct stat status;
+    char path[32];
+    if (fstat(fd, &status) < 0 || !(S_ISCHR(status.st_mode) || S_ISFIFO(status.st_mode)))
+        return -1;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
 
 int pt_terminal_create(int fd, struct pt_terminal **ret_terminal, struct pt_error *err)
 {
     struct pt_terminal *terminal = calloc(1, sizeof(*terminal));
     if (!terminal)
         return pt_error_set(err, ENOMEM, "out of memory");
-    terminal->fd = fd;
+    terminal->fd = open_without_waiting(fd);
+    terminal->owns_fd = terminal->fd >= 0;
+    if (!terminal->owns_fd)
+        terminal->fd = fd;
     terminal->is_tty = isatty(fd) == 1;
     pt_buffer_init(&terminal->lines, MAX_SCREEN_BYTES);
     pt_buffer_init(&terminal->screen, MAX_SCREEN_BYTES);
@@ -40,24 +59,34 @@ int pt_terminal_create(int fd, struct pt_terminal **ret_terminal, struct pt_erro
     return 0;
 }
 
+// Returns whether the frame is written: the rest has to wait otherwise.
+static bool write_frame(struct pt_terminal *terminal)
+{
+    const struct pt_buffer *screen = &terminal->screen;
+    while (terminal->written < screen->length) {
+        ssize_t n = write(terminal->fd, screen->data + terminal->written,
+                          screen->length - terminal->written);
+        if (n < 0 && errno == EAGAIN)
+            return false;
+        if (n <= 0 && errno != EINTR)
+            break; // nobody looks any more
+        terminal->written += n > 0 ? (size_t)n : 0;
+    }
+    pt_buffer_finish(&terminal->screen);
+    terminal->written = 0;
+    return true;
+}
+
 void pt_terminal_destroy(struct pt_terminal *terminal)
 {
     if (!terminal)
         return;
+    write_frame(terminal);
+    if (terminal->owns_fd)
+        close(terminal->fd);
     pt_buffer_finish(&terminal->lines);
     pt_buffer_finish(&terminal->screen);
     free(terminal);
-}
-
-static void write_all(int fd, const struct pt_buffer *buffer)
-{
-    size_t done = 0;
-    while (done < buffer->length) {
-        ssize_t n = write(fd, buffer->data + done, buffer->length - done);
-        if (n <= 0 && errno != EINTR)
-            return; // nobody looks any more
-        done += n > 0 ? (size_t)n : 0;
-    }
 }
 
 // --- words ---
@@ -173,13 +202,6 @@ void pt_terminal_set_trouble(struct pt_terminal *terminal, const char *trouble)
 
 // --- drawing ---
 
-static void flush(struct pt_terminal *terminal)
-{
-    write_all(terminal->fd, &terminal->screen);
-    pt_buffer_finish(&terminal->screen);
-    pt_buffer_finish(&terminal->lines);
-}
-
 static void draw_plain(struct pt_terminal *terminal, const struct pt_tracker *tracker, int64_t now)
 {
     pt_buffer_append(&terminal->screen, terminal->lines.data, terminal->lines.length);
@@ -193,7 +215,6 @@ static void draw_plain(struct pt_terminal *terminal, const struct pt_tracker *tr
             pt_buffer_append_text(&terminal->screen, "\n");
         }
     }
-    flush(terminal);
 }
 
 static void look_at_size(struct pt_terminal *terminal)
@@ -260,12 +281,8 @@ static void draw_pulls(struct pt_terminal *terminal, const struct pt_tracker *tr
     }
 }
 
-void pt_terminal_draw(struct pt_terminal *terminal, const struct pt_tracker *tracker, int64_t now)
+static void draw_bars(struct pt_terminal *terminal, const struct pt_tracker *tracker)
 {
-    if (!terminal->is_tty) {
-        draw_plain(terminal, tracker, now);
-        return;
-    }
     look_at_size(terminal);
     if (terminal->drawn)
         pt_buffer_printf(&terminal->screen, "\x1b[%uA", terminal->drawn);
@@ -278,5 +295,16 @@ void pt_terminal_draw(struct pt_terminal *terminal, const struct pt_tracker *tra
         end_line(terminal, from);
     }
     draw_pulls(terminal, tracker);
-    flush(terminal);
+}
+
+void pt_terminal_draw(struct pt_terminal *terminal, const struct pt_tracker *tracker, int64_t now)
+{
+    if (!write_frame(terminal))
+        return;
+    if (terminal->is_tty)
+        draw_bars(terminal, tracker);
+    else
+        draw_plain(terminal, tracker, now);
+    pt_buffer_finish(&terminal->lines);
+    write_frame(terminal);
 }

@@ -9,11 +9,12 @@
 // room; elsewhere plain lines.
 struct pt_terminal;
 
-// Writes to the descriptor, which is borrowed.
+// Writes to the descriptor, which is borrowed. Never waits for a terminal that is stopped or a pipe
+// that nobody reads: frames are left out, and what is to stay comes when it goes on.
 PT_MUST_CHECK int pt_terminal_create(int fd, struct pt_terminal **ret_terminal,
                                      struct pt_error *err);
 
-// Leaves what was drawn last on the screen.
+// Leaves on the screen what was drawn last, as far as it is taken at once.
 void pt_terminal_destroy(struct pt_terminal *terminal);
 
 // A pull has begun or ended; the latter stays on the screen as a line.

@@ -2,6 +2,7 @@
 #include "agent/terminal.h"
 #include "track_fixture.h"
 
+#include <fcntl.h>
 #include <pty.h>
 #include <stdlib.h>
 #include <termios.h>
@@ -264,7 +265,54 @@ static void trouble_is_told_until_it_is_over(void **state)
     screen_end(&screen);
 }
 
+// Ctrl-S: the agent goes on, and what is true then is drawn after Ctrl-Q.
+static void a_terminal_that_is_stopped_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct screen screen;
+    screen_begin(&screen, 24, 120);
+    struct pt_seen_lease *lease = add_pull(&screen.scene, "a", "registry.example/app");
+    add_pull(&screen.scene, "b", "registry.example/other");
+    observe(&screen.scene, 1);
+    draw(&screen, 1);
+    assert_int_equal(tcflow(screen.writing, TCOOFF), 0);
+    for (int second = 2; second < 100; second++)
+        pt_terminal_draw(screen.terminal, screen.scene.tracker, at(second));
+    commit(lease, 0, 100);
+    commit(lease, 1, 100);
+    end_lease(lease, "registry.example/app:1", 100.5);
+    observe(&screen.scene, 101);
+    pt_terminal_tell(screen.terminal, PT_TRACK_COMPLETED, first_pull(&screen.scene));
+    pt_terminal_draw(screen.terminal, screen.scene.tracker, at(101));
+    assert_int_equal(tcflow(screen.writing, TCOON), 0);
+    draw(&screen, 102);
+    check_row(&screen, 0, "registry.example/app:1 completed: 2.0 kB in 100.0 s");
+    check_row(&screen, 1, "registry.example/other ");
+    check_int("and its layers", screen.row_count, 4);
+    assert_int_equal(fcntl(screen.writing, F_GETFL) & O_NONBLOCK, 0); // it is the shell's too
+    screen_end(&screen);
+}
+
 // --- elsewhere ---
+
+static void a_pipe_that_nobody_reads_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct screen screen;
+    screen_begin(&screen, 0, 0);
+    assert_int_equal(fcntl(screen.writing, F_SETPIPE_SZ, 4096), 4096);
+    add_pull(&screen.scene, "a", "registry.example/app");
+    observe(&screen.scene, 1);
+    for (int second = 1; second < 1000; second++) {
+        pt_terminal_tell(screen.terminal, PT_TRACK_STARTED, first_pull(&screen.scene));
+        pt_terminal_draw(screen.terminal, screen.scene.tracker, at(second));
+    }
+    char text[4096];
+    assert_true(read(screen.reading, text, sizeof(text)) > 0);
+    pt_terminal_draw(screen.terminal, screen.scene.tracker, at(1000));
+    assert_true(read(screen.reading, text, sizeof(text)) > 0);
+    screen_end(&screen);
+}
 
 static void plain_lines_into_a_pipe(void **state)
 {
@@ -310,6 +358,8 @@ int main(void)
         cmocka_unit_test(the_screen_is_never_passed),
         cmocka_unit_test(names_are_cut_and_cleaned),
         cmocka_unit_test(trouble_is_told_until_it_is_over),
+        cmocka_unit_test(a_terminal_that_is_stopped_holds_nobody_up),
+        cmocka_unit_test(a_pipe_that_nobody_reads_holds_nobody_up),
         cmocka_unit_test(plain_lines_into_a_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
