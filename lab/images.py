@@ -104,7 +104,7 @@ class ImageMaker:
     def push_artifact(
         self, repository: str, tag: str, media_type: str, contents: Sequence[LayerSpec]
     ) -> Image:
-        """Pushes what is no container image: blobs of a type of their own, and no config."""
+        """Pushes what is no container image: blobs of this type, and a config that says nothing."""
         blobs = [self._layer(repository, spec, docker_types=False) for spec in contents]
         layers = tuple(replace(blob, media_type=media_type) for blob in blobs)
         config = self._small_blob({}, OCI_EMPTY)
@@ -118,6 +118,12 @@ class ImageMaker:
         }
         digest = self._put_manifest(repository, tag, manifest, OCI_MANIFEST)
         return Image(repository, tag, digest, digest, config, layers)
+
+    def manifest_without_config(self, image: Image) -> bytes:
+        """Of the same layers; a registry refuses it."""
+        layers = [_descriptor(layer) for layer in image.layers]
+        manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers}
+        return json.dumps(manifest).encode()
 
     def remove_blob(self, image: Image, blob: Blob) -> None:
         """The registry no longer has this blob of the image: each pull that needs it fails."""

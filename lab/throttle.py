@@ -2,15 +2,18 @@
 """nginx in front of the registry, which limits the speed of each connection.
 
 Manifests of images below schema1/, tagged 1.0, are asked for as by a client of 2015: the registry then
-converts them to Docker's schema 1. It keeps no such manifest, so one asked for by digest is made anew.
+converts them to Docker's schema 1. It keeps no such manifest, so one asked for by digest is made anew. Manifests that the registry would refuse
+are served from files.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from lab import tools
+from lab.images import OCI_MANIFEST
 from lab.processes import Process
 from lab.waiting import accepts_connections, free_port
 
@@ -41,10 +44,19 @@ http {{
             proxy_pass http://127.0.0.1:{registry_port};
             proxy_set_header Host $http_host;
         }}
+        location @registry {{
+            proxy_pass http://127.0.0.1:{registry_port};
+            proxy_set_header Host $http_host;
+        }}
         location ~ ^(?<image>/v2/schema1/.+)/manifests/ {{
             proxy_pass http://127.0.0.1:{registry_port}$image/manifests/1.0;
             proxy_set_header Host $http_host;
             proxy_set_header Accept "";
+        }}
+        location ~ ^/v2/.+/manifests/ {{
+            root {folder}/manifests;
+            default_type {manifest_type};
+            try_files $uri @registry;
         }}
     }}
 }}
@@ -67,6 +79,8 @@ class Throttle:
             f'        "~^/v2/{repository}/" {rate};\n'
             for repository, rate in (by_repository or {}).items()
         )
+        self._manifests = folder / "manifests"
+        self._manifests.mkdir()
         config_path = folder / "nginx.conf"
         config_path.write_text(
             CONFIG.format(
@@ -75,12 +89,22 @@ class Throttle:
                 registry_port=registry_port,
                 default_rate=bytes_per_second,
                 rates=rates,
+                manifest_type=OCI_MANIFEST,
             )
         )
         self.process = Process(
             "throttle", [tools.NGINX, "-p", folder, "-e", "stderr", "-c", config_path], folder
         )
         self.process.wait_until_ready("listens", lambda: accepts_connections(self.port))
+
+    def serve_manifest(self, repository: str, tag: str, content: bytes) -> str:
+        """The repository has this manifest, though the registry may not; returns its digest."""
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        folder = self._manifests / "v2" / repository / "manifests"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (tag, digest):
+            (folder / name).write_bytes(content)
+        return digest
 
     def stall(self) -> None:
         """Connections stay open and nothing is sent any more, until resume()."""

@@ -47,6 +47,24 @@ class OddityCase(LabCase):
         """Ordinary layers, and a config that says nothing of them."""
         return self.lab.images.push_artifact(name, "1.0", OCI_GZIP, sizes(name, 2 * MB, 300_000))
 
+    def check_refused(self, image: Image) -> None:
+        """containerd fails at once; what is told of it, if anything, is that it failed."""
+        server, _, log = self.start_all()
+
+        with self.assertRaises(PullFailed):
+            self.pull(image)
+
+        self.pull(self.push(f"marker/{image.repository}", 1_500_000))
+        log.wait_for_end(f"marker/{image.repository}")
+        completed = [row["imageRef"] for row in self.pulls(server) if row["phase"] == "completed"]
+        self.assertEqual(completed, [f"registry.example/marker/{image.repository}:1.0"])
+
+    def check_no_config(self, name: str) -> None:
+        image = self.push_artifact(name)
+        bare = self.lab.images.manifest_without_config(image)
+        digest = self.lab.throttle.serve_manifest(name, "bare", bare)
+        self.check_refused(replace(image, tag="bare", root_digest=digest, manifest_digest=digest))
+
     def push_schema_1(self, name: str) -> Image:
         specs = sizes(name, 2 * MB, 900_000, 30_000)
         return self.lab.images.push(f"schema1/{name}", "1.0", specs, docker_types=True)
@@ -80,6 +98,9 @@ class OnContainerd1(OddityCase):
         """The kubelet's pull stores the image without having fetched them."""
         image = self.push_without_config("artifact/layers")
         self.check_not_unpacked(image, Cri(self.lab.containerd), fails=True)
+
+    def test_a_manifest_without_a_config_is_refused(self) -> None:
+        self.check_no_config("artifact/bare")
 
     def test_schema_1_by_ctr(self) -> None:
         self.check_schema_1("pulled", Ctr(self.lab.containerd))
@@ -159,13 +180,7 @@ class OnContainerd2(OddityCase):
         return rows[0] if rows else None
 
     def test_schema_1_is_refused(self) -> None:
-        image = self.push_schema_1("refused")
-        server, _, log = self.start_all()
+        self.check_refused(self.push_schema_1("refused"))
 
-        with self.assertRaises(PullFailed):
-            self.pull(image)
-
-        self.pull(self.push("refused/marker", 1_500_000))
-        log.wait_for_end("refused/marker")
-        completed = [row["imageRef"] for row in self.pulls(server) if row["phase"] == "completed"]
-        self.assertEqual(completed, ["registry.example/refused/marker:1.0"])
+    def test_a_manifest_without_a_config_is_refused(self) -> None:
+        self.check_no_config("artifact/bare")
