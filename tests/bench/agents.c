@@ -81,9 +81,9 @@ static int make_request(struct agents *agents, int node)
     char *cursor = body;
     snprintf(head, sizeof(head),
              "{\"nodeName\":\"node-%05d\",%s2026-01-01T00:00:00.000Z\",\"agentVersion\":\"0.1.0\","
-             "\"runtime\":{\"name\":\"containerd\",\"version\":\"2.1.4\"},\"intervalMs\":1000,"
+             "\"runtime\":{\"name\":\"containerd\",\"version\":\"2.1.4\"},\"intervalMs\":%d,"
              "\"pulls\":[",
-             node, time_mark);
+             node, time_mark, agents->interval_ms);
     append(&cursor, head);
     for (int i = 0; i < agents->pulls; i++)
         append_pull(&cursor, agents, node, i);

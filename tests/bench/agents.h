@@ -14,6 +14,7 @@ struct agents {
     int pulls;
     int layers;
     double pull_seconds; // from the start of one pull to the start of the next
+    int interval_ms;     // between two reports of a node
     char **requests;     // one HTTP request for each node
     size_t *lengths;
     int64_t *generations; // of each node's pulls

@@ -27,15 +27,13 @@
 struct options {
     struct sockaddr_in address;
     int connections;
-    int interval_ms;
     int streams;
     const char *query; // of the streams
     int warm_up_seconds;
     int seconds;
     int settle_seconds; // after the last report, for streams to get all
     int server_pid;
-} options = {
-    .interval_ms = 1000, .query = "", .warm_up_seconds = 3, .seconds = 10, .settle_seconds = 2};
+} options = {.query = "", .warm_up_seconds = 3, .seconds = 10, .settle_seconds = 2};
 
 struct connection {
     int fd;
@@ -55,7 +53,8 @@ struct connection {
     int index;
 };
 
-static struct agents agents = {.count = 1000, .pulls = 2, .layers = 8, .pull_seconds = 20};
+static struct agents agents = {
+    .count = 1000, .pulls = 2, .layers = 8, .pull_seconds = 20, .interval_ms = 1000};
 static struct connection *connections;
 static int epoll_fd;
 static int64_t started_wall_ns;
@@ -304,7 +303,7 @@ static void tick(void)
 static void run_agents(double seconds, int64_t *next_due, uint64_t *told)
 {
     int64_t end = now_ns(CLOCK_MONOTONIC) + (int64_t)(seconds * 1e9);
-    double step = (double)options.interval_ms * 1e6 / agents.count;
+    double step = (double)agents.interval_ms * 1e6 / agents.count;
     for (;;) {
         int64_t now = now_ns(CLOCK_MONOTONIC);
         if (now >= end)
@@ -361,7 +360,7 @@ static void print_result(double cpu_seconds, double wall_seconds, double own_cpu
         fewest = completions < fewest ? completions : fewest;
     }
     printf("{\"nodes\":%d,\"pulls\":%d,\"layers\":%d,\"intervalMs\":%d,\"streams\":%d,",
-           agents.count, agents.pulls, agents.layers, options.interval_ms, options.streams);
+           agents.count, agents.pulls, agents.layers, agents.interval_ms, options.streams);
     printf("\"reports\":%llu,\"errors\":%llu,\"cpuMicrosPerReport\":%.1f,\"cpuPercent\":%.1f,",
            (unsigned long long)reports, (unsigned long long)errors,
            reports ? cpu_seconds * 1e6 / (double)reports : 0, 100 * cpu_seconds / wall_seconds);
@@ -435,7 +434,7 @@ static void parse_options(int argc, char **argv)
             agents.pull_seconds = atof(optarg);
             break;
         case 'i':
-            options.interval_ms = number;
+            agents.interval_ms = number;
             break;
         case 's':
             options.streams = number;

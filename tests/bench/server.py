@@ -2,7 +2,7 @@
 """What the server costs and how late it is under load: python3 -m tests.bench.server [PART...]
 
 Plays agents and readers with build/tests/bench/loadgen against build/pulltrace-server, both on this
-machine, and prints one table a part. Parts: cost, growth, streams, latency, memory (without: all).
+machine, and prints one table a part. Parts: cost, growth, bursts, streams, latency, memory (without: all).
 """
 
 from __future__ import annotations
@@ -98,6 +98,11 @@ def growth() -> None:
     table("As many nodes, no streams", LOAD | memory, rows)
 
 
+def bursts() -> None:
+    rows = [run(nodes=nodes, interval=250, warm_up=4) for nodes in (2500, 10000)]
+    table("Four reports a second from each, as while fast pulls go on everywhere", LOAD, rows)
+
+
 def streams() -> None:
     rows = [
         run(
@@ -146,7 +151,14 @@ def memory() -> None:
     )
 
 
-PARTS = {"cost": cost, "growth": growth, "streams": streams, "latency": latency, "memory": memory}
+PARTS = {
+    "cost": cost,
+    "growth": growth,
+    "bursts": bursts,
+    "streams": streams,
+    "latency": latency,
+    "memory": memory,
+}
 
 
 def main() -> None:
