@@ -29,7 +29,7 @@ function summary(nodesReporting: number, nodesSilent = 0): Summary {
 function live(pulls: readonly Pull[], change: Partial<AppState> = {}): AppState {
   return {
     ...INITIAL,
-    pulls: { pulls: pullMap(...pulls), told: null },
+    pulls: { pulls: pullMap(...pulls), untold: null },
     connection: { phase: 'live', lastMessageAt: Date.now() },
     summary: summary(20, 1),
     throughput: Array.from({ length: 300 }, (_, index) => ({

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { makePull, pullMap } from '../testing/samples';
-import { applyPullChanges, createPullDiff } from './pullChanges';
+import { applyPullChanges, createPullDiff, partsOf } from './pullChanges';
 
 const a = makePull({ id: 'a', etaSeconds: 9 });
 const b = makePull({ id: 'b' });
@@ -44,11 +44,11 @@ describe('the difference of two sets of pulls', () => {
     const many = Array.from({ length: 100 }, (_, index) => makePull({ id: `p${index}` }));
     const wanted = pullMap(...many);
     const diff = createPullDiff(40);
-    let held: ReadonlyMap<string, (typeof many)[number]> = new Map();
+    const held = new Map<string, (typeof many)[number]>();
     let parts = 0;
     for (let part = diff(wanted); part !== null; part = diff(wanted)) {
       expect(part.added.length).toBeLessThanOrEqual(10);
-      held = applyPullChanges(held, part);
+      applyPullChanges(held, part);
       parts++;
     }
     expect(parts).toBe(10);
@@ -56,22 +56,40 @@ describe('the difference of two sets of pulls', () => {
   });
 });
 
+it('divides changes into parts that cost about the same', () => {
+  const fields = { percent: 60 };
+  const changes = {
+    added: [a, b],
+    changed: ['c', 'd', 'e', 'f', 'g'].map((id) => [id, fields] as const),
+    gone: ['h', 'i'],
+  };
+  const none = { added: [], changed: [], gone: [] };
+  expect(partsOf(changes, 4)).toEqual([
+    { ...none, added: [a] },
+    { ...none, added: [b] },
+    { ...none, changed: changes.changed.slice(0, 4) },
+    { ...none, changed: changes.changed.slice(4) },
+    { ...none, gone: ['h', 'i'] },
+  ]);
+});
+
 describe('applying it', () => {
-  it('makes a new map and leaves the old, and unchanged pulls stay the same object', () => {
-    const before = pullMap(a, b);
-    const after = applyPullChanges(before, {
+  it('changes the map, and unchanged pulls stay the same object', () => {
+    const pulls = new Map(pullMap(a, b));
+    applyPullChanges(pulls, {
       added: [makePull({ id: 'c' })],
       changed: [['a', { percent: 60, etaSeconds: undefined }]],
       gone: [],
     });
-    expect([...after.keys()]).toEqual(['a', 'b', 'c']);
-    expect(after.get('a')).toMatchObject({ percent: 60, etaSeconds: undefined });
-    expect(after.get('b')).toBe(b);
-    expect(before.get('a')).toBe(a);
+    expect([...pulls.keys()]).toEqual(['a', 'b', 'c']);
+    expect(pulls.get('a')).toMatchObject({ percent: 60, etaSeconds: undefined });
+    expect(pulls.get('a')).not.toBe(a);
+    expect(pulls.get('b')).toBe(b);
   });
 
   it('drops what is gone', () => {
-    const after = applyPullChanges(pullMap(a, b), { added: [], changed: [], gone: ['a'] });
-    expect([...after.keys()]).toEqual(['b']);
+    const pulls = new Map(pullMap(a, b));
+    applyPullChanges(pulls, { added: [], changed: [], gone: ['a'] });
+    expect([...pulls.keys()]).toEqual(['b']);
   });
 });

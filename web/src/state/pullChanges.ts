@@ -44,19 +44,31 @@ export function createPullDiff(
   };
 }
 
-/** The pulls with the changes made; what did not change stays the same object. */
-export function applyPullChanges(
-  pulls: ReadonlyMap<string, Pull>,
-  { added, changed, gone }: PullChanges,
-): ReadonlyMap<string, Pull> {
-  const next = new Map(pulls);
-  for (const pull of added) next.set(pull.id, pull);
-  for (const [id, fields] of changed) {
-    const before = next.get(id);
-    if (before !== undefined) next.set(id, { ...before, ...fields });
+/** The same changes in parts that cost their reader no more than `most` changed pulls each. */
+export function partsOf({ added, changed, gone }: PullChanges, most: number): PullChanges[] {
+  const parts: PullChanges[] = [];
+  const each = Math.ceil(most / ADDED_COST);
+  for (let at = 0; at < added.length; at += each) {
+    parts.push({ added: added.slice(at, at + each), changed: [], gone: [] });
   }
-  for (const id of gone) next.delete(id);
-  return next;
+  for (let at = 0; at < changed.length; at += most) {
+    parts.push({ added: [], changed: changed.slice(at, at + most), gone: [] });
+  }
+  if (gone.length > 0) parts.push({ added: [], changed: [], gone });
+  return parts;
+}
+
+/** Makes the changes in `pulls`; what did not change stays the same object. */
+export function applyPullChanges(
+  pulls: Map<string, Pull>,
+  { added, changed, gone }: PullChanges,
+): void {
+  for (const pull of added) pulls.set(pull.id, pull);
+  for (const [id, fields] of changed) {
+    const before = pulls.get(id);
+    if (before !== undefined) pulls.set(id, { ...before, ...fields });
+  }
+  for (const id of gone) pulls.delete(id);
 }
 
 /** The fields of `after` that differ from those of `before`; null if none does. */

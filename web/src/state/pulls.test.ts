@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
+import type { Pull } from '../stream/wire';
 import { T0, makePull } from '../testing/samples';
 import { EMPTY, MAX_FINISHED, type PullsState, reducePulls } from './pulls';
 
@@ -45,32 +46,63 @@ describe('what the stream tells', () => {
   });
 });
 
-describe('a new connection', () => {
-  const before = after(EMPTY, makePull({ id: 'old' }), makePull({ id: 'kept' }));
+describe('all told afresh', () => {
+  const node = { nodeName: 'n1' };
+  const before = after(EMPTY, makePull({ id: 'old', nodeName: 'n9' }), makePull({ id: 'kept' }));
+  const afresh = (state: PullsState) => reducePulls(state, { type: 'afresh' });
+  const settled = (state: PullsState) => reducePulls(state, { type: 'settled' });
+  const ids = (state: PullsState) => [...state.pulls.keys()];
 
-  it('drops what a fresh snapshot did not tell', () => {
-    let state = reducePulls(before, { type: 'connected' });
+  it('drops in the end what was not told', () => {
+    let state = afresh(before);
     expect(state.pulls).toBe(before.pulls);
-    state = after(state, makePull({ id: 'kept' }), makePull({ id: 'new' }));
-    state = reducePulls(state, { type: 'settled', fresh: true });
-    expect([...state.pulls.keys()]).toEqual(['kept', 'new']);
-    expect(reducePulls(state, { type: 'settled', fresh: true })).toBe(state);
+    state = after(state, makePull({ id: 'kept' }), makePull({ id: 'new', ...node }));
+    expect(ids(state)).toEqual(['old', 'kept', 'new']);
+    state = settled(state);
+    expect(ids(state)).toEqual(['kept', 'new']);
+    expect(settled(state)).toBe(state);
   });
 
-  it('drops all when the snapshot was empty', () => {
-    const state = reducePulls(before, { type: 'connected' });
-    expect(reducePulls(state, { type: 'settled', fresh: true }).pulls.size).toBe(0);
-  });
-
-  it('keeps all when the stream was resumed', () => {
-    const state = after(reducePulls(before, { type: 'connected' }), makePull({ id: 'new' }));
-    const settled = reducePulls(state, { type: 'settled', fresh: false });
-    expect(settled.pulls.size).toBe(3);
-    expect(settled.told).toBeNull();
+  it('drops all when nothing was told', () => {
+    expect(settled(afresh(before)).pulls.size).toBe(0);
   });
 
   it('has nothing to do when nothing was held', () => {
-    expect(reducePulls(EMPTY, { type: 'connected' })).toBe(EMPTY);
+    expect(afresh(EMPTY)).toBe(EMPTY);
+  });
+
+  it.each<[string, Partial<Pull>, Partial<Pull>]>([
+    ['by its name', {}, {}],
+    ['by its digest', { rootDigest: 'sha256:1' }, { rootDigest: 'sha256:1', imageRef: 'x' }],
+    ['that has failed', { phase: 'failed', error: 'no' }, { phase: 'failed', error: 'no' }],
+    ['that has ended meanwhile', {}, { phase: 'completed', completedAt: T0 }],
+  ])('knows a pull again that has another id, %s', (_, old, told) => {
+    const held = after(EMPTY, makePull({ id: 'a', ...node, ...old }));
+    expect(ids(after(afresh(held), makePull({ id: 'b', ...node, ...told })))).toEqual(['b']);
+    expect(ids(after(held, makePull({ id: 'b', ...node, ...told })))).toEqual(['a', 'b']);
+  });
+
+  it('does so too once it is told what the pull is of', () => {
+    const digest = { ...node, rootDigest: 'sha256:1' };
+    let state = afresh(after(EMPTY, makePull({ id: 'a', ...digest })));
+    state = after(state, makePull({ id: 'b', ...node, imageRef: 'x', phase: 'resolving' }));
+    state = after(state, makePull({ id: 'b', ...digest, imageRef: 'x' }));
+    expect(ids(state)).toEqual(['b']);
+  });
+
+  it.each<[string, Partial<Pull>]>([
+    ['another node', { nodeName: 'n2' }],
+    ['another image', { imageRef: 'redis:8' }],
+    ['one that is over', { phase: 'completed', completedAt: T0 }],
+  ])('takes none for it of %s', (_, other) => {
+    const held = after(EMPTY, makePull({ id: 'a', ...node, ...other }));
+    expect(ids(after(afresh(held), makePull({ id: 'b', ...node })))).toEqual(['a', 'b']);
+  });
+
+  it('leaves two pulls of one image that both keep their ids', () => {
+    const two = [makePull({ id: 'a', ...node }), makePull({ id: 'b', ...node })] as const;
+    const state = afresh(after(EMPTY, ...two));
+    expect(ids(after(after(state, two[1]), two[0]))).toEqual(['a', 'b']);
   });
 });
 

@@ -1,37 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../stream/wire';
+import { imagesOf } from './images';
 import { changedFields } from './pullChanges';
+import { statusOf } from './status';
 
 /** Most finished pulls kept; beyond it the oldest go first. */
 export const MAX_FINISHED = 20_000;
 
 export interface PullsState {
   readonly pulls: ReadonlyMap<string, Pull>;
-  /** Ids told since the current connection opened; null once swept or when nothing was lost. */
-  readonly told: ReadonlySet<string> | null;
+  /** While all is told afresh: ids held from before that were not told again yet. Else null. */
+  readonly untold: ReadonlySet<string> | null;
 }
 
 export type PullsAction =
   /** The newest state of some pulls. */
   | { readonly type: 'told'; readonly pulls: readonly Pull[] }
-  /** A new connection: from here on note which pulls are told. */
-  | { readonly type: 'connected' }
-  /** The new connection's snapshot is in: `fresh` drops what it did not tell. */
-  | { readonly type: 'settled'; readonly fresh: boolean }
+  /** From here on all is told afresh, perhaps by another server: what is held may be over. */
+  | { readonly type: 'afresh' }
+  /** All has been told: drops the rest. */
+  | { readonly type: 'settled' }
   /** Drops what ended more than `historyMs` ago: the server does not tell when it forgets a pull. */
   | { readonly type: 'expire'; readonly now: number; readonly historyMs: number };
 
-export const EMPTY: PullsState = { pulls: new Map(), told: null };
+export const EMPTY: PullsState = { pulls: new Map(), untold: null };
 
 /** Pure; returns the same object when nothing changed. */
 export function reducePulls(state: PullsState, action: PullsAction): PullsState {
   switch (action.type) {
     case 'told':
       return take(state, action.pulls);
-    case 'connected':
-      return state.pulls.size === 0 ? state : { ...state, told: new Set() };
+    case 'afresh':
+      return state.pulls.size === 0 ? state : { ...state, untold: new Set(state.pulls.keys()) };
     case 'settled':
-      return settle(state, action.fresh);
+      return settle(state);
     case 'expire':
       return expire(state, action.now, action.historyMs);
   }
@@ -39,9 +41,14 @@ export function reducePulls(state: PullsState, action: PullsAction): PullsState 
 
 function take(state: PullsState, newest: readonly Pull[]): PullsState {
   let pulls: Map<string, Pull> | null = null;
-  const told = state.told === null ? null : new Set(state.told);
+  const untold = state.untold && new Set(state.untold);
+  if (untold !== null) {
+    const renamed = renamedPulls(state.pulls, untold, newest);
+    if (renamed.length > 0) pulls = new Map(state.pulls);
+    for (const id of [...renamed, ...newest.map((pull) => pull.id)]) untold.delete(id);
+    for (const id of renamed) pulls?.delete(id);
+  }
   for (const pull of newest) {
-    told?.add(pull.id);
     const known = (pulls ?? state.pulls).get(pull.id);
     if (pull.phase === 'cancelled') {
       // It had not begun, and nothing waits for it any more.
@@ -54,16 +61,38 @@ function take(state: PullsState, newest: readonly Pull[]): PullsState {
     pulls ??= new Map(state.pulls);
     pulls.set(pull.id, pull);
   }
-  if (pulls === null && told === null) return state;
-  return { pulls: pulls ?? state.pulls, told };
+  if (pulls === null && untold === null) return state;
+  return { pulls: pulls ?? state.pulls, untold };
 }
 
-function settle(state: PullsState, fresh: boolean): PullsState {
-  const { told } = state;
-  if (told === null) return state;
-  if (!fresh) return { ...state, told: null };
-  const pulls = new Map([...state.pulls].filter(([id]) => told.has(id)));
-  return { ...state, pulls: pulls.size === state.pulls.size ? state.pulls : pulls, told: null };
+/**
+ * Pulls from before that a restarted server tells under another id: the same image on the same
+ * node. Both side by side would be a pull too many.
+ */
+function renamedPulls(
+  pulls: ReadonlyMap<string, Pull>,
+  untold: ReadonlySet<string>,
+  newest: readonly Pull[],
+): string[] {
+  const told = newest.filter(({ id, phase }) => phase !== 'cancelled' && !untold.has(id));
+  if (told.length === 0) return [];
+  const again = new Set(newest.map(({ id }) => id));
+  const left: Pull[] = [];
+  for (const id of untold) {
+    const pull = pulls.get(id);
+    if (pull !== undefined && !again.has(id) && statusOf(pull) !== 'completed') left.push(pull);
+  }
+  const { keyOf } = imagesOf([...left, ...told]);
+  const key = (pull: Pull) => `${pull.nodeName} ${keyOf(pull)}`;
+  const here = new Set(told.map(key));
+  return left.filter((pull) => here.has(key(pull))).map(({ id }) => id);
+}
+
+function settle(state: PullsState): PullsState {
+  const { untold } = state;
+  if (untold === null) return state;
+  const pulls = new Map([...state.pulls].filter(([id]) => !untold.has(id)));
+  return { pulls: pulls.size === state.pulls.size ? state.pulls : pulls, untold: null };
 }
 
 function expire(state: PullsState, now: number, historyMs: number): PullsState {

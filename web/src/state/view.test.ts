@@ -121,6 +121,16 @@ it('filters', () => {
   expect(keys(view.items)).toEqual(['a']);
 });
 
+it('stays right while pulls come, go and come back, whatever their order', () => {
+  const select = createViewSelector();
+  const pull = (id: string, startedAt: number) => makePull({ id, startedAt });
+  for (const ids of ['abc', 'bc', 'bcd', 'bcda', 'a', '', 'ba', 'abx', 'xba']) {
+    const wanted = ids.split('');
+    const pulls = wanted.map((id, index) => pull(id, T0 - index));
+    expect(keys(select(options(pulls)).items)).toEqual(wanted.reverse());
+  }
+});
+
 describe('groups', () => {
   const pods = [{ namespace: 'shop', podName: 'web-0', container: 'main' }];
   const pulls = [

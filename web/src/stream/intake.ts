@@ -10,6 +10,11 @@ const BUSY_EVENTS = 100;
 
 export interface Intake {
   push: (data: string) => void;
+  /** Commits nothing until `release`. */
+  hold: () => void;
+  release: () => void;
+  /** Forgets what was not committed. */
+  discard: () => void;
   stop: () => void;
 }
 
@@ -25,9 +30,10 @@ export function createIntake(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let lastCommitAt = -Infinity;
   let lastBatch = 0;
+  let held = false;
 
   function schedule() {
-    if (timer !== undefined) return;
+    if (timer !== undefined || held || pending.size === 0) return;
     const least = lastBatch > BUSY_EVENTS ? BUSY_COMMIT_MS : FRAME_MS;
     timer = setTimeout(flush, Math.max(FRAME_MS, lastCommitAt + least - performance.now()));
   }
@@ -52,6 +58,16 @@ export function createIntake(
         reject(error instanceof Error ? error.message : String(error));
       }
     },
+    hold: () => {
+      held = true;
+      clearTimeout(timer);
+      timer = undefined;
+    },
+    release: () => {
+      held = false;
+      schedule();
+    },
+    discard: () => pending.clear(),
     stop: () => clearTimeout(timer),
   };
 }

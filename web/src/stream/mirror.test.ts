@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Store, createStore } from '../state/store';
 import { makePull, pullMap } from '../testing/samples';
-import { type Update, applyUpdate, startMirror } from './mirror';
+import { type Update, createReceiver, startMirror } from './mirror';
 
 /** Two stores with a mirror between them; what is told waits in `updates` until it is taken. */
 function pair() {
@@ -10,15 +10,15 @@ function pair() {
   const to = createStore();
   const updates: Update[] = [];
   const mirror = startMirror(from, (update) => updates.push(structuredClone(update)));
+  const receive = createReceiver(to);
   const take = () => {
-    for (const update of updates.splice(0)) applyUpdate(to, update);
-    mirror.taken();
+    for (const update of updates.splice(0)) if (receive(update)) mirror.taken();
   };
   return { from, to, updates, take };
 }
 
 const setPulls = (store: Store, ...pulls: ReturnType<typeof makePull>[]) =>
-  store.set({ pulls: { pulls: pullMap(...pulls), told: null } });
+  store.set({ pulls: { pulls: pullMap(...pulls), untold: null } });
 const microtasks = () => Promise.resolve();
 
 describe('the mirror', () => {
@@ -56,6 +56,20 @@ describe('the mirror', () => {
     expect(updates).toHaveLength(1);
     take();
     expect(to.get().pulls.pulls.get('pull-1')?.percent).toBe(4);
+  });
+
+  it('tells much in parts, which are shown together', async () => {
+    const { from, to, updates, take } = pair();
+    const many = Array.from({ length: 300 }, (_, index) => makePull({ id: `p${index}` }));
+    setPulls(from, ...many);
+    from.set({ clockOffsetMs: 7 });
+    await microtasks();
+    expect(updates.length).toBeGreaterThan(1);
+    const sizes = new Set<number>();
+    to.subscribe(() => sizes.add(to.get().pulls.pulls.size));
+    take();
+    expect([...sizes]).toEqual([300]);
+    expect(to.get().clockOffsetMs).toBe(7);
   });
 
   it('says nothing when there is nothing new', async () => {

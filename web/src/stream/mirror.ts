@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type PullChanges, applyPullChanges, createPullDiff } from '../state/pullChanges';
+import { type PullChanges, applyPullChanges, createPullDiff, partsOf } from '../state/pullChanges';
 import { type AppState, INITIAL, type Store } from '../state/store';
+import type { Pull } from './wire';
 
 /** The state as it is told from one thread to another: pulls by their changes, the rest whole. */
 export interface Update {
   readonly rest: Partial<Omit<AppState, 'pulls'>>;
   readonly pulls: PullChanges | null;
+  /** More parts of the same update follow at once. */
+  readonly more: boolean;
 }
+
+/** An input never waits for more than this many changed pulls to be read. */
+const PART = 500;
 
 /**
  * Tells `post` whatever is new in the store, the next time only after `taken` was called: a reader
@@ -30,7 +36,11 @@ export function startMirror(store: Store, post: (update: Update) => void): { tak
     told = state;
     if (pulls === null && Object.keys(rest).length === 0) return;
     waiting = true;
-    post({ rest, pulls });
+    const parts = pulls === null ? [null] : partsOf(pulls, PART);
+    parts.forEach((part, index) => {
+      const more = index < parts.length - 1;
+      post({ rest: more ? {} : rest, pulls: part, more });
+    });
   }
 
   /** Several changes in one turn are one update. */
@@ -49,11 +59,20 @@ export function startMirror(store: Store, post: (update: Update) => void): { tak
   };
 }
 
-/** Makes the other thread's changes in this one's store. */
-export function applyUpdate(store: Store, { rest, pulls }: Update) {
-  if (pulls === null) store.set(rest);
-  else {
-    const before = store.get().pulls.pulls;
-    store.set({ ...rest, pulls: { pulls: applyPullChanges(before, pulls), told: null } });
-  }
+/**
+ * Makes the other thread's changes in this one's store, those of all parts of an update with the
+ * last of them. True when an update is whole.
+ */
+export function createReceiver(store: Store): (part: Update) => boolean {
+  let next: Map<string, Pull> | null = null;
+  return ({ rest, pulls, more }) => {
+    if (pulls !== null) {
+      next ??= new Map(store.get().pulls.pulls);
+      applyPullChanges(next, pulls);
+    }
+    if (more) return false;
+    store.set(next === null ? rest : { ...rest, pulls: { pulls: next, untold: null } });
+    next = null;
+    return true;
+  };
 }

@@ -17,11 +17,14 @@ export interface Polls {
   stop: () => void;
 }
 
-/** Asks for what the stream does not tell: idle nodes, the server's clock and which run it is. */
+/**
+ * Asks for what the stream does not tell: idle nodes, the server's clock and which run it is.
+ * `onAnswer` hears of each answer, also one that is no summary, `onAway` of a server without any.
+ */
 export function startPolls(
   store: Store,
   api: string,
-  onSummary: () => void,
+  onAnswer: () => void,
   onAway: () => void,
 ): Polls {
   const abort = new AbortController();
@@ -44,12 +47,13 @@ export function startPolls(
       const clockOffsetMs = Math.abs(offset - known) > CLOCK_STEP_MS ? offset : known;
       store.set({ summary, clockOffsetMs });
       failures = 0;
-      onSummary();
+      onAnswer();
       if (nodesWanted)
         store.set({ nodes: decodeNodes(await getText(`${api}nodes`, abort.signal)) });
     } catch (error) {
       const answered = error instanceof HttpError || error instanceof DecodeError;
       failures = answered ? 0 : failures + 1;
+      if (answered) onAnswer();
       // A stream that died without a word looks open for long; this does not.
       if (failures === FAILURES && !abort.signal.aborted) onAway();
     }

@@ -28,7 +28,11 @@ class FakeWorker {
 let store: Store;
 let source: RemoteSource;
 let drawFrame: (() => void) | undefined;
-const added: Update = { rest: {}, pulls: { added: [makePull()], changed: [], gone: [] } };
+const added: Update = {
+  rest: {},
+  pulls: { added: [makePull()], changed: [], gone: [] },
+  more: false,
+};
 const taken = () => FakeWorker.newest.sent.filter(({ type }) => type === 'taken').length;
 
 beforeEach(() => {
@@ -68,6 +72,38 @@ it('takes four updates a second while no frame is drawn', () => {
   expect(taken()).toBe(0);
   vi.advanceTimersByTime(20);
   expect(taken()).toBe(1);
+});
+
+it('takes the next update when nobody scrolls or types any more', () => {
+  FakeWorker.newest.tell(added);
+  window.dispatchEvent(new Event('wheel'));
+  drawFrame?.();
+  expect(taken()).toBe(0);
+  vi.advanceTimersByTime(100);
+  window.dispatchEvent(new Event('keydown'));
+  vi.advanceTimersByTime(100);
+  expect(taken()).toBe(0);
+  vi.advanceTimersByTime(60);
+  expect(taken()).toBe(1);
+});
+
+it('takes an update within a second from who never stops', () => {
+  FakeWorker.newest.tell(added);
+  drawFrame?.();
+  for (let ms = 0; ms < 1000; ms += 50) {
+    window.dispatchEvent(new Event('scroll'));
+    vi.advanceTimersByTime(50);
+  }
+  expect(taken()).toBe(1);
+});
+
+it('draws an update of several parts once, with the last', () => {
+  FakeWorker.newest.tell({ ...added, more: true });
+  expect(store.get().pulls.pulls.size).toBe(0);
+  expect(drawFrame).toBeUndefined();
+  FakeWorker.newest.tell({ rest: {}, pulls: null, more: false });
+  expect(store.get().pulls.pulls.size).toBe(1);
+  expect(drawFrame).toBeDefined();
 });
 
 it('hands on what the page wants to see', () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Store } from '../state/store';
-import { type Update, applyUpdate } from './mirror';
+import { createCalm } from './calm';
+import { type Update, createReceiver } from './mirror';
 import type { Command } from './worker';
 
 /** What the page may ask of the thread that listens to the server. */
@@ -14,13 +15,17 @@ export interface RemoteSource {
 /** A page that draws no frames, because it is hidden, takes an update no more often than so. */
 const HIDDEN_MS = 250;
 
-/** Keeps the store in step with the server by a thread of its own, at most one update a frame. */
+/**
+ * Keeps the store in step with the server by a thread of its own: at most one update a frame, and
+ * while someone scrolls or types as few as keep it true.
+ */
 export function connectSource(store: Store): RemoteSource {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   const send = (command: Command) => worker.postMessage(command);
+  const receive = createReceiver(store);
+  const whenCalm = createCalm();
   worker.onmessage = ({ data }: MessageEvent<Update>) => {
-    applyUpdate(store, data);
-    afterFrame(() => send({ type: 'taken' }));
+    if (receive(data)) afterFrame(() => whenCalm(() => send({ type: 'taken' })));
   };
   // Relative to the page, so that it also works below an ingress path.
   send({ type: 'start', api: new URL('api/v1/', document.baseURI).href });

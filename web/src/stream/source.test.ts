@@ -147,7 +147,7 @@ describe('a lost connection', () => {
     newest().tell(3, { id: 'b', percent: 90 });
     await run(5000);
     expect(ids()).toEqual(['a', 'b']);
-    expect(store.get().pulls.told).toBeNull();
+    expect(store.get().pulls.untold).toBeNull();
   });
 
   it('drops what a restarted server does not tell', async () => {
@@ -155,11 +155,42 @@ describe('a lost connection', () => {
     await run(700);
     newest().onopen?.();
     newest().tell(1, { id: 'b' });
-    newest().tell(2, { id: 'c' });
+    newest().tell(2, { id: 'c', imageRef: 'redis:8' });
     await run(100);
     expect(ids()).toEqual(['a', 'b', 'c']);
     await run(5000);
     expect(ids()).toEqual(['b', 'c']);
+  });
+
+  it('never shows a pull twice that a restarted server tells under another id', async () => {
+    answers.summary = summary(RUN_2);
+    const sizes = new Set<number>();
+    store.subscribe(() => sizes.add(ids().length));
+    await run(700);
+    newest().onopen?.();
+    newest().tell(1, { id: 'c' });
+    await run(100);
+    expect(ids()).toEqual(['c']);
+    await run(5000);
+    expect(ids()).toEqual(['c']);
+    expect([...sizes]).toEqual([2, 1]);
+  });
+
+  it('shows nothing of a stream before it knows which run it is of', async () => {
+    delete answers.summary;
+    await run(700);
+    newest().onopen?.();
+    newest().tell(7, { id: 'c' });
+    await run(1000);
+    expect(ids()).toEqual(['a', 'b']);
+    newest().onerror?.();
+    await run(1000);
+    expect(newest().url).toBe('api/v1/events?layers=0');
+    answers.summary = summary(RUN_2);
+    newest().onopen?.();
+    newest().tell(7, { id: 'c' });
+    await run(100);
+    expect(ids()).toEqual(['c']);
   });
 
   it('does so even if the new run was asked before the stream was back', async () => {

@@ -33,10 +33,11 @@ export function startSource(store: Store, api: string): Source {
   let attempt = 0;
   let lostAt = 0;
   let openedAt = 0;
-  /** The server run behind this connection, and behind the one before. */
-  let run: number | undefined;
-  let runBefore: number | undefined;
   let resumed = false;
+  /** The run of the server that told what is in the store. */
+  let run: number | undefined;
+  /** Whether the stream is of another run is not known yet; what it tells is held back. */
+  let unsure = false;
 
   const dispatch = (action: PullsAction) =>
     store.set({ pulls: reducePulls(store.get().pulls, action) });
@@ -56,7 +57,7 @@ export function startSource(store: Store, api: string): Source {
     },
   );
   const detail = startDetail(store, api);
-  const polls = startPolls(store, api, settle, () => {
+  const polls = startPolls(store, api, onAnswer, () => {
     if (store.get().connection.phase === 'live') reconnect();
   });
 
@@ -67,9 +68,8 @@ export function startSource(store: Store, api: string): Source {
     events.onopen = () => {
       attempt = 0;
       openedAt = performance.now();
-      runBefore = run ?? runBefore;
-      run = undefined;
-      dispatch({ type: 'connected' });
+      unsure = true;
+      if (store.get().pulls.pulls.size > 0) intake.hold();
       store.set({ connection: { ...store.get().connection, phase: 'live' } });
       polls.now();
     };
@@ -83,6 +83,10 @@ export function startSource(store: Store, api: string): Source {
   /** Instead of the browser's own retry, which gives up on a 503. */
   function reconnect() {
     events?.close();
+    if (unsure) {
+      intake.discard();
+      lastEventId = '';
+    }
     const { connection } = store.get();
     if (connection.phase === 'live') {
       lostAt = Date.now();
@@ -95,12 +99,17 @@ export function startSource(store: Store, api: string): Source {
 
   const snapshotIn = () => performance.now() - openedAt >= SETTLE_MS;
 
-  /** Once the snapshot of a full stream is in, drops what it did not tell. */
-  function settle() {
-    // The first summary after the connection opened; one before it may be of the run that died.
-    if (store.get().connection.phase === 'live') run ??= store.get().summary?.startedAt;
-    if (store.get().pulls.told === null || !snapshotIn()) return;
-    dispatch({ type: 'settled', fresh: !(resumed && run === runBefore) });
+  function onAnswer() {
+    const { connection, summary } = store.get();
+    // An answer from before the stream opened may be of the run that died.
+    if (unsure && connection.phase === 'live') {
+      unsure = false;
+      const same = resumed && summary?.startedAt === run;
+      run = summary?.startedAt;
+      if (!same) dispatch({ type: 'afresh' });
+      intake.release();
+    }
+    if (snapshotIn()) dispatch({ type: 'settled' });
   }
 
   const sampleTimer = setInterval(() => {

@@ -38,7 +38,7 @@ export const SUMMARY: Summary = {
 export function liveState(pulls: readonly Pull[], change: Partial<AppState> = {}): AppState {
   return {
     ...INITIAL,
-    pulls: { pulls: pullMap(...pulls), told: null },
+    pulls: { pulls: pullMap(...pulls), untold: null },
     connection: { phase: 'live', lastMessageAt: T0 },
     summary: SUMMARY,
     ...change,
