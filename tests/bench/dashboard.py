@@ -3,10 +3,12 @@
 
 Server, load generator and Chromium on this machine. Each pull takes a minute and is kept for a minute, so that
 as many are forgotten as end: after two minutes the number of rows stays the same. Watches for SECONDS (60).
+Server and load generator yield to the browser, as they would not share an engineer's machine with it.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,8 +20,17 @@ from lab.tools import REPOSITORY
 from tests.bench.server import LOADGEN, SERVER
 
 PULL_SECONDS = 60
+LOWEST_PRIORITY = 19
 SETTINGS = {"PULLTRACE_LOG_LEVEL": "error", "PULLTRACE_HISTORY_TTL": f"{PULL_SECONDS}s"}
 LOAD = {"nodes": 1000, "pulls": 10, "layers": 8, "pull-seconds": PULL_SECONDS, "seconds": 3600}
+
+
+def yield_to_others(pid: int) -> None:
+    """A process that leads a session: where sessions share the cores fairly, its own priority is not enough."""
+    os.setpriority(os.PRIO_PROCESS, pid, LOWEST_PRIORITY)
+    session = Path(f"/proc/{pid}/autogroup")
+    if session.exists():
+        session.write_text(str(LOWEST_PRIORITY))
 
 
 def main() -> int:
@@ -29,8 +40,10 @@ def main() -> int:
         command = [str(LOADGEN), "--port", str(server.port), "--pid", str(server.process.pid)]
         for name, value in LOAD.items():
             command += [f"--{name}", str(value)]
-        load = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        load = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
         try:
+            for pid in (server.process.pid, load.pid):
+                yield_to_others(pid)
             time.sleep(2 * PULL_SECONDS + 10)
             page = [REPOSITORY / "web/bench/dashboard.mjs", "--url", f"{server.url}/"]
             return subprocess.run(["node", *map(str, page), "--seconds", seconds]).returncode

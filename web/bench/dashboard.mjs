@@ -73,11 +73,12 @@ async function measureSteady(page, seconds) {
 }
 
 async function measureInput(page) {
+  await page.evaluate(takeNoted);
   for (let step = 0; step < 120; step++) {
     await page.wheel(step % 60 < 40 ? 700 : -900);
     await sleep(50);
   }
-  await printNoted(page, 'scroll to paint');
+  await printNoted(page, 'scroll to paint', 'scrolls');
   await page.evaluate('scrollTo(0, 0)');
   // Words that find some of the rows, so that each letter filters and draws.
   const words = await page.evaluate(() => {
@@ -93,18 +94,21 @@ async function measureInput(page) {
       await sleep(100);
     }
   }
-  await printNoted(page, 'typing to paint');
+  await printNoted(page, 'typing to paint', 'keys');
   await page.evaluate('document.activeElement.blur()');
   for (let step = 0; step < 60; step++) {
     await page.key('j');
     await sleep(60);
   }
-  await printNoted(page, 'row keys to paint');
+  await printNoted(page, 'row keys to paint', 'keys');
 }
 
-async function printNoted(page, name) {
-  const { paints, long } = await page.evaluate(takeNoted);
-  printTimes(name, paints, long.length > 0 ? `; tasks over 50 ms: ${long.join(', ')}` : '');
+async function printNoted(page, name, kind) {
+  // The last of them may not be presented yet.
+  await sleep(500);
+  const noted = await page.evaluate(takeNoted);
+  const long = noted.long.length > 0 ? `; tasks over 50 ms: ${noted.long.join(', ')}` : '';
+  printTimes(name, noted[kind], long);
 }
 
 for (const [when, bytes] of await builtSizes()) printLine(when, `${kb(bytes)} compressed`);

@@ -28,6 +28,8 @@ export function printLine(name, text) {
 }
 
 export function printTimes(name, times, after = '') {
-  const [p50, p95, most] = [0.5, 0.95, 1].map((share) => `${quantile(times, share).toFixed(0)} ms`);
-  printLine(name, `p50 ${p50}, p95 ${p95}, most ${most} of ${times.length}${after}`);
+  const [p50, p95, p99, most] = [0.5, 0.95, 0.99, 1].map((share) => {
+    return `${quantile(times, share).toFixed(0)} ms`;
+  });
+  printLine(name, `p50 ${p50}, p95 ${p95}, p99 ${p99}, most ${most} of ${times.length}${after}`);
 }

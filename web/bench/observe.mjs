@@ -1,25 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Runs in the page: notes long tasks, and the time from each input to the end of its frame. */
+/**
+ * Runs in the page: notes long tasks, and the time from each input until what it changed was
+ * presented, as the browser tells it: of a key by Event Timing, which rounds to 8 ms; of the wheel
+ * by Element Timing of the first row that is new in the page.
+ */
 export function observe() {
-  const seen = { long: [], paints: [] };
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) seen.long.push(Math.round(entry.duration));
-  }).observe({ type: 'longtask' });
-  const note = (event) => {
-    requestAnimationFrame(() => {
-      const channel = new MessageChannel();
-      channel.port1.onmessage = () => seen.paints.push(performance.now() - event.timeStamp);
-      channel.port2.postMessage(0);
-    });
+  const seen = { long: [], keys: [], scrolls: [], pressed: 0 };
+  const on = (options, note) => {
+    new PerformanceObserver((list) => list.getEntries().forEach(note)).observe(options);
   };
-  addEventListener('keydown', note, true);
-  addEventListener('wheel', note, { capture: true, passive: true });
+  on({ type: 'longtask' }, ({ duration }) => seen.long.push(Math.round(duration)));
+  on({ type: 'event', durationThreshold: 16 }, ({ name, duration }) => {
+    if (name === 'keydown') seen.keys.push(duration);
+  });
+
+  addEventListener('keydown', () => seen.pressed++, true);
+
+  /** When the wheel turned whose rows are awaited; one turn comes after the rows of the last. */
+  let turned;
+  const turns = new Map();
+  addEventListener('wheel', ({ timeStamp }) => (turned = timeStamp), {
+    capture: true,
+    passive: true,
+  });
+  new MutationObserver((changes) => {
+    if (turned === undefined) return;
+    const rows = changes.flatMap(({ addedNodes }) => [...addedNodes]);
+    const cells = rows.flatMap((row) => [...(row.querySelectorAll?.('.cell-node') ?? [])]);
+    for (const cell of cells) cell.setAttribute('elementtiming', String(turned));
+    if (cells.length > 0) turned = undefined;
+  }).observe(document, { subtree: true, childList: true });
+  on({ type: 'element' }, ({ identifier, renderTime }) => {
+    if (turns.has(identifier)) return;
+    turns.set(identifier, renderTime);
+    seen.scrolls.push(renderTime - Number(identifier));
+  });
   window.pulltraceBench = seen;
 }
 
 /** Runs in the page: what was noted since the last call. */
 export function takeNoted() {
-  const { long, paints } = window.pulltraceBench;
-  return { long: long.splice(0), paints: paints.splice(0) };
+  const seen = window.pulltraceBench;
+  const { long, keys, scrolls, pressed } = seen;
+  Object.assign(seen, { long: [], keys: [], scrolls: [], pressed: 0 });
+  // What takes less than 16 ms is not told one by one.
+  while (keys.length < pressed) keys.push(16);
+  return { long, keys, scrolls };
 }

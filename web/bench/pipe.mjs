@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CHROMIUM } from '../dev/chromium.mjs';
 
+const BARS_PX = 200;
+
 /**
  * Chromium over its own pipe: https://chromedevtools.github.io/devtools-protocol/. Playwright
  * listens to every message of an event stream, which would cost more than what is measured here.
@@ -18,7 +20,8 @@ export async function openPage(width, height) {
       ...CHROMIUM.args,
       '--headless',
       '--remote-debugging-pipe',
-      `--window-size=${width},${height}`,
+      // With room for the browser's own bars: what is painted outside the window is never presented.
+      `--window-size=${width},${height + BARS_PX}`,
       `--user-data-dir=${profile}`,
       'about:blank',
     ],
