@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import {
   IMAGES,
   activePull,
+  addressOf,
   groupChoice,
   openPage,
   rowByKey,
@@ -14,8 +15,6 @@ import {
 
 useBrowser();
 
-const searchOf = (page) => new URL(page.url()).search;
-
 test(
   'filter, group, sort and open row are in the address; back undoes them',
   { timeout: 180_000 },
@@ -25,14 +24,14 @@ test(
 
     await page.locator('.search input').fill(`image:${name} `);
     await page.locator('.chip').waitFor();
-    assert.equal(searchOf(page), `?q=image:${name}`);
+    assert.equal(await addressOf(page), `?q=image:${name}`);
     await groupChoice(page, 'Image').click();
     await page.locator('.group-row').first().waitFor();
     await page.getByRole('button', { name: 'Size' }).click();
     const key = await activePull(page, IMAGES[0]);
     await rowByKey(page, key).click();
     await page.locator('.pull-detail').waitFor();
-    const full = searchOf(page);
+    const full = await addressOf(page);
     const params = new URLSearchParams(full);
     assert.deepEqual(
       [params.get('q'), params.get('group'), params.get('sort'), params.get('open')],
@@ -41,7 +40,7 @@ test(
 
     await page.reload();
     await page.locator('.pull-detail').waitFor();
-    assert.equal(searchOf(page), full);
+    assert.equal(await addressOf(page), full);
     assert.equal(await page.locator('.chip').textContent(), `image:${name}`);
     assert.equal(await page.locator('label.is-chosen').innerText(), 'Image');
     assert.equal(await page.locator('[aria-sort="ascending"]').innerText(), 'Size');
@@ -57,7 +56,7 @@ test(
     await page.locator('.group-row').first().waitFor({ state: 'detached' });
     await page.goBack();
     await page.locator('.chip').waitFor({ state: 'detached' });
-    assert.equal(searchOf(page), '');
+    assert.equal(await addressOf(page), '');
     await page.goForward();
     await page.locator('.chip').waitFor();
   },
@@ -70,7 +69,7 @@ test('pages are steps for the back button', { timeout: 60_000 }, async (t) => {
   await page.locator('.image-row').first().waitFor();
   await page.getByRole('link', { name: 'Nodes' }).click();
   await page.locator('.node-tile').first().waitFor();
-  assert.equal(await page.title(), 'Nodes · Pulltrace');
+  await until('its title', async () => (await page.title()) === 'Nodes · Pulltrace');
   await page.goBack();
   await page.locator('.image-row').first().waitFor();
   await page.goBack();
@@ -80,17 +79,15 @@ test('pages are steps for the back button', { timeout: 60_000 }, async (t) => {
 test('sorting puts the rows in order', { timeout: 120_000 }, async (t) => {
   const page = await openPage(t, '?sort=-image');
   await page.locator('.pull-row').nth(1).waitFor({ timeout: 60_000 });
-  const active = () =>
-    page
+  const names = await until('two active rows', async () => {
+    const found = await page
       .locator('.pull-row:not(.is-over) .image-name')
       .evaluateAll((all) => all.map((one) => one.title));
-  const names = await until('two active rows', async () => {
-    const found = await active();
     return new Set(found).size > 1 ? found : undefined;
   });
   assert.deepEqual(names, [...names].sort().reverse());
   await page.getByRole('button', { name: 'Image' }).first().click();
-  assert.equal(searchOf(page), '');
+  await until('no sort', async () => (await addressOf(page)) === '');
 });
 
 test('what is worth copying can be copied', { timeout: 120_000 }, async (t) => {

@@ -33,7 +33,7 @@ test('a row names the pods that wait for it', { timeout: 120_000 }, async (t) =>
   const row = rowByKey(page, await activePull(page, IMAGES[0]));
   await until(
     'three pods',
-    async () => (await row.locator('.cell-pods').innerText()) === `${namespace}/${pod}\n+2`,
+    async () => (await row.locator('.cell-pods').textContent()) === `${namespace}/${pod}+2`,
   );
   const waiting = page.getByText('Waiting pods', { exact: true }).first().locator('..');
   await until(
@@ -44,8 +44,11 @@ test('a row names the pods that wait for it', { timeout: 120_000 }, async (t) =>
   await row.click();
   const section = page.getByRole('region', { name: 'Waiting pods' });
   await section.waitFor();
-  assert.match(await section.innerText(), new RegExp(`3 pods in ${namespace}`));
-  assert.equal(await section.getByText('app', { exact: true }).count(), 3);
+  await section.getByText(`3 pods in ${namespace}`).waitFor();
+  await until(
+    'the container of each',
+    async () => (await section.getByText('app', { exact: true }).count()) === 3,
+  );
   await section.getByRole('button', { name: 'Copy kubectl command' }).click();
   await page.getByText('copied').waitFor();
   const command = await page.evaluate(() => navigator.clipboard.readText());
@@ -85,13 +88,12 @@ test('a pod whose pull has not begun is a queued row', { timeout: 120_000 }, asy
   await activePull(page, IMAGES[1]);
   const row = rowsOf(page, QUEUED_IMAGE).first();
   await row.waitFor();
-  assert.equal(await row.getByRole('img').first().getAttribute('aria-label'), 'Queued');
+  await row.getByRole('img', { name: 'Queued' }).waitFor();
   const { namespace, pod } = waitingFor(QUEUED_IMAGE);
-  assert.equal(await row.locator('.cell-pods').innerText(), `${namespace}/${pod}`);
-  await until('what it waits for', async () =>
-    /^queued behind [a-z/-]+$/.test(await row.locator('.cell-progress').innerText()),
-  );
-  assert.match(await row.locator('.cell-ready').innerText(), /^after /);
+  await row.getByText(`${namespace}/${pod}`, { exact: true }).waitFor();
+  // What it waits for ends now and then, and the next begins.
+  await row.getByText(/^queued behind [a-z/-]+$/).waitFor();
+  await row.getByText(/^after /).waitFor();
   await search(page, 'status:queued ');
   await until('only what is queued', async () => {
     const titles = await titlesOf(page);
@@ -121,9 +123,12 @@ test(
     await row.click();
     const failure = page.getByRole('region', { name: 'Failure' });
     await failure.waitFor();
-    assert.match(await failure.innerText(), /\d+ attempts · next in \d/);
-    assert.match(await failure.locator('code').innerText(), /failed to resolve reference/);
-    assert.match(await failure.innerText(), /Check the name and tag in the pod spec/);
+    // Between the end of a pause and the next attempt there is no time to tell.
+    await until('the next attempt', async () =>
+      /\d+ attempts · next in \d/.test(await failure.innerText()),
+    );
+    await failure.getByText(/failed to resolve reference/).waitFor();
+    await failure.getByText(/Check the name and tag in the pod spec/).waitFor();
     const { pod } = waitingFor(REFUSED_IMAGE);
     await page
       .getByRole('region', { name: 'Waiting pods' })

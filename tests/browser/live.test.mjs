@@ -6,6 +6,7 @@ import {
   IMAGES,
   URL_OF_PAGE,
   activePull,
+  addressOf,
   openPage,
   percentOf,
   rowByKey,
@@ -69,15 +70,18 @@ test(
           elapsed: await row.locator('.cell-elapsed').innerText({ timeout: 500 }),
         });
       }
-      return found.every(({ speed }) => /[1-9]/.test(speed)) ? found : undefined;
+      const moving = found.every(({ speed, size }) => /[1-9]/.test(speed) && / of /.test(size));
+      return moving ? found : undefined;
     });
     for (const { speed, size, elapsed } of texts) {
       assert.match(speed, /^[\d.]+ [KM]?B\/s$/);
       assert.match(size, /^[\d.]+ of [\d.]+ MB$/);
       assert.match(elapsed, /^\d/);
     }
-    const active = await page.getByRole('button', { name: /^Active pulls/ }).innerText();
-    assert.ok(Number(/\d+/.exec(active)?.[0]) >= IMAGES.length, active);
+    const active = page.getByRole('button', { name: /^Active pulls/ });
+    await until('both counted', async () => {
+      return Number(/\d+/.exec(await active.innerText())?.[0]) >= IMAGES.length;
+    });
   },
 );
 
@@ -92,20 +96,21 @@ test('figures are tabular, in the built page too', { timeout: 60_000 }, async (t
   for (const selector of ['.cell-speed', '.cell-elapsed', '.strip-value']) {
     assert.deepEqual(await style(selector), ['Inter', 'tabular-nums'], selector);
   }
-  assert.ok(await page.evaluate(() => document.fonts.check('13px Inter')), 'the font is loaded');
+  await until('the font', () => page.evaluate(() => document.fonts.check('13px Inter')));
 });
 
 test('the first load is small', { timeout: 60_000 }, async (t) => {
   const page = await openPage(t, 'about:blank');
-  let bytes = 0;
-  page.on('response', async (response) => {
+  const sizes = [];
+  page.on('response', (response) => {
     // The chart comes later, and so does the font of the digests.
     if (/Sparkline|jetbrains|api/.test(response.url())) return;
-    bytes += Number((await response.allHeaders())['content-length']);
+    sizes.push(response.allHeaders().then((headers) => Number(headers['content-length'])));
   });
   await page.goto(URL_OF_PAGE);
   await page.locator('.pull-row').first().waitFor();
   await until('the font', () => page.evaluate(() => document.fonts.check('13px Inter')));
+  const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   t.diagnostic(`${(bytes / 1024).toFixed(1)} KB compressed`);
   assert.ok(bytes > 50 * 1024 && bytes < 150 * 1024, `${bytes} B`);
 });
@@ -116,7 +121,7 @@ test('an open row shows the layers, which move too', { timeout: 120_000 }, async
   await rowByKey(page, key).click();
   const layers = page.locator('.waterfall-row');
   await layers.first().waitFor();
-  assert.ok((await layers.count()) > 1);
+  await until('all layers', async () => (await layers.count()) > 1);
   const digests = await page
     .locator('.waterfall-row code')
     .evaluateAll((all) => all.map((code) => code.title));
@@ -139,9 +144,11 @@ test('a failed pull tells why', { timeout: 120_000 }, async (t) => {
   await row.click();
   const failure = page.getByRole('region', { name: 'Failure' });
   await failure.waitFor();
-  assert.notEqual((await failure.locator('code').innerText()).trim(), '');
-  const counted = await page.getByRole('button', { name: /^Failed/ }).innerText();
-  assert.ok(Number(/\d+$/.exec(counted.trim())?.[0]) >= 1, counted);
+  await until('its words', async () => (await failure.locator('code').innerText()).trim());
+  const counted = page.getByRole('button', { name: /^Failed/ });
+  await until('it counted', async () => {
+    return Number(/\d+$/.exec((await counted.innerText()).trim())?.[0]) >= 1;
+  });
   await page.locator('.search-clear').click();
   await rowsOf(page, FAILED_IMAGE, '.is-over').first().waitFor();
 });
@@ -163,6 +170,6 @@ test(
     await tile.getByText(/containerd/).waitFor();
     await tile.getByRole('button').click();
     await page.locator('.pull-row').first().waitFor();
-    assert.match(page.url(), /q=node:/);
+    assert.match(await addressOf(page), /q=node:/);
   },
 );

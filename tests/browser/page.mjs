@@ -116,6 +116,11 @@ export function rowByKey(page, key) {
   return page.locator(`.pull-row[data-key="${key}"]`);
 }
 
+/** Where the page is, by its own word: the driver hears of it a moment later. */
+export function addressOf(page) {
+  return page.evaluate(() => location.search);
+}
+
 export async function percentOf(row) {
   const cell = row.locator('.cell-percent');
   const text = (await cell.count()) > 0 ? await cell.innerText() : '';
