@@ -145,10 +145,10 @@ describe('the live page', () => {
 
   it('says behind which pull another one waits', () => {
     const queued = makePull({ id: 'q', imageRef: 'redis:8', nodeName: 'n1', phase: 'queued' });
-    renderWith(liveState([web, queued]), <App />);
+    renderWith(liveState([{ ...web, readyEtaSeconds: 41 }, queued]), <App />);
     const row = rows().find((one) => one.textContent.includes('redis'));
     expect(row?.textContent).toContain('queued behind acme/web');
-    expect(row?.textContent).toContain('after web');
+    expect(row?.textContent).toContain('after 41s');
   });
 
   it('leaves the pod column out where no pod is known', () => {

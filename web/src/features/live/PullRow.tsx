@@ -34,12 +34,16 @@ interface PullRowProps {
 /** These have no progress to draw. */
 const WORDS_ONLY: ReadonlySet<Status> = new Set(['queued', 'resolving', 'failed', 'lost']);
 
+/** What tells the pods of one workload apart; the last to go when there is little room. */
+const POD_TAIL = /-[^-]{1,10}$/;
+
 /** The cells of one pull. */
 export const PullRow = memo(function PullRow(props: PullRowProps) {
   const { pull, elapsed, finishedAgo, retry, behind, podCell } = props;
   const status = statusOf(pull);
   const wordsOnly = WORDS_ONLY.has(status);
   const known = pull.totalKnown || pull.totalBytes > 0;
+  const speed = speedText(pull, status);
   return (
     <>
       <div role="gridcell" className="cell-status">
@@ -68,8 +72,12 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
           {known ? formatPercent(pull.percent) : NONE}
         </div>
       )}
-      <div role="gridcell" className="cell-speed num" title={UNIT_NOTE}>
-        {speedText(pull, status)}
+      <div
+        role="gridcell"
+        className={speed === NONE ? 'cell-speed num dim' : 'cell-speed num'}
+        title={UNIT_NOTE}
+      >
+        {speed}
       </div>
       <div role="gridcell" className="cell-size num dim" title={sizeTitle(pull)}>
         {known ? sizeText(pull, status) : NONE}
@@ -98,9 +106,13 @@ function Pods({ pull }: { pull: Pull }) {
   if (first === undefined) return <>{NONE}</>;
   const others = new Set(pull.pods.map((pod) => `${pod.namespace}/${pod.podName}`)).size - 1;
   const name = `${first.namespace}/${first.podName}`;
+  const tail = POD_TAIL.exec(name)?.[0] ?? '';
   return (
     <span className="pods" title={name}>
-      <span className="ellipsis">{name}</span>
+      <span className="pod-name">
+        <span className="ellipsis">{name.slice(0, name.length - tail.length)}</span>
+        <span>{tail}</span>
+      </span>
       {others > 0 && <span className="pods-more">+{others}</span>}
     </span>
   );
@@ -158,8 +170,9 @@ function Ready({ pull, status, finishedAgo, retry, behind }: ReadyProps) {
   if (finishedAgo !== undefined) {
     return <>{finishedAgo < 1 ? 'now' : `${formatDuration(finishedAgo)} ago`}</>;
   }
-  if (status === 'queued' && behind !== undefined) {
-    return <>after {repositoryOf(behind).split('/').pop()}</>;
+  if (status === 'queued') {
+    const before = behind && readySeconds(behind);
+    return <>{before === undefined ? NONE : `after ${formatDuration(Math.max(1, before))}`}</>;
   }
   const seconds = readySeconds(pull);
   if (!isActive(status) || status === 'stalled' || seconds === undefined) return <>{NONE}</>;
