@@ -37,6 +37,12 @@ static void free_ask(struct pt_ask *ask)
     free(ask);
 }
 
+void pt_ask_fail_round(struct pt_ask *ask, const char *what)
+{
+    ask->observer->has_failed = true;
+    pt_error_set(&ask->observer->failure, EIO, "%s: %s", what, ask->status->message);
+}
+
 // A call could not even be started.
 void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err)
 {
@@ -45,17 +51,25 @@ void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err)
     free_ask(ask);
 }
 
-// `take` gets NULL when containerd answered with an error, which is an answer too: mostly that it
-// is not there.
+// containerd could not say now what it may say the next time.
+static bool is_passing(int code)
+{
+    return code == PT_GRPC_CANCELLED || code == PT_GRPC_DEADLINE_EXCEEDED ||
+           code == PT_GRPC_RESOURCE_EXHAUSTED || code == PT_GRPC_ABORTED ||
+           code == PT_GRPC_INTERNAL || code == PT_GRPC_UNAVAILABLE;
+}
+
+// `take` gets NULL when containerd answered with another error, which is an answer too: mostly that
+// it is not there.
 void pt_ask_answer(void *context, const struct pt_grpc_status *status, const void *message)
 {
     struct pt_ask *ask = context;
     struct pt_observer *observer = ask->observer;
-    if (status->is_transport) {
+    ask->status = status;
+    if (status->is_transport || is_passing(status->code)) {
         observer->has_failed = true;
         pt_error_set(&observer->failure, EIO, "%s", status->message);
     } else if (!observer->has_failed) {
-        ask->status = status;
         ask->take(ask, message);
     }
     free_ask(ask);

@@ -9,6 +9,13 @@
 #define VERDICT_NS (500 * PT_NS_PER_MS)
 #define CRI_LABEL "io.cri-containerd.image"
 
+static void take_config(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ContentInfoResponse *response = message;
+    if (response && response->info)
+        pt_blob_take_info(&ask->lease->blobs[ask->index], response->info);
+}
+
 static bool is_labelled(const Ctrd__Image *image, const char *key)
 {
     for (size_t i = 0; i < image->n_labels; i++) {
@@ -33,7 +40,11 @@ static void take_records(struct pt_ask *ask, const void *message)
 {
     const Ctrd__ListImagesResponse *list = message;
     struct pt_seen_lease *seen = &ask->lease->seen;
-    for (size_t i = 0; list && i < list->n_images; i++) {
+    if (!list) { // that there are none would be a failure
+        pt_ask_fail_round(ask, "image records cannot be listed");
+        return;
+    }
+    for (size_t i = 0; i < list->n_images; i++) {
         const Ctrd__Image *image = list->images[i];
         int64_t updated_at = pt_containerd_time(image->updated_at);
         if (updated_at < seen->created_at || pt_is_digest(image->name))
@@ -44,7 +55,7 @@ static void take_records(struct pt_ask *ask, const void *message)
         seen->image_name = strdup(image->name);
         seen->image_updated_at = updated_at;
     }
-    for (size_t i = 0; list && i < list->n_images; i++)
+    for (size_t i = 0; i < list->n_images; i++)
         seen->is_accepted |= is_acceptance(list->images[i], seen);
 }
 
@@ -54,7 +65,7 @@ static void ask_configs(struct pt_observer *observer, struct pt_lease *lease)
     for (size_t i = 0; i < lease->blob_count; i++) {
         enum pt_document_kind kind = lease->blobs[i].document.kind;
         if (kind == PT_DOCUMENT_CONFIG || kind == PT_DOCUMENT_OTHER)
-            PT_ASK(observer, lease, i, pt_ask_take_blob, pt_containerd_content_info,
+            PT_ASK(observer, lease, i, take_config, pt_containerd_content_info,
                    lease->seen.namespace, lease->blobs[i].digest);
     }
 }

@@ -106,8 +106,7 @@ static void take_leases(struct pt_ask *ask, const void *message)
     size_t followed = 0;
     struct pt_lease *lease;
     if (!list) { // that there are none would end all pulls
-        observer->has_failed = true;
-        pt_error_set(&observer->failure, EIO, "leases cannot be listed: %s", ask->status->message);
+        pt_ask_fail_round(ask, "leases cannot be listed");
         return;
     }
     TAILQ_FOREACH(lease, &observer->leases, link)
@@ -153,7 +152,11 @@ static void take_ingests(struct pt_ask *ask, const void *message)
 {
     struct pt_namespace *namespace = &ask->observer->namespaces[ask->index];
     const Ctrd__ListStatusesResponse *list = message;
-    if (!list || list->n_statuses == 0)
+    if (!list) { // that there are none would stop all downloads
+        pt_ask_fail_round(ask, "ingests cannot be listed");
+        return;
+    }
+    if (list->n_statuses == 0)
         return;
     namespace->ingests = calloc(list->n_statuses, sizeof(*namespace->ingests));
     pt_map_init(&namespace->ingest_map);
@@ -227,7 +230,11 @@ static void ask_resources(struct pt_observer *observer)
 static void take_guesses(struct pt_ask *ask, const void *message)
 {
     const Ctrd__ListImagesResponse *list = message;
-    for (size_t i = 0; list && i < list->n_images; i++) {
+    if (!list) {
+        pt_ask_fail_round(ask, "image records cannot be listed");
+        return;
+    }
+    for (size_t i = 0; i < list->n_images; i++) {
         const Ctrd__Image *image = list->images[i];
         if (image->target && pt_containerd_time(image->updated_at) >= ask->lease->seen.created_at)
             pt_lease_guess_root(ask->lease, image->target->digest);
@@ -247,7 +254,7 @@ static void ask_roots(struct pt_observer *observer)
     }
 }
 
-void pt_ask_take_blob(struct pt_ask *ask, const void *message)
+static void take_blob(struct pt_ask *ask, const void *message)
 {
     const Ctrd__ContentInfoResponse *response = message;
     struct pt_blob *blob = &ask->lease->blobs[ask->index];
@@ -265,8 +272,8 @@ static void ask_blobs(struct pt_observer *observer)
             if (!pt_blob_is_unsettled(blob) || blob->asked_in == observer->rounds)
                 continue;
             blob->asked_in = observer->rounds;
-            PT_ASK(observer, lease, i, pt_ask_take_blob, pt_containerd_content_info,
-                   lease->seen.namespace, blob->digest);
+            PT_ASK(observer, lease, i, take_blob, pt_containerd_content_info, lease->seen.namespace,
+                   blob->digest);
         }
     }
 }

@@ -85,6 +85,9 @@ struct pt_ask *pt_ask_create(struct pt_observer *observer, struct pt_lease *leas
 // The answer of the call that was made for a question.
 void pt_ask_answer(void *context, const struct pt_grpc_status *status, const void *message);
 
+// The answer is an error where nothing can be concluded from that: the round fails.
+void pt_ask_fail_round(struct pt_ask *ask, const char *what);
+
 // The call could not even be started: the round fails.
 void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err);
 
@@ -112,9 +115,6 @@ void pt_observer_remember(struct pt_observer *observer, const struct pt_seen_lea
 // gone, then judges them. A lease that is gone is told as such once that is decided.
 void pt_observer_ask_ends(struct pt_observer *observer);
 void pt_observer_judge_ends(struct pt_observer *observer);
-
-// The answer to Content.Info of the blob at the question's index.
-void pt_ask_take_blob(struct pt_ask *ask, const void *message);
 
 void pt_observer_add_namespace(struct pt_observer *observer, const char *name, size_t length);
 void pt_namespace_clear_ingests(struct pt_namespace *namespace);

@@ -17,8 +17,14 @@
 // https://grpc.github.io/grpc/core/md_doc_statuscodes.html; those that somebody here looks at.
 enum pt_grpc_code {
     PT_GRPC_OK = 0,
+    PT_GRPC_CANCELLED = 1,
     PT_GRPC_UNKNOWN = 2,
+    PT_GRPC_DEADLINE_EXCEEDED = 4,
     PT_GRPC_NOT_FOUND = 5,
+    PT_GRPC_RESOURCE_EXHAUSTED = 8,
+    PT_GRPC_ABORTED = 10,
+    PT_GRPC_INTERNAL = 13,
+    PT_GRPC_UNAVAILABLE = 14,
     PT_GRPC_MAX_CODE = 16,
 };
 
