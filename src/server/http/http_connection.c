@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
-#include "server/http/http_reply.h"
 #include "server/http/http_transport.h"
 #include "server/http/request_parser.h"
 #include "server/http/tls.h"
@@ -256,17 +255,6 @@ void pt_connection_watch(struct pt_http_connection *connection, void (*on_draine
 
 // --- reading ---
 
-static void refuse(struct pt_http_connection *connection)
-{
-    struct pt_request_parser *parser = &connection->parser;
-    if (!parser->request) {
-        pt_connection_cut(connection); // there is no memory to say why
-        return;
-    }
-    parser->request->keeps_alive = false;
-    pt_reply_refusal(parser->request, parser->refusal);
-}
-
 static void tell_to_continue(struct pt_http_connection *connection)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -288,14 +276,17 @@ static void read_request(struct pt_http_connection *connection, const char *data
             tell_to_continue(connection);
         return;
     }
+    if (!parser->request) {
+        pt_connection_cut(connection); // there is no memory to say why
+        return;
+    }
     enter(connection, PT_CONNECTION_ANSWERING);
     connection->is_whole = false;
-    if (parser->request)
-        parser->request->connection = connection;
-    if (result == PT_PARSE_WHOLE)
-        connections->on_request(connections->context, parser->request);
-    else
-        refuse(connection);
+    parser->request->connection = connection;
+    if (result == PT_PARSE_REFUSED)
+        parser->request->keeps_alive = false;
+    connections->on_request(connections->context, parser->request,
+                            result == PT_PARSE_REFUSED ? parser->refusal : 0);
 }
 
 // Requests are answered one after the other: what came behind one that is still being answered
@@ -370,8 +361,7 @@ static void resume(struct pt_http_connection *connection)
 // --- all connections ---
 
 int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop,
-                        void (*on_request)(void *context, struct pt_http_request *request),
-                        void *context, struct pt_error *err)
+                        pt_request_taker *on_request, void *context, struct pt_error *err)
 {
     connections->loop = loop;
     connections->on_request = on_request;

@@ -30,6 +30,10 @@ enum pt_connection_state {
 
 TAILQ_HEAD(pt_connection_list, pt_http_connection);
 
+// Answers a request, or begins to. `refusal` is 0 or the status for what could not be read as one;
+// the connection closes behind that answer.
+typedef void pt_request_taker(void *context, struct pt_http_request *request, int refusal);
+
 // The connections of a server. Each serves one request after the other.
 struct pt_connections {
     struct pt_loop *loop;
@@ -38,15 +42,14 @@ struct pt_connections {
     size_t touched_count;
     struct event *flush;
     size_t count;
-    void (*on_request)(void *context, struct pt_http_request *request);
+    pt_request_taker *on_request;
     void *context;
     char block[PT_CONNECTION_BLOCK_BYTES]; // what is being read
 };
 
 PT_MUST_CHECK int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop,
-                                      void (*on_request)(void *context,
-                                                         struct pt_http_request *request),
-                                      void *context, struct pt_error *err);
+                                      pt_request_taker *on_request, void *context,
+                                      struct pt_error *err);
 
 // Cuts all connections.
 void pt_connections_finish(struct pt_connections *connections);

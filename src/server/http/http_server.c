@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "server/http/http_connection.h"
 #include "server/http/http_listen.h"
+#include "server/http/http_reply.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -34,12 +35,15 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     pt_connections_add(&server->connections, fd, server->tls);
 }
 
-static void on_request(void *context, struct pt_http_request *request)
+static void on_request(void *context, struct pt_http_request *request, int refusal)
 {
     struct pt_http_server *server = context;
     if (!server->listener)
         request->keeps_alive = false;
-    server->handler(server->context, request);
+    if (refusal)
+        pt_reply_refusal(request, refusal);
+    else
+        server->handler(server->context, request);
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *context)
