@@ -25,6 +25,7 @@ from tests.integration.http_json import get
 BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR") or tools.REPOSITORY / "build-asan").resolve()
 AGENT = BINARIES / "pulltrace-agent"
 SERVER = BINARIES / "pulltrace-server"
+RELEASE_AGENT = BINARIES / "release" / "pulltrace-agent"  # as it is shipped, without sanitizers
 
 MB = 1_000_000
 SANITIZER_WORDS = ("Sanitizer", "runtime error:")
@@ -89,9 +90,9 @@ class LabCase(ProcessCase):
             Cri(self.lab.containerd) if self.uses_cri else Ctr(self.lab.containerd)
         )
 
-    def start_agent(self, server_url: str, **settings: str) -> Agent:
+    def start_agent(self, server_url: str, binary: Path = AGENT, **settings: str) -> Agent:
         given = ADDRESS_SANITIZER | settings
-        agent = Agent(AGENT, self.folder, self.lab.containerd.socket, server_url, given)
+        agent = Agent(binary, self.folder, self.lab.containerd.socket, server_url, given)
         self.addCleanup(self.end_well, agent.process)
         return agent
 

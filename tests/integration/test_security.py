@@ -12,10 +12,13 @@ from pathlib import Path
 from lab.processes import Process
 from lab.pulltrace import Server
 from lab.waiting import wait_for
-from tests.integration.case import LabCase
+from tests.integration.case import RELEASE_AGENT, LabCase
 from tests.integration.certificates import Certificates, make_certificates
 from tests.integration.http_json import get, request
 
+CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+FILTERED = "2"  # https://www.kernel.org/doc/html/latest/filesystems/proc.html
+NOTHING = {name: "0" * 16 for name in CAPABILITY_SETS} | {"NoNewPrivs": "1", "Seccomp": FILTERED}
 TOKEN = "a-token-of-the-test"
 REPORT = b'{"nodeName":"other","timestamp":"2026-01-01T00:00:00Z","pulls":[]}'
 
@@ -93,11 +96,21 @@ class Tls(LabCase):
 
 class CapturedAgent(LabCase):
     def test_it_holds_no_capability_and_gains_none(self) -> None:
-        _, agent, _ = self.start_all()
-        status = Path(f"/proc/{agent.process.pid}/status").read_text()
-        held = dict(re.findall(r"^(Cap\w+|NoNewPrivs):\s+(\S+)$", status, re.M))
-        self.assertEqual(
-            held,
-            {name: "0" * 16 for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
-            | {"NoNewPrivs": "1"},
-        )
+        """Nor does what it cannot do hinder it: it tells of a pull."""
+        server = self.start_server()
+        log = self.listen(server)
+        agent = self.start_agent(server.url, RELEASE_AGENT)
+        self.wait_for_agent(server)
+        image = self.push("captured/app", 1_500_000)
+        self.pull(image)
+        self.assert_completed(log.wait_for_end("captured/app")[-1], image)
+
+        threads = list(Path(f"/proc/{agent.process.pid}/task").iterdir())
+
+        self.assertTrue(threads)
+        for thread in threads:
+            self.assertEqual(self.held(thread / "status"), NOTHING)
+
+    def held(self, status: Path) -> dict[str, str]:
+        names = r"^(Cap\w+|NoNewPrivs|Seccomp):\s+(\S+)$"
+        return dict(re.findall(names, status.read_text(), re.M))

@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 from lab.containerd import PullFailed
-from lab.pulltrace import environment
+from lab.pulltrace import Agent, environment
 from lab.waiting import wait_for
 from tests.integration.case import ADDRESS_SANITIZER, AGENT, LabCase
 from tests.integration.clients import Ctr
@@ -32,10 +32,7 @@ class LogOnly(LabCase):
 
         def types() -> list[tuple[str, str]]:
             return [
-                (line["msg"], event["pull"]["repository"])
-                for line in self._lines(agent.process.stdout_text())
-                for event in [line.get("event")]
-                if event is not None
+                (event["type"], event["pull"]["repository"]) for event in self._events(agent)
             ]
 
         wanted = [
@@ -47,11 +44,30 @@ class LogOnly(LabCase):
         wait_for("all four lines", lambda: len(types()) >= 4, 15)
         self.assertEqual(types(), wanted)
 
-    def _lines(self, text: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in text.splitlines()]
+    def test_progress_is_told_at_debug(self) -> None:
+        agent = self.start_agent("", PULLTRACE_LOG_LEVEL="debug")
+        wait_for("the agent runs", agent.process.stdout_text, 10)
+
+        self.pull(self.push("log/progress", 2_500_000))
+
+        wait_for("its end", lambda: "pull.completed" in agent.process.stdout_text(), 15)
+        events = self._events(agent)
+        self.assertEqual(events[0]["type"], "pull.started")
+        self.assertEqual(events[-1]["type"], "pull.completed")
+        between = [event for event in events[1:-1] if event["type"] == "pull.progress"]
+        self.assertEqual(len(between), len(events) - 2)
+        bytes_told = [event["pull"]["downloadedBytes"] for event in between]
+        self.assertEqual(bytes_told, sorted(bytes_told))
+        self.assertGreater(len(set(bytes_told)), 2, "it moves")
+
+    def _events(self, agent: Agent) -> list[dict[str, Any]]:
+        """Those in the log's lines so far; each line is whole and has what every line has."""
+        text = agent.process.stdout_text()
+        lines = [json.loads(line) for line in text.splitlines(keepends=True) if line[-1] == "\n"]
         for line in lines:
             self.assertLessEqual({"time", "level", "msg"}, set(line))
-        return lines
+            self.assertEqual(line["msg"], line.get("event", {}).get("type", line["msg"]))
+        return [line["event"] for line in lines if "event" in line]
 
 
 class Watch(LabCase):
