@@ -106,12 +106,29 @@ static size_t count_touched(const struct pt_blob *manifest, const struct pt_blob
     return count;
 }
 
-static bool is_better(const struct pt_blob *manifest, const struct pt_blob *than)
+// Its config is labelled with a snapshot, or it has nothing to unpack.
+static bool is_unpacked(const struct pt_lease *lease, const struct pt_blob *manifest)
+{
+    const char *digest = manifest->document.config_digest;
+    const struct pt_blob *config = digest ? pt_lease_find_blob(lease, digest) : NULL;
+    if (!config)
+        return false;
+    return config->is_unpacked ||
+           (config->document.kind == PT_DOCUMENT_CONFIG && manifest->document.layer_count == 0);
+}
+
+// Of a pull that is over, what is unpacked says more than this machine's platform: it may have been
+// for another one.
+static bool is_better(const struct pt_lease *lease, const struct pt_blob *manifest,
+                      const struct pt_blob *than)
 {
     size_t touched = count_touched(manifest, than);
     size_t other = count_touched(than, manifest);
     if (touched != other)
         return touched > other;
+    bool was_unpacked = is_unpacked(lease, than);
+    if (!lease->is_listed && is_unpacked(lease, manifest) != was_unpacked)
+        return !was_unpacked;
     return manifest->is_native && !than->is_native;
 }
 
@@ -131,7 +148,7 @@ static void choose_manifests(struct pt_lease *lease, const struct pt_blob *root)
                 blob->is_native = root->document.natives[k];
         }
         touch_layers(lease, &blob->document);
-        if (!best || is_better(blob, best))
+        if (!best || is_better(lease, blob, best))
             best = blob;
     }
     for (size_t i = 0; best && i < lease->blob_count; i++) {
@@ -193,26 +210,26 @@ static void take_layers(struct pt_lease *lease, struct pt_blob *manifest, unsign
     manifest->is_taken = true;
 }
 
-// Of a pull that is over nobody lists what it held: of an index it is what is for this machine.
-static void add_native_manifest(struct pt_lease *lease, const struct pt_blob *index)
+// Of a pull that is over nobody lists what it held: of an index it is what is for this machine, and
+// if that is not unpacked perhaps another one.
+static void add_manifests(struct pt_lease *lease, const struct pt_blob *index)
 {
-    const struct pt_document *document = &index->document;
-    size_t count = document->kind == PT_DOCUMENT_INDEX ? document->digest_count : 0;
-    const char *native = NULL;
+    const struct pt_document document =
+        index->document; // adding moves the blobs, not what they hold
+    size_t count = document.kind == PT_DOCUMENT_INDEX ? document.digest_count : 0;
     for (size_t i = 0; i < count; i++) {
-        if (document->natives[i] && !pt_lease_find_blob(lease, document->digests[i]))
-            native = document->digests[i];
+        if ((document.natives[i] || lease->gone_at) &&
+            !pt_lease_find_blob(lease, document.digests[i]))
+            pt_lease_add_blob(lease, document.digests[i]);
     }
-    if (native)
-        pt_lease_add_blob(lease, native); // moves the blobs, not what they hold
 }
 
 // The config is looked for even if the lease is gone before it was seen to hold it.
 static void add_configs(struct pt_lease *lease)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
-        const char *config =
-            lease->blobs[i].is_wanted ? lease->blobs[i].document.config_digest : NULL;
+        bool is_of_interest = lease->blobs[i].is_wanted || lease->gone_at;
+        const char *config = is_of_interest ? lease->blobs[i].document.config_digest : NULL;
         if (config && !pt_lease_find_blob(lease, config))
             pt_lease_add_blob(lease, config);
     }
@@ -293,26 +310,16 @@ bool pt_lease_is_settled(const struct pt_lease *lease)
     return lease->seen.layers_known;
 }
 
-static bool is_image_unpacked(const struct pt_lease *lease, const struct pt_document *manifest)
-{
-    const struct pt_blob *config =
-        manifest->config_digest ? pt_lease_find_blob(lease, manifest->config_digest) : NULL;
-    if (!config)
-        return false;
-    return config->is_unpacked ||
-           (config->document.kind == PT_DOCUMENT_CONFIG && manifest->layer_count == 0);
-}
-
 bool pt_lease_is_unpacked(const struct pt_lease *lease)
 {
-    bool is_any_unpacked = false, is_any_not = false, is_any_wanted = false;
+    bool is_any = false, is_any_wanted = false, is_any_missing = false;
     for (size_t i = 0; i < lease->blob_count; i++) {
         const struct pt_blob *blob = &lease->blobs[i];
-        is_any_unpacked |= blob->is_unpacked;
+        is_any |= blob->is_unpacked;
         is_any_wanted |= blob->is_wanted;
-        is_any_not |= blob->is_wanted && !is_image_unpacked(lease, &blob->document);
+        is_any_missing |= blob->is_wanted && !is_unpacked(lease, blob);
     }
-    return is_any_wanted ? !is_any_not : is_any_unpacked;
+    return is_any_wanted ? !is_any_missing : is_any;
 }
 
 void pt_lease_settle(struct pt_lease *lease)
@@ -324,8 +331,8 @@ void pt_lease_settle(struct pt_lease *lease)
     set_text(&lease->seen.root_digest, root->digest);
     set_text(&lease->seen.repository, root->repository);
     lease->is_pull |= root->is_fetched;
-    if (!lease->is_listed && !lease->seen.layers_known)
-        add_native_manifest(lease, root);
+    if (!lease->is_listed && (!lease->seen.layers_known || lease->gone_at))
+        add_manifests(lease, root);
     choose_manifests(lease, find_root(lease));
     settle_layers(lease);
     add_configs(lease);

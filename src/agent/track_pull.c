@@ -449,10 +449,13 @@ static bool is_extracted(const struct pt_seen_lease *lease)
 static void end_packed(struct pt_track_pull *pull, int64_t now)
 {
     char reason[300], layer[192];
-    size_t i = first_missing(&pull->shown.pull);
-    if (i < pull->shown.pull.layer_count)
+    const struct pt_pull *view = &pull->shown.pull;
+    size_t i = first_missing(view);
+    if (!view->total_known && view->layer_count == 0)
+        snprintf(reason, sizeof(reason), "not unpacked: stored without any layer");
+    else if (i < view->layer_count)
         snprintf(reason, sizeof(reason), "not unpacked: stored without %s",
-                 ordinal_text(&pull->shown.pull, i, layer, sizeof(layer)));
+                 ordinal_text(view, i, layer, sizeof(layer)));
     else
         snprintf(reason, sizeof(reason), "not unpacked: everything was fetched and is stored");
     pt_track_pull_fail(pull, reason, now);

@@ -8,7 +8,8 @@ from typing import Any
 from lab import tools
 from lab.waiting import wait_for
 from tests.integration import pull_stories
-from tests.integration.case import MB, LabCase
+from tests.integration.case import MB, LabCase, sizes
+from tests.integration.clients import Ctr
 from tests.integration.events import FINAL
 from tests.integration.receiver import ReportReceiver
 
@@ -67,6 +68,37 @@ class AmongManyLeases(LabCase):
         final = log.wait_for_end("among/leases")[-1]
         self.assert_true_from_the_start(log.of_image("among/leases"), image)
         self.assert_completed(final, image)
+
+
+class AnotherPlatform(LabCase):
+    """Than this machine's, pulled on purpose: the small image is there before its layer is seen.
+
+    Until one is seen, the total is a guess; so the events are not held to a total that never moves."""
+
+    def test_its_layers_count(self) -> None:
+        server = self.start_server()
+        self.start_agent(server.url)
+        self.wait_for_agent(server)
+        for size in (20_000, 2 * MB):
+            with self.subTest(size):
+                image = self.lab.images.push(
+                    "other/platform",
+                    str(size),
+                    sizes("other/platform", size),
+                    platforms=("linux/s390x", "linux/amd64", "linux/arm64"),
+                )
+                self.client = Ctr(self.lab.containerd, "--platform", "linux/s390x")
+
+                self.pull(image)
+
+                query = f"?image=:{size}&status=completed"
+                row = wait_for("it is told", lambda: self.pulls(server, query), 15)[0]
+                told = row["manifestDigest"], row["totalBytes"], row["layerCount"]
+                self.assertEqual(told, (image.manifest_digest, image.layer_bytes, 1))
+
+
+class AnotherPlatformOnContainerd2(AnotherPlatform):
+    binaries = tools.CONTAINERD_2
 
 
 class WithCri(pull_stories.PullStories):

@@ -46,7 +46,7 @@ static const struct {
     {OTHER_CONFIG, "{\"rootfs\":{\"diff_ids\":[\"" D("e") "\",\"" D("f") "\",\"" D("0") "\"]}}"},
     {EMPTY, "{\"config\":{\"digest\":\"" EMPTY_CONFIG "\"},\"layers\":[]}"},
     {EMPTY_CONFIG, "{\"rootfs\":{\"diff_ids\":[]}}"},
-    {ARTIFACT, "{\"config\":{\"digest\":\"" ARTIFACT_CONFIG "\"},\"layers\":[]}"},
+    {ARTIFACT, "{\"config\":{\"digest\":\"" ARTIFACT_CONFIG "\"},\"layers\":[" LAYER(D("d")) "]}"},
     {ARTIFACT_CONFIG, "{}"},
 };
 
@@ -309,6 +309,27 @@ static void label_as_unpacked(struct pt_lease *lease, const char *config)
     pt_blob_take_info(blob, &info);
 }
 
+// A pull for another platform that was over before any of its layers was seen.
+static void the_platform_that_was_unpacked(void **state)
+{
+    (void)state;
+    static const char *const resources[] = {"content", INDEX, NULL};
+    struct pt_lease *lease = make_lease();
+    hold(lease, resources);
+    lease->is_listed = false;
+    read_documents(lease, "app");
+    check_text("at first", layers_of(lease), "ab");
+    check_int("is not unpacked", pt_lease_is_unpacked(lease), false);
+    lease->gone_at = 1;
+    read_documents(lease, "app");
+    label_as_unpacked(lease, OTHER_CONFIG);
+    pt_lease_settle(lease);
+    check_text("when it is over", layers_of(lease), "acd");
+    check_text("its manifest", lease->seen.manifest_digest, OTHER);
+    check_int("is unpacked", pt_lease_is_unpacked(lease), true);
+    pt_lease_destroy(lease);
+}
+
 static void what_is_unpacked(void **state)
 {
     (void)state;
@@ -367,6 +388,7 @@ int main(void)
         cmocka_unit_test(a_repository_is_exact_or_unknown),
         cmocka_unit_test(layers_without_a_manifest),
         cmocka_unit_test(a_root_by_its_image_record),
+        cmocka_unit_test(the_platform_that_was_unpacked),
         cmocka_unit_test(what_is_unpacked),
         cmocka_unit_test(other_work_is_no_pull),
     };

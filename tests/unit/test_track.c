@@ -185,6 +185,19 @@ static void how_it_ends(void **state)
     }
 }
 
+// Of an index without this machine's platform ctr writes the record, and then fails.
+static void what_has_no_manifest_is_no_success(void **state)
+{
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
+    end_lease(lease, "registry.example/app:1", 0.8);
+    lease->is_unpacked = false;
+    observe(scene, 1);
+    check_int("failed", scene->failed, 1);
+    check_text("words", scene->last_error, "not unpacked: stored without any layer");
+}
+
 // The config's label says so, whatever is known of the snapshots.
 static void what_is_labelled_as_unpacked_has_completed(void **state)
 {
@@ -372,6 +385,7 @@ int main(void)
         SCENE_TEST(what_was_there_is_cached),
         SCENE_TEST(a_repeated_pull_is_completed_by_the_record_written_anew),
         cmocka_unit_test(how_it_ends),
+        SCENE_TEST(what_has_no_manifest_is_no_success),
         SCENE_TEST(what_is_labelled_as_unpacked_has_completed),
         SCENE_TEST(layers_that_were_not_wanted_are_not_counted),
         SCENE_TEST(the_layer_that_failed_stays_as_it_was_seen_last),
