@@ -204,7 +204,11 @@ static void take_snapshot(struct pt_lease *lease, const char *snapshotter, const
     set_text(&lease->snapshotter, snapshotter);
     const char *space = strchr(key, ' ');
     struct pt_seen_layer *layer = space ? pt_lease_find_chain(lease, space + 1) : NULL;
-    if (layer && strncmp(key, "extract-", 8) == 0 && layer->prepared_at == 0)
+    if (!layer || strncmp(key, "extract-", 8) != 0)
+        return;
+    layer->in_extraction = true;
+    layer->was_given_up = false;
+    if (layer->prepared_at == 0)
         set_text(&layer->extract_key, key);
 }
 
@@ -224,8 +228,9 @@ void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesRe
 {
     lease->seen.fingerprint = FNV_OFFSET;
     for (size_t i = 0; i < lease->seen.layer_count; i++) {
-        lease->seen.layers[i].owns_ingest = false;
-        lease->seen.layers[i].in_lease = false;
+        struct pt_seen_layer *layer = &lease->seen.layers[i];
+        layer->was_given_up |= layer->in_extraction;
+        layer->in_extraction = layer->owns_ingest = layer->in_lease = false;
     }
     for (size_t i = 0; i < resources->n_resources; i++) {
         const Ctrd__Resource *resource = resources->resources[i];

@@ -29,6 +29,8 @@ struct pt_seen_layer {
     bool in_lease;     // the lease holds its blob or names its ingest
     bool wants_info;   // whether its blob is there has to be asked
     char *extract_key; // of the snapshot that it is extracted into
+    bool in_extraction; // the lease holds such a snapshot
+    bool was_given_up;  // it did, and it has not become the layer's
 };
 
 // One lease that looks like a pull.
@@ -44,6 +46,7 @@ struct pt_seen_lease {
     bool layers_known;     // `layers` is all of the image, by its manifest
     struct pt_seen_layer *layers;
     size_t layer_count;
+    bool has_given_up; // an extraction was ended without a result, and the lease is still there
     // Of a lease that is gone: the image record that was written in its time.
     char *image_name; // NULL: there is none
     int64_t image_updated_at;

@@ -99,6 +99,17 @@ void pt_observer_ask_ends(struct pt_observer *observer)
     }
 }
 
+// The client or containerd itself removes what it extracts into when it gives up; a layer that is
+// done has its snapshot, of which the round has asked.
+static bool has_given_up(const struct pt_seen_lease *seen)
+{
+    for (size_t i = 0; i < seen->layer_count; i++) {
+        if (seen->layers[i].was_given_up && seen->layers[i].extracted_at == 0)
+            return true;
+    }
+    return false;
+}
+
 // Of an image that is stored but not unpacked it takes a moment until the CRI plugin has told
 // whether that is well.
 void pt_observer_judge_ends(struct pt_observer *observer)
@@ -107,8 +118,10 @@ void pt_observer_judge_ends(struct pt_observer *observer)
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
         struct pt_seen_lease *seen = &lease->seen;
-        if (lease->is_listed)
+        if (lease->is_listed) {
+            seen->has_given_up = has_given_up(seen);
             continue;
+        }
         if (lease->gone_at == 0)
             lease->gone_at = observer->began_at;
         seen->is_unpacked = pt_lease_is_unpacked(lease);

@@ -13,6 +13,8 @@
 
 // A lease that the first look finds is a pull at once if it has moved within this time.
 #define FRESH_NS (10 * PT_NS_PER_S)
+// A pull whose extraction was given up ends at once, unless nobody is left who ends it.
+#define GIVEN_UP_GRACE_NS (3 * PT_NS_PER_S)
 // A pull that has not moved for this long is not waited for any more.
 #define ABANDONED_NS (600 * PT_NS_PER_S)
 // How long a pull may take to move again after containerd was restarted, as its process tells; and
@@ -164,7 +166,8 @@ static void observe_end(struct pt_tracker *tracker, struct pt_track_pull *pull,
     finish(tracker, pull);
 }
 
-static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull, bool superseded,
+static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
+                         const struct pt_seen_lease *lease, bool superseded,
                          const struct pt_observation *observation)
 {
     int64_t still_ns = observation->taken_monotonic - pull->moved_monotonic;
@@ -174,6 +177,8 @@ static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
     else if (pull->has_broken &&
              still_ns > (tracker->containerd_pid ? RESTART_GRACE_NS : DISCONNECT_GRACE_NS))
         reason = "containerd was restarted during the pull";
+    else if (lease->has_given_up && still_ns > GIVEN_UP_GRACE_NS)
+        reason = "the client that pulled is gone: containerd has given up its extraction";
     else if (still_ns > ABANDONED_NS)
         reason = "abandoned: nothing has moved for 10 minutes";
     if (!reason)
@@ -231,7 +236,7 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
     if (lease->is_gone)
         observe_end(tracker, pull, lease, now);
     else if (pull->is_live)
-        observe_fate(tracker, pull, life.superseded, observation);
+        observe_fate(tracker, pull, lease, life.superseded, observation);
 }
 
 // What was under way when containerd ended may still move; its first sight afterwards is where that

@@ -165,6 +165,7 @@ static void change_layer(struct world *world, unsigned which, unsigned how)
     if (how % LAYERS >= lease->layer_count)
         return;
     lease->fingerprint += how & 128;
+    lease->has_given_up = how == 255;
     layer->owns_ingest = how & 64;
     switch (how / LAYERS % 6) {
     case 0:

@@ -60,6 +60,7 @@ static yyjson_mut_val *lease_json(yyjson_mut_doc *doc, const struct pt_seen_leas
     add_number(doc, out, "layersKnown", lease->layers_known);
     add_text(doc, out, "imageName", lease->image_name);
     add_number(doc, out, "imageUpdatedAt", lease->image_updated_at);
+    add_number(doc, out, "hasGivenUp", lease->has_given_up);
     add_number(doc, out, "isUnpacked", lease->is_unpacked);
     add_number(doc, out, "isAccepted", lease->is_accepted);
     yyjson_mut_val *layers = yyjson_mut_obj_add_arr(doc, out, "layers");
@@ -165,6 +166,7 @@ static struct pt_seen_lease read_lease(yyjson_val *in)
         .layers_known = number_of(in, "layersKnown"),
         .image_name = text_of(in, "imageName"),
         .image_updated_at = number_of(in, "imageUpdatedAt"),
+        .has_given_up = number_of(in, "hasGivenUp"),
         .is_unpacked = number_of(in, "isUnpacked"),
         .is_accepted = number_of(in, "isAccepted"),
         .layer_count = yyjson_arr_size(layers),

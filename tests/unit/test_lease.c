@@ -221,6 +221,30 @@ static void chains_follow_the_config(void **state)
     pt_lease_destroy(lease);
 }
 
+// What is extracted into goes when the layer is done, or when nobody goes on with it.
+static void an_extraction_that_is_given_up(void **state)
+{
+    (void)state;
+    char key[160];
+    struct pt_lease *lease = make_lease();
+    static const char *const without[] = {"content", NATIVE, "content", NATIVE_CONFIG, NULL};
+    const char *const with[] = {"content", NATIVE, "snapshots/native", key, NULL};
+    snprintf(key, sizeof(key), "extract-5-abcd %s", D("e"));
+    hold(lease, without);
+    read_documents(lease, "app");
+    const struct pt_seen_layer *layer = lease->seen.layers;
+    check_int("not begun", layer->was_given_up, false);
+    hold(lease, with);
+    check_int("under way", layer->was_given_up, false);
+    hold(lease, without);
+    check_int("gone", layer->was_given_up, true);
+    hold(lease, without);
+    check_int("stays so", layer->was_given_up, true);
+    hold(lease, with);
+    check_int("begun again", layer->was_given_up, false);
+    pt_lease_destroy(lease);
+}
+
 // Which of several repositories is pulled from now is not told, so none is guessed.
 static void a_repository_is_exact_or_unknown(void **state)
 {
@@ -385,6 +409,7 @@ int main(void)
         cmocka_unit_test(the_platform_that_is_fetched),
         cmocka_unit_test(another_platform_shows_itself_later),
         cmocka_unit_test(chains_follow_the_config),
+        cmocka_unit_test(an_extraction_that_is_given_up),
         cmocka_unit_test(a_repository_is_exact_or_unknown),
         cmocka_unit_test(layers_without_a_manifest),
         cmocka_unit_test(a_root_by_its_image_record),

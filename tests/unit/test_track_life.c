@@ -131,6 +131,23 @@ static void one_whose_ingest_a_newer_pull_has_is_dead(void **state)
     check_int("the newer one completes", scene->completed, 1);
 }
 
+// A ctr that is killed leaves its lease; containerd 2 then stops extracting for it.
+static void one_whose_extraction_was_given_up_fails_soon(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 400);
+    lease->has_given_up = true;
+    lease->fingerprint++;
+    observe(scene, 2);
+    observe(scene, 5);
+    check_int("it may yet end by itself", scene->failed, 0);
+    observe(scene, 5.1);
+    check_int("failed", scene->failed, 1);
+    assert_non_null(strstr(scene->last_error, "has given up its extraction"));
+    observe(scene, 6);
+    check_int("it is not found anew", scene->started, 1);
+}
+
 static void one_that_stands_still_is_given_up_in_the_end(void **state)
 {
     struct scene *scene = *state;
@@ -235,6 +252,7 @@ int main(void)
         cmocka_unit_test(ids_outlive_the_agent),
         SCENE_TEST(one_that_waits_for_another_lives),
         SCENE_TEST(one_whose_ingest_a_newer_pull_has_is_dead),
+        SCENE_TEST(one_whose_extraction_was_given_up_fails_soon),
         SCENE_TEST(one_that_stands_still_is_given_up_in_the_end),
         SCENE_TEST(a_restart_of_containerd_fails_what_does_not_move),
         SCENE_TEST(what_moves_after_a_restart_goes_on),
