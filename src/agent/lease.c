@@ -281,6 +281,8 @@ bool pt_lease_take_event(struct pt_lease *lease, const struct pt_track_event *ev
     if (*at == 0)
         *at = event->at;
     mix(&lease->seen.fingerprint, event->subject);
+    if (event->kind == PT_TRACK_SNAPSHOT_PREPARED && !lease->snapshotter)
+        lease->asked_at = 0; // whether that was for this lease shows what it holds
     return true;
 }
 
