@@ -10,15 +10,6 @@
 
 #define MAX_METRICS_BYTES (256 * 1024)
 
-bool pt_api_read_query(struct pt_http_request *request, struct pt_query *query)
-{
-    struct pt_error err;
-    if (pt_query_parse(request->query, query, &err) == 0)
-        return true;
-    pt_reply_error(request, 400, 0, "%s", err.message);
-    return false;
-}
-
 static void reply_text(struct pt_http_request *request, const char *text)
 {
     pt_request_add_reply_header(request, "Cache-Control", "no-store");

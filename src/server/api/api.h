@@ -44,7 +44,4 @@ void pt_api_events(struct pt_api *api, struct pt_http_request *request);
 void pt_api_summary(struct pt_api *api, struct pt_http_request *request);
 void pt_api_nodes(struct pt_api *api, struct pt_http_request *request);
 
-// Reads the request's query; answers 400 and returns false when it is not valid.
-bool pt_api_read_query(struct pt_http_request *request, struct pt_query *query);
-
 #endif

@@ -2,6 +2,7 @@
 #include "base/timestamp.h"
 #include "pull/json_fields.h"
 #include "server/api/api.h"
+#include "server/api/api_query.h"
 #include "server/api/long_answer.h"
 #include "server/cluster/kube_feed.h"
 #include "server/http/http_reply.h"

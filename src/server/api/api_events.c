@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/api/api.h"
+#include "server/api/api_query.h"
 #include "server/http/http_reply.h"
 #include "server/stream/event_feed.h"
 

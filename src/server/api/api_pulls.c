@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/limits.h"
 #include "server/api/api.h"
+#include "server/api/api_query.h"
 #include "server/api/long_answer.h"
 #include "server/api/pull_list.h"
 #include "server/http/http_reply.h"

@@ -204,10 +204,11 @@ void pt_correlate_sort_waiting(struct correlate_waiting *waiting);
 void pt_correlate_remember_waiting(struct pt_buffer *shown,
                                    const struct correlate_waiting *waiting);
 
-// --- correlate_rows.c: images without a pull, failures ---
+// --- correlate_rows.c: images without a pull ---
 
 void pt_correlate_update_rows(struct correlate_node *node, int64_t now);
-int64_t pt_correlate_failures(const struct correlate_image *image);
+
+// --- correlate_failure.c ---
 
 // The kubelet's last words on a failure are about an attempt that began then, not an earlier one.
 bool pt_correlate_is_of_attempt(const struct correlate_image *image, int64_t started_at);
@@ -217,8 +218,5 @@ void pt_correlate_fill_failure(const struct correlate_image *image, struct pt_jo
 
 // When the kubelet tries again; 0: not, or not known.
 int64_t pt_correlate_next_attempt(const struct correlate_image *image);
-
-// A hash of the join, to see whether it has changed.
-uint64_t pt_correlate_hash(const struct pt_join *join);
 
 #endif

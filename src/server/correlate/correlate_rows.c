@@ -1,99 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/correlate/correlate_node.h"
+#include "server/correlate/pull_join.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-// The kubelet waits so long after the first failure, then doubles it up to the longest.
-#define FIRST_BACK_OFF_NS (10 * PT_NS_PER_S)
-#define LONGEST_BACK_OFF_NS (300 * PT_NS_PER_S)
 #define QUEUED_STEP_NS (10 * PT_NS_PER_S)
-
-// --- failures ---
-
-int64_t pt_correlate_failures(const struct correlate_image *image)
-{
-    int64_t told = image->gone_failures;
-    const struct correlate_container *container;
-    TAILQ_FOREACH(container, &image->containers, image_link)
-    {
-        told += pt_correlate_container_failures(container);
-    }
-    return told > image->agent_failures ? told : image->agent_failures;
-}
-
-// The most that one container has failed: the back-off is its own.
-static int64_t most_failures(const struct correlate_image *image)
-{
-    int64_t most = 0;
-    const struct correlate_container *container;
-    TAILQ_FOREACH(container, &image->containers, image_link)
-    {
-        int64_t failures = container->ended_at ? 0 : pt_correlate_container_failures(container);
-        if (failures > most)
-            most = failures;
-    }
-    return most;
-}
-
-int64_t pt_correlate_next_attempt(const struct correlate_image *image)
-{
-    int64_t failures = most_failures(image);
-    if (image->never_retried || failures == 0 || image->failed_at == 0)
-        return 0;
-    int64_t delay = FIRST_BACK_OFF_NS;
-    for (int64_t i = 1; i < failures && delay < LONGEST_BACK_OFF_NS; i++)
-        delay *= 2;
-    return image->failed_at + (delay < LONGEST_BACK_OFF_NS ? delay : LONGEST_BACK_OFF_NS);
-}
-
-bool pt_correlate_is_of_attempt(const struct correlate_image *image, int64_t started_at)
-{
-    return image->failed_at > started_at - PT_NS_PER_S; // the kubelet's times are whole seconds
-}
-
-void pt_correlate_fill_failure(const struct correlate_image *image, struct pt_join *join)
-{
-    join->attempts = pt_correlate_failures(image);
-    if (!image->error || image->failed_at <= image->pulled_at)
-        return;
-    join->error = image->error;
-    join->error_class = pt_failure_class_name(pt_failure_class_of(image->error));
-}
-
-// --- hash of what is told: FNV-1a, for changes, not against enemies ---
-
-static void mix(uint64_t *hash, const void *bytes, size_t length)
-{
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < length; i++)
-        *hash = (*hash ^ at[i]) * UINT64_C(1099511628211);
-}
-
-static void mix_text(uint64_t *hash, const char *text)
-{
-    mix(hash, text ? text : "", text ? strlen(text) + 1 : 1);
-}
-
-uint64_t pt_correlate_hash(const struct pt_join *join)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    mix_text(&hash, join->image_ref);
-    mix(&hash, &join->image_ref_exact, sizeof(join->image_ref_exact));
-    mix(&hash, &join->queued_seconds, sizeof(join->queued_seconds));
-    mix_text(&hash, join->error);
-    mix(&hash, &join->attempts, sizeof(join->attempts));
-    mix(&hash, &join->next_attempt_at, sizeof(join->next_attempt_at));
-    for (size_t i = 0; i < join->waiting_count; i++) {
-        mix_text(&hash, join->waiting[i].namespace);
-        mix_text(&hash, join->waiting[i].pod);
-        mix_text(&hash, join->waiting[i].container);
-        mix_text(&hash, join->waiting[i].image);
-    }
-    return hash;
-}
-
-// --- rows of images without a pull ---
 
 // What the containers of an image say now.
 struct situation {
@@ -199,7 +110,7 @@ static void tell_row(struct correlate_image *image, const struct situation *situ
                        : image->row_failures           ? failures - image->row_failures
                                                        : 1;
     uint64_t hash =
-        pt_correlate_hash(&row.join) ^ ((uint64_t)row.phase << 60) ^ (uint64_t)row.ended_at;
+        pt_pull_join_hash(&row.join) ^ ((uint64_t)row.phase << 60) ^ (uint64_t)row.ended_at;
     if (hash == image->row_hash)
         return;
     image->row_hash = hash;
@@ -266,10 +177,10 @@ static void update_row(struct correlate_image *image, const struct situation *si
         end_row(image, PT_PULL_COMPLETED, situation, now);
         return;
     }
+    // Its pull has begun, and ended, before the kubelet's words came.
     bool is_told_elsewhere = situation->has_failing && has_failed_pull(image);
     if (is_told_elsewhere && image->row_phase == PT_PULL_QUEUED)
-        end_row(image, PT_PULL_CANCELLED, situation,
-                now); // it began before the kubelet's words came
+        end_row(image, PT_PULL_CANCELLED, situation, now);
     else if (situation->has_failing && !is_told_elsewhere)
         begin_row(image, PT_PULL_FAILED, situation->since);
     else if (!has_row && !situation->has_failing && situation->is_asked_for)

@@ -45,3 +45,34 @@ struct pt_join *pt_pull_join_copy(const struct pt_join *join)
                                           .image = put(&text, join->waiting[i].image)};
     return copy;
 }
+
+// FNV-1a: against accidents, not against enemies.
+static void mix(uint64_t *hash, const void *bytes, size_t length)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < length; i++)
+        *hash = (*hash ^ at[i]) * UINT64_C(1099511628211);
+}
+
+static void mix_text(uint64_t *hash, const char *text)
+{
+    mix(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+uint64_t pt_pull_join_hash(const struct pt_join *join)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    mix_text(&hash, join->image_ref);
+    mix(&hash, &join->image_ref_exact, sizeof(join->image_ref_exact));
+    mix(&hash, &join->queued_seconds, sizeof(join->queued_seconds));
+    mix_text(&hash, join->error);
+    mix(&hash, &join->attempts, sizeof(join->attempts));
+    mix(&hash, &join->next_attempt_at, sizeof(join->next_attempt_at));
+    for (size_t i = 0; i < join->waiting_count; i++) {
+        mix_text(&hash, join->waiting[i].namespace);
+        mix_text(&hash, join->waiting[i].pod);
+        mix_text(&hash, join->waiting[i].container);
+        mix_text(&hash, join->waiting[i].image);
+    }
+    return hash;
+}

@@ -7,4 +7,7 @@
 // A copy of what correlate knows of a row, in one block that free() frees. NULL when out of memory.
 struct pt_join *pt_pull_join_copy(const struct pt_join *join);
 
+// To see whether it has changed.
+uint64_t pt_pull_join_hash(const struct pt_join *join);
+
 #endif
