@@ -25,6 +25,7 @@ class FakeWorker {
   }
 }
 
+let tests = 0;
 let store: Store;
 let source: RemoteSource;
 let drawFrame: (() => void) | undefined;
@@ -37,10 +38,15 @@ const taken = () => FakeWorker.newest.sent.filter(({ type }) => type === 'taken'
 
 beforeEach(() => {
   vi.useFakeTimers();
+  // The clock starts anew, and the inputs of the test before shall be long ago.
+  vi.advanceTimersByTime(++tests * 60_000);
   vi.stubGlobal('Worker', FakeWorker);
   drawFrame = undefined;
   vi.stubGlobal('requestAnimationFrame', (draw: () => void) => {
-    drawFrame = draw;
+    drawFrame = () => {
+      drawFrame = undefined;
+      draw();
+    };
     return 1;
   });
   vi.stubGlobal('cancelAnimationFrame', () => undefined);
@@ -92,6 +98,7 @@ it('takes an update within a second from who never stops', () => {
   drawFrame?.();
   for (let ms = 0; ms < 1000; ms += 50) {
     window.dispatchEvent(new Event('scroll'));
+    drawFrame?.();
     vi.advanceTimersByTime(50);
   }
   expect(taken()).toBe(1);

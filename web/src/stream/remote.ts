@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { whenCalm } from '../lib/calm';
 import type { Store } from '../state/store';
-import { createCalm } from './calm';
 import { type Update, createReceiver } from './mirror';
 import type { Command } from './worker';
 
@@ -23,7 +23,6 @@ export function connectSource(store: Store): RemoteSource {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   const send = (command: Command) => worker.postMessage(command);
   const receive = createReceiver(store);
-  const whenCalm = createCalm();
   worker.onmessage = ({ data }: MessageEvent<Update>) => {
     if (receive(data)) afterFrame(() => whenCalm(() => send({ type: 'taken' })));
   };

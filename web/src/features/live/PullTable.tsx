@@ -65,7 +65,7 @@ export function PullTable(props: PullTableProps) {
     count: items.length,
     estimateSize: (index) => estimate(items[index], rowPx),
     getItemKey,
-    overscan: 4,
+    overscan: 2,
     scrollMargin: margin,
     scrollPaddingStart: HEADER_PX,
     // The focused row stays in the page, so that focus is not lost by scrolling.
