@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +14,9 @@ from lab.cri import CriClient
 from lab.laboratory import HOST, Laboratory
 from lab.layers import LayerSpec
 from lab.pulltrace import Agent, Server
+from lab.tools import REPOSITORY
 from lab.waiting import wait_for
+from tests.integration.browser import node_command
 from tests.integration.case import ADDRESS_SANITIZER, AGENT, MB
 from tests.kubernetes.case import fits
 from tests.kubernetes.cluster import Object, event, pod, running
@@ -117,6 +121,32 @@ class RealPulls(RealCase):
                 self.wait_for_pull(self.server, "it is done", 10, pods=[name], phase="completed")
                 self.api.delete_pod(waiting)
                 self.client.remove_image(reference)
+
+    def test_the_page_names_the_pods(self) -> None:
+        reference = self.push("shop/frontend", size=60 * MB)
+        other = f"{HOST}/shop/cache:1"
+        self.api.namespace("shop")
+        for number in range(PODS):
+            self.create(pod(f"frontend-{number}", reference, NODE, "shop"))
+        self.create(pod("cache-0", other, NODE, "shop"))
+        call = self.client.start_pull(reference)
+        settings = {
+            "PULLTRACE_URL": f"{self.server.url}/",
+            "PULLTRACE_EXPECT_IMAGES": reference,
+            "PULLTRACE_FAILED_IMAGE": other,
+            "PULLTRACE_QUEUED_IMAGE": other,
+            "PULLTRACE_REFUSED_IMAGE": other,
+            "PULLTRACE_LAB_PID": str(os.getpid()),
+        }
+        command = node_command(
+            ["--test-name-pattern=a row names the pods", "tests/browser/kubernetes.test.mjs"]
+        )
+        seen = subprocess.run(
+            command, cwd=REPOSITORY, env=os.environ | settings, capture_output=True, text=True
+        )
+        self.assertEqual(seen.returncode, 0, seen.stdout + seen.stderr)
+        self.assertIn("ok 1 - a row names the pods", seen.stdout)
+        call.finish(PULL_S)
 
     def test_killed_and_restarted_while_it_pulls(self) -> None:
         first = self.push("kube/through", size=14 * MB)
