@@ -55,7 +55,7 @@ async function take(browser, url, { name, path = '', open, ready = '.pull-row', 
     await row.first().blur();
   }
   // The chart comes after the page, the past of the throughput after the snapshot.
-  await sleep(4000);
+  await sleep(6000);
   await page.screenshot({ path: `${FOLDER}${name}.png` });
   console.log(`docs/images/${name}.png`);
   await context.close();
