@@ -7,78 +7,26 @@
 #include "check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-// A store under a clock that stands still until it is told to go on, and what the store told last.
-struct fixture {
-    struct pt_pull_store store;
-    int64_t now_ns; // of both clocks of the server and, unless skewed, of the nodes
-    int64_t node_skew_ns;
-    int started, completed, failed;
-    char last_id[PT_PULL_ID_SIZE];
-    struct pt_error err;
-};
-
-#define FIXTURE_START (INT64_C(1790000000) * PT_NS_PER_S)
+#define SCENE_START (INT64_C(1790000000) * PT_NS_PER_S)
 #define HISTORY_NS (1800 * PT_NS_PER_S)
 #define STALE_NS (600 * PT_NS_PER_S)
 
-static inline int64_t fixture_now(void *context)
-{
-    const struct fixture *fixture = context;
-    return fixture->now_ns;
-}
-
-static struct pt_clock fixture_clock = {fixture_now, fixture_now, NULL};
-
-static inline void fixture_on_event(void *context, enum pt_event_type type,
-                                    const struct pt_stored_pull *stored)
-{
-    struct fixture *fixture = context;
-    fixture->started += type == PT_EVENT_PULL_STARTED;
-    fixture->completed += type == PT_EVENT_PULL_COMPLETED;
-    fixture->failed += type == PT_EVENT_PULL_FAILED;
-    snprintf(fixture->last_id, sizeof(fixture->last_id), "%s", stored->id);
-}
-
-static inline void fixture_init(struct fixture *fixture, size_t max_pulls, size_t max_nodes)
-{
-    struct pt_store_settings settings = {max_pulls, max_nodes, HISTORY_NS, STALE_NS};
-    *fixture = (struct fixture){.now_ns = FIXTURE_START};
-    fixture_clock.context = fixture;
-    pt_store_init(&fixture->store, &settings, &fixture_clock, fixture_on_event, fixture);
-}
-
-static inline void fixture_finish(struct fixture *fixture)
-{
-    pt_store_finish(&fixture->store);
-}
-
-static inline void fixture_wait(struct fixture *fixture, double seconds)
-{
-    fixture->now_ns += (int64_t)(seconds * (double)PT_NS_PER_S);
-    while (pt_store_sweep(&fixture->store))
-        ;
-}
-
-// A second later, the node reports these pulls.
-static inline int fixture_tell(struct fixture *fixture, const char *node, struct pt_pull *pulls,
-                               size_t count)
-{
-    fixture->now_ns += PT_NS_PER_S;
-    struct pt_report report = {
-        .node_name = node,
-        .timestamp = fixture->now_ns + fixture->node_skew_ns,
-        .interval_ms = 1000,
-        .pulls = pulls,
-        .pull_count = count,
-    };
-    return pt_store_apply(&fixture->store, &report, &fixture->err);
-}
-
-static inline const struct pt_stored_pull *fixture_last(const struct fixture *fixture)
-{
-    return pt_store_find(&fixture->store, fixture->last_id);
-}
+// A store under a clock that stands still until it is told to go on, what the store told last, and
+// the pull that the agent of node n1 has to report: of app:1, with one layer.
+struct scene {
+    struct pt_pull_store store;
+    struct pt_clock clock;
+    int64_t now_ns; // of both clocks of the server and, unless skewed, of the nodes
+    int64_t node_skew_ns;
+    struct pt_layer layers[2];
+    struct pt_pull pull;
+    int started, completed, failed;
+    char last_id[PT_PULL_ID_SIZE];
+    struct pt_layer_rate rates[2]; // of the status that was asked for last
+    struct pt_error err;
+};
 
 // A layer of 100 bytes, of which so many have come.
 static inline struct pt_layer make_layer(const char *digest, int64_t bytes)
@@ -100,12 +48,129 @@ static inline struct pt_pull make_pull(const char *id, const char *image, struct
         .id = id,
         .image_ref = image,
         .repository = "docker.io/library/app",
-        .started_at = FIXTURE_START,
+        .started_at = SCENE_START,
         .phase = PT_PULL_DOWNLOADING,
         .total_known = true,
         .layers = layers,
         .layer_count = count,
     };
+}
+
+static inline int64_t scene_now(void *context)
+{
+    const struct scene *scene = context;
+    return scene->now_ns;
+}
+
+static inline void scene_on_event(void *context, enum pt_event_type type,
+                                  const struct pt_stored_pull *stored)
+{
+    struct scene *scene = context;
+    scene->started += type == PT_EVENT_PULL_STARTED;
+    scene->completed += type == PT_EVENT_PULL_COMPLETED;
+    scene->failed += type == PT_EVENT_PULL_FAILED;
+    snprintf(scene->last_id, sizeof(scene->last_id), "%s", stored->id);
+}
+
+static inline void scene_begin(struct scene *scene)
+{
+    const struct pt_store_settings settings = {1000, 100, HISTORY_NS, STALE_NS};
+    *scene = (struct scene){.now_ns = SCENE_START, .clock = {scene_now, scene_now, scene}};
+    scene->layers[0] = make_layer("sha256:a", 0);
+    scene->pull = make_pull("lease-1", "app:1", scene->layers, 1);
+    pt_store_init(&scene->store, &settings, &scene->clock, scene_on_event, scene);
+}
+
+static inline void scene_end(struct scene *scene)
+{
+    pt_store_finish(&scene->store);
+}
+
+// As after a restart of the server: the clock, too, begins anew.
+static inline void scene_restart(struct scene *scene)
+{
+    scene_end(scene);
+    scene_begin(scene);
+}
+
+static inline int scene_setup(void **state)
+{
+    struct scene *scene = malloc(sizeof(*scene));
+    assert_non_null(scene);
+    scene_begin(scene);
+    *state = scene;
+    return 0;
+}
+
+static inline int scene_teardown(void **state)
+{
+    scene_end(*state);
+    free(*state);
+    return 0;
+}
+
+// A test whose state is a scene of its own.
+#define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
+
+static inline void scene_wait(struct scene *scene, double seconds)
+{
+    scene->now_ns += (int64_t)(seconds * (double)PT_NS_PER_S);
+    while (pt_store_sweep(&scene->store))
+        ;
+}
+
+// A second later, the node reports these pulls; returns what the store answers.
+static inline int scene_report(struct scene *scene, const char *node, struct pt_pull *pulls,
+                               size_t count)
+{
+    scene->now_ns += PT_NS_PER_S;
+    struct pt_report report = {
+        .node_name = node,
+        .timestamp = scene->now_ns + scene->node_skew_ns,
+        .interval_ms = 1000,
+        .pulls = pulls,
+        .pull_count = count,
+    };
+    return pt_store_apply(&scene->store, &report, &scene->err);
+}
+
+// The same, of a report that is taken.
+static inline void scene_tell_pulls(struct scene *scene, const char *node, struct pt_pull *pulls,
+                                    size_t count)
+{
+    check_int("report", scene_report(scene, node, pulls, count), 0);
+}
+
+// A second later, n1 reports its pull.
+static inline void scene_tell(struct scene *scene)
+{
+    scene_tell_pulls(scene, "n1", &scene->pull, 1);
+}
+
+// The pull has two layers, sha256:a and sha256:b, of which so many bytes have come.
+static inline void scene_two_layers(struct scene *scene, int64_t a_bytes, int64_t b_bytes)
+{
+    scene->layers[0] = make_layer("sha256:a", a_bytes);
+    scene->layers[1] = make_layer("sha256:b", b_bytes);
+    scene->pull.layer_count = 2;
+}
+
+// The pull that an event came of last.
+static inline struct pt_stored_pull *scene_last(const struct scene *scene)
+{
+    return pt_store_find(&scene->store, scene->last_id);
+}
+
+static inline struct pt_pull_status scene_last_status(struct scene *scene)
+{
+    const struct pt_stored_pull *stored = scene_last(scene);
+    assert_in_range(stored->pull.layer_count, 0, COUNT_OF(scene->rates));
+    return pt_stored_pull_status(stored, scene->rates);
+}
+
+static inline uint64_t scene_version(const struct scene *scene)
+{
+    return scene->store.changes.newest_version;
 }
 
 // Two images with a base layer in common, all of 100 bytes a layer.

@@ -3,16 +3,12 @@
 
 #include "store_fixture.h"
 
-#include "check.h"
-
-#include <stdlib.h>
-
 #define NODE "n1"
 #define IMAGE "a.io/b:1"
 
 // A store and a correlation that are brought together, under one clock.
 struct pair {
-    struct fixture fixture;
+    struct scene scene;
     struct pt_correlate *correlate;
 };
 
@@ -20,35 +16,31 @@ static void on_join(void *context, const char *node_name, const char *key,
                     const struct pt_join *join)
 {
     struct pair *pair = context;
-    pt_kube_rows_on_join(&pair->fixture.store, node_name, key, join);
+    pt_kube_rows_on_join(&pair->scene.store, node_name, key, join);
 }
 
 static void on_row(void *context, const struct pt_image_row *row)
 {
     struct pair *pair = context;
-    pt_kube_rows_on_row(&pair->fixture.store, row);
-}
-
-static struct pair *make_pair(size_t max_pulls)
-{
-    struct pair *pair = calloc(1, sizeof(*pair));
-    struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row, .context = pair};
-    fixture_init(&pair->fixture, max_pulls, 10);
-    assert_int_equal(pt_correlate_create(&fixture_clock, &output, &pair->correlate), 0);
-    pt_kube_rows_attach(&pair->fixture.store, pair->correlate);
-    return pair;
+    pt_kube_rows_on_row(&pair->scene.store, row);
 }
 
 static int set_up(void **state)
 {
-    *state = make_pair(100);
+    struct pair *pair = calloc(1, sizeof(*pair));
+    assert_non_null(pair);
+    struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row, .context = pair};
+    scene_begin(&pair->scene);
+    assert_int_equal(pt_correlate_create(&pair->scene.clock, &output, &pair->correlate), 0);
+    pt_kube_rows_attach(&pair->scene.store, pair->correlate);
+    *state = pair;
     return 0;
 }
 
 static int tear_down(void **state)
 {
     struct pair *pair = *state;
-    fixture_finish(&pair->fixture);
+    scene_end(&pair->scene);
     pt_correlate_destroy(pair->correlate);
     free(pair);
     return 0;
@@ -64,7 +56,7 @@ static void settle(struct pair *pair)
 static void pass(struct pair *pair, int seconds)
 {
     for (; seconds > 0; seconds--) {
-        fixture_wait(&pair->fixture, 1);
+        scene_wait(&pair->scene, 1);
         settle(pair);
     }
 }
@@ -76,11 +68,27 @@ static void pod_says(struct pair *pair, enum pt_kubelet_word word, const char *e
                                .name_space = "ns",
                                .name = "web",
                                .node = NODE,
-                               .waiting_since = pair->fixture.now_ns,
+                               .waiting_since = pair->scene.now_ns,
                                .waiting_count = 1};
     pod.waiting[0] = (struct pt_kube_container){
         .name = "c", .image = IMAGE, .word = word, .error = error, .is_on_turn = true};
     pt_correlate_pod(pair->correlate, &pod);
+    settle(pair);
+}
+
+static void event_says(struct pair *pair, const char *node, const char *reason, const char *message,
+                       int count)
+{
+    struct pt_kube_event event = {.uid = "e",
+                                  .name_space = "ns",
+                                  .pod = "web",
+                                  .pod_uid = "u",
+                                  .node = node,
+                                  .container = "c",
+                                  .last_at = pair->scene.now_ns,
+                                  .count = count};
+    pt_kubelet_message_parse(reason, message, &event.message);
+    pt_correlate_event(pair->correlate, &event);
     settle(pair);
 }
 
@@ -89,37 +97,37 @@ static struct pt_pull a_pull(const struct pair *pair, const char *id, enum pt_pu
     struct pt_pull pull = {.id = id,
                            .image_ref = "a.io/b",
                            .repository = "a.io/b",
-                           .started_at = pair->fixture.now_ns,
+                           .started_at = pair->scene.now_ns,
                            .phase = phase};
     if (pt_pull_phase_is_final(phase))
-        pull.completed_at = pair->fixture.now_ns;
+        pull.completed_at = pair->scene.now_ns;
     return pull;
 }
 
 static void tell(struct pair *pair, const char *id, enum pt_pull_phase phase)
 {
     struct pt_pull pull = a_pull(pair, id, phase);
-    assert_int_equal(fixture_tell(&pair->fixture, NODE, &pull, 1), 0);
+    scene_tell_pulls(&pair->scene, NODE, &pull, 1);
     settle(pair);
 }
 
 static const struct pt_stored_pull *row_of(struct pair *pair, const char *key)
 {
-    struct pt_node *node = pt_map_get(&pair->fixture.store.nodes, NODE);
+    struct pt_node *node = pt_map_get(&pair->scene.store.nodes, NODE);
     return node ? pt_map_get(&node->pulls, key) : NULL;
 }
 
 static void a_queued_row_waits_as_long_as_its_pod(void **state)
 {
     struct pair *pair = *state;
-    const struct pt_pull_store *store = &pair->fixture.store;
+    const struct pt_pull_store *store = &pair->scene.store;
     pod_says(pair, PT_KUBELET_WAITING, NULL);
     pass(pair, 3);
     const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
     assert_non_null(row);
     assert_int_equal(row->pull.phase, PT_PULL_QUEUED);
     assert_int_equal(store->queued_count, 1);
-    assert_int_equal(pair->fixture.started, 1);
+    assert_int_equal(pair->scene.started, 1);
     pass(pair, 700); // longer than a pull may be silent
     assert_int_equal(row->pull.phase, PT_PULL_QUEUED);
     struct pt_pull_status status = pt_stored_pull_status(row, NULL);
@@ -130,7 +138,7 @@ static void a_queued_row_waits_as_long_as_its_pod(void **state)
     assert_int_equal(store->queued_count, 0);
     assert_int_equal(store->active_count, 0);
     assert_int_equal(store->failed_count + store->completed_count, 0);
-    assert_int_equal(pair->fixture.completed + pair->fixture.failed, 0);
+    assert_int_equal(pair->scene.completed + pair->scene.failed, 0);
 }
 
 static void a_pull_goes_on_in_the_queued_row(void **state)
@@ -141,9 +149,9 @@ static void a_pull_goes_on_in_the_queued_row(void **state)
     const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
     tell(pair, "p1", PT_PULL_DOWNLOADING);
     assert_ptr_equal(row_of(pair, "ip1"), row);
-    assert_int_equal(pair->fixture.store.pulls.count, 1);
-    assert_int_equal(pair->fixture.store.queued_count, 0);
-    assert_int_equal(pair->fixture.store.active_count, 1);
+    assert_int_equal(pair->scene.store.pulls.count, 1);
+    assert_int_equal(pair->scene.store.queued_count, 0);
+    assert_int_equal(pair->scene.store.active_count, 1);
     assert_string_equal(pt_stored_pull_image_ref(row), IMAGE);
     assert_int_equal(row->join->waiting_count, 1);
     pt_correlate_pod_end(pair->correlate, "u", PT_POD_STARTED);
@@ -151,8 +159,8 @@ static void a_pull_goes_on_in_the_queued_row(void **state)
     pass(pair, 20);
     assert_int_equal(row->pull.phase, PT_PULL_COMPLETED);
     assert_int_equal(row->join->waiting_count, 1);
-    assert_int_equal(pair->fixture.completed, 1);
-    assert_int_equal(pair->fixture.store.pulls.count, 1);
+    assert_int_equal(pair->scene.completed, 1);
+    assert_int_equal(pair->scene.store.pulls.count, 1);
 }
 
 static void attempts_are_one_row_and_each_is_told_once(void **state)
@@ -160,35 +168,35 @@ static void attempts_are_one_row_and_each_is_told_once(void **state)
     struct pair *pair = *state;
     pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
     const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
-    assert_int_equal(pair->fixture.failed, 1);
+    assert_int_equal(pair->scene.failed, 1);
     assert_string_equal(row->error_class, "network");
     pod_says(pair, PT_KUBELET_BACK_OFF, "no such host");
     pass(pair, 10);
     pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
-    assert_int_equal(pair->fixture.failed, 2);
+    assert_int_equal(pair->scene.failed, 2);
     assert_int_equal(row->join->attempts, 2);
     pass(pair, 10);
     tell(pair, "p1", PT_PULL_DOWNLOADING); // the third attempt finds its host
     assert_ptr_equal(row_of(pair, "ip1"), row);
     assert_null(row->pull.error);
     tell(pair, "p1", PT_PULL_FAILED);
-    assert_int_equal(pair->fixture.failed, 3);
+    assert_int_equal(pair->scene.failed, 3);
     pod_says(pair, PT_KUBELET_BACK_OFF, "no such host");
     pod_says(pair, PT_KUBELET_PULL_FAILED, "unexpected EOF"); // the same third attempt
-    assert_int_equal(pair->fixture.failed, 3);
+    assert_int_equal(pair->scene.failed, 3);
     assert_string_equal(row->pull.error, "unexpected EOF");
-    assert_int_equal(pair->fixture.store.failed_count, 1);
+    assert_int_equal(pair->scene.store.failed_count, 1);
     pass(pair, 40);
     tell(pair, "p2", PT_PULL_DOWNLOADING);
     assert_ptr_equal(row_of(pair, "ip2"), row);
     tell(pair, "p1", PT_PULL_FAILED); // told again, since its agent does not know that it arrived
-    assert_int_equal(pair->fixture.store.pulls.count, 1);
+    assert_int_equal(pair->scene.store.pulls.count, 1);
     assert_int_equal(row->pull.phase, PT_PULL_DOWNLOADING);
     pt_correlate_pod_end(pair->correlate, "u", PT_POD_STARTED);
     tell(pair, "p2", PT_PULL_COMPLETED);
-    assert_int_equal(pair->fixture.store.failed_count, 0);
-    assert_int_equal(pair->fixture.store.completed_count, 1);
-    assert_int_equal(pair->fixture.failed, 3);
+    assert_int_equal(pair->scene.store.failed_count, 0);
+    assert_int_equal(pair->scene.store.completed_count, 1);
+    assert_int_equal(pair->scene.failed, 3);
     assert_null(row->pull.error);
     assert_null(row->error_class);
 }
@@ -197,22 +205,10 @@ static void a_great_many_attempts_at_once_are_not_told_one_by_one(void **state)
 {
     struct pair *pair = *state;
     pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
-    for (int count = 1; count <= 1001; count += 1000) {
-        struct pt_kube_event event = {.uid = "e",
-                                      .name_space = "ns",
-                                      .pod = "web",
-                                      .pod_uid = "u",
-                                      .node = NODE,
-                                      .container = "c",
-                                      .last_at = pair->fixture.now_ns,
-                                      .count = count};
-        pt_kubelet_message_parse("Failed", "Failed to pull image \"" IMAGE "\": no such host",
-                                 &event.message);
-        pt_correlate_event(pair->correlate, &event);
-        settle(pair);
-    }
+    for (int count = 1; count <= 1001; count += 1000)
+        event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": no such host", count);
     assert_int_equal(row_of(pair, "k" IMAGE)->join->attempts, 1001);
-    assert_int_equal(pair->fixture.failed, 101);
+    assert_int_equal(pair->scene.failed, 101);
 }
 
 static void rows_leave_with_their_time(void **state)
@@ -223,10 +219,10 @@ static void rows_leave_with_their_time(void **state)
     tell(pair, "p1", PT_PULL_FAILED);
     pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
     pass(pair, 20);
-    fixture_wait(&pair->fixture, 1900);
+    scene_wait(&pair->scene, 1900);
     settle(pair);
-    assert_int_equal(pair->fixture.store.pulls.count, 0);
-    assert_int_equal(pair->fixture.store.failed_count, 0);
+    assert_int_equal(pair->scene.store.pulls.count, 0);
+    assert_int_equal(pair->scene.store.failed_count, 0);
     assert_int_equal(pt_correlate_figures(pair->correlate).nodes, 0);
 }
 
@@ -235,7 +231,7 @@ static void a_pull_that_was_given_up_is_no_failed_attempt(void **state)
     struct pair *pair = *state;
     tell(pair, "p1", PT_PULL_DOWNLOADING);
     pod_says(pair, PT_KUBELET_WAITING, NULL);
-    fixture_wait(&pair->fixture, 700);
+    scene_wait(&pair->scene, 700);
     settle(pair);
     const struct pt_stored_pull *row = row_of(pair, "ip1");
     assert_string_equal(row->error_class, PT_ERROR_CLASS_STALE);
@@ -247,27 +243,15 @@ static void a_pull_that_was_given_up_is_no_failed_attempt(void **state)
 
 static void at_the_limit_rows_are_left_out(void **state)
 {
-    struct pair *pair = make_pair(1);
-    (void)state;
+    struct pair *pair = *state;
+    pair->scene.store.settings.max_pulls = 1;
     tell(pair, "p1", PT_PULL_DOWNLOADING); // of the node, and not to be given up
     struct pt_pull other = a_pull(pair, "p2", PT_PULL_DOWNLOADING);
     other.repository = other.image_ref = "a.io/other";
-    assert_int_equal(fixture_tell(&pair->fixture, "n2", &other, 1), -EDQUOT);
+    assert_int_equal(scene_report(&pair->scene, "n2", &other, 1), -EDQUOT);
     pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
-    struct pt_kube_event event = {.uid = "e",
-                                  .name_space = "ns",
-                                  .pod = "web",
-                                  .pod_uid = "u2",
-                                  .node = "n2",
-                                  .container = "c",
-                                  .last_at = pair->fixture.now_ns,
-                                  .count = 1};
-    pt_kubelet_message_parse("Pulling", "Pulling image \"a.io/c:1\"", &event.message);
-    pt_correlate_event(pair->correlate, &event);
-    settle(pair);
-    assert_int_equal(pair->fixture.store.pulls.count, 1);
-    void *done = pair;
-    tear_down(&done);
+    event_says(pair, "n2", "Pulling", "Pulling image \"a.io/c:1\"", 1);
+    assert_int_equal(pair->scene.store.pulls.count, 1);
 }
 
 int main(void)
@@ -280,7 +264,7 @@ int main(void)
         TEST(a_great_many_attempts_at_once_are_not_told_one_by_one),
         TEST(rows_leave_with_their_time),
         TEST(a_pull_that_was_given_up_is_no_failed_attempt),
-        cmocka_unit_test(at_the_limit_rows_are_left_out),
+        TEST(at_the_limit_rows_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,15 +5,18 @@
 
 #include <stdlib.h>
 
-static int read_request(const char *text, struct pt_query *query,
-                        struct pt_pull_list_request *request, struct pt_error *err)
+// Whoever gets a list finishes it.
+static int select_pulls(struct scene *scene, const char *text, struct pt_pull_list *ret_list)
 {
-    assert_int_equal(pt_query_parse(text, query, NULL), 0);
-    return pt_pull_list_request_read(query, request, err);
+    struct pt_query query;
+    struct pt_pull_list_request request;
+    assert_int_equal(pt_query_parse(text, &query, NULL), 0);
+    int r = pt_pull_list_request_read(&query, &request, &scene->err);
+    return r < 0 ? r : pt_pull_list_select(&scene->store, &request, ret_list, &scene->err);
 }
 
 // Pulls of differing start, size, node and image; the last one has completed.
-static void fill(struct fixture *f)
+static void fill(struct scene *scene)
 {
     static const struct {
         const char *node, *image;
@@ -33,7 +36,7 @@ static void fill(struct fixture *f)
         pull.started_at += pulls[i].started * PT_NS_PER_S;
         if (i == COUNT_OF(pulls) - 1)
             pull.phase = PT_PULL_COMPLETED;
-        assert_int_equal(fixture_tell(f, pulls[i].node, &pull, 1), 0);
+        scene_tell_pulls(scene, pulls[i].node, &pull, 1);
     }
 }
 
@@ -52,7 +55,6 @@ static const char *names(const struct pt_pull_list *list)
 
 static void pulls_come_sorted_and_filtered(void **state)
 {
-    (void)state;
     static const struct {
         const char *query, *wanted;
     } cases[] = {
@@ -68,45 +70,35 @@ static void pulls_come_sorted_and_filtered(void **state)
         {"sort=imageRef&image=ETA", "beta"},
         {"status=failed", ""},
     };
-    struct fixture f;
-    fixture_init(&f, 10, 10);
-    fill(&f);
+    struct scene *scene = *state;
+    fill(scene);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct pt_query query;
-        struct pt_pull_list_request request;
         struct pt_pull_list list;
-        assert_int_equal(read_request(cases[i].query, &query, &request, &f.err), 0);
-        assert_int_equal(pt_pull_list_select(&f.store, &request, &list, &f.err), 0);
+        assert_int_equal(select_pulls(scene, cases[i].query, &list), 0);
         check_text(cases[i].query, names(&list), cases[i].wanted);
         pt_pull_list_finish(&list);
     }
-    fixture_finish(&f);
 }
 
-// Following the cursors gives each pull once and in order, also when the pull a cursor was made of
-// has gone meanwhile.
+// Following the cursors gives each pull once and in order.
 static void pages_join_into_the_whole(void **state)
 {
-    (void)state;
     static const char *const sorts[] = {"startedAt",  "-startedAt", "nodeName",    "-imageRef",
                                         "totalBytes", "percent",    "bytesPerSec", "completedAt"};
+    struct scene *scene = *state;
+    for (int i = 0; i < 23; i++) {
+        char image[16];
+        scene->layers[0].downloaded_bytes = i % 7;
+        snprintf(image, sizeof(image), "i%d", i * 7 % 23);
+        scene->pull.id = scene->pull.image_ref = image;
+        scene->pull.started_at = SCENE_START + i % 5 * PT_NS_PER_S;
+        scene_tell_pulls(scene, i % 2 ? "n1" : "n2", &scene->pull, 1);
+    }
     for (size_t i = 0; i < COUNT_OF(sorts); i++) {
-        struct fixture f;
-        char text[512], image[16], whole[512] = "", joined[512] = "";
-        fixture_init(&f, 100, 100);
-        for (int j = 0; j < 23; j++) {
-            struct pt_layer layer = make_layer("sha256:a", j % 7);
-            snprintf(image, sizeof(image), "i%d", j * 7 % 23);
-            struct pt_pull pull = make_pull(image, image, &layer, 1);
-            pull.started_at += j % 5 * PT_NS_PER_S;
-            assert_int_equal(fixture_tell(&f, j % 2 ? "n1" : "n2", &pull, 1), 0);
-        }
-        struct pt_query query;
-        struct pt_pull_list_request request;
+        char text[512], whole[512] = "", joined[512] = "";
         struct pt_pull_list list;
         snprintf(text, sizeof(text), "sort=%s", sorts[i]);
-        assert_int_equal(read_request(text, &query, &request, &f.err), 0);
-        assert_int_equal(pt_pull_list_select(&f.store, &request, &list, &f.err), 0);
+        assert_int_equal(select_pulls(scene, text, &list), 0);
         strcpy(whole, names(&list));
         assert_null(list.next_cursor);
         pt_pull_list_finish(&list);
@@ -115,8 +107,7 @@ static void pages_join_into_the_whole(void **state)
             snprintf(text, sizeof(text), "sort=%s&limit=4%s%s", sorts[i], cursor ? "&cursor=" : "",
                      cursor ? cursor : "");
             free(cursor);
-            assert_int_equal(read_request(text, &query, &request, &f.err), 0);
-            assert_int_equal(pt_pull_list_select(&f.store, &request, &list, &f.err), 0);
+            assert_int_equal(select_pulls(scene, text, &list), 0);
             check_int(sorts[i], (int64_t)list.count, page < 5 ? 4 : 3);
             if (page > 0)
                 strcat(joined, " ");
@@ -125,13 +116,11 @@ static void pages_join_into_the_whole(void **state)
             pt_pull_list_finish(&list);
         }
         check_text(sorts[i], joined, whole);
-        fixture_finish(&f);
     }
 }
 
 static void wrong_parameters_are_named(void **state)
 {
-    (void)state;
     static const struct {
         const char *query, *wanted;
     } cases[] = {
@@ -145,28 +134,20 @@ static void wrong_parameters_are_named(void **state)
         {"sort=percent&cursor=0123456789abcdef0123456789abcdef:node",
          "cursor: not one of this server, or of another sort"},
     };
-    struct fixture f;
-    fixture_init(&f, 10, 10);
+    struct scene *scene = *state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct pt_query query;
-        struct pt_pull_list_request request;
         struct pt_pull_list list;
-        struct pt_error err;
-        int r = read_request(cases[i].query, &query, &request, &err);
-        if (r == 0)
-            r = pt_pull_list_select(&f.store, &request, &list, &err);
-        check_int(cases[i].query, r, -EINVAL);
-        check_text(cases[i].query, err.message, cases[i].wanted);
+        check_int(cases[i].query, select_pulls(scene, cases[i].query, &list), -EINVAL);
+        check_text(cases[i].query, scene->err.message, cases[i].wanted);
     }
-    fixture_finish(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pulls_come_sorted_and_filtered),
-        cmocka_unit_test(pages_join_into_the_whole),
-        cmocka_unit_test(wrong_parameters_are_named),
+        SCENE_TEST(pulls_come_sorted_and_filtered),
+        SCENE_TEST(pages_join_into_the_whole),
+        SCENE_TEST(wrong_parameters_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,27 +40,24 @@ static void what_has_no_host_has_no_row(void **state)
 // was known are not lost.
 static void bytes_count_for_their_registry(void **state)
 {
-    (void)state;
-    struct fixture f;
-    fixture_init(&f, 10, 10);
+    struct scene *scene = *state;
     struct sharing_pulls it;
     make_sharing_pulls(&it);
     it.pulls[0].repository = NULL;
-    assert_int_equal(fixture_tell(&f, "n1", it.pulls, 2), 0);
-    struct pt_registry *docker = pt_registries_find(&f.store.registries, "docker.io/");
+    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    struct pt_registry *docker = pt_registries_find(&scene->store.registries, "docker.io/");
     it.first[0].downloaded_bytes = it.second[0].downloaded_bytes = 40;
     it.first[1].downloaded_bytes = 10;
-    assert_int_equal(fixture_tell(&f, "n1", it.pulls, 2), 0);
+    scene_tell_pulls(scene, "n1", it.pulls, 2);
     check_int("none of them known yet", (int64_t)docker->bytes, 0);
 
     it.pulls[0].repository = "docker.io/library/app";
-    assert_int_equal(fixture_tell(&f, "n1", it.pulls, 2), 0);
+    scene_tell_pulls(scene, "n1", it.pulls, 2);
     check_int("known now", (int64_t)docker->bytes, 50);
     it.second[0].downloaded_bytes = it.first[0].downloaded_bytes = 70;
-    assert_int_equal(fixture_tell(&f, "n1", it.pulls, 2), 0);
+    scene_tell_pulls(scene, "n1", it.pulls, 2);
     check_int("more of the common layer", (int64_t)docker->bytes, 80);
-    check_int("of the node", (int64_t)f.store.received_bytes, 80);
-    fixture_finish(&f);
+    check_int("of the node", (int64_t)scene->store.received_bytes, 80);
 }
 
 int main(void)
@@ -68,7 +65,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_host_has_a_row_until_there_are_many),
         cmocka_unit_test(what_has_no_host_has_no_row),
-        cmocka_unit_test(bytes_count_for_their_registry),
+        SCENE_TEST(bytes_count_for_their_registry),
     };
     return cmocka_run_group_tests_name("registries", tests, NULL, NULL);
 }

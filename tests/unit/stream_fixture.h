@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_TESTS_STREAM_FIXTURE_H
+#define PT_TESTS_STREAM_FIXTURE_H
+
+#include "server/stream/event_stream.h"
+
+#include "store_fixture.h"
+
+// A client that takes what it is sent at once, or lets it lie, and remembers what it was told.
+struct client {
+    struct pt_stream_client *member; // NULL: not joined
+    bool slow;
+    size_t untaken;
+    struct pt_buffer text;
+    size_t blocks;
+    struct pt_stream_block *last_block; // only to compare, held so that no other has its address
+};
+
+#define MAX_CLIENTS 8 // of the stream
+
+// A store whose changes are told to clients.
+struct world {
+    struct scene scene;
+    struct pt_event_stream *stream;
+    struct client clients[MAX_CLIENTS + 1];
+    size_t client_count;
+};
+
+static inline size_t client_pending(void *context)
+{
+    const struct client *client = context;
+    return client->untaken;
+}
+
+static inline void client_send(void *context, struct pt_stream_block *block)
+{
+    struct client *client = context;
+    assert_int_equal(
+        pt_buffer_append(&client->text, block->data + block->body_offset, block->body_length), 0);
+    client->blocks++;
+    if (client->slow)
+        client->untaken += block->body_length;
+    pt_stream_block_unref(client->last_block);
+    client->last_block = block;
+}
+
+static inline int world_setup(void **state)
+{
+    static const struct pt_stream_output output = {client_pending, client_send};
+    struct world *world = calloc(1, sizeof(*world));
+    assert_non_null(world);
+    scene_begin(&world->scene);
+    assert_int_equal(
+        pt_event_stream_create(&world->scene.store, MAX_CLIENTS, &output, &world->stream), 0);
+    *state = world;
+    return 0;
+}
+
+// What the client was told so far.
+static inline void forget(struct client *client)
+{
+    pt_buffer_clear(&client->text);
+    client->blocks = 0;
+}
+
+static inline void leave(struct client *client)
+{
+    if (client->member)
+        pt_event_stream_leave(client->member);
+    client->member = NULL;
+    client->untaken = 0;
+}
+
+static inline int world_teardown(void **state)
+{
+    struct world *world = *state;
+    for (size_t i = 0; i < world->client_count; i++) {
+        leave(&world->clients[i]);
+        pt_stream_block_unref(world->clients[i].last_block);
+        pt_buffer_finish(&world->clients[i].text);
+    }
+    pt_event_stream_destroy(world->stream);
+    scene_end(&world->scene);
+    free(world);
+    return 0;
+}
+
+#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+// Tells the clients all there is to tell.
+static inline void run(struct world *world)
+{
+    pt_event_stream_flush(world->stream);
+    for (int i = 0; pt_event_stream_pump(world->stream); i++)
+        assert_in_range(i, 0, 100000);
+}
+
+// Asks for a stream, for a client that has none; returns what is answered.
+static inline int ask(struct world *world, struct client *client, const char *query_text,
+                      uint64_t last_event_id)
+{
+    struct pt_query query;
+    struct pt_stream_request request;
+    assert_int_equal(pt_query_parse(query_text, &query, NULL), 0);
+    assert_int_equal(pt_stream_request_read(&query, &request, &world->scene.err), 0);
+    request.last_event_id = last_event_id;
+    return pt_event_stream_join(world->stream, &request, client, &client->member,
+                                &world->scene.err);
+}
+
+static inline struct client *new_client(struct world *world)
+{
+    assert_in_range(world->client_count, 0, COUNT_OF(world->clients) - 1);
+    struct client *client = &world->clients[world->client_count++];
+    pt_buffer_init(&client->text, 64 << 20);
+    return client;
+}
+
+// A new client, which has been told the snapshot.
+static inline struct client *join(struct world *world, const char *query_text)
+{
+    struct client *client = new_client(world);
+    assert_int_equal(ask(world, client, query_text, 0), 0);
+    run(world);
+    return client;
+}
+
+// The id of the message that came last.
+static inline uint64_t last_id(const struct client *client)
+{
+    uint64_t id = 0;
+    for (const char *at = client->text.data; (at = strstr(at, "id: ")); at += 4)
+        id = strtoull(at + 4, NULL, 10);
+    return id;
+}
+
+// Node and image stand for each other here, so that every pull is of its own node.
+static inline void tell(struct world *world, const char *image, int64_t bytes,
+                        enum pt_pull_phase phase)
+{
+    struct scene *scene = &world->scene;
+    scene->layers[0] = make_layer("sha256:a", bytes);
+    scene->pull.image_ref = image;
+    scene->pull.phase = phase;
+    scene_tell_pulls(scene, image, &scene->pull, 1);
+}
+
+// The same of a download that goes on, and its clients hear of it.
+static inline void download(struct world *world, const char *image, int64_t bytes)
+{
+    tell(world, image, bytes, PT_PULL_DOWNLOADING);
+    run(world);
+}
+
+#endif
