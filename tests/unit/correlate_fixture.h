@@ -12,8 +12,9 @@
 #define NODE "n1"
 
 // A correlation whose clock stands at `seconds`, and what it told last of each row.
-struct fixture {
+struct scene {
     struct pt_correlate *correlate;
+    struct pt_clock clock;
     int64_t seconds;
     char told[20][400];
     char keys[20][200];
@@ -23,23 +24,21 @@ struct fixture {
     int calls;
 };
 
-static inline int64_t fake_now(void *context)
+static inline int64_t scene_now(void *context)
 {
-    struct fixture *fixture = context;
-    return fixture->seconds * PT_NS_PER_S;
+    struct scene *scene = context;
+    return scene->seconds * PT_NS_PER_S;
 }
 
-static struct pt_clock fake_clock = {fake_now, fake_now, NULL};
-
-static inline char *told_slot(struct fixture *fixture, const char *key)
+static inline char *told_slot(struct scene *scene, const char *key)
 {
-    for (size_t i = 0; i < fixture->key_count; i++) {
-        if (strcmp(fixture->keys[i], key) == 0)
-            return fixture->told[i];
+    for (size_t i = 0; i < scene->key_count; i++) {
+        if (strcmp(scene->keys[i], key) == 0)
+            return scene->told[i];
     }
-    assert_in_range(fixture->key_count, 0, COUNT_OF(fixture->keys) - 1);
-    snprintf(fixture->keys[fixture->key_count], sizeof(fixture->keys[0]), "%s", key);
-    return fixture->told[fixture->key_count++];
+    assert_in_range(scene->key_count, 0, COUNT_OF(scene->keys) - 1);
+    snprintf(scene->keys[scene->key_count], sizeof(scene->keys[0]), "%s", key);
+    return scene->told[scene->key_count++];
 }
 
 // `image! <- ns/pod/container, … error (class) attempts next queued`
@@ -63,97 +62,98 @@ static inline void describe(char *text, const char *phase, const struct pt_join 
 static inline void on_join(void *context, const char *node_name, const char *key,
                            const struct pt_join *join)
 {
-    struct fixture *fixture = context;
+    struct scene *scene = context;
     assert_string_equal(node_name, NODE);
-    fixture->calls++;
-    describe(told_slot(fixture, key), "", join);
+    scene->calls++;
+    describe(told_slot(scene, key), "", join);
 }
 
 static inline void on_row(void *context, const struct pt_image_row *row)
 {
-    struct fixture *fixture = context;
+    struct scene *scene = context;
     char phase[32];
-    fixture->calls++;
-    fixture->failures += row->new_failures;
-    fixture->error_length = row->join.error ? strlen(row->join.error) : 0;
+    scene->calls++;
+    scene->failures += row->new_failures;
+    scene->error_length = row->join.error ? strlen(row->join.error) : 0;
     snprintf(phase, sizeof(phase), "%s ", pt_pull_phase_name(row->phase));
-    describe(told_slot(fixture, row->key), phase, &row->join);
+    describe(told_slot(scene, row->key), phase, &row->join);
 }
 
-static inline int set_up(void **state)
+static inline int scene_setup(void **state)
 {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row, .context = fixture};
-    fixture->seconds = 1000;
-    fake_clock.context = fixture;
-    assert_int_equal(pt_correlate_create(&fake_clock, &output, &fixture->correlate), 0);
-    *state = fixture;
+    struct scene *scene = calloc(1, sizeof(*scene));
+    struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row, .context = scene};
+    assert_non_null(scene);
+    scene->seconds = 1000;
+    scene->clock = (struct pt_clock){scene_now, scene_now, scene};
+    assert_int_equal(pt_correlate_create(&scene->clock, &output, &scene->correlate), 0);
+    *state = scene;
     return 0;
 }
 
-static inline int tear_down(void **state)
+static inline int scene_teardown(void **state)
 {
-    struct fixture *fixture = *state;
-    pt_correlate_destroy(fixture->correlate);
-    free(fixture);
+    struct scene *scene = *state;
+    pt_correlate_destroy(scene->correlate);
+    free(scene);
     return 0;
 }
 
-static inline void settle(struct fixture *fixture)
+static inline void settle(struct scene *scene)
 {
-    pt_correlate_tick(fixture->correlate);
-    while (pt_correlate_flush(fixture->correlate, 1))
+    pt_correlate_tick(scene->correlate);
+    while (pt_correlate_flush(scene->correlate, 1))
         continue;
 }
 
-static inline void pass(struct fixture *fixture, int seconds)
+static inline void pass(struct scene *scene, int seconds)
 {
     for (; seconds > 0; seconds--) {
-        fixture->seconds++;
-        settle(fixture);
+        scene->seconds++;
+        settle(scene);
     }
 }
 
-static inline void expect(struct fixture *fixture, const char *key, const char *wanted)
+static inline void expect(struct scene *scene, const char *key, const char *wanted)
 {
-    settle(fixture);
-    check_text(key, told_slot(fixture, key), wanted);
+    settle(scene);
+    check_text(key, told_slot(scene, key), wanted);
 }
 
-static inline struct pt_kube_pod make_pod(const struct fixture *fixture, const char *name,
+static inline struct pt_kube_pod make_pod(const struct scene *scene, const char *name,
                                           const char *image)
 {
     struct pt_kube_pod pod = {.uid = name,
                               .name_space = "ns",
                               .name = name,
                               .node = NODE,
-                              .waiting_since = fixture->seconds * PT_NS_PER_S,
+                              .waiting_since = scene->seconds * PT_NS_PER_S,
                               .waiting_count = 1};
     pod.waiting[0] = (struct pt_kube_container){
         .name = "c", .image = image, .word = PT_KUBELET_WAITING, .is_on_turn = true};
     return pod;
 }
 
-static inline void pod_says(struct fixture *fixture, const char *name, const char *image,
+static inline void pod_says(struct scene *scene, const char *name, const char *image,
                             enum pt_kubelet_word word, const char *error)
 {
-    struct pt_kube_pod pod = make_pod(fixture, name, image);
+    struct pt_kube_pod pod = make_pod(scene, name, image);
     pod.waiting[0].word = word;
     pod.waiting[0].error = error;
-    pt_correlate_pod(fixture->correlate, &pod);
+    pt_correlate_pod(scene->correlate, &pod);
 }
 
-static inline void pod_waits(struct fixture *fixture, const char *name, const char *image)
+static inline void pod_waits(struct scene *scene, const char *name, const char *image)
 {
-    pod_says(fixture, name, image, PT_KUBELET_WAITING, NULL);
+    pod_says(scene, name, image, PT_KUBELET_WAITING, NULL);
 }
 
-static inline void pod_ends(struct fixture *fixture, const char *name, enum pt_pod_end end)
+static inline void pod_ends(struct scene *scene, const char *name, enum pt_pod_end end)
 {
-    pt_correlate_pod_end(fixture->correlate, name, end);
+    pt_correlate_pod_end(scene->correlate, name, end);
 }
 
-static inline void event_at(struct fixture *fixture, const char *pod, const char *reason,
+static inline void event_at(struct scene *scene, const char *pod, const char *reason,
                             const char *message, const char *uid, int count, int64_t seconds)
 {
     struct pt_kube_event event = {.uid = uid,
@@ -167,30 +167,29 @@ static inline void event_at(struct fixture *fixture, const char *pod, const char
                                   .count = count};
     pt_kubelet_message_parse(reason, message, &event.message);
     assert_int_not_equal(event.message.word, PT_KUBELET_OTHER);
-    pt_correlate_event(fixture->correlate, &event);
+    pt_correlate_event(scene->correlate, &event);
 }
 
-static inline void pulling(struct fixture *fixture, const char *pod, const char *image,
-                           int64_t seconds)
+static inline void pulling(struct scene *scene, const char *pod, const char *image, int64_t seconds)
 {
     char message[300];
     snprintf(message, sizeof(message), "Pulling image \"%s\"", image);
-    event_at(fixture, pod, "Pulling", message, "pulling", 1, seconds);
+    event_at(scene, pod, "Pulling", message, "pulling", 1, seconds);
 }
 
-static inline void failed(struct fixture *fixture, const char *pod, const char *image,
+static inline void failed(struct scene *scene, const char *pod, const char *image,
                           const char *error, int count)
 {
     char message[300];
     snprintf(message, sizeof(message), "Failed to pull image \"%s\": %s", image, error);
-    event_at(fixture, pod, "Failed", message, "failed", count, fixture->seconds);
+    event_at(scene, pod, "Failed", message, "failed", count, scene->seconds);
 }
 
-static inline void pulled(struct fixture *fixture, const char *pod, const char *image)
+static inline void pulled(struct scene *scene, const char *pod, const char *image)
 {
     char message[300];
     snprintf(message, sizeof(message), "Successfully pulled image \"%s\" in 1s", image);
-    event_at(fixture, pod, "Pulled", message, "pulled", 1, fixture->seconds);
+    event_at(scene, pod, "Pulled", message, "pulled", 1, scene->seconds);
 }
 
 static inline struct pt_pull make_pull(int64_t started, const char *repository, const char *digest)
@@ -203,26 +202,35 @@ static inline struct pt_pull make_pull(int64_t started, const char *repository, 
                             .phase = PT_PULL_DOWNLOADING};
 }
 
-static inline void pull_runs(struct fixture *fixture, const char *key, int64_t started,
+static inline void pull_runs(struct scene *scene, const char *key, int64_t started,
                              const char *repository, const char *digest)
 {
     struct pt_pull pull = make_pull(started, repository, digest);
-    pt_correlate_pull(fixture->correlate, NODE, key, &pull);
+    pt_correlate_pull(scene->correlate, NODE, key, &pull);
 }
 
-static inline void pull_ends(struct fixture *fixture, const char *key, int64_t started,
+static inline void pull_ends(struct scene *scene, const char *key, int64_t started,
                              const char *repository, const char *exact, enum pt_pull_phase phase)
 {
     struct pt_pull pull = make_pull(started, repository, NULL);
     pull.phase = phase;
-    pull.completed_at = fixture->seconds * PT_NS_PER_S;
+    pull.completed_at = scene->seconds * PT_NS_PER_S;
     if (exact) {
         pull.image_ref = exact;
         pull.image_ref_exact = true;
     }
-    pt_correlate_pull(fixture->correlate, NODE, key, &pull);
+    pt_correlate_pull(scene->correlate, NODE, key, &pull);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+// Pod web waits for a.io/b:1, whose pull i1 began at 1000.
+static inline void web_is_pulled(struct scene *scene)
+{
+    pod_waits(scene, "web", "a.io/b:1");
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    settle(scene);
+}
+
+// A test whose state is a scene of its own.
+#define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
 
 #endif

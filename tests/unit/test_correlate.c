@@ -10,17 +10,16 @@
 
 static void names_a_pull_by_its_only_tag(void **state)
 {
-    struct fixture *fixture = *state;
-    pull_runs(fixture, "i1", 1000, "docker.io/library/nginx", NULL);
-    expect(fixture, "i1", "-");
-    pod_waits(fixture, "web", "nginx:1.29");
-    pod_waits(fixture, "other", "redis");
-    expect(fixture, "i1", "docker.io/library/nginx:1.29! ns/web/c");
+    struct scene *scene = *state;
+    pull_runs(scene, "i1", 1000, "docker.io/library/nginx", NULL);
+    expect(scene, "i1", "-");
+    pod_waits(scene, "web", "nginx:1.29");
+    pod_waits(scene, "other", "redis");
+    expect(scene, "i1", "docker.io/library/nginx:1.29! ns/web/c");
 }
 
 static void joins_by_host_without_port_and_by_repository(void **state)
 {
-    struct fixture *fixture = *state;
     static const struct {
         const char *image, *repository, *wanted;
     } cases[] = {
@@ -34,295 +33,285 @@ static void joins_by_host_without_port_and_by_repository(void **state)
         {"NOT A REFERENCE", "docker.io/library/nginx", "-"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        pull_runs(fixture, "i1", 1000, cases[i].repository, NULL);
-        pod_waits(fixture, "w", cases[i].image);
-        settle(fixture);
-        check_text(cases[i].image, told_slot(fixture, "i1"), cases[i].wanted);
-        tear_down(state);
-        set_up(state);
-        fixture = *state;
+        scene_teardown(state);
+        scene_setup(state);
+        struct scene *scene = *state;
+        pull_runs(scene, "i1", 1000, cases[i].repository, NULL);
+        pod_waits(scene, "w", cases[i].image);
+        settle(scene);
+        check_text(cases[i].image, told_slot(scene, "i1"), cases[i].wanted);
     }
 }
 
 static void a_digest_decides(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "by-tag", "a.io/b:1");
-    pod_waits(fixture, "by-digest", "a.io/b@sha256:" HEX);
-    pod_waits(fixture, "by-other", "a.io/b@sha256:" OTHER_HEX);
-    pull_runs(fixture, "i1", 1000, "a.io/b", "sha256:" HEX);
-    expect(fixture, "i1", "a.io/b@sha256:" HEX "! ns/by-digest/c");
+    struct scene *scene = *state;
+    pod_waits(scene, "by-tag", "a.io/b:1");
+    pod_waits(scene, "by-digest", "a.io/b@sha256:" HEX);
+    pod_waits(scene, "by-other", "a.io/b@sha256:" OTHER_HEX);
+    pull_runs(scene, "i1", 1000, "a.io/b", "sha256:" HEX);
+    expect(scene, "i1", "a.io/b@sha256:" HEX "! ns/by-digest/c");
 }
 
 // containerd's image record of a pull by digest names no tag.
-static void end_pull_by_digest(struct fixture *fixture, const char *key, int64_t started)
+static void end_pull_by_digest(struct scene *scene, const char *key, int64_t started)
 {
     struct pt_pull pull = make_pull(started, "a.io/b", "sha256:" HEX);
     pull.phase = PT_PULL_COMPLETED;
-    pull.completed_at = fixture->seconds * PT_NS_PER_S;
+    pull.completed_at = scene->seconds * PT_NS_PER_S;
     pull.image_ref = "a.io/b@sha256:" HEX;
     pull.image_ref_exact = true;
-    pt_correlate_pull(fixture->correlate, NODE, key, &pull);
+    pt_correlate_pull(scene->correlate, NODE, key, &pull);
+}
+
+// Pods one and two wait for two tags of a repository, for which the kubelet asks at these times.
+static void two_tags_are_pulled(struct scene *scene, int64_t one_seconds, int64_t two_seconds)
+{
+    pod_waits(scene, "one", "a.io/b:1");
+    pod_waits(scene, "two", "a.io/b:2");
+    pulling(scene, "one", "a.io/b:1", one_seconds);
+    pulling(scene, "two", "a.io/b:2", two_seconds);
 }
 
 static void several_tags_go_by_the_nearest_pulling_event(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "one", "a.io/b:1");
-    pod_waits(fixture, "two", "a.io/b:2");
-    pod_waits(fixture, "three", "a.io/b:3");
-    pulling(fixture, "one", "a.io/b:1", 970);
-    pulling(fixture, "two", "a.io/b:2", 999);
-    pulling(fixture, "three", "a.io/b:3", 1005);
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    expect(fixture, "i1", "a.io/b:2 ns/two/c queued=1");
+    struct scene *scene = *state;
+    two_tags_are_pulled(scene, 970, 999);
+    pod_waits(scene, "three", "a.io/b:3");
+    pulling(scene, "three", "a.io/b:3", 1005);
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    expect(scene, "i1", "a.io/b:2 ns/two/c queued=1");
 }
 
 static void two_pulls_of_a_repository_are_two_tags(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "one", "a.io/b:1");
-    pod_waits(fixture, "two", "a.io/b:2");
-    pulling(fixture, "one", "a.io/b:1", 999);
-    pulling(fixture, "two", "a.io/b:2", 1000);
-    pull_runs(fixture, "i1", 999, "a.io/b", NULL);
-    pull_runs(fixture, "i2", 1001, "a.io/b", NULL);
-    settle(fixture);
-    expect(fixture, "i1", "a.io/b:1 ns/one/c queued=0");
-    expect(fixture, "i2", "a.io/b:2 ns/two/c queued=1");
+    struct scene *scene = *state;
+    two_tags_are_pulled(scene, 999, 1000);
+    pull_runs(scene, "i1", 999, "a.io/b", NULL);
+    pull_runs(scene, "i2", 1001, "a.io/b", NULL);
+    expect(scene, "i1", "a.io/b:1 ns/one/c queued=0");
+    expect(scene, "i2", "a.io/b:2 ns/two/c queued=1");
 }
 
 static void behind_the_kubelets_queue_the_oldest_is_first(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "one", "a.io/b:1");
-    pod_waits(fixture, "two", "a.io/b:2");
-    pulling(fixture, "one", "a.io/b:1", 960);
-    pulling(fixture, "two", "a.io/b:2", 970);
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    expect(fixture, "i1", "a.io/b:1 ns/one/c queued=40");
+    struct scene *scene = *state;
+    two_tags_are_pulled(scene, 960, 970);
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    expect(scene, "i1", "a.io/b:1 ns/one/c queued=40");
 }
 
 static void the_image_record_corrects_a_guess(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "one", "a.io/b:1");
-    pod_waits(fixture, "two", "a.io/b:2");
-    pulling(fixture, "two", "a.io/b:2", 999);
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    expect(fixture, "i1", "a.io/b:2 ns/two/c queued=1");
-    fixture->seconds += 10;
-    pull_ends(fixture, "i1", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
-    settle(fixture);
-    assert_non_null(strstr(told_slot(fixture, "i1"), "ns/one/c"));
-    assert_int_equal(strncmp(told_slot(fixture, "i1"), "-!", 2), 0);
+    struct scene *scene = *state;
+    pod_waits(scene, "one", "a.io/b:1");
+    pod_waits(scene, "two", "a.io/b:2");
+    pulling(scene, "two", "a.io/b:2", 999);
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    expect(scene, "i1", "a.io/b:2 ns/two/c queued=1");
+    scene->seconds += 10;
+    pull_ends(scene, "i1", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
+    settle(scene);
+    assert_non_null(strstr(told_slot(scene, "i1"), "ns/one/c"));
+    assert_int_equal(strncmp(told_slot(scene, "i1"), "-!", 2), 0);
 }
 
 static void fifty_pods_wait_for_one_pull(void **state)
 {
-    struct fixture *fixture = *state;
+    struct scene *scene = *state;
     char name[20];
     for (int i = 0; i < 50; i++) {
         snprintf(name, sizeof(name), "p%d", i);
-        pod_waits(fixture, name, "a.io/b:1");
+        pod_waits(scene, name, "a.io/b:1");
     }
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    pull_runs(fixture, "i2", 1000, "a.io/b", NULL); // a kubelet that pulls in parallel
-    settle(fixture);
-    assert_non_null(strstr(told_slot(fixture, "i1"), "ns/p0/c ns/p1/c"));
-    assert_string_equal(told_slot(fixture, "i1"), told_slot(fixture, "i2"));
-    assert_int_equal(pt_correlate_figures(fixture->correlate).waiting_containers, 50);
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    pull_runs(scene, "i2", 1000, "a.io/b", NULL); // a kubelet that pulls in parallel
+    settle(scene);
+    assert_non_null(strstr(told_slot(scene, "i1"), "ns/p0/c ns/p1/c"));
+    assert_string_equal(told_slot(scene, "i1"), told_slot(scene, "i2"));
+    assert_int_equal(pt_correlate_figures(scene->correlate).waiting_containers, 50);
 }
 
 static void a_later_tag_does_not_take_a_running_pull(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "one", "a.io/b:1");
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    pass(fixture, 6);
-    pod_waits(fixture, "two", "a.io/b:2");
-    pulling(fixture, "two", "a.io/b:2", 1000);
-    expect(fixture, "i1", "a.io/b:1! ns/one/c");
+    struct scene *scene = *state;
+    web_is_pulled(scene);
+    pass(scene, 6);
+    pod_waits(scene, "two", "a.io/b:2");
+    pulling(scene, "two", "a.io/b:2", 1000);
+    expect(scene, "i1", "a.io/b:1! ns/web/c");
 }
 
 static void a_deleted_pod_leaves_its_pull(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "gone", "a.io/b:1");
-    pod_waits(fixture, "stays", "a.io/b:1");
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    expect(fixture, "i1", "a.io/b:1! ns/gone/c ns/stays/c");
-    pod_ends(fixture, "gone", PT_POD_DELETED);
-    expect(fixture, "i1", "a.io/b:1! ns/stays/c");
+    struct scene *scene = *state;
+    pod_waits(scene, "gone", "a.io/b:1");
+    pod_waits(scene, "stays", "a.io/b:1");
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    expect(scene, "i1", "a.io/b:1! ns/gone/c ns/stays/c");
+    pod_ends(scene, "gone", PT_POD_DELETED);
+    expect(scene, "i1", "a.io/b:1! ns/stays/c");
 }
 
 static void a_finished_pull_keeps_the_pods_that_it_served(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "web", "a.io/b:1");
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    settle(fixture);
-    pass(fixture, 3);
-    pod_ends(fixture, "web", PT_POD_STARTED); // quicker than the agent's report
-    expect(fixture, "i1", "a.io/b:1! ns/web/c");
-    pass(fixture, 1);
-    pull_ends(fixture, "i1", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
-    pass(fixture, 30);
-    expect(fixture, "i1", "-! ns/web/c");
+    struct scene *scene = *state;
+    web_is_pulled(scene);
+    pass(scene, 3);
+    pod_ends(scene, "web", PT_POD_STARTED); // quicker than the agent's report
+    expect(scene, "i1", "a.io/b:1! ns/web/c");
+    pass(scene, 1);
+    pull_ends(scene, "i1", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
+    pass(scene, 30);
+    expect(scene, "i1", "-! ns/web/c");
 }
 
 static void a_pull_may_be_over_before_its_pod_is_known(void **state)
 {
-    struct fixture *fixture = *state;
-    pull_ends(fixture, "i1", 999, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
-    pod_waits(fixture, "web", "a.io/b:1");
-    expect(fixture, "i1", "-! ns/web/c");
-    pass(fixture, 5);
-    pod_waits(fixture, "later", "a.io/b:1"); // finds the image there
-    expect(fixture, "i1", "-! ns/web/c");
+    struct scene *scene = *state;
+    pull_ends(scene, "i1", 999, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
+    pod_waits(scene, "web", "a.io/b:1");
+    expect(scene, "i1", "-! ns/web/c");
+    pass(scene, 5);
+    pod_waits(scene, "later", "a.io/b:1"); // finds the image there
+    expect(scene, "i1", "-! ns/web/c");
 }
 
 static void an_event_names_a_container_of_a_running_pod(void **state)
 {
-    struct fixture *fixture = *state;
-    pulling(fixture, "runs", "a.io/b:1", 999);
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    expect(fixture, "i1", "a.io/b:1! ns/runs/c queued=1");
+    struct scene *scene = *state;
+    pulling(scene, "runs", "a.io/b:1", 999);
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    expect(scene, "i1", "a.io/b:1! ns/runs/c queued=1");
 }
 
 static void merged_content_gets_the_only_name_there_is(void **state)
 {
-    struct fixture *fixture = *state;
+    struct scene *scene = *state;
     struct pt_pull pull = {.image_ref = PT_MERGED_IMAGE_REF,
                            .started_at = 1000 * PT_NS_PER_S,
                            .phase = PT_PULL_DOWNLOADING};
-    pod_waits(fixture, "web", "a.io/b:1");
-    pt_correlate_pull(fixture->correlate, NODE, "m", &pull);
-    expect(fixture, "m", "a.io/b:1 ns/web/c");
+    pod_waits(scene, "web", "a.io/b:1");
+    pt_correlate_pull(scene->correlate, NODE, "m", &pull);
+    expect(scene, "m", "a.io/b:1 ns/web/c");
 }
 
 static void forgets_finished_pulls_where_nothing_waits(void **state)
 {
-    struct fixture *fixture = *state;
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    settle(fixture);
-    pull_ends(fixture, "i1", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
-    pass(fixture, 9);
-    assert_int_equal(pt_correlate_figures(fixture->correlate).nodes, 1);
-    pass(fixture, 2);
-    assert_int_equal(pt_correlate_figures(fixture->correlate).nodes, 0);
+    struct scene *scene = *state;
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    settle(scene);
+    pull_ends(scene, "i1", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
+    pass(scene, 9);
+    assert_int_equal(pt_correlate_figures(scene->correlate).nodes, 1);
+    pass(scene, 2);
+    assert_int_equal(pt_correlate_figures(scene->correlate).nodes, 0);
 }
 
 static void tells_nothing_twice(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "web", "a.io/b:1");
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    settle(fixture);
-    int calls = fixture->calls;
-    pod_waits(fixture, "web", "a.io/b:1");
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    pass(fixture, 20);
-    assert_int_equal(fixture->calls, calls);
+    struct scene *scene = *state;
+    web_is_pulled(scene);
+    int calls = scene->calls;
+    pod_waits(scene, "web", "a.io/b:1");
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    pass(scene, 20);
+    assert_int_equal(scene->calls, calls);
 }
 
 static void a_rescheduled_pod_is_another_one(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "web", "a.io/b:1");
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    settle(fixture);
-    pod_ends(fixture, "web", PT_POD_LOST); // missing in a new list
-    expect(fixture, "i1", "a.io/b:1! ns/web/c");
-    pass(fixture, 6);
-    expect(fixture, "i1", "a.io/b:1!");
-    pt_correlate_pull_gone(fixture->correlate, NODE, "i1");
-    settle(fixture);
-    assert_int_equal(pt_correlate_figures(fixture->correlate).nodes, 0);
+    struct scene *scene = *state;
+    web_is_pulled(scene);
+    pod_ends(scene, "web", PT_POD_LOST); // missing in a new list
+    expect(scene, "i1", "a.io/b:1! ns/web/c");
+    pass(scene, 6);
+    expect(scene, "i1", "a.io/b:1!");
+    pt_correlate_pull_gone(scene->correlate, NODE, "i1");
+    settle(scene);
+    assert_int_equal(pt_correlate_figures(scene->correlate).nodes, 0);
 }
 
 static void a_pod_that_is_made_anew_under_its_name_is_told_once(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "web-0", "a.io/b:1");
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    settle(fixture);
-    pod_ends(fixture, "web-0", PT_POD_LOST);
-    struct pt_kube_pod again = make_pod(fixture, "web-0", "a.io/b:1");
+    struct scene *scene = *state;
+    web_is_pulled(scene);
+    pod_ends(scene, "web", PT_POD_LOST);
+    struct pt_kube_pod again = make_pod(scene, "web", "a.io/b:1");
     again.uid = "another uid";
-    pt_correlate_pod(fixture->correlate, &again);
-    expect(fixture, "i1", "a.io/b:1! ns/web-0/c");
+    pt_correlate_pod(scene->correlate, &again);
+    expect(scene, "i1", "a.io/b:1! ns/web/c");
 }
 
 static void passes_over_pods_when_a_node_has_too_many(void **state)
 {
-    struct fixture *fixture = *state;
+    struct scene *scene = *state;
     char name[20];
     for (int i = 0; i < PT_LIMIT_CONTAINERS_PER_NODE + 5; i++) {
         snprintf(name, sizeof(name), "p%d", i);
-        pod_waits(fixture, name, "a.io/b:1");
+        pod_waits(scene, name, "a.io/b:1");
     }
-    struct pt_correlate_figures figures = pt_correlate_figures(fixture->correlate);
+    struct pt_correlate_figures figures = pt_correlate_figures(scene->correlate);
     assert_int_equal(figures.waiting_containers, PT_LIMIT_CONTAINERS_PER_NODE);
     assert_int_equal(figures.left_out_pods, 5);
-    pod_ends(fixture, "p0", PT_POD_DELETED);
-    settle(fixture);
-    pod_waits(fixture, "late", "a.io/b:1");
-    assert_int_equal(pt_correlate_figures(fixture->correlate).left_out_pods, 5);
+    pod_ends(scene, "p0", PT_POD_DELETED);
+    settle(scene);
+    pod_waits(scene, "late", "a.io/b:1");
+    assert_int_equal(pt_correlate_figures(scene->correlate).left_out_pods, 5);
 }
 
 static void who_waits_for_another_tag_is_not_of_a_finished_pull(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "by-digest", "a.io/b@sha256:" HEX);
-    pod_waits(fixture, "other", "a.io/b:2");
-    pull_runs(fixture, "i1", 1000, "a.io/b", "sha256:" HEX);
-    expect(fixture, "i1", "a.io/b@sha256:" HEX "! ns/by-digest/c");
-    fixture->seconds += 5;
-    end_pull_by_digest(fixture, "i1", 1000);
-    pod_ends(fixture, "by-digest", PT_POD_STARTED);
-    pass(fixture, 8); // longer than it lingers
-    expect(fixture, "i1", "a.io/b@sha256:" HEX "! ns/by-digest/c");
+    struct scene *scene = *state;
+    pod_waits(scene, "by-digest", "a.io/b@sha256:" HEX);
+    pod_waits(scene, "other", "a.io/b:2");
+    pull_runs(scene, "i1", 1000, "a.io/b", "sha256:" HEX);
+    expect(scene, "i1", "a.io/b@sha256:" HEX "! ns/by-digest/c");
+    scene->seconds += 5;
+    end_pull_by_digest(scene, "i1", 1000);
+    pod_ends(scene, "by-digest", PT_POD_STARTED);
+    pass(scene, 8); // longer than it lingers
+    expect(scene, "i1", "a.io/b@sha256:" HEX "! ns/by-digest/c");
 }
 
 static void tag_and_digest_of_a_pod_stay_the_name_of_its_pull(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "before", "a.io/b@sha256:" HEX);
-    settle(fixture);
-    pod_ends(fixture, "before", PT_POD_STARTED); // its image is there
-    pod_waits(fixture, "web", "a.io/b:1@sha256:" HEX);
-    pull_runs(fixture, "i1", 1000, "a.io/b", "sha256:" HEX);
-    expect(fixture, "i1", "a.io/b:1@sha256:" HEX "! ns/web/c");
-    fixture->seconds += 2;
-    end_pull_by_digest(fixture, "i1", 1000);
-    expect(fixture, "i1", "a.io/b:1@sha256:" HEX "! ns/web/c");
+    struct scene *scene = *state;
+    pod_waits(scene, "before", "a.io/b@sha256:" HEX);
+    settle(scene);
+    pod_ends(scene, "before", PT_POD_STARTED); // its image is there
+    pod_waits(scene, "web", "a.io/b:1@sha256:" HEX);
+    pull_runs(scene, "i1", 1000, "a.io/b", "sha256:" HEX);
+    expect(scene, "i1", "a.io/b:1@sha256:" HEX "! ns/web/c");
+    scene->seconds += 2;
+    end_pull_by_digest(scene, "i1", 1000);
+    expect(scene, "i1", "a.io/b:1@sha256:" HEX "! ns/web/c");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(names_a_pull_by_its_only_tag),
-        TEST(joins_by_host_without_port_and_by_repository),
-        TEST(a_digest_decides),
-        TEST(several_tags_go_by_the_nearest_pulling_event),
-        TEST(two_pulls_of_a_repository_are_two_tags),
-        TEST(behind_the_kubelets_queue_the_oldest_is_first),
-        TEST(the_image_record_corrects_a_guess),
-        TEST(fifty_pods_wait_for_one_pull),
-        TEST(a_later_tag_does_not_take_a_running_pull),
-        TEST(a_deleted_pod_leaves_its_pull),
-        TEST(a_finished_pull_keeps_the_pods_that_it_served),
-        TEST(a_pull_may_be_over_before_its_pod_is_known),
-        TEST(an_event_names_a_container_of_a_running_pod),
-        TEST(merged_content_gets_the_only_name_there_is),
-        TEST(forgets_finished_pulls_where_nothing_waits),
-        TEST(tells_nothing_twice),
-        TEST(a_rescheduled_pod_is_another_one),
-        TEST(a_pod_that_is_made_anew_under_its_name_is_told_once),
-        TEST(who_waits_for_another_tag_is_not_of_a_finished_pull),
-        TEST(tag_and_digest_of_a_pod_stay_the_name_of_its_pull),
-        TEST(passes_over_pods_when_a_node_has_too_many),
+        SCENE_TEST(names_a_pull_by_its_only_tag),
+        SCENE_TEST(joins_by_host_without_port_and_by_repository),
+        SCENE_TEST(a_digest_decides),
+        SCENE_TEST(several_tags_go_by_the_nearest_pulling_event),
+        SCENE_TEST(two_pulls_of_a_repository_are_two_tags),
+        SCENE_TEST(behind_the_kubelets_queue_the_oldest_is_first),
+        SCENE_TEST(the_image_record_corrects_a_guess),
+        SCENE_TEST(fifty_pods_wait_for_one_pull),
+        SCENE_TEST(a_later_tag_does_not_take_a_running_pull),
+        SCENE_TEST(a_deleted_pod_leaves_its_pull),
+        SCENE_TEST(a_finished_pull_keeps_the_pods_that_it_served),
+        SCENE_TEST(a_pull_may_be_over_before_its_pod_is_known),
+        SCENE_TEST(an_event_names_a_container_of_a_running_pod),
+        SCENE_TEST(merged_content_gets_the_only_name_there_is),
+        SCENE_TEST(forgets_finished_pulls_where_nothing_waits),
+        SCENE_TEST(tells_nothing_twice),
+        SCENE_TEST(a_rescheduled_pod_is_another_one),
+        SCENE_TEST(a_pod_that_is_made_anew_under_its_name_is_told_once),
+        SCENE_TEST(who_waits_for_another_tag_is_not_of_a_finished_pull),
+        SCENE_TEST(tag_and_digest_of_a_pod_stay_the_name_of_its_pull),
+        SCENE_TEST(passes_over_pods_when_a_node_has_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

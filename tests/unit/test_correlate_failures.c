@@ -5,189 +5,190 @@
 
 static void a_pull_that_never_began_is_a_failed_row(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "web", "a.io/b:nope");
-    pulling(fixture, "web", "a.io/b:nope", 1000);
-    settle(fixture);
-    failed(fixture, "web", "a.io/b:nope", "a.io/b:nope: not found", 1);
-    expect(fixture, "ka.io/b:nope",
+    struct scene *scene = *state;
+    pod_waits(scene, "web", "a.io/b:nope");
+    pulling(scene, "web", "a.io/b:nope", 1000);
+    settle(scene);
+    failed(scene, "web", "a.io/b:nope", "a.io/b:nope: not found", 1);
+    expect(scene, "ka.io/b:nope",
            "failed a.io/b:nope! ns/web/c error=a.io/b:nope: not found(not_found) attempts=1 "
            "next=1010");
     // The status tells the same attempt, and so does the event when it comes again.
-    pod_says(fixture, "web", "a.io/b:nope", PT_KUBELET_PULL_FAILED, "a.io/b:nope: not found");
-    pod_says(fixture, "web", "a.io/b:nope", PT_KUBELET_BACK_OFF, "a.io/b:nope: not found");
-    failed(fixture, "web", "a.io/b:nope", "a.io/b:nope: not found", 1);
-    settle(fixture);
-    assert_int_equal(fixture->failures, 1);
-    pass(fixture, 12);
-    pulling(fixture, "web", "a.io/b:nope", 1012);
-    failed(fixture, "web", "a.io/b:nope", "a.io/b:nope: not found", 2);
-    expect(fixture, "ka.io/b:nope",
+    pod_says(scene, "web", "a.io/b:nope", PT_KUBELET_PULL_FAILED, "a.io/b:nope: not found");
+    pod_says(scene, "web", "a.io/b:nope", PT_KUBELET_BACK_OFF, "a.io/b:nope: not found");
+    failed(scene, "web", "a.io/b:nope", "a.io/b:nope: not found", 1);
+    settle(scene);
+    assert_int_equal(scene->failures, 1);
+    pass(scene, 12);
+    pulling(scene, "web", "a.io/b:nope", 1012);
+    failed(scene, "web", "a.io/b:nope", "a.io/b:nope: not found", 2);
+    expect(scene, "ka.io/b:nope",
            "failed a.io/b:nope! ns/web/c error=a.io/b:nope: not found(not_found) attempts=2 "
            "next=1032");
-    assert_int_equal(fixture->failures, 2);
+    assert_int_equal(scene->failures, 2);
 }
 
 static void a_failure_is_known_without_events(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_says(fixture, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "401 Unauthorized");
-    expect(fixture, "ka.io/b:1",
+    struct scene *scene = *state;
+    pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "401 Unauthorized");
+    expect(scene, "ka.io/b:1",
            "failed a.io/b:1! ns/web/c error=401 Unauthorized(unauthorized) attempts=1 next=1010");
-    pod_says(fixture, "web", "a.io/b:1", PT_KUBELET_BACK_OFF, "401 Unauthorized");
-    pod_says(fixture, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "401 Unauthorized");
-    settle(fixture);
-    assert_int_equal(fixture->failures, 2);
+    pod_says(scene, "web", "a.io/b:1", PT_KUBELET_BACK_OFF, "401 Unauthorized");
+    pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "401 Unauthorized");
+    settle(scene);
+    assert_int_equal(scene->failures, 2);
 }
 
 static void what_is_never_pulled_has_no_next_attempt(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_says(fixture, "a", "A:B:C", PT_KUBELET_INVALID_NAME, "invalid reference format");
-    pod_says(fixture, "b", "x:1", PT_KUBELET_NEVER_PULL, "pull policy of Never");
-    expect(fixture, "kA:B:C",
+    struct scene *scene = *state;
+    pod_says(scene, "a", "A:B:C", PT_KUBELET_INVALID_NAME, "invalid reference format");
+    pod_says(scene, "b", "x:1", PT_KUBELET_NEVER_PULL, "pull policy of Never");
+    expect(scene, "kA:B:C",
            "failed A:B:C! ns/a/c error=invalid reference format(invalid_reference) attempts=1");
-    expect(fixture, "kdocker.io/library/x:1",
+    expect(scene, "kdocker.io/library/x:1",
            "failed docker.io/library/x:1! ns/b/c error=pull policy of Never(policy) attempts=1");
+}
+
+// The kubelet asks for what web waits for, and the pull has run for five seconds.
+static void web_is_pulled_for_a_while(struct scene *scene)
+{
+    pod_waits(scene, "web", "a.io/b:1");
+    pulling(scene, "web", "a.io/b:1", 1000);
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    pass(scene, 5);
 }
 
 static void a_failed_pull_gets_the_kubelets_words(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "web", "a.io/b:1");
-    pulling(fixture, "web", "a.io/b:1", 1000);
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    pass(fixture, 5);
-    failed(fixture, "web", "a.io/b:1", "unexpected EOF", 1);
-    pull_ends(fixture, "i1", 1000, "a.io/b", NULL, PT_PULL_FAILED);
-    expect(fixture, "i1",
+    struct scene *scene = *state;
+    web_is_pulled_for_a_while(scene);
+    failed(scene, "web", "a.io/b:1", "unexpected EOF", 1);
+    pull_ends(scene, "i1", 1000, "a.io/b", NULL, PT_PULL_FAILED);
+    expect(scene, "i1",
            "a.io/b:1! ns/web/c error=unexpected EOF(network) attempts=1 next=1015 queued=0");
-    expect(fixture, "ka.io/b:1", "");
-    assert_int_equal(fixture->failures, 0); // the agent's row tells it
+    expect(scene, "ka.io/b:1", "");
+    assert_int_equal(scene->failures, 0); // the agent's row tells it
 }
 
 // In between its pods wait for no pull that is known.
 static void a_pull_that_failed_before_the_kubelet_said_so_is_one_row(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "web", "a.io/b:1");
-    pulling(fixture, "web", "a.io/b:1", 1000);
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    pass(fixture, 5);
-    pull_ends(fixture, "i1", 1000, "a.io/b", NULL, PT_PULL_FAILED);
-    settle(fixture);
-    failed(fixture, "web", "a.io/b:1", "unexpected EOF", 1);
-    expect(fixture, "i1",
+    struct scene *scene = *state;
+    web_is_pulled_for_a_while(scene);
+    pull_ends(scene, "i1", 1000, "a.io/b", NULL, PT_PULL_FAILED);
+    settle(scene);
+    failed(scene, "web", "a.io/b:1", "unexpected EOF", 1);
+    expect(scene, "i1",
            "a.io/b:1! ns/web/c error=unexpected EOF(network) attempts=1 next=1015 queued=0");
-    expect(fixture, "ka.io/b:1", "cancelled a.io/b:1! ns/web/c attempts=1");
+    expect(scene, "ka.io/b:1", "cancelled a.io/b:1! ns/web/c attempts=1");
 }
 
 static void the_next_attempt_goes_on_in_the_failed_row(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "web", "a.io/b:1");
-    pull_runs(fixture, "i1", 1000, "a.io/b", NULL);
-    settle(fixture);
-    pull_ends(fixture, "i1", 1000, "a.io/b", NULL, PT_PULL_FAILED);
-    pod_says(fixture, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "unexpected EOF");
-    pass(fixture, 20);
+    struct scene *scene = *state;
+    web_is_pulled(scene);
+    pull_ends(scene, "i1", 1000, "a.io/b", NULL, PT_PULL_FAILED);
+    pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "unexpected EOF");
+    pass(scene, 20);
     struct pt_pull pull = make_pull(1020, "a.io/b", NULL);
-    check_text("row", pt_correlate_continued_row(fixture->correlate, NODE, &pull), "i1");
-    pt_correlate_pull(fixture->correlate, NODE, "i2", &pull);
-    expect(fixture, "i2", "a.io/b:1! ns/web/c attempts=1");
-    pass(fixture, 5);
-    pull_ends(fixture, "i2", 1020, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
-    pod_ends(fixture, "web", PT_POD_STARTED);
-    pass(fixture, 10);
-    expect(fixture, "i2", "-! ns/web/c attempts=1");
-    expect(fixture, "ka.io/b:1", "");
+    check_text("row", pt_correlate_continued_row(scene->correlate, NODE, &pull), "i1");
+    pt_correlate_pull(scene->correlate, NODE, "i2", &pull);
+    expect(scene, "i2", "a.io/b:1! ns/web/c attempts=1");
+    pass(scene, 5);
+    pull_ends(scene, "i2", 1020, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
+    pod_ends(scene, "web", PT_POD_STARTED);
+    pass(scene, 10);
+    expect(scene, "i2", "-! ns/web/c attempts=1");
+    expect(scene, "ka.io/b:1", "");
 }
 
 static void a_success_after_failures_closes_the_row(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_says(fixture, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "no such host");
-    settle(fixture);
-    pass(fixture, 15);
-    pulled(fixture, "web", "a.io/b:1");
-    pod_ends(fixture, "web", PT_POD_STARTED);
-    expect(fixture, "ka.io/b:1", "completed a.io/b:1! ns/web/c attempts=1");
+    struct scene *scene = *state;
+    pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "no such host");
+    settle(scene);
+    pass(scene, 15);
+    pulled(scene, "web", "a.io/b:1");
+    pod_ends(scene, "web", PT_POD_STARTED);
+    expect(scene, "ka.io/b:1", "completed a.io/b:1! ns/web/c attempts=1");
 }
 
 static void a_failed_row_stays_failed_when_its_pod_is_deleted(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_says(fixture, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "no such host");
-    settle(fixture);
-    pod_ends(fixture, "web", PT_POD_DELETED);
-    expect(fixture, "ka.io/b:1", "failed a.io/b:1! error=no such host(network) attempts=1");
-    pass(fixture, 20);
-    assert_int_equal(pt_correlate_figures(fixture->correlate).nodes, 0);
-    assert_int_equal(fixture->failures, 1);
+    struct scene *scene = *state;
+    pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "no such host");
+    settle(scene);
+    pod_ends(scene, "web", PT_POD_DELETED);
+    expect(scene, "ka.io/b:1", "failed a.io/b:1! error=no such host(network) attempts=1");
+    pass(scene, 20);
+    assert_int_equal(pt_correlate_figures(scene->correlate).nodes, 0);
+    assert_int_equal(scene->failures, 1);
 }
 
 static void an_event_without_a_pod_tells_a_failure(void **state)
 {
-    struct fixture *fixture = *state;
-    failed(fixture, "unknown", "a.io/b:1", "no space left on device", 1);
-    expect(fixture, "ka.io/b:1",
+    struct scene *scene = *state;
+    failed(scene, "unknown", "a.io/b:1", "no space left on device", 1);
+    expect(scene, "ka.io/b:1",
            "failed a.io/b:1! ns/unknown/c error=no space left on device(disk_full) attempts=1 "
            "next=1010");
 }
 
 static void old_failures_are_no_news(void **state)
 {
-    struct fixture *fixture = *state;
-    pod_waits(fixture, "web", "a.io/b:1");
-    failed(fixture, "web", "a.io/b:1", "no such host", 57);
-    settle(fixture);
-    assert_non_null(strstr(told_slot(fixture, "ka.io/b:1"), "attempts=57"));
-    assert_int_equal(fixture->failures, 1);
+    struct scene *scene = *state;
+    pod_waits(scene, "web", "a.io/b:1");
+    failed(scene, "web", "a.io/b:1", "no such host", 57);
+    settle(scene);
+    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=57"));
+    assert_int_equal(scene->failures, 1);
 }
 
 static void each_kind_of_words_counts_once_however_often_it_is_told(void **state)
 {
-    struct fixture *fixture = *state;
+    struct scene *scene = *state;
     char message[100], uid[20];
-    pod_waits(fixture, "web", "a.io/b:1");
+    pod_waits(scene, "web", "a.io/b:1");
     for (int list = 0; list < 3; list++) { // each new list tells all events again
         for (int i = 0; i < 14; i++) {
             snprintf(uid, sizeof(uid), "event-%d", i);
             snprintf(message, sizeof(message),
                      "Failed to pull image \"a.io/b:1\": request %d: not found", i);
-            event_at(fixture, "web", "Failed", message, uid, 1, 900 + i);
-            settle(fixture);
+            event_at(scene, "web", "Failed", message, uid, 1, 900 + i);
+            settle(scene);
         }
     }
-    assert_int_equal(fixture->failures, 14);
-    assert_non_null(strstr(told_slot(fixture, "ka.io/b:1"), "attempts=14"));
+    assert_int_equal(scene->failures, 14);
+    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=14"));
 }
 
 static void words_without_end_are_cut(void **state)
 {
-    struct fixture *fixture = *state;
+    struct scene *scene = *state;
     char words[3 * PT_LIMIT_ERROR_BYTES] = "";
     memset(words, 'x', sizeof(words) - 1);
-    pod_says(fixture, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, words);
-    settle(fixture);
-    assert_int_equal(fixture->error_length, PT_LIMIT_ERROR_BYTES);
+    pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, words);
+    settle(scene);
+    assert_int_equal(scene->error_length, PT_LIMIT_ERROR_BYTES);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_pull_that_never_began_is_a_failed_row),
-        TEST(a_failure_is_known_without_events),
-        TEST(what_is_never_pulled_has_no_next_attempt),
-        TEST(a_failed_pull_gets_the_kubelets_words),
-        TEST(a_pull_that_failed_before_the_kubelet_said_so_is_one_row),
-        TEST(the_next_attempt_goes_on_in_the_failed_row),
-        TEST(a_success_after_failures_closes_the_row),
-        TEST(a_failed_row_stays_failed_when_its_pod_is_deleted),
-        TEST(an_event_without_a_pod_tells_a_failure),
-        TEST(old_failures_are_no_news),
-        TEST(each_kind_of_words_counts_once_however_often_it_is_told),
-        TEST(words_without_end_are_cut),
+        SCENE_TEST(a_pull_that_never_began_is_a_failed_row),
+        SCENE_TEST(a_failure_is_known_without_events),
+        SCENE_TEST(what_is_never_pulled_has_no_next_attempt),
+        SCENE_TEST(a_failed_pull_gets_the_kubelets_words),
+        SCENE_TEST(a_pull_that_failed_before_the_kubelet_said_so_is_one_row),
+        SCENE_TEST(the_next_attempt_goes_on_in_the_failed_row),
+        SCENE_TEST(a_success_after_failures_closes_the_row),
+        SCENE_TEST(a_failed_row_stays_failed_when_its_pod_is_deleted),
+        SCENE_TEST(an_event_without_a_pod_tells_a_failure),
+        SCENE_TEST(old_failures_are_no_news),
+        SCENE_TEST(each_kind_of_words_counts_once_however_often_it_is_told),
+        SCENE_TEST(words_without_end_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
