@@ -99,6 +99,14 @@ static inline int scene_teardown(void **state)
     return 0;
 }
 
+// For the next row of a table.
+static inline struct scene *scene_anew(void **state)
+{
+    scene_teardown(state);
+    scene_setup(state);
+    return *state;
+}
+
 static inline void settle(struct scene *scene)
 {
     pt_correlate_tick(scene->correlate);

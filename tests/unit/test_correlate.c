@@ -33,9 +33,7 @@ static void joins_by_host_without_port_and_by_repository(void **state)
         {"NOT A REFERENCE", "docker.io/library/nginx", "-"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        scene_teardown(state);
-        scene_setup(state);
-        struct scene *scene = *state;
+        struct scene *scene = scene_anew(state);
         pull_runs(scene, "i1", 1000, cases[i].repository, NULL);
         pod_waits(scene, "w", cases[i].image);
         settle(scene);
@@ -85,12 +83,27 @@ static void several_tags_go_by_the_nearest_pulling_event(void **state)
 
 static void two_pulls_of_a_repository_are_two_tags(void **state)
 {
-    struct scene *scene = *state;
-    two_tags_are_pulled(scene, 999, 1000);
-    pull_runs(scene, "i1", 999, "a.io/b", NULL);
-    pull_runs(scene, "i2", 1001, "a.io/b", NULL);
-    expect(scene, "i1", "a.io/b:1 ns/one/c queued=0");
-    expect(scene, "i2", "a.io/b:2 ns/two/c queued=1");
+    static const struct {
+        const char *name;
+        int64_t started[2];
+        const char *wanted[2];
+    } cases[] = {
+        {"each after its event",
+         {999, 1001},
+         {"a.io/b:1 ns/one/c queued=0", "a.io/b:2 ns/two/c queued=1"}},
+        {"both after both",
+         {1001, 1001},
+         {"a.io/b:2 ns/two/c queued=1", "a.io/b:1 ns/one/c queued=2"}},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct scene *scene = scene_anew(state);
+        two_tags_are_pulled(scene, 999, 1000);
+        pull_runs(scene, "i1", cases[i].started[0], "a.io/b", NULL);
+        pull_runs(scene, "i2", cases[i].started[1], "a.io/b", NULL);
+        settle(scene);
+        check_text(cases[i].name, told_slot(scene, "i1"), cases[i].wanted[0]);
+        check_text(cases[i].name, told_slot(scene, "i2"), cases[i].wanted[1]);
+    }
 }
 
 static void behind_the_kubelets_queue_the_oldest_is_first(void **state)
@@ -212,6 +225,8 @@ static void tells_nothing_twice(void **state)
 {
     struct scene *scene = *state;
     web_is_pulled(scene);
+    pod_says(scene, "other", "a.io/c:1", PT_KUBELET_PULL_FAILED, "no such host");
+    settle(scene);
     int calls = scene->calls;
     pod_waits(scene, "web", "a.io/b:1");
     pull_runs(scene, "i1", 1000, "a.io/b", NULL);
