@@ -26,9 +26,9 @@ struct pt_seen_layer {
     int64_t prepared_at;  // a snapshot to extract it into exists since
     int64_t extracted_at; // its snapshot exists since
     // The observer's own notes.
-    bool in_lease;     // the lease holds its blob or names its ingest
-    bool wants_info;   // whether its blob is there has to be asked
-    char *extract_key; // of the snapshot that it is extracted into
+    bool in_lease;      // the lease holds its blob or names its ingest
+    bool wants_info;    // whether its blob is there has to be asked
+    char *extract_key;  // of the snapshot that it is extracted into
     bool in_extraction; // the lease holds such a snapshot
     bool was_given_up;  // it did, and it has not become the layer's
 };
