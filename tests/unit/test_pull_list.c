@@ -80,6 +80,25 @@ static void pulls_come_sorted_and_filtered(void **state)
     }
 }
 
+static void a_page_goes_on_behind_a_pull_that_is_gone(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_pull_list list;
+    char next[128];
+    fill(scene);
+    assert_int_equal(select_pulls(scene, "sort=-imageRef&limit=1", &list), 0);
+    check_text("first page", names(&list), "gamma");
+    snprintf(next, sizeof(next), "sort=-imageRef&cursor=%s", list.next_cursor);
+    pt_pull_list_finish(&list);
+    scene_wait(scene, HISTORY_NS / (double)PT_NS_PER_S + 1);
+    assert_int_equal(select_pulls(scene, "image=gamma", &list), 0);
+    check_int("left of it", (int64_t)list.count, 0);
+    pt_pull_list_finish(&list);
+    assert_int_equal(select_pulls(scene, next, &list), 0);
+    check_text("the rest", names(&list), "delta beta alpha");
+    pt_pull_list_finish(&list);
+}
+
 // Following the cursors gives each pull once and in order.
 static void pages_join_into_the_whole(void **state)
 {
@@ -146,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(pulls_come_sorted_and_filtered),
+        SCENE_TEST(a_page_goes_on_behind_a_pull_that_is_gone),
         SCENE_TEST(pages_join_into_the_whole),
         SCENE_TEST(wrong_parameters_are_named),
     };
