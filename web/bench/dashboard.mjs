@@ -13,6 +13,10 @@ import { builtSizes } from './sizes.mjs';
 
 const LOADS = 5;
 const SETTLE_MS = 10_000;
+/** One notch of a wheel. */
+const NOTCH_PX = 120;
+/** So far that every row in sight is another one. */
+const LEAP_PX = 700;
 /** Between two readings of the heap. */
 const ROUND_S = 60;
 
@@ -50,6 +54,7 @@ async function measureSteady(page, seconds) {
   const long = [];
   const heaps = [await page.heaps()];
   for (let round = 0; round < rounds; round++) {
+    await sleep(500); // the collection that was forced is told a moment later
     await page.evaluate(takeNoted);
     tasks.push(...(await page.tasks((seconds / rounds) * 1000)));
     long.push(...(await page.evaluate(takeNoted)).long);
@@ -72,14 +77,20 @@ async function measureSteady(page, seconds) {
   }
 }
 
-async function measureInput(page) {
+/** Twenty turns of the wheel a second, down and some of it up again. */
+async function measureScroll(page, name, px) {
   await page.evaluate(takeNoted);
-  for (let step = 0; step < 120; step++) {
-    await page.wheel(step % 60 < 40 ? 700 : -900);
+  for (let step = 0; step < 240; step++) {
+    await page.wheel(step % 60 < 40 ? px : -px);
     await sleep(50);
   }
-  await printNoted(page, 'scroll to paint', 'scrolls');
+  await printNoted(page, name, 'scrolls');
   await page.evaluate('scrollTo(0, 0)');
+}
+
+async function measureInput(page) {
+  await measureScroll(page, 'scroll to paint', NOTCH_PX);
+  await measureScroll(page, 'leap to paint', LEAP_PX);
   // Words that find some of the rows, so that each letter filters and draws.
   const words = await page.evaluate(() => {
     const [image, node] = ['.image-repository', '.cell-node'].map(
