@@ -33,37 +33,68 @@ static void append(char **cursor, const char *text)
 
 // The marks are found again by agents_refresh: each stands right before its value.
 static const char time_mark[] = "\"timestamp\":\"";
-static const char id_mark[] = "\"id\":\"";
+static const char generation_mark[] = "-g";
 static const char started_mark[] = "\"startedAt\":\"";
 static const char phase_mark[] = "\"phase\":";
 static const char bytes_mark[] = "\"downloadedBytes\":";
 
-static void append_layer(char **cursor, int node, int pull, int layer)
+static void append_layer(char **cursor, const struct agents *agents, int node, int pull, int layer)
 {
     char text[MAX_LAYER_TEXT];
     snprintf(text, sizeof(text),
              "%s{\"digest\":\"sha256:%08x%08x%048x\",\"mediaType\":"
              "\"application/vnd.oci.image.layer.v1.tar+gzip\",\"totalBytes\":%lld,"
-             "%s10000000,\"totalKnown\":true,%s             ,%s2026-01-01T00:00:00.000Z\"}",
-             layer ? "," : "", layer, pull, node % 64, (long long)LAYER_BYTES, bytes_mark,
-             phase_mark, started_mark);
+             "%s10000000,\"totalKnown\":true",
+             layer ? "," : "", layer, pull, node % 64, (long long)LAYER_BYTES, bytes_mark);
     append(cursor, text);
+    if (!agents->v1) {
+        snprintf(text, sizeof(text), ",%s             ,%s2026-01-01T00:00:00.000Z\"", phase_mark,
+                 started_mark);
+        append(cursor, text);
+    }
+    append(cursor, "}");
 }
 
 static void append_pull(char **cursor, const struct agents *agents, int node, int pull)
 {
     char text[MAX_PULL_TEXT];
-    snprintf(text, sizeof(text),
-             "%s{%slease-%03d-0000000000\",\"imageRef\":\"docker.io/library/app-%02d:1.%d\","
-             "\"repository\":\"docker.io/library/app-%02d\",\"rootDigest\":\"sha256:%064x\","
-             "\"manifestDigest\":\"sha256:%064x\",%s2026-01-01T00:00:00.000Z\",%s             ,"
-             "\"totalKnown\":true,\"imageRefExact\":true,\"namespace\":\"k8s.io\",\"layers\":[",
-             pull ? "," : "", id_mark, pull, node % 64, pull, node % 64, node % 64,
-             node % 64 + 1000, started_mark, phase_mark);
+    int app = node % 64;
+    if (agents->v1)
+        snprintf(text, sizeof(text),
+                 "%s{\"imageRef\":\"docker.io/library/app-%02d:1.%d%s0000000000\","
+                 "%s2026-01-01T00:00:00.000Z\",\"totalKnown\":true,\"layers\":[",
+                 pull ? "," : "", app, pull, generation_mark, started_mark);
+    else
+        snprintf(
+            text, sizeof(text),
+            "%s{\"id\":\"lease-%03d%s0000000000\",\"imageRef\":"
+            "\"docker.io/library/app-%02d:1.%d\",\"repository\":\"docker.io/library/app-%02d\","
+            "\"rootDigest\":\"sha256:%064x\",\"manifestDigest\":\"sha256:%064x\","
+            "%s2026-01-01T00:00:00.000Z\",%s             ,\"totalKnown\":true,"
+            "\"imageRefExact\":true,\"namespace\":\"k8s.io\",\"layers\":[",
+            pull ? "," : "", pull, generation_mark, app, pull, app, app, app + 1000, started_mark,
+            phase_mark);
     append(cursor, text);
     for (int i = 0; i < agents->layers; i++)
-        append_layer(cursor, node, pull, i);
+        append_layer(cursor, agents, node, pull, i);
     append(cursor, "]}");
+}
+
+// What is said of the node and its agent, before the pulls.
+static void append_head(char **cursor, const struct agents *agents, int node)
+{
+    char text[HEAD_TEXT];
+    snprintf(text, sizeof(text), "{\"nodeName\":\"node-%05d\",%s2026-01-01T00:00:00.000Z\",", node,
+             time_mark);
+    append(cursor, text);
+    if (!agents->v1) {
+        snprintf(text, sizeof(text),
+                 "\"agentVersion\":\"0.1.0\",\"runtime\":{\"name\":\"containerd\","
+                 "\"version\":\"2.1.4\"},\"intervalMs\":%d,",
+                 agents->interval_ms);
+        append(cursor, text);
+    }
+    append(cursor, "\"pulls\":[");
 }
 
 static int make_request(struct agents *agents, int node)
@@ -77,14 +108,8 @@ static int make_request(struct agents *agents, int node)
         free(request);
         return -1;
     }
-    char head[HEAD_TEXT];
     char *cursor = body;
-    snprintf(head, sizeof(head),
-             "{\"nodeName\":\"node-%05d\",%s2026-01-01T00:00:00.000Z\",\"agentVersion\":\"0.1.0\","
-             "\"runtime\":{\"name\":\"containerd\",\"version\":\"2.1.4\"},\"intervalMs\":%d,"
-             "\"pulls\":[",
-             node, time_mark, agents->interval_ms);
-    append(&cursor, head);
+    append_head(&cursor, agents, node);
     for (int i = 0; i < agents->pulls; i++)
         append_pull(&cursor, agents, node, i);
     append(&cursor, "]}");
@@ -153,13 +178,17 @@ static int64_t layer_bytes(int layer, int layers, double share)
     return FIRST_BYTES + (int64_t)(own * (double)(LAYER_BYTES - FIRST_BYTES));
 }
 
-static char *refresh_layer(char *at, int64_t bytes, bool done, int64_t started_at)
+static const char *layer_phase(int64_t bytes, bool done)
 {
-    const char *phase = done                   ? "\"done\""
-                        : bytes == FIRST_BYTES ? "\"queued\""
-                        : bytes == LAYER_BYTES ? "\"downloaded\""
-                                               : "\"downloading\"";
-    write_number(at = find(at, bytes_mark), 8, bytes);
+    if (done)
+        return "\"done\"";
+    if (bytes == FIRST_BYTES)
+        return "\"queued\"";
+    return bytes == LAYER_BYTES ? "\"downloaded\"" : "\"downloading\"";
+}
+
+static char *refresh_phase(char *at, const char *phase, int64_t started_at)
+{
     write_phase(at = find(at, phase_mark), phase);
     write_time(at = find(at, started_mark), started_at);
     return at;
@@ -172,23 +201,31 @@ void agents_refresh(struct agents *agents, int node, int64_t wall_ns, int64_t st
         (double)(wall_ns - started_wall_ns) / 1e9 + agents->pull_seconds * node / agents->count;
     int64_t generation = (int64_t)(age / agents->pull_seconds);
     double share = age / agents->pull_seconds - (double)generation;
-    bool done = false;
-    if (generation > agents->generations[node]) { // one report tells the end of the old ones
-        done = true;
-        share = 1;
-        generation = agents->generations[node]++;
+    bool others = generation > agents->generations[node];
+    bool done = others && !agents->v1; // one report tells the end of the old ones
+    if (others) {
+        agents->generations[node]++;
         agents->completions += (uint64_t)agents->pulls;
+    }
+    if (done) {
+        generation--;
+        share = 1;
     }
     int64_t began = wall_ns - (int64_t)(share * agents->pull_seconds * 1e9);
     char *at = find(agents->requests[node], time_mark);
     write_time(at, wall_ns);
     for (int i = 0; i < agents->pulls; i++) {
-        char id[11];
-        snprintf(id, sizeof(id), "%010lld", (long long)generation);
-        memcpy(find(at, id_mark) + strlen("lease-000-"), id, 10);
+        char number[11];
+        snprintf(number, sizeof(number), "%010lld", (long long)generation);
+        memcpy(find(at, generation_mark), number, 10);
         write_time(at = find(at, started_mark), began);
-        write_phase(at = find(at, phase_mark), done ? "\"completed\"" : "\"downloading\"");
-        for (int j = 0; j < agents->layers; j++)
-            at = refresh_layer(at, layer_bytes(j, agents->layers, share), done, began);
+        if (!agents->v1)
+            write_phase(at = find(at, phase_mark), done ? "\"completed\"" : "\"downloading\"");
+        for (int j = 0; j < agents->layers; j++) {
+            int64_t bytes = layer_bytes(j, agents->layers, share);
+            write_number(at = find(at, bytes_mark), 8, bytes);
+            if (!agents->v1)
+                at = refresh_phase(at, layer_phase(bytes, done), began);
+        }
     }
 }

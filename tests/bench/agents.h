@@ -15,6 +15,7 @@ struct agents {
     int layers;
     double pull_seconds; // from the start of one pull to the start of the next
     int interval_ms;     // between two reports of a node
+    bool v1;             // only the fields of the established format, as other agents send
     char **requests;     // one HTTP request for each node
     size_t *lengths;
     int64_t *generations; // of each node's pulls
@@ -25,7 +26,7 @@ int agents_create(struct agents *agents);
 void agents_destroy(struct agents *agents);
 
 // Brings the node's report up to date. Its pulls end together: at the time of a report that tells
-// so, they are counted as completed.
+// so, they are counted as completed. One of v1 tells so by naming the next pulls only.
 void agents_refresh(struct agents *agents, int node, int64_t wall_ns, int64_t started_wall_ns);
 
 #endif

@@ -394,6 +394,7 @@ static void usage(FILE *out)
           "  --pulls N         of each node at once (2)\n"
           "  --layers N        of each pull (8)\n"
           "  --pull-seconds S  duration of a pull, after which another begins (20)\n"
+          "  --v1              reports of the established format's fields only, as other agents'\n"
           "  --streams N       readers of /api/v1/events (0)\n"
           "  --query TEXT      what they ask for, as layers=0\n"
           "  --warm-up S       before measuring (3)\n"
@@ -410,7 +411,8 @@ static void parse_options(int argc, char **argv)
         {"pulls", 1, NULL, 'u'},   {"layers", 1, NULL, 'l'},      {"interval", 1, NULL, 'i'},
         {"streams", 1, NULL, 's'}, {"query", 1, NULL, 'q'},       {"warm-up", 1, NULL, 'w'},
         {"seconds", 1, NULL, 't'}, {"settle", 1, NULL, 'S'},      {"pull-seconds", 1, NULL, 'd'},
-        {"help", 0, NULL, 'h'},    {"connections", 1, NULL, 'c'}, {NULL, 0, NULL, 0}};
+        {"help", 0, NULL, 'h'},    {"connections", 1, NULL, 'c'}, {"v1", 0, NULL, 'v'},
+        {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         int number = optarg ? atoi(optarg) : 0;
@@ -453,6 +455,9 @@ static void parse_options(int argc, char **argv)
             break;
         case 'c':
             options.connections = number;
+            break;
+        case 'v':
+            agents.v1 = true;
             break;
         case 'h':
             usage(stdout);
