@@ -133,6 +133,11 @@ class OverTls(ServerCase):
         connection.sendall(f"{REPORT_HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         self.assertEqual(read_answer(connection), (200, b"{}"))
 
+    def test_a_plain_request_is_told_to_come_by_https(self) -> None:
+        answer = raw(self.server.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertTrue(answer.startswith(b"HTTP/1.1 421 "), answer)
+        self.assertIn(b"https://", answer.split(b"\r\n\r\n")[1])
+
     def test_long_reports_and_long_answers_go_through_one_connection(self) -> None:
         connection = self.connect()
         self.tell_many_pulls(connection)

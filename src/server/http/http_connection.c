@@ -263,10 +263,26 @@ static void tell_to_continue(struct pt_http_connection *connection)
     pt_connection_touch(connection);
 }
 
+// Gives the request to who answers it; one that is refused is the connection's last.
+static void hand_over(struct pt_http_connection *connection, int refusal)
+{
+    struct pt_connections *connections = connection->connections;
+    struct pt_http_request *request = connection->parser.request;
+    if (!request) {
+        pt_connection_cut(connection); // there is no memory to say why
+        return;
+    }
+    enter(connection, PT_CONNECTION_ANSWERING);
+    connection->is_whole = false;
+    request->connection = connection;
+    if (refusal)
+        request->keeps_alive = false;
+    connections->on_request(connections->context, request, refusal);
+}
+
 static void read_request(struct pt_http_connection *connection, const char *data, size_t length,
                          size_t *ret_used)
 {
-    struct pt_connections *connections = connection->connections;
     struct pt_request_parser *parser = &connection->parser;
     if (connection->state == PT_CONNECTION_IDLE)
         enter(connection, PT_CONNECTION_READING);
@@ -276,17 +292,13 @@ static void read_request(struct pt_http_connection *connection, const char *data
             tell_to_continue(connection);
         return;
     }
-    if (!parser->request) {
-        pt_connection_cut(connection); // there is no memory to say why
-        return;
-    }
-    enter(connection, PT_CONNECTION_ANSWERING);
-    connection->is_whole = false;
-    parser->request->connection = connection;
-    if (result == PT_PARSE_REFUSED)
-        parser->request->keeps_alive = false;
-    connections->on_request(connections->context, parser->request,
-                            result == PT_PARSE_REFUSED ? parser->refusal : 0);
+    hand_over(connection, result == PT_PARSE_REFUSED ? parser->refusal : 0);
+}
+
+static void stop_reading(struct pt_http_connection *connection)
+{
+    event_del(&connection->readable);
+    connection->is_reading = false;
 }
 
 // Requests are answered one after the other: what came behind one that is still being answered
@@ -305,8 +317,7 @@ static void take(struct pt_http_connection *connection, const char *data, size_t
         pt_connection_cut(connection);
         return;
     }
-    event_del(&connection->readable);
-    connection->is_reading = false;
+    stop_reading(connection);
 }
 
 // The client sends no more. It may have closed only its own direction, and wait for the answer.
@@ -317,8 +328,17 @@ static void on_end(struct pt_http_connection *connection)
         return;
     }
     connection->closes = true;
-    event_del(&connection->readable);
-    connection->is_reading = false;
+    stop_reading(connection);
+}
+
+static void on_failure(struct pt_http_connection *connection)
+{
+    if (!pt_transport_turn_plain(&connection->transport)) {
+        pt_connection_cut(connection);
+        return;
+    }
+    pt_request_parser_begin(&connection->parser);
+    hand_over(connection, 421);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
@@ -335,7 +355,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         else if (n == 0)
             on_end(connection);
         else if (n != -EAGAIN)
-            pt_connection_cut(connection);
+            on_failure(connection);
         else if (connection->transport.read_waits_to_send)
             event_add(&connection->writable, NULL);
     } while (!connection->gone && connection->is_reading &&

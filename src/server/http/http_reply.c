@@ -119,6 +119,10 @@ void pt_reply_refusal(struct pt_http_request *request, int status)
     case 417:
         pt_reply_error(request, status, 0, "only 100-continue can be expected");
         break;
+    case 421:
+        pt_reply_error(request, status, 0,
+                       "HTTPS is spoken here: the address begins with https://");
+        break;
     case 431:
         pt_reply_error(request, status, 0, "the headers are larger than %d bytes or more than %d",
                        PT_LIMIT_REQUEST_HEADER_BYTES, PT_REQUEST_MAX_HEADERS);

@@ -43,6 +43,15 @@ ssize_t pt_transport_read(struct pt_transport *transport, void *data, size_t siz
     return n > 0 ? n : tls_result(transport, n);
 }
 
+bool pt_transport_turn_plain(struct pt_transport *transport)
+{
+    if (!transport->ssl || ERR_GET_REASON(ERR_peek_error()) != SSL_R_HTTP_REQUEST)
+        return false;
+    SSL_free(transport->ssl);
+    transport->ssl = NULL;
+    return true;
+}
+
 bool pt_transport_has_more(const struct pt_transport *transport)
 {
     return transport->ssl && SSL_pending(transport->ssl) > 0;

@@ -22,6 +22,10 @@ void pt_transport_finish(struct pt_transport *transport);
 // Bytes read, 0 at the end, -EAGAIN when there are none now, or another error.
 ssize_t pt_transport_read(struct pt_transport *transport, void *data, size_t size);
 
+// After a read that failed: whether the client began with a plain HTTP request where TLS is spoken.
+// It is spoken to in plain text from then on; the beginning of its request is lost.
+bool pt_transport_turn_plain(struct pt_transport *transport);
+
 // Whether bytes are left that the kernel no longer announces.
 bool pt_transport_has_more(const struct pt_transport *transport);
 

@@ -151,13 +151,12 @@ void pt_request_parser_clear(struct pt_request_parser *parser)
     pt_request_parser_init(parser);
 }
 
-static bool begin(struct pt_request_parser *parser)
+void pt_request_parser_begin(struct pt_request_parser *parser)
 {
     http_parser_init(&parser->http, HTTP_REQUEST);
     http_parser_set_max_header_size(PT_LIMIT_REQUEST_HEADER_BYTES); // one for the whole process
     parser->http.data = parser;
     parser->request = pt_request_new();
-    return parser->request != NULL;
 }
 
 enum pt_parse_result pt_request_parser_feed(struct pt_request_parser *parser, const char *data,
@@ -172,7 +171,9 @@ enum pt_parse_result pt_request_parser_feed(struct pt_request_parser *parser, co
         .on_message_complete = on_message_complete,
     };
     *ret_used = 0;
-    if (!parser->request && !begin(parser)) {
+    if (!parser->request)
+        pt_request_parser_begin(parser);
+    if (!parser->request) {
         parser->refusal = 503;
         return PT_PARSE_REFUSED;
     }

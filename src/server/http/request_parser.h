@@ -28,8 +28,11 @@ void pt_request_parser_init(struct pt_request_parser *parser);
 // Frees the request; the next one may be fed.
 void pt_request_parser_clear(struct pt_request_parser *parser);
 
-// Reads up to the end of one request and tells in *ret_used how many bytes that took. The body may
-// be part of `data`.
+// Begins a request, of which nothing is known yet; there is still none when out of memory.
+void pt_request_parser_begin(struct pt_request_parser *parser);
+
+// Reads up to the end of one request, which it begins if need be, and tells in *ret_used how many
+// bytes that took. The body may be part of `data`.
 enum pt_parse_result pt_request_parser_feed(struct pt_request_parser *parser, const char *data,
                                             size_t length, size_t *ret_used);
 
