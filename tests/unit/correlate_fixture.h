@@ -7,7 +7,6 @@
 #include "check.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define NODE "n1"
 
@@ -79,25 +78,19 @@ static inline void on_row(void *context, const struct pt_image_row *row)
     describe(told_slot(scene, row->key), phase, &row->join);
 }
 
-static inline int scene_setup(void **state)
+static inline void scene_begin(struct scene *scene)
 {
-    struct scene *scene = calloc(1, sizeof(*scene));
     struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row, .context = scene};
-    assert_non_null(scene);
-    scene->seconds = 1000;
-    scene->clock = (struct pt_clock){scene_now, scene_now, scene};
+    *scene = (struct scene){.seconds = 1000, .clock = {scene_now, scene_now, scene}};
     assert_int_equal(pt_correlate_create(&scene->clock, &output, &scene->correlate), 0);
-    *state = scene;
-    return 0;
 }
 
-static inline int scene_teardown(void **state)
+static inline void scene_end(struct scene *scene)
 {
-    struct scene *scene = *state;
     pt_correlate_destroy(scene->correlate);
-    free(scene);
-    return 0;
 }
+
+#include "scene_test.h"
 
 // For the next row of a table.
 static inline struct scene *scene_anew(void **state)
@@ -237,8 +230,5 @@ static inline void web_is_pulled(struct scene *scene)
     pull_runs(scene, "i1", 1000, "a.io/b", NULL);
     settle(scene);
 }
-
-// A test whose state is a scene of its own.
-#define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
 
 #endif

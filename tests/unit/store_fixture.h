@@ -7,7 +7,6 @@
 #include "check.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define SCENE_START (INT64_C(1790000000) * PT_NS_PER_S)
 #define HISTORY_NS (1800 * PT_NS_PER_S)
@@ -86,31 +85,14 @@ static inline void scene_end(struct scene *scene)
     pt_store_finish(&scene->store);
 }
 
+#include "scene_test.h"
+
 // As after a restart of the server: the clock, too, begins anew.
 static inline void scene_restart(struct scene *scene)
 {
     scene_end(scene);
     scene_begin(scene);
 }
-
-static inline int scene_setup(void **state)
-{
-    struct scene *scene = malloc(sizeof(*scene));
-    assert_non_null(scene);
-    scene_begin(scene);
-    *state = scene;
-    return 0;
-}
-
-static inline int scene_teardown(void **state)
-{
-    scene_end(*state);
-    free(*state);
-    return 0;
-}
-
-// A test whose state is a scene of its own.
-#define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
 
 static inline void scene_wait(struct scene *scene, double seconds)
 {

@@ -8,7 +8,6 @@
 #include "check.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 // A scene in which a test writes what the observer would see, second by second.
 
@@ -73,24 +72,7 @@ static inline void scene_end(struct scene *scene)
     pt_tracker_destroy(scene->tracker);
 }
 
-static inline int scene_setup(void **state)
-{
-    struct scene *scene = malloc(sizeof(*scene));
-    assert_non_null(scene);
-    scene_begin(scene);
-    *state = scene;
-    return 0;
-}
-
-static inline int scene_teardown(void **state)
-{
-    scene_end(*state);
-    free(*state);
-    return 0;
-}
-
-// A test whose state is a scene of its own.
-#define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
+#include "scene_test.h"
 
 // Shows the scene to the tracker at a time; gone leases leave it afterwards.
 static inline void observe(struct scene *scene, double seconds)
