@@ -134,6 +134,18 @@ static struct pt_seen_lease *add_pull(struct scene *scene, const char *id, const
     return lease;
 }
 
+// Two pulls are on the screen; returns the lease of the first one.
+static struct pt_seen_lease *begin_with_two_pulls(struct screen *screen, const char *first,
+                                                  const char *second)
+{
+    screen_begin(screen, 24, 120);
+    struct pt_seen_lease *lease = add_pull(&screen->scene, "a", first);
+    add_pull(&screen->scene, "b", second);
+    observe(&screen->scene, 1);
+    draw(screen, 1);
+    return lease;
+}
+
 // --- on a terminal ---
 
 static void bars_take_the_place_of_the_last_ones(void **state)
@@ -170,11 +182,8 @@ static void what_has_ended_stays_above(void **state)
 {
     (void)state;
     struct screen screen;
-    screen_begin(&screen, 24, 120);
-    struct pt_seen_lease *lease = add_pull(&screen.scene, "a", "registry.example/app");
-    add_pull(&screen.scene, "b", "registry.example/other");
-    observe(&screen.scene, 1);
-    draw(&screen, 1);
+    struct pt_seen_lease *lease =
+        begin_with_two_pulls(&screen, "registry.example/app", "registry.example/other");
     commit(lease, 0, 1.5);
     commit(lease, 1, 1.6);
     end_lease(lease, "registry.example/app:1", 2.5);
@@ -236,12 +245,9 @@ static void names_are_cut_and_cleaned(void **state)
 {
     (void)state;
     struct screen screen;
-    screen_begin(&screen, 24, 200);
-    add_pull(&screen.scene, "a",
-             "registry.example/a/path/that/is/longer/than/the/column/that/it/has");
-    add_pull(&screen.scene, "b", "evil\x1b[2J\x07\n\xc3\xa9/app");
-    observe(&screen.scene, 1);
-    draw(&screen, 1);
+    begin_with_two_pulls(&screen,
+                         "registry.example/a/path/that/is/longer/than/the/column/that/it/has",
+                         "evil\x1b[2J\x07\n\xc3\xa9/app");
     check_row(&screen, 0, "...hat/is/longer/than/the/column/that/it/has ");
     check_row(&screen, 3,
               "evil?[2J???"
@@ -270,11 +276,8 @@ static void a_terminal_that_is_stopped_holds_nobody_up(void **state)
 {
     (void)state;
     struct screen screen;
-    screen_begin(&screen, 24, 120);
-    struct pt_seen_lease *lease = add_pull(&screen.scene, "a", "registry.example/app");
-    add_pull(&screen.scene, "b", "registry.example/other");
-    observe(&screen.scene, 1);
-    draw(&screen, 1);
+    struct pt_seen_lease *lease =
+        begin_with_two_pulls(&screen, "registry.example/app", "registry.example/other");
     assert_int_equal(tcflow(screen.writing, TCOOFF), 0);
     for (int second = 2; second < 100; second++)
         pt_terminal_draw(screen.terminal, screen.scene.tracker, at(second));
