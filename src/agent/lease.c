@@ -175,6 +175,18 @@ static void mix(uint64_t *hash, const char *text)
     *hash = (*hash ^ 0xff) * FNV_PRIME;
 }
 
+// A layer's blob or ingest was seen in the lease: the manifests that name it are more likely.
+static void touch(struct pt_lease *lease, const char *digest)
+{
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        struct pt_document *document = &lease->blobs[i].document;
+        for (size_t k = 0; k < document->layer_count; k++) {
+            if (strcmp(document->layers[k].digest, digest) == 0)
+                document->layers[k].is_touched = true;
+        }
+    }
+}
+
 // An ingest of a pull is named by what it fetches. That of an index or manifest tells the root
 // before it can be read.
 static void take_own_ingest(struct pt_lease *lease, const char *ref)
@@ -193,7 +205,7 @@ static void take_own_ingest(struct pt_lease *lease, const char *ref)
     if (layer)
         layer->owns_ingest = layer->in_lease = true;
     else
-        pt_lease_touch(lease, digest);
+        touch(lease, digest);
 }
 
 // Keys of snapshots under extraction are `extract-<number>-<random> <chain ID>`.
@@ -219,7 +231,7 @@ static void take_content(struct pt_lease *lease, const char *digest)
         layer->in_lease = true;
         layer->wants_info = layer->blob_at == 0;
     } else if (!pt_lease_find_blob(lease, digest)) {
-        pt_lease_touch(lease, digest);
+        touch(lease, digest);
         pt_lease_add_blob(lease, digest);
     }
 }

@@ -77,9 +77,6 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
 // Takes in what an event tells; returns whether it was about a layer of the lease.
 bool pt_lease_take_event(struct pt_lease *lease, const struct pt_track_event *event);
 
-// A layer's blob or ingest was seen in the lease: the manifests that name it are more likely.
-void pt_lease_touch(struct pt_lease *lease, const char *digest);
-
 // Takes in what Content.Info says of a blob.
 void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info);
 

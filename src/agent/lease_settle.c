@@ -64,17 +64,6 @@ static struct pt_blob *find_root(struct pt_lease *lease)
 
 // --- which of an index's manifests are fetched ---
 
-void pt_lease_touch(struct pt_lease *lease, const char *digest)
-{
-    for (size_t i = 0; i < lease->blob_count; i++) {
-        struct pt_document *document = &lease->blobs[i].document;
-        for (size_t k = 0; k < document->layer_count; k++) {
-            if (strcmp(document->layers[k].digest, digest) == 0)
-                document->layers[k].is_touched = true;
-        }
-    }
-}
-
 // What the lease was seen to hold or fetch before the manifest could be read.
 static void touch_layers(struct pt_lease *lease, struct pt_document *manifest)
 {
