@@ -11,72 +11,10 @@
 // Containerd labels content so long after its creation at most.
 #define YOUNG_NS (500 * PT_NS_PER_MS)
 
-static void advance(struct pt_observer *observer);
+// Index, manifest, config.
+#define MAX_TURNS 4
 
-// --- questions ---
-
-struct pt_ask *pt_ask_create(struct pt_observer *observer, struct pt_lease *lease, size_t index,
-                             void (*take)(struct pt_ask *ask, const void *message))
-{
-    struct pt_ask *ask = calloc(1, sizeof(*ask));
-    if (!ask) {
-        observer->has_failed = true;
-        pt_error_set(&observer->failure, ENOMEM, "out of memory");
-        return NULL;
-    }
-    *ask = (struct pt_ask){.observer = observer, .lease = lease, .index = index, .take = take};
-    LIST_INSERT_HEAD(&observer->asks, ask, link);
-    observer->pending++;
-    return ask;
-}
-
-static void free_ask(struct pt_ask *ask)
-{
-    LIST_REMOVE(ask, link);
-    ask->observer->pending--;
-    free(ask);
-}
-
-void pt_ask_fail_round(struct pt_ask *ask, const char *what)
-{
-    ask->observer->has_failed = true;
-    pt_error_set(&ask->observer->failure, EIO, "%s: %s", what, ask->status->message);
-}
-
-// A call could not even be started.
-void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err)
-{
-    ask->observer->has_failed = true;
-    ask->observer->failure = *err;
-    free_ask(ask);
-}
-
-// containerd could not say now what it may say the next time.
-static bool is_passing(int code)
-{
-    return code == PT_GRPC_CANCELLED || code == PT_GRPC_DEADLINE_EXCEEDED ||
-           code == PT_GRPC_RESOURCE_EXHAUSTED || code == PT_GRPC_ABORTED ||
-           code == PT_GRPC_INTERNAL || code == PT_GRPC_UNAVAILABLE;
-}
-
-// `take` gets NULL when containerd answered with another error, which is an answer too: mostly that
-// it is not there.
-void pt_ask_answer(void *context, const struct pt_grpc_status *status, const void *message)
-{
-    struct pt_ask *ask = context;
-    struct pt_observer *observer = ask->observer;
-    ask->status = status;
-    if (status->is_transport || is_passing(status->code)) {
-        observer->has_failed = true;
-        pt_error_set(&observer->failure, EIO, "%s", status->message);
-    } else if (!observer->has_failed) {
-        ask->take(ask, message);
-    }
-    free_ask(ask);
-    advance(observer);
-}
-
-// --- the round ---
+// --- the end of a round ---
 
 static void finish_image(struct pt_seen_image *image)
 {
@@ -166,10 +104,10 @@ static void ask_all_again(struct pt_observer *observer)
 
 static void end_round(struct pt_observer *observer)
 {
-    if (observer->has_failed) {
+    if (observer->asks.has_failed) {
         ask_all_again(observer);
         observer->step = STEP_IDLE;
-        observer->options.on_failure(observer->options.context, observer->failure.message);
+        observer->options.on_failure(observer->options.context, observer->asks.failure.message);
         return;
     }
     pt_observer_judge_ends(observer);
@@ -180,16 +118,73 @@ static void end_round(struct pt_observer *observer)
     observer->step = STEP_IDLE;
 }
 
+// --- its course ---
+
+static void settle_leases(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    pt_lease_settle(lease);
+}
+
+static void ask(struct pt_observer *observer)
+{
+    switch (observer->step) {
+    case STEP_NAMESPACES:
+        pt_observer_ask_namespaces(observer);
+        break;
+    case STEP_LEASES:
+        pt_observer_ask_leases(observer);
+        break;
+    case STEP_INGESTS:
+        pt_observer_ask_ingests(observer);
+        break;
+    case STEP_RESOURCES:
+        pt_observer_ask_resources(observer);
+        break;
+    case STEP_ROOTS:
+        pt_observer_ask_roots(observer);
+        break;
+    case STEP_BLOBS:
+        pt_observer_ask_blobs(observer);
+        break;
+    case STEP_DOCUMENTS:
+        pt_observer_judge_unseen(observer);
+        pt_observer_ask_documents(observer);
+        break;
+    case STEP_LAYERS:
+        settle_leases(observer);
+        if (observer->turns++ < MAX_TURNS && pt_observer_has_open_documents(observer)) {
+            observer->step = STEP_BLOBS;
+            pt_observer_ask_blobs(observer);
+        } else {
+            pt_observer_ask_layers(observer);
+        }
+        break;
+    case STEP_SNAPSHOTS:
+        pt_observer_ask_snapshots(observer);
+        break;
+    case STEP_IMAGES:
+        pt_observer_ask_ends(observer);
+        break;
+    case STEP_IDLE:
+    case STEP_END:
+        break;
+    }
+}
+
+// Each step begins when all answers of the one before are in.
 static void advance(struct pt_observer *observer)
 {
-    while (!observer->is_asking && observer->pending == 0 && observer->step != STEP_IDLE) {
-        if (observer->has_failed || observer->step == STEP_END) {
+    while (!observer->is_asking && LIST_EMPTY(&observer->asks.open) &&
+           observer->step != STEP_IDLE) {
+        if (observer->asks.has_failed || observer->step == STEP_END) {
             end_round(observer);
             return;
         }
         observer->step++;
         observer->is_asking = true;
-        pt_observer_ask(observer);
+        ask(observer);
         observer->is_asking = false;
     }
 }
@@ -206,7 +201,7 @@ int pt_observer_create(const struct pt_observer_options *options, struct pt_obse
         free(observer);
         return pt_error_set(err, ENOMEM, "out of memory");
     }
-    LIST_INIT(&observer->asks);
+    pt_asks_init(&observer->asks, options->containerd, observer, advance);
     TAILQ_INIT(&observer->leases);
     observer->options = *options;
     observer->all_namespaces = strcmp(options->namespaces, "*") == 0;
@@ -228,12 +223,7 @@ void pt_observer_destroy(struct pt_observer *observer)
 {
     if (!observer)
         return;
-    struct pt_ask *ask = LIST_FIRST(&observer->asks);
-    while (ask) {
-        struct pt_ask *next = LIST_NEXT(ask, link);
-        free(ask);
-        ask = next;
-    }
+    pt_asks_finish(&observer->asks);
     struct pt_lease *lease = TAILQ_FIRST(&observer->leases);
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
@@ -242,11 +232,8 @@ void pt_observer_destroy(struct pt_observer *observer)
     }
     for (size_t i = 0; i < observer->image_count; i++)
         finish_image(&observer->images[i]);
-    for (size_t i = 0; i < observer->namespace_count; i++) {
-        pt_namespace_clear_ingests(&observer->namespaces[i]);
-        free(observer->namespaces[i].name);
-        free(observer->namespaces[i].snapshotter);
-    }
+    for (size_t i = 0; i < observer->namespace_count; i++)
+        pt_namespace_finish(&observer->namespaces[i]);
     free(observer->namespaces);
     free(observer);
 }
@@ -259,10 +246,10 @@ void pt_observer_start(struct pt_observer *observer)
     observer->turns = 0;
     observer->previous_began_at = observer->began_at;
     observer->began_at = pt_clock_wall_ns(observer->options.clock);
-    observer->has_failed = false;
-    observer->step = STEP_IDLE + 1;
+    observer->asks.has_failed = false;
+    observer->step = STEP_NAMESPACES;
     observer->is_asking = true;
-    pt_observer_ask(observer);
+    ask(observer);
     observer->is_asking = false;
     advance(observer);
 }

@@ -65,7 +65,7 @@ static void ask_configs(struct pt_observer *observer, struct pt_lease *lease)
     for (size_t i = 0; i < lease->blob_count; i++) {
         enum pt_document_kind kind = lease->blobs[i].document.kind;
         if (kind == PT_DOCUMENT_CONFIG || kind == PT_DOCUMENT_OTHER)
-            PT_ASK(observer, lease, i, take_config, pt_containerd_content_info,
+            PT_ASK(&observer->asks, lease, i, take_config, pt_containerd_content_info,
                    lease->seen.namespace, lease->blobs[i].digest);
     }
 }
@@ -73,7 +73,7 @@ static void ask_configs(struct pt_observer *observer, struct pt_lease *lease)
 static void take_image(struct pt_ask *ask, const void *message)
 {
     const Ctrd__GetImageResponse *response = message;
-    struct pt_seen_image *image = &ask->observer->images[ask->index];
+    struct pt_seen_image *image = &ask->asks->observer->images[ask->index];
     if (response && response->image && response->image->target)
         image->target_digest = strdup(response->image->target->digest);
     if (response && response->image)
@@ -87,14 +87,14 @@ void pt_observer_ask_ends(struct pt_observer *observer)
     {
         if (lease->is_listed || !lease->is_pull || !lease->seen.root_digest)
             continue;
-        PT_ASK(observer, lease, 0, take_records, pt_containerd_list_images, lease->seen.namespace,
-               lease->seen.root_digest);
+        PT_ASK(&observer->asks, lease, 0, take_records, pt_containerd_list_images,
+               lease->seen.namespace, lease->seen.root_digest);
         ask_configs(observer, lease);
     }
     observer->images_asked = observer->image_count;
     for (size_t i = 0; i < observer->images_asked; i++) {
         if (!observer->images[i].target_digest)
-            PT_ASK(observer, NULL, i, take_image, pt_containerd_get_image,
+            PT_ASK(&observer->asks, NULL, i, take_image, pt_containerd_get_image,
                    observer->images[i].namespace, observer->images[i].name);
     }
 }

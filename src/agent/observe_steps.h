@@ -2,16 +2,16 @@
 #ifndef PT_AGENT_OBSERVE_STEPS_H
 #define PT_AGENT_OBSERVE_STEPS_H
 
+#include "agent/ask.h"
 #include "agent/lease.h"
 #include "agent/observe.h"
 #include "base/limits.h"
 #include "base/map.h"
-#include "containerd/containerd_api.h"
 
 #include <sys/queue.h>
 
-// The inside of an observer, shared by observe.c (the course of a round), observe_steps.c (its
-// questions), observe_unseen.c and observe_end.c.
+// The inside of an observer: observe.c is the course of a round, and calls the files below, each of
+// which puts the questions of some steps and takes their answers.
 
 #define PT_MAX_IMAGES 64
 #define PT_MAX_RECENT 16
@@ -25,7 +25,7 @@ struct pt_namespace {
     struct pt_map ingest_map;
 };
 
-// The questions of a round, in order; each step begins when all answers of the one before are in.
+// The questions of a round, in order.
 enum pt_step {
     STEP_IDLE,
     STEP_NAMESPACES,
@@ -49,11 +49,8 @@ struct pt_observer {
     unsigned rounds;
     enum pt_step step;
     bool is_asking; // a step is putting its questions
-    size_t pending;
+    struct pt_asks asks;
     unsigned turns; // of STEP_BLOBS and STEP_DOCUMENTS in this round
-    bool has_failed;
-    struct pt_error failure;
-    LIST_HEAD(, pt_ask) asks;
     TAILQ_HEAD(, pt_lease) leases;
     struct pt_seen_image images[PT_MAX_IMAGES];
     size_t image_count;
@@ -67,42 +64,26 @@ struct pt_observer {
     size_t next_recent;
 };
 
-// One question under way.
-struct pt_ask {
-    LIST_ENTRY(pt_ask) link;
-    struct pt_observer *observer;
-    struct pt_lease *lease;
-    size_t index;                        // of a layer, a blob or an image
-    const struct pt_grpc_status *status; // of the answer, while it is taken
-    void (*take)(struct pt_ask *ask, const void *message);
-};
+// A namespace that is given or found; a name that is too long, or one too many, is left out.
+void pt_observer_add_namespace(struct pt_observer *observer, const char *name, size_t length);
+struct pt_namespace *pt_observer_find_namespace(struct pt_observer *observer, const char *name);
+void pt_namespace_finish(struct pt_namespace *namespace);
 
-// Notes a question, whose answer `take` gets unless the round fails before; NULL when out of
-// memory.
-struct pt_ask *pt_ask_create(struct pt_observer *observer, struct pt_lease *lease, size_t index,
-                             void (*take)(struct pt_ask *ask, const void *message));
+// Which leases there are, and what each of them holds (observe_leases.c).
+void pt_observer_ask_namespaces(struct pt_observer *observer);
+void pt_observer_ask_leases(struct pt_observer *observer);
+void pt_observer_ask_ingests(struct pt_observer *observer);
+void pt_observer_ask_resources(struct pt_observer *observer);
 
-// The answer of the call that was made for a question.
-void pt_ask_answer(void *context, const struct pt_grpc_status *status, const void *message);
+// What that is: index, manifest, config, layers, snapshots (observe_content.c).
+void pt_observer_ask_roots(struct pt_observer *observer);
+void pt_observer_ask_blobs(struct pt_observer *observer);
+void pt_observer_ask_documents(struct pt_observer *observer);
+void pt_observer_ask_layers(struct pt_observer *observer);
+void pt_observer_ask_snapshots(struct pt_observer *observer);
 
-// The answer is an error where nothing can be concluded from that: the round fails.
-void pt_ask_fail_round(struct pt_ask *ask, const char *what);
-
-// The call could not even be started: the round fails.
-void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err);
-
-// Puts a question: `call` with the arguments before its answer function.
-#define PT_ASK(observer, lease, index, take, call, ...)                                            \
-    do {                                                                                           \
-        struct pt_error ask_err;                                                                   \
-        struct pt_ask *ask_new = pt_ask_create((observer), (lease), (index), (take));              \
-        if (ask_new && call((observer)->options.containerd, __VA_ARGS__, pt_ask_answer, ask_new,   \
-                            &ask_err) < 0)                                                         \
-            pt_ask_give_up(ask_new, &ask_err);                                                     \
-    } while (0)
-
-// Puts the questions of the observer's step.
-void pt_observer_ask(struct pt_observer *observer);
+// What was read has named something that was not asked for yet in this round.
+bool pt_observer_has_open_documents(struct pt_observer *observer);
 
 // Pulls that came and went between two looks (observe_unseen.c): adopt makes leases of the image
 // records that no known pull has written, judge drops those that prove to be something else, and
@@ -115,8 +96,5 @@ void pt_observer_remember(struct pt_observer *observer, const struct pt_seen_lea
 // gone, then judges them. A lease that is gone is told as such once that is decided.
 void pt_observer_ask_ends(struct pt_observer *observer);
 void pt_observer_judge_ends(struct pt_observer *observer);
-
-void pt_observer_add_namespace(struct pt_observer *observer, const char *name, size_t length);
-void pt_namespace_clear_ingests(struct pt_namespace *namespace);
 
 #endif

@@ -33,22 +33,13 @@ static bool is_known(const struct pt_observer *observer, const char *root_digest
     return false;
 }
 
-static bool is_watched(const struct pt_observer *observer, const char *namespace)
-{
-    for (size_t i = 0; i < observer->namespace_count; i++) {
-        if (strcmp(observer->namespaces[i].name, namespace) == 0)
-            return true;
-    }
-    return false;
-}
-
 void pt_observer_adopt_images(struct pt_observer *observer)
 {
     for (size_t i = 0; i < observer->images_asked; i++) {
         const struct pt_seen_image *image = &observer->images[i];
         if (!image->target_digest || !pt_is_digest(image->target_digest) ||
             pt_is_digest(image->name) || is_known(observer, image->target_digest) ||
-            !is_watched(observer, image->namespace))
+            !pt_observer_find_namespace(observer, image->namespace))
             continue;
         struct pt_lease *lease =
             pt_lease_create(image->namespace, image->name, image->record_updated_at - 1);

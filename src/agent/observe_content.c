@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe_steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_SNAPSHOTTER "overlayfs"
+
+// --- documents ---
+
+static void take_guesses(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ListImagesResponse *list = message;
+    if (!list) {
+        pt_ask_fail_round(ask, "image records cannot be listed");
+        return;
+    }
+    for (size_t i = 0; i < list->n_images; i++) {
+        const Ctrd__Image *image = list->images[i];
+        if (image->target && pt_containerd_time(image->updated_at) >= ask->lease->seen.created_at)
+            pt_lease_guess_root(ask->lease, image->target->digest);
+    }
+}
+
+// Of an image of schema 1 containerd writes a manifest of its own last of all, so that the lease
+// may go before it was seen to hold that; the image record still names it.
+void pt_observer_ask_roots(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        if (!lease->is_listed && !lease->seen.root_digest && lease->seen.layer_count > 0)
+            PT_ASK(&observer->asks, lease, 0, take_guesses, pt_containerd_list_images,
+                   lease->seen.namespace, NULL);
+    }
+}
+
+static void take_blob(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ContentInfoResponse *response = message;
+    struct pt_blob *blob = &ask->lease->blobs[ask->index];
+    if (response && response->info)
+        pt_blob_take_info(blob, response->info);
+}
+
+void pt_observer_ask_blobs(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        for (size_t i = 0; i < lease->blob_count; i++) {
+            struct pt_blob *blob = &lease->blobs[i];
+            if (!pt_blob_is_unsettled(blob) || blob->asked_in == observer->rounds)
+                continue;
+            blob->asked_in = observer->rounds;
+            PT_ASK(&observer->asks, lease, i, take_blob, pt_containerd_content_info,
+                   lease->seen.namespace, blob->digest);
+        }
+    }
+}
+
+static void take_document(struct pt_ask *ask, const void *message)
+{
+    const struct pt_buffer *content = message;
+    struct pt_blob *blob = &ask->lease->blobs[ask->index];
+    if (!content || pt_document_parse(content->data, content->length, &blob->document) < 0)
+        return;
+    blob->is_read = true;
+}
+
+void pt_observer_ask_documents(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        for (size_t i = 0; i < lease->blob_count; i++) {
+            struct pt_blob *blob = &lease->blobs[i];
+            if (!pt_lease_wants(lease, blob) || blob->read_in == observer->rounds)
+                continue;
+            blob->read_in = observer->rounds;
+            PT_ASK(&observer->asks, lease, i, take_document, pt_containerd_read_content,
+                   lease->seen.namespace, blob->digest, 0);
+        }
+    }
+}
+
+bool pt_observer_has_open_documents(struct pt_observer *observer)
+{
+    const struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        for (size_t i = 0; i < lease->blob_count; i++) {
+            const struct pt_blob *blob = &lease->blobs[i];
+            if ((!blob->is_known && blob->asked_in != observer->rounds) ||
+                (pt_lease_wants(lease, blob) && blob->read_in != observer->rounds))
+                return true;
+        }
+    }
+    return false;
+}
+
+// --- layers ---
+
+static void take_layer(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ContentInfoResponse *response = message;
+    struct pt_seen_layer *layer = &ask->lease->seen.layers[ask->index];
+    layer->wants_info = false;
+    if (!response || !response->info)
+        return;
+    layer->blob_at = pt_containerd_time(response->info->created_at);
+    layer->has_ingest = false;
+    if (layer->size < 0)
+        layer->size = response->info->size;
+}
+
+void pt_observer_ask_layers(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        struct pt_namespace *namespace =
+            pt_observer_find_namespace(observer, lease->seen.namespace);
+        if (!lease->is_resting)
+            pt_lease_take_ingests(lease, &namespace->ingest_map);
+        for (size_t i = 0; i < lease->seen.layer_count; i++) {
+            const struct pt_seen_layer *layer = &lease->seen.layers[i];
+            if (layer->blob_at == 0 && (layer->wants_info || !lease->is_listed))
+                PT_ASK(&observer->asks, lease, i, take_layer, pt_containerd_content_info,
+                       lease->seen.namespace, layer->digest);
+        }
+    }
+}
+
+// --- snapshots ---
+
+static const char *snapshotter_of(struct pt_observer *observer, struct pt_lease *lease)
+{
+    struct pt_namespace *namespace = pt_observer_find_namespace(observer, lease->seen.namespace);
+    if (lease->snapshotter) {
+        if (!namespace->snapshotter || strcmp(namespace->snapshotter, lease->snapshotter) != 0) {
+            free(namespace->snapshotter);
+            namespace->snapshotter = strdup(lease->snapshotter);
+        }
+        return lease->snapshotter;
+    }
+    return namespace->snapshotter ? namespace->snapshotter : DEFAULT_SNAPSHOTTER;
+}
+
+static void take_snapshot(struct pt_ask *ask, const void *message);
+
+// Asks for the lowest snapshot of the image that begins with layer `from`.
+static void ask_next_snapshot(struct pt_observer *observer, struct pt_lease *lease, size_t from)
+{
+    const struct pt_seen_layer *layer = pt_lease_next_to_extract(lease, from);
+    if (layer)
+        PT_ASK(&observer->asks, lease, (size_t)(layer - lease->seen.layers), take_snapshot,
+               pt_containerd_stat_snapshot, lease->seen.namespace, snapshotter_of(observer, lease),
+               layer->chain_id);
+}
+
+static void take_snapshot(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__StatSnapshotResponse *response = message;
+    struct pt_seen_layer *layer = &ask->lease->seen.layers[ask->index];
+    if (!response || !response->info ||
+        response->info->kind != CTRD__SNAPSHOT_KIND__SNAPSHOT_COMMITTED)
+        return;
+    layer->extracted_at = pt_containerd_time(response->info->created_at);
+    if (layer->extracted_at)
+        ask_next_snapshot(ask->asks->observer, ask->lease, ask->index);
+}
+
+static void take_extraction(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__StatSnapshotResponse *response = message;
+    struct pt_seen_layer *layer = &ask->lease->seen.layers[ask->index];
+    if (response && response->info)
+        layer->prepared_at = pt_containerd_time(response->info->created_at);
+}
+
+// The snapshots below are asked for from the bottom up: at first, because some may be there from
+// before, and later as long as the next layer's blob is there.
+void pt_observer_ask_snapshots(struct pt_observer *observer)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &observer->leases, link)
+    {
+        bool ask_all = !lease->is_scanned || !lease->is_listed;
+        lease->is_scanned = true;
+        if (!lease->is_asked && !ask_all)
+            continue;
+        const struct pt_seen_layer *layers = lease->seen.layers;
+        for (size_t i = 0; i < lease->seen.layer_count; i++) {
+            if (i > 0 && layers[i].image == layers[i - 1].image)
+                continue;
+            const struct pt_seen_layer *next = pt_lease_next_to_extract(lease, i);
+            if (next && (ask_all || next->blob_at))
+                ask_next_snapshot(observer, lease, i);
+        }
+        for (size_t i = 0; i < lease->seen.layer_count; i++) {
+            const struct pt_seen_layer *layer = &lease->seen.layers[i];
+            if (layer->extract_key && layer->prepared_at == 0)
+                PT_ASK(&observer->asks, lease, i, take_extraction, pt_containerd_stat_snapshot,
+                       lease->seen.namespace, snapshotter_of(observer, lease), layer->extract_key);
+        }
+    }
+}
