@@ -311,17 +311,43 @@ describe('the open pull', () => {
   });
 });
 
-it('draws the past once the snapshot is in, then a sample a second', async () => {
-  newest().onopen?.();
-  newest().tell(1, { id: 'a', bytesPerSec: 7 });
-  await run(2500);
-  expect(store.get().throughput).toEqual([]);
-  await run(1000);
-  expect(store.get().throughput).toHaveLength(300);
-  expect(store.get().throughput.at(-1)?.bytesPerSec).toBe(7);
-  answers.summary = summary(RUN_1, 0, 9);
-  await run(3000);
-  expect(store.get().throughput.at(-1)?.bytesPerSec).toBe(9);
+describe('the throughput', () => {
+  const drawn = () => store.get().throughput.map(({ bytesPerSec }) => bytesPerSec);
+  const peak = () => Math.max(...drawn().slice(0, -1));
+  const ended = (id: string, downloadedBytes: number) => ({
+    id,
+    phase: 'completed',
+    startedAt: new Date(T0 - 60_000).toISOString(),
+    completedAt: new Date(T0 - 50_000).toISOString(),
+    downloadedBytes,
+  });
+
+  it('is drawn at once, and anew as long as the snapshot comes', async () => {
+    newest().onopen?.();
+    newest().tell(1, ended('a', 100));
+    await run(300);
+    expect(drawn()).toHaveLength(300);
+    expect(drawn().at(-1)).toBe(7);
+    expect(peak()).toBe(10);
+    newest().tell(2, ended('b', 100));
+    await run(300);
+    expect(drawn()).toHaveLength(300);
+    expect(peak()).toBe(20);
+  });
+
+  it('has a sample a second once the snapshot is in', async () => {
+    newest().onopen?.();
+    newest().tell(1, ended('a', 100));
+    await run(5000);
+    answers.summary = summary(RUN_1, 0, 9);
+    newest().tell(2, ended('b', 100));
+    await run(4000);
+    expect(peak()).toBe(10);
+    expect(drawn()).toHaveLength(300);
+    expect(drawn().slice(-2)).toEqual([9, 9]);
+    const [before, last] = store.get().throughput.slice(-2);
+    expect((last?.at ?? 0) - (before?.at ?? 0)).toBe(1000);
+  });
 });
 
 it('asks for nodes only while they are wanted', async () => {

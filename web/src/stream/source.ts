@@ -12,6 +12,7 @@ const RESUME_WITHIN_MS = 30_000;
 /** A new connection's snapshot is taken to be in after so long; what comes later is added still. */
 const SETTLE_MS = 3000;
 const SAMPLE_MS = 1000;
+const FIRST_SAMPLES_MS = 200;
 const EXPIRE_MS = 5000;
 
 export interface Source {
@@ -38,6 +39,8 @@ export function startSource(store: Store, api: string): Source {
   let run: number | undefined;
   /** Whether the stream is of another run is not known yet; what it tells is held back. */
   let unsure = false;
+  /** Whether the first snapshot is in; until then the past is drawn again from what has come. */
+  let pastKnown = false;
 
   const dispatch = (action: PullsAction) =>
     store.set({ pulls: reducePulls(store.get().pulls, action) });
@@ -112,15 +115,18 @@ export function startSource(store: Store, api: string): Source {
     if (snapshotIn()) dispatch({ type: 'settled' });
   }
 
-  const sampleTimer = setInterval(() => {
+  let sampleTimer: ReturnType<typeof setTimeout> | undefined;
+  function sample() {
+    sampleTimer = setTimeout(sample, pastKnown ? SAMPLE_MS : FIRST_SAMPLES_MS);
     const { connection, pulls, summary, throughput } = store.get();
-    if (connection.phase !== 'live' || (throughput.length === 0 && !snapshotIn())) return;
+    if (connection.phase !== 'live' || summary === null) return;
     const now = serverNow();
-    const past = throughput.length > 0 ? throughput : pastSamples(pulls.pulls.values(), now);
+    const past = pastKnown ? throughput : pastSamples(pulls.pulls.values(), now);
+    pastKnown ||= snapshotIn();
     // Not the sum of the pulls' speeds: two that wait for one layer both show its bytes.
-    const bytesPerSec = summary?.bytesPerSec ?? 0;
-    store.set({ throughput: addSample(past, { at: now, bytesPerSec }) });
-  }, SAMPLE_MS);
+    store.set({ throughput: addSample(past, { at: now, bytesPerSec: summary.bytesPerSec }) });
+  }
+
   const expireTimer = setInterval(() => {
     const { summary } = store.get();
     if (summary === null) return;
@@ -128,13 +134,14 @@ export function startSource(store: Store, api: string): Source {
   }, EXPIRE_MS);
 
   connect();
+  sample();
   return {
     openDetail: detail.open,
     watchNodes: polls.watchNodes,
     stop: () => {
       events?.close();
       clearTimeout(retryTimer);
-      clearInterval(sampleTimer);
+      clearTimeout(sampleTimer);
       clearInterval(expireTimer);
       intake.stop();
       detail.stop();
