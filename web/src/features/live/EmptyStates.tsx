@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Connection } from '../../state/store';
 import type { Summary } from '../../stream/wire';
-import { CopyButton } from '../../ui/CopyButton';
+import { formatCount, formatSpan, plural } from '../../lib/format';
 import { EmptyState } from '../../ui/EmptyState';
-import { formatSpan, plural } from '../../lib/format';
+import { NoAgent } from '../../ui/NoAgent';
 
 /** Nothing to list: says whether an agent is missing or the cluster is just quiet. */
 export function NothingYet(props: { connection: Connection; summary: Summary | null }) {
@@ -15,24 +15,14 @@ export function NothingYet(props: { connection: Connection; summary: Summary | n
       </EmptyState>
     );
   }
-  if (summary.nodesReporting + summary.nodesSilent === 0) {
-    const command = `PULLTRACE_SERVER_URL=${window.location.origin} pulltrace-agent`;
-    return (
-      <EmptyState title="No agent reports yet">
-        <p>Each node runs the agent. On a machine with containerd, as root:</p>
-        <div className="command">
-          <code>{command}</code>
-          <CopyButton text={command} what="agent command" />
-        </div>
-        <p>In Kubernetes the chart’s DaemonSet does this on every node.</p>
-      </EmptyState>
-    );
-  }
+  if (summary.nodesReporting + summary.nodesSilent === 0) return <NoAgent />;
   return (
     <EmptyState title="No pulls now">
       <p>
-        {plural(summary.nodesReporting, 'node')} reporting, and none has pulled an image in the last{' '}
-        {formatSpan(summary.historySeconds)}. The next pull appears here by itself.
+        {plural(summary.nodesReporting, 'node')} reporting
+        {summary.nodesSilent > 0 && `, ${formatCount(summary.nodesSilent)} silent`}. No image was
+        pulled in the last {formatSpan(summary.historySeconds)}; the next pull appears here by
+        itself.
       </p>
     </EmptyState>
   );

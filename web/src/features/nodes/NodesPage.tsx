@@ -6,6 +6,7 @@ import type { ChangeUrl } from '../../state/urlState';
 import type { NodeStatus } from '../../stream/wire';
 import { EmptyState } from '../../ui/EmptyState';
 import { Icon } from '../../ui/Icon';
+import { NoAgent } from '../../ui/NoAgent';
 import { useNow } from '../../ui/useNow';
 import './NodesPage.css';
 
@@ -22,16 +23,7 @@ export function NodesPage({ onUrl }: { onUrl: ChangeUrl }) {
       </EmptyState>
     );
   }
-  if (sorted.length === 0) {
-    return (
-      <EmptyState title="No node has reported yet">
-        <p>
-          A node appears here with its agent’s first report. Start one with{' '}
-          <code>PULLTRACE_SERVER_URL={window.location.origin} pulltrace-agent</code>
-        </p>
-      </EmptyState>
-    );
-  }
+  if (sorted.length === 0) return <NoAgent />;
   return (
     <>
       <h1 className="page-title">
