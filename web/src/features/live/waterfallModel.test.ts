@@ -63,6 +63,9 @@ describe('layOut', () => {
     const { ticks } = layOut(pull, [], NOW);
     expect(ticks.at(-1)).toEqual({ at: 1, label: '8s' });
     expect(row({ percent: 40.7 }, pull)?.words).toBe('stopped at 40%');
+    expect(row({ phase: 'queued' }, pull)?.words).toBe('not fetched');
+    const layers = [makeLayer({ phase: 'extracting' }), makeLayer({ phase: 'queued' })];
+    expect(layOut(pull, layers, NOW).counts).toBe('1 stopped · 1 not fetched');
   });
 
   it('keeps times outside the pull on the axis', () => {

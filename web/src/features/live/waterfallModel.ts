@@ -39,6 +39,13 @@ const STATE_WORDS: Record<LayerState, string> = {
   extracted: 'extracted',
 };
 
+/** What a layer is called when its pull ended before it was there. */
+const OVER_WORDS: Partial<Record<LayerState, string>> = {
+  queued: 'not fetched',
+  downloading: 'stopped',
+  extracting: 'stopped',
+};
+
 const PHASES: Record<string, LayerState> = {
   queued: 'queued',
   downloading: 'downloading',
@@ -62,14 +69,15 @@ export function layOut(pull: Pull, layers: readonly Layer[], now: number): Water
   const start = pull.startedAt;
   const end = Math.max(pull.completedAt ?? now, start + 500);
   const at = (time: number) => Math.max(0, Math.min(1, (time - start) / (end - start)));
+  const over = pull.completedAt !== undefined;
   const states = layers.map(layerState);
   const rows = layers.map((layer, index): WaterfallRow => {
     const state = states[index] ?? 'queued';
     return {
       digest: layer.digest,
       size: layer.totalBytes > 0 ? formatBytes(layer.totalBytes) : '',
-      segments: segmentsOf(layer, state, at, pull.completedAt !== undefined),
-      words: words(layer, state, pull.completedAt !== undefined),
+      segments: segmentsOf(layer, state, at, over),
+      words: words(layer, state, over),
       tone: state === 'extracted' ? 'done' : state === 'downloading' ? 'plain' : 'dim',
     };
   });
@@ -84,9 +92,9 @@ export function layOut(pull: Pull, layers: readonly Layer[], now: number): Water
   const counts = order
     .map((state) => [states.filter((other) => other === state).length, state] as const)
     .filter(([count]) => count > 0)
-    .map(([count, state]) => `${count} ${STATE_WORDS[state]}`)
+    .map(([count, state]) => `${count} ${stateWords(state, over)}`)
     .join(' · ');
-  return { rows, ticks: ticksOf((end - start) / 1000, pull.completedAt === undefined), counts };
+  return { rows, ticks: ticksOf((end - start) / 1000, !over), counts };
 }
 
 function segmentsOf(
@@ -117,8 +125,12 @@ function segmentsOf(
   return segments;
 }
 
+function stateWords(state: LayerState, over: boolean): string {
+  return (over ? OVER_WORDS[state] : undefined) ?? STATE_WORDS[state];
+}
+
 function words(layer: Layer, state: LayerState, over: boolean): string {
-  if (state !== 'downloading') return STATE_WORDS[state];
+  if (state !== 'downloading') return stateWords(state, over);
   if (layer.phase === 'committing') return 'verifying';
   if (over) return `stopped at ${formatPercent(layer.percent)}`;
   return formatRate(layer.bytesPerSec);
