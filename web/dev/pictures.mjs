@@ -54,8 +54,8 @@ async function take(browser, url, { name, path = '', open, ready = '.pull-row', 
     await page.mouse.move(0, 0);
     await row.first().blur();
   }
-  // The chart comes after the page, the past of the throughput after the snapshot.
-  await sleep(6000);
+  // The chart comes after the page, and the past of the throughput with the snapshot.
+  await sleep(4000);
   await page.screenshot({ path: `${FOLDER}${name}.png` });
   console.log(`docs/images/${name}.png`);
   await context.close();

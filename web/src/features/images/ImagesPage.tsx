@@ -82,7 +82,7 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
           <div
             role="rowgroup"
             ref={body}
-            className="image-body"
+            className="table-body"
             style={{ height: `${virtualizer.getTotalSize()}px` }}
           >
             {virtualizer.getVirtualItems().map((row) => {

@@ -114,7 +114,7 @@ export function PullTable(props: PullTableProps) {
       <div
         role="rowgroup"
         ref={body}
-        className="pull-body"
+        className="table-body pull-body"
         style={{ height: `${virtualizer.getTotalSize()}px` }}
       >
         {virtualizer.getVirtualItems().map((row) => {
