@@ -65,7 +65,7 @@ describe('layOut', () => {
     expect(row({ percent: 40.7 }, pull)?.words).toBe('stopped at 40%');
     expect(row({ phase: 'queued' }, pull)?.words).toBe('not fetched');
     const layers = [makeLayer({ phase: 'extracting' }), makeLayer({ phase: 'queued' })];
-    expect(layOut(pull, layers, NOW).counts).toBe('1 stopped · 1 not fetched');
+    expect(layOut(pull, layers, NOW).counts).toBe('1 not extracted · 1 not fetched');
   });
 
   it('keeps times outside the pull on the axis', () => {

@@ -43,7 +43,7 @@ const STATE_WORDS: Record<LayerState, string> = {
 const OVER_WORDS: Partial<Record<LayerState, string>> = {
   queued: 'not fetched',
   downloading: 'stopped',
-  extracting: 'stopped',
+  extracting: 'not extracted',
 };
 
 const PHASES: Record<string, LayerState> = {
