@@ -34,7 +34,7 @@ describe('pastSamples', () => {
 
   it('takes those under way up to now, and those that began before only in part', () => {
     const seen = rates(
-      makePull({ startedAt: at(290), downloadedBytes: 100 }),
+      makePull({ startedAt: at(290), downloadedBytes: 100, downloadSeconds: 8 }),
       makePull({ startedAt: at(-10), completedAt: at(10), downloadedBytes: 200 }),
     );
     expect(seen[0]).toBe(20 / 2);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../stream/wire';
+import { statusOf } from './status';
 import type { Sample } from './store';
 
 /** Five minutes at one sample a second. */
@@ -22,7 +23,9 @@ export function pastSamples(pulls: Iterable<Pull>, now: number): readonly Sample
     const bytes = pull.downloadedBytes - (pull.cachedBytes ?? 0);
     const began = pull.startedAt + (pull.queuedSeconds ?? 0) * 1000;
     const whole = ((pull.completedAt ?? now) - began) / 1000;
-    const seconds = Math.min(whole, pull.downloadSeconds ?? whole);
+    // What a node tells of a download under way is a moment old: the line would end before now.
+    const told = statusOf(pull) === 'downloading' ? undefined : pull.downloadSeconds;
+    const seconds = Math.min(whole, told ?? whole);
     if (bytes <= 0 || seconds <= 0) continue;
     // Short pulls fill one sample, so that their bytes are not lost.
     const span = Math.max(1, seconds);
