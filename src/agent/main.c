@@ -47,7 +47,7 @@ static const struct pt_setting table[] = {
      "bearer token for the server; empty: none", 0, 0},
     {"PULLTRACE_AGENT_TOKEN_FILE", PT_SETTING_TEXT, &settings.agent_token_file, "",
      "file with that token, read again when it changes; goes before the variable", 0, 0},
-    {"PULLTRACE_CA_FILE", PT_SETTING_TEXT, &settings.ca_file, "",
+    {"PULLTRACE_CA_FILE", PT_SETTING_FILE, &settings.ca_file, "",
      "PEM file with the CAs for an https server; empty: the system's", 0, 0},
     {"PULLTRACE_LOG_LEVEL", PT_SETTING_LOG_LEVEL, &settings.log_level, "info",
      "debug, info, warn or error", 0, 0},
@@ -156,6 +156,7 @@ static int run(struct pt_loop *loop, struct pt_secret *token, bool watch, struct
     }
     pt_log_info("agent.started", pt_log_text("version", PT_VERSION),
                 pt_log_text("node", settings.node_name),
+                pt_log_text("namespaces", settings.containerd_namespaces),
                 pt_log_text("server", settings.server_url));
     r = pt_loop_run(loop, on_stop, agent, err);
     pt_agent_destroy(agent);

@@ -212,7 +212,8 @@ int pt_observer_create(const struct pt_observer_options *options, struct pt_obse
     }
     if (!observer->all_namespaces && observer->namespace_count == 0) {
         pt_observer_destroy(observer);
-        return pt_error_set(err, EINVAL, "\"%s\" names no containerd namespace",
+        return pt_error_set(err, EINVAL,
+                            "PULLTRACE_CONTAINERD_NAMESPACE=%s names no containerd namespace",
                             options->namespaces);
     }
     *ret_observer = observer;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int parse_count(const char *text, int64_t *ret_count)
 {
@@ -69,6 +70,8 @@ static const char *expected(enum pt_setting_kind kind)
         return "text";
     case PT_SETTING_URL:
         return "a URL such as http://pulltrace:8080";
+    case PT_SETTING_FILE:
+        return "a file that can be read";
     case PT_SETTING_DURATION:
         return "a duration such as 500ms, 30s, 1m30s or 2h";
     case PT_SETTING_COUNT:
@@ -91,6 +94,9 @@ static bool store(const struct pt_setting *setting, const char *text)
     case PT_SETTING_URL:
         *(const char **)setting->value = text;
         return is_url_or_empty(text);
+    case PT_SETTING_FILE:
+        *(const char **)setting->value = text;
+        return !*text || access(text, R_OK) == 0;
     case PT_SETTING_DURATION:
         return pt_duration_parse(text, strlen(text), setting->value) == 0;
     case PT_SETTING_COUNT:

@@ -18,6 +18,7 @@ struct pt_address {
 enum pt_setting_kind {
     PT_SETTING_TEXT,      // value: const char *, borrowed from the environment, never NULL
     PT_SETTING_URL,       // value: const char *; empty or http://… or https://…
+    PT_SETTING_FILE,      // value: const char *; empty or a file that can be read now
     PT_SETTING_DURATION,  // value: int64_t, nanoseconds
     PT_SETTING_COUNT,     // value: int64_t
     PT_SETTING_ADDRESS,   // value: struct pt_address
@@ -37,7 +38,7 @@ struct pt_setting {
 };
 
 // Reads every setting from the environment (`getenv_fn`: as getenv), an unset or empty one from its
-// default. -EINVAL names the variable, the value and what is expected.
+// default. The error names the variable, the value and what is expected.
 PT_MUST_CHECK int pt_settings_load(const struct pt_setting *settings, size_t count,
                                    char *(*getenv_fn)(const char *name), struct pt_error *err);
 

@@ -44,7 +44,7 @@ static void resolve_missing(const char *path, char resolved[static PATH_MAX])
     size_t length = slash ? (size_t)(slash - path) : 0;
     memcpy(directory, path, length);
     directory[length] = '\0';
-    if (!slash || !realpath(length ? directory : "/", resolved) ||
+    if (length == 0 || !realpath(directory, resolved) ||
         strlen(resolved) + strlen(slash) >= PATH_MAX) {
         snprintf(resolved, PATH_MAX, "%s", path);
         return;
@@ -67,8 +67,9 @@ int pt_socket_check_path(const char *path, const char *directories, struct pt_er
     }
     if (!is_allowed(resolved, directories) || strstr(resolved, "/../"))
         return pt_error_set(err, EACCES,
-                            "socket path \"%s\" leads to \"%s\", which is not under %s", path,
-                            resolved, directories);
+                            "socket path \"%s\" leads to \"%s\", which is not under %s "
+                            "(PULLTRACE_CONTAINERD_SOCKET_DIRS)",
+                            path, resolved, directories);
     if (missing)
         return pt_error_set(err, ENOENT, "socket \"%s\" does not exist", path);
     struct stat status;

@@ -61,6 +61,8 @@ class WrongSettings(unittest.TestCase):
             ("PULLTRACE_SERVER_URL", "ftp://127.0.0.1/"),
             ("PULLTRACE_CONTAINERD_SOCKET", "relative.sock"),
             ("PULLTRACE_CONTAINERD_SOCKET", "/etc/passwd"),
+            ("PULLTRACE_CONTAINERD_NAMESPACE", ","),
+            ("PULLTRACE_CA_FILE", "/nonexistent/ca.pem"),
             ("PULLTRACE_NODE_NAME", "no spaces please"),
             ("PULLTRACE_AGENT_TOKEN_FILE", "/nonexistent/token"),
             ("PULLTRACE_LOG_LEVEL", "loud"),

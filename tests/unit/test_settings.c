@@ -8,6 +8,7 @@
 
 static const char *text;
 static const char *url;
+static const char *file;
 static int64_t duration;
 static int64_t count;
 static struct pt_address address;
@@ -16,6 +17,7 @@ static enum pt_log_level level;
 static const struct pt_setting settings[] = {
     {"PT_T_TEXT", PT_SETTING_TEXT, &text, "hello", "a text", 0, 0},
     {"PT_T_URL", PT_SETTING_URL, &url, "", "a URL", 0, 0},
+    {"PT_T_FILE", PT_SETTING_FILE, &file, "", "a file", 0, 0},
     {"PT_T_DURATION", PT_SETTING_DURATION, &duration, "1s", "a time", 100 * PT_NS_PER_MS,
      3600 * PT_NS_PER_S},
     {"PT_T_COUNT", PT_SETTING_COUNT, &count, "10", "a number", 1, 100},
@@ -46,6 +48,7 @@ static void defaults_when_unset_or_empty(void **state)
     assert_int_equal(load(NULL, NULL, &err), 0);
     assert_string_equal(text, "hello");
     assert_string_equal(url, "");
+    assert_string_equal(file, "");
     assert_int_equal(duration, PT_NS_PER_S);
     assert_int_equal(count, 10);
     assert_string_equal(address.host, "");
@@ -68,6 +71,8 @@ static void reads_what_is_set(void **state)
     assert_int_equal(level, PT_LOG_DEBUG);
     assert_int_equal(load("PT_T_URL", "https://pulltrace.monitoring:8080", &err), 0);
     assert_string_equal(url, "https://pulltrace.monitoring:8080");
+    assert_int_equal(load("PT_T_FILE", "/dev/null", &err), 0);
+    assert_string_equal(file, "/dev/null");
 }
 
 static void refuses_with_words(void **state)
@@ -89,6 +94,8 @@ static void refuses_with_words(void **state)
         {"PT_T_LEVEL", "loud", "PT_T_LEVEL=loud: expected debug, info, warn or error"},
         {"PT_T_URL", "pulltrace:8080",
          "PT_T_URL=pulltrace:8080: expected a URL such as http://pulltrace:8080"},
+        {"PT_T_FILE", "/nonexistent/file",
+         "PT_T_FILE=/nonexistent/file: expected a file that can be read"},
         {"PT_T_URL", "http://", "PT_T_URL=http://: expected a URL such as http://pulltrace:8080"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
