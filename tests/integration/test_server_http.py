@@ -10,6 +10,8 @@ import socket
 import ssl
 import threading
 import time
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from lab.waiting import wait_for
@@ -39,6 +41,23 @@ class Errors(ServerCase):
         policy = headers["content-security-policy"]
         self.assertTrue(policy.startswith("default-src 'self';"), policy)
         self.assertNotIn("unsafe", policy)
+        age = datetime.now(timezone.utc) - parsedate_to_datetime(headers["date"])
+        self.assertLess(abs(age.total_seconds()), 60)
+
+    def test_a_taken_report_is_answered_with_the_same_headers(self) -> None:
+        server = self.start_server()
+        for version in ("1.1", "1.0"):
+            body = json.dumps({"nodeName": version, "timestamp": now(), "pulls": []})
+            head = f"POST /api/v1/report HTTP/{version}\r\nContent-Type: application/json\r\n"
+            report = f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+            received = b""
+            with self.subTest(version), socket.create_connection(("127.0.0.1", server.port)) as client:
+                client.sendall(report)
+                while not received.endswith(b"\r\n\r\n{}"):
+                    received += client.recv(4096) or self.fail(str(received))
+                first, headers, _ = headers_and_body(received)
+                self.assertEqual(first, "HTTP/1.1 200 OK")
+                self.check_headers(headers)
 
     def test_every_refusal_says_why_in_json(self) -> None:
         server = self.start_server()

@@ -238,7 +238,7 @@ void pt_connection_answer_with(struct pt_http_connection *connection, const char
         return;
     }
     size_t sent = n > 0 ? (size_t)n : 0;
-    evbuffer_add_reference(connection->output, text + sent, length - sent, NULL, NULL);
+    evbuffer_add(connection->output, text + sent, length - sent);
     flush(connection);
 }
 

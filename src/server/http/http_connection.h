@@ -69,7 +69,7 @@ void pt_connections_close_idle(struct pt_connections *connections);
 struct evbuffer *pt_connection_output(struct pt_http_connection *connection);
 void pt_connection_touch(struct pt_http_connection *connection);
 
-// A whole answer, sent at once and without a copy if it can be. The text must stay.
+// A whole answer, sent at once and without a copy if it can be.
 void pt_connection_answer_with(struct pt_http_connection *connection, const char *text,
                                size_t length);
 

@@ -22,18 +22,16 @@
     "Content-Security-Policy: default-src 'self'; base-uri 'none'; form-action 'none'; "           \
     "frame-ancestors 'none'; object-src 'none'\r\n"
 
-// The whole answer to a report that was taken.
-static const char taken[] = "HTTP/1.1 200 OK\r\n" SECURITY_HEADERS
-                            "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+#define DATE_HEADER "Date: %a, %d %b %Y %H:%M:%S GMT\r\n" // for strftime
 
 // All of the head that every answer has; what is special to one comes behind, then an empty line.
 static void begin_head(const struct pt_http_request *request, struct evbuffer *output, int status)
 {
-    char date[40];
+    char date[64];
     time_t now = time(NULL);
     struct tm utc;
-    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
-    evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\nDate: %s\r\n" SECURITY_HEADERS, status,
+    strftime(date, sizeof(date), DATE_HEADER, gmtime_r(&now, &utc));
+    evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\n%s" SECURITY_HEADERS, status,
                         http_status_str((enum http_status)status), date);
     if (!request->keeps_alive)
         evbuffer_add_printf(output, "Connection: close\r\n");
@@ -54,12 +52,33 @@ void pt_reply(struct pt_http_request *request, int status, const char *content_t
     pt_connection_end_answer(request->connection);
 }
 
+// The whole answer to a report that was taken, which is the same for a second.
+static const char *taken_text(size_t *ret_length)
+{
+    static char text[1024];
+    static size_t length;
+    static time_t made_at;
+    time_t now = time(NULL);
+    if (now != made_at) {
+        struct tm utc;
+        made_at = now;
+        length = strftime(text, sizeof(text),
+                          "HTTP/1.1 200 OK\r\n" DATE_HEADER SECURITY_HEADERS
+                          "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+                          gmtime_r(&now, &utc));
+    }
+    *ret_length = length;
+    return text;
+}
+
 void pt_reply_taken(struct pt_http_request *request)
 {
+    size_t length;
+    const char *text = taken_text(&length);
     if (request->http_1_0 || !request->keeps_alive)
         pt_reply(request, 200, "application/json", "{}", 2);
     else
-        pt_connection_answer_with(request->connection, taken, sizeof(taken) - 1);
+        pt_connection_answer_with(request->connection, text, length);
 }
 
 void pt_reply_not_modified(struct pt_http_request *request)
