@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define REST_FACTOR 3 // how many times a turn's work counts against its rest
+#define REST_FACTOR 4 // how many times a turn's work counts against its rest
 
 struct pt_loop {
     struct event_base *base;

@@ -16,7 +16,7 @@ void pt_loop_destroy(struct pt_loop *loop);
 // For events and timers of others; lives as long as the loop.
 struct event_base *pt_loop_base(struct pt_loop *loop);
 
-// Rests so long after each turn, less three times what the turn has worked, so that a process
+// Rests so long after each turn, less four times what the turn has worked, so that a process
 // handles several events at once instead of waking up for each; when turns are long, much gathers
 // anyway. The first event after a quiet moment is not held up. 0 (the default): no rest.
 void pt_loop_set_pace(struct pt_loop *loop, int pause_us);
