@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/correlate/correlate.h"
+#include "server/correlate/correlate_node.h"
+#include "server/correlate/pull_join.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -17,16 +18,34 @@ static const char *const repositories[NAMES] = {"a.io/b", "docker.io/library/ngi
 static const char *const keys[NAMES] = {"ia", "ib", "ic", "id"};
 static int64_t now_ns;
 
+// Two that are told the same. The second one looks at all nodes at every tick, and must not come to
+// know more by it.
+static struct world {
+    struct pt_correlate *correlate;
+    uint64_t told; // sum of what it has told, in any order
+} worlds[2];
+
 static int64_t fake_now(void *context)
 {
     (void)context;
     return now_ns;
 }
 
+static void add_up(struct world *world, const char *node_name, const char *key,
+                   const struct pt_join *join, uint64_t more)
+{
+    uint64_t hash = pt_pull_join_hash(join) + more;
+    for (const char *at = node_name; *at; at++)
+        hash = hash * 31 + (unsigned char)*at;
+    for (const char *at = key; *at; at++)
+        hash = hash * 31 + (unsigned char)*at;
+    world->told += hash;
+}
+
 static void on_join(void *context, const char *node_name, const char *key,
                     const struct pt_join *join)
 {
-    (void)context;
+    add_up(context, node_name, key, join, 0);
     assert(node_name && key[0] == 'i');
     assert(!join->error == !join->error_class);
     for (size_t i = 0; i < join->waiting_count; i++)
@@ -35,7 +54,8 @@ static void on_join(void *context, const char *node_name, const char *key,
 
 static void on_row(void *context, const struct pt_image_row *row)
 {
-    (void)context;
+    add_up(context, row->node_name, row->key, &row->join,
+           (uint64_t)row->phase + 100 * (uint64_t)row->new_failures + (uint64_t)row->ended_at);
     assert(row->key[0] == 'k' && strcmp(row->key + 1, row->image_ref) == 0);
     assert(row->new_failures == 0 || row->phase == PT_PULL_FAILED);
     assert(row->phase == PT_PULL_QUEUED || pt_pull_phase_is_final(row->phase));
@@ -101,12 +121,53 @@ static void change_pull(struct pt_correlate *correlate, unsigned a, unsigned b)
     pt_correlate_pull(correlate, node_name, keys[a % NAMES], &pull);
 }
 
-static void pass(struct pt_correlate *correlate, unsigned seconds)
+static void mark_all(struct pt_correlate *correlate)
+{
+    struct correlate_node *node;
+    size_t cursor = 0;
+    while ((node = pt_map_next(&correlate->nodes, &cursor)))
+        pt_correlate_mark(node);
+}
+
+static void pass(unsigned seconds)
 {
     now_ns += (int64_t)seconds * PT_NS_PER_S;
-    pt_correlate_tick(correlate);
-    while (pt_correlate_flush(correlate, 1))
-        continue;
+    mark_all(worlds[1].correlate);
+    for (size_t w = 0; w < 2; w++) {
+        pt_correlate_tick(worlds[w].correlate);
+        while (pt_correlate_flush(worlds[w].correlate, 1))
+            continue;
+    }
+    assert(worlds[0].told == worlds[1].told);
+}
+
+static void happen(struct pt_correlate *correlate, unsigned what, unsigned a, unsigned b)
+{
+    switch (what) {
+    case 0:
+        change_pod(correlate, a, b);
+        break;
+    case 1:
+        pt_correlate_pod_end(correlate, names[a % NAMES], b % 3);
+        break;
+    case 2:
+        write_event(correlate, a, b);
+        break;
+    case 3:
+        change_pull(correlate, a, b);
+        break;
+    default:
+        pt_correlate_pull_gone(correlate, names[a % 2], keys[b % NAMES]);
+    }
+}
+
+static void end_all(struct pt_correlate *correlate)
+{
+    for (size_t i = 0; i < NAMES; i++) {
+        pt_correlate_pod_end(correlate, names[i], PT_POD_DELETED);
+        for (size_t n = 0; n < 2; n++)
+            pt_correlate_pull_gone(correlate, names[n], keys[i]);
+    }
 }
 
 // Three bytes are one thing that happens. When all pods and pulls are gone, so is all memory of
@@ -114,41 +175,29 @@ static void pass(struct pt_correlate *correlate, unsigned seconds)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct pt_clock clock = {fake_now, fake_now, NULL};
-    static const struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row};
-    struct pt_correlate *correlate;
     now_ns = 100000 * PT_NS_PER_S;
-    if (pt_correlate_create(&clock, &output, &correlate) < 0)
-        return 0;
+    for (size_t w = 0; w < 2; w++) {
+        struct pt_correlate_output output = {
+            .on_join = on_join, .on_row = on_row, .context = &worlds[w]};
+        worlds[w].told = 0;
+        int r = pt_correlate_create(&clock, &output, &worlds[w].correlate);
+        assert(r == 0);
+        (void)r;
+    }
     for (; size >= 3 && now_ns < 200000 * PT_NS_PER_S; data += 3, size -= 3) {
-        switch (data[0] % 6) {
-        case 0:
-            change_pod(correlate, data[1], data[2]);
-            break;
-        case 1:
-            pt_correlate_pod_end(correlate, names[data[1] % NAMES], data[2] % 3);
-            break;
-        case 2:
-            write_event(correlate, data[1], data[2]);
-            break;
-        case 3:
-            change_pull(correlate, data[1], data[2]);
-            break;
-        case 4:
-            pt_correlate_pull_gone(correlate, names[data[1] % 2], keys[data[2] % NAMES]);
-            break;
-        default:
-            pass(correlate, data[1] % 16);
-        }
+        for (size_t w = 0; w < 2 && data[0] % 6 < 5; w++)
+            happen(worlds[w].correlate, data[0] % 6, data[1], data[2]);
+        if (data[0] % 6 == 5)
+            pass(1 + data[1] % 16);
     }
-    for (size_t i = 0; i < NAMES; i++) {
-        pt_correlate_pod_end(correlate, names[i], PT_POD_DELETED);
-        for (size_t n = 0; n < 2; n++)
-            pt_correlate_pull_gone(correlate, names[n], keys[i]);
-    }
+    for (size_t w = 0; w < 2; w++)
+        end_all(worlds[w].correlate);
     for (int i = 0; i < 3; i++)
-        pass(correlate, 601);
-    assert(pt_correlate_figures(correlate).waiting_containers == 0);
-    assert(pt_correlate_figures(correlate).nodes == 0);
-    pt_correlate_destroy(correlate);
+        pass(601);
+    for (size_t w = 0; w < 2; w++) {
+        assert(pt_correlate_figures(worlds[w].correlate).waiting_containers == 0);
+        assert(pt_correlate_figures(worlds[w].correlate).nodes == 0);
+        pt_correlate_destroy(worlds[w].correlate);
+    }
     return 0;
 }

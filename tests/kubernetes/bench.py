@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of the server with 5,000 waiting pods on 1,000 nodes; part of `make bench`."""
+"""Figures of the server with 5,000 waiting pods on 1,000 nodes; part of `make bench`.
+
+Usage: tests.kubernetes.bench [PODS]      as many pods as said, of 600 bytes from 20,000 on
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ from tests.kubernetes.fake_api import FakeApi
 
 BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR") or REPOSITORY / "build").resolve()
 NODES = 1000
-PODS = 5000
-POD_BYTES = 6000  # of padding: real pods are about so large
+PODS = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
+POD_BYTES = 6000 if PODS < 20_000 else 0  # of padding: real pods are about so large
 STEADY_S = 20
 RELISTS = 5
 LISTS = 'pulltrace_kubernetes_lists_total{resource="pods"}'
@@ -103,7 +106,7 @@ def measure(api: FakeApi, server: Server) -> None:
     ]  # fmt: skip
     api.put_all("pods", pods)
     wait_for("all pods are known", lambda: json.loads(
-        get(server.port, "/api/v1/summary").body)["waitingPods"] == PODS, 60)  # fmt: skip
+        get(server.port, "/api/v1/summary").body)["waitingPods"] == PODS, 300)  # fmt: skip
     time.sleep(5)  # until those that wait without an event are shown as queued
     tell(f"CPU to take in {PODS} pods on {NODES} nodes", cpu_seconds(pid) - started, "s")
     tell("memory for them", memory_mb(pid) - before, "MB")
@@ -121,7 +124,7 @@ def measure(api: FakeApi, server: Server) -> None:
     for _ in range(RELISTS):
         lists = metric(server, LISTS)
         api.expire_streams()
-        wait_for("it lists again", lambda: metric(server, LISTS) > lists, 60)
+        wait_for("it lists again", lambda: metric(server, LISTS) > lists, 300)
         time.sleep(1)
     tell_latencies(f"a report during {RELISTS} new lists", reports.end())
     tell("memory in the end", memory_mb(pid), "MB")

@@ -21,6 +21,7 @@ struct scene {
     int64_t failures;    // new ones, summed up
     size_t error_length; // of the last row
     int calls;
+    int dirty; // how often it said that there is something to flush
 };
 
 static inline int64_t scene_now(void *context)
@@ -78,9 +79,16 @@ static inline void on_row(void *context, const struct pt_image_row *row)
     describe(told_slot(scene, row->key), phase, &row->join);
 }
 
+static inline void on_dirty(void *context)
+{
+    struct scene *scene = context;
+    scene->dirty++;
+}
+
 static inline void scene_begin(struct scene *scene)
 {
-    struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row, .context = scene};
+    struct pt_correlate_output output = {
+        .on_join = on_join, .on_row = on_row, .on_dirty = on_dirty, .context = scene};
     *scene = (struct scene){.seconds = 1000, .clock = {scene_now, scene_now, scene}};
     assert_int_equal(pt_correlate_create(&scene->clock, &output, &scene->correlate), 0);
 }

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_NODES 200      // of one turn; reports are answered between two turns
-#define FLUSH_DELAY_US 20000 // changes of the same moment are told together
+#define FLUSH_CONTAINERS 1000 // of one turn; reports are answered between two turns
+#define FLUSH_DELAY_US 20000  // changes of the same moment are told together
 #define MAX_NAMESPACE_BYTES 63
 
 struct pt_kube_feed {
@@ -91,7 +91,7 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
     struct pt_kube_feed *feed = context;
     uint64_t version = feed->store->changes.newest_version;
     feed->flush_is_due = false;
-    if (pt_correlate_flush(feed->correlate, FLUSH_NODES))
+    if (pt_correlate_flush(feed->correlate, FLUSH_CONTAINERS))
         schedule_flush(feed, 0);
     if (feed->store->changes.newest_version != version)
         feed->on_change(feed->context);

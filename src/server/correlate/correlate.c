@@ -24,6 +24,8 @@ int pt_correlate_create(const struct pt_clock *clock, const struct pt_correlate_
     pt_map_init(&correlate->nodes);
     pt_map_init(&correlate->pods);
     TAILQ_INIT(&correlate->dirty);
+    for (size_t i = 0; i < PT_DUE_LISTS; i++)
+        TAILQ_INIT(&correlate->due[i]);
     *ret_correlate = correlate;
     return 0;
 }
@@ -89,10 +91,9 @@ static void apply_container(struct correlate_pod *pod, const struct pt_kube_cont
     struct correlate_container *container =
         pt_correlate_find_container(pod, told->name, told->kind);
     if (container && !has_image(container, told->image) && !container->ended_at) {
-        container->ended_at = now; // its pod was given another image
-        container->end = PT_POD_DELETED;
-        container->name[0] = '\0'; // the name is that of the new one
+        pt_correlate_remove_container(container); // its pod was given another image
         container = NULL;
+        *changed = true;
     }
     if (!container) {
         container = pt_correlate_add_container(pod, told->name, told->kind, told->image);
@@ -238,7 +239,6 @@ static void finish_pull(struct correlate_node *node, struct correlate_pull *pull
 {
     pt_correlate_join_pulls(node, now); // its image, while it still counts as running
     pull->final_at = now;
-    node->final_pulls++;
     pull->completed_at = told->completed_at;
     pull->has_failed = told->phase == PT_PULL_FAILED;
     if (!pull->image)
@@ -270,10 +270,8 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
     bool is_final = pt_pull_phase_is_final(told->phase);
     if (is_final && !pull->final_at)
         finish_pull(node, pull, told, now_of(correlate));
-    else if (!is_final && pull->final_at) { // given up too early
-        pull->final_at = 0;
-        node->final_pulls--;
-    }
+    else if (!is_final)
+        pull->final_at = 0; // it may have been given up too early
     pt_correlate_mark(node);
 }
 
@@ -322,6 +320,7 @@ const char *pt_correlate_continued_row(struct pt_correlate *correlate, const cha
         key = failed->key;
     }
     if (key) {
+        pt_correlate_mark(node);
         snprintf(correlate->continued_key, sizeof(correlate->continued_key), "%s", key);
         key = correlate->continued_key;
     }
@@ -342,7 +341,6 @@ static void forget_pods(struct correlate_node *node, int64_t now)
     struct correlate_pod *pod, *next;
     for (pod = TAILQ_FIRST(&node->pods); pod; pod = next) {
         next = TAILQ_NEXT(pod, link);
-        bool is_silent = !pod->is_cached && now - pod->heard_at >= PT_EVENT_TTL_NS;
         size_t waiting = 0;
         bool is_quiet = true;
         const struct correlate_container *container;
@@ -351,39 +349,30 @@ static void forget_pods(struct correlate_node *node, int64_t now)
             waiting += pt_correlate_is_waiting(container, now);
             is_quiet &= !pt_correlate_is_outstanding(container) && !container->has_failed;
         }
-        bool has_ended = !pod->is_cached && is_quiet && now - pod->heard_at >= PT_LATE_PODS_NS;
-        if (is_silent || waiting == 0 || has_ended) {
+        int64_t ttl = is_quiet ? PT_LATE_PODS_NS : PT_EVENT_TTL_NS;
+        bool is_silent = !pod->is_cached && pt_correlate_has_passed(node, pod->heard_at + ttl, now);
+        if (is_silent || waiting == 0)
             pt_correlate_free_pod(pod);
-            pt_correlate_mark(node);
-        }
     }
 }
 
-bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_nodes)
+bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_containers)
 {
     struct correlate_node *node;
     int64_t now = now_of(correlate);
-    for (; max_nodes > 0 && (node = TAILQ_FIRST(&correlate->dirty)); max_nodes--) {
+    size_t looked_at = 0;
+    while (looked_at < max_containers && (node = TAILQ_FIRST(&correlate->dirty))) {
+        looked_at += 1 + node->containers;
         TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
         node->is_dirty = false;
+        node->due_at = INT64_MAX;
+        forget_pods(node, now);
         pt_correlate_join_pulls(node, now);
         pt_correlate_update_rows(node, now);
+        pt_correlate_schedule(node);
         pt_correlate_drop_unused(node);
     }
     return !TAILQ_EMPTY(&correlate->dirty);
-}
-
-void pt_correlate_tick(struct pt_correlate *correlate)
-{
-    struct correlate_node *node;
-    int64_t now = now_of(correlate);
-    size_t cursor = 0;
-    while ((node = pt_map_next(&correlate->nodes, &cursor))) {
-        if (TAILQ_EMPTY(&node->pods) && TAILQ_EMPTY(&node->images) && node->final_pulls == 0)
-            continue; // nothing here depends on time
-        forget_pods(node, now);
-        pt_correlate_mark(node);
-    }
 }
 
 struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *correlate)

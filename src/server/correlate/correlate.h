@@ -83,10 +83,12 @@ const char *pt_correlate_continued_row(struct pt_correlate *correlate, const cha
 
 // --- what follows ---
 
-// Tells what changed, for up to `max_nodes` nodes; returns whether more is left.
-bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_nodes);
+// Tells what changed, node by node until `max_containers` have been looked at, at least one node;
+// returns whether more is left.
+bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_containers);
 
-// Lets time pass; to be called about every second, before a flush.
+// Lets time pass; to be called about every second, before a flush. Work is in proportion to the
+// nodes for which something is due.
 void pt_correlate_tick(struct pt_correlate *correlate);
 
 struct pt_correlate_figures {

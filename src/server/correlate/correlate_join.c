@@ -15,7 +15,9 @@
 bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now)
 {
     return container->ended_at == 0 ||
-           (container->end != PT_POD_DELETED && now - container->ended_at < PT_LINGER_NS);
+           (container->end != PT_POD_DELETED &&
+            !pt_correlate_has_passed(container->pod->node, container->ended_at + PT_LINGER_NS,
+                                     now));
 }
 
 bool pt_correlate_is_outstanding(const struct correlate_container *container)
@@ -191,7 +193,7 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
     struct correlate_image *image = pt_correlate_choose(node, pull, &certain);
     if (!image) {
         if (pull->image && !matches(pull->image, pull))
-            pt_correlate_use_image(pull, NULL);
+            pt_correlate_use_image(node, pull, NULL);
         return;
     }
     if (image != pull->image) {
@@ -199,7 +201,7 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
             return;
         if (!pull->image)
             pull->joined_at = now;
-        pt_correlate_use_image(pull, image);
+        pt_correlate_use_image(node, pull, image);
     }
     if (!pull->final_at || pull->exact_ref)
         pull->is_certain = certain;
@@ -272,9 +274,9 @@ static void tell_join(struct correlate_node *node, struct correlate_pull *pull, 
 
 // A finished pull is let go when no more pods are to be expected; a failed one stays as long as
 // its image is waited for, since the next attempt goes on in its row.
-static bool is_over(const struct correlate_pull *pull, int64_t now)
+static bool is_over(struct correlate_node *node, const struct correlate_pull *pull, int64_t now)
 {
-    if (!pull->final_at || now - pull->final_at < PT_LATE_PODS_NS)
+    if (!pull->final_at || !pt_correlate_has_passed(node, pull->final_at + PT_LATE_PODS_NS, now))
         return false;
     return !pull->has_failed || !pull->image || pull->image->users <= 1;
 }
@@ -284,7 +286,7 @@ void pt_correlate_join_pulls(struct correlate_node *node, int64_t now)
     struct correlate_pull *pull, *next;
     for (pull = TAILQ_FIRST(&node->pulls); pull; pull = next) {
         next = TAILQ_NEXT(pull, link);
-        if (is_over(pull, now)) {
+        if (is_over(node, pull, now)) {
             pt_correlate_free_pull(node, pull);
             continue;
         }

@@ -25,6 +25,7 @@ struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, con
     if (!node)
         return NULL;
     node->correlate = correlate;
+    node->due_at = INT64_MAX;
     node->name = strdup(name);
     TAILQ_INIT(&node->images);
     TAILQ_INIT(&node->pods);
@@ -160,7 +161,7 @@ static void free_container(struct correlate_container *container)
     free(container);
 }
 
-static void remove_container(struct correlate_container *container)
+void pt_correlate_remove_container(struct correlate_container *container)
 {
     struct correlate_pod *pod = container->pod;
     struct correlate_image *image = container->image;
@@ -226,6 +227,7 @@ struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const ch
     }
     TAILQ_INSERT_TAIL(&node->pods, pod, link);
     node->event_pods++;
+    pt_correlate_mark(node); // even if no container of it finds room
     return pod;
 }
 
@@ -235,7 +237,7 @@ void pt_correlate_free_pod(struct correlate_pod *pod)
     struct correlate_container *container, *next;
     for (container = TAILQ_FIRST(&pod->containers); container; container = next) {
         next = TAILQ_NEXT(container, pod_link);
-        remove_container(container);
+        pt_correlate_remove_container(container);
     }
     pt_map_remove(&node->correlate->pods, pod->uid);
     TAILQ_REMOVE(&node->pods, pod, link);
@@ -248,19 +250,22 @@ void pt_correlate_free_pod(struct correlate_pod *pod)
 
 // --- pulls ---
 
-void pt_correlate_use_image(struct correlate_pull *pull, struct correlate_image *image)
+void pt_correlate_use_image(struct correlate_node *node, struct correlate_pull *pull,
+                            struct correlate_image *image)
 {
+    if (image == pull->image)
+        return;
     if (image)
         image->users++;
     if (pull->image)
         pull->image->users--;
     pull->image = image;
+    pt_correlate_look_again(node);
 }
 
 void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull)
 {
-    pt_correlate_use_image(pull, NULL);
-    node->final_pulls -= pull->final_at != 0;
+    pt_correlate_use_image(node, pull, NULL);
     TAILQ_REMOVE(&node->pulls, pull, link);
     pt_buffer_finish(&pull->shown);
     free(pull->key);
@@ -301,6 +306,7 @@ void pt_correlate_free_node(struct correlate_node *node)
     }
     if (node->is_dirty)
         TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
+    pt_correlate_unschedule(node);
     pt_map_remove(&correlate->nodes, node->name);
     free(node->name);
     free(node);

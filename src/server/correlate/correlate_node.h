@@ -9,7 +9,8 @@
 
 #include <sys/queue.h>
 
-// What correlate keeps of one node; only its own files include this. Times are wall_ns, 0: never.
+// What correlate keeps of one node; only its own files and its fuzzer include this. Times are
+// wall_ns, 0: never.
 
 // A container whose end is not explained stays with its pull, and a queued row stays, for so long.
 #define PT_LINGER_NS (5 * PT_NS_PER_S)
@@ -21,6 +22,8 @@
 #define PT_QUEUED_AFTER_NS (2 * PT_NS_PER_S)
 #define PT_MAX_EVENT_PODS 256    // of one node, known by events alone
 #define PT_MAX_FAILURE_EVENTS 12 // kinds of failures that are counted for one container
+
+#define PT_DUE_LISTS 64 // a second each; what is due later is passed over at each turn
 
 struct correlate_node;
 struct correlate_pod;
@@ -114,6 +117,7 @@ struct correlate_pull {
 TAILQ_HEAD(correlate_images, correlate_image);
 TAILQ_HEAD(correlate_pods, correlate_pod);
 TAILQ_HEAD(correlate_pulls, correlate_pull);
+TAILQ_HEAD(correlate_due_list, correlate_node);
 
 struct correlate_node {
     TAILQ_ENTRY(correlate_node) dirty_link;
@@ -124,8 +128,10 @@ struct correlate_node {
     struct correlate_pulls pulls;
     size_t containers;
     size_t event_pods;
-    size_t final_pulls;
     bool is_dirty;
+    int64_t due_at; // when it is to be looked at though nothing happens; INT64_MAX: not at all
+    TAILQ_ENTRY(correlate_node) due_link;
+    struct correlate_due_list *due_list; // NULL: in none
 };
 
 struct pt_correlate {
@@ -134,6 +140,8 @@ struct pt_correlate {
     struct pt_map nodes; // by name
     struct pt_map pods;  // by uid
     TAILQ_HEAD(, correlate_node) dirty;
+    struct correlate_due_list due[PT_DUE_LISTS]; // nodes by the second when they are due
+    uint64_t ticked_at;                          // second of the last tick
     size_t waiting_containers;
     uint64_t left_out_pods;
     char continued_key[PT_LIMIT_REFERENCE_BYTES + 2];
@@ -151,6 +159,7 @@ void pt_correlate_free_pod(struct correlate_pod *pod);
 struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod, const char *name,
                                                        enum pt_kube_container_kind kind,
                                                        const char *image);
+void pt_correlate_remove_container(struct correlate_container *container);
 struct correlate_container *pt_correlate_find_container(struct correlate_pod *pod, const char *name,
                                                         enum pt_kube_container_kind kind);
 
@@ -162,13 +171,28 @@ void pt_correlate_note_failure(struct correlate_container *container, enum pt_ku
                                const char *error, int64_t at);
 int64_t pt_correlate_container_failures(const struct correlate_container *container);
 void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull);
-void pt_correlate_use_image(struct correlate_pull *pull, struct correlate_image *image);
+void pt_correlate_use_image(struct correlate_node *node, struct correlate_pull *pull,
+                            struct correlate_image *image);
 void pt_correlate_drop_unused(struct correlate_node *node);
 void pt_correlate_free_node(struct correlate_node *node);
 
 // `host/path` of a reference, the host without its port; -EINVAL if it is none.
 PT_MUST_CHECK int pt_correlate_repository(const char *reference,
                                           char repository[static PT_IMAGE_REF_SIZE]);
+
+// --- correlate_due.c: what time does ---
+
+// Whether it is `at` or later; if not, the node is looked at again then. Whatever depends on time
+// asks here, so that a node where nothing happens costs nothing until its next moment has come.
+bool pt_correlate_has_passed(struct correlate_node *node, int64_t at, int64_t now);
+
+// What was concluded may decide for a pull or an image that was looked at before: the node is
+// looked at again in a second.
+void pt_correlate_look_again(struct correlate_node *node);
+
+// After a look at the node, which began with due_at = INT64_MAX: a tick marks it when it is due.
+void pt_correlate_schedule(struct correlate_node *node);
+void pt_correlate_unschedule(struct correlate_node *node);
 
 // --- correlate_join.c: which image a pull is of, and who waits for it ---
 

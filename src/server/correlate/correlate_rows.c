@@ -53,8 +53,9 @@ static void look_at(const struct correlate_image *image,
     situation->has_failing |= container->has_failed && image->failed_at > image->pulled_at;
     bool is_asked_for =
         pt_correlate_is_outstanding(container) && container->pulling_at > image->pulled_at;
-    bool waits_long = container->is_on_turn && container->pulled_at == 0 && image->pulled_at == 0 &&
-                      now - container->since >= PT_QUEUED_AFTER_NS;
+    bool waits_long =
+        container->is_on_turn && container->pulled_at == 0 && image->pulled_at == 0 &&
+        pt_correlate_has_passed(image->node, container->since + PT_QUEUED_AFTER_NS, now);
     situation->is_asked_for |= is_asked_for || waits_long;
     int64_t since = is_asked_for ? container->pulling_at : container->since;
     if (!situation->since || since < situation->since)
@@ -76,8 +77,11 @@ static void look(const struct correlate_image *image, struct situation *situatio
 // In steps, so that a row is not told each second.
 static double queued_seconds(const struct correlate_image *image)
 {
-    int64_t ns = pt_clock_wall_ns(image->node->correlate->clock) - image->row_started_at;
-    return ns > 0 ? (double)(ns - ns % QUEUED_STEP_NS) / (double)PT_NS_PER_S : 0;
+    int64_t now = pt_clock_wall_ns(image->node->correlate->clock);
+    int64_t ns = now > image->row_started_at ? now - image->row_started_at : 0;
+    ns -= ns % QUEUED_STEP_NS;
+    (void)pt_correlate_has_passed(image->node, image->row_started_at + ns + QUEUED_STEP_NS, now);
+    return (double)ns / (double)PT_NS_PER_S;
 }
 
 static void tell_row(struct correlate_image *image, const struct situation *situation)
@@ -173,7 +177,8 @@ static void update_row(struct correlate_image *image, const struct situation *si
     }
     bool has_come =
         image->pulled_at > image->failed_at && image->pulled_at >= image->row_started_at;
-    if (has_row && has_come && now - image->pulled_at >= PT_LINGER_NS) {
+    if (has_row && has_come &&
+        pt_correlate_has_passed(image->node, image->pulled_at + PT_LINGER_NS, now)) {
         end_row(image, PT_PULL_COMPLETED, situation, now);
         return;
     }
@@ -195,8 +200,11 @@ void pt_correlate_update_rows(struct correlate_node *node, int64_t now)
     TAILQ_FOREACH(image, &node->images, link)
     {
         struct situation situation = {0};
+        enum pt_pull_phase phase = image->row_phase;
         look(image, &situation, now);
         update_row(image, &situation, now);
+        if (image->row_phase != phase)
+            pt_correlate_look_again(node);
         free(situation.waiting.list);
     }
 }

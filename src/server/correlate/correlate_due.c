@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/correlate_node.h"
+
+#define LOOK_AGAIN_NS PT_NS_PER_S
+
+static void be_due(struct correlate_node *node, int64_t at)
+{
+    if (at < node->due_at)
+        node->due_at = at;
+}
+
+bool pt_correlate_has_passed(struct correlate_node *node, int64_t at, int64_t now)
+{
+    if (now < at)
+        be_due(node, at);
+    return now >= at;
+}
+
+void pt_correlate_look_again(struct correlate_node *node)
+{
+    be_due(node, pt_clock_wall_ns(node->correlate->clock) + LOOK_AGAIN_NS);
+}
+
+void pt_correlate_unschedule(struct correlate_node *node)
+{
+    if (node->due_list)
+        TAILQ_REMOVE(node->due_list, node, due_link);
+    node->due_list = NULL;
+}
+
+void pt_correlate_schedule(struct correlate_node *node)
+{
+    pt_correlate_unschedule(node);
+    if (node->due_at == INT64_MAX)
+        return;
+    uint64_t second = (uint64_t)(node->due_at / PT_NS_PER_S);
+    node->due_list = &node->correlate->due[second % PT_DUE_LISTS];
+    TAILQ_INSERT_TAIL(node->due_list, node, due_link);
+}
+
+// Of a list's nodes, others are due later in that second, or when it is the list's turn again.
+static void mark_due(struct correlate_due_list *list, int64_t now)
+{
+    struct correlate_node *node, *next;
+    for (node = TAILQ_FIRST(list); node; node = next) {
+        next = TAILQ_NEXT(node, due_link);
+        if (node->due_at > now)
+            continue;
+        pt_correlate_unschedule(node);
+        pt_correlate_mark(node);
+    }
+}
+
+void pt_correlate_tick(struct pt_correlate *correlate)
+{
+    int64_t now = pt_clock_wall_ns(correlate->clock);
+    uint64_t second = (uint64_t)(now / PT_NS_PER_S), from = correlate->ticked_at;
+    if (second - from >= PT_DUE_LISTS) // or the clock was set back
+        from = second - PT_DUE_LISTS + 1;
+    for (; from <= second; from++)
+        mark_due(&correlate->due[from % PT_DUE_LISTS], now);
+    correlate->ticked_at = second;
+}

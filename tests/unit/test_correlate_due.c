@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "correlate_fixture.h"
+
+// What time does to nodes where nothing happens; that it is the same as if all were looked at each
+// second is the fuzzer's to show.
+
+static int dirty_within(struct scene *scene, int seconds)
+{
+    int before = scene->dirty;
+    pass(scene, seconds);
+    return scene->dirty - before;
+}
+
+static void a_node_where_nothing_is_due_is_left_alone(void **state)
+{
+    struct scene *scene = *state;
+    web_is_pulled(scene);
+    pass(scene, 2); // it has settled
+    assert_int_equal(dirty_within(scene, 700), 0);
+    pod_ends(scene, "web", PT_POD_STARTED);
+    settle(scene);
+    assert_int_equal(dirty_within(scene, 4), 0);
+    assert_int_equal(dirty_within(scene, 1), 1); // it does not linger any more
+    assert_int_equal(dirty_within(scene, 700), 0);
+}
+
+static void a_queued_row_is_looked_at_when_it_is_told(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "web", "a.io/b:1");
+    pulling(scene, "web", "a.io/b:1", 1000);
+    settle(scene);
+    pass(scene, 5);
+    int calls = scene->calls;
+    assert_int_equal(dirty_within(scene, 100), 10);
+    assert_int_equal(scene->calls - calls, 10);
+}
+
+static void only_the_nodes_that_are_due_are_looked_at(void **state)
+{
+    struct scene *scene = *state;
+    char name[20];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof(name), "n%d", i);
+        struct pt_kube_pod pod = make_pod(scene, name, "a.io/b:1");
+        pod.node = name;
+        pod.waiting[0].is_on_turn = false; // no row for it
+        pt_correlate_pod(scene->correlate, &pod);
+    }
+    settle(scene);
+    pod_waits(scene, "web", "a.io/c:1");
+    settle(scene);
+    scene->seconds += 2;
+    pt_correlate_tick(scene->correlate);
+    assert_false(pt_correlate_flush(scene->correlate, 1));
+    check_text("row", told_slot(scene, "ka.io/c:1"), "queued a.io/c:1! ns/web/c queued=0");
+}
+
+static void a_clock_that_is_set_loses_nothing(void **state)
+{
+    static const int steps[] = {3600, -3600, -1};
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        struct scene *scene = scene_anew(state);
+        scene->seconds = 100000;
+        pod_waits(scene, "before", "a.io/c:1");
+        settle(scene);
+        scene->seconds += steps[i];
+        settle(scene);
+        pod_waits(scene, "after", "a.io/b:1");
+        settle(scene);
+        pass(scene, 1);
+        check_text("row", told_slot(scene, "ka.io/b:1"), "");
+        pass(scene, 1);
+        check_text("row", told_slot(scene, "ka.io/b:1"), "queued a.io/b:1! ns/after/c queued=0");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(a_node_where_nothing_is_due_is_left_alone),
+        SCENE_TEST(a_queued_row_is_looked_at_when_it_is_told),
+        SCENE_TEST(only_the_nodes_that_are_due_are_looked_at),
+        SCENE_TEST(a_clock_that_is_set_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
