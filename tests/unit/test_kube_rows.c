@@ -61,19 +61,25 @@ static void pass(struct pair *pair, int seconds)
     }
 }
 
-static void pod_says(struct pair *pair, enum pt_kubelet_word word, const char *error)
+static void a_pod_says(struct pair *pair, const char *uid, const char *image,
+                       enum pt_kubelet_word word, const char *error)
 {
     static struct pt_kube_pod pod;
-    pod = (struct pt_kube_pod){.uid = "u",
+    pod = (struct pt_kube_pod){.uid = uid,
                                .name_space = "ns",
-                               .name = "web",
+                               .name = uid,
                                .node = NODE,
                                .waiting_since = pair->scene.now_ns,
                                .waiting_count = 1};
     pod.waiting[0] = (struct pt_kube_container){
-        .name = "c", .image = IMAGE, .word = word, .error = error, .is_on_turn = true};
+        .name = "c", .image = image, .word = word, .error = error, .is_on_turn = true};
     pt_correlate_pod(pair->correlate, &pod);
     settle(pair);
+}
+
+static void pod_says(struct pair *pair, enum pt_kubelet_word word, const char *error)
+{
+    a_pod_says(pair, "u", IMAGE, word, error);
 }
 
 static void event_says(struct pair *pair, const char *node, const char *reason, const char *message,
@@ -161,6 +167,38 @@ static void a_pull_goes_on_in_the_queued_row(void **state)
     assert_int_equal(row->join->waiting_count, 1);
     assert_int_equal(pair->scene.completed, 1);
     assert_int_equal(pair->scene.store.pulls.count, 1);
+}
+
+// Two tags wait since the same moment, and the pull's name turns out to be the other one.
+static void a_wrong_guess_keeps_the_row_that_it_took(void **state)
+{
+    static const enum pt_pull_phase when_named[] = {PT_PULL_EXTRACTING, PT_PULL_COMPLETED};
+    for (size_t i = 0; i < COUNT_OF(when_named); i++) {
+        tear_down(state);
+        set_up(state);
+        struct pair *pair = *state;
+        a_pod_says(pair, "one", IMAGE, PT_KUBELET_WAITING, NULL);
+        a_pod_says(pair, "two", "a.io/b:2", PT_KUBELET_WAITING, NULL);
+        pass(pair, 3);
+        tell(pair, "p1", PT_PULL_DOWNLOADING);
+        const struct pt_stored_pull *row = row_of(pair, "ip1");
+        assert_string_equal(pt_stored_pull_image_ref(row), IMAGE);
+        struct pt_pull named = a_pull(pair, "p1", when_named[i]);
+        named.image_ref = "a.io/b:2";
+        named.image_ref_exact = true;
+        scene_tell_pulls(&pair->scene, NODE, &named, 1);
+        pass(pair, 2);
+        assert_ptr_equal(row_of(pair, "ip1"), row);
+        assert_int_equal(row->pull.phase, when_named[i]);
+        assert_string_equal(pt_stored_pull_image_ref(row), "a.io/b:2");
+        const struct pt_stored_pull *other = row_of(pair, "k" IMAGE);
+        assert_ptr_not_equal(other, row);
+        assert_string_not_equal(other->id, row->id);
+        assert_int_equal(other->pull.phase, PT_PULL_QUEUED);
+        tell(pair, "p2", PT_PULL_DOWNLOADING);
+        assert_ptr_equal(row_of(pair, "ip2"), other);
+        assert_string_equal(pt_stored_pull_image_ref(other), IMAGE);
+    }
 }
 
 static void attempts_are_one_row_and_each_is_told_once(void **state)
@@ -260,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_queued_row_waits_as_long_as_its_pod),
         TEST(a_pull_goes_on_in_the_queued_row),
+        TEST(a_wrong_guess_keeps_the_row_that_it_took),
         TEST(attempts_are_one_row_and_each_is_told_once),
         TEST(a_great_many_attempts_at_once_are_not_told_one_by_one),
         TEST(rows_leave_with_their_time),

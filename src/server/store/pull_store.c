@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "pull/legacy_report.h"
+#include "server/store/pull_id.h"
 #include "server/store/pull_life.h"
 
 #include <assert.h>
@@ -144,18 +145,25 @@ static bool make_room(struct pt_pull_store *store)
     return true;
 }
 
+static bool has_key(const struct pt_stored_pull *stored, const struct pt_node *node,
+                    const char *key)
+{
+    return stored->node == node && strcmp(stored->key, key) == 0;
+}
+
 int pt_store_add(struct pt_pull_store *store, struct pt_node *node, const char *key, int64_t salt,
                  struct pt_stored_pull **ret_stored)
 {
     struct pt_stored_pull *stored = pt_stored_pull_create(node, key, salt);
     if (!stored)
         return -ENOMEM;
-    struct pt_stored_pull *earlier = pt_map_get(&store->pulls, stored->id);
+    struct pt_stored_pull *earlier;
+    while ((earlier = pt_map_get(&store->pulls, stored->id)) && !has_key(earlier, node, key))
+        pt_pull_id_make(node->name, key, ++salt, stored->id); // a pull has taken that row over
     if (earlier) { // a legacy pull that had been missing in one report
         pt_stored_pull_destroy(stored);
-        int r = earlier->node == node ? pt_life_revive(store, earlier) : -EEXIST;
         *ret_stored = earlier;
-        return r;
+        return pt_life_revive(store, earlier);
     }
     if (!make_room(store)) {
         pt_stored_pull_destroy(stored);

@@ -105,7 +105,7 @@ bool pt_store_sweep(struct pt_pull_store *store);
 // The node of that name, added as silent when it is not there; NULL at the limit or out of memory.
 struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name);
 
-// Adds an empty pull under the key to the active ones. -EDQUOT at the limit, -EEXIST, -ENOMEM.
+// Adds an empty pull under the key to the active ones. -EDQUOT at the limit, -ENOMEM.
 PT_MUST_CHECK int pt_store_add(struct pt_pull_store *store, struct pt_node *node, const char *key,
                                int64_t salt, struct pt_stored_pull **ret_stored);
 
