@@ -31,7 +31,7 @@ struct pt_kube_container {
 };
 
 struct pt_kube_pod {
-    const char *uid;
+    const char *uid; // as events name it
     const char *name_space;
     const char *name;
     const char *node;      // NULL: not scheduled

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define HASH_DIGITS 32
+
 static bool equal(const char *a, const char *b)
 {
     return a && b && strcmp(a, b) == 0;
@@ -162,6 +164,18 @@ static void move_failures_to_volumes(struct pt_kube_pod *pod)
     }
 }
 
+// A static pod is told by a mirror of it, whose uid is its own; events name the static pod's, the
+// hash of its manifest (https://kubernetes.io/docs/reference/labels-annotations-taints/). A uid
+// that another pod could have is not taken from an annotation, which anybody may write.
+static const char *uid_of(yyjson_val *metadata)
+{
+    const char *hash =
+        pt_kube_name(yyjson_obj_get(metadata, "annotations"), "kubernetes.io/config.mirror");
+    bool is_hash =
+        hash && strlen(hash) == HASH_DIGITS && strspn(hash, "0123456789abcdef") == HASH_DIGITS;
+    return is_hash ? hash : pt_kube_name(metadata, "uid");
+}
+
 int pt_kube_pod_decode(yyjson_val *object, struct pt_kube_pod *ret_pod)
 {
     yyjson_val *metadata = yyjson_obj_get(object, "metadata");
@@ -169,7 +183,7 @@ int pt_kube_pod_decode(yyjson_val *object, struct pt_kube_pod *ret_pod)
     yyjson_val *status = yyjson_obj_get(object, "status");
     const char *phase = pt_kube_text(status, "phase");
     struct pt_kube_pod *pod = ret_pod;
-    pod->uid = pt_kube_name(metadata, "uid");
+    pod->uid = uid_of(metadata);
     pod->name_space = pt_kube_name(metadata, "namespace");
     pod->name = pt_kube_name(metadata, "name");
     pod->node = pt_kube_name(spec, "nodeName");

@@ -138,6 +138,31 @@ static void tells_pods_that_wait_for_nothing(void **state)
     }
 }
 
+static void names_a_static_pod_as_its_events_do(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *annotation, *uid;
+    } cases[] = {
+        {"0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"},
+        {"0123456789abcdef0123456789abcde", "u"},
+        {"0123456789ABCDEF0123456789ABCDEF", "u"},
+        {"01234567-89ab-cdef-0123-456789abcdef", "u"},
+    };
+    static struct pt_kube_pod pod;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char json[300];
+        snprintf(json, sizeof(json),
+                 "{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\","
+                 "\"annotations\":{\"kubernetes.io/config.mirror\":\"%s\"}}}",
+                 cases[i].annotation);
+        yyjson_doc *doc;
+        check_int(json, decode_pod(json, &pod, &doc), 0);
+        check_text(json, pod.uid, cases[i].uid);
+        yyjson_doc_free(doc);
+    }
+}
+
 static void knows_since_when_a_pod_waits(void **state)
 {
     (void)state;
@@ -272,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_waits),
         cmocka_unit_test(tells_pods_that_wait_for_nothing),
+        cmocka_unit_test(names_a_static_pod_as_its_events_do),
         cmocka_unit_test(knows_since_when_a_pod_waits),
         cmocka_unit_test(takes_no_text_that_is_too_long),
         cmocka_unit_test(leaves_out_more_containers_than_the_limit),
