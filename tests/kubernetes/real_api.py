@@ -1,30 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real kube-apiserver on a real etcd, with RBAC, and a way to it that can be cut."""
+"""A real kube-apiserver on a real etcd, with RBAC."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import re
-import selectors
 import shutil
 import socket
 import ssl
 import subprocess
-import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from lab.processes import Process
 from lab.tools import REPOSITORY, TOOLS
-from lab.waiting import accepts_connections, free_port
+from lab.waiting import accepts_connections, free_port, wait_for
+from tests.kubernetes.cut import Cut
 
 ETCD = TOOLS / "kubernetes/etcd"
 KUBE_APISERVER = TOOLS / "kubernetes/kube-apiserver"
 DOCUMENT = REPOSITORY / "docs/kubernetes.md"
 
 Object = dict[str, Any]
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+ACCOUNTS = "system:serviceaccounts:default"
+AUDIT_POLICY = {  # what service accounts ask for, and nothing of all else
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "userGroups": [ACCOUNTS]}, {"level": "None"}],
+}
 
 
 class ApiError(Exception):
@@ -38,70 +48,6 @@ def documented_rights() -> str:
     return found[1]
 
 
-class Cut:
-    """A TCP relay to a port; while it is cut, nobody listens and all connections break."""
-
-    def __init__(self, target: int) -> None:
-        self.port = free_port()
-        self._target = target
-        self._pairs: dict[socket.socket, socket.socket] = {}
-        self._listener: socket.socket | None = None
-        self._stop = False
-        self._lock = threading.Lock()
-        self.open()
-
-    def open(self) -> None:
-        listener = socket.create_server(("127.0.0.1", self.port))
-        self._listener = listener
-        self._stop = False
-        self._thread = threading.Thread(target=self._run, args=(listener,), daemon=True)
-        self._thread.start()
-
-    def cut(self) -> None:
-        self._stop = True
-        self._thread.join(5)
-
-    def _run(self, listener: socket.socket) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(listener, selectors.EVENT_READ)
-            while not self._stop:
-                for key, _ in selector.select(0.1):
-                    self._pass_on(selector, listener, key.fileobj)  # type: ignore[arg-type]
-            listener.close()
-            for one in list(self._pairs):
-                one.close()
-            self._pairs.clear()
-
-    def _pass_on(
-        self, selector: selectors.BaseSelector, listener: socket.socket, ready: socket.socket
-    ) -> None:
-        if ready is listener:
-            client, _ = listener.accept()
-            try:
-                server = socket.create_connection(("127.0.0.1", self._target), 2)
-            except OSError:
-                client.close()
-                return
-            for one, other in ((client, server), (server, client)):
-                self._pairs[one] = other
-                selector.register(one, selectors.EVENT_READ)
-            return
-        if ready not in self._pairs:
-            return
-        other = self._pairs[ready]
-        try:
-            data = ready.recv(65536)
-            if data:
-                other.sendall(data)
-                return
-        except OSError:
-            pass
-        for one in (ready, other):
-            self._pairs.pop(one, None)
-            selector.unregister(one)
-            one.close()
-
-
 class RealApi:
     """Starts etcd and kube-apiserver in the folder; close() ends both."""
 
@@ -110,13 +56,14 @@ class RealApi:
         self._etcd_port = free_port()
         self.port = free_port()
         self._make_keys()
+        (folder / "audit.json").write_text(json.dumps(AUDIT_POLICY))
         self._etcd = Process("etcd", self._etcd_command(), folder)
         self._etcd.wait_until_ready("listens", lambda: accepts_connections(self._etcd_port), 30)
         self._apiserver: Process | None = None
         self.start()
         self.way = Cut(self.port)
         self.url = f"https://127.0.0.1:{self.way.port}"
-        self.create_yaml("/apis/rbac.authorization.k8s.io/v1/clusterroles", documented_rights())
+        self.create_yaml(f"{RBAC}/clusterroles", documented_rights())
 
     # --- processes ---
 
@@ -146,7 +93,8 @@ class RealApi:
                 f"--service-account-signing-key-file={at / 'accounts.key'}",
                 "--service-account-issuer=https://kubernetes.default.svc",
                 "--disable-admission-plugins=ServiceAccount", "--etcd-compaction-interval=0",
-                "--feature-gates=ImageVolume=true",
+                "--feature-gates=ImageVolume=true", f"--audit-policy-file={at / 'audit.json'}",
+                f"--audit-log-path={at / 'audit.log'}",
             ],
             self.folder,
         )  # fmt: skip
@@ -213,15 +161,18 @@ class RealApi:
     def _call(
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
     ) -> tuple[int, bytes]:
+        return self._request(self._admin_context(), method, path, body, {"Content-Type": kind})
+
+    def _admin_context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(self.authority))
         context.load_cert_chain(self.folder / "admin.pem", self.folder / "admin.key")
-        return self._request(context, method, path, body, {"Content-Type": kind})
+        return context
 
-    def accepts(self, token: str) -> bool:
-        """Whether the token is one; it may be without rights."""
+    def status_for(self, token: str) -> int:
+        """How a list of pods is answered that is asked for with this token."""
         context = ssl.create_default_context(cafile=str(self.authority))
         bearer = {"Authorization": f"Bearer {token}"}
-        return self._request(context, "GET", "/api/v1/pods?limit=1", None, bearer)[0] != 401
+        return self._request(context, "GET", "/api/v1/pods?limit=1", None, bearer)[0]
 
     def _request(
         self,
@@ -247,6 +198,71 @@ class RealApi:
         parsed: Object = json.loads(answer)
         return parsed
 
+    def bookmarked_version(self, since: str, change: Callable[[], Any], timeout_s: float) -> str:
+        """Watches the Pending pods as the server does, makes the change and waits for a bookmark."""
+        path = "/api/v1/pods?watch=1&allowWatchBookmarks=true&fieldSelector=status.phase%3DPending"
+        context = self._admin_context()
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=timeout_s, context=context
+        )
+        try:
+            connection.request("GET", f"{path}&resourceVersion={since}")
+            answer = connection.getresponse()
+            change()
+            for line in answer:
+                told = json.loads(line)
+                if told["type"] == "BOOKMARK":
+                    version: str = told["object"]["metadata"]["resourceVersion"]
+                    return version
+            raise ApiError("the watch has ended")
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def unread_list(self, token: str) -> Iterator[None]:
+        """A list of pods that does not end, since nobody reads its answer; that must be some MB."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        with socket.socket() as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            plain.connect(("127.0.0.1", self.port))
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+                head = f"GET /api/v1/pods HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+                connection.sendall(head.encode())
+                connection.recv(1)  # it has begun
+                yield
+
+    def allow_one_request_at_a_time(self, account: str) -> None:
+        """More than one of the service account get a 429."""
+        none = {"type": "Reject"}
+        limited = {"nominalConcurrencyShares": 0, "borrowingLimitPercent": 0, "limitResponse": none}
+        self._control_flow("prioritylevelconfigurations", {"type": "Limited", "limited": limited})
+        who = {"name": account, "namespace": "default"}
+        what = {"verbs": ["*"], "apiGroups": [""], "resources": ["*"], "clusterScope": True}
+        rule = {
+            "subjects": [{"kind": "ServiceAccount", "serviceAccount": who}],
+            "resourceRules": [what | {"namespaces": ["*"]}],
+        }
+        schema = {"priorityLevelConfiguration": {"name": "one"}, "rules": [rule]}
+        path = self._control_flow("flowschemas", schema | {"matchingPrecedence": 2})
+
+        def is_in_force() -> bool:
+            conditions = self.call("GET", path)["status"].get("conditions", [])
+            return any(each["type"] == "Dangling" and each["status"] == "False" for each in conditions)
+
+        wait_for("the limit is in force", is_in_force, 30)
+
+    def _control_flow(self, kind: str, spec: Object) -> str:
+        path = f"/apis/flowcontrol.apiserver.k8s.io/v1/{kind}"
+        self.call("POST", path, {"metadata": {"name": "one"}, "spec": spec})
+        return f"{path}/one"
+
+    def asked(self, account: str) -> list[Object]:
+        """What the service account has asked for, from the audit log."""
+        user = f"system:serviceaccount:default:{account}"
+        lines = (self.folder / "audit.log").read_text().splitlines(keepends=True)
+        told = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [entry for entry in told if entry["user"]["username"] == user]
+
     def create_yaml(self, path: str, text: str) -> None:
         status, answer = self._call("POST", path, text.encode(), "application/yaml")
         if status >= 300:
@@ -258,31 +274,21 @@ class RealApi:
         self.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
 
     def bind_documented_role(self, subject: Object) -> None:
-        self.call(
-            "POST",
-            "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-            {
-                "metadata": {"name": "pulltrace-server-" + subject["name"].lower()},
-                "roleRef": {
-                    "apiGroup": "rbac.authorization.k8s.io",
-                    "kind": "ClusterRole",
-                    "name": "pulltrace-server",
-                },
-                "subjects": [subject],
-            },
-        )
+        self.bind("", "ClusterRole", "pulltrace-server", subject)
 
     def bind_in_namespace(self, namespace: str, subject: Object) -> None:
+        """Makes the Role with the documented rules there and binds it."""
+        role = documented_rights().replace("kind: ClusterRole", "kind: Role")
+        self.create_yaml(f"{RBAC}/namespaces/{namespace}/roles", role)
+        self.bind(f"namespaces/{namespace}/", "Role", "pulltrace-server", subject)
+
+    def bind(self, where: str, kind: str, role: str, subject: Object) -> None:
         self.call(
             "POST",
-            f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
+            f"{RBAC}/{where}{kind.lower()}bindings",
             {
-                "metadata": {"name": "pulltrace-server"},
-                "roleRef": {
-                    "apiGroup": "rbac.authorization.k8s.io",
-                    "kind": "ClusterRole",
-                    "name": "pulltrace-server",
-                },
+                "metadata": {"name": f"{role}-{subject['name'].lower()}"},
+                "roleRef": {"apiGroup": RBAC.split("/")[2], "kind": kind, "name": role},
                 "subjects": [subject],
             },
         )
@@ -341,7 +347,7 @@ users:
         """Creates the pod, then writes its status as the kubelet does; returns it with its uid."""
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         path = f"/api/v1/namespaces/{namespace}/pods"
-        wanted = {"name": name, "namespace": namespace}
+        wanted = {key: pod["metadata"][key] for key in ("name", "namespace", "annotations")}
         made = self.call("POST", path, {"metadata": wanted, "spec": pod["spec"]})
         self.set_status(pod)
         return pod | {"metadata": made["metadata"]}

@@ -68,28 +68,84 @@ class Joining(RealCase):
         self.report(server, "real-2", *running_pulls)
         self.wait_for_pull(server, "of a running pod", imageRef="a.io/debug:1", pods=["alive"])
 
-    def test_failures_and_deletion(self) -> None:
+    def test_each_failed_attempt_is_told_once_and_a_success_closes_the_row(self) -> None:
         server = self.start_ready()
-        bad = self.create(pod("bad", "a.io/b:nope", "real-3"))
-        words = 'Failed to pull image "a.io/b:nope": a.io/b:nope: not found'
+        image, error = "a.io/b:nope", "a.io/b:nope: not found"
+        words = f'Failed to pull image "{image}": {error}'
+        bad = self.create(pod("bad", image, "real-3"))
         for count in (1, 2):
             self.api.write_event(event(bad, "Failed", words, count, name="bad-failed"))
+            self.api.set_status(pod("bad", image, "real-3", waiting="ErrImagePull", message=error))
             self.wait_for_pull(
                 server, "it is told", phase="failed", errorClass="not_found", attempts=count
             )
-        self.assertEqual(len(self.log_lines(server, "pull.failed")), 2)
-        self.report(server, "real-3", pull("p1", "a.io/gone"))
-        gone = self.create(pod("gone", "a.io/gone:1", "real-3"))
-        self.wait_for_pull(server, "it is joined", imageRef="a.io/gone:1", pods=["gone"])
-        self.api.delete_pod(gone)
-        self.wait_for_pull(server, "its pod has left", 10, imageRef="a.io/gone:1", pods=[])
+            backs_off = f'Back-off pulling image "{image}": ErrImagePull: {error}'
+            self.api.write_event(event(bad, "BackOff", backs_off, count, name="bad-back-off"))
+            waits = pod("bad", image, "real-3", waiting="ImagePullBackOff", message=backs_off)
+            self.api.set_status(waits)
+        row = self.wait_for_pull(server, "its words", error=error, attempts=2, pods=["bad"])
+        self.assertIn("nextAttemptAt", row)
+        self.report(server, "real-3", pull("p1", "a.io/b"))
+        self.wait_for_pull(server, "the next attempt", phase="downloading", id=row["id"])
+        self.api.set_status(running(bad))
+        done = pull("p1", "a.io/b", 1000, "completed", imageRef=image, imageRefExact=True)
+        self.report(server, "real-3", done)
+        closed = self.wait_for_pull(server, "a success", phase="completed", id=row["id"])
+        self.assertNotIn("error", closed)
+        self.assertEqual(len(self.pulls(server, "?node=real-3")), 1)
+        told = [line["event"]["nodeName"] for line in self.log_lines(server, "pull.failed")]
+        self.assertEqual(told.count("real-3"), 2)
+        self.assertEqual(
+            self.metric(server, 'pulltrace_pull_errors_total{class="not_found"}'), 2
+        )
 
+    def test_a_static_pod(self) -> None:
+        server = self.start_ready()
+        uid = "5c5d1a0b7d2e4f60918273645546372a"
+        mirror = pod("static", "a.io/static:nope", "real-14")
+        mirror["metadata"]["annotations"] = {"kubernetes.io/config.mirror": uid}
+        mirror = self.create(mirror)
+        told = event(mirror, "Failed", 'Failed to pull image "a.io/static:nope": no such host')
+        told["involvedObject"]["uid"] = uid
+        self.api.write_event(told)
+        failing = pod("static", "a.io/static:nope", "real-14", waiting="ErrImagePull")
+        self.api.set_status(failing)
+        wanted = {"imageRef": "a.io/static:nope", "phase": "failed", "pods": ["static"]}
+        self.wait_for_pull(server, "event and status are of one pod", attempts=1, **wanted)
+
+    def test_fifty_pods_of_one_image_on_one_node(self) -> None:
+        server = self.start_ready()
+        names = [f"fifty-{i:02}" for i in range(50)]
+        made = [self.create(pod(name, "a.io/fifty:1", "real-10")) for name in names]
+        self.report(server, "real-10", pull("p1", "a.io/fifty"))
+        self.wait_for_pull(server, "all are there", imageRef="a.io/fifty:1", pods=names)
+        for each in made:
+            self.api.set_status(running(each))
+        done = pull("p1", "a.io/fifty", 1000, "completed", imageRef="a.io/fifty:1", imageRefExact=True)
+        self.report(server, "real-10", done)
+        self.wait_for_pull(server, "they stay with it", phase="completed", pods=names)
+
+    def test_pods_that_leave_in_mid_pull(self) -> None:
+        server = self.start_ready()
+        names = ("deleted", "evicted", "rescheduled", "stays")
+        made = {name: self.create(pod(name, "a.io/leave:1", "real-11")) for name in names}
+        self.report(server, "real-11", pull("p1", "a.io/leave"))
+        of_node = {"nodeName": "real-11", "imageRef": "a.io/leave:1", "phase": "downloading"}
+        self.wait_for_pull(server, "all are there", **of_node, pods=list(names))
+        self.api.delete_pod(made["deleted"])
+        self.api.set_status(made["evicted"] | {"status": {"phase": "Failed", "reason": "Evicted"}})
+        self.api.delete_pod(made["rescheduled"])
+        self.create(pod("rescheduled", "a.io/leave:1", "real-12"))
+        self.wait_for_pull(server, "the others go on without them", 10, **of_node, pods=["stays"])
+        self.report(server, "real-12", pull("p1", "a.io/leave"))
+        self.wait_for_pull(server, "on the other node", nodeName="real-12", pods=["rescheduled"])
 
     def test_more_pods_than_one_page_holds(self) -> None:
-        many = [pod(f"page-{i}", f"a.io/page{i}:1", f"page-{i}") for i in range(520)]
+        many = [
+            pod(f"page-{i}", f"a.io/page{i}:1", f"page-{i}", padding=6000)  # as large as real ones
+            for i in range(520)
+        ]
         for each in many:
-            padding = {"name": "PADDING", "value": "x" * 6000}  # real pods are about so large
-            each["spec"]["containers"][0]["env"] = [padding]
             self.create(each)
         server = self.start_ready()
         summary = get(server.port, "/api/v1/summary").json()
@@ -107,15 +163,6 @@ class Rights(RealCase):
         self.api.bind_documented_role(subject)
         self.wait_until_ready(server, 30)
         self.wait_for_pull(server, "it recovers", imageRef="a.io/b:1", pods=["web"])
-
-    def test_rights_in_one_namespace_only(self) -> None:
-        self.api.namespace("team-a")
-        self.api.bind_in_namespace("team-a", self.api.service_account("team"))
-        server = self.start("team", PULLTRACE_WATCH_NAMESPACES="team-a")
-        self.wait_until_ready(server)
-        self.create(pod("web", "a.io/b:1", "real-5", namespace="team-a"))
-        self.report(server, "real-5", pull("p1", "a.io/b"))
-        self.wait_for_pull(server, "it is joined", imageRef="a.io/b:1", pods=["web"])
 
     def test_a_client_certificate_in_a_kubeconfig(self) -> None:
         user = {"kind": "User", "name": "reader", "apiGroup": "rbac.authorization.k8s.io"}

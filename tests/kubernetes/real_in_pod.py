@@ -84,7 +84,7 @@ class InPod(RealCase):
         self.wait_until_current(server)
         self.api.revoke("first")
         self.api.way.cut()
-        wait_for("it is no token any more", lambda: not self.api.accepts(first), 30)
+        wait_for("it is no token any more", lambda: self.api.status_for(first) == 401, 30)
         self.api.way.open()
         self.wait_for_complaint(server, "the token is not accepted: 401")
         self.mount(self.api.token("pulltrace"))

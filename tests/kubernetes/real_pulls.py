@@ -122,6 +122,62 @@ class RealPulls(RealCase):
                 self.api.delete_pod(waiting)
                 self.client.remove_image(reference)
 
+    def ask_for(self, name: str, reference: str) -> Object:
+        """A pod waits for the image, and the kubelet has asked for it."""
+        waiting = self.create(pod(name, reference, NODE))
+        self.api.write_event(event(waiting, "Pulling", f'Pulling image "{reference}"'))
+        return waiting
+
+    def test_two_tags_of_a_repository_at_once(self) -> None:
+        references = [self.push("kube/at-once", tag, 8 * MB) for tag in ("v1", "v2")]
+        asked, calls = [], []
+        for number, reference in enumerate(references):
+            asked.append((self.ask_for(f"at-once-{number}", reference), reference))
+            calls.append(self.client.start_pull(reference))
+            time.sleep(1.2)  # the kubelet's times are whole seconds
+
+        def wait_for_both(phase: str) -> None:
+            for waiting, reference in asked:
+                pods = [waiting["metadata"]["name"]]
+                self.wait_for_pull(self.server, phase, 10, imageRef=reference, phase=phase, pods=pods)
+
+        wait_for_both("downloading")
+        for call, (waiting, _) in zip(calls, asked):
+            call.finish(PULL_S)
+            self.api.set_status(running(waiting))
+        wait_for_both("completed")
+
+    def test_two_tags_behind_the_kubelets_serial_pulls(self) -> None:
+        v1, v2 = (self.push("kube/serial", tag, 4 * MB) for tag in ("v1", "v2"))
+        first, second = self.ask_for("serial-v1", v1), self.ask_for("serial-v2", v2)
+        call = self.client.start_pull(v1)
+        of_first = {"imageRef": v1, "pods": ["serial-v1"]}
+        of_second = {"imageRef": v2, "pods": ["serial-v2"]}
+        # Both were asked for in the same second: which of them it is, its image record tells.
+        call.finish(PULL_S)
+        self.wait_for_pull(self.server, "the record tells", 10, phase="completed", **of_first)
+        self.api.write_event(event(first, "Pulled", f'Successfully pulled image "{v1}" in 2s'))
+        self.api.set_status(running(first))
+        row = self.wait_for_pull(self.server, "the other one waits", 10, phase="queued", **of_second)
+        call = self.client.start_pull(v2)
+        of_second["id"] = row["id"]
+        self.wait_for_pull(self.server, "it goes on in its row", 10, phase="downloading", **of_second)
+
+        def waited() -> bool:
+            return any(
+                pull["id"] == row["id"] and pull["queuedSeconds"] > 1
+                for pull in self.pulls(self.server)
+            )
+
+        wait_for("how long it was queued", waited, 3)
+        call.finish(PULL_S)
+        words = f'Successfully pulled image "{v2}" in 2s (9s including waiting)'
+        self.api.write_event(event(second, "Pulled", words))
+        self.api.set_status(running(second))
+        self.wait_for_pull(
+            self.server, "the kubelet's figure", 10, phase="completed", queuedSeconds=7, **of_second
+        )
+
     def test_the_page_names_the_pods(self) -> None:
         reference = self.push("shop/frontend", size=60 * MB)
         other = f"{HOST}/shop/cache:1"
