@@ -78,10 +78,16 @@ static bool take_digits(struct cursor *cursor, int count, int *ret_value)
 
 static bool take_char(struct cursor *cursor, char wanted)
 {
-    if (cursor->at == cursor->end || (*cursor->at | 0x20) != (wanted | 0x20))
+    if (cursor->at == cursor->end || *cursor->at != wanted)
         return false;
     cursor->at++;
     return true;
+}
+
+// T and Z may be small (section 5.6 of the RFC).
+static bool take_letter(struct cursor *cursor, char wanted)
+{
+    return take_char(cursor, wanted) || take_char(cursor, (char)(wanted | 0x20));
 }
 
 static bool take_fraction(struct cursor *cursor, int64_t *ret_ns)
@@ -99,7 +105,7 @@ static bool take_fraction(struct cursor *cursor, int64_t *ret_ns)
 
 static bool take_offset(struct cursor *cursor, int64_t *ret_seconds)
 {
-    if (take_char(cursor, 'Z')) {
+    if (take_letter(cursor, 'Z')) {
         *ret_seconds = 0;
         return true;
     }
@@ -127,7 +133,7 @@ int pt_timestamp_parse(const char *text, size_t length, int64_t *ret_wall_ns)
     int year, month, day, hour, minute, second;
     if (!take_digits(&cursor, 4, &year) || !take_char(&cursor, '-') ||
         !take_digits(&cursor, 2, &month) || !take_char(&cursor, '-') ||
-        !take_digits(&cursor, 2, &day) || !take_char(&cursor, 'T') ||
+        !take_digits(&cursor, 2, &day) || !take_letter(&cursor, 'T') ||
         !take_digits(&cursor, 2, &hour) || !take_char(&cursor, ':') ||
         !take_digits(&cursor, 2, &minute) || !take_char(&cursor, ':') ||
         !take_digits(&cursor, 2, &second))
