@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define EXIT_USAGE 2
-#define PACE_US 24000 // a thousand reports a second are then no thousand awakenings
+#define PACE_US 20000 // a thousand reports a second are then no thousand awakenings
 #define DRAIN_LOOK_MS 20
 #define DRAIN_SECONDS 4
 #define RESERVED_FILES 64
