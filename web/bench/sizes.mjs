@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 const LATER = [
   [/Sparkline/, 'chart, once the page stands'],
   [/jetbrains/, 'JetBrains Mono, with the first open row'],
-  [/(Images|Nodes)Page/, 'other pages, when they are opened'],
+  [/otherPages/, 'other pages, once the page stands'],
 ];
 
 /** Bytes of the built page as they go over the wire, by when they are loaded. */

@@ -197,14 +197,14 @@ describe('the other pages', () => {
     const user = userEvent.setup();
     window.history.replaceState(null, '', '/?page=images');
     renderWith(liveState([web, makePull({ ...web, id: 'b', nodeName: 'n2' })]), <App />);
-    const row = screen.getAllByRole('row')[1];
+    const [, row] = await screen.findAllByRole('row');
     expect(row?.textContent).toContain('0 of 2');
     await user.click(screen.getByRole('button', { name: 'Show the pulls of acme/web:2' }));
     expect(window.location.search).toBe('?q=image:acme/web:2');
     expect(rows()).toHaveLength(2);
   });
 
-  it('nodes show the silent first', () => {
+  it('nodes show the silent first', async () => {
     window.history.replaceState(null, '', '/?page=nodes');
     const node = {
       nodeName: 'n1',
@@ -218,7 +218,7 @@ describe('the other pages', () => {
     };
     const silent = { ...node, nodeName: 'n2', silent: true, lastReportAt: T0 };
     renderWith(liveState([], { nodes: [node, silent] }), <App />);
-    const tiles = screen.getAllByRole('listitem').map((tile) => tile.textContent);
+    const tiles = (await screen.findAllByRole('listitem')).map((tile) => tile.textContent);
     expect(tiles[0]).toContain('n2');
     expect(tiles[0]).toContain('silent for 1m 00s');
     expect(tiles[1]).toContain('reported 2s ago');

@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect } from 'react';
-import { ImagesPage } from './features/images/ImagesPage';
+import { type ComponentType, Suspense, lazy, useEffect } from 'react';
 import { LivePage } from './features/live/LivePage';
-import { NodesPage } from './features/nodes/NodesPage';
 import { useSlice } from './state/context';
-import { type Page, useUrlState, writeUrl } from './state/urlState';
+import { type ChangeUrl, type Page, useUrlState, writeUrl } from './state/urlState';
 import type { RemoteSource } from './stream/remote';
 import './App.css';
 import { ConnectionState } from './ui/ConnectionState';
+import { EmptyState } from './ui/EmptyState';
 import { Icon } from './ui/Icon';
 import { ThemeSwitch } from './ui/ThemeSwitch';
 
 const PAGE_LABELS: Record<Page, string> = { live: 'Live', images: 'Images', nodes: 'Nodes' };
+
+const otherPages = () =>
+  import('./features/otherPages').catch(() => ({ ImagesPage: Missing, NodesPage: Missing }));
+const ImagesPage = lazy(async () => ({ default: (await otherPages()).ImagesPage }));
+const NodesPage = lazy(async () => ({ default: (await otherPages()).NodesPage }));
+
+const Missing: ComponentType<{ onUrl: ChangeUrl }> = () => (
+  <EmptyState title="This page could not be loaded">
+    <p>The server did not answer. Reload it when the server is back.</p>
+  </EmptyState>
+);
 
 /** The frame around the pages. `source` is absent where there is no server, as in the stories. */
 export function App({ source }: { source?: RemoteSource }) {
@@ -20,6 +30,8 @@ export function App({ source }: { source?: RemoteSource }) {
 
   useEffect(() => source?.openDetail(url.page === 'live' ? url.open : null), [source, url]);
   useEffect(() => source?.watchNodes(url.page === 'nodes'), [source, url.page]);
+  // Before anybody asks for them: by then the server may be away.
+  useEffect(() => void otherPages(), []);
   useEffect(() => {
     document.title = `${PAGE_LABELS[url.page]} · Pulltrace`;
   }, [url.page]);
@@ -53,8 +65,10 @@ export function App({ source }: { source?: RemoteSource }) {
       </header>
       <main className={connection.phase === 'reconnecting' ? 'is-stale' : undefined}>
         {url.page === 'live' && <LivePage url={url} onUrl={onUrl} />}
-        {url.page === 'images' && <ImagesPage onUrl={onUrl} />}
-        {url.page === 'nodes' && <NodesPage onUrl={onUrl} />}
+        <Suspense fallback={null}>
+          {url.page === 'images' && <ImagesPage onUrl={onUrl} />}
+          {url.page === 'nodes' && <NodesPage onUrl={onUrl} />}
+        </Suspense>
       </main>
     </>
   );

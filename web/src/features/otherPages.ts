@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is not needed for the first sight of the dashboard; one file, so that it is one request.
+export { ImagesPage } from './images/ImagesPage';
+export { NodesPage } from './nodes/NodesPage';
