@@ -90,6 +90,16 @@ describe('the stream', () => {
     expect(store.get().pulls.pulls.get('a')?.percent).toBe(77);
   });
 
+  it('keeps what it told before the server said which run it is of', async () => {
+    delete answers.summary;
+    newest().onopen?.();
+    newest().tell(1, { id: 'a' });
+    await run(1000);
+    answers.summary = summary(RUN_1);
+    await run(8000);
+    expect(ids()).toEqual(['a']);
+  });
+
   it('draws once for what comes within one frame', async () => {
     newest().onopen?.();
     await run(100);

@@ -37,8 +37,10 @@ export function startSource(store: Store, api: string): Source {
   let resumed = false;
   /** The run of the server that told what is in the store. */
   let run: number | undefined;
-  /** Whether the stream is of another run is not known yet; what it tells is held back. */
+  /** Whether the stream is of another run is not known yet. */
   let unsure = false;
+  /** What is in the store came before the stream; while unsure, what the stream tells is held back. */
+  let before = false;
   /** Whether the first snapshot is in; until then the past is drawn again from what has come. */
   let pastKnown = false;
 
@@ -72,7 +74,8 @@ export function startSource(store: Store, api: string): Source {
       attempt = 0;
       openedAt = performance.now();
       unsure = true;
-      if (store.get().pulls.pulls.size > 0) intake.hold();
+      before = store.get().pulls.pulls.size > 0;
+      if (before) intake.hold();
       store.set({ connection: { ...store.get().connection, phase: 'live' } });
       polls.now();
     };
@@ -109,7 +112,7 @@ export function startSource(store: Store, api: string): Source {
       unsure = false;
       const same = resumed && summary?.startedAt === run;
       run = summary?.startedAt;
-      if (!same) dispatch({ type: 'afresh' });
+      if (before && !same) dispatch({ type: 'afresh' });
       intake.release();
     }
     if (snapshotIn()) dispatch({ type: 'settled' });
