@@ -54,7 +54,7 @@ class Pull:
         self.process = lab.containerd.start_pull(lab.reference(image), *options)
         note = f" ({step.note})" if step.note else ""
         say(
-            f"pulls   {self._name}: {len(image.layers)} layers, {image.layer_bytes / 1e6:.1f} MB{note}"
+            f"pulls   {self._name}: {len(image.layers)} layers, {image.layer_bytes / 2**20:.1f} MB{note}"
         )
 
     def has_ended(self) -> bool:
@@ -136,7 +136,7 @@ def run(lab_only: bool) -> None:
     with ExitStack() as stack:
         say("starts a private registry, throttle and containerd")
         lab = stack.enter_context(Laboratory(rate, {"shop/frontend": rate // 10}))
-        say("makes images (250 MB of random layers)")
+        say("makes images (240 MB of random layers)")
         lanes = make_lanes(lab.images)
         lab.images.discard_blobs()
         watched = tell_socket(lab) if lab_only else start_pulltrace(stack, lab, port)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The images of the demonstration: the shapes that a cluster's pulls have, 250 MB in all."""
+"""The images of the demonstration: the shapes that a cluster's pulls have, 240 MB in all."""
 
 from __future__ import annotations
 

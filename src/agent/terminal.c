@@ -111,12 +111,13 @@ static const char *shorten(const char *name, char *out, size_t columns)
     return out;
 }
 
+// In the dashboard's units.
 static const char *size_text(double bytes, char text[static 16])
 {
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
     size_t unit = 0;
     for (; bytes >= 999.5 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-        bytes /= 1000;
+        bytes /= 1024;
     snprintf(text, 16, unit && bytes < 99.95 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
     return text;
 }

@@ -161,20 +161,20 @@ static void bars_take_the_place_of_the_last_ones(void **state)
     check_int("a pull and its layers", screen.row_count, 3);
     check_row(&screen, 0,
               "registry.example/app                         [######------------------]  25% "
-              "500 B of 2.0 kB, downloading 0 B/s");
+              "500 B of 2.0 KB, downloading 0 B/s");
     check_row(&screen, 1,
               "  aaaaaaaaaaaa                               [############------------]  50% "
-              "500 B of 1.0 kB, downloading");
+              "500 B of 1.0 KB, downloading");
     check_row(&screen, 2,
               "  aaaaaaaaaaaa                               [------------------------]   0% 0 B of "
-              "1.0 kB, queued");
+              "1.0 KB, queued");
     fetch(lease, 0, 1000);
     observe(&screen.scene, 2);
     draw(&screen, 2);
     check_int("still", screen.row_count, 3);
     check_row(&screen, 0,
               "registry.example/app                         [############------------]  50% "
-              "1.0 kB of 2.0 kB, downloading 500 B/s");
+              "1.0 KB of 2.0 KB, downloading 500 B/s");
     screen_end(&screen);
 }
 
@@ -191,11 +191,11 @@ static void what_has_ended_stays_above(void **state)
     const struct pt_pull *pull = first_pull(&screen.scene);
     pt_terminal_tell(screen.terminal, PT_TRACK_COMPLETED, pull);
     draw(&screen, 3);
-    check_row(&screen, 0, "registry.example/app:1 completed: 2.0 kB in 2.0 s");
+    check_row(&screen, 0, "registry.example/app:1 completed: 2.0 KB in 2.0 s");
     check_row(&screen, 1, "registry.example/other ");
     check_int("with its layers", screen.row_count, 4);
     draw(&screen, 4);
-    check_row(&screen, 0, "registry.example/app:1 completed: 2.0 kB in 2.0 s");
+    check_row(&screen, 0, "registry.example/app:1 completed: 2.0 KB in 2.0 s");
     check_int("and no more", screen.row_count, 4);
     screen_end(&screen);
 }
@@ -289,7 +289,7 @@ static void a_terminal_that_is_stopped_holds_nobody_up(void **state)
     pt_terminal_draw(screen.terminal, screen.scene.tracker, at(101));
     assert_int_equal(tcflow(screen.writing, TCOON), 0);
     draw(&screen, 102);
-    check_row(&screen, 0, "registry.example/app:1 completed: 2.0 kB in 100.0 s");
+    check_row(&screen, 0, "registry.example/app:1 completed: 2.0 KB in 100.0 s");
     check_row(&screen, 1, "registry.example/other ");
     check_int("and its layers", screen.row_count, 4);
     assert_int_equal(fcntl(screen.writing, F_GETFL) & O_NONBLOCK, 0); // it is the shell's too
@@ -327,7 +327,7 @@ static void plain_lines_into_a_pipe(void **state)
     pt_terminal_tell(screen.terminal, PT_TRACK_STARTED, first_pull(&screen.scene));
     draw(&screen, 1);
     check_row(&screen, 0, "registry.example/app started");
-    check_row(&screen, 1, "registry.example/app  25% 500 B of 2.0 kB, downloading 0 B/s");
+    check_row(&screen, 1, "registry.example/app  25% 500 B of 2.0 KB, downloading 0 B/s");
     for (int second = 2; second < 6; second++) {
         fetch(lease, 0, 500 + second);
         observe(&screen.scene, second);
@@ -336,7 +336,7 @@ static void plain_lines_into_a_pipe(void **state)
     observe(&screen.scene, 6);
     draw(&screen, 6);
     check_int("progress each 5 s", screen.row_count, 3);
-    check_row(&screen, 2, "registry.example/app  25% 505 B of 2.0 kB, downloading 1 B/s");
+    check_row(&screen, 2, "registry.example/app  25% 505 B of 2.0 KB, downloading 1 B/s");
     end_lease(lease, NULL, 7);
     observe(&screen.scene, 7);
     pt_terminal_tell(screen.terminal, PT_TRACK_FAILED, first_pull(&screen.scene));
