@@ -36,6 +36,8 @@ struct pt_http_connection {
     struct event readable;
     struct event writable; // waited for only while the socket takes no more
     struct evbuffer *output;
+    const char *ready; // a whole answer, to be sent behind the output
+    size_t ready_length;
     struct pt_request_parser parser;
     struct pt_buffer ahead; // read behind the request that is being answered
     enum pt_connection_state state;
@@ -51,6 +53,7 @@ struct pt_http_connection {
     bool gone;
     TAILQ_ENTRY(pt_http_connection) in_state;
     TAILQ_ENTRY(pt_http_connection) in_touched;
+    TAILQ_ENTRY(pt_http_connection) in_answered; // while an answer is ready
 };
 
 static void enter(struct pt_http_connection *connection, enum pt_connection_state state)
@@ -85,6 +88,13 @@ static void untouch(struct pt_http_connection *connection)
     connection->is_touched = false;
 }
 
+static void forget_ready(struct pt_http_connection *connection)
+{
+    if (connection->ready_length > 0)
+        TAILQ_REMOVE(&connection->connections->answered, connection, in_answered);
+    connection->ready_length = 0;
+}
+
 void pt_connection_cut(struct pt_http_connection *connection)
 {
     struct pt_connections *connections = connection->connections;
@@ -95,6 +105,7 @@ void pt_connection_cut(struct pt_http_connection *connection)
     TAILQ_REMOVE(&connections->by_state[connection->state], connection, in_state);
     if (connection->is_touched)
         untouch(connection);
+    forget_ready(connection);
     event_del(&connection->readable);
     event_del(&connection->writable);
     connections->count--;
@@ -124,9 +135,24 @@ static void on_all_sent(struct pt_http_connection *connection)
     resume(connection);
 }
 
+// Sends the answer that is ready without a copy if it can be; what is left goes to the output.
+static void send_ready(struct pt_http_connection *connection)
+{
+    ssize_t n = evbuffer_get_length(connection->output) > 0
+                    ? 0
+                    : pt_transport_send(&connection->transport, connection->ready,
+                                        connection->ready_length);
+    size_t sent = n > 0 ? (size_t)n : 0;
+    if (sent < connection->ready_length)
+        evbuffer_add(connection->output, connection->ready + sent, connection->ready_length - sent);
+    forget_ready(connection);
+}
+
 // Sends until nothing is left or the socket takes no more; false if it has failed.
 static bool send_output(struct pt_http_connection *connection)
 {
+    if (connection->ready_length > 0)
+        send_ready(connection);
     while (evbuffer_get_length(connection->output) > 0) {
         ssize_t n = pt_transport_send_buffer(&connection->transport, connection->output);
         if (n == -EAGAIN)
@@ -177,12 +203,21 @@ static void schedule_flush(struct pt_connections *connections)
     pt_loop_skip_rest(connections->loop);
 }
 
-static void on_flush(evutil_socket_t fd, short what, void *context)
+static void on_answers(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct pt_connections *connections = context;
     struct pt_http_connection *connection;
+    while ((connection = TAILQ_FIRST(&connections->answered)))
+        flush(connection);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *context)
+{
+    struct pt_connections *connections = context;
+    struct pt_http_connection *connection;
+    on_answers(fd, what, context); // they are short, and somebody waits
     size_t left = connections->touched_count;
     left = left < FLUSHES_A_TURN ? left : FLUSHES_A_TURN;
     for (; left > 0 && (connection = TAILQ_FIRST(&connections->touched)); left--) {
@@ -229,17 +264,13 @@ void pt_connection_end_answer(struct pt_http_connection *connection)
 void pt_connection_answer_with(struct pt_http_connection *connection, const char *text,
                                size_t length)
 {
+    struct pt_connections *connections = connection->connections;
     forget_request(connection);
-    ssize_t n = evbuffer_get_length(connection->output) > 0
-                    ? 0
-                    : pt_transport_send(&connection->transport, text, length);
-    if (n == (ssize_t)length) {
-        on_all_sent(connection);
-        return;
-    }
-    size_t sent = n > 0 ? (size_t)n : 0;
-    evbuffer_add(connection->output, text + sent, length - sent);
-    flush(connection);
+    connection->ready = text;
+    connection->ready_length = length;
+    if (TAILQ_EMPTY(&connections->answered))
+        event_active(connections->answers, EV_TIMEOUT, 0); // behind what the loop has at hand
+    TAILQ_INSERT_TAIL(&connections->answered, connection, in_answered);
 }
 
 void pt_connection_watch(struct pt_http_connection *connection, void (*on_drained)(void *context),
@@ -388,10 +419,13 @@ int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop
     connections->context = context;
     connections->count = connections->touched_count = 0;
     TAILQ_INIT(&connections->touched);
+    TAILQ_INIT(&connections->answered);
     for (enum pt_connection_state i = 0; i < PT_CONNECTION_STATES; i++)
         TAILQ_INIT(&connections->by_state[i]);
     connections->flush = evtimer_new(pt_loop_base(loop), on_flush, connections);
-    return connections->flush ? 0 : pt_error_set(err, ENOMEM, "out of memory");
+    connections->answers = evtimer_new(pt_loop_base(loop), on_answers, connections);
+    return connections->flush && connections->answers ? 0
+                                                      : pt_error_set(err, ENOMEM, "out of memory");
 }
 
 // Cuts those of a state that are in it since before `until`.
@@ -412,6 +446,8 @@ void pt_connections_finish(struct pt_connections *connections)
         cut_all(connections, i, INT64_MAX);
     if (connections->flush)
         event_free(connections->flush);
+    if (connections->answers)
+        event_free(connections->answers);
 }
 
 void pt_connections_add(struct pt_connections *connections, int fd, struct pt_tls *tls)
