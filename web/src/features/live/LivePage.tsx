@@ -98,7 +98,8 @@ export function LivePage({ url, onUrl }: LivePageProps) {
 function useOverview(pulls: ReadonlyMap<string, Pull>, now: number): Overview {
   const [addUp] = useState(createOverviewSelector);
   const [held, setHeld] = useState({ pulls, at: now });
-  if (held.pulls !== pulls && (pulls.size < 1000 || held.at !== now)) setHeld({ pulls, at: now });
+  const due = held.pulls.size < 1000 || held.at !== now;
+  if (held.pulls !== pulls && due) setHeld({ pulls, at: now });
   return useMemo(() => addUp(held.pulls), [addUp, held.pulls]);
 }
 
