@@ -67,6 +67,14 @@ describe('without a sort', () => {
     );
     expect(keys(items)).toEqual(['just', 'failed', 'section finished', 'given-up']);
   });
+
+  it('leaves the place of what just ended to others where very many end', () => {
+    const just = makePull({ id: 'just', startedAt: T0, phase: 'completed', completedAt: NOW - 1 });
+    const active = Array.from({ length: 600 }, (_, index) => makePull({ id: `p${index}` }));
+    const first = (pulls: Pull[]) => keys(createViewSelector()(options(pulls)).items)[0];
+    expect(first([just, ...active.slice(0, 10)])).toBe('just');
+    expect(first([just, ...active])).toBe('p0');
+  });
 });
 
 describe('sort', () => {

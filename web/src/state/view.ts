@@ -70,6 +70,8 @@ export interface ViewOptions {
 
 /** A finished pull keeps its place for this long, so that its end is seen where it happened. */
 const LINGER_MS = 4000;
+/** With more pulls under way, so many end each second that they would fill the screen. */
+const MOST_TO_LINGER = 500;
 
 /** What the selector remembers of a pull. */
 interface Entry {
@@ -119,6 +121,7 @@ function update(
   again: boolean,
 ): boolean {
   const timed = again || options.sort?.column === 'elapsed';
+  const lingerMs = lingerMsAmong(options.pulls);
   const known = entries.values();
   let entry = known.next().value;
   let gone = false;
@@ -129,7 +132,7 @@ function update(
   for (const [id, pull] of options.pulls) {
     for (; entry !== undefined && entry.item.key !== id; entry = known.next().value) drop(entry);
     if (entry === undefined) {
-      const rank = rankOf(pull, options.now);
+      const rank = rankOf(pull, options.now, lingerMs);
       const added: Entry = {
         item: { kind: 'pull', key: id, pull },
         matches: options.matches?.(pull) ?? true,
@@ -148,7 +151,7 @@ function update(
     }
     // Time alone moves a pull that has just ended.
     if (changed || timed || (entry.rank === 0 && pull.completedAt !== undefined)) {
-      entry.rank = rankOf(pull, options.now);
+      entry.rank = rankOf(pull, options.now, lingerMs);
       entry.sortKey = sortKey(pull, entry.rank, options);
     }
     entry = known.next().value;
@@ -157,15 +160,23 @@ function update(
   return gone;
 }
 
-function rankOf(pull: Pull, now: number): 0 | 1 {
-  return needsAttention(pull, now) ? 0 : 1;
+function lingerMsAmong(pulls: ReadonlyMap<string, Pull>): number {
+  let active = 0;
+  for (const pull of pulls.values()) {
+    if (pull.completedAt === undefined && ++active > MOST_TO_LINGER) return 0;
+  }
+  return LINGER_MS;
+}
+
+function rankOf(pull: Pull, now: number, lingerMs: number): 0 | 1 {
+  return needsAttention(pull, now, lingerMs) ? 0 : 1;
 }
 
 /** Under way, just over, or failed while a pod still waits for it. */
-function needsAttention(pull: Pull, now: number): boolean {
+function needsAttention(pull: Pull, now: number, lingerMs: number): boolean {
   const status = statusOf(pull);
   if (isActive(status)) return true;
-  if (pull.completedAt !== undefined && now - pull.completedAt < LINGER_MS) return true;
+  if (pull.completedAt !== undefined && now - pull.completedAt < lingerMs) return true;
   return status === 'failed' && pull.pods.length > 0;
 }
 
