@@ -161,11 +161,20 @@ describe('the live page', () => {
   });
 });
 
+it('does not call a cluster idle while the stream has not told all', () => {
+  const done = makePull({ ...web, phase: 'completed', completedAt: T0 });
+  const summary = { ...SUMMARY, activePulls: 9, allPulls: 20 };
+  renderWith(liveState([done], { summary }), <App />);
+  expect(screen.getByRole('button', { name: /^Active pulls/ }).textContent).toContain('9');
+  expect(screen.queryByText(/No pull under way/)).toBeNull();
+});
+
 describe('without pulls', () => {
   it.each([
     ['No agent reports yet', liveState([], { summary: { ...SUMMARY, nodesReporting: 0 } })],
     ['No pulls now', liveState([])],
     ['Connecting to the server…', liveState([], { summary: null })],
+    ['Connecting to the server…', liveState([], { summary: { ...SUMMARY, allPulls: 3 } })],
   ])('says: %s', (words, state) => {
     renderWith(state, <App />);
     expect(screen.getByText(words)).toBeTruthy();

@@ -20,6 +20,8 @@ function summary(nodesReporting: number, nodesSilent = 0): Summary {
     bytesPerSec: 48e6,
     nodesReporting,
     nodesSilent,
+    activePulls: 0,
+    allPulls: 0,
     historySeconds: 1800,
     serverVersion: 'stories',
     now: Date.now(),

@@ -21,6 +21,7 @@ function options(pulls: Pull[], change: Partial<ViewOptions> = {}): ViewOptions 
     group: 'none',
     collapsed: new Set(),
     openId: null,
+    arriving: false,
     now: NOW,
     ...change,
   };

@@ -65,6 +65,8 @@ export interface ViewOptions {
   /** Keys of the group items whose pulls are hidden. */
   readonly collapsed: ReadonlySet<string>;
   readonly openId: string | null;
+  /** The stream has not told all yet; it tells those under way last. */
+  readonly arriving: boolean;
   readonly now: number;
 }
 
@@ -246,9 +248,9 @@ function pushPull(items: Item[], { item }: Entry, openId: string | null) {
 function sections(
   entries: readonly Entry[],
   active: number,
-  { matches, openId }: ViewOptions,
+  { matches, openId, arriving }: ViewOptions,
 ): Item[] {
-  const idle = active === 0 && matches === null;
+  const idle = active === 0 && matches === null && !arriving;
   const items: Item[] = [];
   entries.forEach((entry, index) => {
     if (index === active) {

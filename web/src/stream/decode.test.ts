@@ -73,8 +73,15 @@ it('decodeSummary reads counts and clock', () => {
     nodesSilent: 1,
     historySeconds: 90,
     now: '2026-11-21T10:00:00Z',
+    activePulls: 4,
+    completedPulls: 30,
   };
-  expect(decodeSummary(JSON.stringify(body))).toMatchObject({ historySeconds: 90, now: T0 });
+  expect(decodeSummary(JSON.stringify(body))).toMatchObject({
+    historySeconds: 90,
+    now: T0,
+    activePulls: 4,
+    allPulls: 34,
+  });
   expect(() => decodeSummary('{}')).toThrow('bytesPerSec is missing');
 });
 

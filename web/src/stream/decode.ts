@@ -157,8 +157,11 @@ export function decodeDetail(pullBody: string, nodesBody: string): PullDetail {
 
 export function decodeSummary(body: string): Summary {
   const from = fields(parse(body), 'summary');
+  const count = (phase: string) => optionalNumber(from, `${phase}Pulls`) ?? 0;
   return {
     bytesPerSec: number(from, 'bytesPerSec'),
+    activePulls: count('active'),
+    allPulls: count('active') + count('queued') + count('failed') + count('completed'),
     nodesReporting: number(from, 'nodesReporting'),
     nodesSilent: number(from, 'nodesSilent'),
     historySeconds: number(from, 'historySeconds'),

@@ -71,6 +71,9 @@ export interface PullDetail {
 export interface Summary {
   /** A layer that several pulls of a node wait for counts once. */
   readonly bytesPerSec: number;
+  readonly activePulls: number;
+  /** All that the server knows of, whatever their phase. */
+  readonly allPulls: number;
   readonly nodesReporting: number;
   readonly nodesSilent: number;
   /** How long the server keeps a finished pull. */

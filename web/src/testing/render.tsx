@@ -27,6 +27,8 @@ export function installBrowserParts() {
 
 export const SUMMARY: Summary = {
   bytesPerSec: 0,
+  activePulls: 0,
+  allPulls: 0,
   nodesReporting: 2,
   nodesSilent: 0,
   historySeconds: 1800,

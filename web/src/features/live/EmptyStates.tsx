@@ -8,7 +8,7 @@ import { NoAgent } from '../../ui/NoAgent';
 /** Nothing to list: says whether an agent is missing or the cluster is just quiet. */
 export function NothingYet(props: { connection: Connection; summary: Summary | null }) {
   const { connection, summary } = props;
-  if (connection.phase !== 'live' || summary === null) {
+  if (connection.phase !== 'live' || summary === null || summary.allPulls > 0) {
     return (
       <EmptyState title="Connecting to the server…">
         <p>The pulls appear here as soon as the server answers.</p>

@@ -21,6 +21,9 @@ const GROUP_OPTIONS: readonly { value: Group; label: string }[] = [
   { value: 'namespace', label: 'Namespace' },
 ];
 
+/** With this share of the pulls the page's own counts are the better ones. */
+const ALMOST_ALL = 0.9;
+
 interface LivePageProps {
   url: UrlState;
   onUrl: ChangeUrl;
@@ -42,9 +45,10 @@ export function LivePage({ url, onUrl }: LivePageProps) {
   const matches = useMemo(() => compileQuery(wanted), [wanted]);
   const overview = useOverview(pulls, now);
   const { sort, group, open } = url;
+  const arriving = summary !== null && pulls.size < ALMOST_ALL * summary.allPulls;
   const view = useMemo(
-    () => select({ pulls, matches, sort, group, collapsed, openId: open, now }),
-    [select, pulls, matches, sort, group, collapsed, open, now],
+    () => select({ pulls, matches, sort, group, collapsed, openId: open, arriving, now }),
+    [select, pulls, matches, sort, group, collapsed, open, arriving, now],
   );
 
   useSearchKey(input);
@@ -57,7 +61,7 @@ export function LivePage({ url, onUrl }: LivePageProps) {
     <>
       <h1 className="visually-hidden">Live image pulls</h1>
       <SummaryStrip
-        overview={overview}
+        overview={arriving ? { ...overview, active: summary.activePulls } : overview}
         throughput={throughput}
         summary={summary}
         onStatus={(status) => onUrl({ query: `status:${status}` })}
