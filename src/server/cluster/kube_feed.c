@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_CONTAINERS 1000 // of one turn; reports are answered between two turns
+#define FLUSH_CONTAINERS 4000 // of one turn, 6 ms when all tell; reports are answered between
 #define FLUSH_DELAY_US 20000  // changes of the same moment are told together
 #define MAX_NAMESPACE_BYTES 63
 
