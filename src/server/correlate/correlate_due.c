@@ -3,6 +3,18 @@
 
 #define LOOK_AGAIN_NS PT_NS_PER_S
 
+void pt_correlate_mark(struct correlate_node *node)
+{
+    if (node->is_dirty)
+        return;
+    struct pt_correlate *correlate = node->correlate;
+    bool is_first = TAILQ_EMPTY(&correlate->dirty);
+    node->is_dirty = true;
+    TAILQ_INSERT_TAIL(&correlate->dirty, node, dirty_link);
+    if (is_first && correlate->output.on_dirty)
+        correlate->output.on_dirty(correlate->output.context);
+}
+
 static void be_due(struct correlate_node *node, int64_t at)
 {
     if (at < node->due_at)

@@ -38,18 +38,6 @@ struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, con
     return node;
 }
 
-void pt_correlate_mark(struct correlate_node *node)
-{
-    if (node->is_dirty)
-        return;
-    struct pt_correlate *correlate = node->correlate;
-    bool is_first = TAILQ_EMPTY(&correlate->dirty);
-    node->is_dirty = true;
-    TAILQ_INSERT_TAIL(&correlate->dirty, node, dirty_link);
-    if (is_first && correlate->output.on_dirty)
-        correlate->output.on_dirty(correlate->output.context);
-}
-
 // --- images ---
 
 int pt_correlate_repository(const char *reference, char repository[static PT_IMAGE_REF_SIZE])

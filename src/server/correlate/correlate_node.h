@@ -150,7 +150,6 @@ struct pt_correlate {
 // --- correlate_node.c: making and letting go ---
 
 struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, const char *name);
-void pt_correlate_mark(struct correlate_node *node);
 struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
                                            const char *name_space, const char *name);
 void pt_correlate_free_pod(struct correlate_pod *pod);
@@ -180,7 +179,10 @@ void pt_correlate_free_node(struct correlate_node *node);
 PT_MUST_CHECK int pt_correlate_repository(const char *reference,
                                           char repository[static PT_IMAGE_REF_SIZE]);
 
-// --- correlate_due.c: what time does ---
+// --- correlate_due.c: when a node is looked at ---
+
+// Something happened there: it is looked at in the next flush.
+void pt_correlate_mark(struct correlate_node *node);
 
 // Whether it is `at` or later; if not, the node is looked at again then. Whatever depends on time
 // asks here, so that a node where nothing happens costs nothing until its next moment has come.
