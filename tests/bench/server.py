@@ -8,11 +8,13 @@ machine, and prints one table a part. Parts: cost, growth, bursts, streams, late
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from lab.tools import REPOSITORY
 SERVER = REPOSITORY / "build/pulltrace-server"
 LOADGEN = REPOSITORY / "build/tests/bench/loadgen"
 RESERVED_FILES = 300
-COST_RUNS = 7
+COST_RUNS = 5
 
 Figures = dict[str, Any]
 
@@ -82,16 +84,39 @@ LOAD: dict[str, Callable[[Figures], object]] = {
 }
 
 
+@contextmanager
+def awake_cores() -> Iterator[None]:
+    """Keeps all cores from sleeping by work that gives way to any other.
+
+    A core that has slept between two turns of a server's loop does the same work a third slower.
+    """
+    spin = (
+        "import os\n"
+        "os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\n"
+        f"while os.getppid() == {os.getpid()}:\n"
+        "    for _ in range(1000000): pass\n"
+    )
+    spinners = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
+
+
 def cost() -> None:
-    """The cost swings by a third from run to run, so that one run says little."""
-    loads: dict[str, dict[str, Any]] = {
-        "v1 fields only (3.6 KB), no streams": {"v1": True},
-        "our agent's (5.3 KB), no streams": {},
-        "our agent's (5.3 KB), 20 full streams": {"streams": 20},
-    }
+    """One run says little: the cost swings from run to run."""
+    awake, asleep = awake_cores, nullcontext
     rows = []
-    for reports, options in loads.items():
-        runs = [run(nodes=1000, seconds=8, **options) for _ in range(COST_RUNS)]
+    for reports, cores, options in (
+        ("v1 fields only (3.6 KB), no streams, cores awake", awake, {"v1": True}),
+        ("our agent's (5.3 KB), no streams, cores awake", awake, {}),
+        ("our agent's (5.3 KB), no streams", asleep, {}),
+        ("our agent's (5.3 KB), 20 full streams", asleep, {"streams": 20}),
+    ):
+        with cores():
+            runs = [run(nodes=1000, seconds=8, **options) for _ in range(COST_RUNS)]
         runs.sort(key=lambda figures: float(figures["cpuMicrosPerReport"]))
         costs = [figures["cpuMicrosPerReport"] for figures in runs]
         spread = {"reports": reports, "least": costs[0], "most": costs[-1]}
