@@ -21,6 +21,7 @@
 #define LOW_WATER_BYTES (16 * 1024)
 #define UNSENT_BYTES (128 * 1024) // that the kernel holds for a client that is slow to take them
 #define FLUSHES_A_TURN 512
+#define ANSWERS_HELD 64 // at most, before they are sent
 
 static const int max_seconds[PT_CONNECTION_STATES] = {
     [PT_CONNECTION_IDLE] = 90,
@@ -90,8 +91,10 @@ static void untouch(struct pt_http_connection *connection)
 
 static void forget_ready(struct pt_http_connection *connection)
 {
-    if (connection->ready_length > 0)
-        TAILQ_REMOVE(&connection->connections->answered, connection, in_answered);
+    if (connection->ready_length == 0)
+        return;
+    TAILQ_REMOVE(&connection->connections->answered, connection, in_answered);
+    connection->connections->answered_count--;
     connection->ready_length = 0;
 }
 
@@ -203,11 +206,8 @@ static void schedule_flush(struct pt_connections *connections)
     pt_loop_skip_rest(connections->loop);
 }
 
-static void on_answers(evutil_socket_t fd, short what, void *context)
+static void send_answers(struct pt_connections *connections)
 {
-    (void)fd;
-    (void)what;
-    struct pt_connections *connections = context;
     struct pt_http_connection *connection;
     while ((connection = TAILQ_FIRST(&connections->answered))) {
         // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
@@ -215,11 +215,20 @@ static void on_answers(evutil_socket_t fd, short what, void *context)
     }
 }
 
+static void on_answers(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    send_answers(context);
+}
+
 static void on_flush(evutil_socket_t fd, short what, void *context)
 {
+    (void)fd;
+    (void)what;
     struct pt_connections *connections = context;
     struct pt_http_connection *connection;
-    on_answers(fd, what, context); // they are short, and somebody waits
+    send_answers(connections); // they are short, and somebody waits
     size_t left = connections->touched_count;
     left = left < FLUSHES_A_TURN ? left : FLUSHES_A_TURN;
     for (; left > 0 && (connection = TAILQ_FIRST(&connections->touched)); left--) {
@@ -270,7 +279,7 @@ void pt_connection_answer_with(struct pt_http_connection *connection, const char
     forget_request(connection);
     connection->ready = text;
     connection->ready_length = length;
-    if (TAILQ_EMPTY(&connections->answered))
+    if (connections->answered_count++ == 0)
         event_active(connections->answers, EV_TIMEOUT, 0); // behind what the loop has at hand
     TAILQ_INSERT_TAIL(&connections->answered, connection, in_answered);
 }
@@ -379,7 +388,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct pt_http_connection *connection = context;
-    char *block = connection->connections->block;
+    struct pt_connections *connections = connection->connections;
+    char *block = connections->block;
     hold(connection);
     do {
         ssize_t n = pt_transport_read(&connection->transport, block, PT_CONNECTION_BLOCK_BYTES);
@@ -394,6 +404,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     } while (!connection->gone && connection->is_reading &&
              pt_transport_has_more(&connection->transport));
     release(connection);
+    if (connections->answered_count >= ANSWERS_HELD)
+        send_answers(connections);
 }
 
 // Goes on with what came while the last request was answered.
@@ -419,7 +431,7 @@ int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop
     connections->loop = loop;
     connections->on_request = on_request;
     connections->context = context;
-    connections->count = connections->touched_count = 0;
+    connections->count = connections->touched_count = connections->answered_count = 0;
     TAILQ_INIT(&connections->touched);
     TAILQ_INIT(&connections->answered);
     for (enum pt_connection_state i = 0; i < PT_CONNECTION_STATES; i++)

@@ -42,6 +42,7 @@ struct pt_connections {
     size_t touched_count;
     struct event *flush;
     struct pt_connection_list answered; // with a whole answer that is ready
+    size_t answered_count;
     struct event *answers;
     size_t count;
     pt_request_taker *on_request;
@@ -71,7 +72,7 @@ void pt_connections_close_idle(struct pt_connections *connections);
 struct evbuffer *pt_connection_output(struct pt_http_connection *connection);
 void pt_connection_touch(struct pt_http_connection *connection);
 
-// A whole answer, sent when the loop has read all requests that it has at hand: one kind of work
+// A whole answer, sent with others behind the requests that the loop has at hand: one kind of work
 // after the other takes the processor 5 % less time. The text stays until then.
 void pt_connection_answer_with(struct pt_http_connection *connection, const char *text,
                                size_t length);
