@@ -5,6 +5,7 @@ import { T0, makePull, pullMap } from '../testing/samples';
 import { compileQuery, parseQuery } from './query';
 import {
   type Item,
+  MOST_TO_LINGER,
   SORT_COLUMNS,
   type ViewOptions,
   createViewSelector,
@@ -22,6 +23,7 @@ function options(pulls: Pull[], change: Partial<ViewOptions> = {}): ViewOptions 
     collapsed: new Set(),
     openId: null,
     arriving: false,
+    crowded: pulls.filter((pull) => pull.completedAt === undefined).length > MOST_TO_LINGER,
     now: NOW,
     ...change,
   };

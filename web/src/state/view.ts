@@ -67,13 +67,15 @@ export interface ViewOptions {
   readonly openId: string | null;
   /** The stream has not told all yet; it tells those under way last. */
   readonly arriving: boolean;
+  /** How many are under way, queued ones included, is more than MOST_TO_LINGER. */
+  readonly crowded: boolean;
   readonly now: number;
 }
 
 /** A finished pull keeps its place for this long, so that its end is seen where it happened. */
 const LINGER_MS = 4000;
 /** With more pulls under way, so many end each second that they would fill the screen. */
-const MOST_TO_LINGER = 500;
+export const MOST_TO_LINGER = 500;
 
 /** What the selector remembers of a pull. */
 interface Entry {
@@ -123,7 +125,7 @@ function update(
   again: boolean,
 ): boolean {
   const timed = again || options.sort?.column === 'elapsed';
-  const lingerMs = lingerMsAmong(options.pulls);
+  const lingerMs = options.crowded ? 0 : LINGER_MS;
   const known = entries.values();
   let entry = known.next().value;
   let gone = false;
@@ -160,14 +162,6 @@ function update(
   }
   for (; entry !== undefined; entry = known.next().value) drop(entry);
   return gone;
-}
-
-function lingerMsAmong(pulls: ReadonlyMap<string, Pull>): number {
-  let active = 0;
-  for (const pull of pulls.values()) {
-    if (pull.completedAt === undefined && ++active > MOST_TO_LINGER) return 0;
-  }
-  return LINGER_MS;
 }
 
 function rankOf(pull: Pull, now: number, lingerMs: number): 0 | 1 {

@@ -4,7 +4,7 @@ import { useSlice } from '../../state/context';
 import { type Overview, createOverviewSelector } from '../../state/overview';
 import { type Query, compileQuery, formatQuery, isEmpty, parseQuery } from '../../state/query';
 import type { ChangeUrl, UrlState } from '../../state/urlState';
-import { type Group, createViewSelector } from '../../state/view';
+import { type Group, MOST_TO_LINGER, createViewSelector } from '../../state/view';
 import type { Pull } from '../../stream/wire';
 import { Segmented } from '../../ui/Segmented';
 import { useNow } from '../../ui/useNow';
@@ -46,9 +46,10 @@ export function LivePage({ url, onUrl }: LivePageProps) {
   const overview = useOverview(pulls, now);
   const { sort, group, open } = url;
   const arriving = summary !== null && pulls.size < ALMOST_ALL * summary.allPulls;
+  const crowded = overview.active + overview.queued > MOST_TO_LINGER;
   const view = useMemo(
-    () => select({ pulls, matches, sort, group, collapsed, openId: open, arriving, now }),
-    [select, pulls, matches, sort, group, collapsed, open, arriving, now],
+    () => select({ pulls, matches, sort, group, collapsed, openId: open, arriving, crowded, now }),
+    [select, pulls, matches, sort, group, collapsed, open, arriving, crowded, now],
   );
 
   useSearchKey(input);
