@@ -2,17 +2,17 @@
 #include "agent/agent.h"
 
 #include "agent/deliver.h"
-#include "agent/event_watch.h"
-#include "agent/observe.h"
-#include "agent/pace.h"
-#include "agent/terminal.h"
-#include "agent/track.h"
+#include "agent/observe/events.h"
+#include "agent/observe/round.h"
+#include "agent/track/pace.h"
+#include "agent/track/track.h"
 #include "base/clock.h"
 #include "base/http_client.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "containerd/containerd_api.h"
 #include "pull/event.h"
+#include "terminal/terminal.h"
 
 #include <errno.h>
 #include <event2/event.h>

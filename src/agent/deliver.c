@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/deliver.h"
 
-#include "agent/track.h"
+#include "agent/track/track.h"
 #include "base/buffer.h"
 #include "base/http_client.h"
 #include "base/limits.h"

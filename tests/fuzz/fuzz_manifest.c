@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/manifest.h"
+#include "agent/observe/manifest.h"
+#include "pull/digest.h"
 
 #include "base/limits.h"
 

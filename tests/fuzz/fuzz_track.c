@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/pace.h"
-#include "agent/track.h"
+#include "agent/track/pace.h"
+#include "agent/track/track.h"
 #include "base/clock.h"
 #include "base/limits.h"
 

@@ -2,8 +2,8 @@
 #ifndef PT_TESTS_OBSERVATION_JSON_H
 #define PT_TESTS_OBSERVATION_JSON_H
 
-#include "agent/observation.h"
-#include "agent/track.h"
+#include "agent/track/observation.h"
+#include "agent/track/track.h"
 
 #include <stdio.h>
 #include <yyjson.h>

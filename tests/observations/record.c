@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/event_watch.h"
-#include "agent/observe.h"
+#include "agent/observe/events.h"
+#include "agent/observe/round.h"
 #include "base/clock.h"
 #include "base/http_client.h"
 #include "base/loop.h"

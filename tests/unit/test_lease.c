@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/lease.h"
+#include "agent/observe/lease.h"
 
 #include "check.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/manifest.h"
+#include "agent/observe/manifest.h"
 
 #include "base/limits.h"
 
@@ -107,36 +107,6 @@ static void too_many_layers_are_cut(void **state)
     free(json);
 }
 
-static void digests(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        bool is_digest;
-    } cases[] = {
-        {A, true},
-        {"sha512:00000000000000000000000000000000", true},
-        {"sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", false},
-        {"sha256:", false},
-        {":00000000000000000000000000000000", false},
-        {A "0/..", false},
-        {"", false},
-        {"nginx:latest", false},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++)
-        check_int(cases[i].text, pt_is_digest(cases[i].text), cases[i].is_digest);
-}
-
-static void references(void **state)
-{
-    (void)state;
-    check_text("layer", pt_ref_digest("layer-" A), A);
-    check_text("unknown", pt_ref_digest("unknown-" A), A);
-    check_text("bare", pt_ref_digest(A), A);
-    check_text("import", pt_ref_digest("import-blob-5"), NULL);
-    check_text("empty", pt_ref_digest(""), NULL);
-}
-
 // The example values were computed with sha256sum.
 static void chain_ids(void **state)
 {
@@ -154,9 +124,10 @@ static void chain_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shapes),     cmocka_unit_test(what_is_native),
-        cmocka_unit_test(digests),    cmocka_unit_test(too_many_layers_are_cut),
-        cmocka_unit_test(references), cmocka_unit_test(chain_ids),
+        cmocka_unit_test(shapes),
+        cmocka_unit_test(what_is_native),
+        cmocka_unit_test(too_many_layers_are_cut),
+        cmocka_unit_test(chain_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/observe.h"
+#include "agent/observe/round.h"
 
-#include "agent/track.h"
+#include "agent/track/track.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/limits.h"

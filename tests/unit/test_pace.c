@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/pace.h"
+#include "agent/track/pace.h"
 #include "track_fixture.h"
 
 // A pull of two layers, 2000 bytes, that gets so many bytes each second: how soon to look again.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/track.h"
+#include "agent/track/track.h"
 #include "observation_json.h"
 
 #include "check.h"

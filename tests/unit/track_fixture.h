@@ -2,7 +2,7 @@
 #ifndef PT_TESTS_TRACK_FIXTURE_H
 #define PT_TESTS_TRACK_FIXTURE_H
 
-#include "agent/track.h"
+#include "agent/track/track.h"
 #include "base/clock.h"
 
 #include "check.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/event_watch.h"
+#include "agent/observe/events.h"
 
 #include "containerd/containerd_api.h"
 

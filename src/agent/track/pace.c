@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/pace.h"
+#include "agent/track/pace.h"
 
 // Between two looks a pull may move so many points: half of it is what is told too late on average.
 #define POINTS 1

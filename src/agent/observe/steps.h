@@ -2,9 +2,9 @@
 #ifndef PT_AGENT_OBSERVE_STEPS_H
 #define PT_AGENT_OBSERVE_STEPS_H
 
-#include "agent/ask.h"
-#include "agent/lease.h"
-#include "agent/observe.h"
+#include "agent/observe/ask.h"
+#include "agent/observe/lease.h"
+#include "agent/observe/round.h"
 #include "base/limits.h"
 #include "base/map.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_AGENT_TRACK_H
-#define PT_AGENT_TRACK_H
+#ifndef PT_AGENT_TRACK_TRACK_H
+#define PT_AGENT_TRACK_TRACK_H
 
-#include "agent/observation.h"
+#include "agent/track/observation.h"
 #include "base/error.h"
 #include "pull/model.h"
 #include "pull/rate.h"

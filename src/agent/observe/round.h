@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_AGENT_OBSERVE_H
-#define PT_AGENT_OBSERVE_H
+#ifndef PT_AGENT_OBSERVE_ROUND_H
+#define PT_AGENT_OBSERVE_ROUND_H
 
-#include "agent/observation.h"
+#include "agent/track/observation.h"
 #include "base/clock.h"
 #include "base/error.h"
 

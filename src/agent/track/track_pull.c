@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/track_pull.h"
+#include "agent/track/track_pull.h"
 
 #include "base/limits.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_AGENT_MANIFEST_H
-#define PT_AGENT_MANIFEST_H
+#ifndef PT_AGENT_OBSERVE_MANIFEST_H
+#define PT_AGENT_OBSERVE_MANIFEST_H
 
 #include "base/error.h"
 
@@ -42,13 +42,6 @@ struct pt_document {
 PT_MUST_CHECK int pt_document_parse(const char *json, size_t length,
                                     struct pt_document *ret_document);
 void pt_document_finish(struct pt_document *document);
-
-// `algorithm:hex` of a sensible length.
-bool pt_is_digest(const char *text);
-
-// The digest in a content reference as containerd names ingests, `layer-sha256:…`; NULL if it has
-// none. Points into the text.
-const char *pt_ref_digest(const char *ref);
 
 // Longest chain ID with its NUL.
 #define PT_CHAIN_ID_SIZE 72

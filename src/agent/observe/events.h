@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_AGENT_EVENT_WATCH_H
-#define PT_AGENT_EVENT_WATCH_H
+#ifndef PT_AGENT_OBSERVE_EVENTS_H
+#define PT_AGENT_OBSERVE_EVENTS_H
 
-#include "agent/track.h"
+#include "agent/track/track.h"
 #include "base/error.h"
 
 struct pt_containerd;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/ask.h"
+#include "agent/observe/ask.h"
 
 #include <errno.h>
 #include <stdlib.h>

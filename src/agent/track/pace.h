@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_AGENT_PACE_H
-#define PT_AGENT_PACE_H
+#ifndef PT_AGENT_TRACK_PACE_H
+#define PT_AGENT_TRACK_PACE_H
 
-#include "agent/track.h"
+#include "agent/track/track.h"
 
 // How long after one look at containerd the next one is due: so that what is told last of a pull is
 // a point behind on average however fast it moves, at a cost that does not grow with the layers.

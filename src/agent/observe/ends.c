@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/observe_steps.h"
+#include "agent/observe/steps.h"
+
+#include "pull/digest.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/observe_steps.h"
+#include "agent/observe/steps.h"
 
 #include <stdlib.h>
 #include <string.h>

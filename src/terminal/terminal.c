@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/terminal.h"
+#include "terminal/terminal.h"
 
 #include "base/buffer.h"
 #include "base/clock.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/track.h"
+#include "agent/track/track.h"
 
-#include "agent/manifest.h"
-#include "agent/track_pull.h"
+#include "agent/track/track_pull.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/map.h"
+#include "pull/digest.h"
 
 #include <errno.h>
 #include <stdlib.h>

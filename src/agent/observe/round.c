@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/observe.h"
+#include "agent/observe/round.h"
 
-#include "agent/observe_steps.h"
+#include "agent/observe/steps.h"
 #include "base/limits.h"
 
 #include <errno.h>

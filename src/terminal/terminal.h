@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_AGENT_TERMINAL_H
-#define PT_AGENT_TERMINAL_H
+#ifndef PT_TERMINAL_TERMINAL_H
+#define PT_TERMINAL_TERMINAL_H
 
-#include "agent/track.h"
+#include "agent/track/track.h"
 #include "base/error.h"
 
 // What `--watch` shows: on a terminal live bars, one line a pull and its layers where there is

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_AGENT_TRACK_PULL_H
-#define PT_AGENT_TRACK_PULL_H
+#ifndef PT_AGENT_TRACK_TRACK_PULL_H
+#define PT_AGENT_TRACK_TRACK_PULL_H
 
-#include "agent/track.h"
+#include "agent/track/track.h"
 
 #include <sys/queue.h>
 

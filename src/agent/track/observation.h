@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_AGENT_OBSERVATION_H
-#define PT_AGENT_OBSERVATION_H
+#ifndef PT_AGENT_TRACK_OBSERVATION_H
+#define PT_AGENT_TRACK_OBSERVATION_H
 
 #include <stdbool.h>
 #include <stddef.h>

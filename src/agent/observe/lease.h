@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_AGENT_LEASE_H
-#define PT_AGENT_LEASE_H
+#ifndef PT_AGENT_OBSERVE_LEASE_H
+#define PT_AGENT_OBSERVE_LEASE_H
 
-#include "agent/manifest.h"
-#include "agent/observation.h"
-#include "agent/track.h"
+#include "agent/observe/manifest.h"
+#include "agent/track/observation.h"
+#include "agent/track/track.h"
 #include "base/error.h"
 #include "base/map.h"
 #include "containerd/containerd.pb-c.h"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/lease.h"
+#include "agent/observe/lease.h"
 
 #include "base/limits.h"
 #include "containerd/containerd_api.h"
+#include "pull/digest.h"
 
 #include <stdio.h>
 #include <stdlib.h>

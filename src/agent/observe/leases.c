@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/observe_steps.h"
+#include "agent/observe/steps.h"
 
 #include "base/limits.h"
+#include "pull/digest.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_AGENT_ASK_H
-#define PT_AGENT_ASK_H
+#ifndef PT_AGENT_OBSERVE_ASK_H
+#define PT_AGENT_OBSERVE_ASK_H
 
 #include "base/error.h"
 #include "containerd/containerd_api.h"
