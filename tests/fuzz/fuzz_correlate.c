@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/correlate/correlate_node.h"
-#include "server/correlate/pull_join.h"
+#include "server/correlate/model.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -34,7 +33,7 @@ static int64_t fake_now(void *context)
 static void add_up(struct world *world, const char *node_name, const char *key,
                    const struct pt_join *join, uint64_t more)
 {
-    uint64_t hash = pt_pull_join_hash(join) + more;
+    uint64_t hash = pt_join_hash(join) + more;
     for (const char *at = node_name; *at; at++)
         hash = hash * 31 + (unsigned char)*at;
     for (const char *at = key; *at; at++)

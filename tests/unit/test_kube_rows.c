@@ -16,13 +16,13 @@ static void on_join(void *context, const char *node_name, const char *key,
                     const struct pt_join *join)
 {
     struct pair *pair = context;
-    pt_kube_rows_on_join(&pair->scene.store, node_name, key, join);
+    pt_store_apply_join(&pair->scene.store, node_name, key, join);
 }
 
 static void on_row(void *context, const struct pt_image_row *row)
 {
     struct pair *pair = context;
-    pt_kube_rows_on_row(&pair->scene.store, row);
+    pt_store_apply_row(&pair->scene.store, row);
 }
 
 static int set_up(void **state)

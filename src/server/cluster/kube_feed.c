@@ -57,13 +57,13 @@ static void on_join(void *context, const char *node_name, const char *key,
                     const struct pt_join *join)
 {
     struct pt_kube_feed *feed = context;
-    pt_kube_rows_on_join(feed->store, node_name, key, join);
+    pt_store_apply_join(feed->store, node_name, key, join);
 }
 
 static void on_row(void *context, const struct pt_image_row *row)
 {
     struct pt_kube_feed *feed = context;
-    pt_kube_rows_on_row(feed->store, row);
+    pt_store_apply_row(feed->store, row);
 }
 
 static void on_waiting(void *context, const struct pt_kube_pod *pod)

@@ -11,9 +11,4 @@
 // Tells correlate of the store's pulls from now on. Both must outlive the other's use.
 void pt_kube_rows_attach(struct pt_pull_store *store, struct pt_correlate *correlate);
 
-// What correlate tells; a row that the store has no room for is left out.
-void pt_kube_rows_on_join(struct pt_pull_store *store, const char *node_name, const char *key,
-                          const struct pt_join *join);
-void pt_kube_rows_on_row(struct pt_pull_store *store, const struct pt_image_row *row);
-
 #endif

@@ -4,7 +4,8 @@
 #include "base/limits.h"
 #include "pull/image_ref.h"
 #include "pull/legacy_report.h"
-#include "server/correlate/correlate_node.h"
+#include "server/correlate/failure.h"
+#include "server/correlate/model.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/correlate/correlate_node.h"
+#include "server/correlate/model.h"
 
 #define LOOK_AGAIN_NS PT_NS_PER_S
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/correlate/correlate_node.h"
+#include "server/correlate/failure.h"
+#include "server/correlate/model.h"
 
 #include <string.h>
 

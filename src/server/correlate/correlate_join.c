@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/correlate/correlate_node.h"
-#include "server/correlate/pull_join.h"
+#include "server/correlate/failure.h"
+#include "server/correlate/model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -262,7 +262,7 @@ static void tell_join(struct correlate_node *node, struct correlate_pull *pull, 
         if (pull->has_failed && pull->final_at)
             join.next_attempt_at = pt_correlate_next_attempt(pull->image);
     }
-    uint64_t hash = pt_pull_join_hash(&join);
+    uint64_t hash = pt_join_hash(&join);
     if (hash != pull->hash) {
         pull->hash = hash;
         node->correlate->output.on_join(node->correlate->output.context, node->name, pull->key,

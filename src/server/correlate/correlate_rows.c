@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/correlate/correlate_node.h"
-#include "server/correlate/pull_join.h"
+#include "server/correlate/failure.h"
+#include "server/correlate/model.h"
 
 #include <stdlib.h>
 
@@ -113,8 +113,7 @@ static void tell_row(struct correlate_image *image, const struct situation *situ
     row.new_failures = failures <= image->row_failures ? 0
                        : image->row_failures           ? failures - image->row_failures
                                                        : 1;
-    uint64_t hash =
-        pt_pull_join_hash(&row.join) ^ ((uint64_t)row.phase << 60) ^ (uint64_t)row.ended_at;
+    uint64_t hash = pt_join_hash(&row.join) ^ ((uint64_t)row.phase << 60) ^ (uint64_t)row.ended_at;
     if (hash == image->row_hash)
         return;
     image->row_hash = hash;

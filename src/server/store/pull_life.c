@@ -2,7 +2,6 @@
 #include "server/store/pull_life.h"
 
 #include "kube/failure_class.h"
-#include "server/correlate/correlate.h"
 #include "server/store/pull_eta.h"
 
 #include <errno.h>

@@ -27,6 +27,9 @@ PT_MUST_CHECK int pt_life_revive(struct pt_pull_store *store, struct pt_stored_p
 void pt_life_remove(struct pt_pull_store *store, struct pt_stored_pull *stored);
 void pt_life_forget_earlier_key(struct pt_stored_pull *stored);
 
+// Nothing is heard of an active pull any more: it has failed, why is set as far as it is known.
+void pt_store_give_up(struct pt_pull_store *store, struct pt_stored_pull *stored);
+
 void pt_life_tell_named(struct pt_pull_store *store, const struct pt_stored_pull *stored);
 void pt_life_tell_gone(struct pt_pull_store *store, const struct pt_stored_pull *stored);
 

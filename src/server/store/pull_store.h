@@ -5,9 +5,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/map.h"
+#include "pull/join.h"
 #include "pull/report.h"
 #include "server/store/change_log.h"
 #include "server/store/duration_histogram.h"
+#include "server/store/node.h"
 #include "server/store/registries.h"
 #include "server/store/stored_pull.h"
 
@@ -18,27 +20,6 @@
 
 // All pulls of all nodes, as their agents' reports tell it. Work for a report is in proportion to
 // that report.
-
-// A node that reports, and its pulls. Times are the server's own.
-struct pt_node {
-    char *name;
-    const char *agent_version, *runtime_name, *runtime_version; // NULL: not told
-    struct pt_map pulls;                                        // by key
-    struct pt_stored_pull_list active;
-    int64_t reported_wall_ns;
-    int64_t reported_ns; // monotonic
-    int64_t newest_timestamp;
-    int64_t interval_ms;
-    int64_t received_bytes;          // a layer that several pulls wait for counts once
-    struct pt_rate rate;             // of received_bytes
-    double extract_bytes_per_second; // of its last pulls, 0: unknown
-    uint32_t report_number;
-    uint32_t pins; // pulls and answers under way that point to it; it stays until there is none
-    bool silent;
-    TAILQ_ENTRY(pt_node) in_store; // by last report, oldest first
-};
-
-TAILQ_HEAD(pt_node_list, pt_node);
 
 struct pt_store_settings {
     size_t max_pulls;
@@ -96,14 +77,18 @@ void pt_store_finish(struct pt_pull_store *store);
 PT_MUST_CHECK int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
                                  struct pt_error *err);
 
+// Applies what correlate concludes for the pull under that key of the node, if it is there.
+void pt_store_apply_join(struct pt_pull_store *store, const char *node_name, const char *key,
+                         const struct pt_join *join);
+
+// Applies a row of correlate's own; one that the store has no room for is left out.
+void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *row);
+
 // Lets go what is too old and marks what nothing is heard of. To be called about every second;
 // does a bounded part of the work and returns whether more is left.
 bool pt_store_sweep(struct pt_pull_store *store);
 
 // --- for rows that no agent reports ---
-
-// The node of that name, added as silent when it is not there; NULL at the limit or out of memory.
-struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name);
 
 // Adds an empty pull under the key to the active ones. -EDQUOT at the limit, -ENOMEM.
 PT_MUST_CHECK int pt_store_add(struct pt_pull_store *store, struct pt_node *node, const char *key,
@@ -129,8 +114,5 @@ static inline void pt_stored_pull_pin(struct pt_stored_pull *stored)
 }
 
 void pt_stored_pull_unpin(struct pt_stored_pull *stored);
-
-// Bytes per second now; 0 for a node that pulls nothing.
-double pt_node_speed(const struct pt_node *node);
 
 #endif

@@ -5,10 +5,10 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/text.h"
-#include "server/correlate/correlate.h"
+#include "pull/join.h"
+#include "server/store/node.h"
 #include "server/store/pull_eta.h"
 #include "server/store/pull_id.h"
-#include "server/store/pull_store.h"
 
 #include <errno.h>
 #include <stdlib.h>

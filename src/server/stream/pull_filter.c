@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/stream/pull_filter.h"
 
-#include "server/correlate/correlate.h"
+#include "pull/join.h"
 #include "server/store/pull_store.h"
 
 #include <errno.h>

@@ -1,9 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/correlate/correlate_node.h"
+#include "server/correlate/failure.h"
+
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "kube/failure_class.h"
 
 // The kubelet waits so long after the first failure, then doubles it up to the longest.
 #define FIRST_BACK_OFF_NS (10 * PT_NS_PER_S)
 #define LONGEST_BACK_OFF_NS (300 * PT_NS_PER_S)
+
+int64_t pt_correlate_container_failures(const struct correlate_container *container)
+{
+    int64_t events = 0;
+    for (unsigned i = 0; i < container->failure_event_count; i++)
+        events += container->failure_events[i].count;
+    return events > container->status_failures ? events : container->status_failures;
+}
+
+void pt_correlate_note_failure(struct correlate_container *container, enum pt_kubelet_word word,
+                               const char *error, int64_t at)
+{
+    struct correlate_image *image = container->image;
+    container->has_failed = true;
+    if (word == PT_KUBELET_BACK_OFF && image->failed_at)
+        return; // an attempt that is known
+    image->never_retried = word == PT_KUBELET_NEVER_PULL || word == PT_KUBELET_INVALID_NAME;
+    if (pt_correlate_container_failures(container) == 0)
+        container->status_failures = 1;
+    if (at > image->failed_at)
+        image->failed_at = at;
+    if (error) {
+        char text[PT_LIMIT_ERROR_BYTES + 1];
+        pt_utf8_clean(error, text, sizeof(text));
+        (void)pt_correlate_replace_text(&image->error, text);
+    }
+}
 
 // How often it has failed, as far as pods, events and the agent tell.
 static int64_t failures_of(const struct correlate_image *image)

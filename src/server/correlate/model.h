@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_SERVER_CORRELATE_CORRELATE_NODE_H
-#define PT_SERVER_CORRELATE_CORRELATE_NODE_H
+#ifndef PT_SERVER_CORRELATE_MODEL_H
+#define PT_SERVER_CORRELATE_MODEL_H
 
 #include "base/buffer.h"
 #include "base/map.h"
@@ -147,7 +147,7 @@ struct pt_correlate {
     char continued_key[PT_LIMIT_REFERENCE_BYTES + 2];
 };
 
-// --- correlate_node.c: making and letting go ---
+// --- model.c: making and letting go ---
 
 struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, const char *name);
 struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
@@ -165,10 +165,6 @@ struct correlate_container *pt_correlate_find_container(struct correlate_pod *po
 // Makes *slot a copy of text, NULL empties it; false when out of memory.
 bool pt_correlate_replace_text(char **slot, const char *text);
 
-// The kubelet says at that time, with that word and these words or NULL, that it has failed.
-void pt_correlate_note_failure(struct correlate_container *container, enum pt_kubelet_word word,
-                               const char *error, int64_t at);
-int64_t pt_correlate_container_failures(const struct correlate_container *container);
 void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull);
 void pt_correlate_use_image(struct correlate_node *node, struct correlate_pull *pull,
                             struct correlate_image *image);
@@ -233,16 +229,5 @@ void pt_correlate_remember_waiting(struct pt_buffer *shown,
 // --- correlate_rows.c: images without a pull ---
 
 void pt_correlate_update_rows(struct correlate_node *node, int64_t now);
-
-// --- correlate_failure.c ---
-
-// The kubelet's last words on a failure are about an attempt that began then, not an earlier one.
-bool pt_correlate_is_of_attempt(const struct correlate_image *image, int64_t started_at);
-
-// Fills in the attempts and, of a failure that no success has followed, its words and class.
-void pt_correlate_fill_failure(const struct correlate_image *image, struct pt_join *join);
-
-// When the kubelet tries again; 0: not, or not known.
-int64_t pt_correlate_next_attempt(const struct correlate_image *image);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/correlate/pull_join.h"
+#include "pull/join.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static const char *put(char **cursor, const char *text)
     return copy;
 }
 
-struct pt_join *pt_pull_join_copy(const struct pt_join *join)
+struct pt_join *pt_join_copy(const struct pt_join *join)
 {
     size_t fixed = sizeof(*join) + join->waiting_count * sizeof(*join->waiting);
     size_t size = fixed + size_of(join->image_ref) + size_of(join->error);
@@ -59,7 +59,7 @@ static void mix_text(uint64_t *hash, const char *text)
     mix(hash, text ? text : "", text ? strlen(text) + 1 : 1);
 }
 
-uint64_t pt_pull_join_hash(const struct pt_join *join)
+uint64_t pt_join_hash(const struct pt_join *join)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
     mix_text(&hash, join->image_ref);

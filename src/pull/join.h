@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_PULL_JOIN_H
+#define PT_PULL_JOIN_H
+
+#include "pull/event.h"
+#include "pull/model.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// What Kubernetes says of a pull, as src/server/correlate concludes it.
+
+// What is known of a row besides what its agent tells. Text is borrowed for the call.
+struct pt_join {
+    const char *image_ref; // the name of the image, NULL: as the agent has it
+    bool image_ref_exact;
+    const struct pt_waiting_container *waiting;
+    size_t waiting_count;
+    double queued_seconds;   // in the kubelet's queue, < 0: unknown
+    const char *error;       // the kubelet's words on the failure, or NULL
+    const char *error_class; // of them; static text
+    int64_t attempts;        // that have failed, 0: none
+    int64_t next_attempt_at; // wall_ns, 0: unknown
+};
+
+// A row for an image that containers of a node wait for and that no agent reports a pull of.
+struct pt_image_row {
+    const char *node_name;
+    const char *key;          // names the row on its node
+    const char *image_ref;    // normalized, or as it came when it is no reference
+    const char *repository;   // NULL when it is no reference
+    enum pt_pull_phase phase; // queued, failed, completed or cancelled
+    int64_t started_at;       // wall_ns
+    int64_t ended_at;         // wall_ns, 0: not ended
+    int64_t new_failures;     // attempts that failed since the row was told last
+    struct pt_join join;
+};
+
+// A copy in one block that free() frees. NULL when out of memory.
+struct pt_join *pt_join_copy(const struct pt_join *join);
+
+// To see whether it has changed.
+uint64_t pt_join_hash(const struct pt_join *join);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/limits.h"
+#include "pull/legacy_report.h"
+#include "server/store/pull_life.h"
+#include "server/store/pull_store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define USUAL_DISTANCE_MS 500 // between two reports of a node
+#define MIN_DISTANCE_MS 100
+#define LOST_AFTER_NS (60 * PT_NS_PER_S)  // time to name a pull in one of several reports
+#define LATE_WINDOW_NS (10 * PT_NS_PER_S) // an older report than this tells of a clock that jumped
+
+// The row that a new pull continues: one that has waited, or whose last attempt has failed. NULL if
+// there is none.
+static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct pt_node *node,
+                                           const char *key, const struct pt_pull *told)
+{
+    const struct pt_store_hooks *hooks = &store->hooks;
+    const char *row_key =
+        hooks->continued_row ? hooks->continued_row(hooks->context, node->name, told) : NULL;
+    struct pt_stored_pull *stored = row_key ? pt_map_get(&node->pulls, row_key) : NULL;
+    if (!stored || strcmp(stored->key, row_key) != 0)
+        return NULL;
+    char *own_key = strdup(key);
+    if (!own_key || pt_map_put(&node->pulls, own_key, stored) < 0) {
+        free(own_key);
+        return NULL;
+    }
+    pt_life_forget_earlier_key(stored);
+    if (pt_stored_pull_is_final(stored)) {
+        pt_life_uncount(store, stored);
+        pt_life_activate(store, stored);
+    }
+    pt_life_count_queued(store, stored, false);
+    pt_stored_pull_restart(stored, own_key);
+    pt_change_log_touch(&store->changes, stored);
+    stored->created_version = stored->version;
+    return stored;
+}
+
+static int add_pull(struct pt_pull_store *store, struct pt_node *node, const char *key,
+                    const struct pt_pull *told, struct pt_stored_pull **ret_stored)
+{
+    bool legacy = !told->id;
+    int r = 0;
+    *ret_stored = continue_row(store, node, key, told);
+    if (!*ret_stored)
+        r = pt_store_add(store, node, key, legacy ? told->started_at : 0, ret_stored);
+    if (r == 0)
+        (*ret_stored)->legacy = legacy;
+    return r;
+}
+
+// Keys of a node's pulls. The first character keeps the kinds apart, whatever an agent writes.
+#define KEY_SIZE (PT_LIMIT_REFERENCE_BYTES + 2)
+
+static void make_key(const struct pt_pull *told, bool merged, char key[static KEY_SIZE])
+{
+    const char *text = merged ? "" : told->id ? told->id : told->image_ref;
+    size_t length = strlen(text);
+    assert(length <= PT_LIMIT_REFERENCE_BYTES); // as the decoder has seen to
+    key[0] = merged ? 'm' : told->id ? 'i' : 'r';
+    memcpy(key + 1, text, length + 1);
+}
+
+// Bytes that no other pull of the node has counted.
+static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t bytes)
+{
+    struct pt_registry *registry = pt_registries_find(&store->registries, stored->pull.repository);
+    stored->node->received_bytes += bytes;
+    stored->of_no_registry += bytes;
+    if (!registry)
+        return;
+    registry->bytes += (uint64_t)stored->of_no_registry;
+    stored->of_no_registry = 0;
+}
+
+// One pull of a report. A late report does not turn back what a newer one has told.
+static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const struct pt_pull *told,
+                      bool merged, int64_t timestamp, bool late)
+{
+    char key[KEY_SIZE];
+    make_key(told, merged, key);
+    struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
+    bool is_new = !stored;
+    bool final = pt_pull_phase_is_final(told->phase);
+    if (stored) {
+        if (strcmp(stored->key, key) != 0)
+            return 0; // an attempt whose row another one has taken over
+        stored->last_report = node->report_number;
+        bool given_up =
+            stored->error_class && strcmp(stored->error_class, PT_ERROR_CLASS_STALE) == 0;
+        if (pt_stored_pull_is_final(stored) && !given_up)
+            return 0; // told again until the agent knows that it has arrived
+        if (late && !final)
+            return 0;
+        if (given_up && stored->stuck && !pt_stored_pull_would_move(stored, told))
+            return 0;
+        if (given_up) {
+            int r = pt_life_revive(store, stored);
+            if (r < 0)
+                return r;
+        }
+    } else {
+        int r = add_pull(store, node, key, told, &stored);
+        if (r < 0)
+            return r;
+        stored->last_report = node->report_number;
+        is_new = stored->created_version == store->changes.newest_version; // else it came again
+    }
+    struct pt_pull_change change;
+    uint64_t version = is_new ? stored->version : store->changes.newest_version + 1;
+    int r = pt_stored_pull_update(stored, told, timestamp, version, &store->counted, &change);
+    if (r < 0)
+        return r;
+    count_bytes(store, stored, change.node_bytes);
+    if (change.moved)
+        pt_life_keep_alive(store, stored, node->reported_ns);
+    if (change.visible && !is_new)
+        pt_change_log_touch(&store->changes, stored);
+    if (is_new || change.named)
+        pt_life_tell_named(store, stored);
+    if (is_new)
+        store->on_event(store->context, PT_EVENT_PULL_STARTED, stored);
+    if (pt_stored_pull_is_final(stored))
+        pt_life_retire(store, stored);
+    return 0;
+}
+
+// What a legacy agent's report no longer names has completed. Our own agent names a pull until its
+// end was taken: one that it has lost ended while it was not running, nobody knows how.
+static void end_absent(struct pt_pull_store *store, struct pt_node *node, int64_t timestamp)
+{
+    struct pt_stored_pull *stored, *next;
+    for (stored = TAILQ_FIRST(&node->active); stored; stored = next) {
+        next = TAILQ_NEXT(stored, in_node);
+        if (stored->last_report == node->report_number)
+            continue;
+        if (!stored->legacy) {
+            if (!stored->is_queued && node->reported_ns - stored->alive_at >= LOST_AFTER_NS)
+                pt_store_give_up(store, stored);
+            continue;
+        }
+        pt_change_log_touch(&store->changes, stored);
+        int64_t received_before = stored->received_bytes;
+        pt_stored_pull_complete(stored, timestamp, stored->version);
+        count_bytes(store, stored, stored->received_bytes - received_before);
+        pt_life_retire(store, stored);
+    }
+}
+
+static int apply_merged(struct pt_pull_store *store, struct pt_node *node,
+                        const struct pt_report *report, bool late)
+{
+    struct pt_pull merged;
+    int r = pt_legacy_merge(report, &merged);
+    if (r < 0)
+        return r;
+    if (merged.image_ref)
+        r = apply_pull(store, node, &merged, true, report->timestamp, late);
+    free(merged.layers);
+    return r;
+}
+
+// An agent that follows a fast pull says so by its interval; half of that may have been lost on the
+// way.
+static int64_t min_distance_ms(const struct pt_report *report)
+{
+    int64_t interval_ms = report->interval_ms;
+    if (interval_ms <= 0 || interval_ms >= 2 * USUAL_DISTANCE_MS)
+        return USUAL_DISTANCE_MS;
+    return interval_ms > 2 * MIN_DISTANCE_MS ? interval_ms / 2 : MIN_DISTANCE_MS;
+}
+
+int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
+                   struct pt_error *err)
+{
+    struct pt_node *node = pt_map_get(&store->nodes, report->node_name);
+    int64_t distance_ms = min_distance_ms(report);
+    if (!node) {
+        node = pt_store_add_node(store, report->node_name, err);
+        if (!node)
+            return -err->code;
+    } else if (pt_clock_monotonic_ns(store->clock) - node->reported_ns <
+               distance_ms * PT_NS_PER_MS) {
+        return pt_error_set(err, EAGAIN, "a report of this node came less than %lld ms ago",
+                            (long long)distance_ms);
+    }
+    int r = pt_store_note_report(store, node, report);
+    bool late = report->timestamp < node->newest_timestamp &&
+                report->timestamp > node->newest_timestamp - LATE_WINDOW_NS;
+    if (!late)
+        node->newest_timestamp = report->timestamp;
+
+    int64_t received_before = node->received_bytes;
+    pt_map_finish(&store->counted); // not kept: a large report before must not cost this one
+    int worst = r;
+    for (size_t i = 0; i < report->pull_count; i++) {
+        if (pt_legacy_is_merged(&report->pulls[i]))
+            continue;
+        r = apply_pull(store, node, &report->pulls[i], false, report->timestamp, late);
+        worst = r < 0 && worst != -ENOMEM ? r : worst;
+    }
+    r = apply_merged(store, node, report, late);
+    worst = r < 0 && worst != -ENOMEM ? r : worst;
+    if (!late)
+        end_absent(store, node, report->timestamp);
+    store->received_bytes += (uint64_t)(node->received_bytes - received_before);
+    pt_rate_add(&node->rate, report->timestamp, node->received_bytes);
+    if (worst == -EDQUOT)
+        return pt_error_set(err, EDQUOT, "the server holds its maximum of %zu pulls",
+                            store->settings.max_pulls);
+    return worst < 0 ? pt_error_set(err, -worst, "out of memory") : 0;
+}

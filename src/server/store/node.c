@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/store/node.h"
+
+#include "base/text.h"
+#include "server/store/pull_store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SILENT_AFTER_NS (30 * PT_NS_PER_S) // an idle agent's heart beats every 10 s
+
+void pt_node_destroy(struct pt_node *node)
+{
+    pt_map_finish(&node->pulls);
+    free(node->name);
+    free((char *)node->agent_version);
+    free((char *)node->runtime_name);
+    free((char *)node->runtime_version);
+    free(node);
+}
+
+struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
+                                  struct pt_error *err)
+{
+    if (store->nodes.count >= store->settings.max_nodes) {
+        pt_error_set(err, ENOSPC, "the server holds its maximum of %zu nodes",
+                     store->settings.max_nodes);
+        return NULL;
+    }
+    struct pt_node *node = calloc(1, sizeof(*node));
+    if (node) {
+        pt_map_init(&node->pulls);
+        TAILQ_INIT(&node->active);
+        node->name = strdup(name);
+    }
+    if (!node || !node->name || pt_map_put(&store->nodes, node->name, node) < 0) {
+        if (node)
+            pt_node_destroy(node);
+        pt_error_set(err, ENOMEM, "out of memory");
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&store->nodes_by_report, node, in_store);
+    return node;
+}
+
+struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
+{
+    struct pt_node *node = pt_map_get(&store->nodes, name);
+    if (node)
+        return node;
+    node = pt_store_add_node(store, name, NULL);
+    if (!node)
+        return NULL;
+    node->reported_ns = pt_clock_monotonic_ns(store->clock) - SILENT_AFTER_NS;
+    node->silent = true;
+    store->silent_count++;
+    return node;
+}
+
+int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
+                         const struct pt_report *report)
+{
+    node->reported_ns = pt_clock_monotonic_ns(store->clock);
+    node->reported_wall_ns = pt_clock_wall_ns(store->clock);
+    node->interval_ms = report->interval_ms;
+    node->report_number++;
+    if (node->extract_bytes_per_second <= 0)
+        node->extract_bytes_per_second = store->extract_bytes_per_second;
+    store->silent_count -= node->silent;
+    node->silent = false;
+    TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
+    TAILQ_INSERT_TAIL(&store->nodes_by_report, node, in_store);
+    if (pt_text_replace(&node->agent_version, report->agent_version, NULL) < 0 ||
+        pt_text_replace(&node->runtime_name, report->runtime_name, NULL) < 0 ||
+        pt_text_replace(&node->runtime_version, report->runtime_version, NULL) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+double pt_node_speed(const struct pt_node *node)
+{
+    return TAILQ_EMPTY(&node->active) || node->silent ? 0 : node->rate.bytes_per_second;
+}
+
+static void fall_silent(struct pt_pull_store *store, struct pt_node *node)
+{
+    node->silent = true;
+    store->silent_count++;
+    struct pt_stored_pull *stored;
+    TAILQ_FOREACH(stored, &node->active, in_node)
+    {
+        stored->rate = (struct pt_rate){0};
+        pt_change_log_touch(&store->changes, stored);
+    }
+}
+
+void pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now)
+{
+    struct pt_node *node, *next;
+    for (node = TAILQ_FIRST(&store->nodes_by_report); node; node = next) {
+        next = TAILQ_NEXT(node, in_store);
+        int64_t age = now - node->reported_ns;
+        if (age < SILENT_AFTER_NS)
+            break;
+        if (!node->silent && age / PT_NS_PER_MS >= 3 * node->interval_ms)
+            fall_silent(store, node);
+        if (node->silent && node->pins == 0 && age >= store->settings.history_ttl_ns) {
+            store->silent_count--;
+            TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
+            pt_map_remove(&store->nodes, node->name);
+            pt_node_destroy(node);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_STORE_NODE_H
+#define PT_SERVER_STORE_NODE_H
+
+#include "base/error.h"
+#include "base/map.h"
+#include "pull/report.h"
+#include "server/store/stored_pull.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct pt_pull_store;
+
+// A node that reports, and its pulls. Times are the server's own.
+struct pt_node {
+    char *name;
+    const char *agent_version, *runtime_name, *runtime_version; // NULL: not told
+    struct pt_map pulls;                                        // by key
+    struct pt_stored_pull_list active;
+    int64_t reported_wall_ns;
+    int64_t reported_ns; // monotonic
+    int64_t newest_timestamp;
+    int64_t interval_ms;
+    int64_t received_bytes;          // a layer that several pulls wait for counts once
+    struct pt_rate rate;             // of received_bytes
+    double extract_bytes_per_second; // of its last pulls, 0: unknown
+    uint32_t report_number;
+    uint32_t pins; // pulls and answers under way that point to it; it stays until there is none
+    bool silent;
+    TAILQ_ENTRY(pt_node) in_store; // by last report, oldest first
+};
+
+TAILQ_HEAD(pt_node_list, pt_node);
+
+// Bytes per second now; 0 for a node that pulls nothing.
+double pt_node_speed(const struct pt_node *node);
+
+// --- for the store's own files ---
+
+// Adds a node; NULL with -ENOSPC at the limit and -ENOMEM in `err`, which may be NULL.
+struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
+                                  struct pt_error *err);
+void pt_node_destroy(struct pt_node *node);
+
+// The node of that name, added as silent when it is not there; NULL at the limit or out of memory.
+struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name);
+
+// A report of the node has come: it is not silent. -ENOMEM: its versions may be those of before.
+PT_MUST_CHECK int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
+                                       const struct pt_report *report);
+
+// Marks the nodes that have not reported for long, and lets go those that are long gone.
+void pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now);
+
+#endif
