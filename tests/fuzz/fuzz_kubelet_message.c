@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kube/failure_class.h"
 #include "kube/kubelet_message.h"
+#include "pull/failure_class.h"
 
 #include <assert.h>
 #include <stdint.h>

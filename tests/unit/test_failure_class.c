@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kube/failure_class.h"
+#include "pull/failure_class.h"
 
 #include "check.h"
 

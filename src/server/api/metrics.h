@@ -4,7 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/limits.h"
-#include "kube/failure_class.h"
+#include "pull/failure_class.h"
 #include "server/store/pull_store.h"
 #include "server/stream/event_stream.h"
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "kube/kube_object.h"
 #include "kube/pod_watch.h"
+#include "pull/failure_class.h"
 #include "pull/join.h"
 #include "pull/model.h"
 

@@ -3,7 +3,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "kube/failure_class.h"
+#include "pull/failure_class.h"
 
 // The kubelet waits so long after the first failure, then doubles it up to the longest.
 #define FIRST_BACK_OFF_NS (10 * PT_NS_PER_S)

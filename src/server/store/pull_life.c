@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/pull_life.h"
 
-#include "kube/failure_class.h"
+#include "pull/failure_class.h"
 #include "server/store/pull_eta.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_KUBE_FAILURE_CLASS_H
-#define PT_KUBE_FAILURE_CLASS_H
+#ifndef PT_PULL_FAILURE_CLASS_H
+#define PT_PULL_FAILURE_CLASS_H
 
 // Why a pull failed, as `errorClass` and the metric's label name it.
 enum pt_failure_class {
