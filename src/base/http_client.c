@@ -2,6 +2,7 @@
 #include "base/http_client.h"
 
 #include "base/limits.h"
+#include "base/timer.h"
 
 #include <assert.h>
 #include <curl/curl.h>
@@ -16,7 +17,7 @@
 struct pt_http_client {
     struct event_base *base;
     CURLM *multi;
-    struct event *timer;
+    struct pt_timer *timer;
     TAILQ_HEAD(, pt_http_request) requests;
     TAILQ_HEAD(, pt_http_request) cancelled; // by a callback that runs inside libcurl
     int inside_curl;                         // libcurl forbids removing a handle from its callbacks
@@ -197,10 +198,8 @@ static void on_socket_event(evutil_socket_t fd, short what, void *context)
     drive(context, fd, events);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *context)
+static void on_timer(void *context)
 {
-    (void)fd;
-    (void)what;
     drive(context, CURL_SOCKET_TIMEOUT, 0);
 }
 
@@ -231,9 +230,10 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *data)
     (void)multi;
     struct pt_http_client *client = data;
     if (timeout_ms < 0)
-        return event_del(client->timer);
-    struct timeval delay = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
-    return event_add(client->timer, &delay);
+        pt_timer_stop(client->timer);
+    else
+        pt_timer_start(client->timer, timeout_ms);
+    return 0;
 }
 
 // --- what the header promises ---
@@ -249,7 +249,7 @@ int pt_http_client_create(struct event_base *base, struct pt_http_client **ret_c
     TAILQ_INIT(&client->cancelled);
     client->base = base;
     client->multi = curl_multi_init();
-    client->timer = evtimer_new(base, on_timer, client);
+    client->timer = pt_timer_create(base, pt_clock_system(), on_timer, client); // as libcurl's own
     if (!client->multi || !client->timer) {
         pt_http_client_destroy(client);
         return pt_error_set(err, ENOMEM, "the HTTP client cannot be set up");
@@ -276,8 +276,7 @@ void pt_http_client_destroy(struct pt_http_client *client)
     }
     if (client->multi)
         curl_multi_cleanup(client->multi);
-    if (client->timer)
-        event_free(client->timer);
+    pt_timer_destroy(client->timer);
     free(client);
     curl_global_cleanup();
 }
@@ -406,6 +405,5 @@ void pt_http_request_cancel(struct pt_http_request *request)
     TAILQ_REMOVE(&client->requests, request, link);
     TAILQ_INSERT_TAIL(&client->cancelled, request, link);
     // The timer runs finish_requests even if nothing happens on a socket any more.
-    struct timeval now = {0, 0};
-    event_add(client->timer, &now);
+    pt_timer_start(client->timer, 0);
 }

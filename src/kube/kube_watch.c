@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/timer.h"
 #include "kube/backoff.h"
 #include "kube/json_splitter.h"
 #include "kube/kube_status.h"
@@ -10,7 +11,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +39,7 @@ struct pt_kube_watch {
     struct pt_json_splitter list_splitter;
     struct pt_json_splitter watch_splitter;
     struct pt_http_request *request;
-    struct event *retry_timer;
+    struct pt_timer *retry_timer;
     struct pt_backoff backoff;
     int64_t list_began_at; // its first page, monotonic_ns
     int64_t skip_told_at;  // monotonic_ns, 0: never
@@ -65,10 +65,8 @@ static int64_t now_ns(const struct pt_kube_watch *watch)
 
 // --- failing and trying again ---
 
-static void on_retry_timer(evutil_socket_t fd, short what, void *context)
+static void on_retry_timer(void *context)
 {
-    (void)fd;
-    (void)what;
     struct pt_kube_watch *watch = context;
     if (watch->lists_next)
         start_list(watch);
@@ -118,8 +116,7 @@ static void retry_later(struct pt_kube_watch *watch, const char *why, bool lists
     watch->state.is_watching = false;
     watch->lists_next = lists_next;
     tell_failure(watch, why, delay_ns);
-    struct timeval delay = {delay_ns / PT_NS_PER_S, delay_ns % PT_NS_PER_S / 1000};
-    event_add(watch->retry_timer, &delay);
+    pt_timer_start(watch->retry_timer, delay_ns / PT_NS_PER_MS);
 }
 
 // The version is too old: a new list, at once unless the last one did not help.
@@ -465,7 +462,7 @@ int pt_kube_watch_create(const struct pt_kube_client *client, const char *collec
     watch->collection = strdup(collection);
     watch->name_space = strdup(name_space ? name_space : "");
     watch->version = strdup("");
-    watch->retry_timer = evtimer_new(client->base, on_retry_timer, watch);
+    watch->retry_timer = pt_timer_create(client->base, client->clock, on_retry_timer, watch);
     if (r < 0 || !watch->selector || !watch->collection || !watch->name_space || !watch->version ||
         !watch->retry_timer) {
         pt_kube_watch_destroy(watch);
@@ -482,8 +479,7 @@ void pt_kube_watch_destroy(struct pt_kube_watch *watch)
         return;
     if (watch->request)
         pt_http_request_cancel(watch->request);
-    if (watch->retry_timer)
-        event_free(watch->retry_timer);
+    pt_timer_destroy(watch->retry_timer);
     pt_json_splitter_finish(&watch->list_splitter);
     pt_json_splitter_finish(&watch->watch_splitter);
     free(watch->collection);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/settings.h"
+#include "base/timer.h"
 #include "server/api/api.h"
 #include "server/cluster/kube_feed.h"
 #include "server/file_limit.h"
@@ -17,6 +18,7 @@
 
 #define EXIT_USAGE 2
 #define PACE_US 20000 // a thousand reports a second are then no thousand awakenings
+#define SWEEP_MS 1000
 #define DRAIN_LOOK_MS 20
 #define DRAIN_SECONDS 4
 #define RESERVED_FILES 64
@@ -81,8 +83,8 @@ struct server {
     struct pt_tls *tls;
     struct pt_kube_feed *kube;
     struct pt_http_server *metrics_server;
-    struct event *sweep;
-    struct event *drain;
+    struct pt_timer *sweep;
+    struct pt_timer *drain;
     int64_t drain_until_ns;
 };
 
@@ -140,16 +142,12 @@ static void on_event(void *context, enum pt_event_type type, const struct pt_sto
         log_event(type, stored);
 }
 
-static void on_sweep(evutil_socket_t fd, short what, void *context)
+static void on_sweep(void *context)
 {
-    (void)fd;
-    (void)what;
     struct server *server = context;
-    struct timeval second = {.tv_sec = 1};
-    struct timeval at_once = {0};
     bool more = pt_store_sweep(&server->store);
     pt_event_feed_wake(server->api.feed);
-    evtimer_add(server->sweep, more ? &at_once : &second);
+    pt_timer_start(server->sweep, more ? 0 : SWEEP_MS);
 }
 
 static void on_kube_change(void *context)
@@ -160,18 +158,15 @@ static void on_kube_change(void *context)
 
 // --- the end ---
 
-static void on_drain(evutil_socket_t fd, short what, void *context)
+static void on_drain(void *context)
 {
-    (void)fd;
-    (void)what;
     struct server *server = context;
-    struct timeval look = {.tv_usec = DRAIN_LOOK_MS * 1000};
     size_t left = pt_http_server_close_idle(server->api.server);
     left += pt_http_server_close_idle(server->metrics_server);
     if (left == 0 || pt_clock_monotonic_ns(server->api.clock) >= server->drain_until_ns)
         pt_loop_stop(server->loop);
     else
-        evtimer_add(server->drain, &look);
+        pt_timer_start(server->drain, DRAIN_LOOK_MS);
 }
 
 static void on_stop(void *context)
@@ -182,7 +177,7 @@ static void on_stop(void *context)
     pt_http_server_begin_drain(server->api.server);
     pt_http_server_begin_drain(server->metrics_server);
     pt_event_feed_end(server->api.feed);
-    on_drain(-1, 0, server);
+    on_drain(server);
 }
 
 // --- the start ---
@@ -203,7 +198,8 @@ static int open_servers(struct server *server, struct pt_error *err)
         return pt_error_set(err, EINVAL,
                             "PULLTRACE_TLS_CERT_FILE and PULLTRACE_TLS_KEY_FILE go together");
     if (*settings.tls_cert_file)
-        r = pt_tls_create(base, settings.tls_cert_file, settings.tls_key_file, &server->tls, err);
+        r = pt_tls_create(base, server->api.clock, settings.tls_cert_file, settings.tls_key_file,
+                          &server->tls, err);
     if (r == 0) {
         r = pt_secret_create(settings.agent_token, settings.agent_token_file,
                              &server->api.agent_token, err);
@@ -211,10 +207,11 @@ static int open_servers(struct server *server, struct pt_error *err)
             pt_error_prefix(err, "PULLTRACE_AGENT_TOKEN_FILE");
     }
     if (r == 0)
-        r = pt_http_server_create(server->loop, &settings.http_address, server->tls, pt_api_handle,
-                                  &server->api, &server->api.server, err);
+        r = pt_http_server_create(server->loop, server->api.clock, &settings.http_address,
+                                  server->tls, pt_api_handle, &server->api, &server->api.server,
+                                  err);
     if (r == 0)
-        r = pt_http_server_create(server->loop, &settings.metrics_address, NULL,
+        r = pt_http_server_create(server->loop, server->api.clock, &settings.metrics_address, NULL,
                                   pt_api_handle_metrics, &server->api, &server->metrics_server,
                                   err);
     return r;
@@ -240,8 +237,8 @@ static int start(struct server *server, struct pt_error *err)
                                   .store = &server->store,
                                   .metrics = &server->metrics,
                                   .started_wall_ns = pt_clock_wall_ns(clock)};
-    server->sweep = evtimer_new(base, on_sweep, server);
-    server->drain = evtimer_new(base, on_drain, server);
+    server->sweep = pt_timer_create(base, clock, on_sweep, server);
+    server->drain = pt_timer_create(base, clock, on_drain, server);
     if (!server->sweep || !server->drain)
         return pt_error_set(err, ENOMEM, "out of memory");
     r = pt_event_feed_create(server->loop, &server->store, (size_t)settings.max_sse_clients,
@@ -253,7 +250,7 @@ static int start(struct server *server, struct pt_error *err)
                                 &server->kube, err);
     server->api.kube = server->kube;
     if (r == 0)
-        on_sweep(-1, 0, server);
+        on_sweep(server);
     return r;
 }
 
@@ -283,10 +280,8 @@ static void finish(struct server *server)
     pt_http_server_destroy(server->metrics_server);
     pt_secret_destroy(server->api.agent_token);
     pt_tls_destroy(server->tls);
-    if (server->sweep)
-        event_free(server->sweep);
-    if (server->drain)
-        event_free(server->drain);
+    pt_timer_destroy(server->sweep);
+    pt_timer_destroy(server->drain);
     pt_store_finish(&server->store);
     pt_loop_destroy(server->loop);
     libevent_global_shutdown();

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/timer.h"
 #include "base/url.h"
 #include "kube/event_watch.h"
 #include "kube/pod_watch.h"
@@ -11,12 +12,11 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FLUSH_CONTAINERS 4000 // of one turn, 6 ms when all tell; reports are answered between
-#define FLUSH_DELAY_US 20000  // changes of the same moment are told together
+#define FLUSH_DELAY_MS 20     // changes of the same moment are told together
 #define MAX_NAMESPACE_BYTES 63
 
 struct pt_kube_feed {
@@ -27,9 +27,8 @@ struct pt_kube_feed {
     struct pt_pull_store *store;
     void (*on_change)(void *context);
     void *context;
-    struct event *flush_timer;
-    struct event *tick_timer;
-    bool flush_is_due;
+    struct pt_timer *flush_timer;
+    struct pt_timer *tick_timer;
     size_t count; // of namespaces, at least 1
     struct watch_pair {
         struct pt_pod_watch *pods;
@@ -39,18 +38,15 @@ struct pt_kube_feed {
 
 // --- what happens in the cluster ---
 
-static void schedule_flush(struct pt_kube_feed *feed, int64_t delay_us)
+static void schedule_flush(struct pt_kube_feed *feed, int64_t delay_ms)
 {
-    struct timeval delay = {.tv_usec = delay_us};
-    if (feed->flush_is_due)
-        return;
-    feed->flush_is_due = true;
-    evtimer_add(feed->flush_timer, &delay);
+    if (!pt_timer_is_started(feed->flush_timer))
+        pt_timer_start(feed->flush_timer, delay_ms);
 }
 
 static void on_dirty(void *context)
 {
-    schedule_flush(context, FLUSH_DELAY_US);
+    schedule_flush(context, FLUSH_DELAY_MS);
 }
 
 static void on_join(void *context, const char *node_name, const char *key,
@@ -84,23 +80,18 @@ static void on_event(void *context, const struct pt_kube_event *event)
     pt_correlate_event(feed->correlate, event);
 }
 
-static void on_flush(evutil_socket_t fd, short what, void *context)
+static void on_flush(void *context)
 {
-    (void)fd;
-    (void)what;
     struct pt_kube_feed *feed = context;
     uint64_t version = feed->store->changes.newest_version;
-    feed->flush_is_due = false;
     if (pt_correlate_flush(feed->correlate, FLUSH_CONTAINERS))
         schedule_flush(feed, 0);
     if (feed->store->changes.newest_version != version)
         feed->on_change(feed->context);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *context)
+static void on_tick(void *context)
 {
-    (void)fd;
-    (void)what;
     struct pt_kube_feed *feed = context;
     pt_correlate_tick(feed->correlate);
 }
@@ -176,9 +167,8 @@ static int start(struct pt_kube_feed *feed, struct event_base *base,
 {
     const struct pt_correlate_output output = {
         .on_join = on_join, .on_row = on_row, .on_dirty = on_dirty, .context = feed};
-    struct timeval second = {.tv_sec = 1};
-    feed->flush_timer = evtimer_new(base, on_flush, feed);
-    feed->tick_timer = event_new(base, -1, EV_PERSIST, on_tick, feed);
+    feed->flush_timer = pt_timer_create(base, feed->clock, on_flush, feed);
+    feed->tick_timer = pt_timer_create(base, feed->clock, on_tick, feed);
     if (!feed->flush_timer || !feed->tick_timer ||
         pt_correlate_create(feed->clock, &output, &feed->correlate) < 0)
         return pt_error_set(err, ENOMEM, "out of memory");
@@ -190,7 +180,7 @@ static int start(struct pt_kube_feed *feed, struct event_base *base,
     feed->client.clock = feed->clock;
     feed->client.random = pt_kube_random;
     pt_kube_rows_attach(feed->store, feed->correlate);
-    event_add(feed->tick_timer, &second);
+    pt_timer_start_every(feed->tick_timer, 1000);
     return add_all_watches(feed, settings->namespaces, err);
 }
 
@@ -250,10 +240,8 @@ void pt_kube_feed_destroy(struct pt_kube_feed *feed)
     free(feed->watches);
     pt_http_client_destroy(feed->client.http);
     pt_correlate_destroy(feed->correlate);
-    if (feed->flush_timer)
-        event_free(feed->flush_timer);
-    if (feed->tick_timer)
-        event_free(feed->tick_timer);
+    pt_timer_destroy(feed->flush_timer);
+    pt_timer_destroy(feed->tick_timer);
     pt_kube_config_finish(&feed->config);
     free(feed);
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "base/timer.h"
 #include "server/http/http_transport.h"
 #include "server/http/request_parser.h"
 #include "server/http/tls.h"
@@ -63,7 +64,7 @@ static void enter(struct pt_http_connection *connection, enum pt_connection_stat
     TAILQ_REMOVE(&connections->by_state[connection->state], connection, in_state);
     TAILQ_INSERT_TAIL(&connections->by_state[state], connection, in_state);
     connection->state = state;
-    connection->since = pt_clock_monotonic_ns(pt_clock_system());
+    connection->since = pt_clock_monotonic_ns(connections->clock);
 }
 
 // --- the end of a connection ---
@@ -201,8 +202,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 // The loop looks at its sockets before, and does not rest.
 static void schedule_flush(struct pt_connections *connections)
 {
-    struct timeval at_once = {0};
-    evtimer_add(connections->flush, &at_once);
+    pt_timer_start(connections->flush, 0);
     pt_loop_skip_rest(connections->loop);
 }
 
@@ -215,17 +215,13 @@ static void send_answers(struct pt_connections *connections)
     }
 }
 
-static void on_answers(evutil_socket_t fd, short what, void *context)
+static void on_answers(void *context)
 {
-    (void)fd;
-    (void)what;
     send_answers(context);
 }
 
-static void on_flush(evutil_socket_t fd, short what, void *context)
+static void on_flush(void *context)
 {
-    (void)fd;
-    (void)what;
     struct pt_connections *connections = context;
     struct pt_http_connection *connection;
     send_answers(connections); // they are short, and somebody waits
@@ -280,7 +276,7 @@ void pt_connection_answer_with(struct pt_http_connection *connection, const char
     connection->ready = text;
     connection->ready_length = length;
     if (connections->answered_count++ == 0)
-        event_active(connections->answers, EV_TIMEOUT, 0); // behind what the loop has at hand
+        pt_timer_start_now(connections->answers); // behind what the loop has at hand
     TAILQ_INSERT_TAIL(&connections->answered, connection, in_answered);
 }
 
@@ -426,9 +422,11 @@ static void resume(struct pt_http_connection *connection)
 // --- all connections ---
 
 int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop,
-                        pt_request_taker *on_request, void *context, struct pt_error *err)
+                        const struct pt_clock *clock, pt_request_taker *on_request, void *context,
+                        struct pt_error *err)
 {
     connections->loop = loop;
+    connections->clock = clock;
     connections->on_request = on_request;
     connections->context = context;
     connections->count = connections->touched_count = connections->answered_count = 0;
@@ -436,8 +434,8 @@ int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop
     TAILQ_INIT(&connections->answered);
     for (enum pt_connection_state i = 0; i < PT_CONNECTION_STATES; i++)
         TAILQ_INIT(&connections->by_state[i]);
-    connections->flush = evtimer_new(pt_loop_base(loop), on_flush, connections);
-    connections->answers = evtimer_new(pt_loop_base(loop), on_answers, connections);
+    connections->flush = pt_timer_create(pt_loop_base(loop), clock, on_flush, connections);
+    connections->answers = pt_timer_create(pt_loop_base(loop), clock, on_answers, connections);
     return connections->flush && connections->answers ? 0
                                                       : pt_error_set(err, ENOMEM, "out of memory");
 }
@@ -458,10 +456,8 @@ void pt_connections_finish(struct pt_connections *connections)
 {
     for (enum pt_connection_state i = 0; i < PT_CONNECTION_STATES; i++)
         cut_all(connections, i, INT64_MAX);
-    if (connections->flush)
-        event_free(connections->flush);
-    if (connections->answers)
-        event_free(connections->answers);
+    pt_timer_destroy(connections->flush);
+    pt_timer_destroy(connections->answers);
 }
 
 void pt_connections_add(struct pt_connections *connections, int fd, struct pt_tls *tls)
@@ -494,7 +490,7 @@ void pt_connections_add(struct pt_connections *connections, int fd, struct pt_tl
 
 void pt_connections_cut_slow(struct pt_connections *connections)
 {
-    int64_t now = pt_clock_monotonic_ns(pt_clock_system());
+    int64_t now = pt_clock_monotonic_ns(connections->clock);
     for (enum pt_connection_state i = 0; i < PT_CONNECTION_STATES; i++) {
         if (max_seconds[i] > 0)
             cut_all(connections, i, now - max_seconds[i] * PT_NS_PER_S);

@@ -13,9 +13,10 @@
 #define PT_CONNECTION_BLOCK_BYTES (64 * 1024)
 
 struct evbuffer;
-struct event;
+struct pt_clock;
 struct pt_http_connection;
 struct pt_loop;
+struct pt_timer;
 struct pt_tls;
 
 // What a connection is doing. Each state has a time after which the connection is cut.
@@ -37,22 +38,24 @@ typedef void pt_request_taker(void *context, struct pt_http_request *request, in
 // The connections of a server. Each serves one request after the other.
 struct pt_connections {
     struct pt_loop *loop;
+    const struct pt_clock *clock;
     struct pt_connection_list by_state[PT_CONNECTION_STATES]; // the longest unchanged first
     struct pt_connection_list touched;                        // with something to send
     size_t touched_count;
-    struct event *flush;
+    struct pt_timer *flush;
     struct pt_connection_list answered; // with a whole answer that is ready
     size_t answered_count;
-    struct event *answers;
+    struct pt_timer *answers;
     size_t count;
     pt_request_taker *on_request;
     void *context;
     char block[PT_CONNECTION_BLOCK_BYTES]; // what is being read
 };
 
+// Loop and clock outlive the connections.
 PT_MUST_CHECK int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop,
-                                      pt_request_taker *on_request, void *context,
-                                      struct pt_error *err);
+                                      const struct pt_clock *clock, pt_request_taker *on_request,
+                                      void *context, struct pt_error *err);
 
 // Cuts all connections.
 void pt_connections_finish(struct pt_connections *connections);

@@ -3,24 +3,25 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/timer.h"
 #include "server/http/http_connection.h"
 #include "server/http/http_listen.h"
 #include "server/http/http_reply.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <event2/listener.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ACCEPT_PAUSE_MS 200
+#define SWEEP_MS 1000
 
 struct pt_http_server {
     struct evconnlistener *listener; // NULL once it no longer accepts
     struct pt_tls *tls;
     struct pt_connections connections;
-    struct event *sweep;
-    struct event *accept_again;
+    struct pt_timer *sweep;
+    struct pt_timer *accept_again;
     pt_http_handler *handler;
     void *context;
 };
@@ -46,10 +47,8 @@ static void on_request(void *context, struct pt_http_request *request, int refus
         server->handler(server->context, request);
 }
 
-static void on_sweep(evutil_socket_t fd, short what, void *context)
+static void on_sweep(void *context)
 {
-    (void)fd;
-    (void)what;
     struct pt_http_server *server = context;
     pt_connections_cut_slow(&server->connections);
 }
@@ -58,34 +57,33 @@ static void on_sweep(evutil_socket_t fd, short what, void *context)
 static void on_accept_error(struct evconnlistener *listener, void *context)
 {
     struct pt_http_server *server = context;
-    struct timeval pause = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
     pt_log_error("cannot accept a connection", pt_log_text("error", strerror(errno)),
                  pt_log_int("connections", (int64_t)server->connections.count));
     evconnlistener_disable(listener);
-    evtimer_add(server->accept_again, &pause);
+    pt_timer_start(server->accept_again, ACCEPT_PAUSE_MS);
 }
 
-static void on_accept_again(evutil_socket_t fd, short what, void *context)
+static void on_accept_again(void *context)
 {
-    (void)fd;
-    (void)what;
     struct pt_http_server *server = context;
     if (server->listener)
         evconnlistener_enable(server->listener);
 }
 
-static int set_up(struct pt_http_server *server, struct event_base *base, struct pt_error *err)
+static int set_up(struct pt_http_server *server, struct event_base *base,
+                  const struct pt_clock *clock, struct pt_error *err)
 {
-    struct timeval second = {.tv_sec = 1};
-    server->sweep = event_new(base, -1, EV_PERSIST, on_sweep, server);
-    server->accept_again = evtimer_new(base, on_accept_again, server);
-    if (!server->sweep || !server->accept_again || event_add(server->sweep, &second) < 0)
+    server->sweep = pt_timer_create(base, clock, on_sweep, server);
+    server->accept_again = pt_timer_create(base, clock, on_accept_again, server);
+    if (!server->sweep || !server->accept_again)
         return pt_error_set(err, ENOMEM, "out of memory");
+    pt_timer_start_every(server->sweep, SWEEP_MS);
     return 0;
 }
 
-int pt_http_server_create(struct pt_loop *loop, const struct pt_address *address,
-                          struct pt_tls *tls, pt_http_handler *handler, void *context,
+int pt_http_server_create(struct pt_loop *loop, const struct pt_clock *clock,
+                          const struct pt_address *address, struct pt_tls *tls,
+                          pt_http_handler *handler, void *context,
                           struct pt_http_server **ret_server, struct pt_error *err)
 {
     struct pt_http_server *server = calloc(1, sizeof(*server));
@@ -95,9 +93,9 @@ int pt_http_server_create(struct pt_loop *loop, const struct pt_address *address
     server->tls = tls;
     server->handler = handler;
     server->context = context;
-    int r = pt_connections_init(&server->connections, loop, on_request, server, err);
+    int r = pt_connections_init(&server->connections, loop, clock, on_request, server, err);
     if (r == 0)
-        r = set_up(server, base, err);
+        r = set_up(server, base, clock, err);
     if (r == 0)
         r = pt_http_listen(base, address, on_accept, server, &server->listener, err);
     if (r < 0) {
@@ -115,10 +113,8 @@ void pt_http_server_destroy(struct pt_http_server *server)
         return;
     if (server->listener)
         evconnlistener_free(server->listener);
-    if (server->sweep)
-        event_free(server->sweep);
-    if (server->accept_again)
-        event_free(server->accept_again);
+    pt_timer_destroy(server->sweep);
+    pt_timer_destroy(server->accept_again);
     pt_connections_finish(&server->connections);
     free(server);
 }

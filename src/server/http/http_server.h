@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct pt_clock;
 struct pt_http_request;
 struct pt_loop;
 struct pt_tls;
@@ -19,10 +20,11 @@ struct pt_http_server;
 // Answers the request (http_reply.h), or begins to (http_stream.h).
 typedef void pt_http_handler(void *context, struct pt_http_request *request);
 
-// `tls` may be NULL: plain HTTP. Both it and the loop outlive the server. -EADDRINUSE and the like
+// `tls` may be NULL: plain HTTP. It, loop and clock outlive the server. -EADDRINUSE and the like
 // when the address cannot be had.
-PT_MUST_CHECK int pt_http_server_create(struct pt_loop *loop, const struct pt_address *address,
-                                        struct pt_tls *tls, pt_http_handler *handler, void *context,
+PT_MUST_CHECK int pt_http_server_create(struct pt_loop *loop, const struct pt_clock *clock,
+                                        const struct pt_address *address, struct pt_tls *tls,
+                                        pt_http_handler *handler, void *context,
                                         struct pt_http_server **ret_server, struct pt_error *err);
 void pt_http_server_destroy(struct pt_http_server *server);
 

@@ -2,9 +2,9 @@
 #include "server/http/tls.h"
 
 #include "base/log.h"
+#include "base/timer.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -12,14 +12,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LOOK_SECONDS 5
+#define LOOK_MS 5000
 
 struct pt_tls {
     const char *cert_file;
     const char *key_file;
     SSL_CTX *context;
     struct stat seen[2];
-    struct event *timer;
+    struct pt_timer *timer;
     bool failing;
 };
 
@@ -67,10 +67,8 @@ static bool is_same(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static void on_look(evutil_socket_t fd, short what, void *context)
+static void on_look(void *context)
 {
-    (void)fd;
-    (void)what;
     struct pt_tls *tls = context;
     struct stat cert, key;
     if (stat(tls->cert_file, &cert) == 0 && stat(tls->key_file, &key) == 0 &&
@@ -86,10 +84,9 @@ static void on_look(evutil_socket_t fd, short what, void *context)
     tls->failing = r < 0;
 }
 
-int pt_tls_create(struct event_base *base, const char *cert_file, const char *key_file,
-                  struct pt_tls **ret_tls, struct pt_error *err)
+int pt_tls_create(struct event_base *base, const struct pt_clock *clock, const char *cert_file,
+                  const char *key_file, struct pt_tls **ret_tls, struct pt_error *err)
 {
-    struct timeval look = {.tv_sec = LOOK_SECONDS};
     struct pt_tls *tls = calloc(1, sizeof(*tls));
     if (!tls)
         return pt_error_set(err, ENOMEM, "out of memory");
@@ -97,8 +94,10 @@ int pt_tls_create(struct event_base *base, const char *cert_file, const char *ke
     tls->key_file = key_file;
     int r = load(tls, err);
     if (r == 0) {
-        tls->timer = event_new(base, -1, EV_PERSIST, on_look, tls);
-        if (!tls->timer || event_add(tls->timer, &look) < 0)
+        tls->timer = pt_timer_create(base, clock, on_look, tls);
+        if (tls->timer)
+            pt_timer_start_every(tls->timer, LOOK_MS);
+        else
             r = pt_error_set(err, ENOMEM, "out of memory");
     }
     if (r < 0) {
@@ -113,8 +112,7 @@ void pt_tls_destroy(struct pt_tls *tls)
 {
     if (!tls)
         return;
-    if (tls->timer)
-        event_free(tls->timer);
+    pt_timer_destroy(tls->timer);
     SSL_CTX_free(tls->context);
     free(tls);
 }

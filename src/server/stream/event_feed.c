@@ -3,12 +3,12 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "base/timer.h"
 #include "server/http/http_request.h"
 #include "server/http/http_stream.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
-#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,11 +29,10 @@ struct pt_event_feed {
     const struct pt_clock *clock;
     struct pt_event_stream *stream;
     struct feed_client_list clients;
-    struct event *round; // begins one
-    struct event *pump;  // goes on with it
-    struct event *heartbeat;
+    struct pt_timer *round; // begins one
+    struct pt_timer *pump;  // goes on with it
+    struct pt_timer *heartbeat;
     int64_t round_began_ns, round_ended_ns;
-    bool round_waits;
 };
 
 static size_t client_pending(void *context)
@@ -66,7 +65,7 @@ static void client_send(void *context, struct pt_stream_block *block)
 
 static void schedule_pump(struct pt_event_feed *feed)
 {
-    event_active(feed->pump, EV_TIMEOUT, 0);
+    pt_timer_start_now(feed->pump);
 }
 
 static void on_drained(void *context)
@@ -89,28 +88,22 @@ static void on_closed(void *context)
 // work as the round before took, and 100 ms at the least.
 static void schedule_round(struct pt_event_feed *feed)
 {
-    if (feed->round_waits || !pt_event_stream_has_news(feed->stream) ||
+    if (pt_timer_is_started(feed->round) || !pt_event_stream_has_news(feed->stream) ||
         pt_event_stream_is_busy(feed->stream))
         return;
     int64_t next = feed->round_began_ns + ROUND_MS * PT_NS_PER_MS;
     int64_t after_rest = 2 * feed->round_ended_ns - feed->round_began_ns;
     int64_t now = pt_clock_monotonic_ns(feed->clock);
-    int64_t wait_us = ((after_rest > next ? after_rest : next) - now) / 1000;
-    struct timeval wait = {.tv_sec = wait_us > 0 ? wait_us / 1000000 : 0,
-                           .tv_usec = wait_us > 0 ? wait_us % 1000000 : 0};
-    feed->round_waits = true;
-    evtimer_add(feed->round, &wait);
+    int64_t wait_ns = (after_rest > next ? after_rest : next) - now;
+    pt_timer_start(feed->round, (wait_ns + PT_NS_PER_MS - 1) / PT_NS_PER_MS);
 }
 
-static void on_pump(evutil_socket_t fd, short what, void *context)
+static void on_pump(void *context)
 {
-    (void)fd;
-    (void)what;
     struct pt_event_feed *feed = context;
     bool was_busy = pt_event_stream_is_busy(feed->stream);
-    struct timeval at_once = {0};
     if (pt_event_stream_pump(feed->stream)) {
-        evtimer_add(feed->pump, &at_once); // lets the loop look at its sockets in between
+        pt_timer_start(feed->pump, 0); // lets the loop look at its sockets in between
         pt_loop_skip_rest(feed->loop);
     }
     if (was_busy && !pt_event_stream_is_busy(feed->stream))
@@ -118,21 +111,16 @@ static void on_pump(evutil_socket_t fd, short what, void *context)
     schedule_round(feed);
 }
 
-static void on_round(evutil_socket_t fd, short what, void *context)
+static void on_round(void *context)
 {
-    (void)fd;
-    (void)what;
     struct pt_event_feed *feed = context;
-    feed->round_waits = false;
     feed->round_began_ns = feed->round_ended_ns = pt_clock_monotonic_ns(feed->clock);
     pt_event_stream_flush(feed->stream);
-    on_pump(-1, EV_TIMEOUT, feed);
+    on_pump(feed);
 }
 
-static void on_heartbeat(evutil_socket_t fd, short what, void *context)
+static void on_heartbeat(void *context)
 {
-    (void)fd;
-    (void)what;
     struct pt_event_feed *feed = context;
     pt_event_stream_heartbeat(feed->stream);
 }
@@ -141,7 +129,6 @@ int pt_event_feed_create(struct pt_loop *loop, struct pt_pull_store *store, size
                          struct pt_event_feed **ret_feed, struct pt_error *err)
 {
     static const struct pt_stream_output output = {client_pending, client_send};
-    struct timeval second = {.tv_sec = 1};
     struct pt_event_feed *feed = calloc(1, sizeof(*feed));
     if (!feed)
         return pt_error_set(err, ENOMEM, "out of memory");
@@ -150,14 +137,14 @@ int pt_event_feed_create(struct pt_loop *loop, struct pt_pull_store *store, size
     feed->clock = store->clock;
     TAILQ_INIT(&feed->clients);
     int r = pt_event_stream_create(store, max_clients, &output, &feed->stream);
-    feed->round = evtimer_new(base, on_round, feed);
-    feed->pump = evtimer_new(base, on_pump, feed);
-    feed->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, feed);
-    if (r < 0 || !feed->round || !feed->pump || !feed->heartbeat ||
-        event_add(feed->heartbeat, &second) < 0) {
+    feed->round = pt_timer_create(base, feed->clock, on_round, feed);
+    feed->pump = pt_timer_create(base, feed->clock, on_pump, feed);
+    feed->heartbeat = pt_timer_create(base, feed->clock, on_heartbeat, feed);
+    if (r < 0 || !feed->round || !feed->pump || !feed->heartbeat) {
         pt_event_feed_destroy(feed);
         return pt_error_set(err, ENOMEM, "out of memory");
     }
+    pt_timer_start_every(feed->heartbeat, 1000);
     *ret_feed = feed;
     return 0;
 }
@@ -172,11 +159,9 @@ void pt_event_feed_destroy(struct pt_event_feed *feed)
         pt_http_stream_abort(client->request);
     }
     pt_event_stream_destroy(feed->stream);
-    struct event *const events[] = {feed->round, feed->pump, feed->heartbeat};
-    for (size_t i = 0; i < 3; i++) {
-        if (events[i])
-            event_free(events[i]);
-    }
+    pt_timer_destroy(feed->round);
+    pt_timer_destroy(feed->pump);
+    pt_timer_destroy(feed->heartbeat);
     free(feed);
 }
 
