@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const struct pt_request_parser *parser)
 {
-    const struct pt_http_request *request = parser->request;
+    const struct pt_request *request = parser->request;
     assert(request->body_length <= PT_LIMIT_REPORT_BYTES);
     assert(request->header_count <= PT_REQUEST_MAX_HEADERS);
     assert(strlen(request->path) > 0);

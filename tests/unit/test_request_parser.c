@@ -64,7 +64,7 @@ static void a_request_is_read_however_it_is_cut(void **state)
             size_t used;
             pt_request_parser_init(&parser);
             assert_int_equal(feed(&parser, both, strlen(both), piece, &used), PT_PARSE_WHOLE);
-            const struct pt_http_request *request = parser.request;
+            const struct pt_request *request = parser.request;
             assert_int_equal(used, length);
             assert_int_equal(request->method, cases[i].method);
             check_text(cases[i].text, request->path, cases[i].path);

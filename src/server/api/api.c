@@ -10,19 +10,19 @@
 
 #define MAX_METRICS_BYTES (256 * 1024)
 
-static void reply_text(struct pt_http_request *request, const char *text)
+static void reply_text(struct pt_request *request, const char *text)
 {
     pt_request_add_reply_header(request, "Cache-Control", "no-store");
     pt_reply(request, 200, "text/plain; charset=utf-8", text, strlen(text));
 }
 
-static void on_health(struct pt_api *api, struct pt_http_request *request)
+static void on_health(struct pt_api *api, struct pt_request *request)
 {
     (void)api;
     reply_text(request, "ok");
 }
 
-static void on_ready(struct pt_api *api, struct pt_http_request *request)
+static void on_ready(struct pt_api *api, struct pt_request *request)
 {
     const char *missing = pt_kube_feed_missing(api->kube);
     if (pt_http_server_is_draining(api->server))
@@ -37,7 +37,7 @@ static const struct {
     const char *path;
     unsigned methods;
     const char *allowed;
-    void (*handle)(struct pt_api *api, struct pt_http_request *request);
+    void (*handle)(struct pt_api *api, struct pt_request *request);
 } routes[] = {
     {"/api/v1/report", PT_HTTP_POST, "POST", pt_api_report},
     {"/api/v1/pulls", PT_HTTP_GET, "GET", pt_api_pulls},
@@ -50,13 +50,13 @@ static const struct {
 
 static const char pulls_prefix[] = "/api/v1/pulls/";
 
-static bool reads(struct pt_http_request *request)
+static bool reads(struct pt_request *request)
 {
     return request->method & (PT_HTTP_GET | PT_HTTP_HEAD);
 }
 
 // Everything that is no API: one pull by its id, the page, or nothing.
-static void handle_other(struct pt_api *api, struct pt_http_request *request)
+static void handle_other(struct pt_api *api, struct pt_request *request)
 {
     const char *path = request->path;
     if (!reads(request))
@@ -67,7 +67,7 @@ static void handle_other(struct pt_api *api, struct pt_http_request *request)
         pt_reply_error(request, 404, 0, "there is nothing at this address");
 }
 
-void pt_api_handle(void *context, struct pt_http_request *request)
+void pt_api_handle(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
@@ -88,7 +88,7 @@ static int write_kube_metrics(const struct pt_kube_feed *kube, struct pt_buffer 
     return out->failure;
 }
 
-void pt_api_handle_metrics(void *context, struct pt_http_request *request)
+void pt_api_handle_metrics(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;
     if (strcmp(request->path, "/metrics") != 0) {

@@ -31,17 +31,17 @@ struct pt_api {
 };
 
 // Finds the handler for a request to the public address.
-void pt_api_handle(void *context, struct pt_http_request *request);
+void pt_api_handle(void *context, struct pt_request *request);
 
 // Answers /metrics, and nothing else.
-void pt_api_handle_metrics(void *context, struct pt_http_request *request);
+void pt_api_handle_metrics(void *context, struct pt_request *request);
 
 // One handler for each address; docs/api.md says what each answers.
-void pt_api_report(struct pt_api *api, struct pt_http_request *request);
-void pt_api_pulls(struct pt_api *api, struct pt_http_request *request);
-void pt_api_pull(struct pt_api *api, struct pt_http_request *request, const char *id);
-void pt_api_events(struct pt_api *api, struct pt_http_request *request);
-void pt_api_summary(struct pt_api *api, struct pt_http_request *request);
-void pt_api_nodes(struct pt_api *api, struct pt_http_request *request);
+void pt_api_report(struct pt_api *api, struct pt_request *request);
+void pt_api_pulls(struct pt_api *api, struct pt_request *request);
+void pt_api_pull(struct pt_api *api, struct pt_request *request, const char *id);
+void pt_api_events(struct pt_api *api, struct pt_request *request);
+void pt_api_summary(struct pt_api *api, struct pt_request *request);
+void pt_api_nodes(struct pt_api *api, struct pt_request *request);
 
 #endif

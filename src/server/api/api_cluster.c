@@ -51,7 +51,7 @@ static int write_summary(const struct pt_api *api, struct pt_buffer *out)
     return pt_json_finish(doc, out);
 }
 
-void pt_api_summary(struct pt_api *api, struct pt_http_request *request)
+void pt_api_summary(struct pt_api *api, struct pt_request *request)
 {
     struct pt_buffer out;
     pt_buffer_init(&out, MAX_SUMMARY_BYTES);
@@ -144,7 +144,7 @@ static struct telling *collect_nodes(const struct pt_pull_store *store, const ch
     return telling;
 }
 
-void pt_api_nodes(struct pt_api *api, struct pt_http_request *request)
+void pt_api_nodes(struct pt_api *api, struct pt_request *request)
 {
     struct pt_query query;
     if (!pt_api_read_query(request, &query))

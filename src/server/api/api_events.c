@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 // The header, which a browser sends when it connects again, goes before the parameter.
-static void read_last_event_id(struct pt_http_request *request, struct pt_stream_request *wish)
+static void read_last_event_id(struct pt_request *request, struct pt_stream_request *wish)
 {
     const char *text = pt_request_header(request, "Last-Event-ID");
     if (!text || *text < '0' || *text > '9')
@@ -19,7 +19,7 @@ static void read_last_event_id(struct pt_http_request *request, struct pt_stream
     wish->last_event_id = errno || *end ? 0 : id;
 }
 
-void pt_api_events(struct pt_api *api, struct pt_http_request *request)
+void pt_api_events(struct pt_api *api, struct pt_request *request)
 {
     struct pt_query query;
     struct pt_stream_request wish;

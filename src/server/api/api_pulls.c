@@ -65,7 +65,7 @@ static void release(void *context)
     free(telling);
 }
 
-void pt_api_pulls(struct pt_api *api, struct pt_http_request *request)
+void pt_api_pulls(struct pt_api *api, struct pt_request *request)
 {
     struct pt_query query;
     struct pt_pull_list_request wish;
@@ -92,7 +92,7 @@ void pt_api_pulls(struct pt_api *api, struct pt_http_request *request)
     pt_long_answer(api, request, &source);
 }
 
-void pt_api_pull(struct pt_api *api, struct pt_http_request *request, const char *id)
+void pt_api_pull(struct pt_api *api, struct pt_request *request, const char *id)
 {
     const struct pt_stored_pull *stored = pt_store_find(api->store, id);
     if (!stored) {

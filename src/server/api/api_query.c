@@ -4,7 +4,7 @@
 #include "server/http/http_reply.h"
 #include "server/http/http_request.h"
 
-bool pt_api_read_query(struct pt_http_request *request, struct pt_query *query)
+bool pt_api_read_query(struct pt_request *request, struct pt_query *query)
 {
     struct pt_error err;
     if (pt_query_parse(request->query, query, &err) == 0)

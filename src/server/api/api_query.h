@@ -6,9 +6,9 @@
 
 #include <stdbool.h>
 
-struct pt_http_request;
+struct pt_request;
 
 // Reads the request's query; answers 400 and returns false when it is not valid.
-bool pt_api_read_query(struct pt_http_request *request, struct pt_query *query);
+bool pt_api_read_query(struct pt_request *request, struct pt_query *query);
 
 #endif

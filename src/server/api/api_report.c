@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-static bool has_token(struct pt_api *api, struct pt_http_request *request)
+static bool has_token(struct pt_api *api, struct pt_request *request)
 {
     const char *wanted = pt_secret_get(api->agent_token);
     if (!*wanted)
@@ -23,7 +23,7 @@ static bool has_token(struct pt_api *api, struct pt_http_request *request)
 }
 
 // `application/json`, maybe with parameters such as a charset; and not compressed.
-static bool is_json(struct pt_http_request *request)
+static bool is_json(struct pt_request *request)
 {
     const char *type = pt_request_header(request, "Content-Type");
     const char *coding = pt_request_header(request, "Content-Encoding");
@@ -34,14 +34,14 @@ static bool is_json(struct pt_http_request *request)
            (!coding || strcasecmp(coding, "identity") == 0);
 }
 
-static void reject(struct pt_api *api, struct pt_http_request *request, enum pt_rejection reason,
+static void reject(struct pt_api *api, struct pt_request *request, enum pt_rejection reason,
                    int status, int retry_after_s, const char *message)
 {
     api->metrics->rejected[reason]++;
     pt_reply_error(request, status, retry_after_s, "%s", message);
 }
 
-static void reply_to_failure(struct pt_api *api, struct pt_http_request *request,
+static void reply_to_failure(struct pt_api *api, struct pt_request *request,
                              const struct pt_error *err)
 {
     switch (err->code) {
@@ -66,7 +66,7 @@ static void reply_to_failure(struct pt_api *api, struct pt_http_request *request
     }
 }
 
-void pt_api_report(struct pt_api *api, struct pt_http_request *request)
+void pt_api_report(struct pt_api *api, struct pt_request *request)
 {
     struct pt_error err;
     struct pt_report report;

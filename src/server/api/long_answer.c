@@ -12,7 +12,7 @@
 
 struct long_answer {
     struct pt_api *api;
-    struct pt_http_request *request;
+    struct pt_request *request;
     struct pt_long_answer_source source;
     struct pt_buffer part;
 };
@@ -55,7 +55,7 @@ static void begin(struct long_answer *answer)
     pt_http_stream_send(answer->request, answer->part.data, answer->part.length);
 }
 
-void pt_long_answer(struct pt_api *api, struct pt_http_request *request,
+void pt_long_answer(struct pt_api *api, struct pt_request *request,
                     const struct pt_long_answer_source *source)
 {
     pt_request_add_reply_header(request, "Cache-Control", "no-store");

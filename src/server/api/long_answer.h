@@ -15,7 +15,7 @@ struct pt_long_answer_source {
 };
 
 // Answers; what is whole after the first part goes out with its length.
-void pt_long_answer(struct pt_api *api, struct pt_http_request *request,
+void pt_long_answer(struct pt_api *api, struct pt_request *request,
                     const struct pt_long_answer_source *source);
 
 #endif

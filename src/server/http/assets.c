@@ -61,7 +61,7 @@ static unsigned char *decompress(const struct pt_asset *asset)
     return plain;
 }
 
-static void send_asset(struct pt_http_request *request, const struct pt_asset *asset)
+static void send_asset(struct pt_request *request, const struct pt_asset *asset)
 {
     if (accepts(pt_request_header(request, "Accept-Encoding"), "gzip")) {
         pt_request_add_reply_header(request, "Content-Encoding", "gzip");
@@ -76,7 +76,7 @@ static void send_asset(struct pt_http_request *request, const struct pt_asset *a
     free(plain);
 }
 
-bool pt_assets_serve(struct pt_http_request *request, const char *path)
+bool pt_assets_serve(struct pt_request *request, const char *path)
 {
     const struct pt_asset *asset = find(path);
     if (!asset)

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct pt_http_request;
+struct pt_request;
 
 // A file of the web page, packed into the program by embed_assets.py.
 struct pt_asset {
@@ -23,6 +23,6 @@ extern const size_t pt_asset_count;
 
 // Answers with the file at that path, "/" being index.html; false if there is none, and then
 // nothing has been answered.
-bool pt_assets_serve(struct pt_http_request *request, const char *path);
+bool pt_assets_serve(struct pt_request *request, const char *path);
 
 #endif

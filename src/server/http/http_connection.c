@@ -305,7 +305,7 @@ static void tell_to_continue(struct pt_http_connection *connection)
 static void hand_over(struct pt_http_connection *connection, int refusal)
 {
     struct pt_connections *connections = connection->connections;
-    struct pt_http_request *request = connection->parser.request;
+    struct pt_request *request = connection->parser.request;
     if (!request) {
         pt_connection_cut(connection); // there is no memory to say why
         return;

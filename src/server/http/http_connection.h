@@ -33,7 +33,7 @@ TAILQ_HEAD(pt_connection_list, pt_http_connection);
 
 // Answers a request, or begins to. `refusal` is 0 or the status for what could not be read as one;
 // the connection closes behind that answer.
-typedef void pt_request_taker(void *context, struct pt_http_request *request, int refusal);
+typedef void pt_request_taker(void *context, struct pt_request *request, int refusal);
 
 // The connections of a server. Each serves one request after the other.
 struct pt_connections {

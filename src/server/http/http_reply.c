@@ -25,7 +25,7 @@
 #define DATE_HEADER "Date: %a, %d %b %Y %H:%M:%S GMT\r\n" // for strftime
 
 // All of the head that every answer has; what is special to one comes behind, then an empty line.
-static void begin_head(const struct pt_http_request *request, struct evbuffer *output, int status)
+static void begin_head(const struct pt_request *request, struct evbuffer *output, int status)
 {
     char date[64];
     time_t now = time(NULL);
@@ -40,8 +40,8 @@ static void begin_head(const struct pt_http_request *request, struct evbuffer *o
     evbuffer_add(output, request->reply_headers.data, request->reply_headers.length);
 }
 
-void pt_reply(struct pt_http_request *request, int status, const char *content_type,
-              const void *body, size_t length)
+void pt_reply(struct pt_request *request, int status, const char *content_type, const void *body,
+              size_t length)
 {
     struct evbuffer *output = pt_connection_output(request->connection);
     begin_head(request, output, status);
@@ -71,7 +71,7 @@ static const char *taken_text(size_t *ret_length)
     return text;
 }
 
-void pt_reply_taken(struct pt_http_request *request)
+void pt_reply_taken(struct pt_request *request)
 {
     size_t length;
     const char *text = taken_text(&length);
@@ -81,7 +81,7 @@ void pt_reply_taken(struct pt_http_request *request)
         pt_connection_answer_with(request->connection, text, length);
 }
 
-void pt_reply_not_modified(struct pt_http_request *request)
+void pt_reply_not_modified(struct pt_request *request)
 {
     struct evbuffer *output = pt_connection_output(request->connection);
     begin_head(request, output, 304);
@@ -101,8 +101,8 @@ static char *error_json(const char *message, size_t *ret_length)
     return text;
 }
 
-void pt_reply_error(struct pt_http_request *request, int status, int retry_after_s,
-                    const char *format, ...)
+void pt_reply_error(struct pt_request *request, int status, int retry_after_s, const char *format,
+                    ...)
 {
     char message[512];
     va_list args;
@@ -122,13 +122,13 @@ void pt_reply_error(struct pt_http_request *request, int status, int retry_after
     free(json);
 }
 
-void pt_reply_method_not_allowed(struct pt_http_request *request, const char *allowed)
+void pt_reply_method_not_allowed(struct pt_request *request, const char *allowed)
 {
     pt_request_add_reply_header(request, "Allow", allowed);
     pt_reply_error(request, 405, 0, "method not allowed here; allowed: %s", allowed);
 }
 
-void pt_reply_refusal(struct pt_http_request *request, int status)
+void pt_reply_refusal(struct pt_request *request, int status)
 {
     switch (status) {
     case 413:
@@ -158,7 +158,7 @@ void pt_reply_refusal(struct pt_http_request *request, int status)
     }
 }
 
-void pt_reply_begin(struct pt_http_request *request, const char *content_type, bool chunked)
+void pt_reply_begin(struct pt_request *request, const char *content_type, bool chunked)
 {
     struct evbuffer *output = pt_connection_output(request->connection);
     begin_head(request, output, 200);

@@ -8,9 +8,9 @@
 
 #define MAX_REPLY_HEADER_BYTES 4096
 
-struct pt_http_request *pt_request_new(void)
+struct pt_request *pt_request_new(void)
 {
-    struct pt_http_request *request = malloc(sizeof(*request)); // the headers are set as they come
+    struct pt_request *request = malloc(sizeof(*request)); // the headers are set as they come
     if (!request)
         return NULL;
     request->method = PT_HTTP_OTHER;
@@ -27,7 +27,7 @@ struct pt_http_request *pt_request_new(void)
     return request;
 }
 
-void pt_request_free(struct pt_http_request *request)
+void pt_request_free(struct pt_request *request)
 {
     if (!request)
         return;
@@ -37,7 +37,7 @@ void pt_request_free(struct pt_http_request *request)
     free(request);
 }
 
-const char *pt_request_header(const struct pt_http_request *request, const char *name)
+const char *pt_request_header(const struct pt_request *request, const char *name)
 {
     for (size_t i = 0; i < request->header_count; i++) {
         if (strcasecmp(request->text.data + request->headers[i].name, name) == 0)
@@ -46,8 +46,7 @@ const char *pt_request_header(const struct pt_http_request *request, const char 
     return NULL;
 }
 
-void pt_request_add_reply_header(struct pt_http_request *request, const char *name,
-                                 const char *value)
+void pt_request_add_reply_header(struct pt_request *request, const char *name, const char *value)
 {
     pt_buffer_printf(&request->reply_headers, "%s: %s\r\n", name, value);
 }

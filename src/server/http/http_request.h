@@ -21,7 +21,7 @@ enum pt_http_method {
 
 // A request that has been read whole. All texts are its own and end with it, as does the body,
 // which may also end as soon as the handler has returned.
-struct pt_http_request {
+struct pt_request {
     enum pt_http_method method;
     bool http_1_0;
     bool keeps_alive;  // the connection may serve another request after this one
@@ -41,14 +41,13 @@ struct pt_http_request {
     } headers[PT_REQUEST_MAX_HEADERS];
 };
 
-struct pt_http_request *pt_request_new(void);
-void pt_request_free(struct pt_http_request *request);
+struct pt_request *pt_request_new(void);
+void pt_request_free(struct pt_request *request);
 
 // The value of the first header of that name in any case, NULL if there is none.
-const char *pt_request_header(const struct pt_http_request *request, const char *name);
+const char *pt_request_header(const struct pt_request *request, const char *name);
 
 // Adds a header to the answer, which has not begun yet.
-void pt_request_add_reply_header(struct pt_http_request *request, const char *name,
-                                 const char *value);
+void pt_request_add_reply_header(struct pt_request *request, const char *name, const char *value);
 
 #endif

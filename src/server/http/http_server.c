@@ -36,7 +36,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     pt_connections_add(&server->connections, fd, server->tls);
 }
 
-static void on_request(void *context, struct pt_http_request *request, int refusal)
+static void on_request(void *context, struct pt_request *request, int refusal)
 {
     struct pt_http_server *server = context;
     if (!server->listener)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct pt_clock;
-struct pt_http_request;
+struct pt_request;
 struct pt_loop;
 struct pt_tls;
 
@@ -18,7 +18,7 @@ struct pt_tls;
 struct pt_http_server;
 
 // Answers the request (http_reply.h), or begins to (http_stream.h).
-typedef void pt_http_handler(void *context, struct pt_http_request *request);
+typedef void pt_http_handler(void *context, struct pt_request *request);
 
 // `tls` may be NULL: plain HTTP. It, loop and clock outlive the server. -EADDRINUSE and the like
 // when the address cannot be had.

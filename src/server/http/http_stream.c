@@ -6,7 +6,7 @@
 
 #include <event2/buffer.h>
 
-void pt_http_stream_begin(struct pt_http_request *request, const char *content_type,
+void pt_http_stream_begin(struct pt_request *request, const char *content_type,
                           const struct pt_http_stream_events *events, void *context)
 {
     if (!pt_http_stream_is_chunked(request))
@@ -16,23 +16,23 @@ void pt_http_stream_begin(struct pt_http_request *request, const char *content_t
     pt_connection_touch(request->connection);
 }
 
-size_t pt_http_stream_pending(const struct pt_http_request *request)
+size_t pt_http_stream_pending(const struct pt_request *request)
 {
     return evbuffer_get_length(pt_connection_output(request->connection));
 }
 
-struct evbuffer *pt_http_stream_output(struct pt_http_request *request)
+struct evbuffer *pt_http_stream_output(struct pt_request *request)
 {
     pt_connection_touch(request->connection);
     return pt_connection_output(request->connection);
 }
 
-bool pt_http_stream_is_chunked(const struct pt_http_request *request)
+bool pt_http_stream_is_chunked(const struct pt_request *request)
 {
     return !request->http_1_0;
 }
 
-void pt_http_stream_send(struct pt_http_request *request, const void *data, size_t length)
+void pt_http_stream_send(struct pt_request *request, const void *data, size_t length)
 {
     struct evbuffer *output = pt_http_stream_output(request);
     if (length == 0)
@@ -44,7 +44,7 @@ void pt_http_stream_send(struct pt_http_request *request, const void *data, size
         evbuffer_add(output, "\r\n", 2);
 }
 
-void pt_http_stream_end(struct pt_http_request *request, bool last)
+void pt_http_stream_end(struct pt_request *request, bool last)
 {
     if (pt_http_stream_is_chunked(request))
         evbuffer_add(pt_connection_output(request->connection), "0\r\n\r\n", 5);
@@ -53,7 +53,7 @@ void pt_http_stream_end(struct pt_http_request *request, bool last)
     pt_connection_end_answer(request->connection);
 }
 
-void pt_http_stream_abort(struct pt_http_request *request)
+void pt_http_stream_abort(struct pt_request *request)
 {
     pt_connection_cut(request->connection);
 }

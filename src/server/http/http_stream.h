@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct evbuffer;
-struct pt_http_request;
+struct pt_request;
 
 // An answer that is sent bit by bit. While it lasts the request stays, and stands for it; the
 // connection is read on, so that its end is noticed at once.
@@ -16,25 +16,25 @@ struct pt_http_stream_events {
 };
 
 // Starts answering with 200; further headers of the reply are added by the caller before.
-void pt_http_stream_begin(struct pt_http_request *request, const char *content_type,
+void pt_http_stream_begin(struct pt_request *request, const char *content_type,
                           const struct pt_http_stream_events *events, void *context);
 
 // Bytes that the kernel has not taken yet.
-size_t pt_http_stream_pending(const struct pt_http_request *request);
+size_t pt_http_stream_pending(const struct pt_request *request);
 
 // Where to append to; it is sent in the loop's next turn. Pieces are in HTTP's chunked coding if
 // pt_http_stream_is_chunked says so.
-struct evbuffer *pt_http_stream_output(struct pt_http_request *request);
-bool pt_http_stream_is_chunked(const struct pt_http_request *request);
+struct evbuffer *pt_http_stream_output(struct pt_request *request);
+bool pt_http_stream_is_chunked(const struct pt_request *request);
 
 // Appends bytes of the body, coded as needed.
-void pt_http_stream_send(struct pt_http_request *request, const void *data, size_t length);
+void pt_http_stream_send(struct pt_request *request, const void *data, size_t length);
 
 // The answer is whole: what is pending is sent and the connection serves the next request, or
 // closes if `last`. No event comes any more; the request is gone.
-void pt_http_stream_end(struct pt_http_request *request, bool last);
+void pt_http_stream_end(struct pt_request *request, bool last);
 
 // Cuts the connection, as when the rest of an answer cannot be made. on_closed is called.
-void pt_http_stream_abort(struct pt_http_request *request);
+void pt_http_stream_abort(struct pt_request *request);
 
 #endif

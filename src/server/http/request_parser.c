@@ -17,7 +17,7 @@ static int refuse(struct pt_request_parser *parser, int status)
 // Ends what was appended before with a NUL; a value without the space behind it.
 static void end_text(struct pt_request_parser *parser)
 {
-    struct pt_http_request *request = parser->request;
+    struct pt_request *request = parser->request;
     struct pt_buffer *text = &request->text;
     size_t begin =
         parser->in_value ? request->headers[request->header_count - 1].value : text->length;
@@ -35,7 +35,7 @@ static int on_url(struct http_parser *http, const char *at, size_t length)
 static int on_header_field(struct http_parser *http, const char *at, size_t length)
 {
     struct pt_request_parser *parser = http->data;
-    struct pt_http_request *request = parser->request;
+    struct pt_request *request = parser->request;
     if (parser->headers_done)
         return 0; // a trailer
     if (parser->in_value || request->header_count == 0) {
@@ -51,7 +51,7 @@ static int on_header_field(struct http_parser *http, const char *at, size_t leng
 static int on_header_value(struct http_parser *http, const char *at, size_t length)
 {
     struct pt_request_parser *parser = http->data;
-    struct pt_http_request *request = parser->request;
+    struct pt_request *request = parser->request;
     if (parser->headers_done)
         return 0;
     if (!parser->in_value) {
@@ -77,7 +77,7 @@ static enum pt_http_method method_of(const struct http_parser *http)
 }
 
 // Splits the target in place: all but path and query is put aside.
-static void split_target(struct pt_http_request *request)
+static void split_target(struct pt_request *request)
 {
     char *target = request->text.data;
     char *scheme_end = *target == '/' ? NULL : strstr(target, "://");
@@ -96,7 +96,7 @@ static void split_target(struct pt_http_request *request)
 static int on_headers_complete(struct http_parser *http)
 {
     struct pt_request_parser *parser = http->data;
-    struct pt_http_request *request = parser->request;
+    struct pt_request *request = parser->request;
     end_text(parser);
     if (request->text.failure)
         return refuse(parser, 503);
@@ -121,7 +121,7 @@ static int on_headers_complete(struct http_parser *http)
 static int on_body(struct http_parser *http, const char *at, size_t length)
 {
     struct pt_request_parser *parser = http->data;
-    struct pt_http_request *request = parser->request;
+    struct pt_request *request = parser->request;
     if (request->gathered.length == 0 && http_body_is_final(http)) {
         request->body = at;
         request->body_length = length;

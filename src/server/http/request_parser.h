@@ -10,7 +10,7 @@
 // bytes that come in pieces of any size. The limits on header, body and their number are kept here.
 struct pt_request_parser {
     struct http_parser http;
-    struct pt_http_request *request; // NULL: none has begun
+    struct pt_request *request; // NULL: none has begun
     bool in_value;
     bool headers_done;
     bool continue_wanted; // the client waits to be told before it sends the body

@@ -17,7 +17,7 @@
 
 struct feed_client {
     struct pt_event_feed *feed;
-    struct pt_http_request *request;
+    struct pt_request *request;
     struct pt_stream_client *member;
     TAILQ_ENTRY(feed_client) in_feed;
 };
@@ -175,7 +175,7 @@ void pt_event_feed_wake(struct pt_event_feed *feed)
     schedule_round(feed);
 }
 
-int pt_event_feed_add(struct pt_event_feed *feed, struct pt_http_request *request,
+int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
                       const struct pt_stream_request *wish, struct pt_error *err)
 {
     static const struct pt_http_stream_events events = {on_drained, on_closed};
@@ -204,7 +204,7 @@ void pt_event_feed_end(struct pt_event_feed *feed)
     struct feed_client *client, *next;
     pt_event_stream_say_goodbye(feed->stream);
     for (client = TAILQ_FIRST(&feed->clients); client; client = next) {
-        struct pt_http_request *request = client->request;
+        struct pt_request *request = client->request;
         next = TAILQ_NEXT(client, in_feed);
         on_closed(client);
         pt_http_stream_end(request, true);

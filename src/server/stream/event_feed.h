@@ -6,7 +6,7 @@
 #include "server/stream/event_stream.h"
 
 struct pt_loop;
-struct pt_http_request;
+struct pt_request;
 
 // Runs the event stream on the loop and joins it to HTTP connections.
 struct pt_event_feed;
@@ -25,7 +25,7 @@ void pt_event_feed_wake(struct pt_event_feed *feed);
 
 // Answers the request with a stream. -ENOSPC at the limit, -ENOMEM: the request is still the
 // caller's.
-PT_MUST_CHECK int pt_event_feed_add(struct pt_event_feed *feed, struct pt_http_request *request,
+PT_MUST_CHECK int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
                                     const struct pt_stream_request *wish, struct pt_error *err);
 
 // Tells all clients to come back soon, and ends their streams.
