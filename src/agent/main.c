@@ -189,7 +189,8 @@ int main(int argc, char **argv)
     if (load_settings(node_name, &err) < 0)
         return fail(EXIT_USAGE, &err);
     if (pt_secret_create(settings.agent_token, settings.agent_token_file, &token, &err) < 0) {
-        pt_error_prefix(&err, "PULLTRACE_AGENT_TOKEN_FILE");
+        pt_error_prefix(&err, settings.agent_token_file[0] ? "PULLTRACE_AGENT_TOKEN_FILE"
+                                                           : "PULLTRACE_AGENT_TOKEN");
         return fail(EXIT_USAGE, &err);
     }
     int r = pt_loop_create(&loop, &err);

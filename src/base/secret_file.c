@@ -27,16 +27,31 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static void set_trimmed(struct pt_secret *secret, const char *text, size_t length)
+static bool is_space(char c)
 {
-    while (length > 0 && strchr(" \t\r\n", text[length - 1]))
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+// Takes the text over without the white space around it. A token is sent in a header, where no
+// control character may stand, and an empty one would let everybody in.
+static int take(struct pt_secret *secret, const char *text, size_t length, const char *source,
+                struct pt_error *err)
+{
+    while (length > 0 && is_space(text[length - 1]))
         length--;
-    while (length > 0 && strchr(" \t\r\n", *text)) {
+    while (length > 0 && is_space(*text)) {
         text++;
         length--;
     }
+    if (length == 0)
+        return pt_error_set(err, EINVAL, "%s: empty", source);
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            return pt_error_set(err, EINVAL, "%s: holds a control character", source);
+    }
     memcpy(secret->text, text, length);
     secret->text[length] = '\0';
+    return 0;
 }
 
 static int read_secret(struct pt_secret *secret, struct pt_error *err)
@@ -62,11 +77,10 @@ static int read_secret(struct pt_secret *secret, struct pt_error *err)
         return pt_error_set(err, -r, "%s: %s", secret->path, strerror(-r));
     if (length > MAX_SECRET_BYTES)
         return pt_error_set(err, EFBIG, "%s: more than %d bytes", secret->path, MAX_SECRET_BYTES);
-    if (strspn(text, " \t\r\n") >= length)
-        return pt_error_set(err, EINVAL, "%s: empty", secret->path);
-    set_trimmed(secret, text, length);
-    secret->seen = now;
-    return 0;
+    r = take(secret, text, length, secret->path, err);
+    if (r == 0)
+        secret->seen = now;
+    return r;
 }
 
 int pt_secret_create(const char *text, const char *path, struct pt_secret **ret_secret,
@@ -79,12 +93,12 @@ int pt_secret_create(const char *text, const char *path, struct pt_secret **ret_
     if (path && *path) {
         secret->path = strdup(path);
         r = secret->path ? read_secret(secret, err) : pt_error_set(err, ENOMEM, "out of memory");
-    } else if (text) {
+    } else if (text && *text) {
         size_t length = strlen(text);
         if (length > MAX_SECRET_BYTES)
             r = pt_error_set(err, EFBIG, "a token of more than %d bytes", MAX_SECRET_BYTES);
         else
-            set_trimmed(secret, text, length);
+            r = take(secret, text, length, "the token", err);
     }
     if (r < 0) {
         pt_secret_destroy(secret);

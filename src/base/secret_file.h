@@ -9,7 +9,8 @@
 struct pt_secret;
 
 // `text` and `path` may be NULL or empty; the file wins if both are given. With neither the secret
-// is the empty text. -errno if the file cannot be read, is empty, or holds more than 4 KiB.
+// is the empty text. -errno if the file cannot be read, or if what is given holds nothing but white
+// space, a control character (NUL too) or more than 4 KiB.
 PT_MUST_CHECK int pt_secret_create(const char *text, const char *path,
                                    struct pt_secret **ret_secret, struct pt_error *err);
 void pt_secret_destroy(struct pt_secret *secret);

@@ -204,7 +204,8 @@ static int open_servers(struct server *server, struct pt_error *err)
         r = pt_secret_create(settings.agent_token, settings.agent_token_file,
                              &server->api.agent_token, err);
         if (r < 0)
-            pt_error_prefix(err, "PULLTRACE_AGENT_TOKEN_FILE");
+            pt_error_prefix(err, *settings.agent_token_file ? "PULLTRACE_AGENT_TOKEN_FILE"
+                                                            : "PULLTRACE_AGENT_TOKEN");
     }
     if (r == 0)
         r = pt_http_server_create(server->loop, server->api.clock, &settings.http_address,

@@ -52,6 +52,13 @@ class WrongSettings(unittest.TestCase):
         self.assertEqual(len(lines), 1, done.stderr)
         self.assertIn(naming, lines[0])
 
+    def file(self, content: bytes) -> Path:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = Path(folder.name) / "file"
+        path.write_bytes(content)
+        return path
+
     def test_of_the_agent(self) -> None:
         for name, value in (
             ("PULLTRACE_REPORT_INTERVAL", "soon"),
@@ -65,6 +72,8 @@ class WrongSettings(unittest.TestCase):
             ("PULLTRACE_CA_FILE", "/nonexistent/ca.pem"),
             ("PULLTRACE_NODE_NAME", "no spaces please"),
             ("PULLTRACE_AGENT_TOKEN_FILE", "/nonexistent/token"),
+            ("PULLTRACE_AGENT_TOKEN_FILE", str(self.file(b"\n\0\n"))),
+            ("PULLTRACE_AGENT_TOKEN", "  "),
             ("PULLTRACE_LOG_LEVEL", "loud"),
         ):
             with self.subTest(f"{name}={value}"):
@@ -81,6 +90,8 @@ class WrongSettings(unittest.TestCase):
             ("PULLTRACE_MAX_NODES", "0"),
             ("PULLTRACE_MAX_SSE_CLIENTS", "-1"),
             ("PULLTRACE_AGENT_TOKEN_FILE", "/nonexistent/token"),
+            ("PULLTRACE_AGENT_TOKEN_FILE", str(self.file(b"\n\0\n"))),
+            ("PULLTRACE_AGENT_TOKEN", "  "),
             ("PULLTRACE_TLS_CERT_FILE", "/nonexistent/cert.pem"),
             ("PULLTRACE_LOG_LEVEL", "loud"),
         ):

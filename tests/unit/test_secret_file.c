@@ -31,15 +31,20 @@ static int remove_folder(void **state)
 }
 
 // As Kubernetes does it: a new file takes the place of the old one.
-static void replace_file(const char *text)
+static void replace_with_bytes(const char *bytes, size_t length)
 {
     char other[128];
     snprintf(other, sizeof(other), "%s/new", folder);
     FILE *file = fopen(other, "w");
     assert_non_null(file);
-    fputs(text, file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
     fclose(file);
     assert_int_equal(rename(other, path), 0);
+}
+
+static void replace_file(const char *text)
+{
+    replace_with_bytes(text, strlen(text));
 }
 
 static void plain_text_is_trimmed(void **state)
@@ -90,12 +95,68 @@ static void bad_files_are_refused(void **state)
     assert_int_equal(pt_secret_create(NULL, path, &secret, &err), -EFBIG);
 }
 
+// A file of NULs was once trimmed to nothing, and then no token was asked for at all.
+static const struct {
+    const char *name;
+    const char *bytes;
+    size_t length;
+} no_tokens[] = {
+    {"nothing", "", 0},
+    {"white space", " \t\r\n", 4},
+    {"one NUL", "\0", 1},
+    {"a NUL between line ends", "\n\0\n", 3},
+    {"a NUL behind a token", "abc\0", 4},
+    {"a NUL in a token", "abc\0def", 7},
+    {"a line end in a token", "abc\ndef", 7},
+    {"an escape character", "abc\x1b[m", 6},
+};
+
+static void what_is_no_token_is_refused_in_a_file(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(no_tokens); i++) {
+        struct pt_secret *secret = NULL;
+        struct pt_error err;
+        replace_with_bytes(no_tokens[i].bytes, no_tokens[i].length);
+        check_int(no_tokens[i].name, pt_secret_create("other", path, &secret, &err), -EINVAL);
+        assert_null(secret);
+        assert_non_null(strstr(err.message, path));
+    }
+}
+
+static void what_is_no_token_never_replaces_one(void **state)
+{
+    (void)state;
+    struct pt_secret *secret;
+    replace_file("good");
+    assert_int_equal(pt_secret_create(NULL, path, &secret, NULL), 0);
+    for (size_t i = 0; i < COUNT_OF(no_tokens); i++) {
+        replace_with_bytes(no_tokens[i].bytes, no_tokens[i].length);
+        check_text(no_tokens[i].name, pt_secret_get(secret), "good");
+    }
+    pt_secret_destroy(secret);
+}
+
+static void what_is_no_token_is_refused_in_a_variable(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"  ", "\n", "abc\ndef", "abc\x7f"};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct pt_secret *secret = NULL;
+        check_int(texts[i], pt_secret_create(texts[i], "", &secret, NULL), -EINVAL);
+        assert_null(secret);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_text_is_trimmed),
         cmocka_unit_test(a_changed_file_is_read_again),
         cmocka_unit_test(bad_files_are_refused),
+        cmocka_unit_test(what_is_no_token_is_refused_in_a_file),
+        cmocka_unit_test(what_is_no_token_never_replaces_one),
+        cmocka_unit_test(what_is_no_token_is_refused_in_a_variable),
     };
     return cmocka_run_group_tests_name("secret_file", tests, make_folder, remove_folder);
 }

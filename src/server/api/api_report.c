@@ -1,26 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pull/report.h"
+#include "server/api/agent_token.h"
 #include "server/api/api.h"
 #include "server/http/http_reply.h"
 #include "server/stream/event_feed.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <string.h>
 #include <strings.h>
-
-static bool has_token(struct pt_api *api, struct pt_request *request)
-{
-    const char *wanted = pt_secret_get(api->agent_token);
-    if (!*wanted)
-        return true;
-    const char *given = pt_request_header(request, "Authorization");
-    if (!given || strncasecmp(given, "Bearer ", 7) != 0)
-        return false;
-    given += 7;
-    size_t length = strlen(wanted);
-    return strlen(given) == length && CRYPTO_memcmp(given, wanted, length) == 0;
-}
 
 // `application/json`, maybe with parameters such as a charset; and not compressed.
 static bool is_json(struct pt_request *request)
@@ -70,7 +57,12 @@ void pt_api_report(struct pt_api *api, struct pt_request *request)
 {
     struct pt_error err;
     struct pt_report report;
-    if (!has_token(api, request)) {
+    int r = pt_agent_token_check(api->agent_token, pt_request_header(request, "Authorization"));
+    if (r == -ENOMEM) {
+        reject(api, request, PT_REJECTED_MEMORY, 503, 5, "out of memory");
+        return;
+    }
+    if (r < 0) {
         pt_request_add_reply_header(request, "WWW-Authenticate", "Bearer");
         reject(api, request, PT_REJECTED_TOKEN, 401, 0,
                "the agent's token is missing or wrong (PULLTRACE_AGENT_TOKEN)");
@@ -81,7 +73,7 @@ void pt_api_report(struct pt_api *api, struct pt_request *request)
                "the body must be plain application/json");
         return;
     }
-    int r = pt_report_decode(request->body, request->body_length, &report, &err);
+    r = pt_report_decode(request->body, request->body_length, &report, &err);
     if (r < 0) {
         reply_to_failure(api, request, &err);
         return;
