@@ -5,8 +5,8 @@
 #include "server/store/stored_pull.h"
 
 // Writes an id that is unique in the cluster, safe in a URL and the same after a restart of the
-// server: half of the SHA-256 of the three, as hexadecimal digits.
-void pt_pull_id_make(const char *node_name, const char *key, int64_t salt,
-                     char id[static PT_PULL_ID_SIZE]);
+// server: half of the SHA-256 of the three, as hexadecimal digits. -ENOMEM, and `id` is as it was.
+PT_MUST_CHECK int pt_pull_id_make(const char *node_name, const char *key, int64_t salt,
+                                  char id[static PT_PULL_ID_SIZE]);
 
 #endif

@@ -71,8 +71,14 @@ int pt_store_add(struct pt_pull_store *store, struct pt_node *node, const char *
     if (!stored)
         return -ENOMEM;
     struct pt_stored_pull *earlier;
-    while ((earlier = pt_map_get(&store->pulls, stored->id)) && !has_key(earlier, node, key))
-        pt_pull_id_make(node->name, key, ++salt, stored->id); // a pull has taken that row over
+    int r = 0;
+    while ((earlier = pt_map_get(&store->pulls, stored->id)) && !has_key(earlier, node, key)) {
+        r = pt_pull_id_make(node->name, key, ++salt, stored->id); // a pull has taken that row over
+        if (r < 0) {
+            pt_stored_pull_destroy(stored);
+            return r;
+        }
+    }
     if (earlier) { // a legacy pull that had been missing in one report
         pt_stored_pull_destroy(stored);
         *ret_stored = earlier;
@@ -82,7 +88,7 @@ int pt_store_add(struct pt_pull_store *store, struct pt_node *node, const char *
         pt_stored_pull_destroy(stored);
         return -EDQUOT;
     }
-    int r = pt_map_put(&store->pulls, stored->id, stored);
+    r = pt_map_put(&store->pulls, stored->id, stored);
     if (r == 0 && (r = pt_map_put(&node->pulls, stored->key, stored)) == 0)
         r = pt_change_log_add(&store->changes, stored);
     if (r < 0) {

@@ -24,12 +24,12 @@ struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *k
         return NULL;
     stored->node = node;
     stored->key = strdup(key);
-    if (!stored->key) {
+    if (!stored->key || pt_pull_id_make(node->name, key, salt, stored->id) < 0) {
+        free(stored->key);
         free(stored);
         return NULL;
     }
     node->pins++;
-    pt_pull_id_make(node->name, key, salt, stored->id);
     return stored;
 }
 
