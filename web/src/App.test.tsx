@@ -163,7 +163,7 @@ describe('the live page', () => {
 
 it('does not call a cluster idle while the stream has not told all', () => {
   const done = makePull({ ...web, phase: 'completed', completedAt: T0 });
-  const summary = { ...SUMMARY, activePulls: 9, allPulls: 20 };
+  const summary = { ...SUMMARY, activePulls: 9, completedPulls: 11 };
   renderWith(liveState([done], { summary }), <App />);
   expect(screen.getByRole('button', { name: /^Active pulls/ }).textContent).toContain('9');
   expect(screen.queryByText(/No pull under way/)).toBeNull();
@@ -174,7 +174,7 @@ describe('without pulls', () => {
     ['No agent reports yet', liveState([], { summary: { ...SUMMARY, nodesReporting: 0 } })],
     ['No pulls now', liveState([])],
     ['Connecting to the server…', liveState([], { summary: null })],
-    ['Connecting to the server…', liveState([], { summary: { ...SUMMARY, allPulls: 3 } })],
+    ['Connecting to the server…', liveState([], { summary: { ...SUMMARY, completedPulls: 3 } })],
   ])('says: %s', (words, state) => {
     renderWith(state, <App />);
     expect(screen.getByText(words)).toBeTruthy();
@@ -226,13 +226,18 @@ describe('the other pages', () => {
       bytesPerSec: 1024 * 1024,
     };
     const silent = { ...node, nodeName: 'n2', silent: true, lastReportAt: T0 };
-    renderWith(liveState([], { nodes: [node, silent] }), <App />);
+    const agentless = { ...node, nodeName: 'n0', silent: true, lastReportAt: undefined };
+    renderWith(liveState([], { nodes: [node, agentless, silent] }), <App />);
     const tiles = (await screen.findAllByRole('listitem')).map((tile) => tile.textContent);
     expect(tiles[0]).toContain('n2');
     expect(tiles[0]).toContain('silent for 1m 00s');
-    expect(tiles[1]).toContain('reported 2s ago');
-    expect(tiles[1]).toContain('1.0 MB/s2 active pulls');
-    expect(tiles[1]).toContain('agent 1.0 · containerd 2.1');
+    expect(tiles[1]).toContain('n0no agent has reported');
+    expect(tiles[2]).toContain('reported 2s ago');
+    expect(tiles[2]).toContain('1.0 MB/s2 active pulls');
+    expect(tiles[2]).toContain('agent 1.0 · containerd 2.1');
+    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe(
+      'Nodes 1 reporting · 1 silent · 1 without an agent',
+    );
   });
 
   it('asks for nodes only on their page', async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Cluster } from '../dev/cluster.mjs';
-import { decodeEvent } from '../src/stream/decode';
-import type { Pull } from '../src/stream/wire';
+import { decodeEvent } from '../src/model/decode';
+import type { Pull } from '../src/model/pull';
 
 /** The pulls of an invented cluster after a minute, through the real decoder. */
 export function inventedPulls(pulls: number, nodes: number, failures = 0.06): Pull[] {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type AppState, INITIAL } from '../src/state/store';
-import type { Layer, NodeStatus, Pull, Summary } from '../src/stream/wire';
+import type { NodeStatus, Summary } from '../src/model/cluster';
+import type { Layer, Pull } from '../src/model/pull';
 import { makeLayer, makePull, pullMap } from '../src/testing/samples';
 import { inventedPulls } from './cluster';
 
@@ -21,7 +22,9 @@ function summary(nodesReporting: number, nodesSilent = 0): Summary {
     nodesReporting,
     nodesSilent,
     activePulls: 0,
-    allPulls: 0,
+    queuedPulls: 0,
+    failedPulls: 0,
+    completedPulls: 0,
     historySeconds: 1800,
     serverVersion: 'stories',
     now: Date.now(),

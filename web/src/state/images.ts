@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Pull } from '../stream/wire';
+import type { Pull } from '../model/pull';
 
 /** What a server calls a pull whose image nobody has told yet. */
 export const UNNAMED = '__pulling__';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PodRef, Pull } from '../stream/wire';
+import type { PodRef, Pull } from '../model/pull';
 import { samePods } from './pullChanges';
 import { isActive, statusOf } from './status';
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PodRef, Pull } from '../stream/wire';
+import type { PodRef, Pull } from '../model/pull';
 
 /** What makes one set of pulls into the next; small, since most pulls change in a few figures. */
 export interface PullChanges {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import type { Pull } from '../stream/wire';
+import type { Pull } from '../model/pull';
 import { T0, makePull } from '../testing/samples';
 import { EMPTY, MAX_FINISHED, type PullsState, reducePulls } from './pulls';
 

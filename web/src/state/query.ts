@@ -1,22 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { splitImageRef } from '../lib/imageRef';
-import type { Pull } from '../stream/wire';
+import type { Pull } from '../model/pull';
 import { isActive, statusOf } from './status';
 
 export const TOKEN_KEYS = ['node', 'ns', 'pod', 'image', 'registry', 'status'] as const;
 export type TokenKey = (typeof TOKEN_KEYS)[number];
-
-export const STATUS_VALUES = [
-  'active',
-  'queued',
-  'resolving',
-  'downloading',
-  'stalled',
-  'extracting',
-  'completed',
-  'failed',
-  'lost',
-] as const;
 
 export interface Token {
   readonly key: TokenKey;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Pull } from '../stream/wire';
+import type { Pull } from '../model/pull';
 import { isActive, statusOf } from './status';
 import { imagesOf, isUnnamed } from './images';
 import { readySeconds } from './view';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
-import { T0, makePull } from '../testing/samples';
+import { readPull } from '../model/pull';
+import { T0, makePull, wirePull } from '../testing/samples';
 import { adviceFor, errorWords, isActive, statusOf } from './status';
 
 it.each([
@@ -16,9 +17,14 @@ it.each([
   [{ phase: undefined }, 'downloading'],
   [{ phase: undefined, completedAt: T0 }, 'completed'],
   [{ phase: undefined, completedAt: T0, error: 'no' }, 'failed'],
-  [{ phase: 'a word of tomorrow' }, 'downloading'],
 ] as const)('%o is %s', (change, status) => {
   expect(statusOf(makePull(change))).toBe(status);
+});
+
+it('takes the words of a later server for none', () => {
+  const pull = readPull(wirePull({ phase: 'of_tomorrow', errorClass: 'of_tomorrow' }));
+  expect(statusOf(pull)).toBe('downloading');
+  expect(errorWords(pull.errorClass)).toBeUndefined();
 });
 
 it('active means under way', () => {
@@ -30,7 +36,7 @@ it('active means under way', () => {
 
 it('has words and advice for classes known and unknown', () => {
   expect(errorWords('not_found')).toBe('not found');
-  expect(errorWords('a_class_of_tomorrow')).toBeUndefined();
+  expect(errorWords('other')).toBeUndefined();
   expect(adviceFor('tls')).toMatch(/certificate/);
   expect(adviceFor(undefined)).toMatch(/kubectl describe pod/);
 });

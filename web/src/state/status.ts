@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Pull } from '../stream/wire';
+import type { ErrorClass, Pull } from '../model/pull';
 
-export type Status =
-  | 'queued'
-  | 'resolving'
-  | 'downloading'
-  | 'stalled'
-  | 'extracting'
-  | 'completed'
-  | 'failed'
-  | 'lost';
+export const STATUSES = [
+  'queued',
+  'resolving',
+  'downloading',
+  'stalled',
+  'extracting',
+  'completed',
+  'failed',
+  'lost',
+] as const;
+export type Status = (typeof STATUSES)[number];
 
 /** From here on a download that receives nothing is called stalled. */
 export const STALL_SECONDS = 10;
@@ -40,7 +42,7 @@ export const STATUS_WORDS: Record<Status, string> = {
   lost: 'Node went silent',
 };
 
-const CLASS_WORDS: Partial<Record<string, string>> = {
+const CLASS_WORDS: Record<Exclude<ErrorClass, 'other'>, string> = {
   not_found: 'not found',
   unauthorized: 'no access',
   rate_limited: 'rate limited',
@@ -55,11 +57,11 @@ const CLASS_WORDS: Partial<Record<string, string>> = {
 };
 
 /** The class in words; undefined for one that says nothing, such as `other`. */
-export function errorWords(errorClass: string | undefined): string | undefined {
-  return CLASS_WORDS[errorClass ?? ''];
+export function errorWords(errorClass: ErrorClass = 'other'): string | undefined {
+  return errorClass === 'other' ? undefined : CLASS_WORDS[errorClass];
 }
 
-const CLASS_ADVICE: Partial<Record<string, string>> = {
+const CLASS_ADVICE: Record<Exclude<ErrorClass, 'other'>, string> = {
   not_found:
     'The registry has no such repository or tag. Check the name and tag in the pod spec, and that the image was pushed. Some registries answer so when access is missing.',
   unauthorized:
@@ -82,9 +84,8 @@ const CLASS_ADVICE: Partial<Record<string, string>> = {
     'The agent on this node stopped reporting during the pull; its outcome is not known. Check the agent’s pod and the node.',
 };
 
-export function adviceFor(errorClass: string | undefined): string {
-  return (
-    CLASS_ADVICE[errorClass ?? ''] ??
-    'Read the error’s words; “kubectl describe pod” and containerd’s log on the node say more.'
-  );
+export function adviceFor(errorClass: ErrorClass = 'other'): string {
+  return errorClass === 'other'
+    ? 'Read the error’s words; “kubectl describe pod” and containerd’s log on the node say more.'
+    : CLASS_ADVICE[errorClass];
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { NodeStatus, PullDetail, Summary } from '../stream/wire';
+import type { NodeStatus, Summary } from '../model/cluster';
+import type { PullDetail } from '../model/decode';
 import { EMPTY, type PullsState } from './pulls';
 
 export interface Connection {

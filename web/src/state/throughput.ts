@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Pull } from '../stream/wire';
+import type { Pull } from '../model/pull';
 import { statusOf } from './status';
 import type { Sample } from './store';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import type { Pull } from '../stream/wire';
+import type { Pull } from '../model/pull';
 import { T0, makePull, pullMap } from '../testing/samples';
 import { compileQuery, parseQuery } from './query';
 import {
@@ -33,7 +33,7 @@ function keys(items: readonly Item[]): string[] {
   return items.map((item) => item.key);
 }
 
-const done = { phase: 'completed', completedAt: T0 + 1000 };
+const done = { phase: 'completed', completedAt: T0 + 1000 } as const;
 
 describe('without a sort', () => {
   it('lists the longest running first, then what ended, newest first', () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Pull } from '../stream/wire';
+import type { Pull } from '../model/pull';
 import { UNNAMED, imagesOf } from './images';
 import type { PullPredicate } from './query';
 import { type Status, isActive, statusOf } from './status';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Store } from '../state/store';
 import { getText } from './api';
-import { decodeDetail } from './decode';
-import type { Pull } from './wire';
+import { decodeDetail } from '../model/decode';
+import type { Pull } from '../model/pull';
 
 /** Least time between two questions for the same pull. */
 const EVERY_MS = 500;
@@ -23,17 +23,18 @@ export function startDetail(store: Store, api: string): DetailSource {
   let askedAt = -Infinity;
   let busy = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let told: unknown;
+  /** The pull as it was when its layers were last asked for. */
+  let askedFor: Pull | undefined;
 
   async function ask({ id, nodeName }: Pull): Promise<void> {
     busy = true;
     askedAt = performance.now();
     try {
-      const [told, node] = await Promise.all([
+      const [pull, node] = await Promise.all([
         getText(`${api}pulls/${encodeURIComponent(id)}`, abort.signal),
         getText(`${api}nodes?node=${encodeURIComponent(nodeName)}`, abort.signal),
       ]);
-      const detail = decodeDetail(told, node);
+      const detail = decodeDetail(pull, node);
       if (wanted === id) store.set({ detail });
     } catch {
       // The row itself still shows what the stream tells; the next news asks again.
@@ -46,13 +47,13 @@ export function startDetail(store: Store, api: string): DetailSource {
   function schedule() {
     if (wanted === null || busy || timer !== undefined) return;
     const pull = store.get().pulls.pulls.get(wanted);
-    if (pull === undefined || pull === told) return;
+    if (pull === undefined || pull === askedFor) return;
     timer = setTimeout(
       () => {
         timer = undefined;
         const news = store.get().pulls.pulls.get(wanted ?? '');
         if (news === undefined) return;
-        told = news;
+        askedFor = news;
         void ask(news);
       },
       Math.max(0, askedAt + EVERY_MS - performance.now()),
@@ -64,7 +65,7 @@ export function startDetail(store: Store, api: string): DetailSource {
     open: (id) => {
       if (id === wanted) return;
       wanted = id;
-      told = undefined;
+      askedFor = undefined;
       askedAt = -Infinity;
       clearTimeout(timer);
       timer = undefined;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { decodeEvent } from './decode';
-import type { Pull } from './wire';
+import { decodeEvent } from '../model/decode';
+import type { Pull } from '../model/pull';
 
 const FRAME_MS = 16;
 /** Least time between two commits while many pulls change. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type PullChanges, applyPullChanges, createPullDiff, partsOf } from '../state/pullChanges';
 import { type AppState, INITIAL, type Store } from '../state/store';
-import type { Pull } from './wire';
+import type { Pull } from '../model/pull';
 
 /** The state as it is told from one thread to another: pulls by their changes, the rest whole. */
 export interface Update {

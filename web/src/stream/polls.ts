@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Store } from '../state/store';
 import { HttpError, getText } from './api';
-import { DecodeError, decodeNodes, decodeSummary } from './decode';
+import { decodeNodes, decodeSummary } from '../model/decode';
+import { DecodeError } from '../model/fields';
 
 const EVERY_MS = 2000;
 /** A smaller difference between the clocks is the network's delay. */

@@ -3,7 +3,8 @@ import { type RenderResult, render } from '@testing-library/react';
 import type { ReactNode } from 'react';
 import { StoreContext } from '../state/context';
 import { type AppState, INITIAL, type Store, createStore } from '../state/store';
-import type { Pull, Summary } from '../stream/wire';
+import type { Summary } from '../model/cluster';
+import type { Pull } from '../model/pull';
 import { T0, pullMap } from './samples';
 
 /** What jsdom lacks and the components need: no layout, so nothing is ever observed. */
@@ -28,7 +29,9 @@ export function installBrowserParts() {
 export const SUMMARY: Summary = {
   bytesPerSec: 0,
   activePulls: 0,
-  allPulls: 0,
+  queuedPulls: 0,
+  failedPulls: 0,
+  completedPulls: 0,
   nodesReporting: 2,
   nodesSilent: 0,
   historySeconds: 1800,

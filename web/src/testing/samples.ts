@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Layer, Pull } from '../stream/wire';
+import type { Layer, Pull } from '../model/pull';
 
 /** A fixed time for tests and stories that need none in particular. */
 export const T0 = Date.parse('2026-11-21T10:00:00Z');

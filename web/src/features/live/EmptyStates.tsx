@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Connection } from '../../state/store';
-import type { Summary } from '../../stream/wire';
+import { type Summary, allPulls } from '../../model/cluster';
 import { formatCount, formatSpan, plural } from '../../lib/format';
 import { EmptyState } from '../../ui/EmptyState';
 import { NoAgent } from '../../ui/NoAgent';
@@ -8,7 +8,7 @@ import { NoAgent } from '../../ui/NoAgent';
 /** Nothing to list: says whether an agent is missing or the cluster is just quiet. */
 export function NothingYet(props: { connection: Connection; summary: Summary | null }) {
   const { connection, summary } = props;
-  if (connection.phase !== 'live' || summary === null || summary.allPulls > 0) {
+  if (connection.phase !== 'live' || summary === null || allPulls(summary) > 0) {
     return (
       <EmptyState title="Connecting to the server…">
         <p>The pulls appear here as soon as the server answers.</p>

@@ -5,7 +5,8 @@ import { type Overview, createOverviewSelector } from '../../state/overview';
 import { type Query, compileQuery, formatQuery, isEmpty, parseQuery } from '../../state/query';
 import type { ChangeUrl, UrlState } from '../../state/urlState';
 import { type Group, MOST_TO_LINGER, createViewSelector } from '../../state/view';
-import type { Pull } from '../../stream/wire';
+import { allPulls } from '../../model/cluster';
+import type { Pull } from '../../model/pull';
 import { Segmented } from '../../ui/Segmented';
 import { useNow } from '../../ui/useNow';
 import { NoMatch, NothingYet } from './EmptyStates';
@@ -45,7 +46,7 @@ export function LivePage({ url, onUrl }: LivePageProps) {
   const matches = useMemo(() => compileQuery(wanted), [wanted]);
   const overview = useOverview(pulls, now);
   const { sort, group, open } = url;
-  const arriving = summary !== null && pulls.size < ALMOST_ALL * summary.allPulls;
+  const arriving = summary !== null && pulls.size < ALMOST_ALL * allPulls(summary);
   const crowded = overview.active + overview.queued > MOST_TO_LINGER;
   const view = useMemo(
     () => select({ pulls, matches, sort, group, collapsed, openId: open, arriving, crowded, now }),

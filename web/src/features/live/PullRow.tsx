@@ -12,7 +12,7 @@ import {
 import { splitImageRef } from '../../lib/imageRef';
 import { type Status, errorWords, isActive, statusOf } from '../../state/status';
 import { readySeconds } from '../../state/view';
-import type { Pull } from '../../stream/wire';
+import type { Pull } from '../../model/pull';
 import { ImageName } from '../../ui/ImageName';
 import { ProgressBar } from '../../ui/ProgressBar';
 import { StatusIcon } from '../../ui/StatusIcon';

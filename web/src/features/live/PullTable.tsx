@@ -11,7 +11,7 @@ import {
 } from 'react';
 import { isActive, statusOf } from '../../state/status';
 import { type Item, type Sort, type View, elapsedSeconds, retrySeconds } from '../../state/view';
-import type { Pull } from '../../stream/wire';
+import type { Pull } from '../../model/pull';
 import { GroupHead } from './GroupHead';
 import { PullDetail } from './PullDetail';
 import { PullRow } from './PullRow';

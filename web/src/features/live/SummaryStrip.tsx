@@ -10,7 +10,7 @@ import {
 } from '../../lib/format';
 import type { Overview } from '../../state/overview';
 import type { Sample } from '../../state/store';
-import type { Summary } from '../../stream/wire';
+import type { Summary } from '../../model/cluster';
 import './SummaryStrip.css';
 
 // The chart library is not needed for the first sight of the page, nor for any other: a server

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { shortDigest } from '../../lib/format';
-import type { Layer, Pull } from '../../stream/wire';
+import type { Layer, Pull } from '../../model/pull';
 import './Waterfall.css';
 import { layOut } from './waterfallModel';
 

@@ -15,9 +15,9 @@ it.each([
   ],
   ['all of it once completed', { ...base, phase: 'completed', completedAt: T0 }, [0.2, 0.8, 0]],
   ['nothing while the size is unknown', { ...base, totalBytes: 0 }, [0, 0, 0]],
-])('divides %s', (_, change, [cached, extracted, downloaded]) => {
+] as const)('divides %s', (_, change, [cached, extracted, downloaded]) => {
   const shares = barShares(makePull(change));
-  expect(shares.cached).toBeCloseTo(cached ?? -1);
-  expect(shares.extracted).toBeCloseTo(extracted ?? -1);
-  expect(shares.downloaded).toBeCloseTo(downloaded ?? -1);
+  expect(shares.cached).toBeCloseTo(cached);
+  expect(shares.extracted).toBeCloseTo(extracted);
+  expect(shares.downloaded).toBeCloseTo(downloaded);
 });

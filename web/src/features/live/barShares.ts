@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { statusOf } from '../../state/status';
-import type { Pull } from '../../stream/wire';
+import type { Pull } from '../../model/pull';
 
 export interface BarShares {
   readonly cached: number;

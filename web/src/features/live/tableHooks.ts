@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from 'react';
 import { isActive, statusOf } from '../../state/status';
-import type { Pull } from '../../stream/wire';
+import type { Pull } from '../../model/pull';
 
 /** Arrows and j/k, from anywhere but a field. */
 export function useTableKeys(onStep: (step: 1 | -1) => void) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatBytes, formatDuration, formatPercent, formatRate } from '../../lib/format';
-import type { Layer, Pull } from '../../stream/wire';
+import type { Layer, LayerPhase, Pull } from '../../model/pull';
 
 export interface Segment {
   readonly kind: 'wait' | 'download' | 'extract' | 'cached';
@@ -46,7 +46,7 @@ const OVER_WORDS: Partial<Record<LayerState, string>> = {
   extracting: 'not extracted',
 };
 
-const PHASES: Record<string, LayerState> = {
+const PHASES: Record<LayerPhase, LayerState> = {
   queued: 'queued',
   downloading: 'downloading',
   committing: 'downloading',

@@ -3,19 +3,19 @@ import { useMemo } from 'react';
 import { NONE, UNIT_NOTE, formatCount, formatDuration, formatRate, plural } from '../../lib/format';
 import { useSlice } from '../../state/context';
 import type { ChangeUrl } from '../../state/urlState';
-import type { NodeStatus } from '../../stream/wire';
+import type { NodeStatus } from '../../model/cluster';
 import { EmptyState } from '../../ui/EmptyState';
 import { Icon } from '../../ui/Icon';
 import { NoAgent } from '../../ui/NoAgent';
 import { useNow } from '../../ui/useNow';
 import './NodesPage.css';
 
-/** One tile a node; silent ones first. */
+/** One tile a node; silent ones first, then those without an agent. */
 export function NodesPage({ onUrl }: { onUrl: ChangeUrl }) {
   const nodes = useSlice('nodes');
   const now = useNow();
-  const sorted = useMemo(() => [...(nodes ?? [])].sort(bySilenceThenName), [nodes]);
-  const silent = sorted.filter((node) => node.silent).length;
+  const sorted = useMemo(() => [...(nodes ?? [])].sort(byVoiceThenName), [nodes]);
+  const count = (voice: Voice) => sorted.filter((node) => voiceOf(node) === voice).length;
   if (nodes === null) {
     return (
       <EmptyState title="Asking the server for its nodes…">
@@ -29,8 +29,11 @@ export function NodesPage({ onUrl }: { onUrl: ChangeUrl }) {
       <h1 className="page-title">
         Nodes{' '}
         <span className="dim">
-          {formatCount(sorted.length - silent)} reporting
-          {silent > 0 && <span className="node-warning"> · {formatCount(silent)} silent</span>}
+          {formatCount(count('reporting'))} reporting
+          {count('silent') > 0 && (
+            <span className="node-warning"> · {formatCount(count('silent'))} silent</span>
+          )}
+          {count('agentless') > 0 && ` · ${formatCount(count('agentless'))} without an agent`}
         </span>
       </h1>
       <ul className="node-tiles">
@@ -42,20 +45,37 @@ export function NodesPage({ onUrl }: { onUrl: ChangeUrl }) {
   );
 }
 
-function bySilenceThenName(a: NodeStatus, b: NodeStatus): number {
-  if (a.silent !== b.silent) return a.silent ? -1 : 1;
+/** Whether a node's agent is heard of; in the order of the tiles. */
+const VOICES = ['silent', 'agentless', 'reporting'] as const;
+type Voice = (typeof VOICES)[number];
+
+function voiceOf(node: NodeStatus): Voice {
+  if (node.lastReportAt === undefined) return 'agentless';
+  return node.silent ? 'silent' : 'reporting';
+}
+
+function byVoiceThenName(a: NodeStatus, b: NodeStatus): number {
+  const first = VOICES.indexOf(voiceOf(a)) - VOICES.indexOf(voiceOf(b));
+  if (first !== 0) return first;
   return a.nodeName < b.nodeName ? -1 : a.nodeName > b.nodeName ? 1 : 0;
+}
+
+function voiceWords(node: NodeStatus, now: number): string {
+  if (node.lastReportAt === undefined) return 'no agent has reported';
+  const age = Math.max(0, Math.floor((now - node.lastReportAt) / 1000));
+  if (node.silent) return `silent for ${formatDuration(age)}`;
+  return age === 0 ? 'reported now' : `reported ${formatDuration(age)} ago`;
 }
 
 function NodeTile(props: { node: NodeStatus; now: number; onUrl: ChangeUrl }) {
   const { node, now, onUrl } = props;
-  const age = Math.max(0, Math.floor((now - node.lastReportAt) / 1000));
+  const silent = voiceOf(node) === 'silent';
   const software = [
     node.agentVersion !== '' && `agent ${node.agentVersion}`,
     node.runtimeName !== '' && `${node.runtimeName} ${node.runtimeVersion}`,
   ].filter((part) => part !== false);
   return (
-    <li className={node.silent ? 'node-tile surface is-silent' : 'node-tile surface'}>
+    <li className={silent ? 'node-tile surface is-silent' : 'node-tile surface'}>
       <button
         type="button"
         className="node-name name ellipsis"
@@ -64,13 +84,9 @@ function NodeTile(props: { node: NodeStatus; now: number; onUrl: ChangeUrl }) {
       >
         {node.nodeName}
       </button>
-      <p className={node.silent ? 'node-report node-warning' : 'node-report dim'}>
-        {node.silent && <Icon name="question" size={13} />}
-        {node.silent
-          ? `silent for ${formatDuration(age)}`
-          : age === 0
-            ? 'reported now'
-            : `reported ${formatDuration(age)} ago`}
+      <p className={silent ? 'node-report node-warning' : 'node-report dim'}>
+        {silent && <Icon name="question" size={13} />}
+        {voiceWords(node, now)}
       </p>
       <p className="node-figures" title={UNIT_NOTE}>
         {node.bytesPerSec > 0 ? formatRate(node.bytesPerSec) : <span className="dim">idle</span>}

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { T0, makePull, wireEvent, wirePull } from '../testing/samples';
-import { DecodeError, decodeDetail, decodeEvent, decodeNodes, decodeSummary } from './decode';
+import { allPulls } from './cluster';
+import { decodeDetail, decodeEvent, decodeNodes, decodeSummary } from './decode';
+import { DecodeError } from './fields';
 
 describe('decodeEvent', () => {
   it('reads a pull', () => {
@@ -25,6 +27,9 @@ describe('decodeEvent', () => {
 
   it('ignores what it does not know, and layer events', () => {
     expect(decodeEvent(wireEvent({ somethingNew: [1] }))).toEqual(makePull());
+    expect(decodeEvent(wireEvent({ phase: 'thawing', errorClass: 'frozen' }))).toEqual(
+      makePull({ phase: undefined }),
+    );
     const layer = {
       schemaVersion: 'v1',
       timestamp: '2026-11-21T10:00:00Z',
@@ -76,12 +81,9 @@ it('decodeSummary reads counts and clock', () => {
     activePulls: 4,
     completedPulls: 30,
   };
-  expect(decodeSummary(JSON.stringify(body))).toMatchObject({
-    historySeconds: 90,
-    now: T0,
-    activePulls: 4,
-    allPulls: 34,
-  });
+  const summary = decodeSummary(JSON.stringify(body));
+  expect(summary).toMatchObject({ historySeconds: 90, now: T0, activePulls: 4 });
+  expect(allPulls(summary)).toBe(34);
   expect(() => decodeSummary('{}')).toThrow('bytesPerSec is missing');
 });
 
@@ -96,5 +98,8 @@ it('decodeNodes reads each node', () => {
   expect(decodeNodes(JSON.stringify({ nodes: [node] }))).toMatchObject([
     { ...node, lastReportAt: T0, agentVersion: '' },
   ]);
+  const agentless = { nodeName: 'worker-2', silent: true, activePulls: 1, bytesPerSec: 0 };
+  const [, second] = decodeNodes(JSON.stringify({ nodes: [node, agentless] }));
+  expect(second?.lastReportAt).toBeUndefined();
   expect(() => decodeNodes('{"nodes":[{}]}')).toThrow('nodeName is missing');
 });

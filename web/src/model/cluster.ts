@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Decoded, flag, number, optional, readerOf, text, time, withDefault } from './fields';
+
+/** Summary of docs/openapi.json, as far as the page shows it. */
+export const SUMMARY_FIELDS = {
+  /** A layer that several pulls of a node wait for counts once. */
+  bytesPerSec: number,
+  activePulls: withDefault(number, 0),
+  queuedPulls: withDefault(number, 0),
+  failedPulls: withDefault(number, 0),
+  completedPulls: withDefault(number, 0),
+  nodesReporting: number,
+  nodesSilent: number,
+  /** How long the server keeps a finished pull. */
+  historySeconds: number,
+  serverVersion: withDefault(text, ''),
+  now: time,
+  /** When the server process began; tells a restarted server from a resumed stream. */
+  startedAt: optional(time),
+};
+
+export type Summary = Decoded<typeof SUMMARY_FIELDS>;
+
+export const readSummary = readerOf('summary', SUMMARY_FIELDS);
+
+/** All pulls that the server knows of, whatever their phase. */
+export function allPulls(summary: Summary): number {
+  const { activePulls, queuedPulls, failedPulls, completedPulls } = summary;
+  return activePulls + queuedPulls + failedPulls + completedPulls;
+}
+
+/** A node of NodeList of docs/openapi.json. */
+export const NODE_FIELDS = {
+  nodeName: text,
+  agentVersion: withDefault(text, ''),
+  runtimeName: withDefault(text, ''),
+  runtimeVersion: withDefault(text, ''),
+  /** Absent for a node without an agent, known only by its pods. */
+  lastReportAt: optional(time),
+  silent: withDefault(flag, false),
+  activePulls: number,
+  bytesPerSec: number,
+};
+
+export type NodeStatus = Decoded<typeof NODE_FIELDS>;
+
+export const readNode = readerOf('node', NODE_FIELDS);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type NodeStatus, type Summary, readNode, readSummary } from './cluster';
+import { DecodeError, listOf, objectOf, parseJson, text } from './fields';
+import { type Layer, type Pull, readLayer, readPull } from './pull';
+
+/** A pull with what the stream leaves out. */
+export interface PullDetail {
+  readonly pull: Pull;
+  readonly layers: readonly Layer[];
+  /** Throughput of its node; a layer that several pulls wait for counts once. */
+  readonly nodeBytesPerSec: number;
+}
+
+const layers = listOf(readLayer);
+const nodes = listOf(readNode);
+
+/** The pull in one `data:` of the event stream; null for a well-formed event that holds none. */
+export function decodeEvent(data: string): Pull | null {
+  const from = objectOf(parseJson(data), 'event');
+  if (from.schemaVersion !== 'v1') throw new DecodeError('schemaVersion is not v1');
+  return text.read(from.type, 'type').startsWith('pull.') ? readPull(from.pull) : null;
+}
+
+/** The answers of `/api/v1/pulls/{id}`, a pull with its layers, and of `/api/v1/nodes?node=`. */
+export function decodeDetail(pullBody: string, nodesBody: string): PullDetail {
+  const value = objectOf(parseJson(pullBody), 'pull');
+  return {
+    pull: readPull(value),
+    layers: layers.read(value.layers, 'layers'),
+    nodeBytesPerSec: decodeNodes(nodesBody)[0]?.bytesPerSec ?? 0,
+  };
+}
+
+export function decodeSummary(body: string): Summary {
+  return readSummary(parseJson(body));
+}
+
+export function decodeNodes(body: string): readonly NodeStatus[] {
+  return nodes.read(objectOf(parseJson(body), 'answer').nodes, 'nodes');
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  type Decoded,
+  choice,
+  flag,
+  listOf,
+  number,
+  optional,
+  readerOf,
+  text,
+  time,
+  withDefault,
+} from './fields';
+
+export const PULL_PHASES = [
+  'queued',
+  'resolving',
+  'downloading',
+  'extracting',
+  'completed',
+  'failed',
+  'cancelled',
+] as const;
+
+export const ERROR_CLASSES = [
+  'not_found',
+  'unauthorized',
+  'rate_limited',
+  'timeout',
+  'network',
+  'tls',
+  'disk_full',
+  'invalid_reference',
+  'policy',
+  'not_unpacked',
+  'stale',
+  'other',
+] as const;
+export type ErrorClass = (typeof ERROR_CLASSES)[number];
+
+export const POD_FIELDS = {
+  namespace: text,
+  podName: text,
+  container: withDefault(text, ''),
+  image: optional(text),
+};
+
+/** A container that waits for a pull. */
+export type PodRef = Decoded<typeof POD_FIELDS>;
+
+/**
+ * PullStatus of docs/schemas/pulls.schema.json, without its layers. A member that only our own
+ * servers send is never required.
+ */
+export const PULL_FIELDS = {
+  id: text,
+  nodeName: text,
+  imageRef: text,
+  totalBytes: number,
+  downloadedBytes: number,
+  bytesPerSec: number,
+  percent: number,
+  layerCount: number,
+  layersDone: number,
+  totalKnown: withDefault(flag, false),
+  startedAt: time,
+  etaSeconds: optional(number),
+  completedAt: optional(time),
+  error: optional(text),
+  pods: listOf(readerOf('pod', POD_FIELDS)),
+  phase: choice(PULL_PHASES),
+  registry: optional(text),
+  repository: optional(text),
+  rootDigest: optional(text),
+  manifestDigest: optional(text),
+  imageRefExact: optional(flag),
+  cachedBytes: optional(number),
+  extractedBytes: optional(number),
+  layersExtracted: optional(number),
+  readyEtaSeconds: optional(number),
+  queuedSeconds: optional(number),
+  downloadSeconds: optional(number),
+  extractSeconds: optional(number),
+  stalledSeconds: optional(number),
+  errorClass: choice(ERROR_CLASSES),
+  attempts: optional(number),
+  /** End of the back-off after a failure. */
+  nextAttemptAt: optional(time),
+};
+
+export type Pull = Decoded<typeof PULL_FIELDS>;
+
+export const readPull = readerOf('pull', PULL_FIELDS);
+
+export const LAYER_PHASES = [
+  'queued',
+  'downloading',
+  'committing',
+  'downloaded',
+  'extracting',
+  'done',
+  'exists',
+] as const;
+export type LayerPhase = (typeof LAYER_PHASES)[number];
+
+/** LayerStatus of docs/schemas/pulls.schema.json. */
+export const LAYER_FIELDS = {
+  digest: text,
+  mediaType: optional(text),
+  totalBytes: number,
+  downloadedBytes: number,
+  bytesPerSec: withDefault(number, 0),
+  percent: withDefault(number, 0),
+  totalKnown: withDefault(flag, false),
+  phase: choice(LAYER_PHASES),
+  cached: withDefault(flag, false),
+  startedAt: optional(time),
+  completedAt: optional(time),
+  extractStartedAt: optional(time),
+  extractCompletedAt: optional(time),
+};
+
+export type Layer = Decoded<typeof LAYER_FIELDS>;
+
+export const readLayer = readerOf('layer', LAYER_FIELDS);

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page's fields, held against the contract in docs/, both ways.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { NODE_FIELDS, SUMMARY_FIELDS } from './cluster';
+import type { Fields } from './fields';
+import { LAYER_FIELDS, POD_FIELDS, PULL_FIELDS } from './pull';
+
+interface Schema {
+  readonly type?: string;
+  readonly format?: string;
+  readonly enum?: readonly string[];
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+}
+
+const read = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8'));
+const { $defs: pulls } = read('schemas/pulls.schema.json') as { $defs: Record<string, Schema> };
+const { components } = read('openapi.json') as {
+  components: { schemas: Record<string, Schema> };
+};
+
+const CONTRACT: readonly {
+  name: string;
+  fields: Fields;
+  schema: Schema | undefined;
+  /** What the page does not show, or reads in another way. */
+  left: readonly string[];
+}[] = [
+  {
+    name: 'PullStatus',
+    fields: PULL_FIELDS,
+    schema: pulls.PullStatus,
+    left: ['layers', 'version'],
+  },
+  {
+    name: 'PullStatus.pods',
+    fields: POD_FIELDS,
+    schema: pulls.PullStatus?.properties?.pods?.items,
+    left: [],
+  },
+  { name: 'LayerStatus', fields: LAYER_FIELDS, schema: pulls.LayerStatus, left: ['pullId'] },
+  {
+    name: 'Summary',
+    fields: SUMMARY_FIELDS,
+    schema: components.schemas.Summary,
+    left: ['pullSecondsP50', 'pullSecondsP95', 'waitingPods'],
+  },
+  {
+    name: 'NodeList.nodes',
+    fields: NODE_FIELDS,
+    schema: components.schemas.NodeList?.properties?.nodes?.items,
+    left: [],
+  },
+];
+
+function kindOf(schema: Schema | undefined): string | undefined {
+  if (schema?.enum !== undefined) return 'choice';
+  if (schema?.format === 'date-time') return 'time';
+  const kinds: Record<string, string> = {
+    string: 'text',
+    integer: 'number',
+    number: 'number',
+    boolean: 'flag',
+    array: 'list',
+  };
+  return kinds[schema?.type ?? ''];
+}
+
+describe.each(CONTRACT)('$name', ({ fields, schema, left }) => {
+  const members = schema?.properties ?? {};
+
+  it('has a field for every member of the schema, and no other', () => {
+    expect([...Object.keys(fields), ...left].sort()).toEqual(Object.keys(members).sort());
+  });
+
+  it.each(Object.entries(fields))('%s is what the schema says', (name, field) => {
+    expect(field.kind).toBe(kindOf(members[name]));
+    if (field.choices !== undefined) expect(field.choices).toEqual(members[name]?.enum);
+    // An absent member must not make a whole answer unreadable.
+    if (field.required) expect(schema?.required).toContain(name);
+  });
+});
