@@ -36,7 +36,7 @@ struct pt_agent {
     struct pt_containerd *containerd;
     struct pt_observer *observer;
     struct pt_tracker *tracker;
-    struct pt_event_watch *events;
+    struct pt_containerd_events *events;
     struct pt_deliverer *deliverer; // NULL: no server
     struct pt_terminal *terminal;   // NULL: nobody watches
     struct event *timer;            // the next look
@@ -144,7 +144,7 @@ static void on_version(void *context, const struct pt_grpc_status *status, const
         pt_terminal_set_trouble(agent->terminal, NULL);
     if (agent->deliverer)
         pt_deliverer_set_runtime(agent->deliverer, response->version);
-    pt_event_watch_start(agent->events);
+    pt_containerd_events_start(agent->events);
     look(agent);
 }
 
@@ -265,7 +265,7 @@ static void on_failure(void *context, const char *message)
     note_failure(context, message);
 }
 
-static void on_event(void *context, const struct pt_track_event *event)
+static void on_event(void *context, const struct pt_seen_event *event)
 {
     struct pt_agent *agent = context;
     pt_tracker_event(agent->tracker, event);
@@ -274,7 +274,7 @@ static void on_event(void *context, const struct pt_track_event *event)
     if (pt_observer_note_event(agent->observer, event))
         return;
     bool may_wait =
-        event->kind != PT_TRACK_CONTENT_CREATED && pt_tracker_active_count(agent->tracker) > 0;
+        event->kind != PT_SEEN_CONTENT_CREATED && pt_tracker_active_count(agent->tracker) > 0;
     wake(agent, may_wait ? BUSY_GAP_MS : MIN_GAP_MS);
 }
 
@@ -320,14 +320,14 @@ static int create_parts(struct pt_agent *agent, struct pt_error *err)
         r = pt_observer_create(&observer, &agent->observer, err);
     }
     if (r == 0) {
-        const struct pt_event_watch_options events = {
+        const struct pt_containerd_events_options events = {
             .containerd = agent->containerd,
             .on_event = on_event,
             .on_image = on_image,
             .on_broken = on_broken,
             .context = agent,
         };
-        r = pt_event_watch_create(&events, &agent->events, err);
+        r = pt_containerd_events_create(&events, &agent->events, err);
     }
     if (r == 0 && options->watch_fd >= 0)
         r = pt_terminal_create(options->watch_fd, &agent->terminal, err);
@@ -382,7 +382,7 @@ void pt_agent_destroy(struct pt_agent *agent)
         return;
     pt_deliverer_destroy(agent->deliverer);
     pt_containerd_destroy(agent->containerd);
-    pt_event_watch_destroy(agent->events);
+    pt_containerd_events_destroy(agent->events);
     pt_observer_destroy(agent->observer);
     pt_tracker_destroy(agent->tracker);
     pt_terminal_destroy(agent->terminal);

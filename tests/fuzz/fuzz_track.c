@@ -127,7 +127,7 @@ static void look(struct world *world)
     check(world);
     world->image.name = NULL;
     for (size_t i = 0; i < LEASES; i++)
-        world->is_there[i] &= !world->leases[i].is_gone;
+        world->is_there[i] &= world->leases[i].fate != PT_LEASE_OVER;
 }
 
 static void begin_lease(struct world *world, unsigned which, unsigned how)
@@ -190,11 +190,11 @@ static void change_layer(struct world *world, unsigned which, unsigned how)
 
 static void tell_event(struct world *world, unsigned which, unsigned how)
 {
-    const struct pt_track_event event = {
-        .kind = (enum pt_track_event_kind)(which % 3),
+    const struct pt_seen_event event = {
+        .kind = (enum pt_seen_event_kind)(which % 3),
         .namespace = how & 1 ? "k8s.io" : "other",
         .subject =
-            which % 3 == PT_TRACK_CONTENT_CREATED ? digests[how % LAYERS] : chains[how % LAYERS],
+            which % 3 == PT_SEEN_CONTENT_CREATED ? digests[how % LAYERS] : chains[how % LAYERS],
         .at = world->now - (how >> 4) * PT_NS_PER_S,
     };
     pt_tracker_event(world->tracker, &event);
@@ -205,7 +205,7 @@ static void end_lease(struct world *world, unsigned which, unsigned how)
     struct pt_seen_lease *lease = &world->leases[which];
     if (!world->is_there[which])
         return;
-    lease->is_gone = true;
+    lease->fate = PT_LEASE_OVER;
     if (how & 1) {
         lease->image_name = images[how >> 1 & 1];
         lease->image_updated_at = world->now - (how >> 4) * PT_NS_PER_S;

@@ -42,7 +42,7 @@ static yyjson_mut_val *layer_json(yyjson_mut_doc *doc, const struct pt_seen_laye
     add_number(doc, out, "blobAt", layer->blob_at);
     add_number(doc, out, "preparedAt", layer->prepared_at);
     add_number(doc, out, "extractedAt", layer->extracted_at);
-    add_text(doc, out, "extractKey", layer->extract_key);
+    add_number(doc, out, "extractBegun", layer->extract_begun);
     return out;
 }
 
@@ -52,7 +52,7 @@ static yyjson_mut_val *lease_json(yyjson_mut_doc *doc, const struct pt_seen_leas
     add_text(doc, out, "namespace", lease->namespace);
     add_text(doc, out, "id", lease->id);
     add_number(doc, out, "createdAt", lease->created_at);
-    add_number(doc, out, "isGone", lease->is_gone);
+    add_number(doc, out, "isGone", lease->fate == PT_LEASE_OVER);
     add_number(doc, out, "fingerprint", (int64_t)(lease->fingerprint >> 1));
     add_text(doc, out, "rootDigest", lease->root_digest);
     add_text(doc, out, "manifestDigest", lease->manifest_digest);
@@ -93,12 +93,12 @@ int observation_write(FILE *out, const struct pt_observation *observation)
 }
 
 static const char *const kinds[] = {
-    [PT_TRACK_SNAPSHOT_PREPARED] = "prepared",
-    [PT_TRACK_SNAPSHOT_COMMITTED] = "committed",
-    [PT_TRACK_CONTENT_CREATED] = "created",
+    [PT_SEEN_SNAPSHOT_PREPARED] = "prepared",
+    [PT_SEEN_SNAPSHOT_COMMITTED] = "committed",
+    [PT_SEEN_CONTENT_CREATED] = "created",
 };
 
-int event_write(FILE *out, const struct pt_track_event *event)
+int event_write(FILE *out, const struct pt_seen_event *event)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
@@ -147,7 +147,7 @@ static struct pt_seen_layer read_layer(yyjson_val *in)
         .blob_at = number_of(in, "blobAt"),
         .prepared_at = number_of(in, "preparedAt"),
         .extracted_at = number_of(in, "extractedAt"),
-        .extract_key = text_of(in, "extractKey"),
+        .extract_begun = number_of(in, "extractBegun"),
     };
 }
 
@@ -158,7 +158,7 @@ static struct pt_seen_lease read_lease(yyjson_val *in)
         .namespace = text_of(in, "namespace"),
         .id = text_of(in, "id"),
         .created_at = number_of(in, "createdAt"),
-        .is_gone = number_of(in, "isGone"),
+        .fate = number_of(in, "isGone") ? PT_LEASE_OVER : PT_LEASE_LISTED,
         .fingerprint = (uint64_t)number_of(in, "fingerprint"),
         .root_digest = text_of(in, "rootDigest"),
         .manifest_digest = text_of(in, "manifestDigest"),
@@ -235,7 +235,7 @@ int played_line_read(FILE *in, struct played_line *line)
     line->event.at = number_of(root, "at");
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(kinds[i], event) == 0)
-            line->event.kind = (enum pt_track_event_kind)i;
+            line->event.kind = (enum pt_seen_event_kind)i;
     }
     return 0;
 }

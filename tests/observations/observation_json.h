@@ -12,13 +12,13 @@
 // play them again. Members that are 0, false or NULL are left out.
 
 int observation_write(FILE *out, const struct pt_observation *observation);
-int event_write(FILE *out, const struct pt_track_event *event);
+int event_write(FILE *out, const struct pt_seen_event *event);
 
 // One line, read back: either an observation or an event. Everything points into `doc`.
 struct played_line {
     yyjson_doc *doc;
     bool is_event;
-    struct pt_track_event event;
+    struct pt_seen_event event;
     struct pt_observation observation;
     struct pt_seen_lease *leases;
     struct pt_seen_image *images;

@@ -18,7 +18,7 @@
 #define PACE_MS 500
 
 static struct pt_observer *observer;
-static struct pt_event_watch *events;
+static struct pt_containerd_events *events;
 
 static void on_observation(void *context, const struct pt_observation *observation)
 {
@@ -33,7 +33,7 @@ static void on_failure(void *context, const char *message)
     fprintf(stderr, "%s\n", message);
 }
 
-static void on_event(void *context, const struct pt_track_event *event)
+static void on_event(void *context, const struct pt_seen_event *event)
 {
     (void)context;
     event_write(stdout, event);
@@ -58,7 +58,7 @@ static void on_version(void *context, const struct pt_grpc_status *status, const
     (void)message;
     if (status->code != PT_GRPC_OK)
         return;
-    pt_event_watch_start(events);
+    pt_containerd_events_start(events);
     fprintf(stderr, "recording\n");
 }
 
@@ -95,14 +95,14 @@ int main(int argc, char **argv)
         .on_observation = on_observation,
         .on_failure = on_failure,
     };
-    const struct pt_event_watch_options event_options = {
+    const struct pt_containerd_events_options event_options = {
         .containerd = containerd,
         .on_event = on_event,
         .on_image = on_image,
         .on_broken = on_broken,
     };
     if (pt_observer_create(&observer_options, &observer, &err) < 0 ||
-        pt_event_watch_create(&event_options, &events, &err) < 0)
+        pt_containerd_events_create(&event_options, &events, &err) < 0)
         return EXIT_FAILURE;
     struct event *timer = event_new(pt_loop_base(loop), -1, EV_PERSIST, on_timer, containerd);
     const struct timeval pace = {.tv_usec = PACE_MS * 1000};
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
     int r = pt_loop_run(loop, on_stop, loop, &err);
     event_free(timer);
     pt_containerd_destroy(containerd);
-    pt_event_watch_destroy(events);
+    pt_containerd_events_destroy(events);
     pt_observer_destroy(observer);
     pt_http_client_destroy(http);
     pt_loop_destroy(loop);

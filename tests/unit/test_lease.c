@@ -102,7 +102,7 @@ static void read_documents(struct pt_lease *lease, const char *repositories)
                 assert_int_equal(pt_document_parse(documents[k].json, strlen(documents[k].json),
                                                    &blob->document),
                                  0);
-                blob->is_read = true;
+                blob->stage = PT_BLOB_READ;
             }
         }
         pt_lease_settle(lease);
@@ -113,7 +113,7 @@ static struct pt_lease *make_lease(void)
 {
     struct pt_lease *lease = pt_lease_create("k8s.io", "lease", 1000);
     assert_non_null(lease);
-    lease->is_listed = true;
+    lease->seen.fate = PT_LEASE_LISTED;
     return lease;
 }
 
@@ -212,7 +212,7 @@ static void chains_follow_the_config(void **state)
     snprintf(key, sizeof(key), "extract-5-abcd %s", second);
     const char *const extracting[] = {"content", NATIVE, "snapshots/native", key, NULL};
     hold(lease, extracting);
-    check_text("its key", lease->seen.layers[1].extract_key, key);
+    check_text("its key", lease->notes[1].extract_key, key);
     check_text("snapshotter", lease->snapshotter, "native");
     lease->seen.layers[0].extracted_at = 5;
     assert_ptr_equal(pt_lease_next_to_extract(lease, 0), &lease->seen.layers[1]);
@@ -232,16 +232,16 @@ static void an_extraction_that_is_given_up(void **state)
     snprintf(key, sizeof(key), "extract-5-abcd %s", D("e"));
     hold(lease, without);
     read_documents(lease, "app");
-    const struct pt_seen_layer *layer = lease->seen.layers;
-    check_int("not begun", layer->was_given_up, false);
+    const struct pt_layer_notes *notes = lease->notes;
+    check_int("not begun", notes->extraction == PT_EXTRACTION_GIVEN_UP, false);
     hold(lease, with);
-    check_int("under way", layer->was_given_up, false);
+    check_int("under way", notes->extraction == PT_EXTRACTION_GIVEN_UP, false);
     hold(lease, without);
-    check_int("gone", layer->was_given_up, true);
+    check_int("gone", notes->extraction == PT_EXTRACTION_GIVEN_UP, true);
     hold(lease, without);
-    check_int("stays so", layer->was_given_up, true);
+    check_int("stays so", notes->extraction == PT_EXTRACTION_GIVEN_UP, true);
     hold(lease, with);
-    check_int("begun again", layer->was_given_up, false);
+    check_int("begun again", notes->extraction == PT_EXTRACTION_GIVEN_UP, false);
     pt_lease_destroy(lease);
 }
 
@@ -306,7 +306,7 @@ static void a_root_by_its_image_record(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_lease *lease = make_lease();
         hold(lease, resources);
-        lease->is_listed = false;
+        lease->seen.fate = PT_LEASE_MISSED;
         for (size_t k = 0; k < 2; k++)
             pt_lease_guess_root(lease, cases[i].guesses[k]);
         read_documents(lease, cases[i].repositories);
@@ -340,11 +340,11 @@ static void the_platform_that_was_unpacked(void **state)
     static const char *const resources[] = {"content", INDEX, NULL};
     struct pt_lease *lease = make_lease();
     hold(lease, resources);
-    lease->is_listed = false;
+    lease->seen.fate = PT_LEASE_MISSED;
     read_documents(lease, "app");
     check_text("at first", layers_of(lease), "ab");
     check_int("is not unpacked", pt_lease_is_unpacked(lease), false);
-    lease->gone_at = 1;
+    lease->seen.fate = PT_LEASE_GONE;
     read_documents(lease, "app");
     label_as_unpacked(lease, OTHER_CONFIG);
     pt_lease_settle(lease);

@@ -75,10 +75,10 @@ static void events_give_exact_times(void **state)
 {
     struct scene *scene = *state;
     begin_pull(scene, 2, 100);
-    tell_event(scene, PT_TRACK_SNAPSHOT_PREPARED, CHAIN(0), 1.1);
-    tell_event(scene, PT_TRACK_CONTENT_CREATED, DIGEST(0), 1.25);
-    tell_event(scene, PT_TRACK_SNAPSHOT_COMMITTED, CHAIN(0), 1.5);
-    tell_event(scene, PT_TRACK_SNAPSHOT_COMMITTED, CHAIN(3), 1.6); // nobody's
+    tell_event(scene, PT_SEEN_SNAPSHOT_PREPARED, CHAIN(0), 1.1);
+    tell_event(scene, PT_SEEN_CONTENT_CREATED, DIGEST(0), 1.25);
+    tell_event(scene, PT_SEEN_SNAPSHOT_COMMITTED, CHAIN(0), 1.5);
+    tell_event(scene, PT_SEEN_SNAPSHOT_COMMITTED, CHAIN(3), 1.6); // nobody's
     observe(scene, 2);
     const struct pt_layer *layer = &first_pull(scene)->layers[0];
     check_int("done", layer->phase, PT_LAYER_DONE);
@@ -92,8 +92,8 @@ static void an_event_before_the_pull_is_not_its_own(void **state)
 {
     struct scene *scene = *state;
     begin_pull(scene, 1, 100);
-    tell_event(scene, PT_TRACK_SNAPSHOT_COMMITTED, CHAIN(0), 0.1);
-    tell_event(scene, PT_TRACK_CONTENT_CREATED, DIGEST(0), 0.1);
+    tell_event(scene, PT_SEEN_SNAPSHOT_COMMITTED, CHAIN(0), 0.1);
+    tell_event(scene, PT_SEEN_CONTENT_CREATED, DIGEST(0), 0.1);
     observe(scene, 2);
     check_int("goes on", first_pull(scene)->layers[0].phase, PT_LAYER_DOWNLOADING);
     check_int("is not cached", first_pull(scene)->layers[0].cached, false);

@@ -94,7 +94,7 @@ static inline void observe(struct scene *scene, double seconds)
     pt_tracker_observe(scene->tracker, &observation);
     scene->image_count = 0;
     for (size_t i = 0; i < scene->lease_count; i++) {
-        if (scene->leases[i].is_gone)
+        if (scene->leases[i].fate == PT_LEASE_OVER)
             continue;
         memcpy(scene->layers[kept], scene->layers[i], sizeof(scene->layers[i]));
         scene->leases[kept] = scene->leases[i];
@@ -168,7 +168,7 @@ static inline void commit(struct pt_seen_lease *lease, size_t index, double seco
 static inline void extract(struct pt_seen_lease *lease, size_t index, double prepared, double done)
 {
     lease->layers[index].prepared_at = at(prepared);
-    lease->layers[index].extract_key = (char *)"extract-1-x";
+    lease->layers[index].extract_begun = true;
     if (done > 0)
         lease->layers[index].extracted_at = at(done);
     lease->fingerprint++;
@@ -177,7 +177,7 @@ static inline void extract(struct pt_seen_lease *lease, size_t index, double pre
 // The lease is gone; with a name, its image record is there and it is unpacked.
 static inline void end_lease(struct pt_seen_lease *lease, const char *image_name, double seconds)
 {
-    lease->is_gone = true;
+    lease->fate = PT_LEASE_OVER;
     lease->image_name = (char *)image_name;
     lease->image_updated_at = image_name ? at(seconds) : 0;
     lease->is_unpacked = image_name != NULL;
@@ -205,10 +205,10 @@ static inline void add_image(struct scene *scene, const char *name, double secon
     };
 }
 
-static inline void tell_event(struct scene *scene, enum pt_track_event_kind kind,
+static inline void tell_event(struct scene *scene, enum pt_seen_event_kind kind,
                               const char *subject, double seconds)
 {
-    const struct pt_track_event event = {kind, NAMESPACE, subject, at(seconds)};
+    const struct pt_seen_event event = {kind, NAMESPACE, subject, at(seconds)};
     pt_tracker_event(scene->tracker, &event);
 }
 

@@ -29,7 +29,7 @@ void pt_observer_ask_roots(struct pt_observer *observer)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        if (!lease->is_listed && !lease->seen.root_digest && lease->seen.layer_count > 0)
+        if (!pt_lease_is_listed(lease) && !lease->seen.root_digest && lease->seen.layer_count > 0)
             PT_ASK(&observer->asks, lease, 0, take_guesses, pt_containerd_list_images,
                    lease->seen.namespace, NULL);
     }
@@ -65,7 +65,7 @@ static void take_document(struct pt_ask *ask, const void *message)
     struct pt_blob *blob = &ask->lease->blobs[ask->index];
     if (!content || pt_document_parse(content->data, content->length, &blob->document) < 0)
         return;
-    blob->is_read = true;
+    blob->stage = PT_BLOB_READ;
 }
 
 void pt_observer_ask_documents(struct pt_observer *observer)
@@ -91,7 +91,7 @@ bool pt_observer_has_open_documents(struct pt_observer *observer)
     {
         for (size_t i = 0; i < lease->blob_count; i++) {
             const struct pt_blob *blob = &lease->blobs[i];
-            if ((!blob->is_known && blob->asked_in != observer->rounds) ||
+            if ((blob->stage < PT_BLOB_KNOWN && blob->asked_in != observer->rounds) ||
                 (pt_lease_wants(lease, blob) && blob->read_in != observer->rounds))
                 return true;
         }
@@ -105,7 +105,7 @@ static void take_layer(struct pt_ask *ask, const void *message)
 {
     const Ctrd__ContentInfoResponse *response = message;
     struct pt_seen_layer *layer = &ask->lease->seen.layers[ask->index];
-    layer->wants_info = false;
+    ask->lease->notes[ask->index].wants_info = false;
     if (!response || !response->info)
         return;
     layer->blob_at = pt_containerd_time(response->info->created_at);
@@ -125,7 +125,7 @@ void pt_observer_ask_layers(struct pt_observer *observer)
             pt_lease_take_ingests(lease, &namespace->ingest_map);
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
             const struct pt_seen_layer *layer = &lease->seen.layers[i];
-            if (layer->blob_at == 0 && (layer->wants_info || !lease->is_listed))
+            if (layer->blob_at == 0 && (lease->notes[i].wants_info || !pt_lease_is_listed(lease)))
                 PT_ASK(&observer->asks, lease, i, take_layer, pt_containerd_content_info,
                        lease->seen.namespace, layer->digest);
         }
@@ -186,7 +186,7 @@ void pt_observer_ask_snapshots(struct pt_observer *observer)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        bool ask_all = !lease->is_scanned || !lease->is_listed;
+        bool ask_all = !lease->is_scanned || !pt_lease_is_listed(lease);
         lease->is_scanned = true;
         if (!lease->is_asked && !ask_all)
             continue;
@@ -200,9 +200,10 @@ void pt_observer_ask_snapshots(struct pt_observer *observer)
         }
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
             const struct pt_seen_layer *layer = &lease->seen.layers[i];
-            if (layer->extract_key && layer->prepared_at == 0)
+            const char *key = lease->notes[i].extract_key;
+            if (key && layer->prepared_at == 0)
                 PT_ASK(&observer->asks, lease, i, take_extraction, pt_containerd_stat_snapshot,
-                       lease->seen.namespace, snapshotter_of(observer, lease), layer->extract_key);
+                       lease->seen.namespace, snapshotter_of(observer, lease), key);
         }
     }
 }

@@ -87,7 +87,7 @@ void pt_observer_ask_ends(struct pt_observer *observer)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        if (lease->is_listed || !lease->is_pull || !lease->seen.root_digest)
+        if (pt_lease_is_listed(lease) || !lease->is_pull || !lease->seen.root_digest)
             continue;
         PT_ASK(&observer->asks, lease, 0, take_records, pt_containerd_list_images,
                lease->seen.namespace, lease->seen.root_digest);
@@ -103,10 +103,11 @@ void pt_observer_ask_ends(struct pt_observer *observer)
 
 // The client or containerd itself removes what it extracts into when it gives up; a layer that is
 // done has its snapshot, of which the round has asked.
-static bool has_given_up(const struct pt_seen_lease *seen)
+static bool has_given_up(const struct pt_lease *lease)
 {
-    for (size_t i = 0; i < seen->layer_count; i++) {
-        if (seen->layers[i].was_given_up && seen->layers[i].extracted_at == 0)
+    for (size_t i = 0; i < lease->seen.layer_count; i++) {
+        if (lease->notes[i].extraction == PT_EXTRACTION_GIVEN_UP &&
+            lease->seen.layers[i].extracted_at == 0)
             return true;
     }
     return false;
@@ -120,15 +121,18 @@ void pt_observer_judge_ends(struct pt_observer *observer)
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
         struct pt_seen_lease *seen = &lease->seen;
-        if (lease->is_listed) {
-            seen->has_given_up = has_given_up(seen);
+        if (pt_lease_is_listed(lease)) {
+            seen->has_given_up = has_given_up(lease);
             continue;
         }
-        if (lease->gone_at == 0)
+        if (seen->fate == PT_LEASE_MISSED) {
+            seen->fate = PT_LEASE_GONE;
             lease->gone_at = observer->began_at;
+        }
         seen->is_unpacked = pt_lease_is_unpacked(lease);
         bool is_open =
             lease->is_pull && seen->image_name && !seen->is_unpacked && !seen->is_accepted;
-        seen->is_gone = !is_open || observer->began_at - lease->gone_at >= VERDICT_NS;
+        if (!is_open || observer->began_at - lease->gone_at >= VERDICT_NS)
+            seen->fate = PT_LEASE_OVER;
     }
 }

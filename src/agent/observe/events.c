@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct pt_event_watch {
-    struct pt_event_watch_options options;
+struct pt_containerd_events {
+    struct pt_containerd_events_options options;
     bool is_standing;
 };
 
@@ -19,46 +19,46 @@ static const char *chain_of_key(const char *key)
     return strncmp(key, "extract-", 8) == 0 && space ? space + 1 : NULL;
 }
 
-static void tell(struct pt_event_watch *watch, enum pt_track_event_kind kind,
+static void tell(struct pt_containerd_events *watch, enum pt_seen_event_kind kind,
                  const Ctrd__Envelope *envelope, const char *subject)
 {
     if (!subject)
         return;
-    const struct pt_track_event event = {kind, envelope->namespace_, subject,
-                                         pt_containerd_time(envelope->timestamp)};
+    const struct pt_seen_event event = {kind, envelope->namespace_, subject,
+                                        pt_containerd_time(envelope->timestamp)};
     watch->options.on_event(watch->options.context, &event);
 }
 
-static void take_prepare(struct pt_event_watch *watch, const Ctrd__Envelope *envelope)
+static void take_prepare(struct pt_containerd_events *watch, const Ctrd__Envelope *envelope)
 {
     const ProtobufCBinaryData *value = &envelope->event->value;
     Ctrd__SnapshotPrepareEvent *event =
         ctrd__snapshot_prepare_event__unpack(NULL, value->len, value->data);
     if (!event)
         return;
-    tell(watch, PT_TRACK_SNAPSHOT_PREPARED, envelope, chain_of_key(event->key));
+    tell(watch, PT_SEEN_SNAPSHOT_PREPARED, envelope, chain_of_key(event->key));
     ctrd__snapshot_prepare_event__free_unpacked(event, NULL);
 }
 
-static void take_commit(struct pt_event_watch *watch, const Ctrd__Envelope *envelope)
+static void take_commit(struct pt_containerd_events *watch, const Ctrd__Envelope *envelope)
 {
     const ProtobufCBinaryData *value = &envelope->event->value;
     Ctrd__SnapshotCommitEvent *event =
         ctrd__snapshot_commit_event__unpack(NULL, value->len, value->data);
     if (!event)
         return;
-    tell(watch, PT_TRACK_SNAPSHOT_COMMITTED, envelope, event->name);
+    tell(watch, PT_SEEN_SNAPSHOT_COMMITTED, envelope, event->name);
     ctrd__snapshot_commit_event__free_unpacked(event, NULL);
 }
 
-static void take_content(struct pt_event_watch *watch, const Ctrd__Envelope *envelope)
+static void take_content(struct pt_containerd_events *watch, const Ctrd__Envelope *envelope)
 {
     const ProtobufCBinaryData *value = &envelope->event->value;
     Ctrd__ContentCreateEvent *event =
         ctrd__content_create_event__unpack(NULL, value->len, value->data);
     if (!event)
         return;
-    tell(watch, PT_TRACK_CONTENT_CREATED, envelope, event->digest);
+    tell(watch, PT_SEEN_CONTENT_CREATED, envelope, event->digest);
     ctrd__content_create_event__free_unpacked(event, NULL);
 }
 
@@ -72,7 +72,7 @@ static bool is_repull(const Ctrd__Envelope *envelope, const Ctrd__ImageEvent *ev
     return strcmp(envelope->topic, "/images/update") == 0;
 }
 
-static void take_image(struct pt_event_watch *watch, const Ctrd__Envelope *envelope)
+static void take_image(struct pt_containerd_events *watch, const Ctrd__Envelope *envelope)
 {
     const ProtobufCBinaryData *value = &envelope->event->value;
     Ctrd__ImageEvent *event = ctrd__image_event__unpack(NULL, value->len, value->data);
@@ -87,7 +87,7 @@ static void on_envelope(void *context, const Ctrd__Envelope *envelope)
 {
     static const struct {
         const char *topic;
-        void (*take)(struct pt_event_watch *watch, const Ctrd__Envelope *envelope);
+        void (*take)(struct pt_containerd_events *watch, const Ctrd__Envelope *envelope);
     } topics[] = {
         {"/snapshot/prepare", take_prepare}, {"/snapshot/commit", take_commit},
         {"/content/create", take_content},   {"/images/create", take_image},
@@ -101,15 +101,15 @@ static void on_envelope(void *context, const Ctrd__Envelope *envelope)
 
 static void on_end(void *context, const struct pt_grpc_status *status)
 {
-    struct pt_event_watch *watch = context;
+    struct pt_containerd_events *watch = context;
     watch->is_standing = false;
     watch->options.on_broken(watch->options.context, status->message);
 }
 
-int pt_event_watch_create(const struct pt_event_watch_options *options,
-                          struct pt_event_watch **ret_feed, struct pt_error *err)
+int pt_containerd_events_create(const struct pt_containerd_events_options *options,
+                                struct pt_containerd_events **ret_feed, struct pt_error *err)
 {
-    struct pt_event_watch *watch = calloc(1, sizeof(*watch));
+    struct pt_containerd_events *watch = calloc(1, sizeof(*watch));
     if (!watch)
         return pt_error_set(err, ENOMEM, "out of memory");
     watch->options = *options;
@@ -117,12 +117,12 @@ int pt_event_watch_create(const struct pt_event_watch_options *options,
     return 0;
 }
 
-void pt_event_watch_destroy(struct pt_event_watch *watch)
+void pt_containerd_events_destroy(struct pt_containerd_events *watch)
 {
     free(watch);
 }
 
-void pt_event_watch_start(struct pt_event_watch *watch)
+void pt_containerd_events_start(struct pt_containerd_events *watch)
 {
     struct pt_error err;
     if (!watch->is_standing)

@@ -2,6 +2,7 @@
 #include "agent/observe/lease.h"
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "containerd/containerd_api.h"
 #include "pull/digest.h"
 
@@ -40,7 +41,7 @@ void pt_lease_clear_layers(struct pt_lease *lease)
         free(seen->layers[i].digest);
         free(seen->layers[i].media_type);
         free(seen->layers[i].chain_id);
-        free(seen->layers[i].extract_key);
+        free(lease->notes[i].extract_key);
     }
     seen->layer_count = 0;
 }
@@ -59,6 +60,7 @@ void pt_lease_destroy(struct pt_lease *lease)
     struct pt_seen_lease *seen = &lease->seen;
     pt_lease_clear_layers(lease);
     free(seen->layers);
+    free(lease->notes);
     free(seen->namespace);
     free(seen->id);
     free(seen->root_digest);
@@ -85,21 +87,34 @@ static void *grow(void *items, size_t count, size_t *capacity, size_t item_size)
     return larger;
 }
 
+// Both lists of layers have room for one more afterwards, or it returns false.
+static bool grow_layers(struct pt_lease *lease)
+{
+    struct pt_seen_lease *seen = &lease->seen;
+    size_t capacity = lease->layer_capacity;
+    struct pt_layer_notes *notes = grow(lease->notes, seen->layer_count, &capacity, sizeof(*notes));
+    if (!notes)
+        return false;
+    lease->notes = notes;
+    struct pt_seen_layer *layers =
+        grow(seen->layers, seen->layer_count, &lease->layer_capacity, sizeof(*layers));
+    if (!layers)
+        return false;
+    seen->layers = layers;
+    return true;
+}
+
 struct pt_seen_layer *pt_lease_add_layer(struct pt_lease *lease, const char *digest,
                                          const char *media_type, int64_t size)
 {
     struct pt_seen_lease *seen = &lease->seen;
-    if (seen->layer_count >= PT_LIMIT_LAYERS_PER_PULL)
+    if (seen->layer_count >= PT_LIMIT_LAYERS_PER_PULL || !grow_layers(lease))
         return NULL;
-    struct pt_seen_layer *layers =
-        grow(seen->layers, seen->layer_count, &lease->layer_capacity, sizeof(*layers));
-    if (!layers)
-        return NULL;
-    seen->layers = layers;
-    struct pt_seen_layer *layer = &layers[seen->layer_count];
-    *layer = (struct pt_seen_layer){.digest = strdup(digest), .size = size, .wants_info = true};
+    struct pt_seen_layer *layer = &seen->layers[seen->layer_count];
+    *layer = (struct pt_seen_layer){.digest = strdup(digest), .size = size};
     if (!layer->digest)
         return NULL;
+    lease->notes[seen->layer_count] = (struct pt_layer_notes){.wants_info = true};
     layer->media_type = media_type ? strdup(media_type) : NULL;
     seen->layer_count++;
     return layer;
@@ -147,6 +162,17 @@ struct pt_seen_layer *pt_lease_find_chain(const struct pt_lease *lease, const ch
     return NULL;
 }
 
+struct pt_layer_notes *pt_lease_notes(const struct pt_lease *lease,
+                                      const struct pt_seen_layer *layer)
+{
+    return &lease->notes[layer - lease->seen.layers];
+}
+
+bool pt_lease_is_listed(const struct pt_lease *lease)
+{
+    return lease->seen.fate == PT_LEASE_LISTED;
+}
+
 struct pt_seen_layer *pt_lease_next_to_extract(const struct pt_lease *lease, size_t from)
 {
     const struct pt_seen_lease *seen = &lease->seen;
@@ -159,12 +185,10 @@ struct pt_seen_layer *pt_lease_next_to_extract(const struct pt_lease *lease, siz
     return NULL;
 }
 
-static void set_text(char **text, const char *value)
+void pt_lease_set_text(char **text, const char *value)
 {
-    if (*text && strcmp(*text, value) == 0)
-        return;
-    free(*text);
-    *text = strdup(value);
+    if (!value || pt_text_replace((const char **)text, value, NULL) < 0)
+        return; // as it was
 }
 
 // --- a round's resources and ingests ---
@@ -199,14 +223,16 @@ static void take_own_ingest(struct pt_lease *lease, const char *ref)
     struct pt_seen_lease *seen = &lease->seen;
     bool is_root = strncmp(ref, "index-", 6) == 0 || strncmp(ref, "manifest-", 9) == 0;
     if (is_root && !seen->root_digest)
-        set_text(&seen->root_digest, digest);
+        pt_lease_set_text(&seen->root_digest, digest);
     struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
     if (!layer && !seen->layers_known && strncmp(ref, "layer-", 6) == 0)
         layer = pt_lease_add_layer(lease, digest, NULL, -1); // no manifest to read: schema 1
-    if (layer)
-        layer->owns_ingest = layer->in_lease = true;
-    else
+    if (!layer) {
         touch(lease, digest);
+        return;
+    }
+    layer->owns_ingest = true;
+    pt_lease_notes(lease, layer)->in_lease = true;
 }
 
 // Keys of snapshots under extraction are `extract-<number>-<random> <chain ID>`.
@@ -214,23 +240,25 @@ static void take_snapshot(struct pt_lease *lease, const char *snapshotter, const
 {
     if (!lease->snapshotter || strcmp(lease->snapshotter, snapshotter) != 0)
         lease->is_scanned = false;
-    set_text(&lease->snapshotter, snapshotter);
+    pt_lease_set_text(&lease->snapshotter, snapshotter);
     const char *space = strchr(key, ' ');
     struct pt_seen_layer *layer = space ? pt_lease_find_chain(lease, space + 1) : NULL;
     if (!layer || strncmp(key, "extract-", 8) != 0)
         return;
-    layer->in_extraction = true;
-    layer->was_given_up = false;
+    struct pt_layer_notes *notes = pt_lease_notes(lease, layer);
+    notes->extraction = PT_EXTRACTION_HELD;
     if (layer->prepared_at == 0)
-        set_text(&layer->extract_key, key);
+        pt_lease_set_text(&notes->extract_key, key);
+    layer->extract_begun = notes->extract_key != NULL;
 }
 
 static void take_content(struct pt_lease *lease, const char *digest)
 {
     struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
     if (layer) {
-        layer->in_lease = true;
-        layer->wants_info = layer->blob_at == 0;
+        struct pt_layer_notes *notes = pt_lease_notes(lease, layer);
+        notes->in_lease = true;
+        notes->wants_info = layer->blob_at == 0;
     } else if (!pt_lease_find_blob(lease, digest)) {
         touch(lease, digest);
         pt_lease_add_blob(lease, digest);
@@ -241,9 +269,10 @@ void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesRe
 {
     lease->seen.fingerprint = FNV_OFFSET;
     for (size_t i = 0; i < lease->seen.layer_count; i++) {
-        struct pt_seen_layer *layer = &lease->seen.layers[i];
-        layer->was_given_up |= layer->in_extraction;
-        layer->in_extraction = layer->owns_ingest = layer->in_lease = false;
+        struct pt_layer_notes *notes = &lease->notes[i];
+        if (notes->extraction == PT_EXTRACTION_HELD)
+            notes->extraction = PT_EXTRACTION_GIVEN_UP;
+        lease->seen.layers[i].owns_ingest = notes->in_lease = false;
     }
     for (size_t i = 0; i < resources->n_resources; i++) {
         const Ctrd__Resource *resource = resources->resources[i];
@@ -268,7 +297,7 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
         }
         const struct pt_ingest *ingest = pt_map_get(ingests, layer->digest);
         if (layer->has_ingest && !ingest)
-            layer->wants_info = true; // committed, or given up
+            lease->notes[i].wants_info = true; // committed, or given up
         layer->has_ingest = ingest != NULL;
         if (!ingest)
             continue;
@@ -281,20 +310,20 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
     }
 }
 
-bool pt_lease_take_event(struct pt_lease *lease, const struct pt_track_event *event)
+bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *event)
 {
-    bool is_content = event->kind == PT_TRACK_CONTENT_CREATED;
+    bool is_content = event->kind == PT_SEEN_CONTENT_CREATED;
     struct pt_seen_layer *layer = is_content ? pt_lease_find_layer(lease, event->subject)
                                              : pt_lease_find_chain(lease, event->subject);
     if (!layer)
         return false;
-    int64_t *at = is_content                                  ? &layer->blob_at
-                  : event->kind == PT_TRACK_SNAPSHOT_PREPARED ? &layer->prepared_at
-                                                              : &layer->extracted_at;
+    int64_t *at = is_content                                 ? &layer->blob_at
+                  : event->kind == PT_SEEN_SNAPSHOT_PREPARED ? &layer->prepared_at
+                                                             : &layer->extracted_at;
     if (*at == 0)
         *at = event->at;
     mix(&lease->seen.fingerprint, event->subject);
-    if (event->kind == PT_TRACK_SNAPSHOT_PREPARED && !lease->snapshotter)
+    if (event->kind == PT_SEEN_SNAPSHOT_PREPARED && !lease->snapshotter)
         lease->asked_at = 0; // whether that was for this lease shows what it holds
     return true;
 }
@@ -327,24 +356,26 @@ static void take_source(struct pt_blob *blob, const char *host, const char *path
 
 bool pt_blob_is_unsettled(const struct pt_blob *blob)
 {
-    bool has_labels = blob->is_fetched && (blob->is_labelled || blob->is_read);
-    return !blob->is_known || (!has_labels && blob->rounds_asked < LABEL_ROUNDS);
+    bool has_labels = (blob->labels & PT_BLOB_FETCHED) &&
+                      ((blob->labels & PT_BLOB_PARENT) || blob->stage >= PT_BLOB_READ);
+    return blob->stage < PT_BLOB_KNOWN || (!has_labels && blob->rounds_asked < LABEL_ROUNDS);
 }
 
 void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info)
 {
-    blob->is_known = true;
+    if (blob->stage < PT_BLOB_KNOWN)
+        blob->stage = PT_BLOB_KNOWN;
     blob->rounds_asked++;
     blob->size = info->size;
     blob->created_at = pt_containerd_time(info->created_at);
     for (size_t i = 0; i < info->n_labels; i++) {
         const Ctrd__ContentInfo__LabelsEntry *label = info->labels[i];
         if (strncmp(label->key, CHILD_LABEL, strlen(CHILD_LABEL)) == 0)
-            blob->is_labelled = true;
+            blob->labels |= PT_BLOB_PARENT;
         if (strncmp(label->key, SNAPSHOT_LABEL, strlen(SNAPSHOT_LABEL)) == 0)
-            blob->is_unpacked = true;
+            blob->labels |= PT_BLOB_UNPACKED;
         if (strncmp(label->key, SOURCE_LABEL, strlen(SOURCE_LABEL)) == 0) {
-            blob->is_fetched = true;
+            blob->labels |= PT_BLOB_FETCHED;
             take_source(blob, label->key + strlen(SOURCE_LABEL), label->value);
         }
     }

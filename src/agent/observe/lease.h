@@ -4,12 +4,27 @@
 
 #include "agent/observe/manifest.h"
 #include "agent/track/observation.h"
-#include "agent/track/track.h"
 #include "base/error.h"
 #include "base/map.h"
 #include "containerd/containerd.pb-c.h"
 
 #include <sys/queue.h>
+
+// How much is known of a blob. Each stage holds what the ones before it hold.
+enum pt_blob_stage {
+    PT_BLOB_NAMED,   // its digest, by the lease, a document or an image record
+    PT_BLOB_KNOWN,   // its size, time and labels
+    PT_BLOB_READ,    // its document
+    PT_BLOB_TAKEN,   // a manifest: its layers are in the lease's list
+    PT_BLOB_CHAINED, // a manifest: its config has given its layers their chain IDs
+};
+
+// The kinds of labels that containerd has set on a blob, to be combined.
+enum pt_blob_label {
+    PT_BLOB_FETCHED = 1,  // from a registry
+    PT_BLOB_PARENT = 2,   // it has children: an index or a manifest
+    PT_BLOB_UNPACKED = 4, // a config: the snapshot of its image is there
+};
 
 // Content that a lease holds and that is no known layer: index, manifest, config, or not known yet.
 struct pt_blob {
@@ -17,32 +32,42 @@ struct pt_blob {
     char *repository; // host/path that it came from, NULL: unknown
     int64_t size;
     int64_t created_at;
-    bool is_known; // size and time were told
-    unsigned rounds_asked;
-    bool is_fetched;  // from a registry, by containerd's label
-    bool is_guess;    // an image record of the lease's time names it: perhaps the root
-    bool is_labelled; // by containerd as having children: an index or a manifest
-    bool is_unpacked; // a config, labelled by containerd with the snapshot of its image
-    bool is_read;
-    unsigned asked_in; // the round in which it was last asked for
-    unsigned read_in;
-    bool is_taken;   // its layers are in the lease's list
-    bool is_native;  // an index says that it is for this machine
-    bool is_wanted;  // a manifest that is fetched with its layers
-    bool is_chained; // its config has given them their chain IDs
+    enum pt_blob_stage stage;
+    unsigned labels;       // of enum pt_blob_label
+    unsigned rounds_asked; // how often containerd has answered what it is
+    unsigned asked_in;     // the round in which that was asked last
+    unsigned read_in;      // the round in which its document was asked for last
+    bool is_guess;         // an image record of the lease's time names it: perhaps the root
+    bool is_native;        // an index says that it is for this machine
+    bool is_wanted;        // a manifest that is fetched with its layers
     struct pt_document document;
+};
+
+// What the lease's snapshots say of a layer's extraction.
+enum pt_extraction {
+    PT_EXTRACTION_UNSEEN,
+    PT_EXTRACTION_HELD,     // the lease holds a snapshot to extract it into
+    PT_EXTRACTION_GIVEN_UP, // it did so before
+};
+
+// What the observer keeps of a layer for itself, to know what to ask for.
+struct pt_layer_notes {
+    bool in_lease;     // the lease holds its blob or names its ingest
+    bool wants_info;   // whether its blob is there has to be asked
+    char *extract_key; // of the snapshot that it is extracted into, NULL: not seen
+    enum pt_extraction extraction;
 };
 
 // What the observer remembers of one lease from round to round, and how it puts the answers of
 // containerd together. Nothing here asks anybody.
 struct pt_lease {
     TAILQ_ENTRY(pt_lease) link;
-    struct pt_seen_lease seen;
-    bool is_listed;  // in this round
-    bool is_pull;    // it has held what only a pull holds
-    bool is_resting; // not looked at in this round
-    int64_t gone_at; // 0: it was there the last time
-    bool is_asked;   // in this round, for what it holds
+    struct pt_seen_lease seen;    // what is handed out of it
+    struct pt_layer_notes *notes; // one for each layer of `seen`
+    bool is_pull;                 // it has held what only a pull holds
+    bool is_resting;              // not looked at in this round
+    int64_t gone_at;              // since when it is PT_LEASE_GONE
+    bool is_asked;                // in this round, for what it holds
     int64_t asked_at;
     bool is_unseen; // made from an image record, since nobody saw the lease itself
     bool is_repull;
@@ -68,6 +93,8 @@ struct pt_ingest {
 struct pt_lease *pt_lease_create(const char *namespace, const char *id, int64_t created_at);
 void pt_lease_destroy(struct pt_lease *lease);
 
+bool pt_lease_is_listed(const struct pt_lease *lease);
+
 // Takes in what the lease holds in this round.
 void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesResponse *resources);
 
@@ -75,7 +102,7 @@ void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesRe
 void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests);
 
 // Takes in what an event tells; returns whether it was about a layer of the lease.
-bool pt_lease_take_event(struct pt_lease *lease, const struct pt_track_event *event);
+bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *event);
 
 // Takes in what Content.Info says of a blob.
 void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info);
@@ -103,8 +130,15 @@ bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob);
 struct pt_seen_layer *pt_lease_find_chain(const struct pt_lease *lease, const char *chain_id);
 struct pt_seen_layer *pt_lease_find_layer(const struct pt_lease *lease, const char *digest);
 
+// The notes on a layer of the lease's list.
+struct pt_layer_notes *pt_lease_notes(const struct pt_lease *lease,
+                                      const struct pt_seen_layer *layer);
+
 void pt_lease_add_blob(struct pt_lease *lease, const char *digest);
 struct pt_blob *pt_lease_find_blob(const struct pt_lease *lease, const char *digest);
+
+// Makes *text a copy of the value. Without a value, or out of memory, it stays as it was.
+void pt_lease_set_text(char **text, const char *value);
 
 // Puts a layer at the end of the list; media_type may be NULL. NULL when out of memory or over the
 // limit.

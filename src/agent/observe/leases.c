@@ -131,7 +131,7 @@ static void take_leases(struct pt_ask *ask, const void *message)
             followed++;
         }
         if (lease)
-            lease->is_listed = true;
+            lease->seen.fate = PT_LEASE_LISTED;
     }
 }
 
@@ -139,7 +139,10 @@ void pt_observer_ask_leases(struct pt_observer *observer)
 {
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
-    lease->is_listed = false;
+    {
+        if (pt_lease_is_listed(lease))
+            lease->seen.fate = PT_LEASE_MISSED; // unless it is listed again now
+    }
     for (size_t i = 0; i < observer->namespace_count; i++)
         PT_ASK(&observer->asks, NULL, i, take_leases, pt_containerd_list_leases,
                observer->namespaces[i].name);
@@ -189,8 +192,8 @@ void pt_observer_ask_ingests(struct pt_observer *observer)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
-        lease->is_resting = lease->is_listed && rests(observer, lease);
-        if (lease->is_listed && !lease->is_resting)
+        lease->is_resting = pt_lease_is_listed(lease) && rests(observer, lease);
+        if (pt_lease_is_listed(lease) && !lease->is_resting)
             pt_observer_find_namespace(observer, lease->seen.namespace)->has_pulls = true;
     }
     for (size_t i = 0; i < observer->namespace_count; i++) {
@@ -207,7 +210,7 @@ static void take_resources(struct pt_ask *ask, const void *message)
     if (message)
         pt_lease_take_resources(ask->lease, message);
     else if (ask->status->code == PT_GRPC_NOT_FOUND)
-        ask->lease->is_listed = false; // deleted since
+        ask->lease->seen.fate = PT_LEASE_MISSED; // deleted since
 }
 
 void pt_observer_ask_resources(struct pt_observer *observer)
@@ -216,8 +219,8 @@ void pt_observer_ask_resources(struct pt_observer *observer)
     TAILQ_FOREACH(lease, &observer->leases, link)
     {
         bool is_due = observer->began_at - lease->asked_at >= ASK_EVERY_NS;
-        lease->is_asked =
-            lease->is_listed && !lease->is_resting && (is_due || !pt_lease_is_settled(lease));
+        lease->is_asked = pt_lease_is_listed(lease) && !lease->is_resting &&
+                          (is_due || !pt_lease_is_settled(lease));
         if (!lease->is_asked)
             continue;
         lease->asked_at = observer->began_at;

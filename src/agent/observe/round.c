@@ -36,8 +36,8 @@ static void drop_asked_images(struct pt_observer *observer)
 
 static bool is_young(const struct pt_observer *observer, const struct pt_lease *lease)
 {
-    if (!lease->is_listed)
-        return !lease->seen.is_gone;
+    if (!pt_lease_is_listed(lease))
+        return lease->seen.fate != PT_LEASE_OVER;
     if (lease->is_pull && lease->seen.layers_known)
         return false;
     int64_t changed_at = lease->seen.created_at;
@@ -54,7 +54,7 @@ static void drop_gone_leases(struct pt_observer *observer)
     struct pt_lease *lease = TAILQ_FIRST(&observer->leases);
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
-        if (lease->seen.is_gone) {
+        if (lease->seen.fate == PT_LEASE_OVER) {
             pt_observer_remember(observer, &lease->seen);
             TAILQ_REMOVE(&observer->leases, lease, link);
             pt_lease_destroy(lease);
@@ -260,7 +260,7 @@ bool pt_observer_is_busy(const struct pt_observer *observer)
     return observer->step != STEP_IDLE;
 }
 
-bool pt_observer_note_event(struct pt_observer *observer, const struct pt_track_event *event)
+bool pt_observer_note_event(struct pt_observer *observer, const struct pt_seen_event *event)
 {
     bool is_known = false;
     struct pt_lease *lease;

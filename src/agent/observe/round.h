@@ -7,7 +7,7 @@
 #include "base/error.h"
 
 struct pt_containerd;
-struct pt_track_event;
+struct pt_seen_event;
 
 // Asks containerd what is being pulled: one round of calls at a time, as few as possible.
 struct pt_observer;
@@ -36,7 +36,7 @@ void pt_observer_start(struct pt_observer *observer);
 bool pt_observer_is_busy(const struct pt_observer *observer);
 
 // What an event tells of a layer need not be asked for. Returns whether it was about a known one.
-bool pt_observer_note_event(struct pt_observer *observer, const struct pt_track_event *event);
+bool pt_observer_note_event(struct pt_observer *observer, const struct pt_seen_event *event);
 
 // An event told that this image record was written: the next round asks for it. `is_repull`: it was
 // there before, and was written as a pull does.

@@ -17,8 +17,8 @@ static bool is_config(const struct pt_lease *lease, const char *digest)
 
 bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob)
 {
-    return !blob->is_read && blob->is_known && blob->size <= PT_LIMIT_MANIFEST_BYTES &&
-           (blob->is_labelled || is_config(lease, blob->digest));
+    return blob->stage == PT_BLOB_KNOWN && blob->size <= PT_LIMIT_MANIFEST_BYTES &&
+           ((blob->labels & PT_BLOB_PARENT) || is_config(lease, blob->digest));
 }
 
 static bool names(const struct pt_document *index, const char *digest)
@@ -40,17 +40,6 @@ static bool is_child(const struct pt_lease *lease, const struct pt_blob *blob)
     return false;
 }
 
-static void set_text(char **text, const char *value)
-{
-    if (!value || (*text && strcmp(*text, value) == 0))
-        return;
-    char *copy = strdup(value);
-    if (!copy)
-        return;
-    free(*text);
-    *text = copy;
-}
-
 static struct pt_blob *find_root(struct pt_lease *lease)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
@@ -70,7 +59,7 @@ static void touch_layers(struct pt_lease *lease, struct pt_document *manifest)
     for (size_t i = 0; i < manifest->layer_count; i++) {
         const char *digest = manifest->layers[i].digest;
         const struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
-        if ((layer && layer->in_lease) || pt_lease_find_blob(lease, digest))
+        if ((layer && pt_lease_notes(lease, layer)->in_lease) || pt_lease_find_blob(lease, digest))
             manifest->layers[i].is_touched = true;
     }
 }
@@ -102,7 +91,7 @@ static bool is_unpacked(const struct pt_lease *lease, const struct pt_blob *mani
     const struct pt_blob *config = digest ? pt_lease_find_blob(lease, digest) : NULL;
     if (!config)
         return false;
-    return config->is_unpacked ||
+    return (config->labels & PT_BLOB_UNPACKED) ||
            (config->document.kind == PT_DOCUMENT_CONFIG && manifest->document.layer_count == 0);
 }
 
@@ -116,7 +105,7 @@ static bool is_better(const struct pt_lease *lease, const struct pt_blob *manife
     if (touched != other)
         return touched > other;
     bool was_unpacked = is_unpacked(lease, than);
-    if (!lease->is_listed && is_unpacked(lease, manifest) != was_unpacked)
+    if (!pt_lease_is_listed(lease) && is_unpacked(lease, manifest) != was_unpacked)
         return !was_unpacked;
     return manifest->is_native && !than->is_native;
 }
@@ -172,7 +161,7 @@ static void drop_wrong_guesses(struct pt_lease *lease)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
         struct pt_blob *blob = &lease->blobs[i];
-        if (blob->is_guess && (blob->is_fetched || !has_all_layers(blob, lease)))
+        if (blob->is_guess && ((blob->labels & PT_BLOB_FETCHED) || !has_all_layers(blob, lease)))
             pt_document_finish(&blob->document);
     }
 }
@@ -193,21 +182,28 @@ static void take_layers(struct pt_lease *lease, struct pt_blob *manifest, unsign
         if (!added)
             continue;
         added->image = image;
-        added->in_lease = layer->is_touched;
+        pt_lease_notes(lease, added)->in_lease = layer->is_touched;
     }
     seen->layers_known = is_whole;
-    manifest->is_taken = true;
+    manifest->stage = PT_BLOB_TAKEN;
 }
 
-// Of a pull that is over nobody lists what it held: of an index it is what is for this machine, and
-// if that is not unpacked perhaps another one.
+// Nothing is left that a round could find out without it: the lease has been gone for a round.
+static bool has_been_gone(const struct pt_lease *lease)
+{
+    return lease->seen.fate >= PT_LEASE_GONE;
+}
+
+// A lease that is gone lists nothing. If the root is an index, its manifest for this machine is
+// read as well, and from the next round on those for other machines too: one of them may be what
+// was unpacked.
 static void add_manifests(struct pt_lease *lease, const struct pt_blob *index)
 {
     const struct pt_document document =
         index->document; // adding moves the blobs, not what they hold
     size_t count = document.kind == PT_DOCUMENT_INDEX ? document.digest_count : 0;
     for (size_t i = 0; i < count; i++) {
-        if ((document.natives[i] || lease->gone_at) &&
+        if ((document.natives[i] || has_been_gone(lease)) &&
             !pt_lease_find_blob(lease, document.digests[i]))
             pt_lease_add_blob(lease, document.digests[i]);
     }
@@ -217,7 +213,7 @@ static void add_manifests(struct pt_lease *lease, const struct pt_blob *index)
 static void add_configs(struct pt_lease *lease)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
-        bool is_of_interest = lease->blobs[i].is_wanted || lease->gone_at;
+        bool is_of_interest = lease->blobs[i].is_wanted || has_been_gone(lease);
         const char *config = is_of_interest ? lease->blobs[i].document.config_digest : NULL;
         if (config && !pt_lease_find_blob(lease, config))
             pt_lease_add_blob(lease, config);
@@ -229,7 +225,7 @@ static void chain_layers(struct pt_lease *lease, struct pt_blob *manifest,
                          const struct pt_document *config)
 {
     char chain[PT_CHAIN_ID_SIZE] = "";
-    manifest->is_chained = true;
+    manifest->stage = PT_BLOB_CHAINED;
     if (config->digest_count != manifest->document.layer_count)
         return; // not an image
     for (size_t i = 0; i < config->digest_count; i++) {
@@ -240,7 +236,7 @@ static void chain_layers(struct pt_lease *lease, struct pt_blob *manifest,
             return;
         memcpy(chain, next, sizeof(chain));
         if (layer)
-            set_text(&layer->chain_id, chain);
+            pt_lease_set_text(&layer->chain_id, chain);
     }
 }
 
@@ -251,8 +247,9 @@ static void settle_layers(struct pt_lease *lease)
     bool is_stale = !lease->seen.layers_known;
     bool is_grown = false;
     for (size_t i = 0; i < lease->blob_count; i++) {
-        is_stale |= lease->blobs[i].is_taken && !lease->blobs[i].is_wanted;
-        is_grown |= !lease->blobs[i].is_taken && lease->blobs[i].is_wanted;
+        bool is_taken = lease->blobs[i].stage >= PT_BLOB_TAKEN;
+        is_stale |= is_taken && !lease->blobs[i].is_wanted;
+        is_grown |= !is_taken && lease->blobs[i].is_wanted;
     }
     if (!is_grown)
         return;
@@ -261,13 +258,13 @@ static void settle_layers(struct pt_lease *lease)
     unsigned image = 0;
     for (size_t i = 0; i < lease->blob_count; i++) {
         struct pt_blob *blob = &lease->blobs[i];
-        if (is_stale)
-            blob->is_taken = blob->is_chained = false;
+        if (is_stale && blob->stage > PT_BLOB_READ)
+            blob->stage = PT_BLOB_READ;
         if (!blob->is_wanted)
             continue;
         if (image++ == 0)
-            set_text(&lease->seen.manifest_digest, blob->digest);
-        if (!blob->is_taken)
+            pt_lease_set_text(&lease->seen.manifest_digest, blob->digest);
+        if (blob->stage < PT_BLOB_TAKEN)
             take_layers(lease, blob, image);
     }
     lease->is_scanned = false;
@@ -279,7 +276,7 @@ static void settle_chains(struct pt_lease *lease)
     for (size_t i = 0; i < lease->blob_count; i++) {
         struct pt_blob *blob = &lease->blobs[i];
         const char *digest = blob->document.config_digest;
-        if (!blob->is_taken || blob->is_chained || !digest)
+        if (blob->stage != PT_BLOB_TAKEN || !digest)
             continue;
         const struct pt_blob *config = pt_lease_find_blob(lease, digest);
         if (config && config->document.kind == PT_DOCUMENT_CONFIG) {
@@ -294,7 +291,7 @@ bool pt_lease_is_settled(const struct pt_lease *lease)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
         const struct pt_blob *blob = &lease->blobs[i];
-        if (blob->is_wanted && blob->document.config_digest && !blob->is_chained)
+        if (blob->is_wanted && blob->document.config_digest && blob->stage != PT_BLOB_CHAINED)
             return false;
     }
     return lease->seen.layers_known;
@@ -305,7 +302,7 @@ bool pt_lease_is_unpacked(const struct pt_lease *lease)
     bool is_any = false, is_any_wanted = false, is_any_missing = false;
     for (size_t i = 0; i < lease->blob_count; i++) {
         const struct pt_blob *blob = &lease->blobs[i];
-        is_any |= blob->is_unpacked;
+        is_any |= (blob->labels & PT_BLOB_UNPACKED) != 0;
         is_any_wanted |= blob->is_wanted;
         is_any_missing |= blob->is_wanted && !is_unpacked(lease, blob);
     }
@@ -318,10 +315,10 @@ void pt_lease_settle(struct pt_lease *lease)
     struct pt_blob *root = find_root(lease);
     if (!root)
         return;
-    set_text(&lease->seen.root_digest, root->digest);
-    set_text(&lease->seen.repository, root->repository);
-    lease->is_pull |= root->is_fetched;
-    if (!lease->is_listed && (!lease->seen.layers_known || lease->gone_at))
+    pt_lease_set_text(&lease->seen.root_digest, root->digest);
+    pt_lease_set_text(&lease->seen.repository, root->repository);
+    lease->is_pull |= (root->labels & PT_BLOB_FETCHED) != 0;
+    if (!pt_lease_is_listed(lease) && (!lease->seen.layers_known || has_been_gone(lease)))
         add_manifests(lease, root);
     choose_manifests(lease, find_root(lease));
     settle_layers(lease);

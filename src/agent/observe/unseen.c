@@ -48,7 +48,7 @@ void pt_observer_adopt_images(struct pt_observer *observer)
         if (!lease)
             continue;
         lease->is_unseen = true;
-        lease->is_listed = true; // until the next round, which tells of it
+        lease->seen.fate = PT_LEASE_MISSED; // the next round asks for what it has left
         lease->is_repull = image->is_repull;
         lease->fresh_after = observer->previous_began_at;
         lease->seen.root_digest = strdup(image->target_digest);
@@ -70,7 +70,7 @@ void pt_observer_judge_unseen(struct pt_observer *observer)
         bool is_fresh = root && root->created_at >= lease->fresh_after;
         if (is_fresh && root->created_at < lease->seen.created_at)
             lease->seen.created_at = root->created_at;
-        if (root && (!root->is_fetched || (!is_fresh && !lease->is_repull))) {
+        if (root && (!(root->labels & PT_BLOB_FETCHED) || (!is_fresh && !lease->is_repull))) {
             TAILQ_REMOVE(&observer->leases, lease, link);
             pt_lease_destroy(lease);
         }

@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// What one round of questions to containerd has brought. Everything is borrowed from who made it,
-// times are wall_ns by containerd's clock (0: not so, or not known), sizes are bytes.
+// What the observer hands out: an observation after each round of questions to containerd, and
+// containerd's events as they come. Everything is borrowed for the call, times are wall_ns by
+// containerd's clock (0: not so, or not known), sizes are bytes.
 
 struct pt_seen_layer {
     char *digest;
@@ -25,12 +26,15 @@ struct pt_seen_layer {
     int64_t blob_at;      // in the content store since
     int64_t prepared_at;  // a snapshot to extract it into exists since
     int64_t extracted_at; // its snapshot exists since
-    // The observer's own notes.
-    bool in_lease;      // the lease holds its blob or names its ingest
-    bool wants_info;    // whether its blob is there has to be asked
-    char *extract_key;  // of the snapshot that it is extracted into
-    bool in_extraction; // the lease holds such a snapshot
-    bool was_given_up;  // it did, and it has not become the layer's
+    bool extract_begun;   // the lease was seen to hold a snapshot to extract it into
+};
+
+// Whether containerd still lists a lease, and if not, how far the observer is with its end.
+enum pt_lease_fate {
+    PT_LEASE_LISTED,
+    PT_LEASE_MISSED, // not listed for the first time in this round, which asks for what it has left
+    PT_LEASE_GONE,   // nor in an earlier round; how its pull ended is not decided yet
+    PT_LEASE_OVER,   // that is decided: this observation is the last word on it
 };
 
 // One lease that looks like a pull.
@@ -38,7 +42,7 @@ struct pt_seen_lease {
     char *namespace;
     char *id;
     int64_t created_at;
-    bool is_gone;          // it was there the last time; this is the last word on it
+    enum pt_lease_fate fate;
     uint64_t fingerprint;  // changes when what the lease holds changes
     char *root_digest;     // index, or manifest; NULL: not known yet
     char *manifest_digest; // NULL: not known yet
@@ -47,7 +51,7 @@ struct pt_seen_lease {
     struct pt_seen_layer *layers;
     size_t layer_count;
     bool has_given_up; // an extraction was ended without a result, and the lease is still there
-    // Of a lease that is gone: the image record that was written in its time.
+    // Of a lease that is over: the image record that was written in its time.
     char *image_name; // NULL: there is none
     int64_t image_updated_at;
     bool is_unpacked;
@@ -64,6 +68,19 @@ struct pt_seen_image {
     bool is_repull; // the record was there, and was written as a pull does
 };
 
+// One event of containerd's.
+struct pt_seen_event {
+    enum pt_seen_event_kind {
+        PT_SEEN_SNAPSHOT_PREPARED,  // subject: the chain ID that is being extracted
+        PT_SEEN_SNAPSHOT_COMMITTED, // subject: the chain ID
+        PT_SEEN_CONTENT_CREATED,    // subject: the digest
+    } kind;
+    const char *namespace;
+    const char *subject;
+    int64_t at;
+};
+
+// What one round of questions has brought.
 struct pt_observation {
     int64_t taken_at;
     int64_t taken_monotonic;

@@ -233,7 +233,7 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
         tell(tracker, PT_TRACK_STARTED, pull, NULL);
     if (pull->is_live)
         tell_restarts(tracker, pull);
-    if (lease->is_gone)
+    if (lease->fate == PT_LEASE_OVER)
         observe_end(tracker, pull, lease, now);
     else if (pull->is_live)
         observe_fate(tracker, pull, lease, life.superseded, observation);
@@ -285,7 +285,7 @@ static bool is_listed(const struct pt_observation *observation, const char *id)
     for (size_t i = 0; i < observation->lease_count; i++) {
         char own[PT_TRACK_ID_SIZE];
         pt_track_id(observation->leases[i], own);
-        if (!observation->leases[i]->is_gone && strcmp(own, id) == 0)
+        if (observation->leases[i]->fate != PT_LEASE_OVER && strcmp(own, id) == 0)
             return true;
     }
     return false;
@@ -328,7 +328,7 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
     pt_map_finish(&owners);
 }
 
-void pt_tracker_event(struct pt_tracker *tracker, const struct pt_track_event *event)
+void pt_tracker_event(struct pt_tracker *tracker, const struct pt_seen_event *event)
 {
     struct pt_track_pull *pull;
     TAILQ_FOREACH(pull, &tracker->active, link)

@@ -25,18 +25,6 @@ struct pt_tracker_options {
     void *context;
 };
 
-// What containerd's event stream told. Times are containerd's.
-struct pt_track_event {
-    enum pt_track_event_kind {
-        PT_TRACK_SNAPSHOT_PREPARED,  // subject: the chain ID that is being extracted
-        PT_TRACK_SNAPSHOT_COMMITTED, // subject: the chain ID
-        PT_TRACK_CONTENT_CREATED,    // subject: the digest
-    } kind;
-    const char *namespace;
-    const char *subject;
-    int64_t at;
-};
-
 PT_MUST_CHECK int pt_tracker_create(const struct pt_tracker_options *options,
                                     struct pt_tracker **ret_tracker, struct pt_error *err);
 void pt_tracker_destroy(struct pt_tracker *tracker);
@@ -45,7 +33,7 @@ void pt_tracker_destroy(struct pt_tracker *tracker);
 // next round.
 void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation *observation);
 
-void pt_tracker_event(struct pt_tracker *tracker, const struct pt_track_event *event);
+void pt_tracker_event(struct pt_tracker *tracker, const struct pt_seen_event *event);
 
 // The connection to containerd has broken; what pulls then and does not move again has failed.
 void pt_tracker_disconnected(struct pt_tracker *tracker);

@@ -254,7 +254,8 @@ static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease 
         bool existed = seen->extracted_at && seen->extracted_at < pull->created_at;
         // Of a pull that is over, a layer that did not come stays as it was seen last.
         bool has_come = blob_at || seen->extracted_at;
-        if (has_come || seen->has_ingest || !lease->is_gone || layer->phase == PT_LAYER_UNKNOWN)
+        if (has_come || seen->has_ingest || lease->fate != PT_LEASE_OVER ||
+            layer->phase == PT_LAYER_UNKNOWN)
             update_bytes(pull, layer, note, seen, blob_at, existed, now);
         update_extraction(pull, layer, note, seen, below_at);
         below_at = note->committed_at ? note->committed_at : seen->extracted_at;
@@ -319,20 +320,20 @@ int64_t pt_track_pull_offset(const struct pt_track_pull *pull, size_t index,
     return index < view->layer_count ? pull->notes[index].offset : -1;
 }
 
-void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_track_event *event)
+void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_seen_event *event)
 {
     const struct pt_pull *view = &pull->shown.pull;
     if (event->at < pull->created_at)
         return; // of what was there before, which the observation tells
     for (size_t i = 0; i < view->layer_count; i++) {
         struct pt_layer_note *note = &pull->notes[i];
-        bool is_content = event->kind == PT_TRACK_CONTENT_CREATED;
+        bool is_content = event->kind == PT_SEEN_CONTENT_CREATED;
         const char *subject = is_content ? view->layers[i].digest : note->chain_id;
         if (!subject || strcmp(subject, event->subject) != 0)
             continue;
-        int64_t *at = is_content                                  ? &note->blob_at
-                      : event->kind == PT_TRACK_SNAPSHOT_PREPARED ? &note->prepared_at
-                                                                  : &note->committed_at;
+        int64_t *at = is_content                                 ? &note->blob_at
+                      : event->kind == PT_SEEN_SNAPSHOT_PREPARED ? &note->prepared_at
+                                                                 : &note->committed_at;
         if (*at == 0)
             *at = event->at;
     }
@@ -425,7 +426,7 @@ static bool is_half_extracted(const struct pt_track_pull *pull, const struct pt_
             has_begun = false;
             missing = lease->layer_count;
         }
-        has_begun |= seen->extract_key || seen->extracted_at >= pull->created_at;
+        has_begun |= seen->extract_begun || seen->extracted_at >= pull->created_at;
         if (seen->chain_id && seen->extracted_at == 0 && missing == lease->layer_count)
             missing = i;
         if (has_begun && missing < lease->layer_count) {

@@ -60,7 +60,7 @@ PT_MUST_CHECK int pt_track_pull_update(struct pt_track_pull *pull,
 int64_t pt_track_pull_offset(const struct pt_track_pull *pull, size_t index,
                              const struct pt_seen_layer *seen);
 
-void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_track_event *event);
+void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_seen_event *event);
 
 // The lease is gone: completed or failed.
 void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now);
