@@ -120,7 +120,7 @@ static bool parse_arguments(int argc, char **argv, int *ret_status)
     return false;
 }
 
-// --- what the store tells ---
+// --- what the store reports ---
 
 static void log_event(enum pt_event_type type, const struct pt_stored_pull *stored)
 {
@@ -142,18 +142,17 @@ static void on_event(void *context, enum pt_event_type type, const struct pt_sto
         log_event(type, stored);
 }
 
+static void on_change(void *context)
+{
+    struct server *server = context;
+    pt_event_feed_wake(server->api.feed);
+}
+
 static void on_sweep(void *context)
 {
     struct server *server = context;
     bool more = pt_store_sweep(&server->store);
-    pt_event_feed_wake(server->api.feed);
     pt_timer_start(server->sweep, more ? 0 : SWEEP_MS);
-}
-
-static void on_kube_change(void *context)
-{
-    struct server *server = context;
-    pt_event_feed_wake(server->api.feed);
 }
 
 // --- the end ---
@@ -227,7 +226,9 @@ static int start(struct server *server, struct pt_error *err)
         .stale_timeout_ns = settings.stale_timeout_ns,
     };
     const struct pt_clock *clock = pt_clock_system();
-    pt_store_init(&server->store, &limits, clock, on_event, server);
+    const struct pt_store_output output = {
+        .on_event = on_event, .on_change = on_change, .context = server};
+    pt_store_init(&server->store, &limits, clock, &output);
     int r = pt_loop_create(&server->loop, err);
     if (r < 0)
         return r;
@@ -247,8 +248,7 @@ static int start(struct server *server, struct pt_error *err)
     if (r == 0)
         r = open_servers(server, err);
     if (r == 0)
-        r = pt_kube_feed_create(base, clock, &settings.kube, &server->store, on_kube_change, server,
-                                &server->kube, err);
+        r = pt_kube_feed_create(base, clock, &settings.kube, &server->store, &server->kube, err);
     server->api.kube = server->kube;
     if (r == 0)
         on_sweep(server);

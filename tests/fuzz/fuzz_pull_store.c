@@ -19,6 +19,11 @@ static int64_t fake_now(void *context)
 
 static const struct pt_clock clock = {fake_now, fake_now, NULL};
 
+static void on_change(void *context)
+{
+    (void)context;
+}
+
 static void on_event(void *context, enum pt_event_type type, const struct pt_stored_pull *stored)
 {
     (void)context;
@@ -53,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct pt_store_settings settings = {8, 4, 60 * PT_NS_PER_S, 20 * PT_NS_PER_S};
     struct pt_pull_store store;
     now_ns = INT64_C(1790000000) * PT_NS_PER_S;
-    pt_store_init(&store, &settings, &clock, on_event, NULL);
+    const struct pt_store_output output = {.on_event = on_event, .on_change = on_change};
+    pt_store_init(&store, &settings, &clock, &output);
     const uint8_t *end = data + size;
     while (data < end) {
         const uint8_t *newline = memchr(data, '\n', (size_t)(end - data));

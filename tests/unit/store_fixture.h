@@ -22,6 +22,7 @@ struct scene {
     struct pt_layer layers[2];
     struct pt_pull pull;
     int started, completed, failed;
+    int changes; // how often the store said that it has changed
     char last_id[PT_PULL_ID_SIZE];
     struct pt_layer_rate rates[2]; // of the status that was asked for last
     struct pt_error err;
@@ -71,13 +72,21 @@ static inline void scene_on_event(void *context, enum pt_event_type type,
     snprintf(scene->last_id, sizeof(scene->last_id), "%s", stored->id);
 }
 
+static inline void scene_on_change(void *context)
+{
+    struct scene *scene = context;
+    scene->changes++;
+}
+
 static inline void scene_begin(struct scene *scene)
 {
     const struct pt_store_settings settings = {1000, 100, HISTORY_NS, STALE_NS};
     *scene = (struct scene){.now_ns = SCENE_START, .clock = {scene_now, scene_now, scene}};
     scene->layers[0] = make_layer("sha256:a", 0);
     scene->pull = make_pull("lease-1", "app:1", scene->layers, 1);
-    pt_store_init(&scene->store, &settings, &scene->clock, scene_on_event, scene);
+    const struct pt_store_output output = {
+        .on_event = scene_on_event, .on_change = scene_on_change, .context = scene};
+    pt_store_init(&scene->store, &settings, &scene->clock, &output);
 }
 
 static inline void scene_end(struct scene *scene)

@@ -93,7 +93,7 @@ static void the_next_attempt_goes_on_in_the_failed_row(void **state)
     pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "unexpected EOF");
     pass(scene, 20);
     struct pt_pull pull = make_pull(1020, "a.io/b", NULL);
-    check_text("row", pt_correlate_continued_row(scene->correlate, NODE, &pull), "i1");
+    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull), "i1");
     pt_correlate_pull(scene->correlate, NODE, "i2", &pull);
     expect(scene, "i2", "a.io/b:1! ns/web/c attempts=1");
     pass(scene, 5);

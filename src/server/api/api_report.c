@@ -3,7 +3,6 @@
 #include "server/api/agent_token.h"
 #include "server/api/api.h"
 #include "server/http/http_reply.h"
-#include "server/stream/event_feed.h"
 
 #include <errno.h>
 #include <string.h>
@@ -80,7 +79,6 @@ void pt_api_report(struct pt_api *api, struct pt_request *request)
     }
     r = pt_store_apply(api->store, &report, &err);
     pt_report_finish(&report);
-    pt_event_feed_wake(api->feed);
     if (r < 0) {
         reply_to_failure(api, request, &err);
         return;

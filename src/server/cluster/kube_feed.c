@@ -25,8 +25,6 @@ struct pt_kube_feed {
     struct pt_kube_client client;
     struct pt_correlate *correlate;
     struct pt_pull_store *store;
-    void (*on_change)(void *context);
-    void *context;
     struct pt_timer *flush_timer;
     struct pt_timer *tick_timer;
     size_t count; // of namespaces, at least 1
@@ -83,11 +81,8 @@ static void on_event(void *context, const struct pt_kube_event *event)
 static void on_flush(void *context)
 {
     struct pt_kube_feed *feed = context;
-    uint64_t version = feed->store->changes.newest_version;
     if (pt_correlate_flush(feed->correlate, FLUSH_CONTAINERS))
         schedule_flush(feed, 0);
-    if (feed->store->changes.newest_version != version)
-        feed->on_change(feed->context);
 }
 
 static void on_tick(void *context)
@@ -193,7 +188,6 @@ static void warn_of_plain_token(const struct pt_kube_config *config)
 
 int pt_kube_feed_create(struct event_base *base, const struct pt_clock *clock,
                         const struct pt_kube_feed_settings *settings, struct pt_pull_store *store,
-                        void (*on_change)(void *context), void *context,
                         struct pt_kube_feed **ret_feed, struct pt_error *err)
 {
     struct pt_kube_config config;
@@ -213,8 +207,6 @@ int pt_kube_feed_create(struct event_base *base, const struct pt_clock *clock,
     feed->config = config;
     feed->clock = clock;
     feed->store = store;
-    feed->on_change = on_change;
-    feed->context = context;
     r = start(feed, base, settings, err);
     if (r < 0) {
         pt_kube_feed_destroy(feed);

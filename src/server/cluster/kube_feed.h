@@ -22,12 +22,11 @@ struct pt_kube_feed_settings {
     const char *namespaces; // PULLTRACE_WATCH_NAMESPACES: comma-separated, empty: all
 };
 
-// *ret_feed is NULL when Kubernetes is not configured. `on_change` is called when the store has
-// changed. -EINVAL and others name the setting that is wrong.
+// *ret_feed is NULL when Kubernetes is not configured. -EINVAL and others name the setting
+// that is wrong.
 PT_MUST_CHECK int pt_kube_feed_create(struct event_base *base, const struct pt_clock *clock,
                                       const struct pt_kube_feed_settings *settings,
-                                      struct pt_pull_store *store, void (*on_change)(void *context),
-                                      void *context, struct pt_kube_feed **ret_feed,
+                                      struct pt_pull_store *store, struct pt_kube_feed **ret_feed,
                                       struct pt_error *err);
 void pt_kube_feed_destroy(struct pt_kube_feed *feed);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/cluster/kube_rows.h"
 
-static const char *continued_row(void *context, const char *node_name, const struct pt_pull *told)
+static const char *take_over_row(void *context, const char *node_name, const struct pt_pull *told)
 {
-    return pt_correlate_continued_row(context, node_name, told);
+    return pt_correlate_take_over_row(context, node_name, told);
 }
 
 static void on_named(void *context, const struct pt_stored_pull *stored)
@@ -18,7 +18,7 @@ static void on_gone(void *context, const struct pt_stored_pull *stored)
 
 void pt_kube_rows_attach(struct pt_pull_store *store, struct pt_correlate *correlate)
 {
-    store->hooks = (struct pt_store_hooks){.continued_row = continued_row,
+    store->hooks = (struct pt_store_hooks){.take_over_row = take_over_row,
                                            .on_named = on_named,
                                            .on_gone = on_gone,
                                            .context = correlate};

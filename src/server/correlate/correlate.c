@@ -299,7 +299,7 @@ static struct correlate_pull *failed_pull_of(struct correlate_node *node,
     return failed;
 }
 
-const char *pt_correlate_continued_row(struct pt_correlate *correlate, const char *node_name,
+const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const char *node_name,
                                        const struct pt_pull *told)
 {
     struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);

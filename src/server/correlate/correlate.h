@@ -50,9 +50,9 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
 // The row of a pull is gone.
 void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_name, const char *key);
 
-// Before a pull gets a row: the key of a queued or failed row that it continues, or NULL. That row
-// belongs to the pull from then on. Valid until the next call.
-const char *pt_correlate_continued_row(struct pt_correlate *correlate, const char *node_name,
+// Before a pull gets a row: takes over the queued or failed row that it goes on in. Returns its
+// key, valid until the next call, or NULL if there is none.
+const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const char *node_name,
                                        const struct pt_pull *told);
 
 // --- what follows ---

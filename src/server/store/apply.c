@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+
+// How a report changes the store. Each pull of a report is found by its key on the node, or gets a
+// row: a new one, or one that waited for it, which the hook take_over_row names. Then the row takes
+// over what the agent says (pt_stored_pull_update), gets a version if a reader sees a difference,
+// and ends if its phase is final. The order of reports counts, and may be wrong by some seconds: a
+// late report may end a pull but does not turn one back. Agents of two kinds report. Our own names
+// a pull by an id until the server has taken its end; a pull that it leaves out for a minute is
+// given up. A legacy agent sends names only, leaves out what has completed, and content without a
+// name becomes one merged pull. What was given up goes on as soon as it moves.
+
 #include "base/limits.h"
 #include "pull/legacy_report.h"
 #include "server/store/pull_life.h"
@@ -21,7 +31,7 @@ static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct p
 {
     const struct pt_store_hooks *hooks = &store->hooks;
     const char *row_key =
-        hooks->continued_row ? hooks->continued_row(hooks->context, node->name, told) : NULL;
+        hooks->take_over_row ? hooks->take_over_row(hooks->context, node->name, told) : NULL;
     struct pt_stored_pull *stored = row_key ? pt_map_get(&node->pulls, row_key) : NULL;
     if (!stored || strcmp(stored->key, row_key) != 0)
         return NULL;
@@ -30,15 +40,7 @@ static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct p
         free(own_key);
         return NULL;
     }
-    pt_life_forget_earlier_key(stored);
-    if (pt_stored_pull_is_final(stored)) {
-        pt_life_uncount(store, stored);
-        pt_life_activate(store, stored);
-    }
-    pt_life_count_queued(store, stored, false);
-    pt_stored_pull_restart(stored, own_key);
-    pt_change_log_touch(&store->changes, stored);
-    stored->created_version = stored->version;
+    pt_life_restart(store, stored, own_key);
     return stored;
 }
 
@@ -49,7 +51,7 @@ static int add_pull(struct pt_pull_store *store, struct pt_node *node, const cha
     int r = 0;
     *ret_stored = continue_row(store, node, key, told);
     if (!*ret_stored)
-        r = pt_store_add(store, node, key, legacy ? told->started_at : 0, ret_stored);
+        r = pt_life_begin(store, node, key, legacy ? told->started_at : 0, ret_stored);
     if (r == 0)
         (*ret_stored)->legacy = legacy;
     return r;
@@ -92,9 +94,8 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
         if (strcmp(stored->key, key) != 0)
             return 0; // an attempt whose row another one has taken over
         stored->last_report = node->report_number;
-        bool given_up =
-            stored->error_class && strcmp(stored->error_class, PT_ERROR_CLASS_STALE) == 0;
-        if (pt_stored_pull_is_final(stored) && !given_up)
+        bool given_up = stored->life == PT_LIFE_GIVEN_UP;
+        if (stored->life == PT_LIFE_FINAL)
             return 0; // told again until the agent knows that it has arrived
         if (late && !final)
             return 0;
@@ -123,11 +124,11 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
     if (change.visible && !is_new)
         pt_change_log_touch(&store->changes, stored);
     if (is_new || change.named)
-        pt_life_tell_named(store, stored);
+        pt_life_report_named(store, stored);
     if (is_new)
-        store->on_event(store->context, PT_EVENT_PULL_STARTED, stored);
-    if (pt_stored_pull_is_final(stored))
-        pt_life_retire(store, stored);
+        store->output.on_event(store->output.context, PT_EVENT_PULL_STARTED, stored);
+    if (pt_pull_phase_is_final(stored->pull.phase))
+        pt_life_end(store, stored);
     return 0;
 }
 
@@ -141,15 +142,16 @@ static void end_absent(struct pt_pull_store *store, struct pt_node *node, int64_
         if (stored->last_report == node->report_number)
             continue;
         if (!stored->legacy) {
-            if (!stored->is_queued && node->reported_ns - stored->alive_at >= LOST_AFTER_NS)
-                pt_store_give_up(store, stored);
+            if (stored->life == PT_LIFE_ACTIVE &&
+                node->reported_ns - stored->alive_at >= LOST_AFTER_NS)
+                pt_life_give_up(store, stored);
             continue;
         }
         pt_change_log_touch(&store->changes, stored);
         int64_t received_before = stored->received_bytes;
         pt_stored_pull_complete(stored, timestamp, stored->version);
         count_bytes(store, stored, stored->received_bytes - received_before);
-        pt_life_retire(store, stored);
+        pt_life_end(store, stored);
     }
 }
 
@@ -176,43 +178,61 @@ static int64_t min_distance_ms(const struct pt_report *report)
     return interval_ms > 2 * MIN_DISTANCE_MS ? interval_ms / 2 : MIN_DISTANCE_MS;
 }
 
-int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
-                   struct pt_error *err)
+// The node of a report that comes not too soon. NULL: -EAGAIN, -ENOSPC or -ENOMEM stands in `err`.
+static struct pt_node *admit(struct pt_pull_store *store, const struct pt_report *report,
+                             struct pt_error *err)
 {
     struct pt_node *node = pt_map_get(&store->nodes, report->node_name);
     int64_t distance_ms = min_distance_ms(report);
-    if (!node) {
-        node = pt_store_add_node(store, report->node_name, err);
-        if (!node)
-            return -err->code;
-    } else if (pt_clock_monotonic_ns(store->clock) - node->reported_ns <
-               distance_ms * PT_NS_PER_MS) {
-        return pt_error_set(err, EAGAIN, "a report of this node came less than %lld ms ago",
-                            (long long)distance_ms);
-    }
-    int r = pt_store_note_report(store, node, report);
+    if (!node)
+        return pt_store_add_node(store, report->node_name, err);
+    if (pt_clock_monotonic_ns(store->clock) - node->reported_ns >= distance_ms * PT_NS_PER_MS)
+        return node;
+    pt_error_set(err, EAGAIN, "a report of this node came less than %lld ms ago",
+                 (long long)distance_ms);
+    return NULL;
+}
+
+// What went wrong so far and what goes wrong now: lack of memory is the worst.
+static int worse(int before, int now)
+{
+    return now < 0 && before != -ENOMEM ? now : before;
+}
+
+static int apply_pulls(struct pt_pull_store *store, struct pt_node *node,
+                       const struct pt_report *report)
+{
+    int r = 0;
     bool late = report->timestamp < node->newest_timestamp &&
                 report->timestamp > node->newest_timestamp - LATE_WINDOW_NS;
     if (!late)
         node->newest_timestamp = report->timestamp;
-
-    int64_t received_before = node->received_bytes;
     pt_map_finish(&store->counted); // not kept: a large report before must not cost this one
-    int worst = r;
     for (size_t i = 0; i < report->pull_count; i++) {
-        if (pt_legacy_is_merged(&report->pulls[i]))
-            continue;
-        r = apply_pull(store, node, &report->pulls[i], false, report->timestamp, late);
-        worst = r < 0 && worst != -ENOMEM ? r : worst;
+        const struct pt_pull *reported = &report->pulls[i];
+        if (!pt_legacy_is_merged(reported))
+            r = worse(r, apply_pull(store, node, reported, false, report->timestamp, late));
     }
-    r = apply_merged(store, node, report, late);
-    worst = r < 0 && worst != -ENOMEM ? r : worst;
+    r = worse(r, apply_merged(store, node, report, late));
     if (!late)
         end_absent(store, node, report->timestamp);
+    return r;
+}
+
+int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
+                   struct pt_error *err)
+{
+    struct pt_node *node = admit(store, report, err);
+    if (!node)
+        return -err->code;
+    int64_t received_before = node->received_bytes;
+    int r = pt_store_note_report(store, node, report);
+    r = worse(r, apply_pulls(store, node, report));
     store->received_bytes += (uint64_t)(node->received_bytes - received_before);
     pt_rate_add(&node->rate, report->timestamp, node->received_bytes);
-    if (worst == -EDQUOT)
+    pt_store_notify(store);
+    if (r == -EDQUOT)
         return pt_error_set(err, EDQUOT, "the server holds its maximum of %zu pulls",
                             store->settings.max_pulls);
-    return worst < 0 ? pt_error_set(err, -worst, "out of memory") : 0;
+    return r < 0 ? pt_error_set(err, -r, "out of memory") : 0;
 }

@@ -24,6 +24,7 @@ static void append(struct pt_change_log *log, struct pt_stored_pull *pull)
     pull->version = ++log->newest_version;
     pull->change_index = log->count;
     log->entries[log->count++] = (struct pt_change){pull->version, pull};
+    log->has_news = true;
 }
 
 // Closes the gaps that moved pulls have left.

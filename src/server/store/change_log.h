@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct pt_change_log {
     size_t pull_count;
     uint64_t first_version; // versions up to this one are from an earlier run of the server
     uint64_t newest_version;
+    bool has_news; // a pull got a version; whoever reports that sets it back
 };
 
 // Versions begin above `first_version`, so that a server started later never repeats one.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/text.h"
 #include "pull/join.h"
 #include "server/store/pull_life.h"
 #include "server/store/pull_store.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +19,11 @@ static struct pt_stored_pull *find_row(struct pt_pull_store *store, const char *
 }
 
 // Out of memory leaves the row with what it had.
-static void set_join(struct pt_stored_pull *stored, const struct pt_join *join)
+static void set_join(struct pt_stored_pull *stored, const struct pt_join *join, bool is_final)
 {
     struct pt_join kept = *join;
     // Who had waited for what is over is still of interest.
-    if (pt_stored_pull_is_final(stored) && join->waiting_count == 0 && stored->join) {
+    if (is_final && join->waiting_count == 0 && stored->join) {
         kept.waiting = stored->join->waiting;
         kept.waiting_count = stored->join->waiting_count;
     }
@@ -38,53 +38,63 @@ static void set_join(struct pt_stored_pull *stored, const struct pt_join *join)
 
 static void set_failure(struct pt_stored_pull *stored, const struct pt_join *join)
 {
-    bool given_up = stored->error_class && strcmp(stored->error_class, PT_ERROR_CLASS_STALE) == 0;
-    if (given_up || !join->error)
+    if (stored->life == PT_LIFE_GIVEN_UP || !join->error)
         return;
     pt_stored_pull_set_error(stored, join->error);
     stored->error_class = join->error_class;
 }
 
-// Tells each further attempt that has failed, the last ones if they are many.
-static void tell_failures(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t count)
+// Only a row that has failed has words for it, and only one that has ended has a time of its end.
+static void set_end(struct pt_stored_pull *stored, const struct pt_image_row *row)
+{
+    bool is_final = pt_pull_phase_is_final(row->phase);
+    int64_t ended_at = row->ended_at ? row->ended_at : stored->reported_at;
+    stored->pull.completed_at = is_final ? ended_at : 0;
+    if (row->phase == PT_PULL_FAILED) {
+        set_failure(stored, &row->join);
+    } else {
+        pt_stored_pull_set_error(stored, NULL);
+        stored->error_class = NULL;
+    }
+}
+
+// Each further attempt that has failed is an event, the last ones if they are many.
+static void report_failures(struct pt_pull_store *store, struct pt_stored_pull *stored,
+                            int64_t count)
 {
     if (count <= 0)
         return;
     if (count > MAX_FAILURES_AT_ONCE) {
-        stored->failures_told += count - MAX_FAILURES_AT_ONCE;
+        stored->failures_reported += count - MAX_FAILURES_AT_ONCE;
         count = MAX_FAILURES_AT_ONCE;
     }
     stored->pull.completed_at = pt_clock_wall_ns(store->clock);
     stored->reported_at = stored->pull.completed_at;
     stored->final_version = stored->version;
     for (; count > 0; count--) {
-        stored->failures_told++;
-        store->on_event(store->context, PT_EVENT_PULL_FAILED, stored);
+        stored->failures_reported++;
+        store->output.on_event(store->output.context, PT_EVENT_PULL_FAILED, stored);
     }
+}
+
+static void apply_join(struct pt_pull_store *store, struct pt_stored_pull *stored,
+                       const struct pt_join *join)
+{
+    set_join(stored, join, pt_pull_phase_is_final(stored->pull.phase));
+    pt_change_log_touch(&store->changes, stored);
+    if (stored->pull.phase != PT_PULL_FAILED)
+        return;
+    set_failure(stored, join);
+    report_failures(store, stored, join->attempts - stored->failures_reported);
 }
 
 void pt_store_apply_join(struct pt_pull_store *store, const char *node_name, const char *key,
                          const struct pt_join *join)
 {
     struct pt_stored_pull *stored = find_row(store, node_name, key);
-    if (!stored)
-        return;
-    set_join(stored, join);
-    pt_change_log_touch(&store->changes, stored);
-    if (stored->pull.phase != PT_PULL_FAILED)
-        return;
-    set_failure(stored, join);
-    tell_failures(store, stored, join->attempts - stored->failures_told);
-}
-
-static int replace_text(const char **slot, const char *text)
-{
-    char *copy = text ? strdup(text) : NULL;
-    if (text && !copy)
-        return -ENOMEM;
-    free((char *)*slot);
-    *slot = copy;
-    return 0;
+    if (stored)
+        apply_join(store, stored, join);
+    pt_store_notify(store);
 }
 
 static struct pt_stored_pull *add_row(struct pt_pull_store *store, const struct pt_image_row *row)
@@ -92,21 +102,20 @@ static struct pt_stored_pull *add_row(struct pt_pull_store *store, const struct 
     struct pt_stored_pull *stored;
     struct pt_node *node = pt_store_get_node(store, row->node_name);
     // The time makes the id another one than that of an earlier row for the image.
-    if (!node || pt_store_add(store, node, row->key, row->started_at, &stored) < 0)
+    if (!node || pt_life_begin(store, node, row->key, row->started_at, &stored) < 0)
         return NULL;
     stored->of_kubelet = true;
     stored->pull.started_at = row->started_at;
-    stored->pull.phase = PT_PULL_QUEUED;
     stored->pull.image_ref_exact = true;
-    if (replace_text(&stored->pull.image_ref, row->image_ref) < 0 ||
-        replace_text(&stored->pull.repository, row->repository) < 0) {
-        pt_store_drop(store, stored);
+    if (pt_text_replace(&stored->pull.image_ref, row->image_ref, NULL) < 0 ||
+        pt_text_replace(&stored->pull.repository, row->repository, NULL) < 0) {
+        pt_life_remove(store, stored);
         return NULL;
     }
     return stored;
 }
 
-void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *row)
+static void apply_row(struct pt_pull_store *store, const struct pt_image_row *row)
 {
     struct pt_stored_pull *stored = find_row(store, row->node_name, row->key);
     bool is_final = pt_pull_phase_is_final(row->phase);
@@ -120,19 +129,22 @@ void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *
         stored = add_row(store, row);
     if (!stored)
         return;
-    set_join(stored, &row->join);
+    set_join(stored, &row->join, is_final);
     stored->reported_at = pt_clock_wall_ns(store->clock);
-    if (is_final)
-        stored->pull.completed_at = row->ended_at ? row->ended_at : stored->reported_at;
-    if (row->phase == PT_PULL_FAILED)
-        set_failure(stored, &row->join);
     bool was_failed = stored->pull.phase == PT_PULL_FAILED;
+    set_end(stored, row);
     if (is_new || stored->pull.phase != row->phase)
-        pt_store_set_phase(store, stored, row->phase);
+        pt_life_set_phase(store, stored, row->phase);
     else
         pt_change_log_touch(&store->changes, stored);
     if (is_new && !is_final)
-        store->on_event(store->context, PT_EVENT_PULL_STARTED, stored);
+        store->output.on_event(store->output.context, PT_EVENT_PULL_STARTED, stored);
     if (row->phase == PT_PULL_FAILED)
-        tell_failures(store, stored, row->new_failures - !was_failed);
+        report_failures(store, stored, row->new_failures - !was_failed);
+}
+
+void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *row)
+{
+    apply_row(store, row);
+    pt_store_notify(store);
 }

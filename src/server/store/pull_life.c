@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/pull_life.h"
 
+#include "base/duration.h"
 #include "pull/failure_class.h"
 #include "server/store/pull_eta.h"
+#include "server/store/pull_id.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static double duration_seconds(const struct pt_stored_pull *stored)
@@ -13,58 +16,77 @@ static double duration_seconds(const struct pt_stored_pull *stored)
     return ns > 0 ? (double)ns / (double)PT_NS_PER_S : 0;
 }
 
-// Takes a final pull out of the statistics of the finished ones.
-void pt_life_uncount(struct pt_pull_store *store, struct pt_stored_pull *stored)
+// --- the lists that a life stands in, and what counts it ---
+
+static bool is_under_way(enum pt_pull_life life)
 {
-    TAILQ_REMOVE(&store->finished, stored, in_queue);
-    store->failed_count -= stored->pull.phase == PT_PULL_FAILED;
-    if (stored->pull.phase != PT_PULL_COMPLETED)
+    return life == PT_LIFE_QUEUED || life == PT_LIFE_ACTIVE;
+}
+
+static bool is_timed(const struct pt_stored_pull *stored)
+{
+    return stored->pull.phase == PT_PULL_COMPLETED && !stored->of_kubelet;
+}
+
+static void enter(struct pt_pull_store *store, struct pt_stored_pull *stored,
+                  enum pt_pull_life life)
+{
+    int64_t now = pt_clock_monotonic_ns(store->clock);
+    stored->life = life;
+    if (is_under_way(life)) {
+        stored->alive_at = now;
+        stored->final_version = 0;
+        TAILQ_INSERT_TAIL(&store->active, stored, in_queue);
+        TAILQ_INSERT_TAIL(&stored->node->active, stored, in_node);
+        store->active_count++;
+        store->queued_count += life == PT_LIFE_QUEUED;
         return;
-    store->completed_count--;
-    if (!stored->of_kubelet)
+    }
+    stored->finished_at = now;
+    stored->final_version = stored->version;
+    TAILQ_INSERT_TAIL(&store->finished, stored, in_queue);
+    store->completed_count += stored->pull.phase == PT_PULL_COMPLETED;
+    store->failed_count += stored->pull.phase == PT_PULL_FAILED;
+    if (is_timed(stored))
+        pt_duration_histogram_add(&store->durations, duration_seconds(stored));
+}
+
+// Phase and times must be as they were when it entered.
+static void leave(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    if (is_under_way(stored->life)) {
+        TAILQ_REMOVE(&store->active, stored, in_queue);
+        TAILQ_REMOVE(&stored->node->active, stored, in_node);
+        store->active_count--;
+        store->queued_count -= stored->life == PT_LIFE_QUEUED;
+        return;
+    }
+    TAILQ_REMOVE(&store->finished, stored, in_queue);
+    store->completed_count -= stored->pull.phase == PT_PULL_COMPLETED;
+    store->failed_count -= stored->pull.phase == PT_PULL_FAILED;
+    if (is_timed(stored))
         pt_duration_histogram_remove(&store->durations, duration_seconds(stored));
 }
 
-void pt_life_tell_named(struct pt_pull_store *store, const struct pt_stored_pull *stored)
+void pt_life_report_named(struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
-    bool given_up = stored->error_class && strcmp(stored->error_class, PT_ERROR_CLASS_STALE) == 0;
-    if (store->hooks.on_named && !stored->of_kubelet && !given_up)
+    if (store->hooks.on_named && !stored->of_kubelet)
         store->hooks.on_named(store->hooks.context, stored);
 }
 
-void pt_life_tell_gone(struct pt_pull_store *store, const struct pt_stored_pull *stored)
+static void report_gone(struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
     if (store->hooks.on_gone)
         store->hooks.on_gone(store->hooks.context, stored);
 }
 
-void pt_life_forget_earlier_key(struct pt_stored_pull *stored)
+static void forget_earlier_key(struct pt_stored_pull *stored)
 {
     if (stored->earlier_key && pt_map_get(&stored->node->pulls, stored->earlier_key) == stored)
         pt_map_remove(&stored->node->pulls, stored->earlier_key);
 }
 
-void pt_life_remove(struct pt_pull_store *store, struct pt_stored_pull *stored)
-{
-    pt_life_tell_gone(store, stored);
-    pt_life_uncount(store, stored);
-    pt_life_forget_earlier_key(stored);
-    pt_change_log_remove(&store->changes, stored);
-    pt_map_remove(&store->pulls, stored->id);
-    if (pt_map_get(&stored->node->pulls, stored->key) == stored)
-        pt_map_remove(&stored->node->pulls, stored->key);
-    stored->removed = true;
-    if (stored->pins == 0)
-        pt_stored_pull_destroy(stored);
-}
-
-void pt_life_activate(struct pt_pull_store *store, struct pt_stored_pull *stored)
-{
-    stored->alive_at = pt_clock_monotonic_ns(store->clock);
-    TAILQ_INSERT_TAIL(&store->active, stored, in_queue);
-    TAILQ_INSERT_TAIL(&stored->node->active, stored, in_node);
-    store->active_count++;
-}
+// --- under way ---
 
 void pt_life_keep_alive(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t now)
 {
@@ -73,13 +95,30 @@ void pt_life_keep_alive(struct pt_pull_store *store, struct pt_stored_pull *stor
     TAILQ_INSERT_TAIL(&store->active, stored, in_queue);
 }
 
-void pt_life_count_queued(struct pt_pull_store *store, struct pt_stored_pull *stored,
-                          bool is_queued)
+void pt_life_restart(struct pt_pull_store *store, struct pt_stored_pull *stored, char *key)
 {
-    store->queued_count += is_queued;
-    store->queued_count -= stored->is_queued;
-    stored->is_queued = is_queued;
+    forget_earlier_key(stored);
+    leave(store, stored);
+    pt_stored_pull_restart(stored, key);
+    pt_change_log_touch(&store->changes, stored);
+    stored->created_version = stored->version;
+    enter(store, stored, PT_LIFE_ACTIVE);
 }
+
+int pt_life_revive(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    if (pt_map_put(&stored->node->pulls, stored->key, stored) < 0)
+        return -ENOMEM;
+    leave(store, stored);
+    stored->pull.phase = PT_PULL_DOWNLOADING;
+    stored->pull.completed_at = 0;
+    stored->error_class = NULL;
+    pt_stored_pull_set_error(stored, NULL);
+    enter(store, stored, PT_LIFE_ACTIVE);
+    return 0;
+}
+
+// --- the end ---
 
 static void learn_extraction(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
@@ -96,9 +135,6 @@ static void learn_extraction(struct pt_pull_store *store, struct pt_stored_pull 
 static void explain_failure(struct pt_stored_pull *stored)
 {
     const struct pt_join *join = stored->join;
-    bool given_up = stored->error_class && strcmp(stored->error_class, PT_ERROR_CLASS_STALE) == 0;
-    if (given_up)
-        return;
     if (join && join->error) {
         pt_stored_pull_set_error(stored, join->error);
         stored->error_class = join->error_class;
@@ -107,72 +143,150 @@ static void explain_failure(struct pt_stored_pull *stored)
         stored->error_class = pt_failure_class_name(pt_failure_class_of(stored->pull.error));
 }
 
-// The pull has reached a final phase: it leaves the active ones and is told.
-void pt_life_retire(struct pt_pull_store *store, struct pt_stored_pull *stored)
+static void end(struct pt_pull_store *store, struct pt_stored_pull *stored, enum pt_pull_life life)
 {
-    TAILQ_REMOVE(&store->active, stored, in_queue);
-    TAILQ_REMOVE(&stored->node->active, stored, in_node);
-    store->active_count--;
-    pt_life_count_queued(store, stored, false);
-    pt_life_tell_named(store, stored);
-    stored->finished_at = pt_clock_monotonic_ns(store->clock);
-    stored->final_version = stored->version;
-    TAILQ_INSERT_TAIL(&store->finished, stored, in_queue);
-    bool completed = stored->pull.phase == PT_PULL_COMPLETED;
-    bool failed = stored->pull.phase == PT_PULL_FAILED;
-    if (completed) {
-        store->completed_count++;
-        if (!stored->of_kubelet)
-            pt_duration_histogram_add(&store->durations, duration_seconds(stored));
-        learn_extraction(store, stored);
-    } else if (failed) {
-        store->failed_count++;
-        stored->failures_told++;
-        explain_failure(stored);
-    }
+    leave(store, stored);
+    enter(store, stored, life);
     if (stored->legacy) // its key may come again for another pull
         pt_map_remove(&stored->node->pulls, stored->key);
-    if (completed || failed)
-        store->on_event(store->context, completed ? PT_EVENT_PULL_COMPLETED : PT_EVENT_PULL_FAILED,
-                        stored);
+    // What was cancelled had not begun: its end is no event.
+    if (stored->pull.phase == PT_PULL_COMPLETED) {
+        store->output.on_event(store->output.context, PT_EVENT_PULL_COMPLETED, stored);
+    } else if (stored->pull.phase == PT_PULL_FAILED) {
+        stored->failures_reported++;
+        store->output.on_event(store->output.context, PT_EVENT_PULL_FAILED, stored);
+    }
 }
 
-// A pull that was given up moves again.
-int pt_life_revive(struct pt_pull_store *store, struct pt_stored_pull *stored)
+void pt_life_end(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
-    if (pt_map_put(&stored->node->pulls, stored->key, stored) < 0)
-        return -ENOMEM;
-    pt_life_uncount(store, stored);
-    stored->pull.phase = PT_PULL_DOWNLOADING;
-    stored->pull.completed_at = 0;
-    stored->error_class = NULL;
-    stored->final_version = 0;
-    pt_stored_pull_set_error(stored, NULL);
-    pt_life_activate(store, stored);
+    pt_life_report_named(store, stored);
+    if (stored->pull.phase == PT_PULL_COMPLETED)
+        learn_extraction(store, stored);
+    if (stored->pull.phase == PT_PULL_FAILED)
+        explain_failure(stored);
+    end(store, stored, PT_LIFE_FINAL);
+}
+
+static void set_reason(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    char text[128], timeout[PT_DURATION_SIZE];
+    pt_duration_format(store->settings.stale_timeout_ns, timeout);
+    bool silent = stored->node->silent;
+    bool named = stored->last_report == stored->node->report_number;
+    if (silent)
+        snprintf(text, sizeof(text), "the node's agent has not reported for %s", timeout);
+    else if (!named)
+        snprintf(text, sizeof(text), "the node's agent no longer reports this pull");
+    else
+        snprintf(text, sizeof(text), "no progress for %s", timeout);
+    stored->stuck = !silent && named;
+    pt_stored_pull_set_error(stored, text);
+}
+
+void pt_life_give_up(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    set_reason(store, stored);
+    stored->error_class = PT_ERROR_CLASS_STALE;
+    stored->pull.phase = PT_PULL_FAILED;
+    stored->pull.completed_at = pt_clock_wall_ns(store->clock);
+    stored->reported_at = stored->pull.completed_at;
+    pt_change_log_touch(&store->changes, stored);
+    end(store, stored, PT_LIFE_GIVEN_UP);
+    report_gone(store, stored);
+}
+
+void pt_life_set_phase(struct pt_pull_store *store, struct pt_stored_pull *stored,
+                       enum pt_pull_phase phase)
+{
+    leave(store, stored);
+    stored->pull.phase = phase;
+    pt_change_log_touch(&store->changes, stored);
+    enter(store, stored, phase == PT_PULL_QUEUED ? PT_LIFE_QUEUED : PT_LIFE_ACTIVE);
+    if (pt_pull_phase_is_final(phase))
+        pt_life_end(store, stored);
+}
+
+void pt_life_remove(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    report_gone(store, stored);
+    leave(store, stored);
+    forget_earlier_key(stored);
+    pt_change_log_remove(&store->changes, stored);
+    pt_map_remove(&store->pulls, stored->id);
+    if (pt_map_get(&stored->node->pulls, stored->key) == stored)
+        pt_map_remove(&stored->node->pulls, stored->key);
+    stored->life = PT_LIFE_GONE;
+    if (stored->pins == 0)
+        pt_stored_pull_destroy(stored);
+}
+
+// --- the beginning ---
+
+static bool make_room(struct pt_pull_store *store)
+{
+    if (store->pulls.count < store->settings.max_pulls)
+        return true;
+    if (TAILQ_EMPTY(&store->finished))
+        return false;
+    pt_life_remove(store, TAILQ_FIRST(&store->finished));
+    return true;
+}
+
+static bool has_key(const struct pt_stored_pull *stored, const struct pt_node *node,
+                    const char *key)
+{
+    return stored->node == node && strcmp(stored->key, key) == 0;
+}
+
+// Gives the new pull an id that no other one has. Returns the pull that the same node has under the
+// same key, if that is still there.
+static int settle_id(const struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t salt,
+                     struct pt_stored_pull **ret_earlier)
+{
+    struct pt_stored_pull *earlier;
+    while ((earlier = pt_map_get(&store->pulls, stored->id)) &&
+           !has_key(earlier, stored->node, stored->key)) {
+        // That id's pull has taken a row over.
+        int r = pt_pull_id_make(stored->node->name, stored->key, ++salt, stored->id);
+        if (r < 0)
+            return r;
+    }
+    *ret_earlier = earlier;
     return 0;
 }
 
-void pt_store_drop(struct pt_pull_store *store, struct pt_stored_pull *stored)
+static int insert(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
-    TAILQ_REMOVE(&store->active, stored, in_queue);
-    TAILQ_REMOVE(&stored->node->active, stored, in_node);
-    store->active_count--;
-    stored->pull.phase = PT_PULL_CANCELLED;
-    TAILQ_INSERT_TAIL(&store->finished, stored, in_queue);
-    pt_life_remove(store, stored);
+    if (!make_room(store))
+        return -EDQUOT;
+    int r = pt_map_put(&store->pulls, stored->id, stored);
+    if (r == 0 && (r = pt_map_put(&stored->node->pulls, stored->key, stored)) == 0)
+        r = pt_change_log_add(&store->changes, stored);
+    if (r < 0) {
+        pt_map_remove(&stored->node->pulls, stored->key);
+        pt_map_remove(&store->pulls, stored->id);
+        return r;
+    }
+    stored->created_version = stored->version;
+    enter(store, stored, PT_LIFE_ACTIVE);
+    return 0;
 }
 
-void pt_store_set_phase(struct pt_pull_store *store, struct pt_stored_pull *stored,
-                        enum pt_pull_phase phase)
+int pt_life_begin(struct pt_pull_store *store, struct pt_node *node, const char *key, int64_t salt,
+                  struct pt_stored_pull **ret_stored)
 {
-    if (pt_stored_pull_is_final(stored)) {
-        pt_life_uncount(store, stored);
-        pt_life_activate(store, stored);
-    }
-    stored->pull.phase = phase;
-    stored->final_version = 0;
-    pt_life_count_queued(store, stored, phase == PT_PULL_QUEUED);
-    pt_change_log_touch(&store->changes, stored);
-    if (pt_stored_pull_is_final(stored))
-        pt_life_retire(store, stored);
+    struct pt_stored_pull *earlier = NULL, *stored = pt_stored_pull_create(node, key, salt);
+    if (!stored)
+        return -ENOMEM;
+    int r = settle_id(store, stored, salt, &earlier);
+    if (r == 0 && !earlier)
+        r = insert(store, stored);
+    if (r < 0 || earlier)
+        pt_stored_pull_destroy(stored);
+    if (r < 0)
+        return r;
+    *ret_stored = earlier ? earlier : stored;
+    // A legacy pull that had been missing in one report.
+    return earlier ? pt_life_revive(store, earlier) : 0;
 }

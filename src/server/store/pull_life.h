@@ -4,33 +4,38 @@
 
 #include "server/store/pull_store.h"
 
-// A pull's way through the store: active, finished, gone, with all that counts it. Used by the
-// store's own files only.
+// A pull's way through the store: queued or active, given up or final, gone; with all that counts
+// it. Only this writes stored->life. Used by the store's own files only.
 
-void pt_life_activate(struct pt_pull_store *store, struct pt_stored_pull *stored);
+// Adds an empty pull of the node under a copy of the key to the active ones. `salt` makes its id
+// differ from that of an earlier pull under the same key. A legacy pull that is still there goes on
+// instead. -EDQUOT at the limit, -ENOMEM.
+PT_MUST_CHECK int pt_life_begin(struct pt_pull_store *store, struct pt_node *node, const char *key,
+                                int64_t salt, struct pt_stored_pull **ret_stored);
 
 // It moved at `now` (monotonic_ns).
 void pt_life_keep_alive(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t now);
-void pt_life_count_queued(struct pt_pull_store *store, struct pt_stored_pull *stored,
-                          bool is_queued);
 
-// The pull has reached a final phase: it leaves the active ones and is told.
-void pt_life_retire(struct pt_pull_store *store, struct pt_stored_pull *stored);
+// Its phase has become a final one: it leaves the active ones, and its end becomes an event.
+void pt_life_end(struct pt_pull_store *store, struct pt_stored_pull *stored);
 
-// Takes a final pull out of the finished ones and their statistics.
-void pt_life_uncount(struct pt_pull_store *store, struct pt_stored_pull *stored);
+// Nothing is heard of it any more: it has failed, why is set as far as it is known.
+void pt_life_give_up(struct pt_pull_store *store, struct pt_stored_pull *stored);
 
 // A pull that was given up moves again. -ENOMEM leaves it as it is.
 PT_MUST_CHECK int pt_life_revive(struct pt_pull_store *store, struct pt_stored_pull *stored);
 
-// Lets a finished pull go, as soon as nothing pins it.
+// Another attempt begins in the row of this one, under a key that the row then owns.
+void pt_life_restart(struct pt_pull_store *store, struct pt_stored_pull *stored, char *key);
+
+// Gives a row that no agent reports another phase, and a version.
+void pt_life_set_phase(struct pt_pull_store *store, struct pt_stored_pull *stored,
+                       enum pt_pull_phase phase);
+
+// Lets a pull go, as soon as nothing pins it.
 void pt_life_remove(struct pt_pull_store *store, struct pt_stored_pull *stored);
-void pt_life_forget_earlier_key(struct pt_stored_pull *stored);
 
-// Nothing is heard of an active pull any more: it has failed, why is set as far as it is known.
-void pt_store_give_up(struct pt_pull_store *store, struct pt_stored_pull *stored);
-
-void pt_life_tell_named(struct pt_pull_store *store, const struct pt_stored_pull *stored);
-void pt_life_tell_gone(struct pt_pull_store *store, const struct pt_stored_pull *stored);
+// The pull's names, digests or end are news for whoever knows more of it.
+void pt_life_report_named(struct pt_pull_store *store, const struct pt_stored_pull *stored);
 
 #endif

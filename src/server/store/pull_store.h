@@ -31,14 +31,18 @@ struct pt_store_settings {
 // errorClass of a pull that was given up. It is no failure of a registry and does not count as one.
 #define PT_ERROR_CLASS_STALE "stale"
 
-// Called for pulls that started, completed or failed, after the store has changed.
-typedef void pt_store_on_event(void *context, enum pt_event_type type,
-                               const struct pt_stored_pull *stored);
+struct pt_store_output {
+    // A pull started, completed or failed; the store has changed already.
+    void (*on_event)(void *context, enum pt_event_type type, const struct pt_stored_pull *stored);
+    // Readers see something new. Called at the end of each call that changes the store, once.
+    void (*on_change)(void *context);
+    void *context;
+};
 
 // Who knows more of the pulls than their agents; all may be NULL.
 struct pt_store_hooks {
-    // The key of a row of that node which a new pull continues, or NULL.
-    const char *(*continued_row)(void *context, const char *node_name, const struct pt_pull *told);
+    // The key of a row of that node which a new pull continues, or NULL. The row is the pull's.
+    const char *(*take_over_row)(void *context, const char *node_name, const struct pt_pull *told);
     // A pull is new, or its names, digests or final phase are.
     void (*on_named)(void *context, const struct pt_stored_pull *stored);
     // A pull leaves the store, or was given up.
@@ -49,8 +53,7 @@ struct pt_store_hooks {
 struct pt_pull_store {
     struct pt_store_settings settings;
     const struct pt_clock *clock;
-    pt_store_on_event *on_event;
-    void *context;
+    struct pt_store_output output;
     struct pt_store_hooks hooks;
     struct pt_map nodes; // by name
     struct pt_map pulls; // by id
@@ -68,7 +71,7 @@ struct pt_pull_store {
 };
 
 void pt_store_init(struct pt_pull_store *store, const struct pt_store_settings *settings,
-                   const struct pt_clock *clock, pt_store_on_event *on_event, void *context);
+                   const struct pt_clock *clock, const struct pt_store_output *output);
 void pt_store_finish(struct pt_pull_store *store);
 
 // Applies a report. -EAGAIN: too soon after the node's last (500 ms, or half the interval that it
@@ -88,19 +91,6 @@ void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *
 // does a bounded part of the work and returns whether more is left.
 bool pt_store_sweep(struct pt_pull_store *store);
 
-// --- for rows that no agent reports ---
-
-// Adds an empty pull under the key to the active ones. -EDQUOT at the limit, -ENOMEM.
-PT_MUST_CHECK int pt_store_add(struct pt_pull_store *store, struct pt_node *node, const char *key,
-                               int64_t salt, struct pt_stored_pull **ret_stored);
-
-// Takes a pull away again that nobody was told of.
-void pt_store_drop(struct pt_pull_store *store, struct pt_stored_pull *stored);
-
-// Gives the pull a phase, which moves it between the active and the finished ones, and a version.
-void pt_store_set_phase(struct pt_pull_store *store, struct pt_stored_pull *stored,
-                        enum pt_pull_phase phase);
-
 static inline struct pt_stored_pull *pt_store_find(const struct pt_pull_store *store,
                                                    const char *id)
 {
@@ -114,5 +104,8 @@ static inline void pt_stored_pull_pin(struct pt_stored_pull *stored)
 }
 
 void pt_stored_pull_unpin(struct pt_stored_pull *stored);
+
+// Calls on_change if something has changed since; for the store's own files.
+void pt_store_notify(struct pt_pull_store *store);
 
 #endif

@@ -66,7 +66,6 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     stored->pull.completed_at = 0;
     stored->pull.phase = PT_PULL_RESOLVING;
     stored->error_class = NULL;
-    stored->final_version = 0;
     stored->of_kubelet = false;
     pt_stored_pull_set_error(stored, NULL);
 }

@@ -26,12 +26,22 @@ struct pt_layer_track {
     uint64_t completed_version; // of the pull, when its download ended; 0: not ended
 };
 
+// Where a pull stands on its way through the store. Only pull_life.c writes it.
+enum pt_pull_life {
+    PT_LIFE_QUEUED,   // it waits to begin, and may wait for ever
+    PT_LIFE_ACTIVE,   // it goes on
+    PT_LIFE_GIVEN_UP, // failed, since nothing was heard of it; it may go on yet
+    PT_LIFE_FINAL,    // completed, failed or cancelled
+    PT_LIFE_GONE,     // no longer in the store, freed when the last pin goes
+};
+
 // One pull of one node with its own copy of what the agent told last.
 struct pt_stored_pull {
     struct pt_pull pull; // text and layers are owned; pull.id is NULL
     char id[PT_PULL_ID_SIZE];
     char *key; // names the pull on its node; kinds of agents cannot collide
     struct pt_node *node;
+    enum pt_pull_life life;
     struct pt_layer_track *tracks; // one for each layer, in the block of pull.layers
     struct pt_rate rate;           // of received_bytes
     int64_t received_bytes;        // over the network; never goes back
@@ -43,10 +53,9 @@ struct pt_stored_pull {
     int64_t finished_at;           // monotonic_ns
     const char *error_class;       // static text
     struct pt_join *join;          // what Kubernetes tells of it, owned; NULL: nothing
-    int64_t failures_told;         // attempts that readers were told of as failed
+    int64_t failures_reported;     // attempts that became an event as failed
     char *earlier_key;             // of the attempt before, which its agent may tell again; or NULL
     bool of_kubelet;               // no agent reports it
-    bool is_queued;                // counted as such
     uint64_t version;
     uint64_t created_version;
     uint64_t final_version; // 0: not final
@@ -54,7 +63,6 @@ struct pt_stored_pull {
     uint32_t last_report;   // number of the node's report that named it last
     uint32_t pins;          // answers under way that point to it
     bool stuck;             // given up although its agent goes on reporting it
-    bool removed;           // no longer in the store, freed when the last pin goes
     bool legacy;            // its agent ends it by leaving it out
     TAILQ_ENTRY(pt_stored_pull) in_node;
     TAILQ_ENTRY(pt_stored_pull) in_queue; // of the active or of the finished ones
@@ -94,7 +102,7 @@ void pt_stored_pull_set_error(struct pt_stored_pull *stored, const char *error);
 
 static inline bool pt_stored_pull_is_final(const struct pt_stored_pull *stored)
 {
-    return pt_pull_phase_is_final(stored->pull.phase);
+    return stored->life >= PT_LIFE_GIVEN_UP;
 }
 
 // The name that readers see.
