@@ -41,10 +41,10 @@ class Protocol(ServerCase):
         script = get(server.port, "/").text().split('src="./')[1].split('"')[0]
         requests = [
             report,
-            b"GET /healthz HTTP/1.1\r\n\r\n",
-            f"GET /{script} HTTP/1.1\r\n\r\n".encode() * 30,
-            b"GET /api/v1/nodes HTTP/1.1\r\n\r\n",
-            b"GET /nothing HTTP/1.1\r\nConnection: close\r\n\r\n",
+            b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+            f"GET /{script} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 30,
+            b"GET /api/v1/nodes HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         ]
         answers = raw(server.port, b"".join(requests)).split(b"HTTP/1.1 ")[1:]
         statuses = [int(answer[:3]) for answer in answers]
@@ -59,7 +59,7 @@ class Protocol(ServerCase):
         told = b""
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
             connection.sendall(
-                b"GET /api/v1/events HTTP/1.1\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n"
+                b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
             )
             while b": pulltrace" not in told:
                 told += connection.recv(4096)
@@ -96,7 +96,7 @@ class Protocol(ServerCase):
         path = get(server.port, "/").text().split('src="./')[1].split('"')[0]
         whole = get(server.port, "/" + path).body
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
-            connection.sendall(f"GET /{path} HTTP/1.1\r\n\r\n".encode())
+            connection.sendall(f"GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             connection.shutdown(socket.SHUT_WR)
             time.sleep(0.2)  # so that the end is known before anything is read here
             received = b""

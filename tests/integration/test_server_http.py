@@ -48,7 +48,8 @@ class Errors(ServerCase):
         server = self.start_server()
         for version in ("1.1", "1.0"):
             body = json.dumps({"nodeName": version, "timestamp": now(), "pulls": []})
-            head = f"POST /api/v1/report HTTP/{version}\r\nContent-Type: application/json\r\n"
+            head = f"POST /api/v1/report HTTP/{version}\r\nHost: x\r\n"
+            head += "Content-Type: application/json\r\n"
             report = f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
             received = b""
             with self.subTest(version), socket.create_connection(("127.0.0.1", server.port)) as client:
@@ -113,16 +114,17 @@ class Errors(ServerCase):
 
     def test_what_is_no_http_is_answered_so_too(self) -> None:
         server = self.start_server()
+        post = b"POST /api/v1/report HTTP/1.1\r\nHost: x\r\n"
         for what, status, data in (
             ("garbage", "400", b"\x16\x03\x01garbage\r\n\r\n"),
-            ("bad header", "400", b"GET / HTTP/1.1\r\nno colon\r\n\r\n"),
-            ("huge header", "431", b"GET / HTTP/1.1\r\nX: " + b"x" * 40000 + b"\r\n\r\n"),
-            ("many headers", "431", b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 65 + b"\r\n"),
+            ("bad header", "400", b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n"),
+            ("huge header", "431", b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40000 + b"\r\n\r\n"),
+            ("many headers", "431", b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 65 + b"\r\n"),
             ("unknown method", "400", b"BREW / HTTP/1.1\r\n\r\n"),
             ("other version", "505", b"GET / HTTP/2.0\r\n\r\n"),
-            ("two lengths", "400", b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
-            ("bad length", "400", b"POST /api/v1/report HTTP/1.1\r\nContent-Length: -5\r\n\r\n"),
-            ("expectation", "417", b"POST / HTTP/1.1\r\nContent-Length: 5\r\nExpect: tea\r\n\r\n"),
+            ("two lengths", "400", post + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+            ("bad length", "400", post + b"Content-Length: -5\r\n\r\n"),
+            ("expectation", "417", post + b"Content-Length: 5\r\nExpect: tea\r\n\r\n"),
         ):
             with self.subTest(what):
                 first, headers, body = headers_and_body(raw(server.port, data))
@@ -181,8 +183,8 @@ class SlowClients(ServerCase):
     def test_a_trickled_request_is_cut_and_holds_up_nobody(self) -> None:
         server = self.start_server()
         results: list[float] = []
-        head = b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 100
-        body = b"POST /api/v1/report HTTP/1.1\r\nContent-Length: 500\r\n\r\n{" + b" " * 100
+        head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100
+        body = b"POST /api/v1/report HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{" + b" " * 100
         threads = [
             threading.Thread(target=self.trickle, args=(server.port, data, results))
             for data in (head, body)

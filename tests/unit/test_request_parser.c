@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define POST "POST /api/v1/report HTTP/1.1\r\n"
+#define GET "GET / HTTP/1.1\r\nHost: x\r\n"
+#define POST "POST /api/v1/report HTTP/1.1\r\nHost: x\r\n"
+#define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
 
 // Feeds the text in pieces of that size, up to the end of the first request, and tells how much of
 // it that was.
@@ -16,7 +18,7 @@ static enum pt_parse_result feed(struct pt_request_parser *parser, const char *t
 {
     enum pt_parse_result result = PT_PARSE_MORE;
     size_t at = 0, used;
-    while (at < length && result == PT_PARSE_MORE) {
+    while (at < length && (result == PT_PARSE_MORE || result == PT_PARSE_HEAD)) {
         size_t n = piece < length - at ? piece : length - at;
         result = pt_request_parser_feed(parser, text + at, n, &used);
         at += used;
@@ -35,19 +37,22 @@ static void a_request_is_read_however_it_is_cut(void **state)
         bool http_1_0, keeps_alive;
     } cases[] = {
         {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_GET, "/", NULL, "", false, true},
-        {"\r\nGET /a?b=1&c=%20 HTTP/1.1\r\n\r\n", PT_HTTP_GET, "/a", "b=1&c=%20", "", false, true},
-        {"GET /a?b#c HTTP/1.1\r\n\r\n", PT_HTTP_GET, "/a", "b", "", false, true},
-        {"GET http://host:80/a?b HTTP/1.1\r\n\r\n", PT_HTTP_GET, "/a", "b", "", false, true},
-        {"GET http://host HTTP/1.1\r\n\r\n", PT_HTTP_GET, "/", NULL, "", false, true},
-        {"HEAD /a HTTP/1.1\r\nConnection: close\r\n\r\n", PT_HTTP_HEAD, "/a", NULL, "", false,
-         false},
+        {"\r\nGET /a?b=1&c=%20 HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_GET, "/a", "b=1&c=%20", "",
+         false, true},
+        {"GET /a?b#c HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_GET, "/a", "b", "", false, true},
+        {"GET http://host:80/a?b HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_GET, "/a", "b", "", false,
+         true},
+        {"GET http://host HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_GET, "/", NULL, "", false, true},
+        {"HEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", PT_HTTP_HEAD, "/a", NULL, "",
+         false, false},
         {"GET /a HTTP/1.0\r\n\r\n", PT_HTTP_GET, "/a", NULL, "", true, false},
         {"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", PT_HTTP_GET, "/a", NULL, "", true,
          true},
-        {"OPTIONS * HTTP/1.1\r\n\r\n", PT_HTTP_OTHER, "*", NULL, "", false, true},
-        {"CONNECT host:443 HTTP/1.1\r\n\r\n", PT_HTTP_OTHER, "host:443", NULL, "", false, false},
-        {"GET /a HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", PT_HTTP_GET, "/a", NULL,
-         "", false, true},
+        {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_OTHER, "*", NULL, "", false, true},
+        {"CONNECT host:443 HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_OTHER, "host:443", NULL, "", false,
+         false},
+        {"GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", PT_HTTP_GET,
+         "/a", NULL, "", false, true},
         {POST "Content-Length: 2\r\n\r\n{}", PT_HTTP_POST, "/api/v1/report", NULL, "{}", false,
          true},
         {POST "Content-Length: 0\r\n\r\n", PT_HTTP_POST, "/api/v1/report", NULL, "", false, true},
@@ -100,8 +105,8 @@ static void headers_are_found_by_name(void **state)
 static void what_is_no_request_is_refused(void **state)
 {
     (void)state;
-    static char many[PT_REQUEST_MAX_HEADERS * 8 + 64] = "GET / HTTP/1.1\r\n";
-    static char large[2 * PT_LIMIT_REQUEST_HEADER_BYTES] = "GET / HTTP/1.1\r\nX: ";
+    static char many[PT_REQUEST_MAX_HEADERS * 8 + 64] = "GET / HTTP/1.1\r\nHost: x\r\n";
+    static char large[2 * PT_LIMIT_REQUEST_HEADER_BYTES] = "GET / HTTP/1.1\r\nHost: x\r\nX: ";
     static char far[2 * PT_LIMIT_REQUEST_HEADER_BYTES] = "GET /";
     char body[80];
     for (int i = 0; i <= PT_REQUEST_MAX_HEADERS; i++)
@@ -117,8 +122,8 @@ static void what_is_no_request_is_refused(void **state)
         {"BREW / HTTP/1.1\r\n\r\n", 400},
         {"GET /\r\n\r\n", 505},
         {"GET / HTTP/2.0\r\n\r\n", 505},
-        {"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400},
-        {"GET / HTTP/1.1\r\nX: a\x01\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: x\r\nX: a\x01\r\n\r\n", 400},
         {POST "Content-Length: -5\r\n\r\n", 400},
         {POST "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400},
         {POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
@@ -146,6 +151,115 @@ static void what_is_no_request_is_refused(void **state)
     }
 }
 
+// Each of these some server reads otherwise than its proxy, or some proxy otherwise than its
+// server.
+static void framing_that_can_be_read_in_two_ways_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *text;
+    } cases[] = {
+        {"space before the colon of a coding",
+         POST "Transfer-Encoding : chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"},
+        {"space before the colon of a length", POST "Content-Length : 2\r\n\r\n{}"},
+        {"name with a space", GET "Foo Bar: a\r\n\r\n"},
+        {"name that is no token", GET "Foo(Bar): a\r\n\r\n"},
+        {"empty name", GET ": a\r\n\r\n"},
+        {"folded value", GET "X: y\r\n Transfer-Encoding: chunked\r\n\r\n"},
+        {"folded coding", POST "Transfer-Encoding:\r\n chunked\r\n\r\n"},
+        {"line that begins with a space", "GET / HTTP/1.1\r\n X: y\r\nHost: x\r\n\r\n"},
+        {"no Host", "GET / HTTP/1.1\r\n\r\n"},
+        {"two Hosts", GET "Host: y\r\n\r\n"},
+        {"two Hosts in HTTP/1.0", "GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\n\r\n"},
+        {"a Host that is a list", "GET / HTTP/1.1\r\nHost: x, y\r\n\r\n"},
+        {"a Host with a user", "GET / HTTP/1.1\r\nHost: x@y\r\n\r\n"},
+        {"a coding before chunked", POST "Transfer-Encoding: gzip, chunked\r\n\r\n"},
+        {"a coding behind chunked", POST "Transfer-Encoding: chunked, identity\r\n\r\n"},
+        {"another coding", POST "Transfer-Encoding: identity\r\n\r\n"},
+        {"almost a coding", POST "Transfer-Encoding: xchunked\r\n\r\n"},
+        {"two codings", POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"},
+        {"a coding in HTTP/1.0",
+         "POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"},
+        {"chunk without its end", CHUNKED "2\r\n{}XX0\r\n\r\n"},
+        {"chunk ended by a bare LF", CHUNKED "2\r\n{}\n0\r\n\r\n"},
+        {"chunk size ended by a bare LF", CHUNKED "2\n{}\r\n0\r\n\r\n"},
+        {"chunk extension ended by a bare LF", CHUNKED "2;a\n{}\r\n0\r\n\r\n"},
+        {"chunk size with a space", CHUNKED "2 \r\n{}\r\n0\r\n\r\n"},
+        {"chunk size with a sign", CHUNKED "-2\r\n{}\r\n0\r\n\r\n"},
+        {"chunk size as in C", CHUNKED "0x2\r\n{}\r\n0\r\n\r\n"},
+        {"chunk size that overflows", CHUNKED "10000000000000002\r\n{}\r\n0\r\n\r\n"},
+        {"header ended by a bare LF", "GET / HTTP/1.1\r\nHost: x\nX: y\r\n\r\n"},
+        {"bare CR in a value", GET "X: a\rTransfer-Encoding: chunked\r\n\r\n"},
+        {"two CR", GET "X: a\r\r\n\r\n"},
+        {"length as a list", POST "Content-Length: 2, 2\r\n\r\n{}"},
+        {"length twice", POST "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}"},
+        {"length with a sign", POST "Content-Length: +2\r\n\r\n{}"},
+        {"length as in C", POST "Content-Length: 0x2\r\n\r\n{}"},
+        {"length with a space in it", POST "Content-Length: 1 2\r\n\r\n"},
+        {"empty length", POST "Content-Length:\r\n\r\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        size_t length = strlen(cases[i].text);
+        for (size_t piece = 1; piece <= length; piece++) {
+            struct pt_request_parser parser;
+            size_t used;
+            pt_request_parser_init(&parser);
+            if (feed(&parser, cases[i].text, length, piece, &used) != PT_PARSE_REFUSED)
+                fail_msg("%s, in pieces of %zu: was not refused", cases[i].name, piece);
+            check_int(cases[i].name, parser.refusal, 400);
+            pt_request_parser_clear(&parser);
+        }
+    }
+}
+
+// What comes behind the head counts as well, though nothing keeps it.
+static void trailers_and_chunk_extensions_are_bounded(void **state)
+{
+    (void)state;
+    static const char *const begins[] = {CHUNKED "0\r\n", CHUNKED "1;"};
+    static const char *const lines[] = {"Trailer: 0123456789\r\n", "name=value;"};
+    for (size_t i = 0; i < COUNT_OF(begins); i++) {
+        struct pt_request_parser parser;
+        size_t used, sent = 0;
+        pt_request_parser_init(&parser);
+        enum pt_parse_result result = feed(&parser, begins[i], strlen(begins[i]), SIZE_MAX, &used);
+        while (result != PT_PARSE_REFUSED && sent < 4 * PT_LIMIT_REQUEST_HEADER_BYTES) {
+            result = feed(&parser, lines[i], strlen(lines[i]), SIZE_MAX, &used);
+            sent += strlen(lines[i]);
+        }
+        check_int(begins[i], result, PT_PARSE_REFUSED);
+        check_int(begins[i], parser.refusal, 431);
+        assert_true(sent > PT_LIMIT_REQUEST_HEADER_BYTES / 2);
+        pt_request_parser_clear(&parser);
+    }
+}
+
+static void a_head_is_whole_before_its_body(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *body;
+    } cases[] = {
+        {POST "Content-Length: 2\r\n\r\n", "{}"},
+        {CHUNKED, "2\r\n{}\r\n0\r\n\r\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_request_parser parser;
+        char both[256];
+        size_t used, head = strlen(cases[i].head), body = strlen(cases[i].body);
+        snprintf(both, sizeof(both), "%s%s", cases[i].head, cases[i].body);
+        pt_request_parser_init(&parser);
+        check_int("head", pt_request_parser_feed(&parser, both, head + body, &used), PT_PARSE_HEAD);
+        check_int("bytes of the head", (int64_t)used, (int64_t)head);
+        check_text("path", parser.request->path, "/api/v1/report");
+        check_int("body", pt_request_parser_feed(&parser, both + head, body, &used),
+                  PT_PARSE_WHOLE);
+        check_int("bytes of the body", (int64_t)used, (int64_t)body);
+        pt_request_parser_clear(&parser);
+    }
+}
+
 static void a_chunked_body_is_bounded(void **state)
 {
     (void)state;
@@ -154,8 +268,7 @@ static void a_chunked_body_is_bounded(void **state)
     size_t used;
     enum pt_parse_result result;
     pt_request_parser_init(&parser);
-    static const char head[] = POST "Transfer-Encoding: chunked\r\n\r\n";
-    assert_int_equal(feed(&parser, head, sizeof(head) - 1, 1000, &used), PT_PARSE_MORE);
+    assert_int_equal(feed(&parser, CHUNKED, strlen(CHUNKED), 1000, &used), PT_PARSE_HEAD);
     size_t at = strlen(chunk);
     memset(chunk + at, ' ', 64 * 1024);
     memcpy(chunk + at + 64 * 1024, "\r\n", 2);
@@ -185,7 +298,7 @@ static void who_waits_to_be_told_is_known(void **state)
         size_t used;
         pt_request_parser_init(&parser);
         assert_int_equal(feed(&parser, cases[i].text, strlen(cases[i].text), 7, &used),
-                         PT_PARSE_MORE);
+                         PT_PARSE_HEAD);
         assert_int_equal(parser.continue_wanted, cases[i].wanted);
         pt_request_parser_clear(&parser);
     }
@@ -197,6 +310,9 @@ int main(void)
         cmocka_unit_test(a_request_is_read_however_it_is_cut),
         cmocka_unit_test(headers_are_found_by_name),
         cmocka_unit_test(what_is_no_request_is_refused),
+        cmocka_unit_test(framing_that_can_be_read_in_two_ways_is_refused),
+        cmocka_unit_test(trailers_and_chunk_extensions_are_bounded),
+        cmocka_unit_test(a_head_is_whole_before_its_body),
         cmocka_unit_test(a_chunked_body_is_bounded),
         cmocka_unit_test(who_waits_to_be_told_is_known),
     };

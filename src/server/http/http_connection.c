@@ -293,10 +293,9 @@ void pt_connection_watch(struct pt_http_connection *connection, void (*on_draine
 
 // --- reading ---
 
-static void tell_to_continue(struct pt_http_connection *connection)
+static void ask_for_body(struct pt_http_connection *connection)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    connection->parser.continue_wanted = false;
     evbuffer_add(connection->output, go_on, sizeof(go_on) - 1);
     pt_connection_touch(connection);
 }
@@ -325,12 +324,11 @@ static void read_request(struct pt_http_connection *connection, const char *data
     if (connection->state == PT_CONNECTION_IDLE)
         enter(connection, PT_CONNECTION_READING);
     enum pt_parse_result result = pt_request_parser_feed(parser, data, length, ret_used);
-    if (result == PT_PARSE_MORE) {
-        if (parser->continue_wanted)
-            tell_to_continue(connection);
-        return;
-    }
-    hand_over(connection, result == PT_PARSE_REFUSED ? parser->refusal : 0);
+    bool waits = result == PT_PARSE_HEAD && parser->continue_wanted && *ret_used == length;
+    if (waits)
+        ask_for_body(connection);
+    if (result == PT_PARSE_WHOLE || result == PT_PARSE_REFUSED)
+        hand_over(connection, result == PT_PARSE_REFUSED ? parser->refusal : 0);
 }
 
 static void stop_reading(struct pt_http_connection *connection)

@@ -6,7 +6,6 @@
 #include "server/http/http_request.h"
 
 #include <event2/buffer.h>
-#include <http_parser.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +23,36 @@
 
 #define DATE_HEADER "Date: %a, %d %b %Y %H:%M:%S GMT\r\n" // for strftime
 
+static const char *reason_of(int status)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } known[] = {
+        {200, "OK"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
+        {421, "Misdirected Request"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (known[i].status == status)
+            return known[i].reason;
+    }
+    return "";
+}
+
 // All of the head that every answer has; what is special to one comes behind, then an empty line.
 static void begin_head(const struct pt_request *request, struct evbuffer *output, int status)
 {
@@ -31,8 +60,8 @@ static void begin_head(const struct pt_request *request, struct evbuffer *output
     time_t now = time(NULL);
     struct tm utc;
     strftime(date, sizeof(date), DATE_HEADER, gmtime_r(&now, &utc));
-    evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\n%s" SECURITY_HEADERS, status,
-                        http_status_str((enum http_status)status), date);
+    evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\n%s" SECURITY_HEADERS, status, reason_of(status),
+                        date);
     if (!request->keeps_alive)
         evbuffer_add_printf(output, "Connection: close\r\n");
     else if (request->http_1_0)

@@ -46,6 +46,14 @@ const char *pt_request_header(const struct pt_request *request, const char *name
     return NULL;
 }
 
+size_t pt_request_count_headers(const struct pt_request *request, const char *name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < request->header_count; i++)
+        count += strcasecmp(request->text.data + request->headers[i].name, name) == 0;
+    return count;
+}
+
 void pt_request_add_reply_header(struct pt_request *request, const char *name, const char *value)
 {
     pt_buffer_printf(&request->reply_headers, "%s: %s\r\n", name, value);

@@ -47,6 +47,8 @@ void pt_request_free(struct pt_request *request);
 // The value of the first header of that name in any case, NULL if there is none.
 const char *pt_request_header(const struct pt_request *request, const char *name);
 
+size_t pt_request_count_headers(const struct pt_request *request, const char *name);
+
 // Adds a header to the answer, which has not begun yet.
 void pt_request_add_reply_header(struct pt_request *request, const char *name, const char *value);
 

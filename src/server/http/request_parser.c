@@ -7,62 +7,95 @@
 #include <string.h>
 #include <strings.h>
 
-// Returns what makes the library stop; 1 and 2 would mean something else to it.
+// Returns what makes the library stop.
 static int refuse(struct pt_request_parser *parser, int status)
 {
     parser->refusal = status;
-    return -1;
+    return HPE_USER;
 }
 
-// Ends what was appended before with a NUL; a value without the space behind it.
-static void end_text(struct pt_request_parser *parser)
+// The library itself takes heads, trailers and chunk extensions of any length.
+static int count_head(struct pt_request_parser *parser, size_t length)
 {
-    struct pt_request *request = parser->request;
-    struct pt_buffer *text = &request->text;
-    size_t begin =
-        parser->in_value ? request->headers[request->header_count - 1].value : text->length;
-    while (text->length > begin && strchr(" \t", text->data[text->length - 1]))
-        text->length--;
-    (void)pt_buffer_append(text, "", 1);
+    parser->head_bytes += length;
+    return parser->head_bytes > PT_LIMIT_REQUEST_HEADER_BYTES ? refuse(parser, 431) : 0;
 }
 
-static int on_url(struct http_parser *http, const char *at, size_t length)
+static int append(struct pt_request_parser *parser, const char *at, size_t length)
 {
-    struct pt_request_parser *parser = http->data;
-    return pt_buffer_append(&parser->request->text, at, length) < 0 ? refuse(parser, 414) : 0;
+    if (count_head(parser, length) != 0)
+        return HPE_USER;
+    return pt_buffer_append(&parser->request->text, at, length) < 0 ? refuse(parser, 503) : 0;
 }
 
-static int on_header_field(struct http_parser *http, const char *at, size_t length)
+static int end_text(struct pt_request_parser *parser)
+{
+    return pt_buffer_append(&parser->request->text, "", 1) < 0 ? refuse(parser, 503) : 0;
+}
+
+static int on_url(llhttp_t *http, const char *at, size_t length)
+{
+    return append(http->data, at, length);
+}
+
+static int on_url_complete(llhttp_t *http)
+{
+    return end_text(http->data);
+}
+
+static int on_header_field(llhttp_t *http, const char *at, size_t length)
 {
     struct pt_request_parser *parser = http->data;
     struct pt_request *request = parser->request;
     if (parser->headers_done)
-        return 0; // a trailer
-    if (parser->in_value || request->header_count == 0) {
+        return count_head(parser, length); // a trailer
+    if (!parser->in_header) {
         if (request->header_count == PT_REQUEST_MAX_HEADERS)
             return refuse(parser, 431);
-        end_text(parser);
         request->headers[request->header_count++].name = (uint32_t)request->text.length;
-        parser->in_value = false;
+        parser->in_header = true;
     }
-    return pt_buffer_append(&request->text, at, length) < 0 ? refuse(parser, 431) : 0;
+    return append(parser, at, length);
 }
 
-static int on_header_value(struct http_parser *http, const char *at, size_t length)
+static int on_header_field_complete(llhttp_t *http)
 {
     struct pt_request_parser *parser = http->data;
     struct pt_request *request = parser->request;
     if (parser->headers_done)
         return 0;
-    if (!parser->in_value) {
-        end_text(parser);
-        request->headers[request->header_count - 1].value = (uint32_t)request->text.length;
-        parser->in_value = true;
-    }
-    return pt_buffer_append(&request->text, at, length) < 0 ? refuse(parser, 431) : 0;
+    int r = end_text(parser);
+    request->headers[request->header_count - 1].value = (uint32_t)request->text.length;
+    return r;
 }
 
-static enum pt_http_method method_of(const struct http_parser *http)
+static int on_header_value(llhttp_t *http, const char *at, size_t length)
+{
+    struct pt_request_parser *parser = http->data;
+    return parser->headers_done ? count_head(parser, length) : append(parser, at, length);
+}
+
+static int on_header_value_complete(llhttp_t *http)
+{
+    struct pt_request_parser *parser = http->data;
+    struct pt_request *request = parser->request;
+    if (parser->headers_done)
+        return 0;
+    struct pt_buffer *text = &request->text;
+    size_t begin = request->headers[request->header_count - 1].value;
+    while (text->length > begin && strchr(" \t", text->data[text->length - 1]))
+        text->length--;
+    parser->in_header = false;
+    return end_text(parser);
+}
+
+static int on_chunk_extension(llhttp_t *http, const char *at, size_t length)
+{
+    (void)at;
+    return count_head(http->data, length);
+}
+
+static enum pt_http_method method_of(const llhttp_t *http)
 {
     switch (http->method) {
     case HTTP_GET:
@@ -93,36 +126,65 @@ static void split_target(struct pt_request *request)
     request->path = path && *path ? path : "/";
 }
 
-static int on_headers_complete(struct http_parser *http)
+// https://www.rfc-editor.org/rfc/rfc9112#section-3.2: one Host in HTTP/1.1, no second one ever.
+static bool has_good_host(const struct pt_request *request)
+{
+    size_t count = pt_request_count_headers(request, "Host");
+    const char *host = pt_request_header(request, "Host");
+    if (count != 1)
+        return count == 0 && request->http_1_0;
+    return !strpbrk(host, " \t,/\\?#@");
+}
+
+// Only `chunked` alone, and only where it exists: whoever reads another coding differently finds
+// another end of the body (https://www.rfc-editor.org/rfc/rfc9112#section-6.1).
+static bool has_good_coding(const struct pt_request *request)
+{
+    size_t count = pt_request_count_headers(request, "Transfer-Encoding");
+    return count == 0 ||
+           (count == 1 && !request->http_1_0 &&
+            strcasecmp(pt_request_header(request, "Transfer-Encoding"), "chunked") == 0);
+}
+
+// What is wrong with a head that the library has taken, as a status; 0: nothing.
+static int judge_head(const struct pt_request_parser *parser)
+{
+    const struct pt_request *request = parser->request;
+    const char *expected = pt_request_header(request, "Expect");
+    if (parser->http.http_major != 1)
+        return 505;
+    if (!has_good_host(request) || !has_good_coding(request))
+        return 400;
+    if (parser->body_length > PT_LIMIT_REPORT_BYTES)
+        return 413;
+    return expected && strcasecmp(expected, "100-continue") != 0 ? 417 : 0;
+}
+
+static int on_headers_complete(llhttp_t *http)
 {
     struct pt_request_parser *parser = http->data;
     struct pt_request *request = parser->request;
-    end_text(parser);
-    if (request->text.failure)
-        return refuse(parser, 503);
     parser->headers_done = true;
+    parser->body_length = http->content_length;
     http->upgrade = 0; // nothing else is spoken here
     request->method = method_of(http);
     request->http_1_0 = http->http_minor == 0;
-    request->keeps_alive = http_should_keep_alive(http) && http->method != HTTP_CONNECT;
+    request->keeps_alive = llhttp_should_keep_alive(http) && http->method != HTTP_CONNECT;
     split_target(request);
-    if (http->http_major != 1)
-        return refuse(parser, 505);
-    bool has_length = http->flags & F_CONTENTLENGTH;
-    if (has_length && http->content_length > PT_LIMIT_REPORT_BYTES)
-        return refuse(parser, 413);
-    const char *expected = pt_request_header(request, "Expect");
-    if (expected && strcasecmp(expected, "100-continue") != 0)
-        return refuse(parser, 417);
-    parser->continue_wanted = expected && !request->http_1_0;
-    return 0;
+    int refusal = judge_head(parser);
+    if (refusal)
+        return refuse(parser, refusal);
+    bool has_body = parser->body_length > 0 || http->flags & F_CHUNKED;
+    parser->continue_wanted =
+        has_body && !request->http_1_0 && pt_request_header(request, "Expect");
+    return has_body ? HPE_PAUSED : 0;
 }
 
-static int on_body(struct http_parser *http, const char *at, size_t length)
+static int on_body(llhttp_t *http, const char *at, size_t length)
 {
     struct pt_request_parser *parser = http->data;
     struct pt_request *request = parser->request;
-    if (request->gathered.length == 0 && http_body_is_final(http)) {
+    if (length == parser->body_length) {
         request->body = at;
         request->body_length = length;
         return 0;
@@ -134,11 +196,26 @@ static int on_body(struct http_parser *http, const char *at, size_t length)
     return 0;
 }
 
-static int on_message_complete(struct http_parser *http)
+static int on_message_complete(llhttp_t *http)
 {
-    http_parser_pause(http, 1);
-    return 0;
+    struct pt_request_parser *parser = http->data;
+    parser->is_whole = true;
+    return HPE_PAUSED;
 }
+
+static const llhttp_settings_t settings = {
+    .on_url = on_url,
+    .on_url_complete = on_url_complete,
+    .on_header_field = on_header_field,
+    .on_header_field_complete = on_header_field_complete,
+    .on_header_value = on_header_value,
+    .on_header_value_complete = on_header_value_complete,
+    .on_chunk_extension_name = on_chunk_extension,
+    .on_chunk_extension_value = on_chunk_extension,
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_body,
+    .on_message_complete = on_message_complete,
+};
 
 void pt_request_parser_init(struct pt_request_parser *parser)
 {
@@ -153,23 +230,20 @@ void pt_request_parser_clear(struct pt_request_parser *parser)
 
 void pt_request_parser_begin(struct pt_request_parser *parser)
 {
-    http_parser_init(&parser->http, HTTP_REQUEST);
-    http_parser_set_max_header_size(PT_LIMIT_REQUEST_HEADER_BYTES); // one for the whole process
+    llhttp_init(&parser->http, HTTP_REQUEST, &settings);
     parser->http.data = parser;
     parser->request = pt_request_new();
+}
+
+// The status for what the library has not taken.
+static int status_of(llhttp_errno_t error)
+{
+    return error == HPE_INVALID_VERSION || error == HPE_PAUSED_H2_UPGRADE ? 505 : 400;
 }
 
 enum pt_parse_result pt_request_parser_feed(struct pt_request_parser *parser, const char *data,
                                             size_t length, size_t *ret_used)
 {
-    static const struct http_parser_settings settings = {
-        .on_url = on_url,
-        .on_header_field = on_header_field,
-        .on_header_value = on_header_value,
-        .on_headers_complete = on_headers_complete,
-        .on_body = on_body,
-        .on_message_complete = on_message_complete,
-    };
     *ret_used = 0;
     if (!parser->request)
         pt_request_parser_begin(parser);
@@ -177,13 +251,18 @@ enum pt_parse_result pt_request_parser_feed(struct pt_request_parser *parser, co
         parser->refusal = 503;
         return PT_PARSE_REFUSED;
     }
-    *ret_used = http_parser_execute(&parser->http, &settings, data, length);
-    enum http_errno error = HTTP_PARSER_ERRNO(&parser->http);
-    if (error == HPE_OK)
+    if (parser->headers_done && llhttp_get_errno(&parser->http) == HPE_PAUSED)
+        llhttp_resume(&parser->http);
+    llhttp_errno_t error = llhttp_execute(&parser->http, data, length);
+    if (error == HPE_OK) {
+        *ret_used = length;
         return PT_PARSE_MORE;
-    if (error == HPE_PAUSED)
-        return PT_PARSE_WHOLE;
+    }
+    if (error == HPE_PAUSED) {
+        *ret_used = (size_t)(llhttp_get_error_pos(&parser->http) - data);
+        return parser->is_whole ? PT_PARSE_WHOLE : PT_PARSE_HEAD;
+    }
     if (!parser->refusal)
-        parser->refusal = error == HPE_HEADER_OVERFLOW ? 431 : 400;
+        parser->refusal = status_of(error);
     return PT_PARSE_REFUSED;
 }

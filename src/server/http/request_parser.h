@@ -4,21 +4,27 @@
 
 #include "server/http/http_request.h"
 
-#include <http_parser.h>
+#include <llhttp.h>
 
 // Reads requests of HTTP/1.0 and 1.1 (https://www.rfc-editor.org/rfc/rfc9112), one at a time, from
 // bytes that come in pieces of any size. The limits on header, body and their number are kept here.
+// What the RFC lets a server take although it is malformed is refused: a proxy in front may have
+// read it otherwise.
 struct pt_request_parser {
-    struct http_parser http;
+    llhttp_t http;
     struct pt_request *request; // NULL: none has begun
-    bool in_value;
+    size_t head_bytes;          // of target, header names and values, also behind the body
+    uint64_t body_length;       // as the header says; 0 for a body in chunks
+    bool in_header;             // between the first byte of a name and the end of its value
     bool headers_done;
-    bool continue_wanted; // the client waits to be told before it sends the body
+    bool is_whole;
+    bool continue_wanted; // the client waits for "100 Continue" before it sends the body
     int refusal;
 };
 
 enum pt_parse_result {
     PT_PARSE_MORE,    // the request is not whole yet
+    PT_PARSE_HEAD,    // its head is, and a body follows: once for each request that has one
     PT_PARSE_WHOLE,   // it is, and stays here until the parser is cleared
     PT_PARSE_REFUSED, // `refusal` is the status that says why; the rest cannot be understood
 };
@@ -31,8 +37,8 @@ void pt_request_parser_clear(struct pt_request_parser *parser);
 // Begins a request, of which nothing is known yet; there is still none when out of memory.
 void pt_request_parser_begin(struct pt_request_parser *parser);
 
-// Reads up to the end of one request, which it begins if need be, and tells in *ret_used how many
-// bytes that took. The body may be part of `data`.
+// Reads up to the end of one request, which it begins if need be, or of its head, and sets
+// *ret_used to how many bytes that took. The body may be part of `data`.
 enum pt_parse_result pt_request_parser_feed(struct pt_request_parser *parser, const char *data,
                                             size_t length, size_t *ret_used);
 
