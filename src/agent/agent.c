@@ -165,6 +165,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct pt_agent *agent = context;
+    pt_log_flush();
     if (agent->is_connected) {
         look(agent); // its observation is reported
         return;
@@ -190,7 +191,7 @@ static struct pt_pull_status status_of(const struct pt_agent *agent, const struc
 static void log_pull(struct pt_agent *agent, enum pt_event_type type, enum pt_log_level level,
                      const struct pt_pull *pull, double bytes_per_second)
 {
-    if (!pt_log_enabled(level))
+    if (!pt_log_admits_event(level))
         return;
     struct pt_buffer json;
     pt_buffer_init(&json, MAX_EVENT_BYTES);

@@ -110,6 +110,7 @@ static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], st
     if (r < 0)
         return r;
     pt_log_set_level(settings.log_level);
+    pt_log_start();
     if (!settings.node_name[0]) {
         if (gethostname(node_name, PT_LIMIT_NODE_NAME_BYTES + 1) < 0)
             node_name[0] = '\0';

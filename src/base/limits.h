@@ -4,6 +4,10 @@
 
 // Everything that a peer could make grow has its maximum here.
 
+// --- the log ---
+#define PT_LIMIT_LOG_PENDING_BYTES (256 * 1024) // kept for a reader that does not read
+#define PT_LIMIT_LOG_EVENTS_PER_S 1000          // lines about pulls
+
 // --- outgoing HTTP ---
 #define PT_LIMIT_HEADER_BYTES 8192  // longer answer headers are not looked at
 #define PT_LIMIT_IDLE_CONNECTIONS 4 // kept open for reuse by one client

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.h"
 
-#include "base/clock.h"
+#include "base/buffer.h"
+#include "base/json_escape.h"
+#include "base/limits.h"
+#include "base/output.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
 
@@ -12,6 +15,7 @@
 #include <yyjson.h>
 
 #define MAX_TEXT_BYTES 4096
+#define MAX_LINE_BYTES (4 * 1024 * 1024)
 
 static const char *const level_names[] = {
     [PT_LOG_DEBUG] = "debug",
@@ -22,6 +26,26 @@ static const char *const level_names[] = {
 
 static enum pt_log_level threshold = PT_LOG_INFO;
 static int descriptor = STDOUT_FILENO;
+static int own_descriptor = -1;   // opened by pt_log_start
+static struct pt_buffer pending;  // lines, or the rest of one, that the reader has not taken yet
+static struct pt_log_drops drops; // since the start
+static uint64_t reported_drops;   // of them
+static int64_t reported_at_ns;    // when the last of them were
+static int64_t second_began_ns;   // in which events are counted
+static unsigned events_in_second;
+static const struct pt_clock *given_clock; // NULL: the system's
+
+static int64_t now_ns(void)
+{
+    return pt_clock_monotonic_ns(given_clock ? given_clock : pt_clock_system());
+}
+
+void pt_log_set_clock(const struct pt_clock *clock)
+{
+    given_clock = clock;
+    second_began_ns = reported_at_ns = 0;
+    events_in_second = 0;
+}
 
 void pt_log_set_level(enum pt_log_level level)
 {
@@ -35,7 +59,42 @@ bool pt_log_enabled(enum pt_log_level level)
 
 void pt_log_set_descriptor(int fd)
 {
+    if (own_descriptor >= 0)
+        close(own_descriptor);
+    own_descriptor = -1;
     descriptor = fd;
+    pt_buffer_finish(&pending);
+}
+
+void pt_log_start(void)
+{
+    int fd = descriptor >= 0 ? pt_output_open(descriptor) : -1;
+    if (fd < 0)
+        return;
+    pt_log_set_descriptor(fd);
+    own_descriptor = fd;
+}
+
+struct pt_log_drops pt_log_drops(void)
+{
+    return drops;
+}
+
+bool pt_log_admits_event(enum pt_log_level level)
+{
+    if (!pt_log_enabled(level))
+        return false;
+    int64_t now = now_ns();
+    if (now - second_began_ns >= PT_NS_PER_S) {
+        second_began_ns = now;
+        events_in_second = 0;
+    }
+    if (events_in_second < PT_LIMIT_LOG_EVENTS_PER_S) {
+        events_in_second++;
+        return true;
+    }
+    drops.too_many++;
+    return false;
 }
 
 bool pt_log_level_parse(const char *text, enum pt_log_level *ret_level)
@@ -69,28 +128,74 @@ static yyjson_mut_val *field_value(yyjson_mut_doc *doc, const struct pt_log_fiel
     return NULL;
 }
 
-// A short write to a pipe is finished; a failing log has nobody left to tell.
-static void write_all(const char *data, size_t length)
+// --- to the reader ---
+
+static uint64_t count_lines(const struct pt_buffer *lines)
 {
-    while (length > 0) {
-        ssize_t n = write(descriptor, data, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return;
-        data += n;
-        length -= (size_t)n;
+    uint64_t count = 0;
+    const char *end = lines->data + lines->length;
+    for (const char *at = lines->data; at && at < end; at++) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        if (!at)
+            break;
+        count++;
     }
+    return count;
 }
 
-void pt_log_write(enum pt_log_level level, const char *msg, const struct pt_log_field *fields,
-                  size_t count)
+// Writes as much of what is pending as the reader takes now.
+static void write_pending(void)
+{
+    size_t written = 0;
+    while (written < pending.length) {
+        ssize_t n = pt_output_write(descriptor, pending.data + written, pending.length - written);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n <= 0) { // nobody reads any more
+            drops.unread += count_lines(&pending);
+            written = pending.length;
+            break;
+        }
+        written += (size_t)n;
+    }
+    if (written == pending.length)
+        pt_buffer_finish(&pending);
+    else
+        pt_buffer_consume(&pending, written);
+}
+
+// A line that begins is written to its end, sooner or later; one for which no room is left is not
+// begun.
+static void write_line(const char *text, size_t length)
+{
+    write_pending();
+    if (pending.length > 0 && pending.length + length > PT_LIMIT_LOG_PENDING_BYTES) {
+        drops.unread++;
+        return;
+    }
+    struct pt_buffer line;
+    pt_buffer_init(&line, MAX_LINE_BYTES);
+    pending.max_length = PT_LIMIT_LOG_PENDING_BYTES + MAX_LINE_BYTES;
+    if (pt_json_append_escaped(&line, text, length) < 0 ||
+        pt_buffer_append(&pending, line.data, line.length) < 0)
+        drops.unread++;
+    pending.failure = 0;
+    pt_buffer_finish(&line);
+    write_pending();
+}
+
+static void log_line(enum pt_log_level level, const char *msg, const struct pt_log_field *fields,
+                     size_t count)
 {
     char time[PT_TIMESTAMP_SIZE];
     pt_timestamp_format(pt_clock_wall_ns(pt_clock_system()), time);
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    if (!doc)
+    if (!doc) {
+        drops.unread++;
         return;
+    }
     yyjson_mut_val *line = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, line);
     yyjson_mut_obj_add_str(doc, line, "time", time);
@@ -103,7 +208,40 @@ void pt_log_write(enum pt_log_level level, const char *msg, const struct pt_log_
     size_t length;
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_NEWLINE_AT_END, &length);
     if (text)
-        write_all(text, length);
+        write_line(text, length);
+    else
+        drops.unread++;
     free(text);
     yyjson_mut_doc_free(doc);
+}
+
+// Says once a second, when the reader has caught up, how many lines it does not see.
+static void report_drops(void)
+{
+    uint64_t all = drops.unread + drops.too_many;
+    if (all == reported_drops || pending.length > 0 || now_ns() - reported_at_ns < PT_NS_PER_S)
+        return;
+    const struct pt_log_field fields[] = {
+        pt_log_int("lines", (int64_t)(all - reported_drops)),
+        pt_log_int("unread", (int64_t)drops.unread),
+        pt_log_int("tooMany", (int64_t)drops.too_many),
+    };
+    reported_drops = all;
+    reported_at_ns = now_ns();
+    log_line(PT_LOG_WARN, "log lines are missing here", fields, sizeof(fields) / sizeof(fields[0]));
+}
+
+void pt_log_write(enum pt_log_level level, const char *msg, const struct pt_log_field *fields,
+                  size_t count)
+{
+    report_drops();
+    log_line(level, msg, fields, count);
+}
+
+void pt_log_flush(void)
+{
+    if (descriptor < 0)
+        return;
+    write_pending();
+    report_drops();
 }

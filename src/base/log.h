@@ -2,12 +2,16 @@
 #ifndef PT_BASE_LOG_H
 #define PT_BASE_LOG_H
 
+#include "base/clock.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 // One JSON object a line on standard output: time, level, msg, then the fields of the call.
 // `pt_log_info("listening", pt_log_text("address", address), pt_log_int("limit", limit));`
+// Logging never waits for the reader: a line for which there is no room is dropped and counted, and
+// a line says how many are missing once the reader goes on.
 
 enum pt_log_level {
     PT_LOG_DEBUG,
@@ -27,8 +31,8 @@ struct pt_log_field {
     int64_t number;
 };
 
-// Untrusted text is safe here: it is cut at 4 KiB and what is not UTF-8 becomes `?`. NULL: the
-// field is left out.
+// Untrusted text is safe here: it is cut at 4 KiB, what is not UTF-8 becomes `?`, and controls are
+// escaped, those of 8 bits too. NULL: the field is left out.
 static inline struct pt_log_field pt_log_text(const char *key, const char *text)
 {
     return (struct pt_log_field){.key = key, .kind = PT_LOG_FIELD_TEXT, .text = text};
@@ -53,6 +57,27 @@ static inline struct pt_log_field pt_log_json(const char *key, const char *json)
 // Lines below this level are dropped; PT_LOG_INFO at the start of the process.
 void pt_log_set_level(enum pt_log_level level);
 bool pt_log_enabled(enum pt_log_level level);
+
+// From here on the lines go through a descriptor of the log's own, so that neither a reader that
+// stops nor another writer of the same pipe can make it wait. Before a seccomp filter forbids it.
+void pt_log_start(void);
+
+// Writes what the reader has not taken yet, as far as it takes it now. To be called now and then.
+void pt_log_flush(void);
+
+// Lines of which peers choose the number: false above PT_LIMIT_LOG_EVENTS_PER_S in a second, and
+// the line is counted as dropped; false as well when the level is not enabled.
+bool pt_log_admits_event(enum pt_log_level level);
+
+// Lines that were dropped since the start of the process.
+struct pt_log_drops {
+    uint64_t unread;   // nobody read them in time
+    uint64_t too_many; // above the ceiling of events
+};
+struct pt_log_drops pt_log_drops(void);
+
+// For tests: the clock that the ceiling goes by; NULL: the system's.
+void pt_log_set_clock(const struct pt_clock *clock);
 
 // Sends the lines to another descriptor (borrowed), as `--watch` and the tests need; -1 drops them.
 void pt_log_set_descriptor(int fd);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pull/json_fields.h"
 
+#include "base/json_escape.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
 
@@ -110,7 +111,7 @@ int pt_json_finish(yyjson_mut_doc *doc, struct pt_buffer *out)
     char *text =
         doc ? yyjson_mut_write_opts(doc, YYJSON_WRITE_NOFLAG, &allocator, &length, NULL) : NULL;
     yyjson_mut_doc_free(doc);
-    int r = !text || ran_out ? -ENOMEM : pt_buffer_append(out, text, length);
+    int r = !text || ran_out ? -ENOMEM : pt_json_append_escaped(out, text, length);
     free(text);
     return r;
 }

@@ -138,7 +138,7 @@ static void on_event(void *context, enum pt_event_type type, const struct pt_sto
     struct server *server = context;
     if (type != PT_EVENT_PULL_STARTED)
         pt_metrics_note_end(&server->metrics, &server->store.registries, stored);
-    if (pt_log_enabled(PT_LOG_INFO))
+    if (pt_log_admits_event(PT_LOG_INFO))
         log_event(type, stored);
 }
 
@@ -151,6 +151,7 @@ static void on_change(void *context)
 static void on_sweep(void *context)
 {
     struct server *server = context;
+    pt_log_flush();
     bool more = pt_store_sweep(&server->store);
     pt_timer_start(server->sweep, more ? 0 : SWEEP_MS);
 }
@@ -300,6 +301,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     pt_log_set_level(settings.log_level);
+    pt_log_start();
     event_set_log_callback(on_libevent_message);
     status = EXIT_SUCCESS;
     if (start(&server, &err) < 0) {

@@ -3,14 +3,13 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/output.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_SCREEN_BYTES (256 * 1024)
@@ -31,24 +30,12 @@ struct pt_terminal {
     int64_t plain_at; // when progress was told last
 };
 
-// The mode of the given descriptor is shared with the shell and is left alone. A file's place would
-// be lost, and it never makes anybody wait.
-static int open_without_waiting(int fd)
-{
-    struct stat status;
-    char path[32];
-    if (fstat(fd, &status) < 0 || !(S_ISCHR(status.st_mode) || S_ISFIFO(status.st_mode)))
-        return -1;
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-}
-
 int pt_terminal_create(int fd, struct pt_terminal **ret_terminal, struct pt_error *err)
 {
     struct pt_terminal *terminal = calloc(1, sizeof(*terminal));
     if (!terminal)
         return pt_error_set(err, ENOMEM, "out of memory");
-    terminal->fd = open_without_waiting(fd);
+    terminal->fd = pt_output_open(fd);
     terminal->owns_fd = terminal->fd >= 0;
     if (!terminal->owns_fd)
         terminal->fd = fd;

@@ -2,6 +2,7 @@
 #include "server/api/metrics.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "server/api/process_figures.h"
 
 #include <string.h>
@@ -195,6 +196,17 @@ static void write_peers(const struct pt_metrics *metrics, const struct pt_pull_s
             (double)figures.skipped);
 }
 
+static void write_log(struct pt_buffer *out)
+{
+    const struct pt_log_drops drops = pt_log_drops();
+    head(out, "pulltrace_log_lines_dropped_total", "counter",
+         "Log lines that were not written: nobody read them in time, or there were too many.");
+    (void)pt_buffer_printf(out,
+                           "pulltrace_log_lines_dropped_total{reason=\"unread\"} %llu\n"
+                           "pulltrace_log_lines_dropped_total{reason=\"too_many\"} %llu\n",
+                           (unsigned long long)drops.unread, (unsigned long long)drops.too_many);
+}
+
 int pt_metrics_write(const struct pt_metrics *metrics, const struct pt_pull_store *store,
                      const struct pt_event_stream *stream, int64_t started_wall_ns,
                      struct pt_buffer *out)
@@ -203,6 +215,7 @@ int pt_metrics_write(const struct pt_metrics *metrics, const struct pt_pull_stor
     pt_process_figures_read(&process);
     write_pulls(metrics, store, out);
     write_peers(metrics, store, stream, out);
+    write_log(out);
     head(out, "pulltrace_build_info", "gauge", "Always 1; the version is in the label.");
     (void)pt_buffer_append_text(out, "pulltrace_build_info{version=\"" PT_VERSION "\"} 1\n");
     counter(out, "process_cpu_seconds_total", "CPU time used.", process.cpu_seconds);
