@@ -181,6 +181,18 @@ class Contract(ServerCase):
         self.assertGreater(max(speeds), 0)
 
 
+    def test_hello(self) -> None:
+        server = self.start_server()
+        asking = EventStream(server.port, "?hello=1")
+        self.addCleanup(asking.close)
+        asking.read_until(lambda events: {} in events)  # the data of synced
+        self.check("schemas/hello.schema.json", asking.events[0])
+        other = EventStream(server.port, "?hello=1")
+        self.addCleanup(other.close)
+        other.read_until(lambda events: len(events) > 0)
+        self.assertEqual(other.events[0]["run"], asking.events[0]["run"])
+
+
 class EventStream:
     """All events as they come off the wire."""
 

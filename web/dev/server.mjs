@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Serves the built page with the real server's policy, over an invented cluster.
 // node dev/server.mjs [--port 8080] [--pulls 40] [--nodes 20] [--failures 0.06] [--stalls 0.05] [--speed 1]
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -28,6 +29,7 @@ const cluster = new Cluster({
 });
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 const clients = new Map();
+const run = randomUUID().replaceAll('-', '');
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
@@ -46,6 +48,10 @@ function message(pull) {
     pull: cluster.status(pull, false),
   };
   return `id: ${pull.version}\ndata: ${JSON.stringify(event)}\n\n`;
+}
+
+function named(response, event, data) {
+  response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
 function flush() {
@@ -92,7 +98,11 @@ async function answer(request, response) {
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     response.write(': pulltrace\n\n');
     const since = Number(request.headers['last-event-id'] ?? searchParams.get('lastEventId') ?? 0);
-    clients.set(response, since);
+    const version = since <= cluster.version ? since : 0;
+    if (searchParams.get('hello') === '1') named(response, 'hello', { run, version });
+    response.write(cluster.changedSince(version).map(message).join(''));
+    if (searchParams.get('hello') === '1') named(response, 'synced', {});
+    clients.set(response, cluster.version);
     request.on('close', () => clients.delete(response));
     return undefined;
   }

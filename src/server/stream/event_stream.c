@@ -5,10 +5,12 @@
 #include "base/limits.h"
 #include "server/stream/stream_block.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define MAX_PENDING_BYTES (64 * 1024) // a client with more than this untaken is passed over
 #define PUMP_SENDS 256                // blocks sent in one call
@@ -17,6 +19,8 @@
 #define CACHED_BLOCKS 8               // of one group
 #define CACHE_NS PT_NS_PER_S
 #define HEARTBEAT_NS (15 * PT_NS_PER_S)
+#define RUN_BYTES 16                     // of randomness that name a run of the server
+#define HELLO_SIZE 128                   // of the longest hello
 #define SCRATCH_BYTES (64 * 1024 * 1024) // one pull of full size, with all its layer events
 
 // Clients that ask for the same share their blocks.
@@ -44,6 +48,8 @@ struct pt_stream_client {
     enum client_state state;
     uint64_t seen;
     uint64_t snapshot_end; // up to here it gets the state, from there on the changes
+    bool awaits_synced;
+    uint64_t synced_at; // the version that was the newest when it came
     int64_t heartbeat_at;
     TAILQ_ENTRY(pt_stream_client) in_state;
     TAILQ_ENTRY(pt_stream_client) in_heartbeats;
@@ -61,9 +67,20 @@ struct pt_event_stream {
     struct client_list clients[3];        // by state
     struct pt_stream_client *next_served; // of those in step, in this round
     struct client_list heartbeats;        // by heartbeat_at
-    struct pt_stream_block *hello, *comment, *goodbye;
+    struct pt_stream_block *greeting, *comment, *synced, *goodbye;
+    char run[2 * RUN_BYTES + 1]; // names this run of the server, among all replicas
     struct pt_buffer scratch;
 };
+
+static void name_run(struct pt_event_stream *stream)
+{
+    unsigned char bytes[RUN_BYTES];
+    ssize_t n = getrandom(bytes, sizeof(bytes), 0); // cannot fail for so few bytes
+    assert(n == (ssize_t)sizeof(bytes));
+    (void)n;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(stream->run + 2 * i, 3, "%02x", bytes[i]);
+}
 
 int pt_event_stream_create(struct pt_pull_store *store, size_t max_clients,
                            const struct pt_stream_output *output,
@@ -81,10 +98,12 @@ int pt_event_stream_create(struct pt_pull_store *store, size_t max_clients,
         TAILQ_INIT(&stream->clients[i]);
     TAILQ_INIT(&stream->heartbeats);
     pt_buffer_init(&stream->scratch, SCRATCH_BYTES);
-    stream->hello = pt_stream_block_make_text(": pulltrace " PT_VERSION "\n\n");
+    name_run(stream);
+    stream->greeting = pt_stream_block_make_text(": pulltrace " PT_VERSION "\n\n");
     stream->comment = pt_stream_block_make_text(":\n\n");
+    stream->synced = pt_stream_block_make_text("event: synced\ndata: {}\n\n");
     stream->goodbye = pt_stream_block_make_text("retry: 1000\n\n");
-    if (!stream->hello || !stream->comment || !stream->goodbye) {
+    if (!stream->greeting || !stream->comment || !stream->synced || !stream->goodbye) {
         pt_event_stream_destroy(stream);
         return -ENOMEM;
     }
@@ -102,8 +121,9 @@ void pt_event_stream_destroy(struct pt_event_stream *stream)
         pt_event_stream_leave(client);
     }
     pt_map_finish(&stream->groups);
-    pt_stream_block_unref(stream->hello);
+    pt_stream_block_unref(stream->greeting);
     pt_stream_block_unref(stream->comment);
+    pt_stream_block_unref(stream->synced);
     pt_stream_block_unref(stream->goodbye);
     pt_buffer_finish(&stream->scratch);
     free(stream);
@@ -117,6 +137,8 @@ int pt_stream_request_read(const struct pt_query *query, struct pt_stream_reques
     int r = pt_pull_filter_read(query, &request.filter, err);
     if (r == 0)
         r = pt_query_get_bool(query, "layers", true, &request.layers, err);
+    if (r == 0)
+        r = pt_query_get_bool(query, "hello", false, &request.hello, err);
     if (r == 0)
         r = pt_query_get_count(query, "lastEventId", 0, INT64_MAX, 0, &last_event_id, err);
     if (r < 0)
@@ -263,6 +285,23 @@ static void enter_state(struct pt_stream_client *client, enum client_state state
     client->stream->blocked_count += state == BLOCKED;
 }
 
+// No id: a reader that comes back names the last change that it saw, and this is none.
+static struct pt_stream_block *make_hello(const struct pt_event_stream *stream, uint64_t version)
+{
+    char text[HELLO_SIZE];
+    snprintf(text, sizeof(text), "event: hello\ndata: {\"run\":\"%s\",\"version\":%llu}\n\n",
+             stream->run, (unsigned long long)version);
+    return pt_stream_block_make_text(text);
+}
+
+static void note_synced(struct pt_stream_client *client)
+{
+    if (!client->awaits_synced || client->seen < client->synced_at)
+        return;
+    client->awaits_synced = false;
+    send_block(client, client->stream->synced);
+}
+
 bool pt_event_stream_is_full(const struct pt_event_stream *stream)
 {
     return stream->client_count >= stream->max_clients;
@@ -275,27 +314,36 @@ int pt_event_stream_join(struct pt_event_stream *stream, const struct pt_stream_
         return pt_error_set(err, ENOSPC, "the server serves its maximum of %zu streams",
                             stream->max_clients);
     struct pt_stream_client *client = calloc(1, sizeof(*client));
-    struct group *group = client ? find_group(stream, request) : NULL;
-    if (!group) {
-        free(client);
-        return pt_error_set(err, ENOMEM, "out of memory");
-    }
     const struct pt_change_log *changes = &stream->store->changes;
     bool resumes = request->last_event_id >= changes->first_version &&
                    request->last_event_id <= changes->newest_version && request->last_event_id > 0;
+    uint64_t seen = resumes ? request->last_event_id : changes->first_version;
+    struct pt_stream_block *hello = client && request->hello ? make_hello(stream, seen) : NULL;
+    struct group *group = client && (hello || !request->hello) ? find_group(stream, request) : NULL;
+    if (!group) {
+        pt_stream_block_unref(hello);
+        free(client);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
     *client = (struct pt_stream_client){
         .stream = stream,
         .group = group,
         .context = context,
-        .seen = resumes ? request->last_event_id : changes->first_version,
+        .seen = seen,
         .snapshot_end = resumes ? 0 : stream->target,
+        .awaits_synced = request->hello,
+        .synced_at = stream->target,
         .heartbeat_at = pt_clock_monotonic_ns(stream->store->clock) + HEARTBEAT_NS,
     };
     group->client_count++;
     stream->client_count++;
     TAILQ_INSERT_TAIL(&stream->heartbeats, client, in_heartbeats);
     enter_state(client, BEHIND);
-    send_block(client, stream->hello);
+    send_block(client, stream->greeting);
+    if (hello) {
+        send_block(client, hello);
+        pt_stream_block_unref(hello);
+    }
     *ret_client = client;
     return 0;
 }
@@ -325,6 +373,7 @@ static bool serve(struct pt_stream_client *client, size_t *sent_bytes)
     bool owned = false;
     leave_state(client);
     if (client->seen >= stream->target) {
+        note_synced(client);
         enter_state(client, IN_STEP);
         return false;
     }
@@ -342,6 +391,7 @@ static bool serve(struct pt_stream_client *client, size_t *sent_bytes)
         client->seen = block->to;
         if (owned)
             pt_stream_block_unref(block);
+        note_synced(client);
     }
     enter_state(client, client->seen >= stream->target ? IN_STEP : BEHIND);
     return owned || !block;

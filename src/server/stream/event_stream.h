@@ -44,6 +44,7 @@ struct pt_stream_request {
     bool layers; // inside the pull events
     bool pull_events;
     bool layer_events;
+    bool hello;             // messages of events hello and synced besides
     uint64_t last_event_id; // 0: none
 };
 
@@ -57,13 +58,16 @@ PT_MUST_CHECK int pt_event_stream_create(struct pt_pull_store *store, size_t max
                                          struct pt_event_stream **ret_stream);
 void pt_event_stream_destroy(struct pt_event_stream *stream);
 
-// Reads `types`, `layers`, `lastEventId` and the filters. The request borrows from the query.
+// Reads `types`, `layers`, `hello`, `lastEventId` and the filters. The request borrows from the
+// query.
 PT_MUST_CHECK int pt_stream_request_read(const struct pt_query *query,
                                          struct pt_stream_request *ret_request,
                                          struct pt_error *err);
 
-// Adds a client, which gets a comment line at once and the rest from pt_event_stream_pump. -ENOSPC
-// at the limit, -ENOMEM.
+// Adds a client. It gets a comment line at once and the rest from pt_event_stream_pump. If it asked
+// for hello, it also gets which run of the server speaks and behind which version its stream goes
+// on, at once, and `synced` when it has all that there was when it came. -ENOSPC at the limit,
+// -ENOMEM.
 PT_MUST_CHECK int pt_event_stream_join(struct pt_event_stream *stream,
                                        const struct pt_stream_request *request, void *context,
                                        struct pt_stream_client **ret_client, struct pt_error *err);

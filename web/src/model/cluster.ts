@@ -15,8 +15,6 @@ export const SUMMARY_FIELDS = {
   historySeconds: number,
   serverVersion: withDefault(text, ''),
   now: time,
-  /** When the server process began; tells a restarted server from a resumed stream. */
-  startedAt: optional(time),
 };
 
 export type Summary = Decoded<typeof SUMMARY_FIELDS>;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { T0, makePull, wireEvent, wirePull } from '../testing/samples';
 import { allPulls } from './cluster';
-import { decodeDetail, decodeEvent, decodeNodes, decodeSummary } from './decode';
+import { decodeDetail, decodeEvent, decodeHello, decodeNodes, decodeSummary } from './decode';
 import { DecodeError } from './fields';
 
 describe('decodeEvent', () => {
@@ -57,6 +57,11 @@ describe('decodeEvent', () => {
   ])('refuses: %s', (reason, data) => {
     expect(() => decodeEvent(data)).toThrow(new DecodeError(reason));
   });
+});
+
+it('decodeHello reads which run speaks', () => {
+  expect(decodeHello('{"run":"ab","version":7,"more":1}')).toEqual({ run: 'ab', version: 7 });
+  expect(() => decodeHello('{"version":7}')).toThrow('run is missing');
 });
 
 it('decodeDetail reads the layers', () => {

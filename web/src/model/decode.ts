@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type NodeStatus, type Summary, readNode, readSummary } from './cluster';
 import { DecodeError, listOf, objectOf, parseJson, text } from './fields';
+import { type Hello, readHello } from './hello';
 import { type Layer, type Pull, readLayer, readPull } from './pull';
 
 /** A pull with what the stream leaves out. */
@@ -19,6 +20,11 @@ export function decodeEvent(data: string): Pull | null {
   const from = objectOf(parseJson(data), 'event');
   if (from.schemaVersion !== 'v1') throw new DecodeError('schemaVersion is not v1');
   return text.read(from.type, 'type').startsWith('pull.') ? readPull(from.pull) : null;
+}
+
+/** The `data:` of the event stream's first message. */
+export function decodeHello(data: string): Hello {
+  return readHello(parseJson(data));
 }
 
 /** The answers of `/api/v1/pulls/{id}`, a pull with its layers, and of `/api/v1/nodes?node=`. */

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { NODE_FIELDS, SUMMARY_FIELDS } from './cluster';
 import type { Fields } from './fields';
+import { HELLO_FIELDS } from './hello';
 import { LAYER_FIELDS, POD_FIELDS, PULL_FIELDS } from './pull';
 
 interface Schema {
@@ -43,10 +44,16 @@ const CONTRACT: readonly {
   },
   { name: 'LayerStatus', fields: LAYER_FIELDS, schema: pulls.LayerStatus, left: ['pullId'] },
   {
+    name: 'Hello',
+    fields: HELLO_FIELDS,
+    schema: read('schemas/hello.schema.json') as Schema,
+    left: [],
+  },
+  {
     name: 'Summary',
     fields: SUMMARY_FIELDS,
     schema: components.schemas.Summary,
-    left: ['pullSecondsP50', 'pullSecondsP95', 'waitingPods'],
+    left: ['pullSecondsP50', 'pullSecondsP95', 'startedAt', 'waitingPods'],
   },
   {
     name: 'NodeList.nodes',

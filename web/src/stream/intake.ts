@@ -10,11 +10,8 @@ const BUSY_EVENTS = 100;
 
 export interface Intake {
   push: (data: string) => void;
-  /** Commits nothing until `release`. */
-  hold: () => void;
-  release: () => void;
-  /** Forgets what was not committed. */
-  discard: () => void;
+  /** Commits at once what has come. */
+  flush: () => void;
   stop: () => void;
 }
 
@@ -30,16 +27,17 @@ export function createIntake(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let lastCommitAt = -Infinity;
   let lastBatch = 0;
-  let held = false;
 
   function schedule() {
-    if (timer !== undefined || held || pending.size === 0) return;
+    if (timer !== undefined || pending.size === 0) return;
     const least = lastBatch > BUSY_EVENTS ? BUSY_COMMIT_MS : FRAME_MS;
     timer = setTimeout(flush, Math.max(FRAME_MS, lastCommitAt + least - performance.now()));
   }
 
   function flush() {
+    clearTimeout(timer);
     timer = undefined;
+    if (pending.size === 0) return;
     lastCommitAt = performance.now();
     lastBatch = pending.size;
     const pulls = [...pending.values()];
@@ -58,16 +56,7 @@ export function createIntake(
         reject(error instanceof Error ? error.message : String(error));
       }
     },
-    hold: () => {
-      held = true;
-      clearTimeout(timer);
-      timer = undefined;
-    },
-    release: () => {
-      held = false;
-      schedule();
-    },
-    discard: () => pending.clear(),
+    flush,
     stop: () => clearTimeout(timer),
   };
 }

@@ -19,15 +19,10 @@ export interface Polls {
 }
 
 /**
- * Asks for what the stream does not tell: idle nodes, the server's clock and which run it is.
- * `onAnswer` hears of each answer, also one that is no summary, `onAway` of a server without any.
+ * Asks for what the stream does not send: idle nodes, the server's clock. `onAway` hears of a
+ * server that answers nothing.
  */
-export function startPolls(
-  store: Store,
-  api: string,
-  onAnswer: () => void,
-  onAway: () => void,
-): Polls {
+export function startPolls(store: Store, api: string, onAway: () => void): Polls {
   const abort = new AbortController();
   let nodesWanted = false;
   let failures = 0;
@@ -48,13 +43,11 @@ export function startPolls(
       const clockOffsetMs = Math.abs(offset - known) > CLOCK_STEP_MS ? offset : known;
       store.set({ summary, clockOffsetMs });
       failures = 0;
-      onAnswer();
       if (nodesWanted)
         store.set({ nodes: decodeNodes(await getText(`${api}nodes`, abort.signal)) });
     } catch (error) {
       const answered = error instanceof HttpError || error instanceof DecodeError;
       failures = answered ? 0 : failures + 1;
-      if (answered) onAnswer();
       // A stream that died without a word looks open for long; this does not.
       if (failures === FAILURES && !abort.signal.aborted) onAway();
     }

@@ -4,15 +4,38 @@ import { type Store, createStore } from '../state/store';
 import { T0, wireEvent, wirePull } from '../testing/samples';
 import { type Source, startSource } from './source';
 
+const RUN_1 = 'a'.repeat(32);
+const RUN_2 = 'b'.repeat(32);
+
 class FakeEventSource {
   static readonly all: FakeEventSource[] = [];
-  onopen: (() => void) | null = null;
   onmessage: ((message: { data: string; lastEventId: string }) => void) | null = null;
   onerror: (() => void) | null = null;
   closed = false;
 
+  private readonly listeners = new Map<string, (message: { data: string }) => void>();
+
   constructor(readonly url: string) {
     FakeEventSource.all.push(this);
+  }
+
+  addEventListener(name: string, listener: (message: { data: string }) => void) {
+    this.listeners.set(name, listener);
+  }
+
+  /** As the server does, an id of `run` is gone on from, and any other is not. */
+  hello(run = RUN_1, goesOn = run === RUN_1) {
+    const asked = new URLSearchParams(this.url.split('?')[1]).get('lastEventId');
+    const version = goesOn ? Number(asked ?? 0) : 0;
+    this.named('hello', JSON.stringify({ run, version }));
+  }
+
+  synced() {
+    this.named('synced', '{}');
+  }
+
+  named(name: string, data: string) {
+    this.listeners.get(name)?.({ data });
   }
 
   close() {
@@ -37,22 +60,19 @@ let answers: Record<string, object | (() => object)>;
 let asked: string[];
 
 const summary =
-  (startedAt: string, offsetMs = 0, bytesPerSec = 7) =>
+  (offsetMs = 0, bytesPerSec = 7) =>
   () => ({
     bytesPerSec,
     nodesReporting: 2,
     nodesSilent: 0,
     historySeconds: 600,
     now: new Date(Date.now() + offsetMs).toISOString(),
-    startedAt,
   });
-const RUN_1 = '2026-11-21T09:00:00Z';
-const RUN_2 = '2026-11-21T09:30:00Z';
 
 beforeEach(() => {
   vi.useFakeTimers({ now: T0 });
   FakeEventSource.all.length = 0;
-  answers = { summary: summary(RUN_1) };
+  answers = { summary: summary() };
   asked = [];
   vi.stubGlobal('EventSource', FakeEventSource);
   vi.stubGlobal('fetch', (url: string) => {
@@ -77,9 +97,9 @@ const run = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 describe('the stream', () => {
   it('brings the snapshot and then changes into the store', async () => {
-    expect(newest().url).toBe('api/v1/events?layers=0');
+    expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
     expect(store.get().connection.phase).toBe('connecting');
-    newest().onopen?.();
+    newest().hello();
     newest().tell(1, { id: 'a' });
     newest().tell(2, { id: 'b' });
     await run(100);
@@ -90,18 +110,18 @@ describe('the stream', () => {
     expect(store.get().pulls.pulls.get('a')?.percent).toBe(77);
   });
 
-  it('keeps what it told before the server said which run it is of', async () => {
+  it('keeps what it told while the server answers nothing else', async () => {
     delete answers.summary;
-    newest().onopen?.();
+    newest().hello();
     newest().tell(1, { id: 'a' });
     await run(1000);
-    answers.summary = summary(RUN_1);
+    answers.summary = summary();
     await run(8000);
     expect(ids()).toEqual(['a']);
   });
 
   it('draws once for what comes within one frame', async () => {
-    newest().onopen?.();
+    newest().hello();
     await run(100);
     const drawn = vi.fn();
     store.subscribe(drawn);
@@ -112,7 +132,7 @@ describe('the stream', () => {
   });
 
   it('commits at most four times a second while many pulls change', async () => {
-    newest().onopen?.();
+    newest().hello();
     const commits = new Set<unknown>();
     store.subscribe(() => commits.add(store.get().pulls));
     for (let tick = 0; tick < 20; tick++) {
@@ -127,8 +147,17 @@ describe('the stream', () => {
     expect(commits.size).toBeLessThanOrEqual(6);
   });
 
+  it('takes nothing from who does not say which run it is of', async () => {
+    newest().named('hello', '{}');
+    newest().tell(1, { id: 'a' });
+    await run(100);
+    expect(store.get().rejected).toEqual({ count: 1, lastReason: 'run is missing' });
+    expect(store.get().connection.phase).toBe('connecting');
+    expect(ids()).toEqual([]);
+  });
+
   it('counts what it cannot read and goes on', async () => {
-    newest().onopen?.();
+    newest().hello();
     newest().tell(1, { totalBytes: 'many' });
     newest().tell(2, { id: 'good' });
     await run(100);
@@ -139,7 +168,7 @@ describe('the stream', () => {
 
 describe('a lost connection', () => {
   beforeEach(async () => {
-    newest().onopen?.();
+    newest().hello();
     newest().tell(1, { id: 'a' });
     newest().tell(2, { id: 'b' });
     await run(3000);
@@ -151,8 +180,8 @@ describe('a lost connection', () => {
     expect(ids()).toEqual(['a', 'b']);
     expect(FakeEventSource.all[0]?.closed).toBe(true);
     await run(700);
-    expect(newest().url).toBe('api/v1/events?layers=0&lastEventId=2');
-    newest().onopen?.();
+    expect(newest().url).toBe('api/v1/events?layers=0&hello=1&lastEventId=2');
+    newest().hello();
     expect(store.get().connection.phase).toBe('live');
     newest().tell(3, { id: 'b', percent: 90 });
     await run(5000);
@@ -161,64 +190,77 @@ describe('a lost connection', () => {
   });
 
   it('drops what a restarted server does not tell', async () => {
-    answers.summary = summary(RUN_2);
     await run(700);
-    newest().onopen?.();
+    newest().hello(RUN_2);
     newest().tell(1, { id: 'b' });
     newest().tell(2, { id: 'c', imageRef: 'redis:8' });
     await run(100);
     expect(ids()).toEqual(['a', 'b', 'c']);
-    await run(5000);
+    newest().synced();
     expect(ids()).toEqual(['b', 'c']);
   });
 
   it('never shows a pull twice that a restarted server tells under another id', async () => {
-    answers.summary = summary(RUN_2);
     const sizes = new Set<number>();
     store.subscribe(() => sizes.add(ids().length));
     await run(700);
-    newest().onopen?.();
+    newest().hello(RUN_2);
     newest().tell(1, { id: 'c' });
     await run(100);
     expect(ids()).toEqual(['c']);
+    newest().synced();
     await run(5000);
     expect(ids()).toEqual(['c']);
     expect([...sizes]).toEqual([2, 1]);
   });
 
   it('shows nothing of a stream before it knows which run it is of', async () => {
-    delete answers.summary;
     await run(700);
-    newest().onopen?.();
     newest().tell(7, { id: 'c' });
     await run(1000);
     expect(ids()).toEqual(['a', 'b']);
+    expect(store.get().connection.phase).toBe('reconnecting');
     newest().onerror?.();
-    await run(1000);
-    expect(newest().url).toBe('api/v1/events?layers=0');
-    answers.summary = summary(RUN_2);
-    newest().onopen?.();
+    await run(1500);
+    expect(newest().url).toBe('api/v1/events?layers=0&hello=1&lastEventId=2');
+    newest().hello(RUN_2);
     newest().tell(7, { id: 'c' });
     await run(100);
     expect(ids()).toEqual(['c']);
   });
 
-  it('does so even if the new run was asked before the stream was back', async () => {
-    answers.summary = summary(RUN_2);
+  it('drops all if the new run has nothing, and not before it has said so', async () => {
     await run(4000);
-    newest().onopen?.();
-    await run(5000);
+    newest().hello(RUN_2);
+    await run(20_000);
+    expect(ids()).toEqual(['a', 'b']);
+    newest().synced();
     expect(ids()).toEqual([]);
   });
 
   it('drops it also while news never stops', async () => {
-    answers.summary = summary(RUN_2);
     await run(700);
-    newest().onopen?.();
+    newest().hello(RUN_2);
     for (let step = 0; step < 50; step++) {
       newest().tell(step, { id: 'b', percent: step });
+      if (step === 20) newest().synced();
       await run(100);
     }
+    expect(ids()).toEqual(['b']);
+  });
+
+  it('asks a replica for everything that would go on behind an id of another', async () => {
+    await run(700);
+    const foreign = newest();
+    foreign.hello(RUN_2, true);
+    foreign.tell(3, { id: 'c' });
+    expect(foreign.closed).toBe(true);
+    expect(store.get().connection.phase).toBe('reconnecting');
+    await run(700);
+    expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
+    newest().hello(RUN_2);
+    newest().tell(1, { id: 'b' });
+    newest().synced();
     expect(ids()).toEqual(['b']);
   });
 
@@ -228,11 +270,11 @@ describe('a lost connection', () => {
       newest().onerror?.();
       await run(6000);
     }
-    expect(newest().url).toBe('api/v1/events?layers=0');
-    answers.summary = summary(RUN_1);
-    newest().onopen?.();
+    expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
+    answers.summary = summary();
+    newest().hello();
     newest().tell(9, { id: 'b' });
-    await run(5000);
+    newest().synced();
     expect(ids()).toEqual(['b']);
   });
 
@@ -249,22 +291,22 @@ describe('a lost connection', () => {
 });
 
 it('takes a stream for dead when the server answers nothing else', async () => {
-  newest().onopen?.();
+  newest().hello();
   await run(1000);
   expect(store.get().connection.phase).toBe('live');
   delete answers.summary;
   await run(12_000);
   expect(store.get().connection.phase).toBe('reconnecting');
   expect(FakeEventSource.all.length).toBeGreaterThan(1);
-  answers.summary = summary(RUN_1);
-  newest().onopen?.();
+  answers.summary = summary();
+  newest().hello();
   await run(10_000);
   expect(store.get().connection.phase).toBe('live');
 });
 
 describe('the open pull', () => {
   beforeEach(async () => {
-    newest().onopen?.();
+    newest().hello();
     newest().tell(1, { id: 'node/a' });
     await run(100);
     answers['pulls/node%2Fa'] = wirePull({
@@ -333,7 +375,7 @@ describe('the throughput', () => {
   });
 
   it('is drawn at once, and anew as long as the snapshot comes', async () => {
-    newest().onopen?.();
+    newest().hello();
     newest().tell(1, ended('a', 100));
     await run(300);
     expect(drawn()).toHaveLength(300);
@@ -346,10 +388,11 @@ describe('the throughput', () => {
   });
 
   it('has a sample a second once the snapshot is in', async () => {
-    newest().onopen?.();
+    newest().hello();
     newest().tell(1, ended('a', 100));
+    newest().synced();
     await run(5000);
-    answers.summary = summary(RUN_1, 0, 9);
+    answers.summary = summary(0, 9);
     newest().tell(2, ended('b', 100));
     await run(4000);
     expect(peak()).toBe(10);
@@ -370,14 +413,14 @@ it('asks for nodes only while they are wanted', async () => {
 });
 
 it('takes a clock that is far off from the server’s', async () => {
-  answers.summary = summary(RUN_1, 3600_000);
-  newest().onopen?.();
+  answers.summary = summary(3600_000);
+  newest().hello();
   await run(100);
   expect(store.get().clockOffsetMs).toBeGreaterThan(3590_000);
 });
 
 it('drops pulls that ended longer ago than the server keeps them', async () => {
-  newest().onopen?.();
+  newest().hello();
   newest().tell(1, { id: 'a', phase: 'completed', completedAt: new Date(T0).toISOString() });
   await run(100);
   expect(ids()).toEqual(['a']);
@@ -390,7 +433,7 @@ it('drops pulls that ended longer ago than the server keeps them', async () => {
 });
 
 it('stops for good', async () => {
-  newest().onopen?.();
+  newest().hello();
   source.stop();
   const before = asked.length;
   await run(60_000);

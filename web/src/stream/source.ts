@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { decodeHello } from '../model/decode';
+import type { Hello } from '../model/hello';
 import { type PullsAction, reducePulls } from '../state/pulls';
 import type { Store } from '../state/store';
 import { addSample, pastSamples } from '../state/throughput';
@@ -9,8 +11,6 @@ import { startPolls } from './polls';
 const RETRY_MS = [500, 1000, 2000, 4000, 5000] as const;
 /** After so long the server may have forgotten finished pulls: ask for the full state again. */
 const RESUME_WITHIN_MS = 30_000;
-/** A new connection's snapshot is taken to be in after so long; what comes later is added still. */
-const SETTLE_MS = 3000;
 const SAMPLE_MS = 1000;
 const FIRST_SAMPLES_MS = 200;
 const EXPIRE_MS = 5000;
@@ -33,14 +33,12 @@ export function startSource(store: Store, api: string): Source {
   let lastEventId = '';
   let attempt = 0;
   let lostAt = 0;
-  let openedAt = 0;
-  let resumed = false;
-  /** The run of the server that told what is in the store. */
-  let run: number | undefined;
-  /** Whether the stream is of another run is not known yet. */
-  let unsure = false;
-  /** What is in the store came before the stream; while unsure, what the stream tells is held back. */
-  let before = false;
+  /** The id that the stream was asked to go on behind; empty for all that there is. */
+  let asked = '';
+  /** The run of the server that sent what is in the store. */
+  let run: string | undefined;
+  /** Whether all has come that there was when the stream began. */
+  let synced = false;
   /** Whether the first snapshot is in; until then the past is drawn again from what has come. */
   let pastKnown = false;
 
@@ -49,50 +47,68 @@ export function startSource(store: Store, api: string): Source {
 
   const serverNow = () => Date.now() + store.get().clockOffsetMs;
 
-  const intake = createIntake(
-    (batch) => {
-      const { pulls, connection } = store.get();
-      store.set({
-        pulls: reducePulls(pulls, { type: 'told', pulls: batch }),
-        connection: { ...connection, lastMessageAt: Date.now() },
-      });
-    },
-    (reason) => {
-      store.set({ rejected: { count: store.get().rejected.count + 1, lastReason: reason } });
-    },
-  );
+  const reject = (reason: string) =>
+    store.set({ rejected: { count: store.get().rejected.count + 1, lastReason: reason } });
+
+  const intake = createIntake((batch) => {
+    const { pulls, connection } = store.get();
+    store.set({
+      pulls: reducePulls(pulls, { type: 'told', pulls: batch }),
+      connection: { ...connection, lastMessageAt: Date.now() },
+    });
+  }, reject);
   const detail = startDetail(store, api);
-  const polls = startPolls(store, api, onAnswer, () => {
+  const polls = startPolls(store, api, () => {
     if (store.get().connection.phase === 'live') reconnect();
   });
 
   function connect() {
-    resumed = lastEventId !== '' && Date.now() - lostAt < RESUME_WITHIN_MS;
-    const from = resumed ? `&lastEventId=${encodeURIComponent(lastEventId)}` : '';
-    events = new EventSource(`${api}events?layers=0${from}`);
-    events.onopen = () => {
-      attempt = 0;
-      openedAt = performance.now();
-      unsure = true;
-      before = store.get().pulls.pulls.size > 0;
-      if (before) intake.hold();
-      store.set({ connection: { ...store.get().connection, phase: 'live' } });
-      polls.now();
-    };
-    events.onmessage = (message: MessageEvent<string>) => {
+    asked = Date.now() - lostAt < RESUME_WITHIN_MS ? lastEventId : '';
+    const from = asked === '' ? '' : `&lastEventId=${encodeURIComponent(asked)}`;
+    const stream = new EventSource(`${api}events?layers=0&hello=1${from}`);
+    stream.addEventListener('hello', ({ data }: MessageEvent<string>) => {
+      try {
+        onHello(stream, decodeHello(data));
+      } catch (error) {
+        reject(error instanceof Error ? error.message : String(error));
+      }
+    });
+    stream.addEventListener('synced', onSynced);
+    stream.onerror = reconnect;
+    events = stream;
+  }
+
+  /** The first message says whose stream it is; nothing is taken from it before. */
+  function onHello(stream: EventSource, hello: Hello) {
+    attempt = 0;
+    const goesOn = asked !== '' && hello.version === Number(asked);
+    if (goesOn && hello.run !== run) {
+      // Another replica takes the id for one of its own, and would leave out what it stands for.
+      lastEventId = '';
+      reconnect();
+      return;
+    }
+    intake.flush();
+    if (!goesOn) dispatch({ type: 'afresh' });
+    run = hello.run;
+    synced = false;
+    stream.onmessage = (message: MessageEvent<string>) => {
       lastEventId = message.lastEventId;
       intake.push(message.data);
     };
-    events.onerror = reconnect;
+    store.set({ connection: { ...store.get().connection, phase: 'live' } });
+    polls.now();
+  }
+
+  function onSynced() {
+    intake.flush();
+    synced = true;
+    dispatch({ type: 'settled' });
   }
 
   /** Instead of the browser's own retry, which gives up on a 503. */
   function reconnect() {
     events?.close();
-    if (unsure) {
-      intake.discard();
-      lastEventId = '';
-    }
     const { connection } = store.get();
     if (connection.phase === 'live') {
       lostAt = Date.now();
@@ -103,21 +119,6 @@ export function startSource(store: Store, api: string): Source {
     retryTimer = setTimeout(connect, wait * (0.8 + 0.4 * Math.random()));
   }
 
-  const snapshotIn = () => performance.now() - openedAt >= SETTLE_MS;
-
-  function onAnswer() {
-    const { connection, summary } = store.get();
-    // An answer from before the stream opened may be of the run that died.
-    if (unsure && connection.phase === 'live') {
-      unsure = false;
-      const same = resumed && summary?.startedAt === run;
-      run = summary?.startedAt;
-      if (before && !same) dispatch({ type: 'afresh' });
-      intake.release();
-    }
-    if (snapshotIn()) dispatch({ type: 'settled' });
-  }
-
   let sampleTimer: ReturnType<typeof setTimeout> | undefined;
   function sample() {
     sampleTimer = setTimeout(sample, pastKnown ? SAMPLE_MS : FIRST_SAMPLES_MS);
@@ -125,7 +126,7 @@ export function startSource(store: Store, api: string): Source {
     if (connection.phase !== 'live' || summary === null) return;
     const now = serverNow();
     const past = pastKnown ? throughput : pastSamples(pulls.pulls.values(), now);
-    pastKnown ||= snapshotIn();
+    pastKnown ||= synced;
     // Not the sum of the pulls' speeds: two that wait for one layer both show its bytes.
     store.set({ throughput: addSample(past, { at: now, bytesPerSec: summary.bytesPerSec }) });
   }
