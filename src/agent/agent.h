@@ -7,17 +7,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct pt_clock;
 struct pt_loop;
 struct pt_secret;
 
-// The whole agent: asks containerd, follows the pulls, reports and logs them.
+// The whole agent: looks at containerd, follows the pulls, reports and logs them.
 struct pt_agent;
 
 // Everything is borrowed as long as the agent lives.
 struct pt_agent_options {
     struct pt_loop *loop;
+    const struct pt_clock *clock;
     const char *node_name;
-    const char *server_url; // "": only the log tells
+    const char *server_url; // "": nothing is reported
     const char *containerd_socket;
     const char *containerd_socket_directories;
     const char *containerd_namespaces;
@@ -32,7 +34,7 @@ PT_MUST_CHECK int pt_agent_create(const struct pt_agent_options *options,
                                   struct pt_agent **ret_agent, struct pt_error *err);
 void pt_agent_destroy(struct pt_agent *agent);
 
-// Begins an orderly end: what has finished is still told to the server, if that answers within 2 s,
+// Begins an orderly end: what has finished is still reported, if the server answers within 2 s,
 // then the loop is stopped.
 void pt_agent_stop(struct pt_agent *agent);
 

@@ -7,25 +7,18 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/secret_file.h"
+#include "base/text.h"
+#include "base/timer.h"
 #include "base/url.h"
 #include "pull/report.h"
+#include "pull/rhythm.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define HEARTBEAT_MS 10000
-#define NEWS_GAP_MS 600 // the server refuses a node's second report within 500 ms
-// A server that takes longer than this for a report that came faster than usual has much to do: it
-// gets no more of them for a while.
-#define SLOW_ANSWER_MS 250
-#define CALM_MS 30000
-#define FIRST_RETRY_MS 1000
-#define LAST_RETRY_MS 8000
-#define MAX_RETRY_AFTER_MS 60000
 #define TIMEOUT_MS 10000
 #define MIN_BUDGET_BYTES (64 * 1024)
 // Upper bounds of what a pull and a layer take in a report, for choosing what fits into one.
@@ -35,8 +28,9 @@
 struct pt_deliverer {
     struct pt_deliverer_options options;
     char *url;
+    char *runtime_name; // NULL: none has answered yet
     char *runtime_version;
-    struct event *timer;
+    struct pt_timer *timer;
     struct pt_http_request *request; // in flight, else NULL
     struct pt_buffer body;
     struct pt_buffer answer;
@@ -130,7 +124,7 @@ static int write_report(struct pt_deliverer *deliverer)
         .node_name = deliverer->options.node_name,
         .timestamp = pt_clock_wall_ns(deliverer->options.clock),
         .agent_version = PT_VERSION,
-        .runtime_name = "containerd",
+        .runtime_name = deliverer->runtime_name,
         .runtime_version = deliverer->runtime_version,
         .interval_ms = deliverer->pace_ms,
         .pulls = deliverer->pulls,
@@ -144,10 +138,7 @@ static int write_report(struct pt_deliverer *deliverer)
 
 static void schedule(struct pt_deliverer *deliverer, int64_t delay_ms)
 {
-    if (delay_ms < 1)
-        delay_ms = 1;
-    struct timeval delay = {delay_ms / 1000, delay_ms % 1000 * 1000};
-    event_add(deliverer->timer, &delay);
+    pt_timer_start(deliverer->timer, delay_ms < 1 ? 1 : delay_ms);
 }
 
 static void on_header(void *context, const char *name, const char *value)
@@ -157,8 +148,9 @@ static void on_header(void *context, const char *name, const char *value)
         return;
     long seconds = strtol(value, NULL, 10);
     if (seconds > 0)
-        deliverer->retry_after_ms =
-            seconds < MAX_RETRY_AFTER_MS / 1000 ? seconds * 1000 : MAX_RETRY_AFTER_MS;
+        deliverer->retry_after_ms = seconds < PT_REPORT_LONGEST_RETRY_AFTER_MS / 1000
+                                        ? seconds * 1000
+                                        : PT_REPORT_LONGEST_RETRY_AFTER_MS;
 }
 
 static int on_data(void *context, const char *data, size_t length)
@@ -193,12 +185,12 @@ static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_re
                     pt_log_text("error", failure), pt_log_text("answer", deliverer->answer.data));
     memcpy(deliverer->last_failure, failure, sizeof(failure));
     if (result->status == 429)
-        deliverer->calm_until_ms = now_ms(deliverer) + CALM_MS;
+        deliverer->calm_until_ms = now_ms(deliverer) + PT_REPORT_CALM_MS;
     if (result->status == 413 && deliverer->budget_bytes > MIN_BUDGET_BYTES)
         deliverer->budget_bytes /= 2;
-    deliverer->retry_ms = deliverer->retry_ms ? 2 * deliverer->retry_ms : FIRST_RETRY_MS;
-    if (deliverer->retry_ms > LAST_RETRY_MS)
-        deliverer->retry_ms = LAST_RETRY_MS;
+    deliverer->retry_ms = deliverer->retry_ms ? 2 * deliverer->retry_ms : PT_REPORT_FIRST_RETRY_MS;
+    if (deliverer->retry_ms > PT_REPORT_LAST_RETRY_MS)
+        deliverer->retry_ms = PT_REPORT_LAST_RETRY_MS;
     int64_t wait_ms = deliverer->retry_after_ms ? deliverer->retry_after_ms : deliverer->retry_ms;
     deliverer->not_before_ms = now_ms(deliverer) + wait_ms;
     deliverer->has_news = true;
@@ -210,9 +202,9 @@ static void on_done(void *context, const struct pt_http_result *result)
 {
     struct pt_deliverer *deliverer = context;
     deliverer->request = NULL;
-    if (deliverer->pace_ms < NEWS_GAP_MS &&
-        now_ms(deliverer) - deliverer->started_ms > SLOW_ANSWER_MS)
-        deliverer->calm_until_ms = now_ms(deliverer) + CALM_MS;
+    if (deliverer->pace_ms < PT_REPORT_NEWS_MS &&
+        now_ms(deliverer) - deliverer->started_ms > PT_REPORT_SLOW_ANSWER_MS)
+        deliverer->calm_until_ms = now_ms(deliverer) + PT_REPORT_CALM_MS;
     if (result->error == 0 && result->status >= 200 && result->status < 300)
         note_success(deliverer);
     else
@@ -287,13 +279,13 @@ static int64_t delay_ms(const struct pt_deliverer *deliverer)
     const struct pt_tracker *tracker = deliverer->options.tracker;
     if (deliverer->started_ms == 0)
         return 0;
-    int64_t gap_ms = HEARTBEAT_MS;
+    int64_t gap_ms = PT_REPORT_HEARTBEAT_MS;
     bool is_busy = pt_tracker_active_count(tracker) || pt_tracker_finished_count(tracker);
     // A little early is still in time.
-    if (is_busy && deliverer->pace_ms < HEARTBEAT_MS)
+    if (is_busy && deliverer->pace_ms < PT_REPORT_HEARTBEAT_MS)
         gap_ms = deliverer->pace_ms - deliverer->pace_ms / 10;
-    if (deliverer->has_news && gap_ms > NEWS_GAP_MS)
-        gap_ms = NEWS_GAP_MS;
+    if (deliverer->has_news && gap_ms > PT_REPORT_NEWS_MS)
+        gap_ms = PT_REPORT_NEWS_MS;
     if (gap_ms < pt_deliverer_shortest_ms(deliverer))
         gap_ms = pt_deliverer_shortest_ms(deliverer);
     int64_t due_ms = deliverer->started_ms + gap_ms;
@@ -307,7 +299,9 @@ static int64_t delay_ms(const struct pt_deliverer *deliverer)
 static int64_t stand_in_ms(const struct pt_deliverer *deliverer)
 {
     int64_t half_ms = deliverer->pace_ms / 2;
-    return deliverer->has_news ? 0 : half_ms < 500 ? half_ms : 500;
+    if (deliverer->has_news)
+        return 0;
+    return half_ms < PT_REPORT_STAND_IN_MS ? half_ms : PT_REPORT_STAND_IN_MS;
 }
 
 static void run(struct pt_deliverer *deliverer, bool is_news)
@@ -322,10 +316,8 @@ static void run(struct pt_deliverer *deliverer, bool is_news)
         schedule(deliverer, (wait_ms > 0 ? wait_ms : delay_ms(deliverer)) + stand_in_ms(deliverer));
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *context)
+static void on_timer(void *context)
 {
-    (void)fd;
-    (void)what;
     run(context, false);
 }
 
@@ -350,7 +342,7 @@ int pt_deliverer_create(const struct pt_deliverer_options *options,
     deliverer->budget_bytes = PT_LIMIT_REPORT_BYTES;
     pt_buffer_init(&deliverer->body, PT_LIMIT_REPORT_BYTES);
     pt_buffer_init(&deliverer->answer, 512);
-    deliverer->timer = evtimer_new(options->base, on_timer, deliverer);
+    deliverer->timer = pt_timer_create(options->base, options->clock, on_timer, deliverer);
     size_t length = strlen(options->server_url);
     while (length > 0 && options->server_url[length - 1] == '/')
         length--;
@@ -371,23 +363,21 @@ void pt_deliverer_destroy(struct pt_deliverer *deliverer)
         return;
     if (deliverer->request)
         pt_http_request_cancel(deliverer->request);
-    if (deliverer->timer)
-        event_free(deliverer->timer);
+    pt_timer_destroy(deliverer->timer);
     pt_buffer_finish(&deliverer->body);
     pt_buffer_finish(&deliverer->answer);
     free(deliverer->pulls);
     free(deliverer->url);
+    free(deliverer->runtime_name);
     free(deliverer->runtime_version);
     free(deliverer);
 }
 
-void pt_deliverer_set_runtime(struct pt_deliverer *deliverer, const char *version)
+void pt_deliverer_set_runtime(struct pt_deliverer *deliverer, const char *name, const char *version)
 {
-    char *copy = strdup(version);
-    if (!copy)
-        return;
-    free(deliverer->runtime_version);
-    deliverer->runtime_version = copy;
+    if (pt_text_replace((const char **)&deliverer->runtime_name, name, NULL) < 0 ||
+        pt_text_replace((const char **)&deliverer->runtime_version, version, NULL) < 0)
+        return; // out of memory: what was known before is reported
 }
 
 void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news, int64_t pace_ms)
@@ -398,7 +388,7 @@ void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news, int64_t pace
 
 int64_t pt_deliverer_shortest_ms(const struct pt_deliverer *deliverer)
 {
-    return now_ms(deliverer) < deliverer->calm_until_ms ? NEWS_GAP_MS : 0;
+    return now_ms(deliverer) < deliverer->calm_until_ms ? PT_REPORT_NEWS_MS : 0;
 }
 
 void pt_deliverer_flush(struct pt_deliverer *deliverer, void (*on_flushed)(void *context),

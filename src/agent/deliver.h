@@ -34,8 +34,9 @@ PT_MUST_CHECK int pt_deliverer_create(const struct pt_deliverer_options *options
                                       struct pt_deliverer **ret_deliverer, struct pt_error *err);
 void pt_deliverer_destroy(struct pt_deliverer *deliverer);
 
-// What containerd says of itself; copied.
-void pt_deliverer_set_runtime(struct pt_deliverer *deliverer, const char *version);
+// What the container runtime is, for the reports; copied.
+void pt_deliverer_set_runtime(struct pt_deliverer *deliverer, const char *name,
+                              const char *version);
 
 // Reports if it is time to: soon if `is_news`, a pull has begun or ended since; else when `pace_ms`
 // has passed or, when nothing is active, 10 s. What is too early is done later by itself.

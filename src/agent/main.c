@@ -8,6 +8,7 @@
 #include "base/secret_file.h"
 #include "base/settings.h"
 #include "containerd/socket_check.h"
+#include "pull/rhythm.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -42,7 +43,7 @@ static const struct pt_setting table[] = {
     {"PULLTRACE_REPORT_INTERVAL", PT_SETTING_DURATION, &settings.interval_ns, "1s",
      "how often to look and to report while something is pulled; a fast pull up to four times as "
      "often",
-     600 * PT_NS_PER_MS, 3600 * PT_NS_PER_S},
+     PT_REPORT_NEWS_MS *PT_NS_PER_MS, 3600 * PT_NS_PER_S},
     {"PULLTRACE_AGENT_TOKEN", PT_SETTING_TEXT, &settings.agent_token, "",
      "bearer token for the server; empty: none", 0, 0},
     {"PULLTRACE_AGENT_TOKEN_FILE", PT_SETTING_TEXT, &settings.agent_token_file, "",
@@ -136,6 +137,7 @@ static int run(struct pt_loop *loop, struct pt_secret *token, bool watch, struct
 {
     const struct pt_agent_options options = {
         .loop = loop,
+        .clock = pt_clock_system(),
         .node_name = settings.node_name,
         .server_url = settings.server_url,
         .containerd_socket = settings.containerd_socket,

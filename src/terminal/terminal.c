@@ -27,7 +27,7 @@ struct pt_terminal {
     struct pt_buffer screen; // the last frame, as far as it is not written yet
     size_t written;          // of it
     char trouble[160];
-    int64_t plain_at; // when progress was told last
+    int64_t plain_at; // when progress was written last
 };
 
 int pt_terminal_create(int fd, struct pt_terminal **ret_terminal, struct pt_error *err)
@@ -119,26 +119,25 @@ static void add_bar(struct pt_buffer *out, double percent)
     pt_buffer_printf(out, "[%s] ", bar);
 }
 
-static void add_pull(struct pt_buffer *out, const struct pt_tracked *tracked, bool with_bar)
+static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status, bool with_bar)
 {
-    const struct pt_pull *pull = &tracked->pull;
-    struct pt_totals totals;
+    const struct pt_pull *pull = status->pull;
+    const struct pt_totals *totals = &status->totals;
     char name[256], cut[NAME_COLUMNS + 1], done[16], total[16], rate[16];
-    pt_pull_totals(pull, &totals);
-    clean(pull->image_ref, name, sizeof(name));
+    clean(status->image_ref, name, sizeof(name));
     if (with_bar) {
         pt_buffer_printf(out, "%-*s ", NAME_COLUMNS, shorten(name, cut, NAME_COLUMNS));
-        add_bar(out, totals.percent);
+        add_bar(out, totals->percent);
     } else {
         pt_buffer_printf(out, "%s ", name);
     }
     if (pull->total_known)
-        pt_buffer_printf(out, "%3.0f%% %s of %s, ", totals.percent,
-                         size_text((double)totals.downloaded_bytes, done),
-                         size_text((double)totals.total_bytes, total));
+        pt_buffer_printf(out, "%3.0f%% %s of %s, ", totals->percent,
+                         size_text((double)totals->downloaded_bytes, done),
+                         size_text((double)totals->total_bytes, total));
     pt_buffer_append_text(out, pt_pull_phase_name(pull->phase));
     if (pull->phase == PT_PULL_DOWNLOADING)
-        pt_buffer_printf(out, " %s/s", size_text(tracked->rate.bytes_per_second, rate));
+        pt_buffer_printf(out, " %s/s", size_text(status->bytes_per_second, rate));
 }
 
 static void add_layer(struct pt_buffer *out, const struct pt_layer *layer)
@@ -159,26 +158,28 @@ static void add_layer(struct pt_buffer *out, const struct pt_layer *layer)
 
 // --- lines ---
 
-void pt_terminal_tell(struct pt_terminal *terminal, enum pt_track_change change,
-                      const struct pt_pull *pull)
+void pt_terminal_note_start(struct pt_terminal *terminal, const struct pt_pull_status *status)
 {
+    char name[256];
+    if (!terminal->is_tty)
+        pt_buffer_printf(&terminal->lines, "%s started\n",
+                         clean(status->image_ref, name, sizeof(name)));
+}
+
+void pt_terminal_note_end(struct pt_terminal *terminal, const struct pt_pull_status *status)
+{
+    const struct pt_pull *pull = status->pull;
     char name[256], words[512], size[16];
-    struct pt_totals totals;
-    if (change == PT_TRACK_LAYER_RESTARTED || (change == PT_TRACK_STARTED && terminal->is_tty))
-        return;
-    pt_pull_totals(pull, &totals);
     double seconds = (double)(pull->completed_at - pull->started_at) / PT_NS_PER_S;
-    clean(pull->image_ref, name, sizeof(name));
-    if (change == PT_TRACK_STARTED)
-        pt_buffer_printf(&terminal->lines, "%s started\n", name);
-    else if (change == PT_TRACK_COMPLETED)
+    clean(status->image_ref, name, sizeof(name));
+    if (pull->phase == PT_PULL_COMPLETED) {
         pt_buffer_printf(&terminal->lines, "%s completed: %s in %.1f s\n", name,
-                         size_text((double)totals.total_bytes, size), seconds);
-    else {
-        size_t length = strlen(pull->error ? pull->error : "");
-        snprintf(words, sizeof(words), "%s", length ? pull->error : "for an unknown reason");
-        pt_buffer_printf(&terminal->lines, "%s failed after %.1f s: %s\n", name, seconds, words);
+                         size_text((double)status->totals.total_bytes, size), seconds);
+        return;
     }
+    size_t length = strlen(pull->error ? pull->error : "");
+    snprintf(words, sizeof(words), "%s", length ? pull->error : "for an unknown reason");
+    pt_buffer_printf(&terminal->lines, "%s failed after %.1f s: %s\n", name, seconds, words);
 }
 
 void pt_terminal_set_trouble(struct pt_terminal *terminal, const char *trouble)
@@ -190,18 +191,16 @@ void pt_terminal_set_trouble(struct pt_terminal *terminal, const char *trouble)
 
 // --- drawing ---
 
-static void draw_plain(struct pt_terminal *terminal, const struct pt_tracker *tracker, int64_t now)
+static void draw_plain(struct pt_terminal *terminal, const struct pt_pull_status *active,
+                       size_t count, int64_t now)
 {
     pt_buffer_append(&terminal->screen, terminal->lines.data, terminal->lines.length);
-    if (now - terminal->plain_at >= PLAIN_EVERY_NS) {
-        terminal->plain_at = now;
-        const struct pt_tracked *tracked = NULL;
-        while ((tracked = pt_tracker_next(tracker, tracked))) {
-            if (tracked->finished)
-                continue;
-            add_pull(&terminal->screen, tracked, false);
-            pt_buffer_append_text(&terminal->screen, "\n");
-        }
+    if (now - terminal->plain_at < PLAIN_EVERY_NS)
+        return;
+    terminal->plain_at = now;
+    for (size_t i = 0; i < count; i++) {
+        add_pull(&terminal->screen, &active[i], false);
+        pt_buffer_append_text(&terminal->screen, "\n");
     }
 }
 
@@ -238,38 +237,34 @@ static void draw_layers(struct pt_terminal *terminal, const struct pt_pull *pull
 }
 
 // Layers are drawn from the first pull on as long as every pull still has its line.
-static void draw_pulls(struct pt_terminal *terminal, const struct pt_tracker *tracker)
+static void draw_pulls(struct pt_terminal *terminal, const struct pt_pull_status *active,
+                       size_t count)
 {
-    size_t active = pt_tracker_active_count(tracker);
     size_t room = terminal->rows > 2 ? terminal->rows - 2 : 1;
-    size_t spare = room > active ? room - active : 0;
-    size_t shown = 0;
-    const struct pt_tracked *tracked = NULL;
-    while ((tracked = pt_tracker_next(tracker, tracked))) {
-        if (tracked->finished)
-            continue;
+    size_t spare = room > count ? room - count : 0;
+    for (size_t i = 0; i < count; i++) {
         size_t from = terminal->screen.length;
-        if (shown + 1 == room && active > room) {
-            pt_buffer_printf(&terminal->screen, "and %zu more", active - shown);
+        if (i + 1 == room && count > room) {
+            pt_buffer_printf(&terminal->screen, "and %zu more", count - i);
             end_line(terminal, from);
             return;
         }
-        add_pull(&terminal->screen, tracked, true);
+        add_pull(&terminal->screen, &active[i], true);
         end_line(terminal, from);
-        shown++;
-        if (tracked->pull.layer_count <= spare) {
-            spare -= tracked->pull.layer_count;
-            draw_layers(terminal, &tracked->pull);
+        if (active[i].pull->layer_count <= spare) {
+            spare -= active[i].pull->layer_count;
+            draw_layers(terminal, active[i].pull);
         }
     }
-    if (active == 0 && !terminal->trouble[0]) {
+    if (count == 0 && !terminal->trouble[0]) {
         size_t from = terminal->screen.length;
         pt_buffer_append_text(&terminal->screen, "no image is being pulled");
         end_line(terminal, from);
     }
 }
 
-static void draw_bars(struct pt_terminal *terminal, const struct pt_tracker *tracker)
+static void draw_bars(struct pt_terminal *terminal, const struct pt_pull_status *active,
+                      size_t count)
 {
     look_at_size(terminal);
     if (terminal->drawn)
@@ -282,17 +277,18 @@ static void draw_bars(struct pt_terminal *terminal, const struct pt_tracker *tra
         pt_buffer_printf(&terminal->screen, "containerd: %s", terminal->trouble);
         end_line(terminal, from);
     }
-    draw_pulls(terminal, tracker);
+    draw_pulls(terminal, active, count);
 }
 
-void pt_terminal_draw(struct pt_terminal *terminal, const struct pt_tracker *tracker, int64_t now)
+void pt_terminal_draw(struct pt_terminal *terminal, const struct pt_pull_status *active,
+                      size_t count, int64_t now)
 {
     if (!write_frame(terminal))
         return;
     if (terminal->is_tty)
-        draw_bars(terminal, tracker);
+        draw_bars(terminal, active, count);
     else
-        draw_plain(terminal, tracker, now);
+        draw_plain(terminal, active, count, now);
     pt_buffer_finish(&terminal->lines);
     write_frame(terminal);
 }

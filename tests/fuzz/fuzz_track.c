@@ -3,6 +3,7 @@
 #include "agent/track/track.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "pull/rhythm.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -105,7 +106,7 @@ static void check(struct world *world)
     }
     assert(active == pt_tracker_active_count(world->tracker));
     int64_t pace_ms = pt_pace_ms(world->tracker, 1000);
-    assert(pace_ms >= PT_PACE_SHORTEST_MS && pace_ms <= 1000);
+    assert(pace_ms >= PT_LOOK_PACE_MS && pace_ms <= 1000);
 }
 
 static void look(struct world *world)

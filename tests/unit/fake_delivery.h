@@ -4,14 +4,14 @@
 
 #include "agent/deliver.h"
 #include "base/http_client.h"
+#include "base/timer.h"
 #include "pull/report.h"
 #include "track_fixture.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
 
 // A deliverer in a world of fake time: its timer, its clock and the server's answers are the
-// test's. The linker puts the functions below in the place of libevent's and the HTTP client's.
+// test's. The linker puts the functions below in the place of the timer's and the HTTP client's.
 
 struct delivery {
     struct scene scene; // whose tracker it delivers from
@@ -20,7 +20,7 @@ struct delivery {
     int64_t pace_ms;
     int64_t now_ms;
     // its timer
-    event_callback_fn on_timer;
+    void (*on_timer)(void *context);
     void *timer_context;
     int64_t timer_ms; // when it fires, 0: not set
     // its request in flight, and what it has sent
@@ -35,36 +35,34 @@ struct delivery {
 
 static struct delivery *delivery; // the one that the linker's functions see
 
-struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what,
-                               event_callback_fn callback, void *context);
-int __wrap_event_add(struct event *event, const struct timeval *delay);
-void __wrap_event_free(struct event *event);
+struct pt_timer *__wrap_pt_timer_create(struct event_base *base, const struct pt_clock *clock,
+                                        void (*on_due)(void *context), void *context);
+void __wrap_pt_timer_start(struct pt_timer *timer, int64_t delay_ms);
+void __wrap_pt_timer_destroy(struct pt_timer *timer);
 int __wrap_pt_http_client_start(struct pt_http_client *client,
                                 const struct pt_http_options *options,
                                 struct pt_http_request **ret_request, struct pt_error *err);
 void __wrap_pt_http_request_cancel(struct pt_http_request *request);
 
-struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what,
-                               event_callback_fn callback, void *context)
+struct pt_timer *__wrap_pt_timer_create(struct event_base *base, const struct pt_clock *clock,
+                                        void (*on_due)(void *context), void *context)
 {
     (void)base;
-    (void)fd;
-    (void)what;
-    delivery->on_timer = callback;
+    assert_ptr_equal(clock, &delivery->clock);
+    delivery->on_timer = on_due;
     delivery->timer_context = context;
-    return (struct event *)&delivery->on_timer;
+    return (struct pt_timer *)&delivery->on_timer;
 }
 
-int __wrap_event_add(struct event *event, const struct timeval *delay)
+void __wrap_pt_timer_start(struct pt_timer *timer, int64_t delay_ms)
 {
-    (void)event;
-    delivery->timer_ms = delivery->now_ms + delay->tv_sec * 1000 + delay->tv_usec / 1000;
-    return 0;
+    (void)timer;
+    delivery->timer_ms = delivery->now_ms + delay_ms;
 }
 
-void __wrap_event_free(struct event *event)
+void __wrap_pt_timer_destroy(struct pt_timer *timer)
 {
-    (void)event;
+    (void)timer;
 }
 
 int __wrap_pt_http_client_start(struct pt_http_client *client,
@@ -140,7 +138,7 @@ static inline void delivery_wait(struct delivery *self, int64_t ms)
     while (self->timer_ms && self->timer_ms <= end_ms) {
         self->now_ms = self->timer_ms;
         self->timer_ms = 0;
-        self->on_timer(-1, EV_TIMEOUT, self->timer_context);
+        self->on_timer(self->timer_context);
     }
     self->now_ms = end_ms;
 }

@@ -111,9 +111,43 @@ static void show(struct screen *screen)
     }
 }
 
+static struct pt_pull_status status_of(const struct pt_pull *pull)
+{
+    struct pt_pull_status status = pt_pull_status_make(pull);
+    pt_pull_totals(pull, &status.totals);
+    return status;
+}
+
+static void note_start(struct screen *screen, const struct pt_pull *pull)
+{
+    const struct pt_pull_status status = status_of(pull);
+    pt_terminal_note_start(screen->terminal, &status);
+}
+
+static void note_end(struct screen *screen, const struct pt_pull *pull)
+{
+    const struct pt_pull_status status = status_of(pull);
+    pt_terminal_note_end(screen->terminal, &status);
+}
+
+// Draws what the tracker follows, without a look at the screen.
+static void draw_unseen(struct screen *screen, double seconds)
+{
+    struct pt_pull_status active[MAX_LEASES];
+    size_t count = 0;
+    const struct pt_tracked *tracked = NULL;
+    while ((tracked = pt_tracker_next(screen->scene.tracker, tracked))) {
+        if (tracked->finished)
+            continue;
+        active[count] = status_of(&tracked->pull);
+        active[count++].bytes_per_second = tracked->rate.bytes_per_second;
+    }
+    pt_terminal_draw(screen->terminal, active, count, at(seconds));
+}
+
 static void draw(struct screen *screen, double seconds)
 {
-    pt_terminal_draw(screen->terminal, screen->scene.tracker, at(seconds));
+    draw_unseen(screen, seconds);
     show(screen);
 }
 
@@ -189,7 +223,7 @@ static void what_has_ended_stays_above(void **state)
     end_lease(lease, "registry.example/app:1", 2.5);
     observe(&screen.scene, 3);
     const struct pt_pull *pull = first_pull(&screen.scene);
-    pt_terminal_tell(screen.terminal, PT_TRACK_COMPLETED, pull);
+    note_end(&screen, pull);
     draw(&screen, 3);
     check_row(&screen, 0, "registry.example/app:1 completed: 2.0 KB in 2.0 s");
     check_row(&screen, 1, "registry.example/other ");
@@ -280,13 +314,13 @@ static void a_terminal_that_is_stopped_holds_nobody_up(void **state)
         begin_with_two_pulls(&screen, "registry.example/app", "registry.example/other");
     assert_int_equal(tcflow(screen.writing, TCOOFF), 0);
     for (int second = 2; second < 100; second++)
-        pt_terminal_draw(screen.terminal, screen.scene.tracker, at(second));
+        draw_unseen(&screen, second);
     commit(lease, 0, 100);
     commit(lease, 1, 100);
     end_lease(lease, "registry.example/app:1", 100.5);
     observe(&screen.scene, 101);
-    pt_terminal_tell(screen.terminal, PT_TRACK_COMPLETED, first_pull(&screen.scene));
-    pt_terminal_draw(screen.terminal, screen.scene.tracker, at(101));
+    note_end(&screen, first_pull(&screen.scene));
+    draw_unseen(&screen, 101);
     assert_int_equal(tcflow(screen.writing, TCOON), 0);
     draw(&screen, 102);
     check_row(&screen, 0, "registry.example/app:1 completed: 2.0 KB in 100.0 s");
@@ -307,12 +341,12 @@ static void a_pipe_that_nobody_reads_holds_nobody_up(void **state)
     add_pull(&screen.scene, "a", "registry.example/app");
     observe(&screen.scene, 1);
     for (int second = 1; second < 1000; second++) {
-        pt_terminal_tell(screen.terminal, PT_TRACK_STARTED, first_pull(&screen.scene));
-        pt_terminal_draw(screen.terminal, screen.scene.tracker, at(second));
+        note_start(&screen, first_pull(&screen.scene));
+        draw_unseen(&screen, second);
     }
     char text[4096];
     assert_true(read(screen.reading, text, sizeof(text)) > 0);
-    pt_terminal_draw(screen.terminal, screen.scene.tracker, at(1000));
+    draw_unseen(&screen, 1000);
     assert_true(read(screen.reading, text, sizeof(text)) > 0);
     screen_end(&screen);
 }
@@ -324,14 +358,14 @@ static void plain_lines_into_a_pipe(void **state)
     screen_begin(&screen, 0, 0);
     struct pt_seen_lease *lease = add_pull(&screen.scene, "a", "registry.example/app");
     observe(&screen.scene, 1);
-    pt_terminal_tell(screen.terminal, PT_TRACK_STARTED, first_pull(&screen.scene));
+    note_start(&screen, first_pull(&screen.scene));
     draw(&screen, 1);
     check_row(&screen, 0, "registry.example/app started");
     check_row(&screen, 1, "registry.example/app  25% 500 B of 2.0 KB, downloading 0 B/s");
     for (int second = 2; second < 6; second++) {
         fetch(lease, 0, 500 + second);
         observe(&screen.scene, second);
-        pt_terminal_draw(screen.terminal, screen.scene.tracker, at(second));
+        draw_unseen(&screen, second);
     }
     observe(&screen.scene, 6);
     draw(&screen, 6);
@@ -339,7 +373,7 @@ static void plain_lines_into_a_pipe(void **state)
     check_row(&screen, 2, "registry.example/app  25% 505 B of 2.0 KB, downloading 1 B/s");
     end_lease(lease, NULL, 7);
     observe(&screen.scene, 7);
-    pt_terminal_tell(screen.terminal, PT_TRACK_FAILED, first_pull(&screen.scene));
+    note_end(&screen, first_pull(&screen.scene));
     draw(&screen, 7);
     check_row(
         &screen, 3,

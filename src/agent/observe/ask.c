@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-void pt_asks_init(struct pt_asks *asks, struct pt_containerd *containerd,
-                  struct pt_observer *observer, void (*on_answer)(struct pt_observer *observer))
+void pt_asks_init(struct pt_asks *asks, struct pt_containerd *containerd, struct pt_round *round,
+                  void (*on_answer)(struct pt_round *round))
 {
-    *asks =
-        (struct pt_asks){.containerd = containerd, .observer = observer, .on_answer = on_answer};
+    *asks = (struct pt_asks){.containerd = containerd, .round = round, .on_answer = on_answer};
     LIST_INIT(&asks->open);
 }
 
@@ -75,5 +74,5 @@ void pt_ask_answer(void *context, const struct pt_grpc_status *status, const voi
         ask->take(ask, message);
     }
     free_ask(ask);
-    asks->on_answer(asks->observer);
+    asks->on_answer(asks->round);
 }

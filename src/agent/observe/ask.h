@@ -9,13 +9,13 @@
 
 struct pt_ask;
 struct pt_lease;
-struct pt_observer;
+struct pt_round;
 
 // The questions of a round to containerd that are under way, each of them one call.
 struct pt_asks {
     struct pt_containerd *containerd;
-    struct pt_observer *observer;
-    void (*on_answer)(struct pt_observer *observer); // a call was answered
+    struct pt_round *round;
+    void (*on_answer)(struct pt_round *round); // a call was answered
     LIST_HEAD(, pt_ask) open;
     bool has_failed; // the round: no answer is taken any more
     struct pt_error failure;
@@ -30,8 +30,8 @@ struct pt_ask {
     void (*take)(struct pt_ask *ask, const void *message);
 };
 
-void pt_asks_init(struct pt_asks *asks, struct pt_containerd *containerd,
-                  struct pt_observer *observer, void (*on_answer)(struct pt_observer *observer));
+void pt_asks_init(struct pt_asks *asks, struct pt_containerd *containerd, struct pt_round *round,
+                  void (*on_answer)(struct pt_round *round));
 
 // No answer may come any more.
 void pt_asks_finish(struct pt_asks *asks);

@@ -24,13 +24,13 @@ static void take_guesses(struct pt_ask *ask, const void *message)
 
 // Of an image of schema 1 containerd writes a manifest of its own last of all, so that the lease
 // may go before it was seen to hold that; the image record still names it.
-void pt_observer_ask_roots(struct pt_observer *observer)
+void pt_round_ask_roots(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         if (!pt_lease_is_listed(lease) && !lease->seen.root_digest && lease->seen.layer_count > 0)
-            PT_ASK(&observer->asks, lease, 0, take_guesses, pt_containerd_list_images,
+            PT_ASK(&round->asks, lease, 0, take_guesses, pt_containerd_list_images,
                    lease->seen.namespace, NULL);
     }
 }
@@ -43,17 +43,17 @@ static void take_blob(struct pt_ask *ask, const void *message)
         pt_blob_take_info(blob, response->info);
 }
 
-void pt_observer_ask_blobs(struct pt_observer *observer)
+void pt_round_ask_blobs(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         for (size_t i = 0; i < lease->blob_count; i++) {
             struct pt_blob *blob = &lease->blobs[i];
-            if (!pt_blob_is_unsettled(blob) || blob->asked_in == observer->rounds)
+            if (!pt_blob_is_unsettled(blob) || blob->asked_in == round->rounds)
                 continue;
-            blob->asked_in = observer->rounds;
-            PT_ASK(&observer->asks, lease, i, take_blob, pt_containerd_content_info,
+            blob->asked_in = round->rounds;
+            PT_ASK(&round->asks, lease, i, take_blob, pt_containerd_content_info,
                    lease->seen.namespace, blob->digest);
         }
     }
@@ -68,31 +68,31 @@ static void take_document(struct pt_ask *ask, const void *message)
     blob->stage = PT_BLOB_READ;
 }
 
-void pt_observer_ask_documents(struct pt_observer *observer)
+void pt_round_ask_documents(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         for (size_t i = 0; i < lease->blob_count; i++) {
             struct pt_blob *blob = &lease->blobs[i];
-            if (!pt_lease_wants(lease, blob) || blob->read_in == observer->rounds)
+            if (!pt_lease_wants(lease, blob) || blob->read_in == round->rounds)
                 continue;
-            blob->read_in = observer->rounds;
-            PT_ASK(&observer->asks, lease, i, take_document, pt_containerd_read_content,
+            blob->read_in = round->rounds;
+            PT_ASK(&round->asks, lease, i, take_document, pt_containerd_read_content,
                    lease->seen.namespace, blob->digest, 0);
         }
     }
 }
 
-bool pt_observer_has_open_documents(struct pt_observer *observer)
+bool pt_round_has_open_documents(struct pt_round *round)
 {
     const struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         for (size_t i = 0; i < lease->blob_count; i++) {
             const struct pt_blob *blob = &lease->blobs[i];
-            if ((blob->stage < PT_BLOB_KNOWN && blob->asked_in != observer->rounds) ||
-                (pt_lease_wants(lease, blob) && blob->read_in != observer->rounds))
+            if ((blob->stage < PT_BLOB_KNOWN && blob->asked_in != round->rounds) ||
+                (pt_lease_wants(lease, blob) && blob->read_in != round->rounds))
                 return true;
         }
     }
@@ -114,19 +114,18 @@ static void take_layer(struct pt_ask *ask, const void *message)
         layer->size = response->info->size;
 }
 
-void pt_observer_ask_layers(struct pt_observer *observer)
+void pt_round_ask_layers(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
-        struct pt_namespace *namespace =
-            pt_observer_find_namespace(observer, lease->seen.namespace);
+        struct pt_namespace *namespace = pt_round_find_namespace(round, lease->seen.namespace);
         if (!lease->is_resting)
             pt_lease_take_ingests(lease, &namespace->ingest_map);
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
             const struct pt_seen_layer *layer = &lease->seen.layers[i];
             if (layer->blob_at == 0 && (lease->notes[i].wants_info || !pt_lease_is_listed(lease)))
-                PT_ASK(&observer->asks, lease, i, take_layer, pt_containerd_content_info,
+                PT_ASK(&round->asks, lease, i, take_layer, pt_containerd_content_info,
                        lease->seen.namespace, layer->digest);
         }
     }
@@ -134,9 +133,9 @@ void pt_observer_ask_layers(struct pt_observer *observer)
 
 // --- snapshots ---
 
-static const char *snapshotter_of(struct pt_observer *observer, struct pt_lease *lease)
+static const char *snapshotter_of(struct pt_round *round, struct pt_lease *lease)
 {
-    struct pt_namespace *namespace = pt_observer_find_namespace(observer, lease->seen.namespace);
+    struct pt_namespace *namespace = pt_round_find_namespace(round, lease->seen.namespace);
     if (lease->snapshotter) {
         if (!namespace->snapshotter || strcmp(namespace->snapshotter, lease->snapshotter) != 0) {
             free(namespace->snapshotter);
@@ -150,12 +149,12 @@ static const char *snapshotter_of(struct pt_observer *observer, struct pt_lease 
 static void take_snapshot(struct pt_ask *ask, const void *message);
 
 // Asks for the lowest snapshot of the image that begins with layer `from`.
-static void ask_next_snapshot(struct pt_observer *observer, struct pt_lease *lease, size_t from)
+static void ask_next_snapshot(struct pt_round *round, struct pt_lease *lease, size_t from)
 {
     const struct pt_seen_layer *layer = pt_lease_next_to_extract(lease, from);
     if (layer)
-        PT_ASK(&observer->asks, lease, (size_t)(layer - lease->seen.layers), take_snapshot,
-               pt_containerd_stat_snapshot, lease->seen.namespace, snapshotter_of(observer, lease),
+        PT_ASK(&round->asks, lease, (size_t)(layer - lease->seen.layers), take_snapshot,
+               pt_containerd_stat_snapshot, lease->seen.namespace, snapshotter_of(round, lease),
                layer->chain_id);
 }
 
@@ -168,7 +167,7 @@ static void take_snapshot(struct pt_ask *ask, const void *message)
         return;
     layer->extracted_at = pt_containerd_time(response->info->created_at);
     if (layer->extracted_at)
-        ask_next_snapshot(ask->asks->observer, ask->lease, ask->index);
+        ask_next_snapshot(ask->asks->round, ask->lease, ask->index);
 }
 
 static void take_extraction(struct pt_ask *ask, const void *message)
@@ -181,10 +180,10 @@ static void take_extraction(struct pt_ask *ask, const void *message)
 
 // The snapshots below are asked for from the bottom up: at first, because some may be there from
 // before, and later as long as the next layer's blob is there.
-void pt_observer_ask_snapshots(struct pt_observer *observer)
+void pt_round_ask_snapshots(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         bool ask_all = !lease->is_scanned || !pt_lease_is_listed(lease);
         lease->is_scanned = true;
@@ -196,14 +195,14 @@ void pt_observer_ask_snapshots(struct pt_observer *observer)
                 continue;
             const struct pt_seen_layer *next = pt_lease_next_to_extract(lease, i);
             if (next && (ask_all || next->blob_at))
-                ask_next_snapshot(observer, lease, i);
+                ask_next_snapshot(round, lease, i);
         }
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
             const struct pt_seen_layer *layer = &lease->seen.layers[i];
             const char *key = lease->notes[i].extract_key;
             if (key && layer->prepared_at == 0)
-                PT_ASK(&observer->asks, lease, i, take_extraction, pt_containerd_stat_snapshot,
-                       lease->seen.namespace, snapshotter_of(observer, lease), key);
+                PT_ASK(&round->asks, lease, i, take_extraction, pt_containerd_stat_snapshot,
+                       lease->seen.namespace, snapshotter_of(round, lease), key);
         }
     }
 }

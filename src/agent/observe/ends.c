@@ -62,12 +62,12 @@ static void take_records(struct pt_ask *ask, const void *message)
 }
 
 // Once it is unpacked, the client labels its config: whichever snapshotter it was.
-static void ask_configs(struct pt_observer *observer, struct pt_lease *lease)
+static void ask_configs(struct pt_round *round, struct pt_lease *lease)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
         enum pt_document_kind kind = lease->blobs[i].document.kind;
         if (kind == PT_DOCUMENT_CONFIG || kind == PT_DOCUMENT_OTHER)
-            PT_ASK(&observer->asks, lease, i, take_config, pt_containerd_content_info,
+            PT_ASK(&round->asks, lease, i, take_config, pt_containerd_content_info,
                    lease->seen.namespace, lease->blobs[i].digest);
     }
 }
@@ -75,29 +75,29 @@ static void ask_configs(struct pt_observer *observer, struct pt_lease *lease)
 static void take_image(struct pt_ask *ask, const void *message)
 {
     const Ctrd__GetImageResponse *response = message;
-    struct pt_seen_image *image = &ask->asks->observer->images[ask->index];
+    struct pt_seen_image *image = &ask->asks->round->images[ask->index];
     if (response && response->image && response->image->target)
         image->target_digest = strdup(response->image->target->digest);
     if (response && response->image)
         image->record_updated_at = pt_containerd_time(response->image->updated_at);
 }
 
-void pt_observer_ask_ends(struct pt_observer *observer)
+void pt_round_ask_ends(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         if (pt_lease_is_listed(lease) || !lease->is_pull || !lease->seen.root_digest)
             continue;
-        PT_ASK(&observer->asks, lease, 0, take_records, pt_containerd_list_images,
+        PT_ASK(&round->asks, lease, 0, take_records, pt_containerd_list_images,
                lease->seen.namespace, lease->seen.root_digest);
-        ask_configs(observer, lease);
+        ask_configs(round, lease);
     }
-    observer->images_asked = observer->image_count;
-    for (size_t i = 0; i < observer->images_asked; i++) {
-        if (!observer->images[i].target_digest)
-            PT_ASK(&observer->asks, NULL, i, take_image, pt_containerd_get_image,
-                   observer->images[i].namespace, observer->images[i].name);
+    round->images_asked = round->image_count;
+    for (size_t i = 0; i < round->images_asked; i++) {
+        if (!round->images[i].target_digest)
+            PT_ASK(&round->asks, NULL, i, take_image, pt_containerd_get_image,
+                   round->images[i].namespace, round->images[i].name);
     }
 }
 
@@ -115,10 +115,10 @@ static bool has_given_up(const struct pt_lease *lease)
 
 // Of an image that is stored but not unpacked it takes a moment until the CRI plugin has told
 // whether that is well.
-void pt_observer_judge_ends(struct pt_observer *observer)
+void pt_round_judge_ends(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         struct pt_seen_lease *seen = &lease->seen;
         if (pt_lease_is_listed(lease)) {
@@ -127,12 +127,12 @@ void pt_observer_judge_ends(struct pt_observer *observer)
         }
         if (seen->fate == PT_LEASE_MISSED) {
             seen->fate = PT_LEASE_GONE;
-            lease->gone_at = observer->began_at;
+            lease->gone_at = round->began_at;
         }
         seen->is_unpacked = pt_lease_is_unpacked(lease);
         bool is_open =
             lease->is_pull && seen->image_name && !seen->is_unpacked && !seen->is_accepted;
-        if (!is_open || observer->began_at - lease->gone_at >= VERDICT_NS)
+        if (!is_open || round->began_at - lease->gone_at >= VERDICT_NS)
             seen->fate = PT_LEASE_OVER;
     }
 }

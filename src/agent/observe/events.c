@@ -19,46 +19,50 @@ static const char *chain_of_key(const char *key)
     return strncmp(key, "extract-", 8) == 0 && space ? space + 1 : NULL;
 }
 
-static void tell(struct pt_containerd_events *watch, enum pt_seen_event_kind kind,
+static void emit(struct pt_containerd_events *events, enum pt_seen_event_kind kind,
                  const Ctrd__Envelope *envelope, const char *subject)
 {
     if (!subject)
         return;
-    const struct pt_seen_event event = {kind, envelope->namespace_, subject,
-                                        pt_containerd_time(envelope->timestamp)};
-    watch->options.on_event(watch->options.context, &event);
+    const struct pt_seen_event event = {
+        .kind = kind,
+        .namespace = envelope->namespace_,
+        .subject = subject,
+        .at = pt_containerd_time(envelope->timestamp),
+    };
+    events->options.on_event(events->options.context, &event);
 }
 
-static void take_prepare(struct pt_containerd_events *watch, const Ctrd__Envelope *envelope)
+static void take_prepare(struct pt_containerd_events *events, const Ctrd__Envelope *envelope)
 {
     const ProtobufCBinaryData *value = &envelope->event->value;
     Ctrd__SnapshotPrepareEvent *event =
         ctrd__snapshot_prepare_event__unpack(NULL, value->len, value->data);
     if (!event)
         return;
-    tell(watch, PT_SEEN_SNAPSHOT_PREPARED, envelope, chain_of_key(event->key));
+    emit(events, PT_SEEN_SNAPSHOT_PREPARED, envelope, chain_of_key(event->key));
     ctrd__snapshot_prepare_event__free_unpacked(event, NULL);
 }
 
-static void take_commit(struct pt_containerd_events *watch, const Ctrd__Envelope *envelope)
+static void take_commit(struct pt_containerd_events *events, const Ctrd__Envelope *envelope)
 {
     const ProtobufCBinaryData *value = &envelope->event->value;
     Ctrd__SnapshotCommitEvent *event =
         ctrd__snapshot_commit_event__unpack(NULL, value->len, value->data);
     if (!event)
         return;
-    tell(watch, PT_SEEN_SNAPSHOT_COMMITTED, envelope, event->name);
+    emit(events, PT_SEEN_SNAPSHOT_COMMITTED, envelope, event->name);
     ctrd__snapshot_commit_event__free_unpacked(event, NULL);
 }
 
-static void take_content(struct pt_containerd_events *watch, const Ctrd__Envelope *envelope)
+static void take_content(struct pt_containerd_events *events, const Ctrd__Envelope *envelope)
 {
     const ProtobufCBinaryData *value = &envelope->event->value;
     Ctrd__ContentCreateEvent *event =
         ctrd__content_create_event__unpack(NULL, value->len, value->data);
     if (!event)
         return;
-    tell(watch, PT_SEEN_CONTENT_CREATED, envelope, event->digest);
+    emit(events, PT_SEEN_CONTENT_CREATED, envelope, event->digest);
     ctrd__content_create_event__free_unpacked(event, NULL);
 }
 
@@ -72,14 +76,14 @@ static bool is_repull(const Ctrd__Envelope *envelope, const Ctrd__ImageEvent *ev
     return strcmp(envelope->topic, "/images/update") == 0;
 }
 
-static void take_image(struct pt_containerd_events *watch, const Ctrd__Envelope *envelope)
+static void take_image(struct pt_containerd_events *events, const Ctrd__Envelope *envelope)
 {
     const ProtobufCBinaryData *value = &envelope->event->value;
     Ctrd__ImageEvent *event = ctrd__image_event__unpack(NULL, value->len, value->data);
     if (!event)
         return;
-    watch->options.on_image(watch->options.context, envelope->namespace_, event->name,
-                            is_repull(envelope, event), pt_containerd_time(envelope->timestamp));
+    events->options.on_image(events->options.context, envelope->namespace_, event->name,
+                             is_repull(envelope, event), pt_containerd_time(envelope->timestamp));
     ctrd__image_event__free_unpacked(event, NULL);
 }
 
@@ -87,7 +91,7 @@ static void on_envelope(void *context, const Ctrd__Envelope *envelope)
 {
     static const struct {
         const char *topic;
-        void (*take)(struct pt_containerd_events *watch, const Ctrd__Envelope *envelope);
+        void (*take)(struct pt_containerd_events *events, const Ctrd__Envelope *envelope);
     } topics[] = {
         {"/snapshot/prepare", take_prepare}, {"/snapshot/commit", take_commit},
         {"/content/create", take_content},   {"/images/create", take_image},
@@ -101,31 +105,31 @@ static void on_envelope(void *context, const Ctrd__Envelope *envelope)
 
 static void on_end(void *context, const struct pt_grpc_status *status)
 {
-    struct pt_containerd_events *watch = context;
-    watch->is_standing = false;
-    watch->options.on_broken(watch->options.context, status->message);
+    struct pt_containerd_events *events = context;
+    events->is_standing = false;
+    events->options.on_broken(events->options.context, status->message);
 }
 
 int pt_containerd_events_create(const struct pt_containerd_events_options *options,
-                                struct pt_containerd_events **ret_feed, struct pt_error *err)
+                                struct pt_containerd_events **ret_events, struct pt_error *err)
 {
-    struct pt_containerd_events *watch = calloc(1, sizeof(*watch));
-    if (!watch)
+    struct pt_containerd_events *events = calloc(1, sizeof(*events));
+    if (!events)
         return pt_error_set(err, ENOMEM, "out of memory");
-    watch->options = *options;
-    *ret_feed = watch;
+    events->options = *options;
+    *ret_events = events;
     return 0;
 }
 
-void pt_containerd_events_destroy(struct pt_containerd_events *watch)
+void pt_containerd_events_destroy(struct pt_containerd_events *events)
 {
-    free(watch);
+    free(events);
 }
 
-void pt_containerd_events_start(struct pt_containerd_events *watch)
+void pt_containerd_events_start(struct pt_containerd_events *events)
 {
     struct pt_error err;
-    if (!watch->is_standing)
-        watch->is_standing = pt_containerd_subscribe(watch->options.containerd, on_envelope, on_end,
-                                                     watch, &err) == 0;
+    if (!events->is_standing)
+        events->is_standing = pt_containerd_subscribe(events->options.containerd, on_envelope,
+                                                      on_end, events, &err) == 0;
 }

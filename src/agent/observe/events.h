@@ -21,13 +21,13 @@ struct pt_containerd_events_options {
 };
 
 PT_MUST_CHECK int pt_containerd_events_create(const struct pt_containerd_events_options *options,
-                                              struct pt_containerd_events **ret_feed,
+                                              struct pt_containerd_events **ret_events,
                                               struct pt_error *err);
 
 // The containerd has to be destroyed before, so that no event comes any more.
-void pt_containerd_events_destroy(struct pt_containerd_events *watch);
+void pt_containerd_events_destroy(struct pt_containerd_events *events);
 
 // Subscribes, unless that stands; needs a connection that another call has made.
-void pt_containerd_events_start(struct pt_containerd_events *watch);
+void pt_containerd_events_start(struct pt_containerd_events *events);
 
 #endif

@@ -16,29 +16,29 @@
 
 // --- namespaces ---
 
-struct pt_namespace *pt_observer_find_namespace(struct pt_observer *observer, const char *name)
+struct pt_namespace *pt_round_find_namespace(struct pt_round *round, const char *name)
 {
-    for (size_t i = 0; i < observer->namespace_count; i++) {
-        if (strcmp(observer->namespaces[i].name, name) == 0)
-            return &observer->namespaces[i];
+    for (size_t i = 0; i < round->namespace_count; i++) {
+        if (strcmp(round->namespaces[i].name, name) == 0)
+            return &round->namespaces[i];
     }
     return NULL;
 }
 
-void pt_observer_add_namespace(struct pt_observer *observer, const char *name, size_t length)
+void pt_round_add_namespace(struct pt_round *round, const char *name, size_t length)
 {
     char text[PT_LIMIT_NAME_BYTES + 1];
     if (length == 0 || length >= sizeof(text) ||
-        observer->namespace_count == PT_LIMIT_CONTAINERD_NAMESPACES)
+        round->namespace_count == PT_LIMIT_CONTAINERD_NAMESPACES)
         return;
     memcpy(text, name, length);
     text[length] = '\0';
-    if (pt_observer_find_namespace(observer, text))
+    if (pt_round_find_namespace(round, text))
         return;
-    struct pt_namespace *namespace = &observer->namespaces[observer->namespace_count];
+    struct pt_namespace *namespace = &round->namespaces[round->namespace_count];
     namespace->name = strdup(text);
     if (namespace->name)
-        observer->namespace_count++;
+        round->namespace_count++;
 }
 
 static void take_namespaces(struct pt_ask *ask, const void *message)
@@ -46,14 +46,14 @@ static void take_namespaces(struct pt_ask *ask, const void *message)
     const Ctrd__ListNamespacesResponse *list = message;
     for (size_t i = 0; list && i < list->n_namespaces; i++) {
         const char *name = list->namespaces[i]->name;
-        pt_observer_add_namespace(ask->asks->observer, name, strlen(name));
+        pt_round_add_namespace(ask->asks->round, name, strlen(name));
     }
 }
 
-void pt_observer_ask_namespaces(struct pt_observer *observer)
+void pt_round_ask_namespaces(struct pt_round *round)
 {
-    if (observer->all_namespaces)
-        PT_ASK(&observer->asks, NULL, 0, take_namespaces, pt_containerd_list_namespaces);
+    if (round->all_namespaces)
+        PT_ASK(&round->asks, NULL, 0, take_namespaces, pt_containerd_list_namespaces);
 }
 
 static void clear_ingests(struct pt_namespace *namespace)
@@ -75,11 +75,11 @@ void pt_namespace_finish(struct pt_namespace *namespace)
 
 // --- leases ---
 
-static struct pt_lease *find_lease(struct pt_observer *observer, const char *namespace,
-                                   const char *id, int64_t created_at)
+static struct pt_lease *find_lease(struct pt_round *round, const char *namespace, const char *id,
+                                   int64_t created_at)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         if (lease->seen.created_at == created_at && strcmp(lease->seen.id, id) == 0 &&
             strcmp(lease->seen.namespace, namespace) == 0)
@@ -89,11 +89,11 @@ static struct pt_lease *find_lease(struct pt_observer *observer, const char *nam
 }
 
 // Gives up the oldest lease that shows no pull for one that is newer than that; returns whether.
-static bool make_room(struct pt_observer *observer, int64_t created_at)
+static bool make_room(struct pt_round *round, int64_t created_at)
 {
     struct pt_lease *oldest = NULL;
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         bool is_idle = !lease->is_pull && !lease->is_unseen;
         if (is_idle && (!oldest || lease->seen.created_at < oldest->seen.created_at))
@@ -101,7 +101,7 @@ static bool make_room(struct pt_observer *observer, int64_t created_at)
     }
     if (!oldest || oldest->seen.created_at >= created_at)
         return false;
-    TAILQ_REMOVE(&observer->leases, oldest, link);
+    TAILQ_REMOVE(&round->leases, oldest, link);
     pt_lease_destroy(oldest);
     return true;
 }
@@ -109,8 +109,8 @@ static bool make_room(struct pt_observer *observer, int64_t created_at)
 // A pull that is followed stays so, however many leases there are; of others the newest are.
 static void take_leases(struct pt_ask *ask, const void *message)
 {
-    struct pt_observer *observer = ask->asks->observer;
-    const char *namespace = observer->namespaces[ask->index].name;
+    struct pt_round *round = ask->asks->round;
+    const char *namespace = round->namespaces[ask->index].name;
     const Ctrd__ListLeasesResponse *list = message;
     size_t followed = 0;
     struct pt_lease *lease;
@@ -118,16 +118,16 @@ static void take_leases(struct pt_ask *ask, const void *message)
         pt_ask_fail_round(ask, "leases cannot be listed");
         return;
     }
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     followed++;
     for (size_t i = 0; i < list->n_leases; i++) {
         int64_t created_at = pt_containerd_time(list->leases[i]->created_at);
-        lease = find_lease(observer, namespace, list->leases[i]->id, created_at);
-        if (!lease && (followed < PT_LIMIT_LEASES || make_room(observer, created_at))) {
+        lease = find_lease(round, namespace, list->leases[i]->id, created_at);
+        if (!lease && (followed < PT_LIMIT_LEASES || make_room(round, created_at))) {
             lease = pt_lease_create(namespace, list->leases[i]->id, created_at);
             if (!lease)
                 continue; // out of memory: the next round tries again
-            TAILQ_INSERT_TAIL(&observer->leases, lease, link);
+            TAILQ_INSERT_TAIL(&round->leases, lease, link);
             followed++;
         }
         if (lease)
@@ -135,24 +135,24 @@ static void take_leases(struct pt_ask *ask, const void *message)
     }
 }
 
-void pt_observer_ask_leases(struct pt_observer *observer)
+void pt_round_ask_leases(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         if (pt_lease_is_listed(lease))
             lease->seen.fate = PT_LEASE_MISSED; // unless it is listed again now
     }
-    for (size_t i = 0; i < observer->namespace_count; i++)
-        PT_ASK(&observer->asks, NULL, i, take_leases, pt_containerd_list_leases,
-               observer->namespaces[i].name);
+    for (size_t i = 0; i < round->namespace_count; i++)
+        PT_ASK(&round->asks, NULL, i, take_leases, pt_containerd_list_leases,
+               round->namespaces[i].name);
 }
 
 // --- ingests ---
 
 static void take_ingests(struct pt_ask *ask, const void *message)
 {
-    struct pt_namespace *namespace = &ask->asks->observer->namespaces[ask->index];
+    struct pt_namespace *namespace = &ask->asks->round->namespaces[ask->index];
     const Ctrd__ListStatusesResponse *list = message;
     if (!list) { // that there are none would stop all downloads
         pt_ask_fail_round(ask, "ingests cannot be listed");
@@ -177,29 +177,29 @@ static void take_ingests(struct pt_ask *ask, const void *message)
     }
 }
 
-static bool rests(const struct pt_observer *observer, const struct pt_lease *lease)
+static bool rests(const struct pt_round *round, const struct pt_lease *lease)
 {
-    return !lease->is_pull && observer->began_at - lease->seen.created_at >= SETTLED_AFTER_NS &&
-           observer->began_at - lease->asked_at < REST_NS;
+    return !lease->is_pull && round->began_at - lease->seen.created_at >= SETTLED_AFTER_NS &&
+           round->began_at - lease->asked_at < REST_NS;
 }
 
-void pt_observer_ask_ingests(struct pt_observer *observer)
+void pt_round_ask_ingests(struct pt_round *round)
 {
-    for (size_t i = 0; i < observer->namespace_count; i++) {
-        clear_ingests(&observer->namespaces[i]);
-        observer->namespaces[i].has_pulls = false;
+    for (size_t i = 0; i < round->namespace_count; i++) {
+        clear_ingests(&round->namespaces[i]);
+        round->namespaces[i].has_pulls = false;
     }
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
-        lease->is_resting = pt_lease_is_listed(lease) && rests(observer, lease);
+        lease->is_resting = pt_lease_is_listed(lease) && rests(round, lease);
         if (pt_lease_is_listed(lease) && !lease->is_resting)
-            pt_observer_find_namespace(observer, lease->seen.namespace)->has_pulls = true;
+            pt_round_find_namespace(round, lease->seen.namespace)->has_pulls = true;
     }
-    for (size_t i = 0; i < observer->namespace_count; i++) {
-        if (observer->namespaces[i].has_pulls)
-            PT_ASK(&observer->asks, NULL, i, take_ingests, pt_containerd_list_ingests,
-                   observer->namespaces[i].name);
+    for (size_t i = 0; i < round->namespace_count; i++) {
+        if (round->namespaces[i].has_pulls)
+            PT_ASK(&round->asks, NULL, i, take_ingests, pt_containerd_list_ingests,
+                   round->namespaces[i].name);
     }
 }
 
@@ -213,18 +213,18 @@ static void take_resources(struct pt_ask *ask, const void *message)
         ask->lease->seen.fate = PT_LEASE_MISSED; // deleted since
 }
 
-void pt_observer_ask_resources(struct pt_observer *observer)
+void pt_round_ask_resources(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
-        bool is_due = observer->began_at - lease->asked_at >= ASK_EVERY_NS;
+        bool is_due = round->began_at - lease->asked_at >= ASK_EVERY_NS;
         lease->is_asked = pt_lease_is_listed(lease) && !lease->is_resting &&
                           (is_due || !pt_lease_is_settled(lease));
         if (!lease->is_asked)
             continue;
-        lease->asked_at = observer->began_at;
-        PT_ASK(&observer->asks, lease, 0, take_resources, pt_containerd_list_resources,
+        lease->asked_at = round->began_at;
+        PT_ASK(&round->asks, lease, 0, take_resources, pt_containerd_list_resources,
                lease->seen.namespace, lease->seen.id);
     }
 }

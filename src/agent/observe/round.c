@@ -24,17 +24,17 @@ static void finish_image(struct pt_seen_image *image)
 }
 
 // Those that came during the round after its last question wait for the next one.
-static void drop_asked_images(struct pt_observer *observer)
+static void drop_asked_images(struct pt_round *round)
 {
-    for (size_t i = 0; i < observer->images_asked; i++)
-        finish_image(&observer->images[i]);
-    observer->image_count -= observer->images_asked;
-    memmove(observer->images, observer->images + observer->images_asked,
-            observer->image_count * sizeof(observer->images[0]));
-    observer->images_asked = 0;
+    for (size_t i = 0; i < round->images_asked; i++)
+        finish_image(&round->images[i]);
+    round->image_count -= round->images_asked;
+    memmove(round->images, round->images + round->images_asked,
+            round->image_count * sizeof(round->images[0]));
+    round->images_asked = 0;
 }
 
-static bool is_young(const struct pt_observer *observer, const struct pt_lease *lease)
+static bool is_young(const struct pt_round *round, const struct pt_lease *lease)
 {
     if (!pt_lease_is_listed(lease))
         return lease->seen.fate != PT_LEASE_OVER;
@@ -45,30 +45,30 @@ static bool is_young(const struct pt_observer *observer, const struct pt_lease *
         if (changed_at < lease->blobs[i].created_at)
             changed_at = lease->blobs[i].created_at;
     }
-    return observer->began_at - changed_at < YOUNG_NS;
+    return round->began_at - changed_at < YOUNG_NS;
 }
 
 // What no longer is has been reported now.
-static void drop_gone_leases(struct pt_observer *observer)
+static void drop_gone_leases(struct pt_round *round)
 {
-    struct pt_lease *lease = TAILQ_FIRST(&observer->leases);
+    struct pt_lease *lease = TAILQ_FIRST(&round->leases);
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
         if (lease->seen.fate == PT_LEASE_OVER) {
-            pt_observer_remember(observer, &lease->seen);
-            TAILQ_REMOVE(&observer->leases, lease, link);
+            pt_round_remember(round, &lease->seen);
+            TAILQ_REMOVE(&round->leases, lease, link);
             pt_lease_destroy(lease);
         }
         lease = next;
     }
 }
 
-static void tell_observation(struct pt_observer *observer)
+static void tell_observation(struct pt_round *round)
 {
-    const struct pt_clock *clock = observer->options.clock;
+    const struct pt_clock *clock = round->options.clock;
     size_t count = 0;
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     count++;
     struct pt_seen_lease **leases = calloc(count ? count : 1, sizeof(struct pt_seen_lease *));
     if (!leases)
@@ -76,96 +76,96 @@ static void tell_observation(struct pt_observer *observer)
     struct pt_observation observation = {
         .taken_at = pt_clock_wall_ns(clock),
         .taken_monotonic = pt_clock_monotonic_ns(clock),
-        .containerd_pid = pt_containerd_peer(observer->options.containerd),
+        .containerd_pid = pt_containerd_peer(round->options.containerd),
         .leases = leases,
-        .images = observer->images,
-        .image_count = observer->images_asked,
+        .images = round->images,
+        .image_count = round->images_asked,
     };
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
-        observation.has_young |= is_young(observer, lease);
+        observation.has_young |= is_young(round, lease);
         if (lease->is_pull)
             leases[observation.lease_count++] = &lease->seen;
     }
-    observer->options.on_observation(observer->options.context, &observation);
+    round->options.on_observation(round->options.context, &observation);
     free(leases);
 }
 
 // Events may have been missed, and another containerd may answer next.
-static void ask_all_again(struct pt_observer *observer)
+static void ask_all_again(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         lease->asked_at = 0;
         lease->is_scanned = false;
     }
 }
 
-static void end_round(struct pt_observer *observer)
+static void end_round(struct pt_round *round)
 {
-    if (observer->asks.has_failed) {
-        ask_all_again(observer);
-        observer->step = STEP_IDLE;
-        observer->options.on_failure(observer->options.context, observer->asks.failure.message);
+    if (round->asks.has_failed) {
+        ask_all_again(round);
+        round->step = STEP_IDLE;
+        round->options.on_failure(round->options.context, round->asks.failure.message);
         return;
     }
-    pt_observer_judge_ends(observer);
-    tell_observation(observer);
-    pt_observer_adopt_images(observer);
-    drop_gone_leases(observer);
-    drop_asked_images(observer);
-    observer->step = STEP_IDLE;
+    pt_round_judge_ends(round);
+    tell_observation(round);
+    pt_round_adopt_images(round);
+    drop_gone_leases(round);
+    drop_asked_images(round);
+    round->step = STEP_IDLE;
 }
 
 // --- its course ---
 
-static void settle_leases(struct pt_observer *observer)
+static void settle_leases(struct pt_round *round)
 {
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     pt_lease_settle(lease);
 }
 
-static void ask(struct pt_observer *observer)
+static void ask(struct pt_round *round)
 {
-    switch (observer->step) {
+    switch (round->step) {
     case STEP_NAMESPACES:
-        pt_observer_ask_namespaces(observer);
+        pt_round_ask_namespaces(round);
         break;
     case STEP_LEASES:
-        pt_observer_ask_leases(observer);
+        pt_round_ask_leases(round);
         break;
     case STEP_INGESTS:
-        pt_observer_ask_ingests(observer);
+        pt_round_ask_ingests(round);
         break;
     case STEP_RESOURCES:
-        pt_observer_ask_resources(observer);
+        pt_round_ask_resources(round);
         break;
     case STEP_ROOTS:
-        pt_observer_ask_roots(observer);
+        pt_round_ask_roots(round);
         break;
     case STEP_BLOBS:
-        pt_observer_ask_blobs(observer);
+        pt_round_ask_blobs(round);
         break;
     case STEP_DOCUMENTS:
-        pt_observer_judge_unseen(observer);
-        pt_observer_ask_documents(observer);
+        pt_round_judge_unseen(round);
+        pt_round_ask_documents(round);
         break;
     case STEP_LAYERS:
-        settle_leases(observer);
-        if (observer->turns++ < MAX_TURNS && pt_observer_has_open_documents(observer)) {
-            observer->step = STEP_BLOBS;
-            pt_observer_ask_blobs(observer);
+        settle_leases(round);
+        if (round->turns++ < MAX_TURNS && pt_round_has_open_documents(round)) {
+            round->step = STEP_BLOBS;
+            pt_round_ask_blobs(round);
         } else {
-            pt_observer_ask_layers(observer);
+            pt_round_ask_layers(round);
         }
         break;
     case STEP_SNAPSHOTS:
-        pt_observer_ask_snapshots(observer);
+        pt_round_ask_snapshots(round);
         break;
     case STEP_IMAGES:
-        pt_observer_ask_ends(observer);
+        pt_round_ask_ends(round);
         break;
     case STEP_IDLE:
     case STEP_END:
@@ -174,97 +174,96 @@ static void ask(struct pt_observer *observer)
 }
 
 // Each step begins when all answers of the one before are in.
-static void advance(struct pt_observer *observer)
+static void advance(struct pt_round *round)
 {
-    while (!observer->is_asking && LIST_EMPTY(&observer->asks.open) &&
-           observer->step != STEP_IDLE) {
-        if (observer->asks.has_failed || observer->step == STEP_END) {
-            end_round(observer);
+    while (!round->is_asking && LIST_EMPTY(&round->asks.open) && round->step != STEP_IDLE) {
+        if (round->asks.has_failed || round->step == STEP_END) {
+            end_round(round);
             return;
         }
-        observer->step++;
-        observer->is_asking = true;
-        ask(observer);
-        observer->is_asking = false;
+        round->step++;
+        round->is_asking = true;
+        ask(round);
+        round->is_asking = false;
     }
 }
 
 // --- what the header promises ---
 
-int pt_observer_create(const struct pt_observer_options *options, struct pt_observer **ret_observer,
-                       struct pt_error *err)
+int pt_round_create(const struct pt_round_options *options, struct pt_round **ret_round,
+                    struct pt_error *err)
 {
-    struct pt_observer *observer = calloc(1, sizeof(*observer));
-    if (observer)
-        observer->namespaces = calloc(PT_LIMIT_CONTAINERD_NAMESPACES, sizeof(struct pt_namespace));
-    if (!observer || !observer->namespaces) {
-        free(observer);
+    struct pt_round *round = calloc(1, sizeof(*round));
+    if (round)
+        round->namespaces = calloc(PT_LIMIT_CONTAINERD_NAMESPACES, sizeof(struct pt_namespace));
+    if (!round || !round->namespaces) {
+        free(round);
         return pt_error_set(err, ENOMEM, "out of memory");
     }
-    pt_asks_init(&observer->asks, options->containerd, observer, advance);
-    TAILQ_INIT(&observer->leases);
-    observer->options = *options;
-    observer->all_namespaces = strcmp(options->namespaces, "*") == 0;
-    for (const char *item = options->namespaces; !observer->all_namespaces && *item;) {
+    pt_asks_init(&round->asks, options->containerd, round, advance);
+    TAILQ_INIT(&round->leases);
+    round->options = *options;
+    round->all_namespaces = strcmp(options->namespaces, "*") == 0;
+    for (const char *item = options->namespaces; !round->all_namespaces && *item;) {
         size_t length = strcspn(item, ",");
-        pt_observer_add_namespace(observer, item, length);
+        pt_round_add_namespace(round, item, length);
         item += length + (item[length] == ',');
     }
-    if (!observer->all_namespaces && observer->namespace_count == 0) {
-        pt_observer_destroy(observer);
+    if (!round->all_namespaces && round->namespace_count == 0) {
+        pt_round_destroy(round);
         return pt_error_set(err, EINVAL,
                             "PULLTRACE_CONTAINERD_NAMESPACE=%s names no containerd namespace",
                             options->namespaces);
     }
-    *ret_observer = observer;
+    *ret_round = round;
     return 0;
 }
 
-void pt_observer_destroy(struct pt_observer *observer)
+void pt_round_destroy(struct pt_round *round)
 {
-    if (!observer)
+    if (!round)
         return;
-    pt_asks_finish(&observer->asks);
-    struct pt_lease *lease = TAILQ_FIRST(&observer->leases);
+    pt_asks_finish(&round->asks);
+    struct pt_lease *lease = TAILQ_FIRST(&round->leases);
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
         pt_lease_destroy(lease);
         lease = next;
     }
-    for (size_t i = 0; i < observer->image_count; i++)
-        finish_image(&observer->images[i]);
-    for (size_t i = 0; i < observer->namespace_count; i++)
-        pt_namespace_finish(&observer->namespaces[i]);
-    free(observer->namespaces);
-    free(observer);
+    for (size_t i = 0; i < round->image_count; i++)
+        finish_image(&round->images[i]);
+    for (size_t i = 0; i < round->namespace_count; i++)
+        pt_namespace_finish(&round->namespaces[i]);
+    free(round->namespaces);
+    free(round);
 }
 
-void pt_observer_start(struct pt_observer *observer)
+void pt_round_start(struct pt_round *round)
 {
-    if (observer->step != STEP_IDLE)
+    if (round->step != STEP_IDLE)
         return;
-    observer->rounds++;
-    observer->turns = 0;
-    observer->previous_began_at = observer->began_at;
-    observer->began_at = pt_clock_wall_ns(observer->options.clock);
-    observer->asks.has_failed = false;
-    observer->step = STEP_NAMESPACES;
-    observer->is_asking = true;
-    ask(observer);
-    observer->is_asking = false;
-    advance(observer);
+    round->rounds++;
+    round->turns = 0;
+    round->previous_began_at = round->began_at;
+    round->began_at = pt_clock_wall_ns(round->options.clock);
+    round->asks.has_failed = false;
+    round->step = STEP_NAMESPACES;
+    round->is_asking = true;
+    ask(round);
+    round->is_asking = false;
+    advance(round);
 }
 
-bool pt_observer_is_busy(const struct pt_observer *observer)
+bool pt_round_is_busy(const struct pt_round *round)
 {
-    return observer->step != STEP_IDLE;
+    return round->step != STEP_IDLE;
 }
 
-bool pt_observer_note_event(struct pt_observer *observer, const struct pt_seen_event *event)
+bool pt_round_note_event(struct pt_round *round, const struct pt_seen_event *event)
 {
     bool is_known = false;
     struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &observer->leases, link)
+    TAILQ_FOREACH(lease, &round->leases, link)
     {
         if (strcmp(lease->seen.namespace, event->namespace) == 0)
             is_known |= pt_lease_take_event(lease, event);
@@ -272,12 +271,12 @@ bool pt_observer_note_event(struct pt_observer *observer, const struct pt_seen_e
     return is_known;
 }
 
-void pt_observer_note_image(struct pt_observer *observer, const char *namespace, const char *name,
-                            bool is_repull, int64_t written_at)
+void pt_round_note_image(struct pt_round *round, const char *namespace, const char *name,
+                         bool is_repull, int64_t written_at)
 {
-    if (observer->image_count == PT_MAX_IMAGES)
+    if (round->image_count == PT_MAX_IMAGES)
         return; // the records are looked up at the end of each pull anyway
-    struct pt_seen_image *image = &observer->images[observer->image_count];
+    struct pt_seen_image *image = &round->images[round->image_count];
     *image = (struct pt_seen_image){
         .namespace = strdup(namespace),
         .name = strdup(name),
@@ -285,7 +284,7 @@ void pt_observer_note_image(struct pt_observer *observer, const char *namespace,
         .is_repull = is_repull,
     };
     if (image->namespace && image->name) {
-        observer->image_count++;
+        round->image_count++;
         return;
     }
     free(image->namespace);

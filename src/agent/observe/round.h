@@ -10,13 +10,13 @@ struct pt_containerd;
 struct pt_seen_event;
 
 // Asks containerd what is being pulled: one round of calls at a time, as few as possible.
-struct pt_observer;
+struct pt_round;
 
-struct pt_observer_options {
+struct pt_round_options {
     struct pt_containerd *containerd;
     const struct pt_clock *clock;
     const char *namespaces; // comma-separated, or "*"; copied
-    // The end of a round, one of both, maybe from within pt_observer_start already. The observation
+    // The end of a round, one of both, maybe from within pt_round_start already. The observation
     // is borrowed for the call. Neither may start the next round itself.
     void (*on_observation)(void *context, const struct pt_observation *observation);
     void (*on_failure)(void *context, const char *message); // containerd does not answer
@@ -24,23 +24,23 @@ struct pt_observer_options {
 };
 
 // -EINVAL if the namespaces are none.
-PT_MUST_CHECK int pt_observer_create(const struct pt_observer_options *options,
-                                     struct pt_observer **ret_observer, struct pt_error *err);
+PT_MUST_CHECK int pt_round_create(const struct pt_round_options *options,
+                                  struct pt_round **ret_round, struct pt_error *err);
 
 // The containerd has to be destroyed before, so that no answer comes any more.
-void pt_observer_destroy(struct pt_observer *observer);
+void pt_round_destroy(struct pt_round *round);
 
 // Starts a round; does nothing if one is under way.
-void pt_observer_start(struct pt_observer *observer);
+void pt_round_start(struct pt_round *round);
 
-bool pt_observer_is_busy(const struct pt_observer *observer);
+bool pt_round_is_busy(const struct pt_round *round);
 
 // What an event tells of a layer need not be asked for. Returns whether it was about a known one.
-bool pt_observer_note_event(struct pt_observer *observer, const struct pt_seen_event *event);
+bool pt_round_note_event(struct pt_round *round, const struct pt_seen_event *event);
 
 // An event told that this image record was written: the next round asks for it. `is_repull`: it was
 // there before, and was written as a pull does.
-void pt_observer_note_image(struct pt_observer *observer, const char *namespace, const char *name,
-                            bool is_repull, int64_t written_at);
+void pt_round_note_image(struct pt_round *round, const char *namespace, const char *name,
+                         bool is_repull, int64_t written_at);
 
 #endif

@@ -41,8 +41,8 @@ enum pt_step {
     STEP_END,
 };
 
-struct pt_observer {
-    struct pt_observer_options options;
+struct pt_round {
+    struct pt_round_options options;
     bool all_namespaces;
     struct pt_namespace *namespaces;
     size_t namespace_count;
@@ -65,36 +65,36 @@ struct pt_observer {
 };
 
 // A namespace that is given or found; a name that is too long, or one too many, is left out.
-void pt_observer_add_namespace(struct pt_observer *observer, const char *name, size_t length);
-struct pt_namespace *pt_observer_find_namespace(struct pt_observer *observer, const char *name);
+void pt_round_add_namespace(struct pt_round *round, const char *name, size_t length);
+struct pt_namespace *pt_round_find_namespace(struct pt_round *round, const char *name);
 void pt_namespace_finish(struct pt_namespace *namespace);
 
 // Which leases there are, and what each of them holds (observe_leases.c).
-void pt_observer_ask_namespaces(struct pt_observer *observer);
-void pt_observer_ask_leases(struct pt_observer *observer);
-void pt_observer_ask_ingests(struct pt_observer *observer);
-void pt_observer_ask_resources(struct pt_observer *observer);
+void pt_round_ask_namespaces(struct pt_round *round);
+void pt_round_ask_leases(struct pt_round *round);
+void pt_round_ask_ingests(struct pt_round *round);
+void pt_round_ask_resources(struct pt_round *round);
 
 // What that is: index, manifest, config, layers, snapshots (observe_content.c).
-void pt_observer_ask_roots(struct pt_observer *observer);
-void pt_observer_ask_blobs(struct pt_observer *observer);
-void pt_observer_ask_documents(struct pt_observer *observer);
-void pt_observer_ask_layers(struct pt_observer *observer);
-void pt_observer_ask_snapshots(struct pt_observer *observer);
+void pt_round_ask_roots(struct pt_round *round);
+void pt_round_ask_blobs(struct pt_round *round);
+void pt_round_ask_documents(struct pt_round *round);
+void pt_round_ask_layers(struct pt_round *round);
+void pt_round_ask_snapshots(struct pt_round *round);
 
 // What was read has named something that was not asked for yet in this round.
-bool pt_observer_has_open_documents(struct pt_observer *observer);
+bool pt_round_has_open_documents(struct pt_round *round);
 
 // Pulls that came and went between two looks (observe_unseen.c): adopt makes leases of the image
 // records that no known pull has written, judge drops those that prove to be something else, and
 // remember notes a pull that has ended, so that its later records are not taken for another one.
-void pt_observer_adopt_images(struct pt_observer *observer);
-void pt_observer_judge_unseen(struct pt_observer *observer);
-void pt_observer_remember(struct pt_observer *observer, const struct pt_seen_lease *seen);
+void pt_round_adopt_images(struct pt_round *round);
+void pt_round_judge_unseen(struct pt_round *round);
+void pt_round_remember(struct pt_round *round, const struct pt_seen_lease *seen);
 
 // How pulls have ended (observe_end.c): asks for the records and configs of those whose lease is
 // gone, then judges them. A lease that is gone is told as such once that is decided.
-void pt_observer_ask_ends(struct pt_observer *observer);
-void pt_observer_judge_ends(struct pt_observer *observer);
+void pt_round_ask_ends(struct pt_round *round);
+void pt_round_judge_ends(struct pt_round *round);
 
 #endif

@@ -74,10 +74,12 @@ struct pt_seen_event {
         PT_SEEN_SNAPSHOT_PREPARED,  // subject: the chain ID that is being extracted
         PT_SEEN_SNAPSHOT_COMMITTED, // subject: the chain ID
         PT_SEEN_CONTENT_CREATED,    // subject: the digest
+        PT_SEEN_IMAGE_WRITTEN,      // subject: the name of the record, which is new or updated
     } kind;
     const char *namespace;
     const char *subject;
     int64_t at;
+    bool is_known; // it is about a layer that the observer follows
 };
 
 // What one round of questions has brought.

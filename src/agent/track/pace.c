@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/track/pace.h"
 
+#include "pull/rhythm.h"
+
 // Between two looks a pull may move so many points: half of it is what is told too late on average.
 #define POINTS 1
-// What a look costs grows with the layers that are told of: so does the time that it lasts for.
-#define MS_PER_LAYER 1
 
 // How long the pull takes for POINTS, at most `longest_ms`.
 static int64_t time_to_move_ms(const struct pt_tracked *tracked, int64_t longest_ms)
@@ -30,8 +30,8 @@ int64_t pt_pace_ms(const struct pt_tracker *tracker, int64_t interval_ms)
     int64_t pace_ms = interval_ms;
     int64_t shortest_ms = interval_ms / 4;
     int64_t layers = 0;
-    if (shortest_ms < PT_PACE_SHORTEST_MS)
-        shortest_ms = PT_PACE_SHORTEST_MS;
+    if (shortest_ms < PT_LOOK_PACE_MS)
+        shortest_ms = PT_LOOK_PACE_MS;
     while ((tracked = pt_tracker_next(tracker, tracked))) {
         if (tracked->finished)
             continue;
@@ -39,8 +39,8 @@ int64_t pt_pace_ms(const struct pt_tracker *tracker, int64_t interval_ms)
         int64_t needed_ms = time_to_move_ms(tracked, interval_ms);
         pace_ms = needed_ms < pace_ms ? needed_ms : pace_ms;
     }
-    if (shortest_ms < layers * MS_PER_LAYER)
-        shortest_ms = layers * MS_PER_LAYER;
+    if (shortest_ms < layers * PT_LOOK_MS_PER_LAYER)
+        shortest_ms = layers * PT_LOOK_MS_PER_LAYER;
     if (pace_ms < shortest_ms)
         pace_ms = shortest_ms;
     return pace_ms < interval_ms ? pace_ms : interval_ms;

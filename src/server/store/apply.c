@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "pull/legacy_report.h"
+#include "pull/rhythm.h"
 #include "server/store/pull_life.h"
 #include "server/store/pull_store.h"
 
@@ -19,8 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USUAL_DISTANCE_MS 500 // between two reports of a node
-#define MIN_DISTANCE_MS 100
 #define LOST_AFTER_NS (60 * PT_NS_PER_S)  // time to name a pull in one of several reports
 #define LATE_WINDOW_NS (10 * PT_NS_PER_S) // an older report than this tells of a clock that jumped
 
@@ -173,9 +172,10 @@ static int apply_merged(struct pt_pull_store *store, struct pt_node *node,
 static int64_t min_distance_ms(const struct pt_report *report)
 {
     int64_t interval_ms = report->interval_ms;
-    if (interval_ms <= 0 || interval_ms >= 2 * USUAL_DISTANCE_MS)
-        return USUAL_DISTANCE_MS;
-    return interval_ms > 2 * MIN_DISTANCE_MS ? interval_ms / 2 : MIN_DISTANCE_MS;
+    if (interval_ms <= 0 || interval_ms >= 2 * PT_REPORT_DISTANCE_MS)
+        return PT_REPORT_DISTANCE_MS;
+    return interval_ms > 2 * PT_REPORT_SHORTEST_DISTANCE_MS ? interval_ms / 2
+                                                            : PT_REPORT_SHORTEST_DISTANCE_MS;
 }
 
 // The node of a report that comes not too soon. NULL: -EAGAIN, -ENOSPC or -ENOMEM stands in `err`.

@@ -2,13 +2,14 @@
 #include "server/store/node.h"
 
 #include "base/text.h"
+#include "pull/rhythm.h"
 #include "server/store/pull_store.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SILENT_AFTER_NS (30 * PT_NS_PER_S) // an idle agent's heart beats every 10 s
+#define SILENT_AFTER_NS (PT_REPORT_SILENT_MS * PT_NS_PER_MS)
 
 void pt_node_destroy(struct pt_node *node)
 {
@@ -103,7 +104,7 @@ void pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now)
         int64_t age = now - node->reported_ns;
         if (age < SILENT_AFTER_NS)
             break;
-        if (!node->silent && age / PT_NS_PER_MS >= 3 * node->interval_ms)
+        if (!node->silent && age / PT_NS_PER_MS >= PT_REPORT_SILENT_INTERVALS * node->interval_ms)
             fall_silent(store, node);
         if (node->silent && node->pins == 0 && age >= store->settings.history_ttl_ns) {
             store->silent_count--;

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// What the observer makes of a containerd that does not always answer. This file is that
+// What rounds make of a containerd that does not always answer. This file is that
 // containerd: it defines the calls of containerd_api.h, and holds one pull of one layer.
 
 #define X8(c) c c c c c c c c
@@ -239,13 +239,13 @@ int pt_containerd_get_image(struct pt_containerd *world, const char *namespace, 
     return 0;
 }
 
-// --- the observer and its tracker ---
+// --- rounds and their tracker ---
 
 struct scene {
     struct pt_containerd world;
     struct pt_clock clock;
     struct pt_tracker *tracker;
-    struct pt_observer *observer;
+    struct pt_round *round;
 };
 
 static int64_t fake_now(void *context)
@@ -291,7 +291,7 @@ static void scene_begin(struct scene *scene, const char *namespaces)
     scene->clock = (struct pt_clock){fake_now, fake_now, &scene->world};
     const struct pt_tracker_options tracker = {.on_change = on_change, .context = scene};
     assert_int_equal(pt_tracker_create(&tracker, &scene->tracker, NULL), 0);
-    const struct pt_observer_options observer = {
+    const struct pt_round_options round = {
         .containerd = &scene->world,
         .clock = &scene->clock,
         .namespaces = namespaces,
@@ -299,19 +299,19 @@ static void scene_begin(struct scene *scene, const char *namespaces)
         .on_failure = on_failure,
         .context = scene,
     };
-    assert_int_equal(pt_observer_create(&observer, &scene->observer, NULL), 0);
+    assert_int_equal(pt_round_create(&round, &scene->round, NULL), 0);
 }
 
 static void scene_end(struct scene *scene)
 {
-    pt_observer_destroy(scene->observer);
+    pt_round_destroy(scene->round);
     pt_tracker_destroy(scene->tracker);
 }
 
 static void look(struct scene *scene)
 {
-    pt_observer_start(scene->observer);
-    check_int("the round is over", pt_observer_is_busy(scene->observer), false);
+    pt_round_start(scene->round);
+    check_int("the round is over", pt_round_is_busy(scene->round), false);
     scene->world.now += PT_NS_PER_S;
 }
 

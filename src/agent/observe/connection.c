@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe/connection.h"
+
+#include "agent/observe/events.h"
+#include "agent/observe/round.h"
+#include "base/log.h"
+#include "containerd/containerd_api.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUNTIME_NAME "containerd"
+
+struct pt_connection {
+    struct pt_connection_options options;
+    struct pt_containerd *containerd;
+    struct pt_containerd_events *events;
+    struct pt_round *round;
+    enum state {
+        STATE_DOWN,
+        STATE_ASKING, // for its version, to learn whether it is there
+        STATE_UP,
+    } state;
+    char last_trouble[256]; // as logged, "" while containerd answers
+};
+
+// Each kind of trouble is logged once, not at each attempt.
+static void note_trouble(struct pt_connection *connection, const char *message,
+                         bool has_lost_events)
+{
+    if (connection->state == STATE_UP)
+        connection->state = STATE_DOWN;
+    if (strncmp(connection->last_trouble, message, sizeof(connection->last_trouble) - 1) != 0)
+        pt_log_warn(RUNTIME_NAME ".unreachable",
+                    pt_log_text("socket", connection->options.socket_path),
+                    pt_log_text("error", message));
+    snprintf(connection->last_trouble, sizeof(connection->last_trouble), "%s", message);
+    connection->options.on_trouble(connection->options.context, message, has_lost_events);
+}
+
+// --- what comes from containerd ---
+
+static void on_observation(void *context, const struct pt_observation *observation)
+{
+    struct pt_connection *connection = context;
+    connection->options.on_observation(connection->options.context, observation);
+}
+
+static void on_failure(void *context, const char *message)
+{
+    note_trouble(context, message, false);
+}
+
+static void on_event(void *context, const struct pt_seen_event *event)
+{
+    struct pt_connection *connection = context;
+    struct pt_seen_event seen = *event;
+    seen.is_known = pt_round_note_event(connection->round, event);
+    connection->options.on_event(connection->options.context, &seen);
+}
+
+static void on_image(void *context, const char *namespace, const char *name, bool is_repull,
+                     int64_t at)
+{
+    struct pt_connection *connection = context;
+    const struct pt_seen_event seen = {
+        .kind = PT_SEEN_IMAGE_WRITTEN, .namespace = namespace, .subject = name, .at = at};
+    pt_round_note_image(connection->round, namespace, name, is_repull, at);
+    connection->options.on_event(connection->options.context, &seen);
+}
+
+static void on_broken(void *context, const char *message)
+{
+    note_trouble(context, message, true);
+}
+
+static void on_version(void *context, const struct pt_grpc_status *status, const void *message)
+{
+    struct pt_connection *connection = context;
+    const Ctrd__VersionResponse *response = message;
+    if (status->code != PT_GRPC_OK) {
+        connection->state = STATE_DOWN;
+        note_trouble(connection, status->message, false);
+        return;
+    }
+    connection->state = STATE_UP;
+    connection->last_trouble[0] = '\0';
+    pt_log_info(RUNTIME_NAME ".connected", pt_log_text("socket", connection->options.socket_path),
+                pt_log_text("version", response->version));
+    connection->options.on_runtime(connection->options.context, RUNTIME_NAME, response->version);
+    pt_containerd_events_start(connection->events);
+    pt_round_start(connection->round);
+}
+
+static void ask_version(struct pt_connection *connection)
+{
+    struct pt_error err;
+    connection->state = STATE_ASKING;
+    if (pt_containerd_version(connection->containerd, on_version, connection, &err) < 0) {
+        connection->state = STATE_DOWN;
+        note_trouble(connection, err.message, false);
+    }
+}
+
+// --- what the header promises ---
+
+static int create_parts(struct pt_connection *connection, struct pt_error *err)
+{
+    const struct pt_connection_options *options = &connection->options;
+    int r = pt_containerd_create(options->http, options->socket_path, options->socket_directories,
+                                 &connection->containerd, err);
+    if (r < 0)
+        return r;
+    const struct pt_round_options round = {
+        .containerd = connection->containerd,
+        .clock = options->clock,
+        .namespaces = options->namespaces,
+        .on_observation = on_observation,
+        .on_failure = on_failure,
+        .context = connection,
+    };
+    r = pt_round_create(&round, &connection->round, err);
+    if (r < 0)
+        return r;
+    const struct pt_containerd_events_options events = {
+        .containerd = connection->containerd,
+        .on_event = on_event,
+        .on_image = on_image,
+        .on_broken = on_broken,
+        .context = connection,
+    };
+    return pt_containerd_events_create(&events, &connection->events, err);
+}
+
+int pt_connection_create(const struct pt_connection_options *options,
+                         struct pt_connection **ret_connection, struct pt_error *err)
+{
+    struct pt_connection *connection = calloc(1, sizeof(*connection));
+    if (!connection)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    connection->options = *options;
+    int r = create_parts(connection, err);
+    if (r < 0) {
+        pt_connection_destroy(connection);
+        return r;
+    }
+    *ret_connection = connection;
+    return 0;
+}
+
+void pt_connection_destroy(struct pt_connection *connection)
+{
+    if (!connection)
+        return;
+    pt_containerd_destroy(connection->containerd); // no answer and no event comes any more
+    pt_containerd_events_destroy(connection->events);
+    pt_round_destroy(connection->round);
+    free(connection);
+}
+
+bool pt_connection_is_up(const struct pt_connection *connection)
+{
+    return connection->state == STATE_UP;
+}
+
+void pt_connection_look(struct pt_connection *connection)
+{
+    switch (connection->state) {
+    case STATE_DOWN:
+        ask_version(connection);
+        break;
+    case STATE_ASKING:
+        break;
+    case STATE_UP:
+        pt_round_start(connection->round);
+        break;
+    }
+}
