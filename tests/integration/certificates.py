@@ -23,6 +23,7 @@ def make_certificates(folder: Path) -> Certificates:
     _openssl(
         "req", "-x509", *key, "-subj", "/CN=test authority",
         "-addext", "basicConstraints=critical,CA:TRUE",
+        "-addext", "keyUsage=critical,keyCertSign,cRLSign",
         "-keyout", str(authority_key), "-out", str(made.authority),
     )  # fmt: skip
     _openssl(

@@ -110,6 +110,7 @@ class OverTls(ServerCase):
         super().setUp()
         certificates = make_certificates(self.folder / "tls")
         self.context = ssl.create_default_context(cafile=str(certificates.authority))
+        self.context.verify_flags |= ssl.VERIFY_X509_STRICT  # as by itself from Python 3.13 on
         self.server = self.start_server(
             PULLTRACE_TLS_CERT_FILE=str(certificates.certificate),
             PULLTRACE_TLS_KEY_FILE=str(certificates.key),
