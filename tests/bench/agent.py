@@ -27,6 +27,7 @@ from tests.integration.case import MB, sizes
 from tests.integration.clients import Cri, Ctr, PullClient, RunningPull
 from tests.integration.events import EventLog, broken_rules
 from tests.integration.http_json import get
+from tests.integration.metrics import metric
 
 BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR") or REPOSITORY / "build").resolve()
 IDLE_S = 30
@@ -60,11 +61,7 @@ class Bench:
             self.client = Ctr(containerd, "--max-concurrent-downloads", "3")
 
     def _reports(self) -> bool:
-        metrics = get(self.server.metrics_port, "/metrics").text()
-        return any(
-            line.startswith("pulltrace_agent_reports_total") and not line.endswith(" 0")
-            for line in metrics.splitlines()
-        )
+        return metric(self.server.metrics_port, "pulltrace_agent_reports_total") > 0
 
     def idle(self) -> None:
         time.sleep(2)

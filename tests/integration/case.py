@@ -21,6 +21,7 @@ from lab.waiting import wait_for
 from tests.integration.clients import Cri, Ctr, PullClient
 from tests.integration.events import Event, EventLog, broken_rules
 from tests.integration.http_json import get
+from tests.integration.metrics import metric
 
 BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR") or tools.REPOSITORY / "build-asan").resolve()
 AGENT = BINARIES / "pulltrace-agent"
@@ -53,6 +54,9 @@ class ProcessCase(unittest.TestCase):
         server = Server(binary, self.folder, port, ADDRESS_SANITIZER | settings)
         self.addCleanup(self.end_well, server.process)
         return server
+
+    def metric(self, server: Server, series: str) -> float:
+        return metric(server.metrics_port, series)
 
     def end_well(self, process: Process) -> None:
         """SIGTERM; it must end with status 0 in good time. One that was killed is not asked."""
@@ -120,12 +124,6 @@ class LabCase(ProcessCase):
         wait_for(
             "the agent reports", lambda: self.metric(server, "pulltrace_agent_reports_total"), 15
         )
-
-    def metric(self, server: Server, name: str) -> float:
-        """The sum over all labels; 0 when there is no such line."""
-        lines = get(server.metrics_port, "/metrics").text().splitlines()
-        values = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
-        return sum(float(value) for series, value in values if series.split("{")[0] == name)
 
     def pulls(self, server: Server, query: str = "") -> list[dict[str, Any]]:
         pulls: list[dict[str, Any]] = get(server.port, "/api/v1/pulls" + query).json()["pulls"]

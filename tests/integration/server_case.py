@@ -13,7 +13,7 @@ from typing import Any
 
 from lab.pulltrace import Server
 from tests.integration.case import ProcessCase
-from tests.integration.http_json import Answer, get, request
+from tests.integration.http_json import Answer, request
 
 LAYER_BYTES = 1000
 
@@ -63,12 +63,6 @@ class ServerCase(ProcessCase):
             time.sleep(0.1)
             answer = self.report(server, node, *pulls, **more)
         self.assertEqual(answer.status, 200, answer.text())
-
-    def metric(self, server: Server, line_start: str) -> float:
-        for line in get(server.metrics_port, "/metrics").text().splitlines():
-            if line.startswith(line_start + " "):
-                return float(line.rsplit(" ", 1)[1])
-        raise AssertionError(f"no metric {line_start}")
 
 
 def raw(port: int, data: bytes, timeout_s: float = 10) -> bytes:

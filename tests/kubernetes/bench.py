@@ -22,6 +22,7 @@ from lab.tools import REPOSITORY
 from lab.waiting import wait_for
 from tests.bench.usage import anonymous_kib, cpu_seconds
 from tests.integration.http_json import get
+from tests.integration.metrics import metric
 from tests.kubernetes.cluster import pod, pull, stamp
 from tests.kubernetes.fake_api import FakeApi
 
@@ -74,13 +75,6 @@ def report(port: int, stop: Event, results: multiprocessing.Queue[list[float]]) 
     results.put(seconds)
 
 
-def metric(server: Server, series: str) -> float:
-    for line in get(server.metrics_port, "/metrics").text().splitlines():
-        if line.startswith(series + " "):
-            return float(line.rsplit(" ", 1)[1])
-    raise AssertionError(f"no metric {series}")
-
-
 def memory_mb(pid: int) -> float:
     return anonymous_kib(pid) / 1024
 
@@ -122,9 +116,9 @@ def measure(api: FakeApi, server: Server) -> None:
 
     reports = Reports(server.port)
     for _ in range(RELISTS):
-        lists = metric(server, LISTS)
+        lists = metric(server.metrics_port, LISTS)
         api.expire_streams()
-        wait_for("it lists again", lambda: metric(server, LISTS) > lists, 300)
+        wait_for("it lists again", lambda: metric(server.metrics_port, LISTS) > lists, 300)
         time.sleep(1)
     tell_latencies(f"a report during {RELISTS} new lists", reports.end())
     tell("memory in the end", memory_mb(pid), "MB")

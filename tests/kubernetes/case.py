@@ -46,12 +46,6 @@ class ServerCase(ProcessCase):
             print(json.dumps(self.pulls(server, "?layers=0"), indent=1)[:4000], file=sys.stderr)
             raise
 
-    def metric(self, server: Server, series: str) -> float:
-        for line in get(server.metrics_port, "/metrics").text().splitlines():
-            if line.startswith(series + " "):
-                return float(line.rsplit(" ", 1)[1])
-        raise AssertionError(f"no metric {series}")
-
     def log_lines(self, server: Server, message: str) -> list[Object]:
         lines = server.process.stdout_path.read_text().splitlines()
         parsed = [json.loads(line) for line in lines if line.startswith("{")]
