@@ -91,6 +91,8 @@ class Containerd:
                 ),
             )
         )
+        # Before 1.7 it unpacks whatever it stores, and fails at what is no image.
+        self.takes_artifacts = binaries.version() >= (1, 7)
         self._calls = 0
         self._environment = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),

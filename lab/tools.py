@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,15 @@ class ContainerdBinaries:
     name: str
     containerd: Path
     ctr: Path
+
+    def version(self) -> tuple[int, int]:
+        """Major and minor, as the program says them."""
+        command = [self.containerd, "--version"]
+        words = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = re.search(r" v?(\d+)\.(\d+)\.", words)
+        if found is None:
+            raise ValueError(f"{self.containerd} --version: {words}")
+        return int(found[1]), int(found[2])
 
 
 CONTAINERD_DEBIAN = ContainerdBinaries(

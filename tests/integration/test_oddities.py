@@ -43,6 +43,26 @@ class OddityCase(LabCase):
         line = 'pulltrace_pull_errors_total{class="not_unpacked"} 1'
         self.assertIn(line, get(server.metrics_port, "/metrics").text().splitlines())
 
+    def check_artifact_by_the_kubelet(self) -> None:
+        """A success where containerd takes what is no image, else as any that is not unpacked."""
+        image = self.push_artifact("artifact/kubelet")
+        if not self.lab.containerd.takes_artifacts:
+            self.check_not_unpacked(image, Cri(self.lab.containerd), fails=True)
+            return
+        _, _, log = self.start_all()
+
+        self.client.start(self.lab.reference(image)).finish()
+
+        final = log.wait_for_end(image.repository)[-1]
+        self.assert_true_from_the_start(log.of_image(image.repository), image)
+        self.assert_completed(final, image)
+        self.assertEqual({layer["mediaType"] for layer in final.pull["layers"]}, {ARTIFACT})
+
+    def check_artifact_by_ctr(self) -> None:
+        image = self.push_artifact("artifact/ctr")
+        fails = not self.lab.containerd.takes_artifacts
+        self.check_not_unpacked(image, Ctr(self.lab.containerd), fails)
+
     def push_without_config(self, name: str) -> Image:
         """Ordinary layers, and a config that says nothing of them."""
         return self.lab.images.push_artifact(name, "1.0", OCI_GZIP, sizes(name, 2 * MB, 300_000))
@@ -74,12 +94,10 @@ class OnContainerd1(OddityCase):
     """Whatever is no image is stored, and then fails to be unpacked, if that is wanted."""
 
     def test_an_artifact_by_the_kubelet(self) -> None:
-        image = self.push_artifact("artifact/kubelet")
-        self.check_not_unpacked(image, Cri(self.lab.containerd), fails=True)
+        self.check_artifact_by_the_kubelet()
 
     def test_an_artifact_by_ctr(self) -> None:
-        image = self.push_artifact("artifact/ctr")
-        self.check_not_unpacked(image, Ctr(self.lab.containerd), fails=True)
+        self.check_artifact_by_ctr()
 
     def test_an_artifact_that_is_only_fetched(self) -> None:
         image = self.push_artifact("artifact/fetched")
@@ -148,19 +166,10 @@ class OnContainerd2(OddityCase):
     binaries = tools.CONTAINERD_2
 
     def test_an_artifact_by_the_kubelet(self) -> None:
-        image = self.push_artifact("artifact/kubelet")
-        _, _, log = self.start_all()
-
-        self.client.start(self.lab.reference(image)).finish()
-
-        final = log.wait_for_end(image.repository)[-1]
-        self.assert_true_from_the_start(log.of_image(image.repository), image)
-        self.assert_completed(final, image)
-        self.assertEqual({layer["mediaType"] for layer in final.pull["layers"]}, {ARTIFACT})
+        self.check_artifact_by_the_kubelet()
 
     def test_an_artifact_by_ctr(self) -> None:
-        image = self.push_artifact("artifact/ctr")
-        self.check_not_unpacked(image, Ctr(self.lab.containerd), fails=False)
+        self.check_artifact_by_ctr()
 
     def test_layers_of_a_config_that_is_none(self) -> None:
         """The kubelet's pull is content with the image's record, and fetches none of them."""
