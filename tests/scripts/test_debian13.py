@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/debian13: where its packages come from."""
+
+from __future__ import annotations
+
+import unittest
+
+from tests.scripts.load import load_script
+
+script = load_script("debian13")
+
+# As apt-get indextargets prints it, of a Debian 12 with other sources besides.
+TARGETS = """\
+http://mirror.example/debian/ bookworm main
+http://mirror.example/debian/ bookworm contrib
+http://mirror.example/debian/ bookworm-updates main
+http://mirror.example/security/ bookworm-security main
+http://mirror.example/security/ bookworm-security main
+http://other.example/node/ nodistro main
+http://mirror.example/debian/ trixie main
+http://other.example/ bookworm-backports main
+"""
+
+
+class Sources(unittest.TestCase):
+    def test_those_of_the_machine_with_the_other_release(self) -> None:
+        expected = [
+            "deb http://mirror.example/debian/ trixie main",
+            "deb http://mirror.example/debian/ trixie-updates main",
+            "deb http://mirror.example/security/ trixie-security main",
+        ]
+        self.assertEqual(script.sources_of(TARGETS, "bookworm"), expected)
+
+    def test_on_debian_13_itself(self) -> None:
+        found = script.sources_of(TARGETS, "trixie")
+        self.assertEqual(found, ["deb http://mirror.example/debian/ trixie main"])
+
+    def test_none(self) -> None:
+        self.assertEqual(script.sources_of("http://other.example/node/ nodistro main", "bookworm"), [])
