@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-kubernetes bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 setup: ## install from Debian 12 or 13 what is missing for all of this (up to 5 min; 1 s when nothing is)
 	@scripts/setup test
@@ -28,9 +28,12 @@ demo: ## one command: a private containerd and registry, pulls in a loop, live p
 	@scripts/build
 	@/usr/bin/python3 -m lab.demo
 
-test: ## every test with sanitizers, closing with one line 'N passed, N failed' (20 min); needs root
+test: ## every test with sanitizers, closing with one line 'N passed, N failed' (10 min); needs root
 	@scripts/setup test
 	@scripts/test
+
+test-debian13: ## make demo and make test in a bare Debian 13 made by debootstrap (30 min); needs root
+	@scripts/debian13
 
 test-kubernetes: ## the server against a real kube-apiserver with etcd (10 min at first); needs Go
 	@scripts/setup test
