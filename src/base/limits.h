@@ -33,6 +33,8 @@
 #define PT_LIMIT_REPORT_DEPTH 16
 #define PT_LIMIT_PULLS_PER_REPORT 2000
 #define PT_LIMIT_LAYERS_PER_PULL 512
+#define PT_LIMIT_SIZE_BYTES (1LL << 44)       // of a layer; those of a pull still add up to 2^53
+#define PT_LIMIT_INTERVAL_MS (60 * 60 * 1000) // what an agent says between two of its reports
 #define PT_LIMIT_NODE_NAME_BYTES 253
 #define PT_LIMIT_DIGEST_BYTES 160 // `attestation-sha512:` and its 128 digits are 147
 #define PT_LIMIT_REFERENCE_BYTES 1024

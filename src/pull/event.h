@@ -6,6 +6,10 @@
 #include "base/error.h"
 #include "pull/model.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 // What readers get: PullStatus, LayerStatus and PullEvent of docs/api.md.
 
 // A waiting container. `image` is as its pod's spec names it.
@@ -25,7 +29,7 @@ struct pt_layer_rate {
 struct pt_pull_status {
     const char *id; // unique in the cluster
     const char *node_name;
-    const struct pt_pull *pull;
+    struct pt_pull pull;   // its id is the node's, not the cluster's
     const char *image_ref; // the pull's own, or a better name
     bool image_ref_exact;
     const struct pt_layer_rate *layer_rates; // one for each layer, or NULL
@@ -45,6 +49,14 @@ struct pt_pull_status {
     size_t waiting_count;
 };
 
+// A layer with what is derived for it.
+struct pt_layer_status {
+    const char *pull_id;
+    struct pt_layer layer;
+    double bytes_per_second;
+    double percent;
+};
+
 enum pt_event_type {
     PT_EVENT_PULL_STARTED,
     PT_EVENT_PULL_PROGRESS,
@@ -54,14 +66,15 @@ enum pt_event_type {
     PT_EVENT_LAYER_PROGRESS,
     PT_EVENT_LAYER_COMPLETED,
 };
+#define PT_EVENT_TYPE_COUNT (PT_EVENT_LAYER_COMPLETED + 1)
 
 const char *pt_event_type_name(enum pt_event_type type);
 
 // A status with every number of seconds unknown and the rest 0; the caller fills in what it knows.
 struct pt_pull_status pt_pull_status_make(const struct pt_pull *pull);
 
-// Each appends one JSON object without a newline; -ENOMEM or -EMSGSIZE as the buffer says. Bytes of
-// a text that are no UTF-8 become `?`.
+// Each appends one JSON object without a newline; -ENOMEM or -EMSGSIZE as the buffer says, which
+// then holds a part of it. Bytes of a text that are no UTF-8 become `?`.
 PT_MUST_CHECK int pt_pull_status_encode(const struct pt_pull_status *status, bool with_layers,
                                         struct pt_buffer *out);
 PT_MUST_CHECK int pt_pull_event_encode(enum pt_event_type type, int64_t timestamp,
@@ -70,5 +83,30 @@ PT_MUST_CHECK int pt_pull_event_encode(enum pt_event_type type, int64_t timestam
 PT_MUST_CHECK int pt_layer_event_encode(enum pt_event_type type, int64_t timestamp,
                                         const struct pt_pull_status *status, size_t layer_index,
                                         struct pt_buffer *out);
+
+// An event as a reader gets it.
+struct pt_pull_event {
+    const char *schema_version;
+    const char *type_name;
+    enum pt_event_type type;
+    int64_t timestamp;
+    const char *node_name;
+    struct pt_pull_status pull;   // of a pull's event; its layers have their rates
+    struct pt_layer_status layer; // of a layer's event
+    void *storage;                // what all views borrow from
+};
+
+static inline bool pt_event_is_of_layer(enum pt_event_type type)
+{
+    return type >= PT_EVENT_LAYER_STARTED;
+}
+
+// Reads a PullEvent, or one PullStatus into `pull` of an event that is empty otherwise. -EINVAL or
+// -EMSGSIZE says which field is wrong, -ENOMEM. On success pt_pull_event_finish frees it.
+PT_MUST_CHECK int pt_pull_event_decode(const char *json, size_t length,
+                                       struct pt_pull_event *ret_event, struct pt_error *err);
+PT_MUST_CHECK int pt_pull_status_decode(const char *json, size_t length,
+                                        struct pt_pull_event *ret_event, struct pt_error *err);
+void pt_pull_event_finish(struct pt_pull_event *event);
 
 #endif

@@ -74,14 +74,17 @@ bool pt_layer_is_downloaded(const struct pt_layer *layer);
 // The layer needs nothing more: extracted, or there before.
 bool pt_layer_is_extracted(const struct pt_layer *layer);
 
-// The wire's word for a phase, NULL for …_UNKNOWN; and back, …_UNKNOWN for NULL, an unknown word
-// and the phases that no agent may tell: queued and cancelled.
+// The wire's words for phases, see fields.h; those that an agent may report lack queued and
+// cancelled.
+extern const struct pt_words pt_pull_phase_words;
+extern const struct pt_words pt_agent_phase_words;
+extern const struct pt_words pt_layer_phase_words;
+
+// The word of a phase, NULL for …_UNKNOWN.
 const char *pt_pull_phase_name(enum pt_pull_phase phase);
 const char *pt_layer_phase_name(enum pt_layer_phase phase);
-enum pt_pull_phase pt_pull_phase_parse(const char *name);
-enum pt_layer_phase pt_layer_phase_parse(const char *name);
 
-// Sums over the layers of a pull.
+// Sums over the layers of a pull; what would pass INT64_MAX stays there.
 struct pt_totals {
     int64_t total_bytes;
     int64_t downloaded_bytes; // cached ones included

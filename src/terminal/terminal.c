@@ -121,7 +121,7 @@ static void add_bar(struct pt_buffer *out, double percent)
 
 static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status, bool with_bar)
 {
-    const struct pt_pull *pull = status->pull;
+    const struct pt_pull *pull = &status->pull;
     const struct pt_totals *totals = &status->totals;
     char name[256], cut[NAME_COLUMNS + 1], done[16], total[16], rate[16];
     clean(status->image_ref, name, sizeof(name));
@@ -168,7 +168,7 @@ void pt_terminal_note_start(struct pt_terminal *terminal, const struct pt_pull_s
 
 void pt_terminal_note_end(struct pt_terminal *terminal, const struct pt_pull_status *status)
 {
-    const struct pt_pull *pull = status->pull;
+    const struct pt_pull *pull = &status->pull;
     char name[256], words[512], size[16];
     double seconds = (double)(pull->completed_at - pull->started_at) / PT_NS_PER_S;
     clean(status->image_ref, name, sizeof(name));
@@ -251,9 +251,9 @@ static void draw_pulls(struct pt_terminal *terminal, const struct pt_pull_status
         }
         add_pull(&terminal->screen, &active[i], true);
         end_line(terminal, from);
-        if (active[i].pull->layer_count <= spare) {
-            spare -= active[i].pull->layer_count;
-            draw_layers(terminal, active[i].pull);
+        if (active[i].pull.layer_count <= spare) {
+            spare -= active[i].pull.layer_count;
+            draw_layers(terminal, &active[i].pull);
         }
     }
     if (count == 0 && !terminal->trouble[0]) {

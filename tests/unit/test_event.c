@@ -123,6 +123,62 @@ static void text_that_is_no_utf8_is_cleaned(void **state)
     pt_buffer_finish(&text);
 }
 
+// Controls of one byte and of two are escaped, and so are quotes; letters beyond ASCII are not.
+static void text_is_escaped(void **state)
+{
+    (void)state;
+    struct pt_pull odd = {.image_ref = "\"\\\b\f\n\r\t\x1b\x7f\xc2\x9b \xc3\xa9\xe2\x82\xac/",
+                          .started_at = T};
+    struct pt_pull_status status = pt_pull_status_make(&odd);
+    struct pt_buffer text;
+    pt_buffer_init(&text, 4096);
+    assert_int_equal(pt_pull_status_encode(&status, true, &text), 0);
+    assert_non_null(strstr(text.data, "\"imageRef\":\"\\\"\\\\\\b\\f\\n\\r\\t\\u001B\\u007f\\u009b "
+                                      "\xc3\xa9\xe2\x82\xac/\""));
+    pt_buffer_finish(&text);
+}
+
+static const struct {
+    double seconds;
+    const char *text;
+} numbers[] = {
+    {0, "\"etaSeconds\":0,"},
+    {0.004, "\"etaSeconds\":0,"},
+    {0.005, "\"etaSeconds\":0.01,"},
+    {4.7, "\"etaSeconds\":4.7,"},
+    {12.345, "\"etaSeconds\":12.35,"},
+    {99.999, "\"etaSeconds\":100,"},
+    {1e300, "\"etaSeconds\":90071992547409.92,"},
+};
+
+static void numbers_have_two_decimals_at_most(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        struct pt_pull_status status = make_status();
+        struct pt_buffer text;
+        status.eta_seconds = numbers[i].seconds;
+        pt_buffer_init(&text, 4096);
+        assert_int_equal(pt_pull_status_encode(&status, false, &text), 0);
+        if (!strstr(text.data, numbers[i].text))
+            fail_msg("%g: wanted %s in %s", numbers[i].seconds, numbers[i].text, text.data);
+        pt_buffer_finish(&text);
+    }
+}
+
+// Speeds of two reports a nanosecond apart.
+static void a_speed_without_bounds_is_no_negative_number(void **state)
+{
+    (void)state;
+    struct pt_pull_status status = make_status();
+    struct pt_buffer text;
+    status.bytes_per_second = 1e300;
+    pt_buffer_init(&text, 4096);
+    assert_int_equal(pt_pull_status_encode(&status, false, &text), 0);
+    assert_non_null(strstr(text.data, "\"bytesPerSec\":9007199254740992,"));
+    pt_buffer_finish(&text);
+}
+
 static void types_have_the_names_of_the_wire(void **state)
 {
     (void)state;
@@ -140,6 +196,9 @@ int main(void)
         cmocka_unit_test(layers_come_on_request),
         cmocka_unit_test(a_layer_event_holds_one_layer),
         cmocka_unit_test(text_that_is_no_utf8_is_cleaned),
+        cmocka_unit_test(text_is_escaped),
+        cmocka_unit_test(numbers_have_two_decimals_at_most),
+        cmocka_unit_test(a_speed_without_bounds_is_no_negative_number),
         cmocka_unit_test(types_have_the_names_of_the_wire),
     };
     return cmocka_run_group_tests_name("event", tests, NULL, NULL);

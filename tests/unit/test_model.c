@@ -2,6 +2,7 @@
 #include "pull/model.h"
 
 #include "check.h"
+#include "pull/fields.h"
 
 static void phases_have_the_names_of_the_wire(void **state)
 {
@@ -13,15 +14,32 @@ static void phases_have_the_names_of_the_wire(void **state)
     for (size_t i = 0; i < COUNT_OF(pull_names); i++) {
         check_text("pull", pt_pull_phase_name((enum pt_pull_phase)i), pull_names[i]);
         bool is_servers_own = i == PT_PULL_QUEUED || i == PT_PULL_CANCELLED;
-        check_int("pull", pt_pull_phase_parse(pull_names[i]),
+        check_int("pull", pt_words_find(&pt_pull_phase_words, pull_names[i]), (int64_t)i);
+        check_int("of an agent", pt_words_find(&pt_agent_phase_words, pull_names[i]),
                   is_servers_own ? PT_PULL_UNKNOWN : (int64_t)i);
     }
     for (size_t i = 0; i < COUNT_OF(layer_names); i++) {
         check_text("layer", pt_layer_phase_name((enum pt_layer_phase)i), layer_names[i]);
-        check_int("layer", pt_layer_phase_parse(layer_names[i]), (int64_t)i);
+        check_int("layer", pt_words_find(&pt_layer_phase_words, layer_names[i]), (int64_t)i);
     }
-    assert_int_equal(pt_pull_phase_parse("sleeping"), PT_PULL_UNKNOWN);
-    assert_int_equal(pt_layer_phase_parse(""), PT_LAYER_UNKNOWN);
+    assert_int_equal(pt_words_find(&pt_agent_phase_words, "sleeping"), PT_PULL_UNKNOWN);
+    assert_int_equal(pt_words_find(&pt_layer_phase_words, ""), PT_LAYER_UNKNOWN);
+}
+
+// Sizes that no registry should give, but that one may: UBSan would stop at a sum that wraps.
+static void totals_stay_at_the_largest_number(void **state)
+{
+    (void)state;
+    struct pt_layer layers[] = {
+        {.total_bytes = INT64_MAX / 2 + 1, .downloaded_bytes = INT64_MAX, .cached = true},
+        {.total_bytes = INT64_MAX / 2 + 1, .downloaded_bytes = INT64_MAX, .cached = true},
+    };
+    const struct pt_pull pull = {.layers = layers, .layer_count = COUNT_OF(layers)};
+    struct pt_totals totals;
+    pt_pull_totals(&pull, &totals);
+    assert_int_equal(totals.total_bytes, INT64_MAX);
+    assert_int_equal(totals.downloaded_bytes, INT64_MAX);
+    assert_int_equal(totals.cached_bytes, INT64_MAX);
 }
 
 static void totals_add_up(void **state)
@@ -93,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(phases_have_the_names_of_the_wire),
+        cmocka_unit_test(totals_stay_at_the_largest_number),
         cmocka_unit_test(totals_add_up),
         cmocka_unit_test(percent_is_honest_at_the_edges),
     };

@@ -141,7 +141,7 @@ static void refuses_with_words(void **state)
          ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[{\"digest\":\"d\",\"totalBytes\":1.5}]}]}",
          "pulls[0]: layers[0]: totalBytes: must be a whole number, 0 or more"},
         {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[{\"digest\":\"d\",\"totalBytes\":"
-         "9223372036854775807}]}]}",
+         "-9223372036854775808}]}]}",
          "pulls[0]: layers[0]: totalBytes: must be a whole number, 0 or more"},
         {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"totalKnown\":\"yes\"}]}",
          "pulls[0]: totalKnown: must be true or false"},
@@ -195,6 +195,12 @@ static void refuses_what_passes_a_limit(void **state)
         {"{\"nodeName\":\"", "n", 254, "\"}", "nodeName: longer than 253 bytes"},
         {"{" HEAD ",\"pulls\":[{\"imageRef\":\"", "n", 1025, "\"}]}",
          "pulls[0]: imageRef: longer than 1024 bytes"},
+        {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[{\"digest\":\"d\",\"totalBytes\":",
+         "9223372036854775807", 1, "}]}]}",
+         "pulls[0]: layers[0]: totalBytes: larger than 17592186044416"},
+        {"{" HEAD ",\"pulls\":[{\"imageRef\":\"a\",\"layers\":[{\"digest\":\"d\",\"totalBytes\":",
+         "17592186044417", 1, "}]}]}",
+         "pulls[0]: layers[0]: totalBytes: larger than 17592186044416"},
         {"{" HEAD ",\"x\":\"", "n", PT_LIMIT_REPORT_BYTES, "\"}",
          "the report is larger than 1048576 bytes"},
     };
@@ -204,6 +210,29 @@ static void refuses_what_passes_a_limit(void **state)
         struct pt_error err;
         check_int(cases[i].message, decode(json, &report, &err), -EMSGSIZE);
         check_text("message", err.message, cases[i].message);
+        free(json);
+    }
+}
+
+// An agent that says it will be silent for ever would never be called silent.
+static void an_interval_is_an_hour_at_most(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said;
+        int64_t taken;
+    } cases[] = {{"1000", 1000},
+                 {"3600000", 3600000},
+                 {"3600001", 3600000},
+                 {"2251799813685247", 3600000},
+                 {"9223372036854775807", 3600000}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *json = repeat("{" HEAD ",\"intervalMs\":", cases[i].said, 1, "}");
+        struct pt_report report;
+        struct pt_error err;
+        check_int(cases[i].said, decode(json, &report, &err), 0);
+        check_int(cases[i].said, report.interval_ms, cases[i].taken);
+        pt_report_finish(&report);
         free(json);
     }
 }
@@ -239,6 +268,7 @@ int main(void)
         cmocka_unit_test(refuses_with_words),
         cmocka_unit_test(refuses_text_that_is_no_utf8),
         cmocka_unit_test(refuses_what_passes_a_limit),
+        cmocka_unit_test(an_interval_is_an_hour_at_most),
         cmocka_unit_test(depth_respects_quotes),
         cmocka_unit_test(encoding_keeps_to_the_maximum),
     };

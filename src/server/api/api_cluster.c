@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/limits.h"
 #include "base/timestamp.h"
-#include "pull/json_fields.h"
+#include "pull/json_writer.h"
 #include "server/api/api.h"
 #include "server/api/api_query.h"
 #include "server/api/long_answer.h"
@@ -26,29 +27,44 @@ static double speed_of_all(const struct pt_pull_store *store)
     return speed;
 }
 
+static void write_count(struct pt_buffer *out, const char *key, size_t count)
+{
+    pt_json_integer(out, key, (int64_t)count);
+}
+
+// Unknown, which is negative, is left out.
+static void write_seconds(struct pt_buffer *out, const char *key, double seconds)
+{
+    if (seconds >= 0)
+        pt_json_number(out, key, seconds);
+}
+
+static void write_text(struct pt_buffer *out, const char *key, const char *text)
+{
+    if (text)
+        pt_json_text(out, key, text, PT_LIMIT_NAME_BYTES);
+}
+
 static int write_summary(const struct pt_api *api, struct pt_buffer *out)
 {
     const struct pt_pull_store *store = api->store;
-    yyjson_mut_doc *doc = pt_json_begin();
-    yyjson_mut_val *root = yyjson_mut_obj(doc);
-    yyjson_mut_doc_set_root(doc, root);
-    yyjson_mut_obj_add_uint(doc, root, "activePulls", store->active_count - store->queued_count);
-    yyjson_mut_obj_add_uint(doc, root, "queuedPulls", store->queued_count);
-    yyjson_mut_obj_add_uint(doc, root, "failedPulls", store->failed_count);
-    yyjson_mut_obj_add_uint(doc, root, "completedPulls", store->completed_count);
-    yyjson_mut_obj_add_sint(doc, root, "bytesPerSec", (int64_t)speed_of_all(store));
-    yyjson_mut_obj_add_uint(doc, root, "nodesReporting", store->nodes.count - store->silent_count);
-    yyjson_mut_obj_add_uint(doc, root, "nodesSilent", store->silent_count);
-    yyjson_mut_obj_add_uint(doc, root, "waitingPods", pt_kube_feed_waiting_pods(api->kube));
-    pt_json_add_seconds(doc, root, "pullSecondsP50",
-                        pt_duration_histogram_quantile(&store->durations, 0.5));
-    pt_json_add_seconds(doc, root, "pullSecondsP95",
-                        pt_duration_histogram_quantile(&store->durations, 0.95));
-    pt_json_add_seconds(doc, root, "historySeconds", (double)store->settings.history_ttl_ns / 1e9);
-    yyjson_mut_obj_add_str(doc, root, "serverVersion", PT_VERSION);
-    pt_json_add_time(doc, root, "startedAt", api->started_wall_ns);
-    pt_json_add_time(doc, root, "now", pt_clock_wall_ns(api->clock));
-    return pt_json_finish(doc, out);
+    pt_json_begin(out);
+    write_count(out, "activePulls", store->active_count - store->queued_count);
+    write_count(out, "queuedPulls", store->queued_count);
+    write_count(out, "failedPulls", store->failed_count);
+    write_count(out, "completedPulls", store->completed_count);
+    pt_json_integer(out, "bytesPerSec", (int64_t)speed_of_all(store));
+    write_count(out, "nodesReporting", store->nodes.count - store->silent_count);
+    write_count(out, "nodesSilent", store->silent_count);
+    write_count(out, "waitingPods", pt_kube_feed_waiting_pods(api->kube));
+    write_seconds(out, "pullSecondsP50", pt_duration_histogram_quantile(&store->durations, 0.5));
+    write_seconds(out, "pullSecondsP95", pt_duration_histogram_quantile(&store->durations, 0.95));
+    write_seconds(out, "historySeconds", (double)store->settings.history_ttl_ns / 1e9);
+    write_text(out, "serverVersion", PT_VERSION);
+    pt_json_time(out, "startedAt", api->started_wall_ns);
+    pt_json_time(out, "now", pt_clock_wall_ns(api->clock));
+    pt_json_close(out, '}');
+    return out->failure;
 }
 
 void pt_api_summary(struct pt_api *api, struct pt_request *request)
@@ -80,18 +96,18 @@ static int encode_node(const struct pt_node *node, struct pt_buffer *out)
     {
         active++;
     }
-    yyjson_mut_doc *doc = pt_json_begin();
-    yyjson_mut_val *root = yyjson_mut_obj(doc);
-    yyjson_mut_doc_set_root(doc, root);
-    pt_json_add_text(doc, root, "nodeName", node->name);
-    pt_json_add_text(doc, root, "agentVersion", node->agent_version);
-    pt_json_add_text(doc, root, "runtimeName", node->runtime_name);
-    pt_json_add_text(doc, root, "runtimeVersion", node->runtime_version);
-    pt_json_add_time(doc, root, "lastReportAt", node->reported_wall_ns);
-    yyjson_mut_obj_add_bool(doc, root, "silent", node->silent);
-    yyjson_mut_obj_add_uint(doc, root, "activePulls", active);
-    yyjson_mut_obj_add_sint(doc, root, "bytesPerSec", (int64_t)pt_node_speed(node));
-    return pt_json_finish(doc, out);
+    pt_json_begin(out);
+    write_text(out, "nodeName", node->name);
+    write_text(out, "agentVersion", node->agent_version);
+    write_text(out, "runtimeName", node->runtime_name);
+    write_text(out, "runtimeVersion", node->runtime_version);
+    if (node->reported_wall_ns > 0)
+        pt_json_time(out, "lastReportAt", node->reported_wall_ns);
+    pt_json_bool(out, "silent", node->silent);
+    write_count(out, "activePulls", active);
+    pt_json_integer(out, "bytesPerSec", (int64_t)pt_node_speed(node));
+    pt_json_close(out, '}');
+    return out->failure;
 }
 
 static int write_part(void *context, struct pt_buffer *out)
