@@ -38,7 +38,7 @@ struct pt_deliverer {
     size_t pull_capacity;
     size_t budget_bytes;
     size_t next_active;     // where the next report begins if not all active pulls fit
-    uint64_t told_finished; // the newest finished pull in the report in flight
+    uint64_t sent_finished; // the newest finished pull in the report in flight
     int64_t started_ms;     // of the last report, monotonic; 0: none yet
     int64_t not_before_ms;
     int64_t retry_ms; // 0: the last report was taken
@@ -89,8 +89,8 @@ static size_t choose_pulls(struct pt_deliverer *deliverer)
     size_t first = active_count ? deliverer->next_active % active_count : 0;
     size_t left = deliverer->budget_bytes;
     size_t count = 0;
-    size_t active_told = 0;
-    deliverer->told_finished = 0;
+    size_t active_sent = 0;
+    deliverer->sent_finished = 0;
     for (unsigned turn = 0; turn < 2; turn++) {
         size_t index = 0;
         const struct pt_tracked *tracked = NULL;
@@ -107,13 +107,13 @@ static size_t choose_pulls(struct pt_deliverer *deliverer)
                 goto full;
             left -= size_of(&tracked->pull) < left ? size_of(&tracked->pull) : left;
             if (is_active)
-                active_told++;
+                active_sent++;
             else
-                deliverer->told_finished = tracked->finished;
+                deliverer->sent_finished = tracked->finished;
         }
     }
 full:
-    deliverer->next_active = active_told == active_count ? 0 : first + active_told;
+    deliverer->next_active = active_sent == active_count ? 0 : first + active_sent;
     return count;
 }
 
@@ -168,8 +168,8 @@ static void note_success(struct pt_deliverer *deliverer)
     deliverer->retry_ms = 0;
     deliverer->not_before_ms = 0;
     deliverer->budget_bytes = PT_LIMIT_REPORT_BYTES;
-    if (deliverer->told_finished)
-        pt_tracker_forget(deliverer->options.tracker, deliverer->told_finished);
+    if (deliverer->sent_finished)
+        pt_tracker_forget(deliverer->options.tracker, deliverer->sent_finished);
 }
 
 // Each kind of failure is logged once, not each attempt.

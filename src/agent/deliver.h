@@ -46,8 +46,8 @@ void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news, int64_t pace
 // it was slow to answer or has refused a report as too early.
 int64_t pt_deliverer_shortest_ms(const struct pt_deliverer *deliverer);
 
-// Tells what has finished once more, then calls on_flushed: when the server has it, when it does
-// not take it, or at once if there is nothing to tell.
+// Reports what has finished once more, then calls on_flushed: when the server has it, when it does
+// not take it, or at once if nothing has finished.
 void pt_deliverer_flush(struct pt_deliverer *deliverer, void (*on_flushed)(void *context),
                         void *context);
 

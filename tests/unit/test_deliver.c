@@ -38,6 +38,23 @@ static void a_finished_pull_stays_until_it_is_taken(void **state)
     }
 }
 
+static void the_runtime_is_the_one_that_has_answered(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    delivery_run(&d, true);
+    check_text("none yet", d.report.runtime_name, NULL);
+    delivery_answer(&d, 200, NULL);
+    pt_deliverer_set_runtime(d.deliverer, "containerd", "1.7.2");
+    delivery_wait(&d, 10000);
+    delivery_run(&d, false);
+    check_text("its name", d.report.runtime_name, "containerd");
+    check_text("its version", d.report.runtime_version, "1.7.2");
+    delivery_answer(&d, 200, NULL);
+    delivery_end(&d);
+}
+
 // What ended while a report was on its way is not taken with that one.
 static void one_that_finishes_meanwhile_comes_with_the_next(void **state)
 {
@@ -387,6 +404,7 @@ int main(void)
     pt_log_set_descriptor(-1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_finished_pull_stays_until_it_is_taken),
+        cmocka_unit_test(the_runtime_is_the_one_that_has_answered),
         cmocka_unit_test(one_that_finishes_meanwhile_comes_with_the_next),
         cmocka_unit_test(what_does_not_fit_comes_with_the_next_report),
         cmocka_unit_test(a_report_that_is_too_large_is_made_smaller),

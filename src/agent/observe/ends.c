@@ -27,8 +27,8 @@ static bool is_labelled(const Ctrd__Image *image, const char *key)
     return false;
 }
 
-// `repository@digest`, which the CRI plugin writes besides the name that was asked for when a pull
-// has succeeded, whatever kind of image it is.
+// A record `repository@digest`: the CRI plugin writes it beside the name that was asked for when a
+// pull has succeeded, whatever kind of image it is.
 static bool is_acceptance(const Ctrd__Image *image, const struct pt_seen_lease *seen)
 {
     const char *at = strchr(image->name, '@');
@@ -61,7 +61,7 @@ static void take_records(struct pt_ask *ask, const void *message)
         seen->is_accepted |= is_acceptance(list->images[i], seen);
 }
 
-// Once it is unpacked, the client labels its config: whichever snapshotter it was.
+// When an image is unpacked the client labels its config, whichever snapshotter it used.
 static void ask_configs(struct pt_round *round, struct pt_lease *lease)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
@@ -113,8 +113,8 @@ static bool has_given_up(const struct pt_lease *lease)
     return false;
 }
 
-// Of an image that is stored but not unpacked it takes a moment until the CRI plugin has told
-// whether that is well.
+// An image that is stored but not unpacked may be well: the CRI plugin says so by a second record a
+// moment later. Until then, or VERDICT_NS, the end stays open.
 void pt_round_judge_ends(struct pt_round *round)
 {
     struct pt_lease *lease;

@@ -212,7 +212,7 @@ static void touch(struct pt_lease *lease, const char *digest)
     }
 }
 
-// An ingest of a pull is named by what it fetches. That of an index or manifest tells the root
+// An ingest of a pull is named by what it fetches. That of an index or manifest names the root
 // before it can be read.
 static void take_own_ingest(struct pt_lease *lease, const char *ref)
 {
@@ -342,8 +342,8 @@ void pt_lease_drop_layer_blobs(struct pt_lease *lease)
 
 // --- blobs ---
 
-// The label's value is a list, sorted by containerd, when other repositories hold the blob as well;
-// which one this pull asked is then not told, so none is.
+// The label's value is a list, sorted by containerd, when other repositories hold the blob as well.
+// Which one this pull asked cannot be known then, so no repository is taken.
 static void take_source(struct pt_blob *blob, const char *host, const char *path)
 {
     if (blob->repository || strchr(path, ','))

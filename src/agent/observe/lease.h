@@ -101,24 +101,24 @@ void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesRe
 // Looks up each layer in the ingests (struct pt_ingest by digest) of the lease's namespace.
 void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests);
 
-// Takes in what an event tells; returns whether it was about a layer of the lease.
+// Takes in an event; returns whether it was about a layer of the lease.
 bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *event);
 
 // Takes in what Content.Info says of a blob.
 void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info);
 
-// Adds what an image record points to that was written in the time of a lease without a root: it
-// is the root if it names all of the lease's layers and is containerd's own, not a registry's.
+// Adds the target of an image record that was written in the time of a lease without a root. It is
+// the root if it names all of the lease's layers and is containerd's own, not a registry's.
 void pt_lease_guess_root(struct pt_lease *lease, const char *digest);
 
-// Draws from the documents read so far root, manifest, layers and their chain IDs.
+// Draws from the documents read so far the root, the manifest, the layers and their chain IDs.
 void pt_lease_settle(struct pt_lease *lease);
 
 // Containerd sets a blob's labels shortly after it has committed the blob: it has to be asked for
 // them again until they are there, or it has none to be expected.
 bool pt_blob_is_unsettled(const struct pt_blob *blob);
 
-// All that its documents can tell is known.
+// Its documents have nothing more to say.
 bool pt_lease_is_settled(const struct pt_lease *lease);
 
 // The images of which it has fetched layers are unpacked, or have nothing to unpack.

@@ -10,8 +10,8 @@
 // A lease that shows no sign of a pull after this time is looked at less often.
 #define SETTLED_AFTER_NS (30 * PT_NS_PER_S)
 #define REST_NS (10 * PT_NS_PER_S)
-// Once its layers are known, ingests and events tell all of a lease that moves; what it holds is
-// asked for in case an event was missed, or another lease has taken over its ingests.
+// Once a lease's layers are known, ingests and events show all that moves. What it holds is asked
+// for less often, in case an event was missed or another lease has taken over its ingests.
 #define ASK_EVERY_NS (3 * PT_NS_PER_S)
 
 // --- namespaces ---

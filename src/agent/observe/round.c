@@ -11,8 +11,19 @@
 // Containerd labels content so long after its creation at most.
 #define YOUNG_NS (500 * PT_NS_PER_MS)
 
-// Index, manifest, config.
+// An index, its manifest, that one's config, and one more.
 #define MAX_TURNS 4
+
+// A round asks containerd what is being pulled: the steps of enum pt_step, one after the other. A
+// step puts all its questions at once, a call each; when the last answer is in, the next step
+// begins. What the questions are depends on the answers before: first which leases there are, then
+// the bytes that are on their way, then what each lease holds. That is digests, so the round asks
+// what they are, and reads an index, its manifest and the manifest's config in up to MAX_TURNS
+// turns of two steps. Then the layers are known, and the round asks for their blobs and snapshots;
+// last for the image records of pulls whose lease is gone. Most rounds need few calls, because what
+// a lease has shown once is remembered in its struct pt_lease.
+// If any question fails in a way that says nothing about a pull, the round has failed as a whole:
+// no observation comes of it, since half a view looks like pulls that have ended.
 
 // --- the end of a round ---
 
@@ -63,7 +74,7 @@ static void drop_gone_leases(struct pt_round *round)
     }
 }
 
-static void tell_observation(struct pt_round *round)
+static void emit_observation(struct pt_round *round)
 {
     const struct pt_clock *clock = round->options.clock;
     size_t count = 0;
@@ -111,7 +122,7 @@ static void end_round(struct pt_round *round)
         return;
     }
     pt_round_judge_ends(round);
-    tell_observation(round);
+    emit_observation(round);
     pt_round_adopt_images(round);
     drop_gone_leases(round);
     drop_asked_images(round);

@@ -7,9 +7,9 @@
 #include "base/error.h"
 
 struct pt_containerd;
-struct pt_seen_event;
 
-// Asks containerd what is being pulled: one round of calls at a time, as few as possible.
+// Asks containerd what is being pulled: one round of calls at a time, as few as possible. It
+// remembers from one round to the next what has been answered.
 struct pt_round;
 
 struct pt_round_options {
@@ -35,10 +35,10 @@ void pt_round_start(struct pt_round *round);
 
 bool pt_round_is_busy(const struct pt_round *round);
 
-// What an event tells of a layer need not be asked for. Returns whether it was about a known one.
+// What an event says of a layer need not be asked for. Returns whether it was about a known one.
 bool pt_round_note_event(struct pt_round *round, const struct pt_seen_event *event);
 
-// An event told that this image record was written: the next round asks for it. `is_repull`: it was
+// By an event this image record was written: the next round asks for it. `is_repull`: it was
 // there before, and was written as a pull does.
 void pt_round_note_image(struct pt_round *round, const char *namespace, const char *name,
                          bool is_repull, int64_t written_at);

@@ -5,6 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Makes an image of the blobs that a lease holds. After each turn of reading, settling draws from
+// the documents read so far, in this order: which blob is the root (an index or manifest that no
+// other index names); which manifests are fetched (of an index by containerd 2 all are there, but
+// the layers of one machine only); the list of their layers; and the chain IDs of these, from the
+// config. Each result may name documents that are not read yet, so the next turn goes on from
+// there. A later turn may also choose another manifest, when the first layer shows up that only
+// that one has: then the list of layers is built anew.
+// Example: index I names manifests A (this machine's) and B. Before any layer is there, A is wanted
+// for its platform. A layer of B alone shows up in the lease: B is wanted, A no more.
+// Two kinds of pulls have no root to begin with. Of Docker's schema 1 nothing can be read until
+// containerd has written a manifest of its own, so an image record's target is tried as a guess. Of
+// a lease that is gone only the root is known, and its documents are added here by their names.
+
 static bool is_config(const struct pt_lease *lease, const char *digest)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
@@ -53,7 +66,7 @@ static struct pt_blob *find_root(struct pt_lease *lease)
 
 // --- which of an index's manifests are fetched ---
 
-// What the lease was seen to hold or fetch before the manifest could be read.
+// Marks the layers that the lease was seen to hold or fetch before the manifest could be read.
 static void touch_layers(struct pt_lease *lease, struct pt_document *manifest)
 {
     for (size_t i = 0; i < manifest->layer_count; i++) {
@@ -84,7 +97,7 @@ static size_t count_touched(const struct pt_blob *manifest, const struct pt_blob
     return count;
 }
 
-// Its config is labelled with a snapshot, or it has nothing to unpack.
+// The manifest's config is labelled with a snapshot, or the image has no layer to unpack.
 static bool is_unpacked(const struct pt_lease *lease, const struct pt_blob *manifest)
 {
     const char *digest = manifest->document.config_digest;
@@ -95,8 +108,9 @@ static bool is_unpacked(const struct pt_lease *lease, const struct pt_blob *mani
            (config->document.kind == PT_DOCUMENT_CONFIG && manifest->document.layer_count == 0);
 }
 
-// Of a pull that is over, what is unpacked says more than this machine's platform: it may have been
-// for another one.
+// The manifest with more layers in the lease is the better one; then, if the lease is gone, the one
+// that is unpacked, because the pull may have been for another platform; then the one for this
+// machine.
 static bool is_better(const struct pt_lease *lease, const struct pt_blob *manifest,
                       const struct pt_blob *than)
 {
@@ -110,9 +124,9 @@ static bool is_better(const struct pt_lease *lease, const struct pt_blob *manife
     return manifest->is_native && !than->is_native;
 }
 
-// containerd 2 keeps the manifests of all platforms and fetches the layers of one: that one is
-// known by its layers, or before any is there by its platform. Of all platforms' layers fetched at
-// once each manifest has some of its own.
+// containerd 2 keeps the manifests of all platforms and fetches the layers of one: the lease's
+// layers show which, or before any is there the platform. With --all-platforms several manifests
+// are wanted: each of them has a layer in the lease that the best one has not.
 static void choose_manifests(struct pt_lease *lease, const struct pt_blob *root)
 {
     struct pt_blob *best = NULL;
@@ -281,7 +295,7 @@ static void settle_chains(struct pt_lease *lease)
         const struct pt_blob *config = pt_lease_find_blob(lease, digest);
         if (config && config->document.kind == PT_DOCUMENT_CONFIG) {
             chain_layers(lease, blob, &config->document);
-            lease->asked_at = 0; // what it extracts into can be told now
+            lease->asked_at = 0; // its snapshots' keys name chain IDs, which are known now
             lease->is_scanned = false;
         }
     }

@@ -10,8 +10,8 @@
 
 #include <sys/queue.h>
 
-// The inside of an observer: observe.c is the course of a round, and calls the files below, each of
-// which puts the questions of some steps and takes their answers.
+// The inside of a round: round.c is its course, and calls the files below, each of which puts the
+// questions of some steps and takes their answers.
 
 #define PT_MAX_IMAGES 64
 #define PT_MAX_RECENT 16
@@ -69,13 +69,13 @@ void pt_round_add_namespace(struct pt_round *round, const char *name, size_t len
 struct pt_namespace *pt_round_find_namespace(struct pt_round *round, const char *name);
 void pt_namespace_finish(struct pt_namespace *namespace);
 
-// Which leases there are, and what each of them holds (observe_leases.c).
+// Which leases there are, and what each of them holds (leases.c).
 void pt_round_ask_namespaces(struct pt_round *round);
 void pt_round_ask_leases(struct pt_round *round);
 void pt_round_ask_ingests(struct pt_round *round);
 void pt_round_ask_resources(struct pt_round *round);
 
-// What that is: index, manifest, config, layers, snapshots (observe_content.c).
+// What that is: index, manifest, config, layers, snapshots (content.c).
 void pt_round_ask_roots(struct pt_round *round);
 void pt_round_ask_blobs(struct pt_round *round);
 void pt_round_ask_documents(struct pt_round *round);
@@ -85,15 +85,15 @@ void pt_round_ask_snapshots(struct pt_round *round);
 // What was read has named something that was not asked for yet in this round.
 bool pt_round_has_open_documents(struct pt_round *round);
 
-// Pulls that came and went between two looks (observe_unseen.c): adopt makes leases of the image
+// Pulls that came and went between two looks (unseen.c): adopt makes leases of the image
 // records that no known pull has written, judge drops those that prove to be something else, and
 // remember notes a pull that has ended, so that its later records are not taken for another one.
 void pt_round_adopt_images(struct pt_round *round);
 void pt_round_judge_unseen(struct pt_round *round);
 void pt_round_remember(struct pt_round *round, const struct pt_seen_lease *seen);
 
-// How pulls have ended (observe_end.c): asks for the records and configs of those whose lease is
-// gone, then judges them. A lease that is gone is told as such once that is decided.
+// How pulls have ended (ends.c): asks for the records and configs of those whose lease is
+// gone, then judges them. A lease is PT_LEASE_OVER once that is decided.
 void pt_round_ask_ends(struct pt_round *round);
 void pt_round_judge_ends(struct pt_round *round);
 

@@ -58,7 +58,7 @@ struct pt_seen_lease {
     bool is_accepted; // by the CRI plugin, which says so after the end of its pulls
 };
 
-// An image record that was written, as an event told.
+// An image record that was written, according to an event.
 struct pt_seen_image {
     char *namespace;
     char *name;

@@ -3,7 +3,8 @@
 
 #include "pull/rhythm.h"
 
-// Between two looks a pull may move so many points: half of it is what is told too late on average.
+// Between two looks a pull may move so many points: half of it is what a report is behind on
+// average.
 #define POINTS 1
 
 // How long the pull takes for POINTS, at most `longest_ms`.

@@ -11,14 +11,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Makes pulls of observations. A pull begins with a lease that is new, or moves: bytes of its
+// ingests, or anything that it holds, changes (look_for_life). A lease is no proof of that by
+// itself, because a client that is killed leaves its lease behind for a day. So a lease that the
+// first look finds is a pull only when it is fresh, or moves later: until then it is dormant, kept
+// here and not shown. A pull ends in one of two ways. Its lease is over, which says whether there
+// is an image (observe_end). Or it is given up though the lease is still there (observe_fate): a
+// newer pull writes its ingests, containerd was restarted and it does not move, its extraction was
+// ended, or nothing has moved for ten minutes. Such a lease gets a grave, so that the next look
+// does not find it as a new pull. Finished pulls are kept until they are forgotten, which the
+// deliverer asks for when the server has them. How phases and times follow from what was seen is in
+// track_pull.c.
+
 // A lease that the first look finds is a pull at once if it has moved within this time.
 #define FRESH_NS (10 * PT_NS_PER_S)
 // A pull whose extraction was given up ends at once, unless nobody is left who ends it.
 #define GIVEN_UP_GRACE_NS (3 * PT_NS_PER_S)
 // A pull that has not moved for this long is not waited for any more.
 #define ABANDONED_NS (600 * PT_NS_PER_S)
-// How long a pull may take to move again after containerd was restarted, as its process tells; and
-// if only the connection is known to have broken.
+// How long a pull may take to move again after containerd was restarted, when its process ID has
+// changed; and when only the connection is known to have broken.
 #define RESTART_GRACE_NS (3 * PT_NS_PER_S)
 #define DISCONNECT_GRACE_NS (15 * PT_NS_PER_S)
 
@@ -43,8 +55,8 @@ struct pt_tracker {
 
 // --- the end of a pull ---
 
-static void tell(struct pt_tracker *tracker, enum pt_track_change change,
-                 const struct pt_track_pull *pull, const struct pt_layer *layer)
+static void notify(struct pt_tracker *tracker, enum pt_track_change change,
+                   const struct pt_track_pull *pull, const struct pt_layer *layer)
 {
     if (tracker->options.on_change)
         tracker->options.on_change(tracker->options.context, change, &pull->shown.pull, layer);
@@ -63,9 +75,9 @@ static void finish(struct pt_tracker *tracker, struct pt_track_pull *pull)
     pull->shown.finished = ++tracker->last_finished;
     if (++tracker->finished_count > PT_LIMIT_FINISHED_PULLS)
         pt_tracker_forget(tracker, TAILQ_FIRST(&tracker->finished)->shown.finished);
-    tell(tracker,
-         pull->shown.pull.phase == PT_PULL_COMPLETED ? PT_TRACK_COMPLETED : PT_TRACK_FAILED, pull,
-         NULL);
+    notify(tracker,
+           pull->shown.pull.phase == PT_PULL_COMPLETED ? PT_TRACK_COMPLETED : PT_TRACK_FAILED, pull,
+           NULL);
 }
 
 // --- signs of life ---
@@ -155,7 +167,7 @@ static struct pt_track_pull *find_pull(struct pt_tracker *tracker,
 static void observe_end(struct pt_tracker *tracker, struct pt_track_pull *pull,
                         const struct pt_seen_lease *lease, int64_t now)
 {
-    // One that never moved since we are here is told only if it did become an image.
+    // A pull that has never moved since the agent runs is shown only if it did become an image.
     bool is_news =
         pull->is_live || (lease->image_name && lease->image_updated_at >= tracker->began_at);
     if (!is_news) {
@@ -192,11 +204,11 @@ static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
     finish(tracker, pull);
 }
 
-static void tell_restarts(struct pt_tracker *tracker, struct pt_track_pull *pull)
+static void notify_restarts(struct pt_tracker *tracker, struct pt_track_pull *pull)
 {
     for (size_t i = 0; i < pull->shown.pull.layer_count; i++) {
         if (pull->notes[i].has_restarted)
-            tell(tracker, PT_TRACK_LAYER_RESTARTED, pull, &pull->shown.pull.layers[i]);
+            notify(tracker, PT_TRACK_LAYER_RESTARTED, pull, &pull->shown.pull.layers[i]);
         pull->notes[i].has_restarted = false;
     }
 }
@@ -230,9 +242,9 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
     if (pt_track_pull_update(pull, lease, now) < 0)
         return;
     if (pull->is_live && !was_live)
-        tell(tracker, PT_TRACK_STARTED, pull, NULL);
+        notify(tracker, PT_TRACK_STARTED, pull, NULL);
     if (pull->is_live)
-        tell_restarts(tracker, pull);
+        notify_restarts(tracker, pull);
     if (lease->fate == PT_LEASE_OVER)
         observe_end(tracker, pull, lease, now);
     else if (pull->is_live)

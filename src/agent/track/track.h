@@ -53,7 +53,7 @@ const struct pt_tracked *pt_tracker_next(const struct pt_tracker *tracker,
 size_t pt_tracker_active_count(const struct pt_tracker *tracker);
 size_t pt_tracker_finished_count(const struct pt_tracker *tracker);
 
-// Drops the finished pulls up to this number: they have been told.
+// Drops the finished pulls up to this number: they have been reported.
 void pt_tracker_forget(struct pt_tracker *tracker, uint64_t finished);
 
 #endif

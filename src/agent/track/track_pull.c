@@ -324,7 +324,7 @@ void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_seen_event 
 {
     const struct pt_pull *view = &pull->shown.pull;
     if (event->at < pull->created_at)
-        return; // of what was there before, which the observation tells
+        return; // about what was there before, which is in the observation
     for (size_t i = 0; i < view->layer_count; i++) {
         struct pt_layer_note *note = &pull->notes[i];
         bool is_content = event->kind == PT_SEEN_CONTENT_CREATED;
@@ -397,7 +397,7 @@ static size_t first_missing(const struct pt_pull *view)
     return i;
 }
 
-// What can be known: containerd keeps the reason to itself and its log.
+// Says how far the pull had come: containerd keeps the reason to itself and its log.
 static void fail_without_image(struct pt_track_pull *pull, int64_t now)
 {
     const struct pt_pull *view = &pull->shown.pull;
@@ -446,7 +446,8 @@ static bool is_extracted(const struct pt_seen_lease *lease)
     return lease->layers_known && lease->layer_count > 0;
 }
 
-// Whether that was wanted (`ctr content fetch`) or went wrong containerd does not tell.
+// An image that is stored and not unpacked. Whether that was wanted (`ctr content fetch`) or went
+// wrong containerd does not say.
 static void end_packed(struct pt_track_pull *pull, int64_t now)
 {
     char reason[300], layer[192];
@@ -462,7 +463,8 @@ static void end_packed(struct pt_track_pull *pull, int64_t now)
     pt_track_pull_fail(pull, reason, now);
 }
 
-// Of what is no container image, layers need not be fetched: those are no part of the pull.
+// An artifact, which is no container image, may complete without some of its layers: those are no
+// part of the pull.
 static void drop_missing_layers(struct pt_track_pull *pull)
 {
     struct pt_pull *view = &pull->shown.pull;

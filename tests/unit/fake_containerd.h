@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_TESTS_FAKE_CONTAINERD_H
+#define PT_TESTS_FAKE_CONTAINERD_H
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "containerd/containerd_api.h"
+
+#include "check.h"
+
+#include <stdio.h>
+
+// A containerd that does what a test wants. It defines the calls of containerd_api.h, and holds one
+// pull of one layer.
+
+#define X8(c) c c c c c c c c
+#define D(c) "sha256:" X8(X8(c))
+#define MANIFEST D("1")
+#define CONFIG D("2")
+#define LAYER D("3")
+#define DIFF_ID D("4")
+#define START (INT64_C(1795230245) * PT_NS_PER_S)
+#define BYTES 1000
+
+enum call {
+    LIST_NAMESPACES,
+    LIST_LEASES,
+    LIST_INGESTS,
+    LIST_RESOURCES,
+    CONTENT_INFO,
+    READ_CONTENT,
+    STAT_SNAPSHOT,
+    LIST_IMAGES,
+    CALL_COUNT,
+};
+
+static const char *const call_names[CALL_COUNT] = {
+    "ListNamespaces", "ListLeases",  "ListIngests",  "ListResources",
+    "ContentInfo",    "ReadContent", "StatSnapshot", "ListImages",
+};
+
+struct pt_containerd {
+    enum call broken; // CALL_COUNT: none
+    struct pt_grpc_status fault;
+    unsigned faults; // that were answered
+    int64_t now;
+    int64_t offset; // of the layer's ingest; BYTES: it is content, and extracted
+    bool is_over;   // the lease has gone
+    unsigned started, completed, failed, rounds_failed;
+    int64_t downloaded; // as shown last
+    unsigned versions_asked;
+    pt_containerd_answer *on_version;
+    void *version_context;
+    unsigned subscriptions;
+    void (*on_event)(void *context, const Ctrd__Envelope *envelope);
+    void (*on_end)(void *context, const struct pt_grpc_status *status);
+    void *events_context;
+};
+
+static struct pt_containerd *containerd_world; // that pt_containerd_create finds
+
+static const struct pt_grpc_status ok = {PT_GRPC_OK, false, ""};
+static const struct pt_grpc_status missing = {PT_GRPC_NOT_FOUND, false, "not found"};
+
+static int answer_with(struct pt_containerd *world, enum call call, pt_containerd_answer *answer,
+                       void *context, const void *message)
+{
+    bool is_fault = call == world->broken;
+    world->faults += is_fault;
+    if (is_fault)
+        answer(context, &world->fault, NULL);
+    else
+        answer(context, message ? &ok : &missing, message);
+    return 0;
+}
+
+static Ctrd__Timestamp timestamp(int64_t at)
+{
+    Ctrd__Timestamp timestamp = CTRD__TIMESTAMP__INIT;
+    timestamp.seconds = at / PT_NS_PER_S;
+    timestamp.nanos = (int32_t)(at % PT_NS_PER_S);
+    return timestamp;
+}
+
+int64_t pt_containerd_time(const Ctrd__Timestamp *timestamp)
+{
+    return timestamp ? timestamp->seconds * PT_NS_PER_S + timestamp->nanos : 0;
+}
+
+pid_t pt_containerd_peer(const struct pt_containerd *containerd)
+{
+    (void)containerd;
+    return 1;
+}
+
+int pt_containerd_list_namespaces(struct pt_containerd *world, pt_containerd_answer *answer,
+                                  void *context, struct pt_error *err)
+{
+    (void)err;
+    Ctrd__Namespace namespace = CTRD__NAMESPACE__INIT;
+    Ctrd__Namespace *list[] = {&namespace};
+    Ctrd__ListNamespacesResponse response = CTRD__LIST_NAMESPACES_RESPONSE__INIT;
+    namespace.name = (char *)"k8s.io";
+    response.namespaces = list;
+    response.n_namespaces = 1;
+    return answer_with(world, LIST_NAMESPACES, answer, context, &response);
+}
+
+int pt_containerd_list_leases(struct pt_containerd *world, const char *namespace,
+                              pt_containerd_answer *answer, void *context, struct pt_error *err)
+{
+    (void)namespace, (void)err;
+    Ctrd__Timestamp created_at = timestamp(START);
+    Ctrd__Lease lease = CTRD__LEASE__INIT;
+    Ctrd__Lease *list[] = {&lease};
+    Ctrd__ListLeasesResponse response = CTRD__LIST_LEASES_RESPONSE__INIT;
+    lease.id = (char *)"lease";
+    lease.created_at = &created_at;
+    response.leases = list;
+    response.n_leases = world->is_over ? 0 : 1;
+    return answer_with(world, LIST_LEASES, answer, context, &response);
+}
+
+int pt_containerd_list_resources(struct pt_containerd *world, const char *namespace,
+                                 const char *lease, pt_containerd_answer *answer, void *context,
+                                 struct pt_error *err)
+{
+    (void)namespace, (void)lease, (void)err;
+    bool is_whole = world->offset == BYTES;
+    const char *const pairs[][2] = {
+        {"content", MANIFEST},
+        {"content", CONFIG},
+        {is_whole ? "content" : "ingests", is_whole ? LAYER : "layer-" LAYER}};
+    Ctrd__Resource resources[COUNT_OF(pairs)];
+    Ctrd__Resource *list[COUNT_OF(pairs)];
+    Ctrd__ListResourcesResponse response = CTRD__LIST_RESOURCES_RESPONSE__INIT;
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        ctrd__resource__init(&resources[i]);
+        resources[i].type = (char *)pairs[i][0];
+        resources[i].id = (char *)pairs[i][1];
+        list[i] = &resources[i];
+    }
+    response.resources = list;
+    response.n_resources = COUNT_OF(pairs);
+    return answer_with(world, LIST_RESOURCES, answer, context, &response);
+}
+
+int pt_containerd_list_ingests(struct pt_containerd *world, const char *namespace,
+                               pt_containerd_answer *answer, void *context, struct pt_error *err)
+{
+    (void)namespace, (void)err;
+    Ctrd__IngestStatus status = CTRD__INGEST_STATUS__INIT;
+    Ctrd__IngestStatus *list[] = {&status};
+    Ctrd__ListStatusesResponse response = CTRD__LIST_STATUSES_RESPONSE__INIT;
+    status.ref = (char *)"layer-" LAYER;
+    status.offset = world->offset;
+    status.total = BYTES;
+    response.statuses = list;
+    response.n_statuses = world->offset < BYTES ? 1 : 0;
+    return answer_with(world, LIST_INGESTS, answer, context, &response);
+}
+
+int pt_containerd_content_info(struct pt_containerd *world, const char *namespace,
+                               const char *digest, pt_containerd_answer *answer, void *context,
+                               struct pt_error *err)
+{
+    (void)namespace, (void)err;
+    Ctrd__Timestamp created_at = timestamp(START + 1);
+    Ctrd__ContentInfo__LabelsEntry entries[2];
+    Ctrd__ContentInfo__LabelsEntry *labels[] = {&entries[0], &entries[1]};
+    Ctrd__ContentInfo info = CTRD__CONTENT_INFO__INIT;
+    Ctrd__ContentInfoResponse response = CTRD__CONTENT_INFO_RESPONSE__INIT;
+    ctrd__content_info__labels_entry__init(&entries[0]);
+    ctrd__content_info__labels_entry__init(&entries[1]);
+    entries[0].key = (char *)"containerd.io/distribution.source.registry.example";
+    entries[0].value = (char *)"app";
+    bool is_config = strcmp(digest, CONFIG) == 0;
+    entries[1].key = (char *)(is_config ? "containerd.io/gc.ref.snapshot.overlayfs"
+                                        : "containerd.io/gc.ref.content.config");
+    entries[1].value = (char *)(is_config ? DIFF_ID : CONFIG);
+    info.created_at = &created_at;
+    info.size = 100;
+    info.labels = labels;
+    info.n_labels = is_config && world->offset < BYTES ? 1 : 2;
+    response.info = &info;
+    bool is_there = strcmp(digest, LAYER) != 0 || world->offset == BYTES;
+    return answer_with(world, CONTENT_INFO, answer, context, is_there ? &response : NULL);
+}
+
+int pt_containerd_read_content(struct pt_containerd *world, const char *namespace,
+                               const char *digest, int64_t limit, pt_containerd_answer *answer,
+                               void *context, struct pt_error *err)
+{
+    (void)namespace, (void)limit, (void)err;
+    struct pt_buffer text;
+    pt_buffer_init(&text, 1024);
+    if (strcmp(digest, MANIFEST) == 0)
+        pt_buffer_printf(&text,
+                         "{\"config\":{\"digest\":\"%s\"},\"layers\":[{\"digest\":\"%s\","
+                         "\"size\":%d}]}",
+                         CONFIG, LAYER, BYTES);
+    else
+        pt_buffer_printf(&text, "{\"rootfs\":{\"diff_ids\":[\"%s\"]}}", DIFF_ID);
+    int r = answer_with(world, READ_CONTENT, answer, context, &text);
+    pt_buffer_finish(&text);
+    return r;
+}
+
+int pt_containerd_stat_snapshot(struct pt_containerd *world, const char *namespace,
+                                const char *snapshotter, const char *key,
+                                pt_containerd_answer *answer, void *context, struct pt_error *err)
+{
+    (void)namespace, (void)snapshotter, (void)err;
+    Ctrd__Timestamp created_at = timestamp(START + 2);
+    Ctrd__SnapshotInfo info = CTRD__SNAPSHOT_INFO__INIT;
+    Ctrd__StatSnapshotResponse response = CTRD__STAT_SNAPSHOT_RESPONSE__INIT;
+    check_text("the lowest chain ID", key, DIFF_ID);
+    info.kind = CTRD__SNAPSHOT_KIND__SNAPSHOT_COMMITTED;
+    info.created_at = &created_at;
+    response.info = &info;
+    return answer_with(world, STAT_SNAPSHOT, answer, context,
+                       world->offset == BYTES ? &response : NULL);
+}
+
+int pt_containerd_list_images(struct pt_containerd *world, const char *namespace,
+                              const char *target_digest, pt_containerd_answer *answer,
+                              void *context, struct pt_error *err)
+{
+    (void)namespace, (void)target_digest, (void)err;
+    Ctrd__Timestamp updated_at = timestamp(START + 3);
+    Ctrd__Image image = CTRD__IMAGE__INIT;
+    Ctrd__Image *list[] = {&image};
+    Ctrd__ListImagesResponse response = CTRD__LIST_IMAGES_RESPONSE__INIT;
+    image.name = (char *)"registry.example/app:1";
+    image.updated_at = &updated_at;
+    response.images = list;
+    response.n_images = world->is_over ? 1 : 0;
+    return answer_with(world, LIST_IMAGES, answer, context, &response);
+}
+
+int pt_containerd_get_image(struct pt_containerd *world, const char *namespace, const char *name,
+                            pt_containerd_answer *answer, void *context, struct pt_error *err)
+{
+    (void)world, (void)namespace, (void)name, (void)answer, (void)context, (void)err;
+    fail_msg("no event has told of an image");
+    return 0;
+}
+
+// --- what is there besides the calls of a round ---
+
+int pt_containerd_create(struct pt_http_client *http, const char *socket_path,
+                         const char *socket_directories, struct pt_containerd **ret_containerd,
+                         struct pt_error *err)
+{
+    (void)http, (void)socket_path, (void)socket_directories, (void)err;
+    *ret_containerd = containerd_world;
+    return 0;
+}
+
+void pt_containerd_destroy(struct pt_containerd *world)
+{
+    (void)world;
+}
+
+// The answer is the test's.
+int pt_containerd_version(struct pt_containerd *world, pt_containerd_answer *answer, void *context,
+                          struct pt_error *err)
+{
+    (void)err;
+    world->versions_asked++;
+    world->on_version = answer;
+    world->version_context = context;
+    return 0;
+}
+
+int pt_containerd_subscribe(struct pt_containerd *world,
+                            void (*on_event)(void *context, const Ctrd__Envelope *envelope),
+                            void (*on_end)(void *context, const struct pt_grpc_status *status),
+                            void *context, struct pt_error *err)
+{
+    (void)err;
+    world->subscriptions++;
+    world->on_event = on_event;
+    world->on_end = on_end;
+    world->events_context = context;
+    return 0;
+}
+
+#endif

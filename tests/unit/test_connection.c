@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe/connection.h"
+
+#include "base/log.h"
+#include "fake_containerd.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+// How containerd comes and goes, and what the agent gets of it.
+
+struct scene {
+    struct pt_containerd world;
+    struct pt_clock clock;
+    struct pt_connection *connection;
+    int log;
+    unsigned runtimes, observations, troubles, losses, events;
+    char runtime[64];
+    struct pt_seen_event event; // the last one
+    char subject[128];
+};
+
+static int64_t fake_now(void *context)
+{
+    return ((struct pt_containerd *)context)->now;
+}
+
+static void on_runtime(void *context, const char *name, const char *version)
+{
+    struct scene *scene = context;
+    scene->runtimes++;
+    snprintf(scene->runtime, sizeof(scene->runtime), "%s %s", name, version);
+}
+
+static void on_observation(void *context, const struct pt_observation *observation)
+{
+    struct scene *scene = context;
+    assert_true(pt_connection_is_up(scene->connection));
+    check_int("its leases", (int64_t)observation->lease_count, 1);
+    scene->observations++;
+}
+
+static void on_event(void *context, const struct pt_seen_event *event)
+{
+    struct scene *scene = context;
+    scene->events++;
+    scene->event = *event;
+    snprintf(scene->subject, sizeof(scene->subject), "%s", event->subject);
+}
+
+static void on_trouble(void *context, const char *message, bool has_lost_events)
+{
+    struct scene *scene = context;
+    assert_true(message[0]);
+    assert_false(pt_connection_is_up(scene->connection));
+    scene->troubles++;
+    scene->losses += has_lost_events;
+}
+
+static void scene_begin(struct scene *scene)
+{
+    *scene = (struct scene){.world = {.broken = CALL_COUNT, .now = START + PT_NS_PER_S}};
+    scene->clock = (struct pt_clock){fake_now, fake_now, &scene->world};
+    scene->log = memfd_create("log", MFD_CLOEXEC);
+    pt_log_set_descriptor(scene->log);
+    containerd_world = &scene->world;
+    const struct pt_connection_options options = {
+        .clock = &scene->clock,
+        .socket_path = "/run/containerd/containerd.sock",
+        .socket_directories = "/run/containerd",
+        .namespaces = "k8s.io",
+        .on_runtime = on_runtime,
+        .on_observation = on_observation,
+        .on_event = on_event,
+        .on_trouble = on_trouble,
+        .context = scene,
+    };
+    assert_int_equal(pt_connection_create(&options, &scene->connection, NULL), 0);
+}
+
+static void scene_end(struct scene *scene)
+{
+    pt_connection_destroy(scene->connection);
+    pt_log_set_descriptor(-1);
+    close(scene->log);
+}
+
+// How often the log says this.
+static unsigned count_in_log(const struct scene *scene, const char *words)
+{
+    char text[16384] = "";
+    unsigned count = 0;
+    assert_true(pread(scene->log, text, sizeof(text) - 1, 0) >= 0);
+    for (const char *at = text; (at = strstr(at, words)); at++)
+        count++;
+    return count;
+}
+
+static void answer_version(struct scene *scene, const char *version)
+{
+    Ctrd__VersionResponse response = CTRD__VERSION_RESPONSE__INIT;
+    response.version = (char *)version;
+    scene->world.on_version(scene->world.version_context, &ok, &response);
+}
+
+static void refuse_version(struct scene *scene, const char *message)
+{
+    const struct pt_grpc_status status = {PT_GRPC_UNAVAILABLE, true, message};
+    scene->world.on_version(scene->world.version_context, &status, NULL);
+}
+
+static void come_up(struct scene *scene)
+{
+    pt_connection_look(scene->connection);
+    answer_version(scene, "1.7.2");
+}
+
+static void break_events(struct scene *scene)
+{
+    const struct pt_grpc_status status = {PT_GRPC_UNAVAILABLE, true, "connection reset"};
+    scene->world.on_end(scene->world.events_context, &status);
+}
+
+static void emit_content(struct scene *scene, const char *digest)
+{
+    Ctrd__ContentCreateEvent event = CTRD__CONTENT_CREATE_EVENT__INIT;
+    uint8_t bytes[256];
+    Ctrd__Any any = CTRD__ANY__INIT;
+    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
+    event.digest = (char *)digest;
+    any.value.len = ctrd__content_create_event__pack(&event, bytes);
+    any.value.data = bytes;
+    envelope.namespace_ = (char *)"k8s.io";
+    envelope.topic = (char *)"/content/create";
+    envelope.event = &any;
+    scene->world.on_event(scene->world.events_context, &envelope);
+}
+
+static void emit_image(struct scene *scene, const char *name)
+{
+    Ctrd__ImageEvent event = CTRD__IMAGE_EVENT__INIT;
+    uint8_t bytes[256];
+    Ctrd__Any any = CTRD__ANY__INIT;
+    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
+    event.name = (char *)name;
+    any.value.len = ctrd__image_event__pack(&event, bytes);
+    any.value.data = bytes;
+    envelope.namespace_ = (char *)"k8s.io";
+    envelope.topic = (char *)"/images/create";
+    envelope.event = &any;
+    scene->world.on_event(scene->world.events_context, &envelope);
+}
+
+static void the_first_answer_begins_a_look(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    pt_connection_look(scene.connection);
+    check_int("asked", scene.world.versions_asked, 1);
+    check_int("not up yet", pt_connection_is_up(scene.connection), false);
+    pt_connection_look(scene.connection);
+    check_int("not asked twice", scene.world.versions_asked, 1);
+    answer_version(&scene, "1.7.2");
+    check_int("up", pt_connection_is_up(scene.connection), true);
+    check_text("which runtime", scene.runtime, "containerd 1.7.2");
+    check_int("its events are subscribed to", scene.world.subscriptions, 1);
+    check_int("a look", scene.observations, 1);
+    check_int("is logged", count_in_log(&scene, "containerd.connected"), 1);
+    pt_connection_look(scene.connection);
+    check_int("another look", scene.observations, 2);
+    check_int("without a question", scene.world.versions_asked, 1);
+    check_int("of the same runtime", scene.runtimes, 1);
+    scene_end(&scene);
+}
+
+static void the_same_trouble_is_logged_once(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    for (int i = 0; i < 3; i++) {
+        pt_connection_look(scene.connection);
+        refuse_version(&scene, "nobody is there");
+    }
+    check_int("each attempt is trouble", scene.troubles, 3);
+    check_int("asked each time", scene.world.versions_asked, 3);
+    check_int("logged once", count_in_log(&scene, "containerd.unreachable"), 1);
+    pt_connection_look(scene.connection);
+    refuse_version(&scene, "not allowed");
+    check_int("another one is logged", count_in_log(&scene, "containerd.unreachable"), 2);
+    come_up(&scene);
+    break_events(&scene);
+    pt_connection_look(scene.connection);
+    refuse_version(&scene, "not allowed");
+    check_int("and again after it was well", count_in_log(&scene, "not allowed"), 2);
+    check_int("no event was lost before", scene.losses, 1);
+    scene_end(&scene);
+}
+
+static void a_look_in_vain_asks_for_the_version_next(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    come_up(&scene);
+    scene.world.broken = LIST_LEASES;
+    scene.world.fault = (struct pt_grpc_status){PT_GRPC_UNAVAILABLE, false, "unavailable"};
+    pt_connection_look(scene.connection);
+    check_int("trouble", scene.troubles, 1);
+    check_int("the events still stand", scene.losses, 0);
+    check_int("down", pt_connection_is_up(scene.connection), false);
+    scene.world.broken = CALL_COUNT;
+    pt_connection_look(scene.connection);
+    check_int("asked anew", scene.world.versions_asked, 2);
+    answer_version(&scene, "1.7.3");
+    check_text("which runtime", scene.runtime, "containerd 1.7.3");
+    check_int("subscribed to once", scene.world.subscriptions, 1);
+    check_int("looks", scene.observations, 2);
+    scene_end(&scene);
+}
+
+static void events_that_break_are_subscribed_to_again(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    come_up(&scene);
+    break_events(&scene);
+    check_int("lost", scene.losses, 1);
+    check_int("down", pt_connection_is_up(scene.connection), false);
+    come_up(&scene);
+    check_int("subscribed to", scene.world.subscriptions, 2);
+    check_int("looks", scene.observations, 2);
+    scene_end(&scene);
+}
+
+// Trouble of something else while the version is asked for does not have it asked for twice.
+static void trouble_meanwhile_leaves_the_question(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    come_up(&scene);
+    scene.world.broken = LIST_LEASES;
+    scene.world.fault = (struct pt_grpc_status){PT_GRPC_UNAVAILABLE, false, "unavailable"};
+    pt_connection_look(scene.connection);
+    pt_connection_look(scene.connection);
+    check_int("asked", scene.world.versions_asked, 2);
+    break_events(&scene);
+    pt_connection_look(scene.connection);
+    check_int("not once more", scene.world.versions_asked, 2);
+    scene.world.broken = CALL_COUNT;
+    answer_version(&scene, "1.7.2");
+    check_int("up", pt_connection_is_up(scene.connection), true);
+    scene_end(&scene);
+}
+
+static void events_say_whether_they_are_about_a_known_layer(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    come_up(&scene);
+    emit_content(&scene, D("9"));
+    check_int("unknown content", scene.event.is_known, false);
+    check_int("its kind", scene.event.kind, PT_SEEN_CONTENT_CREATED);
+    check_text("its digest", scene.subject, D("9"));
+    emit_content(&scene, LAYER);
+    check_int("the pull's layer", scene.event.is_known, true);
+    emit_image(&scene, "registry.example/app:1");
+    check_int("an image record", scene.event.kind, PT_SEEN_IMAGE_WRITTEN);
+    check_text("its name", scene.subject, "registry.example/app:1");
+    check_int("all of them", scene.events, 3);
+    scene_end(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_answer_begins_a_look),
+        cmocka_unit_test(the_same_trouble_is_logged_once),
+        cmocka_unit_test(a_look_in_vain_asks_for_the_version_next),
+        cmocka_unit_test(events_that_break_are_subscribed_to_again),
+        cmocka_unit_test(trouble_meanwhile_leaves_the_question),
+        cmocka_unit_test(events_say_whether_they_are_about_a_known_layer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
