@@ -27,6 +27,7 @@
 
 // --- the server ---
 #define PT_LIMIT_REQUEST_HEADER_BYTES (16 * 1024)
+#define PT_LIMIT_PULLS_PER_NODE 4000 // kept; an agent has some 1,000 leases and 1,000 finished ones
 
 // --- reports, both ways ---
 #define PT_LIMIT_REPORT_BYTES (1024 * 1024)
@@ -35,6 +36,8 @@
 #define PT_LIMIT_LAYERS_PER_PULL 512
 #define PT_LIMIT_SIZE_BYTES (1LL << 44)       // of a layer; those of a pull still add up to 2^53
 #define PT_LIMIT_INTERVAL_MS (60 * 60 * 1000) // what an agent says between two of its reports
+// More is not believed; of all nodes together it fits 64 bits.
+#define PT_LIMIT_BYTES_PER_SECOND 1000000000000
 #define PT_LIMIT_NODE_NAME_BYTES 253
 #define PT_LIMIT_DIGEST_BYTES 160 // `attestation-sha512:` and its 128 digits are 147
 #define PT_LIMIT_REFERENCE_BYTES 1024

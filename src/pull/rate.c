@@ -2,12 +2,16 @@
 #include "pull/rate.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 
 // Older samples than this before the newest do not count, so that a download which pauses shows 0
 // soon after.
 #define WINDOW_NS (5 * PT_NS_PER_S)
 // Closer samples are made one, so that the ring spans the window however often they come.
 #define SPACING_NS (WINDOW_NS / PT_RATE_SAMPLES)
+
+// What came within less would be a speed of its own.
+#define MIN_DISTANCE_NS PT_NS_PER_MS
 
 static void start_anew(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
 {
@@ -25,7 +29,8 @@ static const struct pt_rate_sample *sample_before(const struct pt_rate *rate, in
 void pt_rate_add(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
 {
     const struct pt_rate_sample *newest = &rate->samples[rate->newest];
-    if (rate->count > 0 && taken_at <= newest->taken_at && taken_at >= newest->taken_at - WINDOW_NS)
+    if (rate->count > 0 && taken_at < newest->taken_at + MIN_DISTANCE_NS &&
+        taken_at >= newest->taken_at - WINDOW_NS)
         return; // late or doubled
     if (rate->count == 0 || bytes < newest->bytes || taken_at < newest->taken_at) {
         start_anew(rate, taken_at, bytes);
@@ -45,6 +50,8 @@ void pt_rate_add(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
             break;
         base = sample_before(rate, back);
     }
-    rate->bytes_per_second =
+    double speed =
         (double)(bytes - base->bytes) * (double)PT_NS_PER_S / (double)(taken_at - base->taken_at);
+    rate->bytes_per_second =
+        speed < PT_LIMIT_BYTES_PER_SECOND ? speed : (double)PT_LIMIT_BYTES_PER_SECOND;
 }

@@ -18,8 +18,9 @@ struct pt_rate {
     double bytes_per_second; // as of the newest sample
 };
 
-// Adds a sample. One that is not newer than the newest is dropped, unless the clock went back by
-// more than the window: then the ring starts anew. Bytes that went back start it anew as well.
+// Adds a sample. One that is not newer than the newest by a millisecond is dropped, unless the
+// clock went back by more than the window: then the ring starts anew. Bytes that went back start it
+// anew as well.
 void pt_rate_add(struct pt_rate *rate, int64_t taken_at, int64_t bytes);
 
 #endif

@@ -179,7 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct pt_correlate_output output = {
             .on_join = on_join, .on_row = on_row, .context = &worlds[w]};
         worlds[w].told = 0;
-        int r = pt_correlate_create(&clock, &output, &worlds[w].correlate);
+        int r = pt_correlate_create(&clock, 100, &output, &worlds[w].correlate);
         assert(r == 0);
         (void)r;
     }

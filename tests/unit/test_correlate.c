@@ -3,6 +3,8 @@
 
 #include "correlate_fixture.h"
 
+#include <time.h>
+
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OTHER_HEX "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 
@@ -275,6 +277,52 @@ static void passes_over_pods_when_a_node_has_too_many(void **state)
     assert_int_equal(pt_correlate_figures(scene->correlate).left_out_pods, 5);
 }
 
+static void passes_over_nodes_when_there_are_too_many(void **state)
+{
+    struct scene *scene = *state;
+    char name[20];
+    for (int i = 0; i < MAX_NODES + 3; i++) {
+        struct pt_kube_pod pod = make_pod(scene, "web", "a.io/b:1");
+        snprintf(name, sizeof(name), "n%d", i);
+        pod.uid = pod.node = name;
+        pt_correlate_pod(scene->correlate, &pod);
+    }
+    struct pt_correlate_figures figures = pt_correlate_figures(scene->correlate);
+    assert_int_equal(figures.nodes, MAX_NODES);
+    assert_int_equal(figures.left_out_nodes, 3);
+}
+
+// Of many pulls of one node each costs the same. It took 7 s when each was compared with all.
+static void many_pulls_of_a_node_take_time_in_proportion(void **state)
+{
+    struct scene *scene = *state;
+    enum { PULLS = 16000, IMAGES = 10 };
+    char key[20], repository[40], image[48];
+    for (int i = 0; i < IMAGES; i++) {
+        snprintf(key, sizeof(key), "pod%d", i);
+        snprintf(image, sizeof(image), "a.io/wanted-%d:1", i);
+        pod_waits(scene, key, image);
+    }
+    settle(scene);
+    scene->is_deaf = true;
+    clock_t before = clock();
+    for (int i = 0; i < PULLS; i++) {
+        snprintf(key, sizeof(key), "i%d", i);
+        snprintf(repository, sizeof(repository), "a.io/wanted-%d", i % IMAGES);
+        pull_runs(scene, key, 1000 + (i * 7919) % PULLS, repository, NULL);
+    }
+    settle(scene);
+    for (int i = 0; i < PULLS; i++) {
+        snprintf(key, sizeof(key), "i%d", i);
+        snprintf(repository, sizeof(repository), "a.io/wanted-%d", i % IMAGES);
+        pull_ends(scene, key, 1000, repository, NULL, PT_PULL_COMPLETED);
+    }
+    settle(scene);
+    double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
+    if (seconds > 2)
+        fail_msg("%d pulls took %.2f s", PULLS, seconds);
+}
+
 static void who_waits_for_another_tag_is_not_of_a_finished_pull(void **state)
 {
     struct scene *scene = *state;
@@ -327,6 +375,8 @@ int main(void)
         SCENE_TEST(who_waits_for_another_tag_is_not_of_a_finished_pull),
         SCENE_TEST(tag_and_digest_of_a_pod_stay_the_name_of_its_pull),
         SCENE_TEST(passes_over_pods_when_a_node_has_too_many),
+        SCENE_TEST(passes_over_nodes_when_there_are_too_many),
+        SCENE_TEST(many_pulls_of_a_node_take_time_in_proportion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ static int set_up(void **state)
     assert_non_null(pair);
     struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row, .context = pair};
     scene_begin(&pair->scene);
-    assert_int_equal(pt_correlate_create(&pair->scene.clock, &output, &pair->correlate), 0);
+    assert_int_equal(pt_correlate_create(&pair->scene.clock, 100, &output, &pair->correlate), 0);
     pt_kube_rows_attach(&pair->scene.store, pair->correlate);
     *state = pair;
     return 0;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/limits.h"
+
 #include "store_fixture.h"
 
 // What reports change.
@@ -218,6 +220,51 @@ static void limits_have_their_answers(void **state)
     check_int("500 ms after the last", scene_report(scene, "n2", NULL, 0), 0);
 }
 
+// A node's own limit: its pulls make no room at the cost of other nodes'.
+static void one_node_cannot_fill_the_store(void **state)
+{
+    struct scene *scene = *state;
+    static struct pt_pull pulls[PT_LIMIT_PULLS_PER_NODE + 1];
+    static char ids[PT_LIMIT_PULLS_PER_NODE + 1][8];
+    size_t count = COUNT_OF(pulls);
+    scene->store.settings.max_pulls = 2 * count;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "%zu", i);
+        pulls[i] = make_pull(ids[i], "a", NULL, 0);
+    }
+    pulls[7].phase = PT_PULL_COMPLETED;
+    check_int("a finished one makes room", scene_report(scene, "n1", pulls, count), 0);
+    check_int("pulls", (int64_t)scene->store.pulls.count, PT_LIMIT_PULLS_PER_NODE);
+    struct pt_pull more = make_pull("more", "a", NULL, 0);
+    pulls[count - 1] = more;
+    check_int("all active", scene_report(scene, "n1", pulls, count), -E2BIG);
+    check_text("words", scene->err.message,
+               "the server holds its maximum of 4000 pulls of this node");
+    check_int("pulls", (int64_t)scene->store.pulls.count, PT_LIMIT_PULLS_PER_NODE);
+    check_int("another node", scene_report(scene, "n2", &more, 1), 0);
+}
+
+// Sums that a hostile agent's sizes make: they stay at their maximum, as UBSan sees.
+static void sizes_do_not_add_up_beyond_their_type(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_pull pulls[2048];
+    static struct pt_layer layers[COUNT_OF(pulls)];
+    static char ids[COUNT_OF(pulls)][8];
+    for (size_t i = 0; i < COUNT_OF(pulls); i++) {
+        snprintf(ids[i], sizeof(ids[i]), "%zu", i);
+        layers[i] = make_layer(ids[i], 0);
+        layers[i].total_bytes = layers[i].downloaded_bytes = INT64_MAX / 1000;
+        pulls[i] = make_pull(ids[i], "a", &layers[i], 1);
+        pulls[i].repository = NULL;
+    }
+    scene->store.settings.max_pulls = COUNT_OF(pulls);
+    scene_tell_pulls(scene, "n1", pulls, COUNT_OF(pulls));
+    const struct pt_node *node = pt_map_get(&scene->store.nodes, "n1");
+    assert_true(node->received_bytes == INT64_MAX);
+    assert_true(scene->store.received_bytes == INT64_MAX);
+}
+
 // How soon a report may follow another depends on the interval that it says its agent has.
 static void reports_keep_their_distance(void **state)
 {
@@ -262,6 +309,8 @@ int main(void)
         SCENE_TEST(agents_cannot_take_each_others_pulls),
         SCENE_TEST(an_id_survives_a_restart_of_the_server),
         SCENE_TEST(limits_have_their_answers),
+        SCENE_TEST(one_node_cannot_fill_the_store),
+        SCENE_TEST(sizes_do_not_add_up_beyond_their_type),
         SCENE_TEST(reports_keep_their_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
+#include "base/limits.h"
 #include "pull/rate.h"
 
 #include "check.h"
@@ -46,6 +47,18 @@ static void late_and_doubled_samples_are_dropped(void **state)
     check_real("still", rate.bytes_per_second, 1000);
     pt_rate_add(&rate, at(3), 3000);
     check_real("goes on", rate.bytes_per_second, 1000);
+}
+
+// An agent may say what it likes.
+static void no_speed_is_beyond_belief(void **state)
+{
+    (void)state;
+    struct pt_rate rate = {0};
+    pt_rate_add(&rate, START, 0);
+    pt_rate_add(&rate, START + 1, INT64_MAX);
+    check_real("a nanosecond later", rate.bytes_per_second, 0);
+    pt_rate_add(&rate, at(0.001), INT64_MAX);
+    check_real("a millisecond later", rate.bytes_per_second, PT_LIMIT_BYTES_PER_SECOND);
 }
 
 static void a_pause_shows_within_the_window(void **state)
@@ -104,6 +117,7 @@ int main(void)
         cmocka_unit_test(steady_download),
         cmocka_unit_test(uneven_reports_do_not_bend_it),
         cmocka_unit_test(late_and_doubled_samples_are_dropped),
+        cmocka_unit_test(no_speed_is_beyond_belief),
         cmocka_unit_test(a_pause_shows_within_the_window),
         cmocka_unit_test(frequent_samples_are_measured_over_the_same_window),
         cmocka_unit_test(long_intervals_use_the_last_two),

@@ -43,6 +43,9 @@ static void reply_to_failure(struct pt_api *api, struct pt_request *request,
     case EDQUOT:
         reject(api, request, PT_REJECTED_PULL_LIMIT, 429, 5, err->message);
         break;
+    case E2BIG:
+        reject(api, request, PT_REJECTED_NODE_PULL_LIMIT, 429, 5, err->message);
+        break;
     case ENOMEM:
         reject(api, request, PT_REJECTED_MEMORY, 503, 5, err->message);
         break;

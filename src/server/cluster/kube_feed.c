@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_CONTAINERS 4000 // of one turn, 6 ms when all tell; reports are answered between
-#define FLUSH_DELAY_MS 20     // changes of the same moment are told together
+// Containers and pulls of one turn, 6 ms when all change; reports are answered between.
+#define FLUSH_ITEMS 4000
+#define FLUSH_DELAY_MS 20 // changes of the same moment are told together
 #define MAX_NAMESPACE_BYTES 63
 
 struct pt_kube_feed {
@@ -81,7 +82,7 @@ static void on_event(void *context, const struct pt_kube_event *event)
 static void on_flush(void *context)
 {
     struct pt_kube_feed *feed = context;
-    if (pt_correlate_flush(feed->correlate, FLUSH_CONTAINERS))
+    if (pt_correlate_flush(feed->correlate, FLUSH_ITEMS))
         schedule_flush(feed, 0);
 }
 
@@ -165,7 +166,8 @@ static int start(struct pt_kube_feed *feed, struct event_base *base,
     feed->flush_timer = pt_timer_create(base, feed->clock, on_flush, feed);
     feed->tick_timer = pt_timer_create(base, feed->clock, on_tick, feed);
     if (!feed->flush_timer || !feed->tick_timer ||
-        pt_correlate_create(feed->clock, &output, &feed->correlate) < 0)
+        pt_correlate_create(feed->clock, feed->store->settings.max_nodes, &output,
+                            &feed->correlate) < 0)
         return pt_error_set(err, ENOMEM, "out of memory");
     int r = pt_http_client_create(base, &feed->client.http, err);
     if (r < 0)
@@ -281,11 +283,20 @@ static void write_pair(struct pt_buffer *out, const char *name, const char *type
                            (unsigned long long)events);
 }
 
+static void write_counter(struct pt_buffer *out, const char *name, const char *help, uint64_t value)
+{
+    (void)pt_buffer_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", name, help, name,
+                           name, (unsigned long long)value);
+}
+
 void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffer *out)
 {
     struct watch_sums pods = {0}, events = {0};
     size_t wanted = feed ? feed->count : 0;
-    uint64_t left_out = feed ? pt_correlate_figures(feed->correlate).left_out_pods : 0;
+    struct pt_correlate_figures figures = {0};
+    if (feed)
+        figures = pt_correlate_figures(feed->correlate);
+    uint64_t left_out = figures.left_out_pods;
     for (size_t i = 0; i < wanted; i++) {
         left_out += pt_pod_watch_left_out(feed->watches[i].pods);
         add_up(&pods, pt_pod_watch_state(feed->watches[i].pods));
@@ -305,10 +316,10 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
                "Objects skipped because they were too large.", pods.too_large, events.too_large);
     write_pair(out, "pulltrace_kubernetes_objects_invalid_total", "counter",
                "Objects skipped because they were not valid.", pods.bad, events.bad);
-    static const char name[] = "pulltrace_kubernetes_pods_left_out_total";
-    (void)pt_buffer_printf(
-        out,
-        "# HELP %s How often a pod was passed over because too many wait, in all "
-        "or on its node.\n# TYPE %s counter\n%s %llu\n",
-        name, name, name, (unsigned long long)left_out);
+    write_counter(out, "pulltrace_kubernetes_pods_left_out_total",
+                  "How often a pod was passed over because too many wait, in all or on its node.",
+                  left_out);
+    write_counter(out, "pulltrace_kubernetes_nodes_left_out_total",
+                  "How often a pod or a pull was passed over because there are too many nodes.",
+                  figures.left_out_nodes);
 }

@@ -12,15 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN_BYTES (256 * 1024) // more waiting containers of one pull are not remembered
-
-int pt_correlate_create(const struct pt_clock *clock, const struct pt_correlate_output *output,
+int pt_correlate_create(const struct pt_clock *clock, size_t max_nodes,
+                        const struct pt_correlate_output *output,
                         struct pt_correlate **ret_correlate)
 {
     struct pt_correlate *correlate = calloc(1, sizeof(*correlate));
     if (!correlate)
         return -ENOMEM;
     correlate->clock = clock;
+    correlate->max_nodes = max_nodes;
     correlate->output = *output;
     pt_map_init(&correlate->nodes);
     pt_map_init(&correlate->pods);
@@ -174,17 +174,6 @@ static bool equal(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-static struct correlate_pull *find_pull(struct correlate_node *node, const char *key)
-{
-    struct correlate_pull *pull;
-    TAILQ_FOREACH(pull, &node->pulls, link)
-    {
-        if (strcmp(pull->key, key) == 0)
-            return pull;
-    }
-    return NULL;
-}
-
 // Takes over names and digests; false when out of memory.
 static bool set_names(struct correlate_pull *pull, const struct pt_pull *told)
 {
@@ -206,40 +195,11 @@ static bool set_names(struct correlate_pull *pull, const struct pt_pull *told)
                                      is_exact ? pt_image_ref_format(&ref, exact) : NULL);
 }
 
-static void insert_by_start(struct correlate_node *node, struct correlate_pull *pull)
-{
-    struct correlate_pull *other;
-    TAILQ_FOREACH(other, &node->pulls, link)
-    {
-        if (other->started_at > pull->started_at) {
-            TAILQ_INSERT_BEFORE(other, pull, link);
-            return;
-        }
-    }
-    TAILQ_INSERT_TAIL(&node->pulls, pull, link);
-}
-
-static struct correlate_pull *add_pull(struct correlate_node *node, const char *key,
-                                       int64_t started_at)
-{
-    struct correlate_pull *pull = calloc(1, sizeof(*pull));
-    if (pull)
-        pull->key = strdup(key);
-    if (!pull || !pull->key) {
-        free(pull);
-        return NULL;
-    }
-    pull->started_at = started_at;
-    pt_buffer_init(&pull->shown, SHOWN_BYTES);
-    insert_by_start(node, pull);
-    return pull;
-}
-
 static void finish_pull(struct correlate_node *node, struct correlate_pull *pull,
                         const struct pt_pull *told, int64_t now)
 {
-    pt_correlate_join_pulls(node, now); // its image, while it still counts as running
-    pull->final_at = now;
+    pt_correlate_join_pull(node, pull, now); // its image, while it still counts as running
+    pt_correlate_set_final(pull, now);
     pull->completed_at = told->completed_at;
     pull->has_failed = told->phase == PT_PULL_FAILED;
     if (!pull->image)
@@ -263,37 +223,37 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
     struct correlate_node *node = pt_correlate_get_node(correlate, node_name);
     if (!node)
         return;
-    struct correlate_pull *pull = find_pull(node, key);
+    struct correlate_pull *pull = pt_map_get(&node->pulls_by_key, key);
     if (!pull)
-        pull = add_pull(node, key, told->started_at);
+        pull = pt_correlate_add_pull(node, key, told->started_at);
     if (!pull || !set_names(pull, told))
         return;
     bool is_final = pt_pull_phase_is_final(told->phase);
     if (is_final && !pull->final_at)
         finish_pull(node, pull, told, now_of(correlate));
     else if (!is_final)
-        pull->final_at = 0; // it may have been given up too early
+        pt_correlate_set_final(pull, 0); // it may have been given up too early
     pt_correlate_mark(node);
 }
 
 void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_name, const char *key)
 {
     struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
-    struct correlate_pull *pull = node ? find_pull(node, key) : NULL;
+    struct correlate_pull *pull = node ? pt_map_get(&node->pulls_by_key, key) : NULL;
     if (!pull)
         return;
     pt_correlate_free_pull(node, pull);
     pt_correlate_mark(node);
 }
 
-// The last pull of that image that failed, if no other one runs.
-static struct correlate_pull *failed_pull_of(struct correlate_node *node,
-                                             const struct correlate_image *image)
+// The last pull of that image that failed, if there is one.
+static struct correlate_pull *failed_pull_of(const struct correlate_image *image)
 {
     struct correlate_pull *pull, *failed = NULL;
-    TAILQ_FOREACH(pull, &node->pulls, link)
+    TAILQ_FOREACH(pull, &image->pulls, image_link)
     {
-        if (pull->image == image && pull->has_failed && pull->final_at)
+        if (pull->has_failed && pull->final_at &&
+            (!failed || pull->started_at >= failed->started_at))
             failed = pull;
     }
     return failed;
@@ -311,7 +271,7 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
     struct correlate_image *image = NULL;
     if (set_names(&pull, told) && !pull.is_nameless)
         image = pt_correlate_choose(node, &pull, &certain);
-    struct correlate_pull *failed = image ? failed_pull_of(node, image) : NULL;
+    struct correlate_pull *failed = image ? failed_pull_of(image) : NULL;
     if (image && image->row_phase != PT_PULL_UNKNOWN) {
         image->row_phase = PT_PULL_UNKNOWN;
         image->row_hash = 0;
@@ -357,13 +317,13 @@ static void forget_pods(struct correlate_node *node, int64_t now)
     }
 }
 
-bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_containers)
+bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items)
 {
     struct correlate_node *node;
     int64_t now = now_of(correlate);
     size_t looked_at = 0;
-    while (looked_at < max_containers && (node = TAILQ_FIRST(&correlate->dirty))) {
-        looked_at += 1 + node->containers;
+    while (looked_at < max_items && (node = TAILQ_FIRST(&correlate->dirty))) {
+        looked_at += 1 + node->containers + node->pulls_by_key.count;
         TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
         node->is_dirty = false;
         node->due_at = INT64_MAX;
@@ -381,5 +341,6 @@ struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *corr
     return (struct pt_correlate_figures){.waiting_containers = correlate->waiting_containers,
                                          .waiting_pods = correlate->pods.count,
                                          .nodes = correlate->nodes.count,
-                                         .left_out_pods = correlate->left_out_pods};
+                                         .left_out_pods = correlate->left_out_pods,
+                                         .left_out_nodes = correlate->left_out_nodes};
 }

@@ -31,7 +31,8 @@ struct pt_correlate_output {
     void *context;
 };
 
-PT_MUST_CHECK int pt_correlate_create(const struct pt_clock *clock,
+// Nodes beyond `max_nodes` are left out.
+PT_MUST_CHECK int pt_correlate_create(const struct pt_clock *clock, size_t max_nodes,
                                       const struct pt_correlate_output *output,
                                       struct pt_correlate **ret_correlate);
 void pt_correlate_destroy(struct pt_correlate *correlate);
@@ -57,9 +58,9 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
 
 // --- what follows ---
 
-// Tells what changed, node by node until `max_containers` have been looked at, at least one node;
-// returns whether more is left.
-bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_containers);
+// Calls the outputs for what changed, node by node until `max_items` containers and pulls have been
+// looked at, at least one node; returns whether more is left.
+bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items);
 
 // Lets time pass; to be called about every second, before a flush. Work is in proportion to the
 // nodes for which something is due.
@@ -69,7 +70,8 @@ struct pt_correlate_figures {
     size_t waiting_containers;
     size_t waiting_pods;
     size_t nodes;
-    uint64_t left_out_pods; // told of and not taken in, since their node has too many
+    uint64_t left_out_pods;  // not taken in, since their node has too many
+    uint64_t left_out_nodes; // not taken in, with a pod or a pull of theirs
 };
 
 struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *correlate);

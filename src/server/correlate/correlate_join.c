@@ -2,6 +2,7 @@
 #include "server/correlate/failure.h"
 #include "server/correlate/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static bool matches(const struct correlate_image *image, const struct correlate_
         return true;
     if (pull->exact_ref && equal(image->key + 1, pull->exact_ref))
         return true;
-    if (!equal(image->repository, pull->repository))
+    if (!image->repository || !equal(image->repository->name, pull->repository))
         return false;
     if (*image->digest)
         return !pull->root_digest || digest_matches(image, pull);
@@ -85,11 +86,11 @@ static bool may_wait_for(const struct correlate_container *container,
 }
 
 // Gathers what the containers of an image say; false if none of them waits.
-static bool gather(struct correlate_node *node, struct correlate_image *image,
-                   const struct correlate_pull *pull, struct evidence *ret_evidence)
+static bool gather(struct correlate_image *image, const struct correlate_pull *pull,
+                   struct evidence *ret_evidence)
 {
     struct evidence found = {.image = image};
-    int64_t now = pt_clock_wall_ns(node->correlate->clock);
+    int64_t now = pt_clock_wall_ns(image->node->correlate->clock);
     bool is_waited_for = false;
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
@@ -108,12 +109,8 @@ static bool gather(struct correlate_node *node, struct correlate_image *image,
         if (!found.oldest_pulling || at < found.oldest_pulling)
             found.oldest_pulling = at;
     }
-    const struct correlate_pull *other;
-    TAILQ_FOREACH(other, &node->pulls, link)
-    {
-        if (other != pull && other->image == image && !other->final_at)
-            found.is_taken = true;
-    }
+    bool is_own = pull->image == image && !pull->final_at;
+    found.is_taken = image->running > (is_own ? 1 : 0);
     found.is_named = is_named(image, pull);
     found.by_digest = is_by_digest(image, pull);
     *ret_evidence = found;
@@ -142,32 +139,72 @@ static bool is_stronger(const struct evidence *a, const struct evidence *b, bool
     return a->since < b->since;
 }
 
+// What speaks for each image that may be a pull's.
+struct candidates {
+    struct evidence list[PT_MAX_CANDIDATES];
+    size_t count;
+    int64_t newest_pulling; // Pulling event of one that is not taken
+};
+
+static void consider(struct correlate_image *image, const struct correlate_pull *pull,
+                     struct candidates *candidates)
+{
+    struct evidence *evidence = &candidates->list[candidates->count];
+    if (candidates->count == PT_MAX_CANDIDATES || !matches(image, pull) ||
+        !gather(image, pull, evidence))
+        return;
+    candidates->count++;
+    if (!evidence->is_taken && evidence->nearest_pulling > candidates->newest_pulling)
+        candidates->newest_pulling = evidence->nearest_pulling;
+}
+
+static void find_candidates(struct correlate_node *node, const struct correlate_pull *pull,
+                            struct candidates *candidates)
+{
+    struct correlate_image *image, *named = NULL;
+    candidates->count = 0;
+    candidates->newest_pulling = 0;
+    if (pull->is_nameless) {
+        TAILQ_FOREACH(image, &node->images, link)
+        {
+            consider(image, pull, candidates);
+            if (candidates->count > 1)
+                return; // it could be either
+        }
+        return;
+    }
+    if (pull->exact_ref) {
+        char key[PT_IMAGE_REF_SIZE + 1];
+        snprintf(key, sizeof(key), "k%s", pull->exact_ref);
+        named = pt_map_get(&node->images_by_key, key);
+        if (named)
+            consider(named, pull, candidates);
+    }
+    const struct correlate_repository *repository =
+        pull->repository ? pt_map_get(&node->repositories, pull->repository) : NULL;
+    if (!repository)
+        return;
+    TAILQ_FOREACH(image, &repository->images, repository_link)
+    {
+        if (image != named)
+            consider(image, pull, candidates);
+    }
+}
+
 struct correlate_image *pt_correlate_choose(struct correlate_node *node,
                                             const struct correlate_pull *pull, bool *ret_certain)
 {
-    struct evidence best = {0}, candidate;
-    size_t count = 0;
-    int64_t newest_pulling = 0;
-    struct correlate_image *image;
-    TAILQ_FOREACH(image, &node->images, link)
-    {
-        if (!matches(image, pull) || !gather(node, image, pull, &candidate))
-            continue;
-        if (!candidate.is_taken && candidate.nearest_pulling > newest_pulling)
-            newest_pulling = candidate.nearest_pulling;
-        count++;
+    struct candidates candidates;
+    struct evidence best = {0};
+    find_candidates(node, pull, &candidates);
+    bool was_queued = pull->started_at - candidates.newest_pulling > QUEUE_GAP_NS;
+    for (size_t i = 0; i < candidates.count; i++) {
+        if (!best.image || is_stronger(&candidates.list[i], &best, was_queued))
+            best = candidates.list[i];
     }
-    bool was_queued = pull->started_at - newest_pulling > QUEUE_GAP_NS;
-    TAILQ_FOREACH(image, &node->images, link)
-    {
-        if (!matches(image, pull) || !gather(node, image, pull, &candidate))
-            continue;
-        if (!best.image || is_stronger(&candidate, &best, was_queued))
-            best = candidate;
-    }
-    *ret_certain = best.is_named || best.by_digest || (count == 1 && !pull->is_nameless);
+    *ret_certain = best.is_named || best.by_digest || (candidates.count == 1 && !pull->is_nameless);
     // Content without a name could be anything, if anything else is waited for.
-    return pull->is_nameless && count != 1 ? NULL : best.image;
+    return pull->is_nameless && candidates.count != 1 ? NULL : best.image;
 }
 
 // It keeps its image against another one: what decides speaks for it, or it has settled or ended
@@ -229,7 +266,7 @@ static double queued_seconds(const struct correlate_pull *pull, int64_t first_pu
     return ns > 0 ? (double)ns / (double)PT_NS_PER_S : 0;
 }
 
-static void tell_join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+static void report_join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
 {
     struct correlate_waiting waiting = {0};
     int64_t first_pulling = 0, told_ns = -1;
@@ -281,16 +318,31 @@ static bool is_over(struct correlate_node *node, const struct correlate_pull *pu
     return !pull->has_failed || !pull->image || pull->image->users <= 1;
 }
 
+static void join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+{
+    if (pull->is_new)
+        TAILQ_REMOVE(&node->new_pulls, pull, new_link);
+    pull->is_new = false;
+    choose_image(node, pull, now);
+    report_join(node, pull, now);
+}
+
+void pt_correlate_join_pull(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+{
+    while (!TAILQ_EMPTY(&node->new_pulls))
+        join(node, TAILQ_FIRST(&node->new_pulls), now);
+    join(node, pull, now);
+}
+
 void pt_correlate_join_pulls(struct correlate_node *node, int64_t now)
 {
     struct correlate_pull *pull, *next;
+    pt_correlate_sort_pulls(node);
     for (pull = TAILQ_FIRST(&node->pulls); pull; pull = next) {
         next = TAILQ_NEXT(pull, link);
-        if (is_over(node, pull, now)) {
+        if (is_over(node, pull, now))
             pt_correlate_free_pull(node, pull);
-            continue;
-        }
-        choose_image(node, pull, now);
-        tell_join(node, pull, now);
+        else
+            join(node, pull, now);
     }
 }

@@ -17,24 +17,13 @@ struct situation {
     int64_t since;                    // asked for, or waiting
 };
 
-static bool has_running_pull(const struct correlate_image *image)
-{
-    const struct correlate_pull *pull;
-    TAILQ_FOREACH(pull, &image->node->pulls, link)
-    {
-        if (pull->image == image && !pull->final_at)
-            return true;
-    }
-    return false;
-}
-
 // A pull of it that failed keeps the words of the kubelet in its own row.
 static bool has_failed_pull(const struct correlate_image *image)
 {
     const struct correlate_pull *pull;
-    TAILQ_FOREACH(pull, &image->node->pulls, link)
+    TAILQ_FOREACH(pull, &image->pulls, image_link)
     {
-        if (pull->image == image && pull->has_failed)
+        if (pull->has_failed)
             return true;
     }
     return false;
@@ -90,7 +79,7 @@ static void tell_row(struct correlate_image *image, const struct situation *situ
     struct pt_image_row row = {.node_name = image->node->name,
                                .key = image->key,
                                .image_ref = image->key + 1,
-                               .repository = image->repository,
+                               .repository = image->repository ? image->repository->name : NULL,
                                .phase = image->row_phase,
                                .started_at = image->row_started_at,
                                .ended_at = image->row_ended_at};
@@ -161,7 +150,7 @@ static void update_row(struct correlate_image *image, const struct situation *si
                        int64_t now)
 {
     bool has_row = image->row_phase != PT_PULL_UNKNOWN;
-    if (has_running_pull(image)) {
+    if (image->running > 0) {
         // The pull had no name yet when it got a row of its own.
         if (image->row_phase == PT_PULL_QUEUED)
             end_row(image, PT_PULL_CANCELLED, situation, now);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHOWN_BYTES (256 * 1024) // more waiting containers of one pull are not remembered
+
 bool pt_correlate_replace_text(char **slot, const char *text)
 {
     return pt_text_replace((const char **)slot, text, NULL) == 0;
@@ -21,6 +23,10 @@ struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, con
     struct correlate_node *node = pt_map_get(&correlate->nodes, name);
     if (node)
         return node;
+    if (correlate->nodes.count >= correlate->max_nodes) {
+        correlate->left_out_nodes++;
+        return NULL;
+    }
     node = calloc(1, sizeof(*node));
     if (!node)
         return NULL;
@@ -30,6 +36,11 @@ struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, con
     TAILQ_INIT(&node->images);
     TAILQ_INIT(&node->pods);
     TAILQ_INIT(&node->pulls);
+    TAILQ_INIT(&node->new_pulls);
+    pt_map_init(&node->images_by_key);
+    pt_map_init(&node->pulls_by_key);
+    pt_map_init(&node->repositories);
+    node->is_sorted = true;
     if (!node->name || pt_map_put(&correlate->nodes, node->name, node) < 0) {
         free(node->name);
         free(node);
@@ -57,14 +68,73 @@ int pt_correlate_repository(const char *reference, char repository[static PT_IMA
     return 0;
 }
 
+static void leave_repository(struct correlate_image *image)
+{
+    struct correlate_repository *repository = image->repository;
+    if (!repository)
+        return;
+    TAILQ_REMOVE(&repository->images, image, repository_link);
+    if (!TAILQ_EMPTY(&repository->images))
+        return;
+    pt_map_remove(&image->node->repositories, repository->name);
+    free(repository->name);
+    free(repository);
+}
+
+static bool enter_repository(struct correlate_image *image, const char *name)
+{
+    struct correlate_node *node = image->node;
+    struct correlate_repository *repository = pt_map_get(&node->repositories, name);
+    if (!repository) {
+        repository = calloc(1, sizeof(*repository));
+        if (repository)
+            repository->name = strdup(name);
+        if (!repository || !repository->name ||
+            pt_map_put(&node->repositories, repository->name, repository) < 0) {
+            if (repository)
+                free(repository->name);
+            free(repository);
+            return false;
+        }
+        TAILQ_INIT(&repository->images);
+    }
+    TAILQ_INSERT_TAIL(&repository->images, image, repository_link);
+    image->repository = repository;
+    return true;
+}
+
 static void free_image(struct correlate_image *image)
 {
+    leave_repository(image);
+    if (image->key)
+        pt_map_remove(&image->node->images_by_key, image->key);
     free(image->key);
-    free(image->repository);
     free(image->tag);
     free(image->digest);
     free(image->error);
     free(image);
+}
+
+static struct correlate_image *add_image(struct correlate_node *node, const char *key,
+                                         const char *repository, const struct pt_image_ref *ref)
+{
+    struct correlate_image *image = calloc(1, sizeof(*image));
+    if (!image)
+        return NULL;
+    image->node = node;
+    TAILQ_INIT(&image->containers);
+    TAILQ_INIT(&image->pulls);
+    image->key = strdup(key);
+    image->tag = strdup(ref->tag);
+    image->digest = strdup(ref->digest);
+    if (!image->key || !image->tag || !image->digest ||
+        (*repository && !enter_repository(image, repository)) ||
+        pt_map_put(&node->images_by_key, image->key, image) < 0) {
+        free_image(image);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&node->images, image, link);
+    return image;
 }
 
 // The image of that text; a malformed reference stays as it came and matches only itself.
@@ -78,27 +148,8 @@ static struct correlate_image *get_image(struct correlate_node *node, const char
     } else {
         snprintf(key, PT_LIMIT_REFERENCE_BYTES + 2, "k%s", text);
     }
-    struct correlate_image *image;
-    TAILQ_FOREACH(image, &node->images, link)
-    {
-        if (strcmp(image->key, key) == 0)
-            return image;
-    }
-    image = calloc(1, sizeof(*image));
-    if (!image)
-        return NULL;
-    image->node = node;
-    TAILQ_INIT(&image->containers);
-    image->key = strdup(key);
-    image->repository = *repository ? strdup(repository) : NULL;
-    image->tag = strdup(ref.tag);
-    image->digest = strdup(ref.digest);
-    if (!image->key || (*repository && !image->repository) || !image->tag || !image->digest) {
-        free_image(image);
-        return NULL;
-    }
-    TAILQ_INSERT_TAIL(&node->images, image, link);
-    return image;
+    struct correlate_image *image = pt_map_get(&node->images_by_key, key);
+    return image ? image : add_image(node, key, repository, &ref);
 }
 
 // --- containers and pods ---
@@ -211,23 +262,104 @@ void pt_correlate_free_pod(struct correlate_pod *pod)
 
 // --- pulls ---
 
+struct correlate_pull *pt_correlate_add_pull(struct correlate_node *node, const char *key,
+                                             int64_t started_at)
+{
+    struct correlate_pull *pull = calloc(1, sizeof(*pull));
+    if (pull)
+        pull->key = strdup(key);
+    if (!pull || !pull->key || pt_map_put(&node->pulls_by_key, pull->key, pull) < 0) {
+        if (pull)
+            free(pull->key);
+        free(pull);
+        return NULL;
+    }
+    pull->started_at = started_at;
+    pt_buffer_init(&pull->shown, SHOWN_BYTES);
+    const struct correlate_pull *last = TAILQ_LAST(&node->pulls, correlate_pulls);
+    node->is_sorted &= !last || last->started_at <= started_at;
+    TAILQ_INSERT_TAIL(&node->pulls, pull, link);
+    pull->is_new = true;
+    TAILQ_INSERT_TAIL(&node->new_pulls, pull, new_link);
+    return pull;
+}
+
+// Takes the first of both lists that started earlier, of equals that of `a`.
+static struct correlate_pull *take_earlier(struct correlate_pulls *a, struct correlate_pulls *b)
+{
+    struct correlate_pull *first = TAILQ_FIRST(a), *second = TAILQ_FIRST(b);
+    bool is_second = !first || (second && second->started_at < first->started_at);
+    TAILQ_REMOVE(is_second ? b : a, is_second ? second : first, link);
+    return is_second ? second : first;
+}
+
+// Merges each two rows of `width` pulls that are in order; returns how many merges that were.
+static size_t merge_rows(struct correlate_pulls *pulls, size_t width)
+{
+    struct correlate_pulls all, a, b;
+    size_t merges = 0;
+    TAILQ_INIT(&all);
+    TAILQ_INIT(&a);
+    TAILQ_INIT(&b);
+    TAILQ_CONCAT(&all, pulls, link);
+    for (; !TAILQ_EMPTY(&all); merges++) {
+        for (size_t i = 0; i < 2 * width && !TAILQ_EMPTY(&all); i++) {
+            struct correlate_pull *pull = TAILQ_FIRST(&all);
+            TAILQ_REMOVE(&all, pull, link);
+            if (i < width)
+                TAILQ_INSERT_TAIL(&a, pull, link);
+            else
+                TAILQ_INSERT_TAIL(&b, pull, link);
+        }
+        while (!TAILQ_EMPTY(&a) || !TAILQ_EMPTY(&b)) {
+            struct correlate_pull *pull = take_earlier(&a, &b);
+            TAILQ_INSERT_TAIL(pulls, pull, link);
+        }
+    }
+    return merges;
+}
+
+void pt_correlate_sort_pulls(struct correlate_node *node)
+{
+    for (size_t width = 1; !node->is_sorted; width *= 2)
+        node->is_sorted = merge_rows(&node->pulls, width) <= 1;
+}
+
 void pt_correlate_use_image(struct correlate_node *node, struct correlate_pull *pull,
                             struct correlate_image *image)
 {
     if (image == pull->image)
         return;
-    if (image)
-        image->users++;
-    if (pull->image)
+    if (pull->image) {
         pull->image->users--;
+        pull->image->running -= pull->final_at == 0;
+        TAILQ_REMOVE(&pull->image->pulls, pull, image_link);
+    }
+    if (image) {
+        image->users++;
+        image->running += pull->final_at == 0;
+        TAILQ_INSERT_TAIL(&image->pulls, pull, image_link);
+    }
     pull->image = image;
     pt_correlate_look_again(node);
+}
+
+void pt_correlate_set_final(struct correlate_pull *pull, int64_t final_at)
+{
+    if (pull->image) {
+        pull->image->running += final_at == 0;
+        pull->image->running -= pull->final_at == 0;
+    }
+    pull->final_at = final_at;
 }
 
 void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull)
 {
     pt_correlate_use_image(node, pull, NULL);
     TAILQ_REMOVE(&node->pulls, pull, link);
+    if (pull->is_new)
+        TAILQ_REMOVE(&node->new_pulls, pull, new_link);
+    pt_map_remove(&node->pulls_by_key, pull->key);
     pt_buffer_finish(&pull->shown);
     free(pull->key);
     free(pull->repository);
@@ -269,6 +401,9 @@ void pt_correlate_free_node(struct correlate_node *node)
         TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
     pt_correlate_unschedule(node);
     pt_map_remove(&correlate->nodes, node->name);
+    pt_map_finish(&node->images_by_key);
+    pt_map_finish(&node->pulls_by_key);
+    pt_map_finish(&node->repositories);
     free(node->name);
     free(node);
 }

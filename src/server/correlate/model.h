@@ -23,23 +23,38 @@
 #define PT_MAX_EVENT_PODS 256    // of one node, known by events alone
 #define PT_MAX_FAILURE_EVENTS 12 // kinds of failures that are counted for one container
 
+#define PT_MAX_CANDIDATES 64 // images that a pull without an exact name is compared with
+
 #define PT_DUE_LISTS 64 // a second each; what is due later is passed over at each turn
 
 struct correlate_node;
 struct correlate_pod;
 
 TAILQ_HEAD(correlate_containers, correlate_container);
+TAILQ_HEAD(correlate_images, correlate_image);
+TAILQ_HEAD(correlate_pods, correlate_pod);
+TAILQ_HEAD(correlate_pulls, correlate_pull);
+TAILQ_HEAD(correlate_due_list, correlate_node);
+
+// The images of a node that differ in tag or digest only.
+struct correlate_repository {
+    char *name; // host without port, and path
+    struct correlate_images images;
+};
 
 // A reference that containers of the node wait for.
 struct correlate_image {
     TAILQ_ENTRY(correlate_image) link;
+    TAILQ_ENTRY(correlate_image) repository_link;
     struct correlate_node *node;
-    char *key;        // `k` and the reference
-    char *repository; // host without port, and path; NULL if it is no reference
-    char *tag;        // empty if there is none
-    char *digest;     // empty if there is none
+    struct correlate_repository *repository; // NULL if it is no reference
+    char *key;                               // `k` and the reference
+    char *tag;                               // empty if there is none
+    char *digest;                            // empty if there is none
     struct correlate_containers containers;
-    unsigned users; // containers and pulls that point to it
+    struct correlate_pulls pulls;
+    unsigned running; // of these pulls
+    unsigned users;   // containers and pulls that point to it
 
     // The row of its own, while no pull is under way.
     enum pt_pull_phase row_phase; // unknown: there is none
@@ -96,7 +111,9 @@ struct correlate_pod {
 };
 
 struct correlate_pull {
-    TAILQ_ENTRY(correlate_pull) link; // by started_at
+    TAILQ_ENTRY(correlate_pull) link; // by started_at, see is_sorted
+    TAILQ_ENTRY(correlate_pull) image_link;
+    TAILQ_ENTRY(correlate_pull) new_link; // while it is new
     char *key;
     char *repository;
     char *root_digest;
@@ -106,6 +123,7 @@ struct correlate_pull {
     int64_t completed_at;
     int64_t final_at; // when it was told, 0: it runs
     bool has_failed;
+    bool is_new;      // not joined yet
     bool is_nameless; // an agent's merged content, which may be anything on that node
     struct correlate_image *image;
     bool is_certain;
@@ -114,18 +132,16 @@ struct correlate_pull {
     uint64_t hash;          // of what was told last
 };
 
-TAILQ_HEAD(correlate_images, correlate_image);
-TAILQ_HEAD(correlate_pods, correlate_pod);
-TAILQ_HEAD(correlate_pulls, correlate_pull);
-TAILQ_HEAD(correlate_due_list, correlate_node);
-
 struct correlate_node {
     TAILQ_ENTRY(correlate_node) dirty_link;
     struct pt_correlate *correlate;
     char *name;
     struct correlate_images images;
     struct correlate_pods pods;
-    struct correlate_pulls pulls;
+    struct correlate_pulls pulls, new_pulls;
+    struct pt_map images_by_key, pulls_by_key;
+    struct pt_map repositories; // by name
+    bool is_sorted;             // pulls stand in the order in which they started
     size_t containers;
     size_t event_pods;
     bool is_dirty;
@@ -143,12 +159,14 @@ struct pt_correlate {
     struct correlate_due_list due[PT_DUE_LISTS]; // nodes by the second when they are due
     uint64_t ticked_at;                          // second of the last tick
     size_t waiting_containers;
-    uint64_t left_out_pods;
+    size_t max_nodes;
+    uint64_t left_out_pods, left_out_nodes;
     char continued_key[PT_LIMIT_REFERENCE_BYTES + 2];
 };
 
 // --- model.c: making and letting go ---
 
+// Adds the node if it is not there; NULL at the limit of nodes, which is counted, or out of memory.
 struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, const char *name);
 struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
                                            const char *name_space, const char *name);
@@ -165,9 +183,18 @@ struct correlate_container *pt_correlate_find_container(struct correlate_pod *po
 // Makes *slot a copy of text, NULL empties it; false when out of memory.
 bool pt_correlate_replace_text(char **slot, const char *text);
 
+// Adds a pull without names, NULL when out of memory.
+struct correlate_pull *pt_correlate_add_pull(struct correlate_node *node, const char *key,
+                                             int64_t started_at);
 void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull);
+
+// Puts the node's pulls in the order in which they started; at work once for many new ones.
+void pt_correlate_sort_pulls(struct correlate_node *node);
 void pt_correlate_use_image(struct correlate_node *node, struct correlate_pull *pull,
                             struct correlate_image *image);
+
+// The pull ended then, 0: it runs.
+void pt_correlate_set_final(struct correlate_pull *pull, int64_t final_at);
 void pt_correlate_drop_unused(struct correlate_node *node);
 void pt_correlate_free_node(struct correlate_node *node);
 
@@ -195,6 +222,9 @@ void pt_correlate_unschedule(struct correlate_node *node);
 // --- correlate_join.c: which image a pull is of, and who waits for it ---
 
 void pt_correlate_join_pulls(struct correlate_node *node, int64_t now);
+
+// Joins this pull, and before it those that are new, so that many of them cost no more than each.
+void pt_correlate_join_pull(struct correlate_node *node, struct correlate_pull *pull, int64_t now);
 struct correlate_image *pt_correlate_choose(struct correlate_node *node,
                                             const struct correlate_pull *pull, bool *ret_certain);
 

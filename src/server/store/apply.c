@@ -10,6 +10,7 @@
 // name becomes one merged pull. What was given up goes on as soon as it moves.
 
 #include "base/limits.h"
+#include "base/saturate.h"
 #include "pull/legacy_report.h"
 #include "pull/rhythm.h"
 #include "server/store/pull_life.h"
@@ -72,8 +73,8 @@ static void make_key(const struct pt_pull *told, bool merged, char key[static KE
 static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t bytes)
 {
     struct pt_registry *registry = pt_registries_find(&store->registries, stored->pull.repository);
-    stored->node->received_bytes += bytes;
-    stored->of_no_registry += bytes;
+    pt_add_saturated(&stored->node->received_bytes, bytes);
+    pt_add_saturated(&stored->of_no_registry, bytes);
     if (!registry)
         return;
     registry->bytes += (uint64_t)stored->of_no_registry;
@@ -234,5 +235,8 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
     if (r == -EDQUOT)
         return pt_error_set(err, EDQUOT, "the server holds its maximum of %zu pulls",
                             store->settings.max_pulls);
+    if (r == -E2BIG)
+        return pt_error_set(err, E2BIG, "the server holds its maximum of %d pulls of this node",
+                            PT_LIMIT_PULLS_PER_NODE);
     return r < 0 ? pt_error_set(err, -r, "out of memory") : 0;
 }

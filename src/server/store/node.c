@@ -33,6 +33,7 @@ struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
     if (node) {
         pt_map_init(&node->pulls);
         TAILQ_INIT(&node->active);
+        TAILQ_INIT(&node->finished);
         node->name = strdup(name);
     }
     if (!node || !node->name || pt_map_put(&store->nodes, node->name, node) < 0) {

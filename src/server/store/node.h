@@ -18,7 +18,8 @@ struct pt_node {
     char *name;
     const char *agent_version, *runtime_name, *runtime_version; // NULL: not told
     struct pt_map pulls;                                        // by key
-    struct pt_stored_pull_list active;
+    struct pt_stored_pull_list active, finished;                // oldest first
+    size_t pull_count;                                          // of both
     int64_t reported_wall_ns;
     int64_t reported_ns; // monotonic
     int64_t newest_timestamp;

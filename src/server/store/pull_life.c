@@ -2,6 +2,7 @@
 #include "server/store/pull_life.h"
 
 #include "base/duration.h"
+#include "base/limits.h"
 #include "pull/failure_class.h"
 #include "server/store/pull_eta.h"
 #include "server/store/pull_id.h"
@@ -45,6 +46,7 @@ static void enter(struct pt_pull_store *store, struct pt_stored_pull *stored,
     stored->finished_at = now;
     stored->final_version = stored->version;
     TAILQ_INSERT_TAIL(&store->finished, stored, in_queue);
+    TAILQ_INSERT_TAIL(&stored->node->finished, stored, in_node);
     store->completed_count += stored->pull.phase == PT_PULL_COMPLETED;
     store->failed_count += stored->pull.phase == PT_PULL_FAILED;
     if (is_timed(stored))
@@ -62,6 +64,7 @@ static void leave(struct pt_pull_store *store, struct pt_stored_pull *stored)
         return;
     }
     TAILQ_REMOVE(&store->finished, stored, in_queue);
+    TAILQ_REMOVE(&stored->node->finished, stored, in_node);
     store->completed_count -= stored->pull.phase == PT_PULL_COMPLETED;
     store->failed_count -= stored->pull.phase == PT_PULL_FAILED;
     if (is_timed(stored))
@@ -211,6 +214,7 @@ void pt_life_remove(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
     report_gone(store, stored);
     leave(store, stored);
+    stored->node->pull_count--;
     forget_earlier_key(stored);
     pt_change_log_remove(&store->changes, stored);
     pt_map_remove(&store->pulls, stored->id);
@@ -223,14 +227,18 @@ void pt_life_remove(struct pt_pull_store *store, struct pt_stored_pull *stored)
 
 // --- the beginning ---
 
-static bool make_room(struct pt_pull_store *store)
+// At a limit the oldest finished pull goes, at that of the node one of its own.
+static int make_room(struct pt_pull_store *store, struct pt_node *node)
 {
-    if (store->pulls.count < store->settings.max_pulls)
-        return true;
-    if (TAILQ_EMPTY(&store->finished))
-        return false;
-    pt_life_remove(store, TAILQ_FIRST(&store->finished));
-    return true;
+    bool is_node_full = node->pull_count >= PT_LIMIT_PULLS_PER_NODE;
+    if (!is_node_full && store->pulls.count < store->settings.max_pulls)
+        return 0;
+    struct pt_stored_pull *oldest =
+        is_node_full ? TAILQ_FIRST(&node->finished) : TAILQ_FIRST(&store->finished);
+    if (!oldest)
+        return is_node_full ? -E2BIG : -EDQUOT;
+    pt_life_remove(store, oldest);
+    return 0;
 }
 
 static bool has_key(const struct pt_stored_pull *stored, const struct pt_node *node,
@@ -258,9 +266,10 @@ static int settle_id(const struct pt_pull_store *store, struct pt_stored_pull *s
 
 static int insert(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
-    if (!make_room(store))
-        return -EDQUOT;
-    int r = pt_map_put(&store->pulls, stored->id, stored);
+    int r = make_room(store, stored->node);
+    if (r < 0)
+        return r;
+    r = pt_map_put(&store->pulls, stored->id, stored);
     if (r == 0 && (r = pt_map_put(&stored->node->pulls, stored->key, stored)) == 0)
         r = pt_change_log_add(&store->changes, stored);
     if (r < 0) {
@@ -269,6 +278,7 @@ static int insert(struct pt_pull_store *store, struct pt_stored_pull *stored)
         return r;
     }
     stored->created_version = stored->version;
+    stored->node->pull_count++;
     enter(store, stored, PT_LIFE_ACTIVE);
     return 0;
 }

@@ -9,7 +9,7 @@
 
 // Adds an empty pull of the node under a copy of the key to the active ones. `salt` makes its id
 // differ from that of an earlier pull under the same key. A legacy pull that is still there goes on
-// instead. -EDQUOT at the limit, -ENOMEM.
+// instead. -E2BIG at the node's limit, -EDQUOT at the store's, -ENOMEM.
 PT_MUST_CHECK int pt_life_begin(struct pt_pull_store *store, struct pt_node *node, const char *key,
                                 int64_t salt, struct pt_stored_pull **ret_stored);
 

@@ -76,7 +76,7 @@ void pt_store_finish(struct pt_pull_store *store);
 
 // Applies a report. -EAGAIN: too soon after the node's last (500 ms, or half the interval that it
 // says it has, 100 at least); -ENOSPC: a new node at the limit; -EDQUOT: the limit of pulls left
-// some of them out, the rest is applied; -ENOMEM.
+// some of them out, -E2BIG: that of the node, the rest is applied; -ENOMEM.
 PT_MUST_CHECK int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
                                  struct pt_error *err);
 

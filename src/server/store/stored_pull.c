@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/map.h"
+#include "base/saturate.h"
 #include "base/text.h"
 #include "pull/join.h"
 #include "server/store/node.h"
@@ -241,10 +242,10 @@ static bool same_state(const struct pt_layer *a, const struct pt_layer *b)
 static void count_bytes(const char *digest, int64_t bytes, struct pt_map *counted,
                         struct pt_pull_change *change)
 {
-    change->received_bytes += bytes;
+    pt_add_saturated(&change->received_bytes, bytes);
     // When out of memory, another pull may count them again.
     if (pt_map_add(counted, digest, (void *)digest) != -EEXIST)
-        change->node_bytes += bytes;
+        pt_add_saturated(&change->node_bytes, bytes);
 }
 
 static void update_layer(struct pt_stored_pull *stored, size_t index, const struct pt_layer *told,
@@ -285,8 +286,9 @@ static void finish_layer(struct pt_stored_pull *stored, size_t index, int64_t ti
     if (pt_layer_is_downloaded(layer))
         return;
     if (layer->total_known) {
-        change->received_bytes += layer->total_bytes - layer->downloaded_bytes;
-        change->node_bytes += layer->total_bytes - layer->downloaded_bytes;
+        int64_t missing = layer->total_bytes - layer->downloaded_bytes;
+        pt_add_saturated(&change->received_bytes, missing);
+        pt_add_saturated(&change->node_bytes, missing);
         layer->downloaded_bytes = layer->total_bytes;
     }
     layer->phase = PT_LAYER_DOWNLOADED;
@@ -364,7 +366,7 @@ static void update_progress(struct pt_stored_pull *stored, int64_t timestamp,
                             struct pt_pull_change *change)
 {
     double speed_before = stored->rate.bytes_per_second;
-    stored->received_bytes += change->received_bytes;
+    pt_add_saturated(&stored->received_bytes, change->received_bytes);
     if (stored->pull.phase == PT_PULL_DOWNLOADING)
         pt_rate_add(&stored->rate, timestamp, stored->received_bytes);
     change->visible |= stored->rate.bytes_per_second != speed_before;
@@ -412,7 +414,7 @@ void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at
     struct pt_pull_change change = {0};
     for (size_t i = 0; i < stored->pull.layer_count; i++)
         finish_layer(stored, i, completed_at, version, &change);
-    stored->received_bytes += change.received_bytes;
+    pt_add_saturated(&stored->received_bytes, change.received_bytes);
     stored->pull.phase = PT_PULL_COMPLETED;
     stored->pull.completed_at = completed_at;
     stored->reported_at = completed_at;
