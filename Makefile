@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -38,6 +38,10 @@ test-debian13: ## make demo and make test in a bare Debian 13 made by debootstra
 test-kubernetes: ## the server against a real kube-apiserver with etcd (10 min at first); needs Go
 	@scripts/setup test
 	@scripts/test-kubernetes
+
+test-cluster: ## a real Kubernetes of one node, kubelet and all (30 min, 15 more at first); needs root, Go
+	@scripts/setup test
+	@scripts/test-cluster
 
 bench: build ## figures for docs/performance.md (10 min); needs root
 	@scripts/setup test

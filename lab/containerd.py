@@ -10,6 +10,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+from lab import tools
 from lab.processes import Process
 from lab.tools import ContainerdBinaries
 
@@ -32,6 +33,8 @@ disabled_plugins = [{disabled}]
 
 [plugins."io.containerd.grpc.v1.cri"]
   stream_server_port = "0"
+  sandbox_image = "{sandbox_image}"
+  restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "{snapshotter}"
   [plugins."io.containerd.grpc.v1.cri".cni]
@@ -40,6 +43,8 @@ disabled_plugins = [{disabled}]
   [plugins."io.containerd.grpc.v1.cri".registry]
     config_path = "{hosts}"
 """
+
+SANDBOX_IMAGE = "registry.example/pause:3.10"
 
 NOT_NEEDED = [
     "io.containerd.snapshotter.v1.aufs",
@@ -70,8 +75,16 @@ class Containerd:
     Images are named after registry hosts; `serve_registry` says which loopback port answers for one.
     """
 
-    def __init__(self, folder: Path, binaries: ContainerdBinaries, cri: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        binaries: ContainerdBinaries,
+        cri: bool = False,
+        runtime: Path | None = None,
+    ) -> None:
+        """With a runtime (runc), containers run, in the mount namespace of the caller."""
         folder.mkdir(parents=True)
+        self._runtime = runtime
         self.folder = folder
         self.binaries = binaries
         self.socket = folder / "containerd.sock"
@@ -85,6 +98,7 @@ class Containerd:
                 folder=folder,
                 socket=self.socket,
                 hosts=self.hosts,
+                sandbox_image=SANDBOX_IMAGE,
                 snapshotter=self.snapshotter,
                 disabled=", ".join(
                     json.dumps(p) for p in NOT_NEEDED + ([] if cri else CRI_PLUGINS)
@@ -94,8 +108,10 @@ class Containerd:
         # Before 1.7 it unpacks whatever it stores, and fails at what is no image.
         self.takes_artifacts = binaries.version() >= (1, 7)
         self._calls = 0
+        programs = [str(runtime.parent), str(tools.SHIM.parent)] if runtime else []
+        system = os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         self._environment = {
-            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "PATH": ":".join([*programs, system]),
             "TMPDIR": str(folder),
             "CONTAINERD_SNAPSHOTTER": self.snapshotter,
         }
@@ -107,7 +123,7 @@ class Containerd:
             [self.binaries.containerd, "--config", self._config],
             self.folder,
             environment=self._environment,
-            private_mounts=True,
+            private_mounts=self._runtime is None,
         )
         self.process.wait_until_ready("answers", self._answers)
 

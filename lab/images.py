@@ -65,13 +65,14 @@ class ImageMaker:
         layers: Sequence[LayerSpec],
         docker_types: bool = False,
         platforms: Sequence[str] = (),
+        entrypoint: Sequence[str] = (),
     ) -> Image:
         """Makes and pushes an image. With platforms (as `linux/amd64`), an index over one manifest each:
         the first one holds the layers, the others each a small layer of their own."""
         blobs = tuple(self._layer(repository, spec, docker_types) for spec in layers)
         if not platforms:
             config, digest = self._push_manifest(
-                repository, tag, blobs, docker_types, "linux/amd64"
+                repository, tag, blobs, docker_types, "linux/amd64", entrypoint
             )
             return Image(repository, tag, digest, digest, config, blobs)
 
@@ -83,7 +84,9 @@ class ImageMaker:
             if number > 0:
                 other = LayerSpec(4096, seed=f"{repository} {platform}")
                 held = (self._layer(repository, other, docker_types),)
-            config, digest = self._push_manifest(repository, None, held, docker_types, platform)
+            config, digest = self._push_manifest(
+                repository, None, held, docker_types, platform, entrypoint
+            )
             first_config = first_config or config
             digests[platform] = digest
             system, _, architecture = platform.partition("/")
@@ -150,12 +153,16 @@ class ImageMaker:
         layers: Sequence[Blob],
         docker_types: bool,
         platform: str,
+        entrypoint: Sequence[str],
     ) -> tuple[Blob, str]:
         system, _, architecture = platform.partition("/")
         config_json = {
             "architecture": architecture,
             "os": system,
-            "config": {"Labels": {"repository": repository, "tag": tag or platform}},
+            "config": {
+                "Labels": {"repository": repository, "tag": tag or platform},
+                **({"Entrypoint": list(entrypoint)} if entrypoint else {}),
+            },
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
             "history": [{"created_by": f"layer {number}"} for number in range(len(layers))],
         }

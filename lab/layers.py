@@ -32,11 +32,15 @@ MEDIA_TYPES: dict[tuple[Compression, bool], str] = {
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """size_bytes of random content; equal seeds and sizes make equal layers."""
+    """size_bytes of random content; equal seeds and sizes make equal layers.
+
+    A program is packed too, under its own name in bin/.
+    """
 
     size_bytes: int
     seed: str
     compression: Compression = "gzip"
+    program: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,12 @@ def make_layer(folder: Path, spec: LayerSpec, docker_types: bool) -> Blob:
 def _write_tar(target: _Hashing, spec: LayerSpec) -> None:
     source = random.Random(f"{spec.seed} {spec.size_bytes}")
     with tarfile.open(fileobj=target, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
+        if spec.program is not None:
+            entry = tarfile.TarInfo(f"bin/{spec.program.name}")
+            entry.size = spec.program.stat().st_size
+            entry.mode = 0o755
+            with spec.program.open("rb") as content:
+                tar.addfile(entry, content)
         left = spec.size_bytes
         number = 0
         while True:

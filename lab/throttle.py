@@ -24,7 +24,8 @@ pid {folder}/nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 8192; }}
 http {{
-    access_log off;
+    log_format requests '$request_method $uri $status';
+    access_log {folder}/requests.log requests;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -75,6 +76,7 @@ class Throttle:
     ) -> None:
         folder.mkdir(parents=True)
         self.port = free_port()
+        self._requests = folder / "requests.log"
         rates = "".join(
             f'        "~^/v2/{repository}/" {rate};\n'
             for repository, rate in (by_repository or {}).items()
@@ -105,6 +107,10 @@ class Throttle:
         for name in (tag, digest):
             (folder / name).write_bytes(content)
         return digest
+
+    def requests(self, part: str) -> list[str]:
+        """What clients have asked for so far, each as `GET /v2/… 200`, where it contains `part`."""
+        return [line for line in self._requests.read_text().splitlines() if part in line]
 
     def stall(self) -> None:
         """Connections stay open and nothing is sent any more, until resume()."""

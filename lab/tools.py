@@ -12,6 +12,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 TOOLS = REPOSITORY / ".tools"
 DEBIAN = TOOLS / "debian"
 
+SHIM = DEBIAN / "usr/bin/containerd-shim-runc-v2"
 REGISTRY = DEBIAN / "usr/bin/docker-registry"
 NGINX = DEBIAN / "usr/sbin/nginx"
 

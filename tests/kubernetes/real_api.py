@@ -49,10 +49,14 @@ def documented_rights() -> str:
 
 
 class RealApi:
-    """Starts etcd and kube-apiserver in the folder; close() ends both."""
+    """Starts etcd and kube-apiserver in the folder; close() ends both.
 
-    def __init__(self, folder: Path) -> None:
+    With the address of a node, a kubelet can register there, and pods get their service accounts.
+    """
+
+    def __init__(self, folder: Path, node_address: str | None = None) -> None:
         self.folder = folder
+        self._node_address = node_address
         self._etcd_port = free_port()
         self.port = free_port()
         self._make_keys()
@@ -84,21 +88,33 @@ class RealApi:
             "kube-apiserver",
             [
                 KUBE_APISERVER, f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
-                f"--secure-port={self.port}", "--bind-address=127.0.0.1",
-                "--advertise-address=127.0.0.1", "--service-cluster-ip-range=10.0.0.0/24",
-                "--authorization-mode=RBAC", f"--client-ca-file={at / 'ca.pem'}",
+                f"--secure-port={self.port}", "--service-cluster-ip-range=10.0.0.0/24",
+                f"--client-ca-file={at / 'ca.pem'}",
                 f"--tls-cert-file={at / 'server.pem'}",
                 f"--tls-private-key-file={at / 'server.key'}", f"--cert-dir={at / 'certs'}",
                 f"--service-account-key-file={at / 'accounts.key'}",
                 f"--service-account-signing-key-file={at / 'accounts.key'}",
                 "--service-account-issuer=https://kubernetes.default.svc",
-                "--disable-admission-plugins=ServiceAccount", "--etcd-compaction-interval=0",
-                "--feature-gates=ImageVolume=true", f"--audit-policy-file={at / 'audit.json'}",
-                f"--audit-log-path={at / 'audit.log'}",
+                "--etcd-compaction-interval=0", "--feature-gates=ImageVolume=true",
+                f"--audit-policy-file={at / 'audit.json'}",
+                f"--audit-log-path={at / 'audit.log'}", *self._node_arguments(),
             ],
             self.folder,
         )  # fmt: skip
         self._apiserver.wait_until_ready("is ready", self._is_ready, 120)
+
+    def _node_arguments(self) -> list[str]:
+        if self._node_address is None:
+            return [
+                "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
+                "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
+            ]  # fmt: skip
+        return [
+            "--bind-address=0.0.0.0", f"--advertise-address={self._node_address}",
+            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+            f"--kubelet-client-certificate={self.folder / 'kubelet-client.pem'}",
+            f"--kubelet-client-key={self.folder / 'kubelet-client.key'}",
+        ]  # fmt: skip
 
     def kill(self) -> None:
         assert self._apiserver is not None
@@ -143,12 +159,20 @@ class RealApi:
     def _make_keys(self) -> None:
         self._make_authority("ca")
         self._sign_server("ca")
-        self._sign("ca", "admin", "/O=system:masters/CN=admin", "extendedKeyUsage=clientAuth")
-        self._sign("ca", "reader", "/O=readers/CN=reader", "extendedKeyUsage=clientAuth")
+        self.sign_client("admin", "/O=system:masters/CN=admin")
+        self.sign_client("reader", "/O=readers/CN=reader")
+        self.sign_client("kubelet-client", "/O=system:masters/CN=kube-apiserver-kubelet-client")
         self._openssl("genrsa", "-out", "accounts.key", "2048")
 
+    def sign_client(self, name: str, subject: str) -> None:
+        """Makes name.pem and name.key in the folder, which the API server takes for the subject."""
+        self._sign("ca", name, subject, "extendedKeyUsage=clientAuth")
+
     def _sign_server(self, authority: str) -> None:
-        self._sign(authority, "server", "/CN=kube-apiserver", "subjectAltName=IP:127.0.0.1")
+        addresses = ["IP:127.0.0.1", "IP:10.0.0.1", "DNS:kubernetes.default.svc"]
+        addresses += [f"IP:{self._node_address}"] if self._node_address else []
+        names = "subjectAltName=" + ",".join(addresses)
+        self._sign(authority, "server", "/CN=kube-apiserver", names)
         self.authority = self.folder / f"{authority}.pem"
 
     def change_authority(self) -> None:
@@ -315,7 +339,7 @@ class RealApi:
         self.call("DELETE", f"/api/v1/namespaces/default/secrets/{name}")
 
     def kubeconfig(self, path: Path, user: str) -> None:
-        """With the user's client certificate inline."""
+        """With the client certificate inline that sign_client() has made for the user."""
 
         def inline(name: str) -> str:
             return base64.b64encode((self.folder / name).read_bytes()).decode()
