@@ -214,7 +214,7 @@ void pt_kubelet_message_parse(const char *reason, const char *message,
     ret_message->queued_ns = -1;
     ret_message->image_bytes = -1;
     const char *at = message ? message : "";
-    skip(&at, AGGREGATED);
+    ret_message->is_combined = skip(&at, AGGREGATED);
     for (size_t i = 0; reason && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (strcmp(reason, reasons[i].reason) == 0) {
             ret_message->word = reasons[i].parse(at, ret_message);

@@ -27,6 +27,7 @@ struct pt_kubelet_message {
     int64_t pull_ns;                          // duration of the pull alone, -1: not told
     int64_t queued_ns;                        // time in the kubelet's queue before it, -1: not told
     int64_t image_bytes;                      // -1: not told
+    bool is_combined; // stands for several events, of other images and containers too
 };
 
 // Reads reason and message of an event or of a container's waiting state; NULL counts as empty.

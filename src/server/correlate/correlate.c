@@ -64,9 +64,11 @@ static bool update_container(struct correlate_container *container,
         return false;
     if (container->ended_at) { // restarted: it waits anew
         container->ended_at = 0;
-        container->pulling_at = 0;
-        container->pulled_at = 0;
-        container->failed_at = 0;
+        container->pulling = (struct pt_moment){0};
+        container->pulled = (struct pt_moment){0};
+        container->failed = (struct pt_moment){0};
+        container->is_present = false;
+        container->heard = pt_correlate_now(container->pod->node->correlate);
         since = now;
     }
     container->since = since;
@@ -74,16 +76,23 @@ static bool update_container(struct correlate_container *container,
     bool is_new_failure = is_failure && (!was_failure || (told->word == PT_KUBELET_PULL_FAILED &&
                                                           container->word == PT_KUBELET_BACK_OFF));
     container->word = told->word;
-    if (is_new_failure) {
-        container->status_failures++;
-        pt_correlate_note_failure(container, told->word, told->error, now);
-    }
+    if (is_new_failure)
+        pt_correlate_state_failed(container, told->word, told->error);
     return true;
 }
 
-static bool has_image(const struct correlate_container *container, const char *image)
+// What an event has told of a volume before its pod did: now it has a name.
+static struct correlate_container *find_unnamed_volume(struct correlate_pod *pod,
+                                                       const struct pt_kube_container *told)
 {
-    return strcmp(container->image_text, image) == 0;
+    struct correlate_container *container =
+        told->kind == PT_KUBE_IMAGE_VOLUME
+            ? pt_correlate_find_container(pod, PT_UNNAMED_VOLUME, told->kind)
+            : NULL;
+    if (!container || !pt_correlate_is_of_image(container, told->image) ||
+        !pt_correlate_replace_text(&container->name, told->name))
+        return NULL;
+    return container;
 }
 
 static void apply_container(struct correlate_pod *pod, const struct pt_kube_container *told,
@@ -91,7 +100,9 @@ static void apply_container(struct correlate_pod *pod, const struct pt_kube_cont
 {
     struct correlate_container *container =
         pt_correlate_find_container(pod, told->name, told->kind);
-    if (container && !has_image(container, told->image) && !container->ended_at) {
+    if (!container)
+        container = find_unnamed_volume(pod, told);
+    if (container && !pt_correlate_is_of_image(container, told->image) && !container->ended_at) {
         pt_correlate_remove_container(container); // its pod was given another image
         container = NULL;
         *changed = true;
@@ -205,16 +216,15 @@ static void finish_pull(struct correlate_node *node, struct correlate_pull *pull
     if (!pull->image)
         return;
     struct correlate_image *image = pull->image;
+    struct pt_moment at = pt_correlate_at(node->correlate, told->completed_at);
+    struct pt_moment *known = pull->has_failed ? &image->failed : &image->pulled;
     if (pull->has_failed) {
         image->agent_failures++;
-        if (!pt_correlate_is_of_attempt(image, pull->started_at))
+        if (!pt_correlate_is_of_attempt(image, pull))
             (void)pt_correlate_replace_text(&image->error, NULL); // words on an earlier attempt
-        if (told->completed_at > image->failed_at)
-            image->failed_at = told->completed_at;
-        return;
     }
-    if (told->completed_at > image->pulled_at)
-        image->pulled_at = told->completed_at;
+    if (pt_moment_is_later(&at, known))
+        *known = at;
 }
 
 void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, const char *key,

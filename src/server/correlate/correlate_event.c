@@ -4,75 +4,58 @@
 
 #include <string.h>
 
-static uint64_t hash_text(const char *text)
+// What the kubelet's events say of containers.
+//
+// An event names a container by its field path and an image in its words, and the two need not
+// belong together: client-go combines similar events into one, which keeps the first container's
+// path, and a new list repeats events about an image that a container had before it was changed. So
+// the words decide: an event is about the container of that pod whose image they name, whatever the
+// path says. The kubelet's short words ("Error: ErrImagePull") name nothing; long ones came before
+// them, so they say nothing new.
+
+static void asks(struct correlate_container *container, struct pt_moment at)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    return hash;
+    if (!pt_moment_is_later(&at, &container->pulling) || at.at == container->pulling.at)
+        return;
+    container->pulling = at;
+    container->is_present = false;
 }
 
-// How often an event has occurred, counted once however often it is told. Returns whether it grew.
-static bool count_failure(struct correlate_container *container, const struct pt_kube_event *event)
+static void has_come(struct correlate_container *container, const struct pt_kube_event *event,
+                     struct pt_moment at)
 {
-    uint64_t hash = hash_text(event->uid);
-    bool never_retried = event->message.word != PT_KUBELET_PULL_FAILED;
-    int64_t count = never_retried ? 1 : event->count;
-    for (unsigned i = 0; i < container->failure_event_count; i++) {
-        if (container->failure_events[i].event != hash)
-            continue;
-        bool grew = count > container->failure_events[i].count;
-        if (grew)
-            container->failure_events[i].count = count;
-        return grew;
-    }
-    unsigned i = container->failure_event_count;
-    if (i == PT_MAX_FAILURE_EVENTS) { // the last place takes in what is news of further kinds
-        if (event->last_at <= container->failed_at)
-            return false;
-        container->failure_events[i - 1].event = hash;
-        container->failure_events[i - 1].count++;
-        return true;
-    }
-    container->failure_events[i].event = hash;
-    container->failure_events[i].count = count;
-    container->failure_event_count++;
-    return true;
+    struct correlate_image *image = container->image;
+    if (!pt_moment_is_later(&at, &container->pulled) || at.at == container->pulled.at)
+        return; // a new list repeats it
+    container->pulled = at;
+    container->queued_ns = event->message.queued_ns;
+    container->is_present =
+        event->message.word == PT_KUBELET_PRESENT && !pt_moment_is_later(&container->pulling, &at);
+    if (!pt_moment_is_later(&image->failed, &at))
+        container->has_failed = false;
+    struct pt_moment *known = container->is_present ? &image->present : &image->pulled;
+    if (pt_moment_is_later(&at, known))
+        *known = at;
 }
 
 static void apply_event(struct correlate_container *container, const struct pt_kube_event *event)
 {
-    const struct pt_kubelet_message *message = &event->message;
-    switch (message->word) {
+    struct pt_moment at = pt_correlate_at(container->pod->node->correlate, event->last_at);
+    switch (event->message.word) {
     case PT_KUBELET_PULLING:
-        if (event->last_at > container->pulling_at)
-            container->pulling_at = event->last_at;
+        asks(container, at);
         break;
     case PT_KUBELET_PULLED:
     case PT_KUBELET_PRESENT:
-        if (event->last_at < container->pulled_at)
-            break;
-        container->pulled_at = event->last_at;
-        container->queued_ns = message->queued_ns;
-        if (event->last_at >= container->image->failed_at)
-            container->has_failed = false;
-        if (message->word == PT_KUBELET_PULLED && event->last_at > container->image->pulled_at)
-            container->image->pulled_at = event->last_at;
+        has_come(container, event, at);
         break;
     case PT_KUBELET_PULL_FAILED:
     case PT_KUBELET_NEVER_PULL:
     case PT_KUBELET_INVALID_NAME:
-        // The short form follows each long one, which alone counts.
-        if (*message->image && !count_failure(container, event))
-            break;
-        if (event->last_at > container->pulled_at)
-            pt_correlate_note_failure(container, message->word, message->error, event->last_at);
-        if (event->last_at > container->failed_at)
-            container->failed_at = event->last_at;
+        pt_correlate_event_failed(container, event);
         break;
     case PT_KUBELET_BACK_OFF:
-        if (event->last_at > container->pulled_at)
-            pt_correlate_note_failure(container, message->word, message->error, event->last_at);
+        pt_correlate_backs_off(container, event);
         break;
     case PT_KUBELET_OTHER:
     case PT_KUBELET_WAITING:
@@ -80,13 +63,19 @@ static void apply_event(struct correlate_container *container, const struct pt_k
     }
 }
 
-// The volume of the pod with that image: its events name no container.
-static struct correlate_container *find_volume(struct correlate_pod *pod, const char *image)
+// The container of the pod that the event is about, NULL: none.
+static struct correlate_container *find_container(struct correlate_pod *pod,
+                                                  const struct pt_kube_event *event)
 {
-    struct correlate_container *container;
+    const char *image = event->message.image;
+    struct correlate_container *named = NULL, *container;
+    if (*event->container)
+        named = pt_correlate_find_container(pod, event->container, event->kind);
+    if (!*image || (named && pt_correlate_is_of_image(named, image)))
+        return named;
     TAILQ_FOREACH(container, &pod->containers, pod_link)
     {
-        if (container->kind == PT_KUBE_IMAGE_VOLUME && strcmp(container->image_text, image) == 0)
+        if (pt_correlate_is_of_image(container, image))
             return container;
     }
     return NULL;
@@ -102,36 +91,51 @@ static struct correlate_pod *add_event_pod(struct pt_correlate *correlate,
     return pt_correlate_add_pod(node, event->pod_uid, event->name_space, event->pod);
 }
 
-void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_event *event)
+// A container of which only the event is known; NULL if it is of no interest.
+static struct correlate_container *add_container(struct pt_correlate *correlate,
+                                                 struct correlate_pod *pod,
+                                                 const struct pt_kube_event *event)
 {
     int64_t now = pt_clock_wall_ns(correlate->clock);
     const char *image = event->message.image;
-    struct correlate_pod *pod = pt_map_get(&correlate->pods, event->pod_uid);
-    struct correlate_container *container = NULL;
-    if (pod && *event->container)
-        container = pt_correlate_find_container(pod, event->container, event->kind);
-    else if (pod)
-        container = find_volume(pod, image);
-    if (!container) {
-        // Of what nobody waits for, only fresh news count.
-        if (!*image || now - event->last_at > PT_EVENT_TTL_NS)
-            return;
-        if (!pod)
-            pod = add_event_pod(correlate, event);
-        if (pod)
-            container = pt_correlate_add_container(
-                pod, *event->container ? event->container : "image volume", event->kind, image);
-        if (!container)
-            return;
-        container->word = PT_KUBELET_WAITING;
-        container->since = event->first_at;
-        // A cached pod would name it if it waited.
-        if (pod->is_cached) {
-            container->ended_at = now;
-            container->end = PT_POD_STARTED;
-        }
+    // Of what nobody waits for, only fresh news count.
+    if (!*image || now - event->last_at > PT_EVENT_TTL_NS)
+        return NULL;
+    // The pod has a container of that name with another image: the event is about its past.
+    if (pod && pod->is_cached && *event->container &&
+        pt_correlate_find_container(pod, event->container, event->kind))
+        return NULL;
+    if (!pod)
+        pod = add_event_pod(correlate, event);
+    if (!pod)
+        return NULL;
+    const char *name = *event->container ? event->container : PT_UNNAMED_VOLUME;
+    struct correlate_container *container =
+        pt_correlate_add_container(pod, name, event->kind, image);
+    if (!container)
+        return NULL;
+    container->word = PT_KUBELET_WAITING;
+    container->since = event->first_at;
+    // A cached pod would name it if it waited.
+    if (pod->is_cached) {
+        container->ended_at = now;
+        container->end = PT_POD_STARTED;
     }
-    pod->heard_at = now;
+    return container;
+}
+
+void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_event *event)
+{
+    struct correlate_pod *pod = pt_map_get(&correlate->pods, event->pod_uid);
+    if (!*event->message.image && !event->message.error)
+        return;
+    struct correlate_container *container = pod ? find_container(pod, event) : NULL;
+    if (!container)
+        container = add_container(correlate, pod, event);
+    if (!container)
+        return;
+    pod = container->pod;
+    pod->heard_at = pt_clock_wall_ns(correlate->clock);
     if (container->ended_at && event->message.word == PT_KUBELET_PULLING &&
         event->last_at > container->ended_at) {
         container->ended_at = 0; // a container of a pod that runs pulls again

@@ -23,8 +23,9 @@ bool pt_correlate_is_waiting(const struct correlate_container *container, int64_
 
 bool pt_correlate_is_outstanding(const struct correlate_container *container)
 {
-    return container->ended_at == 0 && container->pulling_at > container->pulled_at &&
-           container->pulling_at > container->failed_at;
+    return container->ended_at == 0 &&
+           pt_moment_is_later(&container->pulling, &container->pulled) &&
+           pt_moment_is_later(&container->pulling, &container->failed);
 }
 
 // --- which image ---
@@ -80,7 +81,7 @@ static bool matches(const struct correlate_image *image, const struct correlate_
 static bool may_wait_for(const struct correlate_container *container,
                          const struct correlate_pull *pull, int64_t now)
 {
-    bool had_it = container->pulled_at && container->pulled_at + SLACK_NS < pull->started_at;
+    bool had_it = container->pulled.at && container->pulled.at + SLACK_NS < pull->started_at;
     return pt_correlate_is_waiting(container, now) &&
            (!had_it || pt_correlate_is_outstanding(container));
 }
@@ -101,7 +102,7 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
         found.is_live |= container->ended_at == 0;
         if (!found.since || container->since < found.since)
             found.since = container->since;
-        int64_t at = container->pulling_at;
+        int64_t at = container->pulling.at;
         if (!pt_correlate_is_outstanding(container) || at > pull->started_at)
             continue;
         if (at > found.nearest_pulling)
@@ -278,8 +279,8 @@ static void report_join(struct correlate_node *node, struct correlate_pull *pull
         if (!belongs(pull, container, now))
             continue;
         pt_correlate_add_waiting(&waiting, container);
-        if (container->pulling_at && (!first_pulling || container->pulling_at < first_pulling))
-            first_pulling = container->pulling_at;
+        if (container->pulling.at && (!first_pulling || container->pulling.at < first_pulling))
+            first_pulling = container->pulling.at;
         if (container->queued_ns > told_ns)
             told_ns = container->queued_ns;
     }
@@ -292,7 +293,7 @@ static void report_join(struct correlate_node *node, struct correlate_pull *pull
         join.image_ref = agent_knows ? NULL : pull->image->key + 1;
         join.image_ref_exact = pull->is_certain;
         pt_correlate_fill_failure(pull->image, &join);
-        if (!pt_correlate_is_of_attempt(pull->image, pull->started_at)) {
+        if (!pt_correlate_is_of_attempt(pull->image, pull)) {
             join.error = NULL;
             join.error_class = NULL;
         }

@@ -14,7 +14,7 @@ struct situation {
     bool is_asked_for;                // a Pulling event stands, or one on turn has waited for long
     bool has_started;                 // the last ones ended because they have what they need
     bool is_lingering;                // the last ones ended just now
-    int64_t since;                    // asked for, or waiting
+    struct pt_moment since;           // asked for, or waiting
 };
 
 // A pull of it that failed keeps the words of the kubelet in its own row.
@@ -39,15 +39,19 @@ static void look_at(const struct correlate_image *image,
         return;
     }
     situation->live_count++;
-    situation->has_failing |= container->has_failed && image->failed_at > image->pulled_at;
-    bool is_asked_for =
-        pt_correlate_is_outstanding(container) && container->pulling_at > image->pulled_at;
+    situation->has_failing |=
+        container->has_failed && pt_moment_is_later(&image->failed, &image->pulled);
+    bool is_asked_for = pt_correlate_is_outstanding(container) &&
+                        pt_moment_is_later(&container->pulling, &image->pulled);
     bool waits_long =
-        container->is_on_turn && container->pulled_at == 0 && image->pulled_at == 0 &&
+        container->is_on_turn && container->pulled.at == 0 && image->pulled.at == 0 &&
         pt_correlate_has_passed(image->node, container->since + PT_QUEUED_AFTER_NS, now);
     situation->is_asked_for |= is_asked_for || waits_long;
-    int64_t since = is_asked_for ? container->pulling_at : container->since;
-    if (!situation->since || since < situation->since)
+    struct pt_moment since = container->heard;
+    since.at = container->since;
+    if (is_asked_for)
+        since = container->pulling;
+    if (!situation->since.at || since.at < situation->since.at)
         situation->since = since;
 }
 
@@ -67,9 +71,10 @@ static void look(const struct correlate_image *image, struct situation *situatio
 static double queued_seconds(const struct correlate_image *image)
 {
     int64_t now = pt_clock_wall_ns(image->node->correlate->clock);
-    int64_t ns = now > image->row_started_at ? now - image->row_started_at : 0;
+    int64_t started_at = image->row_started.at;
+    int64_t ns = now > started_at ? now - started_at : 0;
     ns -= ns % QUEUED_STEP_NS;
-    (void)pt_correlate_has_passed(image->node, image->row_started_at + ns + QUEUED_STEP_NS, now);
+    (void)pt_correlate_has_passed(image->node, started_at + ns + QUEUED_STEP_NS, now);
     return (double)ns / (double)PT_NS_PER_S;
 }
 
@@ -81,7 +86,7 @@ static void tell_row(struct correlate_image *image, const struct situation *situ
                                .image_ref = image->key + 1,
                                .repository = image->repository ? image->repository->name : NULL,
                                .phase = image->row_phase,
-                               .started_at = image->row_started_at,
+                               .started_at = image->row_started.at,
                                .ended_at = image->row_ended_at};
     row.join = (struct pt_join){.image_ref = row.image_ref,
                                 .image_ref_exact = true,
@@ -115,26 +120,27 @@ static void end_row(struct correlate_image *image, enum pt_pull_phase phase,
                     const struct situation *situation, int64_t now)
 {
     image->row_phase = phase;
-    image->row_ended_at = phase == PT_PULL_FAILED ? image->failed_at : now;
+    image->row_ended_at = phase == PT_PULL_FAILED ? image->failed.at : now;
     tell_row(image, situation);
     image->row_phase = PT_PULL_UNKNOWN;
     image->row_hash = 0;
     image->row_failures = 0;
 }
 
-static void begin_row(struct correlate_image *image, enum pt_pull_phase phase, int64_t started_at)
+static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
+                      const struct situation *situation)
 {
     if (image->row_phase == PT_PULL_UNKNOWN)
-        image->row_started_at = started_at;
+        image->row_started = situation->since;
     image->row_phase = phase;
-    image->row_ended_at = phase == PT_PULL_FAILED ? image->failed_at : 0;
+    image->row_ended_at = phase == PT_PULL_FAILED ? image->failed.at : 0;
 }
 
 // Nothing waits for the image any more.
 static void end_unwaited_row(struct correlate_image *image, const struct situation *situation,
                              int64_t now)
 {
-    bool has_come = image->pulled_at >= image->row_started_at;
+    bool has_come = !pt_moment_is_later(&image->row_started, &image->pulled);
     bool is_failed = image->row_phase == PT_PULL_FAILED;
     if (is_failed && (situation->has_started || has_come))
         end_row(image, PT_PULL_COMPLETED, situation, now);
@@ -163,10 +169,10 @@ static void update_row(struct correlate_image *image, const struct situation *si
             end_unwaited_row(image, situation, now);
         return;
     }
-    bool has_come =
-        image->pulled_at > image->failed_at && image->pulled_at >= image->row_started_at;
+    bool has_come = pt_moment_is_later(&image->pulled, &image->failed) &&
+                    !pt_moment_is_later(&image->row_started, &image->pulled);
     if (has_row && has_come &&
-        pt_correlate_has_passed(image->node, image->pulled_at + PT_LINGER_NS, now)) {
+        pt_correlate_has_passed(image->node, image->pulled.heard_at + PT_LINGER_NS, now)) {
         end_row(image, PT_PULL_COMPLETED, situation, now);
         return;
     }
@@ -175,9 +181,9 @@ static void update_row(struct correlate_image *image, const struct situation *si
     if (is_told_elsewhere && image->row_phase == PT_PULL_QUEUED)
         end_row(image, PT_PULL_CANCELLED, situation, now);
     else if (situation->has_failing && !is_told_elsewhere)
-        begin_row(image, PT_PULL_FAILED, situation->since);
+        begin_row(image, PT_PULL_FAILED, situation);
     else if (!has_row && !situation->has_failing && situation->is_asked_for)
-        begin_row(image, PT_PULL_QUEUED, situation->since);
+        begin_row(image, PT_PULL_QUEUED, situation);
     if (image->row_phase != PT_PULL_UNKNOWN)
         tell_row(image, situation);
 }

@@ -8,80 +8,169 @@
 // The kubelet waits so long after the first failure, then doubles it up to the longest.
 #define FIRST_BACK_OFF_NS (10 * PT_NS_PER_S)
 #define LONGEST_BACK_OFF_NS (300 * PT_NS_PER_S)
+// A pull that fails at once is heard of after the kubelet's words on it.
+#define HEARD_LATER_NS (5 * PT_NS_PER_S)
 
-int64_t pt_correlate_container_failures(const struct correlate_container *container)
+static uint64_t hash_text(const char *text)
 {
-    int64_t events = 0;
-    for (unsigned i = 0; i < container->failure_event_count; i++)
-        events += container->failure_events[i].count;
-    return events > container->status_failures ? events : container->status_failures;
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+    return hash;
 }
 
-void pt_correlate_note_failure(struct correlate_container *container, enum pt_kubelet_word word,
-                               const char *error, int64_t at)
+static bool is_never_retried(enum pt_kubelet_word word)
+{
+    return word == PT_KUBELET_NEVER_PULL || word == PT_KUBELET_INVALID_NAME;
+}
+
+// How many attempts an event reports that it had not reported before. One that stands for several
+// events counts those of other images too: of its count only that it grew is known.
+static int64_t new_attempts(struct correlate_container *container,
+                            const struct pt_kube_event *event)
+{
+    uint64_t hash = hash_text(event->uid);
+    int64_t count = is_never_retried(event->message.word) ? 1 : event->count;
+    unsigned i = 0;
+    while (i < container->failure_event_count && container->failure_events[i].event != hash)
+        i++;
+    int64_t known = 0;
+    if (i < container->failure_event_count) {
+        known = container->failure_events[i].count;
+        if (count <= known)
+            return 0;
+    } else if (i == PT_MAX_FAILURE_EVENTS) { // the last place takes in what is news of more kinds
+        struct pt_moment at = {.at = event->last_at, .is_of_node = true};
+        if (container->failed.is_of_node && !pt_moment_is_later(&at, &container->failed))
+            return 0;
+        i--;
+        count = 1;
+    } else {
+        container->failure_event_count++;
+    }
+    container->failure_events[i].event = hash;
+    container->failure_events[i].count = count;
+    return event->message.is_combined ? 1 : count - known;
+}
+
+static void take_words(struct correlate_image *image, const char *error)
+{
+    char text[PT_LIMIT_ERROR_BYTES + 1];
+    if (!error)
+        return;
+    pt_utf8_clean(error, text, sizeof(text));
+    (void)pt_correlate_replace_text(&image->error, text);
+}
+
+// The attempt failed then; the words of an older one than the last do not count.
+static void note(struct correlate_container *container, enum pt_kubelet_word word,
+                 const char *error, struct pt_moment at)
 {
     struct correlate_image *image = container->image;
     container->has_failed = true;
-    if (word == PT_KUBELET_BACK_OFF && image->failed_at)
-        return; // an attempt that is known
-    image->never_retried = word == PT_KUBELET_NEVER_PULL || word == PT_KUBELET_INVALID_NAME;
-    if (pt_correlate_container_failures(container) == 0)
-        container->status_failures = 1;
-    if (at > image->failed_at)
-        image->failed_at = at;
-    if (error) {
-        char text[PT_LIMIT_ERROR_BYTES + 1];
-        pt_utf8_clean(error, text, sizeof(text));
-        (void)pt_correlate_replace_text(&image->error, text);
+    container->is_present = false;
+    if (pt_moment_is_later(&at, &container->failed))
+        container->failed = at;
+    if (pt_moment_is_later(&image->failed, &at))
+        return;
+    image->failed = at;
+    image->never_retried = is_never_retried(word);
+    take_words(image, error);
+}
+
+void pt_correlate_event_failed(struct correlate_container *container,
+                               const struct pt_kube_event *event)
+{
+    int64_t attempts = new_attempts(container, event);
+    struct pt_moment at = pt_correlate_at(container->pod->node->correlate, event->last_at);
+    if (attempts == 0 || pt_moment_is_later(&container->pulled, &at))
+        return;
+    bool is_known = container->report == CORRELATE_REPORT_STATE;
+    container->failures += attempts - is_known;
+    container->report = is_known ? CORRELATE_REPORT_BOTH : CORRELATE_REPORT_EVENT;
+    if (is_known) // it happened when the event says
+        container->failed = (struct pt_moment){0};
+    note(container, event->message.word, event->message.error, at);
+}
+
+void pt_correlate_state_failed(struct correlate_container *container, enum pt_kubelet_word word,
+                               const char *error)
+{
+    if (container->report == CORRELATE_REPORT_EVENT) {
+        container->report = CORRELATE_REPORT_BOTH;
+        if (!container->image->error)
+            take_words(container->image, error);
+        return;
     }
+    container->failures++;
+    container->report = CORRELATE_REPORT_STATE;
+    note(container, word, error, pt_correlate_now(container->pod->node->correlate));
+}
+
+void pt_correlate_backs_off(struct correlate_container *container,
+                            const struct pt_kube_event *event)
+{
+    struct pt_moment at = pt_correlate_at(container->pod->node->correlate, event->last_at);
+    if (pt_moment_is_later(&container->pulled, &at))
+        return;
+    if (container->failures > 0) {
+        container->has_failed = true;
+        return;
+    }
+    container->failures = 1;
+    container->report = CORRELATE_REPORT_STATE; // the event of the attempt may still come
+    note(container, event->message.word, event->message.error, at);
 }
 
 // How often it has failed, as far as pods, events and the agent tell.
 static int64_t failures_of(const struct correlate_image *image)
 {
-    int64_t told = image->gone_failures;
+    int64_t reported = image->gone_failures;
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        told += pt_correlate_container_failures(container);
+        reported += container->failures;
     }
-    return told > image->agent_failures ? told : image->agent_failures;
+    return reported > image->agent_failures ? reported : image->agent_failures;
 }
 
-// The most that one container has failed: the back-off is its own.
-static int64_t most_failures(const struct correlate_image *image)
+static int64_t back_off_ns(int64_t failures)
 {
-    int64_t most = 0;
-    const struct correlate_container *container;
-    TAILQ_FOREACH(container, &image->containers, image_link)
-    {
-        int64_t failures = container->ended_at ? 0 : pt_correlate_container_failures(container);
-        if (failures > most)
-            most = failures;
-    }
-    return most;
+    int64_t delay = FIRST_BACK_OFF_NS;
+    for (int64_t i = 1; i < failures && delay < LONGEST_BACK_OFF_NS; i++)
+        delay *= 2;
+    return delay < LONGEST_BACK_OFF_NS ? delay : LONGEST_BACK_OFF_NS;
 }
 
 int64_t pt_correlate_next_attempt(const struct correlate_image *image)
 {
-    int64_t failures = most_failures(image);
-    if (image->never_retried || failures == 0 || image->failed_at == 0)
+    int64_t next = 0;
+    const struct correlate_container *container;
+    if (image->never_retried)
         return 0;
-    int64_t delay = FIRST_BACK_OFF_NS;
-    for (int64_t i = 1; i < failures && delay < LONGEST_BACK_OFF_NS; i++)
-        delay *= 2;
-    return image->failed_at + (delay < LONGEST_BACK_OFF_NS ? delay : LONGEST_BACK_OFF_NS);
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        if (container->ended_at || !container->has_failed || container->failures == 0)
+            continue;
+        int64_t at = container->failed.at + back_off_ns(container->failures);
+        if (next == 0 || at < next)
+            next = at;
+    }
+    return next;
 }
 
-bool pt_correlate_is_of_attempt(const struct correlate_image *image, int64_t started_at)
+bool pt_correlate_is_of_attempt(const struct correlate_image *image,
+                                const struct correlate_pull *pull)
 {
-    return image->failed_at > started_at - PT_NS_PER_S; // the kubelet's times are whole seconds
+    if (!image->failed.is_of_node)
+        return image->failed.at && image->failed.heard_at > pull->heard_at - HEARD_LATER_NS;
+    return image->failed.at > pull->started_at - PT_NS_PER_S; // the kubelet's are whole seconds
 }
 
 void pt_correlate_fill_failure(const struct correlate_image *image, struct pt_join *join)
 {
     join->attempts = failures_of(image);
-    if (!image->error || image->failed_at <= image->pulled_at)
+    if (!image->error || !pt_moment_is_later(&image->failed, &image->pulled))
         return;
     join->error = image->error;
     join->error_class = pt_failure_class_name(pt_failure_class_of(image->error));

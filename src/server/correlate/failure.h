@@ -6,21 +6,32 @@
 
 // How often an image has failed, with which words, and when the kubelet tries again. Only
 // correlate's own files include this.
+//
+// One attempt is reported twice: by an event that counts, and by the container's state, which turns
+// to ErrImagePull or ImagePullBackOff up to 15 s later. Whichever comes first counts the attempt;
+// the other one is then taken for a report of the same attempt. The event's time is the truth.
 
-// The kubelet says at that time, with that word and these words or NULL, that it has failed.
-void pt_correlate_note_failure(struct correlate_container *container, enum pt_kubelet_word word,
-                               const char *error, int64_t at);
+// An event, which has the image's name or words of its own, reports failed attempts.
+void pt_correlate_event_failed(struct correlate_container *container,
+                               const struct pt_kube_event *event);
 
-// How often it has failed, as its events and its status report it.
-int64_t pt_correlate_container_failures(const struct correlate_container *container);
+// The container's state has turned to a failure.
+void pt_correlate_state_failed(struct correlate_container *container, enum pt_kubelet_word word,
+                               const char *error);
 
-// The kubelet's last words on a failure are about an attempt that began then, not an earlier one.
-bool pt_correlate_is_of_attempt(const struct correlate_image *image, int64_t started_at);
+// An event reports that the kubelet waits with the next attempt. That is no attempt of its own.
+void pt_correlate_backs_off(struct correlate_container *container,
+                            const struct pt_kube_event *event);
+
+// The kubelet's last words on a failure are about the attempt of that pull, not an earlier one.
+bool pt_correlate_is_of_attempt(const struct correlate_image *image,
+                                const struct correlate_pull *pull);
 
 // Fills in the attempts and, of a failure that no success has followed, its words and class.
 void pt_correlate_fill_failure(const struct correlate_image *image, struct pt_join *join);
 
-// When the kubelet tries again; 0: not, or not known.
+// When the kubelet tries again at the earliest: each container has a back-off of its own, from its
+// own last attempt. 0: not, or not known.
 int64_t pt_correlate_next_attempt(const struct correlate_image *image);
 
 #endif

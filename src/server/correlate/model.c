@@ -4,7 +4,6 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "pull/image_ref.h"
-#include "server/correlate/failure.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <string.h>
 
 #define SHOWN_BYTES (256 * 1024) // more waiting containers of one pull are not remembered
+#define IMAGE_KEY_SIZE (PT_IMAGE_REF_SIZE + PT_LIMIT_REFERENCE_BYTES)
 
 bool pt_correlate_replace_text(char **slot, const char *text)
 {
@@ -137,17 +137,25 @@ static struct correlate_image *add_image(struct correlate_node *node, const char
     return image;
 }
 
-// The image of that text; a malformed reference stays as it came and matches only itself.
+// A malformed reference stays as it came and matches only itself; its repository is empty.
+static void make_key(const char *text, char key[static IMAGE_KEY_SIZE],
+                     char repository[static PT_IMAGE_REF_SIZE], struct pt_image_ref *ref)
+{
+    if (pt_image_ref_parse(text, ref) == 0 && pt_correlate_repository(text, repository) == 0) {
+        key[0] = 'k';
+        pt_image_ref_format(ref, key + 1);
+        return;
+    }
+    *ref = (struct pt_image_ref){0};
+    *repository = '\0';
+    snprintf(key, PT_LIMIT_REFERENCE_BYTES + 2, "k%s", text);
+}
+
 static struct correlate_image *get_image(struct correlate_node *node, const char *text)
 {
-    struct pt_image_ref ref = {0};
-    char key[PT_IMAGE_REF_SIZE + PT_LIMIT_REFERENCE_BYTES], repository[PT_IMAGE_REF_SIZE] = "";
-    if (pt_image_ref_parse(text, &ref) == 0 && pt_correlate_repository(text, repository) == 0) {
-        key[0] = 'k';
-        pt_image_ref_format(&ref, key + 1);
-    } else {
-        snprintf(key, PT_LIMIT_REFERENCE_BYTES + 2, "k%s", text);
-    }
+    struct pt_image_ref ref;
+    char key[IMAGE_KEY_SIZE], repository[PT_IMAGE_REF_SIZE];
+    make_key(text, key, repository, &ref);
     struct correlate_image *image = pt_map_get(&node->images_by_key, key);
     return image ? image : add_image(node, key, repository, &ref);
 }
@@ -166,6 +174,30 @@ struct correlate_container *pt_correlate_find_container(struct correlate_pod *po
     return NULL;
 }
 
+bool pt_correlate_is_of_image(const struct correlate_container *container, const char *text)
+{
+    char key[IMAGE_KEY_SIZE], repository[PT_IMAGE_REF_SIZE];
+    struct pt_image_ref ref;
+    if (strcmp(container->image_text, text) == 0)
+        return true;
+    make_key(text, key, repository, &ref);
+    return strcmp(container->image->key, key) == 0;
+}
+
+struct pt_moment pt_correlate_at(struct pt_correlate *correlate, int64_t at)
+{
+    struct pt_moment now = pt_correlate_now(correlate);
+    now.at = at;
+    now.is_of_node = true;
+    return now;
+}
+
+struct pt_moment pt_correlate_now(struct pt_correlate *correlate)
+{
+    int64_t now = pt_clock_wall_ns(correlate->clock);
+    return (struct pt_moment){.at = now, .heard_at = now, .order = ++correlate->moments};
+}
+
 static void free_container(struct correlate_container *container)
 {
     free(container->name);
@@ -177,7 +209,7 @@ void pt_correlate_remove_container(struct correlate_container *container)
 {
     struct correlate_pod *pod = container->pod;
     struct correlate_image *image = container->image;
-    image->gone_failures += pt_correlate_container_failures(container);
+    image->gone_failures += container->failures;
     image->users--;
     TAILQ_REMOVE(&image->containers, container, image_link);
     TAILQ_REMOVE(&pod->containers, container, pod_link);
@@ -201,6 +233,7 @@ struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod
     container->pod = pod;
     container->kind = kind;
     container->queued_ns = -1;
+    container->heard = pt_correlate_now(node->correlate);
     container->name = strdup(name);
     container->image_text = strdup(image);
     if (container->name && container->image_text)
@@ -275,6 +308,7 @@ struct correlate_pull *pt_correlate_add_pull(struct correlate_node *node, const 
         return NULL;
     }
     pull->started_at = started_at;
+    pull->heard_at = pt_clock_wall_ns(node->correlate->clock);
     pt_buffer_init(&pull->shown, SHOWN_BYTES);
     const struct correlate_pull *last = TAILQ_LAST(&node->pulls, correlate_pulls);
     node->is_sorted &= !last || last->started_at <= started_at;

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "pull/image_ref.h"
 #include "server/correlate/correlate.h"
+#include "server/correlate/moment.h"
 
 #include <sys/queue.h>
 
@@ -20,6 +21,8 @@
 #define PT_EVENT_TTL_NS (600 * PT_NS_PER_S)
 // A container waits for its image without an event to say so: then it is shown as queued.
 #define PT_QUEUED_AFTER_NS (2 * PT_NS_PER_S)
+// The name of an image volume of which only an event is known: those name no container.
+#define PT_UNNAMED_VOLUME "image volume"
 #define PT_MAX_EVENT_PODS 256    // of one node, known by events alone
 #define PT_MAX_FAILURE_EVENTS 12 // kinds of failures that are counted for one container
 
@@ -58,7 +61,7 @@ struct correlate_image {
 
     // The row of its own, while no pull is under way.
     enum pt_pull_phase row_phase; // unknown: there is none
-    int64_t row_started_at;
+    struct pt_moment row_started;
     int64_t row_ended_at;
     int64_t row_failures; // as told last
     uint64_t row_hash;    // of what was told last
@@ -66,10 +69,19 @@ struct correlate_image {
     // The series of failed attempts; a success ends it.
     int64_t gone_failures;  // of containers that are gone
     int64_t agent_failures; // pulls that agents reported as failed
-    int64_t failed_at;
-    int64_t pulled_at; // the kubelet or an agent said that the image has come
-    char *error;       // the kubelet's words
+    struct pt_moment failed;
+    struct pt_moment pulled;  // the kubelet or an agent said that the image has come
+    struct pt_moment present; // the kubelet found it there
+    char *error;              // the kubelet's words
     bool never_retried;
+};
+
+// The kubelet reports a failed attempt twice, by an event and in the container's state. Either may
+// come first, and either may never come.
+enum correlate_report {
+    CORRELATE_REPORT_BOTH,
+    CORRELATE_REPORT_EVENT, // the state is still to come
+    CORRELATE_REPORT_STATE, // the event is still to come
 };
 
 struct correlate_container {
@@ -82,15 +94,18 @@ struct correlate_container {
     char *image_text; // as the pod names it
     enum pt_kubelet_word word;
     int64_t since;
-    int64_t pulling_at;
-    int64_t pulled_at; // pulled, or found present
-    int64_t failed_at; // as an event told it
+    struct pt_moment heard; // that it waits
+    struct pt_moment pulling;
+    struct pt_moment pulled; // pulled, or found present
+    struct pt_moment failed; // its last attempt
+    bool is_present;         // the kubelet found its image there, and has not asked for it since
     int64_t ended_at;
     enum pt_pod_end end;
     int64_t queued_ns; // as the kubelet told it in the end, -1: not yet
     bool is_on_turn;
     bool has_failed;
-    int64_t status_failures;
+    int64_t failures;             // attempts
+    enum correlate_report report; // of the last attempt
     struct {
         uint64_t event; // hash of its uid
         int64_t count;
@@ -120,6 +135,7 @@ struct correlate_pull {
     char *manifest_digest;
     char *exact_ref; // normalized; NULL while the image record was not seen
     int64_t started_at;
+    int64_t heard_at; // first, by the server's clock
     int64_t completed_at;
     int64_t final_at; // when it was told, 0: it runs
     bool has_failed;
@@ -161,6 +177,7 @@ struct pt_correlate {
     size_t waiting_containers;
     size_t max_nodes;
     uint64_t left_out_pods, left_out_nodes;
+    uint64_t moments; // that were heard
     char continued_key[PT_LIMIT_REFERENCE_BYTES + 2];
 };
 
@@ -179,6 +196,13 @@ struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod
 void pt_correlate_remove_container(struct correlate_container *container);
 struct correlate_container *pt_correlate_find_container(struct correlate_pod *pod, const char *name,
                                                         enum pt_kube_container_kind kind);
+
+// Whether a text names the container's image, perhaps in another form.
+bool pt_correlate_is_of_image(const struct correlate_container *container, const char *text);
+
+// What is heard now of the node's clock; of what is only heard, and happened at an unknown time.
+struct pt_moment pt_correlate_at(struct pt_correlate *correlate, int64_t at);
+struct pt_moment pt_correlate_now(struct pt_correlate *correlate);
 
 // Makes *slot a copy of text, NULL empties it; false when out of memory.
 bool pt_correlate_replace_text(char **slot, const char *text);
