@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ class Node:
         self.workspace = Workspace()
         self._stops.append(self.workspace.close)
         self.path = self.workspace.path
+        self._stops.append(lambda: unmount_below(self.path))
         self._kubelet_settings = dict(kubelet_settings or {})
         try:
             self._start_registries(bytes_per_second, by_repository)
@@ -134,7 +136,7 @@ class Node:
             self.containerd.serve_registry(host, port)
         self.cri = CriClient(self.containerd)
         network = self.containerd.folder / "cni/net.d"
-        network.mkdir(parents=True)
+        network.mkdir(parents=True, exist_ok=True)
         (network / "99-loopback.conflist").write_text(json.dumps(LOOPBACK))
         assert SANDBOX_IMAGE.startswith(HOST)
 
@@ -286,6 +288,13 @@ class Node:
             group, _, collection = kind.rpartition("/")
             self.api.call("DELETE", f"/{group}/namespaces/default/{collection}?{options}")
         wait_for("no pod is left", lambda: not self.pods(), 60, every_s=0.2)
+
+
+def unmount_below(folder: Path) -> None:
+    """What the kubelet and containerd have mounted for pods."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in reversed([each for each in mounts if each.startswith(f"{folder}/")]):
+        subprocess.run(["umount", "--lazy", mount], check=False)
 
 
 def pod_spec(containers: list[Object], **more: Any) -> Object:
