@@ -18,3 +18,13 @@ int pt_text_replace(const char **slot, const char *text, bool *changed)
         *changed = true;
     return 0;
 }
+
+bool pt_text_remember(char *last, size_t size, const char *text)
+{
+    size_t length = strnlen(text, size - 1);
+    if (strlen(last) == length && memcmp(last, text, length) == 0)
+        return false;
+    memcpy(last, text, length);
+    last[length] = '\0';
+    return true;
+}

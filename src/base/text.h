@@ -5,9 +5,14 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 // Makes *slot, which owns its text, a copy of `text` unless it is that already; NULL empties it.
 // Sets *changed (which may be NULL) only if it was another one. -ENOMEM leaves *slot as it was.
 PT_MUST_CHECK int pt_text_replace(const char **slot, const char *text, bool *changed);
+
+// Remembers a text, cut to fit `size` bytes with its NUL. Returns whether the remembered one was
+// another, so that what is said again and again is logged once. `last` is "" at first.
+bool pt_text_remember(char *last, size_t size, const char *text);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/output.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -78,13 +79,22 @@ void pt_terminal_destroy(struct pt_terminal *terminal)
 
 // --- words ---
 
-// A registry chooses the names: nothing of them may steer the terminal.
-static const char *clean(const char *text, char *out, size_t size)
+// Registries choose names, and containerd passes on what peers have said: nothing of either may
+// steer the terminal.
+static const char *clean_words(const char *text, char *out, size_t size)
 {
     size_t length = 0;
     for (; *text && length + 1 < size; text++)
-        out[length++] = *text > ' ' && *text < 0x7f ? *text : '?';
+        out[length++] = *text >= ' ' && *text < 0x7f ? *text : '?';
     out[length] = '\0';
+    return out;
+}
+
+static const char *clean_name(const char *text, char *out, size_t size)
+{
+    clean_words(text, out, size);
+    for (char *space = out; (space = strchr(space, ' '));)
+        *space = '?';
     return out;
 }
 
@@ -124,7 +134,7 @@ static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status,
     const struct pt_pull *pull = &status->pull;
     const struct pt_totals *totals = &status->totals;
     char name[256], cut[NAME_COLUMNS + 1], done[16], total[16], rate[16];
-    clean(status->image_ref, name, sizeof(name));
+    clean_name(status->image_ref, name, sizeof(name));
     if (with_bar) {
         pt_buffer_printf(out, "%-*s ", NAME_COLUMNS, shorten(name, cut, NAME_COLUMNS));
         add_bar(out, totals->percent);
@@ -144,7 +154,7 @@ static void add_layer(struct pt_buffer *out, const struct pt_layer *layer)
 {
     char digest[20], done[16], total[16];
     const char *colon = strchr(layer->digest, ':');
-    clean(colon ? colon + 1 : layer->digest, digest, 13);
+    clean_name(colon ? colon + 1 : layer->digest, digest, 13);
     double percent = layer->total_known && layer->total_bytes > 0
                          ? 100.0 * (double)layer->downloaded_bytes / (double)layer->total_bytes
                          : 0;
@@ -163,7 +173,7 @@ void pt_terminal_note_start(struct pt_terminal *terminal, const struct pt_pull_s
     char name[256];
     if (!terminal->is_tty)
         pt_buffer_printf(&terminal->lines, "%s started\n",
-                         clean(status->image_ref, name, sizeof(name)));
+                         clean_name(status->image_ref, name, sizeof(name)));
 }
 
 void pt_terminal_note_end(struct pt_terminal *terminal, const struct pt_pull_status *status)
@@ -171,22 +181,24 @@ void pt_terminal_note_end(struct pt_terminal *terminal, const struct pt_pull_sta
     const struct pt_pull *pull = &status->pull;
     char name[256], words[512], size[16];
     double seconds = (double)(pull->completed_at - pull->started_at) / PT_NS_PER_S;
-    clean(status->image_ref, name, sizeof(name));
+    clean_name(status->image_ref, name, sizeof(name));
     if (pull->phase == PT_PULL_COMPLETED) {
         pt_buffer_printf(&terminal->lines, "%s completed: %s in %.1f s\n", name,
                          size_text((double)status->totals.total_bytes, size), seconds);
         return;
     }
-    size_t length = strlen(pull->error ? pull->error : "");
-    snprintf(words, sizeof(words), "%s", length ? pull->error : "for an unknown reason");
+    const char *error = pull->error && *pull->error ? pull->error : "for an unknown reason";
+    clean_words(error, words, sizeof(words));
     pt_buffer_printf(&terminal->lines, "%s failed after %.1f s: %s\n", name, seconds, words);
 }
 
 void pt_terminal_set_trouble(struct pt_terminal *terminal, const char *trouble)
 {
-    if (trouble && !terminal->is_tty && strcmp(trouble, terminal->trouble) != 0)
-        pt_buffer_printf(&terminal->lines, "containerd: %s\n", trouble);
-    snprintf(terminal->trouble, sizeof(terminal->trouble), "%s", trouble ? trouble : "");
+    char words[sizeof(terminal->trouble)];
+    clean_words(trouble ? trouble : "", words, sizeof(words));
+    if (pt_text_remember(terminal->trouble, sizeof(terminal->trouble), words) && words[0] &&
+        !terminal->is_tty)
+        pt_buffer_printf(&terminal->lines, "containerd: %s\n", words);
 }
 
 // --- drawing ---

@@ -289,6 +289,40 @@ static void names_are_cut_and_cleaned(void **state)
     screen_end(&screen);
 }
 
+// containerd's words may hold any byte that a peer has sent.
+static void errors_and_trouble_are_cleaned(void **state)
+{
+    (void)state;
+    struct screen screen;
+    begin_with_two_pulls(&screen, "registry.example/app", "registry.example/other");
+    struct pt_pull pull = *first_pull(&screen.scene);
+    pull.error = "it said\x1b]0;title\x07 \xc2\x9b"
+                 "2J\n";
+    pull.completed_at = pull.started_at;
+    pull.phase = PT_PULL_FAILED;
+    note_end(&screen, &pull);
+    pt_terminal_set_trouble(screen.terminal, "no\x1b[2J answer\x9b");
+    draw(&screen, 1);
+    check_row(&screen, 0, "registry.example/app failed after 0.0 s: it said?]0;title? ??2J?");
+    check_row(&screen, 1, "containerd: no?[2J answer?");
+    screen_end(&screen);
+}
+
+static void long_trouble_is_told_once(void **state)
+{
+    (void)state;
+    struct screen screen;
+    char words[400];
+    memset(words, 'x', sizeof(words) - 1);
+    words[sizeof(words) - 1] = '\0';
+    screen_begin(&screen, 0, 0);
+    pt_terminal_set_trouble(screen.terminal, words);
+    pt_terminal_set_trouble(screen.terminal, words);
+    draw(&screen, 1);
+    check_int("one line", screen.row_count, 1);
+    screen_end(&screen);
+}
+
 static void trouble_is_told_until_it_is_over(void **state)
 {
     (void)state;
@@ -394,6 +428,8 @@ int main(void)
         cmocka_unit_test(what_has_ended_stays_above),
         cmocka_unit_test(the_screen_is_never_passed),
         cmocka_unit_test(names_are_cut_and_cleaned),
+        cmocka_unit_test(errors_and_trouble_are_cleaned),
+        cmocka_unit_test(long_trouble_is_told_once),
         cmocka_unit_test(trouble_is_told_until_it_is_over),
         cmocka_unit_test(a_terminal_that_is_stopped_holds_nobody_up),
         cmocka_unit_test(a_pipe_that_nobody_reads_holds_nobody_up),

@@ -4,6 +4,7 @@
 #include "agent/observe/events.h"
 #include "agent/observe/round.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "containerd/containerd_api.h"
 
 #include <errno.h>
@@ -32,11 +33,10 @@ static void note_trouble(struct pt_connection *connection, const char *message,
 {
     if (connection->state == STATE_UP)
         connection->state = STATE_DOWN;
-    if (strncmp(connection->last_trouble, message, sizeof(connection->last_trouble) - 1) != 0)
+    if (pt_text_remember(connection->last_trouble, sizeof(connection->last_trouble), message))
         pt_log_warn(RUNTIME_NAME ".unreachable",
                     pt_log_text("socket", connection->options.socket_path),
                     pt_log_text("error", message));
-    snprintf(connection->last_trouble, sizeof(connection->last_trouble), "%s", message);
     connection->options.on_trouble(connection->options.context, message, has_lost_events);
 }
 

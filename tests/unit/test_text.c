@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/text.h"
+
+#include "check.h"
+
+static void a_slot_takes_another_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text;
+        bool changed;
+    } steps[] = {
+        {"nothing to nothing", NULL, false}, {"to a text", "a", true},   {"the same", "a", false},
+        {"to another", "b", true},           {"to nothing", NULL, true},
+    };
+    const char *slot = NULL;
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        bool changed = false;
+        assert_int_equal(pt_text_replace(&slot, steps[i].text, &changed), 0);
+        check_int(steps[i].name, changed, steps[i].changed);
+        check_text(steps[i].name, slot, steps[i].text);
+    }
+}
+
+// What was longer than the place for it was once logged again each second.
+static void what_is_said_again_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text;
+        bool is_new;
+        const char *kept;
+    } steps[] = {
+        {"the first", "abc", true, "abc"},
+        {"again", "abc", false, "abc"},
+        {"a beginning of it", "ab", true, "ab"},
+        {"as long as there is room", "1234567", true, "1234567"},
+        {"longer than that, cut", "123456789", false, "1234567"},
+        {"another long one", "abcdefghijk", true, "abcdefg"},
+        {"again", "abcdefghijk", false, "abcdefg"},
+        {"nothing", "", true, ""},
+        {"still nothing", "", false, ""},
+    };
+    char last[8] = "";
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        check_int(steps[i].name, pt_text_remember(last, sizeof(last), steps[i].text),
+                  steps[i].is_new);
+        check_text(steps[i].name, last, steps[i].kept);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slot_takes_another_text),
+        cmocka_unit_test(what_is_said_again_is_known),
+    };
+    return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+}
