@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/confine.h"
 
+#include "agent/name_service.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -27,7 +32,6 @@ static int drop_capabilities(struct pt_error *err)
 // Calls without a condition: memory, time, the loop, sockets once they are open, reading files, and
 // what libcurl's resolver thread and OpenSSL need.
 static const int allowed[] = {
-    SCMP_SYS(accept4),
     SCMP_SYS(access),
     SCMP_SYS(bind), // netlink, by getaddrinfo
     SCMP_SYS(brk),
@@ -47,7 +51,6 @@ static const int allowed[] = {
     SCMP_SYS(exit_group),
     SCMP_SYS(faccessat),
     SCMP_SYS(faccessat2),
-    SCMP_SYS(fcntl),
     SCMP_SYS(fstat),
     SCMP_SYS(futex),
     SCMP_SYS(getdents64), // a directory of CAs
@@ -62,13 +65,10 @@ static const int allowed[] = {
     SCMP_SYS(gettid),
     SCMP_SYS(gettimeofday),
     SCMP_SYS(getuid),
-    SCMP_SYS(ioctl),
     SCMP_SYS(lseek),
     SCMP_SYS(lstat),
     SCMP_SYS(madvise),
     SCMP_SYS(membarrier),
-    SCMP_SYS(mmap),
-    SCMP_SYS(mprotect),
     SCMP_SYS(mremap),
     SCMP_SYS(munmap),
     SCMP_SYS(newfstatat),
@@ -76,7 +76,6 @@ static const int allowed[] = {
     SCMP_SYS(poll),
     SCMP_SYS(ppoll),
     SCMP_SYS(pread64),
-    SCMP_SYS(prlimit64),
     SCMP_SYS(read),
     SCMP_SYS(readlink),
     SCMP_SYS(readlinkat),
@@ -102,13 +101,15 @@ static const int allowed[] = {
     SCMP_SYS(statfs),
     SCMP_SYS(statx),
     SCMP_SYS(sysinfo),
-    SCMP_SYS(tgkill), // abort
     SCMP_SYS(timerfd_create),
     SCMP_SYS(timerfd_settime),
     SCMP_SYS(uname),
     SCMP_SYS(write),
     SCMP_SYS(writev),
 };
+
+// The kernel looks at the lower half of an int only: so do the conditions.
+#define WHOLE_INT ((uint64_t)UINT32_MAX)
 
 // Allows a call if its argument, masked, has this value.
 static int allow_if(scmp_filter_ctx filter, int call, unsigned argument, uint64_t mask,
@@ -119,19 +120,59 @@ static int allow_if(scmp_filter_ctx filter, int call, unsigned argument, uint64_
     return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
 }
 
+// Allows a call if its argument is one of these numbers.
+static int allow_numbers(scmp_filter_ctx filter, int call, unsigned argument, const int *numbers,
+                         size_t count)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = allow_if(filter, call, argument, WHOLE_INT, (uint32_t)numbers[i]);
+    return r;
+}
+
+static int allow_sockets(scmp_filter_ctx filter)
+{
+    static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
+    // getaddrinfo asks the kernel for the machine's addresses.
+    const struct scmp_arg_cmp routes[] = {
+        {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = WHOLE_INT, .datum_b = AF_NETLINK},
+        {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = WHOLE_INT, .datum_b = NETLINK_ROUTE},
+    };
+    int r = allow_numbers(filter, SCMP_SYS(socket), 0, families,
+                          sizeof(families) / sizeof(families[0]));
+    return r < 0 ? r : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, routes);
+}
+
+// No other process is reached: not by a signal, of which fcntl has one kind too (F_SETOWN), nor by
+// its limits.
+static int allow_on_itself(scmp_filter_ctx filter)
+{
+    static const int file_commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,
+                                        F_SETFD, F_GETFL,         F_SETFL};
+    static const int device_commands[] = {FIONBIO, FIONREAD, TIOCGWINSZ};
+    int r = allow_if(filter, SCMP_SYS(tgkill), 0, WHOLE_INT, (uint32_t)getpid()); // abort
+    r |= allow_if(filter, SCMP_SYS(prlimit64), 0, WHOLE_INT, 0);
+    r |= allow_numbers(filter, SCMP_SYS(fcntl), 1, file_commands,
+                       sizeof(file_commands) / sizeof(file_commands[0]));
+    r |= allow_numbers(filter, SCMP_SYS(ioctl), 1, device_commands,
+                       sizeof(device_commands) / sizeof(device_commands[0]));
+    r |= allow_if(filter, SCMP_SYS(prctl), 0, WHOLE_INT, PR_SET_NAME);
+    return r;
+}
+
 // Calls that are allowed with harmless arguments only.
 static int allow_conditionally(scmp_filter_ctx filter)
 {
-    static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-    const uint64_t all = UINT32_MAX;
     const uint64_t writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
     int r = allow_if(filter, SCMP_SYS(openat), 2, writing, 0);
 #ifdef SYS_open
     r |= allow_if(filter, SCMP_SYS(open), 1, writing, 0);
 #endif
-    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-        r |= allow_if(filter, SCMP_SYS(socket), 0, all, (uint64_t)families[i]);
-    r |= allow_if(filter, SCMP_SYS(prctl), 0, all, PR_SET_NAME);
+    r |= allow_sockets(filter);
+    r |= allow_on_itself(filter);
+    // No memory becomes code, not that of a file either: containerd's store holds anybody's files.
+    r |= allow_if(filter, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
+    r |= allow_if(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
     // Threads yes, processes no. clone3 hides its flags behind a pointer: glibc then takes clone.
     r |= allow_if(filter, SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD);
     r |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
@@ -169,6 +210,7 @@ int pt_confine(struct pt_error *err)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return pt_error_set(err, errno, "no_new_privs cannot be set: %s", strerror(errno));
+    pt_name_service_load();
     int r = drop_capabilities(err);
     return r < 0 || IS_SANITIZED ? r : filter_calls(err);
 }

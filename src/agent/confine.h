@@ -5,8 +5,9 @@
 #include "base/error.h"
 
 // Gives up for good what the agent does not need: no new privileges, no capability, and a seccomp
-// filter that leaves the calls it makes, no program to execute and no file to write. The user stays
-// root, because containerd's socket is root's. Without seccomp in a sanitized build.
+// filter that leaves the calls it makes, no program or new code to execute, no file to write and no
+// other process to reach. The user stays root, because containerd's socket is root's: whoever may
+// talk to containerd is root. Without seccomp in a sanitized build.
 PT_MUST_CHECK int pt_confine(struct pt_error *err);
 
 #endif

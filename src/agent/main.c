@@ -66,12 +66,14 @@ static void print_help(void)
          "writing a log, or plain lines when standard output is no terminal. It is configured by\n"
          "environment variables:\n");
     pt_settings_print(stdout, table, TABLE_COUNT);
-    puts("\n"
-         "It logs one JSON object a line on standard output: pull.started, pull.completed and\n"
-         "pull.failed, and pull.progress at level debug. SIGTERM or SIGINT ends it within 2 s.\n"
-         "After its start it holds no capability, can gain no privilege, execute no program and\n"
-         "write no file (seccomp); it keeps user root, to whom containerd's socket belongs.\n"
-         "Exit status: 0 ended by a signal, 1 failed while running, 2 bad usage or setting.");
+    puts(
+        "\n"
+        "It logs one JSON object a line on standard output: pull.started, pull.completed and\n"
+        "pull.failed, and pull.progress at level debug. SIGTERM or SIGINT ends it within 2 s.\n"
+        "After its start it holds no capability, can gain no privilege, execute no program, reach\n"
+        "no other process and write no file (seccomp); it keeps user root, to whom containerd's\n"
+        "socket belongs.\n"
+        "Exit status: 0 ended by a signal, 1 failed while running, 2 bad usage or setting.");
 }
 
 // Reads the command line; returns whether to go on, else *ret_status is the exit status.

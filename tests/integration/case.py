@@ -165,7 +165,7 @@ class LabCase(ProcessCase):
         return returned
 
     def _show_logs(self) -> None:
-        for path in sorted(self.folder.iterdir()):
+        for path in sorted(path for path in self.folder.iterdir() if path.is_file()):
             text = path.read_text(errors="replace").splitlines()
             for line in text[-25:]:
                 print(f"  {path.name}: {line[:600]}", file=sys.stderr)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate authority and a server certificate for 127.0.0.1, made by openssl."""
+"""A certificate authority and a server certificate, made by openssl."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Certificates:
     key: Path
 
 
-def make_certificates(folder: Path) -> Certificates:
+def make_certificates(folder: Path, alternative_name: str = "IP:127.0.0.1") -> Certificates:
     folder.mkdir()
     made = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     authority_key = folder / "ca.key"
@@ -28,7 +28,7 @@ def make_certificates(folder: Path) -> Certificates:
     )  # fmt: skip
     _openssl(
         "req", "-x509", *key, "-subj", "/CN=127.0.0.1",
-        "-addext", "subjectAltName=IP:127.0.0.1",
+        "-addext", f"subjectAltName={alternative_name}",
         "-addext", "basicConstraints=critical,CA:FALSE",
         "-CA", str(made.authority), "-CAkey", str(authority_key),
         "-keyout", str(made.key), "-out", str(made.certificate),

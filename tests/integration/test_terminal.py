@@ -8,7 +8,8 @@ import os
 import pty
 import subprocess
 import threading
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 from lab.containerd import PullFailed
 from lab.pulltrace import Agent, environment
@@ -70,22 +71,12 @@ class LogOnly(LabCase):
         return [line["event"] for line in lines if "event" in line]
 
 
-class Watch(LabCase):
-    def test_plain_lines_when_stdout_is_no_terminal(self) -> None:
-        text = self._watch(to_terminal=False)
-        self.assertNotIn("\x1b", text)
-        self.assertIn("registry.example/watch/plain", text)
-        self.assertIn("completed", text)
+class WatchCase(LabCase):
+    agent: ClassVar[Path] = AGENT
 
-    def test_bars_on_a_terminal(self) -> None:
-        text = self._watch(to_terminal=True)
-        self.assertIn("\x1b[", text)
-        self.assertIn("watch/bars", text)
-        self.assertIn("%", text)
-
-    def _watch(self, to_terminal: bool) -> str:
+    def watch(self, repository: str, to_terminal: bool) -> str:
         """What `pulltrace-agent --watch` writes while an image is pulled."""
-        image = self.push("watch/bars" if to_terminal else "watch/plain", 3_500_000)
+        image = self.push(repository, 3_500_000)
         reading, writing = pty.openpty() if to_terminal else os.pipe()
         settings = {
             "PULLTRACE_CONTAINERD_SOCKET": str(self.lab.containerd.socket),
@@ -93,7 +84,7 @@ class Watch(LabCase):
             "TERM": "xterm",
         }
         agent = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", AGENT, "--watch"],
+            ["setpriv", "--pdeathsig", "KILL", self.agent, "--watch"],
             env=environment(ADDRESS_SANITIZER | settings),
             stdin=subprocess.DEVNULL,
             stdout=writing,
@@ -121,3 +112,17 @@ class Watch(LabCase):
             os.close(reading)
         self.assertEqual((agent.returncode, complaints.decode()), (0, ""))
         return received.decode()
+
+
+class Watch(WatchCase):
+    def test_plain_lines_when_stdout_is_no_terminal(self) -> None:
+        text = self.watch("watch/plain", to_terminal=False)
+        self.assertNotIn("\x1b", text)
+        self.assertIn("registry.example/watch/plain", text)
+        self.assertIn("completed", text)
+
+    def test_bars_on_a_terminal(self) -> None:
+        text = self.watch("watch/bars", to_terminal=True)
+        self.assertIn("\x1b[", text)
+        self.assertIn("watch/bars", text)
+        self.assertIn("%", text)
