@@ -6,6 +6,14 @@
 #include "base/error.h"
 #include "pull/model.h"
 
+// The pulls of a report that break the format: they are left out, so that none of them stops the
+// others.
+struct pt_left_out {
+    size_t invalid;
+    size_t too_large;    // longer, larger or more than a limit of base/limits.h
+    struct pt_error why; // of the first one
+};
+
 // What an agent posts to /api/v1/report; docs/api.md describes the format.
 struct pt_report {
     const char *node_name;
@@ -16,11 +24,13 @@ struct pt_report {
     int64_t interval_ms; // 0: not told
     struct pt_pull *pulls;
     size_t pull_count;
+    struct pt_left_out left_out;
     void *storage; // of a decoded report, what all views borrow from
 };
 
-// Decodes and checks an untrusted report. -EINVAL says which field is wrong, -EMSGSIZE which limit
-// of base/limits.h is passed, -ENOMEM. On success pt_report_finish frees it.
+// Decodes and checks an untrusted report; a pull that is wrong is left out. Of the rest, -EINVAL
+// says which field is wrong, -EMSGSIZE which limit of base/limits.h is passed; -ENOMEM. On success
+// pt_report_finish frees it.
 PT_MUST_CHECK int pt_report_decode(const char *json, size_t length, struct pt_report *ret_report,
                                    struct pt_error *err);
 void pt_report_finish(struct pt_report *report);

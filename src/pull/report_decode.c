@@ -20,10 +20,9 @@ struct storage {
 };
 
 // Layers go to the next free places of the storage; *used counts them.
-static int decode_layers(yyjson_val *object, struct pt_pull *pull, struct storage *storage,
+static int decode_layers(yyjson_val *layers, struct pt_pull *pull, struct storage *storage,
                          size_t *used, struct pt_error *err)
 {
-    yyjson_val *layers = yyjson_obj_get(object, "layers");
     if (!layers || yyjson_is_null(layers))
         return 0;
     pull->layers = storage->layers + *used;
@@ -32,12 +31,11 @@ static int decode_layers(yyjson_val *object, struct pt_pull *pull, struct storag
     yyjson_val *layer;
     yyjson_arr_foreach(layers, index, count, layer)
     {
-        int r = yyjson_is_obj(layer)
-                    ? pt_fields_read(&pt_layer_fields, layer, &storage->layers[*used], err)
-                    : pt_error_set(err, EINVAL, "must be an object");
+        struct pt_layer *place = &storage->layers[(*used)++]; // a bad one's is not used again
+        int r = yyjson_is_obj(layer) ? pt_fields_read(&pt_layer_fields, layer, place, err)
+                                     : pt_error_set(err, EINVAL, "must be an object");
         if (r < 0)
             return pt_error_prefix(err, "layers[%zu]", index);
-        (*used)++;
     }
     return 0;
 }
@@ -70,40 +68,61 @@ static int decode_head(yyjson_val *root, struct pt_report *report, struct pt_err
     return 0;
 }
 
-// Counts the layers of all pulls, after having checked the shape down to there.
-static int count_layers(yyjson_val *pulls, size_t *ret_count, struct pt_error *err)
+// Counts the layers of the pulls, as far as a pull may have them.
+static size_t count_layers(yyjson_val *pulls)
 {
     size_t index, pull_count, total = 0;
     yyjson_val *pull;
-    if (yyjson_arr_size(pulls) > PT_LIMIT_PULLS_PER_REPORT)
-        return pt_error_set(err, EMSGSIZE, "pulls: more than %d", PT_LIMIT_PULLS_PER_REPORT);
     yyjson_arr_foreach(pulls, index, pull_count, pull)
     {
-        yyjson_val *layers = yyjson_obj_get(pull, "layers");
-        if (!yyjson_is_obj(pull))
-            return pt_error_set(err, EINVAL, "pulls[%zu]: must be an object", index);
-        if (layers && !yyjson_is_arr(layers) && !yyjson_is_null(layers))
-            return pt_error_set(err, EINVAL, "pulls[%zu]: layers: must be an array", index);
-        if (yyjson_arr_size(layers) > PT_LIMIT_LAYERS_PER_PULL)
-            return pt_error_set(err, EMSGSIZE, "pulls[%zu]: layers: more than %d", index,
-                                PT_LIMIT_LAYERS_PER_PULL);
-        total += yyjson_arr_size(layers);
+        size_t count = yyjson_arr_size(yyjson_obj_get(pull, "layers"));
+        total += count <= PT_LIMIT_LAYERS_PER_PULL ? count : 0;
     }
-    *ret_count = total;
-    return 0;
+    return total;
 }
 
-static int decode_pulls(yyjson_val *pulls, struct storage *storage, struct pt_error *err)
+static int decode_pull(yyjson_val *object, struct pt_pull *pull, struct storage *storage,
+                       size_t *layers_used, struct pt_error *err)
 {
-    size_t index, count, layers_used = 0;
-    yyjson_val *pull;
-    yyjson_arr_foreach(pulls, index, count, pull)
+    yyjson_val *layers = yyjson_obj_get(object, "layers");
+    if (!yyjson_is_obj(object))
+        return pt_error_set(err, EINVAL, "must be an object");
+    if (layers && !yyjson_is_arr(layers) && !yyjson_is_null(layers))
+        return pt_error_set(err, EINVAL, "layers: must be an array");
+    if (yyjson_arr_size(layers) > PT_LIMIT_LAYERS_PER_PULL)
+        return pt_error_set(err, EMSGSIZE, "layers: more than %d", PT_LIMIT_LAYERS_PER_PULL);
+    int r = pt_fields_read(&pt_pull_fields, object, pull, err);
+    return r < 0 ? r : decode_layers(layers, pull, storage, layers_used, err);
+}
+
+static void leave_out(struct pt_left_out *left_out, size_t index, struct pt_error *why)
+{
+    (void)pt_error_prefix(why, "pulls[%zu]", index);
+    if (left_out->invalid + left_out->too_large == 0)
+        left_out->why = *why;
+    if (why->code == EMSGSIZE)
+        left_out->too_large++;
+    else
+        left_out->invalid++;
+}
+
+// Fills the storage with the pulls that are right; returns how many there are.
+static size_t decode_pulls(yyjson_val *pulls, struct storage *storage, struct pt_left_out *left_out)
+{
+    size_t index, count, layers_used = 0, used = 0;
+    yyjson_val *object;
+    yyjson_arr_foreach(pulls, index, count, object)
     {
-        if (pt_fields_read(&pt_pull_fields, pull, &storage->pulls[index], err) < 0 ||
-            decode_layers(pull, &storage->pulls[index], storage, &layers_used, err) < 0)
-            return pt_error_prefix(err, "pulls[%zu]", index);
+        struct pt_pull *pull = &storage->pulls[used];
+        struct pt_error why;
+        if (decode_pull(object, pull, storage, &layers_used, &why) == 0) {
+            used++;
+            continue;
+        }
+        leave_out(left_out, index, &why);
+        *pull = (struct pt_pull){0};
     }
-    return 0;
+    return used;
 }
 
 static void free_storage(struct storage *storage)
@@ -124,27 +143,23 @@ static int decode_document(yyjson_doc *doc, struct pt_report *report, struct pt_
     if (pulls && !yyjson_is_arr(pulls) && !yyjson_is_null(pulls))
         return pt_error_set(err, EINVAL, "pulls: must be an array");
     size_t pull_count = yyjson_arr_size(pulls);
-    size_t layer_count = 0;
-    int r = count_layers(pulls, &layer_count, err);
-    if (r < 0)
-        return r;
+    if (pull_count > PT_LIMIT_PULLS_PER_REPORT)
+        return pt_error_set(err, EMSGSIZE, "pulls: more than %d", PT_LIMIT_PULLS_PER_REPORT);
     struct storage *storage = calloc(1, sizeof(*storage) + pull_count * sizeof(struct pt_pull));
     if (storage)
-        storage->layers = calloc(layer_count + 1, sizeof(struct pt_layer));
+        storage->layers = calloc(count_layers(pulls) + 1, sizeof(struct pt_layer));
     if (!storage || !storage->layers) {
         free_storage(storage);
         return pt_error_set(err, ENOMEM, "out of memory");
     }
-    r = decode_head(root, report, err);
-    if (r == 0)
-        r = decode_pulls(pulls, storage, err);
+    int r = decode_head(root, report, err);
     if (r < 0) {
         free_storage(storage);
         return r;
     }
     storage->doc = doc;
     report->pulls = storage->pulls;
-    report->pull_count = pull_count;
+    report->pull_count = decode_pulls(pulls, storage, &report->left_out);
     report->storage = storage;
     return 0;
 }

@@ -27,7 +27,8 @@ struct pt_api {
     const struct pt_kube_feed *kube; // NULL: not configured
     struct pt_http_server *server;
     int64_t started_wall_ns;
-    size_t long_answers; // lists that are being sent in parts
+    int64_t left_out_logged_ns; // monotonic; 0: never
+    size_t long_answers;        // lists that are being sent in parts
 };
 
 // Finds the handler for a request to the public address.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/log.h"
 #include "pull/report.h"
 #include "server/api/agent_token.h"
 #include "server/api/api.h"
@@ -9,6 +10,8 @@
 #include <strings.h>
 
 // `application/json`, maybe with parameters such as a charset; and not compressed.
+#define LOG_DISTANCE_NS (60 * PT_NS_PER_S)
+
 static bool is_json(struct pt_request *request)
 {
     const char *type = pt_request_header(request, "Content-Type");
@@ -55,6 +58,22 @@ static void reply_to_failure(struct pt_api *api, struct pt_request *request,
     }
 }
 
+// Counts the pulls that were left out; the first one's fault is logged, once a minute at most.
+static void note_left_out(struct pt_api *api, const struct pt_report *report)
+{
+    const struct pt_left_out *left_out = &report->left_out;
+    int64_t now = pt_clock_monotonic_ns(api->clock);
+    if (left_out->invalid + left_out->too_large == 0)
+        return;
+    api->metrics->pulls_invalid += left_out->invalid;
+    api->metrics->pulls_too_large += left_out->too_large;
+    if (api->left_out_logged_ns && now - api->left_out_logged_ns < LOG_DISTANCE_NS)
+        return;
+    api->left_out_logged_ns = now;
+    pt_log_warn("report.pull_left_out", pt_log_text("node", report->node_name),
+                pt_log_text("error", left_out->why.message));
+}
+
 void pt_api_report(struct pt_api *api, struct pt_request *request)
 {
     struct pt_error err;
@@ -80,6 +99,7 @@ void pt_api_report(struct pt_api *api, struct pt_request *request)
         reply_to_failure(api, request, &err);
         return;
     }
+    note_left_out(api, &report);
     r = pt_store_apply(api->store, &report, &err);
     pt_report_finish(&report);
     if (r < 0) {

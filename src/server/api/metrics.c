@@ -185,6 +185,13 @@ static void write_peers(const struct pt_metrics *metrics, const struct pt_pull_s
     for (size_t i = 0; i < PT_REJECTION_COUNT; i++)
         (void)pt_buffer_printf(out, "pulltrace_agent_reports_rejected_total{reason=\"%s\"} %llu\n",
                                rejection_names[i], (unsigned long long)metrics->rejected[i]);
+    head(out, "pulltrace_agent_pulls_rejected_total", "counter",
+         "Pulls left out of reports that were taken, by reason.");
+    (void)pt_buffer_printf(out,
+                           "pulltrace_agent_pulls_rejected_total{reason=\"invalid\"} %llu\n"
+                           "pulltrace_agent_pulls_rejected_total{reason=\"too_large\"} %llu\n",
+                           (unsigned long long)metrics->pulls_invalid,
+                           (unsigned long long)metrics->pulls_too_large);
     gauge(out, "pulltrace_agents_connected", "Nodes whose agent reports.",
           (double)(store->nodes.count - store->silent_count));
     gauge(out, "pulltrace_agents_silent", "Nodes whose agent has stopped reporting.",

@@ -39,6 +39,7 @@ struct pt_metrics {
     uint64_t pulls_failed[PT_FAILURE_CLASS_COUNT];
     uint64_t reports;
     uint64_t rejected[PT_REJECTION_COUNT];
+    uint64_t pulls_invalid, pulls_too_large; // left out of reports that were taken
     uint64_t streams_refused;
     struct pt_histogram total_seconds, download_seconds, extract_seconds;
 };

@@ -132,10 +132,13 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
     return 0;
 }
 
-// What a legacy agent's report no longer names has completed. Our own agent names a pull until its
+// What a legacy agent's report no longer names has completed, unless the report held something that
+// had to be left out: that may have been it. Our own agent names a pull until its
 // end was taken: one that it has lost ended while it was not running, nobody knows how.
-static void end_absent(struct pt_pull_store *store, struct pt_node *node, int64_t timestamp)
+static void end_absent(struct pt_pull_store *store, struct pt_node *node,
+                       const struct pt_report *report)
 {
+    bool is_whole = report->left_out.invalid + report->left_out.too_large == 0;
     struct pt_stored_pull *stored, *next;
     for (stored = TAILQ_FIRST(&node->active); stored; stored = next) {
         next = TAILQ_NEXT(stored, in_node);
@@ -147,9 +150,11 @@ static void end_absent(struct pt_pull_store *store, struct pt_node *node, int64_
                 pt_life_give_up(store, stored);
             continue;
         }
+        if (!is_whole)
+            continue;
         pt_change_log_touch(&store->changes, stored);
         int64_t received_before = stored->received_bytes;
-        pt_stored_pull_complete(stored, timestamp, stored->version);
+        pt_stored_pull_complete(stored, report->timestamp, stored->version);
         count_bytes(store, stored, stored->received_bytes - received_before);
         pt_life_end(store, stored);
     }
@@ -216,7 +221,7 @@ static int apply_pulls(struct pt_pull_store *store, struct pt_node *node,
     }
     r = worse(r, apply_merged(store, node, report, late));
     if (!late)
-        end_absent(store, node, report->timestamp);
+        end_absent(store, node, report);
     return r;
 }
 
