@@ -26,8 +26,12 @@ class Hostile(FakeCase):
             return [line for line in self.log_lines(server, TROUBLE) if words in line["error"]]
 
         wait_for(f"it says: {words}", complaints, 20)
-        self.assertGreater(self.metric(server, FAILURES), 0)
+        self.wait_for_count(server, FAILURES)
         self.assertEqual(get(server.port, "/healthz").status, 200)
+
+    def wait_for_count(self, server: Server, series: str) -> None:
+        """Of pods: the watch of events may have complained first."""
+        wait_for(f"{series} counts", lambda: self.metric(server, series) > 0, 20)
 
     def assert_recovers(self, server: Server) -> None:
         self.api.faults = Faults()
@@ -39,7 +43,7 @@ class Hostile(FakeCase):
         self.api.faults.endless = b'{"type":"ADDED","object":{"x":"' + b"x" * MB
         server = self.start()
         self.assert_complains(server, "the answer does not end")
-        self.assertGreater(self.metric(server, TOO_LARGE), 0)
+        self.wait_for_count(server, TOO_LARGE)
         self.assert_recovers(server)
 
     def test_lists_that_are_none(self) -> None:
