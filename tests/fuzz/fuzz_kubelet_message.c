@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(strlen(got.image) <= PT_LIMIT_REFERENCE_BYTES);
     assert(!got.error || (got.error >= message && *got.error));
     assert(got.word != PT_KUBELET_OTHER || !*got.image);
-    assert(pt_failure_class_name(pt_failure_class_of(message)));
+    assert(pt_failure_class_name(pt_failure_class_of(message, got.image)));
     free(text);
     return 0;
 }

@@ -143,7 +143,8 @@ static void explain_failure(struct pt_stored_pull *stored)
         stored->error_class = join->error_class;
     }
     if (!stored->error_class)
-        stored->error_class = pt_failure_class_name(pt_failure_class_of(stored->pull.error));
+        stored->error_class =
+            pt_failure_class_name(pt_failure_class_of(stored->pull.error, stored->pull.image_ref));
 }
 
 static void end(struct pt_pull_store *store, struct pt_stored_pull *stored, enum pt_pull_life life)

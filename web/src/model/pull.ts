@@ -32,6 +32,8 @@ export const ERROR_CLASSES = [
   'disk_full',
   'invalid_reference',
   'policy',
+  'platform',
+  'corrupt',
   'not_unpacked',
   'stale',
   'other',

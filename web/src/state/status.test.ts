@@ -38,5 +38,9 @@ it('has words and advice for classes known and unknown', () => {
   expect(errorWords('not_found')).toBe('not found');
   expect(errorWords('other')).toBeUndefined();
   expect(adviceFor('tls')).toMatch(/certificate/);
+  expect(adviceFor('platform')).toMatch(/architecture/);
+  expect(adviceFor('corrupt')).toMatch(/digest/);
+  expect(adviceFor('rate_limited', 'toomanyrequests: slow down')).toMatch(/registry limits/);
+  expect(adviceFor('rate_limited', 'pull QPS exceeded')).toMatch(/registryPullQPS/);
   expect(adviceFor(undefined)).toMatch(/kubectl describe pod/);
 });

@@ -52,6 +52,8 @@ const CLASS_WORDS: Record<Exclude<ErrorClass, 'other'>, string> = {
   disk_full: 'disk full',
   invalid_reference: 'invalid reference',
   policy: 'refused by policy',
+  platform: 'no image for this machine',
+  corrupt: 'damaged content',
   not_unpacked: 'not unpacked',
   stale: 'node went silent',
 };
@@ -65,11 +67,11 @@ const CLASS_ADVICE: Record<Exclude<ErrorClass, 'other'>, string> = {
   not_found:
     'The registry has no such repository or tag. Check the name and tag in the pod spec, and that the image was pushed. Some registries answer so when access is missing.',
   unauthorized:
-    'The registry refused the credentials. Check imagePullSecrets of the pod or its service account, and that the token has not expired.',
+    'The registry, or a proxy before it, refused the credentials. Check imagePullSecrets of the pod or its service account, and that the token has not expired.',
   rate_limited:
     'The registry limits how often this address may pull. Wait, sign in with an account, or put a mirror in front of it.',
   timeout:
-    'The registry did not answer in time. Check the route from this node, a proxy, and the registry’s load.',
+    'The registry did not answer in time, or the runtime gave up for want of progress. Check the route from this node, a proxy, and the registry’s load; for slow links raise the runtime’s limit (image_pull_progress_timeout of containerd, pull_progress_timeout of CRI-O).',
   network:
     'This node cannot reach the registry. Check DNS, firewall, proxy and the registry’s address from the node.',
   tls: 'The registry’s certificate was not accepted. Check its validity and the CA that containerd trusts for this host.',
@@ -77,14 +79,23 @@ const CLASS_ADVICE: Record<Exclude<ErrorClass, 'other'>, string> = {
     'The node has no room left for the image. Check the file system of /var/lib/containerd and image garbage collection.',
   invalid_reference: 'The image name is not a valid reference. Check its spelling in the pod spec.',
   policy:
-    'The image is not there and the pull policy forbids pulling it. Load it on the node or change imagePullPolicy.',
+    'A rule refused the image: imagePullPolicy Never and no image on the node, a signature that is missing or does not hold, or the registry’s own scan for vulnerabilities. The error’s words say which.',
+  platform:
+    'The image is not made for this machine’s architecture or operating system. Push it for this platform too, or let the pod run on other nodes (kubernetes.io/arch, kubernetes.io/os).',
+  corrupt:
+    'What came is not what its digest or size says. Try again; when it stays so, the registry, a mirror or a proxy before it holds a damaged copy. Push the image again there or clear the cache.',
   not_unpacked:
-    'Everything may be fetched, but no container can start from it. Artifacts and other things that are no container image end so, and what “ctr content fetch” stores.',
+    'Everything may be fetched, but no container can start from it. Either its layers could not be extracted, and the error’s words and the runtime’s log on the node say why, or it is no container image: artifacts end so, and what “ctr content fetch” stores.',
   stale:
     'The agent on this node stopped reporting during the pull; its outcome is not known. Check the agent’s pod and the node.',
 };
 
-export function adviceFor(errorClass: ErrorClass = 'other'): string {
+/** The kubelet's own limit, which looks like a registry's. */
+const OWN_LIMIT = /pull qps exceeded/i;
+
+export function adviceFor(errorClass: ErrorClass = 'other', error = ''): string {
+  if (errorClass === 'rate_limited' && OWN_LIMIT.test(error))
+    return 'The kubelet itself limits how often it asks, no registry does. It tries again by itself; registryPullQPS and registryBurst of the kubelet’s configuration say how often.';
   return errorClass === 'other'
     ? 'Read the error’s words; “kubectl describe pod” and containerd’s log on the node say more.'
     : CLASS_ADVICE[errorClass];

@@ -76,7 +76,7 @@ function Failure({ pull, now }: { pull: Pull; now: number }) {
           <CopyButton text={pull.error} what="error" />
         </div>
       )}
-      <p className="dim">{adviceFor(pull.errorClass)}</p>
+      <p className="dim">{adviceFor(pull.errorClass, pull.error)}</p>
     </section>
   );
 }
