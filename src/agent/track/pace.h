@@ -8,4 +8,5 @@
 // pull is a point behind on average however fast it moves, at a cost that does not grow with the
 // layers. Milliseconds: the interval at most, a quarter of it (and PT_LOOK_PACE_MS) at least.
 int64_t pt_pace_ms(const struct pt_tracker *tracker, int64_t interval_ms);
+
 #endif
