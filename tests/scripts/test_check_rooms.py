@@ -146,7 +146,11 @@ class CheckRooms(unittest.TestCase):
 
     def test_a_wrong_table(self) -> None:
         for what, row, sentence in (
-            ("an unknown name", "| `src/cli/` | | track |", '`src/cli/` may include "track", which is no room.'),
+            (
+                "an unknown name",
+                "| `src/cli/` | | track |",
+                '`src/cli/` may include "track", which is no room.',
+            ),
             (
                 "an arrow up",
                 "| `src/cli/` | | pull |",
@@ -159,7 +163,9 @@ class CheckRooms(unittest.TestCase):
                 self.assertEqual(found, (2, [f"docs/architecture.md: {sentence}"]))
 
     def test_agent_and_server_never_include_each_other(self) -> None:
-        rows = ROWS.replace("| `src/agent/` | wiring | the", "| `src/agent/` | wiring | server/http, the")
+        rows = ROWS.replace(
+            "| `src/agent/` | wiring | the", "| `src/agent/` | wiring | server/http, the"
+        )
         sentence = (
             'docs/architecture.md: `src/agent/` may include "server/http",'
             " but agent and server never include each other."

@@ -36,4 +36,6 @@ class Sources(unittest.TestCase):
         self.assertEqual(found, ["deb http://mirror.example/debian/ trixie main"])
 
     def test_none(self) -> None:
-        self.assertEqual(script.sources_of("http://other.example/node/ nodistro main", "bookworm"), [])
+        self.assertEqual(
+            script.sources_of("http://other.example/node/ nodistro main", "bookworm"), []
+        )

@@ -37,7 +37,9 @@ class Counting(unittest.TestCase):
             ),
         ):
             with self.subTest(what), tempfile.TemporaryDirectory() as folder:
-                source = "import unittest\nclass Tests(unittest.TestCase):\n" + textwrap.indent(body, "  ")
+                source = "import unittest\nclass Tests(unittest.TestCase):\n" + textwrap.indent(
+                    body, "  "
+                )
                 Path(folder, "test_it.py").write_text(source)
                 command = [script.PYTHON, "-m", "unittest", "-v", "test_it"]
                 done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
