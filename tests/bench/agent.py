@@ -26,7 +26,6 @@ from tests.bench.usage import CpuMeter, anonymous_kib
 from tests.integration.case import MB, sizes
 from tests.integration.clients import Cri, Ctr, PullClient, RunningPull
 from tests.integration.events import EventLog, broken_rules
-from tests.integration.http_json import get
 from tests.integration.metrics import metric
 
 BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR") or REPOSITORY / "build").resolve()
