@@ -6,12 +6,12 @@
 #include "base/http_client.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/rhythm.h"
 #include "base/secret_file.h"
 #include "base/text.h"
 #include "base/timer.h"
 #include "base/url.h"
 #include "pull/report.h"
-#include "pull/rhythm.h"
 
 #include <errno.h>
 #include <stdio.h>

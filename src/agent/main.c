@@ -5,10 +5,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/rhythm.h"
 #include "base/secret_file.h"
 #include "base/settings.h"
 #include "containerd/socket_check.h"
-#include "pull/rhythm.h"
 
 #include <errno.h>
 #include <malloc.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/rhythm.h"
 
-#include "pull/rhythm.h"
+#include "base/rhythm.h"
 
 void pt_rhythm_begin_look(struct pt_rhythm *rhythm, int64_t now_ms)
 {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 // When to look at the runtime next. It knows no clock: every time is monotonic, in milliseconds,
-// and comes from who calls. The numbers are in pull/rhythm.h.
+// and comes from who calls. The numbers are in base/rhythm.h.
 struct pt_rhythm {
     int64_t looked_ms; // when the last look began
     int64_t due_ms;    // when the next one is due

@@ -3,7 +3,7 @@
 #include "agent/track/track.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "pull/rhythm.h"
+#include "base/rhythm.h"
 
 #include <assert.h>
 #include <stdint.h>

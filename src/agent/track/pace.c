@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/track/pace.h"
 
-#include "pull/rhythm.h"
+#include "base/rhythm.h"
 
 // Between two looks a pull may move so many points: half of it is what a report is behind on
 // average.

@@ -366,106 +366,7 @@ void pt_track_pull_name(struct pt_track_pull *pull, const char *name, int64_t wr
 
 // --- its end ---
 
-static const char *ordinal_text(const struct pt_pull *view, size_t index, char *text, size_t size)
-{
-    const struct pt_layer *layer = &view->layers[index];
-    if (!layer->total_known)
-        snprintf(text, size, "layer %zu (%.19s) after %lld bytes", index + 1, layer->digest,
-                 (long long)layer->downloaded_bytes);
-    else
-        snprintf(text, size, "layer %zu of %zu (%.19s) at %lld of %lld bytes", index + 1,
-                 view->layer_count, layer->digest, (long long)layer->downloaded_bytes,
-                 (long long)layer->total_bytes);
-    return text;
-}
-
-void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t now)
-{
-    struct pt_pull *view = &pull->shown.pull;
-    set_text(&pull->error, reason); // out of memory: a failure without words
-    view->error = pull->error;
-    view->phase = PT_PULL_FAILED;
-    view->completed_at = now;
-}
-
-// The first layer that is not there; layer_count if they all are.
-static size_t first_missing(const struct pt_pull *view)
-{
-    size_t i = 0;
-    while (i < view->layer_count && pt_layer_is_downloaded(&view->layers[i]))
-        i++;
-    return i;
-}
-
-// Says how far the pull had come: containerd keeps the reason to itself and its log.
-static void fail_without_image(struct pt_track_pull *pull, int64_t now)
-{
-    const struct pt_pull *view = &pull->shown.pull;
-    char reason[512];
-    char layer[192];
-    size_t i = first_missing(view);
-    if (!view->total_known && view->layer_count == 0)
-        snprintf(reason, sizeof(reason), "ended before the image's manifest was there");
-    else if (i < view->layer_count)
-        snprintf(reason, sizeof(reason), "ended without an image while fetching %s",
-                 ordinal_text(view, i, layer, sizeof(layer)));
-    else
-        snprintf(reason, sizeof(reason), "ended without an image although every layer was fetched");
-    pt_track_pull_fail(pull, reason, now);
-}
-
-// Of one image some layer was extracted in the pull's time, or was being, and some was not.
-static bool is_half_extracted(const struct pt_track_pull *pull, const struct pt_seen_lease *lease,
-                              size_t *ret_index)
-{
-    bool has_begun = false;
-    size_t missing = lease->layer_count;
-    for (size_t i = 0; i < lease->layer_count; i++) {
-        const struct pt_seen_layer *seen = &lease->layers[i];
-        if (i > 0 && seen->image != lease->layers[i - 1].image) {
-            has_begun = false;
-            missing = lease->layer_count;
-        }
-        has_begun |= seen->extract_begun || seen->extracted_at >= pull->created_at;
-        if (seen->chain_id && seen->extracted_at == 0 && missing == lease->layer_count)
-            missing = i;
-        if (has_begun && missing < lease->layer_count) {
-            *ret_index = missing;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_extracted(const struct pt_seen_lease *lease)
-{
-    for (size_t i = 0; i < lease->layer_count; i++) {
-        if (lease->layers[i].extracted_at == 0)
-            return false;
-    }
-    return lease->layers_known && lease->layer_count > 0;
-}
-
-// An image that is stored and not unpacked. Whether that was wanted (`ctr content fetch`) or went
-// wrong containerd does not say.
-static void end_packed(struct pt_track_pull *pull, int64_t now)
-{
-    char reason[300], layer[192];
-    const struct pt_pull *view = &pull->shown.pull;
-    size_t i = first_missing(view);
-    if (!view->total_known && view->layer_count == 0)
-        snprintf(reason, sizeof(reason), "not unpacked: stored without any layer");
-    else if (i < view->layer_count)
-        snprintf(reason, sizeof(reason), "not unpacked: stored without %s",
-                 ordinal_text(view, i, layer, sizeof(layer)));
-    else
-        snprintf(reason, sizeof(reason), "not unpacked: everything was fetched and is stored");
-    pt_track_pull_fail(pull, reason, now);
-}
-
-// An artifact, which is no container image, may complete without some of its layers: those are no
-// part of the pull.
-static void drop_missing_layers(struct pt_track_pull *pull)
+void pt_track_pull_drop_missing_layers(struct pt_track_pull *pull)
 {
     struct pt_pull *view = &pull->shown.pull;
     size_t kept = 0;
@@ -480,35 +381,11 @@ static void drop_missing_layers(struct pt_track_pull *pull)
     view->layer_count = kept;
 }
 
-void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now)
+void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t now)
 {
     struct pt_pull *view = &pull->shown.pull;
-    size_t missing;
-    if (lease->image_name && !pull->image_name)
-        pt_track_pull_name(pull, lease->image_name, lease->image_updated_at);
-    if (!pull->image_name) {
-        fail_without_image(pull, now);
-        return;
-    }
-    if (is_half_extracted(pull, lease, &missing)) {
-        char reason[160];
-        snprintf(reason, sizeof(reason), "ended while extracting layer %zu of %zu (%.19s)",
-                 missing + 1, lease->layer_count, lease->layers[missing].digest);
-        pt_track_pull_fail(pull, reason, now);
-        return;
-    }
-    bool is_unpacked = lease->is_unpacked || is_extracted(lease);
-    if (!is_unpacked && !lease->is_accepted) {
-        end_packed(pull, now);
-        return;
-    }
-    if (!is_unpacked)
-        drop_missing_layers(pull);
-    view->phase = PT_PULL_COMPLETED;
-    view->completed_at = later(pull->named_at, pull->created_at);
-    for (size_t i = 0; i < view->layer_count; i++)
-        view->completed_at = later(view->completed_at, later(view->layers[i].completed_at,
-                                                             view->layers[i].extract_completed_at));
-    if (view->completed_at > now)
-        view->completed_at = now;
+    set_text(&pull->error, reason); // out of memory: a failure without words
+    view->error = pull->error;
+    view->phase = PT_PULL_FAILED;
+    view->completed_at = now;
 }

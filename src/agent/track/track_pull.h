@@ -62,9 +62,13 @@ int64_t pt_track_pull_offset(const struct pt_track_pull *pull, size_t index,
 
 void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_seen_event *event);
 
-// The lease is gone: completed or failed.
+// The lease is over: completed or failed (track_end.c).
 void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now);
 void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t now);
+
+// An artifact, which is no container image, may complete without some of its layers: those are no
+// part of the pull.
+void pt_track_pull_drop_missing_layers(struct pt_track_pull *pull);
 
 // The record may be that of this pull, which has no name yet; and how well the name fits.
 bool pt_track_pull_may_be_named(const struct pt_track_pull *pull,

@@ -10,9 +10,9 @@
 // name becomes one merged pull. What was given up goes on as soon as it moves.
 
 #include "base/limits.h"
+#include "base/rhythm.h"
 #include "base/saturate.h"
 #include "pull/legacy_report.h"
-#include "pull/rhythm.h"
 #include "server/store/pull_life.h"
 #include "server/store/pull_store.h"
 

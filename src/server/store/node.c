@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/node.h"
 
+#include "base/rhythm.h"
 #include "base/text.h"
-#include "pull/rhythm.h"
 #include "server/store/pull_store.h"
 
 #include <errno.h>

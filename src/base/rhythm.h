@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_PULL_RHYTHM_H
-#define PT_PULL_RHYTHM_H
+#ifndef PT_BASE_RHYTHM_H
+#define PT_BASE_RHYTHM_H
 
 // The rhythm of looks and reports, all of it, in milliseconds: what the agent does by itself, and
 // what it has agreed on with the server.
