@@ -27,6 +27,12 @@
 
 // --- the server ---
 #define PT_LIMIT_REQUEST_HEADER_BYTES (16 * 1024)
+#define PT_LIMIT_HEADS_BYTES (64 * 1024 * 1024)  // being read, in all; who reads longest is cut
+#define PT_LIMIT_BODIES_BYTES (64 * 1024 * 1024) // being read, in all; then 503
+#define PT_LIMIT_AHEAD_BYTES (16 * 1024 * 1024)  // pipelined, in all; who has more is cut
+#define PT_LIMIT_SPARE_CONNECTIONS 1000          // besides one for each node and each stream
+#define PT_LIMIT_METRICS_CONNECTIONS 64
+#define PT_LIMIT_ALLOWED_HOSTS_BYTES 4096
 #define PT_LIMIT_PULLS_PER_NODE 4000 // kept; an agent has some 1,000 leases and 1,000 finished ones
 
 // --- reports, both ways ---

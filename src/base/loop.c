@@ -1,24 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/loop.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define REST_FACTOR 4 // how many times a turn's work counts against its rest
+#define TURN_NS (3 * PT_NS_PER_MS)
+
+const double pt_loop_turn_bounds[PT_LOOP_TURN_BOUNDS] = {0.0005, 0.001, 0.002, 0.005,
+                                                         0.01,   0.02,  0.05,  0.1};
 
 struct pt_loop {
     struct event_base *base;
     struct event *signals[2];
     void (*on_stop)(void *context);
     void *context;
-    bool stopping;
+    bool stopping; // a signal has come
+    bool is_stopped;
     int pause_us;
     bool skips_rest;
+    int64_t turn_began_ns; // monotonic, as far as anybody has asked; 0: nobody has
+    struct pt_loop_turns turns;
 };
 
 static void on_signal(evutil_socket_t signal_number, short what, void *context)
@@ -89,11 +96,39 @@ void pt_loop_skip_rest(struct pt_loop *loop)
     loop->skips_rest = true;
 }
 
+bool pt_loop_turn_is_over(struct pt_loop *loop)
+{
+    int64_t now_ns = pt_clock_monotonic_ns(pt_clock_system());
+    if (loop->turn_began_ns == 0)
+        loop->turn_began_ns = now_ns;
+    return now_ns - loop->turn_began_ns >= TURN_NS;
+}
+
+void pt_loop_end_turn(struct pt_loop *loop)
+{
+    event_base_loopbreak(loop->base);
+}
+
+const struct pt_loop_turns *pt_loop_turns(const struct pt_loop *loop)
+{
+    return &loop->turns;
+}
+
+static void count_turn(struct pt_loop_turns *turns, int64_t worked_ns)
+{
+    double seconds = (double)worked_ns / (double)PT_NS_PER_S;
+    size_t i = 0;
+    while (i < PT_LOOP_TURN_BOUNDS && seconds > pt_loop_turn_bounds[i])
+        i++;
+    turns->counts[i]++;
+    turns->seconds += seconds;
+}
+
 static int64_t used_cpu_ns(void)
 {
     struct timespec used;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
+    return used.tv_sec * PT_NS_PER_S + used.tv_nsec;
 }
 
 static void rest(struct pt_loop *loop, int64_t *worked_ns)
@@ -102,6 +137,7 @@ static void rest(struct pt_loop *loop, int64_t *worked_ns)
     loop->skips_rest = false;
     int64_t now_ns = used_cpu_ns();
     int64_t pause_ns = loop->pause_us * INT64_C(1000) - REST_FACTOR * (now_ns - *worked_ns);
+    count_turn(&loop->turns, now_ns - *worked_ns);
     *worked_ns = now_ns;
     if (pause_ns > 0 && !skips) {
         struct timespec pause = {.tv_nsec = pause_ns};
@@ -114,17 +150,21 @@ int pt_loop_run(struct pt_loop *loop, void (*on_stop)(void *context), void *cont
 {
     loop->on_stop = on_stop;
     loop->context = context;
+    loop->is_stopped = false;
     int once = loop->pause_us > 0 ? EVLOOP_ONCE : 0;
     int64_t worked_ns = used_cpu_ns();
-    int r = event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY | once);
-    while (r == 0 && !event_base_got_break(loop->base)) {
-        rest(loop, &worked_ns);
+    int r = 0;
+    while (r == 0 && !loop->is_stopped) {
+        loop->turn_began_ns = 0;
         r = event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY | once);
+        if (once && !loop->is_stopped)
+            rest(loop, &worked_ns);
     }
     return r < 0 ? pt_error_set(err, EIO, "the event loop failed") : 0;
 }
 
 void pt_loop_stop(struct pt_loop *loop)
 {
+    loop->is_stopped = true;
     event_base_loopbreak(loop->base);
 }

@@ -4,7 +4,20 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PT_LOOP_TURN_BOUNDS 8
+
 struct event_base;
+
+// How much CPU time the turns of a loop took; those at or below each bound, then the rest.
+struct pt_loop_turns {
+    uint64_t counts[PT_LOOP_TURN_BOUNDS + 1];
+    double seconds; // of all
+};
+
+extern const double pt_loop_turn_bounds[PT_LOOP_TURN_BOUNDS]; // in seconds
 
 // The one event loop of a process, with the signals that end it. SIGPIPE is ignored from
 // pt_loop_create on.
@@ -23,6 +36,17 @@ void pt_loop_set_pace(struct pt_loop *loop, int pause_us);
 
 // There is more to do at once: the next turn follows this one without a rest.
 void pt_loop_skip_rest(struct pt_loop *loop);
+
+// Whether this turn has worked for its share of 3 ms since this was asked first. Who has more to do
+// then leaves it for the next one, so that nobody waits for long.
+bool pt_loop_turn_is_over(struct pt_loop *loop);
+
+// Ends this turn behind the present callback: the next one looks at the sockets anew and goes on
+// with the events that are left.
+void pt_loop_end_turn(struct pt_loop *loop);
+
+// Of a loop with a pace; without one nothing is counted.
+const struct pt_loop_turns *pt_loop_turns(const struct pt_loop *loop);
 
 // Runs until pt_loop_stop. The first SIGTERM or SIGINT calls on_stop, which begins an orderly end
 // and sooner or later calls pt_loop_stop; a second one stops at once.

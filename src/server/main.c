@@ -21,13 +21,14 @@
 #define SWEEP_MS 1000
 #define DRAIN_LOOK_MS 20
 #define DRAIN_SECONDS 4
-#define RESERVED_FILES 64
+#define RESERVED_FILES 160 // all but connections to the public address
 #define MAX_EVENT_BYTES (4 * 1024 * 1024)
 
 static struct settings {
     struct pt_kube_feed_settings kube;
     const char *agent_token, *agent_token_file;
     const char *tls_cert_file, *tls_key_file;
+    const char *allowed_hosts;
     struct pt_address http_address, metrics_address;
     int64_t history_ttl_ns, stale_timeout_ns;
     int64_t max_pulls, max_nodes, max_sse_clients;
@@ -47,6 +48,9 @@ static const struct pt_setting table[] = {
      "PEM file with certificate and chain, read again when it changes; empty: plain HTTP", 0, 0},
     {"PULLTRACE_TLS_KEY_FILE", PT_SETTING_FILE, &settings.tls_key_file, "",
      "PEM file with the certificate's key", 0, 0},
+    {"PULLTRACE_ALLOWED_HOSTS", PT_SETTING_TEXT, &settings.allowed_hosts, "",
+     "names by which it may be asked, comma-separated, besides addresses and localhost; empty: any",
+     0, 0},
     {"PULLTRACE_KUBE_URL", PT_SETTING_URL, &settings.kube.kube.url, "",
      "Kubernetes API; empty: the kubeconfig, or in a pod the cluster's own, else none", 0, 0},
     {"PULLTRACE_KUBE_TOKEN_FILE", PT_SETTING_TEXT, &settings.kube.kube.token_file, "",
@@ -82,7 +86,7 @@ struct server {
     struct pt_api api;
     struct pt_tls *tls;
     struct pt_kube_feed *kube;
-    struct pt_http_server *metrics_server;
+    size_t max_connections;
     struct pt_timer *sweep;
     struct pt_timer *drain;
     int64_t drain_until_ns;
@@ -162,7 +166,7 @@ static void on_drain(void *context)
 {
     struct server *server = context;
     size_t left = pt_http_server_close_idle(server->api.server);
-    left += pt_http_server_close_idle(server->metrics_server);
+    left += pt_http_server_close_idle(server->api.metrics_server);
     if (left == 0 || pt_clock_monotonic_ns(server->api.clock) >= server->drain_until_ns)
         pt_loop_stop(server->loop);
     else
@@ -175,7 +179,7 @@ static void on_stop(void *context)
     pt_log_info("stopping");
     server->drain_until_ns = pt_clock_monotonic_ns(server->api.clock) + DRAIN_SECONDS * PT_NS_PER_S;
     pt_http_server_begin_drain(server->api.server);
-    pt_http_server_begin_drain(server->metrics_server);
+    pt_http_server_begin_drain(server->api.metrics_server);
     pt_event_feed_end(server->api.feed);
     on_drain(server);
 }
@@ -188,6 +192,32 @@ static void on_libevent_message(int severity, const char *message)
         pt_log_warn("libevent", pt_log_text("message", message));
     else
         pt_log_debug("libevent", pt_log_text("message", message));
+}
+
+static int listen_on_both(struct server *server, struct pt_error *err)
+{
+    struct pt_http_server_options public_options = {
+        .address = &settings.http_address,
+        .tls = server->tls,
+        .max_connections = server->max_connections,
+        .on_request = pt_api_handle,
+        .wants_body = pt_api_wants_body,
+        .context = &server->api,
+    };
+    struct pt_http_server_options metrics_options = {
+        .address = &settings.metrics_address,
+        .max_connections = PT_LIMIT_METRICS_CONNECTIONS,
+        .on_request = pt_api_handle_metrics,
+        .wants_body = pt_api_wants_no_body,
+        .context = &server->api,
+    };
+    struct pt_loop *loop = server->loop;
+    const struct pt_clock *clock = server->api.clock;
+    int r = pt_http_server_create(loop, clock, &public_options, &server->api.server, err);
+    if (r < 0)
+        return r;
+    r = pt_http_server_create(loop, clock, &metrics_options, &server->api.metrics_server, err);
+    return r;
 }
 
 static int open_servers(struct server *server, struct pt_error *err)
@@ -208,14 +238,22 @@ static int open_servers(struct server *server, struct pt_error *err)
                                                             : "PULLTRACE_AGENT_TOKEN");
     }
     if (r == 0)
-        r = pt_http_server_create(server->loop, server->api.clock, &settings.http_address,
-                                  server->tls, pt_api_handle, &server->api, &server->api.server,
-                                  err);
-    if (r == 0)
-        r = pt_http_server_create(server->loop, server->api.clock, &settings.metrics_address, NULL,
-                                  pt_api_handle_metrics, &server->api, &server->metrics_server,
-                                  err);
+        r = listen_on_both(server, err);
     return r;
+}
+
+// Every node keeps one connection, as does every stream.
+static void set_max_connections(struct server *server)
+{
+    size_t wanted =
+        (size_t)(settings.max_nodes + settings.max_sse_clients) + PT_LIMIT_SPARE_CONNECTIONS;
+    size_t files = pt_file_limit_raise(wanted + RESERVED_FILES);
+    size_t possible = files > 2 * RESERVED_FILES ? files - RESERVED_FILES : files / 2;
+    server->max_connections = possible < wanted ? possible : wanted;
+    if (possible < wanted)
+        pt_log_warn("the limit of open files is lower than nodes and streams together may need",
+                    pt_log_int("limit", (int64_t)files),
+                    pt_log_int("wanted", (int64_t)(wanted + RESERVED_FILES)));
 }
 
 static int start(struct server *server, struct pt_error *err)
@@ -239,7 +277,10 @@ static int start(struct server *server, struct pt_error *err)
                                   .clock = clock,
                                   .store = &server->store,
                                   .metrics = &server->metrics,
+                                  .loop = server->loop,
+                                  .allowed_hosts = settings.allowed_hosts,
                                   .started_wall_ns = pt_clock_wall_ns(clock)};
+    set_max_connections(server);
     server->sweep = pt_timer_create(base, clock, on_sweep, server);
     server->drain = pt_timer_create(base, clock, on_drain, server);
     if (!server->sweep || !server->drain)
@@ -258,9 +299,6 @@ static int start(struct server *server, struct pt_error *err)
 
 static void log_start(const struct server *server)
 {
-    // Every node keeps one connection, as does every stream.
-    size_t wanted = (size_t)(settings.max_nodes + settings.max_sse_clients) + RESERVED_FILES;
-    size_t files = pt_file_limit_raise(wanted);
     pt_log_info("listening", pt_log_text("host", settings.http_address.host),
                 pt_log_int("port", settings.http_address.port),
                 pt_log_int("metricsPort", settings.metrics_address.port),
@@ -268,10 +306,7 @@ static void log_start(const struct server *server)
                 pt_log_text("version", PT_VERSION), pt_log_int("maxPulls", settings.max_pulls),
                 pt_log_int("maxNodes", settings.max_nodes),
                 pt_log_int("maxStreams", settings.max_sse_clients),
-                pt_log_int("maxConnections", (int64_t)files - RESERVED_FILES));
-    if (files < wanted)
-        pt_log_warn("the limit of open files is lower than nodes and streams together may need",
-                    pt_log_int("limit", (int64_t)files), pt_log_int("wanted", (int64_t)wanted));
+                pt_log_int("maxConnections", (int64_t)server->max_connections));
 }
 
 static void finish(struct server *server)
@@ -279,7 +314,7 @@ static void finish(struct server *server)
     pt_kube_feed_destroy(server->kube);
     pt_event_feed_destroy(server->api.feed);
     pt_http_server_destroy(server->api.server);
-    pt_http_server_destroy(server->metrics_server);
+    pt_http_server_destroy(server->api.metrics_server);
     pt_secret_destroy(server->api.agent_token);
     pt_tls_destroy(server->tls);
     pt_timer_destroy(server->sweep);

@@ -24,7 +24,8 @@ static void check(const struct pt_request_parser *parser)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct pt_request_parser parser;
-    pt_request_parser_init(&parser);
+    struct pt_request_budget budget = {0};
+    pt_request_parser_init(&parser, &budget);
     size_t piece = size > 0 ? data[0] + 1u : 1;
     for (size_t at = 1; at < size;) {
         size_t used, n = piece < size - at ? piece : size - at;
@@ -42,5 +43,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     pt_request_parser_clear(&parser);
+    assert(budget.head_bytes == 0 && budget.body_bytes == 0);
     return 0;
 }

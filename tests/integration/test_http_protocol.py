@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -103,6 +104,82 @@ class Protocol(ServerCase):
             while chunk := connection.recv(65536):
                 received += chunk
         self.assertTrue(received.endswith(whole))
+
+
+class Refusals(ServerCase):
+    """What is refused before it costs anything."""
+
+    def answer(self, server: Server, head: str) -> tuple[int, bytes]:
+        """To a request of which no byte of the body is sent; the server closes behind it."""
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(head.encode())
+            answered = read_answer(connection)
+            self.assertEqual(connection.recv(100), b"")
+            return answered
+
+    def test_a_body_that_is_not_wanted_is_refused_by_its_head(self) -> None:
+        server = self.start_server(PULLTRACE_AGENT_TOKEN="a-good-token")
+        json_type = "Content-Type: application/json\r\n"
+        token = "Authorization: Bearer a-good-token\r\n"
+        long_body = "Content-Length: 1000000\r\n"
+        for what, status, first, headers in (
+            ("no token", 401, "POST /api/v1/report", json_type),
+            ("another token", 401, "POST /api/v1/report", json_type + token.replace("good", "bad")),
+            ("no type", 415, "POST /api/v1/report", token),
+            ("foreign page", 403, "POST /api/v1/report", token + "Sec-Fetch-Site: cross-site\r\n"),
+            ("foreign origin", 403, "POST /api/v1/report", token + "Origin: http://y\r\n"),
+            ("not POST", 405, "GET /api/v1/report", json_type + token),
+            ("POST elsewhere", 405, "POST /healthz", json_type + token),
+            ("body of a GET", 413, "GET /api/v1/pulls", ""),
+            ("body of an asset", 413, "GET /", ""),
+        ):
+            for expect in ("", "Expect: 100-continue\r\n"):
+                for length in (long_body, "Transfer-Encoding: chunked\r\n"):
+                    with self.subTest(what, expect=expect, length=length):
+                        head = f"{first} HTTP/1.1\r\nHost: x\r\n{headers}{expect}{length}\r\n"
+                        got, body = self.answer(server, head)
+                        self.assertEqual(got, status)
+                        self.assertEqual(list(json.loads(body)), ["error"])
+        rejected = 'pulltrace_agent_reports_rejected_total{reason="%s"}'
+        for reason, count in (("token", 8), ("content_type", 4), ("origin", 8)):
+            self.assertEqual(self.metric(server, rejected % reason), count)
+
+    def test_bodies_without_the_token_take_no_memory(self) -> None:
+        server = self.start_server(PULLTRACE_AGENT_TOKEN="a-good-token")
+        before = self.metric(server, "process_resident_memory_bytes")
+        head = f"{REPORT_HEAD}Content-Length: 1000000\r\n\r\n".encode()
+        with contextlib.ExitStack() as open_ones:
+            for _ in range(100):
+                connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+                open_ones.enter_context(connection)
+                with contextlib.suppress(ConnectionError):
+                    connection.sendall(head + b" " * 900_000)
+            grown = self.metric(server, "process_resident_memory_bytes") - before
+        self.assertLess(grown, 30_000_000)
+
+    def test_only_allowed_hosts_are_answered(self) -> None:
+        server = self.start_server(PULLTRACE_ALLOWED_HOSTS="pulls.example, other.example")
+        for host, status in (
+            ("pulls.example", 200),
+            ("OTHER.example:8080", 200),
+            ("127.0.0.1", 200),
+            ("localhost:1", 200),
+            ("attacker.example", 421),
+        ):
+            with self.subTest(host):
+                for port, path in ((server.port, "/healthz"), (server.metrics_port, "/metrics")):
+                    self.assertEqual(get(port, path, Host=host).status, status)
+
+    def test_pipelined_requests_hold_up_nobody(self) -> None:
+        server = self.start_server()
+        many = b"GET /api/v1/nodes HTTP/1.1\r\nHost: x\r\n\r\n" * 1000
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(many)
+            for _ in range(5):
+                self.assertEqual(get(server.port, "/healthz").status, 200)
+            # A turn answers one of them; a thousand would have been answered before the first probe.
+            received = connection.recv(10_000_000, socket.MSG_PEEK).count(b"HTTP/1.1 200")
+        self.assertLess(received, 500)
 
 
 class OverTls(ServerCase):

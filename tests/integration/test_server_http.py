@@ -184,7 +184,8 @@ class SlowClients(ServerCase):
         server = self.start_server()
         results: list[float] = []
         head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100
-        body = b"POST /api/v1/report HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{" + b" " * 100
+        body = b"POST /api/v1/report HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        body += b"Content-Length: 500\r\n\r\n{" + b" " * 100
         threads = [
             threading.Thread(target=self.trickle, args=(server.port, data, results))
             for data in (head, body)

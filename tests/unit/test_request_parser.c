@@ -11,6 +11,8 @@
 #define POST "POST /api/v1/report HTTP/1.1\r\nHost: x\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
 
+static struct pt_request_budget budget;
+
 // Feeds the text in pieces of that size, up to the end of the first request, and tells how much of
 // it that was.
 static enum pt_parse_result feed(struct pt_request_parser *parser, const char *text, size_t length,
@@ -67,7 +69,7 @@ static void a_request_is_read_however_it_is_cut(void **state)
         for (size_t piece = 1; piece <= strlen(both); piece++) {
             struct pt_request_parser parser;
             size_t used;
-            pt_request_parser_init(&parser);
+            pt_request_parser_init(&parser, &budget);
             assert_int_equal(feed(&parser, both, strlen(both), piece, &used), PT_PARSE_WHOLE);
             const struct pt_request *request = parser.request;
             assert_int_equal(used, length);
@@ -91,7 +93,7 @@ static void headers_are_found_by_name(void **state)
     for (size_t piece = 1; piece < sizeof(text); piece++) {
         struct pt_request_parser parser;
         size_t used;
-        pt_request_parser_init(&parser);
+        pt_request_parser_init(&parser, &budget);
         assert_int_equal(feed(&parser, text, sizeof(text) - 1, piece, &used), PT_PARSE_WHOLE);
         check_text("Host", pt_request_header(parser.request, "HOST"), "x");
         check_text("Empty", pt_request_header(parser.request, "Empty"), "");
@@ -139,7 +141,7 @@ static void what_is_no_request_is_refused(void **state)
         for (size_t piece = 1; piece <= PT_LIMIT_REQUEST_HEADER_BYTES; piece *= 7) {
             struct pt_request_parser parser;
             size_t used;
-            pt_request_parser_init(&parser);
+            pt_request_parser_init(&parser, &budget);
             if (feed(&parser, cases[i].text, strlen(cases[i].text), piece, &used) !=
                 PT_PARSE_REFUSED)
                 fail_msg("\"%.60s\" in pieces of %zu was not refused", cases[i].text, piece);
@@ -204,7 +206,7 @@ static void framing_that_can_be_read_in_two_ways_is_refused(void **state)
         for (size_t piece = 1; piece <= length; piece++) {
             struct pt_request_parser parser;
             size_t used;
-            pt_request_parser_init(&parser);
+            pt_request_parser_init(&parser, &budget);
             if (feed(&parser, cases[i].text, length, piece, &used) != PT_PARSE_REFUSED)
                 fail_msg("%s, in pieces of %zu: was not refused", cases[i].name, piece);
             check_int(cases[i].name, parser.refusal, 400);
@@ -222,7 +224,7 @@ static void trailers_and_chunk_extensions_are_bounded(void **state)
     for (size_t i = 0; i < COUNT_OF(begins); i++) {
         struct pt_request_parser parser;
         size_t used, sent = 0;
-        pt_request_parser_init(&parser);
+        pt_request_parser_init(&parser, &budget);
         enum pt_parse_result result = feed(&parser, begins[i], strlen(begins[i]), SIZE_MAX, &used);
         while (result != PT_PARSE_REFUSED && sent < 4 * PT_LIMIT_REQUEST_HEADER_BYTES) {
             result = feed(&parser, lines[i], strlen(lines[i]), SIZE_MAX, &used);
@@ -249,7 +251,7 @@ static void a_head_is_whole_before_its_body(void **state)
         char both[256];
         size_t used, head = strlen(cases[i].head), body = strlen(cases[i].body);
         snprintf(both, sizeof(both), "%s%s", cases[i].head, cases[i].body);
-        pt_request_parser_init(&parser);
+        pt_request_parser_init(&parser, &budget);
         check_int("head", pt_request_parser_feed(&parser, both, head + body, &used), PT_PARSE_HEAD);
         check_int("bytes of the head", (int64_t)used, (int64_t)head);
         check_text("path", parser.request->path, "/api/v1/report");
@@ -260,6 +262,43 @@ static void a_head_is_whole_before_its_body(void **state)
     }
 }
 
+static void all_bodies_together_are_bounded(void **state)
+{
+    (void)state;
+    static const char length[] = POST "Content-Length: 1000\r\n\r\n";
+    static const char *const cases[] = {length, CHUNKED "3e8\r\n{\"a"};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_request_parser parser;
+        size_t used;
+        budget = (struct pt_request_budget){.body_bytes = PT_LIMIT_BODIES_BYTES - 1};
+        pt_request_parser_init(&parser, &budget);
+        check_int(cases[i], feed(&parser, cases[i], strlen(cases[i]), 1000, &used),
+                  PT_PARSE_REFUSED);
+        check_int(cases[i], parser.refusal, 503);
+        check_int(cases[i], (int64_t)budget.refused_bodies, 1);
+        pt_request_parser_clear(&parser);
+        check_int(cases[i], (int64_t)budget.body_bytes, PT_LIMIT_BODIES_BYTES - 1);
+        check_int(cases[i], (int64_t)budget.head_bytes, 0);
+    }
+    budget = (struct pt_request_budget){0};
+}
+
+static void what_is_kept_is_counted(void **state)
+{
+    (void)state;
+    struct pt_request_parser parser;
+    size_t used;
+    pt_request_parser_init(&parser, &budget);
+    static const char begun[] = POST "Content-Length: 1000\r\n\r\n{\"nodeName\"";
+    check_int("begun", feed(&parser, begun, strlen(begun), SIZE_MAX, &used), PT_PARSE_MORE);
+    check_int("bytes of the body", (int64_t)budget.body_bytes, 11);
+    check_int("bytes of the head", (int64_t)budget.head_bytes,
+              (int64_t)strlen("/api/v1/reportHostxContent-Length1000"));
+    pt_request_parser_clear(&parser);
+    check_int("cleared body", (int64_t)budget.body_bytes, 0);
+    check_int("cleared head", (int64_t)budget.head_bytes, 0);
+}
+
 static void a_chunked_body_is_bounded(void **state)
 {
     (void)state;
@@ -267,7 +306,7 @@ static void a_chunked_body_is_bounded(void **state)
     struct pt_request_parser parser;
     size_t used;
     enum pt_parse_result result;
-    pt_request_parser_init(&parser);
+    pt_request_parser_init(&parser, &budget);
     assert_int_equal(feed(&parser, CHUNKED, strlen(CHUNKED), 1000, &used), PT_PARSE_HEAD);
     size_t at = strlen(chunk);
     memset(chunk + at, ' ', 64 * 1024);
@@ -296,7 +335,7 @@ static void who_waits_to_be_told_is_known(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_request_parser parser;
         size_t used;
-        pt_request_parser_init(&parser);
+        pt_request_parser_init(&parser, &budget);
         assert_int_equal(feed(&parser, cases[i].text, strlen(cases[i].text), 7, &used),
                          PT_PARSE_HEAD);
         assert_int_equal(parser.continue_wanted, cases[i].wanted);
@@ -313,6 +352,8 @@ int main(void)
         cmocka_unit_test(framing_that_can_be_read_in_two_ways_is_refused),
         cmocka_unit_test(trailers_and_chunk_extensions_are_bounded),
         cmocka_unit_test(a_head_is_whole_before_its_body),
+        cmocka_unit_test(all_bodies_together_are_bounded),
+        cmocka_unit_test(what_is_kept_is_counted),
         cmocka_unit_test(a_chunked_body_is_bounded),
         cmocka_unit_test(who_waits_to_be_told_is_known),
     };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/api/api.h"
 
+#include "server/api/allowed_host.h"
+#include "server/api/http_metrics.h"
 #include "server/cluster/kube_feed.h"
 #include "server/http/assets.h"
 #include "server/http/http_reply.h"
@@ -33,13 +35,15 @@ static void on_ready(struct pt_api *api, struct pt_request *request)
         reply_text(request, "ok");
 }
 
+static const char report_path[] = "/api/v1/report";
+
 static const struct {
     const char *path;
     unsigned methods;
     const char *allowed;
     void (*handle)(struct pt_api *api, struct pt_request *request);
 } routes[] = {
-    {"/api/v1/report", PT_HTTP_POST, "POST", pt_api_report},
+    {report_path, PT_HTTP_POST, "POST", pt_api_report},
     {"/api/v1/pulls", PT_HTTP_GET, "GET", pt_api_pulls},
     {"/api/v1/events", PT_HTTP_GET, "GET", pt_api_events},
     {"/api/v1/summary", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", pt_api_summary},
@@ -61,23 +65,71 @@ static void handle_other(struct pt_api *api, struct pt_request *request)
     const char *path = request->path;
     if (!reads(request))
         pt_reply_method_not_allowed(request, "GET, HEAD");
+    else if (request->body_left_out)
+        pt_reply_error(request, 413, 0, "no body is taken at this address");
     else if (strncmp(path, pulls_prefix, strlen(pulls_prefix)) == 0)
         pt_api_pull(api, request, path + strlen(pulls_prefix));
     else if (strncmp(path, "/api/", 5) == 0 || !pt_assets_serve(request, path))
         pt_reply_error(request, 404, 0, "there is nothing at this address");
 }
 
+static bool is_probe(const struct pt_request *request)
+{
+    return strcmp(request->path, "/healthz") == 0 || strcmp(request->path, "/readyz") == 0;
+}
+
+// Refuses what is not to be looked at any further; true: it is answered.
+static bool turn_away(struct pt_api *api, struct pt_request *request, bool may_be_extra)
+{
+    if (!pt_host_is_allowed(api->allowed_hosts, pt_request_header(request, "Host")))
+        pt_reply_error(request, 421, 0,
+                       "this server does not go by that name (PULLTRACE_ALLOWED_HOSTS)");
+    else if (request->is_extra && !may_be_extra)
+        pt_reply_error(request, 503, 5, "the server has its maximum of connections");
+    else
+        return false;
+    return true;
+}
+
+bool pt_api_wants_body(void *context, struct pt_request *request)
+{
+    struct pt_api *api = context;
+    enum pt_rejection reason;
+    request->is_admitted =
+        request->method == PT_HTTP_POST && strcmp(request->path, report_path) == 0 &&
+        !request->is_extra &&
+        pt_host_is_allowed(api->allowed_hosts, pt_request_header(request, "Host")) &&
+        pt_api_admits_report(api, request, &reason);
+    return request->is_admitted;
+}
+
+bool pt_api_wants_no_body(void *context, struct pt_request *request)
+{
+    (void)context;
+    (void)request;
+    return false;
+}
+
+static void handle_route(struct pt_api *api, struct pt_request *request, size_t route)
+{
+    if (!(routes[route].methods & request->method))
+        pt_reply_method_not_allowed(request, routes[route].allowed);
+    else if (request->body_left_out && request->method != PT_HTTP_POST)
+        pt_reply_error(request, 413, 0, "no body is taken at this address");
+    else
+        routes[route].handle(api, request);
+}
+
 void pt_api_handle(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (strcmp(routes[i].path, request->path) != 0)
-            continue;
-        if (routes[i].methods & request->method)
-            routes[i].handle(api, request);
-        else
-            pt_reply_method_not_allowed(request, routes[i].allowed);
+    if (turn_away(api, request, is_probe(request)))
         return;
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (strcmp(routes[i].path, request->path) == 0) {
+            handle_route(api, request, i);
+            return;
+        }
     }
     handle_other(api, request);
 }
@@ -91,6 +143,8 @@ static int write_kube_metrics(const struct pt_kube_feed *kube, struct pt_buffer 
 void pt_api_handle_metrics(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;
+    if (turn_away(api, request, true))
+        return;
     if (strcmp(request->path, "/metrics") != 0) {
         pt_reply_error(request, 404, 0, "only /metrics is served here");
         return;
@@ -103,7 +157,8 @@ void pt_api_handle_metrics(void *context, struct pt_request *request)
     pt_buffer_init(&out, MAX_METRICS_BYTES);
     if (pt_metrics_write(api->metrics, api->store, pt_event_feed_stream(api->feed),
                          api->started_wall_ns, &out) < 0 ||
-        write_kube_metrics(api->kube, &out) < 0)
+        write_kube_metrics(api->kube, &out) < 0 ||
+        pt_http_metrics_write(api->server, api->loop, &out) < 0)
         pt_reply_error(request, 500, 0, "out of memory");
     else
         pt_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", out.data, out.length);

@@ -15,6 +15,7 @@
 struct event_base;
 struct pt_event_feed;
 struct pt_kube_feed;
+struct pt_loop;
 
 // What the handlers of all addresses work on.
 struct pt_api {
@@ -26,16 +27,28 @@ struct pt_api {
     struct pt_secret *agent_token;
     const struct pt_kube_feed *kube; // NULL: not configured
     struct pt_http_server *server;
+    struct pt_http_server *metrics_server;
+    const struct pt_loop *loop;
     int64_t started_wall_ns;
     int64_t left_out_logged_ns; // monotonic; 0: never
     size_t long_answers;        // lists that are being sent in parts
+    const char *allowed_hosts;  // comma-separated, empty: any
 };
 
 // Finds the handler for a request to the public address.
 void pt_api_handle(void *context, struct pt_request *request);
 
+// Only a report has a body, and only when its head is in order.
+bool pt_api_wants_body(void *context, struct pt_request *request);
+
 // Answers /metrics, and nothing else.
 void pt_api_handle_metrics(void *context, struct pt_request *request);
+
+bool pt_api_wants_no_body(void *context, struct pt_request *request);
+
+// Whether the head of a report says all that it must; false: *ret_reason is why not.
+bool pt_api_admits_report(struct pt_api *api, const struct pt_request *request,
+                          enum pt_rejection *ret_reason);
 
 // One handler for each address; docs/api.md says what each answers.
 void pt_api_report(struct pt_api *api, struct pt_request *request);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "pull/report.h"
 #include "server/api/agent_token.h"
+#include "server/api/allowed_host.h"
 #include "server/api/api.h"
 #include "server/http/http_reply.h"
 
@@ -9,10 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
-// `application/json`, maybe with parameters such as a charset; and not compressed.
 #define LOG_DISTANCE_NS (60 * PT_NS_PER_S)
 
-static bool is_json(struct pt_request *request)
+// `application/json`, maybe with parameters such as a charset; and not compressed.
+static bool is_json(const struct pt_request *request)
 {
     const char *type = pt_request_header(request, "Content-Type");
     const char *coding = pt_request_header(request, "Content-Encoding");
@@ -74,27 +75,48 @@ static void note_left_out(struct pt_api *api, const struct pt_report *report)
                 pt_log_text("error", left_out->why.message));
 }
 
+bool pt_api_admits_report(struct pt_api *api, const struct pt_request *request,
+                          enum pt_rejection *ret_reason)
+{
+    int r = pt_agent_token_check(api->agent_token, pt_request_header(request, "Authorization"));
+    if (r < 0)
+        *ret_reason = r == -ENOMEM ? PT_REJECTED_MEMORY : PT_REJECTED_TOKEN;
+    else if (pt_origin_is_foreign(pt_request_header(request, "Sec-Fetch-Site"),
+                                  pt_request_header(request, "Origin"),
+                                  pt_request_header(request, "Host")))
+        *ret_reason = PT_REJECTED_ORIGIN;
+    else if (!is_json(request))
+        *ret_reason = PT_REJECTED_CONTENT_TYPE;
+    else
+        return true;
+    return false;
+}
+
+static void reject_head(struct pt_api *api, struct pt_request *request, enum pt_rejection reason)
+{
+    if (reason == PT_REJECTED_MEMORY) {
+        reject(api, request, reason, 503, 5, "out of memory");
+    } else if (reason == PT_REJECTED_ORIGIN) {
+        reject(api, request, reason, 403, 0, "a page of another origin cannot report");
+    } else if (reason == PT_REJECTED_TOKEN) {
+        pt_request_add_reply_header(request, "WWW-Authenticate", "Bearer");
+        reject(api, request, reason, 401, 0,
+               "the agent's token is missing or wrong (PULLTRACE_AGENT_TOKEN)");
+    } else {
+        reject(api, request, reason, 415, 0, "the body must be plain application/json");
+    }
+}
+
 void pt_api_report(struct pt_api *api, struct pt_request *request)
 {
     struct pt_error err;
     struct pt_report report;
-    int r = pt_agent_token_check(api->agent_token, pt_request_header(request, "Authorization"));
-    if (r == -ENOMEM) {
-        reject(api, request, PT_REJECTED_MEMORY, 503, 5, "out of memory");
+    enum pt_rejection reason;
+    if (!request->is_admitted && !pt_api_admits_report(api, request, &reason)) {
+        reject_head(api, request, reason);
         return;
     }
-    if (r < 0) {
-        pt_request_add_reply_header(request, "WWW-Authenticate", "Bearer");
-        reject(api, request, PT_REJECTED_TOKEN, 401, 0,
-               "the agent's token is missing or wrong (PULLTRACE_AGENT_TOKEN)");
-        return;
-    }
-    if (!is_json(request)) {
-        reject(api, request, PT_REJECTED_CONTENT_TYPE, 415, 0,
-               "the body must be plain application/json");
-        return;
-    }
-    r = pt_report_decode(request->body, request->body_length, &report, &err);
+    int r = pt_report_decode(request->body, request->body_length, &report, &err);
     if (r < 0) {
         reply_to_failure(api, request, &err);
         return;

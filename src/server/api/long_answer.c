@@ -50,7 +50,7 @@ static void on_drained(void *context)
 
 static void begin(struct long_answer *answer)
 {
-    static const struct pt_http_stream_events events = {on_drained, on_closed};
+    static const struct pt_http_stream_events events = {false, on_drained, on_closed};
     pt_http_stream_begin(answer->request, "application/json", &events, answer);
     pt_http_stream_send(answer->request, answer->part.data, answer->part.length);
 }

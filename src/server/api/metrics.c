@@ -10,10 +10,15 @@
 static const double bounds[PT_HISTOGRAM_BOUNDS] = {1, 5, 10, 30, 60, 120, 300, 600};
 
 static const char *const rejection_names[PT_REJECTION_COUNT] = {
-    [PT_REJECTED_TOKEN] = "token",           [PT_REJECTED_CONTENT_TYPE] = "content_type",
-    [PT_REJECTED_INVALID] = "invalid",       [PT_REJECTED_TOO_LARGE] = "too_large",
-    [PT_REJECTED_TOO_SOON] = "too_soon",     [PT_REJECTED_NODE_LIMIT] = "node_limit",
-    [PT_REJECTED_PULL_LIMIT] = "pull_limit", [PT_REJECTED_NODE_PULL_LIMIT] = "node_pull_limit",
+    [PT_REJECTED_TOKEN] = "token",
+    [PT_REJECTED_ORIGIN] = "origin",
+    [PT_REJECTED_CONTENT_TYPE] = "content_type",
+    [PT_REJECTED_INVALID] = "invalid",
+    [PT_REJECTED_TOO_LARGE] = "too_large",
+    [PT_REJECTED_TOO_SOON] = "too_soon",
+    [PT_REJECTED_NODE_LIMIT] = "node_limit",
+    [PT_REJECTED_PULL_LIMIT] = "pull_limit",
+    [PT_REJECTED_NODE_PULL_LIMIT] = "node_pull_limit",
     [PT_REJECTED_MEMORY] = "memory",
 };
 

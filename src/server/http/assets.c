@@ -41,6 +41,9 @@ static bool accepts(const char *list, const char *wanted)
     return any;
 }
 
+// The plain form of each asset, once somebody has asked for it; for good.
+static unsigned char **plain_forms;
+
 static unsigned char *decompress(const struct pt_asset *asset)
 {
     unsigned char *plain = malloc(asset->plain_length + 1);
@@ -61,19 +64,28 @@ static unsigned char *decompress(const struct pt_asset *asset)
     return plain;
 }
 
+static const unsigned char *plain_form(const struct pt_asset *asset)
+{
+    size_t i = (size_t)(asset - pt_assets);
+    if (!plain_forms)
+        plain_forms = calloc(pt_asset_count, sizeof(*plain_forms));
+    if (plain_forms && !plain_forms[i])
+        plain_forms[i] = decompress(asset);
+    return plain_forms ? plain_forms[i] : NULL;
+}
+
 static void send_asset(struct pt_request *request, const struct pt_asset *asset)
 {
     if (accepts(pt_request_header(request, "Accept-Encoding"), "gzip")) {
         pt_request_add_reply_header(request, "Content-Encoding", "gzip");
-        pt_reply(request, 200, asset->content_type, asset->data, asset->length);
+        pt_reply_static(request, asset->content_type, asset->data, asset->length);
         return;
     }
-    unsigned char *plain = decompress(asset);
+    const unsigned char *plain = plain_form(asset);
     if (plain)
-        pt_reply(request, 200, asset->content_type, plain, asset->plain_length);
+        pt_reply_static(request, asset->content_type, plain, asset->plain_length);
     else
         pt_reply_error(request, 503, 5, "out of memory");
-    free(plain);
 }
 
 bool pt_assets_serve(struct pt_request *request, const char *path)

@@ -3,7 +3,9 @@
 #define PT_SERVER_HTTP_HTTP_CONNECTION_H
 
 #include "base/error.h"
+#include "server/http/http_peers.h"
 #include "server/http/http_request.h"
+#include "server/http/request_parser.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,6 +13,7 @@
 #include <sys/queue.h>
 
 #define PT_CONNECTION_BLOCK_BYTES (64 * 1024)
+#define PT_CONNECTIONS_FOR_PROBES 16 // above the maximum
 
 struct evbuffer;
 struct pt_clock;
@@ -29,41 +32,76 @@ enum pt_connection_state {
     PT_CONNECTION_STATES,
 };
 
+// What kind of answer is being sent.
+enum pt_answer_kind {
+    PT_ANSWER_WHOLE,   // made at once
+    PT_ANSWER_LONG,    // made in parts, as the client takes them
+    PT_ANSWER_ENDLESS, // goes on until one side ends it
+};
+
 TAILQ_HEAD(pt_connection_list, pt_http_connection);
 
-// Answers a request, or begins to. `refusal` is 0 or the status for what could not be read as one;
-// the connection closes behind that answer.
-typedef void pt_request_taker(void *context, struct pt_request *request, int refusal);
+struct pt_connection_handler {
+    // Answers a request, or begins to. `refusal` is 0 or the status for what could not be read as
+    // one; the connection closes behind that answer.
+    void (*on_request)(void *context, struct pt_request *request, int refusal);
+    // Asked with the head alone, before the client is asked for the body and before a byte of it
+    // is kept: whether the body is wanted. If not, on_request is called at once with
+    // `body_left_out`, and the connection closes behind the answer.
+    bool (*wants_body)(void *context, struct pt_request *request);
+    void *context;
+};
+
+struct pt_connection_figures {
+    size_t open;
+    uint64_t refused; // at the maximum of all or of one address
+    uint64_t cut;     // idle ones that made room for others
+};
 
 // The connections of a server. Each serves one request after the other.
 struct pt_connections {
     struct pt_loop *loop;
     const struct pt_clock *clock;
+    struct pt_connection_handler handler;
+    size_t max_count;
+    struct pt_connection_figures figures;
+    struct pt_peers peers;
+    struct pt_request_budget budget; // of heads and bodies that are being read
+    size_t ahead_bytes;              // in all buffers of requests that wait
     struct pt_connection_list by_state[PT_CONNECTION_STATES]; // the longest unchanged first
-    struct pt_connection_list touched;                        // with something to send
+    struct pt_connection_list extras;                         // above the maximum, oldest first
+    size_t extra_count;
+    struct pt_connection_list touched; // with something to send
     size_t touched_count;
     struct pt_timer *flush;
     struct pt_connection_list answered; // with a whole answer that is ready
     size_t answered_count;
     struct pt_timer *answers;
-    size_t count;
-    pt_request_taker *on_request;
-    void *context;
+    struct pt_connection_list resumable; // with a request that waits for its turn
+    size_t resumable_count;
+    struct pt_timer *resume;
     char block[PT_CONNECTION_BLOCK_BYTES]; // what is being read
 };
 
-// Loop and clock outlive the connections.
+// Loop and clock outlive the connections, of which there are `max_count` at most.
 PT_MUST_CHECK int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop,
-                                      const struct pt_clock *clock, pt_request_taker *on_request,
-                                      void *context, struct pt_error *err);
+                                      const struct pt_clock *clock,
+                                      const struct pt_connection_handler *handler, size_t max_count,
+                                      struct pt_error *err);
 
 // Cuts all connections.
 void pt_connections_finish(struct pt_connections *connections);
 
-// Takes a connected socket that does not block. `tls` may be NULL.
-void pt_connections_add(struct pt_connections *connections, int fd, struct pt_tls *tls);
+// Takes a connected socket that does not block, and closes it when there is no room. At the maximum
+// the longest idle connection makes room. Where there is none, a few are taken that may only ask
+// how the server is (`is_extra` of the request). `tls` may be NULL.
+void pt_connections_add(struct pt_connections *connections, int fd, const struct sockaddr *address,
+                        struct pt_tls *tls);
 
-// Cuts those that have been doing the same for too long.
+// Cuts the connection that has been idle for longest; false when none is idle.
+bool pt_connections_cut_idlest(struct pt_connections *connections);
+
+// Cuts those that have been doing the same for too long, or take an answer too slowly.
 void pt_connections_cut_slow(struct pt_connections *connections);
 
 // Cuts those without a request under way.
@@ -83,10 +121,19 @@ void pt_connection_answer_with(struct pt_http_connection *connection, const char
 // The answer in the output is whole.
 void pt_connection_end_answer(struct pt_http_connection *connection);
 
+const struct pt_peer *pt_connection_peer(const struct pt_http_connection *connection);
+
 // An answer that takes its time. on_drained: little is left of what was sent. on_closed: once,
 // whoever closes; not after pt_connection_end_answer.
-void pt_connection_watch(struct pt_http_connection *connection, void (*on_drained)(void *context),
-                         void (*on_closed)(void *context), void *context);
+void pt_connection_watch(struct pt_http_connection *connection, enum pt_answer_kind kind,
+                         void (*on_drained)(void *context), void (*on_closed)(void *context),
+                         void *context);
+
+// Target and headers of the request are needed no more.
+void pt_connection_forget_head(struct pt_http_connection *connection);
+
+// Something found no memory: the connection is cut in the loop's next turn.
+void pt_connection_fail(struct pt_http_connection *connection);
 
 // Closes without a further word; on_closed is called.
 void pt_connection_cut(struct pt_http_connection *connection);

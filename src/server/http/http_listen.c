@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define BACKLOG 4096
+#define UNSENT_BYTES (64 * 1024) // that the kernel holds for a client that is slow to take them
+#define SEND_BUFFER_BYTES (128 * 1024)
 
 static void set_option(int fd, int level, int option, int value)
 {
@@ -25,6 +27,8 @@ static int open_socket(const struct addrinfo *info, int *ret_fd)
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES);
+    set_option(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES);
     if (info->ai_family == AF_INET6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {

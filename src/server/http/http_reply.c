@@ -53,32 +53,62 @@ static const char *reason_of(int status)
     return "";
 }
 
+// Ends the answer if all of it has found memory. Half of one must not look like a whole one: the
+// connection is cut.
+static void end_answer(struct pt_request *request, bool is_good)
+{
+    if (is_good)
+        pt_connection_end_answer(request->connection);
+    else
+        pt_connection_cut(request->connection);
+}
+
 // All of the head that every answer has; what is special to one comes behind, then an empty line.
-static void begin_head(const struct pt_request *request, struct evbuffer *output, int status)
+// False when out of memory.
+static bool begin_head(const struct pt_request *request, struct evbuffer *output, int status)
 {
     char date[64];
     time_t now = time(NULL);
     struct tm utc;
     strftime(date, sizeof(date), DATE_HEADER, gmtime_r(&now, &utc));
-    evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\n%s" SECURITY_HEADERS, status, reason_of(status),
-                        date);
+    const char *connection = "";
     if (!request->keeps_alive)
-        evbuffer_add_printf(output, "Connection: close\r\n");
+        connection = "Connection: close\r\n";
     else if (request->http_1_0)
-        evbuffer_add_printf(output, "Connection: keep-alive\r\n");
-    evbuffer_add(output, request->reply_headers.data, request->reply_headers.length);
+        connection = "Connection: keep-alive\r\n";
+    const struct pt_buffer *more = &request->reply_headers;
+    return !more->failure &&
+           evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\n%s" SECURITY_HEADERS "%s%s", status,
+                               reason_of(status), date, connection,
+                               more->data ? more->data : "") >= 0;
+}
+
+static bool begin_whole(const struct pt_request *request, int status, const char *content_type,
+                        size_t length)
+{
+    struct evbuffer *output = pt_connection_output(request->connection);
+    return begin_head(request, output, status) &&
+           evbuffer_add_printf(output, "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+                               content_type, length) >= 0;
 }
 
 void pt_reply(struct pt_request *request, int status, const char *content_type, const void *body,
               size_t length)
 {
-    struct evbuffer *output = pt_connection_output(request->connection);
-    begin_head(request, output, status);
-    evbuffer_add_printf(output, "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n", content_type,
-                        length);
-    if (request->method != PT_HTTP_HEAD)
-        evbuffer_add(output, body, length);
-    pt_connection_end_answer(request->connection);
+    bool good = begin_whole(request, status, content_type, length);
+    if (good && request->method != PT_HTTP_HEAD)
+        good = evbuffer_add(pt_connection_output(request->connection), body, length) == 0;
+    end_answer(request, good);
+}
+
+void pt_reply_static(struct pt_request *request, const char *content_type, const void *body,
+                     size_t length)
+{
+    bool good = begin_whole(request, 200, content_type, length);
+    if (good && request->method != PT_HTTP_HEAD)
+        good = evbuffer_add_reference(pt_connection_output(request->connection), body, length, NULL,
+                                      NULL) == 0;
+    end_answer(request, good);
 }
 
 // The whole answer to a report that was taken, which is the same for a second.
@@ -113,9 +143,7 @@ void pt_reply_taken(struct pt_request *request)
 void pt_reply_not_modified(struct pt_request *request)
 {
     struct evbuffer *output = pt_connection_output(request->connection);
-    begin_head(request, output, 304);
-    evbuffer_add(output, "\r\n", 2);
-    pt_connection_end_answer(request->connection);
+    end_answer(request, begin_head(request, output, 304) && evbuffer_add(output, "\r\n", 2) == 0);
 }
 
 // Writes {"error": message}; the caller frees it. NULL when out of memory.
@@ -176,7 +204,7 @@ void pt_reply_refusal(struct pt_request *request, int status)
                        PT_LIMIT_REQUEST_HEADER_BYTES, PT_REQUEST_MAX_HEADERS);
         break;
     case 503:
-        pt_reply_error(request, status, 5, "out of memory");
+        pt_reply_error(request, status, 5, "too many requests are being read, or out of memory");
         break;
     case 505:
         pt_reply_error(request, status, 0, "only HTTP/1.0 and 1.1 are spoken here");
@@ -187,10 +215,10 @@ void pt_reply_refusal(struct pt_request *request, int status)
     }
 }
 
-void pt_reply_begin(struct pt_request *request, const char *content_type, bool chunked)
+bool pt_reply_begin(struct pt_request *request, const char *content_type, bool chunked)
 {
     struct evbuffer *output = pt_connection_output(request->connection);
-    begin_head(request, output, 200);
-    evbuffer_add_printf(output, "Content-Type: %s\r\n%s\r\n", content_type,
-                        chunked ? "Transfer-Encoding: chunked\r\n" : "");
+    return begin_head(request, output, 200) &&
+           evbuffer_add_printf(output, "Content-Type: %s\r\n%s\r\n", content_type,
+                               chunked ? "Transfer-Encoding: chunked\r\n" : "") >= 0;
 }

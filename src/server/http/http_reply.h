@@ -2,16 +2,23 @@
 #ifndef PT_SERVER_HTTP_HTTP_REPLY_H
 #define PT_SERVER_HTTP_HTTP_REPLY_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 struct pt_request;
 
-// Each of these answers the request, which is gone when it returns.
+// Each of these answers the request, which is gone when it returns. When there is no memory for all
+// of the answer the connection is cut.
 
 // Answers with `length` bytes of the type, and no body to a HEAD request.
 void pt_reply(struct pt_request *request, int status, const char *content_type, const void *body,
               size_t length);
+
+// Answers 200 with bytes that stay as long as the program runs; they are not copied.
+void pt_reply_static(struct pt_request *request, const char *content_type, const void *body,
+                     size_t length);
 
 // Answers 200 with an empty object. As this goes out for every report, it is text that is ready and
 // not put together header by header, unless the connection needs a word of its own.
@@ -31,7 +38,8 @@ void pt_reply_method_not_allowed(struct pt_request *request, const char *allowed
 void pt_reply_refusal(struct pt_request *request, int status);
 
 // Begins an answer whose body is sent later; `chunked`: in HTTP's chunked coding, else up to the
-// end of the connection. The request stays.
-void pt_reply_begin(struct pt_request *request, const char *content_type, bool chunked);
+// end of the connection. The request stays. False when out of memory: half of it may be there.
+PT_MUST_CHECK bool pt_reply_begin(struct pt_request *request, const char *content_type,
+                                  bool chunked);
 
 #endif

@@ -29,6 +29,9 @@ struct pt_request {
     const char *query; // NULL: none
     const char *body;
     size_t body_length;
+    bool body_left_out; // it has one, which is not wanted
+    bool is_admitted;   // wants_body has found that its head is in order
+    bool is_extra;      // its connection is one too many: only a probe is answered
     struct pt_http_connection *connection; // which it came by
     struct pt_buffer reply_headers;        // lines for the answer
 

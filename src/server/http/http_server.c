@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/http/http_server.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/timer.h"
@@ -15,25 +16,26 @@
 
 #define ACCEPT_PAUSE_MS 200
 #define SWEEP_MS 1000
+#define LOG_EVERY_NS (60 * PT_NS_PER_S)
 
 struct pt_http_server {
     struct evconnlistener *listener; // NULL once it no longer accepts
-    struct pt_tls *tls;
     struct pt_connections connections;
     struct pt_timer *sweep;
     struct pt_timer *accept_again;
-    pt_http_handler *handler;
-    void *context;
+    struct pt_http_server_options options;
+    const struct pt_clock *clock;
+    int64_t logged_at;      // monotonic_ns, of the last line on connections; 0: never
+    uint64_t logged_misses; // connections refused or cut that it has counted
 };
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
                       int length, void *context)
 {
     (void)listener;
-    (void)address;
     (void)length;
     struct pt_http_server *server = context;
-    pt_connections_add(&server->connections, fd, server->tls);
+    pt_connections_add(&server->connections, fd, address, server->options.tls);
 }
 
 static void on_request(void *context, struct pt_request *request, int refusal)
@@ -44,21 +46,50 @@ static void on_request(void *context, struct pt_request *request, int refusal)
     if (refusal)
         pt_reply_refusal(request, refusal);
     else
-        server->handler(server->context, request);
+        server->options.on_request(server->options.context, request);
+}
+
+static bool wants_body(void *context, struct pt_request *request)
+{
+    struct pt_http_server *server = context;
+    return server->options.wants_body(server->options.context, request);
+}
+
+// Writes at most one line a minute on connections that found no room.
+static void log_misses(struct pt_http_server *server, const char *error)
+{
+    const struct pt_connection_figures *figures = &server->connections.figures;
+    int64_t now = pt_clock_monotonic_ns(server->clock);
+    uint64_t misses = figures->refused + figures->cut;
+    if ((misses == server->logged_misses && !error) ||
+        (server->logged_at && now - server->logged_at < LOG_EVERY_NS))
+        return;
+    server->logged_at = now;
+    server->logged_misses = misses;
+    pt_log_warn("there are as many connections as there may be",
+                pt_log_int("port", server->options.address->port),
+                pt_log_int("connections", (int64_t)figures->open),
+                pt_log_int("refused", (int64_t)figures->refused),
+                pt_log_int("cut", (int64_t)figures->cut), pt_log_text("error", error));
 }
 
 static void on_sweep(void *context)
 {
     struct pt_http_server *server = context;
     pt_connections_cut_slow(&server->connections);
+    log_misses(server, NULL);
 }
 
-// No descriptor is left, most likely: pauses instead of being called again and again.
+// No descriptor is left, most likely: makes room, or pauses instead of being called again and
+// again.
 static void on_accept_error(struct evconnlistener *listener, void *context)
 {
     struct pt_http_server *server = context;
-    pt_log_error("cannot accept a connection", pt_log_text("error", strerror(errno)),
-                 pt_log_int("connections", (int64_t)server->connections.count));
+    int error = errno;
+    bool has_room = pt_connections_cut_idlest(&server->connections);
+    log_misses(server, strerror(error));
+    if (has_room)
+        return;
     evconnlistener_disable(listener);
     pt_timer_start(server->accept_again, ACCEPT_PAUSE_MS);
 }
@@ -82,22 +113,22 @@ static int set_up(struct pt_http_server *server, struct event_base *base,
 }
 
 int pt_http_server_create(struct pt_loop *loop, const struct pt_clock *clock,
-                          const struct pt_address *address, struct pt_tls *tls,
-                          pt_http_handler *handler, void *context,
+                          const struct pt_http_server_options *options,
                           struct pt_http_server **ret_server, struct pt_error *err)
 {
     struct pt_http_server *server = calloc(1, sizeof(*server));
     if (!server)
         return pt_error_set(err, ENOMEM, "out of memory");
     struct event_base *base = pt_loop_base(loop);
-    server->tls = tls;
-    server->handler = handler;
-    server->context = context;
-    int r = pt_connections_init(&server->connections, loop, clock, on_request, server, err);
+    struct pt_connection_handler handler = {on_request, wants_body, server};
+    server->options = *options;
+    server->clock = clock;
+    int r = pt_connections_init(&server->connections, loop, clock, &handler,
+                                options->max_connections, err);
     if (r == 0)
         r = set_up(server, base, clock, err);
     if (r == 0)
-        r = pt_http_listen(base, address, on_accept, server, &server->listener, err);
+        r = pt_http_listen(base, options->address, on_accept, server, &server->listener, err);
     if (r < 0) {
         pt_http_server_destroy(server);
         return r;
@@ -135,10 +166,15 @@ bool pt_http_server_is_draining(const struct pt_http_server *server)
 size_t pt_http_server_close_idle(struct pt_http_server *server)
 {
     pt_connections_close_idle(&server->connections);
-    return server->connections.count;
+    return server->connections.figures.open;
 }
 
-size_t pt_http_server_connection_count(const struct pt_http_server *server)
+struct pt_connection_figures pt_http_server_figures(const struct pt_http_server *server)
 {
-    return server->connections.count;
+    return server->connections.figures;
+}
+
+uint64_t pt_http_server_refused_bodies(const struct pt_http_server *server)
+{
+    return server->connections.budget.refused_bodies;
 }

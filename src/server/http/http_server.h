@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/settings.h"
+#include "server/http/http_connection.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,14 +18,20 @@ struct pt_tls;
 // or too large a one, is answered here; a client that is slow is cut.
 struct pt_http_server;
 
-// Answers the request (http_reply.h), or begins to (http_stream.h).
-typedef void pt_http_handler(void *context, struct pt_request *request);
+struct pt_http_server_options {
+    const struct pt_address *address;
+    struct pt_tls *tls; // NULL: plain HTTP
+    size_t max_connections;
+    // Answers the request (http_reply.h), or begins to (http_stream.h).
+    void (*on_request)(void *context, struct pt_request *request);
+    // Whether the body of a request whose head this is should be read (http_connection.h).
+    bool (*wants_body)(void *context, struct pt_request *request);
+    void *context;
+};
 
-// `tls` may be NULL: plain HTTP. It, loop and clock outlive the server. -EADDRINUSE and the like
-// when the address cannot be had.
+// Loop, clock and TLS outlive the server. -EADDRINUSE and the like when the address cannot be had.
 PT_MUST_CHECK int pt_http_server_create(struct pt_loop *loop, const struct pt_clock *clock,
-                                        const struct pt_address *address, struct pt_tls *tls,
-                                        pt_http_handler *handler, void *context,
+                                        const struct pt_http_server_options *options,
                                         struct pt_http_server **ret_server, struct pt_error *err);
 void pt_http_server_destroy(struct pt_http_server *server);
 
@@ -35,6 +42,9 @@ bool pt_http_server_is_draining(const struct pt_http_server *server);
 // Closes the connections without a request under way and returns how many are left.
 size_t pt_http_server_close_idle(struct pt_http_server *server);
 
-size_t pt_http_server_connection_count(const struct pt_http_server *server);
+// What its connections are like, and how many requests were refused since all bodies together were
+// too large.
+struct pt_connection_figures pt_http_server_figures(const struct pt_http_server *server);
+uint64_t pt_http_server_refused_bodies(const struct pt_http_server *server);
 
 #endif

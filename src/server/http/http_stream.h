@@ -11,11 +11,20 @@ struct pt_request;
 // An answer that is sent bit by bit. While it lasts the request stays, and stands for it; the
 // connection is read on, so that its end is noticed at once.
 struct pt_http_stream_events {
+    bool is_endless; // else the answer ends by itself, and has to be taken in reasonable time
     void (*on_drained)(void *context); // little is left of what was sent
     void (*on_closed)(void *context);  // once; the request is gone when this returns
 };
 
-// Starts answering with 200; further headers of the reply are added by the caller before.
+// Whether the client's address has less than its share of `max` such answers (http_peers.h).
+bool pt_http_stream_has_room(const struct pt_request *request, bool is_endless, size_t max);
+
+// The answer begins later, if at all: only on_closed is called until then.
+void pt_http_stream_prepare(struct pt_request *request, const struct pt_http_stream_events *events,
+                            void *context);
+
+// Starts answering with 200; further headers of the reply are added by the caller before. Target
+// and headers of the request are gone then.
 void pt_http_stream_begin(struct pt_request *request, const char *content_type,
                           const struct pt_http_stream_events *events, void *context);
 
@@ -29,6 +38,9 @@ bool pt_http_stream_is_chunked(const struct pt_request *request);
 
 // Appends bytes of the body, coded as needed.
 void pt_http_stream_send(struct pt_request *request, const void *data, size_t length);
+
+// What was to be sent found no memory: the connection is cut in the loop's next turn.
+void pt_http_stream_fail(struct pt_request *request);
 
 // The answer is whole: what is pending is sent and the connection serves the next request, or
 // closes if `last`. No event comes any more; the request is gone.

@@ -18,6 +18,7 @@ static int refuse(struct pt_request_parser *parser, int status)
 static int count_head(struct pt_request_parser *parser, size_t length)
 {
     parser->head_bytes += length;
+    parser->budget->head_bytes += length;
     return parser->head_bytes > PT_LIMIT_REQUEST_HEADER_BYTES ? refuse(parser, 431) : 0;
 }
 
@@ -146,6 +147,14 @@ static bool has_good_coding(const struct pt_request *request)
             strcasecmp(pt_request_header(request, "Transfer-Encoding"), "chunked") == 0);
 }
 
+static bool has_room_for(const struct pt_request_parser *parser, size_t body_bytes)
+{
+    if (parser->budget->body_bytes + body_bytes <= PT_LIMIT_BODIES_BYTES)
+        return true;
+    parser->budget->refused_bodies++;
+    return false;
+}
+
 // What is wrong with a head that the library has taken, as a status; 0: nothing.
 static int judge_head(const struct pt_request_parser *parser)
 {
@@ -157,6 +166,8 @@ static int judge_head(const struct pt_request_parser *parser)
         return 400;
     if (parser->body_length > PT_LIMIT_REPORT_BYTES)
         return 413;
+    if (!has_room_for(parser, parser->body_length))
+        return 503;
     return expected && strcasecmp(expected, "100-continue") != 0 ? 417 : 0;
 }
 
@@ -189,8 +200,11 @@ static int on_body(llhttp_t *http, const char *at, size_t length)
         request->body_length = length;
         return 0;
     }
+    if (!has_room_for(parser, length))
+        return refuse(parser, 503);
     if (pt_buffer_append(&request->gathered, at, length) < 0)
         return refuse(parser, request->gathered.failure == -EMSGSIZE ? 413 : 503);
+    parser->budget->body_bytes += length;
     request->body = request->gathered.data;
     request->body_length = request->gathered.length;
     return 0;
@@ -217,15 +231,30 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_complete,
 };
 
-void pt_request_parser_init(struct pt_request_parser *parser)
+void pt_request_parser_init(struct pt_request_parser *parser, struct pt_request_budget *budget)
 {
-    *parser = (struct pt_request_parser){0};
+    *parser = (struct pt_request_parser){.budget = budget};
 }
 
 void pt_request_parser_clear(struct pt_request_parser *parser)
 {
+    struct pt_request_budget *budget = parser->budget;
+    if (parser->request)
+        budget->body_bytes -= parser->request->gathered.length;
+    budget->head_bytes -= parser->head_bytes;
     pt_request_free(parser->request);
-    pt_request_parser_init(parser);
+    pt_request_parser_init(parser, budget);
+}
+
+void pt_request_parser_forget_head(struct pt_request_parser *parser)
+{
+    struct pt_request *request = parser->request;
+    parser->budget->head_bytes -= parser->head_bytes;
+    parser->head_bytes = 0;
+    pt_buffer_finish(&request->text);
+    request->header_count = 0;
+    request->path = "";
+    request->query = NULL;
 }
 
 void pt_request_parser_begin(struct pt_request_parser *parser)

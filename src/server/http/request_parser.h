@@ -6,12 +6,20 @@
 
 #include <llhttp.h>
 
+// What the requests of many connections take that are not answered yet.
+struct pt_request_budget {
+    size_t head_bytes; // kept bounded by who has the connections
+    size_t body_bytes; // at most PT_LIMIT_BODIES_BYTES: a body beyond is refused with 503
+    uint64_t refused_bodies;
+};
+
 // Reads requests of HTTP/1.0 and 1.1 (https://www.rfc-editor.org/rfc/rfc9112), one at a time, from
 // bytes that come in pieces of any size. The limits on header, body and their number are kept here.
 // What the RFC lets a server take although it is malformed is refused: a proxy in front may have
 // read it otherwise.
 struct pt_request_parser {
     llhttp_t http;
+    struct pt_request_budget *budget;
     struct pt_request *request; // NULL: none has begun
     size_t head_bytes;          // of target, header names and values, also behind the body
     uint64_t body_length;       // as the header says; 0 for a body in chunks
@@ -29,10 +37,14 @@ enum pt_parse_result {
     PT_PARSE_REFUSED, // `refusal` is the status that says why; the rest cannot be understood
 };
 
-void pt_request_parser_init(struct pt_request_parser *parser);
+// The budget outlives the parser.
+void pt_request_parser_init(struct pt_request_parser *parser, struct pt_request_budget *budget);
 
 // Frees the request; the next one may be fed.
 void pt_request_parser_clear(struct pt_request_parser *parser);
+
+// Lets go of the request's target and headers: an answer that takes its time needs them no more.
+void pt_request_parser_forget_head(struct pt_request_parser *parser);
 
 // Begins a request, of which nothing is known yet; there is still none when out of memory.
 void pt_request_parser_begin(struct pt_request_parser *parser);

@@ -28,6 +28,7 @@ struct pt_event_feed {
     struct pt_loop *loop;
     const struct pt_clock *clock;
     struct pt_event_stream *stream;
+    size_t max_clients;
     struct feed_client_list clients;
     struct pt_timer *round; // begins one
     struct pt_timer *pump;  // goes on with it
@@ -56,9 +57,11 @@ static void client_send(void *context, struct pt_stream_block *block)
     const char *data = chunked ? block->data : block->data + block->body_offset;
     size_t length = chunked ? block->length : block->body_length;
     if (length < COPY_BYTES) {
-        evbuffer_add(output, data, length);
+        if (evbuffer_add(output, data, length) < 0)
+            pt_http_stream_fail(client->request);
         pt_stream_block_unref(block);
     } else if (evbuffer_add_reference(output, data, length, release_block, block) < 0) {
+        pt_http_stream_fail(client->request);
         pt_stream_block_unref(block);
     }
 }
@@ -134,6 +137,7 @@ int pt_event_feed_create(struct pt_loop *loop, struct pt_pull_store *store, size
         return pt_error_set(err, ENOMEM, "out of memory");
     struct event_base *base = pt_loop_base(loop);
     feed->loop = loop;
+    feed->max_clients = max_clients;
     feed->clock = store->clock;
     TAILQ_INIT(&feed->clients);
     int r = pt_event_stream_create(store, max_clients, &output, &feed->stream);
@@ -178,9 +182,11 @@ void pt_event_feed_wake(struct pt_event_feed *feed)
 int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
                       const struct pt_stream_request *wish, struct pt_error *err)
 {
-    static const struct pt_http_stream_events events = {on_drained, on_closed};
+    static const struct pt_http_stream_events events = {true, on_drained, on_closed};
     if (pt_event_stream_is_full(feed->stream))
         return pt_error_set(err, ENOSPC, "the server serves its maximum of event streams");
+    if (!pt_http_stream_has_room(request, true, feed->max_clients))
+        return pt_error_set(err, ENOSPC, "this address has its share of event streams");
     struct feed_client *client = calloc(1, sizeof(*client));
     if (!client)
         return pt_error_set(err, ENOMEM, "out of memory");

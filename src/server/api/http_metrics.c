@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/api/http_metrics.h"
+
+#include "base/loop.h"
+#include "server/http/http_server.h"
+
+static void write_one(struct pt_buffer *out, const char *name, const char *type, const char *help,
+                      uint64_t value)
+{
+    (void)pt_buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type,
+                           name, (unsigned long long)value);
+}
+
+static void write_turns(struct pt_buffer *out, const struct pt_loop_turns *turns)
+{
+    static const char name[] = "pulltrace_loop_turn_duration_seconds";
+    unsigned long long count = 0;
+    (void)pt_buffer_printf(out,
+                           "# HELP %s CPU time of the turns of the event loop: nobody waits longer "
+                           "than one for another's work.\n# TYPE %s histogram\n",
+                           name, name);
+    for (size_t i = 0; i < PT_LOOP_TURN_BOUNDS; i++) {
+        count += turns->counts[i];
+        (void)pt_buffer_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name, pt_loop_turn_bounds[i],
+                               count);
+    }
+    count += turns->counts[PT_LOOP_TURN_BOUNDS];
+    (void)pt_buffer_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.9g\n%s_count %llu\n", name,
+                           count, name, turns->seconds, name, count);
+}
+
+int pt_http_metrics_write(const struct pt_http_server *server, const struct pt_loop *loop,
+                          struct pt_buffer *out)
+{
+    struct pt_connection_figures figures = pt_http_server_figures(server);
+    write_one(out, "pulltrace_http_connections", "gauge", "Connections to the public address.",
+              figures.open);
+    write_one(out, "pulltrace_http_connections_refused_total", "counter",
+              "Connections closed at once, at the maximum of all or of one address.",
+              figures.refused);
+    write_one(out, "pulltrace_http_connections_cut_total", "counter",
+              "Idle connections that made room for others.", figures.cut);
+    write_one(out, "pulltrace_http_bodies_refused_total", "counter",
+              "Bodies refused since all that are being read were too large together.",
+              pt_http_server_refused_bodies(server));
+    write_turns(out, pt_loop_turns(loop));
+    return out->failure;
+}

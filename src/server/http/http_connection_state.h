@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_HTTP_HTTP_CONNECTION_STATE_H
+#define PT_SERVER_HTTP_HTTP_CONNECTION_STATE_H
+
+#include "server/http/http_connection.h"
+#include "server/http/http_transport.h"
+#include "server/http/request_parser.h"
+
+#include <event2/event_struct.h>
+
+// For the three files that connections are made of: http_connection.c reads, http_send.c sends,
+// http_connections.c counts them and cuts those that are too many or too slow.
+
+struct pt_http_connection {
+    struct pt_connections *connections;
+    struct pt_peer *peer;
+    struct pt_transport transport;
+    struct event readable;
+    struct event writable; // waited for only while the socket takes no more
+    struct evbuffer *output;
+    const char *ready; // a whole answer, to be sent behind the output
+    size_t ready_length;
+    struct pt_request_parser parser;
+    struct pt_buffer ahead; // read behind the request that is being answered
+    enum pt_connection_state state;
+    int64_t began; // monotonic_ns
+    int64_t since; // monotonic_ns of the last change
+    enum pt_answer_kind kind;
+    int64_t answer_began; // monotonic_ns
+    uint64_t answer_sent; // bytes that the socket has taken since
+    void (*on_drained)(void *context);
+    void (*on_closed)(void *context);
+    void *context;
+    int holds;     // by callers on the stack
+    bool is_extra; // above the maximum, for a probe
+    bool is_touched;
+    bool is_reading;
+    bool is_resumable;
+    bool is_taking;  // a request from `ahead`
+    bool is_whole;   // the answer: all of it is in the output
+    bool closes;     // after this answer
+    bool has_failed; // to keep what is to be sent
+    bool gone;
+    TAILQ_ENTRY(pt_http_connection) in_state;
+    TAILQ_ENTRY(pt_http_connection) in_touched;
+    TAILQ_ENTRY(pt_http_connection) in_answered;  // while an answer is ready
+    TAILQ_ENTRY(pt_http_connection) in_resumable; // while a request waits for its turn
+    TAILQ_ENTRY(pt_http_connection) in_extras;
+};
+
+void pt_connection_enter(struct pt_http_connection *connection, enum pt_connection_state state);
+
+// As long as it is held the connection may be cut, and is not freed.
+void pt_connection_hold(struct pt_http_connection *connection);
+
+// Returns whether the connection still is.
+bool pt_connection_release(struct pt_http_connection *connection);
+
+// Sends what there is; the connection may be gone then.
+void pt_connection_flush(struct pt_http_connection *connection);
+
+// Ends the answer for the sending side: what is ready or touched is forgotten.
+void pt_connection_forget_output(struct pt_http_connection *connection);
+
+// The answer is sent: goes on with what came meanwhile.
+void pt_connection_resume(struct pt_http_connection *connection);
+
+// Events and timers: on a socket, and of all connections.
+void pt_connection_on_readable(evutil_socket_t fd, short what, void *context);
+void pt_connection_on_writable(evutil_socket_t fd, short what, void *context);
+void pt_connections_on_flush(void *context);
+void pt_connections_on_answers(void *context);
+void pt_connections_on_resume(void *context);
+
+// Sends the answers that are held.
+void pt_connections_send_answers(struct pt_connections *connections);
+
+#endif
