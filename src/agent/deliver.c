@@ -20,10 +20,6 @@
 #include <strings.h>
 
 #define TIMEOUT_MS 10000
-#define MIN_BUDGET_BYTES (64 * 1024)
-// Upper bounds of what a pull and a layer take in a report, for choosing what fits into one.
-#define PULL_BYTES 2500
-#define LAYER_BYTES 700
 
 struct pt_deliverer {
     struct pt_deliverer_options options;
@@ -34,12 +30,14 @@ struct pt_deliverer {
     struct pt_http_request *request; // in flight, else NULL
     struct pt_buffer body;
     struct pt_buffer answer;
-    struct pt_pull *pulls; // of the report that is being written
-    size_t pull_capacity;
-    size_t budget_bytes;
+    size_t most_pulls;      // in one report; fewer after one was refused, see suspect_pulls
     size_t next_active;     // where the next report begins if not all active pulls fit
-    uint64_t sent_finished; // the newest finished pull in the report in flight
-    int64_t started_ms;     // of the last report, monotonic; 0: none yet
+    size_t sent_active;     // where the report in flight began
+    size_t sent_pulls;      // in the report in flight
+    uint64_t sent_finished; // the newest finished pull in it
+    char sent_id[PT_LIMIT_NAME_BYTES + 1]; // of its last pull
+    char suspect[PT_LIMIT_NAME_BYTES + 1]; // was refused when it was alone; "": none
+    int64_t started_ms;                    // of the last report, monotonic; 0: none yet
     int64_t not_before_ms;
     int64_t retry_ms; // 0: the last report was taken
     int64_t retry_after_ms;
@@ -59,79 +57,78 @@ static int64_t now_ms(const struct pt_deliverer *deliverer)
 
 // --- the report ---
 
-static size_t size_of(const struct pt_pull *pull)
+// Takes a pull out of all reports to come. One that has ended is forgotten with the next report
+// that is taken.
+static void refuse(struct pt_deliverer *deliverer, const char *id, const char *why)
 {
-    return PULL_BYTES + pull->layer_count * LAYER_BYTES;
+    pt_log_warn("report.pull_dropped", pt_log_text("url", deliverer->url), pt_log_text("id", id),
+                pt_log_text("error", why));
+    pt_tracker_refuse(deliverer->options.tracker, id);
 }
 
-static bool add_pull(struct pt_deliverer *deliverer, size_t *count, const struct pt_pull *pull)
+// Adds a pull to the report. -EMSGSIZE: it has to wait for the next one.
+static int add_pull(struct pt_deliverer *deliverer, const struct pt_tracked *tracked)
 {
-    if (*count == PT_LIMIT_PULLS_PER_REPORT)
-        return false;
-    if (*count == deliverer->pull_capacity) {
-        size_t capacity = deliverer->pull_capacity ? 2 * deliverer->pull_capacity : 8;
-        struct pt_pull *pulls = realloc(deliverer->pulls, capacity * sizeof(*pulls));
-        if (!pulls)
-            return false;
-        deliverer->pulls = pulls;
-        deliverer->pull_capacity = capacity;
+    if (deliverer->sent_pulls >= deliverer->most_pulls)
+        return -EMSGSIZE;
+    int r = tracked->is_refused ? 0 : pt_report_add(&tracked->pull, &deliverer->body);
+    if (r == -EMSGSIZE && deliverer->sent_pulls == 0) {
+        refuse(deliverer, tracked->pull.id, "alone it is larger than a report may be");
+        r = 0;
+    } else if (r == 0 && !tracked->is_refused) {
+        deliverer->sent_pulls++;
+        snprintf(deliverer->sent_id, sizeof(deliverer->sent_id), "%s", tracked->pull.id);
     }
-    deliverer->pulls[(*count)++] = *pull;
-    return true;
+    if (r == 0 && tracked->finished)
+        deliverer->sent_finished = tracked->finished;
+    return r;
 }
 
 // The finished ones first, the oldest of them first, then active ones from where the last report
 // stopped. What does not fit comes with the next report.
-static size_t choose_pulls(struct pt_deliverer *deliverer)
+static int add_pulls(struct pt_deliverer *deliverer)
 {
     const struct pt_tracker *tracker = deliverer->options.tracker;
     size_t active_count = pt_tracker_active_count(tracker);
     size_t first = active_count ? deliverer->next_active % active_count : 0;
-    size_t left = deliverer->budget_bytes;
-    size_t count = 0;
     size_t active_sent = 0;
-    deliverer->sent_finished = 0;
-    for (unsigned turn = 0; turn < 2; turn++) {
+    int r = 0;
+    for (unsigned turn = 0; r == 0 && turn < 2; turn++) {
         size_t index = 0;
         const struct pt_tracked *tracked = NULL;
-        while ((tracked = pt_tracker_next(tracker, tracked))) {
+        while (r == 0 && (tracked = pt_tracker_next(tracker, tracked))) {
             bool is_active = tracked->finished == 0;
             size_t place = is_active ? index++ : 0;
             if (turn == 0 && is_active && place < first)
                 continue;
             if (turn == 1 && (!is_active || place >= first))
                 continue;
-            if (count > 0 && size_of(&tracked->pull) > left)
-                goto full;
-            if (!add_pull(deliverer, &count, &tracked->pull))
-                goto full;
-            left -= size_of(&tracked->pull) < left ? size_of(&tracked->pull) : left;
-            if (is_active)
-                active_sent++;
-            else
-                deliverer->sent_finished = tracked->finished;
+            r = add_pull(deliverer, tracked);
+            active_sent += r == 0 && is_active;
         }
     }
-full:
+    deliverer->sent_active = first;
     deliverer->next_active = active_sent == active_count ? 0 : first + active_sent;
-    return count;
+    return r == -EMSGSIZE ? 0 : r;
 }
 
 static int write_report(struct pt_deliverer *deliverer)
 {
-    size_t count = choose_pulls(deliverer); // may move deliverer->pulls
-    const struct pt_report report = {
+    const struct pt_report head = {
         .node_name = deliverer->options.node_name,
         .timestamp = pt_clock_wall_ns(deliverer->options.clock),
         .agent_version = PT_VERSION,
         .runtime_name = deliverer->runtime_name,
         .runtime_version = deliverer->runtime_version,
         .interval_ms = deliverer->pace_ms,
-        .pulls = deliverer->pulls,
-        .pull_count = count,
     };
     pt_buffer_clear(&deliverer->body);
-    return pt_report_encode(&report, &deliverer->body);
+    deliverer->sent_pulls = 0;
+    deliverer->sent_finished = 0;
+    int r = pt_report_begin(&head, &deliverer->body);
+    if (r == 0)
+        r = add_pulls(deliverer);
+    return r < 0 ? r : pt_report_end(&deliverer->body);
 }
 
 // --- its answer ---
@@ -160,6 +157,37 @@ static int on_data(void *context, const char *data, size_t length)
     return 0;
 }
 
+// A report was refused as invalid or too large. Half as many pulls go with the next one, down to
+// one. If that one is refused again, a report without any shows whose fault it is: when that is
+// taken the pull is dropped, when not the pulls stay.
+static void suspect_pulls(struct pt_deliverer *deliverer)
+{
+    bool is_again = strcmp(deliverer->suspect, deliverer->sent_id) == 0;
+    deliverer->next_active = deliverer->sent_active;
+    if (deliverer->sent_pulls > 1) {
+        deliverer->most_pulls = deliverer->sent_pulls / 2;
+    } else if (deliverer->sent_pulls == 1) {
+        deliverer->most_pulls = is_again ? 0 : 1;
+        memcpy(deliverer->suspect, deliverer->sent_id, sizeof(deliverer->suspect));
+    } else {
+        deliverer->most_pulls = PT_LIMIT_PULLS_PER_REPORT;
+        deliverer->suspect[0] = '\0';
+    }
+}
+
+// After a success reports grow again.
+static void trust_pulls(struct pt_deliverer *deliverer)
+{
+    if (deliverer->most_pulls == 0) {
+        refuse(deliverer, deliverer->suspect, "the server takes reports without it only");
+        deliverer->has_news = true;
+    }
+    deliverer->most_pulls = deliverer->most_pulls ? 2 * deliverer->most_pulls : 1;
+    if (deliverer->most_pulls > PT_LIMIT_PULLS_PER_REPORT)
+        deliverer->most_pulls = PT_LIMIT_PULLS_PER_REPORT;
+    deliverer->suspect[0] = '\0';
+}
+
 static void note_success(struct pt_deliverer *deliverer)
 {
     if (deliverer->last_failure[0])
@@ -167,7 +195,7 @@ static void note_success(struct pt_deliverer *deliverer)
     deliverer->last_failure[0] = '\0';
     deliverer->retry_ms = 0;
     deliverer->not_before_ms = 0;
-    deliverer->budget_bytes = PT_LIMIT_REPORT_BYTES;
+    trust_pulls(deliverer);
     if (deliverer->sent_finished)
         pt_tracker_forget(deliverer->options.tracker, deliverer->sent_finished);
 }
@@ -186,8 +214,8 @@ static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_re
     memcpy(deliverer->last_failure, failure, sizeof(failure));
     if (result->status == 429)
         deliverer->calm_until_ms = now_ms(deliverer) + PT_REPORT_CALM_MS;
-    if (result->status == 413 && deliverer->budget_bytes > MIN_BUDGET_BYTES)
-        deliverer->budget_bytes /= 2;
+    if (result->status == 400 || result->status == 413)
+        suspect_pulls(deliverer);
     deliverer->retry_ms = deliverer->retry_ms ? 2 * deliverer->retry_ms : PT_REPORT_FIRST_RETRY_MS;
     if (deliverer->retry_ms > PT_REPORT_LAST_RETRY_MS)
         deliverer->retry_ms = PT_REPORT_LAST_RETRY_MS;
@@ -264,9 +292,6 @@ static void report(struct pt_deliverer *deliverer)
         r = send_body(deliverer, &err);
     // libcurl has a copy.
     pt_buffer_finish(&deliverer->body);
-    free(deliverer->pulls);
-    deliverer->pulls = NULL;
-    deliverer->pull_capacity = 0;
     if (r < 0) {
         const struct pt_http_result result = {.error = r, .message = err.message};
         note_failure(deliverer, &result);
@@ -339,7 +364,7 @@ int pt_deliverer_create(const struct pt_deliverer_options *options,
     if (!deliverer)
         return pt_error_set(err, ENOMEM, "out of memory");
     deliverer->options = *options;
-    deliverer->budget_bytes = PT_LIMIT_REPORT_BYTES;
+    deliverer->most_pulls = PT_LIMIT_PULLS_PER_REPORT;
     pt_buffer_init(&deliverer->body, PT_LIMIT_REPORT_BYTES);
     pt_buffer_init(&deliverer->answer, 512);
     deliverer->timer = pt_timer_create(options->base, options->clock, on_timer, deliverer);
@@ -366,7 +391,6 @@ void pt_deliverer_destroy(struct pt_deliverer *deliverer)
     pt_timer_destroy(deliverer->timer);
     pt_buffer_finish(&deliverer->body);
     pt_buffer_finish(&deliverer->answer);
-    free(deliverer->pulls);
     free(deliverer->url);
     free(deliverer->runtime_name);
     free(deliverer->runtime_version);

@@ -85,6 +85,15 @@ int pt_buffer_printf(struct pt_buffer *buffer, const char *format, ...)
     return r;
 }
 
+void pt_buffer_rewind(struct pt_buffer *buffer, size_t length)
+{
+    assert(length <= buffer->length);
+    buffer->length = length;
+    buffer->failure = 0;
+    if (buffer->data)
+        buffer->data[length] = '\0';
+}
+
 void pt_buffer_consume(struct pt_buffer *buffer, size_t length)
 {
     assert(length <= buffer->length);

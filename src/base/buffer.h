@@ -28,6 +28,9 @@ int pt_buffer_append_text(struct pt_buffer *buffer, const char *text);
 int pt_buffer_printf(struct pt_buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+// Takes back what came after the first `length` bytes, and a failure that came with it.
+void pt_buffer_rewind(struct pt_buffer *buffer, size_t length);
+
 // Drops the first `length` bytes; the rest moves to the front.
 void pt_buffer_consume(struct pt_buffer *buffer, size_t length);
 

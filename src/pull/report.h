@@ -35,7 +35,13 @@ PT_MUST_CHECK int pt_report_decode(const char *json, size_t length, struct pt_re
                                    struct pt_error *err);
 void pt_report_finish(struct pt_report *report);
 
-// Appends the JSON text. -EMSGSIZE when the buffer's maximum is passed, -ENOMEM.
+// Writes a report pull by pull: begin takes all but the pulls from `report`; add gives -EMSGSIZE if
+// the pull and the end have no room any more in `out`, which then lacks it; -ENOMEM.
+PT_MUST_CHECK int pt_report_begin(const struct pt_report *report, struct pt_buffer *out);
+PT_MUST_CHECK int pt_report_add(const struct pt_pull *pull, struct pt_buffer *out);
+PT_MUST_CHECK int pt_report_end(struct pt_buffer *out);
+
+// Appends the JSON text of a whole report. -EMSGSIZE when the buffer's maximum is passed, -ENOMEM.
 PT_MUST_CHECK int pt_report_encode(const struct pt_report *report, struct pt_buffer *out);
 
 #endif

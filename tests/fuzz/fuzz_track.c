@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/rhythm.h"
+#include "pull/report.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -81,6 +83,29 @@ static void check_layer(const struct pt_pull *pull, const struct pt_layer *layer
            layer->extract_started_at <= layer->extract_completed_at);
 }
 
+// What is shown of them always gives a report that the server takes whole.
+static void check_report(const struct world *world)
+{
+    struct pt_buffer text;
+    const struct pt_report head = {.node_name = "n", .timestamp = world->now};
+    const struct pt_tracked *tracked = NULL;
+    size_t count = 0;
+    struct pt_report taken;
+    pt_buffer_init(&text, PT_LIMIT_REPORT_BYTES);
+    int r = pt_report_begin(&head, &text);
+    while (r == 0 && (tracked = pt_tracker_next(world->tracker, tracked))) {
+        r = pt_report_add(&tracked->pull, &text);
+        count += r == 0;
+    }
+    assert(r == 0 || r == -EMSGSIZE);
+    r = pt_report_end(&text);
+    assert(r == 0);
+    r = pt_report_decode(text.data, text.length, &taken, NULL);
+    assert(r == 0 && taken.pull_count == count);
+    pt_report_finish(&taken);
+    pt_buffer_finish(&text);
+}
+
 static void check(struct world *world)
 {
     const struct pt_tracked *tracked = NULL;
@@ -105,6 +130,7 @@ static void check(struct world *world)
         told->phase = pull->phase;
     }
     assert(active == pt_tracker_active_count(world->tracker));
+    check_report(world);
     int64_t pace_ms = pt_pace_ms(world->tracker, 1000);
     assert(pace_ms >= PT_LOOK_PACE_MS && pace_ms <= 1000);
 }
@@ -156,7 +182,9 @@ static void read_manifest(struct world *world, unsigned which, unsigned how)
     for (size_t i = 0; i < lease->layer_count; i++)
         lease->layers[i] = (struct pt_seen_layer){.digest = digests[i],
                                                   .chain_id = how & 64 ? chains[i] : NULL,
-                                                  .size = lease->layers_known ? LAYER_BYTES : -1};
+                                                  .size = !lease->layers_known ? -1
+                                                          : how & 128          ? INT64_MAX
+                                                                               : LAYER_BYTES};
 }
 
 static void change_layer(struct world *world, unsigned which, unsigned how)

@@ -17,6 +17,22 @@ static void grows_up_to_its_maximum(void **state)
     pt_buffer_finish(&buffer);
 }
 
+static void takes_back_what_did_not_fit(void **state)
+{
+    (void)state;
+    struct pt_buffer buffer;
+    pt_buffer_init(&buffer, 4);
+    pt_buffer_rewind(&buffer, 0); // owns nothing yet
+    assert_int_equal(pt_buffer_append_text(&buffer, "abc"), 0);
+    assert_int_equal(pt_buffer_append_text(&buffer, "d"), 0);
+    assert_int_equal(pt_buffer_append_text(&buffer, "e"), -EMSGSIZE);
+    pt_buffer_rewind(&buffer, 3);
+    assert_string_equal(buffer.data, "abc");
+    assert_int_equal(pt_buffer_append_text(&buffer, "f"), 0);
+    assert_string_equal(buffer.data, "abcf");
+    pt_buffer_finish(&buffer);
+}
+
 static void keeps_its_first_failure(void **state)
 {
     (void)state;
@@ -50,6 +66,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows_up_to_its_maximum),
+        cmocka_unit_test(takes_back_what_did_not_fit),
         cmocka_unit_test(keeps_its_first_failure),
         cmocka_unit_test(consumes_from_the_front),
     };

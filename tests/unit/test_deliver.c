@@ -82,11 +82,13 @@ static void what_does_not_fit_comes_with_the_next_report(void **state)
     static bool told[PULLS];
     struct delivery d;
     size_t count = 0;
+    char image[1000] = IMAGE; // a name that takes two bytes for each of its own
+    memset(image + strlen(image), '"', sizeof(image) - 1 - strlen(image));
     delivery_begin(&d, URL, NULL);
     for (int i = 0; i < PULLS; i++) {
         char id[16];
         snprintf(id, sizeof(id), "%d", i);
-        pull_at_once(&d.scene, id, IMAGE, i + 1);
+        pull_at_once(&d.scene, id, image, i + 1);
     }
     delivery_run(&d, true);
     while (count < PULLS) {
@@ -104,6 +106,156 @@ static void what_does_not_fit_comes_with_the_next_report(void **state)
     }
     assert_in_range(d.reports, 2, 8);
     delivery_end(&d);
+}
+
+// A pull of so many layers whose media types are 255 times this character, which has failed.
+static void pull_of_layers(struct scene *scene, const char *id, size_t count, char character,
+                           double seconds)
+{
+    static struct pt_seen_layer layers[600];
+    static char digests[COUNT_OF(layers)][PT_LIMIT_DIGEST_BYTES];
+    static char media_type[256];
+    struct pt_seen_lease *lease = add_lease(scene, id, seconds - 0.2);
+    memset(media_type, character, sizeof(media_type) - 1);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(digests[i], sizeof(digests[i]), "sha512:%0128zu", i);
+        layers[i] = (struct pt_seen_layer){
+            .digest = digests[i], .media_type = media_type, .size = PT_LIMIT_SIZE_BYTES};
+    }
+    add_layers(lease, 0);
+    lease->layers = layers;
+    lease->layer_count = count;
+    end_lease(lease, NULL, seconds - 0.05);
+    observe(scene, seconds);
+}
+
+// Each character takes six bytes.
+static void what_has_to_be_escaped_is_counted_as_it_is_written(void **state)
+{
+    (void)state;
+    enum { PULLS = 17 };
+    struct delivery d;
+    size_t count = 0;
+    delivery_begin(&d, URL, NULL);
+    for (int i = 0; i < PULLS; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "%d", i);
+        pull_of_layers(&d.scene, id, 80, '\x01', i + 1);
+    }
+    delivery_run(&d, true);
+    for (int i = 0; i < 4 && d.is_in_flight; i++) {
+        count += d.report.pull_count;
+        delivery_answer(&d, 200, NULL);
+        delivery_wait(&d, 1500);
+    }
+    check_int("all", (int64_t)count, PULLS);
+    check_int("forgotten", (int64_t)pt_tracker_finished_count(d.scene.tracker), 0);
+    delivery_end(&d);
+}
+
+static void a_pull_that_is_too_large_alone_stops_no_other(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    pull_of_layers(&d.scene, "large", 600, '\x01', 1);
+    pull_at_once(&d.scene, "a", IMAGE, 2);
+    delivery_run(&d, true);
+    check_int("pulls", (int64_t)d.report.pull_count, 1);
+    check_int("the other", delivery_names(&d, IMAGE), true);
+    delivery_answer(&d, 200, NULL);
+    check_int("both are done", (int64_t)pt_tracker_finished_count(d.scene.tracker), 0);
+    delivery_end(&d);
+}
+
+// A server of another version than ours refuses each report with such a pull in it.
+static void a_pull_that_is_refused_stops_no_other(void **state)
+{
+    (void)state;
+    static const char bad[] = "registry.example/bad:1";
+    for (size_t place = 0; place < 10; place++) {
+        struct delivery d;
+        size_t taken = 0;
+        int64_t began_ms;
+        delivery_begin(&d, URL, NULL);
+        for (size_t i = 0; i < 10; i++) {
+            char id[2] = {(char)('a' + i), '\0'};
+            pull_at_once(&d.scene, id, i == place ? bad : IMAGE, (double)i + 1);
+        }
+        began_ms = d.now_ms;
+        delivery_run(&d, true);
+        while (pt_tracker_finished_count(d.scene.tracker) && d.now_ms < began_ms + 120000) {
+            bool is_taken = !delivery_names(&d, bad);
+            taken += is_taken ? d.report.pull_count : 0;
+            delivery_answer(&d, is_taken ? 200 : 400, NULL);
+            while (!d.is_in_flight)
+                delivery_wait(&d, 100);
+        }
+        check_int("the others, each once", (int64_t)taken, 9);
+        check_int("done", (int64_t)pt_tracker_finished_count(d.scene.tracker), 0);
+        assert_in_range(d.reports, 2, 20);
+        delivery_answer(&d, 200, NULL);
+        delivery_end(&d);
+    }
+}
+
+// The same of pulls that go on: the bad one stays away from then on.
+static void an_active_pull_that_is_refused_stops_no_other(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    static const char *const ids[] = {"a", "b", "c"};
+    static const char *const digests[] = {DIGEST(0), DIGEST(1), DIGEST(2)};
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        struct pt_seen_lease *lease = add_lease(&d.scene, ids[i], 0.5);
+        add_layers(lease, 1);
+        lease->layers[0].digest = (char *)digests[i];
+        lease->repository = (char *)(i == 1 ? "registry.example/bad" : "registry.example/app");
+        fetch(lease, 0, 10);
+    }
+    observe(&d.scene, 1);
+    delivery_run(&d, true);
+    for (int i = 0; i < 30; i++) {
+        delivery_answer(&d, delivery_names(&d, "registry.example/bad") ? 400 : 200, NULL);
+        while (!d.is_in_flight)
+            delivery_wait(&d, 100);
+    }
+    check_int("the others", (int64_t)d.report.pull_count, 2);
+    check_int("bad", delivery_names(&d, "registry.example/bad"), false);
+    delivery_answer(&d, 200, NULL);
+    delivery_end(&d);
+}
+
+// What refuses reports without any pull, too, refuses for another reason than a pull.
+static void who_refuses_everything_gets_everything_later(void **state)
+{
+    (void)state;
+    static const int statuses[] = {400, 413};
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        struct delivery d;
+        delivery_begin(&d, URL, NULL);
+        for (int pull = 0; pull < 5; pull++) {
+            char id[2] = {(char)('a' + pull), '\0'};
+            pull_at_once(&d.scene, id, IMAGE, pull + 1);
+        }
+        delivery_run(&d, true);
+        for (int report = 0; report < 40; report++) {
+            delivery_answer(&d, statuses[i], NULL);
+            while (!d.is_in_flight)
+                delivery_wait(&d, 100);
+        }
+        size_t count = 0;
+        for (int report = 0; report < 5; report++) {
+            count += d.report.pull_count;
+            delivery_answer(&d, 200, NULL);
+            while (!d.is_in_flight)
+                delivery_wait(&d, 100);
+        }
+        check_int("all", (int64_t)count, 5);
+        delivery_answer(&d, 200, NULL);
+        delivery_end(&d);
+    }
 }
 
 // A server, or a proxy before it, may take less than the agent would send.
@@ -408,6 +560,11 @@ int main(void)
         cmocka_unit_test(one_that_finishes_meanwhile_comes_with_the_next),
         cmocka_unit_test(what_does_not_fit_comes_with_the_next_report),
         cmocka_unit_test(a_report_that_is_too_large_is_made_smaller),
+        cmocka_unit_test(what_has_to_be_escaped_is_counted_as_it_is_written),
+        cmocka_unit_test(a_pull_that_is_too_large_alone_stops_no_other),
+        cmocka_unit_test(a_pull_that_is_refused_stops_no_other),
+        cmocka_unit_test(an_active_pull_that_is_refused_stops_no_other),
+        cmocka_unit_test(who_refuses_everything_gets_everything_later),
         cmocka_unit_test(retries_become_rarer),
         cmocka_unit_test(the_server_says_when_to_come_back),
         cmocka_unit_test(away_for_minutes_loses_nothing),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/lease.h"
 
+#include "base/limits.h"
 #include "check.h"
 
 #include <stdio.h>
@@ -286,6 +287,39 @@ static void layers_without_a_manifest(void **state)
     pt_lease_destroy(lease);
 }
 
+// containerd has the total from a registry's header.
+static void sizes_that_no_layer_has_are_unknown(void **state)
+{
+    (void)state;
+    static const char *const resources[] = {"ingests", "layer-" D("a"), NULL};
+    static const struct {
+        const char *what;
+        int64_t offset, total;
+        int64_t wanted_offset, wanted_size;
+    } cases[] = {
+        {"largest", PT_LIMIT_SIZE_BYTES, PT_LIMIT_SIZE_BYTES, PT_LIMIT_SIZE_BYTES,
+         PT_LIMIT_SIZE_BYTES},
+        {"one more", PT_LIMIT_SIZE_BYTES + 1, PT_LIMIT_SIZE_BYTES + 1, 0, -1},
+        {"no end", INT64_MAX, INT64_MAX, 0, -1},
+        {"negative", -1, -1, 0, -1},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_ingest ingest = {
+            .digest = (char *)D("a"), .offset = cases[i].offset, .total = cases[i].total};
+        struct pt_map ingests;
+        struct pt_lease *lease = make_lease();
+        pt_map_init(&ingests);
+        assert_int_equal(pt_map_put(&ingests, ingest.digest, &ingest), 0);
+        hold(lease, resources);
+        pt_lease_settle(lease);
+        pt_lease_take_ingests(lease, &ingests);
+        check_int(cases[i].what, lease->seen.layers[0].offset, cases[i].wanted_offset);
+        check_int(cases[i].what, lease->seen.layers[0].size, cases[i].wanted_size);
+        pt_map_finish(&ingests);
+        pt_lease_destroy(lease);
+    }
+}
+
 // The lease has gone before containerd's own manifest was seen in it.
 static void a_root_by_its_image_record(void **state)
 {
@@ -412,6 +446,7 @@ int main(void)
         cmocka_unit_test(an_extraction_that_is_given_up),
         cmocka_unit_test(a_repository_is_exact_or_unknown),
         cmocka_unit_test(layers_without_a_manifest),
+        cmocka_unit_test(sizes_that_no_layer_has_are_unknown),
         cmocka_unit_test(a_root_by_its_image_record),
         cmocka_unit_test(the_platform_that_was_unpacked),
         cmocka_unit_test(what_is_unpacked),

@@ -111,7 +111,7 @@ static void take_layer(struct pt_ask *ask, const void *message)
     layer->blob_at = pt_containerd_time(response->info->created_at);
     layer->has_ingest = false;
     if (layer->size < 0)
-        layer->size = response->info->size;
+        layer->size = pt_lease_size(response->info->size);
 }
 
 void pt_round_ask_layers(struct pt_round *round)

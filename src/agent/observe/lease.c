@@ -301,12 +301,12 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
         layer->has_ingest = ingest != NULL;
         if (!ingest)
             continue;
-        layer->offset = ingest->offset > 0 ? ingest->offset : 0;
-        layer->ingest_total = ingest->total;
+        layer->offset = pt_lease_size(ingest->offset) > 0 ? ingest->offset : 0;
+        layer->ingest_total = pt_lease_size(ingest->total) > 0 ? ingest->total : 0;
         layer->ingest_started_at = ingest->started_at;
         layer->ingest_updated_at = ingest->updated_at;
-        if (layer->size < 0 && ingest->total > 0)
-            layer->size = ingest->total;
+        if (layer->size < 0 && layer->ingest_total > 0)
+            layer->size = layer->ingest_total;
     }
 }
 

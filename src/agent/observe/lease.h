@@ -5,6 +5,7 @@
 #include "agent/observe/manifest.h"
 #include "agent/track/observation.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/map.h"
 #include "containerd/containerd.pb-c.h"
 
@@ -88,6 +89,13 @@ struct pt_ingest {
     int64_t started_at;
     int64_t updated_at;
 };
+
+// What containerd says of the size of content, which a registry may have said to it: -1, unknown,
+// for one that no layer can have.
+static inline int64_t pt_lease_size(int64_t bytes)
+{
+    return bytes >= 0 && bytes <= PT_LIMIT_SIZE_BYTES ? bytes : -1;
+}
 
 // NULL when out of memory.
 struct pt_lease *pt_lease_create(const char *namespace, const char *id, int64_t created_at);

@@ -111,7 +111,7 @@ static int take_layer(yyjson_val *descriptor, struct pt_manifest_layer *layer)
     const char *digest = digest_of(descriptor);
     yyjson_val *size = yyjson_obj_get(descriptor, "size");
     const char *media_type = yyjson_get_str(yyjson_obj_get(descriptor, "mediaType"));
-    if (!digest || !yyjson_is_int(size) || yyjson_get_sint(size) < 0)
+    if (!digest || !yyjson_is_uint(size) || yyjson_get_uint(size) > PT_LIMIT_SIZE_BYTES)
         return -EINVAL;
     layer->size = yyjson_get_sint(size);
     layer->digest = copy_text(digest);

@@ -434,3 +434,22 @@ void pt_tracker_forget(struct pt_tracker *tracker, uint64_t finished)
         tracker->finished_count--;
     }
 }
+
+static bool refuse(const struct pt_track_list *list, const char *id)
+{
+    struct pt_track_pull *pull;
+    TAILQ_FOREACH(pull, list, link)
+    {
+        if (strcmp(pull->id, id) != 0)
+            continue;
+        pull->shown.is_refused = true;
+        return true;
+    }
+    return false;
+}
+
+void pt_tracker_refuse(struct pt_tracker *tracker, const char *id)
+{
+    if (!refuse(&tracker->finished, id))
+        refuse(&tracker->active, id);
+}

@@ -44,6 +44,7 @@ struct pt_tracked {
     struct pt_pull pull; // borrowed from the tracker, until the next call that changes it
     struct pt_rate rate; // of the bytes that come
     uint64_t finished;   // 0: active; else its number in the order of finishing
+    bool is_refused;     // the server does not take it, so that it is not reported any more
 };
 
 // Walks the shown pulls, finished ones first, in the order of finishing: start with NULL.
@@ -52,6 +53,9 @@ const struct pt_tracked *pt_tracker_next(const struct pt_tracker *tracker,
 
 size_t pt_tracker_active_count(const struct pt_tracker *tracker);
 size_t pt_tracker_finished_count(const struct pt_tracker *tracker);
+
+// Marks the shown pull of this id as refused.
+void pt_tracker_refuse(struct pt_tracker *tracker, const char *id);
 
 // Drops the finished pulls up to this number: they have been reported.
 void pt_tracker_forget(struct pt_tracker *tracker, uint64_t finished);
