@@ -142,7 +142,7 @@ static bool is_plain_name(const struct reader *reader, const char *from, size_t 
     };
     const struct pt_failure_words *out = reader->out;
     const struct pt_failure_word *before = out->count ? &out->words[out->count - 1] : NULL;
-    if (!before || before->kind != PT_FAILURE_WORD)
+    if (!before)
         return false;
     const char *word = out->text + before->at;
     if (before->length == 6 && memcmp(word, "lookup", 6) == 0)
