@@ -18,23 +18,24 @@ static bool skip(const char **at, const char *prefix)
     return true;
 }
 
-// Reads text in quotes as Go's %q writes it. False if there is none or it is too long.
+// Reads text in quotes as Go's %q writes it. False and empty if there is none or it is too long.
 static bool take_quoted(const char **at, char *text, size_t size)
 {
     const char *from = *at;
     size_t length = 0;
+    text[0] = '\0';
     if (*from++ != '"')
         return false;
     for (; *from && *from != '"'; from++) {
         if (*from == '\\' && (from[1] == '"' || from[1] == '\\'))
             from++;
         if (length + 1 >= size)
-            return false;
+            break;
         text[length++] = *from;
     }
+    text[*from == '"' ? length : 0] = '\0';
     if (*from != '"')
         return false;
-    text[length] = '\0';
     *at = from + 1;
     return true;
 }
@@ -82,6 +83,16 @@ static void read_cause(const char *at, struct pt_kubelet_message *message)
     message->error = or_null(at);
 }
 
+// `Failed to inspect image "X": <error>`; newer kubelets leave the name empty.
+static enum pt_kubelet_word read_inspection(const char *at, struct pt_kubelet_message *message)
+{
+    if (!skip(&at, "Failed to inspect image ") ||
+        !take_quoted(&at, message->image, sizeof(message->image)))
+        return PT_KUBELET_OTHER;
+    message->error = skip(&at, ": ") ? or_null(at) : NULL;
+    return PT_KUBELET_INSPECT_FAILED;
+}
+
 static enum pt_kubelet_word parse_pulled(const char *at, struct pt_kubelet_message *message)
 {
     if (skip(&at, "Successfully pulled image ") &&
@@ -107,6 +118,7 @@ static enum pt_kubelet_word parse_failed(const char *at, struct pt_kubelet_messa
         {"ImagePullBackOff", PT_KUBELET_BACK_OFF},
         {"ErrImageNeverPull", PT_KUBELET_NEVER_PULL},
         {"InvalidImageName", PT_KUBELET_INVALID_NAME},
+        {"ImageInspectError", PT_KUBELET_INSPECT_FAILED},
     };
     if (skip(&at, "Failed to pull image ") &&
         take_quoted(&at, message->image, sizeof(message->image))) {
@@ -157,9 +169,9 @@ static enum pt_kubelet_word parse_invalid_name(const char *at, struct pt_kubelet
 
 static enum pt_kubelet_word parse_inspect_failed(const char *at, struct pt_kubelet_message *message)
 {
-    if (strncmp(at, "Failed to apply default image tag ", 34) != 0)
-        return PT_KUBELET_OTHER;
-    return parse_invalid_name(at, message);
+    if (strncmp(at, "Failed to apply default image tag ", 34) == 0)
+        return parse_invalid_name(at, message);
+    return read_inspection(at, message);
 }
 
 static enum pt_kubelet_word parse_waiting(const char *at, struct pt_kubelet_message *message)
@@ -169,11 +181,38 @@ static enum pt_kubelet_word parse_waiting(const char *at, struct pt_kubelet_mess
     return PT_KUBELET_WAITING;
 }
 
-// As a container's waiting state has it: the error alone.
+// `image pull failed for X because the registry is unavailable`
+static void take_name_before_cause(const char *at, struct pt_kubelet_message *message)
+{
+    const char *end = strstr(at, " because ");
+    size_t length = end ? (size_t)(end - at) : 0;
+    if (length < sizeof(message->image)) {
+        memcpy(message->image, at, length);
+        message->image[length] = '\0';
+    }
+}
+
+// As a container's waiting state has it: the error alone. Some of them name the image.
 static enum pt_kubelet_word parse_pull_error(const char *at, struct pt_kubelet_message *message)
 {
+    static const char by_containerd[] = "failed to pull and unpack image ";
+    const char *named = strstr(at, by_containerd);
     message->error = or_null(at);
+    if (skip(&at, "image pull failed for "))
+        take_name_before_cause(at, message);
+    else if (skip(&at, "Failed to record image pull intent for container image "))
+        take_quoted(&at, message->image, sizeof(message->image));
+    else if (named && (named += strlen(by_containerd)))
+        take_quoted(&named, message->image, sizeof(message->image));
     return PT_KUBELET_PULL_FAILED;
+}
+
+static enum pt_kubelet_word parse_waiting_inspection(const char *at,
+                                                     struct pt_kubelet_message *message)
+{
+    if (read_inspection(at, message) == PT_KUBELET_OTHER)
+        message->error = or_null(at);
+    return PT_KUBELET_INSPECT_FAILED;
 }
 
 static enum pt_kubelet_word parse_waiting_back_off(const char *at,
@@ -181,6 +220,19 @@ static enum pt_kubelet_word parse_waiting_back_off(const char *at,
 {
     parse_back_off(at, message); // an unknown wording changes nothing of the reason's meaning
     return PT_KUBELET_BACK_OFF;
+}
+
+// kubectl puts the container before the words; who pastes them brings it along.
+static void skip_container(const char **at)
+{
+    static const char *const kinds[] = {"spec.containers{", "spec.initContainers{",
+                                        "spec.ephemeralContainers{"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        const char *name = *at;
+        const char *end = skip(&name, kinds[i]) ? strstr(name, "}: ") : NULL;
+        if (end)
+            *at = end + 3;
+    }
 }
 
 void pt_kubelet_message_parse(const char *reason, const char *message,
@@ -206,6 +258,7 @@ void pt_kubelet_message_parse(const char *reason, const char *message,
         {"SignatureValidationFailed", parse_pull_error},
         {"ImagePullBackOff", parse_waiting_back_off},
         {"InvalidImageName", parse_invalid_name},
+        {"ImageInspectError", parse_waiting_inspection},
     };
     ret_message->word = PT_KUBELET_OTHER;
     ret_message->image[0] = '\0';
@@ -214,6 +267,7 @@ void pt_kubelet_message_parse(const char *reason, const char *message,
     ret_message->queued_ns = -1;
     ret_message->image_bytes = -1;
     const char *at = message ? message : "";
+    skip_container(&at);
     ret_message->is_combined = skip(&at, AGGREGATED);
     for (size_t i = 0; reason && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (strcmp(reason, reasons[i].reason) == 0) {
@@ -228,5 +282,6 @@ void pt_kubelet_message_parse(const char *reason, const char *message,
 bool pt_kubelet_word_is_failure(enum pt_kubelet_word word)
 {
     return word == PT_KUBELET_PULL_FAILED || word == PT_KUBELET_BACK_OFF ||
-           word == PT_KUBELET_NEVER_PULL || word == PT_KUBELET_INVALID_NAME;
+           word == PT_KUBELET_NEVER_PULL || word == PT_KUBELET_INVALID_NAME ||
+           word == PT_KUBELET_INSPECT_FAILED;
 }

@@ -18,11 +18,12 @@ enum pt_kubelet_word {
     PT_KUBELET_BACK_OFF,     // waits between attempts
     PT_KUBELET_NEVER_PULL,   // not there, and the pull policy forbids to pull it
     PT_KUBELET_INVALID_NAME, // no reference at all
+    PT_KUBELET_INSPECT_FAILED, // the runtime cannot say whether it is there, so it is not pulled
 };
 
 struct pt_kubelet_message {
     enum pt_kubelet_word word;
-    char image[PT_LIMIT_REFERENCE_BYTES + 1]; // as the pod names it; empty if not told
+    char image[PT_LIMIT_REFERENCE_BYTES + 1]; // as the pod or the runtime names it, or empty
     const char *error;                        // end of the text that was parsed, or NULL
     int64_t pull_ns;                          // duration of the pull alone, -1: not told
     int64_t queued_ns;                        // time in the kubelet's queue before it, -1: not told

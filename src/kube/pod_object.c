@@ -2,6 +2,7 @@
 #include "kube/kube_object.h"
 
 #include "kube/object_fields.h"
+#include "pull/image_ref.h"
 
 #include <errno.h>
 #include <string.h>
@@ -44,6 +45,45 @@ static struct pt_kube_container *add_waiting(struct pt_kube_pod *pod)
     return container;
 }
 
+static bool is_same_image(const char *a, const char *b)
+{
+    struct pt_image_ref of_a, of_b;
+    if (strcmp(a, b) == 0)
+        return true;
+    if (pt_image_ref_parse(a, &of_a) < 0 || pt_image_ref_parse(b, &of_b) < 0)
+        return false;
+    bool is_same_tag = strcmp(of_a.tag, of_b.tag) == 0;
+    return strcmp(of_a.host, of_b.host) == 0 && strcmp(of_a.path, of_b.path) == 0 &&
+           strcmp(of_a.digest, of_b.digest) == 0 &&
+           (is_same_tag || *of_a.digest); // runtimes leave out the tag before a digest
+}
+
+// Of a container that has never run the status names the image that the kubelet was asked for;
+// later it is whatever name the runtime knows it by.
+static const char *status_image(yyjson_val *status)
+{
+    if (yyjson_get_int(yyjson_obj_get(status, "restartCount")) > 0 ||
+        yyjson_obj_size(yyjson_obj_get(status, "lastState")) > 0)
+        return NULL;
+    const char *image = pt_kube_short_text(status, "image", PT_LIMIT_REFERENCE_BYTES);
+    return image && *image ? image : NULL;
+}
+
+// A failure of the image that the container had before its pod was given another one. The failure
+// of an image volume, which is reported here too, is not meant.
+static bool is_of_other_image(const struct pt_kube_pod *pod, const char *image, yyjson_val *status,
+                              const struct pt_kubelet_message *message)
+{
+    const char *before = status_image(status);
+    for (size_t i = 0; message->error && i < pod->waiting_count; i++) {
+        if (pod->waiting[i].kind == PT_KUBE_IMAGE_VOLUME &&
+            strstr(message->error, pod->waiting[i].image))
+            return false;
+    }
+    return (*message->image && !is_same_image(message->image, image)) ||
+           (before && !is_same_image(before, image));
+}
+
 // A container that waits for something else than its image, as after a crash, is left out.
 static void add_container(struct pt_kube_pod *pod, yyjson_val *spec, yyjson_val *status,
                           enum pt_kube_container_kind kind, bool is_on_turn)
@@ -61,6 +101,10 @@ static void add_container(struct pt_kube_pod *pod, yyjson_val *spec, yyjson_val 
                                  &message);
     if (message.word == PT_KUBELET_OTHER)
         return;
+    if (is_of_other_image(pod, image, status, &message)) {
+        message.word = PT_KUBELET_WAITING;
+        message.error = NULL;
+    }
     struct pt_kube_container *container = add_waiting(pod);
     if (!container)
         return;

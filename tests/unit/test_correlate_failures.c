@@ -45,6 +45,10 @@ static void what_is_never_pulled_has_no_next_attempt(void **state)
     struct scene *scene = *state;
     pod_says(scene, "a", "A:B:C", PT_KUBELET_INVALID_NAME, "invalid reference format");
     pod_says(scene, "b", "x:1", PT_KUBELET_NEVER_PULL, "pull policy of Never");
+    pod_says(scene, "d", "a/b:1", PT_KUBELET_INSPECT_FAILED, "did not resolve to an alias");
+    expect(scene, "kdocker.io/a/b:1",
+           "failed docker.io/a/b:1! ns/d/c error=did not resolve to an alias(invalid_reference) "
+           "attempts=1");
     expect(scene, "kA:B:C",
            "failed A:B:C! ns/a/c error=invalid reference format(invalid_reference) attempts=1");
     expect(scene, "kdocker.io/library/x:1",

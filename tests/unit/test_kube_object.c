@@ -42,6 +42,13 @@ static void describe(const char *spec, const char *status, char *text, size_t si
 #define EXITS(name, code)                                                                          \
     "{\"name\":\"" name "\",\"state\":{\"terminated\":{\"exitCode\":" code "}}}"
 
+// With the image as the status has it, and what comes behind the state.
+#define WAITS_FOR(image, reason, message, more)                                                    \
+    "\"containerStatuses\":[{\"name\":\"c\",\"image\":\"" image                                    \
+    "\",\"state\":{\"waiting\":{\"reason\":\"" reason "\",\"message\":\"" message "\"}}" more "}]"
+#define DIGITS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define BACK_OFF(image) "Back-off pulling image \\\"" image "\\\""
+
 static void finds_what_waits(void **state)
 {
     (void)state;
@@ -92,6 +99,34 @@ static void finds_what_waits(void **state)
          "\"containers\":[{\"name\":\"c\",\"image\":\"zz\"}]",
          "\"containerStatuses\":[" WAITS("c", "ErrImagePull", "m:1: not found") "]",
          "volume v m:1 fails m:1: not found; container c zz waits; "},
+        {"image volume failed beside an image of its own",
+         "\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"m:1\"}}],"
+         "\"containers\":[{\"name\":\"c\",\"image\":\"zz\"}]",
+         WAITS_FOR("zz", "ImagePullBackOff", BACK_OFF("m:1") ": ErrImagePull: m:1: EOF", ""),
+         "volume v m:1 fails m:1: EOF; container c zz waits; "},
+        {"inspection failed", MAIN,
+         WAITS_FOR("a", "ImageInspectError", "Failed to inspect image \\\"\\\": ambiguous", ""),
+         "container c a fails ambiguous; "},
+        // The pod was given the image `a`; the kubelet still reports of the one before.
+        {"failure of the image before, by status", MAIN,
+         WAITS_FOR("b:oops", "ErrImagePull", "not found", ""), "container c a waits; "},
+        {"failure of the image before, by words", MAIN,
+         WAITS_FOR("a", "ImagePullBackOff", BACK_OFF("b:oops"), ""), "container c a waits; "},
+        {"name before was invalid", MAIN,
+         WAITS_FOR("A", "InvalidImageName", "Failed to apply default image tag \\\"A\\\": bad", ""),
+         "container c a waits; "},
+        {"another tag by status", "\"containers\":[{\"name\":\"c\",\"image\":\"a:2\"}]",
+         WAITS_FOR("a:1", "ErrImagePull", "not found", ""), "container c a:2 waits; "},
+        {"the same image otherwise written", MAIN,
+         WAITS_FOR("docker.io/library/a:latest", "ErrImagePull", "not found", ""),
+         "container c a fails not found; "},
+        {"the same digest without tag",
+         "\"containers\":[{\"name\":\"c\",\"image\":\"a:1@sha256:" DIGITS "\"}]",
+         WAITS_FOR("a@sha256:" DIGITS, "ErrImagePull", "not found", ""),
+         "container c a:1@sha256:" DIGITS " fails not found; "},
+        {"a name that the runtime knows it by", MAIN,
+         WAITS_FOR("sha256:" DIGITS, "ErrImagePull", "not found", ",\"restartCount\":2"),
+         "container c a fails not found; "},
         {"other volumes", "\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]", "", ""},
         {"a container without image", "\"containers\":[{\"name\":\"c\"}]", "", ""},
     };

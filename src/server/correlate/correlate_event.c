@@ -52,6 +52,7 @@ static void apply_event(struct correlate_container *container, const struct pt_k
     case PT_KUBELET_PULL_FAILED:
     case PT_KUBELET_NEVER_PULL:
     case PT_KUBELET_INVALID_NAME:
+    case PT_KUBELET_INSPECT_FAILED:
         pt_correlate_event_failed(container, event);
         break;
     case PT_KUBELET_BACK_OFF:

@@ -74,7 +74,8 @@ static void note(struct correlate_container *container, enum pt_kubelet_word wor
     if (pt_moment_is_later(&image->failed, &at))
         return;
     image->failed = at;
-    image->never_retried = is_never_retried(word);
+    // An inspection is tried again whenever the kubelet comes by: no back-off says when.
+    image->has_no_retry_time = is_never_retried(word) || word == PT_KUBELET_INSPECT_FAILED;
     take_words(image, error);
 }
 
@@ -146,7 +147,7 @@ int64_t pt_correlate_next_attempt(const struct correlate_image *image)
 {
     int64_t next = 0;
     const struct correlate_container *container;
-    if (image->never_retried)
+    if (image->has_no_retry_time)
         return 0;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {

@@ -73,7 +73,7 @@ struct correlate_image {
     struct pt_moment pulled;  // the kubelet or an agent said that the image has come
     struct pt_moment present; // the kubelet found it there
     char *error;              // the kubelet's words
-    bool never_retried;
+    bool has_no_retry_time;
 };
 
 // The kubelet reports a failed attempt twice, by an event and in the container's state. Either may
