@@ -286,4 +286,55 @@ int pt_containerd_subscribe(struct pt_containerd *world,
     return 0;
 }
 
+// --- what the test lets it do ---
+
+static inline void answer_version(struct pt_containerd *world, const char *version)
+{
+    Ctrd__VersionResponse response = CTRD__VERSION_RESPONSE__INIT;
+    response.version = (char *)version;
+    world->on_version(world->version_context, &ok, &response);
+}
+
+static inline void refuse_version(struct pt_containerd *world, const char *message)
+{
+    const struct pt_grpc_status status = {PT_GRPC_UNAVAILABLE, true, message};
+    world->on_version(world->version_context, &status, NULL);
+}
+
+static inline void break_events(struct pt_containerd *world)
+{
+    const struct pt_grpc_status status = {PT_GRPC_UNAVAILABLE, true, "connection reset"};
+    world->on_end(world->events_context, &status);
+}
+
+static inline void emit_content(struct pt_containerd *world, const char *digest)
+{
+    Ctrd__ContentCreateEvent event = CTRD__CONTENT_CREATE_EVENT__INIT;
+    uint8_t bytes[256];
+    Ctrd__Any any = CTRD__ANY__INIT;
+    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
+    event.digest = (char *)digest;
+    any.value.len = ctrd__content_create_event__pack(&event, bytes);
+    any.value.data = bytes;
+    envelope.namespace_ = (char *)"k8s.io";
+    envelope.topic = (char *)"/content/create";
+    envelope.event = &any;
+    world->on_event(world->events_context, &envelope);
+}
+
+static inline void emit_image(struct pt_containerd *world, const char *name)
+{
+    Ctrd__ImageEvent event = CTRD__IMAGE_EVENT__INIT;
+    uint8_t bytes[256];
+    Ctrd__Any any = CTRD__ANY__INIT;
+    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
+    event.name = (char *)name;
+    any.value.len = ctrd__image_event__pack(&event, bytes);
+    any.value.data = bytes;
+    envelope.namespace_ = (char *)"k8s.io";
+    envelope.topic = (char *)"/images/create";
+    envelope.event = &any;
+    world->on_event(world->events_context, &envelope);
+}
+
 #endif

@@ -96,59 +96,10 @@ static unsigned count_in_log(const struct scene *scene, const char *words)
     return count;
 }
 
-static void answer_version(struct scene *scene, const char *version)
-{
-    Ctrd__VersionResponse response = CTRD__VERSION_RESPONSE__INIT;
-    response.version = (char *)version;
-    scene->world.on_version(scene->world.version_context, &ok, &response);
-}
-
-static void refuse_version(struct scene *scene, const char *message)
-{
-    const struct pt_grpc_status status = {PT_GRPC_UNAVAILABLE, true, message};
-    scene->world.on_version(scene->world.version_context, &status, NULL);
-}
-
 static void come_up(struct scene *scene)
 {
     pt_connection_look(scene->connection);
-    answer_version(scene, "1.7.2");
-}
-
-static void break_events(struct scene *scene)
-{
-    const struct pt_grpc_status status = {PT_GRPC_UNAVAILABLE, true, "connection reset"};
-    scene->world.on_end(scene->world.events_context, &status);
-}
-
-static void emit_content(struct scene *scene, const char *digest)
-{
-    Ctrd__ContentCreateEvent event = CTRD__CONTENT_CREATE_EVENT__INIT;
-    uint8_t bytes[256];
-    Ctrd__Any any = CTRD__ANY__INIT;
-    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
-    event.digest = (char *)digest;
-    any.value.len = ctrd__content_create_event__pack(&event, bytes);
-    any.value.data = bytes;
-    envelope.namespace_ = (char *)"k8s.io";
-    envelope.topic = (char *)"/content/create";
-    envelope.event = &any;
-    scene->world.on_event(scene->world.events_context, &envelope);
-}
-
-static void emit_image(struct scene *scene, const char *name)
-{
-    Ctrd__ImageEvent event = CTRD__IMAGE_EVENT__INIT;
-    uint8_t bytes[256];
-    Ctrd__Any any = CTRD__ANY__INIT;
-    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
-    event.name = (char *)name;
-    any.value.len = ctrd__image_event__pack(&event, bytes);
-    any.value.data = bytes;
-    envelope.namespace_ = (char *)"k8s.io";
-    envelope.topic = (char *)"/images/create";
-    envelope.event = &any;
-    scene->world.on_event(scene->world.events_context, &envelope);
+    answer_version(&scene->world, "1.7.2");
 }
 
 static void the_first_answer_begins_a_look(void **state)
@@ -161,7 +112,7 @@ static void the_first_answer_begins_a_look(void **state)
     check_int("not up yet", pt_connection_is_up(scene.connection), false);
     pt_connection_look(scene.connection);
     check_int("not asked twice", scene.world.versions_asked, 1);
-    answer_version(&scene, "1.7.2");
+    answer_version(&scene.world, "1.7.2");
     check_int("up", pt_connection_is_up(scene.connection), true);
     check_text("which runtime", scene.runtime, "containerd 1.7.2");
     check_int("its events are subscribed to", scene.world.subscriptions, 1);
@@ -181,18 +132,18 @@ static void the_same_trouble_is_logged_once(void **state)
     scene_begin(&scene);
     for (int i = 0; i < 3; i++) {
         pt_connection_look(scene.connection);
-        refuse_version(&scene, "nobody is there");
+        refuse_version(&scene.world, "nobody is there");
     }
     check_int("each attempt is trouble", scene.troubles, 3);
     check_int("asked each time", scene.world.versions_asked, 3);
     check_int("logged once", count_in_log(&scene, "containerd.unreachable"), 1);
     pt_connection_look(scene.connection);
-    refuse_version(&scene, "not allowed");
+    refuse_version(&scene.world, "not allowed");
     check_int("another one is logged", count_in_log(&scene, "containerd.unreachable"), 2);
     come_up(&scene);
-    break_events(&scene);
+    break_events(&scene.world);
     pt_connection_look(scene.connection);
-    refuse_version(&scene, "not allowed");
+    refuse_version(&scene.world, "not allowed");
     check_int("and again after it was well", count_in_log(&scene, "not allowed"), 2);
     check_int("no event was lost before", scene.losses, 1);
     scene_end(&scene);
@@ -213,7 +164,7 @@ static void a_look_in_vain_asks_for_the_version_next(void **state)
     scene.world.broken = CALL_COUNT;
     pt_connection_look(scene.connection);
     check_int("asked anew", scene.world.versions_asked, 2);
-    answer_version(&scene, "1.7.3");
+    answer_version(&scene.world, "1.7.3");
     check_text("which runtime", scene.runtime, "containerd 1.7.3");
     check_int("subscribed to once", scene.world.subscriptions, 1);
     check_int("looks", scene.observations, 2);
@@ -226,7 +177,7 @@ static void events_that_break_are_subscribed_to_again(void **state)
     struct scene scene;
     scene_begin(&scene);
     come_up(&scene);
-    break_events(&scene);
+    break_events(&scene.world);
     check_int("lost", scene.losses, 1);
     check_int("down", pt_connection_is_up(scene.connection), false);
     come_up(&scene);
@@ -247,11 +198,11 @@ static void trouble_meanwhile_leaves_the_question(void **state)
     pt_connection_look(scene.connection);
     pt_connection_look(scene.connection);
     check_int("asked", scene.world.versions_asked, 2);
-    break_events(&scene);
+    break_events(&scene.world);
     pt_connection_look(scene.connection);
     check_int("not once more", scene.world.versions_asked, 2);
     scene.world.broken = CALL_COUNT;
-    answer_version(&scene, "1.7.2");
+    answer_version(&scene.world, "1.7.2");
     check_int("up", pt_connection_is_up(scene.connection), true);
     scene_end(&scene);
 }
@@ -262,13 +213,13 @@ static void events_say_whether_they_are_about_a_known_layer(void **state)
     struct scene scene;
     scene_begin(&scene);
     come_up(&scene);
-    emit_content(&scene, D("9"));
+    emit_content(&scene.world, D("9"));
     check_int("unknown content", scene.event.is_known, false);
     check_int("its kind", scene.event.kind, PT_SEEN_CONTENT_CREATED);
     check_text("its digest", scene.subject, D("9"));
-    emit_content(&scene, LAYER);
+    emit_content(&scene.world, LAYER);
     check_int("the pull's layer", scene.event.is_known, true);
-    emit_image(&scene, "registry.example/app:1");
+    emit_image(&scene.world, "registry.example/app:1");
     check_int("an image record", scene.event.kind, PT_SEEN_IMAGE_WRITTEN);
     check_text("its name", scene.subject, "registry.example/app:1");
     check_int("all of them", scene.events, 3);
