@@ -297,6 +297,15 @@ int pt_fields_replace_texts(const struct pt_fields *fields, void *to, const void
     return 0;
 }
 
+void pt_fields_share_texts(const struct pt_fields *fields, void *to, const void *from)
+{
+    for (size_t i = 0; i < fields->count; i++) {
+        const char **text = pt_field_text(&fields->rows[i], to);
+        if (text)
+            *text = *pt_field_text(&fields->rows[i], from);
+    }
+}
+
 void pt_fields_free_texts(const struct pt_fields *fields, void *object)
 {
     for (size_t i = 0; i < fields->count; i++) {
@@ -319,36 +328,36 @@ bool pt_fields_have_same_texts(const struct pt_fields *fields, const void *a, co
     return true;
 }
 
-static size_t size_of(enum pt_field_kind kind)
+static bool is_same_value(const struct pt_field *field, const void *a, const void *b)
 {
-    switch (kind) {
+    const void *one = place_of(field, a);
+    const void *other = place_of(field, b);
+    switch (field->kind) {
     case PT_FIELD_INTEGER:
     case PT_FIELD_TIME:
-        return sizeof(int64_t);
+        return *(const int64_t *)one == *(const int64_t *)other;
     case PT_FIELD_COUNT:
-        return sizeof(size_t);
+        return *(const size_t *)one == *(const size_t *)other;
     case PT_FIELD_NUMBER:
     case PT_FIELD_SPEED:
-        return sizeof(double);
+        return memcmp(one, other, sizeof(double)) == 0;
     case PT_FIELD_BOOL:
-        return sizeof(bool);
+        return *(const bool *)one == *(const bool *)other;
     case PT_FIELD_WORD:
-        return sizeof(unsigned);
+        return *(const unsigned *)one == *(const unsigned *)other;
     case PT_FIELD_TEXT:
     case PT_FIELD_HOST:
     case PT_FIELD_OBJECT:
     case PT_FIELD_LIST:
-        return 0;
+        return true;
     }
-    return 0;
+    return true;
 }
 
 bool pt_fields_have_same_values(const struct pt_fields *fields, const void *a, const void *b)
 {
     for (size_t i = 0; i < fields->count; i++) {
-        const struct pt_field *field = &fields->rows[i];
-        size_t size = size_of(field->kind);
-        if (size > 0 && memcmp(place_of(field, a), place_of(field, b), size) != 0)
+        if (!is_same_value(&fields->rows[i], a, b))
             return false;
     }
     return true;

@@ -82,6 +82,9 @@ PT_MUST_CHECK int pt_fields_replace_texts(const struct pt_fields *fields, void *
                                           const void *from, const char *but, bool *changed);
 void pt_fields_free_texts(const struct pt_fields *fields, void *object);
 
+// The texts of `to`, which owns none, become those of `from`.
+void pt_fields_share_texts(const struct pt_fields *fields, void *to, const void *from);
+
 // All texts are the same; everything else is.
 bool pt_fields_have_same_texts(const struct pt_fields *fields, const void *a, const void *b);
 bool pt_fields_have_same_values(const struct pt_fields *fields, const void *a, const void *b);

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "check.h"
+#include "fill_fields.h"
 #include "pull/event.h"
 #include "pull/report.h"
 
@@ -211,43 +212,6 @@ static void every_member_has_a_row(void **state)
     check_coverage("pt_layer_status", &pt_layer_status_fields, sizeof(struct pt_layer_status));
 }
 
-// Sets each field of an object to a value of its own; `texts` are the texts, which borrow.
-static void fill(const struct pt_fields *fields, void *object, char texts[][24])
-{
-    for (size_t i = 0; i < fields->count; i++) {
-        void *place = (char *)object + fields->rows[i].offset;
-        switch (fields->rows[i].kind) {
-        case PT_FIELD_TEXT:
-            snprintf(texts[i], sizeof(texts[i]), "host/text-%zu", i);
-            *(const char **)place = texts[i];
-            break;
-        case PT_FIELD_INTEGER:
-        case PT_FIELD_COUNT:
-            *(int64_t *)place = (int64_t)i + 1;
-            break;
-        case PT_FIELD_TIME:
-            *(int64_t *)place = (int64_t)(i + 1) * 1000000000;
-            break;
-        case PT_FIELD_NUMBER:
-        case PT_FIELD_SPEED:
-            *(double *)place = (double)i + 1;
-            break;
-        case PT_FIELD_BOOL:
-            *(bool *)place = true;
-            break;
-        case PT_FIELD_WORD:
-            *(unsigned *)place = (unsigned)fields->rows[i].words->count - 1;
-            while (!fields->rows[i].words->words[*(unsigned *)place])
-                --*(unsigned *)place;
-            break;
-        case PT_FIELD_HOST:
-        case PT_FIELD_OBJECT:
-        case PT_FIELD_LIST:
-            break;
-        }
-    }
-}
-
 static void check_same(const char *name, const struct pt_fields *fields, const void *a,
                        const void *b)
 {
@@ -264,9 +228,9 @@ static void a_report_keeps_every_field(void **state)
     struct pt_pull pull = {0};
     struct pt_report report = {0}, again;
     struct pt_buffer text;
-    fill(&pt_layer_fields, &layer, texts[0]);
-    fill(&pt_pull_fields, &pull, texts[1]);
-    fill(&pt_report_fields, &report, texts[2]);
+    fill_fields(&pt_layer_fields, &layer, texts[0]);
+    fill_fields(&pt_pull_fields, &pull, texts[1]);
+    fill_fields(&pt_report_fields, &report, texts[2]);
     report.node_name = "node";
     report.runtime_name = "runtime";
     report.runtime_version = "1.2";
@@ -296,9 +260,9 @@ static void an_event_keeps_every_field(void **state)
     struct pt_pull_status status = pt_pull_status_make(&empty);
     struct pt_pull_event again;
     struct pt_buffer text;
-    fill(&pt_pull_status_fields, &status, texts[0]);
-    fill(&pt_layer_fields, &layer, texts[1]);
-    fill(&pt_waiting_fields, &waiting, texts[2]);
+    fill_fields(&pt_pull_status_fields, &status, texts[0]);
+    fill_fields(&pt_layer_fields, &layer, texts[1]);
+    fill_fields(&pt_waiting_fields, &waiting, texts[2]);
     status.pull.layers = &layer;
     status.pull.layer_count = 1;
     status.layer_rates = &rate;
@@ -327,7 +291,7 @@ static void a_layer_event_keeps_every_field(void **state)
     struct pt_layer layer = {0};
     struct pt_layer_rate rate = {77};
     struct pt_pull pull = {.layers = &layer, .layer_count = 1};
-    fill(&pt_layer_fields, &layer, texts);
+    fill_fields(&pt_layer_fields, &layer, texts);
     struct pt_pull_status status = pt_pull_status_make(&pull);
     struct pt_pull_event again;
     struct pt_buffer text;

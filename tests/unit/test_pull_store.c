@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/limits.h"
+#include "fill_fields.h"
+#include "pull/pull_fields.h"
 
 #include "store_fixture.h"
 
@@ -294,10 +296,67 @@ static void reports_keep_their_distance(void **state)
     }
 }
 
+// Each value that the agent reports is shown under the same name, unless it stands in this list.
+static void check_shown(const char *what, yyjson_val *reported, yyjson_val *shown)
+{
+    static const char *const kept_back[] = {"id", "namespace", "layers"};
+    size_t index, count;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(reported, index, count, key, value)
+    {
+        const char *name = yyjson_get_str(key);
+        bool is_kept_back = false;
+        for (size_t i = 0; i < COUNT_OF(kept_back); i++)
+            is_kept_back |= strcmp(name, kept_back[i]) == 0;
+        if (!is_kept_back && !yyjson_equals(value, yyjson_obj_get(shown, name)))
+            fail_msg("%s: %s is reported and not shown so", what, name);
+    }
+}
+
+static yyjson_val *first(yyjson_val *object, const char *list)
+{
+    return yyjson_arr_get_first(yyjson_obj_get(object, list));
+}
+
+// A field that the store forgets to keep shows here.
+static void every_field_of_a_report_is_shown(void **state)
+{
+    struct scene *scene = *state;
+    static char texts[2][64][24];
+    struct pt_layer layer = {0};
+    struct pt_pull pull = {0};
+    struct pt_report report = {.node_name = "n1", .timestamp = 1, .pulls = &pull, .pull_count = 1};
+    struct pt_buffer reported, shown;
+    scene_tell(scene); // so that what comes differs from it
+    fill_fields(&pt_layer_fields, &layer, texts[0]);
+    fill_fields(&pt_pull_fields, &pull, texts[1]);
+    layer.downloaded_bytes = layer.total_bytes;
+    pull.id = scene->pull.id;
+    pull.layers = &layer;
+    pull.layer_count = 1;
+    scene_tell_pulls(scene, "n1", &pull, 1);
+    struct pt_pull_status status = scene_last_status(scene);
+    pt_buffer_init(&reported, PT_LIMIT_REPORT_BYTES);
+    pt_buffer_init(&shown, PT_LIMIT_REPORT_BYTES);
+    assert_int_equal(pt_report_encode(&report, &reported), 0);
+    assert_int_equal(pt_pull_status_encode(&status, true, &shown), 0);
+    yyjson_doc *one = yyjson_read(reported.data, reported.length, YYJSON_READ_NOFLAG);
+    yyjson_doc *other = yyjson_read(shown.data, shown.length, YYJSON_READ_NOFLAG);
+    yyjson_val *told = first(yyjson_doc_get_root(one), "pulls");
+    yyjson_val *seen = yyjson_doc_get_root(other);
+    check_shown("pull", told, seen);
+    check_shown("layer", first(told, "layers"), first(seen, "layers"));
+    yyjson_doc_free(one);
+    yyjson_doc_free(other);
+    pt_buffer_finish(&reported);
+    pt_buffer_finish(&shown);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_pull_goes_from_start_to_completion),
+        SCENE_TEST(every_field_of_a_report_is_shown),
         SCENE_TEST(a_layer_of_two_pulls_is_received_once),
         SCENE_TEST(a_report_that_changes_nothing_gives_no_version),
         SCENE_TEST(a_pull_first_seen_at_its_end_is_started_and_ended),

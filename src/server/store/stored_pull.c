@@ -5,8 +5,8 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/saturate.h"
-#include "base/text.h"
 #include "pull/join.h"
+#include "pull/pull_fields.h"
 #include "server/store/node.h"
 #include "server/store/pull_eta.h"
 #include "server/store/pull_id.h"
@@ -39,12 +39,7 @@ void pt_stored_pull_destroy(struct pt_stored_pull *stored)
     if (!stored)
         return;
     stored->node->pins--;
-    free((char *)stored->pull.image_ref);
-    free((char *)stored->pull.repository);
-    free((char *)stored->pull.root_digest);
-    free((char *)stored->pull.manifest_digest);
-    free((char *)stored->pull.containerd_namespace);
-    free((char *)stored->pull.error);
+    pt_fields_free_texts(&pt_pull_fields, &stored->pull);
     free(stored->pull.layers); // the whole block
     free(stored->key);
     free(stored->earlier_key);
@@ -99,18 +94,31 @@ static const char *known_media_type(const char *media_type)
 
 static size_t text_size(const struct pt_layer *layer)
 {
-    size_t size = strlen(layer->digest) + 1;
-    if (layer->media_type && !known_media_type(layer->media_type))
-        size += strlen(layer->media_type) + 1;
+    size_t size = 0;
+    for (size_t i = 0; i < pt_layer_fields.count; i++) {
+        const char **text = pt_field_text(&pt_layer_fields.rows[i], layer);
+        if (text && *text && !known_media_type(*text))
+            size += strlen(*text) + 1;
+    }
     return size;
 }
 
-static const char *store_text(char **cursor, const char *text)
+// Moves the layer's texts to *cursor, which goes on behind them.
+static void store_texts(char **cursor, struct pt_layer *layer)
 {
-    size_t size = strlen(text) + 1;
-    char *copy = memcpy(*cursor, text, size);
-    *cursor += size;
-    return copy;
+    for (size_t i = 0; i < pt_layer_fields.count; i++) {
+        const char **text = pt_field_text(&pt_layer_fields.rows[i], layer);
+        const char *known = text && *text ? known_media_type(*text) : NULL;
+        if (!text || !*text)
+            continue;
+        if (known) {
+            *text = known;
+            continue;
+        }
+        size_t size = strlen(*text) + 1;
+        *text = memcpy(*cursor, *text, size);
+        *cursor += size;
+    }
 }
 
 // Gives `stored` a new block with copies of these layers and empty tracks; returns the old block,
@@ -133,19 +141,10 @@ static int set_layers(struct pt_stored_pull *stored, const struct pt_layer *laye
     for (size_t i = 0; i < count; i++) {
         struct pt_layer *layer = &stored->pull.layers[i];
         *layer = layers[i];
-        layer->digest = store_text(&text, layers[i].digest);
-        if (layer->media_type) {
-            const char *known = known_media_type(layer->media_type);
-            layer->media_type = known ? known : store_text(&text, layer->media_type);
-        }
+        store_texts(&text, layer);
         stored->tracks[i] = (struct pt_layer_track){0};
     }
     return 0;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 static bool has_same_layers(const struct pt_stored_pull *stored, const struct pt_pull *told)
@@ -153,9 +152,7 @@ static bool has_same_layers(const struct pt_stored_pull *stored, const struct pt
     if (stored->pull.layer_count != told->layer_count || (told->layer_count && !stored->tracks))
         return false;
     for (size_t i = 0; i < told->layer_count; i++) {
-        const struct pt_layer *layer = &stored->pull.layers[i];
-        if (strcmp(layer->digest, told->layers[i].digest) != 0 ||
-            !same_text(layer->media_type, told->layers[i].media_type))
+        if (!pt_fields_have_same_texts(&pt_layer_fields, &stored->pull.layers[i], &told->layers[i]))
             return false;
     }
     return true;
@@ -192,8 +189,7 @@ static int change_layers(struct pt_stored_pull *stored, const struct pt_pull *to
         size_t found = (size_t)pt_map_get(&known, told->layers[i].digest);
         merged[count] = found ? stored->pull.layers[found - 1] : (struct pt_layer){0};
         tracks[count] = found ? stored->tracks[found - 1] : (struct pt_layer_track){0};
-        merged[count].digest = told->layers[i].digest;
-        merged[count].media_type = told->layers[i].media_type;
+        pt_fields_share_texts(&pt_layer_fields, &merged[count], &told->layers[i]);
     }
     for (size_t i = 0; stored->legacy && i < stored->pull.layer_count; i++) {
         if (pt_map_get(&named, stored->pull.layers[i].digest) || count == PT_LIMIT_LAYERS_PER_PULL)
@@ -229,15 +225,6 @@ static struct pt_layer complete_layer(const struct pt_stored_pull *stored,
     return layer;
 }
 
-static bool same_state(const struct pt_layer *a, const struct pt_layer *b)
-{
-    return a->phase == b->phase && a->downloaded_bytes == b->downloaded_bytes &&
-           a->total_bytes == b->total_bytes && a->total_known == b->total_known &&
-           a->cached == b->cached && a->completed_at == b->completed_at &&
-           a->extract_started_at == b->extract_started_at &&
-           a->extract_completed_at == b->extract_completed_at;
-}
-
 // Adds new bytes of a layer to the pull's, and to the node's unless another pull did so before.
 static void count_bytes(const char *digest, int64_t bytes, struct pt_map *counted,
                         struct pt_pull_change *change)
@@ -257,15 +244,14 @@ static void update_layer(struct pt_stored_pull *stored, size_t index, const stru
     struct pt_layer next = complete_layer(stored, told, timestamp);
     if (told->started_at == 0 && track->started_version)
         next.started_at = layer->started_at;
-    next.digest = layer->digest;
-    next.media_type = layer->media_type;
+    pt_fields_share_texts(&pt_layer_fields, &next, layer);
 
     double speed_before = track->rate.bytes_per_second;
     if (!pt_layer_is_downloaded(&next))
         pt_rate_add(&track->rate, timestamp, next.downloaded_bytes);
     if (!next.cached && next.downloaded_bytes > layer->downloaded_bytes)
         count_bytes(told->digest, next.downloaded_bytes - layer->downloaded_bytes, counted, change);
-    bool same = track->version && same_state(&next, layer);
+    bool same = track->version && pt_fields_have_same_values(&pt_layer_fields, &next, layer);
     if (!same || track->rate.bytes_per_second != speed_before) {
         track->version = version;
         change->visible = true;
@@ -308,18 +294,6 @@ bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct
             return true;
     }
     return false;
-}
-
-static int update_texts(struct pt_pull *pull, const struct pt_pull *told, bool *changed)
-{
-    if (pt_text_replace(&pull->image_ref, told->image_ref, changed) < 0 ||
-        pt_text_replace(&pull->repository, told->repository, changed) < 0 ||
-        pt_text_replace(&pull->root_digest, told->root_digest, changed) < 0 ||
-        pt_text_replace(&pull->manifest_digest, told->manifest_digest, changed) < 0 ||
-        pt_text_replace(&pull->containerd_namespace, told->containerd_namespace, changed) < 0 ||
-        pt_text_replace(&pull->error, told->error, changed) < 0)
-        return -ENOMEM;
-    return 0;
 }
 
 static void update_head(struct pt_stored_pull *stored, const struct pt_pull *told,
@@ -388,7 +362,7 @@ int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *t
 {
     struct pt_pull_change change = {0};
     bool was_exact = stored->pull.image_ref_exact;
-    if (update_texts(&stored->pull, told, &change.named) < 0)
+    if (pt_fields_replace_texts(&pt_pull_fields, &stored->pull, told, "id", &change.named) < 0)
         return -ENOMEM;
     change.named |= was_exact != told->image_ref_exact;
     change.visible |= change.named;
