@@ -8,6 +8,7 @@
 #include "pull/digest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,7 +159,7 @@ static struct pt_track_pull *find_pull(struct pt_tracker *tracker,
     TAILQ_FOREACH(pull, &tracker->active, link)
     {
         if (pull->created_at == lease->created_at && strcmp(pull->lease_id, lease->id) == 0 &&
-            strcmp(pull->namespace, lease->namespace) == 0)
+            strcmp(pull->shown.pull.containerd_namespace, lease->namespace) == 0)
             return pull;
     }
     return NULL;
@@ -198,7 +199,7 @@ static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
     pt_track_pull_fail(pull, reason, observation->taken_at);
     struct grave *grave = calloc(1, sizeof(*grave));
     if (grave) {
-        memcpy(grave->id, pull->shown.pull.id, sizeof(grave->id));
+        snprintf(grave->id, sizeof(grave->id), "%s", pull->shown.pull.id);
         LIST_INSERT_HEAD(&tracker->graves, grave, link);
     }
     finish(tracker, pull);
@@ -347,7 +348,7 @@ void pt_tracker_event(struct pt_tracker *tracker, const struct pt_seen_event *ev
         return;
     TAILQ_FOREACH(pull, &tracker->active, link)
     {
-        if (strcmp(pull->namespace, event->namespace) == 0)
+        if (strcmp(pull->shown.pull.containerd_namespace, event->namespace) == 0)
             pt_track_pull_event(pull, event);
     }
 }
@@ -440,7 +441,7 @@ static bool refuse(const struct pt_track_list *list, const char *id)
     struct pt_track_pull *pull;
     TAILQ_FOREACH(pull, list, link)
     {
-        if (strcmp(pull->id, id) != 0)
+        if (strcmp(pull->shown.pull.id, id) != 0)
             continue;
         pull->shown.is_refused = true;
         return true;

@@ -104,9 +104,9 @@ void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *l
 {
     struct pt_pull *view = &pull->shown.pull;
     size_t missing;
-    if (lease->image_name && !pull->image_name)
+    if (lease->image_name && !view->image_ref_exact)
         pt_track_pull_name(pull, lease->image_name, lease->image_updated_at);
-    if (!pull->image_name) {
+    if (!view->image_ref_exact) {
         fail_without_image(pull, now);
         return;
     }

@@ -2,6 +2,7 @@
 #include "agent/track/track_pull.h"
 
 #include "base/limits.h"
+#include "pull/pull_fields.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -22,15 +23,15 @@ void pt_track_id(const struct pt_seen_lease *lease, char id[static PT_TRACK_ID_S
         snprintf(id + 2 * i, 3, "%02x", hash[i]);
 }
 
-// Cut to what a report may hold, so that no name can have all of the node's reports refused.
-static int set_text(char **text, const char *value)
+// Gives a text of the shown pull, which owns its texts, a copy of the value; NULL changes nothing.
+static int set_text(const char **text, const char *value)
 {
     if (!value || (*text && strcmp(*text, value) == 0))
         return 0;
     char *copy = strndup(value, PT_LIMIT_REFERENCE_BYTES);
     if (!copy)
         return -ENOMEM;
-    free(*text);
+    free((char *)*text);
     *text = copy;
     return 0;
 }
@@ -40,27 +41,28 @@ struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease)
     struct pt_track_pull *pull = calloc(1, sizeof(*pull));
     if (!pull)
         return NULL;
-    pt_track_id(lease, pull->id);
+    char id[PT_TRACK_ID_SIZE];
+    pt_track_id(lease, id);
     pull->created_at = lease->created_at;
     pull->fingerprint = lease->fingerprint;
     struct pt_pull *view = &pull->shown.pull;
-    view->id = pull->id;
     view->started_at = lease->created_at;
     view->phase = PT_PULL_RESOLVING;
     pull->lease_id = strdup(lease->id);
-    if (!pull->lease_id || set_text(&pull->namespace, lease->namespace) < 0) {
+    view->id = strdup(id);
+    view->image_ref = strdup(id);
+    if (!pull->lease_id || !view->id || !view->image_ref ||
+        set_text(&view->containerd_namespace, lease->namespace) < 0) {
         pt_track_pull_destroy(pull);
         return NULL;
     }
-    view->containerd_namespace = pull->namespace;
     return pull;
 }
 
 static void free_layer(struct pt_layer *layer, struct pt_layer_note *note)
 {
-    free((char *)layer->digest);
-    free((char *)layer->media_type);
-    free(note->chain_id);
+    pt_fields_free_texts(&pt_layer_fields, layer);
+    free((char *)note->chain_id);
 }
 
 static void free_layers(struct pt_layer *layers, struct pt_layer_note *notes, size_t count)
@@ -76,13 +78,8 @@ void pt_track_pull_destroy(struct pt_track_pull *pull)
     if (!pull)
         return;
     free_layers(pull->shown.pull.layers, pull->notes, pull->shown.pull.layer_count);
-    free(pull->namespace);
+    pt_fields_free_texts(&pt_pull_fields, &pull->shown.pull);
     free(pull->lease_id);
-    free(pull->image_name);
-    free(pull->repository);
-    free(pull->root_digest);
-    free(pull->manifest_digest);
-    free(pull->error);
     free(pull);
 }
 
@@ -134,7 +131,7 @@ static int replace_layers(struct pt_track_pull *pull, const struct pt_seen_lease
         layers[i] = view->layers[old];
         notes[i] = pull->notes[old];
         layers[i].digest = digest;
-        view->layers[old].media_type = NULL; // have moved
+        view->layers[old] = (struct pt_layer){.digest = view->layers[old].digest}; // has moved
         pull->notes[old].chain_id = NULL;
     }
     free_layers(view->layers, pull->notes, view->layer_count);
@@ -243,7 +240,7 @@ static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease 
         struct pt_layer *layer = &view->layers[i];
         struct pt_layer_note *note = &pull->notes[i];
         const struct pt_seen_layer *seen = &lease->layers[i];
-        if (set_text((char **)&layer->media_type, seen->media_type) < 0 ||
+        if (set_text(&layer->media_type, seen->media_type) < 0 ||
             set_text(&note->chain_id, seen->chain_id) < 0)
             return -ENOMEM;
         if (seen->size >= 0) {
@@ -276,18 +273,12 @@ static enum pt_pull_phase phase_of(const struct pt_pull *view)
     return view->total_known ? PT_PULL_EXTRACTING : PT_PULL_DOWNLOADING;
 }
 
-static void update_reference(struct pt_track_pull *pull)
+// The best name as long as the exact one is not known.
+static int update_reference(struct pt_pull *view)
 {
-    struct pt_pull *view = &pull->shown.pull;
-    view->repository = pull->repository;
-    view->root_digest = pull->root_digest;
-    view->manifest_digest = pull->manifest_digest;
-    view->image_ref_exact = pull->image_name != NULL;
-    view->image_ref = pull->image_name   ? pull->image_name
-                      : pull->repository ? pull->repository
-                                         : pull->root_digest;
-    if (!view->image_ref)
-        view->image_ref = pull->id;
+    if (view->image_ref_exact)
+        return 0;
+    return set_text(&view->image_ref, view->repository ? view->repository : view->root_digest);
 }
 
 int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now)
@@ -295,16 +286,16 @@ int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease 
     struct pt_pull *view = &pull->shown.pull;
     if (!has_same_layers(view, lease) && replace_layers(pull, lease) < 0)
         return -ENOMEM;
-    if (set_text(&pull->root_digest, lease->root_digest) < 0 ||
-        set_text(&pull->manifest_digest, lease->manifest_digest) < 0 ||
-        set_text(&pull->repository, lease->repository) < 0 || update_layers(pull, lease, now) < 0)
+    if (set_text(&view->root_digest, lease->root_digest) < 0 ||
+        set_text(&view->manifest_digest, lease->manifest_digest) < 0 ||
+        set_text(&view->repository, lease->repository) < 0 || update_reference(view) < 0 ||
+        update_layers(pull, lease, now) < 0)
         return -ENOMEM;
     pull->fingerprint = lease->fingerprint;
     view->total_known = lease->layers_known;
     enum pt_pull_phase phase = phase_of(view);
     if (phase > view->phase)
         view->phase = phase;
-    update_reference(pull);
     struct pt_totals totals;
     pt_pull_totals(view, &totals);
     pt_rate_add(&pull->shown.rate, now, totals.downloaded_bytes - totals.cached_bytes);
@@ -343,25 +334,28 @@ void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_seen_event 
 
 bool pt_track_pull_may_be_named(const struct pt_track_pull *pull, const struct pt_seen_image *image)
 {
-    return !pull->image_name && pull->root_digest &&
-           strcmp(pull->root_digest, image->target_digest) == 0 &&
-           strcmp(pull->namespace, image->namespace) == 0 && image->written_at >= pull->created_at;
+    const struct pt_pull *view = &pull->shown.pull;
+    return !view->image_ref_exact && view->root_digest &&
+           strcmp(view->root_digest, image->target_digest) == 0 &&
+           strcmp(view->containerd_namespace, image->namespace) == 0 &&
+           image->written_at >= pull->created_at;
 }
 
 int pt_track_pull_is_of(const struct pt_track_pull *pull, const char *name)
 {
-    size_t length = pull->repository ? strlen(pull->repository) : 0;
-    if (length == 0 || strncmp(name, pull->repository, length) != 0)
+    const char *repository = pull->shown.pull.repository;
+    size_t length = repository ? strlen(repository) : 0;
+    if (length == 0 || strncmp(name, repository, length) != 0)
         return 0;
     return name[length] == ':' || name[length] == '@';
 }
 
 void pt_track_pull_name(struct pt_track_pull *pull, const char *name, int64_t written_at)
 {
-    if (set_text(&pull->image_name, name) < 0)
+    if (set_text(&pull->shown.pull.image_ref, name) < 0)
         return;
+    pull->shown.pull.image_ref_exact = true;
     pull->named_at = written_at;
-    update_reference(pull);
 }
 
 // --- its end ---
@@ -384,8 +378,7 @@ void pt_track_pull_drop_missing_layers(struct pt_track_pull *pull)
 void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t now)
 {
     struct pt_pull *view = &pull->shown.pull;
-    set_text(&pull->error, reason); // out of memory: a failure without words
-    view->error = pull->error;
+    set_text(&view->error, reason); // out of memory: a failure without words
     view->phase = PT_PULL_FAILED;
     view->completed_at = now;
 }

@@ -13,7 +13,7 @@
 
 // What is noted of a layer besides what is shown.
 struct pt_layer_note {
-    char *chain_id;
+    const char *chain_id;
     int64_t offset;       // last seen, which may have gone back
     int64_t prepared_at;  // by event or observation
     int64_t committed_at; // its snapshot, by event
@@ -23,17 +23,10 @@ struct pt_layer_note {
 };
 
 struct pt_track_pull {
-    struct pt_tracked shown; // the first member: pointers to both are the same
+    struct pt_tracked shown; // the first member: pointers to both are the same; owns its texts
     TAILQ_ENTRY(pt_track_pull) link;
-    char *namespace;
     char *lease_id;
     int64_t created_at;
-    char id[PT_TRACK_ID_SIZE];
-    char *image_name;
-    char *repository;
-    char *root_digest;
-    char *manifest_digest;
-    char *error;
     int64_t named_at;
     struct pt_layer_note *notes; // one for each layer that is shown
     uint64_t fingerprint;
