@@ -4,6 +4,9 @@
 
 // Everything that a peer could make grow has its maximum here.
 
+// --- the server's memory ---
+#define PT_LIMIT_USUAL_PULL_BYTES 4096 // kept for a pull, one with another
+
 // --- the log ---
 #define PT_LIMIT_LOG_PENDING_BYTES (256 * 1024) // kept for a reader that does not read
 #define PT_LIMIT_LOG_EVENTS_PER_S 1000          // lines about pulls

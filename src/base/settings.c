@@ -22,6 +22,30 @@ static int parse_count(const char *text, int64_t *ret_count)
     return 0;
 }
 
+int pt_bytes_parse(const char *text, int64_t *ret_bytes)
+{
+    static const char units[] = "KMGT";
+    char digits[32];
+    size_t length = strspn(text, "0123456789");
+    int64_t bytes;
+    if (length == 0 || length >= sizeof(digits))
+        return -EINVAL;
+    memcpy(digits, text, length);
+    digits[length] = '\0';
+    const char *unit = text + length;
+    const char *place = *unit ? strchr(units, *unit == 'k' ? 'K' : *unit) : NULL;
+    if (parse_count(digits, &bytes) < 0 || (*unit && !place) ||
+        (place && unit[1] && strcmp(unit + 1, "i") != 0))
+        return -EINVAL;
+    int64_t factor = place && unit[1] ? 1024 : 1000;
+    for (const char *at = units; place && at <= place; at++) {
+        if (__builtin_mul_overflow(bytes, factor, &bytes))
+            return -EINVAL;
+    }
+    *ret_bytes = bytes;
+    return 0;
+}
+
 int pt_address_parse(const char *text, struct pt_address *ret_address)
 {
     const char *colon = strrchr(text, ':');
@@ -76,6 +100,8 @@ static const char *expected(enum pt_setting_kind kind)
         return "a duration such as 500ms, 30s, 1m30s or 2h";
     case PT_SETTING_COUNT:
         return "a whole number";
+    case PT_SETTING_BYTES:
+        return "bytes such as 268435456, 256Mi or 1G";
     case PT_SETTING_ADDRESS:
         return "an address such as :8080, 127.0.0.1:8080 or [::1]:8080";
     case PT_SETTING_LOG_LEVEL:
@@ -101,6 +127,9 @@ static bool store(const struct pt_setting *setting, const char *text)
         return pt_duration_parse(text, strlen(text), setting->value) == 0;
     case PT_SETTING_COUNT:
         return parse_count(text, setting->value) == 0;
+    case PT_SETTING_BYTES:
+        *(int64_t *)setting->value = 0;
+        return !*text || pt_bytes_parse(text, setting->value) == 0;
     case PT_SETTING_ADDRESS:
         return pt_address_parse(text, setting->value) == 0;
     case PT_SETTING_LOG_LEVEL:
@@ -111,7 +140,9 @@ static bool store(const struct pt_setting *setting, const char *text)
 
 static int check_bounds(const struct pt_setting *setting, const char *text, struct pt_error *err)
 {
-    if (setting->kind == PT_SETTING_COUNT && !within(setting, *(int64_t *)setting->value))
+    bool is_number =
+        setting->kind == PT_SETTING_COUNT || (setting->kind == PT_SETTING_BYTES && *text);
+    if (is_number && !within(setting, *(int64_t *)setting->value))
         return pt_error_set(err, EINVAL, "%s=%s: must be between %lld and %lld", setting->name,
                             text, (long long)setting->min, (long long)setting->max);
     if (setting->kind == PT_SETTING_DURATION && !within(setting, *(int64_t *)setting->value)) {

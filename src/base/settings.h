@@ -21,12 +21,13 @@ enum pt_setting_kind {
     PT_SETTING_FILE,      // value: const char *; empty or a file that can be read now
     PT_SETTING_DURATION,  // value: int64_t, nanoseconds
     PT_SETTING_COUNT,     // value: int64_t
+    PT_SETTING_BYTES,     // value: int64_t, bytes; empty: 0
     PT_SETTING_ADDRESS,   // value: struct pt_address
     PT_SETTING_LOG_LEVEL, // value: enum pt_log_level
 };
 
-// One environment variable. min and max bound COUNT as it is and DURATION in nanoseconds; both 0:
-// no bound but not negative.
+// One environment variable. min and max bound COUNT and BYTES as they are and DURATION in
+// nanoseconds; both 0: no bound but not negative. BYTES that are empty are within any bound.
 struct pt_setting {
     const char *name;
     enum pt_setting_kind kind;
@@ -44,6 +45,10 @@ PT_MUST_CHECK int pt_settings_load(const struct pt_setting *settings, size_t cou
 
 // Prints one setting a line with its default, for --help.
 void pt_settings_print(FILE *out, const struct pt_setting *settings, size_t count);
+
+// Parses `268435456`, `256Mi` or `1G`: a whole number of bytes, or of the units of Kubernetes from
+// K to T and Ki to Ti.
+PT_MUST_CHECK int pt_bytes_parse(const char *text, int64_t *ret_bytes);
 
 // Parses `host:port`, `:port` or `[ipv6]:port`, port 1 to 65535.
 PT_MUST_CHECK int pt_address_parse(const char *text, struct pt_address *ret_address);

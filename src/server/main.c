@@ -8,6 +8,7 @@
 #include "server/cluster/kube_feed.h"
 #include "server/file_limit.h"
 #include "server/http/tls.h"
+#include "server/memory_budget.h"
 #include "server/stream/event_feed.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 #define DRAIN_LOOK_MS 20
 #define DRAIN_SECONDS 4
 #define RESERVED_FILES 160 // all but connections to the public address
+#define MIN_MEMORY_BYTES (64 * 1024 * 1024)
 #define MAX_EVENT_BYTES (4 * 1024 * 1024)
 
 static struct settings {
@@ -31,7 +33,7 @@ static struct settings {
     const char *allowed_hosts;
     struct pt_address http_address, metrics_address;
     int64_t history_ttl_ns, stale_timeout_ns;
-    int64_t max_pulls, max_nodes, max_sse_clients;
+    int64_t max_pulls, max_nodes, max_sse_clients, max_memory;
     enum pt_log_level log_level;
 } settings;
 
@@ -68,6 +70,9 @@ static const struct pt_setting table[] = {
      720 * 3600 * PT_NS_PER_S},
     {"PULLTRACE_MAX_PULLS", PT_SETTING_COUNT, &settings.max_pulls, "100000",
      "pulls that are kept, about 4 KB each", 1, 10000000},
+    {"PULLTRACE_MAX_MEMORY", PT_SETTING_BYTES, &settings.max_memory, "",
+     "memory to use, such as 512Mi; empty: 80 % of the cgroup's, if that has a limit",
+     MIN_MEMORY_BYTES, INT64_C(1) << 50},
     {"PULLTRACE_MAX_NODES", PT_SETTING_COUNT, &settings.max_nodes, "20000", "nodes that may report",
      1, 1000000},
     {"PULLTRACE_MAX_SSE_CLIENTS", PT_SETTING_COUNT, &settings.max_sse_clients, "10000",
@@ -82,6 +87,7 @@ static const struct pt_setting table[] = {
 struct server {
     struct pt_loop *loop;
     struct pt_pull_store store;
+    struct pt_memory_budget memory;
     struct pt_metrics metrics;
     struct pt_api api;
     struct pt_tls *tls;
@@ -265,6 +271,9 @@ static int start(struct server *server, struct pt_error *err)
         .stale_timeout_ns = settings.stale_timeout_ns,
     };
     const struct pt_clock *clock = pt_clock_system();
+    pt_memory_budget_init(&server->memory, settings.max_memory, limits.max_pulls, "", clock);
+    server->metrics.memory = server->memory.shares;
+    server->metrics.memory_parts = PT_MEMORY_PART_COUNT;
     const struct pt_store_output output = {
         .on_event = on_event, .on_change = on_change, .context = server};
     pt_store_init(&server->store, &limits, clock, &output);
@@ -297,16 +306,25 @@ static int start(struct server *server, struct pt_error *err)
     return r;
 }
 
+// For the log: 0 when there is no maximum.
+static int64_t known_bytes(int64_t bytes)
+{
+    return bytes == PT_MEMORY_WITHOUT_END ? 0 : bytes;
+}
+
 static void log_start(const struct server *server)
 {
-    pt_log_info("listening", pt_log_text("host", settings.http_address.host),
-                pt_log_int("port", settings.http_address.port),
-                pt_log_int("metricsPort", settings.metrics_address.port),
-                pt_log_text("scheme", server->tls ? "https" : "http"),
-                pt_log_text("version", PT_VERSION), pt_log_int("maxPulls", settings.max_pulls),
-                pt_log_int("maxNodes", settings.max_nodes),
-                pt_log_int("maxStreams", settings.max_sse_clients),
-                pt_log_int("maxConnections", (int64_t)server->max_connections));
+    pt_log_info(
+        "listening", pt_log_text("host", settings.http_address.host),
+        pt_log_int("port", settings.http_address.port),
+        pt_log_int("metricsPort", settings.metrics_address.port),
+        pt_log_text("scheme", server->tls ? "https" : "http"), pt_log_text("version", PT_VERSION),
+        pt_log_int("maxPulls", settings.max_pulls), pt_log_int("maxNodes", settings.max_nodes),
+        pt_log_int("maxStreams", settings.max_sse_clients),
+        pt_log_int("maxMemory", known_bytes(server->memory.max_bytes)),
+        pt_log_int("maxStoreBytes", known_bytes(server->memory.shares[PT_MEMORY_STORE].max_bytes)),
+        pt_log_text("memoryFrom", server->memory.source),
+        pt_log_int("maxConnections", (int64_t)server->max_connections));
 }
 
 static void finish(struct server *server)

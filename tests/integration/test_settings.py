@@ -87,6 +87,8 @@ class WrongSettings(unittest.TestCase):
             ("PULLTRACE_HISTORY_TTL", "1 hour"),
             ("PULLTRACE_STALE_TIMEOUT", "10x"),
             ("PULLTRACE_MAX_PULLS", "many"),
+            ("PULLTRACE_MAX_MEMORY", "1Mi"),
+            ("PULLTRACE_MAX_MEMORY", "half"),
             ("PULLTRACE_MAX_NODES", "0"),
             ("PULLTRACE_MAX_SSE_CLIENTS", "-1"),
             ("PULLTRACE_AGENT_TOKEN_FILE", "/nonexistent/token"),

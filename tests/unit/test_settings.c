@@ -11,6 +11,7 @@ static const char *url;
 static const char *file;
 static int64_t duration;
 static int64_t count;
+static int64_t bytes;
 static struct pt_address address;
 static enum pt_log_level level;
 
@@ -21,6 +22,7 @@ static const struct pt_setting settings[] = {
     {"PT_T_DURATION", PT_SETTING_DURATION, &duration, "1s", "a time", 100 * PT_NS_PER_MS,
      3600 * PT_NS_PER_S},
     {"PT_T_COUNT", PT_SETTING_COUNT, &count, "10", "a number", 1, 100},
+    {"PT_T_BYTES", PT_SETTING_BYTES, &bytes, "", "a size", 1024, 4096},
     {"PT_T_ADDRESS", PT_SETTING_ADDRESS, &address, ":8080", "an address", 0, 0},
     {"PT_T_LEVEL", PT_SETTING_LOG_LEVEL, &level, "info", "a level", 0, 0},
 };
@@ -51,6 +53,7 @@ static void defaults_when_unset_or_empty(void **state)
     assert_string_equal(file, "");
     assert_int_equal(duration, PT_NS_PER_S);
     assert_int_equal(count, 10);
+    assert_int_equal(bytes, 0);
     assert_string_equal(address.host, "");
     assert_int_equal(address.port, 8080);
     assert_int_equal(level, PT_LOG_INFO);
@@ -91,6 +94,8 @@ static void refuses_with_words(void **state)
         {"PT_T_COUNT", "1e3", "PT_T_COUNT=1e3: expected a whole number"},
         {"PT_T_COUNT", "99999999999999999999",
          "PT_T_COUNT=99999999999999999999: expected a whole number"},
+        {"PT_T_BYTES", "1000", "PT_T_BYTES=1000: must be between 1024 and 4096"},
+        {"PT_T_BYTES", "much", "PT_T_BYTES=much: expected bytes such as 268435456, 256Mi or 1G"},
         {"PT_T_LEVEL", "loud", "PT_T_LEVEL=loud: expected debug, info, warn or error"},
         {"PT_T_URL", "pulltrace:8080",
          "PT_T_URL=pulltrace:8080: expected a URL such as http://pulltrace:8080"},
@@ -134,6 +139,44 @@ static void addresses(void **state)
     }
 }
 
+static void sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t bytes; // -1: refused
+    } cases[] = {
+        {"0", 0},
+        {"268435456", 268435456},
+        {"1k", 1000},
+        {"1K", 1000},
+        {"1Ki", 1024},
+        {"256Mi", 268435456},
+        {"256M", 256000000},
+        {"2G", 2000000000},
+        {"2Gi", INT64_C(2) << 30},
+        {"1Ti", INT64_C(1) << 40},
+        {"", -1},
+        {"Mi", -1},
+        {"-1", -1},
+        {" 1", -1},
+        {"1.5Gi", -1},
+        {"1i", -1},
+        {"1MB", -1},
+        {"1Mib", -1},
+        {"1m", -1},
+        {"9223372036854775808", -1},
+        {"9223372036854775807K", -1},
+        {"99999999999999999999999999999999999999", -1},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        int64_t got = -1;
+        check_int(cases[i].text, pt_bytes_parse(cases[i].text, &got),
+                  cases[i].bytes < 0 ? -EINVAL : 0);
+        check_int(cases[i].text, got, cases[i].bytes);
+    }
+}
+
 static void help_names_every_setting(void **state)
 {
     (void)state;
@@ -151,8 +194,11 @@ static void help_names_every_setting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_when_unset_or_empty), cmocka_unit_test(reads_what_is_set),
-        cmocka_unit_test(refuses_with_words),           cmocka_unit_test(addresses),
+        cmocka_unit_test(defaults_when_unset_or_empty),
+        cmocka_unit_test(reads_what_is_set),
+        cmocka_unit_test(refuses_with_words),
+        cmocka_unit_test(addresses),
+        cmocka_unit_test(sizes),
         cmocka_unit_test(help_names_every_setting),
     };
     return cmocka_run_group_tests_name("settings", tests, NULL, NULL);

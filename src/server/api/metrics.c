@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "server/api/process_figures.h"
 
+#include <math.h>
 #include <string.h>
 
 static const double bounds[PT_HISTOGRAM_BOUNDS] = {1, 5, 10, 30, 60, 120, 300, 600};
@@ -209,6 +210,45 @@ static void write_peers(const struct pt_metrics *metrics, const struct pt_pull_s
             (double)figures.skipped);
 }
 
+// One line for each part of the memory.
+static void write_parts(const struct pt_metrics *metrics, const char *name, const char *type,
+                        const char *help, double (*value_of)(const struct pt_memory_share *share),
+                        struct pt_buffer *out)
+{
+    head(out, name, type, help);
+    for (size_t i = 0; i < metrics->memory_parts; i++) {
+        double value = value_of(&metrics->memory[i]);
+        (void)pt_buffer_printf(out, "%s{part=\"%s\"} ", name, metrics->memory[i].name);
+        (void)pt_buffer_printf(out, isinf(value) ? "+Inf\n" : "%.15g\n", value);
+    }
+}
+
+static double max_bytes(const struct pt_memory_share *share)
+{
+    return share->max_bytes == PT_MEMORY_WITHOUT_END ? INFINITY : (double)share->max_bytes;
+}
+
+static double used_bytes(const struct pt_memory_share *share)
+{
+    return (double)share->used_bytes;
+}
+
+static double refused(const struct pt_memory_share *share)
+{
+    return (double)share->refused;
+}
+
+static void write_memory(const struct pt_metrics *metrics, struct pt_buffer *out)
+{
+    write_parts(metrics, "pulltrace_memory_max_bytes", "gauge",
+                "Memory that a part of the server may use.", max_bytes, out);
+    write_parts(metrics, "pulltrace_memory_used_bytes", "gauge",
+                "Memory that a part of the server uses.", used_bytes, out);
+    write_parts(metrics, "pulltrace_memory_refused_total", "counter",
+                "What was refused or left out because its part of the memory was full.", refused,
+                out);
+}
+
 static void write_log(struct pt_buffer *out)
 {
     const struct pt_log_drops drops = pt_log_drops();
@@ -228,6 +268,7 @@ int pt_metrics_write(const struct pt_metrics *metrics, const struct pt_pull_stor
     pt_process_figures_read(&process);
     write_pulls(metrics, store, out);
     write_peers(metrics, store, stream, out);
+    write_memory(metrics, out);
     write_log(out);
     head(out, "pulltrace_build_info", "gauge", "Always 1; the version is in the label.");
     (void)pt_buffer_append_text(out, "pulltrace_build_info{version=\"" PT_VERSION "\"} 1\n");

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/limits.h"
+#include "base/memory_share.h"
 #include "pull/failure_class.h"
 #include "server/store/pull_store.h"
 #include "server/stream/event_stream.h"
@@ -42,6 +43,8 @@ struct pt_metrics {
     uint64_t rejected[PT_REJECTION_COUNT];
     uint64_t pulls_invalid, pulls_too_large; // left out of reports that were taken
     uint64_t streams_refused;
+    const struct pt_memory_share *memory; // of each part
+    size_t memory_parts;
     struct pt_histogram total_seconds, download_seconds, extract_seconds;
 };
 
