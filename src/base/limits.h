@@ -5,7 +5,9 @@
 // Everything that a peer could make grow has its maximum here.
 
 // --- the server's memory ---
-#define PT_LIMIT_USUAL_PULL_BYTES 4096 // kept for a pull, one with another
+#define PT_LIMIT_USUAL_PULL_BYTES 4096                 // kept for a pull, one with another
+#define PT_LIMIT_LOWEST_STORE_BYTES (16 * 1024 * 1024) // for few pulls, which may be large
+#define PT_LIMIT_LOWEST_NODE_BYTES (4 * 1024 * 1024)   // else a sixteenth of the store's
 
 // --- the log ---
 #define PT_LIMIT_LOG_PENDING_BYTES (256 * 1024) // kept for a reader that does not read

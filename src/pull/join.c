@@ -19,20 +19,29 @@ static const char *put(char **cursor, const char *text)
     return copy;
 }
 
-struct pt_join *pt_join_copy(const struct pt_join *join)
+static size_t fixed_size(const struct pt_join *join)
 {
-    size_t fixed = sizeof(*join) + join->waiting_count * sizeof(*join->waiting);
-    size_t size = fixed + size_of(join->image_ref) + size_of(join->error);
+    return sizeof(*join) + join->waiting_count * sizeof(*join->waiting);
+}
+
+size_t pt_join_size(const struct pt_join *join)
+{
+    size_t size = fixed_size(join) + size_of(join->image_ref) + size_of(join->error);
     for (size_t i = 0; i < join->waiting_count; i++) {
         const struct pt_waiting_container *waiting = &join->waiting[i];
         size += size_of(waiting->namespace) + size_of(waiting->pod) + size_of(waiting->container) +
                 size_of(waiting->image);
     }
-    struct pt_join *copy = malloc(size);
+    return size;
+}
+
+struct pt_join *pt_join_copy(const struct pt_join *join)
+{
+    struct pt_join *copy = malloc(pt_join_size(join));
     if (!copy)
         return NULL;
     struct pt_waiting_container *waiting = (struct pt_waiting_container *)(copy + 1);
-    char *text = (char *)copy + fixed;
+    char *text = (char *)copy + fixed_size(join);
     *copy = *join;
     copy->image_ref = put(&text, join->image_ref);
     copy->error = put(&text, join->error);

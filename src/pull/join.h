@@ -40,6 +40,9 @@ struct pt_image_row {
 // A copy in one block that free() frees. NULL when out of memory.
 struct pt_join *pt_join_copy(const struct pt_join *join);
 
+// Bytes of such a block.
+size_t pt_join_size(const struct pt_join *join);
+
 // To see whether it has changed.
 uint64_t pt_join_hash(const struct pt_join *join);
 

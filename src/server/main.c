@@ -276,6 +276,7 @@ static int start(struct server *server, struct pt_error *err)
     server->metrics.memory_parts = PT_MEMORY_PART_COUNT;
     const struct pt_store_output output = {
         .on_event = on_event, .on_change = on_change, .context = server};
+    limits.memory = &server->memory.shares[PT_MEMORY_STORE];
     pt_store_init(&server->store, &limits, clock, &output);
     int r = pt_loop_create(&server->loop, err);
     if (r < 0)

@@ -124,6 +124,8 @@ void pt_memory_budget_init(struct pt_memory_budget *budget, int64_t given_bytes,
                             ? PT_MEMORY_WITHOUT_END
                             : budget->max_bytes / 100 * parts[i].percent;
         int64_t usual = (int64_t)max_pulls * PT_LIMIT_USUAL_PULL_BYTES;
+        if (usual < PT_LIMIT_LOWEST_STORE_BYTES)
+            usual = PT_LIMIT_LOWEST_STORE_BYTES;
         if (i == PT_MEMORY_STORE && !given_bytes && usual < bytes)
             bytes = usual;
         pt_memory_share_init(&budget->shares[i], parts[i].name, bytes, clock);

@@ -55,7 +55,9 @@ static void check(struct pt_pull_store *store)
 // Reports, one a line, as hostile agents may send them.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct pt_store_settings settings = {8, 4, 60 * PT_NS_PER_S, 20 * PT_NS_PER_S};
+    struct pt_memory_share memory;
+    pt_memory_share_init(&memory, "store", 16 * 4096, NULL);
+    struct pt_store_settings settings = {8, 4, 60 * PT_NS_PER_S, 20 * PT_NS_PER_S, &memory};
     struct pt_pull_store store;
     now_ns = INT64_C(1790000000) * PT_NS_PER_S;
     const struct pt_store_output output = {.on_event = on_event, .on_change = on_change};

@@ -25,6 +25,7 @@ struct scene {
     int changes; // how often the store said that it has changed
     char last_id[PT_PULL_ID_SIZE];
     struct pt_layer_rate rates[2]; // of the status that was asked for last
+    struct pt_memory_share memory; // without a maximum unless a test sets one
     struct pt_error err;
 };
 
@@ -80,7 +81,7 @@ static inline void scene_on_change(void *context)
 
 static inline void scene_begin(struct scene *scene)
 {
-    const struct pt_store_settings settings = {1000, 100, HISTORY_NS, STALE_NS};
+    const struct pt_store_settings settings = {1000, 100, HISTORY_NS, STALE_NS, &scene->memory};
     *scene = (struct scene){.now_ns = SCENE_START, .clock = {scene_now, scene_now, scene}};
     scene->layers[0] = make_layer("sha256:a", 0);
     scene->pull = make_pull("lease-1", "app:1", scene->layers, 1);

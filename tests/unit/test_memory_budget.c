@@ -128,9 +128,11 @@ static const struct {
     int64_t max_bytes, store, connections;
     const char *source;
 } budgets[] = {
-    {"nothing known", 0, "max", 1000, NONE, 4096000, NONE, "none"},
+    {"nothing known", 0, "max", 10000, NONE, 40960000, NONE, "none"},
+    {"few pulls", 0, "max", 1, NONE, 16777216, NONE, "none"},
     {"the cgroup's", 0, "1000000000", 1000000, 800000000, 400000000, 120000000, "cgroup"},
-    {"the cgroup's, for few pulls", 0, "1000000000", 1000, 800000000, 4096000, 120000000, "cgroup"},
+    {"the cgroup's, for few pulls", 0, "1000000000", 10000, 800000000, 40960000, 120000000,
+     "cgroup"},
     {"given", 300000000, "1000000000", 1000, 300000000, 150000000, 45000000,
      "PULLTRACE_MAX_MEMORY"},
     {"given, more than the cgroup's", 2000000000, "1000000000", 1000, 2000000000, 1000000000,

@@ -50,6 +50,12 @@ static void reply_to_failure(struct pt_api *api, struct pt_request *request,
     case E2BIG:
         reject(api, request, PT_REJECTED_NODE_PULL_LIMIT, 429, 5, err->message);
         break;
+    case ENOBUFS:
+        reject(api, request, PT_REJECTED_STORE_MEMORY, 429, 5, err->message);
+        break;
+    case EFBIG:
+        reject(api, request, PT_REJECTED_NODE_MEMORY, 429, 5, err->message);
+        break;
     case ENOMEM:
         reject(api, request, PT_REJECTED_MEMORY, 503, 5, err->message);
         break;

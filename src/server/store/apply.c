@@ -14,6 +14,7 @@
 #include "base/saturate.h"
 #include "pull/legacy_report.h"
 #include "server/store/pull_life.h"
+#include "server/store/pull_memory.h"
 #include "server/store/pull_store.h"
 
 #include <assert.h>
@@ -81,46 +82,52 @@ static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stor
     stored->of_no_registry = 0;
 }
 
-// One pull of a report. A late report does not turn back what a newer one has told.
-static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const struct pt_pull *told,
-                      bool merged, int64_t timestamp, bool late)
+// The row of a pull that the node has under this key; *stored becomes NULL when there is nothing to
+// take over. A late report does not turn back what a newer one has told.
+static int go_on_with(struct pt_pull_store *store, struct pt_node *node, const char *key,
+                      const struct pt_pull *told, bool late, struct pt_stored_pull **stored)
 {
-    char key[KEY_SIZE];
-    make_key(told, merged, key);
-    struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
-    bool is_new = !stored;
-    bool final = pt_pull_phase_is_final(told->phase);
-    if (stored) {
-        if (strcmp(stored->key, key) != 0)
-            return 0; // an attempt whose row another one has taken over
-        stored->last_report = node->report_number;
-        bool given_up = stored->life == PT_LIFE_GIVEN_UP;
-        if (stored->life == PT_LIFE_FINAL)
-            return 0; // told again until the agent knows that it has arrived
-        if (late && !final)
-            return 0;
-        if (given_up && stored->stuck && !pt_stored_pull_would_move(stored, told))
-            return 0;
-        if (given_up) {
-            int r = pt_life_revive(store, stored);
-            if (r < 0)
-                return r;
-        }
-    } else {
-        int r = add_pull(store, node, key, told, &stored);
-        if (r < 0)
-            return r;
-        stored->last_report = node->report_number;
-        is_new = stored->created_version == store->changes.newest_version; // else it came again
-    }
+    struct pt_stored_pull *found = *stored;
+    *stored = NULL;
+    if (strcmp(found->key, key) != 0)
+        return 0; // an attempt whose row another one has taken over
+    found->last_report = node->report_number;
+    bool given_up = found->life == PT_LIFE_GIVEN_UP;
+    if (found->life == PT_LIFE_FINAL)
+        return 0; // told again until the agent knows that it has arrived
+    if (late && !pt_pull_phase_is_final(told->phase))
+        return 0;
+    if (given_up && found->stuck && !pt_stored_pull_would_move(found, told))
+        return 0;
+    int r = given_up ? pt_life_revive(store, found) : 0;
+    if (r == 0)
+        *stored = found;
+    return r;
+}
+
+static int begin_new(struct pt_pull_store *store, struct pt_node *node, const char *key,
+                     const struct pt_pull *told, struct pt_stored_pull **ret_stored)
+{
+    int r = pt_pull_memory_make_room(store, node, NULL, told);
+    if (r == 0)
+        r = add_pull(store, node, key, told, ret_stored);
+    if (r == 0)
+        (*ret_stored)->last_report = node->report_number;
+    return r;
+}
+
+static int take_over(struct pt_pull_store *store, struct pt_stored_pull *stored, bool is_new,
+                     const struct pt_pull *told, int64_t timestamp)
+{
     struct pt_pull_change change;
     uint64_t version = is_new ? stored->version : store->changes.newest_version + 1;
     int r = pt_stored_pull_update(stored, told, timestamp, version, &store->counted, &change);
+    pt_pull_memory_count(store, stored);
     if (r < 0)
         return r;
     count_bytes(store, stored, change.node_bytes);
     if (change.moved)
-        pt_life_keep_alive(store, stored, node->reported_ns);
+        pt_life_keep_alive(store, stored, stored->node->reported_ns);
     if (change.visible && !is_new)
         pt_change_log_touch(&store->changes, stored);
     if (is_new || change.named)
@@ -130,6 +137,32 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
     if (pt_pull_phase_is_final(stored->pull.phase))
         pt_life_end(store, stored);
     return 0;
+}
+
+// One pull of a report.
+static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const struct pt_pull *told,
+                      bool merged, int64_t timestamp, bool late)
+{
+    char key[KEY_SIZE];
+    make_key(told, merged, key);
+    struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
+    if (!stored) {
+        int r = begin_new(store, node, key, told, &stored);
+        if (r < 0)
+            return r;
+        bool is_new = stored->created_version == store->changes.newest_version;
+        return take_over(store, stored, is_new, told, timestamp); // else it came again
+    }
+    int r = go_on_with(store, node, key, told, late, &stored);
+    if (r < 0 || !stored)
+        return r;
+    struct pt_pull end = *told; // is shown even where there is no room for its layers
+    r = pt_pull_memory_make_room(store, node, stored, told);
+    if (r < 0 && !pt_pull_phase_is_final(told->phase))
+        return r;
+    if (r < 0)
+        end.layer_count = 0;
+    return take_over(store, stored, false, &end, timestamp);
 }
 
 // What a legacy agent's report no longer names has completed, unless the report held something that
@@ -243,5 +276,13 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
     if (r == -E2BIG)
         return pt_error_set(err, E2BIG, "the server holds its maximum of %d pulls of this node",
                             PT_LIMIT_PULLS_PER_NODE);
+    if (r == -ENOBUFS)
+        return pt_error_set(err, ENOBUFS, "the server's memory for pulls is full: %lld bytes",
+                            (long long)store->memory->max_bytes);
+    if (r == -EFBIG)
+        return pt_error_set(err, EFBIG,
+                            "this node's share of the memory for pulls is full: "
+                            "%lld bytes",
+                            (long long)pt_pull_memory_of_node(store));
     return r < 0 ? pt_error_set(err, -r, "out of memory") : 0;
 }

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "pull/join.h"
 #include "server/store/pull_life.h"
+#include "server/store/pull_memory.h"
 #include "server/store/pull_store.h"
 
 #include <stdlib.h>
@@ -19,7 +20,8 @@ static struct pt_stored_pull *find_row(struct pt_pull_store *store, const char *
 }
 
 // Out of memory leaves the row with what it had.
-static void set_join(struct pt_stored_pull *stored, const struct pt_join *join, bool is_final)
+static void set_join(struct pt_pull_store *store, struct pt_stored_pull *stored,
+                     const struct pt_join *join, bool is_final)
 {
     struct pt_join kept = *join;
     // Who had waited for what is over is still of interest.
@@ -34,6 +36,7 @@ static void set_join(struct pt_stored_pull *stored, const struct pt_join *join, 
         return;
     free(stored->join);
     stored->join = copy;
+    pt_pull_memory_count(store, stored);
 }
 
 static void set_failure(struct pt_stored_pull *stored, const struct pt_join *join)
@@ -80,7 +83,7 @@ static void report_failures(struct pt_pull_store *store, struct pt_stored_pull *
 static void apply_join(struct pt_pull_store *store, struct pt_stored_pull *stored,
                        const struct pt_join *join)
 {
-    set_join(stored, join, pt_pull_phase_is_final(stored->pull.phase));
+    set_join(store, stored, join, pt_pull_phase_is_final(stored->pull.phase));
     pt_change_log_touch(&store->changes, stored);
     if (stored->pull.phase != PT_PULL_FAILED)
         return;
@@ -102,7 +105,9 @@ static struct pt_stored_pull *add_row(struct pt_pull_store *store, const struct 
     struct pt_stored_pull *stored;
     struct pt_node *node = pt_store_get_node(store, row->node_name);
     // The time makes the id another one than that of an earlier row for the image.
-    if (!node || pt_life_begin(store, node, row->key, row->started_at, &stored) < 0)
+    const struct pt_pull told = {.image_ref = row->image_ref, .repository = row->repository};
+    if (!node || pt_pull_memory_make_room(store, node, NULL, &told) < 0 ||
+        pt_life_begin(store, node, row->key, row->started_at, &stored) < 0)
         return NULL;
     stored->of_kubelet = true;
     stored->pull.started_at = row->started_at;
@@ -129,7 +134,7 @@ static void apply_row(struct pt_pull_store *store, const struct pt_image_row *ro
         stored = add_row(store, row);
     if (!stored)
         return;
-    set_join(stored, &row->join, is_final);
+    set_join(store, stored, &row->join, is_final);
     stored->reported_at = pt_clock_wall_ns(store->clock);
     bool was_failed = stored->pull.phase == PT_PULL_FAILED;
     set_end(stored, row);

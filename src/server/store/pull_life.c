@@ -6,6 +6,7 @@
 #include "pull/failure_class.h"
 #include "server/store/pull_eta.h"
 #include "server/store/pull_id.h"
+#include "server/store/pull_memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -221,6 +222,7 @@ void pt_life_remove(struct pt_pull_store *store, struct pt_stored_pull *stored)
     pt_map_remove(&store->pulls, stored->id);
     if (pt_map_get(&stored->node->pulls, stored->key) == stored)
         pt_map_remove(&stored->node->pulls, stored->key);
+    pt_pull_memory_uncount(store, stored);
     stored->life = PT_LIFE_GONE;
     if (stored->pins == 0)
         pt_stored_pull_destroy(stored);

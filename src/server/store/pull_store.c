@@ -7,6 +7,7 @@ void pt_store_init(struct pt_pull_store *store, const struct pt_store_settings *
                    const struct pt_clock *clock, const struct pt_store_output *output)
 {
     *store = (struct pt_pull_store){.settings = *settings, .clock = clock, .output = *output};
+    store->memory = settings->memory ? settings->memory : &store->own_memory;
     pt_map_init(&store->nodes);
     pt_map_init(&store->pulls);
     pt_map_init(&store->counted);

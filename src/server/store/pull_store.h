@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/map.h"
+#include "base/memory_share.h"
 #include "pull/join.h"
 #include "pull/report.h"
 #include "server/store/change_log.h"
@@ -24,8 +25,9 @@
 struct pt_store_settings {
     size_t max_pulls;
     size_t max_nodes;
-    int64_t history_ttl_ns;   // how long finished pulls stay
-    int64_t stale_timeout_ns; // a pull that nothing is heard of for so long has failed
+    int64_t history_ttl_ns;         // how long finished pulls stay
+    int64_t stale_timeout_ns;       // a pull that nothing is heard of for so long has failed
+    struct pt_memory_share *memory; // what pulls may take; NULL: as much as there is
 };
 
 // errorClass of a pull that was given up. It is no failure of a registry and does not count as one.
@@ -53,6 +55,8 @@ struct pt_store_hooks {
 struct pt_pull_store {
     struct pt_store_settings settings;
     const struct pt_clock *clock;
+    struct pt_memory_share *memory;
+    struct pt_memory_share own_memory; // without an end
     struct pt_store_output output;
     struct pt_store_hooks hooks;
     struct pt_map nodes; // by name
@@ -76,7 +80,8 @@ void pt_store_finish(struct pt_pull_store *store);
 
 // Applies a report. -EAGAIN: too soon after the node's last (500 ms, or half the interval that it
 // says it has, 100 at least); -ENOSPC: a new node at the limit; -EDQUOT: the limit of pulls left
-// some of them out, -E2BIG: that of the node, the rest is applied; -ENOMEM.
+// some of them out, -E2BIG: that of the node; -ENOBUFS: the limit of their memory, -EFBIG: that of
+// the node; the rest is applied; -ENOMEM.
 PT_MUST_CHECK int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
                                  struct pt_error *err);
 

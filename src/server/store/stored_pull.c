@@ -55,6 +55,7 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     free(stored->pull.layers);
     stored->pull.layers = NULL;
     stored->pull.layer_count = 0;
+    stored->layers_bytes = 0;
     stored->tracks = NULL;
     stored->rate = (struct pt_rate){0};
     stored->percent_floor = 0;
@@ -135,6 +136,7 @@ static int set_layers(struct pt_stored_pull *stored, const struct pt_layer *laye
         return -ENOMEM;
     *ret_old_block = stored->pull.layers;
     stored->pull.layers = (struct pt_layer *)block;
+    stored->layers_bytes = size;
     stored->pull.layer_count = count;
     stored->tracks = (struct pt_layer_track *)(stored->pull.layers + count);
     char *text = block + fixed_size;

@@ -42,6 +42,8 @@ struct pt_stored_pull {
     char *key; // names the pull on its node; kinds of agents cannot collide
     struct pt_node *node;
     enum pt_pull_life life;
+    size_t layers_bytes;           // of the block of pull.layers
+    int64_t counted_bytes;         // of the store's memory, by pull_memory.c
     struct pt_layer_track *tracks; // one for each layer, in the block of pull.layers
     struct pt_rate rate;           // of received_bytes
     int64_t received_bytes;        // over the network; never goes back

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/store/pull_memory.h"
+
+#include "base/limits.h"
+#include "server/store/pull_life.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define OVERHEAD_BYTES 256 // places in two maps and the change log, and between the blocks
+#define NODE_DIVISOR 16
+#define MAX_REMOVED 1000 // pulls that go at once, so that a report is bounded work
+
+static int64_t text_bytes(const char *text)
+{
+    return text ? (int64_t)strlen(text) + 1 : 0;
+}
+
+static int64_t head_bytes(const struct pt_pull *pull)
+{
+    return (int64_t)sizeof(struct pt_stored_pull) + OVERHEAD_BYTES + text_bytes(pull->image_ref) +
+           text_bytes(pull->repository) + text_bytes(pull->root_digest) +
+           text_bytes(pull->manifest_digest) + text_bytes(pull->containerd_namespace) +
+           text_bytes(pull->error);
+}
+
+// At most: text of media types that is not kept counts as well.
+static int64_t layers_bytes(const struct pt_pull *pull)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < pull->layer_count; i++)
+        bytes += (int64_t)(sizeof(struct pt_layer) + sizeof(struct pt_layer_track)) +
+                 text_bytes(pull->layers[i].digest) + text_bytes(pull->layers[i].media_type);
+    return bytes;
+}
+
+void pt_pull_memory_count(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    int64_t bytes = head_bytes(&stored->pull) + (int64_t)stored->layers_bytes +
+                    text_bytes(stored->key) + text_bytes(stored->earlier_key) +
+                    (stored->join ? (int64_t)pt_join_size(stored->join) : 0);
+    pt_memory_share_add(store->memory, bytes - stored->counted_bytes);
+    stored->node->bytes += bytes - stored->counted_bytes;
+    stored->counted_bytes = bytes;
+}
+
+void pt_pull_memory_uncount(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    pt_memory_share_add(store->memory, -stored->counted_bytes);
+    stored->node->bytes -= stored->counted_bytes;
+    stored->counted_bytes = 0;
+}
+
+int64_t pt_pull_memory_of_node(const struct pt_pull_store *store)
+{
+    int64_t max_bytes = store->memory->max_bytes;
+    if (max_bytes == 0)
+        return PT_MEMORY_WITHOUT_END;
+    if (max_bytes <= PT_LIMIT_LOWEST_NODE_BYTES)
+        return max_bytes;
+    int64_t share = max_bytes / NODE_DIVISOR;
+    return share > PT_LIMIT_LOWEST_NODE_BYTES ? share : PT_LIMIT_LOWEST_NODE_BYTES;
+}
+
+int pt_pull_memory_make_room(struct pt_pull_store *store, struct pt_node *node,
+                             const struct pt_stored_pull *stored, const struct pt_pull *told)
+{
+    // A pull that is known grows by its layers, once; words that come later are few.
+    if (stored && told->layer_count <= stored->pull.layer_count)
+        return 0;
+    int64_t bytes = head_bytes(told) + layers_bytes(told) - (stored ? stored->counted_bytes : 0);
+    int64_t max_node_bytes = pt_pull_memory_of_node(store);
+    for (int removed = 0; removed < MAX_REMOVED; removed++) {
+        bool is_node_full = bytes > max_node_bytes - node->bytes;
+        if (!is_node_full && pt_memory_share_has_room(store->memory, bytes))
+            return 0;
+        struct pt_stored_pull *oldest =
+            is_node_full ? TAILQ_FIRST(&node->finished) : TAILQ_FIRST(&store->finished);
+        if (!oldest)
+            break;
+        pt_life_remove(store, oldest);
+    }
+    pt_memory_share_note_refusal(store->memory);
+    return bytes > max_node_bytes - node->bytes ? -EFBIG : -ENOBUFS;
+}
