@@ -9,6 +9,7 @@ const RUN_2 = 'b'.repeat(32);
 
 class FakeEventSource {
   static readonly all: FakeEventSource[] = [];
+  onopen: (() => void) | null = null;
   onmessage: ((message: { data: string; lastEventId: string }) => void) | null = null;
   onerror: (() => void) | null = null;
   closed = false;
@@ -147,13 +148,30 @@ describe('the stream', () => {
     expect(commits.size).toBeLessThanOrEqual(6);
   });
 
-  it('takes nothing from who does not say which run it is of', async () => {
-    newest().named('hello', '{}');
+  it('takes a server that says no hello as one that sends everything', async () => {
+    newest().onopen?.();
     newest().tell(1, { id: 'a' });
     await run(100);
+    expect(store.get().connection.phase).toBe('live');
+    expect(ids()).toEqual(['a']);
+    newest().onerror?.();
+    await run(700);
+    expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
+    newest().onopen?.();
+    newest().tell(1, { id: 'b' });
+    await run(2900);
+    expect(ids()).toEqual(['b']);
+    await run(200);
+    expect(ids()).toEqual(['b']);
+  });
+
+  it('is live with a server that says nothing, and counts a hello that it cannot read', async () => {
+    newest().onopen?.();
+    newest().named('hello', '{}');
     expect(store.get().rejected).toEqual({ count: 1, lastReason: 'run is missing' });
     expect(store.get().connection.phase).toBe('connecting');
-    expect(ids()).toEqual([]);
+    await run(3100);
+    expect(store.get().connection.phase).toBe('live');
   });
 
   it('counts what it cannot read and goes on', async () => {
@@ -216,13 +234,13 @@ describe('a lost connection', () => {
 
   it('shows nothing of a stream before it knows which run it is of', async () => {
     await run(700);
+    expect(newest().url).toBe('api/v1/events?layers=0&hello=1&lastEventId=2');
     newest().tell(7, { id: 'c' });
+    expect(newest().closed).toBe(true);
     await run(1000);
     expect(ids()).toEqual(['a', 'b']);
     expect(store.get().connection.phase).toBe('reconnecting');
-    newest().onerror?.();
-    await run(1500);
-    expect(newest().url).toBe('api/v1/events?layers=0&hello=1&lastEventId=2');
+    expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
     newest().hello(RUN_2);
     newest().tell(7, { id: 'c' });
     await run(100);

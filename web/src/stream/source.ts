@@ -11,6 +11,8 @@ import { startPolls } from './polls';
 const RETRY_MS = [500, 1000, 2000, 4000, 5000] as const;
 /** After so long the server may have forgotten finished pulls: ask for the full state again. */
 const RESUME_WITHIN_MS = 30_000;
+/** A server that does not say when its snapshot is over is taken to have sent it after so long. */
+const SETTLE_MS = 3000;
 const SAMPLE_MS = 1000;
 const FIRST_SAMPLES_MS = 200;
 const EXPIRE_MS = 5000;
@@ -30,6 +32,7 @@ export interface Source {
 export function startSource(store: Store, api: string): Source {
   let events: EventSource | undefined;
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
+  let settleTimer: ReturnType<typeof setTimeout> | undefined;
   let lastEventId = '';
   let attempt = 0;
   let lostAt = 0;
@@ -63,7 +66,8 @@ export function startSource(store: Store, api: string): Source {
   });
 
   function connect() {
-    asked = Date.now() - lostAt < RESUME_WITHIN_MS ? lastEventId : '';
+    const resumes = run !== undefined && Date.now() - lostAt < RESUME_WITHIN_MS;
+    asked = resumes ? lastEventId : '';
     const from = asked === '' ? '' : `&lastEventId=${encodeURIComponent(asked)}`;
     const stream = new EventSource(`${api}events?layers=0&hello=1${from}`);
     stream.addEventListener('hello', ({ data }: MessageEvent<string>) => {
@@ -74,23 +78,45 @@ export function startSource(store: Store, api: string): Source {
       }
     });
     stream.addEventListener('synced', onSynced);
+    stream.onopen = () => {
+      settleTimer = setTimeout(() => onNoHello(stream), SETTLE_MS);
+    };
+    stream.onmessage = (message: MessageEvent<string>) => onNoHello(stream, message);
     stream.onerror = reconnect;
     events = stream;
   }
 
   /** The first message says whose stream it is; nothing is taken from it before. */
   function onHello(stream: EventSource, hello: Hello) {
-    attempt = 0;
     const goesOn = asked !== '' && hello.version === Number(asked);
-    if (goesOn && hello.run !== run) {
-      // Another replica takes the id for one of its own, and would leave out what it stands for.
-      lastEventId = '';
-      reconnect();
+    // Another replica takes the id for one of its own, and would leave out what it stands for.
+    if (goesOn && hello.run !== run) askForAll();
+    else begin(stream, hello.run, goesOn);
+  }
+
+  /** An older server, as during an update, says neither whose stream it is nor when all is sent. */
+  function onNoHello(stream: EventSource, first?: MessageEvent<string>) {
+    if (asked !== '') {
+      askForAll();
       return;
     }
+    begin(stream, undefined, false);
+    settleTimer = setTimeout(onSynced, SETTLE_MS);
+    if (first !== undefined) stream.onmessage?.(first);
+  }
+
+  function askForAll() {
+    attempt = 0;
+    run = undefined;
+    reconnect();
+  }
+
+  function begin(stream: EventSource, ofRun: string | undefined, goesOn: boolean) {
+    attempt = 0;
+    clearTimeout(settleTimer);
     intake.flush();
     if (!goesOn) dispatch({ type: 'afresh' });
-    run = hello.run;
+    run = ofRun;
     synced = false;
     stream.onmessage = (message: MessageEvent<string>) => {
       lastEventId = message.lastEventId;
@@ -109,6 +135,7 @@ export function startSource(store: Store, api: string): Source {
   /** Instead of the browser's own retry, which gives up on a 503. */
   function reconnect() {
     events?.close();
+    clearTimeout(settleTimer);
     const { connection } = store.get();
     if (connection.phase === 'live') {
       lostAt = Date.now();
@@ -145,6 +172,7 @@ export function startSource(store: Store, api: string): Source {
     stop: () => {
       events?.close();
       clearTimeout(retryTimer);
+      clearTimeout(settleTimer);
       clearTimeout(sampleTimer);
       clearInterval(expireTimer);
       intake.stop();
