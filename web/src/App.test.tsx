@@ -209,8 +209,21 @@ describe('the other pages', () => {
     const [, row] = await screen.findAllByRole('row');
     expect(row?.textContent).toContain('0 of 2');
     await user.click(screen.getByRole('button', { name: 'Show the pulls of acme/web:2' }));
-    expect(window.location.search).toBe('?q=image:acme/web:2');
+    expect(window.location.search).toBe('?q=image:=acme/web:2');
     expect(rows()).toHaveLength(2);
+  });
+
+  it('images lead to those pulls too that do not know the tag yet', async () => {
+    const user = userEvent.setup();
+    const rootDigest = `sha256:${'5be1'.repeat(16)}`;
+    window.history.replaceState(null, '', '/?page=images');
+    const done = makePull({ ...web, rootDigest, phase: 'completed', completedAt: T0 });
+    const active = makePull({ id: 'b', imageRef: 'acme/web', rootDigest, nodeName: 'n2' });
+    const never = makePull({ ...web, id: 'c', nodeName: 'n3', phase: 'failed', error: 'no' });
+    const other = makePull({ id: 'd', imageRef: 'acme/web:20', nodeName: 'n4' });
+    renderWith(liveState([done, active, never, other]), <App />);
+    await user.click(await screen.findByRole('button', { name: 'Show the pulls of acme/web:2' }));
+    expect(rows().map((row) => row.dataset.key)).toEqual(['b', 'web', 'c']);
   });
 
   it('nodes show the silent first', async () => {

@@ -58,6 +58,22 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 86400)}d ${two(Math.floor((whole % 86400) / 3600))}h`;
 }
 
+/** Until when how many are ready: `all ready in 42s`, `90% ready in 2m 05s, 3 cannot tell`. */
+export function formatReadiness(ready: {
+  readonly seconds: number | undefined;
+  readonly percent: number;
+  readonly unknown: number;
+}): string {
+  const { seconds, percent, unknown } = ready;
+  const part = percent === 100 ? 'all' : `${percent}%`;
+  return [
+    seconds !== undefined && `${part} ready in ${formatDuration(Math.max(1, seconds))}`,
+    unknown > 0 && `${formatCount(unknown)} cannot tell`,
+  ]
+    .filter((words) => words !== false)
+    .join(', ');
+}
+
 /** A length of time that someone chose, in its largest whole unit: `45 s`, `30 min`, `2 h`. */
 export function formatSpan(seconds: number): string {
   if (seconds % 3600 === 0) return `${seconds / 3600} h`;

@@ -46,6 +46,7 @@ describe('compileQuery', () => {
     imageRef: 'ghcr.io/acme/frontend:1.2',
     pods: [{ namespace: 'shop', podName: 'front-66cd', container: 'main' }],
     error: 'manifest unknown',
+    rootDigest: 'sha256:9f1c27bd',
   });
 
   it.each([
@@ -62,6 +63,15 @@ describe('compileQuery', () => {
     ['image:acme/front', true],
     ['registry:ghcr', true],
     ['registry:acme', false],
+    ['image:sha256:9f1c', true],
+    ['image:=sha256:9f1c27bd', true],
+    ['image:=sha256:9f1c', false],
+    ['image:=ghcr.io/acme/frontend:1.2', true],
+    ['image:=ghcr.io/acme/frontend:1', false],
+    ['node:=worker-017', true],
+    ['node:=worker-01', false],
+    ['ns:=shop pod:=front-66cd', true],
+    ['ns:=sho', false],
     ['status:failed', true],
     ['status:active', false],
     ['status:failed ns:infra', false],
@@ -83,6 +93,11 @@ describe('compileQuery', () => {
     expect(compileQuery(parseQuery('registry:docker.io'))?.(makePull({ imageRef: 'nginx' }))).toBe(
       true,
     );
+  });
+
+  it('knows no registry of a pull without a name', () => {
+    const unnamed = makePull({ imageRef: '__pulling__' });
+    expect(compileQuery(parseQuery('registry:docker.io'))?.(unnamed)).toBe(false);
   });
 
   it('is null when there is nothing to ask', () => {

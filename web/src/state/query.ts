@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { splitImageRef } from '../lib/imageRef';
 import type { Pull } from '../model/pull';
+import { isUnnamed } from './images';
 import { isActive, statusOf } from './status';
 
 export const TOKEN_KEYS = ['node', 'ns', 'pod', 'image', 'registry', 'status'] as const;
@@ -86,15 +87,17 @@ export function compileQuery(query: Query): PullPredicate | null {
 function matchesToken(pull: Pull, key: TokenKey, value: string): boolean {
   switch (key) {
     case 'node':
-      return has(pull.nodeName, value);
+      return isOrHas(pull.nodeName, value);
     case 'image':
-      return has(pull.imageRef, value);
+      return [pull.imageRef, pull.rootDigest, pull.manifestDigest].some((name) =>
+        isOrHas(name, value),
+      );
     case 'registry':
-      return has(registryOf(pull), value);
+      return isOrHas(registryOf(pull), value);
     case 'ns':
-      return pull.pods.some((pod) => has(pod.namespace, value));
+      return pull.pods.some((pod) => isOrHas(pod.namespace, value));
     case 'pod':
-      return pull.pods.some((pod) => has(pod.podName, value));
+      return pull.pods.some((pod) => isOrHas(pod.podName, value));
     case 'status': {
       const status = statusOf(pull);
       return value === 'active' ? isActive(status) : status === value;
@@ -102,9 +105,10 @@ function matchesToken(pull: Pull, key: TokenKey, value: string): boolean {
   }
 }
 
-/** The registry's host; Docker Hub when the reference names none. */
-export function registryOf(pull: Pull): string {
-  return pull.registry ?? (splitImageRef(pull.imageRef).registry || 'docker.io');
+/** The registry's host; Docker Hub when the name has none, undefined as long as there is no name. */
+export function registryOf(pull: Pull): string | undefined {
+  if (pull.registry !== undefined || isUnnamed(pull.imageRef)) return pull.registry;
+  return splitImageRef(pull.imageRef).registry || 'docker.io';
 }
 
 function matchesWord(pull: Pull, word: string): boolean {
@@ -117,6 +121,11 @@ function matchesWord(pull: Pull, word: string): boolean {
     has(pull.rootDigest, word) ||
     pull.pods.some((pod) => has(pod.podName, word) || has(pod.namespace, word))
   );
+}
+
+/** `=name` is the whole name, any other value a part of it. */
+function isOrHas(text: string | undefined, value: string): boolean {
+  return value.startsWith('=') ? text?.toLowerCase() === value.slice(1) : has(text, value);
 }
 
 function has(text: string | undefined, part: string): boolean {

@@ -22,19 +22,19 @@ it('counts each node once, by its newest pull', () => {
     active: 2,
     failed: 1,
     bytesPerSec: 7,
-    readySeconds: 9,
+    ready: { seconds: 9, percent: 75, unknown: 0 },
     slowest: { nodeName: 'n3' },
   });
 });
 
-it('knows no time while one node cannot tell', () => {
+it('says of how many it knows the time while one node cannot tell', () => {
   const [rollout] = rolloutsOf(
     pullMap(
       makePull({ ...web, id: 'a', nodeName: 'n1', readyEtaSeconds: 4 }),
       makePull({ ...web, id: 'b', nodeName: 'n2', stalledSeconds: 60, readyEtaSeconds: 1 }),
     ),
   );
-  expect(rollout?.readySeconds).toBeUndefined();
+  expect(rollout?.ready).toEqual({ seconds: 4, percent: 50, unknown: 1 });
 });
 
 it('puts images under way first and leaves out the unnamed', () => {
@@ -59,8 +59,8 @@ it('takes a name with and without tag for one image when the digest is the same'
       makePull({ id: 'd', nodeName: 'n4', imageRef: 'acme/web:3', rootDigest: 'sha256:2' }),
     ),
   );
-  expect(rollouts.map((rollout) => [rollout.reference, rollout.nodes])).toEqual([
-    ['acme/web:2', 3],
-    ['acme/web:3', 1],
+  expect(rollouts.map(({ reference, nodes, digest }) => [reference, nodes, digest])).toEqual([
+    ['acme/web:2', 3, 'sha256:1'],
+    ['acme/web:3', 1, 'sha256:2'],
   ]);
 });

@@ -2,11 +2,13 @@
 import type { Pull } from '../model/pull';
 import { isActive, statusOf } from './status';
 import { imagesOf, isUnnamed } from './images';
-import { readySeconds } from './view';
+import { type Readiness, ReadinessCount, readySeconds } from './readiness';
 
 /** One image on its way to many nodes. */
 export interface Rollout {
   readonly reference: string;
+  /** Of its index or manifest; undefined as long as no node knows it. */
+  readonly digest: string | undefined;
   readonly nodes: number;
   readonly done: number;
   readonly active: number;
@@ -17,8 +19,7 @@ export interface Rollout {
   readonly sizeBytes: number;
   /** The node that will be ready last, among those under way. */
   readonly slowest: Pull | undefined;
-  /** Until every node under way is ready; undefined while one of them cannot tell. */
-  readonly readySeconds: number | undefined;
+  readonly ready: Readiness;
   readonly startedAt: number;
 }
 
@@ -37,13 +38,15 @@ export function rolloutsOf(pulls: ReadonlyMap<string, Pull>): Rollout[] {
   const rollouts: Rollout[] = [];
   for (const [key, byNode] of newest) {
     const reference = images.nameOf(key);
-    if (!isUnnamed(reference)) rollouts.push(rolloutOf(reference, byNode.values()));
+    if (isUnnamed(reference)) continue;
+    const digest = key === reference ? undefined : key;
+    rollouts.push({ reference, digest, ...sumOf(byNode.values()) });
   }
   const under = (rollout: Rollout) => rollout.active + rollout.queued > 0;
   return rollouts.sort((a, b) => Number(under(b)) - Number(under(a)) || b.startedAt - a.startedAt);
 }
 
-function rolloutOf(reference: string, pulls: Iterable<Pull>): Rollout {
+function sumOf(pulls: Iterable<Pull>): Omit<Rollout, 'reference' | 'digest'> {
   let nodes = 0;
   let done = 0;
   let active = 0;
@@ -53,10 +56,11 @@ function rolloutOf(reference: string, pulls: Iterable<Pull>): Rollout {
   let sizeBytes = 0;
   let startedAt = Infinity;
   let slowest: Pull | undefined;
-  let ready: number | undefined = 0;
+  const ready = new ReadinessCount();
   const waiting = new Set<string>();
   for (const pull of pulls) {
     nodes++;
+    ready.add(pull);
     startedAt = Math.min(startedAt, pull.startedAt);
     sizeBytes = Math.max(sizeBytes, pull.totalBytes);
     const status = statusOf(pull);
@@ -68,11 +72,8 @@ function rolloutOf(reference: string, pulls: Iterable<Pull>): Rollout {
     else active++;
     bytesPerSec += pull.bytesPerSec;
     if (slowest === undefined || slower(pull, slowest)) slowest = pull;
-    const seconds = status === 'stalled' ? undefined : readySeconds(pull);
-    ready = ready === undefined || seconds === undefined ? undefined : Math.max(ready, seconds);
   }
   return {
-    reference,
     nodes,
     done,
     active,
@@ -82,7 +83,7 @@ function rolloutOf(reference: string, pulls: Iterable<Pull>): Rollout {
     bytesPerSec,
     sizeBytes,
     slowest,
-    readySeconds: active + queued > 0 ? ready : undefined,
+    ready: ready.result(),
     startedAt,
   };
 }

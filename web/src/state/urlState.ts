@@ -38,7 +38,11 @@ export function writeUrl(state: UrlState): string {
     params.set('sort', (state.sort.descending ? '-' : '') + state.sort.column);
   }
   if (state.open !== null) params.set('open', state.open);
-  const text = params.toString().replaceAll('%3A', ':').replaceAll('%2F', '/');
+  const text = params
+    .toString()
+    .replaceAll('%3A', ':')
+    .replaceAll('%2F', '/')
+    .replaceAll('%3D', '=');
   return text === '' ? '' : `?${text}`;
 }
 

@@ -156,8 +156,19 @@ describe('groups', () => {
     expect(keys(items)).toEqual(['group n1', 'a', 'd', 'c', 'group n2', 'b']);
     expect(items[0]).toMatchObject({
       label: 'n1',
-      totals: { active: 1, failed: 1, done: 1, bytesPerSec: 10 * 1024 * 1024, readySeconds: 5 },
+      totals: { active: 1, failed: 1, done: 1, bytesPerSec: 10 * 1024 * 1024 },
     });
+  });
+
+  it('say of how many it is known when they are ready', () => {
+    const stalled = makePull({ id: 'e', nodeName: 'n2', stalledSeconds: 57, readyEtaSeconds: 1 });
+    const more = [...pulls, stalled, makePull({ id: 'f', nodeName: 'n2', phase: 'resolving' })];
+    const { items } = createViewSelector()(options(more, { group: 'node' }));
+    const ready = items.flatMap((item) => (item.kind === 'group' ? [item.totals.ready] : []));
+    expect(ready).toEqual([
+      { seconds: 5, percent: 66, unknown: 0 },
+      { seconds: 40, percent: 33, unknown: 2 },
+    ]);
   });
 
   it('gather by image and by namespace', () => {

@@ -2,6 +2,7 @@
 import type { Pull } from '../model/pull';
 import { UNNAMED, imagesOf } from './images';
 import type { PullPredicate } from './query';
+import { type Readiness, ReadinessCount, readySeconds } from './readiness';
 import { type Status, isActive, statusOf } from './status';
 
 export const SORT_COLUMNS = [
@@ -31,7 +32,7 @@ export interface GroupTotals {
   readonly failed: number;
   readonly done: number;
   readonly bytesPerSec: number;
-  readonly readySeconds: number | undefined;
+  readonly ready: Readiness;
 }
 
 export type Item =
@@ -168,22 +169,17 @@ function rankOf(pull: Pull, now: number, lingerMs: number): 0 | 1 {
   return needsAttention(pull, now, lingerMs) ? 0 : 1;
 }
 
-/** Under way, just over, or failed while a pod still waits for it. */
+/** Under way, just over, or ended badly while a pod still waits for it. */
 function needsAttention(pull: Pull, now: number, lingerMs: number): boolean {
   const status = statusOf(pull);
   if (isActive(status)) return true;
   if (pull.completedAt !== undefined && now - pull.completedAt < lingerMs) return true;
-  return status === 'failed' && pull.pods.length > 0;
+  return status !== 'completed' && pull.pods.length > 0;
 }
 
 /** How long a pull has taken, until its end or `now`. */
 export function elapsedSeconds(pull: Pull, now: number): number {
   return Math.max(0, (pull.completedAt ?? now) - pull.startedAt) / 1000;
-}
-
-/** Seconds until the image can be used, undefined when nobody knows. */
-export function readySeconds(pull: Pull): number | undefined {
-  return pull.readyEtaSeconds ?? pull.etaSeconds;
 }
 
 /** Whole seconds until the next attempt after a failure; undefined when it is not known. */
@@ -308,17 +304,16 @@ function totalsOf(entries: readonly Entry[]): GroupTotals {
   let failed = 0;
   let done = 0;
   let bytesPerSec = 0;
-  let ready: number | undefined;
+  const ready = new ReadinessCount();
   for (const { item } of entries) {
     const { pull } = item;
+    ready.add(pull);
     const status = statusOf(pull);
     if (isActive(status)) {
       active++;
       bytesPerSec += pull.bytesPerSec;
-      const seconds = readySeconds(pull);
-      if (seconds !== undefined) ready = Math.max(ready ?? 0, seconds);
-    } else if (status === 'failed') failed++;
-    else if (status === 'completed') done++;
+    } else if (status === 'completed') done++;
+    else failed++;
   }
-  return { active, failed, done, bytesPerSec, readySeconds: ready };
+  return { active, failed, done, bytesPerSec, ready: ready.result() };
 }

@@ -9,6 +9,7 @@ import {
   formatDuration,
   formatPercent,
   formatRate,
+  formatReadiness,
   formatSpan,
 } from '../../lib/format';
 import { useSlice } from '../../state/context';
@@ -109,14 +110,15 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
 
 function RolloutCells({ rollout, onUrl }: { rollout: Rollout; onUrl: ChangeUrl }) {
   const { reference, slowest } = rollout;
-  const show = (query: string) => onUrl({ page: 'live', query });
+  const show = (status: string) =>
+    onUrl({ page: 'live', query: `${imageQuery(rollout)} ${status}`.trim() });
   return (
     <>
       <div role="cell">
         <button
           type="button"
           className="image-link"
-          onClick={() => show(`image:${reference}`)}
+          onClick={() => show('')}
           aria-label={`Show the pulls of ${reference}`}
         >
           <ImageName reference={reference} />
@@ -138,7 +140,7 @@ function RolloutCells({ rollout, onUrl }: { rollout: Rollout; onUrl: ChangeUrl }
             type="button"
             className="image-link failed"
             aria-label={`Show the ${rollout.failed} failed pulls of ${reference}`}
-            onClick={() => show(`image:${reference} status:failed`)}
+            onClick={() => show('status:failed status:lost')}
           >
             {formatCount(rollout.failed)}
           </button>
@@ -155,14 +157,36 @@ function RolloutCells({ rollout, onUrl }: { rollout: Rollout; onUrl: ChangeUrl }
         {slowest === undefined ? NONE : `${slowest.nodeName} · ${formatPercent(slowest.percent)}`}
       </div>
       <div role="cell" className="num">
-        {rollout.readySeconds === undefined ? (
-          <span className="dim">{rollout.done === rollout.nodes ? 'ready' : NONE}</span>
-        ) : (
-          <strong>{formatDuration(Math.max(1, rollout.readySeconds))}</strong>
-        )}
+        <Ready rollout={rollout} />
       </div>
     </>
   );
+}
+
+/** Finds all pulls of the image: those that know its digest, and those that know only its name. */
+function imageQuery({ reference, digest }: Rollout): string {
+  const byName = `image:=${reference}`;
+  return digest === undefined ? byName : `${byName} image:=${digest}`;
+}
+
+/** For all nodes, or for how many it can be said. */
+function Ready({ rollout }: { rollout: Rollout }) {
+  const { seconds, percent, unknown } = rollout.ready;
+  if (seconds === undefined) {
+    const words = rollout.done === rollout.nodes ? 'ready' : NONE;
+    return <span className="dim">{unknown > 0 ? cannotTell(unknown) : words}</span>;
+  }
+  return (
+    <span className="image-ready" title={formatReadiness(rollout.ready)}>
+      {percent < 100 && <span className="dim">{percent}% in </span>}
+      <strong>{formatDuration(Math.max(1, seconds))}</strong>
+      {unknown > 0 && <span className="dim image-unknown">{cannotTell(unknown)}</span>}
+    </span>
+  );
+}
+
+function cannotTell(unknown: number): string {
+  return `${formatCount(unknown)} cannot tell`;
 }
 
 function Figure({ value }: { value: number }) {

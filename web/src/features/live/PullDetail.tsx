@@ -149,6 +149,7 @@ function containersByPod(pods: readonly PodRef[]): PodContainers[] {
 function ImageFacts({ pull, detail }: { pull: Pull; detail: Detail | undefined }) {
   const active = isActive(statusOf(pull));
   const cached = pull.cachedBytes ?? 0;
+  const registry = registryOf(pull);
   const nodeRate = active ? (detail?.nodeBytesPerSec ?? 0) : 0;
   const slowest = active && detail !== undefined ? slowestPart(detail.layers) : undefined;
   const spent = [
@@ -180,9 +181,11 @@ function ImageFacts({ pull, detail }: { pull: Pull; detail: Detail | undefined }
             </span>
           </Fact>
         )}
-        <Fact name="registry">
-          <span className="ellipsis">{registryOf(pull)}</span>
-        </Fact>
+        {registry !== undefined && (
+          <Fact name="registry">
+            <span className="ellipsis">{registry}</span>
+          </Fact>
+        )}
         {nodeRate > 0 && (
           <Fact name="this node">
             <span title={`All pulls on ${pull.nodeName}; what two of them share counts once`}>

@@ -11,7 +11,7 @@ import {
 } from '../../lib/format';
 import { splitImageRef } from '../../lib/imageRef';
 import { type Status, errorWords, isActive, statusOf } from '../../state/status';
-import { readySeconds } from '../../state/view';
+import { readySeconds } from '../../state/readiness';
 import type { Pull } from '../../model/pull';
 import { ImageName } from '../../ui/ImageName';
 import { ProgressBar } from '../../ui/ProgressBar';

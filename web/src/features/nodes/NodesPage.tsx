@@ -80,7 +80,7 @@ function NodeTile(props: { node: NodeStatus; now: number; onUrl: ChangeUrl }) {
         type="button"
         className="node-name name ellipsis"
         title={`Show the pulls on ${node.nodeName}`}
-        onClick={() => onUrl({ page: 'live', query: `node:${node.nodeName}` })}
+        onClick={() => onUrl({ page: 'live', query: `node:=${node.nodeName}` })}
       >
         {node.nodeName}
       </button>
