@@ -4,7 +4,7 @@ import { act, cleanup, screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { App } from './App';
-import { T0, makeLayer, makePull, pullMap } from './testing/samples';
+import { T0, makeLayer, makeNode, makePull, pullMap } from './testing/samples';
 import { SUMMARY, installBrowserParts, liveState, renderWith } from './testing/render';
 
 vi.mock('./ui/Sparkline', () => ({ default: () => null }));
@@ -85,7 +85,11 @@ describe('the live page', () => {
     expect(screen.getByText('Loading layers…')).toBeTruthy();
     act(() =>
       store.set({
-        detail: { pull: db, layers: [makeLayer(), makeLayer()], nodeBytesPerSec: 2048 },
+        detail: {
+          pull: db,
+          layers: [makeLayer(), makeLayer()],
+          node: makeNode({ bytesPerSec: 2048 }),
+        },
       }),
     );
     expect(screen.getByText('2 downloading')).toBeTruthy();
@@ -141,6 +145,35 @@ describe('the live page', () => {
     expect(failure.textContent).toContain('manifest unknown');
     expect(failure.textContent).toContain('Check the name and tag');
     expect(failure.textContent).toContain('5 attempts · next in 2m 40s');
+  });
+
+  it('says what is not known of a lost pull, and keeps it on top while a pod waits', () => {
+    const pods = [{ namespace: 'shop', podName: 'web-0', container: 'main' }];
+    const over = { phase: 'failed', errorClass: 'stale', completedAt: T0 } as const;
+    const stuck = makePull({ ...web, ...over, pods, staleReason: 'stuck' });
+    const old = makePull({ ...db, ...over, error: 'no progress for 10m' });
+    renderWith(liveState([old, stuck]), <App />);
+    expect(names()).toEqual(['acme/web:2', 'acme/db:1']);
+    expect(rows()[0]?.textContent).toContain('no progress');
+    expect(rows()[1]?.textContent).toContain('no progress for 10m');
+    expect(screen.queryByText(/went silent/)).toBeNull();
+    expect(screen.getByRole('button', { name: /^Failed/ }).textContent).toContain('+2 lost');
+  });
+
+  it('says that a node is silent, and what is old of what it shows', () => {
+    window.history.replaceState(null, '', '/?open=web');
+    const node = makeNode({ nodeName: 'n1', silent: true, bytesPerSec: 2048 });
+    const detail = { pull: web, layers: [makeLayer()], node };
+    renderWith(liveState([web], { detail }), <App />);
+    expect(screen.getByText(/n1 has not reported for 1m 00s/)).toBeTruthy();
+    expect(screen.getByRole('region', { name: 'Layers' }).textContent).toContain('50% then');
+    expect(screen.queryByText(/in all/)).toBeNull();
+  });
+
+  it('says why the layers do not come', () => {
+    window.history.replaceState(null, '', '/?open=web');
+    renderWith(liveState([web], { detailTrouble: 'unknown' }), <App />);
+    expect(screen.getByText('The server no longer has the layers of this pull.')).toBeTruthy();
   });
 
   it('says behind which pull another one waits', () => {

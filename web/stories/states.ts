@@ -195,7 +195,8 @@ const longNode = makeNode(1, {
 
 const open = (pull: Pull, told: readonly Layer[] = layers) => ({
   search: `?open=${pull.id}`,
-  state: () => live([pull], { detail: { pull, layers: told, nodeBytesPerSec: 90 * MB } }),
+  state: () =>
+    live([pull], { detail: { pull, layers: told, node: makeNode(1, { bytesPerSec: 90 * MB }) } }),
 });
 
 export const STORIES: readonly Story[] = [

@@ -69,7 +69,7 @@ it('decodeDetail reads the layers', () => {
   const nodes = '{"nodes":[]}';
   const detail = decodeDetail(JSON.stringify(wirePull({ layers: [layer] })), nodes);
   expect(detail.pull.id).toBe('pull-1');
-  expect(detail.nodeBytesPerSec).toBe(0);
+  expect(detail.node).toBeUndefined();
   expect(detail.layers).toMatchObject([{ ...layer, cached: false, bytesPerSec: 0 }]);
   expect(() => decodeDetail(JSON.stringify(wirePull({ layers: [{}] })), nodes)).toThrow(
     'digest is missing',

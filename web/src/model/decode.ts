@@ -8,8 +8,8 @@ import { type Layer, type Pull, readLayer, readPull } from './pull';
 export interface PullDetail {
   readonly pull: Pull;
   readonly layers: readonly Layer[];
-  /** Throughput of its node; a layer that several pulls wait for counts once. */
-  readonly nodeBytesPerSec: number;
+  /** Its node, where the server knows it. */
+  readonly node: NodeStatus | undefined;
 }
 
 const layers = listOf(readLayer);
@@ -33,7 +33,7 @@ export function decodeDetail(pullBody: string, nodesBody: string): PullDetail {
   return {
     pull: readPull(value),
     layers: layers.read(value.layers, 'layers'),
-    nodeBytesPerSec: decodeNodes(nodesBody)[0]?.bytesPerSec ?? 0,
+    node: decodeNodes(nodesBody)[0],
   };
 }
 

@@ -40,6 +40,10 @@ export const ERROR_CLASSES = [
 ] as const;
 export type ErrorClass = (typeof ERROR_CLASSES)[number];
 
+/** Why nothing is known of how a pull ended; of class `stale` only. */
+export const STALE_REASONS = ['silent', 'unnamed', 'stuck'] as const;
+export type StaleReason = (typeof STALE_REASONS)[number];
+
 export const POD_FIELDS = {
   namespace: text,
   podName: text,
@@ -85,6 +89,7 @@ export const PULL_FIELDS = {
   extractSeconds: optional(number),
   stalledSeconds: optional(number),
   errorClass: choice(ERROR_CLASSES),
+  staleReason: choice(STALE_REASONS),
   attempts: optional(number),
   /** End of the back-off after a failure. */
   nextAttemptAt: optional(time),

@@ -11,6 +11,8 @@ export interface Overview {
   /** Whether any pull has pods: without Kubernetes none ever has. */
   readonly anyPods: boolean;
   readonly failed: number;
+  /** Ended, nobody knows how. */
+  readonly lost: number;
   readonly medianSeconds: number | undefined;
   readonly p95Seconds: number | undefined;
 }
@@ -25,6 +27,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
     let active = 0;
     let queued = 0;
     let failed = 0;
+    let lost = 0;
     let anyPods = false;
     const seconds: number[] = [];
     // The map's own keys: their hashes are known, those of freshly decoded ids are not.
@@ -34,6 +37,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
         if (status === 'queued') queued++;
         else active++;
       } else if (status === 'failed') failed++;
+      else if (status === 'lost') lost++;
       else if (status === 'completed' && pull.completedAt !== undefined) {
         seconds.push((pull.completedAt - pull.startedAt) / 1000);
       }
@@ -48,6 +52,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
       waitingPods: waiting.count,
       anyPods,
       failed,
+      lost,
       medianSeconds: quantile(seconds, 0.5),
       p95Seconds: quantile(seconds, 0.95),
     };

@@ -24,7 +24,7 @@ it.each([
 it('takes the words of a later server for none', () => {
   const pull = readPull(wirePull({ phase: 'of_tomorrow', errorClass: 'of_tomorrow' }));
   expect(statusOf(pull)).toBe('downloading');
-  expect(errorWords(pull.errorClass)).toBeUndefined();
+  expect(errorWords(pull)).toBeUndefined();
 });
 
 it('active means under way', () => {
@@ -35,12 +35,24 @@ it('active means under way', () => {
 });
 
 it('has words and advice for classes known and unknown', () => {
-  expect(errorWords('not_found')).toBe('not found');
-  expect(errorWords('other')).toBeUndefined();
-  expect(adviceFor('tls')).toMatch(/certificate/);
-  expect(adviceFor('platform')).toMatch(/architecture/);
-  expect(adviceFor('corrupt')).toMatch(/digest/);
-  expect(adviceFor('rate_limited', 'toomanyrequests: slow down')).toMatch(/registry limits/);
-  expect(adviceFor('rate_limited', 'pull QPS exceeded')).toMatch(/registryPullQPS/);
-  expect(adviceFor(undefined)).toMatch(/kubectl describe pod/);
+  expect(errorWords({ errorClass: 'not_found' })).toBe('not found');
+  expect(errorWords({ errorClass: 'other' })).toBeUndefined();
+  expect(adviceFor({ errorClass: 'tls' })).toMatch(/certificate/);
+  expect(adviceFor({ errorClass: 'platform' })).toMatch(/architecture/);
+  expect(adviceFor({ errorClass: 'corrupt' })).toMatch(/digest/);
+  const limited = (error: string) => adviceFor({ errorClass: 'rate_limited', error });
+  expect(limited('toomanyrequests: slow down')).toMatch(/registry limits/);
+  expect(limited('pull QPS exceeded')).toMatch(/registryPullQPS/);
+  expect(adviceFor({})).toMatch(/kubectl describe pod/);
+});
+
+it.each([
+  ['silent', 'node went silent', /agent’s pod/],
+  ['unnamed', 'no longer reported', /newer pull/],
+  ['stuck', 'no progress', /route from this node/],
+  [undefined, undefined, /error’s words/],
+] as const)('says of a pull that is %s what it is', (staleReason, words, advice) => {
+  const failure = { errorClass: 'stale', staleReason } as const;
+  expect(errorWords(failure)).toBe(words);
+  expect(adviceFor(failure)).toMatch(advice);
 });

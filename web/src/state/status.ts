@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ErrorClass, Pull } from '../model/pull';
+import type { ErrorClass, Pull, StaleReason } from '../model/pull';
 
 export const STATUSES = [
   'queued',
@@ -39,10 +39,10 @@ export const STATUS_WORDS: Record<Status, string> = {
   extracting: 'Extracting',
   completed: 'Completed',
   failed: 'Failed',
-  lost: 'Node went silent',
+  lost: 'Outcome unknown',
 };
 
-const CLASS_WORDS: Record<Exclude<ErrorClass, 'other'>, string> = {
+const CLASS_WORDS: Record<Exclude<ErrorClass, 'other' | 'stale'>, string> = {
   not_found: 'not found',
   unauthorized: 'no access',
   rate_limited: 'rate limited',
@@ -55,15 +55,23 @@ const CLASS_WORDS: Record<Exclude<ErrorClass, 'other'>, string> = {
   platform: 'no image for this machine',
   corrupt: 'damaged content',
   not_unpacked: 'not unpacked',
-  stale: 'node went silent',
 };
 
-/** The class in words; undefined for one that says nothing, such as `other`. */
-export function errorWords(errorClass: ErrorClass = 'other'): string | undefined {
+const STALE_WORDS: Record<StaleReason, string> = {
+  silent: 'node went silent',
+  unnamed: 'no longer reported',
+  stuck: 'no progress',
+};
+
+type Failure = Pick<Pull, 'errorClass' | 'staleReason' | 'error'>;
+
+/** What happened, in words; undefined for a class that says nothing, such as `other`. */
+export function errorWords({ errorClass = 'other', staleReason }: Failure): string | undefined {
+  if (errorClass === 'stale') return staleReason && STALE_WORDS[staleReason];
   return errorClass === 'other' ? undefined : CLASS_WORDS[errorClass];
 }
 
-const CLASS_ADVICE: Record<Exclude<ErrorClass, 'other'>, string> = {
+const CLASS_ADVICE: Record<Exclude<ErrorClass, 'stale'>, string> = {
   not_found:
     'The registry has no such repository or tag. Check the name and tag in the pod spec, and that the image was pushed. Some registries answer so when access is missing.',
   unauthorized:
@@ -86,17 +94,28 @@ const CLASS_ADVICE: Record<Exclude<ErrorClass, 'other'>, string> = {
     'What came is not what its digest or size says. Try again; when it stays so, the registry, a mirror or a proxy before it holds a damaged copy. Push the image again there or clear the cache.',
   not_unpacked:
     'Everything may be fetched, but no container can start from it. Either its layers could not be extracted, and the error’s words and the runtime’s log on the node say why, or it is no container image: artifacts end so, and what “ctr content fetch” stores.',
-  stale:
+  other:
+    'Read the error’s words; “kubectl describe pod” and containerd’s log on the node say more.',
+};
+
+const STALE_ADVICE: Record<StaleReason, string> = {
+  silent:
     'The agent on this node stopped reporting during the pull; its outcome is not known. Check the agent’s pod and the node.',
+  unnamed:
+    'The agent on this node reports, but names this pull no more: who pulled has gone away, or containerd was restarted. Look for a newer pull of the image.',
+  stuck:
+    'The agent on this node reports, but nothing of this pull has moved for long. Check the route from this node to the registry, and containerd’s log.',
 };
 
 /** The kubelet's own limit, which looks like a registry's. */
 const OWN_LIMIT = /pull qps exceeded/i;
 
-export function adviceFor(errorClass: ErrorClass = 'other', error = ''): string {
+export function adviceFor({ errorClass = 'other', staleReason, error = '' }: Failure): string {
   if (errorClass === 'rate_limited' && OWN_LIMIT.test(error))
     return 'The kubelet itself limits how often it asks, no registry does. It tries again by itself; registryPullQPS and registryBurst of the kubelet’s configuration say how often.';
-  return errorClass === 'other'
-    ? 'Read the error’s words; “kubectl describe pod” and containerd’s log on the node say more.'
-    : CLASS_ADVICE[errorClass];
+  if (errorClass !== 'stale') return CLASS_ADVICE[errorClass];
+  return staleReason === undefined ? UNHEARD_ADVICE : STALE_ADVICE[staleReason];
 }
+
+const UNHEARD_ADVICE =
+  'Nothing was heard of this pull for long, or it did not move; its outcome is not known. The error’s words say which.';

@@ -26,6 +26,8 @@ export interface AppState {
   readonly nodes: readonly NodeStatus[] | null;
   /** Layers of the pull whose row is open. */
   readonly detail: PullDetail | null;
+  /** Why they do not come: the server has no such pull, or does not answer. */
+  readonly detailTrouble: 'unknown' | 'unanswered' | null;
   /** Total throughput, one sample a second, five minutes. */
   readonly throughput: readonly Sample[];
   readonly rejected: Rejected;
@@ -39,6 +41,7 @@ export const INITIAL: AppState = {
   summary: null,
   nodes: null,
   detail: null,
+  detailTrouble: null,
   throughput: [],
   rejected: { count: 0, lastReason: '' },
   clockOffsetMs: 0,

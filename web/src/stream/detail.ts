@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Store } from '../state/store';
-import { getText } from './api';
+import { HttpError, getText } from './api';
 import { decodeDetail } from '../model/decode';
 import type { Pull } from '../model/pull';
 
 /** Least time between two questions for the same pull. */
 const EVERY_MS = 500;
+/** Until a question that had no answer is put again. */
+const AGAIN_MS = 2000;
+/** So many answers that there is no such pull are believed: one may come from a replica behind. */
+const DENIALS = 2;
 
 export interface DetailSource {
   /** The pull whose layers are wanted, or null. */
@@ -25,6 +29,8 @@ export function startDetail(store: Store, api: string): DetailSource {
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** The pull as it was when its layers were last asked for. */
   let askedFor: Pull | undefined;
+  let denials = 0;
+  let waitMs = EVERY_MS;
 
   async function ask({ id, nodeName }: Pull): Promise<void> {
     busy = true;
@@ -35,12 +41,26 @@ export function startDetail(store: Store, api: string): DetailSource {
         getText(`${api}nodes?node=${encodeURIComponent(nodeName)}`, abort.signal),
       ]);
       const detail = decodeDetail(pull, node);
-      if (wanted === id) store.set({ detail });
-    } catch {
-      // The row itself still shows what the stream tells; the next news asks again.
+      if (wanted === id) {
+        denials = 0;
+        waitMs = EVERY_MS;
+        store.set({ detail, detailTrouble: null });
+      }
+    } catch (error) {
+      // The row itself still shows what the stream sends.
+      if (wanted === id) noAnswer(error);
     }
     busy = false;
     schedule();
+  }
+
+  function noAnswer(error: unknown) {
+    waitMs = AGAIN_MS;
+    const unknown = error instanceof HttpError && error.status === 404;
+    if (unknown) denials++;
+    const believed = unknown && denials >= DENIALS;
+    if (!believed) askedFor = undefined;
+    if (!unknown || believed) store.set({ detailTrouble: unknown ? 'unknown' : 'unanswered' });
   }
 
   /** Asks if the stream told something since the last question, not before the time is up. */
@@ -56,7 +76,7 @@ export function startDetail(store: Store, api: string): DetailSource {
         askedFor = news;
         void ask(news);
       },
-      Math.max(0, askedAt + EVERY_MS - performance.now()),
+      Math.max(0, askedAt + waitMs - performance.now()),
     );
   }
 
@@ -67,9 +87,11 @@ export function startDetail(store: Store, api: string): DetailSource {
       wanted = id;
       askedFor = undefined;
       askedAt = -Infinity;
+      denials = 0;
+      waitMs = EVERY_MS;
       clearTimeout(timer);
       timer = undefined;
-      store.set({ detail: null });
+      store.set({ detail: null, detailTrouble: null });
       schedule();
     },
     stop: () => {

@@ -81,6 +81,7 @@ beforeEach(() => {
     const answer = answers[url.replace('api/v1/', '')];
     if (answer === undefined) return Promise.reject(new TypeError('away'));
     const body: unknown = typeof answer === 'function' ? answer() : answer;
+    if (body instanceof Response) return Promise.resolve(body);
     return Promise.resolve(new Response(JSON.stringify(body)));
   });
   store = createStore();
@@ -349,7 +350,7 @@ describe('the open pull', () => {
 
   it('gets its layers, again at each news and not without', async () => {
     expect(store.get().detail?.layers).toHaveLength(1);
-    expect(store.get().detail?.nodeBytesPerSec).toBe(44);
+    expect(store.get().detail?.node?.bytesPerSec).toBe(44);
     await run(5000);
     expect(questions()).toBe(1);
     newest().tell(2, { id: 'node/a', percent: 60 });
@@ -371,6 +372,28 @@ describe('the open pull', () => {
     newest().tell(2, { id: 'node/a', percent: 60 });
     await run(2000);
     expect(questions()).toBe(1);
+  });
+
+  it('is asked for again after no answer, and given up after a second 404', async () => {
+    const again = async (answer: () => object, ms: number) => {
+      answers['pulls/node%2Fb'] = answer;
+      await run(ms);
+    };
+    newest().tell(2, { id: 'node/b', phase: 'completed' });
+    await run(100);
+    source.openDetail('node/b');
+    await run(10);
+    expect(store.get().detailTrouble).toBe('unanswered');
+    const missing = () => new Response('{"error":"no such pull"}', { status: 404 });
+    await again(missing, 2000);
+    expect(store.get().detailTrouble).toBe('unanswered');
+    await again(missing, 2000);
+    expect(store.get().detailTrouble).toBe('unknown');
+    const before = asked.length;
+    await run(1000);
+    expect(asked.slice(before).some((url) => url.includes('pulls/'))).toBe(false);
+    source.openDetail('node/a');
+    expect(store.get().detailTrouble).toBeNull();
   });
 
   it('survives a server that does not answer', async () => {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { NodeStatus } from '../model/cluster';
 import type { Layer, Pull } from '../model/pull';
 
 /** A fixed time for tests and stories that need none in particular. */
@@ -37,6 +38,20 @@ export function makeLayer(change: Partial<Layer> = {}): Layer {
     phase: 'downloading',
     cached: false,
     startedAt: T0,
+    ...change,
+  };
+}
+
+export function makeNode(change: Partial<NodeStatus> = {}): NodeStatus {
+  return {
+    nodeName: 'worker-1',
+    agentVersion: '1.0',
+    runtimeName: 'containerd',
+    runtimeVersion: '2.1',
+    lastReportAt: T0,
+    silent: false,
+    activePulls: 1,
+    bytesPerSec: 0,
     ...change,
   };
 }

@@ -66,7 +66,9 @@ export function LivePage({ url, onUrl }: LivePageProps) {
         overview={arriving ? { ...overview, active: summary.activePulls } : overview}
         throughput={throughput}
         summary={summary}
-        onStatus={(status) => onUrl({ query: `status:${status}` })}
+        onStatus={(statuses) =>
+          onUrl({ query: statuses.map((status) => `status:${status}`).join(' ') })
+        }
         onNodes={() => onUrl({ page: 'nodes', open: null })}
       />
       <div className="live-tools">

@@ -9,9 +9,10 @@ import {
   plural,
 } from '../../lib/format';
 import { useSlice } from '../../state/context';
+import type { AppState } from '../../state/store';
 import { UNNAMED } from '../../state/images';
 import { registryOf } from '../../state/query';
-import { adviceFor, errorWords, isActive, statusOf } from '../../state/status';
+import { STATUS_WORDS, adviceFor, errorWords, isActive, statusOf } from '../../state/status';
 import { retrySeconds } from '../../state/view';
 import type { PullDetail as Detail } from '../../model/decode';
 import type { PodRef, Pull } from '../../model/pull';
@@ -28,19 +29,27 @@ interface PullDetailProps {
 /** What an open row shows: layers, who waits, what exactly is pulled, and what went wrong. */
 export function PullDetail({ pull, now }: PullDetailProps) {
   const told = useSlice('detail');
+  const trouble = useSlice('detailTrouble');
   const detail = told?.pull.id === pull.id ? told : undefined;
   const layers = detail?.layers;
+  const silentSince = silentSinceOf(pull, detail);
   const failed = statusOf(pull) === 'failed' || statusOf(pull) === 'lost';
   return (
     <div role="gridcell" className="pull-detail">
       <div className="detail-main">
         {failed && <Failure pull={pull} now={now} />}
+        {silentSince !== undefined && (
+          <p className="detail-silent">
+            {pull.nodeName} has not reported for {formatDuration((now - silentSince) / 1000)}. This
+            is what it reported then.
+          </p>
+        )}
         {layers === undefined || layers.length === 0 ? (
           <p className="dim detail-empty">
-            {layers === undefined ? 'Loading layers…' : noLayers(pull)}
+            {layers === undefined ? noAnswer(trouble) : noLayers(pull)}
           </p>
         ) : (
-          <Waterfall pull={pull} layers={layers} now={now} />
+          <Waterfall pull={pull} layers={layers} now={now} silentSince={silentSince} />
         )}
       </div>
       <div className="detail-side">
@@ -49,6 +58,17 @@ export function PullDetail({ pull, now }: PullDetailProps) {
       </div>
     </div>
   );
+}
+
+function noAnswer(trouble: AppState['detailTrouble']): string {
+  if (trouble === 'unknown') return 'The server no longer has the layers of this pull.';
+  return trouble === 'unanswered' ? 'The server did not answer. Asking again…' : 'Loading layers…';
+}
+
+/** When the last report came of a pull under way whose node is silent. */
+function silentSinceOf(pull: Pull, detail: Detail | undefined): number | undefined {
+  const node = detail?.node;
+  return node?.silent === true && isActive(statusOf(pull)) ? node.lastReportAt : undefined;
 }
 
 function noLayers(pull: Pull): string {
@@ -63,7 +83,7 @@ function Failure({ pull, now }: { pull: Pull; now: number }) {
   return (
     <section className="failure" aria-label="Failure">
       <header>
-        <h3 className="failed">{errorWords(pull.errorClass) ?? 'failed'}</h3>
+        <h3 className="failed">{errorWords(pull) ?? STATUS_WORDS[statusOf(pull)].toLowerCase()}</h3>
         <span className="dim">
           {plural(attempts, 'attempt')}
           {next !== undefined && ` · next in ${formatDuration(next)}`}
@@ -76,7 +96,7 @@ function Failure({ pull, now }: { pull: Pull; now: number }) {
           <CopyButton text={pull.error} what="error" />
         </div>
       )}
-      <p className="dim">{adviceFor(pull.errorClass, pull.error)}</p>
+      <p className="dim">{adviceFor(pull)}</p>
     </section>
   );
 }
@@ -150,8 +170,9 @@ function ImageFacts({ pull, detail }: { pull: Pull; detail: Detail | undefined }
   const active = isActive(statusOf(pull));
   const cached = pull.cachedBytes ?? 0;
   const registry = registryOf(pull);
-  const nodeRate = active ? (detail?.nodeBytesPerSec ?? 0) : 0;
-  const slowest = active && detail !== undefined ? slowestPart(detail.layers) : undefined;
+  const heard = active && detail?.node?.silent !== true;
+  const nodeRate = heard ? (detail?.node?.bytesPerSec ?? 0) : 0;
+  const slowest = heard && detail !== undefined ? slowestPart(detail.layers) : undefined;
   const spent = [
     pull.queuedSeconds !== undefined && `queued ${formatDuration(pull.queuedSeconds)}`,
     pull.downloadSeconds !== undefined && `download ${formatDuration(pull.downloadSeconds)}`,

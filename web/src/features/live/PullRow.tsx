@@ -10,7 +10,7 @@ import {
   formatRate,
 } from '../../lib/format';
 import { splitImageRef } from '../../lib/imageRef';
-import { type Status, errorWords, isActive, statusOf } from '../../state/status';
+import { STATUS_WORDS, type Status, errorWords, isActive, statusOf } from '../../state/status';
 import { readySeconds } from '../../state/readiness';
 import type { Pull } from '../../model/pull';
 import { ImageName } from '../../ui/ImageName';
@@ -124,7 +124,7 @@ function Progress(props: { pull: Pull; status: Status; behind: Pull | undefined 
     const attempt = (pull.attempts ?? 0) > 1 ? ` · attempt ${pull.attempts ?? 0}` : '';
     return (
       <span className={`ellipsis note ${status}`} title={pull.error}>
-        {errorWords(pull.errorClass) ?? pull.error ?? 'failed'}
+        {errorWords(pull) ?? pull.error ?? STATUS_WORDS[status].toLowerCase()}
         {attempt}
       </span>
     );

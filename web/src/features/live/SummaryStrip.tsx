@@ -9,6 +9,7 @@ import {
   formatSpan,
 } from '../../lib/format';
 import type { Overview } from '../../state/overview';
+import type { Status } from '../../state/status';
 import type { Sample } from '../../state/store';
 import type { Summary } from '../../model/cluster';
 import './SummaryStrip.css';
@@ -23,7 +24,8 @@ interface SummaryStripProps {
   overview: Overview;
   throughput: readonly Sample[];
   summary: Summary | null;
-  onStatus: (status: 'active' | 'failed') => void;
+  /** Shows the pulls of these statuses. */
+  onStatus: (statuses: readonly (Status | 'active')[]) => void;
   onNodes: () => void;
 }
 
@@ -51,17 +53,18 @@ export function SummaryStrip(props: SummaryStripProps) {
           </Suspense>
         </div>
       </div>
-      <Figure label="Active pulls" onClick={() => props.onStatus('active')}>
+      <Figure label="Active pulls" onClick={() => props.onStatus(['active'])}>
         {formatCount(overview.active)}
         {overview.queued > 0 && <small> +{formatCount(overview.queued)} queued</small>}
       </Figure>
       <Figure label="Waiting pods">{formatCount(overview.waitingPods)}</Figure>
       <Figure
         label={`Failed${lately}`}
-        onClick={() => props.onStatus('failed')}
+        onClick={() => props.onStatus(overview.lost > 0 ? ['failed', 'lost'] : ['failed'])}
         alarm={overview.failed > 0}
       >
         {formatCount(overview.failed)}
+        {overview.lost > 0 && <small> +{formatCount(overview.lost)} lost</small>}
       </Figure>
       <Figure label={`Pull time${lately}`} pair>
         {overview.medianSeconds === undefined ? (

@@ -12,8 +12,13 @@ const LEGEND = [
 ] as const;
 
 /** Every layer on the pull's time axis: when it waited, came, and was unpacked. */
-export function Waterfall(props: { pull: Pull; layers: readonly Layer[]; now: number }) {
-  const { rows, ticks, counts } = layOut(props.pull, props.layers, props.now);
+export function Waterfall(props: {
+  pull: Pull;
+  layers: readonly Layer[];
+  now: number;
+  silentSince: number | undefined;
+}) {
+  const { rows, ticks, counts } = layOut(props.pull, props.layers, props.now, props.silentSince);
   return (
     <section className="waterfall" aria-label="Layers">
       <header className="waterfall-head">

@@ -68,6 +68,12 @@ describe('layOut', () => {
     expect(layOut(pull, layers, NOW).counts).toBe('1 not extracted · 1 not fetched');
   });
 
+  it('ends the axis of a silent node at its last report, and claims no speed since', () => {
+    const { rows, ticks } = layOut(makePull(), [makeLayer({ percent: 40.7 })], NOW, at(8));
+    expect(rows[0]?.words).toBe('40% then');
+    expect(ticks.at(-1)).toEqual({ at: 1, label: 'last report' });
+  });
+
   it('keeps times outside the pull on the axis', () => {
     const shown = row({ startedAt: at(-30), completedAt: at(400), phase: 'downloaded' });
     expect(shown?.segments).toEqual([{ kind: 'download', from: 0, to: 1 }]);

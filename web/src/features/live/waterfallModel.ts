@@ -64,10 +64,18 @@ function layerState(layer: Layer): LayerState {
   return layer.downloadedBytes > 0 ? 'downloading' : 'queued';
 }
 
-/** Lays a pull's layers out on its own time axis, from its start to its end or `now`. */
-export function layOut(pull: Pull, layers: readonly Layer[], now: number): Waterfall {
+/**
+ * Lays a pull's layers out on its own time axis, from its start to its end or `now`; of a pull whose
+ * node is silent, to the last report.
+ */
+export function layOut(
+  pull: Pull,
+  layers: readonly Layer[],
+  now: number,
+  silentSince?: number,
+): Waterfall {
   const start = pull.startedAt;
-  const end = Math.max(pull.completedAt ?? now, start + 500);
+  const end = Math.max(pull.completedAt ?? silentSince ?? now, start + 500);
   const at = (time: number) => Math.max(0, Math.min(1, (time - start) / (end - start)));
   const over = pull.completedAt !== undefined;
   const states = layers.map(layerState);
@@ -77,7 +85,7 @@ export function layOut(pull: Pull, layers: readonly Layer[], now: number): Water
       digest: layer.digest,
       size: layer.totalBytes > 0 ? formatBytes(layer.totalBytes) : '',
       segments: segmentsOf(layer, state, at, over),
-      words: words(layer, state, over),
+      words: words(layer, state, over, silentSince !== undefined),
       tone: state === 'extracted' ? 'done' : state === 'downloading' ? 'plain' : 'dim',
     };
   });
@@ -94,7 +102,8 @@ export function layOut(pull: Pull, layers: readonly Layer[], now: number): Water
     .filter(([count]) => count > 0)
     .map(([count, state]) => `${count} ${stateWords(state, over)}`)
     .join(' · ');
-  return { rows, ticks: ticksOf((end - start) / 1000, !over), counts };
+  const endLabel = over ? undefined : silentSince === undefined ? 'now' : 'last report';
+  return { rows, ticks: ticksOf((end - start) / 1000, endLabel), counts };
 }
 
 function segmentsOf(
@@ -129,18 +138,19 @@ function stateWords(state: LayerState, over: boolean): string {
   return (over ? OVER_WORDS[state] : undefined) ?? STATE_WORDS[state];
 }
 
-function words(layer: Layer, state: LayerState, over: boolean): string {
+function words(layer: Layer, state: LayerState, over: boolean, silent: boolean): string {
   if (state !== 'downloading') return stateWords(state, over);
   if (layer.phase === 'committing') return 'verifying';
   if (over) return `stopped at ${formatPercent(layer.percent)}`;
-  return formatRate(layer.bytesPerSec);
+  // Its node would have to say how fast it is.
+  return silent ? `${formatPercent(layer.percent)} then` : formatRate(layer.bytesPerSec);
 }
 
 const STEPS = [
   0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600,
 ];
 
-function ticksOf(seconds: number, running: boolean): Tick[] {
+function ticksOf(seconds: number, endLabel: string | undefined): Tick[] {
   const step = STEPS.find((candidate) => seconds / candidate <= 5) ?? 86400;
   const ticks: Tick[] = [];
   // The last tick would run into the end's own label.
@@ -148,7 +158,7 @@ function ticksOf(seconds: number, running: boolean): Tick[] {
     const value = index * step;
     ticks.push({ at: value / seconds, label: index === 0 ? '0s' : formatDuration(value) });
   }
-  ticks.push({ at: 1, label: running ? 'now' : formatDuration(seconds) });
+  ticks.push({ at: 1, label: endLabel ?? formatDuration(seconds) });
   return ticks;
 }
 
