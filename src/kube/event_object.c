@@ -71,9 +71,13 @@ int pt_kube_event_decode(yyjson_val *object, struct pt_kube_event *ret_event)
     event->node = pt_kube_name(yyjson_obj_get(object, "source"), "host");
     if (!event->node || !*event->node)
         event->node = pt_kube_name(object, "reportingInstance");
-    if (!event->uid || !event->name_space || !event->pod || !event->pod_uid || !event->node ||
-        !*event->node)
+    // What attaches volumes runs on no node.
+    if (!event->node && event->message.word == PT_KUBELET_NO_VOLUME)
+        event->node = "";
+    bool has_node = event->node && (*event->node || event->message.word == PT_KUBELET_NO_VOLUME);
+    if (!event->uid || !event->name_space || !event->pod || !event->pod_uid || !has_node)
         return -EINVAL;
+    event->is_listed = false;
     read_field_path(pt_kube_text(about, "fieldPath"), event);
     read_times(object, event);
     return 0;

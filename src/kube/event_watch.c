@@ -8,16 +8,25 @@
 // one watch does instead of five.
 #define SELECTOR                                                                                   \
     "involvedObject.kind=Pod,reason!=Scheduled,reason!=Created,reason!=Started,reason!=Killing,"   \
-    "reason!=Unhealthy,reason!=FailedScheduling,reason!=FailedMount,reason!=Preempted"
+    "reason!=Unhealthy,reason!=FailedScheduling,reason!=Preempted"
 
 struct pt_event_watch {
     struct pt_kube_watch *watch;
     struct pt_event_watch_handler handler;
+    bool is_listing;
 };
 
-static void on_list_boundary(void *context)
+// Events are news, not a set: nothing is gone because a list lacks it.
+static void on_list_begin(void *context)
 {
-    (void)context; // events are news, not a set: nothing is gone because a list lacks it
+    struct pt_event_watch *watch = context;
+    watch->is_listing = true;
+}
+
+static void on_list_end(void *context)
+{
+    struct pt_event_watch *watch = context;
+    watch->is_listing = false;
 }
 
 static int on_object(void *context, enum pt_kube_change change, yyjson_val *object)
@@ -28,6 +37,7 @@ static int on_object(void *context, enum pt_kube_change change, yyjson_val *obje
     if (change == PT_KUBE_DELETED)
         return 0;
     int r = pt_kube_event_decode(object, &event);
+    event.is_listed = watch->is_listing;
     if (r == 0 && event.message.word != PT_KUBELET_OTHER)
         watch->handler.on_event(watch->handler.context, &event);
     return r;
@@ -40,9 +50,9 @@ int pt_event_watch_create(const struct pt_kube_client *client, const char *name_
     struct pt_event_watch *watch = calloc(1, sizeof(*watch));
     if (!watch)
         return pt_error_set(err, ENOMEM, "out of memory");
-    struct pt_kube_watch_handler own = {.on_list_begin = on_list_boundary,
+    struct pt_kube_watch_handler own = {.on_list_begin = on_list_begin,
                                         .on_object = on_object,
-                                        .on_list_end = on_list_boundary,
+                                        .on_list_end = on_list_end,
                                         .context = watch};
     watch->handler = *handler;
     int r = pt_kube_watch_create(client, "events", name_space, SELECTOR, &own, &watch->watch, err);

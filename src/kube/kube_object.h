@@ -18,6 +18,14 @@ enum pt_kube_container_kind {
     PT_KUBE_INIT_CONTAINER, // sidecars too
     PT_KUBE_EPHEMERAL_CONTAINER,
     PT_KUBE_IMAGE_VOLUME,
+    PT_KUBE_SANDBOX, // what all containers of the pod stand in
+};
+
+// Whether the pod's sandbox and network stand, by its condition PodReadyToStartContainers.
+enum pt_kube_sandbox {
+    PT_KUBE_SANDBOX_UNKNOWN, // kubelets before 1.29 do not tell
+    PT_KUBE_SANDBOX_MISSING,
+    PT_KUBE_SANDBOX_READY,
 };
 
 // A container, or a volume, that cannot start before its image is on the node.
@@ -37,6 +45,7 @@ struct pt_kube_pod {
     const char *node;      // NULL: not scheduled
     int64_t waiting_since; // wall_ns: scheduled, else created
     bool is_leaving;       // deleted, evicted or otherwise failed: it waits for nothing any more
+    enum pt_kube_sandbox sandbox;
     struct pt_kube_container waiting[PT_LIMIT_CONTAINERS_PER_POD];
     size_t waiting_count;
 };
@@ -52,7 +61,8 @@ struct pt_kube_event {
     const char *name_space;
     const char *pod;
     const char *pod_uid;
-    const char *node;   // of the kubelet that wrote it
+    const char *node;   // of the kubelet that wrote it; empty if it was no kubelet
+    bool is_listed;     // it was written before the list that holds it
     char container[64]; // empty: of the pod as a whole, as for an image volume
     enum pt_kube_container_kind kind;
     int64_t first_at; // wall_ns

@@ -174,6 +174,39 @@ static enum pt_kubelet_word parse_inspect_failed(const char *at, struct pt_kubel
     return read_inspection(at, message);
 }
 
+static enum pt_kubelet_word parse_no_volume(const char *at, struct pt_kubelet_message *message)
+{
+    (void)at;
+    (void)message;
+    return PT_KUBELET_NO_VOLUME;
+}
+
+// containerd and cri-dockerd name the sandbox image in quotes, CRI-O by its transport.
+static enum pt_kubelet_word parse_no_sandbox(const char *at, struct pt_kubelet_message *message)
+{
+    static const char *const before_quotes[] = {"failed to get sandbox image ",
+                                                "failed pulling image "};
+    static const char transport[] = "docker://";
+    for (size_t i = 0; i < sizeof(before_quotes) / sizeof(before_quotes[0]); i++) {
+        const char *named = strstr(at, before_quotes[i]);
+        const char *quoted = named ? named + strlen(before_quotes[i]) : NULL;
+        if (!quoted || !take_quoted(&quoted, message->image, sizeof(message->image)))
+            continue;
+        message->error = named;
+        return PT_KUBELET_NO_SANDBOX;
+    }
+    const char *named = strstr(at, transport);
+    const char *reference = named ? named + strlen(transport) : "";
+    const char *end = strstr(reference, ": ");
+    size_t length = end ? (size_t)(end - reference) : 0;
+    if (length > 0 && length < sizeof(message->image)) {
+        memcpy(message->image, reference, length);
+        message->image[length] = '\0';
+        message->error = named;
+    }
+    return PT_KUBELET_NO_SANDBOX;
+}
+
 static enum pt_kubelet_word parse_waiting(const char *at, struct pt_kubelet_message *message)
 {
     (void)at;
@@ -248,6 +281,9 @@ void pt_kubelet_message_parse(const char *reason, const char *message,
         {"Failed", parse_failed},
         {"BackOff", parse_back_off},
         {"InspectFailed", parse_inspect_failed},
+        {"FailedMount", parse_no_volume},
+        {"FailedAttachVolume", parse_no_volume},
+        {"FailedCreatePodSandBox", parse_no_sandbox},
         // Events and waiting states.
         {"ErrImageNeverPull", parse_never_pull},
         // Waiting states.

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// What the kubelet says of an image, in an event or as the reason why a container waits.
+// What the kubelet says of an image, or of what a pod waits for before one, in an event or as the
+// reason why a container waits.
 enum pt_kubelet_word {
     PT_KUBELET_OTHER,        // not about an image, or a wording that is not known
     PT_KUBELET_WAITING,      // the container is being made; its image may be pulled or wait for it
@@ -19,6 +20,8 @@ enum pt_kubelet_word {
     PT_KUBELET_NEVER_PULL,   // not there, and the pull policy forbids to pull it
     PT_KUBELET_INVALID_NAME, // no reference at all
     PT_KUBELET_INSPECT_FAILED, // the runtime cannot say whether it is there, so it is not pulled
+    PT_KUBELET_NO_VOLUME,    // the pod waits for a volume: no image of it was asked for
+    PT_KUBELET_NO_SANDBOX,   // its sandbox was not made; `image` and `error`: for want of its image
 };
 
 struct pt_kubelet_message {

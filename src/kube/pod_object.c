@@ -36,6 +36,16 @@ static int64_t waiting_since(yyjson_val *metadata, yyjson_val *status)
     return at ? at : pt_kube_time(metadata, "creationTimestamp");
 }
 
+static enum pt_kube_sandbox sandbox_of(yyjson_val *status)
+{
+    yyjson_val *conditions = yyjson_obj_get(status, "conditions");
+    const char *stands =
+        pt_kube_text(find_by(conditions, "type", "PodReadyToStartContainers"), "status");
+    if (equal(stands, "True"))
+        return PT_KUBE_SANDBOX_READY;
+    return equal(stands, "False") ? PT_KUBE_SANDBOX_MISSING : PT_KUBE_SANDBOX_UNKNOWN;
+}
+
 static struct pt_kube_container *add_waiting(struct pt_kube_pod *pod)
 {
     if (pod->waiting_count == PT_LIMIT_CONTAINERS_PER_POD)
@@ -233,6 +243,7 @@ int pt_kube_pod_decode(yyjson_val *object, struct pt_kube_pod *ret_pod)
     pod->node = pt_kube_name(spec, "nodeName");
     pod->waiting_since = waiting_since(metadata, status);
     pod->is_leaving = yyjson_obj_get(metadata, "deletionTimestamp") || equal(phase, "Failed");
+    pod->sandbox = sandbox_of(status);
     pod->waiting_count = 0;
     if (!pod->uid || !pod->name_space || !pod->name)
         return -EINVAL;

@@ -106,6 +106,8 @@ static void on_list_end(void *context)
             end_pod(watch, pod, PT_POD_LOST);
     }
     watch->is_full = false;
+    if (watch->handler.on_listed)
+        watch->handler.on_listed(watch->handler.context);
 }
 
 int pt_pod_watch_create(const struct pt_kube_client *client, const char *name_space,

@@ -22,6 +22,7 @@ struct pt_pod_watch_handler {
     void (*on_waiting)(void *context, const struct pt_kube_pod *pod);
     // It waits no more. Told once for each pod that on_waiting has told.
     void (*on_end)(void *context, const char *pod_uid, enum pt_pod_end end);
+    void (*on_listed)(void *context); // all pods that wait have been told; may be NULL
     void *context;
 };
 

@@ -12,6 +12,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 #define FLUSH_ITEMS 4000
 #define FLUSH_DELAY_MS 20 // changes of the same moment are told together
 #define MAX_NAMESPACE_BYTES 63
+#define EVENTS_WAIT_TICKS 5 // for a list of pods that does not come
 
 struct pt_kube_feed {
     const struct pt_clock *clock;
@@ -29,9 +31,11 @@ struct pt_kube_feed {
     struct pt_timer *flush_timer;
     struct pt_timer *tick_timer;
     size_t count; // of namespaces, at least 1
+    int ticks;
     struct watch_pair {
+        char name_space[MAX_NAMESPACE_BYTES + 1]; // empty: all
         struct pt_pod_watch *pods;
-        struct pt_event_watch *events;
+        struct pt_event_watch *events; // NULL until the pods are listed
     } * watches;
 };
 
@@ -79,6 +83,29 @@ static void on_event(void *context, const struct pt_kube_event *event)
     pt_correlate_event(feed->correlate, event);
 }
 
+// Events are listed behind the pods, so that one whose pod is not known is of a pod that is gone.
+// Without pods, as for want of rights, they are listed all the same.
+static void start_event_watches(struct pt_kube_feed *feed)
+{
+    const struct pt_event_watch_handler handler = {on_event, feed};
+    struct pt_error err;
+    for (size_t i = 0; i < feed->count; i++) {
+        struct watch_pair *pair = &feed->watches[i];
+        const char *name_space = *pair->name_space ? pair->name_space : NULL;
+        bool is_time =
+            pt_pod_watch_state(pair->pods)->is_listed || feed->ticks >= EVENTS_WAIT_TICKS;
+        if (pair->events || !is_time)
+            continue;
+        if (pt_event_watch_create(&feed->client, name_space, &handler, &pair->events, &err) < 0)
+            pt_log_warn("events are not watched yet", pt_log_text("error", err.message));
+    }
+}
+
+static void on_listed(void *context)
+{
+    start_event_watches(context);
+}
+
 static void on_flush(void *context)
 {
     struct pt_kube_feed *feed = context;
@@ -89,6 +116,8 @@ static void on_flush(void *context)
 static void on_tick(void *context)
 {
     struct pt_kube_feed *feed = context;
+    if (feed->ticks < EVENTS_WAIT_TICKS && ++feed->ticks == EVENTS_WAIT_TICKS)
+        start_event_watches(feed);
     pt_correlate_tick(feed->correlate);
 }
 
@@ -109,23 +138,18 @@ static bool is_namespace(const char *name, size_t length)
 
 static int add_watches(struct pt_kube_feed *feed, const char *name_space, struct pt_error *err)
 {
-    const struct pt_pod_watch_handler pod_handler = {on_waiting, on_pod_end, feed};
-    const struct pt_event_watch_handler event_handler = {on_event, feed};
+    const struct pt_pod_watch_handler handler = {on_waiting, on_pod_end, on_listed, feed};
     struct watch_pair *longer = realloc(feed->watches, (feed->count + 1) * sizeof(*longer));
     if (!longer)
         return pt_error_set(err, ENOMEM, "out of memory");
     struct watch_pair *pair = &longer[feed->count];
     feed->watches = longer;
-    int r = pt_pod_watch_create(&feed->client, name_space, &pod_handler, &pair->pods, err);
-    if (r < 0)
-        return r;
-    r = pt_event_watch_create(&feed->client, name_space, &event_handler, &pair->events, err);
-    if (r < 0) {
-        pt_pod_watch_destroy(pair->pods);
-        return r;
-    }
-    feed->count++;
-    return 0;
+    *pair = (struct watch_pair){0};
+    snprintf(pair->name_space, sizeof(pair->name_space), "%s", name_space ? name_space : "");
+    int r = pt_pod_watch_create(&feed->client, name_space, &handler, &pair->pods, err);
+    if (r == 0)
+        feed->count++;
+    return r;
 }
 
 static int add_all_watches(struct pt_kube_feed *feed, const char *namespaces, struct pt_error *err)
@@ -247,7 +271,7 @@ const char *pt_kube_feed_missing(const struct pt_kube_feed *feed)
     for (size_t i = 0; feed && i < feed->count; i++) {
         if (!pt_pod_watch_state(feed->watches[i].pods)->is_listed)
             return "the first list of pods has not come from the Kubernetes API yet";
-        if (!pt_event_watch_state(feed->watches[i].events)->is_listed)
+        if (!feed->watches[i].events || !pt_event_watch_state(feed->watches[i].events)->is_listed)
             return "the first list of events has not come from the Kubernetes API yet";
     }
     return NULL;
@@ -300,7 +324,8 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
     for (size_t i = 0; i < wanted; i++) {
         left_out += pt_pod_watch_left_out(feed->watches[i].pods);
         add_up(&pods, pt_pod_watch_state(feed->watches[i].pods));
-        add_up(&events, pt_event_watch_state(feed->watches[i].events));
+        if (feed->watches[i].events)
+            add_up(&events, pt_event_watch_state(feed->watches[i].events));
     }
     write_pair(out, "pulltrace_kubernetes_watches_wanted", "gauge",
                "Watches of the Kubernetes API that there should be; 0 when it is not configured.",

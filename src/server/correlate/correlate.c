@@ -133,7 +133,9 @@ static void end_containers(struct correlate_pod *pod, const struct pt_kube_pod *
     struct correlate_container *container;
     TAILQ_FOREACH(container, &pod->containers, pod_link)
     {
-        if (container->ended_at || (told && is_told(told, container)))
+        bool is_sandbox = container->kind == PT_KUBE_SANDBOX;
+        if (container->ended_at || (told && is_told(told, container)) ||
+            (told && is_sandbox && told->sandbox != PT_KUBE_SANDBOX_READY))
             continue;
         container->ended_at = now;
         container->end = end;
@@ -160,6 +162,10 @@ void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *
     if (!pod->is_cached)
         pod->node->event_pods--;
     pod->is_cached = true;
+    changed |= pod->sandbox != told->sandbox;
+    pod->sandbox = told->sandbox;
+    if (told->sandbox == PT_KUBE_SANDBOX_READY)
+        pod->is_held_up = false;
     for (size_t i = 0; i < told->waiting_count; i++)
         apply_container(pod, &told->waiting[i], told->waiting_since, now, &changed);
     end_containers(pod, told, PT_POD_STARTED, now, &changed);
@@ -171,6 +177,8 @@ void pt_correlate_pod_end(struct pt_correlate *correlate, const char *uid, enum 
 {
     bool changed = false;
     struct correlate_pod *pod = pt_map_get(&correlate->pods, uid);
+    if (end == PT_POD_DELETED)
+        pt_correlate_note_deleted(correlate, uid);
     if (!pod)
         return;
     end_containers(pod, NULL, end, now_of(correlate), &changed);

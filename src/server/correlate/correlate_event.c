@@ -33,9 +33,8 @@ static void has_come(struct correlate_container *container, const struct pt_kube
         event->message.word == PT_KUBELET_PRESENT && !pt_moment_is_later(&container->pulling, &at);
     if (!pt_moment_is_later(&image->failed, &at))
         container->has_failed = false;
-    struct pt_moment *known = container->is_present ? &image->present : &image->pulled;
-    if (pt_moment_is_later(&at, known))
-        *known = at;
+    if (!container->is_present && pt_moment_is_later(&at, &image->pulled))
+        image->pulled = at;
 }
 
 static void apply_event(struct correlate_container *container, const struct pt_kube_event *event)
@@ -53,6 +52,7 @@ static void apply_event(struct correlate_container *container, const struct pt_k
     case PT_KUBELET_NEVER_PULL:
     case PT_KUBELET_INVALID_NAME:
     case PT_KUBELET_INSPECT_FAILED:
+    case PT_KUBELET_NO_SANDBOX:
         pt_correlate_event_failed(container, event);
         break;
     case PT_KUBELET_BACK_OFF:
@@ -60,7 +60,30 @@ static void apply_event(struct correlate_container *container, const struct pt_k
         break;
     case PT_KUBELET_OTHER:
     case PT_KUBELET_WAITING:
+    case PT_KUBELET_NO_VOLUME:
         break;
+    }
+}
+
+static bool is_held_up_by(enum pt_kubelet_word word)
+{
+    return word == PT_KUBELET_NO_VOLUME || word == PT_KUBELET_NO_SANDBOX;
+}
+
+// The pod's newest event tells whether it waits for something else than an image. Once one is about
+// an image, the sandbox stands.
+static void note_hold_up(struct correlate_pod *pod, const struct pt_kube_event *event)
+{
+    struct pt_moment at = pt_correlate_at(pod->node->correlate, event->last_at);
+    if (!pt_moment_is_later(&at, &pod->held_up))
+        return;
+    pod->held_up = at;
+    pod->is_held_up = is_held_up_by(event->message.word);
+    struct correlate_container *sandbox =
+        pt_correlate_find_container(pod, PT_SANDBOX_NAME, PT_KUBE_SANDBOX);
+    if (sandbox && !pod->is_held_up && !sandbox->ended_at) {
+        sandbox->ended_at = pt_clock_wall_ns(pod->node->correlate->clock);
+        sandbox->end = PT_POD_STARTED;
     }
 }
 
@@ -102,6 +125,8 @@ static struct correlate_container *add_container(struct pt_correlate *correlate,
     // Of what nobody waits for, only fresh news count.
     if (!*image || now - event->last_at > PT_EVENT_TTL_NS)
         return NULL;
+    if (!pod && (event->is_listed || pt_correlate_is_deleted(correlate, event->pod_uid)))
+        return NULL;
     // The pod has a container of that name with another image: the event is about its past.
     if (pod && pod->is_cached && *event->container &&
         pt_correlate_find_container(pod, event->container, event->kind))
@@ -110,15 +135,18 @@ static struct correlate_container *add_container(struct pt_correlate *correlate,
         pod = add_event_pod(correlate, event);
     if (!pod)
         return NULL;
-    const char *name = *event->container ? event->container : PT_UNNAMED_VOLUME;
+    bool is_sandbox = event->message.word == PT_KUBELET_NO_SANDBOX;
+    const char *name = is_sandbox          ? PT_SANDBOX_NAME
+                       : *event->container ? event->container
+                                           : PT_UNNAMED_VOLUME;
     struct correlate_container *container =
-        pt_correlate_add_container(pod, name, event->kind, image);
+        pt_correlate_add_container(pod, name, is_sandbox ? PT_KUBE_SANDBOX : event->kind, image);
     if (!container)
         return NULL;
     container->word = PT_KUBELET_WAITING;
     container->since = event->first_at;
     // A cached pod would name it if it waited.
-    if (pod->is_cached) {
+    if (pod->is_cached && !is_sandbox) {
         container->ended_at = now;
         container->end = PT_POD_STARTED;
     }
@@ -128,6 +156,10 @@ static struct correlate_container *add_container(struct pt_correlate *correlate,
 void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_event *event)
 {
     struct correlate_pod *pod = pt_map_get(&correlate->pods, event->pod_uid);
+    if (pod)
+        note_hold_up(pod, event);
+    if (pod && is_held_up_by(event->message.word))
+        pt_correlate_mark(pod->node);
     if (!*event->message.image && !event->message.error)
         return;
     struct correlate_container *container = pod ? find_container(pod, event) : NULL;
@@ -137,8 +169,10 @@ void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_eve
         return;
     pod = container->pod;
     pod->heard_at = pt_clock_wall_ns(correlate->clock);
-    if (container->ended_at && event->message.word == PT_KUBELET_PULLING &&
-        event->last_at > container->ended_at) {
+    if (container->ended_at && event->message.word == PT_KUBELET_NO_SANDBOX) {
+        container->ended_at = 0; // it is made anew
+    } else if (container->ended_at && event->message.word == PT_KUBELET_PULLING &&
+               event->last_at > container->ended_at) {
         container->ended_at = 0; // a container of a pod that runs pulls again
         container->since = event->last_at;
     }

@@ -12,7 +12,7 @@ struct situation {
     size_t live_count;                // still
     bool has_failing;                 // one that still waits has failed
     bool is_asked_for;                // a Pulling event stands, or one on turn has waited for long
-    bool has_started;                 // the last ones ended because they have what they need
+    bool has_image;                   // one has started, or the kubelet found its image there
     bool is_lingering;                // the last ones ended just now
     struct pt_moment since;           // asked for, or waiting
 };
@@ -34,8 +34,12 @@ static void look_at(const struct correlate_image *image,
                     int64_t now)
 {
     if (container->ended_at) {
-        situation->has_started |= container->end == PT_POD_STARTED;
+        situation->has_image |= container->end == PT_POD_STARTED || container->is_present;
         situation->is_lingering |= pt_correlate_is_waiting(container, now);
+        return;
+    }
+    if (container->is_present) {
+        situation->has_image = true;
         return;
     }
     situation->live_count++;
@@ -43,8 +47,11 @@ static void look_at(const struct correlate_image *image,
         container->has_failed && pt_moment_is_later(&image->failed, &image->pulled);
     bool is_asked_for = pt_correlate_is_outstanding(container) &&
                         pt_moment_is_later(&container->pulling, &image->pulled);
+    bool is_held_up =
+        container->pod->is_held_up || container->pod->sandbox == PT_KUBE_SANDBOX_MISSING;
     bool waits_long =
-        container->is_on_turn && container->pulled.at == 0 && image->pulled.at == 0 &&
+        container->is_on_turn && !is_held_up && container->pulled.at == 0 &&
+        image->pulled.at == 0 &&
         pt_correlate_has_passed(image->node, container->since + PT_QUEUED_AFTER_NS, now);
     situation->is_asked_for |= is_asked_for || waits_long;
     struct pt_moment since = container->heard;
@@ -142,7 +149,7 @@ static void end_unwaited_row(struct correlate_image *image, const struct situati
 {
     bool has_come = !pt_moment_is_later(&image->row_started, &image->pulled);
     bool is_failed = image->row_phase == PT_PULL_FAILED;
-    if (is_failed && (situation->has_started || has_come))
+    if (is_failed && (situation->has_image || has_come))
         end_row(image, PT_PULL_COMPLETED, situation, now);
     else if (!situation->is_lingering) // the agent or an event may yet tell of the pull
         end_row(image,

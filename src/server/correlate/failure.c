@@ -11,14 +11,6 @@
 // A pull that fails at once is heard of after the kubelet's words on it.
 #define HEARD_LATER_NS (5 * PT_NS_PER_S)
 
-static uint64_t hash_text(const char *text)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    return hash;
-}
-
 static bool is_never_retried(enum pt_kubelet_word word)
 {
     return word == PT_KUBELET_NEVER_PULL || word == PT_KUBELET_INVALID_NAME;
@@ -29,7 +21,7 @@ static bool is_never_retried(enum pt_kubelet_word word)
 static int64_t new_attempts(struct correlate_container *container,
                             const struct pt_kube_event *event)
 {
-    uint64_t hash = hash_text(event->uid);
+    uint64_t hash = pt_correlate_hash(event->uid);
     int64_t count = is_never_retried(event->message.word) ? 1 : event->count;
     unsigned i = 0;
     while (i < container->failure_event_count && container->failure_events[i].event != hash)
@@ -151,7 +143,9 @@ int64_t pt_correlate_next_attempt(const struct correlate_image *image)
         return 0;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        if (container->ended_at || !container->has_failed || container->failures == 0)
+        // The kubelet has no back-off for a sandbox.
+        if (container->ended_at || !container->has_failed || container->failures == 0 ||
+            container->kind == PT_KUBE_SANDBOX)
             continue;
         int64_t at = container->failed.at + back_off_ns(container->failures);
         if (next == 0 || at < next)

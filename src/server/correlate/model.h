@@ -28,7 +28,9 @@
 
 #define PT_MAX_CANDIDATES 64 // images that a pull without an exact name is compared with
 
-#define PT_DUE_LISTS 64 // a second each; what is due later is passed over at each turn
+#define PT_DELETED_PODS 4096
+#define PT_SANDBOX_NAME "sandbox" // of the container that stands for a pod's sandbox
+#define PT_DUE_LISTS 64           // a second each; what is due later is passed over at each turn
 
 struct correlate_node;
 struct correlate_pod;
@@ -70,9 +72,8 @@ struct correlate_image {
     int64_t gone_failures;  // of containers that are gone
     int64_t agent_failures; // pulls that agents reported as failed
     struct pt_moment failed;
-    struct pt_moment pulled;  // the kubelet or an agent said that the image has come
-    struct pt_moment present; // the kubelet found it there
-    char *error;              // the kubelet's words
+    struct pt_moment pulled; // the kubelet or an agent said that the image has come
+    char *error;             // the kubelet's words
     bool has_no_retry_time;
 };
 
@@ -121,6 +122,9 @@ struct correlate_pod {
     char *name;
     bool is_cached;   // the API server has told of it, not an event alone
     int64_t heard_at; // last event
+    bool is_held_up;  // its last event says that it waits for a volume or its sandbox
+    struct pt_moment held_up;
+    enum pt_kube_sandbox sandbox;
     struct correlate_containers containers;
     size_t count; // of them
 };
@@ -166,6 +170,12 @@ struct correlate_node {
     struct correlate_due_list *due_list; // NULL: in none
 };
 
+// Pods that were deleted lately: the API server still has their events.
+struct correlate_deleted {
+    uint64_t uids[PT_DELETED_PODS]; // hashes
+    size_t next;
+};
+
 struct pt_correlate {
     const struct pt_clock *clock;
     struct pt_correlate_output output;
@@ -178,6 +188,7 @@ struct pt_correlate {
     size_t max_nodes;
     uint64_t left_out_pods, left_out_nodes;
     uint64_t moments; // that were heard
+    struct correlate_deleted deleted;
     char continued_key[PT_LIMIT_REFERENCE_BYTES + 2];
 };
 
@@ -188,6 +199,12 @@ struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, con
 struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
                                            const char *name_space, const char *name);
 void pt_correlate_free_pod(struct correlate_pod *pod);
+
+// A pod that was deleted does not come back by an event.
+void pt_correlate_note_deleted(struct pt_correlate *correlate, const char *uid);
+bool pt_correlate_is_deleted(const struct pt_correlate *correlate, const char *uid);
+
+uint64_t pt_correlate_hash(const char *text);
 
 // NULL when out of memory, or at the limit of the pod or the node.
 struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod, const char *name,
