@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/cluster/kube_rows.h"
 
+static bool hold_back(void *context, const char *node_name, const char *key,
+                      const struct pt_pull *told)
+{
+    return pt_correlate_hold_back(context, node_name, key, told);
+}
+
 static const char *take_over_row(void *context, const char *node_name, const struct pt_pull *told)
 {
     return pt_correlate_take_over_row(context, node_name, told);
@@ -18,7 +24,8 @@ static void on_gone(void *context, const struct pt_stored_pull *stored)
 
 void pt_kube_rows_attach(struct pt_pull_store *store, struct pt_correlate *correlate)
 {
-    store->hooks = (struct pt_store_hooks){.take_over_row = take_over_row,
+    store->hooks = (struct pt_store_hooks){.hold_back = hold_back,
+                                           .take_over_row = take_over_row,
                                            .on_named = on_named,
                                            .on_gone = on_gone,
                                            .context = correlate};

@@ -51,6 +51,11 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
 // The row of a pull is gone.
 void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_name, const char *key);
 
+// Before a pull gets a row, at each report of it: whether it has none, because it has no name yet
+// and the row of an image that is waited for stands for it.
+bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_name, const char *key,
+                            const struct pt_pull *told);
+
 // Before a pull gets a row: takes over the queued or failed row that it goes on in. Returns its
 // key, valid until the next call, or NULL if there is none.
 const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const char *node_name,

@@ -33,8 +33,12 @@ static void has_come(struct correlate_container *container, const struct pt_kube
         event->message.word == PT_KUBELET_PRESENT && !pt_moment_is_later(&container->pulling, &at);
     if (!pt_moment_is_later(&image->failed, &at))
         container->has_failed = false;
-    if (!container->is_present && pt_moment_is_later(&at, &image->pulled))
+    if (container->is_present)
+        return;
+    if (pt_moment_is_later(&at, &image->pulled))
         image->pulled = at;
+    if (image->row_queued_ns < 0) // those that asked later have waited for the pull itself
+        image->row_queued_ns = event->message.queued_ns;
 }
 
 static void apply_event(struct correlate_container *container, const struct pt_kube_event *event)
@@ -167,6 +171,8 @@ void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_eve
         container = add_container(correlate, pod, event);
     if (!container)
         return;
+    if (!pod)
+        note_hold_up(container->pod, event);
     pod = container->pod;
     pod->heard_at = pt_clock_wall_ns(correlate->clock);
     if (container->ended_at && event->message.word == PT_KUBELET_NO_SANDBOX) {

@@ -279,10 +279,11 @@ static void report_join(struct correlate_node *node, struct correlate_pull *pull
         if (!belongs(pull, container, now))
             continue;
         pt_correlate_add_waiting(&waiting, container);
-        if (container->pulling.at && (!first_pulling || container->pulling.at < first_pulling))
+        // Those that came later have waited for the pull itself.
+        if (container->pulling.at && (!first_pulling || container->pulling.at < first_pulling)) {
             first_pulling = container->pulling.at;
-        if (container->queued_ns > told_ns)
             told_ns = container->queued_ns;
+        }
     }
     pt_correlate_sort_waiting(&waiting);
     struct pt_join join = {.waiting = waiting.list,

@@ -85,7 +85,7 @@ static double queued_seconds(const struct correlate_image *image)
     return (double)ns / (double)PT_NS_PER_S;
 }
 
-static void tell_row(struct correlate_image *image, const struct situation *situation)
+static void report_row(struct correlate_image *image, const struct situation *situation)
 {
     struct pt_correlate *correlate = image->node->correlate;
     struct pt_image_row row = {.node_name = image->node->name,
@@ -109,6 +109,8 @@ static void tell_row(struct correlate_image *image, const struct situation *situ
     }
     if (row.phase == PT_PULL_QUEUED)
         row.join.queued_seconds = queued_seconds(image);
+    else if (row.phase == PT_PULL_COMPLETED && image->row_queued_ns >= 0)
+        row.join.queued_seconds = (double)image->row_queued_ns / (double)PT_NS_PER_S;
     int64_t failures = row.phase == PT_PULL_FAILED ? row.join.attempts : image->row_failures;
     // How often it failed before the server came to know of it is no news.
     row.new_failures = failures <= image->row_failures ? 0
@@ -128,7 +130,7 @@ static void end_row(struct correlate_image *image, enum pt_pull_phase phase,
 {
     image->row_phase = phase;
     image->row_ended_at = phase == PT_PULL_FAILED ? image->failed.at : now;
-    tell_row(image, situation);
+    report_row(image, situation);
     image->row_phase = PT_PULL_UNKNOWN;
     image->row_hash = 0;
     image->row_failures = 0;
@@ -137,8 +139,10 @@ static void end_row(struct correlate_image *image, enum pt_pull_phase phase,
 static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
                       const struct situation *situation)
 {
-    if (image->row_phase == PT_PULL_UNKNOWN)
+    if (image->row_phase == PT_PULL_UNKNOWN) {
         image->row_started = situation->since;
+        image->row_queued_ns = -1;
+    }
     image->row_phase = phase;
     image->row_ended_at = phase == PT_PULL_FAILED ? image->failed.at : 0;
 }
@@ -171,6 +175,13 @@ static void update_row(struct correlate_image *image, const struct situation *si
             end_row(image, PT_PULL_FAILED, situation, now);
         return;
     }
+    if (pt_correlate_is_resolving(image, now) && situation->live_count > 0) {
+        begin_row(image, PT_PULL_RESOLVING, situation);
+        report_row(image, situation);
+        return;
+    }
+    if (image->row_phase == PT_PULL_RESOLVING) // it was another one's pull, or has failed
+        image->row_phase = situation->has_failing ? PT_PULL_FAILED : PT_PULL_QUEUED;
     if (situation->live_count == 0) {
         if (has_row)
             end_unwaited_row(image, situation, now);
@@ -192,7 +203,7 @@ static void update_row(struct correlate_image *image, const struct situation *si
     else if (!has_row && !situation->has_failing && situation->is_asked_for)
         begin_row(image, PT_PULL_QUEUED, situation);
     if (image->row_phase != PT_PULL_UNKNOWN)
-        tell_row(image, situation);
+        report_row(image, situation);
 }
 
 void pt_correlate_update_rows(struct correlate_node *node, int64_t now)

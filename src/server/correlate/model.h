@@ -65,8 +65,13 @@ struct correlate_image {
     enum pt_pull_phase row_phase; // unknown: there is none
     struct pt_moment row_started;
     int64_t row_ended_at;
+    int64_t row_queued_ns; // as the kubelet tells it of the first container, -1: not yet
     int64_t row_failures; // as told last
     uint64_t row_hash;    // of what was told last
+
+    // The pull without a name that may be of this image; NULL: none.
+    char *resolving_key;
+    int64_t resolving_at; // wall_ns when it was heard of last
 
     // The series of failed attempts; a success ends it.
     int64_t gone_failures;  // of containers that are gone
@@ -274,6 +279,12 @@ bool pt_correlate_is_waiting(const struct correlate_container *container, int64_
 
 // A Pulling event that nothing has followed yet.
 bool pt_correlate_is_outstanding(const struct correlate_container *container);
+
+// --- correlate_unnamed.c: pulls without a name ---
+
+// Whether a pull without a name stands for the image: it was heard of lately, and none runs.
+bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now);
+void pt_correlate_stop_resolving(struct correlate_image *image);
 
 // --- correlate_waiting.c: who waits, as it is told ---
 

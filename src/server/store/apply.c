@@ -45,6 +45,13 @@ static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct p
     return stored;
 }
 
+static bool is_held_back(const struct pt_pull_store *store, const struct pt_node *node,
+                         const char *key, const struct pt_pull *told)
+{
+    const struct pt_store_hooks *hooks = &store->hooks;
+    return hooks->hold_back && hooks->hold_back(hooks->context, node->name, key, told);
+}
+
 static int add_pull(struct pt_pull_store *store, struct pt_node *node, const char *key,
                     const struct pt_pull *told, struct pt_stored_pull **ret_stored)
 {
@@ -146,6 +153,8 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
     char key[KEY_SIZE];
     make_key(told, merged, key);
     struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
+    if (!stored && is_held_back(store, node, key, told))
+        return 0;
     if (!stored) {
         int r = begin_new(store, node, key, told, &stored);
         if (r < 0)
@@ -178,7 +187,7 @@ static void end_absent(struct pt_pull_store *store, struct pt_node *node,
         if (stored->last_report == node->report_number)
             continue;
         if (!stored->legacy) {
-            if (stored->life == PT_LIFE_ACTIVE &&
+            if (stored->life == PT_LIFE_ACTIVE && !stored->of_kubelet &&
                 node->reported_ns - stored->alive_at >= LOST_AFTER_NS)
                 pt_life_give_up(store, stored);
             continue;

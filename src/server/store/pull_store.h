@@ -43,6 +43,9 @@ struct pt_store_output {
 
 // Who knows more of the pulls than their agents; all may be NULL.
 struct pt_store_hooks {
+    // A pull that has no row: whether it gets none yet, since the row of an image stands for it.
+    bool (*hold_back)(void *context, const char *node_name, const char *key,
+                      const struct pt_pull *told);
     // The key of a row of that node which a new pull continues, or NULL. The row is the pull's.
     const char *(*take_over_row)(void *context, const char *node_name, const struct pt_pull *told);
     // A pull is new, or its names, digests or final phase are.

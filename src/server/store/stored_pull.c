@@ -405,8 +405,12 @@ double pt_stored_pull_speed(const struct pt_stored_pull *stored)
 
 const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored)
 {
-    bool has_better = stored->join && stored->join->image_ref && !stored->pull.image_ref_exact;
-    return has_better ? stored->join->image_ref : stored->pull.image_ref;
+    const struct pt_join *join = stored->join;
+    // A name with tag and digest says more than containerd's, which has the digest alone.
+    bool has_better =
+        join && join->image_ref &&
+        (!stored->pull.image_ref_exact || (join->image_ref_exact && strchr(join->image_ref, '@')));
+    return has_better ? join->image_ref : stored->pull.image_ref;
 }
 
 static void add_join(const struct pt_join *join, struct pt_pull_status *status)

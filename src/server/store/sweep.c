@@ -13,7 +13,7 @@ bool pt_store_sweep(struct pt_pull_store *store)
     for (; left > 0 && (stored = TAILQ_FIRST(&store->active)); left--) {
         if (now - stored->alive_at < store->settings.stale_timeout_ns)
             break;
-        if (stored->life == PT_LIFE_QUEUED)
+        if (stored->life == PT_LIFE_QUEUED || stored->of_kubelet)
             pt_life_keep_alive(store, stored, now); // whoever waits may wait
         else
             pt_life_give_up(store, stored);

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/model.h"
+
+#include <string.h>
+
+// Pulls of which the agent knows no name yet. With a registry far away, a lease exists for some
+// round trips before containerd knows what it is about. Shown at once, such a pull would be a row
+// of its own beside the row of the image that its pods wait for. So it is held back: the image
+// whose turn has come is being resolved, and the pull goes on in that row as soon as it has a name.
+// If the name turns out to be another one, nothing has to be taken back but the word `resolving`.
+
+// An agent that follows a pull reports it once a second.
+#define HEARD_NS (5 * PT_NS_PER_S)
+
+static bool is_unnamed(const struct pt_pull *told)
+{
+    return told->id && !told->repository && !told->image_ref_exact;
+}
+
+static struct correlate_image *find_held(struct correlate_node *node, const char *key)
+{
+    struct correlate_image *image;
+    TAILQ_FOREACH(image, &node->images, link)
+    {
+        if (image->resolving_key && strcmp(image->resolving_key, key) == 0)
+            return image;
+    }
+    return NULL;
+}
+
+static bool lacks_image(const struct correlate_container *container)
+{
+    return !container->ended_at && !container->is_present &&
+           !pt_moment_is_later(&container->pulled, &container->pulling);
+}
+
+// When the kubelet asked for the image; of several, the one that it asked for first is pulled
+// first. 0: it has not asked, or not again since the last attempt.
+static int64_t asked_at(const struct correlate_image *image)
+{
+    int64_t asked = 0;
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        if (!lacks_image(container) || !pt_correlate_is_outstanding(container))
+            continue;
+        if (!asked || container->pulling.at < asked)
+            asked = container->pulling.at;
+    }
+    return asked;
+}
+
+static struct correlate_image *find_on_turn(struct correlate_node *node, const struct pt_pull *told)
+{
+    struct correlate_image *image, *found = NULL;
+    int64_t found_at = 0;
+    TAILQ_FOREACH(image, &node->images, link)
+    {
+        int64_t asked = image->running == 0 && !image->resolving_key ? asked_at(image) : 0;
+        if (!asked)
+            continue;
+        bool is_digest = *image->digest && told->root_digest;
+        if (is_digest && strcmp(image->digest, told->root_digest) == 0)
+            return image;
+        if (!is_digest && (!found || asked < found_at)) {
+            found = image;
+            found_at = asked;
+        }
+    }
+    return found;
+}
+
+void pt_correlate_stop_resolving(struct correlate_image *image)
+{
+    if (image->resolving_key)
+        pt_correlate_mark(image->node);
+    (void)pt_correlate_replace_text(&image->resolving_key, NULL);
+}
+
+bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now)
+{
+    if (image->resolving_key &&
+        (image->running > 0 ||
+         pt_correlate_has_passed(image->node, image->resolving_at + HEARD_NS, now)))
+        (void)pt_correlate_replace_text(&image->resolving_key, NULL);
+    return image->resolving_key;
+}
+
+bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_name, const char *key,
+                            const struct pt_pull *told)
+{
+    struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
+    if (!node || TAILQ_EMPTY(&node->images))
+        return false;
+    struct correlate_image *image = find_held(node, key);
+    if (!is_unnamed(told)) {
+        if (image)
+            pt_correlate_stop_resolving(image);
+        return false;
+    }
+    bool is_final = pt_pull_phase_is_final(told->phase);
+    if (is_final && image) { // the kubelet says why
+        pt_correlate_stop_resolving(image);
+        return true;
+    }
+    if (!is_final && !image) {
+        image = find_on_turn(node, told);
+        if (!image || !pt_correlate_replace_text(&image->resolving_key, key))
+            return false;
+        pt_correlate_mark(node);
+    }
+    if (!image)
+        return false;
+    image->resolving_at = pt_clock_wall_ns(correlate->clock);
+    return true;
+}
