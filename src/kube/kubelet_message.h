@@ -20,8 +20,8 @@ enum pt_kubelet_word {
     PT_KUBELET_NEVER_PULL,   // not there, and the pull policy forbids to pull it
     PT_KUBELET_INVALID_NAME, // no reference at all
     PT_KUBELET_INSPECT_FAILED, // the runtime cannot say whether it is there, so it is not pulled
-    PT_KUBELET_NO_VOLUME,    // the pod waits for a volume: no image of it was asked for
-    PT_KUBELET_NO_SANDBOX,   // its sandbox was not made; `image` and `error`: for want of its image
+    PT_KUBELET_NO_VOLUME,      // the pod waits for a volume: no image of it was asked for
+    PT_KUBELET_NO_SANDBOX, // its sandbox was not made; `image` and `error`: for want of its image
 };
 
 struct pt_kubelet_message {

@@ -66,8 +66,8 @@ struct correlate_image {
     struct pt_moment row_started;
     int64_t row_ended_at;
     int64_t row_queued_ns; // as the kubelet tells it of the first container, -1: not yet
-    int64_t row_failures; // as told last
-    uint64_t row_hash;    // of what was told last
+    int64_t row_failures;  // as told last
+    uint64_t row_hash;     // of what was told last
 
     // The pull without a name that may be of this image; NULL: none.
     char *resolving_key;
