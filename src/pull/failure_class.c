@@ -81,7 +81,8 @@ static bool occurs(const struct index *index, const char *phrase)
 // The words that a status number stands behind: `HTTP 404`, `status from HEAD request to #: 520`.
 static bool leads_to_status(const struct pt_failure_words *words, size_t i)
 {
-    static const char *const leads[] = {"code", "http", "response", "status", "statuscode"};
+    static const char *const leads[] = {"code",     "http",   "response",
+                                        "returned", "status", "statuscode"};
     for (size_t l = 0; l < sizeof(leads) / sizeof(leads[0]); l++) {
         if (is_word(words, i, leads[l], strlen(leads[l])))
             return true;
