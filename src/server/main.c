@@ -206,6 +206,7 @@ static int listen_on_both(struct server *server, struct pt_error *err)
         .address = &settings.http_address,
         .tls = server->tls,
         .max_connections = server->max_connections,
+        .memory = &server->memory.shares[PT_MEMORY_CONNECTIONS],
         .on_request = pt_api_handle,
         .wants_body = pt_api_wants_body,
         .context = &server->api,
@@ -273,7 +274,7 @@ static int start(struct server *server, struct pt_error *err)
     const struct pt_clock *clock = pt_clock_system();
     pt_memory_budget_init(&server->memory, settings.max_memory, limits.max_pulls, "", clock);
     server->metrics.memory = server->memory.shares;
-    server->metrics.memory_parts = PT_MEMORY_PART_COUNT;
+    server->metrics.memory_parts = PT_MEMORY_STREAMS; // these and the answers are not counted yet
     const struct pt_store_output output = {
         .on_event = on_event, .on_change = on_change, .context = server};
     limits.memory = &server->memory.shares[PT_MEMORY_STORE];

@@ -230,6 +230,34 @@ static void who_reads_a_head_for_longest_makes_room(void **state)
     check_int("bytes", (int64_t)fixture->connections.budget.head_bytes, 10);
 }
 
+static void a_share_of_the_memory_bounds_heads_and_bodies(void **state)
+{
+    struct fixture *fixture = *state;
+    struct pt_memory_share share;
+    pt_memory_share_init(&share, "connections", 1000, NULL);
+    start(fixture, 10);
+    fixture->connections.budget.memory = &share;
+    int first = connect_from(fixture, 1);
+    say(first, POST "Content-Length: 2000\r\n\r\n");
+    turns(fixture, 2);
+    assert_non_null(strstr(hear(first), " 503 "));
+    check_int("refused", (int64_t)share.refused, 1);
+    int oldest = connect_from(fixture, 2);
+    say(oldest, "GET / HTTP/1.1\r\nX: y");
+    turn(fixture);
+    assert_true(share.used_bytes > 0);
+    pt_memory_share_add(&share, 1000); // others fill it
+    int newest = connect_from(fixture, 3);
+    say(newest, "GET / HTTP/1.1\r\nX: 0123");
+    turn(fixture);
+    pt_memory_share_add(&share, -1000);
+    assert_null(hear(oldest));
+    close(newest);
+    pass(fixture, 100000);
+    check_int("all is given back", share.used_bytes, 0);
+    fixture->connections.budget.memory = NULL;
+}
+
 static void a_body_that_is_not_wanted_is_refused_before_it_comes(void **state)
 {
     struct fixture *fixture = *state;
@@ -458,6 +486,7 @@ int main(void)
         TEST(a_request_in_two_halves_behind_another_is_whole),
         TEST(what_is_pipelined_is_bounded),
         TEST(who_reads_a_head_for_longest_makes_room),
+        TEST(a_share_of_the_memory_bounds_heads_and_bodies),
         TEST(a_body_that_is_not_wanted_is_refused_before_it_comes),
         TEST(a_body_that_is_wanted_is_asked_for),
         TEST(who_is_slow_is_cut),

@@ -319,7 +319,9 @@ static void on_failure(struct pt_http_connection *connection)
 static void keep_heads_bounded(struct pt_connections *connections)
 {
     struct pt_http_connection *longest;
-    while (connections->budget.head_bytes > PT_LIMIT_HEADS_BYTES &&
+    const struct pt_memory_share *memory = connections->budget.memory;
+    while ((connections->budget.head_bytes > PT_LIMIT_HEADS_BYTES ||
+            (memory && !pt_memory_share_has_room(memory, 0))) &&
            (longest = TAILQ_FIRST(&connections->by_state[PT_CONNECTION_READING]))) {
         // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         pt_connection_cut(longest);

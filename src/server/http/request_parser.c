@@ -14,11 +14,18 @@ static int refuse(struct pt_request_parser *parser, int status)
     return HPE_USER;
 }
 
+static void count(struct pt_request_budget *budget, int64_t bytes)
+{
+    if (budget->memory)
+        pt_memory_share_add(budget->memory, bytes);
+}
+
 // The library itself takes heads, trailers and chunk extensions of any length.
 static int count_head(struct pt_request_parser *parser, size_t length)
 {
     parser->head_bytes += length;
     parser->budget->head_bytes += length;
+    count(parser->budget, (int64_t)length);
     return parser->head_bytes > PT_LIMIT_REQUEST_HEADER_BYTES ? refuse(parser, 431) : 0;
 }
 
@@ -149,9 +156,13 @@ static bool has_good_coding(const struct pt_request *request)
 
 static bool has_room_for(const struct pt_request_parser *parser, size_t body_bytes)
 {
-    if (parser->budget->body_bytes + body_bytes <= PT_LIMIT_BODIES_BYTES)
+    struct pt_request_budget *budget = parser->budget;
+    if (budget->body_bytes + body_bytes <= PT_LIMIT_BODIES_BYTES &&
+        (!budget->memory || pt_memory_share_has_room(budget->memory, (int64_t)body_bytes)))
         return true;
-    parser->budget->refused_bodies++;
+    budget->refused_bodies++;
+    if (budget->memory)
+        pt_memory_share_note_refusal(budget->memory);
     return false;
 }
 
@@ -205,6 +216,7 @@ static int on_body(llhttp_t *http, const char *at, size_t length)
     if (pt_buffer_append(&request->gathered, at, length) < 0)
         return refuse(parser, request->gathered.failure == -EMSGSIZE ? 413 : 503);
     parser->budget->body_bytes += length;
+    count(parser->budget, (int64_t)length);
     request->body = request->gathered.data;
     request->body_length = request->gathered.length;
     return 0;
@@ -239,9 +251,10 @@ void pt_request_parser_init(struct pt_request_parser *parser, struct pt_request_
 void pt_request_parser_clear(struct pt_request_parser *parser)
 {
     struct pt_request_budget *budget = parser->budget;
-    if (parser->request)
-        budget->body_bytes -= parser->request->gathered.length;
+    size_t body_bytes = parser->request ? parser->request->gathered.length : 0;
+    budget->body_bytes -= body_bytes;
     budget->head_bytes -= parser->head_bytes;
+    count(budget, -(int64_t)(body_bytes + parser->head_bytes));
     pt_request_free(parser->request);
     pt_request_parser_init(parser, budget);
 }
@@ -250,6 +263,7 @@ void pt_request_parser_forget_head(struct pt_request_parser *parser)
 {
     struct pt_request *request = parser->request;
     parser->budget->head_bytes -= parser->head_bytes;
+    count(parser->budget, -(int64_t)parser->head_bytes);
     parser->head_bytes = 0;
     pt_buffer_finish(&request->text);
     request->header_count = 0;

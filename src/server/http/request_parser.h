@@ -2,13 +2,15 @@
 #ifndef PT_SERVER_HTTP_REQUEST_PARSER_H
 #define PT_SERVER_HTTP_REQUEST_PARSER_H
 
+#include "base/memory_share.h"
 #include "server/http/http_request.h"
 
 #include <llhttp.h>
 
 // What the requests of many connections take that are not answered yet.
 struct pt_request_budget {
-    size_t head_bytes; // kept bounded by who has the connections
+    struct pt_memory_share *memory; // that both are part of; NULL: no more than the limits below
+    size_t head_bytes;              // kept bounded by who has the connections
     size_t body_bytes; // at most PT_LIMIT_BODIES_BYTES: a body beyond is refused with 503
     uint64_t refused_bodies;
 };
