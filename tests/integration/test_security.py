@@ -55,6 +55,35 @@ class Tokens(LabCase):
                 self.assertIn("error", answer.json())
 
 
+class TokensInClear(LabCase):
+    """A token that leaves the machine by plain HTTP is warned of, whoever sends it."""
+
+    elsewhere = "192.0.2.1:9"  # where nobody is: https://www.rfc-editor.org/rfc/rfc5737
+
+    def agent_log(self, scheme: str) -> str:
+        agent = self.start_agent(f"{scheme}://{self.elsewhere}", PULLTRACE_AGENT_TOKEN=TOKEN)
+        wait_for("it runs", lambda: "agent.started" in agent.process.stdout_text(), 15)
+        return agent.process.stdout_text()
+
+    def server_log(self, scheme: str) -> str:
+        token = self.folder / "token"
+        token.write_text(TOKEN)
+        server = self.start_server(
+            PULLTRACE_KUBE_URL=f"{scheme}://{self.elsewhere}",
+            PULLTRACE_KUBE_TOKEN_FILE=str(token),
+        )
+        return server.process.stdout_text()
+
+    def test_both_warn(self) -> None:
+        self.assertIn("server.token_in_clear", self.agent_log("http"))
+        self.assertIn("goes over plain HTTP", self.server_log("http"))
+
+    def test_neither_warns_of_https_nor_logs_the_token(self) -> None:
+        logs = self.agent_log("https") + self.server_log("https")
+        for words in ("in_clear", "plain HTTP", TOKEN):
+            self.assertNotIn(words, logs)
+
+
 class Tls(LabCase):
     def setUp(self) -> None:
         super().setUp()
