@@ -135,7 +135,7 @@ static const struct {
     const char *layers; // their letters
     const char *manifest;
 } platforms[] = {
-    {"one manifest", {"content", INDEX, "content", OTHER, NULL}, "acd", OTHER},
+    {"one manifest", {"content", INDEX, "content", OTHER, "content", D("c"), NULL}, "acd", OTHER},
     {"all of them, no layer yet",
      {"content", INDEX, "content", OTHER, "content", NATIVE, NULL},
      "ab",
@@ -173,6 +173,26 @@ static void the_platform_that_is_fetched(void **state)
         check_int(platforms[i].name, lease->seen.layers_known, true);
         pt_lease_destroy(lease);
     }
+}
+
+// containerd 2 fetches them in any order.
+static void this_platform_comes_after_another(void **state)
+{
+    (void)state;
+    static const char *const before[] = {"content", INDEX, "content", OTHER, NULL};
+    static const char *const after[] = {"content", INDEX,  "content", OTHER,
+                                        "content", NATIVE, NULL};
+    struct pt_lease *lease = make_lease();
+    hold(lease, before);
+    read_documents(lease, "app");
+    check_text("another one alone", layers_of(lease), "");
+    check_int("another one alone", lease->seen.layers_known, false);
+    hold(lease, after);
+    read_documents(lease, "app");
+    check_text("this one too", layers_of(lease), "ab");
+    check_text("this one too", lease->seen.manifest_digest, NATIVE);
+    check_int("this one too", lease->seen.layers_known, true);
+    pt_lease_destroy(lease);
 }
 
 static void another_platform_shows_itself_later(void **state)
@@ -441,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_platform_that_is_fetched),
+        cmocka_unit_test(this_platform_comes_after_another),
         cmocka_unit_test(another_platform_shows_itself_later),
         cmocka_unit_test(chains_follow_the_config),
         cmocka_unit_test(an_extraction_that_is_given_up),

@@ -124,6 +124,18 @@ static bool is_better(const struct pt_lease *lease, const struct pt_blob *manife
     return manifest->is_native && !than->is_native;
 }
 
+// containerd 2 fetches the manifests of all platforms, in any order. Another platform's manifest,
+// of which no layer has come yet, is no answer while the index promises one for this machine.
+static bool is_premature(const struct pt_lease *lease, const struct pt_blob *root,
+                         const struct pt_blob *manifest)
+{
+    bool has_native = false;
+    for (size_t i = 0; root->document.natives && i < root->document.digest_count; i++)
+        has_native |= root->document.natives[i];
+    return has_native && pt_lease_is_listed(lease) && !manifest->is_native &&
+           count_touched(manifest, NULL) == 0;
+}
+
 // containerd 2 keeps the manifests of all platforms and fetches the layers of one: the lease's
 // layers show which, or before any is there the platform. With --all-platforms several manifests
 // are wanted: each of them has a layer in the lease that the best one has not.
@@ -143,6 +155,8 @@ static void choose_manifests(struct pt_lease *lease, const struct pt_blob *root)
         if (!best || is_better(lease, blob, best))
             best = blob;
     }
+    if (best && is_premature(lease, root, best))
+        best = NULL;
     for (size_t i = 0; best && i < lease->blob_count; i++) {
         struct pt_blob *blob = &lease->blobs[i];
         if (blob->document.kind == PT_DOCUMENT_MANIFEST)
