@@ -33,10 +33,9 @@ static size_t bucket_of(const char *word, size_t length)
                    (BUCKETS - 1);
 }
 
-static void index_words(struct index *index, const struct pt_failure_words *words)
+static void index_words(struct index *index)
 {
-    index->words = words;
-    memset(index->first, 0, sizeof(index->first));
+    const struct pt_failure_words *words = index->words;
     for (size_t i = words->count; i-- > 0;) {
         const struct pt_failure_word *word = &words->words[i];
         const char *text = word->kind == PT_FAILURE_WORD ? words->text + word->at : "#";
@@ -121,8 +120,8 @@ static enum pt_failure_step find_step(const struct index *index)
 // The rule that decides, NULL if none does.
 static const struct pt_failure_rule *find_rule(const struct pt_failure_words *words)
 {
-    struct index index;
-    index_words(&index, words);
+    struct index index = {.words = words};
+    index_words(&index);
     enum pt_failure_step step = find_step(&index);
     int status = find_status(words);
     for (size_t i = 0; i < pt_failure_rule_count; i++) {
