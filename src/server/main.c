@@ -5,6 +5,7 @@
 #include "base/settings.h"
 #include "base/timer.h"
 #include "server/api/api.h"
+#include "server/api/long_answer.h"
 #include "server/cluster/kube_feed.h"
 #include "server/file_limit.h"
 #include "server/http/tls.h"
@@ -292,6 +293,9 @@ static int start(struct server *server, struct pt_error *err)
                                   .allowed_hosts = settings.allowed_hosts,
                                   .started_wall_ns = pt_clock_wall_ns(clock)};
     set_max_connections(server);
+    r = pt_long_answers_create(server->loop, clock, &server->api.long_answers, err);
+    if (r < 0)
+        return r;
     server->sweep = pt_timer_create(base, clock, on_sweep, server);
     server->drain = pt_timer_create(base, clock, on_drain, server);
     if (!server->sweep || !server->drain)
@@ -335,6 +339,7 @@ static void finish(struct server *server)
     pt_event_feed_destroy(server->api.feed);
     pt_http_server_destroy(server->api.server);
     pt_http_server_destroy(server->api.metrics_server);
+    pt_long_answers_destroy(server->api.long_answers);
     pt_secret_destroy(server->api.agent_token);
     pt_tls_destroy(server->tls);
     pt_timer_destroy(server->sweep);

@@ -1,18 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/api/pull_list.h"
 
+#include "base/limits.h"
+#include "server/store/pull_life.h"
+
 #include "store_fixture.h"
 
 #include <stdlib.h>
 
+static struct pt_query query;
+static struct pt_pull_list_request request;
+static size_t all_bytes;
+
+static int begin(struct scene *scene, const char *text, struct pt_pull_list *ret_list)
+{
+    assert_int_equal(pt_query_parse(text, &query, NULL), 0);
+    int r = pt_pull_list_request_read(&query, &request, &scene->err);
+    return r < 0 ? r
+                 : pt_pull_list_begin(&scene->store, &request, &all_bytes, ret_list, &scene->err);
+}
+
 // Whoever gets a list finishes it.
 static int select_pulls(struct scene *scene, const char *text, struct pt_pull_list *ret_list)
 {
-    struct pt_query query;
-    struct pt_pull_list_request request;
-    assert_int_equal(pt_query_parse(text, &query, NULL), 0);
-    int r = pt_pull_list_request_read(&query, &request, &scene->err);
-    return r < 0 ? r : pt_pull_list_select(&scene->store, &request, ret_list, &scene->err);
+    int r = begin(scene, text, ret_list);
+    while (r == 0 && pt_pull_list_scan(ret_list) > 0)
+        continue;
+    return r;
+}
+
+// Finishes the list; returns the images of the selected pulls, in order, and the cursor behind
+// them, which the caller frees.
+static const char *take_names(struct pt_pull_list *list, size_t *ret_count, char **ret_cursor)
+{
+    static char text[256];
+    struct pt_stored_pull *stored;
+    size_t count = 0;
+    text[0] = '\0';
+    while ((stored = pt_pull_list_next(list))) {
+        if (count++ > 0)
+            strcat(text, " ");
+        strcat(text, stored->pull.image_ref);
+    }
+    assert_true(pt_pull_list_is_through(list));
+    char *cursor = NULL;
+    assert_int_equal(pt_pull_list_cursor(list, &cursor), 0);
+    if (ret_cursor)
+        *ret_cursor = cursor;
+    else
+        free(cursor);
+    if (ret_count)
+        *ret_count = count;
+    pt_pull_list_finish(list);
+    check_int("bytes that are left", (int64_t)all_bytes, 0);
+    return text;
 }
 
 // Pulls of differing start, size, node and image; the last one has completed.
@@ -40,19 +81,6 @@ static void fill(struct scene *scene)
     }
 }
 
-// The images of the selected pulls, in order.
-static const char *names(const struct pt_pull_list *list)
-{
-    static char text[256];
-    text[0] = '\0';
-    for (size_t i = 0; i < list->count; i++) {
-        if (i > 0)
-            strcat(text, " ");
-        strcat(text, list->pulls[i]->pull.image_ref);
-    }
-    return text;
-}
-
 static void pulls_come_sorted_and_filtered(void **state)
 {
     static const struct {
@@ -75,8 +103,7 @@ static void pulls_come_sorted_and_filtered(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_pull_list list;
         assert_int_equal(select_pulls(scene, cases[i].query, &list), 0);
-        check_text(cases[i].query, names(&list), cases[i].wanted);
-        pt_pull_list_finish(&list);
+        check_text(cases[i].query, take_names(&list, NULL, NULL), cases[i].wanted);
     }
 }
 
@@ -84,19 +111,19 @@ static void a_page_goes_on_behind_a_pull_that_is_gone(void **state)
 {
     struct scene *scene = *state;
     struct pt_pull_list list;
-    char next[128];
+    char next[128], *cursor;
+    size_t count;
     fill(scene);
     assert_int_equal(select_pulls(scene, "sort=-imageRef&limit=1", &list), 0);
-    check_text("first page", names(&list), "gamma");
-    snprintf(next, sizeof(next), "sort=-imageRef&cursor=%s", list.next_cursor);
-    pt_pull_list_finish(&list);
+    check_text("first page", take_names(&list, NULL, &cursor), "gamma");
+    snprintf(next, sizeof(next), "sort=-imageRef&cursor=%s", cursor);
+    free(cursor);
     scene_wait(scene, HISTORY_NS / (double)PT_NS_PER_S + 1);
     assert_int_equal(select_pulls(scene, "image=gamma", &list), 0);
-    check_int("left of it", (int64_t)list.count, 0);
-    pt_pull_list_finish(&list);
+    check_text("left of it", take_names(&list, &count, NULL), "");
+    check_int("left of it", (int64_t)count, 0);
     assert_int_equal(select_pulls(scene, next, &list), 0);
-    check_text("the rest", names(&list), "delta beta alpha");
-    pt_pull_list_finish(&list);
+    check_text("the rest", take_names(&list, NULL, NULL), "delta beta alpha");
 }
 
 // Following the cursors gives each pull once and in order.
@@ -118,24 +145,95 @@ static void pages_join_into_the_whole(void **state)
         struct pt_pull_list list;
         snprintf(text, sizeof(text), "sort=%s", sorts[i]);
         assert_int_equal(select_pulls(scene, text, &list), 0);
-        strcpy(whole, names(&list));
-        assert_null(list.next_cursor);
-        pt_pull_list_finish(&list);
-        char *cursor = NULL;
+        char *cursor;
+        strcpy(whole, take_names(&list, NULL, &cursor));
+        assert_null(cursor);
         for (int page = 0; page == 0 || cursor; page++) {
             snprintf(text, sizeof(text), "sort=%s&limit=4%s%s", sorts[i], cursor ? "&cursor=" : "",
                      cursor ? cursor : "");
             free(cursor);
             assert_int_equal(select_pulls(scene, text, &list), 0);
-            check_int(sorts[i], (int64_t)list.count, page < 5 ? 4 : 3);
+            size_t count;
             if (page > 0)
                 strcat(joined, " ");
-            strcat(joined, names(&list));
-            cursor = list.next_cursor ? strdup(list.next_cursor) : NULL;
-            pt_pull_list_finish(&list);
+            strcat(joined, take_names(&list, &count, &cursor));
+            check_int(sorts[i], (int64_t)count, page < 5 ? 4 : 3);
         }
         check_text(sorts[i], joined, whole);
     }
+}
+
+// As many pulls as take several steps.
+static void fill_many(struct scene *scene, int count)
+{
+    static char names[64][32];
+    struct pt_pull pulls[64];
+    for (int done = 0; done < count; done += 64) {
+        char node[16];
+        snprintf(node, sizeof(node), "n%d", done / 64);
+        for (int i = 0; i < 64; i++) {
+            snprintf(names[i], sizeof(names[i]), "i%04d", (done + i) * 7 % count);
+            pulls[i] = make_pull(names[i], names[i], scene->layers, 1);
+        }
+        scene_tell_pulls(scene, node, pulls, 64);
+    }
+}
+
+static void a_scan_takes_many_steps_and_the_store_may_change_meanwhile(void **state)
+{
+    static const char *const queries[] = {"sort=imageRef", "sort=imageRef&limit=1000"};
+    struct scene *scene = *state;
+    for (size_t i = 0; i < COUNT_OF(queries); i++) {
+        struct pt_pull_list list;
+        struct pt_stored_pull *stored;
+        int steps = 2;
+        fill_many(scene, 768);
+        size_t before = scene->store.pulls.count;
+        assert_int_equal(begin(scene, queries[i], &list), 0);
+        check_int(queries[i], pt_pull_list_scan(&list), 1);
+        scene->pull.id = scene->pull.image_ref = i == 0 ? "zzy" : "zzz";
+        scene_tell_pulls(scene, "late", &scene->pull, 1);              // comes meanwhile
+        pt_life_remove(&scene->store, TAILQ_FIRST(&scene->store.all)); // was looked at
+        pt_life_remove(&scene->store, list.walk.next);                 // is about to be
+        while (pt_pull_list_scan(&list) > 0)
+            steps++;
+        assert_true(steps >= 4);
+        char last[32] = "";
+        size_t count = 0;
+        while ((stored = pt_pull_list_next(&list))) {
+            assert_true(strcmp(last, stored->pull.image_ref) <= 0);
+            snprintf(last, sizeof(last), "%s", stored->pull.image_ref);
+            count++;
+        }
+        check_text("the late one", last, scene->pull.image_ref);
+        check_int("two less, one more", (int64_t)count, (int64_t)before - 1);
+        pt_pull_list_finish(&list);
+    }
+    check_int("bytes that are left", (int64_t)all_bytes, 0);
+}
+
+static void a_list_holds_no_pull(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_pull_list list;
+    fill(scene);
+    assert_int_equal(select_pulls(scene, "sort=imageRef", &list), 0);
+    scene_wait(scene, HISTORY_NS / (double)PT_NS_PER_S + 1);
+    check_int("pulls that are left", (int64_t)scene->store.pulls.count, 3);
+    check_text("of four", take_names(&list, NULL, NULL), "alpha beta delta");
+}
+
+static void all_lists_together_are_bounded(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_pull_list list;
+    fill(scene);
+    all_bytes = PT_LIMIT_LISTS_BYTES - 200;
+    assert_int_equal(begin(scene, "sort=imageRef", &list), 0);
+    check_int("scan", pt_pull_list_scan(&list), -EDQUOT);
+    pt_pull_list_finish(&list);
+    check_int("bytes", (int64_t)all_bytes, PT_LIMIT_LISTS_BYTES - 200);
+    all_bytes = 0;
 }
 
 static void wrong_parameters_are_named(void **state)
@@ -167,6 +265,9 @@ int main(void)
         SCENE_TEST(pulls_come_sorted_and_filtered),
         SCENE_TEST(a_page_goes_on_behind_a_pull_that_is_gone),
         SCENE_TEST(pages_join_into_the_whole),
+        SCENE_TEST(a_scan_takes_many_steps_and_the_store_may_change_meanwhile),
+        SCENE_TEST(a_list_holds_no_pull),
+        SCENE_TEST(all_lists_together_are_bounded),
         SCENE_TEST(wrong_parameters_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 struct event_base;
 struct pt_event_feed;
 struct pt_kube_feed;
+struct pt_long_answers;
 struct pt_loop;
 
 // What the handlers of all addresses work on.
@@ -31,8 +32,9 @@ struct pt_api {
     const struct pt_loop *loop;
     int64_t started_wall_ns;
     int64_t left_out_logged_ns; // monotonic; 0: never
-    size_t long_answers;        // lists that are being sent in parts
-    const char *allowed_hosts;  // comma-separated, empty: any
+    struct pt_long_answers *long_answers;
+    size_t list_bytes;         // that all lists of pulls under way take
+    const char *allowed_hosts; // comma-separated, empty: any
 };
 
 // Finds the handler for a request to the public address.

@@ -170,6 +170,6 @@ void pt_api_nodes(struct pt_api *api, struct pt_request *request)
         pt_reply_error(request, 503, 5, "out of memory");
         return;
     }
-    struct pt_long_answer_source source = {write_part, release, telling};
-    pt_long_answer(api, request, &source);
+    struct pt_long_answer_source source = {NULL, write_part, release, telling};
+    pt_long_answer(api->long_answers, api->server, request, &source);
 }

@@ -14,11 +14,12 @@
 #define PART_BYTES (64 * 1024)
 #define MAX_PULL_BYTES (4 * 1024 * 1024)
 
-// A list of pulls that is being told.
-struct telling {
-    struct pt_pull_list list;
-    size_t told;
-    bool layers;
+// A list of pulls that is being answered.
+struct listing {
+    struct pt_query query;
+    struct pt_pull_list_request request; // borrows from the query
+    struct pt_pull_list list;            // borrows from the request
+    bool has_begun;                      // to be written
 };
 
 static int encode(const struct pt_stored_pull *stored, bool layers, struct pt_buffer *out)
@@ -28,68 +29,89 @@ static int encode(const struct pt_stored_pull *stored, bool layers, struct pt_bu
     return pt_pull_status_encode(&status, layers, out);
 }
 
-static int write_end(const struct telling *telling, struct pt_buffer *out)
+static int write_end(const struct listing *listing, struct pt_buffer *out)
 {
-    if (!telling->list.next_cursor)
-        return pt_buffer_append_text(out, "]}");
+    char *cursor;
+    int r = pt_pull_list_cursor(&listing->list, &cursor);
+    if (r < 0 || !cursor)
+        return r < 0 ? r : pt_buffer_append_text(out, "]}");
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    yyjson_mut_doc_set_root(doc, yyjson_mut_str(doc, telling->list.next_cursor));
+    yyjson_mut_doc_set_root(doc, yyjson_mut_str(doc, cursor));
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, NULL);
     yyjson_mut_doc_free(doc);
-    int r = text ? pt_buffer_printf(out, "],\"nextCursor\":%s}", text) : -ENOMEM;
+    r = text ? pt_buffer_printf(out, "],\"nextCursor\":%s}", text) : -ENOMEM;
     free(text);
+    free(cursor);
     return r;
+}
+
+static int write_pull(struct listing *listing, const struct pt_stored_pull *stored,
+                      struct pt_buffer *out)
+{
+    int r = pt_buffer_append_text(out, listing->has_begun ? "," : "{\"pulls\":[");
+    listing->has_begun = true;
+    return r < 0 ? r : encode(stored, listing->request.layers, out);
 }
 
 static int write_part(void *context, struct pt_buffer *out)
 {
-    struct telling *telling = context;
-    int r = telling->told == 0 ? pt_buffer_append_text(out, "{\"pulls\":[") : 0;
-    for (size_t i = 0; r == 0 && i < PART_PULLS && out->length < PART_BYTES; i++) {
-        if (telling->told == telling->list.count)
+    struct listing *listing = context;
+    struct pt_stored_pull *stored;
+    for (int i = 0; i < PART_PULLS && out->length < PART_BYTES; i++) {
+        stored = pt_pull_list_next(&listing->list);
+        if (!stored)
             break;
-        if (telling->told > 0)
-            r = pt_buffer_append_text(out, ",");
-        if (r == 0)
-            r = encode(telling->list.pulls[telling->told++], telling->layers, out);
+        int r = write_pull(listing, stored, out);
+        if (r < 0)
+            return r;
     }
-    if (r < 0 || telling->told < telling->list.count)
-        return r < 0 ? r : 1;
-    return write_end(telling, out);
+    if (!pt_pull_list_is_through(&listing->list))
+        return 1;
+    int r = listing->has_begun ? 0 : pt_buffer_append_text(out, "{\"pulls\":[");
+    return r < 0 ? r : write_end(listing, out);
+}
+
+static int prepare(void *context)
+{
+    struct listing *listing = context;
+    return pt_pull_list_scan(&listing->list);
 }
 
 static void release(void *context)
 {
-    struct telling *telling = context;
-    pt_pull_list_finish(&telling->list);
-    free(telling);
+    struct listing *listing = context;
+    pt_pull_list_finish(&listing->list);
+    free(listing);
+}
+
+// Reads what is asked for; false: an error has been answered.
+static bool begin(struct pt_api *api, struct pt_request *request, struct listing *listing)
+{
+    struct pt_error err;
+    if (!pt_api_read_query(request, &listing->query))
+        return false;
+    int r = pt_pull_list_request_read(&listing->query, &listing->request, &err);
+    if (r == 0)
+        r = pt_pull_list_begin(api->store, &listing->request, &api->list_bytes, &listing->list,
+                               &err);
+    if (r < 0)
+        pt_reply_error(request, 400, 0, "%s", err.message);
+    return r == 0;
 }
 
 void pt_api_pulls(struct pt_api *api, struct pt_request *request)
 {
-    struct pt_query query;
-    struct pt_pull_list_request wish;
-    struct pt_error err;
-    if (!pt_api_read_query(request, &query))
-        return;
-    if (pt_pull_list_request_read(&query, &wish, &err) < 0) {
-        pt_reply_error(request, 400, 0, "%s", err.message);
-        return;
-    }
-    struct telling *telling = calloc(1, sizeof(*telling));
-    if (!telling) {
+    struct listing *listing = calloc(1, sizeof(*listing));
+    if (!listing) {
         pt_reply_error(request, 503, 5, "out of memory");
         return;
     }
-    int r = pt_pull_list_select(api->store, &wish, &telling->list, &err);
-    if (r < 0) {
-        free(telling);
-        pt_reply_error(request, r == -EINVAL ? 400 : 503, r == -EINVAL ? 0 : 5, "%s", err.message);
+    if (!begin(api, request, listing)) {
+        free(listing);
         return;
     }
-    telling->layers = wish.layers;
-    struct pt_long_answer_source source = {write_part, release, telling};
-    pt_long_answer(api, request, &source);
+    struct pt_long_answer_source source = {prepare, write_part, release, listing};
+    pt_long_answer(api->long_answers, api->server, request, &source);
 }
 
 void pt_api_pull(struct pt_api *api, struct pt_request *request, const char *id)

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/api/pull_list.h"
 
+#include "base/limits.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// A pull with what it is sorted by. The id tells equal ones apart, so that the order is total and a
-// cursor finds its place even when its pull is gone.
-struct entry {
-    int64_t number;
-    const char *text; // "" when sorted by a number
-    const char *id;
-    struct pt_stored_pull *stored; // NULL in a cursor
-};
+#define SCAN_PULLS 256 // looked at in one step
 
 static const struct {
     const char *name;
@@ -63,10 +58,17 @@ int pt_pull_list_request_read(const struct pt_query *query,
     return 0;
 }
 
-static struct entry make_entry(enum pt_pull_sort sort, struct pt_stored_pull *stored)
+static bool sorts_by_text(enum pt_pull_sort sort)
 {
-    struct entry entry = {.text = "", .id = stored->id, .stored = stored};
+    return sort == PT_SORT_NODE || sort == PT_SORT_IMAGE;
+}
+
+static struct pt_pull_list_entry make_entry(enum pt_pull_sort sort,
+                                            const struct pt_stored_pull *stored)
+{
+    struct pt_pull_list_entry entry = {.text = ""};
     struct pt_totals totals;
+    memcpy(entry.id, stored->id, sizeof(entry.id));
     switch (sort) {
     case PT_SORT_STARTED:
         entry.number = stored->pull.started_at;
@@ -94,7 +96,8 @@ static struct entry make_entry(enum pt_pull_sort sort, struct pt_stored_pull *st
     return entry;
 }
 
-static int compare(const struct entry *a, const struct entry *b, bool descending)
+static int compare(const struct pt_pull_list_entry *a, const struct pt_pull_list_entry *b,
+                   bool descending)
 {
     int order = a->number < b->number ? -1 : a->number > b->number;
     if (order == 0)
@@ -104,24 +107,19 @@ static int compare(const struct entry *a, const struct entry *b, bool descending
     return descending ? -order : order;
 }
 
-static int compare_for_qsort(const void *a, const void *b, void *descending)
-{
-    return compare(a, b, *(const bool *)descending);
-}
+// --- cursors: the last entry's id, a colon and what it was sorted by ---
 
-// A cursor is the last entry's id, a colon and what it was sorted by.
-static int read_cursor(const struct pt_pull_list_request *request, char id[static PT_PULL_ID_SIZE],
-                       struct entry *ret_entry)
+static int read_cursor(const struct pt_pull_list_request *request,
+                       struct pt_pull_list_entry *ret_entry)
 {
     size_t id_length = PT_PULL_ID_SIZE - 1;
     const char *text = request->cursor;
     if (strlen(text) <= id_length || text[id_length] != ':')
         return -EINVAL;
-    memcpy(id, text, id_length);
-    id[id_length] = '\0';
-    *ret_entry = (struct entry){.text = "", .id = id};
+    *ret_entry = (struct pt_pull_list_entry){.text = ""};
+    memcpy(ret_entry->id, text, id_length);
     text += id_length + 1;
-    if (request->sort == PT_SORT_NODE || request->sort == PT_SORT_IMAGE) {
+    if (sorts_by_text(request->sort)) {
         ret_entry->text = text;
         return 0;
     }
@@ -131,125 +129,200 @@ static int read_cursor(const struct pt_pull_list_request *request, char id[stati
     return errno || *end || end == text ? -EINVAL : 0;
 }
 
-static char *write_cursor(const struct entry *entry, enum pt_pull_sort sort)
+int pt_pull_list_cursor(const struct pt_pull_list *list, char **ret_cursor)
 {
-    char *text;
-    int length;
-    if (sort == PT_SORT_NODE || sort == PT_SORT_IMAGE)
-        length = asprintf(&text, "%s:%s", entry->id, entry->text);
-    else
-        length = asprintf(&text, "%s:%lld", entry->id, (long long)entry->number);
-    return length < 0 ? NULL : text;
+    const struct pt_pull_list_entry *last = &list->last;
+    *ret_cursor = NULL;
+    if (list->count == 0 || list->given == 0)
+        return 0;
+    int length = sorts_by_text(list->request->sort)
+                     ? asprintf(ret_cursor, "%s:%s", last->id, last->text)
+                     : asprintf(ret_cursor, "%s:%lld", last->id, (long long)last->number);
+    if (length >= 0)
+        return 0;
+    *ret_cursor = NULL;
+    return -ENOMEM;
 }
 
-// A heap whose first entry comes last in the order: what a better one pushes out.
-static void sift_down(struct entry *heap, size_t count, bool descending)
+// --- the entries ---
+
+static size_t bytes_of(const struct pt_pull_list *list, const struct pt_pull_list_entry *entry)
 {
-    size_t at = 0;
+    return sizeof(*entry) + (sorts_by_text(list->request->sort) ? strlen(entry->text) + 1 : 0);
+}
+
+static void count_bytes(struct pt_pull_list *list, size_t bytes)
+{
+    list->bytes += bytes;
+    *list->all_bytes += bytes;
+}
+
+static void forget(struct pt_pull_list *list, struct pt_pull_list_entry *entry)
+{
+    size_t bytes = bytes_of(list, entry);
+    list->bytes -= bytes;
+    *list->all_bytes -= bytes;
+    if (sorts_by_text(list->request->sort))
+        free((char *)entry->text);
+}
+
+// Makes the entry the list's own. -EDQUOT or -ENOMEM.
+static int keep(struct pt_pull_list *list, struct pt_pull_list_entry *entry)
+{
+    size_t bytes = bytes_of(list, entry);
+    if (*list->all_bytes + bytes > PT_LIMIT_LISTS_BYTES)
+        return -EDQUOT;
+    if (sorts_by_text(list->request->sort) && !(entry->text = strdup(entry->text)))
+        return -ENOMEM;
+    count_bytes(list, bytes);
+    return 0;
+}
+
+// --- a heap: of a whole list the first entry is on top, of a page the last one of those that are
+// kept, which a better one pushes out ---
+
+static bool goes_above(const struct pt_pull_list *list, size_t a, size_t b)
+{
+    int order = compare(&list->entries[a], &list->entries[b], list->request->descending);
+    return list->last_on_top ? order > 0 : order < 0;
+}
+
+static void swap(struct pt_pull_list *list, size_t a, size_t b)
+{
+    struct pt_pull_list_entry swapped = list->entries[a];
+    list->entries[a] = list->entries[b];
+    list->entries[b] = swapped;
+}
+
+static void sift_down(struct pt_pull_list *list, size_t at)
+{
     for (;;) {
         size_t child = 2 * at + 1;
-        if (child >= count)
+        if (child >= list->count)
             return;
-        if (child + 1 < count && compare(&heap[child + 1], &heap[child], descending) > 0)
+        if (child + 1 < list->count && goes_above(list, child + 1, child))
             child++;
-        if (compare(&heap[at], &heap[child], descending) >= 0)
+        if (!goes_above(list, child, at))
             return;
-        struct entry swapped = heap[at];
-        heap[at] = heap[child];
-        heap[child] = swapped;
+        swap(list, at, child);
         at = child;
     }
 }
 
-static void sift_up(struct entry *heap, size_t at, bool descending)
+static void sift_up(struct pt_pull_list *list, size_t at)
 {
-    while (at > 0) {
-        size_t parent = (at - 1) / 2;
-        if (compare(&heap[parent], &heap[at], descending) >= 0)
-            return;
-        struct entry swapped = heap[at];
-        heap[at] = heap[parent];
-        heap[parent] = swapped;
-        at = parent;
+    while (at > 0 && goes_above(list, at, (at - 1) / 2)) {
+        swap(list, at, (at - 1) / 2);
+        at = (at - 1) / 2;
     }
 }
 
-// Keeps the first `room` entries of the order among all that are put in.
-static void put(struct entry *entries, size_t *count, size_t room, bool limited,
-                const struct entry *entry, bool descending)
+static int add(struct pt_pull_list *list, const struct pt_pull_list_entry *entry)
 {
-    if (*count < room) {
-        entries[(*count)++] = *entry;
-        if (limited)
-            sift_up(entries, *count - 1, descending);
-    } else if (limited && compare(entry, &entries[0], descending) < 0) {
-        entries[0] = *entry;
-        sift_down(entries, room, descending);
-    }
-}
-
-static int take_over(const struct pt_pull_list_request *request, struct entry *entries,
-                     size_t count, struct pt_pull_list *list)
-{
-    bool more = request->limit && count > request->limit;
-    list->count = more ? request->limit : count;
-    list->pulls = malloc((list->count + 1) * sizeof(struct pt_stored_pull *));
-    if (!list->pulls)
-        return -ENOMEM;
-    if (more) {
-        list->next_cursor = write_cursor(&entries[list->count - 1], request->sort);
-        if (!list->next_cursor) {
-            free(list->pulls);
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 64;
+        void *entries = realloc(list->entries, capacity * sizeof(*entry));
+        if (!entries)
             return -ENOMEM;
-        }
+        list->entries = entries;
+        list->capacity = capacity;
     }
-    for (size_t i = 0; i < list->count; i++) {
-        list->pulls[i] = entries[i].stored;
-        pt_stored_pull_pin(entries[i].stored);
-    }
+    list->entries[list->count++] = *entry;
+    sift_up(list, list->count - 1);
     return 0;
 }
 
-int pt_pull_list_select(struct pt_pull_store *store, const struct pt_pull_list_request *request,
-                        struct pt_pull_list *ret_list, struct pt_error *err)
+// One more than asked for shows whether there are more.
+static int put(struct pt_pull_list *list, struct pt_pull_list_entry *entry)
 {
-    char id[PT_PULL_ID_SIZE];
-    struct entry after = {0};
-    bool descending = request->descending;
-    if (request->cursor && read_cursor(request, id, &after) < 0)
-        return pt_error_set(err, EINVAL, "cursor: not one of this server, or of another sort");
-    assert(request->limit <= PT_PULL_LIST_MAX_LIMIT);
-    // One more than asked for tells whether there are more.
-    size_t room = request->limit ? request->limit + 1 : store->pulls.count;
-    struct entry *entries = calloc(room + 1, sizeof(*entries));
-    if (!entries)
-        return pt_error_set(err, ENOMEM, "out of memory");
-    size_t count = 0;
-    size_t cursor = 0;
-    struct pt_stored_pull *stored;
-    while ((stored = pt_map_next(&store->pulls, &cursor))) {
-        if (!pt_pull_filter_matches(&request->filter, stored))
-            continue;
-        struct entry entry = make_entry(request->sort, stored);
-        if (request->cursor && compare(&entry, &after, descending) <= 0)
-            continue;
-        put(entries, &count, room, request->limit > 0, &entry, descending);
-    }
-    qsort_r(entries, count, sizeof(*entries), compare_for_qsort, &descending);
-    struct pt_pull_list list = {0};
-    int r = take_over(request, entries, count, &list);
-    free(entries);
+    bool is_full = list->request->limit && list->count > list->request->limit;
+    if (is_full && compare(entry, &list->entries[0], list->request->descending) >= 0)
+        return 0;
+    int r = keep(list, entry);
     if (r < 0)
-        return pt_error_set(err, ENOMEM, "out of memory");
+        return r;
+    if (is_full) {
+        forget(list, &list->entries[0]);
+        list->entries[0] = *entry;
+        sift_down(list, 0);
+        return 0;
+    }
+    r = add(list, entry);
+    if (r < 0)
+        forget(list, entry);
+    return r;
+}
+
+// --- what the header promises ---
+
+int pt_pull_list_begin(struct pt_pull_store *store, const struct pt_pull_list_request *request,
+                       size_t *all_bytes, struct pt_pull_list *ret_list, struct pt_error *err)
+{
+    assert(request->limit <= PT_PULL_LIST_MAX_LIMIT);
+    struct pt_pull_list list = {.store = store,
+                                .request = request,
+                                .all_bytes = all_bytes,
+                                .last_on_top = request->limit > 0};
+    if (request->cursor && read_cursor(request, &list.after) < 0)
+        return pt_error_set(err, EINVAL, "cursor: not one of this server, or of another sort");
     *ret_list = list;
+    pt_store_walk_begin(store, &ret_list->walk);
     return 0;
 }
 
 void pt_pull_list_finish(struct pt_pull_list *list)
 {
+    pt_store_walk_end(&list->walk);
     for (size_t i = 0; i < list->count; i++)
-        pt_stored_pull_unpin(list->pulls[i]);
-    free(list->pulls);
-    free(list->next_cursor);
+        forget(list, &list->entries[i]);
+    if (list->given > 0)
+        forget(list, &list->last);
+    free(list->entries);
     *list = (struct pt_pull_list){0};
+}
+
+// All is kept: now the first one is wanted on top.
+static void turn_over(struct pt_pull_list *list)
+{
+    if (!list->last_on_top)
+        return;
+    list->last_on_top = false;
+    for (size_t i = list->count / 2; i-- > 0;)
+        sift_down(list, i);
+}
+
+int pt_pull_list_scan(struct pt_pull_list *list)
+{
+    const struct pt_pull_list_request *request = list->request;
+    for (int i = 0; i < SCAN_PULLS; i++) {
+        const struct pt_stored_pull *stored = pt_store_walk_next(&list->walk);
+        if (!stored) {
+            turn_over(list);
+            return 0;
+        }
+        if (!pt_pull_filter_matches(&request->filter, stored))
+            continue;
+        struct pt_pull_list_entry entry = make_entry(request->sort, stored);
+        if (request->cursor && compare(&entry, &list->after, request->descending) <= 0)
+            continue;
+        int r = put(list, &entry);
+        if (r < 0)
+            return r;
+    }
+    return 1;
+}
+
+struct pt_stored_pull *pt_pull_list_next(struct pt_pull_list *list)
+{
+    while (!pt_pull_list_is_through(list)) {
+        if (list->given++ > 0)
+            forget(list, &list->last);
+        list->last = list->entries[0];
+        list->entries[0] = list->entries[--list->count];
+        sift_down(list, 0);
+        struct pt_stored_pull *stored = pt_store_find(list->store, list->last.id);
+        if (stored)
+            return stored;
+    }
+    return NULL;
 }

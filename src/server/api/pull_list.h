@@ -28,11 +28,29 @@ struct pt_pull_list_request {
     const char *cursor; // NULL: from the beginning
 };
 
-// The pulls in their order, pinned.
+// What a pull is sorted by. The id tells equal ones apart, so that the order is total and a cursor
+// finds its place even when its pull is gone.
+struct pt_pull_list_entry {
+    int64_t number;
+    const char *text; // "" when sorted by a number, else owned by the list once it is kept
+    char id[PT_PULL_ID_SIZE];
+};
+
+// The pulls in their order, as they were when they were looked at. A list holds no pull, only what
+// it is sorted by, so what goes meanwhile is left out. The store is looked at bit by bit, and the
+// order made as it is asked for, so that no step takes long however many pulls there are.
 struct pt_pull_list {
-    struct pt_stored_pull **pulls;
-    size_t count;
-    char *next_cursor; // NULL: there are no more
+    struct pt_pull_store *store;
+    const struct pt_pull_list_request *request;
+    struct pt_store_walk walk;
+    struct pt_pull_list_entry *entries; // a heap
+    size_t count, capacity;
+    bool last_on_top;                // of the heap: while a page is selected
+    size_t bytes;                    // that the entries take
+    size_t *all_bytes;               // of all lists
+    struct pt_pull_list_entry after; // the request's cursor
+    struct pt_pull_list_entry last;  // given out last, if any was
+    size_t given;
 };
 
 // Reads the parameters; -EINVAL names what is wrong. The request borrows from the query.
@@ -40,10 +58,27 @@ PT_MUST_CHECK int pt_pull_list_request_read(const struct pt_query *query,
                                             struct pt_pull_list_request *ret_request,
                                             struct pt_error *err);
 
-// Selects and sorts. -EINVAL for a cursor that is none, -ENOMEM. pt_pull_list_finish unpins.
-PT_MUST_CHECK int pt_pull_list_select(struct pt_pull_store *store,
-                                      const struct pt_pull_list_request *request,
-                                      struct pt_pull_list *ret_list, struct pt_error *err);
+// Begins a list; request and *all_bytes outlive it. -EINVAL for a cursor that is none.
+PT_MUST_CHECK int pt_pull_list_begin(struct pt_pull_store *store,
+                                     const struct pt_pull_list_request *request, size_t *all_bytes,
+                                     struct pt_pull_list *ret_list, struct pt_error *err);
 void pt_pull_list_finish(struct pt_pull_list *list);
+
+// Looks at some of the pulls: 1 if more are left, 0 when the list is ready, -EDQUOT when all lists
+// together have passed PT_LIMIT_LISTS_BYTES, -ENOMEM.
+PT_MUST_CHECK int pt_pull_list_scan(struct pt_pull_list *list);
+
+// Of a list that is ready, the next pull; NULL: there are no more.
+struct pt_stored_pull *pt_pull_list_next(struct pt_pull_list *list);
+
+// Whether all that was asked for has been given out.
+static inline bool pt_pull_list_is_through(const struct pt_pull_list *list)
+{
+    return list->count == 0 || (list->request->limit > 0 && list->given >= list->request->limit);
+}
+
+// Behind the last pull: the cursor for the next page, which the caller frees; NULL in *ret_cursor:
+// there is none. -ENOMEM.
+PT_MUST_CHECK int pt_pull_list_cursor(const struct pt_pull_list *list, char **ret_cursor);
 
 #endif

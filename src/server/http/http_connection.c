@@ -297,7 +297,9 @@ static void take(struct pt_http_connection *connection, const char *data, size_t
 // The client sends no more. It may have closed only its own direction, and wait for the answer.
 static void on_end(struct pt_http_connection *connection)
 {
-    if (connection->state != PT_CONNECTION_SENDING || !connection->is_whole) {
+    if (connection->kind == PT_ANSWER_LONG) {
+        connection->parser.request->keeps_alive = false;
+    } else if (connection->state != PT_CONNECTION_SENDING || !connection->is_whole) {
         pt_connection_cut(connection);
         return;
     }

@@ -20,6 +20,11 @@ void pt_http_stream_prepare(struct pt_request *request, const struct pt_http_str
                         events->on_closed, context);
 }
 
+void pt_http_stream_forget(struct pt_request *request)
+{
+    pt_connection_watch(request->connection, PT_ANSWER_WHOLE, NULL, NULL, NULL);
+}
+
 void pt_http_stream_begin(struct pt_request *request, const char *content_type,
                           const struct pt_http_stream_events *events, void *context)
 {

@@ -23,6 +23,9 @@ bool pt_http_stream_has_room(const struct pt_request *request, bool is_endless, 
 void pt_http_stream_prepare(struct pt_request *request, const struct pt_http_stream_events *events,
                             void *context);
 
+// Takes that back: the request is answered as any other.
+void pt_http_stream_forget(struct pt_request *request);
+
 // Starts answering with 200; further headers of the reply are added by the caller before. Target
 // and headers of the request are gone then.
 void pt_http_stream_begin(struct pt_request *request, const char *content_type,

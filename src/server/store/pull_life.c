@@ -223,6 +223,8 @@ void pt_life_remove(struct pt_pull_store *store, struct pt_stored_pull *stored)
     if (pt_map_get(&stored->node->pulls, stored->key) == stored)
         pt_map_remove(&stored->node->pulls, stored->key);
     pt_pull_memory_uncount(store, stored);
+    pt_store_walk_past(store, stored);
+    TAILQ_REMOVE(&store->all, stored, in_store);
     stored->life = PT_LIFE_GONE;
     if (stored->pins == 0)
         pt_stored_pull_destroy(stored);
@@ -282,6 +284,7 @@ static int insert(struct pt_pull_store *store, struct pt_stored_pull *stored)
     }
     stored->created_version = stored->version;
     stored->node->pull_count++;
+    TAILQ_INSERT_TAIL(&store->all, stored, in_store);
     enter(store, stored, PT_LIFE_ACTIVE);
     return 0;
 }

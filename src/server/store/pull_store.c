@@ -12,6 +12,8 @@ void pt_store_init(struct pt_pull_store *store, const struct pt_store_settings *
     pt_map_init(&store->pulls);
     pt_map_init(&store->counted);
     TAILQ_INIT(&store->nodes_by_report);
+    TAILQ_INIT(&store->all);
+    LIST_INIT(&store->walks);
     TAILQ_INIT(&store->active);
     TAILQ_INIT(&store->finished);
     // Microseconds: no server sees a million changes a second, so that one started later counts on

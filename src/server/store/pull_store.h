@@ -13,6 +13,7 @@
 #include "server/store/node.h"
 #include "server/store/registries.h"
 #include "server/store/stored_pull.h"
+#include "server/store/walk.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,6 +66,8 @@ struct pt_pull_store {
     struct pt_map nodes; // by name
     struct pt_map pulls; // by id
     struct pt_node_list nodes_by_report;
+    struct pt_stored_pull_list all; // as they came
+    struct pt_store_walk_list walks;
     struct pt_stored_pull_list active;   // by alive_at, oldest first
     struct pt_stored_pull_list finished; // by finished_at, oldest first
     struct pt_change_log changes;

@@ -66,6 +66,7 @@ struct pt_stored_pull {
     uint32_t pins;          // answers under way that point to it
     bool stuck;             // given up although its agent goes on reporting it
     bool legacy;            // its agent ends it by leaving it out
+    TAILQ_ENTRY(pt_stored_pull) in_store;
     TAILQ_ENTRY(pt_stored_pull) in_node;
     TAILQ_ENTRY(pt_stored_pull) in_queue; // of the active or of the finished ones
 };
