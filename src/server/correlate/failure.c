@@ -5,6 +5,8 @@
 #include "base/utf8.h"
 #include "pull/failure_class.h"
 
+#include <string.h>
+
 // The kubelet waits so long after the first failure, then doubles it up to the longest.
 #define FIRST_BACK_OFF_NS (10 * PT_NS_PER_S)
 #define LONGEST_BACK_OFF_NS (300 * PT_NS_PER_S)
@@ -51,7 +53,10 @@ static void take_words(struct correlate_image *image, const char *error)
     if (!error)
         return;
     pt_utf8_clean(error, text, sizeof(text));
-    (void)pt_correlate_replace_text(&image->error, text);
+    if (image->error && strcmp(image->error, text) == 0)
+        return;
+    if (pt_correlate_replace_text(&image->error, text))
+        image->error_class = pt_failure_class_of(text, image->key + 1);
 }
 
 // The attempt failed then; the words of an older one than the last do not count.
@@ -168,5 +173,5 @@ void pt_correlate_fill_failure(const struct correlate_image *image, struct pt_jo
     if (!image->error || !pt_moment_is_later(&image->failed, &image->pulled))
         return;
     join->error = image->error;
-    join->error_class = pt_failure_class_name(pt_failure_class_of(image->error, image->key + 1));
+    join->error_class = pt_failure_class_name(image->error_class);
 }
