@@ -41,7 +41,7 @@ struct pt_pull_status {
     double download_seconds;
     double extract_seconds;
     double stalled_seconds; // 0: not stalled
-    const char *error_class;
+    enum pt_stale_reason stale_reason;
     int64_t attempts;        // that failed; 0: left out
     int64_t next_attempt_at; // wall_ns, 0: left out
     uint64_t version;        // 0: left out

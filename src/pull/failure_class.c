@@ -3,6 +3,7 @@
 
 #include "pull/failure_rules.h"
 #include "pull/failure_words.h"
+#include "pull/fields.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -147,22 +148,34 @@ enum pt_failure_class pt_failure_class_of(const char *error, const char *image_r
     return rule ? rule->failure_class : PT_FAILURE_OTHER;
 }
 
+static const char *const class_names[PT_FAILURE_CLASS_COUNT] = {
+    [PT_FAILURE_OTHER] = "other",
+    [PT_FAILURE_NOT_FOUND] = "not_found",
+    [PT_FAILURE_UNAUTHORIZED] = "unauthorized",
+    [PT_FAILURE_RATE_LIMITED] = "rate_limited",
+    [PT_FAILURE_TIMEOUT] = "timeout",
+    [PT_FAILURE_NETWORK] = "network",
+    [PT_FAILURE_TLS] = "tls",
+    [PT_FAILURE_DISK_FULL] = "disk_full",
+    [PT_FAILURE_INVALID_REFERENCE] = "invalid_reference",
+    [PT_FAILURE_POLICY] = "policy",
+    [PT_FAILURE_PLATFORM] = "platform",
+    [PT_FAILURE_CORRUPT] = "corrupt",
+    [PT_FAILURE_NOT_UNPACKED] = "not_unpacked",
+    [PT_FAILURE_STALE] = "stale",
+};
+
+static const char *const stale_reason_names[] = {
+    [PT_STALE_SILENT] = "silent",
+    [PT_STALE_UNNAMED] = "unnamed",
+    [PT_STALE_STUCK] = "stuck",
+};
+
+const struct pt_words pt_failure_class_words = {class_names, PT_FAILURE_CLASS_COUNT};
+const struct pt_words pt_agent_failure_class_words = {class_names, PT_FAILURE_STALE};
+const struct pt_words pt_stale_reason_words = {stale_reason_names, PT_STALE_STUCK + 1};
+
 const char *pt_failure_class_name(enum pt_failure_class failure_class)
 {
-    static const char *const names[PT_FAILURE_CLASS_COUNT] = {
-        [PT_FAILURE_OTHER] = "other",
-        [PT_FAILURE_NOT_FOUND] = "not_found",
-        [PT_FAILURE_UNAUTHORIZED] = "unauthorized",
-        [PT_FAILURE_RATE_LIMITED] = "rate_limited",
-        [PT_FAILURE_TIMEOUT] = "timeout",
-        [PT_FAILURE_NETWORK] = "network",
-        [PT_FAILURE_TLS] = "tls",
-        [PT_FAILURE_DISK_FULL] = "disk_full",
-        [PT_FAILURE_INVALID_REFERENCE] = "invalid_reference",
-        [PT_FAILURE_POLICY] = "policy",
-        [PT_FAILURE_PLATFORM] = "platform",
-        [PT_FAILURE_CORRUPT] = "corrupt",
-        [PT_FAILURE_NOT_UNPACKED] = "not_unpacked",
-    };
-    return names[failure_class];
+    return class_names[failure_class];
 }

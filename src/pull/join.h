@@ -17,11 +17,11 @@ struct pt_join {
     bool image_ref_exact;
     const struct pt_waiting_container *waiting;
     size_t waiting_count;
-    double queued_seconds;   // in the kubelet's queue, < 0: unknown
-    const char *error;       // the kubelet's words on the failure, or NULL
-    const char *error_class; // of them; static text
-    int64_t attempts;        // that have failed, 0: none
-    int64_t next_attempt_at; // wall_ns, 0: unknown
+    double queued_seconds;             // in the kubelet's queue, < 0: unknown
+    const char *error;                 // the kubelet's words on the failure, or NULL
+    enum pt_failure_class error_class; // of them
+    int64_t attempts;                  // that have failed, 0: none
+    int64_t next_attempt_at;           // wall_ns, 0: unknown
 };
 
 // A row for an image that containers of a node wait for and that no agent reports a pull of.

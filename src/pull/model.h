@@ -2,6 +2,8 @@
 #ifndef PT_PULL_MODEL_H
 #define PT_PULL_MODEL_H
 
+#include "pull/failure_class.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,7 +55,8 @@ struct pt_pull {
     const char *root_digest;
     const char *manifest_digest;
     const char *containerd_namespace;
-    const char *error; // of a failed pull
+    const char *error;                 // of a failed pull
+    enum pt_failure_class error_class; // of a failed pull; an agent names few of them
     int64_t started_at;
     int64_t completed_at; // of the whole, extraction included, well or badly
     enum pt_pull_phase phase;

@@ -52,7 +52,8 @@ static inline void describe(char *text, const char *phase, const struct pt_join 
         at += snprintf(text + at, (size_t)(400 - at), " %s/%s/%s", join->waiting[i].namespace,
                        join->waiting[i].pod, join->waiting[i].container);
     if (join->error)
-        at += sprintf(text + at, " error=%.100s(%s)", join->error, join->error_class);
+        at += sprintf(text + at, " error=%.100s(%s)", join->error,
+                      pt_failure_class_name(join->error_class));
     if (join->attempts)
         at += sprintf(text + at, " attempts=%lld", (long long)join->attempts);
     if (join->next_attempt_at)

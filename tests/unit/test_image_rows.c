@@ -25,7 +25,7 @@ static struct pt_image_row make_row(enum pt_pull_phase phase, bool is_waited_for
     if (phase == PT_PULL_FAILED) {
         row.new_failures = row.join.attempts = 1;
         row.join.error = "no such host";
-        row.join.error_class = "network";
+        row.join.error_class = PT_FAILURE_NETWORK;
     }
     return row;
 }
@@ -71,10 +71,10 @@ static void what_has_not_failed_has_neither_error_nor_class(void **state)
         scene_restart(scene);
         const struct pt_stored_pull *row = apply(scene, PT_PULL_FAILED, true);
         check_text("failed", row->pull.error, "no such host");
-        check_text("class", row->error_class, "network");
+        check_int("class", row->pull.error_class, PT_FAILURE_NETWORK);
         apply(scene, next[i], true);
         check_text(pt_pull_phase_name(next[i]), row->pull.error, NULL);
-        check_text("class", row->error_class, NULL);
+        check_int("class", row->pull.error_class, PT_FAILURE_NONE);
     }
 }
 

@@ -207,7 +207,7 @@ static void attempts_are_one_row_and_each_is_told_once(void **state)
     pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
     const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
     assert_int_equal(pair->scene.failed, 1);
-    assert_string_equal(row->error_class, "network");
+    assert_int_equal(row->pull.error_class, PT_FAILURE_NETWORK);
     pod_says(pair, PT_KUBELET_BACK_OFF, "no such host");
     pass(pair, 10);
     pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
@@ -236,7 +236,7 @@ static void attempts_are_one_row_and_each_is_told_once(void **state)
     assert_int_equal(pair->scene.store.completed_count, 1);
     assert_int_equal(pair->scene.failed, 3);
     assert_null(row->pull.error);
-    assert_null(row->error_class);
+    assert_int_equal(row->pull.error_class, PT_FAILURE_NONE);
 }
 
 static void a_great_many_attempts_at_once_are_not_told_one_by_one(void **state)
@@ -272,7 +272,7 @@ static void a_pull_that_was_given_up_is_no_failed_attempt(void **state)
     scene_wait(&pair->scene, 700);
     settle(pair);
     const struct pt_stored_pull *row = row_of(pair, "ip1");
-    assert_string_equal(row->error_class, PT_ERROR_CLASS_STALE);
+    assert_int_equal(row->pull.error_class, PT_FAILURE_STALE);
     assert_int_equal(row->join->attempts, 0);
     tell(pair, "p1", PT_PULL_DOWNLOADING);
     assert_int_equal(row->pull.phase, PT_PULL_DOWNLOADING);

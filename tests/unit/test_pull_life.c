@@ -54,7 +54,8 @@ static void a_silent_node_is_told_and_its_pulls_become_stale(void **state)
     check_int("not yet stale", scene->failed, 0);
     scene_wait(scene, 2);
     check_int("stale", scene->failed, 1);
-    check_text("class", stored->error_class, PT_ERROR_CLASS_STALE);
+    check_int("class", stored->pull.error_class, PT_FAILURE_STALE);
+    check_int("reason", stored->stale_reason, PT_STALE_SILENT);
     check_text("words", stored->pull.error, "the node's agent has not reported for 10m");
 
     scene->layers[0].downloaded_bytes = 30; // the node comes back and the pull goes on
@@ -63,7 +64,8 @@ static void a_silent_node_is_told_and_its_pulls_become_stale(void **state)
     check_int("active again", (int64_t)scene->store.active_count, 1);
     check_int("failures kept", (int64_t)scene->store.failed_count, 0);
     assert_null(stored->pull.error);
-    assert_null(stored->error_class);
+    check_int("class", stored->pull.error_class, PT_FAILURE_NONE);
+    check_int("reason", stored->stale_reason, PT_STALE_NOT);
 }
 
 static void a_stuck_pull_comes_back_when_it_moves(void **state)
@@ -106,11 +108,13 @@ static void what_does_not_move_becomes_stale(void **state)
         enum pt_pull_phase phase;
         bool named;
         const char *error; // NULL: it goes on
+        enum pt_stale_reason reason;
     } cases[] = {
-        {"download without a byte", PT_PULL_DOWNLOADING, true, "no progress for 10m"},
+        {"download without a byte", PT_PULL_DOWNLOADING, true, "no progress for 10m",
+         PT_STALE_STUCK},
         {"no longer named", PT_PULL_DOWNLOADING, false,
-         "the node's agent no longer reports this pull"},
-        {"a long extraction", PT_PULL_EXTRACTING, true, NULL},
+         "the node's agent no longer reports this pull", PT_STALE_UNNAMED},
+        {"a long extraction", PT_PULL_EXTRACTING, true, NULL, PT_STALE_NOT},
     };
     struct scene *scene = *state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -123,6 +127,31 @@ static void what_does_not_move_becomes_stale(void **state)
             scene_tell_pulls(scene, "n1", &scene->pull, cases[i].named ? 1 : 0);
         }
         check_text(cases[i].name, scene_last(scene)->pull.error, cases[i].error);
+        check_int(cases[i].name, scene_last_status(scene).stale_reason, cases[i].reason);
+    }
+}
+
+// An agent of before sends words only; what it knows goes before what its words look like.
+static void the_class_is_the_agents_or_that_of_its_words(void **state)
+{
+    static const struct {
+        const char *error;
+        enum pt_failure_class reported, wanted;
+    } cases[] = {
+        {"no such host", PT_FAILURE_NONE, PT_FAILURE_NETWORK},
+        {"not unpacked: stored without any layer", PT_FAILURE_NONE, PT_FAILURE_NOT_UNPACKED},
+        {"stored without no such host", PT_FAILURE_NOT_UNPACKED, PT_FAILURE_NOT_UNPACKED},
+        {NULL, PT_FAILURE_NONE, PT_FAILURE_OTHER},
+    };
+    struct scene *scene = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        scene_restart(scene);
+        scene->pull.phase = PT_PULL_FAILED;
+        scene->pull.error = cases[i].error;
+        scene->pull.error_class = cases[i].reported;
+        scene_tell(scene);
+        check_int(cases[i].error ? cases[i].error : "no words", scene_last(scene)->pull.error_class,
+                  cases[i].wanted);
     }
 }
 
@@ -135,6 +164,7 @@ int main(void)
         SCENE_TEST(a_stuck_pull_comes_back_when_it_moves),
         SCENE_TEST(one_that_its_agent_has_lost_is_given_up),
         SCENE_TEST(what_does_not_move_becomes_stale),
+        SCENE_TEST(the_class_is_the_agents_or_that_of_its_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,8 @@ static const char full[] =
     "\"1.6.20\"},\"intervalMs\":1000,\"pulls\":[{\"id\":\"abc\",\"imageRef\":\"ghcr.io/acme/"
     "app:1\","
     "\"repository\":\"ghcr.io/acme/app\",\"rootDigest\":\"sha256:aa\",\"manifestDigest\":"
-    "\"sha256:bb\",\"namespace\":\"k8s.io\",\"phase\":\"failed\",\"error\":\"it broke\","
+    "\"sha256:bb\",\"namespace\":\"k8s.io\",\"phase\":\"failed\",\"error\":\"it "
+    "broke\",\"errorClass\":\"not_unpacked\","
     "\"startedAt\":\"2026-11-21T03:04:00.000Z\",\"completedAt\":\"2026-11-21T03:04:05.000Z\","
     "\"totalKnown\":true,\"imageRefExact\":true,\"layers\":[{\"digest\":\"sha256:cc\","
     "\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"totalBytes\":100,"
@@ -56,6 +57,7 @@ static void decodes_every_field(void **state)
     assert_string_equal(pull->containerd_namespace, "k8s.io");
     assert_int_equal(pull->phase, PT_PULL_FAILED);
     assert_string_equal(pull->error, "it broke");
+    assert_int_equal(pull->error_class, PT_FAILURE_NOT_UNPACKED);
     assert_int_equal(pull->completed_at - pull->started_at, INT64_C(5000000000));
     assert_true(pull->total_known);
     assert_true(pull->image_ref_exact);
@@ -106,6 +108,25 @@ static void accepts_the_plain_v1_format(void **state)
             fail_msg("%s: %s", accepted[i], err.message);
         if (report.pull_count)
             assert_int_equal(report.pulls[0].phase, PT_PULL_UNKNOWN);
+        pt_report_finish(&report);
+    }
+}
+
+// Only the server knows what is stale; a class of a later version is read from the words.
+static void a_class_that_no_agent_has_is_passed_over(void **state)
+{
+    (void)state;
+    static const char *const classes[] = {"stale", "of a later version", ""};
+    for (size_t i = 0; i < COUNT_OF(classes); i++) {
+        char json[200];
+        struct pt_report report;
+        struct pt_error err;
+        snprintf(json, sizeof(json),
+                 "{\"nodeName\":\"n\",\"timestamp\":\"2026-01-01T00:00:00Z\",\"pulls\":["
+                 "{\"imageRef\":\"a\",\"errorClass\":\"%s\",\"layers\":[]}]}",
+                 classes[i]);
+        check_int(classes[i], decode(json, &report, &err), 0);
+        check_int(classes[i], report.pulls[0].error_class, PT_FAILURE_NONE);
         pt_report_finish(&report);
     }
 }
@@ -299,6 +320,7 @@ int main(void)
         cmocka_unit_test(decodes_every_field),
         cmocka_unit_test(encoding_what_was_decoded_changes_nothing),
         cmocka_unit_test(accepts_the_plain_v1_format),
+        cmocka_unit_test(a_class_that_no_agent_has_is_passed_over),
         cmocka_unit_test(refuses_with_words),
         cmocka_unit_test(refuses_text_that_is_no_utf8),
         cmocka_unit_test(a_bad_pull_stops_no_other),

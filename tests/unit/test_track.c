@@ -179,6 +179,9 @@ static void how_it_ends(void **state)
         observe(&scene, 4);
         const struct pt_pull *pull = first_pull(&scene);
         check_int(ends[i].name, pull->phase, ends[i].phase);
+        bool is_packed = ends[i].error && strstr(ends[i].error, "not unpacked");
+        check_int(ends[i].name, pull->error_class,
+                  is_packed ? PT_FAILURE_NOT_UNPACKED : PT_FAILURE_NONE);
         if (ends[i].error && !strstr(pull->error, ends[i].error))
             fail_msg("%s: got \"%s\"", ends[i].name, pull->error);
         scene_end(&scene);

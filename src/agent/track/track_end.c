@@ -98,6 +98,7 @@ static void end_packed(struct pt_track_pull *pull, int64_t now)
     else
         snprintf(reason, sizeof(reason), "not unpacked: everything was fetched and is stored");
     pt_track_pull_fail(pull, reason, now);
+    pull->shown.pull.error_class = PT_FAILURE_NOT_UNPACKED;
 }
 
 void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now)

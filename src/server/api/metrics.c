@@ -38,19 +38,11 @@ static void observe(struct pt_histogram *histogram, double seconds)
     histogram->sum += seconds;
 }
 
-static enum pt_failure_class class_of(const struct pt_stored_pull *stored)
-{
-    int i = stored->error_class ? PT_FAILURE_CLASS_COUNT - 1 : PT_FAILURE_OTHER;
-    while (i > PT_FAILURE_OTHER && strcmp(stored->error_class, pt_failure_class_name(i)) != 0)
-        i--;
-    return (enum pt_failure_class)i;
-}
-
 static uint64_t all_failed(const struct pt_metrics *metrics)
 {
     uint64_t sum = 0;
     for (int i = 0; i < PT_FAILURE_CLASS_COUNT; i++)
-        sum += metrics->pulls_failed[i];
+        sum += i != PT_FAILURE_STALE ? metrics->pulls_failed[i] : 0;
     return sum;
 }
 
@@ -59,15 +51,15 @@ void pt_metrics_note_end(struct pt_metrics *metrics, struct pt_registries *regis
 {
     struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
     struct pt_pull_status status = pt_stored_pull_status(stored, rates);
-    if (stored->error_class && strcmp(stored->error_class, PT_ERROR_CLASS_STALE) == 0) {
-        metrics->pulls_stale++;
+    if (stored->pull.error_class == PT_FAILURE_STALE) { // no registry has to do with that
+        metrics->pulls_failed[PT_FAILURE_STALE]++;
         return;
     }
     struct pt_registry *registry = pt_registries_find(registries, stored->pull.repository);
     if (registry)
         registry->pulls++;
     if (stored->pull.phase == PT_PULL_FAILED) {
-        metrics->pulls_failed[class_of(stored)]++;
+        metrics->pulls_failed[stored->pull.error_class]++;
         return;
     }
     metrics->pulls_completed++;
@@ -165,7 +157,7 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
                            "pulltrace_pulls_total{result=\"stale\"} %llu\n",
                            (unsigned long long)metrics->pulls_completed,
                            (unsigned long long)all_failed(metrics),
-                           (unsigned long long)metrics->pulls_stale);
+                           (unsigned long long)metrics->pulls_failed[PT_FAILURE_STALE]);
     histogram(out, "pulltrace_pull_duration_seconds", "How long completed pulls took.",
               &metrics->total_seconds);
     histogram(out, "pulltrace_pull_download_seconds",
@@ -177,7 +169,7 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
     counter(out, "pulltrace_pull_bytes_total", "Bytes received from registries.",
             (double)store->received_bytes);
     head(out, "pulltrace_pull_errors_total", "counter", "Pulls that failed, by class.");
-    for (int i = 0; i < PT_FAILURE_CLASS_COUNT; i++)
+    for (int i = PT_FAILURE_OTHER; i < PT_FAILURE_STALE; i++)
         (void)pt_buffer_printf(out, "pulltrace_pull_errors_total{class=\"%s\"} %llu\n",
                                pt_failure_class_name((enum pt_failure_class)i),
                                (unsigned long long)metrics->pulls_failed[i]);

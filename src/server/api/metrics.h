@@ -39,7 +39,7 @@ struct pt_histogram {
 // What is counted besides what store and stream know themselves. No label holds a node, a pod, an
 // image or a digest.
 struct pt_metrics {
-    uint64_t pulls_completed, pulls_stale;
+    uint64_t pulls_completed;
     uint64_t pulls_failed[PT_FAILURE_CLASS_COUNT];
     uint64_t reports;
     uint64_t rejected[PT_REJECTION_COUNT];

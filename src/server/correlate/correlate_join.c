@@ -296,7 +296,7 @@ static void report_join(struct correlate_node *node, struct correlate_pull *pull
         pt_correlate_fill_failure(pull->image, &join);
         if (!pt_correlate_is_of_attempt(pull->image, pull)) {
             join.error = NULL;
-            join.error_class = NULL;
+            join.error_class = PT_FAILURE_NONE;
         }
         if (pull->has_failed && pull->final_at)
             join.next_attempt_at = pt_correlate_next_attempt(pull->image);

@@ -103,7 +103,7 @@ static void report_row(struct correlate_image *image, const struct situation *si
     pt_correlate_fill_failure(image, &row.join);
     if (row.phase != PT_PULL_FAILED) {
         row.join.error = NULL;
-        row.join.error_class = NULL;
+        row.join.error_class = PT_FAILURE_NONE;
     } else if (situation->live_count > 0) {
         row.join.next_attempt_at = pt_correlate_next_attempt(image);
     }

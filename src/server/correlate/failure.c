@@ -173,5 +173,5 @@ void pt_correlate_fill_failure(const struct correlate_image *image, struct pt_jo
     if (!image->error || !pt_moment_is_later(&image->failed, &image->pulled))
         return;
     join->error = image->error;
-    join->error_class = pt_failure_class_name(image->error_class);
+    join->error_class = image->error_class;
 }

@@ -104,7 +104,8 @@ static int go_on_with(struct pt_pull_store *store, struct pt_node *node, const c
         return 0; // told again until the agent knows that it has arrived
     if (late && !pt_pull_phase_is_final(told->phase))
         return 0;
-    if (given_up && found->stuck && !pt_stored_pull_would_move(found, told))
+    if (given_up && found->stale_reason == PT_STALE_STUCK &&
+        !pt_stored_pull_would_move(found, told))
         return 0;
     int r = given_up ? pt_life_revive(store, found) : 0;
     if (r == 0)

@@ -43,8 +43,7 @@ static void set_failure(struct pt_stored_pull *stored, const struct pt_join *joi
 {
     if (stored->life == PT_LIFE_GIVEN_UP || !join->error)
         return;
-    pt_stored_pull_set_error(stored, join->error);
-    stored->error_class = join->error_class;
+    pt_stored_pull_set_failure(stored, join->error, join->error_class);
 }
 
 // Only a row that has failed has words for it, and only one that has ended has a time of its end.
@@ -53,12 +52,10 @@ static void set_end(struct pt_stored_pull *stored, const struct pt_image_row *ro
     bool is_final = pt_pull_phase_is_final(row->phase);
     int64_t ended_at = row->ended_at ? row->ended_at : stored->reported_at;
     stored->pull.completed_at = is_final ? ended_at : 0;
-    if (row->phase == PT_PULL_FAILED) {
+    if (row->phase == PT_PULL_FAILED)
         set_failure(stored, &row->join);
-    } else {
-        pt_stored_pull_set_error(stored, NULL);
-        stored->error_class = NULL;
-    }
+    else
+        pt_stored_pull_set_failure(stored, NULL, PT_FAILURE_NONE);
 }
 
 // Each further attempt that has failed is an event, the last ones if they are many.

@@ -116,8 +116,7 @@ int pt_life_revive(struct pt_pull_store *store, struct pt_stored_pull *stored)
     leave(store, stored);
     stored->pull.phase = PT_PULL_DOWNLOADING;
     stored->pull.completed_at = 0;
-    stored->error_class = NULL;
-    pt_stored_pull_set_error(stored, NULL);
+    pt_stored_pull_set_failure(stored, NULL, PT_FAILURE_NONE);
     enter(store, stored, PT_LIFE_ACTIVE);
     return 0;
 }
@@ -139,13 +138,10 @@ static void learn_extraction(struct pt_pull_store *store, struct pt_stored_pull 
 static void explain_failure(struct pt_stored_pull *stored)
 {
     const struct pt_join *join = stored->join;
-    if (join && join->error) {
-        pt_stored_pull_set_error(stored, join->error);
-        stored->error_class = join->error_class;
-    }
-    if (!stored->error_class)
-        stored->error_class =
-            pt_failure_class_name(pt_failure_class_of(stored->pull.error, stored->pull.image_ref));
+    if (join && join->error)
+        pt_stored_pull_set_failure(stored, join->error, join->error_class);
+    if (stored->pull.error_class == PT_FAILURE_NONE)
+        stored->pull.error_class = pt_failure_class_of(stored->pull.error, stored->pull.image_ref);
 }
 
 static void end(struct pt_pull_store *store, struct pt_stored_pull *stored, enum pt_pull_life life)
@@ -173,26 +169,32 @@ void pt_life_end(struct pt_pull_store *store, struct pt_stored_pull *stored)
     end(store, stored, PT_LIFE_FINAL);
 }
 
-static void set_reason(struct pt_pull_store *store, struct pt_stored_pull *stored)
+static enum pt_stale_reason reason_of(const struct pt_stored_pull *stored)
+{
+    if (stored->node->silent)
+        return PT_STALE_SILENT;
+    bool is_named = stored->last_report == stored->node->report_number;
+    return is_named ? PT_STALE_STUCK : PT_STALE_UNNAMED;
+}
+
+static void explain_staleness(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
     char text[128], timeout[PT_DURATION_SIZE];
+    enum pt_stale_reason reason = reason_of(stored);
     pt_duration_format(store->settings.stale_timeout_ns, timeout);
-    bool silent = stored->node->silent;
-    bool named = stored->last_report == stored->node->report_number;
-    if (silent)
+    if (reason == PT_STALE_SILENT)
         snprintf(text, sizeof(text), "the node's agent has not reported for %s", timeout);
-    else if (!named)
+    else if (reason == PT_STALE_UNNAMED)
         snprintf(text, sizeof(text), "the node's agent no longer reports this pull");
     else
         snprintf(text, sizeof(text), "no progress for %s", timeout);
-    stored->stuck = !silent && named;
-    pt_stored_pull_set_error(stored, text);
+    pt_stored_pull_set_failure(stored, text, PT_FAILURE_STALE);
+    stored->stale_reason = reason;
 }
 
 void pt_life_give_up(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
-    set_reason(store, stored);
-    stored->error_class = PT_ERROR_CLASS_STALE;
+    explain_staleness(store, stored);
     stored->pull.phase = PT_PULL_FAILED;
     stored->pull.completed_at = pt_clock_wall_ns(store->clock);
     stored->reported_at = stored->pull.completed_at;

@@ -19,7 +19,7 @@ void pt_life_keep_alive(struct pt_pull_store *store, struct pt_stored_pull *stor
 // Its phase has become a final one: it leaves the active ones, and its end becomes an event.
 void pt_life_end(struct pt_pull_store *store, struct pt_stored_pull *stored);
 
-// Nothing is heard of it any more: it has failed, why is set as far as it is known.
+// It has not been heard of or has not moved for too long: it has failed, with the reason.
 void pt_life_give_up(struct pt_pull_store *store, struct pt_stored_pull *stored);
 
 // A pull that was given up moves again. -ENOMEM leaves it as it is.

@@ -31,9 +31,6 @@ struct pt_store_settings {
     struct pt_memory_share *memory; // what pulls may take; NULL: as much as there is
 };
 
-// errorClass of a pull that was given up. It is no failure of a registry and does not count as one.
-#define PT_ERROR_CLASS_STALE "stale"
-
 struct pt_store_output {
     // A pull started, completed or failed; the store has changed already.
     void (*on_event)(void *context, enum pt_event_type type, const struct pt_stored_pull *stored);

@@ -62,15 +62,17 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     stored->pull.started_at = 0;
     stored->pull.completed_at = 0;
     stored->pull.phase = PT_PULL_RESOLVING;
-    stored->error_class = NULL;
     stored->of_kubelet = false;
-    pt_stored_pull_set_error(stored, NULL);
+    pt_stored_pull_set_failure(stored, NULL, PT_FAILURE_NONE);
 }
 
-void pt_stored_pull_set_error(struct pt_stored_pull *stored, const char *error)
+void pt_stored_pull_set_failure(struct pt_stored_pull *stored, const char *error,
+                                enum pt_failure_class error_class)
 {
     free((char *)stored->pull.error);
     stored->pull.error = error ? strdup(error) : NULL;
+    stored->pull.error_class = error_class;
+    stored->stale_reason = PT_STALE_NOT;
 }
 
 // --- the block that holds layers, tracks and their text ---
@@ -306,6 +308,7 @@ static void update_head(struct pt_stored_pull *stored, const struct pt_pull *tol
     change->moved |= pull->phase != phase;
     change->visible |= pull->phase != phase || pull->total_known != told->total_known;
     pull->phase = phase;
+    pull->error_class = told->error_class;
     pull->total_known = told->total_known;
     pull->image_ref_exact = told->image_ref_exact;
     if (told->started_at || !pull->started_at)
@@ -438,7 +441,7 @@ struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
     status.totals.percent = percent(stored, &status.totals);
     status.bytes_per_second = pt_stored_pull_speed(stored);
     status.stalled_seconds = stalled_seconds(stored);
-    status.error_class = stored->error_class;
+    status.stale_reason = stored->stale_reason;
     status.version = stored->version;
     status.image_ref = pt_stored_pull_image_ref(stored);
     if (stored->join)

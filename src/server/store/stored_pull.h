@@ -42,29 +42,28 @@ struct pt_stored_pull {
     char *key; // names the pull on its node; kinds of agents cannot collide
     struct pt_node *node;
     enum pt_pull_life life;
-    size_t layers_bytes;           // of the block of pull.layers
-    int64_t counted_bytes;         // of the store's memory, by pull_memory.c
-    struct pt_layer_track *tracks; // one for each layer, in the block of pull.layers
-    struct pt_rate rate;           // of received_bytes
-    int64_t received_bytes;        // over the network; never goes back
-    int64_t of_no_registry;        // bytes to count once its repository is known
-    double percent_floor;          // what percent has reached
-    int64_t reported_at;           // wall_ns on the node, of the report that changed it last
-    int64_t bytes_at;              // wall_ns on the node, when a byte came last
-    int64_t alive_at;              // monotonic_ns: reported with something that moved
-    int64_t finished_at;           // monotonic_ns
-    const char *error_class;       // static text
-    struct pt_join *join;          // what Kubernetes tells of it, owned; NULL: nothing
-    int64_t failures_reported;     // attempts that became an event as failed
-    char *earlier_key;             // of the attempt before, which its agent may tell again; or NULL
-    bool of_kubelet;               // no agent reports it
+    size_t layers_bytes;               // of the block of pull.layers
+    int64_t counted_bytes;             // of the store's memory, by pull_memory.c
+    struct pt_layer_track *tracks;     // one for each layer, in the block of pull.layers
+    struct pt_rate rate;               // of received_bytes
+    int64_t received_bytes;            // over the network; never goes back
+    int64_t of_no_registry;            // bytes to count once its repository is known
+    double percent_floor;              // what percent has reached
+    int64_t reported_at;               // wall_ns on the node, of the report that changed it last
+    int64_t bytes_at;                  // wall_ns on the node, when a byte came last
+    int64_t alive_at;                  // monotonic_ns: reported with something that moved
+    int64_t finished_at;               // monotonic_ns
+    enum pt_stale_reason stale_reason; // of one that was given up
+    struct pt_join *join;              // what Kubernetes tells of it, owned; NULL: nothing
+    int64_t failures_reported;         // attempts that became an event as failed
+    char *earlier_key; // of the attempt before, which its agent may tell again; or NULL
+    bool of_kubelet;   // no agent reports it
     uint64_t version;
     uint64_t created_version;
     uint64_t final_version; // 0: not final
     size_t change_index;    // in the change log
     uint32_t last_report;   // number of the node's report that named it last
     uint32_t pins;          // answers under way that point to it
-    bool stuck;             // given up although its agent goes on reporting it
     bool legacy;            // its agent ends it by leaving it out
     TAILQ_ENTRY(pt_stored_pull) in_store;
     TAILQ_ENTRY(pt_stored_pull) in_node;
@@ -100,8 +99,10 @@ bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct
 // Marks every layer as there and the whole as completed, as the absence in a legacy report means.
 void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at, uint64_t version);
 
-// Sets the reason of a failure, none if there is no memory for it; NULL takes it away.
-void pt_stored_pull_set_error(struct pt_stored_pull *stored, const char *error);
+// Sets words and class of a failure, no words if there is no memory for them; NULL and
+// PT_FAILURE_NONE take them away.
+void pt_stored_pull_set_failure(struct pt_stored_pull *stored, const char *error,
+                                enum pt_failure_class error_class);
 
 static inline bool pt_stored_pull_is_final(const struct pt_stored_pull *stored)
 {
