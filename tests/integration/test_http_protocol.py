@@ -211,6 +211,20 @@ class OverTls(ServerCase):
         connection.sendall(f"{REPORT_HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         self.assertEqual(read_answer(connection), (200, b"{}"))
 
+    def test_only_authenticated_suites_are_spoken_and_no_session_is_resumed(self) -> None:
+        self.context.maximum_version = ssl.TLSVersion.TLSv1_2
+        self.context.set_ciphers("ALL")
+        connection = self.connect()
+        suite = connection.cipher()
+        self.assertIsNotNone(suite)
+        self.assertRegex(suite[0], "^ECDHE-.*(GCM|CHACHA20)")
+        self.ask(connection, "/healthz")
+        self.assertEqual(read_answer(connection), (200, b"ok"))
+        self.assertFalse(connection.session.has_ticket)
+        self.context.set_ciphers("ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA:AES128-GCM-SHA256")
+        with self.assertRaises(ssl.SSLError):
+            self.connect()
+
     def test_a_plain_request_is_told_to_come_by_https(self) -> None:
         answer = raw(self.server.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertTrue(answer.startswith(b"HTTP/1.1 421 "), answer)
