@@ -20,6 +20,14 @@ describe('decodeEvent', () => {
     expect(decodeEvent(data)).toMatchObject({ id: 'pull-1', percent: 50, pods: [] });
   });
 
+  it('marks what would make a text read as another', () => {
+    const read = decodeEvent(
+      wireEvent({ imageRef: 'acme/\u202eevil\u202c:1', error: '\u001b[31mred\u001b[0m\nnext' }),
+    );
+    expect(read?.imageRef).toBe('acme/\ufffdevil\ufffd:1');
+    expect(read?.error).toBe('red\nnext');
+  });
+
   it('reads pods', () => {
     const pod = { namespace: 'shop', podName: 'web-0', container: 'main' };
     expect(decodeEvent(wireEvent({ pods: [pod] }))?.pods).toMatchObject([pod]);

@@ -53,8 +53,15 @@ function readText(value: unknown, key: string): string | undefined {
   return value === '' ? undefined : value;
 }
 
-/** A text that is never empty. */
-export const text = scalar<string>('text', readText);
+/** Colours of a terminal, other control characters, and what turns the direction of writing. */
+const UNSEEN =
+  // eslint-disable-next-line no-control-regex -- these are what it looks for
+  /\u001b\[[0-9;]*m|[\u0000-\u0008\u000b-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text that is never empty. What could make it read as another one is seen as a mark. */
+export const text = scalar<string>('text', (value, key) =>
+  readText(value, key)?.replace(UNSEEN, (found) => (found.length > 1 ? '' : '\ufffd')),
+);
 
 export const number = scalar<number>('number', (value, key) => {
   if (typeof value !== 'number') throw new DecodeError(`${key} is not a number`);

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { makePull } from '../testing/samples';
-import { addTyped, compileQuery, formatQuery, isEmpty, parseQuery, withoutToken } from './query';
+import {
+  addTyped,
+  compileQuery,
+  formatQuery,
+  isEmpty,
+  parseQuery,
+  withoutToken,
+  queryHint,
+} from './query';
 
 describe('parseQuery', () => {
   it('tells tokens from free text', () => {
@@ -73,6 +81,11 @@ describe('compileQuery', () => {
     ['ns:=shop pod:=front-66cd', true],
     ['ns:=sho', false],
     ['status:failed', true],
+    ['status:fail', true],
+    ['status:act', false],
+    ['namespace:shop', true],
+    ['ns:infra,shop', true],
+    ['ns:infra,prod', false],
     ['status:active', false],
     ['status:failed ns:infra', false],
   ])('“%s” matches: %s', (text, expected) => {
@@ -98,6 +111,18 @@ describe('compileQuery', () => {
   it('knows no registry of a pull without a name', () => {
     const unnamed = makePull({ imageRef: '__pulling__' });
     expect(compileQuery(parseQuery('registry:docker.io'))?.(unnamed)).toBe(false);
+  });
+
+  it.each([
+    ['status:broken', /no status “broken”, but active, queued/],
+    ['status:fail', undefined],
+    ['foo:bar', /“foo:bar” is no token/],
+    ['-status:failed', /“-status:failed” is no token/],
+    ['acme web', undefined],
+  ])('hints at what is wrong with “%s”', (words, hint) => {
+    const given = queryHint(parseQuery(words));
+    if (hint === undefined) expect(given).toBeUndefined();
+    else expect(given).toMatch(hint);
   });
 
   it('is null when there is nothing to ask', () => {

@@ -2,10 +2,12 @@
 import { splitImageRef } from '../lib/imageRef';
 import type { Pull } from '../model/pull';
 import { isUnnamed } from './images';
-import { isActive, statusOf } from './status';
+import { STATUSES, isActive, statusOf } from './status';
 
 export const TOKEN_KEYS = ['node', 'ns', 'pod', 'image', 'registry', 'status'] as const;
 export type TokenKey = (typeof TOKEN_KEYS)[number];
+
+const STATUS_VALUES = ['active', ...STATUSES] as const;
 
 export interface Token {
   readonly key: TokenKey;
@@ -25,11 +27,33 @@ export function isEmpty(query: Query): boolean {
   return query.tokens.length === 0 && query.text.trim() === '';
 }
 
-function parseToken(word: string): Token | null {
+/** What people type in place of a key. */
+const ALIASES: Partial<Record<string, TokenKey>> = { namespace: 'ns', reg: 'registry' };
+
+/** The tokens of one word, `ns:a,b` being two; none if it is no token. */
+function parseTokens(word: string): Token[] {
   const colon = word.indexOf(':');
-  if (colon < 0 || colon === word.length - 1) return null;
-  const key = TOKEN_KEYS.find((candidate) => candidate === word.slice(0, colon).toLowerCase());
-  return key === undefined ? null : { key, value: word.slice(colon + 1) };
+  if (colon < 0) return [];
+  const name = word.slice(0, colon).toLowerCase();
+  const key = ALIASES[name] ?? TOKEN_KEYS.find((candidate) => candidate === name);
+  if (key === undefined) return [];
+  const values = word.slice(colon + 1).split(',');
+  return values.filter((value) => value !== '').map((value) => ({ key, value }));
+}
+
+/** Why a query finds nothing, where its words show it; else undefined. */
+export function queryHint(query: Query): string | undefined {
+  for (const { key, value } of query.tokens) {
+    if (key !== 'status' || STATUS_VALUES.some((status) => status.startsWith(value.toLowerCase())))
+      continue;
+    return `There is no status “${value}”, but ${STATUS_VALUES.join(', ')}.`;
+  }
+  for (const word of query.text.split(/\s+/)) {
+    const name = /^-?([a-z]+):/i.exec(word)?.[1];
+    if (name === undefined) continue;
+    return `“${word}” is no token and was looked for as text. Tokens are ${TOKEN_KEYS.join(':, ')}:.`;
+  }
+  return undefined;
 }
 
 /** Reads `status:failed node:a web` into its tokens and the free text that is left. */
@@ -37,9 +61,9 @@ export function parseQuery(input: string): Query {
   const tokens: Token[] = [];
   const words: string[] = [];
   for (const word of input.split(/\s+/)) {
-    const token = parseToken(word);
-    if (token !== null) tokens.push(token);
-    else if (word !== '') words.push(word);
+    const found = parseTokens(word);
+    tokens.push(...found);
+    if (found.length === 0 && word !== '') words.push(word);
   }
   return { tokens: unique(tokens), text: words.join(' ') };
 }
@@ -100,7 +124,8 @@ function matchesToken(pull: Pull, key: TokenKey, value: string): boolean {
       return pull.pods.some((pod) => isOrHas(pod.podName, value));
     case 'status': {
       const status = statusOf(pull);
-      return value === 'active' ? isActive(status) : status === value;
+      // The first letters do: status:fail.
+      return 'active'.startsWith(value) ? isActive(status) : status.startsWith(value);
     }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-const TIMEOUT_MS = 8000;
+const TIMEOUT_MS = 5000;
 
 /** The server answered, but not with 2xx. */
 export class HttpError extends Error {

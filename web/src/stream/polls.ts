@@ -7,7 +7,7 @@ import { DecodeError } from '../model/fields';
 const EVERY_MS = 2000;
 /** A smaller difference between the clocks is the network's delay. */
 const CLOCK_STEP_MS = 1500;
-/** So many questions in a row without an answer mean that the server is away. */
+/** So many failures in a row mean that the server is away; one that does not answer is at once. */
 const FAILURES = 3;
 
 export interface Polls {
@@ -47,7 +47,8 @@ export function startPolls(store: Store, api: string, onAway: () => void): Polls
         store.set({ nodes: decodeNodes(await getText(`${api}nodes`, abort.signal)) });
     } catch (error) {
       const answered = error instanceof HttpError || error instanceof DecodeError;
-      failures = answered ? 0 : failures + 1;
+      const timedOut = error instanceof DOMException && error.name === 'TimeoutError';
+      failures = answered ? 0 : timedOut ? FAILURES : failures + 1;
       // A stream that died without a word looks open for long; this does not.
       if (failures === FAILURES && !abort.signal.aborted) onAway();
     }

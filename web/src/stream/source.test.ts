@@ -80,7 +80,13 @@ beforeEach(() => {
     asked.push(url);
     const answer = answers[url.replace('api/v1/', '')];
     if (answer === undefined) return Promise.reject(new TypeError('away'));
-    const body: unknown = typeof answer === 'function' ? answer() : answer;
+    let body: unknown;
+    try {
+      body = typeof answer === 'function' ? answer() : answer;
+    } catch (error) {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as fetch does
+      return Promise.reject(error);
+    }
     if (body instanceof Response) return Promise.resolve(body);
     return Promise.resolve(new Response(JSON.stringify(body)));
   });
@@ -321,6 +327,16 @@ it('takes a stream for dead when the server answers nothing else', async () => {
   newest().hello();
   await run(10_000);
   expect(store.get().connection.phase).toBe('live');
+});
+
+it('takes a server that does not answer in time for away at once', async () => {
+  newest().hello();
+  await run(1000);
+  answers.summary = () => {
+    throw new DOMException('the time is up', 'TimeoutError');
+  };
+  await run(2000);
+  expect(store.get().connection.phase).toBe('reconnecting');
 });
 
 describe('the open pull', () => {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { parseQuery, queryHint } from '../../state/query';
 import type { Connection } from '../../state/store';
 import { type Summary, allPulls } from '../../model/cluster';
 import { formatCount, formatSpan, plural } from '../../lib/format';
@@ -30,10 +31,17 @@ export function NothingYet(props: { connection: Connection; summary: Summary | n
 
 /** The filter leaves nothing over. */
 export function NoMatch(props: { query: string; total: number; onClear: () => void }) {
+  const hint = queryHint(parseQuery(props.query));
   return (
     <EmptyState title="No pull matches">
       <p>
         {plural(props.total, 'pull')} known, none of them matches <code>{props.query}</code>.
+        {hint !== undefined && (
+          <>
+            <br />
+            {hint}
+          </>
+        )}
       </p>
       <button type="button" className="button" onClick={props.onClear}>
         Clear the filters
