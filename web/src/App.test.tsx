@@ -170,6 +170,19 @@ describe('the live page', () => {
     expect(screen.queryByText(/in all/)).toBeNull();
   });
 
+  it('has cells that say in which column they are', () => {
+    renderWith(liveState([web]), <App />);
+    const heads = screen.getAllByRole('columnheader');
+    const covered = heads.flatMap((head) => {
+      const from = Number(head.getAttribute('aria-colindex'));
+      const span = Number(head.getAttribute('aria-colspan') ?? 1);
+      return Array.from({ length: span }, (_, at) => from + at);
+    });
+    const cells = within(rows()[0] ?? document.body).getAllByRole('gridcell');
+    expect(cells.map((cell) => Number(cell.getAttribute('aria-colindex')))).toEqual(covered);
+    expect(screen.getByRole('treegrid').getAttribute('aria-colcount')).toBe('10');
+  });
+
   it('says why the layers do not come', () => {
     window.history.replaceState(null, '', '/?open=web');
     renderWith(liveState([web], { detailTrouble: 'unknown' }), <App />);

@@ -21,6 +21,7 @@ describe('the address', () => {
       group: 'none',
       sort: null,
       open: null,
+      closed: [],
     });
   });
 });

@@ -12,6 +12,8 @@ export interface UrlState {
   readonly group: Group;
   readonly sort: Sort | null;
   readonly open: string | null;
+  /** Names of the groups whose pulls are hidden. */
+  readonly closed: readonly string[];
 }
 
 export function readUrl(search: string): UrlState {
@@ -25,6 +27,7 @@ export function readUrl(search: string): UrlState {
     group: GROUPS.find((name) => name === params.get('group')) ?? 'none',
     sort: column === undefined ? null : { column, descending },
     open: params.get('open'),
+    closed: params.getAll('closed'),
   };
 }
 
@@ -38,6 +41,7 @@ export function writeUrl(state: UrlState): string {
     params.set('sort', (state.sort.descending ? '-' : '') + state.sort.column);
   }
   if (state.open !== null) params.set('open', state.open);
+  for (const name of state.closed) params.append('closed', name);
   const text = params
     .toString()
     .replaceAll('%3A', ':')

@@ -45,11 +45,18 @@ export type Item =
   | {
       readonly kind: 'group';
       readonly key: string;
+      /** What the group's pulls have in common; the head's words may be others. */
+      readonly name: string;
       readonly label: string;
       readonly totals: GroupTotals;
     }
   | { readonly kind: 'pull'; readonly key: string; readonly pull: Pull }
   | { readonly kind: 'detail'; readonly key: string; readonly pull: Pull };
+
+/** The key of a group's item, by the name that the address has for it. */
+export function groupKey(name: string): string {
+  return `group ${name}`;
+}
 
 export interface View {
   readonly items: readonly Item[];
@@ -291,8 +298,8 @@ function groups(
   }
   const items: Item[] = [];
   for (const [name, members] of byKey) {
-    const key = `group ${name}`;
-    items.push({ kind: 'group', key, label: nameOf(name), totals: totalsOf(members) });
+    const key = groupKey(name);
+    items.push({ kind: 'group', key, name, label: nameOf(name), totals: totalsOf(members) });
     if (collapsed.has(key)) continue;
     for (const entry of members) pushPull(items, entry, openId);
   }

@@ -17,6 +17,7 @@ import { type Rollout, rolloutsOf } from '../../state/rollouts';
 import type { ChangeUrl } from '../../state/urlState';
 import { EmptyState } from '../../ui/EmptyState';
 import { ImageName } from '../../ui/ImageName';
+import { copyCells } from '../../ui/copyCells';
 import './ImagesPage.css';
 
 const COLUMNS: readonly (readonly [label: string, className?: string])[] = [
@@ -69,6 +70,7 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
           className="image-table surface"
           role="table"
           aria-label="Images"
+          onCopy={copyCells}
           aria-rowcount={rollouts.length + 1}
         >
           <div role="rowgroup" className="table-header">

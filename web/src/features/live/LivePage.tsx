@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
+import { formatCount, plural } from '../../lib/format';
 import { useSlice } from '../../state/context';
 import { type Overview, createOverviewSelector } from '../../state/overview';
 import { type Query, compileQuery, formatQuery, isEmpty, parseQuery } from '../../state/query';
 import type { ChangeUrl, UrlState } from '../../state/urlState';
-import { type Group, MOST_TO_LINGER, createViewSelector } from '../../state/view';
+import { type Group, MOST_TO_LINGER, createViewSelector, groupKey } from '../../state/view';
 import { allPulls } from '../../model/cluster';
 import type { Pull } from '../../model/pull';
 import { Segmented } from '../../ui/Segmented';
 import { useNow } from '../../ui/useNow';
 import { NoMatch, NothingYet } from './EmptyStates';
 import './LivePage.css';
+import { LinkNotice } from './LinkNotice';
 import { PullTable } from './PullTable';
 import { SearchField, useSearchKey } from './SearchField';
+import { SortChoice } from './SortChoice';
 import { SummaryStrip } from './SummaryStrip';
 
 const GROUP_OPTIONS: readonly { value: Group; label: string }[] = [
@@ -35,9 +38,8 @@ export function LivePage({ url, onUrl }: LivePageProps) {
   const throughput = useSlice('throughput');
   const summary = useSlice('summary');
   const connection = useSlice('connection');
-  const now = useNow();
+  const now = useLiveNow(connection.phase === 'reconnecting');
   const input = useRef<HTMLInputElement>(null);
-  const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
   const [select] = useState(createViewSelector);
 
   const query = useMemo(() => parseQuery(url.query), [url.query]);
@@ -45,7 +47,8 @@ export function LivePage({ url, onUrl }: LivePageProps) {
   const wanted = useDeferredValue(query);
   const matches = useMemo(() => compileQuery(wanted), [wanted]);
   const overview = useOverview(pulls, now);
-  const { sort, group, open } = url;
+  const { sort, group, open, closed } = url;
+  const collapsed = useMemo(() => new Set(closed.map(groupKey)), [closed]);
   const arriving = summary !== null && pulls.size < ALMOST_ALL * allPulls(summary);
   const crowded = overview.active + overview.queued > MOST_TO_LINGER;
   const view = useMemo(
@@ -73,13 +76,26 @@ export function LivePage({ url, onUrl }: LivePageProps) {
       />
       <div className="live-tools">
         <SearchField query={query} onChange={onQuery} input={input} />
+        <SortChoice
+          podColumn={overview.anyPods}
+          sort={sort}
+          onSort={(next) => onUrl({ sort: next })}
+        />
         <Segmented
           label="Group by"
           options={GROUP_OPTIONS}
           value={group}
-          onChange={(value) => onUrl({ group: value })}
+          onChange={(value) => onUrl({ group: value, closed: [] })}
         />
       </div>
+      {!isEmpty(query) && view.matched > 0 && (
+        <p className="dim match-count" aria-live="polite">
+          {formatCount(view.matched)} of {plural(pulls.size, 'pull')}
+        </p>
+      )}
+      {!arriving && connection.phase === 'live' && (
+        <LinkNotice open={open} view={view} pulls={pulls} summary={summary} onUrl={onUrl} />
+      )}
       {pulls.size === 0 ? (
         <NothingYet connection={connection} summary={summary} />
       ) : view.matched === 0 && !isEmpty(query) ? (
@@ -91,15 +107,24 @@ export function LivePage({ url, onUrl }: LivePageProps) {
           now={now}
           sort={sort}
           openId={open}
+          arriving={arriving}
           collapsed={collapsed}
           podColumn={overview.anyPods}
           onSort={(next) => onUrl({ sort: next })}
           onOpen={(id) => onUrl({ open: id })}
-          onCollapse={(key) => setCollapsed(toggled(collapsed, key))}
+          onCollapse={(name) => onUrl({ closed: toggled(closed, name) }, 'replace')}
         />
       )}
     </>
   );
+}
+
+/** The server's time; it stands still while the server is away, as do all other figures. */
+function useLiveNow(away: boolean): number {
+  const now = useNow();
+  const [held, setHeld] = useState(now);
+  if (!away && held !== now) setHeld(now);
+  return away ? held : now;
 }
 
 /** Adding up very many pulls is worth it once a second, and calmer to read. */
@@ -111,10 +136,8 @@ function useOverview(pulls: ReadonlyMap<string, Pull>, now: number): Overview {
   return useMemo(() => addUp(held.pulls), [addUp, held.pulls]);
 }
 
-function toggled(set: ReadonlySet<string>, key: string): ReadonlySet<string> {
-  const next = new Set(set);
-  if (!next.delete(key)) next.add(key);
-  return next;
+function toggled(names: readonly string[], name: string): readonly string[] {
+  return names.includes(name) ? names.filter((other) => other !== name) : [...names, name];
 }
 
 function useEscape(wanted: boolean, onEscape: () => void) {

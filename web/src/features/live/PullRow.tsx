@@ -17,6 +17,7 @@ import { ImageName } from '../../ui/ImageName';
 import { ProgressBar } from '../../ui/ProgressBar';
 import { StatusIcon } from '../../ui/StatusIcon';
 import { barShares } from './barShares';
+import { COLUMN_INDEX, PERCENT_INDEX } from './columns';
 
 interface PullRowProps {
   pull: Pull;
@@ -46,44 +47,57 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
   const speed = speedText(pull, status);
   return (
     <>
-      <div role="gridcell" className="cell-status">
+      <div role="gridcell" aria-colindex={COLUMN_INDEX.status} className="cell-status">
         <StatusIcon status={status} percent={pull.percent} />
       </div>
-      <div role="gridcell" className="cell-image">
+      <div role="gridcell" aria-colindex={COLUMN_INDEX.image} className="cell-image">
         <ImageName reference={pull.imageRef} />
       </div>
-      <div role="gridcell" className="cell-node name dim ellipsis" title={pull.nodeName}>
+      <div
+        role="gridcell"
+        aria-colindex={COLUMN_INDEX.node}
+        className="cell-node name dim ellipsis"
+        title={pull.nodeName}
+      >
         {pull.nodeName}
       </div>
       {podCell && (
-        <div role="gridcell" className="cell-pods name dim">
+        <div role="gridcell" aria-colindex={COLUMN_INDEX.pods} className="cell-pods name dim">
           <Pods pull={pull} />
         </div>
       )}
       <div
         role="gridcell"
+        aria-colindex={COLUMN_INDEX.progress}
         className={wordsOnly ? 'cell-progress is-words' : 'cell-progress'}
         aria-colspan={wordsOnly ? 2 : undefined}
       >
         <Progress pull={pull} status={status} behind={behind} />
       </div>
       {!wordsOnly && (
-        <div role="gridcell" className="cell-percent num">
+        <div role="gridcell" aria-colindex={PERCENT_INDEX} className="cell-percent num">
           {known ? formatPercent(pull.percent) : NONE}
         </div>
       )}
       <div
         role="gridcell"
+        aria-colindex={COLUMN_INDEX.speed}
         className={speed === NONE ? 'cell-speed num dim' : 'cell-speed num'}
         title={UNIT_NOTE}
       >
         {speed}
       </div>
-      <div role="gridcell" className="cell-size num dim" title={sizeTitle(pull)}>
+      <div
+        role="gridcell"
+        aria-colindex={COLUMN_INDEX.size}
+        className="cell-size num dim"
+        title={sizeTitle(pull)}
+      >
         {known ? sizeText(pull, status) : NONE}
       </div>
       <div
         role="gridcell"
+        aria-colindex={COLUMN_INDEX.ready}
         className={`cell-ready num ellipsis ${isActive(status) && status !== 'queued' ? '' : 'dim'}`}
       >
         <Ready
@@ -94,7 +108,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
           behind={behind}
         />
       </div>
-      <div role="gridcell" className="cell-elapsed num dim">
+      <div role="gridcell" aria-colindex={COLUMN_INDEX.elapsed} className="cell-elapsed num dim">
         {formatDuration(elapsed)}
       </div>
     </>
@@ -104,11 +118,12 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
 function Pods({ pull }: { pull: Pull }) {
   const [first] = pull.pods;
   if (first === undefined) return <>{NONE}</>;
-  const others = new Set(pull.pods.map((pod) => `${pod.namespace}/${pod.podName}`)).size - 1;
+  const all = [...new Set(pull.pods.map((pod) => `${pod.namespace}/${pod.podName}`))];
+  const others = all.length - 1;
   const name = `${first.namespace}/${first.podName}`;
   const tail = POD_TAIL.exec(name)?.[0] ?? '';
   return (
-    <span className="pods" title={name}>
+    <span className="pods" title={podsTitle(all)}>
       <span className="pod-name">
         <span className="ellipsis">{name.slice(0, name.length - tail.length)}</span>
         <span>{tail}</span>
@@ -116,6 +131,14 @@ function Pods({ pull }: { pull: Pull }) {
       {others > 0 && <span className="pods-more">+{others}</span>}
     </span>
   );
+}
+
+/** So many names fit a tooltip. */
+const TITLE_PODS = 20;
+
+function podsTitle(names: readonly string[]): string {
+  const more = names.length - TITLE_PODS;
+  return [...names.slice(0, TITLE_PODS), more > 0 && `and ${more} more`].filter(Boolean).join('\n');
 }
 
 function Progress(props: { pull: Pull; status: Status; behind: Pull | undefined }) {

@@ -9,14 +9,17 @@ import {
   useRef,
   useState,
 } from 'react';
+import { useSlice } from '../../state/context';
 import { isActive, statusOf } from '../../state/status';
 import { type Item, type Sort, type View, elapsedSeconds, retrySeconds } from '../../state/view';
 import type { Pull } from '../../model/pull';
+import { copyCells } from '../../ui/copyCells';
 import { GroupHead } from './GroupHead';
 import { PullDetail } from './PullDetail';
 import { PullRow } from './PullRow';
 import './PullTable.css';
 import { TableHead } from './TableHead';
+import { COLUMN_COUNT } from './columns';
 import { useBehind, useRowHeight, useTableKeys } from './tableHooks';
 
 const HEADER_PX = 32;
@@ -27,12 +30,15 @@ interface PullTableProps {
   now: number;
   sort: Sort | null;
   openId: string | null;
+  /** The stream has not sent all pulls yet. */
+  arriving: boolean;
   collapsed: ReadonlySet<string>;
   /** Left out where no pod is known, as without Kubernetes. */
   podColumn: boolean;
   onSort: (sort: Sort | null) => void;
   onOpen: (id: string | null) => void;
-  onCollapse: (key: string) => void;
+  /** Opens or closes the group of that name. */
+  onCollapse: (name: string) => void;
 }
 
 /** The virtualized table: only the rows in sight are in the page. */
@@ -78,6 +84,10 @@ export function PullTable(props: PullTableProps) {
 
   useEffect(() => virtualizer.measure(), [virtualizer, rowPx]);
 
+  useShowOpen(items, openId, props.arriving, (index, align) => {
+    virtualizer.scrollToIndex(index, { align });
+  });
+
   const move = (key: string | undefined) => {
     if (key === undefined) return;
     setCurrent(key);
@@ -109,6 +119,8 @@ export function PullTable(props: PullTableProps) {
       role="treegrid"
       aria-label="Image pulls"
       aria-rowcount={items.length + 1}
+      aria-colcount={COLUMN_COUNT}
+      onCopy={copyCells}
     >
       <TableHead podColumn={props.podColumn} sort={props.sort} onSort={props.onSort} />
       <div
@@ -170,13 +182,41 @@ export function PullTable(props: PullTableProps) {
   );
 }
 
+/**
+ * Brings the open row into sight: that of a link to the top, when it has come and again when all
+ * have; one that was opened here no further than it takes, and again when its layers have come.
+ */
+function useShowOpen(
+  items: readonly Item[],
+  openId: string | null,
+  arriving: boolean,
+  show: (index: number, align: 'start' | 'auto') => void,
+) {
+  const detail = useSlice('detail');
+  const index = openId === null ? -1 : items.findIndex((item) => item.key === openId);
+  const [linked] = useState(openId);
+  const stage = openId === linked ? arriving : detail?.pull.id === openId;
+  const shown = useRef('');
+  const latest = useRef(show);
+  useEffect(() => {
+    latest.current = show;
+  });
+  useEffect(() => {
+    const step = `${openId ?? ''} ${stage}`;
+    if (index < 0 || shown.current === step) return;
+    shown.current = step;
+    if (openId === linked) latest.current(index, 'start');
+    else latest.current(index + 1, 'auto');
+  }, [index, openId, linked, stage]);
+}
+
 function activate(item: Item, { openId, onOpen, onCollapse }: PullTableProps) {
   if (item.kind === 'pull') {
     // A click that ends a text selection is not meant for the row.
     if ((window.getSelection()?.toString() ?? '') !== '') return;
     onOpen(item.pull.id === openId ? null : item.pull.id);
   }
-  if (item.kind === 'group') onCollapse(item.key);
+  if (item.kind === 'group') onCollapse(item.name);
 }
 
 function estimate(item: Item | undefined, rowPx: number): number {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Sort, SortColumn } from '../../state/view';
 import { Icon } from '../../ui/Icon';
+import { COLUMN_INDEX } from './columns';
 
-const COLUMNS: readonly { column: SortColumn; label: string; className: string }[] = [
+export const COLUMNS: readonly { column: SortColumn; label: string; className: string }[] = [
   { column: 'status', label: 'Status', className: 'cell-status' },
   { column: 'image', label: 'Image', className: 'cell-image' },
   { column: 'node', label: 'Node', className: 'cell-node' },
@@ -53,7 +54,13 @@ function ColumnHeader({ column, label, className, sort, onSort }: ColumnHeaderPr
         : { column, descending: true };
   const state = mine === null ? 'none' : mine.descending ? 'descending' : 'ascending';
   return (
-    <div role="columnheader" aria-sort={state} className={className}>
+    <div
+      role="columnheader"
+      aria-colindex={COLUMN_INDEX[column]}
+      aria-colspan={column === 'progress' ? 2 : undefined}
+      aria-sort={state}
+      className={className}
+    >
       <button type="button" className="sort-button" onClick={() => onSort(next)}>
         <span className={column === 'status' ? 'visually-hidden' : undefined}>{label}</span>
         {mine !== null && <Icon name={mine.descending ? 'down' : 'up'} size={12} />}

@@ -46,7 +46,7 @@ export function useBehind(pulls: ReadonlyMap<string, Pull>): (queued: Pull) => P
   };
 }
 
-/** Narrow screens give each pull two lines. */
+/** Narrow screens give each pull three lines. */
 export function useRowHeight(): number {
   const query = '(max-width: 760px)';
   const [narrow, setNarrow] = useState(() => window.matchMedia(query).matches);
@@ -56,5 +56,5 @@ export function useRowHeight(): number {
     media.addEventListener('change', onChange);
     return () => media.removeEventListener('change', onChange);
   }, []);
-  return narrow ? 68 : 40;
+  return narrow ? 84 : 40;
 }
