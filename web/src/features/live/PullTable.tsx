@@ -14,6 +14,7 @@ import { isActive, statusOf } from '../../state/status';
 import { type Item, type Sort, type View, elapsedSeconds, retrySeconds } from '../../state/view';
 import type { Pull } from '../../model/pull';
 import { copyCells } from '../../ui/copyCells';
+import { usePrinting } from '../../ui/usePrinting';
 import { GroupHead } from './GroupHead';
 import { PullDetail } from './PullDetail';
 import { PullRow } from './PullRow';
@@ -23,6 +24,8 @@ import { COLUMN_COUNT } from './columns';
 import { useBehind, useRowHeight, useTableKeys } from './tableHooks';
 
 const HEADER_PX = 32;
+/** More rows than this are not put on paper: some fifteen sheets. */
+const MOST_PRINTED = 500;
 
 interface PullTableProps {
   view: View;
@@ -49,6 +52,7 @@ export function PullTable(props: PullTableProps) {
   const [margin, setMargin] = useState(0);
   const [current, setCurrent] = useState<string | null>(null);
   const rowPx = useRowHeight();
+  const printing = usePrinting();
 
   useLayoutEffect(() => {
     const measure = () => {
@@ -76,6 +80,7 @@ export function PullTable(props: PullTableProps) {
     scrollPaddingStart: HEADER_PX,
     // The focused row stays in the page, so that focus is not lost by scrolling.
     rangeExtractor: (range) => {
+      if (printing) return items.slice(0, MOST_PRINTED).map((_, index) => index);
       const shown = defaultRangeExtractor(range);
       if (currentIndex < 0 || shown.includes(currentIndex)) return shown;
       return [...shown, currentIndex].sort((a, b) => a - b);
