@@ -81,11 +81,11 @@ void pt_api_summary(struct pt_api *api, struct pt_request *request)
 
 // --- /api/v1/nodes ---
 
-// The nodes that are being told, pinned.
-struct telling {
+// The nodes of an answer, pinned until they are sent.
+struct node_list {
     struct pt_node **nodes;
     size_t count;
-    size_t told;
+    size_t sent;
 };
 
 static int encode_node(const struct pt_node *node, struct pt_buffer *out)
@@ -112,52 +112,52 @@ static int encode_node(const struct pt_node *node, struct pt_buffer *out)
 
 static int write_part(void *context, struct pt_buffer *out)
 {
-    struct telling *telling = context;
-    int r = telling->told == 0 ? pt_buffer_append_text(out, "{\"nodes\":[") : 0;
-    for (size_t i = 0; r == 0 && i < PART_NODES && telling->told < telling->count; i++) {
-        if (telling->told > 0)
+    struct node_list *list = context;
+    int r = list->sent == 0 ? pt_buffer_append_text(out, "{\"nodes\":[") : 0;
+    for (size_t i = 0; r == 0 && i < PART_NODES && list->sent < list->count; i++) {
+        if (list->sent > 0)
             r = pt_buffer_append_text(out, ",");
         if (r == 0)
-            r = encode_node(telling->nodes[telling->told++], out);
+            r = encode_node(list->nodes[list->sent++], out);
     }
-    if (r < 0 || telling->told < telling->count)
+    if (r < 0 || list->sent < list->count)
         return r < 0 ? r : 1;
     return pt_buffer_append_text(out, "]}");
 }
 
 static void release(void *context)
 {
-    struct telling *telling = context;
-    for (size_t i = 0; i < telling->count; i++)
-        telling->nodes[i]->pins--;
-    free(telling->nodes);
-    free(telling);
+    struct node_list *list = context;
+    for (size_t i = 0; i < list->count; i++)
+        list->nodes[i]->pins--;
+    free(list->nodes);
+    free(list);
 }
 
-static void pin(struct telling *telling, struct pt_node *node)
+static void pin(struct node_list *list, struct pt_node *node)
 {
     node->pins++;
-    telling->nodes[telling->count++] = node;
+    list->nodes[list->count++] = node;
 }
 
 // All nodes, or the one of that name if there is one.
-static struct telling *collect_nodes(const struct pt_pull_store *store, const char *name)
+static struct node_list *collect_nodes(const struct pt_pull_store *store, const char *name)
 {
-    struct telling *telling = calloc(1, sizeof(*telling));
-    if (!telling)
+    struct node_list *list = calloc(1, sizeof(*list));
+    if (!list)
         return NULL;
-    telling->nodes = malloc((store->nodes.count + 1) * sizeof(struct pt_node *));
-    if (!telling->nodes) {
-        free(telling);
+    list->nodes = malloc((store->nodes.count + 1) * sizeof(struct pt_node *));
+    if (!list->nodes) {
+        free(list);
         return NULL;
     }
     size_t cursor = 0;
     struct pt_node *node = name ? pt_map_get(&store->nodes, name) : NULL;
     if (node)
-        pin(telling, node);
+        pin(list, node);
     while (!name && (node = pt_map_next(&store->nodes, &cursor)))
-        pin(telling, node);
-    return telling;
+        pin(list, node);
+    return list;
 }
 
 void pt_api_nodes(struct pt_api *api, struct pt_request *request)
@@ -165,11 +165,11 @@ void pt_api_nodes(struct pt_api *api, struct pt_request *request)
     struct pt_query query;
     if (!pt_api_read_query(request, &query))
         return;
-    struct telling *telling = collect_nodes(api->store, pt_query_get(&query, "node"));
-    if (!telling) {
+    struct node_list *list = collect_nodes(api->store, pt_query_get(&query, "node"));
+    if (!list) {
         pt_reply_error(request, 503, 5, "out of memory");
         return;
     }
-    struct pt_long_answer_source source = {NULL, write_part, release, telling};
+    struct pt_long_answer_source source = {NULL, write_part, release, list};
     pt_long_answer(api->long_answers, api->server, request, &source);
 }

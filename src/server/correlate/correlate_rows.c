@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+
+// Rows for images that containers wait for and no agent reports a pull of: the kubelet has queued
+// the pull, or it failed before containerd began. An image gets a queued row when a Pulling event
+// stands, or a container whose turn it is has waited for two seconds, and a failed row when a
+// container that still waits has failed. A row ends with the image (completed), with its last
+// container (cancelled, or failed for good), or when a pull takes it over: the pull then goes on
+// under the row's id, and this file forgets the row (pt_correlate_take_over_row). A failed pull
+// keeps the kubelet's words in its own row, so that its image gets none here. Example: a pod waits
+// for a.io/b:1 at 10:00:00, row queued at 10:00:02, agent's pull at 10:00:05 in the same row.
+
 #include "server/correlate/failure.h"
 #include "server/correlate/model.h"
 
