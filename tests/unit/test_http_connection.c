@@ -21,6 +21,16 @@
 #define GET "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 #define POST "POST /a HTTP/1.1\r\nHost: x\r\n"
 
+static int allocations_left = -1; // of libevent's; -1: all succeed
+
+static void *scarce_malloc(size_t size)
+{
+    if (allocations_left == 0)
+        return NULL;
+    allocations_left -= allocations_left > 0;
+    return malloc(size);
+}
+
 struct fixture {
     struct pt_loop *loop;
     struct pt_clock clock;
@@ -33,6 +43,7 @@ struct fixture {
     bool body_left_out, is_extra;
     char body[64];
     bool wants_bodies;
+    int allocations;           // for an answer; -1: as many as it takes
     struct pt_request *stream; // begun for a request to /stream
     bool is_endless;
     int closed_streams;
@@ -72,12 +83,17 @@ static void on_request(void *context, struct pt_request *request, int refusal)
     fixture->is_extra = request->is_extra;
     snprintf(fixture->body, sizeof(fixture->body), "%.*s", (int)request->body_length,
              request->body);
+    static char large[20000];
+    allocations_left = fixture->allocations;
     if (refusal)
         pt_reply_refusal(request, refusal);
+    else if (strcmp(request->path, "/large") == 0)
+        pt_reply(request, 200, "text/plain", large, sizeof(large));
     else if (strcmp(request->path, "/stream") == 0)
         begin_stream(fixture, request);
     else
         pt_reply(request, 200, "text/plain", "hello", 5);
+    allocations_left = -1;
 }
 
 static bool wants_body(void *context, struct pt_request *request)
@@ -101,6 +117,7 @@ static int set_up(void **state)
     fixture->now_ns = 1000 * PT_NS_PER_S;
     fixture->clock = (struct pt_clock){fake_now_ns, fake_now_ns, fixture};
     fixture->wants_bodies = true;
+    fixture->allocations = -1;
     assert_int_equal(pt_loop_create(&fixture->loop, NULL), 0);
     *state = fixture;
     return 0;
@@ -295,6 +312,24 @@ static void a_body_that_is_wanted_is_asked_for(void **state)
     check_status("answer", client, "200");
 }
 
+// Half an answer must not be taken for a whole one, nor the next answer for its rest.
+static void an_answer_without_memory_ends_its_connection(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, 64);
+    int cut = 0;
+    for (fixture->allocations = 0; fixture->allocations < 10; fixture->allocations++) {
+        int client = connect_from(fixture, 1);
+        say(client, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+        turns(fixture, 2);
+        const char *heard = hear(client);
+        cut += !heard;
+        assert_true(!heard || strlen(heard) > 200);
+    }
+    assert_true(cut >= 2);
+    assert_true(cut < 10);
+}
+
 // --- time ---
 
 static void who_is_slow_is_cut(void **state)
@@ -481,6 +516,7 @@ static void addresses_are_told_apart_as_their_owners_are(void **state)
 
 int main(void)
 {
+    event_set_mem_functions(scarce_malloc, realloc, free);
     const struct CMUnitTest tests[] = {
         TEST(requests_of_a_connection_are_answered_one_a_turn),
         TEST(a_request_in_two_halves_behind_another_is_whole),
@@ -489,6 +525,7 @@ int main(void)
         TEST(a_share_of_the_memory_bounds_heads_and_bodies),
         TEST(a_body_that_is_not_wanted_is_refused_before_it_comes),
         TEST(a_body_that_is_wanted_is_asked_for),
+        TEST(an_answer_without_memory_ends_its_connection),
         TEST(who_is_slow_is_cut),
         TEST(a_byte_now_and_then_does_not_stretch_a_request),
         TEST(an_answer_that_ends_must_be_taken_at_a_rate),
