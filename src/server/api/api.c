@@ -78,10 +78,16 @@ static bool is_probe(const struct pt_request *request)
     return strcmp(request->path, "/healthz") == 0 || strcmp(request->path, "/readyz") == 0;
 }
 
+static bool is_asked_by_its_name(const struct pt_api *api, const struct pt_request *request)
+{
+    return !*api->allowed_hosts ||
+           pt_host_is_allowed(api->allowed_hosts, pt_request_header(request, "Host"));
+}
+
 // Refuses what is not to be looked at any further; true: it is answered.
 static bool turn_away(struct pt_api *api, struct pt_request *request, bool may_be_extra)
 {
-    if (!pt_host_is_allowed(api->allowed_hosts, pt_request_header(request, "Host")))
+    if (!is_asked_by_its_name(api, request))
         pt_reply_error(request, 421, 0,
                        "this server does not go by that name (PULLTRACE_ALLOWED_HOSTS)");
     else if (request->is_extra && !may_be_extra)
@@ -95,11 +101,10 @@ bool pt_api_wants_body(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;
     enum pt_rejection reason;
-    request->is_admitted =
-        request->method == PT_HTTP_POST && strcmp(request->path, report_path) == 0 &&
-        !request->is_extra &&
-        pt_host_is_allowed(api->allowed_hosts, pt_request_header(request, "Host")) &&
-        pt_api_admits_report(api, request, &reason);
+    request->is_admitted = request->method == PT_HTTP_POST &&
+                           strcmp(request->path, report_path) == 0 && !request->is_extra &&
+                           is_asked_by_its_name(api, request) &&
+                           pt_api_admits_report(api, request, &reason);
     return request->is_admitted;
 }
 

@@ -38,10 +38,17 @@ void pt_request_free(struct pt_request *request)
     free(request);
 }
 
+// Most headers differ from the one that is looked for in their first letter.
+static bool is_named(const struct pt_request *request, size_t header, const char *name)
+{
+    const char *text = request->text.data + request->headers[header].name;
+    return (*text | 0x20) == (*name | 0x20) && strcasecmp(text, name) == 0;
+}
+
 const char *pt_request_header(const struct pt_request *request, const char *name)
 {
     for (size_t i = 0; i < request->header_count; i++) {
-        if (strcasecmp(request->text.data + request->headers[i].name, name) == 0)
+        if (is_named(request, i, name))
             return request->text.data + request->headers[i].value;
     }
     return NULL;
@@ -51,7 +58,7 @@ size_t pt_request_count_headers(const struct pt_request *request, const char *na
 {
     size_t count = 0;
     for (size_t i = 0; i < request->header_count; i++)
-        count += strcasecmp(request->text.data + request->headers[i].name, name) == 0;
+        count += is_named(request, i, name);
     return count;
 }
 
