@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type KeyboardEvent, type RefObject, useEffect, useState } from 'react';
-import { type Query, addTyped, isEmpty, withoutToken } from '../../state/query';
+import { type Query, TOKEN_KEYS, addTyped, isEmpty, withoutToken } from '../../state/query';
 import { Icon } from '../../ui/Icon';
 import './SearchField.css';
+
+const TOKENS = TOKEN_KEYS.map((key) => `${key}:`).join(' ');
 
 interface SearchFieldProps {
   query: Query;
@@ -68,7 +70,7 @@ export function SearchField({ query, onChange, input }: SearchFieldProps) {
         ref={input}
         type="text"
         aria-label="Filter pulls"
-        aria-description="Words match anything. node: ns: pod: image: registry: and status: narrow it down."
+        aria-description={`Words match anything. ${TOKENS} narrow it down.`}
         placeholder={
           query.tokens.length === 0
             ? 'Image, node, pod, namespace, registry …  or status:failed node:worker'
