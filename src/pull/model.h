@@ -54,6 +54,7 @@ struct pt_pull {
     const char *repository; // host/path, from containerd's labels
     const char *root_digest;
     const char *manifest_digest;
+    const char *platform; // of that manifest, as `linux/arm64/v8`
     const char *containerd_namespace;
     const char *error;                 // of a failed pull
     enum pt_failure_class error_class; // of a failed pull; an agent names few of them

@@ -155,6 +155,12 @@ class PullStories(LabCase):
                 self.assert_true_from_the_start(log.of_image(name), image)
                 self.assert_completed(final, image)
                 self.assertEqual(final.pull["manifestDigest"], image.manifest_digest)
+                wanted = [
+                    platform
+                    for platform, digest in image.platform_digests.items()
+                    if digest == image.manifest_digest
+                ]
+                self.assertEqual([final.pull["platform"]], wanted)
 
     def test_zstd_and_uncompressed_layers(self) -> None:
         specs = [

@@ -43,7 +43,8 @@ static const struct {
              "\"},\"layers\":[" LAYER(D("a")) "," LAYER(D("b")) "]}"},
     {OTHER, "{\"config\":{\"digest\":\"" OTHER_CONFIG
             "\"},\"layers\":[" LAYER(D("a")) "," LAYER(D("c")) "," LAYER(D("d")) "]}"},
-    {NATIVE_CONFIG, "{\"rootfs\":{\"diff_ids\":[\"" D("e") "\",\"" D("f") "\"]}}"},
+    {NATIVE_CONFIG, "{\"os\":\"linux\",\"architecture\":\"arm64\",\"variant\":\"v8\",\"rootfs\":{"
+                    "\"diff_ids\":[\"" D("e") "\",\"" D("f") "\"]}}"},
     {OTHER_CONFIG, "{\"rootfs\":{\"diff_ids\":[\"" D("e") "\",\"" D("f") "\",\"" D("0") "\"]}}"},
     {EMPTY, "{\"config\":{\"digest\":\"" EMPTY_CONFIG "\"},\"layers\":[]}"},
     {EMPTY_CONFIG, "{\"rootfs\":{\"diff_ids\":[]}}"},
@@ -134,30 +135,40 @@ static const struct {
     const char *resources[17];
     const char *layers; // their letters
     const char *manifest;
+    const char *platform;
 } platforms[] = {
-    {"one manifest", {"content", INDEX, "content", OTHER, "content", D("c"), NULL}, "acd", OTHER},
+    {"one manifest",
+     {"content", INDEX, "content", OTHER, "content", D("c"), NULL},
+     "acd",
+     OTHER,
+     "linux/none"},
     {"all of them, no layer yet",
      {"content", INDEX, "content", OTHER, "content", NATIVE, NULL},
      "ab",
-     NATIVE},
+     NATIVE,
+     "linux/" ARCHITECTURE},
     {"a layer that both have",
      {"content", INDEX, "content", OTHER, "content", NATIVE, "content", D("a"), NULL},
      "ab",
-     NATIVE},
+     NATIVE,
+     "linux/" ARCHITECTURE},
     {"a layer of this platform",
      {"content", INDEX, "content", OTHER, "content", NATIVE, "content", D("b"), NULL},
      "ab",
-     NATIVE},
+     NATIVE,
+     "linux/" ARCHITECTURE},
     {"a layer of another platform",
      {"content", INDEX, "content", OTHER, "content", NATIVE, "content", D("c"), NULL},
      "acd",
-     OTHER},
+     OTHER,
+     "linux/none"},
     {"layers of all platforms",
      {"content", INDEX, "content", OTHER, "content", NATIVE, "content", D("b"), "content", D("c"),
       NULL},
      "acdb",
-     OTHER},
-    {"no index", {"content", NATIVE, NULL}, "ab", NATIVE},
+     OTHER,
+     "linux/none"},
+    {"no index, but its config", {"content", NATIVE, NULL}, "ab", NATIVE, "linux/arm64/v8"},
 };
 
 static void the_platform_that_is_fetched(void **state)
@@ -169,6 +180,7 @@ static void the_platform_that_is_fetched(void **state)
         read_documents(lease, "app");
         check_text(platforms[i].name, layers_of(lease), platforms[i].layers);
         check_text(platforms[i].name, lease->seen.manifest_digest, platforms[i].manifest);
+        check_text(platforms[i].name, lease->seen.platform, platforms[i].platform);
         check_int(platforms[i].name, lease->is_pull, true);
         check_int(platforms[i].name, lease->seen.layers_known, true);
         pt_lease_destroy(lease);

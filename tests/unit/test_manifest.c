@@ -95,6 +95,40 @@ static void what_is_native(void **state)
 #endif
 }
 
+// A registry chooses these words.
+static void platforms_are_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members;
+        const char *platform;
+    } cases[] = {
+        {"\"os\":\"linux\",\"architecture\":\"amd64\"", "linux/amd64"},
+        {"\"os\":\"linux\",\"architecture\":\"arm64\",\"variant\":\"v8\"", "linux/arm64/v8"},
+        {"\"os\":\"linux\",\"architecture\":\"arm64\",\"variant\":\"\"", "linux/arm64"},
+        {"\"os\":\"linux\",\"architecture\":\"arm64\",\"variant\":\"a b\"", "linux/arm64"},
+        {"\"os\":\"linux\"", NULL},
+        {"\"architecture\":\"amd64\"", NULL},
+        {"\"os\":\"\",\"architecture\":\"amd64\"", NULL},
+        {"\"os\":\"lin/ux\",\"architecture\":\"amd64\"", NULL},
+        {"\"os\":\"\\u001b[1m\",\"architecture\":\"amd64\"", NULL},
+        {"\"os\":7,\"architecture\":[]", NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char json[512];
+        struct pt_document document;
+        snprintf(json, sizeof(json), "{\"manifests\":[{\"digest\":\"" A "\",\"platform\":{%s}}]}",
+                 cases[i].members);
+        assert_int_equal(pt_document_parse(json, strlen(json), &document), 0);
+        check_text(cases[i].members, document.platforms[0], cases[i].platform);
+        pt_document_finish(&document);
+        snprintf(json, sizeof(json), "{%s,\"rootfs\":{\"diff_ids\":[]}}", cases[i].members);
+        assert_int_equal(pt_document_parse(json, strlen(json), &document), 0);
+        check_text(cases[i].members, document.platforms[0], cases[i].platform);
+        pt_document_finish(&document);
+    }
+}
+
 static void too_many_layers_are_cut(void **state)
 {
     (void)state;
@@ -132,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes),
         cmocka_unit_test(what_is_native),
+        cmocka_unit_test(platforms_are_words),
         cmocka_unit_test(too_many_layers_are_cut),
         cmocka_unit_test(chain_ids),
     };

@@ -17,9 +17,11 @@ static void phases_of_a_pull(void **state)
     check_text("by its digest", pull->image_ref, ROOT);
 
     add_layers(lease, 2);
+    lease->platform = "linux/arm64/v8";
     fetch(lease, 0, 0);
     observe(scene, 2);
     pull = first_pull(scene);
+    check_text("platform", pull->platform, "linux/arm64/v8");
     check_int("downloading", pull->phase, PT_PULL_DOWNLOADING);
     check_int("total", pull->total_known, true);
     check_text("repository", pull->image_ref, "registry.example/app");

@@ -54,6 +54,9 @@ void pt_document_finish(struct pt_document *document)
         free(document->layers[i].digest);
         free(document->layers[i].media_type);
     }
+    for (size_t i = 0; i < document->platform_count; i++)
+        free(document->platforms[i]);
+    free(document->platforms);
     free(document->digests);
     free(document->natives);
     free(document->layers);
@@ -154,6 +157,33 @@ static int take_manifest(yyjson_val *root, yyjson_val *layers, struct pt_documen
     return take_layers(layers, document);
 }
 
+// Whether it is a word as platforms have, none of which holds a slash.
+static bool is_platform_word(const char *word)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t length = word ? strspn(word, allowed) : 0;
+    return length > 0 && word[length] == '\0';
+}
+
+// Adds the platform that an object gives, which is NULL if it gives none.
+static int take_platform(yyjson_val *object, struct pt_document *document)
+{
+    const char *os = yyjson_get_str(yyjson_obj_get(object, "os"));
+    const char *architecture = yyjson_get_str(yyjson_obj_get(object, "architecture"));
+    const char *variant = yyjson_get_str(yyjson_obj_get(object, "variant"));
+    char **platform = &document->platforms[document->platform_count++];
+    if (!is_platform_word(os) || !is_platform_word(architecture))
+        return 0;
+    bool has_variant = is_platform_word(variant);
+    char text[PT_LIMIT_NAME_BYTES + 1];
+    int length = snprintf(text, sizeof(text), "%s/%s%s%s", os, architecture, has_variant ? "/" : "",
+                          has_variant ? variant : "");
+    if (length < (int)sizeof(text) && !(*platform = strdup(text)))
+        return -ENOMEM;
+    return 0;
+}
+
 static bool is_native(yyjson_val *descriptor)
 {
     yyjson_val *platform = yyjson_obj_get(descriptor, "platform");
@@ -168,11 +198,25 @@ static int take_index(yyjson_val *manifests, struct pt_document *document)
     if (r < 0)
         return r;
     document->natives = calloc(document->digest_count + 1, sizeof(*document->natives));
-    if (!document->natives)
+    document->platforms = calloc(document->digest_count + 1, sizeof(*document->platforms));
+    if (!document->natives || !document->platforms)
         return -ENOMEM;
-    for (size_t i = 0; i < document->digest_count; i++)
-        document->natives[i] = is_native(yyjson_arr_get(manifests, i));
-    return 0;
+    for (size_t i = 0; r == 0 && i < document->digest_count; i++) {
+        yyjson_val *descriptor = yyjson_arr_get(manifests, i);
+        document->natives[i] = is_native(descriptor);
+        r = take_platform(yyjson_obj_get(descriptor, "platform"), document);
+    }
+    return r;
+}
+
+static int take_config(yyjson_val *root, yyjson_val *diff_ids, struct pt_document *document)
+{
+    document->kind = PT_DOCUMENT_CONFIG;
+    document->platforms = calloc(1, sizeof(*document->platforms));
+    if (!document->platforms)
+        return -ENOMEM;
+    int r = take_digests(diff_ids, text_digest, document);
+    return r < 0 ? r : take_platform(root, document);
 }
 
 static int take_document(yyjson_val *root, struct pt_document *document)
@@ -184,11 +228,7 @@ static int take_document(yyjson_val *root, struct pt_document *document)
         return take_index(manifests, document);
     if (yyjson_is_arr(layers))
         return take_manifest(root, layers, document);
-    if (yyjson_is_arr(diff_ids)) {
-        document->kind = PT_DOCUMENT_CONFIG;
-        return take_digests(diff_ids, text_digest, document);
-    }
-    return 0;
+    return yyjson_is_arr(diff_ids) ? take_config(root, diff_ids, document) : 0;
 }
 
 int pt_document_parse(const char *json, size_t length, struct pt_document *ret_document)

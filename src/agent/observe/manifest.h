@@ -30,7 +30,10 @@ struct pt_document {
     enum pt_document_kind kind;
     char **digests; // of an index its manifests, of a config its rootfs.diff_ids
     size_t digest_count;
-    bool *natives; // of an index, for each manifest: it is for Linux on this machine's processor
+    bool *natives;    // of an index, for each manifest: it is for Linux on this machine's processor
+    char **platforms; // `os/arch/variant` of each manifest of an index, of a config its own; NULL:
+                      // none
+    size_t platform_count;
     char *config_digest; // of a manifest, NULL if it has none
     struct pt_manifest_layer *layers;
     size_t layer_count;

@@ -315,6 +315,26 @@ static void settle_chains(struct pt_lease *lease)
     }
 }
 
+// Of the manifest that is shown, by the index that names it, else by its config. Borrowed from the
+// document that says so.
+static const char *find_platform(const struct pt_lease *lease, const struct pt_blob *root)
+{
+    const struct pt_blob *manifest = NULL;
+    for (size_t i = 0; !manifest && i < lease->blob_count; i++)
+        manifest = lease->blobs[i].is_wanted ? &lease->blobs[i] : NULL;
+    if (!manifest)
+        return NULL;
+    const struct pt_document *index = root ? &root->document : &manifest->document;
+    for (size_t i = 0; i < index->platform_count && i < index->digest_count; i++) {
+        if (strcmp(index->digests[i], manifest->digest) == 0 && index->platforms[i])
+            return index->platforms[i];
+    }
+    const char *digest = manifest->document.config_digest;
+    const struct pt_blob *config = digest ? pt_lease_find_blob(lease, digest) : NULL;
+    bool is_known = config && config->document.kind == PT_DOCUMENT_CONFIG;
+    return is_known ? config->document.platforms[0] : NULL;
+}
+
 bool pt_lease_is_settled(const struct pt_lease *lease)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
@@ -352,4 +372,5 @@ void pt_lease_settle(struct pt_lease *lease)
     settle_layers(lease);
     add_configs(lease);
     settle_chains(lease);
+    lease->seen.platform = find_platform(lease, find_root(lease));
 }

@@ -46,6 +46,7 @@ struct pt_seen_lease {
     uint64_t fingerprint;  // changes when what the lease holds changes
     char *root_digest;     // index, or manifest; NULL: not known yet
     char *manifest_digest; // NULL: not known yet
+    const char *platform;  // of that manifest: `os/arch/variant`; NULL: not known yet
     char *repository;      // host/path, NULL: unknown
     bool layers_known;     // `layers` is all of the image, by its manifest
     struct pt_seen_layer *layers;

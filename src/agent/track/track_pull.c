@@ -288,6 +288,7 @@ int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease 
         return -ENOMEM;
     if (set_text(&view->root_digest, lease->root_digest) < 0 ||
         set_text(&view->manifest_digest, lease->manifest_digest) < 0 ||
+        set_text(&view->platform, lease->platform) < 0 ||
         set_text(&view->repository, lease->repository) < 0 || update_reference(view) < 0 ||
         update_layers(pull, lease, now) < 0)
         return -ENOMEM;

@@ -79,6 +79,8 @@ export const PULL_FIELDS = {
   repository: optional(text),
   rootDigest: optional(text),
   manifestDigest: optional(text),
+  /** As `linux/arm64/v8`. */
+  platform: optional(text),
   imageRefExact: optional(flag),
   cachedBytes: optional(number),
   extractedBytes: optional(number),

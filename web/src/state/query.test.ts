@@ -55,6 +55,7 @@ describe('compileQuery', () => {
     pods: [{ namespace: 'shop', podName: 'front-66cd', container: 'main' }],
     error: 'manifest unknown',
     rootDigest: 'sha256:9f1c27bd',
+    platform: 'linux/arm64/v8',
   });
 
   it.each([
@@ -80,6 +81,10 @@ describe('compileQuery', () => {
     ['node:=worker-01', false],
     ['ns:=shop pod:=front-66cd', true],
     ['ns:=sho', false],
+    ['platform:arm64', true],
+    ['platform:LINUX/ARM64/v8', true],
+    ['platform:amd64', false],
+    ['platform:=linux/arm64', false],
     ['status:failed', true],
     ['status:fail', true],
     ['status:act', false],

@@ -4,7 +4,7 @@ import type { Pull } from '../model/pull';
 import { isUnnamed } from './images';
 import { STATUSES, isActive, statusOf } from './status';
 
-export const TOKEN_KEYS = ['node', 'ns', 'pod', 'image', 'registry', 'status'] as const;
+export const TOKEN_KEYS = ['node', 'ns', 'pod', 'image', 'registry', 'platform', 'status'] as const;
 export type TokenKey = (typeof TOKEN_KEYS)[number];
 
 const STATUS_VALUES = ['active', ...STATUSES] as const;
@@ -118,6 +118,8 @@ function matchesToken(pull: Pull, key: TokenKey, value: string): boolean {
       );
     case 'registry':
       return isOrHas(registryOf(pull), value);
+    case 'platform':
+      return isOrHas(pull.platform, value);
     case 'ns':
       return pull.pods.some((pod) => isOrHas(pod.namespace, value));
     case 'pod':

@@ -195,6 +195,7 @@ function ImageFacts({ pull, detail }: { pull: Pull; detail: Detail | undefined }
         {pull.manifestDigest !== undefined && (
           <DigestFact name="manifest" digest={pull.manifestDigest} />
         )}
+        {pull.platform !== undefined && <Fact name="platform">{pull.platform}</Fact>}
         {cached > 0 && (
           <Fact name="already here">
             <span title={UNIT_NOTE}>
