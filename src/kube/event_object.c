@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kube/kube_object.h"
 
+#include "base/clock.h"
 #include "kube/object_fields.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // `spec.initContainers{name}`; anything else leaves the event to the pod as a whole.
@@ -33,6 +35,30 @@ static void read_field_path(const char *path, struct pt_kube_event *event)
     }
 }
 
+// The kubelet names an event after its pod and the nanoseconds when it first occurred, in
+// hexadecimal digits: `web-0.18ec58ff9f40bac8`. 0 if the name says something else.
+static int64_t time_in_name(yyjson_val *metadata)
+{
+    const char *name = pt_kube_name(metadata, "name");
+    const char *digits = name ? strrchr(name, '.') : NULL;
+    char *end;
+    if (!digits || strlen(++digits) != 16 || strspn(digits, "0123456789abcdef") != 16)
+        return 0;
+    unsigned long long at = strtoull(digits, &end, 16);
+    return at <= INT64_MAX ? (int64_t)at : 0;
+}
+
+// Times of whole seconds, which those in an event are, become exact where the name agrees.
+static void sharpen_times(yyjson_val *object, struct pt_kube_event *event)
+{
+    int64_t exact_at = time_in_name(yyjson_obj_get(object, "metadata"));
+    int64_t second = exact_at - exact_at % PT_NS_PER_S;
+    if (event->last_at == second)
+        event->last_at = exact_at;
+    if (event->first_at == second)
+        event->first_at = exact_at;
+}
+
 static void read_times(yyjson_val *object, struct pt_kube_event *event)
 {
     yyjson_val *series = yyjson_obj_get(object, "series");
@@ -46,6 +72,7 @@ static void read_times(yyjson_val *object, struct pt_kube_event *event)
         event->last_at = pt_kube_time(object, "lastTimestamp");
     if (!event->last_at)
         event->last_at = event->first_at;
+    sharpen_times(object, event);
     event->count = yyjson_get_sint(yyjson_obj_get(series ? series : object, "count"));
     if (event->count < 1)
         event->count = 1;

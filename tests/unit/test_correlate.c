@@ -73,13 +73,32 @@ static void two_tags_are_pulled(struct scene *scene, int64_t one_seconds, int64_
     pulling(scene, "two", "a.io/b:2", two_seconds);
 }
 
-static void several_tags_go_by_the_nearest_pulling_event(void **state)
+// Pods one and two have asked at 970 and 999, and three after the pull has begun.
+static void three_tags_are_asked_for(struct scene *scene)
 {
-    struct scene *scene = *state;
     two_tags_are_pulled(scene, 970, 999);
     pod_waits(scene, "three", "a.io/b:3");
     pulling(scene, "three", "a.io/b:3", 1005);
     pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+}
+
+static void of_several_tags_the_kubelet_pulls_the_one_it_asked_for_first(void **state)
+{
+    struct scene *scene = *state;
+    three_tags_are_asked_for(scene);
+    expect(scene, "i1", "a.io/b:1 ns/one/c queued=30");
+}
+
+static void a_kubelet_that_pulls_several_at_once_does_so_as_soon_as_it_asks(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "x", "a.io/x:1");
+    pod_waits(scene, "y", "a.io/y:1");
+    pull_runs(scene, "ix", 900, "a.io/x", NULL);
+    pull_runs(scene, "iy", 900, "a.io/y", NULL);
+    settle(scene);
+    pull_ends(scene, "ix", 900, "a.io/x", "a.io/x:1", PT_PULL_COMPLETED);
+    three_tags_are_asked_for(scene);
     expect(scene, "i1", "a.io/b:2 ns/two/c queued=1");
 }
 
@@ -95,7 +114,7 @@ static void two_pulls_of_a_repository_are_two_tags(void **state)
          {"a.io/b:1 ns/one/c queued=0", "a.io/b:2 ns/two/c queued=1"}},
         {"both after both",
          {1001, 1001},
-         {"a.io/b:2 ns/two/c queued=1", "a.io/b:1 ns/one/c queued=2"}},
+         {"a.io/b:1 ns/one/c queued=2", "a.io/b:2 ns/two/c queued=1"}},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct scene *scene = scene_anew(state);
@@ -357,7 +376,8 @@ int main(void)
         SCENE_TEST(names_a_pull_by_its_only_tag),
         SCENE_TEST(joins_by_host_without_port_and_by_repository),
         SCENE_TEST(a_digest_decides),
-        SCENE_TEST(several_tags_go_by_the_nearest_pulling_event),
+        SCENE_TEST(of_several_tags_the_kubelet_pulls_the_one_it_asked_for_first),
+        SCENE_TEST(a_kubelet_that_pulls_several_at_once_does_so_as_soon_as_it_asks),
         SCENE_TEST(two_pulls_of_a_repository_are_two_tags),
         SCENE_TEST(behind_the_kubelets_queue_the_oldest_is_first),
         SCENE_TEST(the_image_record_corrects_a_guess),

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AT_ONCE_NS PT_NS_PER_S
+
 int pt_correlate_create(const struct pt_clock *clock, size_t max_nodes,
                         const struct pt_correlate_output *output,
                         struct pt_correlate **ret_correlate)
@@ -214,6 +216,20 @@ static bool set_names(struct correlate_pull *pull, const struct pt_pull *told)
                                      is_exact ? pt_image_ref_format(&ref, exact) : NULL);
 }
 
+// Of the pulls for containers, one that runs on had begun well before this one's end.
+static void note_pulls_at_once(struct correlate_node *node, const struct correlate_pull *ended)
+{
+    const struct correlate_pull *pull;
+    if (node->pulls_at_once || !ended->image)
+        return;
+    TAILQ_FOREACH(pull, &node->pulls, link)
+    {
+        if (pull != ended && pull->image && !pull->final_at &&
+            pull->started_at < ended->completed_at - AT_ONCE_NS)
+            node->pulls_at_once = true;
+    }
+}
+
 static void finish_pull(struct correlate_node *node, struct correlate_pull *pull,
                         const struct pt_pull *told, int64_t now)
 {
@@ -221,6 +237,7 @@ static void finish_pull(struct correlate_node *node, struct correlate_pull *pull
     pt_correlate_set_final(pull, now);
     pull->completed_at = told->completed_at;
     pull->has_failed = told->phase == PT_PULL_FAILED;
+    note_pulls_at_once(node, pull);
     if (!pull->image)
         return;
     struct correlate_image *image = pull->image;

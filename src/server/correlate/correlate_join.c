@@ -20,8 +20,8 @@
 
 // The kubelet's times are whole seconds, and its clock is the node's as the agent's is.
 #define SLACK_NS PT_NS_PER_S
-// A pull that begins later than this after every Pulling event has come out of the kubelet's queue.
-#define QUEUE_GAP_NS (3 * PT_NS_PER_S)
+// A kubelet that pulls several images at once begins within this time.
+#define PROMPT_NS (2 * PT_NS_PER_S)
 // Pods may come later than the pull that is theirs: so long the choice is open.
 #define SETTLE_NS (5 * PT_NS_PER_S)
 
@@ -45,11 +45,12 @@ bool pt_correlate_is_outstanding(const struct correlate_container *container)
 // What speaks for an image as that of a pull.
 struct evidence {
     struct correlate_image *image;
-    int64_t nearest_pulling; // last Pulling event before the pull, 0: none
-    int64_t oldest_pulling;
-    int64_t since; // first that waits
-    bool is_live;  // one still waits, none has merely ended just now
-    bool is_taken; // by another pull that runs
+    int64_t asked_at; // first Pulling event before the pull that nothing has followed, 0: none
+    int64_t since;    // first that waits
+    bool has_come;    // a container of it has got its image since the pull began
+    bool is_live;     // one still waits, none has merely ended just now
+    bool is_prompt;   // the pull began as soon as it was asked for
+    bool is_taken;    // by another pull that runs
     bool is_named;
     bool by_digest;
 };
@@ -98,6 +99,15 @@ static bool may_wait_for(const struct correlate_container *container,
            (!had_it || pt_correlate_is_outstanding(container));
 }
 
+// The kubelet says so, or the container runs.
+static bool has_got_it(const struct correlate_container *container,
+                       const struct correlate_pull *pull)
+{
+    if (container->ended_at)
+        return container->end != PT_POD_DELETED && container->ended_at > pull->heard_at;
+    return !container->is_present && container->pulled.at > pull->started_at;
+}
+
 // Gathers what the containers of an image say; false if none of them waits.
 static bool gather(struct correlate_image *image, const struct correlate_pull *pull,
                    struct evidence *ret_evidence)
@@ -111,17 +121,19 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
         if (!may_wait_for(container, pull, now))
             continue;
         is_waited_for = true;
+        found.has_come |= has_got_it(container, pull);
         found.is_live |= container->ended_at == 0;
         if (!found.since || container->since < found.since)
             found.since = container->since;
         int64_t at = container->pulling.at;
-        if (!pt_correlate_is_outstanding(container) || at > pull->started_at)
-            continue;
-        if (at > found.nearest_pulling)
-            found.nearest_pulling = at;
-        if (!found.oldest_pulling || at < found.oldest_pulling)
-            found.oldest_pulling = at;
+        bool is_open = pt_correlate_is_outstanding(container) &&
+                       !pt_moment_is_later(&image->pulled, &container->pulling) &&
+                       !pt_moment_is_later(&image->failed, &container->pulling);
+        if (is_open && at <= pull->started_at && (!found.asked_at || at < found.asked_at))
+            found.asked_at = at;
     }
+    found.is_prompt = image->node->pulls_at_once && found.asked_at &&
+                      pull->started_at - found.asked_at <= PROMPT_NS;
     bool is_own = pull->image == image && !pull->final_at;
     found.is_taken = image->running > (is_own ? 1 : 0);
     found.is_named = is_named(image, pull);
@@ -130,10 +142,11 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
     return is_waited_for;
 }
 
-// a speaks stronger than b. What decides first, then what is untaken and still waited for; then
-// what the kubelet asked for before the pull began: the nearest, but behind its queue the oldest;
-// then what has waited longest.
-static bool is_stronger(const struct evidence *a, const struct evidence *b, bool was_queued)
+// a speaks stronger than b. What decides first, then what is untaken, has come since, or still
+// waits; then what the kubelet asked for first, since it pulls in the order in which it asks, one
+// at a time or several. One that pulls several at once does so as soon as it has asked, so what was
+// asked for long before is something else. Then what has waited longest.
+static bool is_stronger(const struct evidence *a, const struct evidence *b)
 {
     if (a->is_named != b->is_named)
         return a->is_named;
@@ -141,22 +154,21 @@ static bool is_stronger(const struct evidence *a, const struct evidence *b, bool
         return a->by_digest;
     if (a->is_taken != b->is_taken)
         return b->is_taken;
+    if (a->has_come != b->has_come)
+        return a->has_come;
     if (a->is_live != b->is_live)
         return a->is_live;
-    if (!a->nearest_pulling != !b->nearest_pulling)
-        return a->nearest_pulling != 0;
-    if (a->nearest_pulling && was_queued)
-        return a->oldest_pulling < b->oldest_pulling;
-    if (a->nearest_pulling)
-        return a->nearest_pulling > b->nearest_pulling;
-    return a->since < b->since;
+    if (a->is_prompt != b->is_prompt)
+        return a->is_prompt;
+    if (!a->asked_at != !b->asked_at)
+        return a->asked_at != 0;
+    return a->asked_at ? a->asked_at < b->asked_at : a->since < b->since;
 }
 
 // What speaks for each image that may be a pull's.
 struct candidates {
     struct evidence list[PT_MAX_CANDIDATES];
     size_t count;
-    int64_t newest_pulling; // Pulling event of one that is not taken
 };
 
 static void consider(struct correlate_image *image, const struct correlate_pull *pull,
@@ -167,8 +179,6 @@ static void consider(struct correlate_image *image, const struct correlate_pull 
         !gather(image, pull, evidence))
         return;
     candidates->count++;
-    if (!evidence->is_taken && evidence->nearest_pulling > candidates->newest_pulling)
-        candidates->newest_pulling = evidence->nearest_pulling;
 }
 
 static void find_candidates(struct correlate_node *node, const struct correlate_pull *pull,
@@ -176,7 +186,6 @@ static void find_candidates(struct correlate_node *node, const struct correlate_
 {
     struct correlate_image *image, *named = NULL;
     candidates->count = 0;
-    candidates->newest_pulling = 0;
     if (pull->is_nameless) {
         TAILQ_FOREACH(image, &node->images, link)
         {
@@ -210,9 +219,8 @@ struct correlate_image *pt_correlate_choose(struct correlate_node *node,
     struct candidates candidates;
     struct evidence best = {0};
     find_candidates(node, pull, &candidates);
-    bool was_queued = pull->started_at - candidates.newest_pulling > QUEUE_GAP_NS;
     for (size_t i = 0; i < candidates.count; i++) {
-        if (!best.image || is_stronger(&candidates.list[i], &best, was_queued))
+        if (!best.image || is_stronger(&candidates.list[i], &best))
             best = candidates.list[i];
     }
     *ret_certain = best.is_named || best.by_digest || (candidates.count == 1 && !pull->is_nameless);
@@ -241,6 +249,10 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
 {
     bool certain;
     struct correlate_image *image = pt_correlate_choose(node, pull, &certain);
+    struct correlate_image *earlier = pull->earlier_image;
+    pull->earlier_image = NULL;
+    if (!image && earlier)
+        pt_correlate_use_image(node, pull, earlier);
     if (!image) {
         if (pull->image && !matches(pull->image, pull))
             pt_correlate_use_image(node, pull, NULL);
@@ -249,7 +261,7 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
     if (image != pull->image) {
         if (keeps_image(pull, image, now))
             return;
-        if (!pull->image)
+        if (!pull->joined_at)
             pull->joined_at = now;
         pt_correlate_use_image(node, pull, image);
     }
@@ -348,10 +360,26 @@ void pt_correlate_join_pull(struct correlate_node *node, struct correlate_pull *
     join(node, pull, now);
 }
 
+// Pulls whose image is not settled yet choose anew, in the order in which they began: what one has
+// taken by mistake, since an event came late, must not be lost for the one whose it is.
+static void release_unsettled(struct correlate_node *node, int64_t now)
+{
+    struct correlate_pull *pull;
+    TAILQ_FOREACH(pull, &node->pulls, link)
+    {
+        if (pull->image && !pull->final_at && !pull->is_certain &&
+            now - pull->joined_at < SETTLE_NS) {
+            pull->earlier_image = pull->image;
+            pt_correlate_use_image(node, pull, NULL);
+        }
+    }
+}
+
 void pt_correlate_join_pulls(struct correlate_node *node, int64_t now)
 {
     struct correlate_pull *pull, *next;
     pt_correlate_sort_pulls(node);
+    release_unsettled(node, now);
     for (pull = TAILQ_FIRST(&node->pulls); pull; pull = next) {
         next = TAILQ_NEXT(pull, link);
         if (is_over(node, pull, now))

@@ -152,6 +152,7 @@ struct correlate_pull {
     bool is_new;      // not joined yet
     bool is_nameless; // an agent's merged content, which may be anything on that node
     struct correlate_image *image;
+    struct correlate_image *earlier_image; // while the node's pulls choose anew
     bool is_certain;
     int64_t joined_at;
     struct pt_buffer shown; // the waiting containers as told last: four texts each, with their NULs
@@ -167,6 +168,7 @@ struct correlate_node {
     struct correlate_pulls pulls, new_pulls;
     struct pt_map images_by_key, pulls_by_key;
     struct pt_map repositories; // by name
+    bool pulls_at_once;         // its kubelet has pulled two images at the same time
     bool is_sorted;             // pulls stand in the order in which they started
     size_t containers;
     size_t event_pods;
