@@ -37,6 +37,16 @@ struct pt_image_row {
     struct pt_join join;
 };
 
+// The row of a pull and the row of an image that waits are taken for each other.
+struct pt_row_exchange {
+    const char *node_name;
+    const char *pull_key;
+    const char *row_key;     // of the image that the pull is of
+    const char *new_row_key; // of the image that waits
+    const char *image_ref;   // of that image
+    const char *repository;  // NULL when it is no reference
+};
+
 // A copy in one block that free() frees. NULL when out of memory.
 struct pt_join *pt_join_copy(const struct pt_join *join);
 

@@ -57,7 +57,16 @@ static void on_row(void *context, const struct pt_image_row *row)
            (uint64_t)row->phase + 100 * (uint64_t)row->new_failures + (uint64_t)row->ended_at);
     assert(row->key[0] == 'k' && strcmp(row->key + 1, row->image_ref) == 0);
     assert(row->new_failures == 0 || row->phase == PT_PULL_FAILED);
-    assert(row->phase == PT_PULL_QUEUED || pt_pull_phase_is_final(row->phase));
+    assert(row->phase == PT_PULL_QUEUED || row->phase == PT_PULL_RESOLVING ||
+           pt_pull_phase_is_final(row->phase));
+}
+
+static void on_exchange(void *context, const struct pt_row_exchange *exchange)
+{
+    (void)context;
+    assert(strcmp(exchange->row_key, exchange->new_row_key) != 0);
+    assert(exchange->new_row_key[0] == 'k');
+    assert(strcmp(exchange->new_row_key + 1, exchange->image_ref) == 0);
 }
 
 static void change_pod(struct pt_correlate *correlate, unsigned a, unsigned b)
@@ -176,8 +185,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct pt_clock clock = {fake_now, fake_now, NULL};
     now_ns = 100000 * PT_NS_PER_S;
     for (size_t w = 0; w < 2; w++) {
-        struct pt_correlate_output output = {
-            .on_join = on_join, .on_row = on_row, .context = &worlds[w]};
+        struct pt_correlate_output output = {.on_join = on_join,
+                                             .on_row = on_row,
+                                             .on_exchange = on_exchange,
+                                             .context = &worlds[w]};
         worlds[w].told = 0;
         int r = pt_correlate_create(&clock, 100, &output, &worlds[w].correlate);
         assert(r == 0);

@@ -22,8 +22,9 @@ struct scene {
     int64_t failures;    // new ones, summed up
     size_t error_length; // of the last row
     int calls;
-    bool is_deaf; // to what it tells
-    int dirty;    // how often it said that there is something to flush
+    bool is_deaf;        // to what it tells
+    char exchanged[200]; // last
+    int dirty;           // how often it said that there is something to flush
 };
 
 static inline int64_t scene_now(void *context)
@@ -84,6 +85,13 @@ static inline void on_row(void *context, const struct pt_image_row *row)
     describe(told_slot(scene, row->key), phase, &row->join);
 }
 
+static inline void on_exchange(void *context, const struct pt_row_exchange *exchange)
+{
+    struct scene *scene = context;
+    snprintf(scene->exchanged, sizeof(scene->exchanged), "%s <> %s, now %s", exchange->pull_key,
+             exchange->row_key, exchange->new_row_key);
+}
+
 static inline void on_dirty(void *context)
 {
     struct scene *scene = context;
@@ -92,8 +100,11 @@ static inline void on_dirty(void *context)
 
 static inline void scene_begin(struct scene *scene)
 {
-    struct pt_correlate_output output = {
-        .on_join = on_join, .on_row = on_row, .on_dirty = on_dirty, .context = scene};
+    struct pt_correlate_output output = {.on_join = on_join,
+                                         .on_row = on_row,
+                                         .on_exchange = on_exchange,
+                                         .on_dirty = on_dirty,
+                                         .context = scene};
     *scene = (struct scene){.seconds = 1000, .clock = {scene_now, scene_now, scene}};
     assert_int_equal(pt_correlate_create(&scene->clock, MAX_NODES, &output, &scene->correlate), 0);
 }

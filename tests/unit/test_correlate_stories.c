@@ -337,10 +337,31 @@ static void pulls_are_of_the_images_in_the_order_in_which_they_were_asked_for(vo
     settle(scene);
     // The events come later than the pulls, and in another order.
     pulling(scene, "pod1", tags[1], 1001);
-    pulling(scene, "pod2", tags[2], 1001);
+    pulling(scene, "pod2", tags[2], 1002);
     pulling(scene, "pod0", tags[0], 1000);
     expect(scene, "i1", "a.io/b:1 ns/pod0/c queued=1");
     expect(scene, "i2", "a.io/b:2 ns/pod1/c queued=1");
+}
+
+static void what_is_asked_for_at_once_has_no_tag_until_it_is_known(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "one", "a.io/b:1");
+    pod_waits(scene, "two", "a.io/b:2");
+    pulling(scene, "one", "a.io/b:1", 1000);
+    pulling(scene, "two", "a.io/b:2", 1000);
+    settle(scene);
+    struct pt_pull pull = make_pull(1001, "a.io/b", NULL);
+    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull), "ka.io/b:1");
+    pt_correlate_pull(scene->correlate, NODE, "i1", &pull);
+    expect(scene, "i1", "- ns/one/c queued=1");
+    scene->seconds = 1009;
+    // It was the other one: its row and the one that seemed its are exchanged.
+    pull_ends(scene, "i1", 1001, "a.io/b", "a.io/b:2", PT_PULL_COMPLETED);
+    settle(scene);
+    check_text("exchanged", scene->exchanged, "i1 <> ka.io/b:2, now ka.io/b:1");
+    assert_non_null(strstr(told_slot(scene, "i1"), "-! ns/two/c"));
+    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "queued a.io/b:1! ns/one/c"));
 }
 
 static void a_pull_whose_container_runs_is_not_given_to_one_that_still_waits(void **state)
@@ -382,6 +403,7 @@ int main(void)
         SCENE_TEST(a_pull_without_a_name_that_fails_has_the_kubelets_words),
         SCENE_TEST(a_pull_without_a_name_that_is_not_heard_of_any_more_stands_for_nothing),
         SCENE_TEST(pulls_are_of_the_images_in_the_order_in_which_they_were_asked_for),
+        SCENE_TEST(what_is_asked_for_at_once_has_no_tag_until_it_is_known),
         SCENE_TEST(a_pull_whose_container_runs_is_not_given_to_one_that_still_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,11 +25,18 @@ static void on_row(void *context, const struct pt_image_row *row)
     pt_store_apply_row(&pair->scene.store, row);
 }
 
+static void on_exchange(void *context, const struct pt_row_exchange *exchange)
+{
+    struct pair *pair = context;
+    pt_store_exchange_rows(&pair->scene.store, exchange);
+}
+
 static int set_up(void **state)
 {
     struct pair *pair = calloc(1, sizeof(*pair));
     assert_non_null(pair);
-    struct pt_correlate_output output = {.on_join = on_join, .on_row = on_row, .context = pair};
+    struct pt_correlate_output output = {
+        .on_join = on_join, .on_row = on_row, .on_exchange = on_exchange, .context = pair};
     scene_begin(&pair->scene);
     assert_int_equal(pt_correlate_create(&pair->scene.clock, 100, &output, &pair->correlate), 0);
     pt_kube_rows_attach(&pair->scene.store, pair->correlate);

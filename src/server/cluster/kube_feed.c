@@ -65,6 +65,12 @@ static void on_row(void *context, const struct pt_image_row *row)
     pt_store_apply_row(feed->store, row);
 }
 
+static void on_exchange(void *context, const struct pt_row_exchange *exchange)
+{
+    struct pt_kube_feed *feed = context;
+    pt_store_exchange_rows(feed->store, exchange);
+}
+
 static void on_waiting(void *context, const struct pt_kube_pod *pod)
 {
     struct pt_kube_feed *feed = context;
@@ -185,8 +191,11 @@ static int add_all_watches(struct pt_kube_feed *feed, const char *namespaces, st
 static int start(struct pt_kube_feed *feed, struct event_base *base,
                  const struct pt_kube_feed_settings *settings, struct pt_error *err)
 {
-    const struct pt_correlate_output output = {
-        .on_join = on_join, .on_row = on_row, .on_dirty = on_dirty, .context = feed};
+    const struct pt_correlate_output output = {.on_join = on_join,
+                                               .on_row = on_row,
+                                               .on_exchange = on_exchange,
+                                               .on_dirty = on_dirty,
+                                               .context = feed};
     feed->flush_timer = pt_timer_create(base, feed->clock, on_flush, feed);
     feed->tick_timer = pt_timer_create(base, feed->clock, on_tick, feed);
     if (!feed->flush_timer || !feed->tick_timer ||

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define AT_ONCE_NS PT_NS_PER_S
+#define OLDEST_PULLS 32
 
 int pt_correlate_create(const struct pt_clock *clock, size_t max_nodes,
                         const struct pt_correlate_output *output,
@@ -216,17 +217,14 @@ static bool set_names(struct correlate_pull *pull, const struct pt_pull *told)
                                      is_exact ? pt_image_ref_format(&ref, exact) : NULL);
 }
 
-// Of the pulls for containers, one that runs on had begun well before this one's end.
+// Of the oldest pulls for containers, one that runs on had begun well before this one's end.
 static void note_pulls_at_once(struct correlate_node *node, const struct correlate_pull *ended)
 {
-    const struct correlate_pull *pull;
-    if (node->pulls_at_once || !ended->image)
-        return;
-    TAILQ_FOREACH(pull, &node->pulls, link)
-    {
-        if (pull != ended && pull->image && !pull->final_at &&
-            pull->started_at < ended->completed_at - AT_ONCE_NS)
-            node->pulls_at_once = true;
+    const struct correlate_pull *pull = TAILQ_FIRST(&node->pulls);
+    for (int i = 0; i < OLDEST_PULLS && pull && !node->pulls_at_once; i++) {
+        bool runs_on = pull != ended && pull->image && ended->image && !pull->final_at;
+        node->pulls_at_once = runs_on && pull->started_at < ended->completed_at - AT_ONCE_NS;
+        pull = TAILQ_NEXT(pull, link);
     }
 }
 
@@ -300,12 +298,11 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
     struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
     struct correlate_pull pull = {.started_at = told->started_at};
     const char *key = NULL;
-    bool certain;
     if (!node || TAILQ_EMPTY(&node->images))
         return NULL;
     struct correlate_image *image = NULL;
     if (set_names(&pull, told) && !pull.is_nameless)
-        image = pt_correlate_choose(node, &pull, &certain);
+        image = pt_correlate_choose(node, &pull).image;
     struct correlate_pull *failed = image ? failed_pull_of(image) : NULL;
     if (image && image->row_phase != PT_PULL_UNKNOWN) {
         image->row_phase = PT_PULL_UNKNOWN;

@@ -26,6 +26,9 @@ struct pt_correlate_output {
     // A row appears or has changed. Completed, cancelled, and failed when nothing waits any more:
     // these are the last words on it.
     void (*on_row)(void *context, const struct pt_image_row *row);
+    // A pull and the row of an image that waits change places: the pull is of that image, and what
+    // waits is what the pull seemed to be of.
+    void (*on_exchange)(void *context, const struct pt_row_exchange *exchange);
     // There is something to flush; may be NULL.
     void (*on_dirty)(void *context);
     void *context;

@@ -22,6 +22,9 @@
 #define SLACK_NS PT_NS_PER_S
 // A kubelet that pulls several images at once begins within this time.
 #define PROMPT_NS (2 * PT_NS_PER_S)
+// What is asked for within this time may be pulled in another order: the kubelet writes a file for
+// each image before it queues it.
+#define TOSS_UP_NS (PT_NS_PER_S / 4)
 // Pods may come later than the pull that is theirs: so long the choice is open.
 #define SETTLE_NS (5 * PT_NS_PER_S)
 
@@ -213,8 +216,21 @@ static void find_candidates(struct correlate_node *node, const struct correlate_
     }
 }
 
-struct correlate_image *pt_correlate_choose(struct correlate_node *node,
-                                            const struct correlate_pull *pull, bool *ret_certain)
+// Another one was asked for at nearly the same moment, and the kubelet may have taken either first.
+static bool is_toss_up(const struct candidates *candidates, const struct evidence *best)
+{
+    for (size_t i = 0; i < candidates->count; i++) {
+        const struct evidence *other = &candidates->list[i];
+        int64_t apart = other->asked_at - best->asked_at;
+        if (other->image != best->image && !other->is_taken && other->asked_at &&
+            apart < TOSS_UP_NS && apart > -TOSS_UP_NS && !best->has_come)
+            return true;
+    }
+    return false;
+}
+
+struct correlate_choice pt_correlate_choose(struct correlate_node *node,
+                                            const struct correlate_pull *pull)
 {
     struct candidates candidates;
     struct evidence best = {0};
@@ -223,9 +239,14 @@ struct correlate_image *pt_correlate_choose(struct correlate_node *node,
         if (!best.image || is_stronger(&candidates.list[i], &best))
             best = candidates.list[i];
     }
-    *ret_certain = best.is_named || best.by_digest || (candidates.count == 1 && !pull->is_nameless);
+    bool is_decided = best.is_named || best.by_digest;
     // Content without a name could be anything, if anything else is waited for.
-    return pull->is_nameless && candidates.count != 1 ? NULL : best.image;
+    if (pull->is_nameless && candidates.count != 1)
+        return (struct correlate_choice){0};
+    return (struct correlate_choice){
+        .image = best.image,
+        .is_certain = is_decided || (candidates.count == 1 && !pull->is_nameless),
+        .is_toss_up = !is_decided && best.asked_at && is_toss_up(&candidates, &best)};
 }
 
 // It keeps its image against another one: what decides speaks for it, or it has settled or ended
@@ -245,14 +266,40 @@ static bool keeps_image(const struct correlate_pull *pull, const struct correlat
     return !is_by_digest(other, pull) && (pull->final_at || now - pull->joined_at >= SETTLE_NS);
 }
 
+// The pull is of another image than it seemed, whose row waits beside its own: the two are
+// exchanged, so that each image has one row still.
+static void exchange_rows(struct correlate_node *node, const struct correlate_pull *pull,
+                          struct correlate_image *seemed, struct correlate_image *is)
+{
+    const struct pt_correlate_output *output = &node->correlate->output;
+    if (!seemed || seemed == is || is->row_phase == PT_PULL_UNKNOWN ||
+        seemed->row_phase != PT_PULL_UNKNOWN)
+        return;
+    const struct pt_row_exchange exchange = {
+        .node_name = node->name,
+        .pull_key = pull->key,
+        .row_key = is->key,
+        .new_row_key = seemed->key,
+        .image_ref = seemed->key + 1,
+        .repository = seemed->repository ? seemed->repository->name : NULL};
+    seemed->row_phase = PT_PULL_QUEUED;
+    seemed->row_started = is->row_started;
+    seemed->row_queued_ns = -1;
+    is->row_phase = PT_PULL_UNKNOWN;
+    is->row_hash = 0;
+    is->row_failures = 0;
+    output->on_exchange(output->context, &exchange);
+}
+
 static void choose_image(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
 {
-    bool certain;
-    struct correlate_image *image = pt_correlate_choose(node, pull, &certain);
-    struct correlate_image *earlier = pull->earlier_image;
+    struct correlate_choice choice = pt_correlate_choose(node, pull);
+    struct correlate_image *image = choice.image;
+    struct correlate_image *earlier = pull->image ? pull->image : pull->earlier_image;
     pull->earlier_image = NULL;
     if (!image && earlier)
         pt_correlate_use_image(node, pull, earlier);
+    pull->is_toss_up = choice.is_toss_up && !pull->final_at;
     if (!image) {
         if (pull->image && !matches(pull->image, pull))
             pt_correlate_use_image(node, pull, NULL);
@@ -265,8 +312,9 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
             pull->joined_at = now;
         pt_correlate_use_image(node, pull, image);
     }
+    exchange_rows(node, pull, earlier, image);
     if (!pull->final_at || pull->exact_ref)
-        pull->is_certain = certain;
+        pull->is_certain = choice.is_certain;
 }
 
 // --- who waits for it ---
@@ -315,7 +363,7 @@ static void report_join(struct correlate_node *node, struct correlate_pull *pull
                            .queued_seconds = queued_seconds(pull, first_pulling, told_ns)};
     if (pull->image) {
         bool agent_knows = pull->exact_ref && !is_by_digest(pull->image, pull);
-        join.image_ref = agent_knows ? NULL : pull->image->key + 1;
+        join.image_ref = agent_knows || pull->is_toss_up ? NULL : pull->image->key + 1;
         join.image_ref_exact = pull->is_certain;
         pt_correlate_fill_failure(pull->image, &join);
         if (!pt_correlate_is_of_attempt(pull->image, pull)) {

@@ -154,6 +154,7 @@ struct correlate_pull {
     struct correlate_image *image;
     struct correlate_image *earlier_image; // while the node's pulls choose anew
     bool is_certain;
+    bool is_toss_up; // or of another one: its tag is not shown
     int64_t joined_at;
     struct pt_buffer shown; // the waiting containers as told last: four texts each, with their NULs
     uint64_t hash;          // of what was told last
@@ -274,8 +275,13 @@ void pt_correlate_join_pulls(struct correlate_node *node, int64_t now);
 
 // Joins this pull, and before it those that are new, so that many of them cost no more than each.
 void pt_correlate_join_pull(struct correlate_node *node, struct correlate_pull *pull, int64_t now);
-struct correlate_image *pt_correlate_choose(struct correlate_node *node,
-                                            const struct correlate_pull *pull, bool *ret_certain);
+struct correlate_choice {
+    struct correlate_image *image; // NULL: none
+    bool is_certain;
+    bool is_toss_up; // another one speaks for itself nearly as strongly
+};
+struct correlate_choice pt_correlate_choose(struct correlate_node *node,
+                                            const struct correlate_pull *pull);
 
 // The container still waits, or has ended so lately that it may belong to what runs.
 bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now);

@@ -150,3 +150,41 @@ void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *
     apply_row(store, row);
     pt_store_notify(store);
 }
+
+static void exchange_ids(struct pt_pull_store *store, struct pt_stored_pull *a,
+                         struct pt_stored_pull *b)
+{
+    char id[PT_PULL_ID_SIZE];
+    pt_map_remove(&store->pulls, a->id);
+    pt_map_remove(&store->pulls, b->id);
+    memcpy(id, a->id, sizeof(id));
+    memcpy(a->id, b->id, sizeof(id));
+    memcpy(b->id, id, sizeof(id));
+    // There is room for as many as there were.
+    if (pt_map_put(&store->pulls, a->id, a) < 0 || pt_map_put(&store->pulls, b->id, b) < 0)
+        abort();
+}
+
+void pt_store_exchange_rows(struct pt_pull_store *store, const struct pt_row_exchange *exchange)
+{
+    struct pt_stored_pull *pull = find_row(store, exchange->node_name, exchange->pull_key);
+    struct pt_stored_pull *row = find_row(store, exchange->node_name, exchange->row_key);
+    if (!pull || !row || !row->of_kubelet)
+        return;
+    char *key = strdup(exchange->new_row_key);
+    if (!key || pt_map_put(&row->node->pulls, key, row) < 0) {
+        free(key);
+        return;
+    }
+    pt_map_remove(&row->node->pulls, row->key);
+    free(row->key);
+    row->key = key;
+    if (pt_text_replace(&row->pull.image_ref, exchange->image_ref, NULL) < 0 ||
+        pt_text_replace(&row->pull.repository, exchange->repository, NULL) < 0)
+        return; // it keeps the name that it had
+    exchange_ids(store, pull, row);
+    pt_pull_memory_count(store, row);
+    pt_change_log_touch(&store->changes, pull);
+    pt_change_log_touch(&store->changes, row);
+    pt_store_notify(store);
+}

@@ -95,6 +95,9 @@ void pt_store_apply_join(struct pt_pull_store *store, const char *node_name, con
 // Applies a row of correlate's own; one that the store has no room for is left out.
 void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *row);
 
+// Gives a pull and the row of an image that waits each other's id; out of memory changes nothing.
+void pt_store_exchange_rows(struct pt_pull_store *store, const struct pt_row_exchange *exchange);
+
 // Lets go what is too old and marks what nothing is heard of. To be called about every second;
 // does a bounded part of the work and returns whether more is left.
 bool pt_store_sweep(struct pt_pull_store *store);
