@@ -15,5 +15,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { proxy: { '/api': { target: server, changeOrigin: true } } },
-  test: { include: ['src/**/*.test.{ts,tsx}'] },
+  // Five seconds, the default, are too few while the other suites of `make test` run beside these.
+  test: { include: ['src/**/*.test.{ts,tsx}'], testTimeout: 30_000 },
 });
