@@ -2,7 +2,7 @@
 #ifndef PT_SERVER_API_API_QUERY_H
 #define PT_SERVER_API_API_QUERY_H
 
-#include "server/http/query.h"
+#include "base/query.h"
 
 #include <stdbool.h>
 

@@ -3,7 +3,7 @@
 #define PT_SERVER_STREAM_PULL_FILTER_H
 
 #include "base/error.h"
-#include "server/http/query.h"
+#include "base/query.h"
 #include "server/store/stored_pull.h"
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_SERVER_HTTP_QUERY_H
-#define PT_SERVER_HTTP_QUERY_H
+#ifndef PT_BASE_QUERY_H
+#define PT_BASE_QUERY_H
 
 #include "base/error.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/http/query.h"
+#include "base/query.h"
 
 #include "base/utf8.h"
 
