@@ -87,7 +87,7 @@ static const struct pt_setting table[] = {
 // The whole server.
 struct server {
     struct pt_loop *loop;
-    struct pt_pull_store store;
+    struct pt_pull_store *store;
     struct pt_memory_budget memory;
     struct pt_metrics metrics;
     struct pt_api api;
@@ -139,7 +139,7 @@ static void log_event(enum pt_event_type type, const struct pt_stored_pull *stor
     struct pt_pull_status status = pt_stored_pull_status(stored, rates);
     struct pt_buffer json;
     pt_buffer_init(&json, MAX_EVENT_BYTES);
-    if (pt_pull_event_encode(type, stored->reported_at, &status, false, &json) == 0)
+    if (pt_pull_event_encode(type, pt_stored_pull_reported_at(stored), &status, false, &json) == 0)
         pt_log_info(pt_event_type_name(type), pt_log_json("event", json.data));
     pt_buffer_finish(&json);
 }
@@ -148,7 +148,7 @@ static void on_event(void *context, enum pt_event_type type, const struct pt_sto
 {
     struct server *server = context;
     if (type != PT_EVENT_PULL_STARTED)
-        pt_metrics_note_end(&server->metrics, &server->store.registries, stored);
+        pt_metrics_note_end(&server->metrics, stored);
     if (pt_log_admits_event(PT_LOG_INFO))
         log_event(type, stored);
 }
@@ -163,7 +163,7 @@ static void on_sweep(void *context)
 {
     struct server *server = context;
     pt_log_flush();
-    bool more = pt_store_sweep(&server->store);
+    bool more = pt_store_sweep(server->store);
     pt_timer_start(server->sweep, more ? 0 : SWEEP_MS);
 }
 
@@ -279,7 +279,9 @@ static int start(struct server *server, struct pt_error *err)
     const struct pt_store_output output = {
         .on_event = on_event, .on_change = on_change, .context = server};
     limits.memory = &server->memory.shares[PT_MEMORY_STORE];
-    pt_store_init(&server->store, &limits, clock, &output);
+    server->store = pt_store_create(&limits, clock, &output);
+    if (!server->store)
+        return pt_error_set(err, ENOMEM, "out of memory");
     int r = pt_loop_create(&server->loop, err);
     if (r < 0)
         return r;
@@ -287,7 +289,7 @@ static int start(struct server *server, struct pt_error *err)
     struct event_base *base = pt_loop_base(server->loop);
     server->api = (struct pt_api){.base = base,
                                   .clock = clock,
-                                  .store = &server->store,
+                                  .store = server->store,
                                   .metrics = &server->metrics,
                                   .loop = server->loop,
                                   .allowed_hosts = settings.allowed_hosts,
@@ -300,12 +302,13 @@ static int start(struct server *server, struct pt_error *err)
     server->drain = pt_timer_create(base, clock, on_drain, server);
     if (!server->sweep || !server->drain)
         return pt_error_set(err, ENOMEM, "out of memory");
-    r = pt_event_feed_create(server->loop, &server->store, (size_t)settings.max_sse_clients,
+    r = pt_event_feed_create(server->loop, clock, server->store, (size_t)settings.max_sse_clients,
                              &server->api.feed, err);
     if (r == 0)
         r = open_servers(server, err);
+    settings.kube.max_nodes = limits.max_nodes;
     if (r == 0)
-        r = pt_kube_feed_create(base, clock, &settings.kube, &server->store, &server->kube, err);
+        r = pt_kube_feed_create(base, clock, &settings.kube, server->store, &server->kube, err);
     server->api.kube = server->kube;
     if (r == 0)
         on_sweep(server);
@@ -344,7 +347,7 @@ static void finish(struct server *server)
     pt_tls_destroy(server->tls);
     pt_timer_destroy(server->sweep);
     pt_timer_destroy(server->drain);
-    pt_store_finish(&server->store);
+    pt_store_destroy(server->store);
     pt_loop_destroy(server->loop);
     libevent_global_shutdown();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/api/pull_list.h"
-#include "server/store/pull_store.h"
+#include "server/store/pull_store_internal.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -58,10 +58,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct pt_memory_share memory;
     pt_memory_share_init(&memory, "store", 16 * 4096, NULL);
     struct pt_store_settings settings = {8, 4, 60 * PT_NS_PER_S, 20 * PT_NS_PER_S, &memory};
-    struct pt_pull_store store;
     now_ns = INT64_C(1790000000) * PT_NS_PER_S;
     const struct pt_store_output output = {.on_event = on_event, .on_change = on_change};
-    pt_store_init(&store, &settings, &clock, &output);
+    struct pt_pull_store *store = pt_store_create(&settings, &clock, &output);
+    assert(store);
     const uint8_t *end = data + size;
     while (data < end) {
         const uint8_t *newline = memchr(data, '\n', (size_t)(end - data));
@@ -69,14 +69,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct pt_report report;
         struct pt_error err;
         if (pt_report_decode((const char *)data, (size_t)(line_end - data), &report, &err) == 0) {
-            (void)!pt_store_apply(&store, &report, &err);
+            (void)!pt_store_apply(store, &report, &err);
             pt_report_finish(&report);
         }
         now_ns += (*data % 16) * PT_NS_PER_S;
-        pt_store_sweep(&store);
-        check(&store);
+        pt_store_sweep(store);
+        check(store);
         data = line_end + 1;
     }
-    pt_store_finish(&store);
+    pt_store_destroy(store);
     return 0;
 }

@@ -2,7 +2,7 @@
 #ifndef PT_TESTS_STORE_FIXTURE_H
 #define PT_TESTS_STORE_FIXTURE_H
 
-#include "server/store/pull_store.h"
+#include "server/store/pull_store_internal.h"
 
 #include "check.h"
 
@@ -15,7 +15,7 @@
 // A store under a clock that stands still until it is told to go on, what the store told last, and
 // the pull that the agent of node n1 has to report: of app:1, with one layer.
 struct scene {
-    struct pt_pull_store store;
+    struct pt_pull_store *store;
     struct pt_clock clock;
     int64_t now_ns; // of both clocks of the server and, unless skewed, of the nodes
     int64_t node_skew_ns;
@@ -87,12 +87,13 @@ static inline void scene_begin(struct scene *scene)
     scene->pull = make_pull("lease-1", "app:1", scene->layers, 1);
     const struct pt_store_output output = {
         .on_event = scene_on_event, .on_change = scene_on_change, .context = scene};
-    pt_store_init(&scene->store, &settings, &scene->clock, &output);
+    scene->store = pt_store_create(&settings, &scene->clock, &output);
+    assert_non_null(scene->store);
 }
 
 static inline void scene_end(struct scene *scene)
 {
-    pt_store_finish(&scene->store);
+    pt_store_destroy(scene->store);
 }
 
 #include "scene_test.h"
@@ -107,7 +108,7 @@ static inline void scene_restart(struct scene *scene)
 static inline void scene_wait(struct scene *scene, double seconds)
 {
     scene->now_ns += (int64_t)(seconds * (double)PT_NS_PER_S);
-    while (pt_store_sweep(&scene->store))
+    while (pt_store_sweep(scene->store))
         ;
 }
 
@@ -123,7 +124,7 @@ static inline int scene_report(struct scene *scene, const char *node, struct pt_
         .pulls = pulls,
         .pull_count = count,
     };
-    return pt_store_apply(&scene->store, &report, &scene->err);
+    return pt_store_apply(scene->store, &report, &scene->err);
 }
 
 // The same, of a report that is taken.
@@ -150,7 +151,7 @@ static inline void scene_two_layers(struct scene *scene, int64_t a_bytes, int64_
 // The pull that an event came of last.
 static inline struct pt_stored_pull *scene_last(const struct scene *scene)
 {
-    return pt_store_find(&scene->store, scene->last_id);
+    return pt_store_find(scene->store, scene->last_id);
 }
 
 static inline struct pt_pull_status scene_last_status(struct scene *scene)
@@ -162,7 +163,7 @@ static inline struct pt_pull_status scene_last_status(struct scene *scene)
 
 static inline uint64_t scene_version(const struct scene *scene)
 {
-    return scene->store.changes.newest_version;
+    return scene->store->changes.newest_version;
 }
 
 // Two images with a base layer in common, all of 100 bytes a layer.

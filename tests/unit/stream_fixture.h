@@ -50,8 +50,9 @@ static inline int world_setup(void **state)
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
     scene_begin(&world->scene);
-    assert_int_equal(
-        pt_event_stream_create(&world->scene.store, MAX_CLIENTS, &output, &world->stream), 0);
+    assert_int_equal(pt_event_stream_create(world->scene.store, &world->scene.clock, MAX_CLIENTS,
+                                            &output, &world->stream),
+                     0);
     *state = world;
     return 0;
 }

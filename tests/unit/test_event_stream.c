@@ -94,7 +94,7 @@ static void a_reconnect_gets_exactly_what_it_missed(void **state)
     download(world, "a", 10);
     download(world, "b", 10);
     struct client *client = join(world, "");
-    uint64_t first = world->scene.store.changes.first_version;
+    uint64_t first = world->scene.store->changes.first_version;
     const struct {
         const char *name, *wanted;
         uint64_t last_event_id;

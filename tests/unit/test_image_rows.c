@@ -34,8 +34,8 @@ static struct pt_stored_pull *apply(struct scene *scene, enum pt_pull_phase phas
                                     bool is_waited_for)
 {
     struct pt_image_row row = make_row(phase, is_waited_for);
-    pt_store_apply_row(&scene->store, &row);
-    struct pt_node *node = pt_map_get(&scene->store.nodes, "n1");
+    pt_store_apply_row(scene->store, &row);
+    struct pt_node *node = pt_map_get(&scene->store->nodes, "n1");
     return node ? pt_map_get(&node->pulls, KEY) : NULL;
 }
 
@@ -84,7 +84,7 @@ static void a_row_that_goes_on_has_not_ended(void **state)
     const struct pt_stored_pull *row = apply(scene, PT_PULL_FAILED, true);
     assert_int_not_equal(row->pull.completed_at, 0);
     apply(scene, PT_PULL_QUEUED, true);
-    check_int("active", (int64_t)scene->store.active_count, 1);
+    check_int("active", (int64_t)scene->store->active_count, 1);
     check_int("completed at", row->pull.completed_at, 0);
 }
 
@@ -94,9 +94,9 @@ static void each_call_that_changes_something_says_so_once(void **state)
     apply(scene, PT_PULL_FAILED, true);
     check_int("row", scene->changes, 1);
     struct pt_join join = {.queued_seconds = -1, .attempts = 3};
-    pt_store_apply_join(&scene->store, "n1", KEY, &join);
+    pt_store_apply_join(scene->store, "n1", KEY, &join);
     check_int("join with two more failures", scene->changes, 2);
-    pt_store_apply_join(&scene->store, "n1", "kother", &join);
+    pt_store_apply_join(scene->store, "n1", "kother", &join);
     check_int("join of no row", scene->changes, 2);
     scene_tell(scene);
     check_int("report", scene->changes, 3);

@@ -16,19 +16,19 @@ static void on_join(void *context, const char *node_name, const char *key,
                     const struct pt_join *join)
 {
     struct pair *pair = context;
-    pt_store_apply_join(&pair->scene.store, node_name, key, join);
+    pt_store_apply_join(pair->scene.store, node_name, key, join);
 }
 
 static void on_row(void *context, const struct pt_image_row *row)
 {
     struct pair *pair = context;
-    pt_store_apply_row(&pair->scene.store, row);
+    pt_store_apply_row(pair->scene.store, row);
 }
 
 static void on_exchange(void *context, const struct pt_row_exchange *exchange)
 {
     struct pair *pair = context;
-    pt_store_exchange_rows(&pair->scene.store, exchange);
+    pt_store_exchange_rows(pair->scene.store, exchange);
 }
 
 static int set_up(void **state)
@@ -39,7 +39,7 @@ static int set_up(void **state)
         .on_join = on_join, .on_row = on_row, .on_exchange = on_exchange, .context = pair};
     scene_begin(&pair->scene);
     assert_int_equal(pt_correlate_create(&pair->scene.clock, 100, &output, &pair->correlate), 0);
-    pt_kube_rows_attach(&pair->scene.store, pair->correlate);
+    pt_kube_rows_attach(pair->scene.store, pair->correlate);
     *state = pair;
     return 0;
 }
@@ -126,14 +126,14 @@ static void tell(struct pair *pair, const char *id, enum pt_pull_phase phase)
 
 static const struct pt_stored_pull *row_of(struct pair *pair, const char *key)
 {
-    struct pt_node *node = pt_map_get(&pair->scene.store.nodes, NODE);
+    struct pt_node *node = pt_map_get(&pair->scene.store->nodes, NODE);
     return node ? pt_map_get(&node->pulls, key) : NULL;
 }
 
 static void a_queued_row_waits_as_long_as_its_pod(void **state)
 {
     struct pair *pair = *state;
-    const struct pt_pull_store *store = &pair->scene.store;
+    const struct pt_pull_store *store = pair->scene.store;
     pod_says(pair, PT_KUBELET_WAITING, NULL);
     pass(pair, 3);
     const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
@@ -162,9 +162,9 @@ static void a_pull_goes_on_in_the_queued_row(void **state)
     const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
     tell(pair, "p1", PT_PULL_DOWNLOADING);
     assert_ptr_equal(row_of(pair, "ip1"), row);
-    assert_int_equal(pair->scene.store.pulls.count, 1);
-    assert_int_equal(pair->scene.store.queued_count, 0);
-    assert_int_equal(pair->scene.store.active_count, 1);
+    assert_int_equal(pair->scene.store->pulls.count, 1);
+    assert_int_equal(pair->scene.store->queued_count, 0);
+    assert_int_equal(pair->scene.store->active_count, 1);
     assert_string_equal(pt_stored_pull_image_ref(row), IMAGE);
     assert_int_equal(row->join->waiting_count, 1);
     pt_correlate_pod_end(pair->correlate, "u", PT_POD_STARTED);
@@ -173,7 +173,7 @@ static void a_pull_goes_on_in_the_queued_row(void **state)
     assert_int_equal(row->pull.phase, PT_PULL_COMPLETED);
     assert_int_equal(row->join->waiting_count, 1);
     assert_int_equal(pair->scene.completed, 1);
-    assert_int_equal(pair->scene.store.pulls.count, 1);
+    assert_int_equal(pair->scene.store->pulls.count, 1);
 }
 
 // Two tags wait since the same moment, and the pull's name turns out to be the other one.
@@ -230,17 +230,17 @@ static void attempts_are_one_row_and_each_is_told_once(void **state)
     pod_says(pair, PT_KUBELET_PULL_FAILED, "unexpected EOF"); // the same third attempt
     assert_int_equal(pair->scene.failed, 3);
     assert_string_equal(row->pull.error, "unexpected EOF");
-    assert_int_equal(pair->scene.store.failed_count, 1);
+    assert_int_equal(pair->scene.store->failed_count, 1);
     pass(pair, 40);
     tell(pair, "p2", PT_PULL_DOWNLOADING);
     assert_ptr_equal(row_of(pair, "ip2"), row);
     tell(pair, "p1", PT_PULL_FAILED); // told again, since its agent does not know that it arrived
-    assert_int_equal(pair->scene.store.pulls.count, 1);
+    assert_int_equal(pair->scene.store->pulls.count, 1);
     assert_int_equal(row->pull.phase, PT_PULL_DOWNLOADING);
     pt_correlate_pod_end(pair->correlate, "u", PT_POD_STARTED);
     tell(pair, "p2", PT_PULL_COMPLETED);
-    assert_int_equal(pair->scene.store.failed_count, 0);
-    assert_int_equal(pair->scene.store.completed_count, 1);
+    assert_int_equal(pair->scene.store->failed_count, 0);
+    assert_int_equal(pair->scene.store->completed_count, 1);
     assert_int_equal(pair->scene.failed, 3);
     assert_null(row->pull.error);
     assert_int_equal(row->pull.error_class, PT_FAILURE_NONE);
@@ -266,8 +266,8 @@ static void rows_leave_with_their_time(void **state)
     pass(pair, 20);
     scene_wait(&pair->scene, 1900);
     settle(pair);
-    assert_int_equal(pair->scene.store.pulls.count, 0);
-    assert_int_equal(pair->scene.store.failed_count, 0);
+    assert_int_equal(pair->scene.store->pulls.count, 0);
+    assert_int_equal(pair->scene.store->failed_count, 0);
     assert_int_equal(pt_correlate_figures(pair->correlate).nodes, 0);
 }
 
@@ -289,14 +289,14 @@ static void a_pull_that_was_given_up_is_no_failed_attempt(void **state)
 static void at_the_limit_rows_are_left_out(void **state)
 {
     struct pair *pair = *state;
-    pair->scene.store.settings.max_pulls = 1;
+    pair->scene.store->settings.max_pulls = 1;
     tell(pair, "p1", PT_PULL_DOWNLOADING); // of the node, and not to be given up
     struct pt_pull other = a_pull(pair, "p2", PT_PULL_DOWNLOADING);
     other.repository = other.image_ref = "a.io/other";
     assert_int_equal(scene_report(&pair->scene, "n2", &other, 1), -EDQUOT);
     pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
     event_says(pair, "n2", "Pulling", "Pulling image \"a.io/c:1\"", 1);
-    assert_int_equal(pair->scene.store.pulls.count, 1);
+    assert_int_equal(pair->scene.store->pulls.count, 1);
 }
 
 int main(void)

@@ -46,7 +46,7 @@ static void absence_completes_a_pull(void **state)
     struct pt_pull_status status = scene_last_status(scene);
     check_real("percent told", status.totals.percent, 100);
     check_int("layers done", (int64_t)status.totals.layers_done, 2);
-    check_int("received", (int64_t)scene->store.received_bytes, 200);
+    check_int("received", (int64_t)scene->store->received_bytes, 200);
 }
 
 // The report had to lose a pull, which may be this one: a pull is not called completed on a guess.
@@ -57,7 +57,7 @@ static void absence_from_a_cut_report_completes_nothing(void **state)
     scene->now_ns += PT_NS_PER_S;
     const struct pt_report cut = {
         .node_name = "n1", .timestamp = scene->now_ns, .left_out = {.too_large = 1}};
-    check_int("taken", pt_store_apply(&scene->store, &cut, &scene->err), 0);
+    check_int("taken", pt_store_apply(scene->store, &cut, &scene->err), 0);
     check_int("not completed", scene->completed, 0);
     tell_nothing(scene);
     check_int("completed", scene->completed, 1);
@@ -106,12 +106,12 @@ static void a_pull_that_comes_again_is_the_same_or_another(void **state)
     tell_nothing(scene);
     scene_tell(scene); // one report had missed it
     check_int("started", scene->started, 1);
-    check_int("active", (int64_t)scene->store.active_count, 1);
+    check_int("active", (int64_t)scene->store->active_count, 1);
     tell_nothing(scene);
     scene->pull.started_at += 60 * PT_NS_PER_S;
     scene_tell(scene);
     check_int("another", scene->started, 2);
-    check_int("pulls", (int64_t)scene->store.pulls.count, 2);
+    check_int("pulls", (int64_t)scene->store->pulls.count, 2);
 }
 
 int main(void)

@@ -10,29 +10,30 @@ static void finished_pulls_stay_for_their_time(void **state)
     scene_tell(scene);
     scene_wait(scene, 1799);
     assert_non_null(scene_last(scene));
-    check_int("durations", (int64_t)scene->store.durations.count, 1);
+    check_int("durations", (int64_t)scene->store->durations.count, 1);
     scene_wait(scene, 2);
     assert_null(scene_last(scene));
-    check_int("completed", (int64_t)scene->store.completed_count, 0);
-    check_int("durations", (int64_t)scene->store.durations.count, 0);
+    check_int("completed", (int64_t)scene->store->completed_count, 0);
+    check_int("durations", (int64_t)scene->store->durations.count, 0);
     scene_wait(scene, 1);
-    check_int("a node without pulls goes as well", (int64_t)scene->store.nodes.count, 0);
+    check_int("a node without pulls goes as well", (int64_t)scene->store->nodes.count, 0);
 }
 
-static void pinned_pulls_outlive_their_removal(void **state)
+static void a_pinned_node_outlives_its_pulls(void **state)
 {
     struct scene *scene = *state;
     scene->pull.phase = PT_PULL_COMPLETED;
     scene_tell(scene);
-    struct pt_stored_pull *stored = scene_last(scene);
-    pt_stored_pull_pin(stored);
+    struct pt_node *node = pt_store_find_node(scene->store, "n1");
+    pt_node_pin(node);
     scene_wait(scene, 1801);
     assert_null(scene_last(scene));
-    check_text("still readable", stored->pull.image_ref, "app:1");
-    check_text("with its node", stored->node->name, "n1");
-    pt_stored_pull_unpin(stored);
     scene_wait(scene, 1);
-    check_int("nodes", (int64_t)scene->store.nodes.count, 0);
+    check_int("pinned", (int64_t)scene->store->nodes.count, 1);
+    check_text("still readable", pt_node_status(node).name, "n1");
+    pt_node_unpin(node);
+    scene_wait(scene, 1);
+    check_int("nodes", (int64_t)scene->store->nodes.count, 0);
 }
 
 static void a_silent_node_is_told_and_its_pulls_become_stale(void **state)
@@ -44,10 +45,10 @@ static void a_silent_node_is_told_and_its_pulls_become_stale(void **state)
     scene_tell(scene);
     const struct pt_stored_pull *stored = scene_last(scene);
     scene_wait(scene, 29);
-    check_int("not yet silent", (int64_t)scene->store.silent_count, 0);
+    check_int("not yet silent", (int64_t)scene->store->silent_count, 0);
     uint64_t version = stored->version;
     scene_wait(scene, 2);
-    check_int("silent", (int64_t)scene->store.silent_count, 1);
+    check_int("silent", (int64_t)scene->store->silent_count, 1);
     check_real("no speed is known", pt_stored_pull_speed(stored), 0);
     assert_true(stored->version > version);
     scene_wait(scene, 568);
@@ -60,9 +61,9 @@ static void a_silent_node_is_told_and_its_pulls_become_stale(void **state)
 
     scene->layers[0].downloaded_bytes = 30; // the node comes back and the pull goes on
     scene_tell(scene);
-    check_int("silent", (int64_t)scene->store.silent_count, 0);
-    check_int("active again", (int64_t)scene->store.active_count, 1);
-    check_int("failures kept", (int64_t)scene->store.failed_count, 0);
+    check_int("silent", (int64_t)scene->store->silent_count, 0);
+    check_int("active again", (int64_t)scene->store->active_count, 1);
+    check_int("failures kept", (int64_t)scene->store->failed_count, 0);
     assert_null(stored->pull.error);
     check_int("class", stored->pull.error_class, PT_FAILURE_NONE);
     check_int("reason", stored->stale_reason, PT_STALE_NOT);
@@ -77,10 +78,10 @@ static void a_stuck_pull_comes_back_when_it_moves(void **state)
         scene_wait(scene, 0);
     }
     check_int("failed once", scene->failed, 1);
-    check_int("and stays so", (int64_t)scene->store.active_count, 0);
+    check_int("and stays so", (int64_t)scene->store->active_count, 0);
     scene->layers[0].downloaded_bytes = 51;
     scene_tell(scene);
-    check_int("active again", (int64_t)scene->store.active_count, 1);
+    check_int("active again", (int64_t)scene->store->active_count, 1);
 }
 
 // It ended while the node's agent was not running; the one that runs now does not know it.
@@ -95,10 +96,10 @@ static void one_that_its_agent_has_lost_is_given_up(void **state)
     check_int("not yet", scene->failed, 0);
     scene_tell_pulls(scene, "n1", &pulls[1], 1);
     check_int("given up", scene->failed, 1);
-    check_int("the other one goes on", (int64_t)scene->store.active_count, 1);
+    check_int("the other one goes on", (int64_t)scene->store->active_count, 1);
     scene->layers[0].downloaded_bytes = 60;
     scene_tell_pulls(scene, "n1", pulls, 2);
-    check_int("unless it is named again", (int64_t)scene->store.active_count, 2);
+    check_int("unless it is named again", (int64_t)scene->store->active_count, 2);
 }
 
 static void what_does_not_move_becomes_stale(void **state)
@@ -159,7 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(finished_pulls_stay_for_their_time),
-        SCENE_TEST(pinned_pulls_outlive_their_removal),
+        SCENE_TEST(a_pinned_node_outlives_its_pulls),
         SCENE_TEST(a_silent_node_is_told_and_its_pulls_become_stale),
         SCENE_TEST(a_stuck_pull_comes_back_when_it_moves),
         SCENE_TEST(one_that_its_agent_has_lost_is_given_up),

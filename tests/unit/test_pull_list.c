@@ -17,7 +17,7 @@ static int begin(struct scene *scene, const char *text, struct pt_pull_list *ret
     assert_int_equal(pt_query_parse(text, &query, NULL), 0);
     int r = pt_pull_list_request_read(&query, &request, &scene->err);
     return r < 0 ? r
-                 : pt_pull_list_begin(&scene->store, &request, &all_bytes, ret_list, &scene->err);
+                 : pt_pull_list_begin(scene->store, &request, &all_bytes, ret_list, &scene->err);
 }
 
 // Whoever gets a list finishes it.
@@ -188,13 +188,13 @@ static void a_scan_takes_many_steps_and_the_store_may_change_meanwhile(void **st
         struct pt_stored_pull *stored;
         int steps = 2;
         fill_many(scene, 768);
-        size_t before = scene->store.pulls.count;
+        size_t before = scene->store->pulls.count;
         assert_int_equal(begin(scene, queries[i], &list), 0);
         check_int(queries[i], pt_pull_list_scan(&list), 1);
         scene->pull.id = scene->pull.image_ref = i == 0 ? "zzy" : "zzz";
         scene_tell_pulls(scene, "late", &scene->pull, 1);              // comes meanwhile
-        pt_life_remove(&scene->store, TAILQ_FIRST(&scene->store.all)); // was looked at
-        pt_life_remove(&scene->store, list.walk.next);                 // is about to be
+        pt_life_remove(scene->store, TAILQ_FIRST(&scene->store->all)); // was looked at
+        pt_life_remove(scene->store, list.walk.next);                  // is about to be
         while (pt_pull_list_scan(&list) > 0)
             steps++;
         assert_true(steps >= 4);
@@ -219,7 +219,7 @@ static void a_list_holds_no_pull(void **state)
     fill(scene);
     assert_int_equal(select_pulls(scene, "sort=imageRef", &list), 0);
     scene_wait(scene, HISTORY_NS / (double)PT_NS_PER_S + 1);
-    check_int("pulls that are left", (int64_t)scene->store.pulls.count, 3);
+    check_int("pulls that are left", (int64_t)scene->store->pulls.count, 3);
     check_text("of four", take_names(&list, NULL, NULL), "alpha beta delta");
 }
 

@@ -60,10 +60,10 @@ static void what_leaves_counts_no_more(void **state)
     assert_int_equal(report(scene, "n1", "b", 20, PT_PULL_COMPLETED), 0);
     assert_int_equal(report(scene, "n1", "a", 5, PT_PULL_FAILED), 0);
     assert_true(scene->memory.used_bytes > 0);
-    struct pt_node *node = pt_map_get(&scene->store.nodes, "n1");
+    struct pt_node *node = pt_map_get(&scene->store->nodes, "n1");
     assert_int_equal(node->bytes, scene->memory.used_bytes);
     scene_wait(scene, 3600);
-    assert_int_equal(scene->store.pulls.count, 0);
+    assert_int_equal(scene->store->pulls.count, 0);
     assert_int_equal(scene->memory.used_bytes, 0);
 }
 
@@ -93,7 +93,7 @@ static void a_full_store_refuses_and_never_passes_its_share(void **state)
     assert_int_equal(scene->completed, 1);
     // What has ended makes room.
     assert_int_equal(report(scene, "another", "i", LAYERS, PT_PULL_DOWNLOADING), 0);
-    assert_int_equal(scene->store.finished.tqh_first == NULL, true);
+    assert_int_equal(scene->store->finished.tqh_first == NULL, true);
 }
 
 static void one_node_has_its_share_only(void **state)

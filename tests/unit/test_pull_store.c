@@ -28,8 +28,8 @@ static void a_pull_goes_from_start_to_completion(void **state)
     scene_tell(scene);
     scene_tell(scene); // until the agent knows it has arrived
     check_int("completed once", scene->completed, 1);
-    check_int("active", (int64_t)scene->store.active_count, 0);
-    check_int("received", (int64_t)scene->store.received_bytes, 200);
+    check_int("active", (int64_t)scene->store->active_count, 0);
+    check_int("received", (int64_t)scene->store->received_bytes, 200);
     check_real("speed", pt_stored_pull_speed(stored), 0);
 }
 
@@ -46,7 +46,7 @@ static void a_layer_of_two_pulls_is_received_once(void **state)
     scene_tell_pulls(scene, "n1", it.pulls, 2);
     check_real("speed of the second pull", pt_stored_pull_speed(stored), 40);
     check_real("speed of the node", pt_node_speed(stored->node), 50);
-    check_int("received", (int64_t)scene->store.received_bytes, 50);
+    check_int("received", (int64_t)scene->store->received_bytes, 50);
 }
 
 static void a_report_that_changes_nothing_gives_no_version(void **state)
@@ -81,7 +81,7 @@ static void percent_does_not_fall(void **state)
     struct pt_pull_status status = scene_last_status(scene);
     check_real("percent", status.totals.percent, 50);
     check_int("bytes", status.totals.downloaded_bytes, 20);
-    check_int("received", (int64_t)scene->store.received_bytes, 100);
+    check_int("received", (int64_t)scene->store->received_bytes, 100);
 }
 
 // Reports that come late, twice, or after the node's clock was set.
@@ -149,7 +149,7 @@ static void layers_that_come_and_go_keep_their_numbers(void **state)
     scene->pull = make_pull("lease-1", "app:1", layers, 2);
     scene_tell(scene);
     const struct pt_stored_pull *stored = scene_last(scene);
-    uint64_t started = stored->tracks[1].started_version;
+    uint64_t started = stored->tracks[1].versions.started;
     struct pt_layer more[] = {make_layer("sha256:a", 5), layers[1], layers[0],
                               make_layer("sha256:a", 5)};
     scene->pull = make_pull("lease-1", "app:1", more, 4);
@@ -157,8 +157,8 @@ static void layers_that_come_and_go_keep_their_numbers(void **state)
     check_int("layers", (int64_t)stored->pull.layer_count, 4);
     check_text("digest", stored->pull.layers[1].digest, "sha256:c");
     check_text("media type", stored->pull.layers[1].media_type, "application/x-unheard-of");
-    check_int("began when it did", (int64_t)stored->tracks[1].started_version, (int64_t)started);
-    check_int("what is new was received, and once", (int64_t)scene->store.received_bytes, 55);
+    check_int("began when it did", (int64_t)stored->tracks[1].versions.started, (int64_t)started);
+    check_int("what is new was received, and once", (int64_t)scene->store->received_bytes, 55);
 }
 
 // --- identities ---
@@ -207,12 +207,12 @@ static void an_id_survives_a_restart_of_the_server(void **state)
 static void limits_have_their_answers(void **state)
 {
     struct scene *scene = *state;
-    scene->store.settings.max_pulls = scene->store.settings.max_nodes = 2;
+    scene->store->settings.max_pulls = scene->store->settings.max_nodes = 2;
     struct pt_pull pulls[] = {make_pull("1", "a", NULL, 0), make_pull("2", "b", NULL, 0),
                               make_pull("3", "c", NULL, 0)};
     pulls[0].phase = PT_PULL_COMPLETED;
     check_int("finished ones make room", scene_report(scene, "n1", pulls, 3), 0);
-    check_int("pulls", (int64_t)scene->store.pulls.count, 2);
+    check_int("pulls", (int64_t)scene->store->pulls.count, 2);
     check_int("all active", scene_report(scene, "n2", pulls, 1), -EDQUOT);
     check_text("words", scene->err.message, "the server holds its maximum of 2 pulls");
     check_int("a third node", scene_report(scene, "n3", NULL, 0), -ENOSPC);
@@ -229,20 +229,20 @@ static void one_node_cannot_fill_the_store(void **state)
     static struct pt_pull pulls[PT_LIMIT_PULLS_PER_NODE + 1];
     static char ids[PT_LIMIT_PULLS_PER_NODE + 1][8];
     size_t count = COUNT_OF(pulls);
-    scene->store.settings.max_pulls = 2 * count;
+    scene->store->settings.max_pulls = 2 * count;
     for (size_t i = 0; i < count; i++) {
         snprintf(ids[i], sizeof(ids[i]), "%zu", i);
         pulls[i] = make_pull(ids[i], "a", NULL, 0);
     }
     pulls[7].phase = PT_PULL_COMPLETED;
     check_int("a finished one makes room", scene_report(scene, "n1", pulls, count), 0);
-    check_int("pulls", (int64_t)scene->store.pulls.count, PT_LIMIT_PULLS_PER_NODE);
+    check_int("pulls", (int64_t)scene->store->pulls.count, PT_LIMIT_PULLS_PER_NODE);
     struct pt_pull more = make_pull("more", "a", NULL, 0);
     pulls[count - 1] = more;
     check_int("all active", scene_report(scene, "n1", pulls, count), -E2BIG);
     check_text("words", scene->err.message,
                "the server holds its maximum of 4000 pulls of this node");
-    check_int("pulls", (int64_t)scene->store.pulls.count, PT_LIMIT_PULLS_PER_NODE);
+    check_int("pulls", (int64_t)scene->store->pulls.count, PT_LIMIT_PULLS_PER_NODE);
     check_int("another node", scene_report(scene, "n2", &more, 1), 0);
 }
 
@@ -260,11 +260,11 @@ static void sizes_do_not_add_up_beyond_their_type(void **state)
         pulls[i] = make_pull(ids[i], "a", &layers[i], 1);
         pulls[i].repository = NULL;
     }
-    scene->store.settings.max_pulls = COUNT_OF(pulls);
+    scene->store->settings.max_pulls = COUNT_OF(pulls);
     scene_tell_pulls(scene, "n1", pulls, COUNT_OF(pulls));
-    const struct pt_node *node = pt_map_get(&scene->store.nodes, "n1");
+    const struct pt_node *node = pt_map_get(&scene->store->nodes, "n1");
     assert_true(node->received_bytes == INT64_MAX);
-    assert_true(scene->store.received_bytes == INT64_MAX);
+    assert_true(scene->store->received_bytes == INT64_MAX);
 }
 
 // How soon a report may follow another depends on the interval that it says its agent has.
@@ -291,7 +291,7 @@ static void reports_keep_their_distance(void **state)
         scene->now_ns += distances[i].after_ms * PT_NS_PER_MS;
         const struct pt_report report = {
             .node_name = "n1", .timestamp = scene->now_ns, .interval_ms = distances[i].interval_ms};
-        check_int(distances[i].name, pt_store_apply(&scene->store, &report, &scene->err),
+        check_int(distances[i].name, pt_store_apply(scene->store, &report, &scene->err),
                   distances[i].result);
     }
 }

@@ -45,7 +45,7 @@ static void bytes_count_for_their_registry(void **state)
     make_sharing_pulls(&it);
     it.pulls[0].repository = NULL;
     scene_tell_pulls(scene, "n1", it.pulls, 2);
-    struct pt_registry *docker = pt_registries_find(&scene->store.registries, "docker.io/");
+    struct pt_registry *docker = pt_registries_find(&scene->store->registries, "docker.io/");
     it.first[0].downloaded_bytes = it.second[0].downloaded_bytes = 40;
     it.first[1].downloaded_bytes = 10;
     scene_tell_pulls(scene, "n1", it.pulls, 2);
@@ -57,7 +57,31 @@ static void bytes_count_for_their_registry(void **state)
     it.second[0].downloaded_bytes = it.first[0].downloaded_bytes = 70;
     scene_tell_pulls(scene, "n1", it.pulls, 2);
     check_int("more of the common layer", (int64_t)docker->bytes, 80);
-    check_int("of the node", (int64_t)scene->store.received_bytes, 80);
+    check_int("of the node", (int64_t)scene->store->received_bytes, 80);
+}
+
+// One that was given up has nothing to do with its registry.
+static void ends_count_for_their_registry(void **state)
+{
+    struct scene *scene = *state;
+    struct sharing_pulls it;
+    make_sharing_pulls(&it);
+    it.pulls[0].repository = "ghcr.io/app";
+    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    const struct pt_registry *ghcr = pt_registries_find(&scene->store->registries, "ghcr.io/");
+    const struct pt_registry *docker = pt_registries_find(&scene->store->registries, "docker.io/");
+    it.pulls[0].phase = PT_PULL_FAILED;
+    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    check_int("failed", (int64_t)ghcr->pulls, 1);
+    check_int("under way", (int64_t)docker->pulls, 0);
+    scene_wait(scene, 601);
+    check_int("given up", scene->failed, 2);
+    check_int("of no registry", (int64_t)docker->pulls, 0);
+    it.second[0].downloaded_bytes = 100;
+    it.pulls[1].phase = PT_PULL_COMPLETED;
+    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    check_int("completed", (int64_t)docker->pulls, 1);
+    check_int("and the other once", (int64_t)ghcr->pulls, 1);
 }
 
 int main(void)
@@ -66,6 +90,7 @@ int main(void)
         cmocka_unit_test(each_host_has_a_row_until_there_are_many),
         cmocka_unit_test(what_has_no_host_has_no_row),
         SCENE_TEST(bytes_count_for_their_registry),
+        SCENE_TEST(ends_count_for_their_registry),
     };
     return cmocka_run_group_tests_name("registries", tests, NULL, NULL);
 }

@@ -44,7 +44,7 @@ static void it_names_the_run_and_where_the_stream_begins(void **state)
     read_hello(join(world, "hello=1"), &first);
     read_hello(join(world, "hello=1&layers=0"), &second);
     check_text("one run", second.run, first.run);
-    assert_true(first.version == world->scene.store.changes.first_version);
+    assert_true(first.version == world->scene.store->changes.first_version);
     assert_int_equal(world_setup((void **)&elsewhere), 0);
     read_hello(join(elsewhere, "hello=1"), &other);
     assert_string_not_equal(other.run, first.run);

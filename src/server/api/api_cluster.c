@@ -16,17 +16,6 @@
 
 // --- /api/v1/summary ---
 
-static double speed_of_all(const struct pt_pull_store *store)
-{
-    double speed = 0;
-    const struct pt_node *node;
-    TAILQ_FOREACH(node, &store->nodes_by_report, in_store)
-    {
-        speed += pt_node_speed(node);
-    }
-    return speed;
-}
-
 static void write_count(struct pt_buffer *out, const char *key, size_t count)
 {
     pt_json_integer(out, key, (int64_t)count);
@@ -47,19 +36,19 @@ static void write_text(struct pt_buffer *out, const char *key, const char *text)
 
 static int write_summary(const struct pt_api *api, struct pt_buffer *out)
 {
-    const struct pt_pull_store *store = api->store;
+    struct pt_store_figures figures = pt_store_figures(api->store);
     pt_json_begin(out);
-    write_count(out, "activePulls", store->active_count - store->queued_count);
-    write_count(out, "queuedPulls", store->queued_count);
-    write_count(out, "failedPulls", store->failed_count);
-    write_count(out, "completedPulls", store->completed_count);
-    pt_json_integer(out, "bytesPerSec", (int64_t)speed_of_all(store));
-    write_count(out, "nodesReporting", store->nodes.count - store->silent_count);
-    write_count(out, "nodesSilent", store->silent_count);
+    write_count(out, "activePulls", figures.under_way);
+    write_count(out, "queuedPulls", figures.queued);
+    write_count(out, "failedPulls", figures.failed);
+    write_count(out, "completedPulls", figures.completed);
+    pt_json_integer(out, "bytesPerSec", (int64_t)pt_store_speed(api->store));
+    write_count(out, "nodesReporting", figures.nodes_reporting);
+    write_count(out, "nodesSilent", figures.nodes_silent);
     write_count(out, "waitingPods", pt_kube_feed_waiting_pods(api->kube));
-    write_seconds(out, "pullSecondsP50", pt_duration_histogram_quantile(&store->durations, 0.5));
-    write_seconds(out, "pullSecondsP95", pt_duration_histogram_quantile(&store->durations, 0.95));
-    write_seconds(out, "historySeconds", (double)store->settings.history_ttl_ns / 1e9);
+    write_seconds(out, "pullSecondsP50", pt_store_pull_seconds(api->store, 0.5));
+    write_seconds(out, "pullSecondsP95", pt_store_pull_seconds(api->store, 0.95));
+    write_seconds(out, "historySeconds", (double)figures.history_ns / 1e9);
     write_text(out, "serverVersion", PT_VERSION);
     pt_json_time(out, "startedAt", api->started_wall_ns);
     pt_json_time(out, "now", pt_clock_wall_ns(api->clock));
@@ -90,22 +79,17 @@ struct node_list {
 
 static int encode_node(const struct pt_node *node, struct pt_buffer *out)
 {
-    size_t active = 0;
-    const struct pt_stored_pull *stored;
-    TAILQ_FOREACH(stored, &node->active, in_node)
-    {
-        active++;
-    }
+    struct pt_node_status status = pt_node_status(node);
     pt_json_begin(out);
-    write_text(out, "nodeName", node->name);
-    write_text(out, "agentVersion", node->agent_version);
-    write_text(out, "runtimeName", node->runtime_name);
-    write_text(out, "runtimeVersion", node->runtime_version);
-    if (node->reported_wall_ns > 0)
-        pt_json_time(out, "lastReportAt", node->reported_wall_ns);
-    pt_json_bool(out, "silent", node->silent);
-    write_count(out, "activePulls", active);
-    pt_json_integer(out, "bytesPerSec", (int64_t)pt_node_speed(node));
+    write_text(out, "nodeName", status.name);
+    write_text(out, "agentVersion", status.agent_version);
+    write_text(out, "runtimeName", status.runtime_name);
+    write_text(out, "runtimeVersion", status.runtime_version);
+    if (status.reported_at > 0)
+        pt_json_time(out, "lastReportAt", status.reported_at);
+    pt_json_bool(out, "silent", status.is_silent);
+    write_count(out, "activePulls", status.active_pulls);
+    pt_json_integer(out, "bytesPerSec", (int64_t)status.bytes_per_second);
     pt_json_close(out, '}');
     return out->failure;
 }
@@ -129,14 +113,14 @@ static void release(void *context)
 {
     struct node_list *list = context;
     for (size_t i = 0; i < list->count; i++)
-        list->nodes[i]->pins--;
+        pt_node_unpin(list->nodes[i]);
     free(list->nodes);
     free(list);
 }
 
 static void pin(struct node_list *list, struct pt_node *node)
 {
-    node->pins++;
+    pt_node_pin(node);
     list->nodes[list->count++] = node;
 }
 
@@ -146,16 +130,18 @@ static struct node_list *collect_nodes(const struct pt_pull_store *store, const 
     struct node_list *list = calloc(1, sizeof(*list));
     if (!list)
         return NULL;
-    list->nodes = malloc((store->nodes.count + 1) * sizeof(struct pt_node *));
+    struct pt_store_figures figures = pt_store_figures(store);
+    size_t count = figures.nodes_reporting + figures.nodes_silent;
+    list->nodes = malloc((count + 1) * sizeof(struct pt_node *));
     if (!list->nodes) {
         free(list);
         return NULL;
     }
     size_t cursor = 0;
-    struct pt_node *node = name ? pt_map_get(&store->nodes, name) : NULL;
+    struct pt_node *node = name ? pt_store_find_node(store, name) : NULL;
     if (node)
         pin(list, node);
-    while (!name && (node = pt_map_next(&store->nodes, &cursor)))
+    while (!name && (node = pt_store_next_node(store, &cursor)))
         pin(list, node);
     return list;
 }

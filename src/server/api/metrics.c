@@ -46,27 +46,20 @@ static uint64_t all_failed(const struct pt_metrics *metrics)
     return sum;
 }
 
-void pt_metrics_note_end(struct pt_metrics *metrics, struct pt_registries *registries,
-                         const struct pt_stored_pull *stored)
+void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull *stored)
 {
     struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
-    struct pt_pull_status status = pt_stored_pull_status(stored, rates);
-    if (stored->pull.error_class == PT_FAILURE_STALE) { // no registry has to do with that
-        metrics->pulls_failed[PT_FAILURE_STALE]++;
-        return;
-    }
-    struct pt_registry *registry = pt_registries_find(registries, stored->pull.repository);
-    if (registry)
-        registry->pulls++;
-    if (stored->pull.phase == PT_PULL_FAILED) {
-        metrics->pulls_failed[stored->pull.error_class]++;
+    const struct pt_pull *pull = pt_stored_pull_model(stored);
+    if (pull->phase == PT_PULL_FAILED) {
+        metrics->pulls_failed[pull->error_class]++;
         return;
     }
     metrics->pulls_completed++;
-    if (stored->of_kubelet)
+    if (pt_stored_pull_is_of_kubelet(stored))
         return; // how long its layers took is not known
+    struct pt_pull_status status = pt_stored_pull_status(stored, rates);
     observe(&metrics->total_seconds,
-            (double)(stored->pull.completed_at - stored->pull.started_at) / (double)PT_NS_PER_S);
+            (double)(pull->completed_at - pull->started_at) / (double)PT_NS_PER_S);
     observe(&metrics->download_seconds, status.download_seconds);
     observe(&metrics->extract_seconds, status.extract_seconds);
 }
@@ -146,10 +139,10 @@ static void write_registries(const struct pt_registries *registries, struct pt_b
 static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_store *store,
                         struct pt_buffer *out)
 {
-    gauge(out, "pulltrace_pulls_active", "Pulls under way.",
-          (double)(store->active_count - store->queued_count));
+    struct pt_store_figures figures = pt_store_figures(store);
+    gauge(out, "pulltrace_pulls_active", "Pulls under way.", (double)figures.under_way);
     gauge(out, "pulltrace_pulls_queued", "Images that pods wait for and no pull has begun of.",
-          (double)store->queued_count);
+          (double)figures.queued);
     head(out, "pulltrace_pulls_total", "counter", "Pulls that have ended, by how.");
     (void)pt_buffer_printf(out,
                            "pulltrace_pulls_total{result=\"completed\"} %llu\n"
@@ -167,18 +160,19 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
               "How long completed pulls extracted, from the first layer to the last.",
               &metrics->extract_seconds);
     counter(out, "pulltrace_pull_bytes_total", "Bytes received from registries.",
-            (double)store->received_bytes);
+            (double)figures.received_bytes);
     head(out, "pulltrace_pull_errors_total", "counter", "Pulls that failed, by class.");
     for (int i = PT_FAILURE_OTHER; i < PT_FAILURE_STALE; i++)
         (void)pt_buffer_printf(out, "pulltrace_pull_errors_total{class=\"%s\"} %llu\n",
                                pt_failure_class_name((enum pt_failure_class)i),
                                (unsigned long long)metrics->pulls_failed[i]);
-    write_registries(&store->registries, out);
+    write_registries(pt_store_registries(store), out);
 }
 
 static void write_peers(const struct pt_metrics *metrics, const struct pt_pull_store *store,
                         const struct pt_event_stream *stream, struct pt_buffer *out)
 {
+    struct pt_store_figures of_store = pt_store_figures(store);
     struct pt_stream_figures figures = pt_event_stream_figures(stream);
     counter(out, "pulltrace_agent_reports_total", "Reports taken.", (double)metrics->reports);
     head(out, "pulltrace_agent_reports_rejected_total", "counter", "Reports refused, by reason.");
@@ -193,9 +187,9 @@ static void write_peers(const struct pt_metrics *metrics, const struct pt_pull_s
                            (unsigned long long)metrics->pulls_invalid,
                            (unsigned long long)metrics->pulls_too_large);
     gauge(out, "pulltrace_agents_connected", "Nodes whose agent reports.",
-          (double)(store->nodes.count - store->silent_count));
+          (double)of_store.nodes_reporting);
     gauge(out, "pulltrace_agents_silent", "Nodes whose agent has stopped reporting.",
-          (double)store->silent_count);
+          (double)of_store.nodes_silent);
     gauge(out, "pulltrace_sse_clients_active", "Open event streams.", (double)figures.clients);
     counter(out, "pulltrace_sse_clients_refused_total",
             "Event streams refused at the limit of clients.", (double)metrics->streams_refused);

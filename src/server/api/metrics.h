@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "base/memory_share.h"
 #include "pull/failure_class.h"
-#include "server/store/pull_store.h"
+#include "server/store/reader.h"
 #include "server/stream/event_stream.h"
 
 #include <stddef.h>
@@ -51,8 +51,7 @@ struct pt_metrics {
 };
 
 // Counts a pull that has ended, or one failed attempt at it.
-void pt_metrics_note_end(struct pt_metrics *metrics, struct pt_registries *registries,
-                         const struct pt_stored_pull *stored);
+void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull *stored);
 
 // Appends everything in the text format
 // (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format).

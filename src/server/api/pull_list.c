@@ -68,26 +68,27 @@ static struct pt_pull_list_entry make_entry(enum pt_pull_sort sort,
 {
     struct pt_pull_list_entry entry = {.text = ""};
     struct pt_totals totals;
-    memcpy(entry.id, stored->id, sizeof(entry.id));
+    const struct pt_pull *pull = pt_stored_pull_model(stored);
+    memcpy(entry.id, pt_stored_pull_id(stored), sizeof(entry.id));
     switch (sort) {
     case PT_SORT_STARTED:
-        entry.number = stored->pull.started_at;
+        entry.number = pull->started_at;
         break;
     case PT_SORT_COMPLETED:
-        entry.number = stored->pull.completed_at;
+        entry.number = pull->completed_at;
         break;
     case PT_SORT_PERCENT:
-        entry.number = (int64_t)(stored->percent_floor * 100);
+        entry.number = (int64_t)(pt_stored_pull_percent(stored) * 100);
         break;
     case PT_SORT_SPEED:
         entry.number = (int64_t)pt_stored_pull_speed(stored);
         break;
     case PT_SORT_SIZE:
-        pt_pull_totals(&stored->pull, &totals);
+        pt_pull_totals(pull, &totals);
         entry.number = totals.total_bytes;
         break;
     case PT_SORT_NODE:
-        entry.text = stored->node->name;
+        entry.text = pt_stored_pull_node_name(stored);
         break;
     case PT_SORT_IMAGE:
         entry.text = pt_stored_pull_image_ref(stored);

@@ -2,7 +2,7 @@
 #ifndef PT_SERVER_API_PULL_LIST_H
 #define PT_SERVER_API_PULL_LIST_H
 
-#include "server/store/pull_store.h"
+#include "server/store/reader.h"
 #include "server/stream/pull_filter.h"
 
 #include <stdbool.h>

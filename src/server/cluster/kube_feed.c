@@ -199,8 +199,7 @@ static int start(struct pt_kube_feed *feed, struct event_base *base,
     feed->flush_timer = pt_timer_create(base, feed->clock, on_flush, feed);
     feed->tick_timer = pt_timer_create(base, feed->clock, on_tick, feed);
     if (!feed->flush_timer || !feed->tick_timer ||
-        pt_correlate_create(feed->clock, feed->store->settings.max_nodes, &output,
-                            &feed->correlate) < 0)
+        pt_correlate_create(feed->clock, settings->max_nodes, &output, &feed->correlate) < 0)
         return pt_error_set(err, ENOMEM, "out of memory");
     int r = pt_http_client_create(base, &feed->client.http, err);
     if (r < 0)
@@ -259,7 +258,7 @@ void pt_kube_feed_destroy(struct pt_kube_feed *feed)
 {
     if (!feed)
         return;
-    feed->store->hooks = (struct pt_store_hooks){0};
+    pt_store_set_hooks(feed->store, NULL);
     for (size_t i = 0; i < feed->count; i++) {
         pt_pod_watch_destroy(feed->watches[i].pods);
         pt_event_watch_destroy(feed->watches[i].events);

@@ -20,6 +20,7 @@ struct pt_kube_feed;
 struct pt_kube_feed_settings {
     struct pt_kube_settings kube;
     const char *namespaces; // PULLTRACE_WATCH_NAMESPACES: comma-separated, empty: all
+    size_t max_nodes;       // as the store has
 };
 
 // *ret_feed is NULL when Kubernetes is not configured. -EINVAL and others name the setting

@@ -12,21 +12,23 @@ static const char *take_over_row(void *context, const char *node_name, const str
     return pt_correlate_take_over_row(context, node_name, told);
 }
 
-static void on_named(void *context, const struct pt_stored_pull *stored)
+static void on_named(void *context, const char *node_name, const char *key,
+                     const struct pt_pull *pull)
 {
-    pt_correlate_pull(context, stored->node->name, stored->key, &stored->pull);
+    pt_correlate_pull(context, node_name, key, pull);
 }
 
-static void on_gone(void *context, const struct pt_stored_pull *stored)
+static void on_gone(void *context, const char *node_name, const char *key)
 {
-    pt_correlate_pull_gone(context, stored->node->name, stored->key);
+    pt_correlate_pull_gone(context, node_name, key);
 }
 
 void pt_kube_rows_attach(struct pt_pull_store *store, struct pt_correlate *correlate)
 {
-    store->hooks = (struct pt_store_hooks){.hold_back = hold_back,
-                                           .take_over_row = take_over_row,
-                                           .on_named = on_named,
-                                           .on_gone = on_gone,
-                                           .context = correlate};
+    const struct pt_store_hooks hooks = {.hold_back = hold_back,
+                                         .take_over_row = take_over_row,
+                                         .on_named = on_named,
+                                         .on_gone = on_gone,
+                                         .context = correlate};
+    pt_store_set_hooks(store, &hooks);
 }

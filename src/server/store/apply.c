@@ -15,7 +15,7 @@
 #include "pull/legacy_report.h"
 #include "server/store/pull_life.h"
 #include "server/store/pull_memory.h"
-#include "server/store/pull_store.h"
+#include "server/store/pull_store_internal.h"
 
 #include <assert.h>
 #include <errno.h>

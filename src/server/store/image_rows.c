@@ -3,7 +3,7 @@
 #include "pull/join.h"
 #include "server/store/pull_life.h"
 #include "server/store/pull_memory.h"
-#include "server/store/pull_store.h"
+#include "server/store/pull_store_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +73,7 @@ static void report_failures(struct pt_pull_store *store, struct pt_stored_pull *
     stored->final_version = stored->version;
     for (; count > 0; count--) {
         stored->failures_reported++;
-        store->output.on_event(store->output.context, PT_EVENT_PULL_FAILED, stored);
+        pt_life_report_end(store, stored);
     }
 }
 

@@ -3,7 +3,7 @@
 
 #include "base/rhythm.h"
 #include "base/text.h"
-#include "server/store/pull_store.h"
+#include "server/store/pull_store_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

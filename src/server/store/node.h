@@ -39,8 +39,6 @@ TAILQ_HEAD(pt_node_list, pt_node);
 // Bytes per second now; 0 for a node that pulls nothing.
 double pt_node_speed(const struct pt_node *node);
 
-// --- for the store's own files ---
-
 // Adds a node; NULL with -ENOSPC at the limit and -ENOMEM in `err`, which may be NULL.
 struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
                                   struct pt_error *err);

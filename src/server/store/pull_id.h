@@ -2,7 +2,10 @@
 #ifndef PT_SERVER_STORE_PULL_ID_H
 #define PT_SERVER_STORE_PULL_ID_H
 
-#include "server/store/stored_pull.h"
+#include "base/error.h"
+#include "server/store/reader.h"
+
+#include <stdint.h>
 
 // Writes an id that is unique in the cluster, safe in a URL and the same after a restart of the
 // server: half of the SHA-256 of the three, as hexadecimal digits. -ENOMEM, and `id` is as it was.

@@ -75,13 +75,13 @@ static void leave(struct pt_pull_store *store, struct pt_stored_pull *stored)
 void pt_life_report_named(struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
     if (store->hooks.on_named && !stored->of_kubelet)
-        store->hooks.on_named(store->hooks.context, stored);
+        store->hooks.on_named(store->hooks.context, stored->node->name, stored->key, &stored->pull);
 }
 
 static void report_gone(struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
     if (store->hooks.on_gone)
-        store->hooks.on_gone(store->hooks.context, stored);
+        store->hooks.on_gone(store->hooks.context, stored->node->name, stored->key);
 }
 
 static void forget_earlier_key(struct pt_stored_pull *stored)
@@ -144,6 +144,21 @@ static void explain_failure(struct pt_stored_pull *stored)
         stored->pull.error_class = pt_failure_class_of(stored->pull.error, stored->pull.image_ref);
 }
 
+void pt_life_report_end(struct pt_pull_store *store, const struct pt_stored_pull *stored)
+{
+    // No registry has to do with what was given up.
+    struct pt_registry *registry =
+        stored->pull.error_class == PT_FAILURE_STALE
+            ? NULL
+            : pt_registries_find(&store->registries, stored->pull.repository);
+    if (registry)
+        registry->pulls++;
+    store->output.on_event(store->output.context,
+                           stored->pull.phase == PT_PULL_FAILED ? PT_EVENT_PULL_FAILED
+                                                                : PT_EVENT_PULL_COMPLETED,
+                           stored);
+}
+
 static void end(struct pt_pull_store *store, struct pt_stored_pull *stored, enum pt_pull_life life)
 {
     leave(store, stored);
@@ -151,12 +166,9 @@ static void end(struct pt_pull_store *store, struct pt_stored_pull *stored, enum
     if (stored->legacy) // its key may come again for another pull
         pt_map_remove(&stored->node->pulls, stored->key);
     // What was cancelled had not begun: its end is no event.
-    if (stored->pull.phase == PT_PULL_COMPLETED) {
-        store->output.on_event(store->output.context, PT_EVENT_PULL_COMPLETED, stored);
-    } else if (stored->pull.phase == PT_PULL_FAILED) {
-        stored->failures_reported++;
-        store->output.on_event(store->output.context, PT_EVENT_PULL_FAILED, stored);
-    }
+    stored->failures_reported += stored->pull.phase == PT_PULL_FAILED;
+    if (stored->pull.phase != PT_PULL_CANCELLED)
+        pt_life_report_end(store, stored);
 }
 
 void pt_life_end(struct pt_pull_store *store, struct pt_stored_pull *stored)
@@ -227,9 +239,7 @@ void pt_life_remove(struct pt_pull_store *store, struct pt_stored_pull *stored)
     pt_pull_memory_uncount(store, stored);
     pt_store_walk_past(store, stored);
     TAILQ_REMOVE(&store->all, stored, in_store);
-    stored->life = PT_LIFE_GONE;
-    if (stored->pins == 0)
-        pt_stored_pull_destroy(stored);
+    pt_stored_pull_destroy(stored);
 }
 
 // --- the beginning ---

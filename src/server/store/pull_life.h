@@ -2,7 +2,7 @@
 #ifndef PT_SERVER_STORE_PULL_LIFE_H
 #define PT_SERVER_STORE_PULL_LIFE_H
 
-#include "server/store/pull_store.h"
+#include "server/store/pull_store_internal.h"
 
 // A pull's way through the store: queued or active, given up or final, gone; with all that counts
 // it. Only this writes stored->life. Used by the store's own files only.
@@ -32,8 +32,11 @@ void pt_life_restart(struct pt_pull_store *store, struct pt_stored_pull *stored,
 void pt_life_set_phase(struct pt_pull_store *store, struct pt_stored_pull *stored,
                        enum pt_pull_phase phase);
 
-// Lets a pull go, as soon as nothing pins it.
+// Lets a pull go.
 void pt_life_remove(struct pt_pull_store *store, struct pt_stored_pull *stored);
+
+// Counts that a pull has completed or an attempt has failed, and sends the event.
+void pt_life_report_end(struct pt_pull_store *store, const struct pt_stored_pull *stored);
 
 // The pull's names, digests or end are news for whoever knows more of it.
 void pt_life_report_named(struct pt_pull_store *store, const struct pt_stored_pull *stored);

@@ -3,7 +3,7 @@
 #define PT_SERVER_STORE_PULL_MEMORY_H
 
 #include "base/error.h"
-#include "server/store/pull_store.h"
+#include "server/store/pull_store_internal.h"
 
 // How much of the store's memory each pull takes. For the store's own files. A node has a sixteenth
 // of it, or PT_LIMIT_LOWEST_NODE_BYTES, so that one alone fills no store.

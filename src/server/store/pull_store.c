@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/store/pull_store.h"
+#include "server/store/pull_life.h"
+#include "server/store/pull_store_internal.h"
 
 #include <stdlib.h>
 
-void pt_store_init(struct pt_pull_store *store, const struct pt_store_settings *settings,
-                   const struct pt_clock *clock, const struct pt_store_output *output)
+#define SWEEP_ITEMS 1000
+
+struct pt_pull_store *pt_store_create(const struct pt_store_settings *settings,
+                                      const struct pt_clock *clock,
+                                      const struct pt_store_output *output)
 {
-    *store = (struct pt_pull_store){.settings = *settings, .clock = clock, .output = *output};
+    struct pt_pull_store *store = calloc(1, sizeof(*store));
+    if (!store)
+        return NULL;
+    store->settings = *settings;
+    store->clock = clock;
+    store->output = *output;
     store->memory = settings->memory ? settings->memory : &store->own_memory;
     pt_map_init(&store->nodes);
     pt_map_init(&store->pulls);
@@ -19,10 +28,13 @@ void pt_store_init(struct pt_pull_store *store, const struct pt_store_settings *
     // Microseconds: no server sees a million changes a second, so that one started later counts on
     // from a higher number. They fit a JSON reader's 53 bits until the year 2255.
     pt_change_log_init(&store->changes, (uint64_t)pt_clock_wall_ns(clock) / 1000);
+    return store;
 }
 
-void pt_store_finish(struct pt_pull_store *store)
+void pt_store_destroy(struct pt_pull_store *store)
 {
+    if (!store)
+        return;
     size_t cursor = 0;
     struct pt_stored_pull *stored;
     while ((stored = pt_map_next(&store->pulls, &cursor)))
@@ -35,14 +47,12 @@ void pt_store_finish(struct pt_pull_store *store)
     pt_map_finish(&store->nodes);
     pt_map_finish(&store->counted);
     pt_change_log_finish(&store->changes);
+    free(store);
 }
 
-// --- pulls ---
-
-void pt_stored_pull_unpin(struct pt_stored_pull *stored)
+void pt_store_set_hooks(struct pt_pull_store *store, const struct pt_store_hooks *hooks)
 {
-    if (--stored->pins == 0 && stored->life == PT_LIFE_GONE)
-        pt_stored_pull_destroy(stored);
+    store->hooks = hooks ? *hooks : (struct pt_store_hooks){0};
 }
 
 void pt_store_notify(struct pt_pull_store *store)
@@ -51,4 +61,27 @@ void pt_store_notify(struct pt_pull_store *store)
         return;
     store->changes.has_news = false;
     store->output.on_change(store->output.context);
+}
+
+bool pt_store_sweep(struct pt_pull_store *store)
+{
+    int64_t now = pt_clock_monotonic_ns(store->clock);
+    int left = SWEEP_ITEMS;
+    struct pt_stored_pull *stored;
+    pt_store_sweep_nodes(store, now);
+    for (; left > 0 && (stored = TAILQ_FIRST(&store->active)); left--) {
+        if (now - stored->alive_at < store->settings.stale_timeout_ns)
+            break;
+        if (stored->life == PT_LIFE_QUEUED || stored->of_kubelet)
+            pt_life_keep_alive(store, stored, now); // whoever waits may wait
+        else
+            pt_life_give_up(store, stored);
+    }
+    for (; left > 0 && (stored = TAILQ_FIRST(&store->finished)); left--) {
+        if (now - stored->finished_at < store->settings.history_ttl_ns)
+            break;
+        pt_life_remove(store, stored);
+    }
+    pt_store_notify(store);
+    return left == 0;
 }

@@ -246,7 +246,7 @@ static void update_layer(struct pt_stored_pull *stored, size_t index, const stru
     struct pt_layer *layer = &stored->pull.layers[index];
     struct pt_layer_track *track = &stored->tracks[index];
     struct pt_layer next = complete_layer(stored, told, timestamp);
-    if (told->started_at == 0 && track->started_version)
+    if (told->started_at == 0 && track->versions.started)
         next.started_at = layer->started_at;
     pt_fields_share_texts(&pt_layer_fields, &next, layer);
 
@@ -255,16 +255,17 @@ static void update_layer(struct pt_stored_pull *stored, size_t index, const stru
         pt_rate_add(&track->rate, timestamp, next.downloaded_bytes);
     if (!next.cached && next.downloaded_bytes > layer->downloaded_bytes)
         count_bytes(told->digest, next.downloaded_bytes - layer->downloaded_bytes, counted, change);
-    bool same = track->version && pt_fields_have_same_values(&pt_layer_fields, &next, layer);
+    bool same =
+        track->versions.newest && pt_fields_have_same_values(&pt_layer_fields, &next, layer);
     if (!same || track->rate.bytes_per_second != speed_before) {
-        track->version = version;
+        track->versions.newest = version;
         change->visible = true;
     }
     change->moved |= !same;
-    if (!track->started_version && next.phase != PT_LAYER_QUEUED)
-        track->started_version = version;
-    if (!track->completed_version && pt_layer_is_downloaded(&next))
-        track->completed_version = version;
+    if (!track->versions.started && next.phase != PT_LAYER_QUEUED)
+        track->versions.started = version;
+    if (!track->versions.completed && pt_layer_is_downloaded(&next))
+        track->versions.completed = version;
     *layer = next;
 }
 
@@ -283,8 +284,8 @@ static void finish_layer(struct pt_stored_pull *stored, size_t index, int64_t ti
     }
     layer->phase = PT_LAYER_DOWNLOADED;
     layer->completed_at = timestamp;
-    stored->tracks[index].version = version;
-    stored->tracks[index].completed_version = version;
+    stored->tracks[index].versions.newest = version;
+    stored->tracks[index].versions.completed = version;
     change->visible = change->moved = true;
 }
 
@@ -399,7 +400,7 @@ void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at
     stored->reported_at = completed_at;
 }
 
-// --- what readers are told ---
+// --- what readers get ---
 
 double pt_stored_pull_speed(const struct pt_stored_pull *stored)
 {

@@ -7,13 +7,12 @@
 #include "pull/event.h"
 #include "pull/model.h"
 #include "pull/rate.h"
+#include "server/store/reader.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
-
-#define PT_PULL_ID_SIZE 33
 
 struct pt_join;
 struct pt_node;
@@ -21,9 +20,7 @@ struct pt_node;
 // What the server remembers of a layer besides what the agent tells.
 struct pt_layer_track {
     struct pt_rate rate;
-    uint64_t version;           // of the pull, when this layer last changed
-    uint64_t started_version;   // of the pull, when its download began; 0: not begun
-    uint64_t completed_version; // of the pull, when its download ended; 0: not ended
+    struct pt_layer_versions versions;
 };
 
 // Where a pull stands on its way through the store. Only pull_life.c writes it.
@@ -32,7 +29,6 @@ enum pt_pull_life {
     PT_LIFE_ACTIVE,   // it goes on
     PT_LIFE_GIVEN_UP, // failed, since nothing was heard of it; it may go on yet
     PT_LIFE_FINAL,    // completed, failed or cancelled
-    PT_LIFE_GONE,     // no longer in the store, freed when the last pin goes
 };
 
 // One pull of one node with its own copy of what the agent told last.
@@ -63,7 +59,6 @@ struct pt_stored_pull {
     uint64_t final_version; // 0: not final
     size_t change_index;    // in the change log
     uint32_t last_report;   // number of the node's report that named it last
-    uint32_t pins;          // answers under way that point to it
     bool legacy;            // its agent ends it by leaving it out
     TAILQ_ENTRY(pt_stored_pull) in_store;
     TAILQ_ENTRY(pt_stored_pull) in_node;
@@ -104,23 +99,7 @@ void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at
 void pt_stored_pull_set_failure(struct pt_stored_pull *stored, const char *error,
                                 enum pt_failure_class error_class);
 
-static inline bool pt_stored_pull_is_final(const struct pt_stored_pull *stored)
-{
-    return stored->life >= PT_LIFE_GIVEN_UP;
-}
-
-// The name that readers see.
-const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored);
-
 // Forgets layers and progress: another attempt begins under a new key, which it then owns.
 void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key);
-
-// Bytes per second now; 0 for a pull that downloads nothing.
-double pt_stored_pull_speed(const struct pt_stored_pull *stored);
-
-// Everything a reader is told about it. `layer_rates` has room for all layers; the status borrows
-// from both.
-struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
-                                            struct pt_layer_rate *layer_rates);
 
 #endif

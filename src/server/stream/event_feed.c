@@ -128,7 +128,8 @@ static void on_heartbeat(void *context)
     pt_event_stream_heartbeat(feed->stream);
 }
 
-int pt_event_feed_create(struct pt_loop *loop, struct pt_pull_store *store, size_t max_clients,
+int pt_event_feed_create(struct pt_loop *loop, const struct pt_clock *clock,
+                         const struct pt_pull_store *store, size_t max_clients,
                          struct pt_event_feed **ret_feed, struct pt_error *err)
 {
     static const struct pt_stream_output output = {client_pending, client_send};
@@ -138,9 +139,9 @@ int pt_event_feed_create(struct pt_loop *loop, struct pt_pull_store *store, size
     struct event_base *base = pt_loop_base(loop);
     feed->loop = loop;
     feed->max_clients = max_clients;
-    feed->clock = store->clock;
+    feed->clock = clock;
     TAILQ_INIT(&feed->clients);
-    int r = pt_event_stream_create(store, max_clients, &output, &feed->stream);
+    int r = pt_event_stream_create(store, clock, max_clients, &output, &feed->stream);
     feed->round = pt_timer_create(base, feed->clock, on_round, feed);
     feed->pump = pt_timer_create(base, feed->clock, on_pump, feed);
     feed->heartbeat = pt_timer_create(base, feed->clock, on_heartbeat, feed);

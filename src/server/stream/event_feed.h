@@ -11,9 +11,9 @@ struct pt_request;
 // Runs the event stream on the loop and joins it to HTTP connections.
 struct pt_event_feed;
 
-PT_MUST_CHECK int pt_event_feed_create(struct pt_loop *loop, struct pt_pull_store *store,
-                                       size_t max_clients, struct pt_event_feed **ret_feed,
-                                       struct pt_error *err);
+PT_MUST_CHECK int pt_event_feed_create(struct pt_loop *loop, const struct pt_clock *clock,
+                                       const struct pt_pull_store *store, size_t max_clients,
+                                       struct pt_event_feed **ret_feed, struct pt_error *err);
 
 // Closes all clients' connections.
 void pt_event_feed_destroy(struct pt_event_feed *feed);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/map.h"
 #include "server/stream/stream_block.h"
 
 #include <assert.h>
@@ -56,7 +57,8 @@ struct pt_stream_client {
 };
 
 struct pt_event_stream {
-    struct pt_pull_store *store;
+    const struct pt_pull_store *store;
+    const struct pt_clock *clock;
     struct pt_stream_output output;
     size_t max_clients;
     size_t client_count;
@@ -82,17 +84,18 @@ static void name_run(struct pt_event_stream *stream)
         snprintf(stream->run + 2 * i, 3, "%02x", bytes[i]);
 }
 
-int pt_event_stream_create(struct pt_pull_store *store, size_t max_clients,
-                           const struct pt_stream_output *output,
+int pt_event_stream_create(const struct pt_pull_store *store, const struct pt_clock *clock,
+                           size_t max_clients, const struct pt_stream_output *output,
                            struct pt_event_stream **ret_stream)
 {
     struct pt_event_stream *stream = calloc(1, sizeof(*stream));
     if (!stream)
         return -ENOMEM;
     stream->store = store;
+    stream->clock = clock;
     stream->output = *output;
     stream->max_clients = max_clients;
-    stream->target = store->changes.newest_version;
+    stream->target = pt_store_newest_version(store);
     pt_map_init(&stream->groups);
     for (size_t i = 0; i < 3; i++)
         TAILQ_INIT(&stream->clients[i]);
@@ -240,7 +243,7 @@ static void expire_blocks(struct group *group, int64_t now)
 static struct pt_stream_block *get_block(struct pt_event_stream *stream, struct group *group,
                                          uint64_t from, bool of_snapshot, bool *ret_owned)
 {
-    int64_t now = pt_clock_monotonic_ns(stream->store->clock);
+    int64_t now = pt_clock_monotonic_ns(stream->clock);
     *ret_owned = false;
     expire_blocks(group, now);
     for (size_t i = 0; i < CACHED_BLOCKS; i++) {
@@ -314,10 +317,11 @@ int pt_event_stream_join(struct pt_event_stream *stream, const struct pt_stream_
         return pt_error_set(err, ENOSPC, "the server serves its maximum of %zu streams",
                             stream->max_clients);
     struct pt_stream_client *client = calloc(1, sizeof(*client));
-    const struct pt_change_log *changes = &stream->store->changes;
-    bool resumes = request->last_event_id >= changes->first_version &&
-                   request->last_event_id <= changes->newest_version && request->last_event_id > 0;
-    uint64_t seen = resumes ? request->last_event_id : changes->first_version;
+    uint64_t first_version = pt_store_first_version(stream->store);
+    bool resumes = request->last_event_id >= first_version &&
+                   request->last_event_id <= pt_store_newest_version(stream->store) &&
+                   request->last_event_id > 0;
+    uint64_t seen = resumes ? request->last_event_id : first_version;
     struct pt_stream_block *hello = client && request->hello ? make_hello(stream, seen) : NULL;
     struct group *group = client && (hello || !request->hello) ? find_group(stream, request) : NULL;
     if (!group) {
@@ -333,7 +337,7 @@ int pt_event_stream_join(struct pt_event_stream *stream, const struct pt_stream_
         .snapshot_end = resumes ? 0 : stream->target,
         .awaits_synced = request->hello,
         .synced_at = stream->target,
-        .heartbeat_at = pt_clock_monotonic_ns(stream->store->clock) + HEARTBEAT_NS,
+        .heartbeat_at = pt_clock_monotonic_ns(stream->clock) + HEARTBEAT_NS,
     };
     group->client_count++;
     stream->client_count++;
@@ -401,7 +405,7 @@ void pt_event_stream_flush(struct pt_event_stream *stream)
 {
     if (!pt_event_stream_has_news(stream))
         return;
-    stream->target = stream->store->changes.newest_version;
+    stream->target = pt_store_newest_version(stream->store);
     stream->skipped += stream->blocked_count;
     stream->next_served = TAILQ_FIRST(&stream->clients[IN_STEP]);
 }
@@ -433,12 +437,12 @@ bool pt_event_stream_is_busy(const struct pt_event_stream *stream)
 
 bool pt_event_stream_has_news(const struct pt_event_stream *stream)
 {
-    return stream->target != stream->store->changes.newest_version;
+    return stream->target != pt_store_newest_version(stream->store);
 }
 
 void pt_event_stream_heartbeat(struct pt_event_stream *stream)
 {
-    int64_t now = pt_clock_monotonic_ns(stream->store->clock);
+    int64_t now = pt_clock_monotonic_ns(stream->clock);
     struct pt_stream_client *client;
     while ((client = TAILQ_FIRST(&stream->heartbeats)) && client->heartbeat_at <= now) {
         TAILQ_REMOVE(&stream->heartbeats, client, in_heartbeats);

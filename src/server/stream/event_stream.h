@@ -2,7 +2,9 @@
 #ifndef PT_SERVER_STREAM_EVENT_STREAM_H
 #define PT_SERVER_STREAM_EVENT_STREAM_H
 
-#include "server/store/pull_store.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "server/store/reader.h"
 #include "server/stream/pull_filter.h"
 
 #include <stdbool.h>
@@ -53,7 +55,8 @@ struct pt_stream_figures {
     uint64_t skipped; // rounds that a slow client sat out
 };
 
-PT_MUST_CHECK int pt_event_stream_create(struct pt_pull_store *store, size_t max_clients,
+PT_MUST_CHECK int pt_event_stream_create(const struct pt_pull_store *store,
+                                         const struct pt_clock *clock, size_t max_clients,
                                          const struct pt_stream_output *output,
                                          struct pt_event_stream **ret_stream);
 void pt_event_stream_destroy(struct pt_event_stream *stream);

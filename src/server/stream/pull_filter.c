@@ -2,8 +2,6 @@
 #include "server/stream/pull_filter.h"
 
 #include "pull/join.h"
-#include "server/store/pull_store.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -52,8 +50,9 @@ static bool matches_status(enum pt_status_filter wanted, enum pt_pull_phase phas
 
 static bool has_pod(const struct pt_pull_filter *filter, const struct pt_stored_pull *stored)
 {
-    for (size_t i = 0; stored->join && i < stored->join->waiting_count; i++) {
-        const struct pt_waiting_container *waiting = &stored->join->waiting[i];
+    const struct pt_join *join = pt_stored_pull_join(stored);
+    for (size_t i = 0; join && i < join->waiting_count; i++) {
+        const struct pt_waiting_container *waiting = &join->waiting[i];
         if ((!filter->namespace || strcmp(filter->namespace, waiting->namespace) == 0) &&
             (!filter->pod || strcmp(filter->pod, waiting->pod) == 0))
             return true;
@@ -64,17 +63,19 @@ static bool has_pod(const struct pt_pull_filter *filter, const struct pt_stored_
 bool pt_pull_filter_matches_text(const struct pt_pull_filter *filter,
                                  const struct pt_stored_pull *stored)
 {
-    if (filter->node && strcmp(filter->node, stored->node->name) != 0)
+    if (filter->node && strcmp(filter->node, pt_stored_pull_node_name(stored)) != 0)
         return false;
     if ((filter->namespace || filter->pod) && !has_pod(filter, stored))
         return false;
-    return !filter->image || strcasestr(pt_stored_pull_image_ref(stored), filter->image) ||
-           (stored->pull.repository && strcasestr(stored->pull.repository, filter->image));
+    if (!filter->image || strcasestr(pt_stored_pull_image_ref(stored), filter->image))
+        return true;
+    const char *repository = pt_stored_pull_model(stored)->repository;
+    return repository && strcasestr(repository, filter->image);
 }
 
 bool pt_pull_filter_matches(const struct pt_pull_filter *filter,
                             const struct pt_stored_pull *stored)
 {
-    return matches_status(filter->status, stored->pull.phase) &&
+    return matches_status(filter->status, pt_stored_pull_model(stored)->phase) &&
            pt_pull_filter_matches_text(filter, stored);
 }

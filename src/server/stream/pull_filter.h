@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/query.h"
-#include "server/store/stored_pull.h"
+#include "server/store/reader.h"
 
 #include <stdbool.h>
 

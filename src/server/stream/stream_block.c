@@ -51,20 +51,19 @@ static enum pt_event_type pull_event_type(const struct pt_stored_pull *stored, u
                                           bool of_snapshot)
 {
     // What is learned of a finished pull later, as who had waited, does not end it once more.
-    bool is_final =
-        pt_stored_pull_is_final(stored) && (of_snapshot || stored->final_version > from);
+    struct pt_pull_versions versions = pt_stored_pull_versions(stored);
+    bool is_final = pt_stored_pull_is_final(stored) && (of_snapshot || versions.final > from);
     if (is_final)
-        return stored->pull.phase == PT_PULL_FAILED ? PT_EVENT_PULL_FAILED
-                                                    : PT_EVENT_PULL_COMPLETED;
-    return !of_snapshot && stored->created_version > from ? PT_EVENT_PULL_STARTED
-                                                          : PT_EVENT_PULL_PROGRESS;
+        return pt_stored_pull_model(stored)->phase == PT_PULL_FAILED ? PT_EVENT_PULL_FAILED
+                                                                     : PT_EVENT_PULL_COMPLETED;
+    return !of_snapshot && versions.created > from ? PT_EVENT_PULL_STARTED : PT_EVENT_PULL_PROGRESS;
 }
 
-static enum pt_event_type layer_event_type(const struct pt_layer_track *track, uint64_t from)
+static enum pt_event_type layer_event_type(struct pt_layer_versions versions, uint64_t from)
 {
-    if (track->completed_version > from)
+    if (versions.completed > from)
         return PT_EVENT_LAYER_COMPLETED;
-    return track->started_version > from ? PT_EVENT_LAYER_STARTED : PT_EVENT_LAYER_PROGRESS;
+    return versions.started > from ? PT_EVENT_LAYER_STARTED : PT_EVENT_LAYER_PROGRESS;
 }
 
 // The layers that changed. They carry the id of what was told before, so that a client which is cut
@@ -74,13 +73,14 @@ static int add_layer_events(const struct pt_stored_pull *stored,
                             struct pt_buffer *out)
 {
     int r = 0;
-    for (size_t i = 0; r == 0 && i < stored->pull.layer_count; i++) {
-        const struct pt_layer_track *track = &stored->tracks[i];
-        if (track->version <= from || !track->started_version)
+    int64_t reported_at = pt_stored_pull_reported_at(stored);
+    for (size_t i = 0; r == 0 && i < status->pull.layer_count; i++) {
+        struct pt_layer_versions versions = pt_stored_pull_layer_versions(stored, i);
+        if (versions.newest <= from || !versions.started)
             continue;
         r = begin_message(out, id);
         if (r == 0)
-            r = pt_layer_event_encode(layer_event_type(track, from), stored->reported_at, status, i,
+            r = pt_layer_event_encode(layer_event_type(versions, from), reported_at, status, i,
                                       out);
         if (r == 0)
             r = pt_buffer_append_text(out, "\n\n");
@@ -98,10 +98,10 @@ static int add_pull(const struct pt_stored_pull *stored, const struct pt_stream_
         r = add_layer_events(stored, &status, from, last_id, out);
     if (r < 0 || !request->pull_events)
         return r;
-    r = begin_message(out, stored->version);
+    r = begin_message(out, status.version);
     if (r == 0)
-        r = pt_pull_event_encode(pull_event_type(stored, from, of_snapshot), stored->reported_at,
-                                 &status, request->layers, out);
+        r = pt_pull_event_encode(pull_event_type(stored, from, of_snapshot),
+                                 pt_stored_pull_reported_at(stored), &status, request->layers, out);
     return r == 0 ? pt_buffer_append_text(out, "\n\n") : r;
 }
 
@@ -121,22 +121,27 @@ struct pt_stream_block *pt_stream_block_make(const struct pt_pull_store *store,
 {
     size_t cursor;
     uint64_t told = from;
+    bool is_cut = false;
     int changes = 0;
     pt_buffer_clear(scratch);
-    struct pt_stored_pull *stored = pt_change_log_after(&store->changes, from, &cursor);
-    for (; stored && stored->version <= to; stored = pt_change_log_next(&store->changes, &cursor)) {
-        if (scratch->length >= BLOCK_BYTES || changes++ == BLOCK_CHANGES)
+    const struct pt_stored_pull *stored = pt_store_changed_after(store, from, &cursor);
+    for (; stored; stored = pt_store_changed_next(store, &cursor)) {
+        uint64_t version = pt_stored_pull_versions(stored).newest;
+        if (version > to)
+            break;
+        is_cut = scratch->length >= BLOCK_BYTES || changes++ == BLOCK_CHANGES;
+        if (is_cut)
             break;
         if (is_wanted(request, stored, of_snapshot) &&
             add_pull(stored, request, from, told, of_snapshot, scratch) < 0)
             return NULL;
-        told = stored->version;
+        told = version;
     }
     struct pt_stream_block *block = make_block(scratch->data, scratch->length);
     if (!block)
         return NULL;
     block->of_snapshot = of_snapshot;
     block->from = from;
-    block->to = stored && stored->version <= to ? told : to;
+    block->to = is_cut ? told : to;
     return block;
 }

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_STORE_PULL_STORE_INTERNAL_H
+#define PT_SERVER_STORE_PULL_STORE_INTERNAL_H
+
+#include "base/map.h"
+#include "server/store/change_log.h"
+#include "server/store/duration_histogram.h"
+#include "server/store/node.h"
+#include "server/store/pull_store.h"
+#include "server/store/reader.h"
+#include "server/store/registries.h"
+#include "server/store/stored_pull.h"
+
+// The store's state, for its own files: no other room includes this, node.h or stored_pull.h.
+
+LIST_HEAD(pt_store_walk_list, pt_store_walk);
+
+struct pt_pull_store {
+    struct pt_store_settings settings;
+    const struct pt_clock *clock;
+    struct pt_memory_share *memory;
+    struct pt_memory_share own_memory; // without an end
+    struct pt_store_output output;
+    struct pt_store_hooks hooks;
+    struct pt_map nodes; // by name
+    struct pt_map pulls; // by id
+    struct pt_node_list nodes_by_report;
+    struct pt_stored_pull_list all; // as they came
+    struct pt_store_walk_list walks;
+    struct pt_stored_pull_list active;   // by alive_at, oldest first
+    struct pt_stored_pull_list finished; // by finished_at, oldest first
+    struct pt_change_log changes;
+    struct pt_duration_histogram durations; // of the completed pulls that are kept
+    double extract_bytes_per_second;        // of all nodes, 0: unknown
+    size_t queued_count;                    // of the active ones
+    size_t active_count, completed_count, failed_count, silent_count;
+    struct pt_map counted;   // digests whose new bytes the report at hand has counted
+    uint64_t received_bytes; // of all nodes, since the start
+    struct pt_registries registries;
+};
+
+// Calls on_change if something has changed since.
+void pt_store_notify(struct pt_pull_store *store);
+
+// Leads all walks past a pull that leaves the store.
+void pt_store_walk_past(struct pt_pull_store *store, const struct pt_stored_pull *stored);
+
+#endif

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/store/reader.h"
+
+#include "server/store/pull_store_internal.h"
+
+// --- the whole ---
+
+struct pt_store_figures pt_store_figures(const struct pt_pull_store *store)
+{
+    return (struct pt_store_figures){
+        .pulls = store->pulls.count,
+        .under_way = store->active_count - store->queued_count,
+        .queued = store->queued_count,
+        .completed = store->completed_count,
+        .failed = store->failed_count,
+        .nodes_reporting = store->nodes.count - store->silent_count,
+        .nodes_silent = store->silent_count,
+        .received_bytes = store->received_bytes,
+        .history_ns = store->settings.history_ttl_ns,
+    };
+}
+
+double pt_store_speed(const struct pt_pull_store *store)
+{
+    double speed = 0;
+    const struct pt_node *node;
+    TAILQ_FOREACH(node, &store->nodes_by_report, in_store)
+    {
+        speed += pt_node_speed(node);
+    }
+    return speed;
+}
+
+double pt_store_pull_seconds(const struct pt_pull_store *store, double share)
+{
+    return pt_duration_histogram_quantile(&store->durations, share);
+}
+
+const struct pt_registries *pt_store_registries(const struct pt_pull_store *store)
+{
+    return &store->registries;
+}
+
+// --- a pull ---
+
+struct pt_stored_pull *pt_store_find(const struct pt_pull_store *store, const char *id)
+{
+    return pt_map_get(&store->pulls, id);
+}
+
+const char *pt_stored_pull_id(const struct pt_stored_pull *stored)
+{
+    return stored->id;
+}
+
+const char *pt_stored_pull_node_name(const struct pt_stored_pull *stored)
+{
+    return stored->node->name;
+}
+
+const struct pt_pull *pt_stored_pull_model(const struct pt_stored_pull *stored)
+{
+    return &stored->pull;
+}
+
+const struct pt_join *pt_stored_pull_join(const struct pt_stored_pull *stored)
+{
+    return stored->join;
+}
+
+int64_t pt_stored_pull_reported_at(const struct pt_stored_pull *stored)
+{
+    return stored->reported_at;
+}
+
+bool pt_stored_pull_is_final(const struct pt_stored_pull *stored)
+{
+    return stored->life >= PT_LIFE_GIVEN_UP;
+}
+
+bool pt_stored_pull_is_of_kubelet(const struct pt_stored_pull *stored)
+{
+    return stored->of_kubelet;
+}
+
+double pt_stored_pull_percent(const struct pt_stored_pull *stored)
+{
+    return stored->percent_floor;
+}
+
+// --- changes ---
+
+uint64_t pt_store_first_version(const struct pt_pull_store *store)
+{
+    return store->changes.first_version;
+}
+
+uint64_t pt_store_newest_version(const struct pt_pull_store *store)
+{
+    return store->changes.newest_version;
+}
+
+struct pt_stored_pull *pt_store_changed_after(const struct pt_pull_store *store, uint64_t version,
+                                              size_t *ret_cursor)
+{
+    return pt_change_log_after(&store->changes, version, ret_cursor);
+}
+
+struct pt_stored_pull *pt_store_changed_next(const struct pt_pull_store *store, size_t *cursor)
+{
+    return pt_change_log_next(&store->changes, cursor);
+}
+
+struct pt_pull_versions pt_stored_pull_versions(const struct pt_stored_pull *stored)
+{
+    return (struct pt_pull_versions){
+        .newest = stored->version,
+        .created = stored->created_version,
+        .final = stored->final_version,
+    };
+}
+
+struct pt_layer_versions pt_stored_pull_layer_versions(const struct pt_stored_pull *stored,
+                                                       size_t layer_index)
+{
+    return stored->tracks[layer_index].versions;
+}
+
+// --- all pulls ---
+
+void pt_store_walk_begin(struct pt_pull_store *store, struct pt_store_walk *walk)
+{
+    walk->next = TAILQ_FIRST(&store->all);
+    LIST_INSERT_HEAD(&store->walks, walk, in_store);
+}
+
+void pt_store_walk_end(struct pt_store_walk *walk)
+{
+    LIST_REMOVE(walk, in_store);
+}
+
+struct pt_stored_pull *pt_store_walk_next(struct pt_store_walk *walk)
+{
+    struct pt_stored_pull *stored = walk->next;
+    if (stored)
+        walk->next = TAILQ_NEXT(stored, in_store);
+    return stored;
+}
+
+void pt_store_walk_past(struct pt_pull_store *store, const struct pt_stored_pull *stored)
+{
+    struct pt_store_walk *walk;
+    LIST_FOREACH(walk, &store->walks, in_store)
+    {
+        if (walk->next == stored)
+            walk->next = TAILQ_NEXT(stored, in_store);
+    }
+}
+
+// --- nodes ---
+
+struct pt_node_status pt_node_status(const struct pt_node *node)
+{
+    struct pt_node_status status = {
+        .name = node->name,
+        .agent_version = node->agent_version,
+        .runtime_name = node->runtime_name,
+        .runtime_version = node->runtime_version,
+        .reported_at = node->reported_wall_ns,
+        .bytes_per_second = pt_node_speed(node),
+        .is_silent = node->silent,
+    };
+    const struct pt_stored_pull *stored;
+    TAILQ_FOREACH(stored, &node->active, in_node)
+    {
+        status.active_pulls++;
+    }
+    return status;
+}
+
+struct pt_node *pt_store_find_node(const struct pt_pull_store *store, const char *name)
+{
+    return pt_map_get(&store->nodes, name);
+}
+
+struct pt_node *pt_store_next_node(const struct pt_pull_store *store, size_t *cursor)
+{
+    return pt_map_next(&store->nodes, cursor);
+}
+
+void pt_node_pin(struct pt_node *node)
+{
+    node->pins++;
+}
+
+void pt_node_unpin(struct pt_node *node)
+{
+    node->pins--;
+}

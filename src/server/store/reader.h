@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_STORE_READER_H
+#define PT_SERVER_STORE_READER_H
+
+#include "pull/event.h"
+#include "pull/join.h"
+#include "pull/model.h"
+#include "server/store/registries.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+// What the rest of the server sees of the store: figures, pulls, nodes, and the order in which they
+// changed. All that is returned is borrowed and valid until the store changes, unless it is pinned.
+struct pt_node;
+struct pt_pull_store;
+struct pt_stored_pull;
+
+// --- the whole ---
+
+struct pt_store_figures {
+    size_t pulls;             // of all that follow
+    size_t under_way, queued; // under way: begun and not ended
+    size_t completed, failed; // that are kept
+    size_t nodes_reporting, nodes_silent;
+    uint64_t received_bytes; // of all nodes, since the start
+    int64_t history_ns;      // how long finished pulls stay
+};
+
+struct pt_store_figures pt_store_figures(const struct pt_pull_store *store);
+
+// Bytes per second of all nodes now. Looks at each node.
+double pt_store_speed(const struct pt_pull_store *store);
+
+// How long completed pulls took: `share` (0 to 1) of them less than this; negative: there is none.
+double pt_store_pull_seconds(const struct pt_pull_store *store, double share);
+
+const struct pt_registries *pt_store_registries(const struct pt_pull_store *store);
+
+// --- a pull ---
+
+#define PT_PULL_ID_SIZE 33
+
+// By its id; NULL: it is not there, or no longer.
+struct pt_stored_pull *pt_store_find(const struct pt_pull_store *store, const char *id);
+
+const char *pt_stored_pull_id(const struct pt_stored_pull *stored);
+const char *pt_stored_pull_node_name(const struct pt_stored_pull *stored);
+
+// What its agent, or Kubernetes, has reported of it; its id is NULL.
+const struct pt_pull *pt_stored_pull_model(const struct pt_stored_pull *stored);
+
+// What Kubernetes knows of it; NULL: nothing.
+const struct pt_join *pt_stored_pull_join(const struct pt_stored_pull *stored);
+
+// The name that readers see.
+const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored);
+
+// wall_ns on the node, of the report that changed it last.
+int64_t pt_stored_pull_reported_at(const struct pt_stored_pull *stored);
+
+// Completed, failed or cancelled; one that was given up may go on yet.
+bool pt_stored_pull_is_final(const struct pt_stored_pull *stored);
+
+// Known from Kubernetes alone: no agent reports it.
+bool pt_stored_pull_is_of_kubelet(const struct pt_stored_pull *stored);
+
+// What it has reached; never goes back.
+double pt_stored_pull_percent(const struct pt_stored_pull *stored);
+
+// Bytes per second now; 0 for a pull that downloads nothing.
+double pt_stored_pull_speed(const struct pt_stored_pull *stored);
+
+// Everything that a reader gets of it. `layer_rates` has room for all layers; the status borrows
+// from both.
+struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
+                                            struct pt_layer_rate *layer_rates);
+
+// --- changes: each gives a pull the next version; versions only grow ---
+
+// Versions up to the first are from an earlier run of the server.
+uint64_t pt_store_first_version(const struct pt_pull_store *store);
+uint64_t pt_store_newest_version(const struct pt_pull_store *store);
+
+// The first pull that changed after `version`, NULL if there is none. Costs a binary search;
+// *ret_cursor is for pt_store_changed_next.
+struct pt_stored_pull *pt_store_changed_after(const struct pt_pull_store *store, uint64_t version,
+                                              size_t *ret_cursor);
+struct pt_stored_pull *pt_store_changed_next(const struct pt_pull_store *store, size_t *cursor);
+
+struct pt_pull_versions {
+    uint64_t newest; // when it changed last
+    uint64_t created;
+    uint64_t final; // 0: not final
+};
+
+struct pt_pull_versions pt_stored_pull_versions(const struct pt_stored_pull *stored);
+
+// Versions of its pull.
+struct pt_layer_versions {
+    uint64_t newest;    // when the layer changed last
+    uint64_t started;   // when its download began; 0: not begun
+    uint64_t completed; // when its download ended; 0: not ended
+};
+
+struct pt_layer_versions pt_stored_pull_layer_versions(const struct pt_stored_pull *stored,
+                                                       size_t layer_index);
+
+// --- all pulls, in the order in which they came ---
+
+// A way through them that may take many turns of the loop: what comes meanwhile is met, what goes
+// before its turn is not. Pins nothing.
+struct pt_store_walk {
+    struct pt_stored_pull *next; // NULL: at the end
+    LIST_ENTRY(pt_store_walk) in_store;
+};
+
+// The walk stays where it is until it is ended.
+void pt_store_walk_begin(struct pt_pull_store *store, struct pt_store_walk *walk);
+void pt_store_walk_end(struct pt_store_walk *walk);
+
+// The next pull; NULL: that was the last.
+struct pt_stored_pull *pt_store_walk_next(struct pt_store_walk *walk);
+
+// --- nodes ---
+
+struct pt_node_status {
+    const char *name;
+    const char *agent_version, *runtime_name, *runtime_version; // NULL: not reported
+    int64_t reported_at;                                        // wall_ns; 0: never
+    size_t active_pulls;
+    double bytes_per_second;
+    bool is_silent;
+};
+
+struct pt_node_status pt_node_status(const struct pt_node *node);
+
+// NULL: there is none of that name.
+struct pt_node *pt_store_find_node(const struct pt_pull_store *store, const char *name);
+
+// All nodes in any order, from *cursor = 0 on; NULL: that was the last.
+struct pt_node *pt_store_next_node(const struct pt_pull_store *store, size_t *cursor);
+
+// A node that is pinned stays.
+void pt_node_pin(struct pt_node *node);
+void pt_node_unpin(struct pt_node *node);
+
+#endif
