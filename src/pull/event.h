@@ -47,6 +47,7 @@ struct pt_pull_status {
     uint64_t version;        // 0: left out
     const struct pt_waiting_container *waiting;
     size_t waiting_count;
+    bool is_waited_for; // by a container, now; `waiting` may be those that had waited
 };
 
 // A layer with what is derived for it.

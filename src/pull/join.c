@@ -74,6 +74,7 @@ uint64_t pt_join_hash(const struct pt_join *join)
     mix_text(&hash, join->image_ref);
     mix(&hash, &join->image_ref_exact, sizeof(join->image_ref_exact));
     mix(&hash, &join->queued_seconds, sizeof(join->queued_seconds));
+    mix(&hash, &join->is_waited_for, sizeof(join->is_waited_for));
     mix_text(&hash, join->error);
     mix(&hash, &join->attempts, sizeof(join->attempts));
     mix(&hash, &join->next_attempt_at, sizeof(join->next_attempt_at));

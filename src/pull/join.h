@@ -17,6 +17,7 @@ struct pt_join {
     bool image_ref_exact;
     const struct pt_waiting_container *waiting;
     size_t waiting_count;
+    bool is_waited_for;                // one of them still waits; the others are kept to be shown
     double queued_seconds;             // in the kubelet's queue, < 0: unknown
     const char *error;                 // the kubelet's words on the failure, or NULL
     enum pt_failure_class error_class; // of them

@@ -141,6 +141,7 @@ static const struct pt_field pull_status_rows[] = {
     ROW(INTEGER, IF_SET, INT64_MAX, "attempts", STATUS, attempts),
     ROW(TIME, IF_SET, 0, "nextAttemptAt", STATUS, next_attempt_at),
     ROW(INTEGER, IF_SET, INT64_MAX, "version", STATUS, version),
+    ROW(BOOL, ALWAYS, 0, "waiting", STATUS, is_waited_for),
     NESTED_ROW(LIST, &pt_waiting_fields, "pods", STATUS, waiting),
     NESTED_ROW(LIST, &pt_layer_status_fields, "layers", STATUS, pull.layers),
 };

@@ -395,9 +395,10 @@ def failed_pod_that_was_deleted(scene: Scene) -> Iterator[float]:
     scene.fails("p", "web", WEB)
     scene.backs_off("p", "web", WEB)
     yield 3
+    scene.expect(WEB, phase="failed", waiting=True, pods=["p/web"])
     scene.delete("p")
     yield QUIET_S
-    scene.expect(WEB, phase="failed", nextAttemptAt=None)
+    scene.expect(WEB, phase="failed", nextAttemptAt=None, waiting=False, pods=["p/web"])
     yield QUIET_S  # the new list comes meanwhile
     scene.expect(WEB, phase="failed", nextAttemptAt=None, attempts=1)
 

@@ -18,6 +18,7 @@ struct scene {
     int64_t seconds;
     char told[20][400];
     char keys[20][200];
+    bool is_waited_for[20];
     size_t key_count;
     int64_t failures;    // new ones, summed up
     size_t error_length; // of the last row
@@ -42,6 +43,12 @@ static inline char *told_slot(struct scene *scene, const char *key)
     assert_in_range(scene->key_count, 0, COUNT_OF(scene->keys) - 1);
     snprintf(scene->keys[scene->key_count], sizeof(scene->keys[0]), "%s", key);
     return scene->told[scene->key_count++];
+}
+
+static inline bool *waited_slot(struct scene *scene, const char *key)
+{
+    size_t slot = (size_t)(told_slot(scene, key) - scene->told[0]) / sizeof(scene->told[0]);
+    return &scene->is_waited_for[slot];
 }
 
 // `image! <- ns/pod/container, … error (class) attempts next queued`
@@ -72,6 +79,7 @@ static inline void on_join(void *context, const char *node_name, const char *key
     assert_string_equal(node_name, NODE);
     scene->calls++;
     describe(told_slot(scene, key), "", join);
+    *waited_slot(scene, key) = join->is_waited_for;
 }
 
 static inline void on_row(void *context, const struct pt_image_row *row)
@@ -83,6 +91,7 @@ static inline void on_row(void *context, const struct pt_image_row *row)
     scene->error_length = row->join.error ? strlen(row->join.error) : 0;
     snprintf(phase, sizeof(phase), "%s ", pt_pull_phase_name(row->phase));
     describe(told_slot(scene, row->key), phase, &row->join);
+    *waited_slot(scene, row->key) = row->join.is_waited_for;
 }
 
 static inline void on_exchange(void *context, const struct pt_row_exchange *exchange)

@@ -62,6 +62,7 @@ static void a_pull_event_holds_the_status(void **state)
     status.version = 77;
     status.waiting = &waiting;
     status.waiting_count = 1;
+    status.is_waited_for = true;
     struct pt_buffer text;
     pt_buffer_init(&text, 4096);
     check_encoded(
@@ -74,7 +75,7 @@ static void a_pull_event_holds_the_status(void **state)
         "\"extractedBytes\":0,\"bytesPerSec\":12,\"percent\":70,\"layerCount\":2,\"layersDone\":1,"
         "\"layersExtracted\":1,"
         "\"totalKnown\":true,\"etaSeconds\":4.72,\"queuedSeconds\":0,"
-        "\"startedAt\":\"2026-11-21T03:04:05.000Z\",\"attempts\":2,\"version\":77,"
+        "\"startedAt\":\"2026-11-21T03:04:05.000Z\",\"attempts\":2,\"version\":77,\"waiting\":true,"
         "\"pods\":[{\"namespace\":\"shop\",\"podName\":\"web-1\",\"container\":\"main\","
         "\"image\":\"acme/app:1\"}]}}");
 }

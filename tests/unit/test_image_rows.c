@@ -108,6 +108,35 @@ static void each_call_that_changes_something_says_so_once(void **state)
     check_int("nothing to sweep", scene->changes, 4);
 }
 
+static bool reader_sees_waiting(const struct pt_stored_pull *stored)
+{
+    return pt_stored_pull_status(stored, NULL).is_waited_for;
+}
+
+// What has come is waited for no more, even while the container has not started yet.
+static void readers_see_whether_it_is_waited_for(void **state)
+{
+    static const struct {
+        enum pt_pull_phase phase;
+        bool is_waited_for, wanted;
+    } cases[] = {
+        {PT_PULL_QUEUED, true, true},     {PT_PULL_QUEUED, false, false},
+        {PT_PULL_FAILED, true, true},     {PT_PULL_FAILED, false, false},
+        {PT_PULL_COMPLETED, true, false}, {PT_PULL_CANCELLED, true, false},
+    };
+    struct scene *scene = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        scene_restart(scene);
+        apply(scene, PT_PULL_QUEUED, true);
+        struct pt_image_row row = make_row(cases[i].phase, true);
+        row.join.is_waited_for = cases[i].is_waited_for;
+        pt_store_apply_row(scene->store, &row);
+        const struct pt_node *node = pt_map_get(&scene->store->nodes, "n1");
+        const struct pt_stored_pull *stored = pt_map_get(&node->pulls, KEY);
+        check_int(pt_pull_phase_name(cases[i].phase), reader_sees_waiting(stored), cases[i].wanted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +144,7 @@ int main(void)
         SCENE_TEST(a_row_that_goes_on_has_only_who_waits_now),
         SCENE_TEST(what_has_not_failed_has_neither_error_nor_class),
         SCENE_TEST(a_row_that_goes_on_has_not_ended),
+        SCENE_TEST(readers_see_whether_it_is_waited_for),
         SCENE_TEST(each_call_that_changes_something_says_so_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,25 +328,31 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
 
 // --- what follows ---
 
-// Pods that nothing is to be expected of any more.
-static void forget_pods(struct correlate_node *node, int64_t now)
+// Forgets the pods that nothing is to be expected of any more, and counts those that lack an image.
+static void look_at_pods(struct correlate_node *node, int64_t now)
 {
+    size_t lacking = 0;
     struct correlate_pod *pod, *next;
     for (pod = TAILQ_FIRST(&node->pods); pod; pod = next) {
         next = TAILQ_NEXT(pod, link);
         size_t waiting = 0;
-        bool is_quiet = true;
+        bool is_quiet = true, lacks_image = false;
         const struct correlate_container *container;
         TAILQ_FOREACH(container, &pod->containers, pod_link)
         {
             waiting += pt_correlate_is_waiting(container, now);
+            lacks_image |= pt_correlate_lacks_image(container);
             is_quiet &= !pt_correlate_is_outstanding(container) && !container->has_failed;
         }
         int64_t ttl = is_quiet ? PT_LATE_PODS_NS : PT_EVENT_TTL_NS;
         bool is_silent = !pod->is_cached && pt_correlate_has_passed(node, pod->heard_at + ttl, now);
         if (is_silent || waiting == 0)
             pt_correlate_free_pod(pod);
+        else
+            lacking += lacks_image && !pod->is_held_up;
     }
+    node->correlate->waiting_pods += lacking - node->waiting_pods;
+    node->waiting_pods = lacking;
 }
 
 bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items)
@@ -359,7 +365,7 @@ bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items)
         TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
         node->is_dirty = false;
         node->due_at = INT64_MAX;
-        forget_pods(node, now);
+        look_at_pods(node, now);
         pt_correlate_join_pulls(node, now);
         pt_correlate_update_rows(node, now);
         pt_correlate_schedule(node);
@@ -371,7 +377,7 @@ bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items)
 struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *correlate)
 {
     return (struct pt_correlate_figures){.waiting_containers = correlate->waiting_containers,
-                                         .waiting_pods = correlate->pods.count,
+                                         .waiting_pods = correlate->waiting_pods,
                                          .nodes = correlate->nodes.count,
                                          .left_out_pods = correlate->left_out_pods,
                                          .left_out_nodes = correlate->left_out_nodes};

@@ -76,7 +76,7 @@ void pt_correlate_tick(struct pt_correlate *correlate);
 
 struct pt_correlate_figures {
     size_t waiting_containers;
-    size_t waiting_pods;
+    size_t waiting_pods; // that lack an image
     size_t nodes;
     uint64_t left_out_pods;  // not taken in, since their node has too many
     uint64_t left_out_nodes; // not taken in, with a pod or a pull of theirs

@@ -43,6 +43,12 @@ bool pt_correlate_is_outstanding(const struct correlate_container *container)
            pt_moment_is_later(&container->pulling, &container->failed);
 }
 
+bool pt_correlate_lacks_image(const struct correlate_container *container)
+{
+    return container->ended_at == 0 && !container->is_present &&
+           !pt_moment_is_later(&container->pulled, &container->pulling);
+}
+
 // --- which image ---
 
 // What speaks for an image as that of a pull.
@@ -328,6 +334,14 @@ static bool belongs(const struct correlate_pull *pull, const struct correlate_co
     return may_wait_for(container, pull, now);
 }
 
+// The next attempt of a pull that failed goes on in its row: all that wait for its image wait
+// there.
+static bool still_waits(const struct correlate_pull *pull,
+                        const struct correlate_container *container, bool does_belong)
+{
+    return pt_correlate_lacks_image(container) && (does_belong || pull->has_failed);
+}
+
 static double queued_seconds(const struct correlate_pull *pull, int64_t first_pulling,
                              int64_t told_ns)
 {
@@ -342,13 +356,16 @@ static double queued_seconds(const struct correlate_pull *pull, int64_t first_pu
 static void report_join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
 {
     struct correlate_waiting waiting = {0};
+    bool is_waited_for = false;
     int64_t first_pulling = 0, told_ns = -1;
     const struct correlate_container *container =
         pull->image ? TAILQ_FIRST(&pull->image->containers) : NULL;
     if (pull->final_at) // it keeps those that have been shown
         pt_correlate_add_shown(&waiting, &pull->shown);
     for (; container; container = TAILQ_NEXT(container, image_link)) {
-        if (!belongs(pull, container, now))
+        bool does_belong = belongs(pull, container, now);
+        is_waited_for |= still_waits(pull, container, does_belong);
+        if (!does_belong)
             continue;
         pt_correlate_add_waiting(&waiting, container);
         // Those that came later have waited for the pull itself.
@@ -360,6 +377,7 @@ static void report_join(struct correlate_node *node, struct correlate_pull *pull
     pt_correlate_sort_waiting(&waiting);
     struct pt_join join = {.waiting = waiting.list,
                            .waiting_count = waiting.count,
+                           .is_waited_for = is_waited_for,
                            .queued_seconds = queued_seconds(pull, first_pulling, told_ns)};
     if (pull->image) {
         bool agent_knows = pull->exact_ref && !is_by_digest(pull->image, pull);

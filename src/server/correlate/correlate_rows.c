@@ -109,6 +109,7 @@ static void report_row(struct correlate_image *image, const struct situation *si
                                 .image_ref_exact = true,
                                 .waiting = situation->waiting.list,
                                 .waiting_count = situation->waiting.count,
+                                .is_waited_for = situation->live_count > 0,
                                 .queued_seconds = -1};
     pt_correlate_fill_failure(image, &row.join);
     if (row.phase != PT_PULL_FAILED) {

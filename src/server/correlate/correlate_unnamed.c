@@ -28,12 +28,6 @@ static struct correlate_image *find_held(struct correlate_node *node, const char
     return NULL;
 }
 
-static bool lacks_image(const struct correlate_container *container)
-{
-    return !container->ended_at && !container->is_present &&
-           !pt_moment_is_later(&container->pulled, &container->pulling);
-}
-
 // When the kubelet asked for the image; of several, the one that it asked for first is pulled
 // first. 0: it has not asked, or not again since the last attempt.
 static int64_t asked_at(const struct correlate_image *image)
@@ -42,7 +36,7 @@ static int64_t asked_at(const struct correlate_image *image)
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        if (!lacks_image(container) || !pt_correlate_is_outstanding(container))
+        if (!pt_correlate_lacks_image(container) || !pt_correlate_is_outstanding(container))
             continue;
         if (!asked || container->pulling.at < asked)
             asked = container->pulling.at;

@@ -460,6 +460,7 @@ void pt_correlate_free_node(struct correlate_node *node)
     if (node->is_dirty)
         TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
     pt_correlate_unschedule(node);
+    correlate->waiting_pods -= node->waiting_pods;
     pt_map_remove(&correlate->nodes, node->name);
     pt_map_finish(&node->images_by_key);
     pt_map_finish(&node->pulls_by_key);

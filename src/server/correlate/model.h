@@ -173,6 +173,7 @@ struct correlate_node {
     bool is_sorted;             // pulls stand in the order in which they started
     size_t containers;
     size_t event_pods;
+    size_t waiting_pods; // that lack an image, as of the last flush
     bool is_dirty;
     int64_t due_at; // when it is to be looked at though nothing happens; INT64_MAX: not at all
     TAILQ_ENTRY(correlate_node) due_link;
@@ -194,6 +195,7 @@ struct pt_correlate {
     struct correlate_due_list due[PT_DUE_LISTS]; // nodes by the second when they are due
     uint64_t ticked_at;                          // second of the last tick
     size_t waiting_containers;
+    size_t waiting_pods; // of all nodes
     size_t max_nodes;
     uint64_t left_out_pods, left_out_nodes;
     uint64_t moments; // that were heard
@@ -285,6 +287,9 @@ struct correlate_choice pt_correlate_choose(struct correlate_node *node,
 
 // The container still waits, or has ended so lately that it may belong to what runs.
 bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now);
+
+// It waits, and its image has not come as far as the kubelet says.
+bool pt_correlate_lacks_image(const struct correlate_container *container);
 
 // A Pulling event that nothing has followed yet.
 bool pt_correlate_is_outstanding(const struct correlate_container *container);

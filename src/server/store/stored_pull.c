@@ -417,6 +417,15 @@ const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored)
     return has_better ? join->image_ref : stored->pull.image_ref;
 }
 
+// Nothing waits for an image that has come. For what was given up, the row of the image that the
+// kubelet still asks for says who waits.
+static bool is_waited_for(const struct pt_stored_pull *stored)
+{
+    bool is_over =
+        stored->pull.phase == PT_PULL_COMPLETED || stored->pull.phase == PT_PULL_CANCELLED;
+    return stored->join->is_waited_for && !is_over && stored->life != PT_LIFE_GIVEN_UP;
+}
+
 static void add_join(const struct pt_join *join, struct pt_pull_status *status)
 {
     status->image_ref_exact |= join->image_ref_exact;
@@ -445,8 +454,10 @@ struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
     status.stale_reason = stored->stale_reason;
     status.version = stored->version;
     status.image_ref = pt_stored_pull_image_ref(stored);
-    if (stored->join)
+    if (stored->join) {
         add_join(stored->join, &status);
+        status.is_waited_for = is_waited_for(stored);
+    }
     pt_pull_eta(&stored->pull, status.bytes_per_second, stored->reported_at,
                 stored->node->extract_bytes_per_second, &status);
     return status;

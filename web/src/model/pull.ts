@@ -95,6 +95,8 @@ export const PULL_FIELDS = {
   attempts: optional(number),
   /** End of the back-off after a failure. */
   nextAttemptAt: optional(time),
+  /** Whether a container waits for it now; `pods` may be those that had waited. */
+  waiting: optional(flag),
 };
 
 export type Pull = Decoded<typeof PULL_FIELDS>;

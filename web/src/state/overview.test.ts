@@ -49,3 +49,12 @@ it('follows pods that come, go, and have what they waited for', () => {
   expect(waiting(b)).toBe(1);
   expect(waiting()).toBe(0);
 });
+
+it('does not count the pods of a failed pull that are gone', () => {
+  const failed = makePull({ phase: 'failed', completedAt: T0, pods: [pod('x'), pod('y')] });
+  const waiting = (change: object) =>
+    createOverviewSelector()(pullMap({ ...failed, ...change })).waitingPods;
+  expect(waiting({ waiting: true })).toBe(2);
+  expect(waiting({ waiting: false })).toBe(0);
+  expect(waiting({})).toBe(2); // a server that does not say
+});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PodRef, Pull } from '../model/pull';
 import { samePods } from './pullChanges';
-import { isActive, statusOf } from './status';
+import { isActive, isWaitedFor, statusOf } from './status';
 
 /** The figures of the top strip, from the pulls alone. */
 export interface Overview {
@@ -42,7 +42,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
         seconds.push((pull.completedAt - pull.startedAt) / 1000);
       }
       anyPods ||= pull.pods.length > 0;
-      waiting.set(id, status === 'completed' ? NO_PODS : pull.pods);
+      waiting.set(id, isWaitedFor(pull) ? pull.pods : NO_PODS);
     }
     waiting.keepOnly(pulls);
     seconds.sort((a, b) => a - b);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../model/pull';
-import { isActive, statusOf } from './status';
+import { isActive, isWaitedFor, statusOf } from './status';
 import { imagesOf, isUnnamed } from './images';
 import { type Readiness, ReadinessCount, readySeconds } from './readiness';
 
@@ -65,7 +65,9 @@ function sumOf(pulls: Iterable<Pull>): Omit<Rollout, 'reference' | 'digest'> {
     sizeBytes = Math.max(sizeBytes, pull.totalBytes);
     const status = statusOf(pull);
     if (status === 'completed') done++;
-    else for (const pod of pull.pods) waiting.add(`${pod.namespace}/${pod.podName}`);
+    if (isWaitedFor(pull)) {
+      for (const pod of pull.pods) waiting.add(`${pod.namespace}/${pod.podName}`);
+    }
     if (status === 'failed' || status === 'lost') failed++;
     if (!isActive(status)) continue;
     if (status === 'queued') queued++;

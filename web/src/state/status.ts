@@ -31,6 +31,11 @@ export function isActive(status: Status): boolean {
   return status !== 'completed' && status !== 'failed' && status !== 'lost';
 }
 
+/** Whether a pod waits for it now. A v1 server that does not say so names pods that wait. */
+export function isWaitedFor(pull: Pull): boolean {
+  return pull.waiting ?? (statusOf(pull) !== 'completed' && pull.pods.length > 0);
+}
+
 export const STATUS_WORDS: Record<Status, string> = {
   queued: 'Queued',
   resolving: 'Resolving',

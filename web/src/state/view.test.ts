@@ -66,9 +66,10 @@ describe('without a sort', () => {
         makePull({ id: 'just', startedAt: T0, phase: 'completed', completedAt: NOW - 1000 }),
         makePull({ id: 'failed', startedAt: T0 + 1, phase: 'failed', completedAt: T0, pods }),
         makePull({ id: 'given-up', startedAt: T0, phase: 'failed', completedAt: T0 }),
+        makePull({ id: 'gone', phase: 'failed', completedAt: T0 - 1, pods, waiting: false }),
       ]),
     );
-    expect(keys(items)).toEqual(['just', 'failed', 'section finished', 'given-up']);
+    expect(keys(items)).toEqual(['just', 'failed', 'section finished', 'given-up', 'gone']);
   });
 
   it('leaves the place of what just ended to others where very many end', () => {

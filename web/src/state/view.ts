@@ -3,7 +3,7 @@ import type { Pull } from '../model/pull';
 import { UNNAMED, imagesOf } from './images';
 import type { PullPredicate } from './query';
 import { type Readiness, ReadinessCount, readySeconds } from './readiness';
-import { type Status, isActive, statusOf } from './status';
+import { type Status, isActive, isWaitedFor, statusOf } from './status';
 
 export const SORT_COLUMNS = [
   'status',
@@ -181,7 +181,7 @@ function needsAttention(pull: Pull, now: number, lingerMs: number): boolean {
   const status = statusOf(pull);
   if (isActive(status)) return true;
   if (pull.completedAt !== undefined && now - pull.completedAt < lingerMs) return true;
-  return status !== 'completed' && pull.pods.length > 0;
+  return isWaitedFor(pull);
 }
 
 /** How long a pull has taken, until its end or `now`. */

@@ -12,7 +12,14 @@ import { useSlice } from '../../state/context';
 import type { AppState } from '../../state/store';
 import { UNNAMED } from '../../state/images';
 import { registryOf } from '../../state/query';
-import { STATUS_WORDS, adviceFor, errorWords, isActive, statusOf } from '../../state/status';
+import {
+  STATUS_WORDS,
+  adviceFor,
+  errorWords,
+  isActive,
+  isWaitedFor,
+  statusOf,
+} from '../../state/status';
 import { retrySeconds } from '../../state/view';
 import type { PullDetail as Detail } from '../../model/decode';
 import type { PodRef, Pull } from '../../model/pull';
@@ -53,7 +60,7 @@ export function PullDetail({ pull, now }: PullDetailProps) {
         )}
       </div>
       <div className="detail-side">
-        <Waiting pods={pull.pods} over={statusOf(pull) === 'completed'} />
+        <Waiting pods={pull.pods} over={!isWaitedFor(pull)} />
         <ImageFacts pull={pull} detail={detail} />
       </div>
     </div>
