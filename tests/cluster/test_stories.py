@@ -76,9 +76,20 @@ class Waiting(NodeCase):
             and ":v" in event.pull["imageRef"]
             and event.pull["imageRef"] != truth[event.pull["rootDigest"]]
         ]
-        self.assertEqual(wrong, [])
+        self.assertEqual(set(wrong), set(), "\n" + self._asked_and_pulled(pods))
         for image, pod in pods.items():
             self.wait_for_row("it is done", 5, imageRef=image, phase="completed", pods=[pod])
+
+    def _asked_and_pulled(self, pods: dict[str, str]) -> str:
+        """When the kubelet asked for each image, by its events' names, and what was pulled when."""
+        lines = []
+        for image, pod in pods.items():
+            for event in self.node.events(pod):
+                if event["reason"] == "Pulling":
+                    nanoseconds = int(event["metadata"]["name"].rpartition(".")[2], 16)
+                    lines.append(f"{nanoseconds / 1e9:.4f} asked for {image}")
+            lines += [f"{row['startedAt']} pulled {image}" for row in self.rows(image)]
+        return "\n".join(sorted(lines)) + "\n" + self.story("mix")
 
     def test_the_name_of_forty_layers(self) -> None:
         image = self.node.push("shop/forty:1.0", *[MB // 4] * 40)

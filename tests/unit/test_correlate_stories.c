@@ -343,6 +343,23 @@ static void pulls_are_of_the_images_in_the_order_in_which_they_were_asked_for(vo
     expect(scene, "i2", "a.io/b:2 ns/pod1/c queued=1");
 }
 
+static void a_container_that_another_pull_has_served_does_not_take_the_next_one(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "one", "a.io/b:1");
+    pod_waits(scene, "two", "a.io/b:2");
+    pulling(scene, "one", "a.io/b:1", 1000);
+    pulling(scene, "two", "a.io/b:2", 1001);
+    pull_runs(scene, "i1", 1001, "a.io/b", NULL);
+    scene->seconds = 1005;
+    pull_ends(scene, "i1", 1001, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
+    pull_runs(scene, "i2", 1005, "a.io/b", NULL);
+    expect(scene, "i2", "a.io/b:2! ns/two/c queued=4");
+    scene->seconds = 1006;
+    pod_ends(scene, "one", PT_POD_LOST); // it runs
+    expect(scene, "i2", "a.io/b:2! ns/two/c queued=4");
+}
+
 static void what_is_asked_for_at_once_has_no_tag_until_it_is_known(void **state)
 {
     struct scene *scene = *state;
@@ -403,6 +420,7 @@ int main(void)
         SCENE_TEST(a_pull_without_a_name_that_fails_has_the_kubelets_words),
         SCENE_TEST(a_pull_without_a_name_that_is_not_heard_of_any_more_stands_for_nothing),
         SCENE_TEST(pulls_are_of_the_images_in_the_order_in_which_they_were_asked_for),
+        SCENE_TEST(a_container_that_another_pull_has_served_does_not_take_the_next_one),
         SCENE_TEST(what_is_asked_for_at_once_has_no_tag_until_it_is_known),
         SCENE_TEST(a_pull_whose_container_runs_is_not_given_to_one_that_still_waits),
     };

@@ -24,7 +24,7 @@
 #define PROMPT_NS (2 * PT_NS_PER_S)
 // What is asked for within this time may be pulled in another order: the kubelet writes a file for
 // each image before it queues it.
-#define TOSS_UP_NS (PT_NS_PER_S / 4)
+#define TOSS_UP_NS (20 * PT_NS_PER_MS)
 // Pods may come later than the pull that is theirs: so long the choice is open.
 #define SETTLE_NS (5 * PT_NS_PER_S)
 
@@ -103,8 +103,13 @@ static bool matches(const struct correlate_image *image, const struct correlate_
 static bool may_wait_for(const struct correlate_container *container,
                          const struct correlate_pull *pull, int64_t now)
 {
+    const struct correlate_image *image = container->image;
     bool had_it = container->pulled.at && container->pulled.at + SLACK_NS < pull->started_at;
-    return pt_correlate_is_waiting(container, now) &&
+    // Another pull has brought it since it was asked for; its container runs in a moment.
+    bool is_served = image->pulled.at && image->pulled.at <= pull->started_at &&
+                     pt_moment_is_later(&image->pulled, &container->pulling) &&
+                     !is_named(image, pull) && !is_by_digest(image, pull);
+    return pt_correlate_is_waiting(container, now) && !is_served &&
            (!had_it || pt_correlate_is_outstanding(container));
 }
 
