@@ -3,8 +3,6 @@
 
 #include "base/log.h"
 
-#define WARN_EVERY_NS (60 * PT_NS_PER_S)
-
 void pt_memory_share_init(struct pt_memory_share *share, const char *name, int64_t max_bytes,
                           const struct pt_clock *clock)
 {
@@ -21,10 +19,8 @@ void pt_memory_share_note_refusal(struct pt_memory_share *share)
     share->refused++;
     if (!share->clock)
         return;
-    int64_t now = pt_clock_monotonic_ns(share->clock);
-    if (share->warned_at_ns && now - share->warned_at_ns < WARN_EVERY_NS)
+    if (!pt_warn_pace_admits(&share->pace, pt_clock_monotonic_ns(share->clock)))
         return;
-    share->warned_at_ns = now;
     pt_log_warn(
         "memory.full", pt_log_text("part", share->name), pt_log_int("maxBytes", share->max_bytes),
         pt_log_int("usedBytes", share->used_bytes), pt_log_int("refused", (int64_t)share->refused));

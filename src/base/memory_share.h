@@ -3,6 +3,7 @@
 #define PT_BASE_MEMORY_SHARE_H
 
 #include "base/clock.h"
+#include "base/warn_pace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +18,7 @@ struct pt_memory_share {
     int64_t max_bytes;
     int64_t used_bytes;
     uint64_t refused; // how often there was no room
-    int64_t warned_at_ns;
+    struct pt_warn_pace pace;
     const struct pt_clock *clock;
 };
 

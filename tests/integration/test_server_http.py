@@ -149,6 +149,10 @@ class Errors(ServerCase):
                 self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
                 name = f'pulltrace_agent_reports_rejected_total{{reason="{reason}"}}'
                 self.assertEqual(self.metric(server, name), 1)
+        lines = server.process.stdout_path.read_text().splitlines()
+        warned = [line for line in map(json.loads, lines) if line["msg"] == "report.limit"]
+        self.assertEqual([line["node"] for line in warned], ["b"], "one warning a minute")
+        self.assertIn("maximum of 1 nodes", warned[0]["error"])
 
     def test_streams_are_limited(self) -> None:
         server = self.start_server(PULLTRACE_MAX_SSE_CLIENTS="1")

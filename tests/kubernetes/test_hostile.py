@@ -106,4 +106,5 @@ class Hostile(FakeCase):
         self.api.put_all("pods", many)
         server = self.start()
         self.assertEqual(self.metric(server, LEFT_OUT), 100)
+        wait_for("it says so", lambda: self.log_lines(server, "kubernetes.left_out"), 5)
         self.assert_recovers(server)

@@ -115,6 +115,21 @@ class CheckRooms(unittest.TestCase):
             with self.subTest(what):
                 self.assertEqual(self.check(changed), (1, [sentence]))
 
+    def test_a_room_with_doors_is_entered_by_them(self) -> None:
+        rows = ROWS.replace("| pulls |", "| `store.h`, `reader.h`: pulls, in `state.h` |")
+        self.assertEqual(self.check({}, rows), (0, []))
+        inside = {
+            "src/server/store/state.h": "",
+            "src/server/store/store.c": '#include "server/store/state.h"',
+        }
+        self.assertEqual(self.check(inside, rows), (0, []), "its own files go where they like")
+        sentence = (
+            "src/server/other.c includes src/server/store/state.h,"
+            " but the doors of `src/server/store/` are store.h, reader.h (docs/architecture.md)."
+        )
+        outside = inside | {"src/server/other.c": '#include "server/store/state.h"'}
+        self.assertEqual(self.check(outside, rows), (1, [sentence]))
+
     def test_an_unknown_room(self) -> None:
         for what, changed, sentence in (
             (

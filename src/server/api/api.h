@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/secret_file.h"
+#include "base/warn_pace.h"
 #include "server/api/metrics.h"
 #include "server/http/http_request.h"
 #include "server/http/http_server.h"
@@ -31,7 +32,7 @@ struct pt_api {
     struct pt_http_server *metrics_server;
     const struct pt_loop *loop;
     int64_t started_wall_ns;
-    int64_t left_out_logged_ns; // monotonic; 0: never
+    struct pt_warn_pace left_out_pace, limit_pace;
     struct pt_long_answers *long_answers;
     size_t list_bytes;         // that all lists of pulls under way take
     const char *allowed_hosts; // comma-separated, empty: any

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define LOG_DISTANCE_NS (60 * PT_NS_PER_S)
-
 // `application/json`, maybe with parameters such as a charset; and not compressed.
 static bool is_json(const struct pt_request *request)
 {
@@ -69,16 +67,23 @@ static void reply_to_failure(struct pt_api *api, struct pt_request *request,
 static void note_left_out(struct pt_api *api, const struct pt_report *report)
 {
     const struct pt_left_out *left_out = &report->left_out;
-    int64_t now = pt_clock_monotonic_ns(api->clock);
     if (left_out->invalid + left_out->too_large == 0)
         return;
     api->metrics->pulls_invalid += left_out->invalid;
     api->metrics->pulls_too_large += left_out->too_large;
-    if (api->left_out_logged_ns && now - api->left_out_logged_ns < LOG_DISTANCE_NS)
+    if (!pt_warn_pace_admits(&api->left_out_pace, pt_clock_monotonic_ns(api->clock)))
         return;
-    api->left_out_logged_ns = now;
     pt_log_warn("report.pull_left_out", pt_log_text("node", report->node_name),
                 pt_log_text("error", left_out->why.message));
+}
+
+// A limit of nodes or pulls is reached; that of the memory is logged where it is counted.
+static void note_limit(struct pt_api *api, const char *node_name, const struct pt_error *err)
+{
+    bool is_limit = err->code == ENOSPC || err->code == EDQUOT || err->code == E2BIG;
+    if (is_limit && pt_warn_pace_admits(&api->limit_pace, pt_clock_monotonic_ns(api->clock)))
+        pt_log_warn("report.limit", pt_log_text("node", node_name),
+                    pt_log_text("error", err->message));
 }
 
 bool pt_api_admits_report(struct pt_api *api, const struct pt_request *request,
@@ -129,6 +134,8 @@ void pt_api_report(struct pt_api *api, struct pt_request *request)
     }
     note_left_out(api, &report);
     r = pt_store_apply(api->store, &report, &err);
+    if (r < 0)
+        note_limit(api, report.node_name, &err);
     pt_report_finish(&report);
     if (r < 0) {
         reply_to_failure(api, request, &err);

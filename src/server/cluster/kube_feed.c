@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/timer.h"
 #include "base/url.h"
+#include "base/warn_pace.h"
 #include "kube/event_watch.h"
 #include "kube/pod_watch.h"
 #include "server/cluster/kube_rows.h"
@@ -32,6 +33,8 @@ struct pt_kube_feed {
     struct pt_timer *tick_timer;
     size_t count; // of namespaces, at least 1
     int ticks;
+    uint64_t left_out_logged; // pods and nodes, by the last warning
+    struct pt_warn_pace left_out_pace;
     struct watch_pair {
         char name_space[MAX_NAMESPACE_BYTES + 1]; // empty: all
         struct pt_pod_watch *pods;
@@ -119,12 +122,35 @@ static void on_flush(void *context)
         schedule_flush(feed, 0);
 }
 
+static uint64_t left_out_pods(const struct pt_kube_feed *feed)
+{
+    uint64_t count = pt_correlate_figures(feed->correlate).left_out_pods;
+    for (size_t i = 0; i < feed->count; i++)
+        count += pt_pod_watch_left_out(feed->watches[i].pods);
+    return count;
+}
+
+static void warn_of_left_out(struct pt_kube_feed *feed)
+{
+    uint64_t pods = left_out_pods(feed);
+    uint64_t nodes = pt_correlate_figures(feed->correlate).left_out_nodes;
+    if (pods + nodes == feed->left_out_logged ||
+        !pt_warn_pace_admits(&feed->left_out_pace, pt_clock_monotonic_ns(feed->clock)))
+        return;
+    feed->left_out_logged = pods + nodes;
+    pt_log_warn("kubernetes.left_out", pt_log_int("pods", (int64_t)pods),
+                pt_log_int("nodes", (int64_t)nodes),
+                pt_log_int("maxContainersPerNode", PT_LIMIT_CONTAINERS_PER_NODE),
+                pt_log_int("maxWaitingPods", PT_LIMIT_WAITING_PODS));
+}
+
 static void on_tick(void *context)
 {
     struct pt_kube_feed *feed = context;
     if (feed->ticks < EVENTS_WAIT_TICKS && ++feed->ticks == EVENTS_WAIT_TICKS)
         start_event_watches(feed);
     pt_correlate_tick(feed->correlate);
+    warn_of_left_out(feed);
 }
 
 // --- the start ---
@@ -328,9 +354,8 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
     struct pt_correlate_figures figures = {0};
     if (feed)
         figures = pt_correlate_figures(feed->correlate);
-    uint64_t left_out = figures.left_out_pods;
+    uint64_t left_out = feed ? left_out_pods(feed) : 0;
     for (size_t i = 0; i < wanted; i++) {
-        left_out += pt_pod_watch_left_out(feed->watches[i].pods);
         add_up(&pods, pt_pod_watch_state(feed->watches[i].pods));
         if (feed->watches[i].events)
             add_up(&events, pt_event_watch_state(feed->watches[i].events));
