@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#define DATE_TIME_LENGTH 19 // of `2026-11-21T03:04:05`
+
 // Days since 1970-01-01 of a date in the proleptic Gregorian calendar; March is the first month, so
 // that the leap day comes last.
 static int64_t days_from_date(int year, int month, int day)
@@ -64,16 +66,26 @@ struct cursor {
     const char *end;
 };
 
-static bool take_digits(struct cursor *cursor, int count, int *ret_value)
+// The number that so many characters make; sets *wrong when one of them is no digit.
+static inline int read_digits(const char *text, int count, bool *wrong)
 {
     int value = 0;
     for (int i = 0; i < count; i++) {
-        if (cursor->at == cursor->end || *cursor->at < '0' || *cursor->at > '9')
-            return false;
-        value = value * 10 + (*cursor->at++ - '0');
+        unsigned digit = (unsigned char)text[i] - (unsigned)'0';
+        *wrong |= digit > 9;
+        value = value * 10 + (int)digit;
     }
-    *ret_value = value;
-    return true;
+    return value;
+}
+
+static bool take_two_digits(struct cursor *cursor, int *ret_value)
+{
+    bool wrong = false;
+    if (cursor->end - cursor->at < 2)
+        return false;
+    *ret_value = read_digits(cursor->at, 2, &wrong);
+    cursor->at += 2;
+    return !wrong;
 }
 
 static bool take_char(struct cursor *cursor, char wanted)
@@ -85,38 +97,42 @@ static bool take_char(struct cursor *cursor, char wanted)
 }
 
 // T and Z may be small (section 5.6 of the RFC).
-static bool take_letter(struct cursor *cursor, char wanted)
+static bool is_letter(char letter, char wanted)
 {
-    return take_char(cursor, wanted) || take_char(cursor, (char)(wanted | 0x20));
+    return letter == wanted || letter == (char)(wanted | 0x20);
 }
 
 static bool take_fraction(struct cursor *cursor, int64_t *ret_ns)
 {
-    int64_t ns = 0;
-    int64_t unit = PT_NS_PER_S;
+    static const int units[] = {1000000000, 100000000, 10000000, 1000000, 100000,
+                                10000,      1000,      100,      10,      1};
+    int64_t value = 0;
+    size_t count = 0; // of digits that are kept
     const char *begin = cursor->at;
-    while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9') {
-        unit /= 10;
-        ns += (*cursor->at++ - '0') * unit;
+    for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++) {
+        if (count + 1 == sizeof(units) / sizeof(units[0]))
+            continue;
+        value = value * 10 + (*cursor->at - '0');
+        count++;
     }
-    *ret_ns = ns;
+    *ret_ns = value * units[count];
     return cursor->at > begin;
 }
 
 static bool take_offset(struct cursor *cursor, int64_t *ret_seconds)
 {
-    if (take_letter(cursor, 'Z')) {
+    if (cursor->at == cursor->end)
+        return false;
+    char first = *cursor->at++;
+    if (is_letter(first, 'Z')) {
         *ret_seconds = 0;
         return true;
     }
-    if (cursor->at == cursor->end || (*cursor->at != '+' && *cursor->at != '-'))
-        return false;
-    int sign = *cursor->at++ == '-' ? -1 : 1;
     int hours, minutes;
-    if (!take_digits(cursor, 2, &hours) || !take_char(cursor, ':') ||
-        !take_digits(cursor, 2, &minutes) || hours > 23 || minutes > 59)
+    if ((first != '+' && first != '-') || !take_two_digits(cursor, &hours) ||
+        !take_char(cursor, ':') || !take_two_digits(cursor, &minutes) || hours > 23 || minutes > 59)
         return false;
-    *ret_seconds = sign * (hours * 3600 + minutes * 60);
+    *ret_seconds = (first == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
     return true;
 }
 
@@ -127,28 +143,37 @@ static int days_of_month(int year, int month)
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
+// Reads `2026-11-21T03:04:05`, of which every character has its place, into seconds.
+static bool read_date_time(const char *text, int64_t *ret_seconds)
+{
+    bool wrong = text[4] != '-' || text[7] != '-' || !is_letter(text[10], 'T') || text[13] != ':' ||
+                 text[16] != ':';
+    int year = read_digits(text, 4, &wrong);
+    int month = read_digits(text + 5, 2, &wrong);
+    int day = read_digits(text + 8, 2, &wrong);
+    int hour = read_digits(text + 11, 2, &wrong);
+    int minute = read_digits(text + 14, 2, &wrong);
+    int second = read_digits(text + 17, 2, &wrong);
+    if (wrong || year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 ||
+        day > days_of_month(year, month) || hour > 23 || minute > 59 || second > 60)
+        return false;
+    *ret_seconds = days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    return true;
+}
+
 int pt_timestamp_parse(const char *text, size_t length, int64_t *ret_wall_ns)
 {
-    struct cursor cursor = {text, text + length};
-    int year, month, day, hour, minute, second;
-    if (!take_digits(&cursor, 4, &year) || !take_char(&cursor, '-') ||
-        !take_digits(&cursor, 2, &month) || !take_char(&cursor, '-') ||
-        !take_digits(&cursor, 2, &day) || !take_letter(&cursor, 'T') ||
-        !take_digits(&cursor, 2, &hour) || !take_char(&cursor, ':') ||
-        !take_digits(&cursor, 2, &minute) || !take_char(&cursor, ':') ||
-        !take_digits(&cursor, 2, &second))
+    int64_t seconds;
+    if (length < DATE_TIME_LENGTH || !read_date_time(text, &seconds))
         return -EINVAL;
-    if (year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 ||
-        day > days_of_month(year, month) || hour > 23 || minute > 59 || second > 60)
-        return -EINVAL;
+    struct cursor cursor = {text + DATE_TIME_LENGTH, text + length};
     int64_t fraction_ns = 0;
     if (take_char(&cursor, '.') && !take_fraction(&cursor, &fraction_ns))
         return -EINVAL;
     int64_t offset_seconds;
     if (!take_offset(&cursor, &offset_seconds) || cursor.at != cursor.end)
         return -EINVAL;
-    int64_t seconds = days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 +
-                      second - offset_seconds;
+    seconds -= offset_seconds;
     if (seconds < 0)
         return -EINVAL;
     *ret_wall_ns = seconds * PT_NS_PER_S + fraction_ns;

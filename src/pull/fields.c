@@ -21,7 +21,8 @@ static void *place_of(const struct pt_field *field, const void *object)
 unsigned pt_words_find(const struct pt_words *words, const char *word)
 {
     for (unsigned i = 0; word && i < words->count; i++) {
-        if (words->words[i] && strcmp(words->words[i], word) == 0)
+        const char *one = words->words[i];
+        if (one && *one == *word && strcmp(one, word) == 0)
             return i;
     }
     return 0;
@@ -132,26 +133,37 @@ static int read_value(const struct pt_field *field, yyjson_val *value, void *tar
     return 0;
 }
 
+// A key of an object is always a string.
+static bool is_named(const struct pt_field *field, yyjson_val *key)
+{
+    return unsafe_yyjson_equals_strn(key, field->name, field->name_length);
+}
+
 // Returns the row of that name, NULL for one that is not known here. The search begins behind the
 // row that was found before: who writes in the order of the wire is read at the first look.
 static const struct pt_field *find_row(const struct pt_fields *fields, yyjson_val *key,
-                                       size_t *next)
+                                       const struct pt_field **next)
 {
-    size_t at = *next;
-    for (size_t i = 0; i < fields->count; i++, at++) {
-        at = at < fields->count ? at : 0;
-        if (yyjson_equals_strn(key, fields->rows[at].name, fields->rows[at].name_length)) {
-            *next = at + 1;
-            return &fields->rows[at];
-        }
+    const struct pt_field *end = fields->rows + fields->count;
+    const struct pt_field *field = *next;
+    while (field < end && !is_named(field, key))
+        field++;
+    if (field == end) {
+        field = fields->rows;
+        while (field < *next && !is_named(field, key))
+            field++;
+        if (field == *next)
+            return NULL;
     }
-    return NULL;
+    *next = field + 1;
+    return field;
 }
 
 int pt_fields_read(const struct pt_fields *fields, yyjson_val *object, void *target,
                    struct pt_error *err)
 {
-    size_t index, key_count, next = 0;
+    size_t index, key_count;
+    const struct pt_field *next = fields->rows;
     yyjson_val *key, *value;
     yyjson_obj_foreach(object, index, key_count, key, value)
     {
@@ -160,7 +172,7 @@ int pt_fields_read(const struct pt_fields *fields, yyjson_val *object, void *tar
         if (r < 0)
             return r;
     }
-    for (size_t i = 0; i < fields->count; i++) {
+    for (size_t i = 0; i < fields->texts_end; i++) {
         const struct pt_field *field = &fields->rows[i];
         if (field->presence == PT_FIELD_REQUIRED && !*pt_field_text(field, target))
             return pt_error_set(err, EINVAL, "%s: missing", field->name);
@@ -278,15 +290,10 @@ void pt_fields_write(const struct pt_fields *fields, const void *source, struct 
 
 // --- objects that own their text ---
 
-const char **pt_field_text(const struct pt_field *field, const void *object)
-{
-    return field->kind == PT_FIELD_TEXT ? place_of(field, object) : NULL;
-}
-
 int pt_fields_replace_texts(const struct pt_fields *fields, void *to, const void *from,
                             const char *but, bool *changed)
 {
-    for (size_t i = 0; i < fields->count; i++) {
+    for (size_t i = 0; i < fields->texts_end; i++) {
         const struct pt_field *field = &fields->rows[i];
         const char **text = pt_field_text(field, to);
         if (!text || (but && strcmp(field->name, but) == 0))
@@ -299,7 +306,7 @@ int pt_fields_replace_texts(const struct pt_fields *fields, void *to, const void
 
 void pt_fields_share_texts(const struct pt_fields *fields, void *to, const void *from)
 {
-    for (size_t i = 0; i < fields->count; i++) {
+    for (size_t i = 0; i < fields->texts_end; i++) {
         const char **text = pt_field_text(&fields->rows[i], to);
         if (text)
             *text = *pt_field_text(&fields->rows[i], from);
@@ -308,7 +315,7 @@ void pt_fields_share_texts(const struct pt_fields *fields, void *to, const void 
 
 void pt_fields_free_texts(const struct pt_fields *fields, void *object)
 {
-    for (size_t i = 0; i < fields->count; i++) {
+    for (size_t i = 0; i < fields->texts_end; i++) {
         const char **text = pt_field_text(&fields->rows[i], object);
         if (!text)
             continue;
@@ -319,7 +326,7 @@ void pt_fields_free_texts(const struct pt_fields *fields, void *object)
 
 bool pt_fields_have_same_texts(const struct pt_fields *fields, const void *a, const void *b)
 {
-    for (size_t i = 0; i < fields->count; i++) {
+    for (size_t i = 0; i < fields->texts_end; i++) {
         const char **one = pt_field_text(&fields->rows[i], a);
         const char **other = one ? pt_field_text(&fields->rows[i], b) : NULL;
         if (one && *one != *other && (!*one || !*other || strcmp(*one, *other) != 0))

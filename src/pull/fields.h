@@ -61,6 +61,7 @@ struct pt_field {
 struct pt_fields {
     const struct pt_field *rows;
     size_t count;
+    size_t texts_end; // behind the last row that is a text, so that who looks for texts ends there
 };
 
 // Fills in *target from one object; what is not there stays as it is, what is not known here is
@@ -74,7 +75,10 @@ PT_MUST_CHECK int pt_fields_read(const struct pt_fields *fields, yyjson_val *obj
 void pt_fields_write(const struct pt_fields *fields, const void *source, struct pt_buffer *out);
 
 // Where a row's text stands in an object; NULL if the row is no text.
-const char **pt_field_text(const struct pt_field *field, const void *object);
+static inline const char **pt_field_text(const struct pt_field *field, const void *object)
+{
+    return field->kind == PT_FIELD_TEXT ? (const char **)((char *)object + field->offset) : NULL;
+}
 
 // For objects that own their text: copies each text of `from` that differs, except those named by
 // `but` (which may be NULL); sets *changed if there is one. -ENOMEM leaves some of them copied.

@@ -7,9 +7,9 @@
 #include "pull/report.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define FIELDS_OF(rows)                                                                            \
+#define FIELDS_OF(rows, texts_end)                                                                 \
     {                                                                                              \
-        (rows), COUNT_OF(rows)                                                                     \
+        (rows), COUNT_OF(rows), (texts_end)                                                        \
     }
 
 // ROW(kind, presence, maximum, name, struct, member)
@@ -46,7 +46,7 @@
         ROW(TIME, IF_SET, 0, "extractCompletedAt", type, at extract_completed_at)
 
 static const struct pt_field layer_rows[] = {LAYER_ROWS(struct pt_layer, )};
-const struct pt_fields pt_layer_fields = FIELDS_OF(layer_rows);
+const struct pt_fields pt_layer_fields = FIELDS_OF(layer_rows, 2);
 
 #define PULL struct pt_pull
 static const struct pt_field pull_rows[] = {
@@ -66,14 +66,14 @@ static const struct pt_field pull_rows[] = {
     ROW(BOOL, ALWAYS, 0, "imageRefExact", PULL, image_ref_exact),
     NESTED_ROW(LIST, &pt_layer_fields, "layers", PULL, layers),
 };
-const struct pt_fields pt_pull_fields = FIELDS_OF(pull_rows);
+const struct pt_fields pt_pull_fields = FIELDS_OF(pull_rows, 9);
 
 #define REPORT struct pt_report
 static const struct pt_field runtime_rows[] = {
     ROW(TEXT, IF_SET, PT_LIMIT_NAME_BYTES, "name", REPORT, runtime_name),
     ROW(TEXT, IF_SET, PT_LIMIT_NAME_BYTES, "version", REPORT, runtime_version),
 };
-static const struct pt_fields runtime_fields = FIELDS_OF(runtime_rows);
+static const struct pt_fields runtime_fields = FIELDS_OF(runtime_rows, 2);
 
 static const struct pt_field report_rows[] = {
     ROW(TEXT, REQUIRED, PT_LIMIT_NODE_NAME_BYTES, "nodeName", REPORT, node_name),
@@ -83,7 +83,7 @@ static const struct pt_field report_rows[] = {
     ROW(INTEGER, IF_SET, INT64_MAX, "intervalMs", REPORT, interval_ms),
     NESTED_ROW(LIST, &pt_pull_fields, "pulls", REPORT, pulls),
 };
-const struct pt_fields pt_report_fields = FIELDS_OF(report_rows);
+const struct pt_fields pt_report_fields = FIELDS_OF(report_rows, 3);
 
 // --- what readers get ---
 
@@ -94,7 +94,7 @@ static const struct pt_field layer_status_rows[] = {
     ROW(SPEED, ALWAYS, 0, "bytesPerSec", LAYER_STATUS, bytes_per_second),
     ROW(NUMBER, ALWAYS, 0, "percent", LAYER_STATUS, percent),
 };
-const struct pt_fields pt_layer_status_fields = FIELDS_OF(layer_status_rows);
+const struct pt_fields pt_layer_status_fields = FIELDS_OF(layer_status_rows, 3);
 
 #define WAITING struct pt_waiting_container
 static const struct pt_field waiting_rows[] = {
@@ -103,7 +103,7 @@ static const struct pt_field waiting_rows[] = {
     ROW(TEXT, REQUIRED, PT_LIMIT_KUBE_NAME_BYTES, "container", WAITING, container),
     ROW(TEXT, IF_SET, PT_LIMIT_REFERENCE_BYTES, "image", WAITING, image),
 };
-const struct pt_fields pt_waiting_fields = FIELDS_OF(waiting_rows);
+const struct pt_fields pt_waiting_fields = FIELDS_OF(waiting_rows, 4);
 
 #define STATUS struct pt_pull_status
 static const struct pt_field pull_status_rows[] = {
@@ -145,7 +145,7 @@ static const struct pt_field pull_status_rows[] = {
     NESTED_ROW(LIST, &pt_waiting_fields, "pods", STATUS, waiting),
     NESTED_ROW(LIST, &pt_layer_status_fields, "layers", STATUS, pull.layers),
 };
-const struct pt_fields pt_pull_status_fields = FIELDS_OF(pull_status_rows);
+const struct pt_fields pt_pull_status_fields = FIELDS_OF(pull_status_rows, 29);
 
 #define EVENT struct pt_pull_event
 static const struct pt_field event_rows[] = {
@@ -156,4 +156,4 @@ static const struct pt_field event_rows[] = {
     NESTED_ROW(LIST, &pt_pull_status_fields, "pull", EVENT, pull),
     NESTED_ROW(LIST, &pt_layer_status_fields, "layer", EVENT, layer),
 };
-const struct pt_fields pt_event_fields = FIELDS_OF(event_rows);
+const struct pt_fields pt_event_fields = FIELDS_OF(event_rows, 4);

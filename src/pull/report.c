@@ -176,10 +176,10 @@ static bool is_too_deep(yyjson_doc *doc)
     yyjson_val *value = yyjson_doc_get_root(doc);
     yyjson_val *end = value + yyjson_doc_get_val_count(doc);
     for (; value < end; value++) {
-        while (depth > 0 && value >= ends[depth - 1])
-            depth--;
         if (!yyjson_is_ctn(value))
             continue;
+        while (depth > 0 && value >= ends[depth - 1])
+            depth--;
         if (depth == PT_LIMIT_REPORT_DEPTH)
             return true;
         ends[depth++] = unsafe_yyjson_get_next(value);

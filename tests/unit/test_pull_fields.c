@@ -212,6 +212,28 @@ static void every_member_has_a_row(void **state)
     check_coverage("pt_layer_status", &pt_layer_status_fields, sizeof(struct pt_layer_status));
 }
 
+// What copies, compares or frees texts looks no further.
+static void check_texts_end(const char *name, const struct pt_fields *fields)
+{
+    size_t end = 0;
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct pt_field *field = &fields->rows[i];
+        end = field->kind == PT_FIELD_TEXT ? i + 1 : end;
+        if (field->kind == PT_FIELD_OBJECT)
+            check_texts_end(field->name, field->fields);
+    }
+    check_int(name, (int64_t)fields->texts_end, (int64_t)end);
+}
+
+static void texts_end_behind_the_last_text(void **state)
+{
+    (void)state;
+    check_texts_end("waiting", &pt_waiting_fields);
+    for (size_t i = 0; i < COUNT_OF(objects); i++)
+        check_texts_end(objects[i].definition ? objects[i].definition : objects[i].file,
+                        objects[i].fields);
+}
+
 static void check_same(const char *name, const struct pt_fields *fields, const void *a,
                        const void *b)
 {
@@ -351,6 +373,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_and_schemas_say_the_same),
         cmocka_unit_test(every_member_has_a_row),
+        cmocka_unit_test(texts_end_behind_the_last_text),
         cmocka_unit_test(a_report_keeps_every_field),
         cmocka_unit_test(an_event_keeps_every_field),
         cmocka_unit_test(a_layer_event_keeps_every_field),

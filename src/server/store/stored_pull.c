@@ -98,7 +98,7 @@ static const char *known_media_type(const char *media_type)
 static size_t text_size(const struct pt_layer *layer)
 {
     size_t size = 0;
-    for (size_t i = 0; i < pt_layer_fields.count; i++) {
+    for (size_t i = 0; i < pt_layer_fields.texts_end; i++) {
         const char **text = pt_field_text(&pt_layer_fields.rows[i], layer);
         if (text && *text && !known_media_type(*text))
             size += strlen(*text) + 1;
@@ -109,7 +109,7 @@ static size_t text_size(const struct pt_layer *layer)
 // Moves the layer's texts to *cursor, which goes on behind them.
 static void store_texts(char **cursor, struct pt_layer *layer)
 {
-    for (size_t i = 0; i < pt_layer_fields.count; i++) {
+    for (size_t i = 0; i < pt_layer_fields.texts_end; i++) {
         const char **text = pt_field_text(&pt_layer_fields.rows[i], layer);
         const char *known = text && *text ? known_media_type(*text) : NULL;
         if (!text || !*text)
