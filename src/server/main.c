@@ -208,6 +208,7 @@ static int listen_on_both(struct server *server, struct pt_error *err)
         .tls = server->tls,
         .max_connections = server->max_connections,
         .memory = &server->memory.shares[PT_MEMORY_CONNECTIONS],
+        .answers = &server->memory.shares[PT_MEMORY_ANSWERS],
         .on_request = pt_api_handle,
         .wants_body = pt_api_wants_body,
         .context = &server->api,
@@ -215,6 +216,8 @@ static int listen_on_both(struct server *server, struct pt_error *err)
     struct pt_http_server_options metrics_options = {
         .address = &settings.metrics_address,
         .max_connections = PT_LIMIT_METRICS_CONNECTIONS,
+        .memory = &server->memory.shares[PT_MEMORY_CONNECTIONS],
+        .answers = &server->memory.shares[PT_MEMORY_ANSWERS],
         .on_request = pt_api_handle_metrics,
         .wants_body = pt_api_wants_no_body,
         .context = &server->api,

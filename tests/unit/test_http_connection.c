@@ -19,6 +19,7 @@
 
 #define MAX_CLIENTS 64
 #define GET "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+#define HUGE_BYTES 400000 // more than a socket takes at once
 #define POST "POST /a HTTP/1.1\r\nHost: x\r\n"
 
 static int allocations_left = -1; // of libevent's; -1: all succeed
@@ -36,6 +37,7 @@ struct fixture {
     struct pt_clock clock;
     int64_t now_ns;
     struct pt_connections connections;
+    struct pt_memory_share memory, answers;
     int clients[MAX_CLIENTS];
     size_t client_count;
     int answered;
@@ -83,12 +85,16 @@ static void on_request(void *context, struct pt_request *request, int refusal)
     fixture->is_extra = request->is_extra;
     snprintf(fixture->body, sizeof(fixture->body), "%.*s", (int)request->body_length,
              request->body);
-    static char large[20000];
+    static char large[20000], huge[HUGE_BYTES];
     allocations_left = fixture->allocations;
     if (refusal)
         pt_reply_refusal(request, refusal);
     else if (strcmp(request->path, "/large") == 0)
         pt_reply(request, 200, "text/plain", large, sizeof(large));
+    else if (strcmp(request->path, "/huge") == 0)
+        pt_reply(request, 200, "text/plain", huge, sizeof(huge));
+    else if (strcmp(request->path, "/asset") == 0)
+        pt_reply_static(request, "text/plain", huge, sizeof(huge));
     else if (strcmp(request->path, "/stream") == 0)
         begin_stream(fixture, request);
     else
@@ -108,6 +114,14 @@ static void start(struct fixture *fixture, size_t max_count)
     assert_int_equal(pt_connections_init(&fixture->connections, fixture->loop, &fixture->clock,
                                          &handler, max_count, NULL),
                      0);
+}
+
+// Both parts of the memory have their maximum from now on.
+static void bound_memory(struct fixture *fixture, int64_t max_bytes, int64_t max_answer_bytes)
+{
+    pt_memory_share_init(&fixture->memory, "connections", max_bytes, NULL);
+    pt_memory_share_init(&fixture->answers, "answers", max_answer_bytes, NULL);
+    pt_connections_set_memory(&fixture->connections, &fixture->memory, &fixture->answers);
 }
 
 static int set_up(void **state)
@@ -169,6 +183,16 @@ static const char *hear(int client)
     ssize_t n = recv(client, text, sizeof(text) - 1, MSG_DONTWAIT);
     text[n > 0 ? n : 0] = '\0';
     return n == 0 || (n < 0 && errno == ECONNRESET) ? NULL : text;
+}
+
+// Takes all that there is, and says whether the connection is closed.
+static bool has_ended(int client)
+{
+    char text[4096];
+    ssize_t n;
+    while ((n = recv(client, text, sizeof(text), MSG_DONTWAIT)) > 0) {
+    }
+    return n == 0 || errno == ECONNRESET;
 }
 
 static void check_status(const char *row, int client, const char *status)
@@ -250,29 +274,101 @@ static void who_reads_a_head_for_longest_makes_room(void **state)
 static void a_share_of_the_memory_bounds_heads_and_bodies(void **state)
 {
     struct fixture *fixture = *state;
-    struct pt_memory_share share;
-    pt_memory_share_init(&share, "connections", 1000, NULL);
     start(fixture, 10);
-    fixture->connections.budget.memory = &share;
+    bound_memory(fixture, 30000, 0);
     int first = connect_from(fixture, 1);
-    say(first, POST "Content-Length: 2000\r\n\r\n");
+    say(first, POST "Content-Length: 40000\r\n\r\n");
     turns(fixture, 2);
     assert_non_null(strstr(hear(first), " 503 "));
-    check_int("refused", (int64_t)share.refused, 1);
+    check_int("refused", (int64_t)fixture->memory.refused, 1);
     int oldest = connect_from(fixture, 2);
     say(oldest, "GET / HTTP/1.1\r\nX: y");
     turn(fixture);
-    assert_true(share.used_bytes > 0);
-    pt_memory_share_add(&share, 1000); // others fill it
+    assert_true(fixture->memory.used_bytes > 0);
     int newest = connect_from(fixture, 3);
+    pt_memory_share_add(&fixture->memory, 30000 - fixture->memory.used_bytes); // others fill it
+    int64_t filled_bytes = fixture->memory.used_bytes;
     say(newest, "GET / HTTP/1.1\r\nX: 0123");
     turn(fixture);
-    pt_memory_share_add(&share, -1000);
+    assert_true(fixture->memory.used_bytes <= filled_bytes);
     assert_null(hear(oldest));
     close(newest);
-    pass(fixture, 100000);
-    check_int("all is given back", share.used_bytes, 0);
-    fixture->connections.budget.memory = NULL;
+}
+
+// Every row: what a client says, and whether its connection takes more of the memory for that.
+static void all_that_a_connection_holds_counts_and_is_given_back(void **state)
+{
+    static const struct {
+        const char *name, *said;
+        bool takes_more;
+    } rows[] = {
+        {"nothing", "", false},
+        {"half a head", "GET / HTTP/1.1\r\nX: y", true},
+        {"half a body", POST "Content-Length: 9\r\n\r\nabcd", true},
+        {"requests behind a stream", "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n" GET GET, true},
+        {"a whole request", GET, false},
+    };
+    struct fixture *fixture = *state;
+    start(fixture, 10);
+    bound_memory(fixture, 1000000, 1000000);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int client = connect_from(fixture, 1);
+        int64_t before = fixture->memory.used_bytes;
+        assert_true(before > (int64_t)sizeof(void *));
+        say(client, rows[i].said);
+        turns(fixture, 3);
+        check_int(rows[i].name, fixture->memory.used_bytes > before, rows[i].takes_more);
+        pt_connections_cut_idlest(&fixture->connections);
+        pass(fixture, 200000); // too slow in any state
+        if (fixture->stream)
+            pt_http_stream_abort(fixture->stream);
+        check_int(rows[i].name, fixture->memory.used_bytes, 0);
+    }
+}
+
+static void connections_that_do_nothing_leave_room_for_what_is_read(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, 1000);
+    bound_memory(fixture, 40000, 0);
+    int first = connect_from(fixture, 1);
+    for (uint32_t i = 2; i < MAX_CLIENTS; i++)
+        connect_from(fixture, i);
+    assert_true(fixture->memory.used_bytes < 40000 * 4 / 5);
+    assert_true(fixture->connections.figures.cut > 0);
+    assert_null(hear(first)); // it has been idle for longest
+    int last = fixture->clients[fixture->client_count - 1];
+    say(last, GET);
+    turns(fixture, 2);
+    check_status("who came last", last, "200");
+}
+
+static void what_is_not_taken_counts_and_who_stalls_makes_room(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, 10);
+    bound_memory(fixture, 0, 700000);
+    int stalled = connect_from(fixture, 1);
+    say(stalled, "GET /huge HTTP/1.1\r\nHost: x\r\n\r\n");
+    turns(fixture, 2);
+    assert_in_range(fixture->answers.used_bytes, 1, HUGE_BYTES);
+    pt_memory_share_add(&fixture->answers, 300000); // of others
+    int second = connect_from(fixture, 2);
+    say(second, "GET /huge HTTP/1.1\r\nHost: x\r\n\r\n");
+    turns(fixture, 2);
+    check_status("as long as everybody takes something", second, "503");
+    check_int("refused", (int64_t)fixture->answers.refused, 1);
+    say(second, "GET /asset HTTP/1.1\r\nHost: x\r\n\r\n");
+    int64_t before = fixture->answers.used_bytes;
+    turns(fixture, 2);
+    check_int("what all share", fixture->answers.used_bytes, before);
+    fixture->now_ns += 4 * PT_NS_PER_S;
+    int third = connect_from(fixture, 3);
+    say(third, "GET /huge HTTP/1.1\r\nHost: x\r\n\r\n");
+    turns(fixture, 2);
+    check_status("when one stalls", third, "200");
+    assert_true(has_ended(stalled));
+    pt_memory_share_add(&fixture->answers, -300000);
 }
 
 static void a_body_that_is_not_wanted_is_refused_before_it_comes(void **state)
@@ -523,6 +619,9 @@ int main(void)
         TEST(what_is_pipelined_is_bounded),
         TEST(who_reads_a_head_for_longest_makes_room),
         TEST(a_share_of_the_memory_bounds_heads_and_bodies),
+        TEST(all_that_a_connection_holds_counts_and_is_given_back),
+        TEST(connections_that_do_nothing_leave_room_for_what_is_read),
+        TEST(what_is_not_taken_counts_and_who_stalls_makes_room),
         TEST(a_body_that_is_not_wanted_is_refused_before_it_comes),
         TEST(a_body_that_is_wanted_is_asked_for),
         TEST(an_answer_without_memory_ends_its_connection),

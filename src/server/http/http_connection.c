@@ -56,10 +56,18 @@ static void set_ahead(struct pt_http_connection *connection, size_t length)
     pt_buffer_consume(&connection->ahead, connection->ahead.length - length);
 }
 
+static void free_ahead(struct pt_http_connection *connection)
+{
+    if (connection->ahead.capacity == 0)
+        return;
+    pt_buffer_finish(&connection->ahead);
+    pt_connection_count(connection);
+}
+
 static void drop_ahead(struct pt_http_connection *connection)
 {
     set_ahead(connection, 0);
-    pt_buffer_finish(&connection->ahead);
+    free_ahead(connection);
 }
 
 static void wait_no_more(struct pt_http_connection *connection)
@@ -101,7 +109,7 @@ static void set_kind(struct pt_http_connection *connection, enum pt_answer_kind 
     size_t *held = held_by_peer(connection);
     if (held)
         (*held)--;
-    connection->kind = kind;
+    pt_connection_change_kind(connection, kind);
     held = held_by_peer(connection);
     if (held)
         (*held)++;
@@ -119,6 +127,7 @@ void pt_connection_cut(struct pt_http_connection *connection)
     wait_no_more(connection);
     event_del(&connection->readable);
     event_del(&connection->writable);
+    pt_connection_note_pending(connection, 0, false);
     set_kind(connection, PT_ANSWER_WHOLE);
     if (connection->on_closed)
         connection->on_closed(connection->context);
@@ -127,6 +136,7 @@ void pt_connection_cut(struct pt_http_connection *connection)
     evbuffer_free(connection->output);
     pt_request_parser_clear(&connection->parser);
     drop_ahead(connection);
+    pt_memory_share_add(connections->memory, -connection->own_bytes);
     pt_transport_finish(&connection->transport);
     pt_connection_release(connection);
 }
@@ -207,7 +217,7 @@ static void hand_over(struct pt_http_connection *connection, int refusal)
         return;
     }
     pt_connection_enter(connection, PT_CONNECTION_ANSWERING);
-    connection->is_whole = false;
+    connection->is_whole = connection->lends = false;
     connection->answer_began = connection->since;
     connection->answer_sent = 0;
     request->connection = connection;
@@ -260,7 +270,7 @@ static void stop_reading(struct pt_http_connection *connection)
 
 static void read_on(struct pt_http_connection *connection)
 {
-    pt_buffer_finish(&connection->ahead);
+    free_ahead(connection);
     connection->is_reading = true;
     event_add(&connection->readable, NULL);
     if (pt_transport_has_more(&connection->transport))
@@ -271,12 +281,16 @@ static void read_on(struct pt_http_connection *connection)
 static void keep_ahead(struct pt_http_connection *connection, const char *data, size_t length)
 {
     struct pt_connections *connections = connection->connections;
-    if (connections->ahead_bytes + length > PT_LIMIT_AHEAD_BYTES ||
-        pt_buffer_append(&connection->ahead, data, length) < 0) {
+    bool fits = connections->ahead_bytes + length <= PT_LIMIT_AHEAD_BYTES &&
+                pt_memory_share_has_room(connections->memory, (int64_t)length);
+    if (!fits)
+        pt_memory_share_note_refusal(connections->memory);
+    if (!fits || pt_buffer_append(&connection->ahead, data, length) < 0) {
         pt_connection_cut(connection);
         return;
     }
     connections->ahead_bytes += length;
+    pt_connection_count(connection);
     stop_reading(connection);
     if (connection->state <= PT_CONNECTION_READING)
         pt_connection_resume(connection); // it has been answered already
@@ -321,13 +335,20 @@ static void on_failure(struct pt_http_connection *connection)
 static void keep_heads_bounded(struct pt_connections *connections)
 {
     struct pt_http_connection *longest;
-    const struct pt_memory_share *memory = connections->budget.memory;
     while ((connections->budget.head_bytes > PT_LIMIT_HEADS_BYTES ||
-            (memory && !pt_memory_share_has_room(memory, 0))) &&
+            !pt_memory_share_has_room(connections->memory, 0)) &&
            (longest = TAILQ_FIRST(&connections->by_state[PT_CONNECTION_READING]))) {
+        pt_memory_share_note_refusal(connections->memory);
         // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         pt_connection_cut(longest);
     }
+}
+
+// What TLS needs for the handshake is given back behind it.
+static void note_handshake(struct pt_http_connection *connection)
+{
+    if (connection->transport.ssl && connection->state == PT_CONNECTION_IDLE)
+        pt_connection_count(connection);
 }
 
 void pt_connection_on_readable(evutil_socket_t fd, short what, void *context)
@@ -340,9 +361,10 @@ void pt_connection_on_readable(evutil_socket_t fd, short what, void *context)
     pt_connection_hold(connection);
     do {
         ssize_t n = pt_transport_read(&connection->transport, block, PT_CONNECTION_BLOCK_BYTES);
-        if (n > 0)
+        if (n > 0) {
+            note_handshake(connection);
             take(connection, block, (size_t)n);
-        else if (n == 0)
+        } else if (n == 0)
             on_end(connection);
         else if (n != -EAGAIN)
             on_failure(connection);

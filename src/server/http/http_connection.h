@@ -66,12 +66,17 @@ struct pt_connections {
     size_t max_count;
     struct pt_connection_figures figures;
     struct pt_peers peers;
-    struct pt_request_budget budget; // of heads and bodies that are being read
-    size_t ahead_bytes;              // in all buffers of requests that wait
+    struct pt_request_budget budget;       // of heads and bodies that are being read
+    struct pt_memory_share *memory;        // of connections; budget has it too
+    struct pt_memory_share *answer_memory; // of answers that wait for their client
+    struct pt_memory_share own_memory;     // stands for both where none is given
+    size_t ahead_bytes;                    // in all buffers of requests that wait
     struct pt_connection_list by_state[PT_CONNECTION_STATES]; // the longest unchanged first
     struct pt_connection_list extras;                         // above the maximum, oldest first
     size_t extra_count;
-    struct pt_connection_list touched; // with something to send
+    struct pt_connection_list pending[2]; // with output that waits: answers, and endless ones; who
+                                          // has taken nothing for longest is first
+    struct pt_connection_list touched;    // with something to send
     size_t touched_count;
     struct pt_timer *flush;
     struct pt_connection_list answered; // with a whole answer that is ready
@@ -88,6 +93,11 @@ PT_MUST_CHECK int pt_connections_init(struct pt_connections *connections, struct
                                       const struct pt_clock *clock,
                                       const struct pt_connection_handler *handler, size_t max_count,
                                       struct pt_error *err);
+
+// Where memory counts from now on: that of connections, with what they read, and that of answers.
+// To be called before there are connections; without it there is no maximum.
+void pt_connections_set_memory(struct pt_connections *connections, struct pt_memory_share *memory,
+                               struct pt_memory_share *answers);
 
 // Cuts all connections.
 void pt_connections_finish(struct pt_connections *connections);
@@ -128,6 +138,16 @@ const struct pt_peer *pt_connection_peer(const struct pt_http_connection *connec
 void pt_connection_watch(struct pt_http_connection *connection, enum pt_answer_kind kind,
                          void (*on_drained)(void *context), void (*on_closed)(void *context),
                          void *context);
+
+// The answer in the output is memory that others share: it does not count.
+void pt_connection_lend_output(struct pt_http_connection *connection);
+
+// Whether an answer of that length has room in the memory for answers. Who has taken nothing of
+// his own for some seconds is cut before it is refused, which is counted.
+bool pt_connection_has_room_for(struct pt_http_connection *connection, size_t length);
+
+// Cuts the endless answer whose client has taken nothing for longest, if it is some seconds.
+bool pt_connection_cut_stalled_stream(struct pt_http_connection *connection);
 
 // Target and headers of the request are needed no more.
 void pt_connection_forget_head(struct pt_http_connection *connection);

@@ -28,6 +28,9 @@ struct pt_http_connection {
     enum pt_answer_kind kind;
     int64_t answer_began; // monotonic_ns
     uint64_t answer_sent; // bytes that the socket has taken since
+    int64_t own_bytes;    // counted among the connections' memory
+    int64_t held_bytes;   // of the output, counted among the answers' memory
+    int64_t held_since;   // monotonic_ns of the last byte taken, while something is pending
     void (*on_drained)(void *context);
     void (*on_closed)(void *context);
     void *context;
@@ -40,12 +43,15 @@ struct pt_http_connection {
     bool is_whole;   // the answer: all of it is in the output
     bool closes;     // after this answer
     bool has_failed; // to keep what is to be sent
+    bool is_pending; // output that the socket has not taken
+    bool lends;      // the output, which is somebody else's memory
     bool gone;
     TAILQ_ENTRY(pt_http_connection) in_state;
     TAILQ_ENTRY(pt_http_connection) in_touched;
     TAILQ_ENTRY(pt_http_connection) in_answered;  // while an answer is ready
     TAILQ_ENTRY(pt_http_connection) in_resumable; // while a request waits for its turn
     TAILQ_ENTRY(pt_http_connection) in_extras;
+    TAILQ_ENTRY(pt_http_connection) in_pending;
 };
 
 void pt_connection_enter(struct pt_http_connection *connection, enum pt_connection_state state);
@@ -55,6 +61,17 @@ void pt_connection_hold(struct pt_http_connection *connection);
 
 // Returns whether the connection still is.
 bool pt_connection_release(struct pt_http_connection *connection);
+
+// Brings up to date what the connection itself takes of the memory.
+void pt_connection_count(struct pt_http_connection *connection);
+
+// Sets the kind of answer, by which what is pending is kept apart.
+void pt_connection_change_kind(struct pt_http_connection *connection, enum pt_answer_kind kind);
+
+// Notes how much of the output the socket has not taken, and whether it has taken any. False: an
+// answer of that length has no room, even after stalled ones were cut.
+bool pt_connection_note_pending(struct pt_http_connection *connection, size_t length,
+                                bool has_taken);
 
 // Sends what there is; the connection may be gone then.
 void pt_connection_flush(struct pt_http_connection *connection);

@@ -11,6 +11,15 @@
 #include <stdlib.h>
 
 #define EXTRA_SECONDS 3 // for a probe, and no more
+#define STALL_SECONDS 3 // without taking a byte, after which others go before
+
+// What the libraries hold for a connection: its output and places in lists; with TLS, while hands
+// are shaken and afterwards.
+#define OVERHEAD_BYTES 512
+#define TLS_HANDSHAKE_BYTES (40 * 1024)
+#define TLS_BYTES (16 * 1024)
+
+#define READING_DIVISOR 4 // of the memory, a part that mere connections leave to what is read
 
 // An answer that ends by itself has so long, and as much longer as its bytes take at that rate.
 #define ANSWER_SECONDS 60
@@ -24,6 +33,13 @@ static const int max_seconds[PT_CONNECTION_STATES] = {
     [PT_CONNECTION_LINGERING] = 3,
 };
 
+void pt_connections_set_memory(struct pt_connections *connections, struct pt_memory_share *memory,
+                               struct pt_memory_share *answers)
+{
+    connections->memory = connections->budget.memory = memory;
+    connections->answer_memory = answers;
+}
+
 int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop,
                         const struct pt_clock *clock, const struct pt_connection_handler *handler,
                         size_t max_count, struct pt_error *err)
@@ -33,8 +49,11 @@ int pt_connections_init(struct pt_connections *connections, struct pt_loop *loop
     connections->clock = clock;
     connections->handler = *handler;
     connections->max_count = max_count;
+    pt_connections_set_memory(connections, &connections->own_memory, &connections->own_memory);
     pt_peers_init(&connections->peers);
     TAILQ_INIT(&connections->extras);
+    TAILQ_INIT(&connections->pending[0]);
+    TAILQ_INIT(&connections->pending[1]);
     TAILQ_INIT(&connections->touched);
     TAILQ_INIT(&connections->answered);
     TAILQ_INIT(&connections->resumable);
@@ -68,6 +87,98 @@ void pt_connections_finish(struct pt_connections *connections)
     pt_timer_destroy(connections->answers);
     pt_timer_destroy(connections->resume);
     pt_peers_finish(&connections->peers);
+}
+
+// --- memory ---
+
+static int64_t bytes_of(const struct pt_transport *transport, size_t ahead)
+{
+    int64_t bytes = (int64_t)(sizeof(struct pt_http_connection) + OVERHEAD_BYTES + ahead);
+    if (transport->ssl)
+        bytes += pt_transport_is_established(transport) ? TLS_BYTES : TLS_HANDSHAKE_BYTES;
+    return bytes;
+}
+
+static void set_own_bytes(struct pt_http_connection *connection, int64_t bytes)
+{
+    pt_memory_share_add(connection->connections->memory, bytes - connection->own_bytes);
+    connection->own_bytes = bytes;
+}
+
+void pt_connection_count(struct pt_http_connection *connection)
+{
+    if (!connection->gone)
+        set_own_bytes(connection, bytes_of(&connection->transport, connection->ahead.capacity));
+}
+
+static struct pt_connection_list *pending_list(struct pt_http_connection *connection)
+{
+    return &connection->connections->pending[connection->kind == PT_ANSWER_ENDLESS];
+}
+
+void pt_connection_change_kind(struct pt_http_connection *connection, enum pt_answer_kind kind)
+{
+    if (connection->is_pending)
+        TAILQ_REMOVE(pending_list(connection), connection, in_pending);
+    connection->kind = kind;
+    if (connection->is_pending)
+        TAILQ_INSERT_TAIL(pending_list(connection), connection, in_pending);
+}
+
+// Cuts the first of the list, unless it has taken something a moment ago or is `spared`.
+static bool cut_stalled(struct pt_connections *connections, struct pt_connection_list *list,
+                        const struct pt_http_connection *spared)
+{
+    struct pt_http_connection *first = TAILQ_FIRST(list);
+    int64_t now = pt_clock_monotonic_ns(connections->clock);
+    if (!first || first == spared || now - first->held_since < STALL_SECONDS * PT_NS_PER_S)
+        return false;
+    pt_connection_cut(first);
+    return true;
+}
+
+bool pt_connection_cut_stalled_stream(struct pt_http_connection *connection)
+{
+    return cut_stalled(connection->connections, &connection->connections->pending[1], NULL);
+}
+
+bool pt_connection_has_room_for(struct pt_http_connection *connection, size_t length)
+{
+    struct pt_connections *connections = connection->connections;
+    int64_t more = (int64_t)length - connection->held_bytes;
+    bool has_room;
+    while (!(has_room = pt_memory_share_has_room(connections->answer_memory, more)) &&
+           cut_stalled(connections, &connections->pending[0], connection)) {
+    }
+    if (!has_room)
+        pt_memory_share_note_refusal(connections->answer_memory);
+    return has_room;
+}
+
+void pt_connection_lend_output(struct pt_http_connection *connection)
+{
+    connection->lends = true;
+}
+
+bool pt_connection_note_pending(struct pt_http_connection *connection, size_t length,
+                                bool has_taken)
+{
+    struct pt_connections *connections = connection->connections;
+    if (connection->is_pending && (length == 0 || has_taken)) {
+        TAILQ_REMOVE(pending_list(connection), connection, in_pending);
+        connection->is_pending = false;
+    }
+    if (length > 0 && !connection->is_pending) {
+        TAILQ_INSERT_TAIL(pending_list(connection), connection, in_pending);
+        connection->is_pending = true;
+        connection->held_since = pt_clock_monotonic_ns(connections->clock);
+    }
+    size_t held = connection->kind == PT_ANSWER_ENDLESS || connection->lends ? 0 : length;
+    if ((int64_t)held > connection->held_bytes && !pt_connection_has_room_for(connection, held))
+        return false;
+    pt_memory_share_add(connections->answer_memory, (int64_t)held - connection->held_bytes);
+    connection->held_bytes = (int64_t)held;
+    return true;
 }
 
 // --- a new connection ---
@@ -107,6 +218,7 @@ static void begin(struct pt_connections *connections, struct pt_peer *peer, bool
     connection->connections = connections;
     connection->peer = peer;
     pt_request_parser_init(&connection->parser, &connections->budget);
+    pt_connection_count(connection);
     event_assign(&connection->readable, base, fd, EV_READ | EV_PERSIST, pt_connection_on_readable,
                  connection);
     event_assign(&connection->writable, base, fd, EV_WRITE | EV_PERSIST, pt_connection_on_writable,
@@ -124,16 +236,30 @@ static void begin(struct pt_connections *connections, struct pt_peer *peer, bool
         pt_connection_cut(connection);
 }
 
-// Whether there is room for another, which the longest idle one may have to make.
-static bool has_room(struct pt_connections *connections, const struct pt_peer *peer,
+static bool has_memory(const struct pt_connections *connections, bool has_tls)
+{
+    const struct pt_memory_share *memory = connections->memory;
+    int64_t bytes = OVERHEAD_BYTES + (has_tls ? TLS_HANDSHAKE_BYTES : 0);
+    return pt_memory_share_has_room(memory, memory->max_bytes / READING_DIVISOR + bytes);
+}
+
+// Whether there is room for another, which the longest idle ones may have to make.
+static bool has_room(struct pt_connections *connections, const struct pt_peer *peer, bool has_tls,
                      bool *ret_extra)
 {
     *ret_extra = false;
     if (!pt_peer_may_hold_more(peer->connections - 1, connections->max_count))
         return false;
-    if (connections->figures.open - connections->extra_count < connections->max_count ||
-        pt_connections_cut_idlest(connections))
+    bool is_full;
+    while (
+        (is_full = connections->figures.open - connections->extra_count >= connections->max_count ||
+                   !has_memory(connections, has_tls)) &&
+        pt_connections_cut_idlest(connections)) {
+    }
+    if (!is_full)
         return true;
+    if (!has_memory(connections, has_tls))
+        pt_memory_share_note_refusal(connections->memory);
     *ret_extra = true;
     return connections->extra_count < PT_CONNECTIONS_FOR_PROBES;
 }
@@ -145,7 +271,7 @@ void pt_connections_add(struct pt_connections *connections, int fd, const struct
     struct ssl_st *ssl = NULL;
     struct pt_http_connection *connection = NULL;
     struct pt_peer *peer = pt_peers_add(&connections->peers, address);
-    bool room = peer && has_room(connections, peer, &is_extra);
+    bool room = peer && has_room(connections, peer, tls != NULL, &is_extra);
     if (room)
         ssl = tls ? pt_tls_accept(tls, fd) : NULL;
     if (room && (ssl || !tls))

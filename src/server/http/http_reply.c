@@ -21,6 +21,8 @@
     "Content-Security-Policy: default-src 'self'; base-uri 'none'; form-action 'none'; "           \
     "frame-ancestors 'none'; object-src 'none'\r\n"
 
+#define LARGE_BYTES (32 * 1024) // the socket takes less at once, most likely
+
 #define DATE_HEADER "Date: %a, %d %b %Y %H:%M:%S GMT\r\n" // for strftime
 
 static const char *reason_of(int status)
@@ -95,6 +97,10 @@ static bool begin_whole(const struct pt_request *request, int status, const char
 void pt_reply(struct pt_request *request, int status, const char *content_type, const void *body,
               size_t length)
 {
+    if (length > LARGE_BYTES && !pt_connection_has_room_for(request->connection, length)) {
+        pt_reply_error(request, 503, 5, "the memory for answers is full");
+        return;
+    }
     bool good = begin_whole(request, status, content_type, length);
     if (good && request->method != PT_HTTP_HEAD)
         good = evbuffer_add(pt_connection_output(request->connection), body, length) == 0;
@@ -105,6 +111,7 @@ void pt_reply_static(struct pt_request *request, const char *content_type, const
                      size_t length)
 {
     bool good = begin_whole(request, 200, content_type, length);
+    pt_connection_lend_output(request->connection);
     if (good && request->method != PT_HTTP_HEAD)
         good = evbuffer_add_reference(pt_connection_output(request->connection), body, length, NULL,
                                       NULL) == 0;

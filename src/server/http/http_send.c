@@ -61,23 +61,32 @@ static bool send_ready(struct pt_http_connection *connection)
     return length == 0 || evbuffer_add(connection->output, rest, length) == 0;
 }
 
+static bool wait_for_socket(struct pt_http_connection *connection, bool has_taken)
+{
+    return event_add(&connection->writable, NULL) == 0 &&
+           pt_connection_note_pending(connection, evbuffer_get_length(connection->output),
+                                      has_taken);
+}
+
 // Sends until nothing is left or the socket takes no more; false if it has failed.
 static bool send_output(struct pt_http_connection *connection)
 {
     if (connection->ready_length > 0 && !send_ready(connection))
         return false;
+    bool has_taken = false;
     while (evbuffer_get_length(connection->output) > 0) {
         ssize_t n = pt_transport_send_buffer(&connection->transport, connection->output);
         if (n == -EAGAIN)
-            return event_add(&connection->writable, NULL) == 0;
+            return wait_for_socket(connection, has_taken);
         if (n < 0)
             return false;
+        has_taken = true;
         connection->answer_sent += (uint64_t)n;
         if (connection->state == PT_CONNECTION_SENDING)
             pt_connection_enter(connection, PT_CONNECTION_SENDING); // its time begins anew
     }
     event_del(&connection->writable);
-    return true;
+    return pt_connection_note_pending(connection, 0, has_taken);
 }
 
 void pt_connection_flush(struct pt_http_connection *connection)

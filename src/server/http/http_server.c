@@ -125,7 +125,8 @@ int pt_http_server_create(struct pt_loop *loop, const struct pt_clock *clock,
     server->clock = clock;
     int r = pt_connections_init(&server->connections, loop, clock, &handler,
                                 options->max_connections, err);
-    server->connections.budget.memory = options->memory;
+    if (r == 0)
+        pt_connections_set_memory(&server->connections, options->memory, options->answers);
     if (r == 0)
         r = set_up(server, base, clock, err);
     if (r == 0)

@@ -22,7 +22,8 @@ struct pt_http_server_options {
     const struct pt_address *address;
     struct pt_tls *tls; // NULL: plain HTTP
     size_t max_connections;
-    struct pt_memory_share *memory; // for what is being read; NULL: no more than limits.h says
+    struct pt_memory_share *memory;  // of connections and what they read; has to be given
+    struct pt_memory_share *answers; // of what their clients have not taken yet
     // Answers the request (http_reply.h), or begins to (http_stream.h).
     void (*on_request)(void *context, struct pt_request *request);
     // Whether the body of a request whose head this is should be read (http_connection.h).

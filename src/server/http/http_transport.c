@@ -57,6 +57,11 @@ bool pt_transport_has_more(const struct pt_transport *transport)
     return transport->ssl && SSL_pending(transport->ssl) > 0;
 }
 
+bool pt_transport_is_established(const struct pt_transport *transport)
+{
+    return !transport->ssl || SSL_is_init_finished(transport->ssl);
+}
+
 ssize_t pt_transport_send(struct pt_transport *transport, const void *data, size_t length)
 {
     if (!transport->ssl) {

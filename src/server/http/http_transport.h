@@ -29,6 +29,9 @@ bool pt_transport_turn_plain(struct pt_transport *transport);
 // Whether bytes are left that the kernel no longer announces.
 bool pt_transport_has_more(const struct pt_transport *transport);
 
+// Whether hands have been shaken; without TLS there is nothing to shake.
+bool pt_transport_is_established(const struct pt_transport *transport);
+
 // Bytes sent, -EAGAIN when none are taken now, or another error.
 ssize_t pt_transport_send(struct pt_transport *transport, const void *data, size_t length);
 

@@ -14,10 +14,16 @@ static int refuse(struct pt_request_parser *parser, int status)
     return HPE_USER;
 }
 
-static void count(struct pt_request_budget *budget, int64_t bytes)
+// Brings up to date what the request takes of the memory.
+static void count(struct pt_request_parser *parser)
 {
-    if (budget->memory)
-        pt_memory_share_add(budget->memory, bytes);
+    const struct pt_request *request = parser->request;
+    size_t bytes = 0;
+    if (request)
+        bytes = sizeof(*request) + request->text.capacity + request->gathered.capacity;
+    if (parser->budget->memory)
+        pt_memory_share_add(parser->budget->memory, (int64_t)bytes - parser->counted_bytes);
+    parser->counted_bytes = (int64_t)bytes;
 }
 
 // The library itself takes heads, trailers and chunk extensions of any length.
@@ -25,7 +31,6 @@ static int count_head(struct pt_request_parser *parser, size_t length)
 {
     parser->head_bytes += length;
     parser->budget->head_bytes += length;
-    count(parser->budget, (int64_t)length);
     return parser->head_bytes > PT_LIMIT_REQUEST_HEADER_BYTES ? refuse(parser, 431) : 0;
 }
 
@@ -216,7 +221,6 @@ static int on_body(llhttp_t *http, const char *at, size_t length)
     if (pt_buffer_append(&request->gathered, at, length) < 0)
         return refuse(parser, request->gathered.failure == -EMSGSIZE ? 413 : 503);
     parser->budget->body_bytes += length;
-    count(parser->budget, (int64_t)length);
     request->body = request->gathered.data;
     request->body_length = request->gathered.length;
     return 0;
@@ -254,8 +258,9 @@ void pt_request_parser_clear(struct pt_request_parser *parser)
     size_t body_bytes = parser->request ? parser->request->gathered.length : 0;
     budget->body_bytes -= body_bytes;
     budget->head_bytes -= parser->head_bytes;
-    count(budget, -(int64_t)(body_bytes + parser->head_bytes));
     pt_request_free(parser->request);
+    parser->request = NULL;
+    count(parser);
     pt_request_parser_init(parser, budget);
 }
 
@@ -263,9 +268,9 @@ void pt_request_parser_forget_head(struct pt_request_parser *parser)
 {
     struct pt_request *request = parser->request;
     parser->budget->head_bytes -= parser->head_bytes;
-    count(parser->budget, -(int64_t)parser->head_bytes);
     parser->head_bytes = 0;
     pt_buffer_finish(&request->text);
+    count(parser);
     request->header_count = 0;
     request->path = "";
     request->query = NULL;
@@ -297,6 +302,7 @@ enum pt_parse_result pt_request_parser_feed(struct pt_request_parser *parser, co
     if (parser->headers_done && llhttp_get_errno(&parser->http) == HPE_PAUSED)
         llhttp_resume(&parser->http);
     llhttp_errno_t error = llhttp_execute(&parser->http, data, length);
+    count(parser);
     if (error == HPE_OK) {
         *ret_used = length;
         return PT_PARSE_MORE;

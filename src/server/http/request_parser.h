@@ -24,6 +24,7 @@ struct pt_request_parser {
     struct pt_request_budget *budget;
     struct pt_request *request; // NULL: none has begun
     size_t head_bytes;          // of target, header names and values, also behind the body
+    int64_t counted_bytes;      // of the budget's memory
     uint64_t body_length;       // as the header says; 0 for a body in chunks
     bool in_header;             // between the first byte of a name and the end of its value
     bool headers_done;
