@@ -57,6 +57,8 @@
 #define PT_LIMIT_ERROR_BYTES 2048
 #define PT_LIMIT_NAME_BYTES 255 // ids, versions, media types, namespaces
 
+#define PT_LIMIT_SETTING_NAME_BYTES 128 // of a name that is a setting, as the cluster's
+
 // --- Kubernetes ---
 #define PT_LIMIT_KUBE_OBJECT_BYTES (1024 * 1024) // a larger one is skipped
 #define PT_LIMIT_KUBE_NAME_BYTES 253             // of namespaces, pods, containers, uids

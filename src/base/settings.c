@@ -2,12 +2,15 @@
 #include "base/settings.h"
 
 #include "base/duration.h"
+#include "base/limits.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 static int parse_count(const char *text, int64_t *ret_count)
 {
@@ -81,6 +84,17 @@ static bool is_url_or_empty(const char *text)
     return *host && *host != '/' && *host != ':' && !strpbrk(host, " \t\r\n");
 }
 
+// Wide enough for a cluster's ARN or a kubeconfig's context.
+static bool is_name_or_empty(const char *text)
+{
+    static const char inside[] = LETTERS_AND_DIGITS "._-:/@";
+    static const char ends[] = LETTERS_AND_DIGITS;
+    size_t length = strlen(text);
+    return length == 0 ||
+           (length <= PT_LIMIT_SETTING_NAME_BYTES && strspn(text, inside) == length &&
+            strchr(ends, text[0]) && strchr(ends, text[length - 1]));
+}
+
 static bool within(const struct pt_setting *setting, int64_t value)
 {
     bool bounded = setting->min != 0 || setting->max != 0;
@@ -92,6 +106,8 @@ static const char *expected(enum pt_setting_kind kind)
     switch (kind) {
     case PT_SETTING_TEXT:
         return "text";
+    case PT_SETTING_NAME:
+        return "a name such as prod-eu-1: at most 128 letters, digits, and . _ - : / @ between";
     case PT_SETTING_URL:
         return "a URL such as http://pulltrace:8080";
     case PT_SETTING_FILE:
@@ -117,6 +133,9 @@ static bool store(const struct pt_setting *setting, const char *text)
     case PT_SETTING_TEXT:
         *(const char **)setting->value = text;
         return true;
+    case PT_SETTING_NAME:
+        *(const char **)setting->value = text;
+        return is_name_or_empty(text);
     case PT_SETTING_URL:
         *(const char **)setting->value = text;
         return is_url_or_empty(text);

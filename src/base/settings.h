@@ -17,6 +17,7 @@ struct pt_address {
 
 enum pt_setting_kind {
     PT_SETTING_TEXT,      // value: const char *, borrowed from the environment, never NULL
+    PT_SETTING_NAME,      // value: const char *; empty or a short word, safe in any text
     PT_SETTING_URL,       // value: const char *; empty or http://… or https://…
     PT_SETTING_FILE,      // value: const char *; empty or a file that can be read now
     PT_SETTING_DURATION,  // value: int64_t, nanoseconds

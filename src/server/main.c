@@ -32,6 +32,7 @@ static struct settings {
     const char *agent_token, *agent_token_file;
     const char *tls_cert_file, *tls_key_file;
     const char *allowed_hosts;
+    const char *cluster_name;
     struct pt_address http_address, metrics_address;
     int64_t history_ttl_ns, stale_timeout_ns;
     int64_t max_pulls, max_nodes, max_sse_clients, max_memory;
@@ -54,6 +55,8 @@ static const struct pt_setting table[] = {
     {"PULLTRACE_ALLOWED_HOSTS", PT_SETTING_TEXT, &settings.allowed_hosts, "",
      "names by which it may be asked, comma-separated, besides addresses and localhost; empty: any",
      0, 0},
+    {"PULLTRACE_CLUSTER_NAME", PT_SETTING_NAME, &settings.cluster_name, "",
+     "what the page calls this cluster, such as prod-eu-1; empty: nothing", 0, 0},
     {"PULLTRACE_KUBE_URL", PT_SETTING_URL, &settings.kube.kube.url, "",
      "Kubernetes API; empty: the kubeconfig, or in a pod the cluster's own, else none", 0, 0},
     {"PULLTRACE_KUBE_TOKEN_FILE", PT_SETTING_TEXT, &settings.kube.kube.token_file, "",
@@ -267,6 +270,15 @@ static void set_max_connections(struct server *server)
                     pt_log_int("wanted", (int64_t)(wanted + RESERVED_FILES)));
 }
 
+static int open_feed(struct server *server, struct pt_error *err)
+{
+    int r = pt_event_feed_create(server->loop, server->api.clock, server->store,
+                                 (size_t)settings.max_sse_clients, &server->api.feed, err);
+    if (r == 0)
+        pt_event_stream_name_cluster(pt_event_feed_stream(server->api.feed), settings.cluster_name);
+    return r;
+}
+
 static int start(struct server *server, struct pt_error *err)
 {
     struct pt_store_settings limits = {
@@ -296,6 +308,7 @@ static int start(struct server *server, struct pt_error *err)
                                   .metrics = &server->metrics,
                                   .loop = server->loop,
                                   .allowed_hosts = settings.allowed_hosts,
+                                  .cluster_name = settings.cluster_name,
                                   .started_wall_ns = pt_clock_wall_ns(clock)};
     set_max_connections(server);
     r = pt_long_answers_create(server->loop, clock, &server->api.long_answers, err);
@@ -305,8 +318,7 @@ static int start(struct server *server, struct pt_error *err)
     server->drain = pt_timer_create(base, clock, on_drain, server);
     if (!server->sweep || !server->drain)
         return pt_error_set(err, ENOMEM, "out of memory");
-    r = pt_event_feed_create(server->loop, clock, server->store, (size_t)settings.max_sse_clients,
-                             &server->api.feed, err);
+    r = open_feed(server, err);
     if (r == 0)
         r = open_servers(server, err);
     settings.kube.max_nodes = limits.max_nodes;

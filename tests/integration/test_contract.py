@@ -195,11 +195,13 @@ class Contract(ServerCase):
 
 
     def test_hello(self) -> None:
-        server = self.start_server()
+        server = self.start_server(PULLTRACE_CLUSTER_NAME="prod-eu-1")
         asking = EventStream(server.port, "?hello=1")
         self.addCleanup(asking.close)
         asking.read_until(lambda events: {} in events)  # the data of synced
         self.check("schemas/hello.schema.json", asking.events[0])
+        self.assertEqual(asking.events[0]["cluster"], "prod-eu-1")
+        self.assertEqual(get(server.port, "/api/v1/summary").json()["cluster"], "prod-eu-1")
         other = EventStream(server.port, "?hello=1")
         self.addCleanup(other.close)
         other.read_until(lambda events: len(events) > 0)

@@ -6,7 +6,12 @@
 
 #include <stdlib.h>
 
+#define NAME_WORDS "a name such as prod-eu-1: at most 128 letters, digits, and . _ - : / @ between"
+#define X43 "1234567890123456789012345678901234567890123"
+#define TOO_LONG X43 X43 X43
+
 static const char *text;
+static const char *word;
 static const char *url;
 static const char *file;
 static int64_t duration;
@@ -17,6 +22,7 @@ static enum pt_log_level level;
 
 static const struct pt_setting settings[] = {
     {"PT_T_TEXT", PT_SETTING_TEXT, &text, "hello", "a text", 0, 0},
+    {"PT_T_NAME", PT_SETTING_NAME, &word, "", "a name", 0, 0},
     {"PT_T_URL", PT_SETTING_URL, &url, "", "a URL", 0, 0},
     {"PT_T_FILE", PT_SETTING_FILE, &file, "", "a file", 0, 0},
     {"PT_T_DURATION", PT_SETTING_DURATION, &duration, "1s", "a time", 100 * PT_NS_PER_MS,
@@ -74,6 +80,8 @@ static void reads_what_is_set(void **state)
     assert_int_equal(level, PT_LOG_DEBUG);
     assert_int_equal(load("PT_T_URL", "https://pulltrace.monitoring:8080", &err), 0);
     assert_string_equal(url, "https://pulltrace.monitoring:8080");
+    assert_int_equal(load("PT_T_NAME", "arn:aws:eks:eu-1:12:cluster/prod_eu.1", &err), 0);
+    assert_string_equal(word, "arn:aws:eks:eu-1:12:cluster/prod_eu.1");
     assert_int_equal(load("PT_T_FILE", "/dev/null", &err), 0);
     assert_string_equal(file, "/dev/null");
 }
@@ -86,6 +94,11 @@ static void refuses_with_words(void **state)
         const char *value;
         const char *message;
     } cases[] = {
+        {"PT_T_NAME", "prod\"eu", "PT_T_NAME=prod\"eu: expected " NAME_WORDS},
+        {"PT_T_NAME", "prod eu", "PT_T_NAME=prod eu: expected " NAME_WORDS},
+        {"PT_T_NAME", "-prod", "PT_T_NAME=-prod: expected " NAME_WORDS},
+        {"PT_T_NAME", "prod/", "PT_T_NAME=prod/: expected " NAME_WORDS},
+        {"PT_T_NAME", TOO_LONG, "PT_T_NAME=" TOO_LONG ": expected " NAME_WORDS},
         {"PT_T_DURATION", "30",
          "PT_T_DURATION=30: expected a duration such as 500ms, 30s, 1m30s or 2h"},
         {"PT_T_DURATION", "1ms", "PT_T_DURATION=1ms: must be between 100ms and 1h"},

@@ -51,6 +51,15 @@ static void it_names_the_run_and_where_the_stream_begins(void **state)
     assert_int_equal(world_teardown((void **)&elsewhere), 0);
 }
 
+static void it_names_the_cluster_that_has_a_name(void **state)
+{
+    struct world *world = *state;
+    pt_event_stream_name_cluster(world->stream, "prod-eu-1");
+    const char *text = join(world, "hello=1")->text.data + strlen(GREETING HELLO) + RUN_DIGITS;
+    const char expected[] = "\",\"cluster\":\"prod-eu-1\",\"version\":";
+    assert_memory_equal(text, expected, strlen(expected));
+}
+
 static void a_stream_that_goes_on_says_behind_what(void **state)
 {
     struct world *world = *state;
@@ -152,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(it_names_the_run_and_where_the_stream_begins),
+        WORLD_TEST(it_names_the_cluster_that_has_a_name),
         WORLD_TEST(a_stream_that_goes_on_says_behind_what),
         WORLD_TEST(synced_comes_once_behind_the_snapshot),
         WORLD_TEST(synced_waits_for_who_is_slow),

@@ -36,6 +36,7 @@ struct pt_api {
     struct pt_long_answers *long_answers;
     size_t list_bytes;         // that all lists of pulls under way take
     const char *allowed_hosts; // comma-separated, empty: any
+    const char *cluster_name;  // empty: not set
 };
 
 // Finds the handler for a request to the public address.

@@ -50,6 +50,8 @@ static int write_summary(const struct pt_api *api, struct pt_buffer *out)
     write_seconds(out, "pullSecondsP95", pt_store_pull_seconds(api->store, 0.95));
     write_seconds(out, "historySeconds", (double)figures.history_ns / 1e9);
     write_text(out, "serverVersion", PT_VERSION);
+    if (*api->cluster_name)
+        write_text(out, "cluster", api->cluster_name);
     pt_json_time(out, "startedAt", api->started_wall_ns);
     pt_json_time(out, "now", pt_clock_wall_ns(api->clock));
     pt_json_close(out, '}');

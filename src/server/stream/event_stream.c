@@ -21,7 +21,7 @@
 #define CACHE_NS PT_NS_PER_S
 #define HEARTBEAT_NS (15 * PT_NS_PER_S)
 #define RUN_BYTES 16                     // of randomness that name a run of the server
-#define HELLO_SIZE 128                   // of the longest hello
+#define HELLO_SIZE 288                   // of the longest hello
 #define SCRATCH_BYTES (64 * 1024 * 1024) // one pull of full size, with all its layer events
 
 // Clients that ask for the same share their blocks.
@@ -71,6 +71,7 @@ struct pt_event_stream {
     struct client_list heartbeats;        // by heartbeat_at
     struct pt_stream_block *greeting, *comment, *synced, *goodbye;
     char run[2 * RUN_BYTES + 1]; // names this run of the server, among all replicas
+    const char *cluster;         // empty: not named
     struct pt_buffer scratch;
 };
 
@@ -102,6 +103,7 @@ int pt_event_stream_create(const struct pt_pull_store *store, const struct pt_cl
     TAILQ_INIT(&stream->heartbeats);
     pt_buffer_init(&stream->scratch, SCRATCH_BYTES);
     name_run(stream);
+    stream->cluster = "";
     stream->greeting = pt_stream_block_make_text(": pulltrace " PT_VERSION "\n\n");
     stream->comment = pt_stream_block_make_text(":\n\n");
     stream->synced = pt_stream_block_make_text("event: synced\ndata: {}\n\n");
@@ -130,6 +132,11 @@ void pt_event_stream_destroy(struct pt_event_stream *stream)
     pt_stream_block_unref(stream->goodbye);
     pt_buffer_finish(&stream->scratch);
     free(stream);
+}
+
+void pt_event_stream_name_cluster(struct pt_event_stream *stream, const char *name)
+{
+    stream->cluster = name;
 }
 
 int pt_stream_request_read(const struct pt_query *query, struct pt_stream_request *ret_request,
@@ -292,8 +299,10 @@ static void enter_state(struct pt_stream_client *client, enum client_state state
 static struct pt_stream_block *make_hello(const struct pt_event_stream *stream, uint64_t version)
 {
     char text[HELLO_SIZE];
-    snprintf(text, sizeof(text), "event: hello\ndata: {\"run\":\"%s\",\"version\":%llu}\n\n",
-             stream->run, (unsigned long long)version);
+    bool named = *stream->cluster;
+    snprintf(text, sizeof(text), "event: hello\ndata: {\"run\":\"%s\",%s%s%s\"version\":%llu}\n\n",
+             stream->run, named ? "\"cluster\":\"" : "", stream->cluster, named ? "\"," : "",
+             (unsigned long long)version);
     return pt_stream_block_make_text(text);
 }
 

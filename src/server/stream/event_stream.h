@@ -61,6 +61,10 @@ PT_MUST_CHECK int pt_event_stream_create(const struct pt_pull_store *store,
                                          struct pt_event_stream **ret_stream);
 void pt_event_stream_destroy(struct pt_event_stream *stream);
 
+// Every hello from now on names the cluster; empty: none does. The name is borrowed and, as
+// settings of the kind PT_SETTING_NAME are, free of what JSON would escape.
+void pt_event_stream_name_cluster(struct pt_event_stream *stream, const char *name);
+
 // Reads `types`, `layers`, `hello`, `lastEventId` and the filters. The request borrows from the
 // query.
 PT_MUST_CHECK int pt_stream_request_read(const struct pt_query *query,
@@ -68,9 +72,9 @@ PT_MUST_CHECK int pt_stream_request_read(const struct pt_query *query,
                                          struct pt_error *err);
 
 // Adds a client. It gets a comment line at once and the rest from pt_event_stream_pump. If it asked
-// for hello, it also gets which run of the server speaks and behind which version its stream goes
-// on, at once, and `synced` when it has all that there was when it came. -ENOSPC at the limit,
-// -ENOMEM.
+// for hello, it also gets which run of the server speaks, for which cluster, and behind which
+// version its stream goes on, at once, and `synced` when it has all that there was when it came.
+// -ENOSPC at the limit, -ENOMEM.
 PT_MUST_CHECK int pt_event_stream_join(struct pt_event_stream *stream,
                                        const struct pt_stream_request *request, void *context,
                                        struct pt_stream_client **ret_client, struct pt_error *err);
