@@ -25,6 +25,10 @@
 #define PT_LIMIT_GRPC_CALL_MS 5000
 #define PT_LIMIT_GRPC_MESSAGE_BYTES (1024 * 1024)
 #define PT_LIMIT_MANIFEST_BYTES (768 * 1024) // manifests, indexes, configs; larger: not read
+// Of all of them that a lease may hold, read: their bytes, and the layers and digests that they
+// name. Others are left out, and the log says so.
+#define PT_LIMIT_LEASE_DOCUMENT_BYTES (4 * PT_LIMIT_MANIFEST_BYTES)
+#define PT_LIMIT_LEASE_DOCUMENT_ITEMS 4096
 #define PT_LIMIT_CONTAINERD_NAMESPACES 64
 #define PT_LIMIT_LEASES 1000 // followed: pulls, and the newest of the others
 

@@ -101,10 +101,8 @@ static void read_documents(struct pt_lease *lease, const char *repositories)
             for (size_t k = 0; k < COUNT_OF(documents); k++) {
                 if (strcmp(documents[k].digest, blob->digest) != 0)
                     continue;
-                assert_int_equal(pt_document_parse(documents[k].json, strlen(documents[k].json),
-                                                   &blob->document),
-                                 0);
-                blob->stage = PT_BLOB_READ;
+                pt_lease_take_document(lease, blob, documents[k].json, strlen(documents[k].json));
+                check_int(blob->digest, blob->stage, PT_BLOB_READ);
             }
         }
         pt_lease_settle(lease);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/steps.h"
 
+#include "base/log.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,9 +65,19 @@ static void take_document(struct pt_ask *ask, const void *message)
 {
     const struct pt_buffer *content = message;
     struct pt_blob *blob = &ask->lease->blobs[ask->index];
-    if (!content || pt_document_parse(content->data, content->length, &blob->document) < 0)
+    if (content)
+        pt_lease_take_document(ask->lease, blob, content->data, content->length);
+}
+
+static void log_left_out(struct pt_lease *lease)
+{
+    if (lease->documents_left_out == 0 || lease->has_logged_left_out)
         return;
-    blob->stage = PT_BLOB_READ;
+    lease->has_logged_left_out = true;
+    pt_log_warn("image.documents_left_out", pt_log_text("image", lease->seen.root_digest),
+                pt_log_text("repository", lease->seen.repository),
+                pt_log_int("documents", (int64_t)lease->documents_left_out),
+                pt_log_int("read_bytes", lease->document_bytes));
 }
 
 void pt_round_ask_documents(struct pt_round *round)
@@ -73,9 +85,11 @@ void pt_round_ask_documents(struct pt_round *round)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
+        pt_lease_choose_documents(lease, round->rounds);
+        log_left_out(lease);
         for (size_t i = 0; i < lease->blob_count; i++) {
             struct pt_blob *blob = &lease->blobs[i];
-            if (!pt_lease_wants(lease, blob) || blob->read_in == round->rounds)
+            if (!blob->is_due)
                 continue;
             blob->read_in = round->rounds;
             PT_ASK(&round->asks, lease, i, take_document, pt_containerd_read_content,

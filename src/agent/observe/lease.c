@@ -12,6 +12,7 @@
 
 #define SOURCE_LABEL "containerd.io/distribution.source."
 #define CHILD_LABEL "containerd.io/gc.ref.content."
+#define MANIFEST_LABEL CHILD_LABEL "m."
 #define SNAPSHOT_LABEL "containerd.io/gc.ref.snapshot."
 #define FNV_OFFSET UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)
@@ -31,12 +32,16 @@ struct pt_lease *pt_lease_create(const char *namespace, const char *id, int64_t 
         pt_lease_destroy(lease);
         return NULL;
     }
+    pt_map_init(&lease->blob_map);
+    pt_map_init(&lease->layer_map);
+    pt_map_init(&lease->names);
     return lease;
 }
 
 void pt_lease_clear_layers(struct pt_lease *lease)
 {
     struct pt_seen_lease *seen = &lease->seen;
+    pt_map_finish(&lease->layer_map);
     for (size_t i = 0; i < seen->layer_count; i++) {
         free(seen->layers[i].digest);
         free(seen->layers[i].media_type);
@@ -51,6 +56,17 @@ static void finish_blob(struct pt_blob *blob)
     free(blob->digest);
     free(blob->repository);
     pt_document_finish(&blob->document);
+}
+
+static void free_names(struct pt_lease *lease)
+{
+    struct pt_name *name;
+    size_t cursor = 0;
+    while ((name = pt_map_next(&lease->names, &cursor))) {
+        free(name->digest);
+        free(name);
+    }
+    pt_map_finish(&lease->names);
 }
 
 void pt_lease_destroy(struct pt_lease *lease)
@@ -70,6 +86,8 @@ void pt_lease_destroy(struct pt_lease *lease)
     for (size_t i = 0; i < lease->blob_count; i++)
         finish_blob(&lease->blobs[i]);
     free(lease->blobs);
+    pt_map_finish(&lease->blob_map);
+    free_names(lease);
     free(lease->snapshotter);
     free(lease);
 }
@@ -85,6 +103,20 @@ static void *grow(void *items, size_t count, size_t *capacity, size_t item_size)
     if (larger)
         *capacity = wanted;
     return larger;
+}
+
+// Notes where in its list a digest stands, counted from 1. Without memory it is missing in the map,
+// which then has fewer entries than the list and is not used.
+static void note_place(struct pt_map *map, const char *digest, size_t place)
+{
+    if (pt_map_put(map, digest, (void *)(uintptr_t)place) < 0)
+        return;
+}
+
+// 0: nowhere.
+static size_t find_place(const struct pt_map *map, const char *digest)
+{
+    return (size_t)(uintptr_t)pt_map_get(map, digest);
 }
 
 // Both lists of layers have room for one more afterwards, or it returns false.
@@ -117,11 +149,16 @@ struct pt_seen_layer *pt_lease_add_layer(struct pt_lease *lease, const char *dig
     lease->notes[seen->layer_count] = (struct pt_layer_notes){.wants_info = true};
     layer->media_type = media_type ? strdup(media_type) : NULL;
     seen->layer_count++;
+    note_place(&lease->layer_map, layer->digest, seen->layer_count);
     return layer;
 }
 
 struct pt_blob *pt_lease_find_blob(const struct pt_lease *lease, const char *digest)
 {
+    if (lease->blob_map.count == lease->blob_count) {
+        size_t place = find_place(&lease->blob_map, digest);
+        return place ? &lease->blobs[place - 1] : NULL;
+    }
     for (size_t i = 0; i < lease->blob_count; i++) {
         if (strcmp(lease->blobs[i].digest, digest) == 0)
             return &lease->blobs[i];
@@ -139,12 +176,18 @@ void pt_lease_add_blob(struct pt_lease *lease, const char *digest)
         return;
     lease->blobs = blobs;
     blobs[lease->blob_count] = (struct pt_blob){.digest = strdup(digest)};
-    if (blobs[lease->blob_count].digest)
-        lease->blob_count++;
+    if (!blobs[lease->blob_count].digest)
+        return;
+    lease->blob_count++;
+    note_place(&lease->blob_map, blobs[lease->blob_count - 1].digest, lease->blob_count);
 }
 
 struct pt_seen_layer *pt_lease_find_layer(const struct pt_lease *lease, const char *digest)
 {
+    if (lease->layer_map.count == lease->seen.layer_count) {
+        size_t place = find_place(&lease->layer_map, digest);
+        return place ? &lease->seen.layers[place - 1] : NULL;
+    }
     for (size_t i = 0; i < lease->seen.layer_count; i++) {
         if (strcmp(lease->seen.layers[i].digest, digest) == 0)
             return &lease->seen.layers[i];
@@ -203,13 +246,9 @@ static void mix(uint64_t *hash, const char *text)
 // A layer's blob or ingest was seen in the lease: the manifests that name it are more likely.
 static void touch(struct pt_lease *lease, const char *digest)
 {
-    for (size_t i = 0; i < lease->blob_count; i++) {
-        struct pt_document *document = &lease->blobs[i].document;
-        for (size_t k = 0; k < document->layer_count; k++) {
-            if (strcmp(document->layers[k].digest, digest) == 0)
-                document->layers[k].is_touched = true;
-        }
-    }
+    struct pt_name *name = pt_lease_find_name(lease, digest);
+    if (name)
+        name->is_touched = true;
 }
 
 // An ingest of a pull is named by what it fetches. That of an index or manifest names the root
@@ -337,7 +376,12 @@ void pt_lease_drop_layer_blobs(struct pt_lease *lease)
         else
             lease->blobs[kept++] = lease->blobs[i];
     }
+    if (kept == lease->blob_count)
+        return;
     lease->blob_count = kept;
+    pt_map_finish(&lease->blob_map);
+    for (size_t i = 0; i < kept; i++)
+        note_place(&lease->blob_map, lease->blobs[i].digest, i + 1);
 }
 
 // --- blobs ---
@@ -372,6 +416,8 @@ void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info)
         const Ctrd__ContentInfo__LabelsEntry *label = info->labels[i];
         if (strncmp(label->key, CHILD_LABEL, strlen(CHILD_LABEL)) == 0)
             blob->labels |= PT_BLOB_PARENT;
+        if (strncmp(label->key, MANIFEST_LABEL, strlen(MANIFEST_LABEL)) == 0)
+            blob->labels |= PT_BLOB_INDEX;
         if (strncmp(label->key, SNAPSHOT_LABEL, strlen(SNAPSHOT_LABEL)) == 0)
             blob->labels |= PT_BLOB_UNPACKED;
         if (strncmp(label->key, SOURCE_LABEL, strlen(SOURCE_LABEL)) == 0) {

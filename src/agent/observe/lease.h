@@ -25,6 +25,7 @@ enum pt_blob_label {
     PT_BLOB_FETCHED = 1,  // from a registry
     PT_BLOB_PARENT = 2,   // it has children: an index or a manifest
     PT_BLOB_UNPACKED = 4, // a config: the snapshot of its image is there
+    PT_BLOB_INDEX = 8,    // its children are manifests
 };
 
 // Content that a lease holds and that is no known layer: index, manifest, config, or not known yet.
@@ -41,7 +42,20 @@ struct pt_blob {
     bool is_guess;         // an image record of the lease's time names it: perhaps the root
     bool is_native;        // an index says that it is for this machine
     bool is_wanted;        // a manifest that is fetched with its layers
+    bool is_due;           // its document is asked for in this turn
+    bool has_share;        // its size is part of the lease's document_bytes
+    size_t touched;        // a manifest: how many of its layers are touched, each counted once
     struct pt_document document;
+};
+
+// What the documents of a lease say of a digest that they name.
+struct pt_name {
+    char *digest;
+    bool is_child;   // an index names it
+    bool is_native;  // for this machine
+    bool is_config;  // of a manifest
+    bool is_touched; // the lease was seen to hold or fetch it
+    unsigned mark;   // of the list that it was found in last (pt_lease.mark)
 };
 
 // What the lease's snapshots say of a layer's extraction.
@@ -79,6 +93,14 @@ struct pt_lease {
     struct pt_blob *blobs;
     size_t blob_count;
     size_t blob_capacity;
+    struct pt_map blob_map;  // its place plus one by digest; not used if one is missing in it
+    struct pt_map layer_map; // the same of the layers
+    struct pt_map names;     // struct pt_name by digest, which it owns
+    unsigned mark;
+    int64_t document_bytes;    // of the documents that were asked for
+    size_t document_items;     // layers and digests that they name, in all
+    size_t documents_left_out; // over the limits of these two
+    bool has_logged_left_out;
 };
 
 // A content ingest of a namespace.
@@ -132,8 +154,19 @@ bool pt_lease_is_settled(const struct pt_lease *lease);
 // The images of which it has fetched layers are unpacked, or have nothing to unpack.
 bool pt_lease_is_unpacked(const struct pt_lease *lease);
 
-// The blob should be read to learn what the image consists of.
+// The blob should be read to learn what the image consists of (documents.c).
 bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob);
+
+// Makes those of them due that come next: indexes first, then what is for this machine. What would
+// pass the lease's share of bytes is left out for good.
+void pt_lease_choose_documents(struct pt_lease *lease, unsigned round);
+
+// Takes in what a blob of the lease holds, unless it passes the lease's share of names.
+void pt_lease_take_document(struct pt_lease *lease, struct pt_blob *blob, const char *json,
+                            size_t length);
+
+// What the documents that were read say of a digest; NULL: nothing.
+struct pt_name *pt_lease_find_name(const struct pt_lease *lease, const char *digest);
 
 struct pt_seen_layer *pt_lease_find_chain(const struct pt_lease *lease, const char *chain_id);
 struct pt_seen_layer *pt_lease_find_layer(const struct pt_lease *lease, const char *digest);

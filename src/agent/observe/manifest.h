@@ -23,7 +23,6 @@ struct pt_manifest_layer {
     char *digest;
     char *media_type; // NULL if there is none
     int64_t size;
-    bool is_touched; // for who follows a pull: it is fetched, or was there
 };
 
 struct pt_document {

@@ -18,39 +18,31 @@
 // containerd has written a manifest of its own, so an image record's target is tried as a guess. Of
 // a lease that is gone only the root is known, and its documents are added here by their names.
 
-static bool is_config(const struct pt_lease *lease, const char *digest)
+// Notes for each digest that is named what the documents say of it.
+static void note_names(struct pt_lease *lease)
 {
+    struct pt_name *name;
+    size_t cursor = 0;
+    while ((name = pt_map_next(&lease->names, &cursor)))
+        name->is_child = name->is_native = name->is_config = false;
     for (size_t i = 0; i < lease->blob_count; i++) {
-        const char *config = lease->blobs[i].document.config_digest;
-        if (config && strcmp(config, digest) == 0)
-            return true;
+        const struct pt_document *document = &lease->blobs[i].document;
+        if (document->config_digest && (name = pt_lease_find_name(lease, document->config_digest)))
+            name->is_config = true;
+        size_t children = document->kind == PT_DOCUMENT_INDEX ? document->digest_count : 0;
+        for (size_t k = 0; k < children; k++) {
+            if (!(name = pt_lease_find_name(lease, document->digests[k])))
+                continue;
+            name->is_child = true;
+            name->is_native |= document->natives[k];
+        }
     }
-    return false;
-}
-
-bool pt_lease_wants(const struct pt_lease *lease, const struct pt_blob *blob)
-{
-    return blob->stage == PT_BLOB_KNOWN && blob->size <= PT_LIMIT_MANIFEST_BYTES &&
-           ((blob->labels & PT_BLOB_PARENT) || is_config(lease, blob->digest));
-}
-
-static bool names(const struct pt_document *index, const char *digest)
-{
-    for (size_t i = 0; i < index->digest_count; i++) {
-        if (strcmp(index->digests[i], digest) == 0)
-            return true;
-    }
-    return false;
 }
 
 static bool is_child(const struct pt_lease *lease, const struct pt_blob *blob)
 {
-    for (size_t i = 0; i < lease->blob_count; i++) {
-        const struct pt_blob *other = &lease->blobs[i];
-        if (other->document.kind == PT_DOCUMENT_INDEX && names(&other->document, blob->digest))
-            return true;
-    }
-    return false;
+    const struct pt_name *name = pt_lease_find_name(lease, blob->digest);
+    return name && name->is_child;
 }
 
 static struct pt_blob *find_root(struct pt_lease *lease)
@@ -66,35 +58,52 @@ static struct pt_blob *find_root(struct pt_lease *lease)
 
 // --- which of an index's manifests are fetched ---
 
-// Marks the layers that the lease was seen to hold or fetch before the manifest could be read.
-static void touch_layers(struct pt_lease *lease, struct pt_document *manifest)
+// Marks the layers that the lease was seen to hold or fetch before the manifest could be read, and
+// counts all that are marked so.
+static size_t touch_layers(struct pt_lease *lease, const struct pt_document *manifest)
 {
+    size_t count = 0;
+    lease->mark++;
     for (size_t i = 0; i < manifest->layer_count; i++) {
         const char *digest = manifest->layers[i].digest;
         const struct pt_seen_layer *layer = pt_lease_find_layer(lease, digest);
-        if ((layer && pt_lease_notes(lease, layer)->in_lease) || pt_lease_find_blob(lease, digest))
-            manifest->layers[i].is_touched = true;
+        struct pt_name *name = pt_lease_find_name(lease, digest);
+        if (!name || name->mark == lease->mark)
+            continue;
+        name->mark = lease->mark;
+        name->is_touched |= (layer && pt_lease_notes(lease, layer)->in_lease) ||
+                            pt_lease_find_blob(lease, digest) != NULL;
+        count += name->is_touched;
+    }
+    return count;
+}
+
+// Marks the manifest's layers, for is_marked.
+static void mark_layers(struct pt_lease *lease, const struct pt_blob *manifest)
+{
+    lease->mark++;
+    for (size_t i = 0; i < manifest->document.layer_count; i++) {
+        struct pt_name *name = pt_lease_find_name(lease, manifest->document.layers[i].digest);
+        if (name)
+            name->mark = lease->mark;
     }
 }
 
-static bool has_layer(const struct pt_blob *manifest, const char *digest)
+static bool is_marked(const struct pt_lease *lease, const char *digest)
 {
-    for (size_t i = 0; manifest && i < manifest->document.layer_count; i++) {
-        if (strcmp(manifest->document.layers[i].digest, digest) == 0)
+    const struct pt_name *name = pt_lease_find_name(lease, digest);
+    return name && name->mark == lease->mark;
+}
+
+// A layer is touched that is not marked.
+static bool has_other_layer(const struct pt_lease *lease, const struct pt_blob *manifest)
+{
+    for (size_t i = 0; i < manifest->document.layer_count; i++) {
+        const struct pt_name *name = pt_lease_find_name(lease, manifest->document.layers[i].digest);
+        if (name && name->is_touched && name->mark != lease->mark)
             return true;
     }
     return false;
-}
-
-// How many of its layers are touched, not counting those that it shares with `other`.
-static size_t count_touched(const struct pt_blob *manifest, const struct pt_blob *other)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < manifest->document.layer_count; i++) {
-        const struct pt_manifest_layer *layer = &manifest->document.layers[i];
-        count += layer->is_touched && !has_layer(other, layer->digest);
-    }
-    return count;
 }
 
 // The manifest's config is labelled with a snapshot, or the image has no layer to unpack.
@@ -114,10 +123,8 @@ static bool is_unpacked(const struct pt_lease *lease, const struct pt_blob *mani
 static bool is_better(const struct pt_lease *lease, const struct pt_blob *manifest,
                       const struct pt_blob *than)
 {
-    size_t touched = count_touched(manifest, than);
-    size_t other = count_touched(than, manifest);
-    if (touched != other)
-        return touched > other;
+    if (manifest->touched != than->touched)
+        return manifest->touched > than->touched;
     bool was_unpacked = is_unpacked(lease, than);
     if (!pt_lease_is_listed(lease) && is_unpacked(lease, manifest) != was_unpacked)
         return !was_unpacked;
@@ -133,7 +140,7 @@ static bool is_premature(const struct pt_lease *lease, const struct pt_blob *roo
     for (size_t i = 0; root->document.natives && i < root->document.digest_count; i++)
         has_native |= root->document.natives[i];
     return has_native && pt_lease_is_listed(lease) && !manifest->is_native &&
-           count_touched(manifest, NULL) == 0;
+           manifest->touched == 0;
 }
 
 // containerd 2 keeps the manifests of all platforms and fetches the layers of one: the lease's
@@ -147,20 +154,20 @@ static void choose_manifests(struct pt_lease *lease, const struct pt_blob *root)
         blob->is_wanted = false;
         if (blob->document.kind != PT_DOCUMENT_MANIFEST)
             continue;
-        for (size_t k = 0; k < root->document.digest_count; k++) {
-            if (root->document.natives && strcmp(root->document.digests[k], blob->digest) == 0)
-                blob->is_native = root->document.natives[k];
-        }
-        touch_layers(lease, &blob->document);
+        const struct pt_name *name = pt_lease_find_name(lease, blob->digest);
+        blob->is_native = name && name->is_native;
+        blob->touched = touch_layers(lease, &blob->document);
         if (!best || is_better(lease, blob, best))
             best = blob;
     }
     if (best && is_premature(lease, root, best))
         best = NULL;
+    if (best)
+        mark_layers(lease, best);
     for (size_t i = 0; best && i < lease->blob_count; i++) {
         struct pt_blob *blob = &lease->blobs[i];
         if (blob->document.kind == PT_DOCUMENT_MANIFEST)
-            blob->is_wanted = blob == best || count_touched(blob, best) > 0;
+            blob->is_wanted = blob == best || has_other_layer(lease, blob);
     }
 }
 
@@ -176,10 +183,11 @@ void pt_lease_guess_root(struct pt_lease *lease, const char *digest)
         blob->is_guess = true;
 }
 
-static bool has_all_layers(const struct pt_blob *manifest, const struct pt_lease *lease)
+static bool has_all_layers(struct pt_lease *lease, const struct pt_blob *manifest)
 {
+    mark_layers(lease, manifest);
     for (size_t i = 0; i < lease->seen.layer_count; i++) {
-        if (!has_layer(manifest, lease->seen.layers[i].digest))
+        if (!is_marked(lease, lease->seen.layers[i].digest))
             return false;
     }
     return true;
@@ -189,7 +197,7 @@ static void drop_wrong_guesses(struct pt_lease *lease)
 {
     for (size_t i = 0; i < lease->blob_count; i++) {
         struct pt_blob *blob = &lease->blobs[i];
-        if (blob->is_guess && ((blob->labels & PT_BLOB_FETCHED) || !has_all_layers(blob, lease)))
+        if (blob->is_guess && ((blob->labels & PT_BLOB_FETCHED) || !has_all_layers(lease, blob)))
             pt_document_finish(&blob->document);
     }
 }
@@ -210,7 +218,8 @@ static void take_layers(struct pt_lease *lease, struct pt_blob *manifest, unsign
         if (!added)
             continue;
         added->image = image;
-        pt_lease_notes(lease, added)->in_lease = layer->is_touched;
+        const struct pt_name *name = pt_lease_find_name(lease, layer->digest);
+        pt_lease_notes(lease, added)->in_lease = name && name->is_touched;
     }
     seen->layers_known = is_whole;
     manifest->stage = PT_BLOB_TAKEN;
@@ -360,6 +369,7 @@ bool pt_lease_is_unpacked(const struct pt_lease *lease)
 void pt_lease_settle(struct pt_lease *lease)
 {
     drop_wrong_guesses(lease);
+    note_names(lease);
     struct pt_blob *root = find_root(lease);
     if (!root)
         return;
