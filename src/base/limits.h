@@ -24,6 +24,7 @@
 #define PT_LIMIT_GRPC_CONNECT_MS 2000
 #define PT_LIMIT_GRPC_CALL_MS 5000
 #define PT_LIMIT_GRPC_MESSAGE_BYTES (1024 * 1024)
+#define PT_LIMIT_IMAGE_RECORDS_BYTES (4 * 1024 * 1024) // all of a namespace; else none is taken
 #define PT_LIMIT_MANIFEST_BYTES (768 * 1024) // manifests, indexes, configs; larger: not read
 // Of all of them that a lease may hold, read: their bytes, and the layers and digests that they
 // name. Others are left out, and the log says so.

@@ -154,9 +154,10 @@ static int start(struct pt_containerd *containerd, struct call *call,
     return r;
 }
 
-static int call_unary(struct pt_containerd *containerd, const char *namespace, const char *method,
-                      const void *request, const ProtobufCMessageDescriptor *response,
-                      pt_containerd_answer *answer_fn, void *context, struct pt_error *err)
+static int call_for(struct pt_containerd *containerd, const char *namespace, const char *method,
+                    const void *request, const ProtobufCMessageDescriptor *response,
+                    size_t max_message_bytes, pt_containerd_answer *answer_fn, void *context,
+                    struct pt_error *err)
 {
     struct call *call = new_call(containerd, context);
     if (!call)
@@ -167,11 +168,19 @@ static int call_unary(struct pt_containerd *containerd, const char *namespace, c
         .method = method,
         .namespace = namespace,
         .timeout_ms = PT_LIMIT_GRPC_CALL_MS,
-        .max_message_bytes = PT_LIMIT_GRPC_MESSAGE_BYTES,
+        .max_message_bytes = max_message_bytes,
         .on_message = on_message,
         .on_end = on_unary_end,
     };
     return start(containerd, call, &options, request, err);
+}
+
+static int call_unary(struct pt_containerd *containerd, const char *namespace, const char *method,
+                      const void *request, const ProtobufCMessageDescriptor *response,
+                      pt_containerd_answer *answer_fn, void *context, struct pt_error *err)
+{
+    return call_for(containerd, namespace, method, request, response, PT_LIMIT_GRPC_MESSAGE_BYTES,
+                    answer_fn, context, err);
 }
 
 int pt_containerd_version(struct pt_containerd *containerd, pt_containerd_answer *answer_fn,
@@ -250,8 +259,9 @@ int pt_containerd_list_images(struct pt_containerd *containerd, const char *name
         request.n_filters = 1;
         request.filters = filters;
     }
-    return call_unary(containerd, namespace, "/containerd.services.images.v1.Images/List", &request,
-                      &ctrd__list_images_response__descriptor, answer_fn, context, err);
+    size_t limit = target_digest ? PT_LIMIT_GRPC_MESSAGE_BYTES : PT_LIMIT_IMAGE_RECORDS_BYTES;
+    return call_for(containerd, namespace, "/containerd.services.images.v1.Images/List", &request,
+                    &ctrd__list_images_response__descriptor, limit, answer_fn, context, err);
 }
 
 int pt_containerd_stat_snapshot(struct pt_containerd *containerd, const char *namespace,

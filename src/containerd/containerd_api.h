@@ -64,7 +64,8 @@ PT_MUST_CHECK int pt_containerd_content_info(struct pt_containerd *containerd,
 PT_MUST_CHECK int pt_containerd_get_image(struct pt_containerd *containerd, const char *namespace,
                                           const char *name, pt_containerd_answer *answer,
                                           void *context, struct pt_error *err);
-// Ctrd__ListImagesResponse: the records whose target is this digest, or all of them if it is NULL
+// Ctrd__ListImagesResponse: the records whose target is this digest, or all of them if it is NULL,
+// which are up to PT_LIMIT_IMAGE_RECORDS_BYTES; PT_GRPC_TOO_LARGE if there are more
 PT_MUST_CHECK int pt_containerd_list_images(struct pt_containerd *containerd, const char *namespace,
                                             const char *target_digest, pt_containerd_answer *answer,
                                             void *context, struct pt_error *err);

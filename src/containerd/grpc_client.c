@@ -102,6 +102,8 @@ static void on_done(void *context, const struct pt_http_result *result)
     } else if (result->error) {
         // What we refused of an answer is no fault of the connection.
         status.is_transport = result->error != -EMSGSIZE && result->error != -EBADMSG;
+        if (result->error == -EMSGSIZE)
+            status.code = PT_GRPC_TOO_LARGE;
         snprintf(text, sizeof(text), "%s", result->message);
     } else {
         snprintf(text, sizeof(text), "the answer of %s has no gRPC status (HTTP status %d)",

@@ -26,6 +26,7 @@ enum pt_grpc_code {
     PT_GRPC_INTERNAL = 13,
     PT_GRPC_UNAVAILABLE = 14,
     PT_GRPC_MAX_CODE = 16,
+    PT_GRPC_TOO_LARGE, // none of gRPC's: the answer is longer than the call takes
 };
 
 // Puts messages together from pieces that are torn anywhere.

@@ -46,6 +46,7 @@ struct pt_containerd {
     int64_t now;
     int64_t offset; // of the layer's ingest; BYTES: it is content, and extracted
     bool is_over;   // the lease has gone
+    bool is_bare;   // the lease holds no manifest: schema 1
     unsigned started, completed, failed, rounds_failed;
     int64_t downloaded; // as shown last
     unsigned versions_asked;
@@ -134,14 +135,14 @@ int pt_containerd_list_resources(struct pt_containerd *world, const char *namesp
     Ctrd__Resource resources[COUNT_OF(pairs)];
     Ctrd__Resource *list[COUNT_OF(pairs)];
     Ctrd__ListResourcesResponse response = CTRD__LIST_RESOURCES_RESPONSE__INIT;
-    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
-        ctrd__resource__init(&resources[i]);
-        resources[i].type = (char *)pairs[i][0];
-        resources[i].id = (char *)pairs[i][1];
-        list[i] = &resources[i];
+    for (size_t i = world->is_bare ? 2 : 0; i < COUNT_OF(pairs); i++) {
+        Ctrd__Resource *resource = &resources[response.n_resources];
+        ctrd__resource__init(resource);
+        resource->type = (char *)pairs[i][0];
+        resource->id = (char *)pairs[i][1];
+        list[response.n_resources++] = resource;
     }
     response.resources = list;
-    response.n_resources = COUNT_OF(pairs);
     return answer_with(world, LIST_RESOURCES, answer, context, &response);
 }
 

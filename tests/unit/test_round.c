@@ -158,11 +158,31 @@ static void a_round_without_its_lists_is_none(void **state)
     }
 }
 
+// Only the root of a pull whose manifest was not seen is looked for in all of them.
+static void more_image_records_than_are_taken_stop_no_round(void **state)
+{
+    (void)state;
+    static const struct pt_grpc_status too_large = {PT_GRPC_TOO_LARGE, false, "too large"};
+    struct scene scene;
+    scene_begin(&scene, "k8s.io");
+    scene.world.is_bare = true;
+    look(&scene);
+    check_int("begun", scene.world.started, 1);
+    finish(&scene.world);
+    look_in_vain(&scene, LIST_IMAGES, &too_large);
+    check_int("asked", scene.world.faults > 0, true);
+    look(&scene);
+    check_int("rounds that failed", scene.world.rounds_failed, 0);
+    check_int("ended", scene.world.failed, 1);
+    scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_fault_ends_a_pull),
         cmocka_unit_test(a_round_without_its_lists_is_none),
+        cmocka_unit_test(more_image_records_than_are_taken_stop_no_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/steps.h"
 
+#include "base/limits.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -13,6 +14,14 @@
 static void take_guesses(struct pt_ask *ask, const void *message)
 {
     const Ctrd__ListImagesResponse *list = message;
+    if (!list && ask->status->code == PT_GRPC_TOO_LARGE) {
+        struct pt_round *round = ask->asks->round;
+        pt_log_warn("images.too_many", pt_log_text("namespace", ask->lease->seen.namespace),
+                    pt_log_text("lost", "the name of a pull whose manifest was not seen"),
+                    pt_log_int("limit_bytes", PT_LIMIT_IMAGE_RECORDS_BYTES),
+                    pt_log_int("times", (int64_t)++round->guesses_lost));
+        return;
+    }
     if (!list) {
         pt_ask_fail_round(ask, "image records cannot be listed");
         return;

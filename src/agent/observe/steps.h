@@ -62,6 +62,7 @@ struct pt_round {
         int64_t ended_at;
     } recent[PT_MAX_RECENT]; // pulls that have ended
     size_t next_recent;
+    uint64_t guesses_lost; // of roots, since there are too many image records to look through
 };
 
 // A namespace that is given or found; a name that is too long, or one too many, is left out.
