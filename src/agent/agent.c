@@ -101,7 +101,8 @@ static void log_pull(struct pt_agent *agent, enum pt_event_type type, enum pt_lo
     pt_buffer_finish(&json);
 }
 
-// Draws the active pulls; without memory the terminal stays as it is.
+// Draws the active pulls, but not what only asks whether the image is there; without memory the
+// terminal stays as it is.
 static void draw(struct pt_agent *agent)
 {
     if (!agent->terminal)
@@ -112,8 +113,8 @@ static void draw(struct pt_agent *agent)
     if (!statuses)
         return;
     const struct pt_tracked *tracked = NULL;
-    while (count < active && (tracked = pt_tracker_next(agent->tracker, tracked))) {
-        if (!tracked->finished)
+    while ((tracked = pt_tracker_next(agent->tracker, tracked))) {
+        if (!tracked->finished && tracked->pull.kind != PT_KIND_CHECK)
             statuses[count++] = status_of(agent, &tracked->pull, tracked->rate.bytes_per_second);
     }
     pt_terminal_draw(agent->terminal, statuses, count, pt_clock_wall_ns(agent->options.clock));
@@ -137,7 +138,7 @@ static void on_start(struct pt_agent *agent, const struct pt_pull *pull)
     log_pull(agent, PT_EVENT_PULL_STARTED, PT_LOG_INFO, pull, 0);
     agent->has_news = true;
     const struct pt_pull_status status = status_of(agent, pull, 0);
-    if (agent->terminal)
+    if (agent->terminal && pull->kind != PT_KIND_CHECK)
         pt_terminal_note_start(agent->terminal, &status);
 }
 

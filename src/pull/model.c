@@ -10,6 +10,11 @@ static const char *const pull_phase_names[] = {
     [PT_PULL_CANCELLED] = "cancelled",
 };
 
+static const char *const pull_kind_names[] = {
+    [PT_KIND_PULL] = "pull",
+    [PT_KIND_CHECK] = "check",
+};
+
 static const char *const layer_phase_names[] = {
     [PT_LAYER_QUEUED] = "queued",         [PT_LAYER_DOWNLOADING] = "downloading",
     [PT_LAYER_COMMITTING] = "committing", [PT_LAYER_DOWNLOADED] = "downloaded",
@@ -29,6 +34,7 @@ static const char *const agent_phase_names[] = {
     }
 
 const struct pt_words pt_pull_phase_words = WORDS_OF(pull_phase_names);
+const struct pt_words pt_pull_kind_words = WORDS_OF(pull_kind_names);
 const struct pt_words pt_agent_phase_words = WORDS_OF(agent_phase_names);
 const struct pt_words pt_layer_phase_words = WORDS_OF(layer_phase_names);
 

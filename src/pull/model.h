@@ -23,6 +23,12 @@ enum pt_pull_phase {
     PT_PULL_CANCELLED, // nothing waits any more for what had not begun
 };
 
+enum pt_pull_kind {
+    PT_KIND_UNKNOWN, // an agent that does not say; such a pull is taken as PT_KIND_PULL
+    PT_KIND_PULL,
+    PT_KIND_CHECK, // everything was there when it began: the registry was asked for the digest only
+};
+
 enum pt_layer_phase {
     PT_LAYER_UNKNOWN, // an agent that sends no phase
     PT_LAYER_QUEUED,
@@ -59,8 +65,10 @@ struct pt_pull {
     const char *error;                 // of a failed pull
     enum pt_failure_class error_class; // of a failed pull; an agent names few of them
     int64_t started_at;
-    int64_t completed_at; // of the whole, extraction included, well or badly
+    int64_t completed_at;  // of the whole, extraction included, well or badly
+    int64_t bytes_fetched; // of layers, over the network and by this pull; never falls
     enum pt_pull_phase phase;
+    enum pt_pull_kind kind;
     bool total_known;     // every layer of the image is in `layers`, each with its size
     bool image_ref_exact; // the image record was seen
     struct pt_layer *layers;
@@ -81,6 +89,7 @@ bool pt_layer_is_extracted(const struct pt_layer *layer);
 // The wire's words for phases, see fields.h; those that an agent may report lack queued and
 // cancelled.
 extern const struct pt_words pt_pull_phase_words;
+extern const struct pt_words pt_pull_kind_words;
 extern const struct pt_words pt_agent_phase_words;
 extern const struct pt_words pt_layer_phase_words;
 

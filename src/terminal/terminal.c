@@ -182,6 +182,10 @@ void pt_terminal_note_end(struct pt_terminal *terminal, const struct pt_pull_sta
     char name[256], words[512], size[16];
     double seconds = (double)(pull->completed_at - pull->started_at) / PT_NS_PER_S;
     clean_name(status->image_ref, name, sizeof(name));
+    if (pull->phase == PT_PULL_COMPLETED && pull->kind == PT_KIND_CHECK) {
+        pt_buffer_printf(&terminal->lines, "%s checked: nothing to fetch\n", name);
+        return;
+    }
     if (pull->phase == PT_PULL_COMPLETED) {
         pt_buffer_printf(&terminal->lines, "%s completed: %s in %.1f s\n", name,
                          size_text((double)status->totals.total_bytes, size), seconds);

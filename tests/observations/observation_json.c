@@ -58,6 +58,7 @@ static yyjson_mut_val *lease_json(yyjson_mut_doc *doc, const struct pt_seen_leas
     add_text(doc, out, "manifestDigest", lease->manifest_digest);
     add_text(doc, out, "repository", lease->repository);
     add_number(doc, out, "layersKnown", lease->layers_known);
+    add_number(doc, out, "documentsFetched", lease->documents_fetched);
     add_text(doc, out, "imageName", lease->image_name);
     add_number(doc, out, "imageUpdatedAt", lease->image_updated_at);
     add_number(doc, out, "hasGivenUp", lease->has_given_up);
@@ -164,6 +165,7 @@ static struct pt_seen_lease read_lease(yyjson_val *in)
         .manifest_digest = text_of(in, "manifestDigest"),
         .repository = text_of(in, "repository"),
         .layers_known = number_of(in, "layersKnown"),
+        .documents_fetched = number_of(in, "documentsFetched"),
         .image_name = text_of(in, "imageName"),
         .image_updated_at = number_of(in, "imageUpdatedAt"),
         .has_given_up = number_of(in, "hasGivenUp"),

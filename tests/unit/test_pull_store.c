@@ -352,6 +352,56 @@ static void every_field_of_a_report_is_shown(void **state)
     pt_buffer_finish(&shown);
 }
 
+// The agent knows which of several pulls a layer came by: its word counts, not the layers.
+static void what_a_pull_has_fetched(void **state)
+{
+    struct scene *scene = *state;
+    struct sharing_pulls made;
+    make_sharing_pulls(&made);
+    made.pulls[0].kind = made.pulls[1].kind = PT_KIND_PULL;
+    made.first[0].downloaded_bytes = made.second[0].downloaded_bytes = 60;
+    made.pulls[0].bytes_fetched = 60;
+    scene_tell_pulls(scene, "n1", made.pulls, 2);
+    check_int("once", (int64_t)scene->store.received_bytes, 60);
+    made.second[0].downloaded_bytes = 100; // seen first by the pull that only waits for it
+    scene_tell_pulls(scene, "n1", &made.pulls[1], 1);
+    check_int("not by the other", (int64_t)scene->store.received_bytes, 60);
+    made.first[0].downloaded_bytes = 100;
+    made.pulls[0].bytes_fetched = 100;
+    scene_tell_pulls(scene, "n1", made.pulls, 2);
+    check_int("all", (int64_t)scene->store.received_bytes, 100);
+    check_int("nothing", scene_last_status(scene).pull.bytes_fetched, 0);
+}
+
+static void an_agent_that_does_not_say_what_it_fetched(void **state)
+{
+    struct scene *scene = *state;
+    scene_two_layers(scene, 40, 100);
+    scene->layers[1].cached = true;
+    scene_tell(scene);
+    check_int("a pull", scene_last_status(scene).pull.kind, PT_KIND_PULL);
+    check_int("without what was there", scene_last_status(scene).pull.bytes_fetched, 40);
+}
+
+static void checks_are_counted_apart(void **state)
+{
+    struct scene *scene = *state;
+    scene->layers[0] = make_layer("sha256:a", 100);
+    scene->layers[0].cached = true;
+    scene->layers[0].phase = PT_LAYER_EXISTS;
+    scene->pull.kind = PT_KIND_CHECK;
+    scene->pull.phase = PT_PULL_COMPLETED;
+    scene->pull.completed_at = SCENE_START + 1;
+    scene_tell(scene);
+    check_int("its end is an event", scene->completed, 1);
+    check_int("a check", scene_last_status(scene).pull.kind, PT_KIND_CHECK);
+    check_int("checks", (int64_t)scene->store.check_count, 1);
+    check_int("pulls", (int64_t)scene->store.completed_count, 0);
+    check_int("durations", (int64_t)scene->store.durations.count, 0);
+    scene_wait(scene, 1801);
+    check_int("gone", (int64_t)scene->store.check_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +421,9 @@ int main(void)
         SCENE_TEST(one_node_cannot_fill_the_store),
         SCENE_TEST(sizes_do_not_add_up_beyond_their_type),
         SCENE_TEST(reports_keep_their_distance),
+        SCENE_TEST(what_a_pull_has_fetched),
+        SCENE_TEST(an_agent_that_does_not_say_what_it_fetched),
+        SCENE_TEST(checks_are_counted_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,8 @@ static const char full[] =
     "\"1.6.20\"},\"intervalMs\":1000,\"pulls\":[{\"id\":\"abc\",\"imageRef\":\"ghcr.io/acme/"
     "app:1\","
     "\"repository\":\"ghcr.io/acme/app\",\"rootDigest\":\"sha256:aa\",\"manifestDigest\":"
-    "\"sha256:bb\",\"namespace\":\"k8s.io\",\"phase\":\"failed\",\"error\":\"it "
+    "\"sha256:bb\",\"namespace\":\"k8s.io\",\"phase\":\"failed\",\"kind\":"
+    "\"pull\",\"bytesFetched\":47,\"error\":\"it "
     "broke\",\"errorClass\":\"not_unpacked\","
     "\"startedAt\":\"2026-11-21T03:04:00.000Z\",\"completedAt\":\"2026-11-21T03:04:05.000Z\","
     "\"totalKnown\":true,\"imageRefExact\":true,\"layers\":[{\"digest\":\"sha256:cc\","
@@ -61,6 +62,8 @@ static void decodes_every_field(void **state)
     assert_int_equal(pull->completed_at - pull->started_at, INT64_C(5000000000));
     assert_true(pull->total_known);
     assert_true(pull->image_ref_exact);
+    assert_int_equal(pull->kind, PT_KIND_PULL);
+    assert_int_equal(pull->bytes_fetched, 47);
     assert_int_equal(pull->layer_count, 2);
     assert_string_equal(pull->layers[0].digest, "sha256:cc");
     assert_int_equal(pull->layers[0].downloaded_bytes, 40);

@@ -23,6 +23,8 @@ struct story {
     bool image_ref_exact;
     size_t layer_count;
     size_t cached_count;
+    enum pt_pull_kind kind;
+    int64_t bytes_fetched;
 };
 
 static void on_change(void *context, enum pt_track_change change, const struct pt_pull *pull,
@@ -72,6 +74,8 @@ static void check_progress(struct story *story, const struct pt_pull *pull)
     snprintf(story->image_ref, sizeof(story->image_ref), "%s", pull->image_ref);
     story->layer_count = pull->layer_count;
     story->cached_count = 0;
+    story->kind = pull->kind;
+    story->bytes_fetched = pull->bytes_fetched;
     for (size_t i = 0; i < pull->layer_count; i++) {
         check_layer(story, pull, &pull->layers[i]);
         story->cached_count += pull->layers[i].cached;
@@ -153,8 +157,12 @@ static void recorded_pulls(void **state)
         check_int(name, story.image_ref_exact, wanted[w].completes);
         check_int(name, (int64_t)story.layer_count, (int64_t)wanted[w].layers);
         check_int(name, (int64_t)story.cached_count, (int64_t)wanted[w].cached);
-        if (wanted[w].completes)
-            check_int(name, (int64_t)story.last.layers_extracted, (int64_t)wanted[w].layers);
+        if (!wanted[w].completes)
+            continue;
+        bool is_check = strcmp(wanted[w].story, "again") == 0;
+        check_int(name, story.kind, is_check ? PT_KIND_CHECK : PT_KIND_PULL);
+        check_int(name, story.bytes_fetched, story.last.total_bytes - story.last.cached_bytes);
+        check_int(name, (int64_t)story.last.layers_extracted, (int64_t)wanted[w].layers);
     }
 }
 

@@ -25,6 +25,7 @@ function summary(nodesReporting: number, nodesSilent = 0): Summary {
     queuedPulls: 0,
     failedPulls: 0,
     completedPulls: 0,
+    checks: 0,
     historySeconds: 1800,
     serverVersion: 'stories',
     now: Date.now(),

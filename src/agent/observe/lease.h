@@ -84,8 +84,10 @@ struct pt_lease {
     int64_t gone_at;              // since when it is PT_LEASE_GONE
     bool is_asked;                // in this round, for what it holds
     int64_t asked_at;
-    bool is_unseen; // made from an image record, since nobody saw the lease itself
+    bool has_record; // the event of the image record that it has written was seen
+    bool is_unseen;  // made from an image record, since nobody saw the lease itself
     bool is_repull;
+    bool is_again;       // a pull of the same image was known: what is new came with that one
     int64_t fresh_after; // content that is newer came with the pull
     char *snapshotter;   // NULL: not seen yet
     bool is_scanned;     // snapshots that were there before have been looked for

@@ -66,7 +66,7 @@ static void drop_gone_leases(struct pt_round *round)
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
         if (lease->seen.fate == PT_LEASE_OVER) {
-            pt_round_remember(round, &lease->seen);
+            pt_round_remember(round, lease);
             TAILQ_REMOVE(&round->leases, lease, link);
             pt_lease_destroy(lease);
         }

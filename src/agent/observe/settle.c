@@ -366,6 +366,17 @@ bool pt_lease_is_unpacked(const struct pt_lease *lease)
     return is_any_wanted ? !is_any_missing : is_any;
 }
 
+// The layers' blobs are no longer among the lease's blobs when its layers are known.
+static void settle_fetched(struct pt_lease *lease)
+{
+    bool is_own_time = !lease->is_unseen || lease->is_again;
+    int64_t since = is_own_time ? lease->seen.created_at : lease->fresh_after;
+    bool is_any = false;
+    for (size_t i = 0; i < lease->blob_count; i++)
+        is_any |= lease->blobs[i].stage >= PT_BLOB_KNOWN && lease->blobs[i].created_at >= since;
+    lease->seen.documents_fetched = is_any;
+}
+
 void pt_lease_settle(struct pt_lease *lease)
 {
     drop_wrong_guesses(lease);
@@ -383,4 +394,5 @@ void pt_lease_settle(struct pt_lease *lease)
     add_configs(lease);
     settle_chains(lease);
     lease->seen.platform = find_platform(lease, find_root(lease));
+    settle_fetched(lease);
 }

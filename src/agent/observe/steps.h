@@ -60,6 +60,7 @@ struct pt_round {
     struct pt_recent {
         char digest[PT_LIMIT_DIGEST_BYTES + 1]; // root
         int64_t ended_at;
+        bool has_record;
     } recent[PT_MAX_RECENT]; // pulls that have ended
     size_t next_recent;
     uint64_t guesses_lost; // of roots, since there are too many image records to look through
@@ -91,7 +92,7 @@ bool pt_round_has_open_documents(struct pt_round *round);
 // remember notes a pull that has ended, so that its later records are not taken for another one.
 void pt_round_adopt_images(struct pt_round *round);
 void pt_round_judge_unseen(struct pt_round *round);
-void pt_round_remember(struct pt_round *round, const struct pt_seen_lease *seen);
+void pt_round_remember(struct pt_round *round, const struct pt_lease *lease);
 
 // How pulls have ended (ends.c): asks for the records and configs of those whose lease is
 // gone, then judges them. A lease is PT_LEASE_OVER once that is decided.

@@ -6,33 +6,95 @@
 #include <stdio.h>
 #include <string.h>
 
+// A pull may begin and end between two looks, as most do that find their image there. Its lease is
+// never seen, and only the event of its image record says that it was. So each such event is
+// matched with a pull that is known, and what is left over makes a lease of its own. A client
+// writes the record once: a new one is `/images/create`, one that is there `/images/update`. The
+// CRI plugin creates two more for a new image (by config, and by digest), the last ones after the
+// lease is gone, but updates none that is right. So of one image each update is a pull, however
+// quickly they follow each other, and a creation is one unless a pull is known.
+// Example: three replicas of one Deployment start on a node. The first pull is seen, and creates
+// three records; the two updates behind it are the checks of the other replicas.
+
 // The CRI plugin writes three records for one pull, the last ones after its lease is gone.
 #define RECENT_NS PT_NS_PER_S
 
-void pt_round_remember(struct pt_round *round, const struct pt_seen_lease *seen)
+void pt_round_remember(struct pt_round *round, const struct pt_lease *lease)
 {
-    if (!seen->root_digest || strlen(seen->root_digest) > PT_LIMIT_DIGEST_BYTES)
+    const char *root_digest = lease->seen.root_digest;
+    if (!root_digest || strlen(root_digest) > PT_LIMIT_DIGEST_BYTES)
         return;
     struct pt_recent *recent = &round->recent[round->next_recent++ % PT_MAX_RECENT];
-    snprintf(recent->digest, sizeof(recent->digest), "%s", seen->root_digest);
+    snprintf(recent->digest, sizeof(recent->digest), "%s", root_digest);
     recent->ended_at = round->began_at;
+    recent->has_record = lease->has_record;
 }
 
-static bool is_known(const struct pt_round *round, const char *root_digest)
+// The known pulls of an image's root.
+struct known {
+    bool is_any;
+    bool *open;      // has_record of the oldest one whose record was not seen yet, or NULL
+    bool has_record; // that of some was
+};
+
+static void note_known(struct known *known, bool *has_record)
 {
-    const struct pt_lease *lease;
+    known->is_any = true;
+    known->has_record |= *has_record;
+    if (!*has_record && !known->open)
+        known->open = has_record;
+}
+
+static struct known find_known(struct pt_round *round, const struct pt_seen_image *image)
+{
+    struct known known = {0};
+    for (size_t i = 0; i < PT_MAX_RECENT; i++) {
+        struct pt_recent *recent = &round->recent[(round->next_recent + i) % PT_MAX_RECENT];
+        if (recent->ended_at && round->began_at - recent->ended_at < RECENT_NS &&
+            strcmp(recent->digest, image->target_digest) == 0)
+            note_known(&known, &recent->has_record);
+    }
+    struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
-        if (lease->seen.root_digest && strcmp(lease->seen.root_digest, root_digest) == 0)
-            return true;
+        if (lease->seen.root_digest && lease->seen.created_at <= image->written_at &&
+            strcmp(lease->seen.root_digest, image->target_digest) == 0)
+            note_known(&known, &lease->has_record);
     }
-    for (size_t i = 0; i < PT_MAX_RECENT; i++) {
-        const struct pt_recent *recent = &round->recent[i];
-        if (recent->ended_at && round->began_at - recent->ended_at < RECENT_NS &&
-            strcmp(recent->digest, root_digest) == 0)
-            return true;
+    return known;
+}
+
+// Whether the record is that of a pull which is known. Of what is created only the first is the
+// client's own.
+static bool is_of_known(const struct known *known, const struct pt_seen_image *image)
+{
+    if (known->open && (image->is_repull || !known->has_record)) {
+        *known->open = true;
+        return true;
     }
-    return false;
+    return known->is_any && !image->is_repull;
+}
+
+static void adopt(struct pt_round *round, const struct pt_seen_image *image, bool is_again)
+{
+    // The record says when it was written last, which may have been by a later pull.
+    int64_t written_at = image->record_updated_at;
+    if (image->written_at && image->written_at < written_at)
+        written_at = image->written_at;
+    struct pt_lease *lease = pt_lease_create(image->namespace, image->name, written_at - 1);
+    if (!lease)
+        return;
+    lease->is_unseen = true;
+    lease->has_record = true;
+    lease->seen.fate = PT_LEASE_MISSED; // the next round asks for what it has left
+    lease->is_repull = image->is_repull;
+    lease->is_again = is_again && image->is_repull;
+    lease->fresh_after = round->previous_began_at;
+    lease->seen.image_updated_at = written_at;
+    pt_lease_set_text(&lease->seen.image_name, image->name);
+    pt_lease_set_text(&lease->seen.root_digest, image->target_digest);
+    pt_lease_add_blob(lease, image->target_digest);
+    TAILQ_INSERT_TAIL(&round->leases, lease, link);
 }
 
 void pt_round_adopt_images(struct pt_round *round)
@@ -40,20 +102,11 @@ void pt_round_adopt_images(struct pt_round *round)
     for (size_t i = 0; i < round->images_asked; i++) {
         const struct pt_seen_image *image = &round->images[i];
         if (!image->target_digest || !pt_is_digest(image->target_digest) ||
-            pt_is_digest(image->name) || is_known(round, image->target_digest) ||
-            !pt_round_find_namespace(round, image->namespace))
+            pt_is_digest(image->name) || !pt_round_find_namespace(round, image->namespace))
             continue;
-        struct pt_lease *lease =
-            pt_lease_create(image->namespace, image->name, image->record_updated_at - 1);
-        if (!lease)
-            continue;
-        lease->is_unseen = true;
-        lease->seen.fate = PT_LEASE_MISSED; // the next round asks for what it has left
-        lease->is_repull = image->is_repull;
-        lease->fresh_after = round->previous_began_at;
-        lease->seen.root_digest = strdup(image->target_digest);
-        pt_lease_add_blob(lease, image->target_digest);
-        TAILQ_INSERT_TAIL(&round->leases, lease, link);
+        const struct known known = find_known(round, image);
+        if (!is_of_known(&known, image))
+            adopt(round, image, known.is_any);
     }
 }
 
@@ -67,7 +120,7 @@ void pt_round_judge_unseen(struct pt_round *round)
         const struct pt_blob *root = lease->is_unseen && lease->seen.root_digest
                                          ? pt_lease_find_blob(lease, lease->seen.root_digest)
                                          : NULL;
-        bool is_fresh = root && root->created_at >= lease->fresh_after;
+        bool is_fresh = root && !lease->is_again && root->created_at >= lease->fresh_after;
         if (is_fresh && root->created_at < lease->seen.created_at)
             lease->seen.created_at = root->created_at;
         if (root && (!(root->labels & PT_BLOB_FETCHED) || (!is_fresh && !lease->is_repull))) {

@@ -43,12 +43,13 @@ struct pt_seen_lease {
     char *id;
     int64_t created_at;
     enum pt_lease_fate fate;
-    uint64_t fingerprint;  // changes when what the lease holds changes
-    char *root_digest;     // index, or manifest; NULL: not known yet
-    char *manifest_digest; // NULL: not known yet
-    const char *platform;  // of that manifest: `os/arch/variant`; NULL: not known yet
-    char *repository;      // host/path, NULL: unknown
-    bool layers_known;     // `layers` is all of the image, by its manifest
+    uint64_t fingerprint;   // changes when what the lease holds changes
+    char *root_digest;      // index, or manifest; NULL: not known yet
+    char *manifest_digest;  // NULL: not known yet
+    const char *platform;   // of that manifest: `os/arch/variant`; NULL: not known yet
+    char *repository;       // host/path, NULL: unknown
+    bool layers_known;      // `layers` is all of the image, by its manifest
+    bool documents_fetched; // an index, manifest or config came in its time
     struct pt_seen_layer *layers;
     size_t layer_count;
     bool has_given_up; // an extraction was ended without a result, and the lease is still there

@@ -81,25 +81,75 @@ static void finish(struct pt_tracker *tracker, struct pt_track_pull *pull)
            NULL);
 }
 
+// --- a lease and its pull ---
+
+static bool is_dead(const struct pt_tracker *tracker, const struct pt_seen_lease *lease)
+{
+    char id[PT_TRACK_ID_SIZE];
+    pt_track_id(lease, id);
+    const struct grave *grave;
+    LIST_FOREACH(grave, &tracker->graves, link)
+    {
+        if (strcmp(grave->id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct pt_track_pull *find_pull(struct pt_tracker *tracker,
+                                       const struct pt_seen_lease *lease)
+{
+    struct pt_track_pull *pull;
+    TAILQ_FOREACH(pull, &tracker->active, link)
+    {
+        if (pull->created_at == lease->created_at && strcmp(pull->lease_id, lease->id) == 0 &&
+            strcmp(pull->shown.pull.containerd_namespace, lease->namespace) == 0)
+            return pull;
+    }
+    return NULL;
+}
+
 // --- signs of life ---
 
-// Of several leases that name an ingest, the newest one has it: an ingest has one writer.
-static int note_owners(const struct pt_observation *observation, struct pt_map *owners)
+static bool was_there(const struct pt_seen_lease *lease, const struct pt_seen_layer *layer)
 {
+    return (layer->blob_at && layer->blob_at < lease->created_at) ||
+           (layer->extracted_at && layer->extracted_at < lease->created_at);
+}
+
+// Puts the lease in the place of another one that is older, or newer.
+static int claim(struct pt_map *claims, const struct pt_seen_layer *layer,
+                 const struct pt_seen_lease *lease, bool newest_wins)
+{
+    const struct pt_seen_lease *other = pt_map_get(claims, layer->digest);
+    if (other && (newest_wins ? other->created_at >= lease->created_at
+                              : other->created_at <= lease->created_at))
+        return 0;
+    return pt_map_put(claims, layer->digest, (void *)lease);
+}
+
+static bool is_under_way(struct pt_tracker *tracker, const struct pt_seen_lease *lease)
+{
+    const struct pt_track_pull *pull = find_pull(tracker, lease);
+    return pull ? pull->is_live : !is_dead(tracker, lease);
+}
+
+static int note_claims(struct pt_tracker *tracker, const struct pt_observation *observation,
+                       struct pt_track_claims *claims)
+{
+    int r = 0;
     for (size_t i = 0; i < observation->lease_count; i++) {
         const struct pt_seen_lease *lease = observation->leases[i];
-        for (size_t k = 0; k < lease->layer_count; k++) {
+        bool may_be_first = is_under_way(tracker, lease);
+        for (size_t k = 0; k < lease->layer_count && r == 0; k++) {
             const struct pt_seen_layer *layer = &lease->layers[k];
-            if (!layer->has_ingest || !layer->owns_ingest)
-                continue;
-            const struct pt_seen_lease *other = pt_map_get(owners, layer->digest);
-            if (other && other->created_at >= lease->created_at)
-                continue;
-            if (pt_map_put(owners, layer->digest, (void *)lease) < 0)
-                return -ENOMEM;
+            if (layer->has_ingest && layer->owns_ingest)
+                r = claim(&claims->writers, layer, lease, true);
+            if (r == 0 && may_be_first && !was_there(lease, layer))
+                r = claim(&claims->firsts, layer, lease, false);
         }
     }
-    return 0;
+    return r;
 }
 
 struct life {
@@ -138,32 +188,6 @@ static bool is_fresh(const struct pt_seen_lease *lease, int64_t now)
 }
 
 // --- observations ---
-
-static bool is_dead(const struct pt_tracker *tracker, const struct pt_seen_lease *lease)
-{
-    char id[PT_TRACK_ID_SIZE];
-    pt_track_id(lease, id);
-    const struct grave *grave;
-    LIST_FOREACH(grave, &tracker->graves, link)
-    {
-        if (strcmp(grave->id, id) == 0)
-            return true;
-    }
-    return false;
-}
-
-static struct pt_track_pull *find_pull(struct pt_tracker *tracker,
-                                       const struct pt_seen_lease *lease)
-{
-    struct pt_track_pull *pull;
-    TAILQ_FOREACH(pull, &tracker->active, link)
-    {
-        if (pull->created_at == lease->created_at && strcmp(pull->lease_id, lease->id) == 0 &&
-            strcmp(pull->shown.pull.containerd_namespace, lease->namespace) == 0)
-            return pull;
-    }
-    return NULL;
-}
 
 static void observe_end(struct pt_tracker *tracker, struct pt_track_pull *pull,
                         const struct pt_seen_lease *lease, int64_t now)
@@ -215,7 +239,8 @@ static void notify_restarts(struct pt_tracker *tracker, struct pt_track_pull *pu
 }
 
 static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease *lease,
-                          const struct pt_observation *observation, const struct pt_map *owners)
+                          const struct pt_observation *observation,
+                          const struct pt_track_claims *claims)
 {
     int64_t now = observation->taken_at;
     struct pt_track_pull *pull = find_pull(tracker, lease);
@@ -229,7 +254,7 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
         pull->moved_monotonic = observation->taken_monotonic;
         TAILQ_INSERT_TAIL(&tracker->active, pull, link);
     }
-    struct life life = look_for_life(pull, lease, owners);
+    struct life life = look_for_life(pull, lease, &claims->writers);
     bool was_live = pull->is_live;
     if (is_new)
         pull->is_live = !life.superseded && (!tracker->is_first_look || is_fresh(lease, now));
@@ -240,7 +265,7 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
         pull->has_broken = false;
     }
     pull->is_rebased = false;
-    if (pt_track_pull_update(pull, lease, now) < 0)
+    if (pt_track_pull_update(pull, lease, claims, now) < 0)
         return;
     if (pull->is_live && !was_live)
         notify(tracker, PT_TRACK_STARTED, pull, NULL);
@@ -319,17 +344,18 @@ static void bury(struct pt_tracker *tracker, const struct pt_observation *observ
 
 void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation *observation)
 {
-    struct pt_map owners;
-    pt_map_init(&owners);
+    struct pt_track_claims claims;
+    pt_map_init(&claims.writers);
+    pt_map_init(&claims.firsts);
     if (tracker->began_at == 0)
         tracker->began_at = observation->taken_at;
     observe_restart(tracker, observation);
-    if (note_owners(observation, &owners) == 0) {
+    if (note_claims(tracker, observation, &claims) == 0) {
         uint64_t taken = 0;
         for (size_t i = 0; i < observation->image_count && i < 64; i++)
             taken |= (uint64_t)observe_image(tracker, &observation->images[i]) << i;
         for (size_t i = 0; i < observation->lease_count; i++)
-            observe_lease(tracker, observation->leases[i], observation, &owners);
+            observe_lease(tracker, observation->leases[i], observation, &claims);
         // Once more for those that are new in this observation.
         for (size_t i = 0; i < observation->image_count && i < 64; i++) {
             if (!(taken >> i & 1))
@@ -338,7 +364,8 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
         bury(tracker, observation);
         tracker->is_first_look = false;
     }
-    pt_map_finish(&owners);
+    pt_map_finish(&claims.writers);
+    pt_map_finish(&claims.firsts);
 }
 
 void pt_tracker_event(struct pt_tracker *tracker, const struct pt_seen_event *event)

@@ -2,6 +2,7 @@
 #include "agent/track/track_pull.h"
 
 #include "base/limits.h"
+#include "base/saturate.h"
 #include "pull/pull_fields.h"
 
 #include <errno.h>
@@ -48,6 +49,7 @@ struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease)
     struct pt_pull *view = &pull->shown.pull;
     view->started_at = lease->created_at;
     view->phase = PT_PULL_RESOLVING;
+    view->kind = PT_KIND_PULL;
     pull->lease_id = strdup(lease->id);
     view->id = strdup(id);
     view->image_ref = strdup(id);
@@ -202,6 +204,54 @@ static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
         layer->started_at = layer->completed_at;
 }
 
+// --- whose bytes they are ---
+
+static bool is_claim_of(const struct pt_map *claims, const char *digest,
+                        const struct pt_seen_lease *lease, bool *ret_is_other)
+{
+    const struct pt_seen_lease *claimant = pt_map_get(claims, digest);
+    bool is_claimed = claimant && strcmp(claimant->namespace, lease->namespace) == 0;
+    *ret_is_other = is_claimed && claimant != lease;
+    return is_claimed && claimant == lease;
+}
+
+// Counts what has come since the last look as this pull's, or not. Who writes an ingest is a fact;
+// what came unseen is taken to be the first pull's that wanted it.
+static void count_fetched(struct pt_layer_note *note, const struct pt_seen_lease *lease,
+                          const struct pt_seen_layer *seen, int64_t grown,
+                          const struct pt_track_claims *claims)
+{
+    bool is_other;
+    if (is_claim_of(&claims->writers, seen->digest, lease, &is_other))
+        note->fetcher = PT_FETCHER_THIS;
+    else if (is_other)
+        note->fetcher = PT_FETCHER_OTHER;
+    is_other = note->fetcher == PT_FETCHER_OTHER;
+    if (note->fetcher == PT_FETCHER_UNSEEN)
+        (void)is_claim_of(&claims->firsts, seen->digest, lease, &is_other);
+    if (!is_other && grown > 0)
+        note->fetched += grown;
+}
+
+// What an interrupted download has left is there already when its ingest is first seen.
+static bool is_left_over(const struct pt_track_pull *pull, const struct pt_layer_note *note,
+                         const struct pt_seen_layer *seen, int64_t bytes_before)
+{
+    return bytes_before == 0 && note->idle_at == 0 && seen->has_ingest && seen->ingest_started_at &&
+           seen->ingest_started_at < pull->created_at;
+}
+
+static void sum_fetched(struct pt_track_pull *pull)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < pull->shown.pull.layer_count; i++)
+        pt_add_saturated(&sum, pull->notes[i].fetched);
+    if (sum > pull->shown.pull.bytes_fetched)
+        pull->shown.pull.bytes_fetched = sum;
+}
+
+// --- extraction ---
+
 // `below_at` is when the layer below was extracted: 0 not yet, -1 there is none.
 static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer,
                               struct pt_layer_note *note, const struct pt_seen_layer *seen,
@@ -232,7 +282,8 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
     }
 }
 
-static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now)
+static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease *lease,
+                         const struct pt_track_claims *claims, int64_t now)
 {
     struct pt_pull *view = &pull->shown.pull;
     int64_t below_at = -1;
@@ -251,10 +302,15 @@ static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease 
         bool existed = seen->extracted_at && seen->extracted_at < pull->created_at;
         // Of a pull that is over, a layer that did not come stays as it was seen last.
         bool has_come = blob_at || seen->extracted_at;
+        int64_t bytes_before = layer->downloaded_bytes;
+        bool left_over = is_left_over(pull, note, seen, bytes_before);
         if (has_come || seen->has_ingest || lease->fate != PT_LEASE_OVER ||
             layer->phase == PT_LAYER_UNKNOWN)
             update_bytes(pull, layer, note, seen, blob_at, existed, now);
         update_extraction(pull, layer, note, seen, below_at);
+        bool grows = !layer->cached && !left_over;
+        count_fetched(note, lease, seen, grows ? layer->downloaded_bytes - bytes_before : 0,
+                      claims);
         below_at = note->committed_at ? note->committed_at : seen->extracted_at;
     }
     return 0;
@@ -273,6 +329,22 @@ static enum pt_pull_phase phase_of(const struct pt_pull *view)
     return view->total_known ? PT_PULL_EXTRACTING : PT_PULL_DOWNLOADING;
 }
 
+// Whether everything was there when the pull began. One that is over may also have left its layers
+// packed, as it does with an artifact.
+static bool is_check(const struct pt_track_pull *pull, const struct pt_seen_lease *lease)
+{
+    const struct pt_pull *view = &pull->shown.pull;
+    if (!lease->layers_known || lease->documents_fetched)
+        return false;
+    for (size_t i = 0; i < view->layer_count; i++) {
+        const struct pt_layer *layer = &view->layers[i];
+        bool is_left_packed = lease->fate == PT_LEASE_OVER && layer->phase == PT_LAYER_DOWNLOADED;
+        if (!layer->cached || (layer->phase != PT_LAYER_EXISTS && !is_left_packed))
+            return false;
+    }
+    return true;
+}
+
 // The best name as long as the exact one is not known.
 static int update_reference(struct pt_pull *view)
 {
@@ -281,7 +353,8 @@ static int update_reference(struct pt_pull *view)
     return set_text(&view->image_ref, view->repository ? view->repository : view->root_digest);
 }
 
-int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now)
+int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease *lease,
+                         const struct pt_track_claims *claims, int64_t now)
 {
     struct pt_pull *view = &pull->shown.pull;
     if (!has_same_layers(view, lease) && replace_layers(pull, lease) < 0)
@@ -290,8 +363,10 @@ int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease 
         set_text(&view->manifest_digest, lease->manifest_digest) < 0 ||
         set_text(&view->platform, lease->platform) < 0 ||
         set_text(&view->repository, lease->repository) < 0 || update_reference(view) < 0 ||
-        update_layers(pull, lease, now) < 0)
+        update_layers(pull, lease, claims, now) < 0)
         return -ENOMEM;
+    sum_fetched(pull);
+    view->kind = is_check(pull, lease) ? PT_KIND_CHECK : PT_KIND_PULL;
     pull->fingerprint = lease->fingerprint;
     view->total_known = lease->layers_known;
     enum pt_pull_phase phase = phase_of(view);
@@ -379,6 +454,7 @@ void pt_track_pull_drop_missing_layers(struct pt_track_pull *pull)
 void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t now)
 {
     struct pt_pull *view = &pull->shown.pull;
+    view->kind = PT_KIND_PULL;
     set_text(&view->error, reason); // out of memory: a failure without words
     view->phase = PT_PULL_FAILED;
     view->completed_at = now;

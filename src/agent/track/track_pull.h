@@ -3,6 +3,7 @@
 #define PT_AGENT_TRACK_TRACK_PULL_H
 
 #include "agent/track/track.h"
+#include "base/map.h"
 
 #include <sys/queue.h>
 
@@ -10,6 +11,20 @@
 
 // Length of a pull's id with its NUL.
 #define PT_TRACK_ID_SIZE 17
+
+// Who writes a layer's ingest, as far as it was seen. Of pulls that want the same layer one fetches
+// it, and the others wait.
+enum pt_track_fetcher {
+    PT_FETCHER_UNSEEN,
+    PT_FETCHER_THIS,
+    PT_FETCHER_OTHER,
+};
+
+// The leases of one observation by the digests of their layers.
+struct pt_track_claims {
+    struct pt_map writers; // the newest lease that names an ingest: an ingest has one writer
+    struct pt_map firsts;  // the oldest lease under way in whose time the layer has come, or will
+};
 
 // What is noted of a layer besides what is shown.
 struct pt_layer_note {
@@ -20,6 +35,8 @@ struct pt_layer_note {
     int64_t blob_at;      // by event
     int64_t idle_at;      // when its ingest was last seen without a byte
     bool has_restarted;   // since the last observation
+    enum pt_track_fetcher fetcher;
+    int64_t fetched; // bytes that came by this pull
 };
 
 struct pt_track_pull {
@@ -47,7 +64,8 @@ void pt_track_pull_destroy(struct pt_track_pull *pull);
 
 // Brings phases, bytes and times up to what the lease shows; -ENOMEM.
 PT_MUST_CHECK int pt_track_pull_update(struct pt_track_pull *pull,
-                                       const struct pt_seen_lease *lease, int64_t now);
+                                       const struct pt_seen_lease *lease,
+                                       const struct pt_track_claims *claims, int64_t now);
 
 // The offset that was seen last of this layer, the one at `index` if nothing has moved.
 int64_t pt_track_pull_offset(const struct pt_track_pull *pull, size_t index,

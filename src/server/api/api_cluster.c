@@ -42,6 +42,7 @@ static int write_summary(const struct pt_api *api, struct pt_buffer *out)
     write_count(out, "queuedPulls", figures.queued);
     write_count(out, "failedPulls", figures.failed);
     write_count(out, "completedPulls", figures.completed);
+    write_count(out, "checks", figures.checks);
     pt_json_integer(out, "bytesPerSec", (int64_t)pt_store_speed(api->store));
     write_count(out, "nodesReporting", figures.nodes_reporting);
     write_count(out, "nodesSilent", figures.nodes_silent);

@@ -54,6 +54,10 @@ void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull
         metrics->pulls_failed[pull->error_class]++;
         return;
     }
+    if (pull->kind == PT_KIND_CHECK) {
+        metrics->checks++;
+        return;
+    }
     metrics->pulls_completed++;
     if (pt_stored_pull_is_of_kubelet(stored))
         return; // how long its layers took is not known
@@ -151,6 +155,9 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
                            (unsigned long long)metrics->pulls_completed,
                            (unsigned long long)all_failed(metrics),
                            (unsigned long long)metrics->pulls_failed[PT_FAILURE_STALE]);
+    counter(out, "pulltrace_checks_total",
+            "Pulls that found everything there and fetched nothing; no other figure counts them.",
+            (double)metrics->checks);
     histogram(out, "pulltrace_pull_duration_seconds", "How long completed pulls took.",
               &metrics->total_seconds);
     histogram(out, "pulltrace_pull_download_seconds",

@@ -40,6 +40,7 @@ struct pt_histogram {
 // image or a digest.
 struct pt_metrics {
     uint64_t pulls_completed;
+    uint64_t checks; // that completed
     uint64_t pulls_failed[PT_FAILURE_CLASS_COUNT];
     uint64_t reports;
     uint64_t rejected[PT_REJECTION_COUNT];

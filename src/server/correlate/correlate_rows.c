@@ -186,7 +186,9 @@ static void update_row(struct correlate_image *image, const struct situation *si
             end_row(image, PT_PULL_FAILED, situation, now);
         return;
     }
-    if (pt_correlate_is_resolving(image, now) && situation->live_count > 0) {
+    // Of several containers that asked before the image came, the later ones only check it.
+    bool may_resolve = has_row || situation->is_asked_for || situation->has_failing;
+    if (pt_correlate_is_resolving(image, now) && situation->live_count > 0 && may_resolve) {
         begin_row(image, PT_PULL_RESOLVING, situation);
         report_row(image, situation);
         return;

@@ -107,6 +107,7 @@ static struct pt_stored_pull *add_row(struct pt_pull_store *store, const struct 
         pt_life_begin(store, node, row->key, row->started_at, &stored) < 0)
         return NULL;
     stored->of_kubelet = true;
+    stored->pull.kind = PT_KIND_PULL;
     stored->pull.started_at = row->started_at;
     stored->pull.image_ref_exact = true;
     if (pt_text_replace(&stored->pull.image_ref, row->image_ref, NULL) < 0 ||

@@ -25,9 +25,20 @@ static bool is_under_way(enum pt_pull_life life)
     return life == PT_LIFE_QUEUED || life == PT_LIFE_ACTIVE;
 }
 
+// Checks stand apart: with them the median of a node with `Always` pods would be that of asking.
+static bool is_check(const struct pt_stored_pull *stored)
+{
+    return stored->pull.kind == PT_KIND_CHECK && stored->pull.phase == PT_PULL_COMPLETED;
+}
+
+static bool is_completed(const struct pt_stored_pull *stored)
+{
+    return stored->pull.phase == PT_PULL_COMPLETED && !is_check(stored);
+}
+
 static bool is_timed(const struct pt_stored_pull *stored)
 {
-    return stored->pull.phase == PT_PULL_COMPLETED && !stored->of_kubelet;
+    return is_completed(stored) && !stored->of_kubelet;
 }
 
 static void enter(struct pt_pull_store *store, struct pt_stored_pull *stored,
@@ -48,7 +59,8 @@ static void enter(struct pt_pull_store *store, struct pt_stored_pull *stored,
     stored->final_version = stored->version;
     TAILQ_INSERT_TAIL(&store->finished, stored, in_queue);
     TAILQ_INSERT_TAIL(&stored->node->finished, stored, in_node);
-    store->completed_count += stored->pull.phase == PT_PULL_COMPLETED;
+    store->completed_count += is_completed(stored);
+    store->check_count += is_check(stored);
     store->failed_count += stored->pull.phase == PT_PULL_FAILED;
     if (is_timed(stored))
         pt_duration_histogram_add(&store->durations, duration_seconds(stored));
@@ -66,7 +78,8 @@ static void leave(struct pt_pull_store *store, struct pt_stored_pull *stored)
     }
     TAILQ_REMOVE(&store->finished, stored, in_queue);
     TAILQ_REMOVE(&stored->node->finished, stored, in_node);
-    store->completed_count -= stored->pull.phase == PT_PULL_COMPLETED;
+    store->completed_count -= is_completed(stored);
+    store->check_count -= is_check(stored);
     store->failed_count -= stored->pull.phase == PT_PULL_FAILED;
     if (is_timed(stored))
         pt_duration_histogram_remove(&store->durations, duration_seconds(stored));

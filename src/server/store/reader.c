@@ -12,6 +12,7 @@ struct pt_store_figures pt_store_figures(const struct pt_pull_store *store)
         .under_way = store->active_count - store->queued_count,
         .queued = store->queued_count,
         .completed = store->completed_count,
+        .checks = store->check_count,
         .failed = store->failed_count,
         .nodes_reporting = store->nodes.count - store->silent_count,
         .nodes_silent = store->silent_count,

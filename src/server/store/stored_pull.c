@@ -61,7 +61,9 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     stored->percent_floor = 0;
     stored->pull.started_at = 0;
     stored->pull.completed_at = 0;
+    stored->pull.bytes_fetched = 0;
     stored->pull.phase = PT_PULL_RESOLVING;
+    stored->pull.kind = PT_KIND_PULL;
     stored->of_kubelet = false;
     pt_stored_pull_set_failure(stored, NULL, PT_FAILURE_NONE);
 }
@@ -306,9 +308,12 @@ static void update_head(struct pt_stored_pull *stored, const struct pt_pull *tol
 {
     struct pt_pull *pull = &stored->pull;
     enum pt_pull_phase phase = told->phase == PT_PULL_UNKNOWN ? PT_PULL_DOWNLOADING : told->phase;
+    enum pt_pull_kind kind = told->kind == PT_KIND_UNKNOWN ? PT_KIND_PULL : told->kind;
     change->moved |= pull->phase != phase;
-    change->visible |= pull->phase != phase || pull->total_known != told->total_known;
+    change->visible |= pull->phase != phase || pull->kind != kind;
+    change->visible |= pull->total_known != told->total_known;
     pull->phase = phase;
+    pull->kind = kind;
     pull->error_class = told->error_class;
     pull->total_known = told->total_known;
     pull->image_ref_exact = told->image_ref_exact;
@@ -316,6 +321,17 @@ static void update_head(struct pt_stored_pull *stored, const struct pt_pull *tol
         pull->started_at = told->started_at ? told->started_at : timestamp;
     if (pt_pull_phase_is_final(phase))
         pull->completed_at = told->completed_at ? told->completed_at : timestamp;
+}
+
+// An agent that says what a pull has fetched knows which of several pulls a layer came by.
+static void update_fetched(struct pt_stored_pull *stored, const struct pt_pull *told,
+                           struct pt_pull_change *change)
+{
+    int64_t fetched = stored->pull.bytes_fetched;
+    if (told->kind != PT_KIND_UNKNOWN)
+        change->node_bytes = told->bytes_fetched > fetched ? told->bytes_fetched - fetched : 0;
+    change->visible |= change->node_bytes > 0;
+    pt_add_saturated(&stored->pull.bytes_fetched, change->node_bytes);
 }
 
 static bool is_downloading(const struct pt_stored_pull *stored)
@@ -384,6 +400,7 @@ int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *t
         else
             finish_layer(stored, i, timestamp, version, &change);
     }
+    update_fetched(stored, told, &change);
     update_progress(stored, timestamp, &change);
     *ret_change = change;
     return 0;
@@ -395,6 +412,7 @@ void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at
     for (size_t i = 0; i < stored->pull.layer_count; i++)
         finish_layer(stored, i, completed_at, version, &change);
     pt_add_saturated(&stored->received_bytes, change.received_bytes);
+    pt_add_saturated(&stored->pull.bytes_fetched, change.node_bytes);
     stored->pull.phase = PT_PULL_COMPLETED;
     stored->pull.completed_at = completed_at;
     stored->reported_at = completed_at;

@@ -9,6 +9,7 @@ export const SUMMARY_FIELDS = {
   queuedPulls: withDefault(number, 0),
   failedPulls: withDefault(number, 0),
   completedPulls: withDefault(number, 0),
+  checks: withDefault(number, 0),
   nodesReporting: number,
   nodesSilent: number,
   /** How long the server keeps a finished pull. */
@@ -23,8 +24,8 @@ export const readSummary = readerOf('summary', SUMMARY_FIELDS);
 
 /** All pulls that the server knows of, whatever their phase. */
 export function allPulls(summary: Summary): number {
-  const { activePulls, queuedPulls, failedPulls, completedPulls } = summary;
-  return activePulls + queuedPulls + failedPulls + completedPulls;
+  const { activePulls, queuedPulls, failedPulls, completedPulls, checks } = summary;
+  return activePulls + queuedPulls + failedPulls + completedPulls + checks;
 }
 
 /** A node of NodeList of docs/openapi.json. */

@@ -93,6 +93,7 @@ it('decodeSummary reads counts and clock', () => {
     now: '2026-11-21T10:00:00Z',
     activePulls: 4,
     completedPulls: 30,
+    checks: 4,
   };
   const summary = decodeSummary(JSON.stringify(body));
   expect(summary).toMatchObject({ historySeconds: 90, now: T0, activePulls: 4 });

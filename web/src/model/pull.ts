@@ -22,6 +22,9 @@ export const PULL_PHASES = [
   'cancelled',
 ] as const;
 
+/** A check found everything there when it began, and fetched nothing. */
+export const PULL_KINDS = ['pull', 'check'] as const;
+
 export const ERROR_CLASSES = [
   'not_found',
   'unauthorized',
@@ -75,6 +78,7 @@ export const PULL_FIELDS = {
   error: optional(text),
   pods: listOf(readerOf('pod', POD_FIELDS)),
   phase: choice(PULL_PHASES),
+  kind: choice(PULL_KINDS),
   registry: optional(text),
   repository: optional(text),
   rootDigest: optional(text),
@@ -83,6 +87,7 @@ export const PULL_FIELDS = {
   platform: optional(text),
   imageRefExact: optional(flag),
   cachedBytes: optional(number),
+  bytesFetched: optional(number),
   extractedBytes: optional(number),
   layersExtracted: optional(number),
   readyEtaSeconds: optional(number),

@@ -32,6 +32,7 @@ export const SUMMARY: Summary = {
   queuedPulls: 0,
   failedPulls: 0,
   completedPulls: 0,
+  checks: 0,
   nodesReporting: 2,
   nodesSilent: 0,
   historySeconds: 1800,
