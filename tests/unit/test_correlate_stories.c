@@ -397,6 +397,48 @@ static void a_pull_whose_container_runs_is_not_given_to_one_that_still_waits(voi
     expect(scene, "i1", "a.io/b:good ns/good/c queued=1");
 }
 
+// The kubelet asks for the image once for each pod, one after the other.
+static void replicas_that_only_check_make_no_row(void **state)
+{
+    struct scene *scene = *state;
+    for (int i = 0; i < 2; i++) {
+        pod_waits(scene, i ? "second" : "first", "a.io/b:1");
+        pulling(scene, i ? "second" : "first", "a.io/b:1", 1000);
+    }
+    pull_runs(scene, "i0", 1000, "a.io/b", "sha256:7");
+    expect(scene, "i0", "a.io/b:1! ns/first/c ns/second/c queued=0");
+    scene->seconds = 1010;
+    pull_ends(scene, "i0", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
+    pulled(scene, "first", "a.io/b:1");
+    settle(scene);
+    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
+    assert_true(is_held_back(scene, &unnamed)); // it has no name yet
+    expect(scene, "ka.io/b:1", "");
+    pass(scene, 2);
+    expect(scene, "ka.io/b:1", "");
+}
+
+static void the_pods_of_a_check_join_the_pull_that_brought_the_image(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_pull check = make_pull(1014, "a.io/b", "sha256:7");
+    pod_waits(scene, "first", "a.io/b:1");
+    pull_runs(scene, "i0", 1000, "a.io/b", "sha256:7");
+    scene->seconds = 1010;
+    pull_ends(scene, "i0", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
+    scene->seconds = 1014;
+    pod_waits(scene, "second", "a.io/b:1");
+    expect(scene, "i0", "-! ns/first/c");
+    check.image_ref = "a.io/b:1";
+    check.image_ref_exact = true;
+    check.kind = PT_KIND_CHECK;
+    check.phase = PT_PULL_COMPLETED;
+    check.completed_at = 1014 * PT_NS_PER_S;
+    pt_correlate_pull(scene->correlate, NODE, "i1", &check);
+    expect(scene, "i0", "-! ns/first/c ns/second/c");
+    assert_non_null(strstr(told_slot(scene, "i1"), "ns/second/c"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +465,8 @@ int main(void)
         SCENE_TEST(a_container_that_another_pull_has_served_does_not_take_the_next_one),
         SCENE_TEST(what_is_asked_for_at_once_has_no_tag_until_it_is_known),
         SCENE_TEST(a_pull_whose_container_runs_is_not_given_to_one_that_still_waits),
+        SCENE_TEST(replicas_that_only_check_make_no_row),
+        SCENE_TEST(the_pods_of_a_check_join_the_pull_that_brought_the_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

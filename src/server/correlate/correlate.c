@@ -261,6 +261,7 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
         pull = pt_correlate_add_pull(node, key, told->started_at);
     if (!pull || !set_names(pull, told))
         return;
+    pull->is_check = told->kind == PT_KIND_CHECK;
     bool is_final = pt_pull_phase_is_final(told->phase);
     if (is_final && !pull->final_at)
         finish_pull(node, pull, told, now_of(correlate));

@@ -330,11 +330,25 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
 
 // --- who waits for it ---
 
+// Nothing was fetched for it: the image is what this pull brought.
+static bool has_been_checked(const struct correlate_pull *pull,
+                             const struct correlate_container *container)
+{
+    const struct correlate_pull *other;
+    TAILQ_FOREACH(other, &pull->image->pulls, image_link)
+    {
+        if (other->is_check && other->started_at + SLACK_NS >= container->since)
+            return true;
+    }
+    return false;
+}
+
 static bool belongs(const struct correlate_pull *pull, const struct correlate_container *container,
                     int64_t now)
 {
-    // One that came to wait after the pull's end waits for another one.
-    if (pull->final_at && container->since > pull->completed_at + SLACK_NS)
+    // One that came to wait after the pull's end waits for another one, unless that is a check.
+    if (pull->final_at && container->since > pull->completed_at + SLACK_NS &&
+        !has_been_checked(pull, container))
         return false;
     return may_wait_for(container, pull, now);
 }

@@ -150,6 +150,7 @@ struct correlate_pull {
     int64_t final_at; // when it was told, 0: it runs
     bool has_failed;
     bool is_new;      // not joined yet
+    bool is_check;    // it found everything there
     bool is_nameless; // an agent's merged content, which may be anything on that node
     struct correlate_image *image;
     struct correlate_image *earlier_image; // while the node's pulls choose anew
