@@ -362,14 +362,14 @@ static void what_a_pull_has_fetched(void **state)
     made.first[0].downloaded_bytes = made.second[0].downloaded_bytes = 60;
     made.pulls[0].bytes_fetched = 60;
     scene_tell_pulls(scene, "n1", made.pulls, 2);
-    check_int("once", (int64_t)scene->store.received_bytes, 60);
+    check_int("once", (int64_t)scene->store->received_bytes, 60);
     made.second[0].downloaded_bytes = 100; // seen first by the pull that only waits for it
     scene_tell_pulls(scene, "n1", &made.pulls[1], 1);
-    check_int("not by the other", (int64_t)scene->store.received_bytes, 60);
+    check_int("not by the other", (int64_t)scene->store->received_bytes, 60);
     made.first[0].downloaded_bytes = 100;
     made.pulls[0].bytes_fetched = 100;
     scene_tell_pulls(scene, "n1", made.pulls, 2);
-    check_int("all", (int64_t)scene->store.received_bytes, 100);
+    check_int("all", (int64_t)scene->store->received_bytes, 100);
     check_int("nothing", scene_last_status(scene).pull.bytes_fetched, 0);
 }
 
@@ -395,11 +395,11 @@ static void checks_are_counted_apart(void **state)
     scene_tell(scene);
     check_int("its end is an event", scene->completed, 1);
     check_int("a check", scene_last_status(scene).pull.kind, PT_KIND_CHECK);
-    check_int("checks", (int64_t)scene->store.check_count, 1);
-    check_int("pulls", (int64_t)scene->store.completed_count, 0);
-    check_int("durations", (int64_t)scene->store.durations.count, 0);
+    check_int("checks", (int64_t)scene->store->check_count, 1);
+    check_int("pulls", (int64_t)scene->store->completed_count, 0);
+    check_int("durations", (int64_t)scene->store->durations.count, 0);
     scene_wait(scene, 1801);
-    check_int("gone", (int64_t)scene->store.check_count, 0);
+    check_int("gone", (int64_t)scene->store->check_count, 0);
 }
 
 int main(void)

@@ -159,9 +159,9 @@ static void explain_failure(struct pt_stored_pull *stored)
 
 void pt_life_report_end(struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
-    // No registry has to do with what was given up.
+    // No registry has to do with what was given up, and a check fetches nothing from it.
     struct pt_registry *registry =
-        stored->pull.error_class == PT_FAILURE_STALE
+        stored->pull.error_class == PT_FAILURE_STALE || is_check(stored)
             ? NULL
             : pt_registries_find(&store->registries, stored->pull.repository);
     if (registry)

@@ -24,6 +24,7 @@ struct pt_store_figures {
     size_t pulls;             // of all that follow
     size_t under_way, queued; // under way: begun and not ended
     size_t completed, failed; // that are kept
+    size_t checks;            // that are kept; they are not among the completed
     size_t nodes_reporting, nodes_silent;
     uint64_t received_bytes; // of all nodes, since the start
     int64_t history_ns;      // how long finished pulls stay
