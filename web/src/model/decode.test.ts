@@ -97,7 +97,7 @@ it('decodeSummary reads counts and clock', () => {
   };
   const summary = decodeSummary(JSON.stringify(body));
   expect(summary).toMatchObject({ historySeconds: 90, now: T0, activePulls: 4 });
-  expect(allPulls(summary)).toBe(34);
+  expect(allPulls(summary)).toBe(38);
   expect(() => decodeSummary('{}')).toThrow('bytesPerSec is missing');
 });
 
