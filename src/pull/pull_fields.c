@@ -58,10 +58,10 @@ static const struct pt_field pull_rows[] = {
     ROW(TEXT, IF_SET, PT_LIMIT_NAME_BYTES, "platform", PULL, platform),
     ROW(TEXT, IF_SET, PT_LIMIT_NAME_BYTES, "namespace", PULL, containerd_namespace),
     WORD_ROW(&pt_agent_phase_words, "phase", PULL, phase),
-    WORD_ROW(&pt_pull_kind_words, "kind", PULL, kind),
-    ROW(INTEGER, IF_SET, INT64_MAX, "bytesFetched", PULL, bytes_fetched),
     ROW(TEXT, IF_SET, PT_LIMIT_ERROR_BYTES, "error", PULL, error),
     WORD_ROW(&pt_agent_failure_class_words, "errorClass", PULL, error_class),
+    WORD_ROW(&pt_pull_kind_words, "kind", PULL, kind),
+    ROW(INTEGER, IF_SET, INT64_MAX, "bytesFetched", PULL, bytes_fetched),
     ROW(TIME, IF_SET, 0, "startedAt", PULL, started_at),
     ROW(TIME, IF_SET, 0, "completedAt", PULL, completed_at),
     ROW(BOOL, ALWAYS, 0, "totalKnown", PULL, total_known),
@@ -149,7 +149,7 @@ static const struct pt_field pull_status_rows[] = {
     NESTED_ROW(LIST, &pt_waiting_fields, "pods", STATUS, waiting),
     NESTED_ROW(LIST, &pt_layer_status_fields, "layers", STATUS, pull.layers),
 };
-const struct pt_fields pt_pull_status_fields = FIELDS_OF(pull_status_rows, 29);
+const struct pt_fields pt_pull_status_fields = FIELDS_OF(pull_status_rows, 31);
 
 #define EVENT struct pt_pull_event
 static const struct pt_field event_rows[] = {
