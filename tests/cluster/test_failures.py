@@ -12,7 +12,7 @@ from tests.cluster.node import HOST
 from tests.integration.case import MB
 from tests.kubernetes.real_api import Object
 
-RETRY_SLACK_S = 2.0
+RETRY_SLACK_S = 3.0  # the kubelet looks again after 10 to 15 s, and events have whole seconds
 
 
 class Failures(NodeCase):
@@ -62,16 +62,17 @@ class Failures(NodeCase):
         image = f"{HOST}/fail/again:1.0"
         self.node.create_pod("again", image)
         self.wait_for_row("two attempts", 60, imageRef=image, phase="failed", attempts=2)
-        time.sleep(3)  # the kubelet's later words about the same failure may move nothing
-        row = self.wait_for_row("two attempts", 1, imageRef=image, attempts=2)
-        planned = _seconds(row["nextAttemptAt"])
-        self.wait_for_row("the third", 90, imageRef=image, attempts=3)
+        planned = 0.0
+        while (row := self.wait_for_row("its row", 1, imageRef=image))["attempts"] == 2:
+            planned = _seconds(row["nextAttemptAt"])
+            time.sleep(0.2)
+        self.assertEqual(row["attempts"], 3)
         events = [e for e in self.node.events("again") if e["message"].startswith("Failed to pull")]
         failed = max(_seconds(event["lastTimestamp"]) for event in events)
         self.assertLess(abs(planned - failed), RETRY_SLACK_S)
         asked = self.node.throttle.requests("/fail/again/manifests/1.0")
-        heads = [line for line in asked if line.startswith("HEAD")]
-        self.assertEqual(len(heads), 3, asked)
+        # containerd asks the host and then its own server entry, which is the same here.
+        self.assertEqual(len([line for line in asked if line.startswith("HEAD")]), 2 * 3, asked)
         self.assert_one_row(image, pods=["again"])
 
     def test_the_earliest_of_several_pods_retries_next(self) -> None:
@@ -111,7 +112,9 @@ class Restarts(NodeCase):
         image = self._begin("server")
         self.server.process.kill()
         self.server.start()
-        self._ends_as_one_row("server", image)
+        self.node.wait_until_running("server-", 1, 150)
+        self.wait_for_row("it is done", 30, imageRef=image, phase="completed")
+        self.assertEqual(len(self.rows("restart/server")), 1)  # its id may be another one than before
 
     def test_the_api_server(self) -> None:
         image = self._begin("api")

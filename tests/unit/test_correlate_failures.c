@@ -86,7 +86,7 @@ static void a_pull_that_failed_before_the_kubelet_said_so_is_one_row(void **stat
     failed(scene, "web", "a.io/b:1", "unexpected EOF", 1);
     expect(scene, "i1",
            "a.io/b:1! ns/web/c error=unexpected EOF(network) attempts=1 next=1015 queued=0");
-    expect(scene, "ka.io/b:1", "cancelled a.io/b:1! ns/web/c attempts=1");
+    expect(scene, "ka.io/b:1", "");
 }
 
 static void the_next_attempt_goes_on_in_the_failed_row(void **state)

@@ -96,6 +96,19 @@ static void the_event_that_follows_a_state_tells_when_it_was(void **state)
            "failed a.io/b:1! ns/web/c error=no such host(network) attempts=1 next=1011");
 }
 
+static void the_kubelet_tries_when_it_looks_again(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "web", "a.io/b:1");
+    failed(scene, "web", "a.io/b:1", "no such host", 2);
+    event_at(scene, "web", "BackOff", "Back-off pulling image \"a.io/b:1\"", "b", 1, 1011);
+    settle(scene);
+    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=2 next=1023"));
+    event_at(scene, "web", "BackOff", "Back-off pulling image \"a.io/b:1\"", "b", 1, 1003);
+    settle(scene);
+    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=2 next=1023"));
+}
+
 static void the_earliest_back_off_ends_first(void **state)
 {
     struct scene *scene = *state;
@@ -447,6 +460,7 @@ int main(void)
         SCENE_TEST(short_words_name_no_image),
         SCENE_TEST(the_state_that_follows_an_event_is_the_same_attempt),
         SCENE_TEST(the_event_that_follows_a_state_tells_when_it_was),
+        SCENE_TEST(the_kubelet_tries_when_it_looks_again),
         SCENE_TEST(the_earliest_back_off_ends_first),
         SCENE_TEST(a_node_whose_clock_is_behind_succeeds_after_a_failure),
         SCENE_TEST(what_waits_for_a_volume_is_not_queued),

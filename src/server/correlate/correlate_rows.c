@@ -186,11 +186,15 @@ static void update_row(struct correlate_image *image, const struct situation *si
             end_row(image, PT_PULL_FAILED, situation, now);
         return;
     }
-    // Of several containers that asked before the image came, the later ones only check it.
+    // The next attempt goes on in the row of the pull that failed. Of several containers that asked
+    // before the image came, the later ones only check it.
+    bool has_failed_row = !has_row && has_failed_pull(image);
     bool may_resolve = has_row || situation->is_asked_for || situation->has_failing;
     if (pt_correlate_is_resolving(image, now) && situation->live_count > 0 && may_resolve) {
-        begin_row(image, PT_PULL_RESOLVING, situation);
-        report_row(image, situation);
+        if (!has_failed_row) {
+            begin_row(image, PT_PULL_RESOLVING, situation);
+            report_row(image, situation);
+        }
         return;
     }
     if (image->row_phase == PT_PULL_RESOLVING) // it was another one's pull, or has failed
@@ -213,7 +217,7 @@ static void update_row(struct correlate_image *image, const struct situation *si
         end_row(image, PT_PULL_CANCELLED, situation, now);
     else if (situation->has_failing && !is_told_elsewhere)
         begin_row(image, PT_PULL_FAILED, situation);
-    else if (!has_row && !situation->has_failing && situation->is_asked_for)
+    else if (!has_row && !has_failed_row && !situation->has_failing && situation->is_asked_for)
         begin_row(image, PT_PULL_QUEUED, situation);
     if (image->row_phase != PT_PULL_UNKNOWN)
         report_row(image, situation);

@@ -10,6 +10,8 @@
 // The kubelet waits so long after the first failure, then doubles it up to the longest.
 #define FIRST_BACK_OFF_NS (10 * PT_NS_PER_S)
 #define LONGEST_BACK_OFF_NS (300 * PT_NS_PER_S)
+// It looks at a pod again 10 to 15 s after a look that failed, and tries when the back-off is over.
+#define LOOK_NS (PT_NS_PER_S * 25 / 2)
 // A pull that fails at once is heard of after the kubelet's words on it.
 #define HEARD_LATER_NS (5 * PT_NS_PER_S)
 
@@ -111,6 +113,8 @@ void pt_correlate_backs_off(struct correlate_container *container,
     struct pt_moment at = pt_correlate_at(container->pod->node->correlate, event->last_at);
     if (pt_moment_is_later(&container->pulled, &at))
         return;
+    if (event->last_at > container->looked_at)
+        container->looked_at = event->last_at;
     if (container->failures > 0) {
         container->has_failed = true;
         return;
@@ -153,6 +157,8 @@ int64_t pt_correlate_next_attempt(const struct correlate_image *image)
             container->kind == PT_KUBE_SANDBOX)
             continue;
         int64_t at = container->failed.at + back_off_ns(container->failures);
+        if (container->looked_at > container->failed.at && container->looked_at + LOOK_NS > at)
+            at = container->looked_at + LOOK_NS;
         if (next == 0 || at < next)
             next = at;
     }

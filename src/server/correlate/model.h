@@ -111,6 +111,7 @@ struct correlate_container {
     int64_t queued_ns; // as the kubelet told it in the end, -1: not yet
     bool is_on_turn;
     bool has_failed;
+    int64_t looked_at;            // when the kubelet found last that it has to wait, 0: not yet
     int64_t failures;             // attempts
     enum correlate_report report; // of the last attempt
     struct {
