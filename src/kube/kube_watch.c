@@ -49,6 +49,7 @@ struct pt_kube_watch {
     bool got_object;      // from this request
     bool expired_at_once; // the last request said 410 before it brought anything
     unsigned quiet_failures;
+    bool was_forbidden;
     int64_t retry_after_s;        // what the answer asked for
     struct pt_kube_status status; // in the body
     char told[256];               // words of the failure logged last; empty: all is well
@@ -115,7 +116,11 @@ static void retry_later(struct pt_kube_watch *watch, const char *why, bool lists
     watch->state.failures++;
     watch->state.is_watching = false;
     watch->lists_next = lists_next;
-    tell_failure(watch, why, delay_ns);
+    // An API server that starts refuses what it has not read the roles of yet.
+    bool may_be_starting = watch->status.code == 403 && !watch->was_forbidden;
+    watch->was_forbidden = watch->status.code == 403;
+    if (!may_be_starting)
+        tell_failure(watch, why, delay_ns);
     pt_timer_start(watch->retry_timer, delay_ns / PT_NS_PER_MS);
 }
 

@@ -159,7 +159,7 @@ class Refused(FakeCase):
         server = self.start_unready()
         self.assert_works_without(server)
         said = "Kubernetes does not answer as needed, trying again; pulls are tracked without it"
-        wait_for("it is logged", lambda: len(self.log_lines(server, said)) == 2, 5)
+        wait_for("it is logged", lambda: len(self.log_lines(server, said)) == 2, 10)
         time.sleep(2.5)  # two more attempts
         lines = self.log_lines(server, said)
         self.assertEqual(len(lines), 2, "one line for each collection, however often it fails")

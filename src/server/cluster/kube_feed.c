@@ -21,7 +21,7 @@
 #define FLUSH_ITEMS 4000
 #define FLUSH_DELAY_MS 20 // changes of the same moment are told together
 #define MAX_NAMESPACE_BYTES 63
-#define EVENTS_WAIT_TICKS 5 // for a list of pods that does not come
+#define EVENTS_WAIT_TICKS 3 // for a list of pods that does not come
 
 struct pt_kube_feed {
     const struct pt_clock *clock;
