@@ -23,8 +23,9 @@
 #define WATCH_GRACE_S 30 // the API server ends a watch itself; after this we do
 #define SHORT_WATCH_NS PT_NS_PER_S
 #define MAX_RETRY_AFTER_S 300
-#define MAX_LIST_NS (600 * PT_NS_PER_S)       // all pages of one
-#define SKIP_TOLD_EVERY_NS (60 * PT_NS_PER_S) // a log line on skipped objects
+#define FORBIDDEN_RETRY_NS (600 * PT_NS_PER_S) // of what is optional
+#define MAX_LIST_NS (600 * PT_NS_PER_S)        // all pages of one
+#define SKIP_TOLD_EVERY_NS (60 * PT_NS_PER_S)  // a log line on skipped objects
 #define MAX_QUIET_FAILURES 3 // watches that fail without a word before it lists again
 
 struct pt_kube_watch {
@@ -84,6 +85,18 @@ static void copy_without_digits(const char *text, char *copy, size_t size)
             copy[length++] = *text;
     }
     copy[length] = '\0';
+}
+
+// The right to an optional collection may be given later.
+static void do_without(struct pt_kube_watch *watch, const char *why)
+{
+    watch->state.is_watching = false;
+    watch->lists_next = true;
+    if (!*watch->told)
+        pt_log_info("does without what Kubernetes does not let it list",
+                    pt_log_text("collection", watch->collection), pt_log_text("error", why));
+    snprintf(watch->told, sizeof(watch->told), "%s", why);
+    pt_timer_start(watch->retry_timer, FORBIDDEN_RETRY_NS / PT_NS_PER_MS);
 }
 
 static void tell_failure(struct pt_kube_watch *watch, const char *why, int64_t delay_ns)
@@ -343,7 +356,10 @@ static void on_list_done(void *context, const struct pt_http_result *result)
         // The page may be asked for again where it was merely not answered.
         free(watch->continue_token);
         watch->continue_token = token;
-        retry_later(watch, failure, true);
+        if (watch->handler.is_optional && result->status == 403)
+            do_without(watch, failure);
+        else
+            retry_later(watch, failure, true);
         return;
     }
     free(token);

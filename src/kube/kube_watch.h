@@ -28,6 +28,8 @@ struct pt_kube_watch_handler {
     // -EINVAL if the object lacks what it must have: it is counted and passed over.
     int (*on_object)(void *context, enum pt_kube_change change, yyjson_val *object);
     void (*on_list_end)(void *context);
+    // It does without where the right is missing: one line in the log, another try much later.
+    bool is_optional;
     void *context;
 };
 
@@ -42,7 +44,7 @@ struct pt_kube_watch_state {
 };
 
 // Starts at once. `collection` and `field_selector` (may be NULL) are copied; `name_space` NULL:
-// all namespaces. `collection` is `pods` or `events` of the core group.
+// all namespaces. `collection` is `pods`, `events` or `nodes` of the core group.
 PT_MUST_CHECK int pt_kube_watch_create(const struct pt_kube_client *client, const char *collection,
                                        const char *name_space, const char *field_selector,
                                        const struct pt_kube_watch_handler *handler,

@@ -78,6 +78,8 @@ uint64_t pt_join_hash(const struct pt_join *join)
     mix_text(&hash, join->error);
     mix(&hash, &join->attempts, sizeof(join->attempts));
     mix(&hash, &join->next_attempt_at, sizeof(join->next_attempt_at));
+    mix(&hash, &join->pull_ns, sizeof(join->pull_ns));
+    mix(&hash, &join->image_bytes, sizeof(join->image_bytes));
     for (size_t i = 0; i < join->waiting_count; i++) {
         mix_text(&hash, join->waiting[i].namespace);
         mix_text(&hash, join->waiting[i].pod);

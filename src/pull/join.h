@@ -23,6 +23,8 @@ struct pt_join {
     enum pt_failure_class error_class; // of them
     int64_t attempts;                  // that have failed, 0: none
     int64_t next_attempt_at;           // wall_ns, 0: unknown
+    int64_t pull_ns;                   // of a row that no agent reports: the kubelet's figures
+    int64_t image_bytes;               // of it; 0: unknown
 };
 
 // A row for an image that containers of a node wait for and that no agent reports a pull of.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An API server for pods and events that misbehaves when it is asked to."""
+"""An API server for pods, events and nodes that misbehaves when it is asked to."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Faults:
     duplicate: bool = False  # every change is told twice
     swap: bool = False  # changes are told in the wrong order, two by two
     token: str = ""  # demanded of every request
+    forbidden: str = ""  # the resource that there is no right to
     list_body: bytes = b""  # is what every list answers
     endless: bytes = b""  # follows on the first bytes of every watch, again and again
 
@@ -66,6 +67,11 @@ def matches(obj: Object | None, selector: str) -> bool:
     return True
 
 
+def namespace_of(obj: Object) -> str:
+    """Nodes have none."""
+    return str(obj["metadata"].get("namespace", ""))
+
+
 class FakeApi:
     """Serves on a loopback port from start() to close(); the port stays the same."""
 
@@ -75,10 +81,11 @@ class FakeApi:
         self._lock = threading.Condition()
         self._version = 100
         self._oldest = 0  # changes up to this version are forgotten
-        self._objects: dict[str, dict[str, Object]] = {"pods": {}, "events": {}}
+        self._objects: dict[str, dict[str, Object]] = {"pods": {}, "events": {}, "nodes": {}}
         self._changes: list[Change] = []
         self._raw: list[tuple[int, bytes]] = []
         self._sockets: set[socket.socket] = set()
+        self._of_nodes: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self._expiry = 0
         self.port = 0
@@ -139,7 +146,7 @@ class FakeApi:
             self._lock.notify_all()
 
     def _put(self, resource: str, obj: Object) -> None:
-        key = f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
+        key = f"{namespace_of(obj)}/{obj['metadata']['name']}"
         before = self._objects[resource].get(key)
         self._version += 1
         now = copy.deepcopy(obj)
@@ -195,8 +202,9 @@ class FakeApi:
             self._lock.notify_all()
 
     def watches(self) -> int:
+        """Of pods and events."""
         with self._lock:
-            return len(self._sockets)
+            return len(self._sockets - self._of_nodes)
 
     # --- answers ---
 
@@ -218,6 +226,9 @@ class FakeApi:
             self._refuse(handler, status, "made to fail", faults.refuse_headers)
             return
         segments = parts.path.strip("/").split("/")
+        if segments[-1] == faults.forbidden:
+            self._refuse(handler, 403, f"{segments[-1]} is forbidden")
+            return
         namespace = segments[3] if len(segments) == 5 else ""
         if query.get("watch"):
             self._watch(handler, segments[-1], namespace, query)
@@ -264,7 +275,7 @@ class FakeApi:
             all_items = [
                 obj
                 for obj in self._objects[resource].values()
-                if matches(obj, selector) and namespace in ("", obj["metadata"]["namespace"])
+                if matches(obj, selector) and namespace in ("", namespace_of(obj))
             ]
         start = 0
         if "continue" in query:
@@ -276,7 +287,7 @@ class FakeApi:
         metadata = {"resourceVersion": str(version)}
         if start + limit < len(all_items):
             metadata["continue"] = f"{version}/{start + limit}"
-        kind = "PodList" if resource == "pods" else "EventList"
+        kind = {"pods": "PodList", "events": "EventList", "nodes": "NodeList"}[resource]
         page = {"kind": kind, "metadata": metadata, "items": all_items[start : start + limit]}
         self._begin(handler)
         self._write(handler, self.faults.list_body or json.dumps(page).encode())
@@ -296,6 +307,8 @@ class FakeApi:
             else:
                 too_old = False
                 self._sockets.add(handler.connection)
+                if resource == "nodes":
+                    self._of_nodes.add(handler.connection)
         if too_old:
             self._refuse(handler, 410, "too old resource version")
             return
@@ -327,7 +340,7 @@ class FakeApi:
         selector = query.get("fieldSelector", "")
         told = [(at, text) for at, text in self._raw if at > version]
         for change in self._changes:
-            in_namespace = namespace in ("", change.now["metadata"]["namespace"])
+            in_namespace = namespace in ("", namespace_of(change.now))
             if change.version <= version or change.resource != resource or not in_namespace:
                 continue
             was, is_now = matches(change.before, selector), matches(change.now, selector)

@@ -80,12 +80,12 @@ class Rights(RealCase):
         def asked() -> list[Object]:
             return self.api.asked("pulltrace")
 
-        wait_for("the watches are in the audit log", lambda: len(asked()) >= 4, 10)
+        wait_for("the watches are in the audit log", lambda: len(asked()) >= 6, 10)
         done = {
             (entry["verb"], entry["objectRef"]["resource"], entry["responseStatus"]["code"])
             for entry in asked()
         }
-        kinds = ("pods", "events")
+        kinds = ("pods", "events", "nodes")
         self.assertEqual(done, {(verb, kind, 200) for verb in ("list", "watch") for kind in kinds})
 
     def test_rights_for_pods_but_not_for_events(self) -> None:

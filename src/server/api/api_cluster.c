@@ -5,14 +5,18 @@
 #include "server/api/api.h"
 #include "server/api/api_query.h"
 #include "server/api/long_answer.h"
+#include "server/cluster/cluster_nodes.h"
 #include "server/cluster/kube_feed.h"
 #include "server/http/http_reply.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_SUMMARY_BYTES 4096
 #define PART_NODES 200
+// An agent reports every 10 s at least.
+#define AGENTS_KNOWN_AFTER_NS (15 * PT_NS_PER_S)
 
 // --- /api/v1/summary ---
 
@@ -73,23 +77,62 @@ void pt_api_summary(struct pt_api *api, struct pt_request *request)
 
 // --- /api/v1/nodes ---
 
-// The nodes of an answer, pinned until they are sent.
+// The nodes of an answer: those of the store, pinned until they are sent, and the names of those
+// that the cluster alone knows.
 struct node_list {
+    const struct pt_cluster_nodes *cluster; // NULL: nothing is known of it
+    bool are_agents_known;                  // who reports at all has done so
     struct pt_node **nodes;
     size_t count;
-    size_t sent;
+    char **names;
+    size_t name_count;
+    size_t sent; // of both
 };
 
-static int encode_node(const struct pt_node *node, struct pt_buffer *out)
+// Why no bytes are known of what the node pulls.
+static void write_reason(const struct node_list *list, struct pt_buffer *out)
+{
+    if (list->are_agents_known)
+        write_text(out, "reason", "no agent reports from this node");
+}
+
+static void write_runtime(const struct pt_cluster_node *node, struct pt_buffer *out)
+{
+    write_text(out, "runtimeName", node ? node->runtime_name : NULL);
+    write_text(out, "runtimeVersion", node ? node->runtime_version : NULL);
+}
+
+// A node that only the cluster knows.
+static int encode_name(const struct node_list *list, const char *name, struct pt_buffer *out)
+{
+    pt_json_begin(out);
+    write_text(out, "nodeName", name);
+    write_runtime(pt_cluster_nodes_find(list->cluster, name), out);
+    pt_json_bool(out, "silent", true);
+    write_reason(list, out);
+    write_count(out, "activePulls", 0);
+    pt_json_integer(out, "bytesPerSec", 0);
+    pt_json_close(out, '}');
+    return out->failure;
+}
+
+static int encode_node(const struct node_list *list, const struct pt_node *node,
+                       struct pt_buffer *out)
 {
     struct pt_node_status status = pt_node_status(node);
     pt_json_begin(out);
     write_text(out, "nodeName", status.name);
     write_text(out, "agentVersion", status.agent_version);
-    write_text(out, "runtimeName", status.runtime_name);
-    write_text(out, "runtimeVersion", status.runtime_version);
+    if (status.runtime_name) {
+        write_text(out, "runtimeName", status.runtime_name);
+        write_text(out, "runtimeVersion", status.runtime_version);
+    } else {
+        write_runtime(pt_cluster_nodes_find(list->cluster, status.name), out);
+    }
     if (status.reported_at > 0)
         pt_json_time(out, "lastReportAt", status.reported_at);
+    else
+        write_reason(list, out);
     pt_json_bool(out, "silent", status.is_silent);
     write_count(out, "activePulls", status.active_pulls);
     pt_json_integer(out, "bytesPerSec", (int64_t)status.bytes_per_second);
@@ -97,17 +140,25 @@ static int encode_node(const struct pt_node *node, struct pt_buffer *out)
     return out->failure;
 }
 
+static int encode_next(struct node_list *list, struct pt_buffer *out)
+{
+    size_t at = list->sent++;
+    return at < list->count ? encode_node(list, list->nodes[at], out)
+                            : encode_name(list, list->names[at - list->count], out);
+}
+
 static int write_part(void *context, struct pt_buffer *out)
 {
     struct node_list *list = context;
+    size_t all = list->count + list->name_count;
     int r = list->sent == 0 ? pt_buffer_append_text(out, "{\"nodes\":[") : 0;
-    for (size_t i = 0; r == 0 && i < PART_NODES && list->sent < list->count; i++) {
+    for (size_t i = 0; r == 0 && i < PART_NODES && list->sent < all; i++) {
         if (list->sent > 0)
             r = pt_buffer_append_text(out, ",");
         if (r == 0)
-            r = encode_node(list->nodes[list->sent++], out);
+            r = encode_next(list, out);
     }
-    if (r < 0 || list->sent < list->count)
+    if (r < 0 || list->sent < all)
         return r < 0 ? r : 1;
     return pt_buffer_append_text(out, "]}");
 }
@@ -117,7 +168,10 @@ static void release(void *context)
     struct node_list *list = context;
     for (size_t i = 0; i < list->count; i++)
         pt_node_unpin(list->nodes[i]);
+    for (size_t i = 0; i < list->name_count; i++)
+        free(list->names[i]);
     free(list->nodes);
+    free(list->names);
     free(list);
 }
 
@@ -127,26 +181,61 @@ static void pin(struct node_list *list, struct pt_node *node)
     list->nodes[list->count++] = node;
 }
 
-// All nodes, or the one of that name if there is one.
-static struct node_list *collect_nodes(const struct pt_pull_store *store, const char *name)
+static int collect_nodes(struct node_list *list, const struct pt_pull_store *store,
+                         const char *name)
 {
-    struct node_list *list = calloc(1, sizeof(*list));
-    if (!list)
-        return NULL;
     struct pt_store_figures figures = pt_store_figures(store);
     size_t count = figures.nodes_reporting + figures.nodes_silent;
-    list->nodes = malloc((count + 1) * sizeof(struct pt_node *));
-    if (!list->nodes) {
-        free(list);
-        return NULL;
-    }
+    list->nodes = malloc((count + 1) * sizeof(*list->nodes));
+    if (!list->nodes)
+        return -ENOMEM;
     size_t cursor = 0;
     struct pt_node *node = name ? pt_store_find_node(store, name) : NULL;
     if (node)
         pin(list, node);
     while (!name && (node = pt_store_next_node(store, &cursor)))
         pin(list, node);
-    return list;
+    return 0;
+}
+
+static int add_name(struct node_list *list, const struct pt_pull_store *store, const char *name)
+{
+    if (pt_store_find_node(store, name))
+        return 0;
+    list->names[list->name_count] = strdup(name);
+    if (!list->names[list->name_count])
+        return -ENOMEM;
+    list->name_count++;
+    return 0;
+}
+
+static int collect_names(struct node_list *list, const struct pt_pull_store *store,
+                         const char *name)
+{
+    const struct pt_cluster_node *node = name ? pt_cluster_nodes_find(list->cluster, name) : NULL;
+    list->names = malloc((pt_cluster_nodes_count(list->cluster) + 1) * sizeof(*list->names));
+    if (!list->names)
+        return -ENOMEM;
+    int r = node ? add_name(list, store, name) : 0;
+    size_t cursor = 0;
+    while (!name && r == 0 && (node = pt_cluster_nodes_next(list->cluster, &cursor)))
+        r = add_name(list, store, node->name);
+    return r;
+}
+
+// All nodes, or the one of that name if there is one; NULL when out of memory.
+static struct node_list *collect(const struct pt_api *api, const char *name)
+{
+    struct node_list *list = calloc(1, sizeof(*list));
+    if (!list)
+        return NULL;
+    list->cluster = pt_kube_feed_nodes(api->kube);
+    list->are_agents_known =
+        pt_clock_wall_ns(api->clock) - api->started_wall_ns >= AGENTS_KNOWN_AFTER_NS;
+    if (collect_nodes(list, api->store, name) == 0 && collect_names(list, api->store, name) == 0)
+        return list;
+    release(list);
+    return NULL;
 }
 
 void pt_api_nodes(struct pt_api *api, struct pt_request *request)
@@ -154,7 +243,7 @@ void pt_api_nodes(struct pt_api *api, struct pt_request *request)
     struct pt_query query;
     if (!pt_api_read_query(request, &query))
         return;
-    struct node_list *list = collect_nodes(api->store, pt_query_get(&query, "node"));
+    struct node_list *list = collect(api, pt_query_get(&query, "node"));
     if (!list) {
         pt_reply_error(request, 503, 5, "out of memory");
         return;

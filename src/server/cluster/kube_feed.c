@@ -8,8 +8,10 @@
 #include "base/warn_pace.h"
 #include "kube/event_watch.h"
 #include "kube/pod_watch.h"
+#include "server/cluster/cluster_nodes.h"
 #include "server/cluster/kube_rows.h"
 #include "server/correlate/correlate.h"
+#include "server/store/reader.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -22,6 +24,8 @@
 #define FLUSH_DELAY_MS 20 // changes of the same moment are told together
 #define MAX_NAMESPACE_BYTES 63
 #define EVENTS_WAIT_TICKS 3 // for a list of pods that does not come
+// An agent reports every 10 s at least: from then on it is known which nodes have none.
+#define AGENTS_WAIT_TICKS 15
 
 struct pt_kube_feed {
     const struct pt_clock *clock;
@@ -31,6 +35,7 @@ struct pt_kube_feed {
     struct pt_pull_store *store;
     struct pt_timer *flush_timer;
     struct pt_timer *tick_timer;
+    struct pt_cluster_nodes *nodes;
     size_t count; // of namespaces, at least 1
     int ticks;
     uint64_t left_out_logged; // pods and nodes, by the last warning
@@ -72,6 +77,13 @@ static void on_exchange(void *context, const struct pt_row_exchange *exchange)
 {
     struct pt_kube_feed *feed = context;
     pt_store_exchange_rows(feed->store, exchange);
+}
+
+static bool has_agent(void *context, const char *node_name)
+{
+    const struct pt_kube_feed *feed = context;
+    const struct pt_node *node = pt_store_find_node(feed->store, node_name);
+    return feed->ticks < AGENTS_WAIT_TICKS || (node && pt_node_has_reported(node));
 }
 
 static void on_waiting(void *context, const struct pt_kube_pod *pod)
@@ -147,7 +159,7 @@ static void warn_of_left_out(struct pt_kube_feed *feed)
 static void on_tick(void *context)
 {
     struct pt_kube_feed *feed = context;
-    if (feed->ticks < EVENTS_WAIT_TICKS && ++feed->ticks == EVENTS_WAIT_TICKS)
+    if (feed->ticks < AGENTS_WAIT_TICKS && ++feed->ticks == EVENTS_WAIT_TICKS)
         start_event_watches(feed);
     pt_correlate_tick(feed->correlate);
     warn_of_left_out(feed);
@@ -220,6 +232,7 @@ static int start(struct pt_kube_feed *feed, struct event_base *base,
     const struct pt_correlate_output output = {.on_join = on_join,
                                                .on_row = on_row,
                                                .on_exchange = on_exchange,
+                                               .has_agent = has_agent,
                                                .on_dirty = on_dirty,
                                                .context = feed};
     feed->flush_timer = pt_timer_create(base, feed->clock, on_flush, feed);
@@ -236,7 +249,8 @@ static int start(struct pt_kube_feed *feed, struct event_base *base,
     feed->client.random = pt_kube_random;
     pt_kube_rows_attach(feed->store, feed->correlate);
     pt_timer_start_every(feed->tick_timer, 1000);
-    return add_all_watches(feed, settings->namespaces, err);
+    r = pt_cluster_nodes_create(&feed->client, settings->max_nodes, &feed->nodes, err);
+    return r < 0 ? r : add_all_watches(feed, settings->namespaces, err);
 }
 
 static void warn_of_plain_token(const struct pt_kube_config *config)
@@ -290,6 +304,7 @@ void pt_kube_feed_destroy(struct pt_kube_feed *feed)
         pt_event_watch_destroy(feed->watches[i].events);
     }
     free(feed->watches);
+    pt_cluster_nodes_destroy(feed->nodes);
     pt_http_client_destroy(feed->client.http);
     pt_correlate_destroy(feed->correlate);
     pt_timer_destroy(feed->flush_timer);
@@ -309,6 +324,11 @@ const char *pt_kube_feed_missing(const struct pt_kube_feed *feed)
             return "the first list of events has not come from the Kubernetes API yet";
     }
     return NULL;
+}
+
+const struct pt_cluster_nodes *pt_kube_feed_nodes(const struct pt_kube_feed *feed)
+{
+    return feed ? feed->nodes : NULL;
 }
 
 size_t pt_kube_feed_waiting_pods(const struct pt_kube_feed *feed)
@@ -331,14 +351,14 @@ static void add_up(struct watch_sums *sums, const struct pt_kube_watch_state *st
     sums->bad += state->bad_objects;
 }
 
-static void write_pair(struct pt_buffer *out, const char *name, const char *type, const char *help,
-                       uint64_t pods, uint64_t events)
+static void write_resources(struct pt_buffer *out, const char *name, const char *type,
+                            const char *help, uint64_t pods, uint64_t events, uint64_t nodes)
 {
     (void)pt_buffer_printf(out,
                            "# HELP %s %s\n# TYPE %s %s\n%s{resource=\"pods\"} %llu\n"
-                           "%s{resource=\"events\"} %llu\n",
+                           "%s{resource=\"events\"} %llu\n%s{resource=\"nodes\"} %llu\n",
                            name, help, name, type, name, (unsigned long long)pods, name,
-                           (unsigned long long)events);
+                           (unsigned long long)events, name, (unsigned long long)nodes);
 }
 
 static void write_counter(struct pt_buffer *out, const char *name, const char *help, uint64_t value)
@@ -349,35 +369,44 @@ static void write_counter(struct pt_buffer *out, const char *name, const char *h
 
 void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffer *out)
 {
-    struct watch_sums pods = {0}, events = {0};
+    struct watch_sums pods = {0}, events = {0}, nodes = {0};
     size_t wanted = feed ? feed->count : 0;
     struct pt_correlate_figures figures = {0};
-    if (feed)
+    uint64_t left_out_nodes = 0;
+    bool lists_nodes = feed && pt_cluster_nodes_state(feed->nodes)->is_listed;
+    if (feed) {
         figures = pt_correlate_figures(feed->correlate);
+        left_out_nodes = figures.left_out_nodes + pt_cluster_nodes_left_out(feed->nodes);
+        add_up(&nodes, pt_cluster_nodes_state(feed->nodes));
+    }
     uint64_t left_out = feed ? left_out_pods(feed) : 0;
     for (size_t i = 0; i < wanted; i++) {
         add_up(&pods, pt_pod_watch_state(feed->watches[i].pods));
         if (feed->watches[i].events)
             add_up(&events, pt_event_watch_state(feed->watches[i].events));
     }
-    write_pair(out, "pulltrace_kubernetes_watches_wanted", "gauge",
-               "Watches of the Kubernetes API that there should be; 0 when it is not configured.",
-               wanted, wanted);
-    write_pair(out, "pulltrace_kubernetes_watches_current", "gauge",
-               "Watches that stand, so that what they tell is current.", pods.current,
-               events.current);
-    write_pair(out, "pulltrace_kubernetes_lists_total", "counter", "Whole lists taken.", pods.lists,
-               events.lists);
-    write_pair(out, "pulltrace_kubernetes_failures_total", "counter",
-               "Lists and watches that failed.", pods.failures, events.failures);
-    write_pair(out, "pulltrace_kubernetes_objects_too_large_total", "counter",
-               "Objects skipped because they were too large.", pods.too_large, events.too_large);
-    write_pair(out, "pulltrace_kubernetes_objects_invalid_total", "counter",
-               "Objects skipped because they were not valid.", pods.bad, events.bad);
+    write_resources(
+        out, "pulltrace_kubernetes_watches_wanted", "gauge",
+        "Watches of the Kubernetes API that there should be; 0 when it is not configured.", wanted,
+        wanted, lists_nodes);
+    write_resources(out, "pulltrace_kubernetes_watches_current", "gauge",
+                    "Watches that stand, so that what they tell is current.", pods.current,
+                    events.current, nodes.current);
+    write_resources(out, "pulltrace_kubernetes_lists_total", "counter", "Whole lists taken.",
+                    pods.lists, events.lists, nodes.lists);
+    write_resources(out, "pulltrace_kubernetes_failures_total", "counter",
+                    "Lists and watches that failed.", pods.failures, events.failures,
+                    nodes.failures);
+    write_resources(out, "pulltrace_kubernetes_objects_too_large_total", "counter",
+                    "Objects skipped because they were too large.", pods.too_large,
+                    events.too_large, nodes.too_large);
+    write_resources(out, "pulltrace_kubernetes_objects_invalid_total", "counter",
+                    "Objects skipped because they were not valid.", pods.bad, events.bad,
+                    nodes.bad);
     write_counter(out, "pulltrace_kubernetes_pods_left_out_total",
                   "How often a pod was passed over because too many wait, in all or on its node.",
                   left_out);
     write_counter(out, "pulltrace_kubernetes_nodes_left_out_total",
                   "How often a pod or a pull was passed over because there are too many nodes.",
-                  figures.left_out_nodes);
+                  left_out_nodes);
 }

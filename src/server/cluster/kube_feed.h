@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 struct event_base;
+struct pt_cluster_nodes;
 
 // Follows Kubernetes and lets the store's rows know of it. Without it, or while it does not answer,
 // pulls are tracked all the same.
@@ -33,6 +34,9 @@ void pt_kube_feed_destroy(struct pt_kube_feed *feed);
 
 // NULL when the first lists are in, or `feed` is NULL; else what is missing, static text.
 const char *pt_kube_feed_missing(const struct pt_kube_feed *feed);
+
+// The nodes that the API server lists, see cluster_nodes.h; NULL if `feed` is NULL.
+const struct pt_cluster_nodes *pt_kube_feed_nodes(const struct pt_kube_feed *feed);
 
 // Pods that wait for images; 0 if `feed` is NULL.
 size_t pt_kube_feed_waiting_pods(const struct pt_kube_feed *feed);

@@ -29,6 +29,8 @@ struct pt_correlate_output {
     // A pull and the row of an image that waits change places: the pull is of that image, and what
     // waits is what the pull seemed to be of.
     void (*on_exchange)(void *context, const struct pt_row_exchange *exchange);
+    // Whether an agent reports from the node, so that a pull will be reported; NULL: from each.
+    bool (*has_agent)(void *context, const char *node_name);
     // There is something to flush; may be NULL.
     void (*on_dirty)(void *context);
     void *context;

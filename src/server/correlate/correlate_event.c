@@ -21,6 +21,11 @@ static void asks(struct correlate_container *container, struct pt_moment at)
     container->is_present = false;
 }
 
+static int64_t or_zero(int64_t figure)
+{
+    return figure > 0 ? figure : 0;
+}
+
 static void has_come(struct correlate_container *container, const struct pt_kube_event *event,
                      struct pt_moment at)
 {
@@ -37,8 +42,11 @@ static void has_come(struct correlate_container *container, const struct pt_kube
         return;
     if (pt_moment_is_later(&at, &image->pulled))
         image->pulled = at;
-    if (image->row_queued_ns < 0) // those that asked later have waited for the pull itself
-        image->row_queued_ns = event->message.queued_ns;
+    if (image->row_queued_ns >= 0) // those that asked later have waited for the pull itself
+        return;
+    image->row_queued_ns = event->message.queued_ns;
+    image->row_pull_ns = or_zero(event->message.pull_ns);
+    image->row_image_bytes = or_zero(event->message.image_bytes);
 }
 
 static void apply_event(struct correlate_container *container, const struct pt_kube_event *event)

@@ -22,6 +22,7 @@ struct situation {
     size_t live_count;                // still
     bool has_failing;                 // one that still waits has failed
     bool is_asked_for;                // a Pulling event stands, or one on turn has waited for long
+    bool is_unseen;                   // a Pulling event stands, and no agent reports from the node
     bool has_image;                   // one has started, or the kubelet found its image there
     bool is_lingering;                // the last ones ended just now
     struct pt_moment since;           // asked for, or waiting
@@ -37,6 +38,12 @@ static bool has_failed_pull(const struct correlate_image *image)
             return true;
     }
     return false;
+}
+
+static bool has_agent(const struct correlate_node *node)
+{
+    const struct pt_correlate_output *output = &node->correlate->output;
+    return !output->has_agent || output->has_agent(output->context, node->name);
 }
 
 static void look_at(const struct correlate_image *image,
@@ -64,6 +71,7 @@ static void look_at(const struct correlate_image *image,
         image->pulled.at == 0 &&
         pt_correlate_has_passed(image->node, container->since + PT_QUEUED_AFTER_NS, now);
     situation->is_asked_for |= is_asked_for || waits_long;
+    situation->is_unseen |= is_asked_for && !has_agent(image->node);
     struct pt_moment since = container->heard;
     since.at = container->since;
     if (is_asked_for)
@@ -95,6 +103,15 @@ static double queued_seconds(const struct correlate_image *image)
     return (double)ns / (double)PT_NS_PER_S;
 }
 
+// What the kubelet says in the end.
+static void fill_end(const struct correlate_image *image, struct pt_join *join)
+{
+    join->pull_ns = image->row_pull_ns;
+    join->image_bytes = image->row_image_bytes;
+    if (image->row_queued_ns >= 0)
+        join->queued_seconds = (double)image->row_queued_ns / (double)PT_NS_PER_S;
+}
+
 static void report_row(struct correlate_image *image, const struct situation *situation)
 {
     struct pt_correlate *correlate = image->node->correlate;
@@ -120,8 +137,8 @@ static void report_row(struct correlate_image *image, const struct situation *si
     }
     if (row.phase == PT_PULL_QUEUED)
         row.join.queued_seconds = queued_seconds(image);
-    else if (row.phase == PT_PULL_COMPLETED && image->row_queued_ns >= 0)
-        row.join.queued_seconds = (double)image->row_queued_ns / (double)PT_NS_PER_S;
+    else if (row.phase == PT_PULL_COMPLETED)
+        fill_end(image, &row.join);
     int64_t failures = row.phase == PT_PULL_FAILED ? row.join.attempts : image->row_failures;
     // How often it failed before the server came to know of it is no news.
     row.new_failures = failures <= image->row_failures ? 0
@@ -135,12 +152,23 @@ static void report_row(struct correlate_image *image, const struct situation *si
     correlate->output.on_row(correlate->output.context, &row);
 }
 
+// A success ended when the kubelet says, by the clock that its beginning was taken from.
+static int64_t end_of_row(const struct correlate_image *image, enum pt_pull_phase phase,
+                          int64_t now)
+{
+    if (phase == PT_PULL_FAILED)
+        return image->failed.at;
+    bool is_known = phase == PT_PULL_COMPLETED && image->pulled.is_of_node &&
+                    image->pulled.at >= image->row_started.at;
+    return is_known ? image->pulled.at : now;
+}
+
 // The last words on the row; with a success the series of failures is over.
 static void end_row(struct correlate_image *image, enum pt_pull_phase phase,
                     const struct situation *situation, int64_t now)
 {
     image->row_phase = phase;
-    image->row_ended_at = phase == PT_PULL_FAILED ? image->failed.at : now;
+    image->row_ended_at = end_of_row(image, phase, now);
     report_row(image, situation);
     image->row_phase = PT_PULL_UNKNOWN;
     image->row_hash = 0;
@@ -153,6 +181,7 @@ static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
     if (image->row_phase == PT_PULL_UNKNOWN) {
         image->row_started = situation->since;
         image->row_queued_ns = -1;
+        image->row_pull_ns = image->row_image_bytes = 0;
     }
     image->row_phase = phase;
     image->row_ended_at = phase == PT_PULL_FAILED ? image->failed.at : 0;
@@ -166,7 +195,9 @@ static void end_unwaited_row(struct correlate_image *image, const struct situati
     bool is_failed = image->row_phase == PT_PULL_FAILED;
     if (is_failed && (situation->has_image || has_come))
         end_row(image, PT_PULL_COMPLETED, situation, now);
-    else if (!situation->is_lingering) // the agent or an event may yet tell of the pull
+    else if (!situation->is_lingering ||
+             (has_come &&
+              !has_agent(image->node))) // the agent or an event may yet tell of the pull
         end_row(image,
                 has_come    ? PT_PULL_COMPLETED
                 : is_failed ? PT_PULL_FAILED
@@ -180,17 +211,17 @@ static void update_row(struct correlate_image *image, const struct situation *si
     bool has_row = image->row_phase != PT_PULL_UNKNOWN;
     if (image->running > 0) {
         // The pull had no name yet when it got a row of its own.
-        if (image->row_phase == PT_PULL_QUEUED)
-            end_row(image, PT_PULL_CANCELLED, situation, now);
-        else if (has_row)
-            end_row(image, PT_PULL_FAILED, situation, now);
+        if (has_row)
+            end_row(image, image->row_phase == PT_PULL_FAILED ? PT_PULL_FAILED : PT_PULL_CANCELLED,
+                    situation, now);
         return;
     }
     // The next attempt goes on in the row of the pull that failed. Of several containers that asked
     // before the image came, the later ones only check it.
     bool has_failed_row = !has_row && has_failed_pull(image);
     bool may_resolve = has_row || situation->is_asked_for || situation->has_failing;
-    if (pt_correlate_is_resolving(image, now) && situation->live_count > 0 && may_resolve) {
+    bool is_resolving = pt_correlate_is_resolving(image, now) || situation->is_unseen;
+    if (is_resolving && situation->live_count > 0 && may_resolve) {
         if (!has_failed_row) {
             begin_row(image, PT_PULL_RESOLVING, situation);
             report_row(image, situation);
@@ -207,7 +238,8 @@ static void update_row(struct correlate_image *image, const struct situation *si
     bool has_come = pt_moment_is_later(&image->pulled, &image->failed) &&
                     !pt_moment_is_later(&image->row_started, &image->pulled);
     if (has_row && has_come &&
-        pt_correlate_has_passed(image->node, image->pulled.heard_at + PT_LINGER_NS, now)) {
+        (!has_agent(image->node) ||
+         pt_correlate_has_passed(image->node, image->pulled.heard_at + PT_LINGER_NS, now))) {
         end_row(image, PT_PULL_COMPLETED, situation, now);
         return;
     }

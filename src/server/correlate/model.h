@@ -65,9 +65,11 @@ struct correlate_image {
     enum pt_pull_phase row_phase; // unknown: there is none
     struct pt_moment row_started;
     int64_t row_ended_at;
-    int64_t row_queued_ns; // as the kubelet tells it of the first container, -1: not yet
-    int64_t row_failures;  // as told last
-    uint64_t row_hash;     // of what was told last
+    int64_t row_pull_ns;     // the pull alone, as the kubelet says with its end; 0: not said
+    int64_t row_image_bytes; // size of the image, likewise
+    int64_t row_queued_ns;   // as the kubelet tells it of the first container, -1: not yet
+    int64_t row_failures;    // as told last
+    uint64_t row_hash;       // of what was told last
 
     // The pull without a name that may be of this image; NULL: none.
     char *resolving_key;

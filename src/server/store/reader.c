@@ -179,6 +179,11 @@ struct pt_node_status pt_node_status(const struct pt_node *node)
     return status;
 }
 
+bool pt_node_has_reported(const struct pt_node *node)
+{
+    return node->reported_wall_ns > 0;
+}
+
 struct pt_node *pt_store_find_node(const struct pt_pull_store *store, const char *name)
 {
     return pt_map_get(&store->nodes, name);

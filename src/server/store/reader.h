@@ -136,6 +136,9 @@ struct pt_node_status {
     bool is_silent;
 };
 
+// An agent has reported from it, perhaps long ago.
+bool pt_node_has_reported(const struct pt_node *node);
+
 struct pt_node_status pt_node_status(const struct pt_node *node);
 
 // NULL: there is none of that name.

@@ -435,6 +435,21 @@ const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored)
     return has_better ? join->image_ref : stored->pull.image_ref;
 }
 
+// Of a pull that no agent reports the kubelet says in the end how large it was and how long it
+// took.
+static void add_kubelet_figures(const struct pt_stored_pull *stored, struct pt_pull_status *status)
+{
+    const struct pt_join *join = stored->join;
+    if (!join || !stored->of_kubelet || stored->pull.phase != PT_PULL_COMPLETED)
+        return;
+    if (join->pull_ns > 0)
+        status->download_seconds = (double)join->pull_ns / (double)PT_NS_PER_S;
+    if (join->image_bytes == 0)
+        return;
+    status->totals.total_bytes = status->totals.downloaded_bytes = join->image_bytes;
+    status->pull.total_known = true;
+}
+
 // Nothing waits for an image that has come. For what was given up, the row of the image that the
 // kubelet still asks for says who waits.
 static bool is_waited_for(const struct pt_stored_pull *stored)
@@ -478,5 +493,6 @@ struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
     }
     pt_pull_eta(&stored->pull, status.bytes_per_second, stored->reported_at,
                 stored->node->extract_bytes_per_second, &status);
+    add_kubelet_figures(stored, &status);
     return status;
 }

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes from which no agent reports: what the kubelet says is all that is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from lab.waiting import wait_for
+from tests.integration.http_json import get
+from tests.kubernetes.case import FakeCase
+from tests.kubernetes.cluster import Object, post_report
+from tests.kubernetes.scene import Scene, Story, play
+
+AGENTS_KNOWN_S = 15  # from the server's start on
+WEB = "registry.example/web:1"
+STORIES: dict[str, Story] = {}
+
+
+def story(of: Story) -> Story:
+    STORIES[of.__name__] = of
+    return of
+
+
+def node(name: str, runtime: str) -> Object:
+    return {"metadata": {"name": name}, "status": {"nodeInfo": {"containerRuntimeVersion": runtime}}}
+
+
+@story
+def pulled(scene: Scene) -> Iterator[float]:
+    scene.create("p", web=WEB)
+    yield 3
+    row = scene.expect(WEB, phase="queued", waiting=True)
+    scene.asks("p", "web", WEB)
+    yield 1
+    known = {"percent": 0, "totalKnown": False, "bytesPerSec": 0, "readyEtaSeconds": None}
+    scene.expect(WEB, phase="resolving", id=row["id"], waiting=True, pods=["p/web"], **known)
+    yield 4
+    words = "in 4.5s (5s including waiting). Image size: 72950530 bytes."
+    scene.say("p", "web", "Pulled", f'Successfully pulled image "{WEB}" {words}')
+    yield 1
+    figures = {"downloadSeconds": 4.5, "queuedSeconds": 0.5, "totalBytes": 72950530}
+    known = {"downloadedBytes": 72950530, "percent": 100, "totalKnown": True, "waiting": False}
+    scene.expect(WEB, phase="completed", id=row["id"], pods=["p/web"], **figures, **known)
+
+
+@story
+def failed_and_tried_again(scene: Scene) -> Iterator[float]:
+    scene.create("p", web=WEB)
+    scene.asks("p", "web", WEB)
+    yield 1
+    row = scene.expect(WEB, phase="resolving")
+    scene.fails("p", "web", WEB)
+    scene.backs_off("p", "web", WEB)
+    yield 2
+    row = scene.expect(WEB, phase="failed", errorClass="not_found", attempts=1, id=row["id"])
+    assert row["nextAttemptAt"], row
+    scene.asks("p", "web", WEB, first_s=1, last_s=1)
+    yield 1
+    scene.expect(WEB, phase="resolving", attempts=1, error=None, id=row["id"])
+
+
+@story
+def an_agent_comes_late(scene: Scene) -> Iterator[float]:
+    scene.create("p", web=WEB)
+    scene.asks("p", "web", WEB)
+    yield 1
+    row = scene.expect(WEB, phase="resolving")
+    repository = WEB.partition(":")[0]
+    scene.report(
+        {
+            "id": "p1",
+            "imageRef": repository,
+            "repository": repository,
+            "startedAt": row["startedAt"],
+            "totalKnown": False,
+            "layers": [],
+            "phase": "downloading",
+        }
+    )
+    yield 1
+    scene.expect(WEB, phase="downloading", id=row["id"], pods=["p/web"])
+
+
+class WithoutAgent(FakeCase):
+    def test_pulls_are_shown_from_the_kubelets_words(self) -> None:
+        server = self.start()
+        self.wait_for_watches()
+        time.sleep(AGENTS_KNOWN_S + 1)
+        failures = play(STORIES, self.api, server.port)
+        for name in STORIES:
+            with self.subTest(name):
+                if name in failures:
+                    self.fail(failures[name])
+
+    def test_nodes_say_why_nothing_is_known_of_their_bytes(self) -> None:
+        self.api.put("nodes", node("crio", "cri-o://1.31.0"))
+        self.api.put("nodes", node("with-agent", "containerd://2.1.4"))
+        server = self.start()
+
+        def nodes(query: str = "") -> dict[str, Object]:
+            listed = get(server.port, "/api/v1/nodes" + query).json()["nodes"]
+            return {each["nodeName"]: each for each in listed}
+
+        self.assertEqual(post_report(server.port, "with-agent"), 200)
+        wait_for("the cluster's node is there", lambda: "crio" in nodes(), 5)
+        wait_for("who has an agent is known", lambda: "reason" in nodes()["crio"], 20)
+        found = nodes()
+        self.assertEqual(set(found), {"crio", "with-agent"})
+        crio = found["crio"]
+        self.assertEqual(crio["reason"], "no agent reports from this node")
+        self.assertEqual((crio["runtimeName"], crio["runtimeVersion"]), ("cri-o", "1.31.0"))
+        self.assertNotIn("lastReportAt", crio)
+        self.assertNotIn("reason", found["with-agent"])
+        self.assertEqual(found["with-agent"]["runtimeVersion"], "2.1.4")
+        self.assertEqual(nodes("?node=crio"), {"crio": crio})
+        self.api.delete("nodes", "", "crio")
+        wait_for("it is gone", lambda: "crio" not in nodes(), 5)
+
+    def test_without_the_right_to_nodes_one_line_is_logged(self) -> None:
+        self.api.faults.forbidden = "nodes"
+        server = self.start()
+        self.wait_for_watches()
+        message = "does without what Kubernetes does not let it list"
+        wait_for("it says so", lambda: self.log_lines(server, message), 5)
+        time.sleep(2)
+        self.assertEqual(len(self.log_lines(server, message)), 1)
+        asked = [each for each in self.api.asked if each.path.endswith("/nodes")]
+        self.assertEqual(len(asked), 1)
+        self.assertEqual(get(server.port, "/readyz").status, 200)
