@@ -64,6 +64,12 @@ struct pt_round {
     } recent[PT_MAX_RECENT]; // pulls that have ended
     size_t next_recent;
     uint64_t guesses_lost; // of roots, since there are too many image records to look through
+    struct pt_follow_ups {
+        char digest[PT_LIMIT_DIGEST_BYTES + 1]; // root
+        int64_t announced_at;
+        unsigned names, digests; // records of each kind that are to come
+    } follow_ups[PT_MAX_RECENT];
+    size_t next_follow_ups;
 };
 
 // A namespace that is given or found; a name that is too long, or one too many, is left out.

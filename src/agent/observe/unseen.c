@@ -9,15 +9,63 @@
 // A pull may begin and end between two looks, as most do that find their image there. Its lease is
 // never seen, and only the event of its image record says that it was. So each such event is
 // matched with a pull that is known, and what is left over makes a lease of its own. A client
-// writes the record once: a new one is `/images/create`, one that is there `/images/update`. The
-// CRI plugin creates two more for a new image (by config, and by digest), the last ones after the
-// lease is gone, but updates none that is right. So of one image each update is a pull, however
-// quickly they follow each other, and a creation is one unless a pull is known.
+// writes the record once: a new one is `/images/create`, one that is there `/images/update`. Behind
+// it the CRI plugin writes up to three more: that of the config, the same one again, and that of
+// the digest, the last ones after the lease is gone. 1.6 writes them each time, 2 only those that
+// are not right. The config's comes first, so that it announces the others. What nothing has
+// announced is a pull, if it is an update; a creation is one unless a pull is known.
 // Example: three replicas of one Deployment start on a node. The first pull is seen, and creates
-// three records; the two updates behind it are the checks of the other replicas.
+// the records; the two unannounced updates behind it are the checks of the other replicas.
 
 // The CRI plugin writes three records for one pull, the last ones after its lease is gone.
 #define RECENT_NS PT_NS_PER_S
+
+// The records that the CRI plugin is about to write for this root.
+static struct pt_follow_ups *find_follow_ups(struct pt_round *round, const char *root_digest)
+{
+    for (size_t i = 0; i < PT_MAX_RECENT; i++) {
+        struct pt_follow_ups *found = &round->follow_ups[i];
+        if (found->announced_at && round->began_at - found->announced_at < RECENT_NS &&
+            strcmp(found->digest, root_digest) == 0)
+            return found;
+    }
+    return NULL;
+}
+
+static void announce(struct pt_round *round, const char *root_digest)
+{
+    struct pt_follow_ups *found = find_follow_ups(round, root_digest);
+    if (!found) {
+        found = &round->follow_ups[round->next_follow_ups++ % PT_MAX_RECENT];
+        *found = (struct pt_follow_ups){0};
+        snprintf(found->digest, sizeof(found->digest), "%s", root_digest);
+    }
+    found->announced_at = round->began_at;
+    found->names++;
+    found->digests++;
+}
+
+// Whether the record is one that the CRI plugin writes behind a pull's own. Of a pull by digest it
+// writes no name: the digest's record, which is the last one, says that none is to come.
+static bool is_follow_up(struct pt_round *round, const struct pt_seen_image *image)
+{
+    if (pt_is_digest(image->name)) {
+        announce(round, image->target_digest);
+        return true;
+    }
+    struct pt_follow_ups *found = find_follow_ups(round, image->target_digest);
+    bool is_by_digest = strchr(image->name, '@');
+    if (!found || (is_by_digest ? found->digests : found->names) == 0)
+        return false;
+    if (!is_by_digest) {
+        found->names--;
+        return true;
+    }
+    found->digests--;
+    if (found->names > found->digests)
+        found->names = found->digests;
+    return true;
+}
 
 void pt_round_remember(struct pt_round *round, const struct pt_lease *lease)
 {
@@ -102,7 +150,8 @@ void pt_round_adopt_images(struct pt_round *round)
     for (size_t i = 0; i < round->images_asked; i++) {
         const struct pt_seen_image *image = &round->images[i];
         if (!image->target_digest || !pt_is_digest(image->target_digest) ||
-            pt_is_digest(image->name) || !pt_round_find_namespace(round, image->namespace))
+            strlen(image->target_digest) > PT_LIMIT_DIGEST_BYTES ||
+            !pt_round_find_namespace(round, image->namespace) || is_follow_up(round, image))
             continue;
         const struct known known = find_known(round, image);
         if (!is_of_known(&known, image))

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must be told of pulls that find everything there, and of whose bytes they are that came."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lab.pulltrace import Server
+from lab.waiting import wait_for
+from tests.integration.case import LabCase, sizes
+from tests.integration.events import Event
+
+
+class CheckStories(LabCase):
+    def test_replicas_one_after_the_other_are_one_pull(self) -> None:
+        image = self.push("check/replicas", 1_500_000, 300_000)
+        server, _, log = self.start_all()
+
+        for _ in range(3):
+            self.pull(image)
+
+        ends = self._ends(server, 3, "check/replicas")
+        self.assertEqual([end.get("kind") for end in ends], ["pull", "check", "check"])
+        self.assertEqual([end["bytesFetched"] for end in ends], [image.layer_bytes, 0, 0])
+        self.assertEqual({end["phase"] for end in ends}, {"completed"})
+        self.assertEqual({end["imageRef"] for end in ends}, {self.lab.reference(image)})
+        self._assert_counted(server, pulls=1, checks=2, fetched=image.layer_bytes)
+        self._assert_no_flapping(log.of_image("check/replicas"))
+
+    def test_checks_in_quick_succession_are_all_counted(self) -> None:
+        image = self.push("check/quick", 200_000, 50_000)
+        self.pull(image)
+        server, _, _ = self.start_all()
+
+        for pause in (0, 0.1, 0.3, 0.7, 1.2):
+            time.sleep(pause)
+            self.pull(image)
+
+        ends = self._ends(server, 5, "check/quick")
+        self.assertEqual({(end["kind"], end["bytesFetched"]) for end in ends}, {("check", 0)})
+        self._assert_counted(server, pulls=0, checks=5, fetched=0)
+
+    def test_checks_by_digest(self) -> None:
+        image = self.push("check/digest", 200_000, 50_000)
+        reference = f"{self.lab.reference(image).rpartition(':')[0]}@{image.root_digest}"
+        self.client.start(reference).finish()
+        server, _, _ = self.start_all()
+
+        for pause in (0, 0.1, 0.4, 1.2):
+            time.sleep(pause)
+            self.client.start(reference).finish()
+
+        ends = self._ends(server, 4, "check/digest")
+        self.assertEqual({end["kind"] for end in ends}, {"check"})
+        self._assert_counted(server, pulls=0, checks=4, fetched=0)
+
+    def test_of_two_at_once_one_fetches(self) -> None:
+        image = self.push("check/both", 1_500_000, 900_000)
+        server, _, _ = self.start_all()
+
+        running = [self.client.start(self.lab.reference(image)) for _ in range(2)]
+        for pull in running:
+            pull.finish()
+
+        ends = self._ends(server, 2, "check/both")
+        self.assertEqual(sum(end["bytesFetched"] for end in ends), image.layer_bytes)
+        self.assertEqual({end["downloadedBytes"] for end in ends}, {image.layer_bytes})
+        # Who waited for the other's bytes has pulled.
+        self._assert_counted(server, pulls=2, checks=0, fetched=image.layer_bytes)
+
+    def test_another_image_of_the_same_layers_is_a_pull(self) -> None:
+        self.pull(self.push("check/layers", 400_000))
+        layers = sizes("check/layers", 400_000)
+        again = self.lab.images.push("check/layers", "2.0", layers, entrypoint=("/other",))
+        server, _, _ = self.start_all()
+
+        self.pull(again)
+
+        (end,) = self._ends(server, 1, "check/layers")
+        self.assertEqual((end["kind"], end["cachedBytes"]), ("pull", end["totalBytes"]))
+        self.assertEqual(end["bytesFetched"], 0)
+
+    def _ends(self, server: Server, count: int, part: str) -> list[dict[str, Any]]:
+        """The pulls of the image, in the order in which they began, once so many have ended."""
+
+        def find() -> list[dict[str, Any]]:
+            rows = [row for row in self.pulls(server) if part in row["imageRef"]]
+            return rows if sum("completedAt" in row for row in rows) >= count else []
+
+        wait_for(f"{count} pulls of {part} have ended", find, 20)
+        time.sleep(1.5)  # one too many would come by now
+        rows: list[dict[str, Any]] = find()
+        self.assertEqual(len(rows), count, rows)
+        return sorted(rows, key=lambda row: str(row["startedAt"]))
+
+    def _assert_counted(self, server: Server, pulls: int, checks: int, fetched: int) -> None:
+        told = {
+            "checks": self.metric(server, "pulltrace_checks_total"),
+            "pulls": self.metric(server, "pulltrace_pulls_total"),
+            "durations": self.metric(server, "pulltrace_pull_duration_seconds_count"),
+            "of registries": self.metric(server, "pulltrace_registry_pulls_total"),
+            "bytes": self.metric(server, "pulltrace_pull_bytes_total"),
+        }
+        wanted = {
+            "checks": checks,
+            "pulls": pulls,
+            "durations": pulls,
+            "of registries": pulls,
+            "bytes": fetched,
+        }
+        self.assertEqual(told, wanted)
+
+    def _assert_no_flapping(self, story: list[Event]) -> None:
+        """A pull may turn out to be a check, as soon as its layers are known; never the other way."""
+        kinds: dict[str, list[str]] = {}
+        for event in story:
+            told = kinds.setdefault(event.pull["id"], [])
+            if told[-1:] != [event.pull["kind"]]:
+                told.append(event.pull["kind"])
+        for told in kinds.values():
+            self.assertIn(told, (["pull"], ["check"], ["pull", "check"]))
