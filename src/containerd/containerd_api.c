@@ -276,6 +276,18 @@ int pt_containerd_stat_snapshot(struct pt_containerd *containerd, const char *na
                       &request, &ctrd__stat_snapshot_response__descriptor, answer_fn, context, err);
 }
 
+int pt_containerd_snapshot_usage(struct pt_containerd *containerd, const char *namespace,
+                                 const char *snapshotter, const char *key,
+                                 pt_containerd_answer *answer_fn, void *context,
+                                 struct pt_error *err)
+{
+    Ctrd__UsageRequest request = CTRD__USAGE_REQUEST__INIT;
+    request.snapshotter = (char *)snapshotter;
+    request.key = (char *)key;
+    return call_unary(containerd, namespace, "/containerd.services.snapshots.v1.Snapshots/Usage",
+                      &request, &ctrd__usage_response__descriptor, answer_fn, context, err);
+}
+
 // --- streams ---
 
 static int on_content(void *context, const uint8_t *bytes, size_t length)

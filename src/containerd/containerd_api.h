@@ -74,6 +74,11 @@ PT_MUST_CHECK int pt_containerd_stat_snapshot(struct pt_containerd *containerd,
                                               const char *namespace, const char *snapshotter,
                                               const char *key, pt_containerd_answer *answer,
                                               void *context, struct pt_error *err);
+// Ctrd__UsageResponse: what is written in it, which the snapshotter may have to look through
+PT_MUST_CHECK int pt_containerd_snapshot_usage(struct pt_containerd *containerd,
+                                               const char *namespace, const char *snapshotter,
+                                               const char *key, pt_containerd_answer *answer,
+                                               void *context, struct pt_error *err);
 // struct pt_buffer: the content's first `limit` bytes (0: all of it, at most
 // PT_LIMIT_MANIFEST_BYTES, else the call fails)
 PT_MUST_CHECK int pt_containerd_read_content(struct pt_containerd *containerd,

@@ -19,6 +19,7 @@
 #define CONFIG D("2")
 #define LAYER D("3")
 #define DIFF_ID D("4")
+#define EXTRACTION "extract-5-abcd " DIFF_ID
 #define START (INT64_C(1795230245) * PT_NS_PER_S)
 #define BYTES 1000
 
@@ -30,13 +31,14 @@ enum call {
     CONTENT_INFO,
     READ_CONTENT,
     STAT_SNAPSHOT,
+    SNAPSHOT_USAGE,
     LIST_IMAGES,
     CALL_COUNT,
 };
 
 static const char *const call_names[CALL_COUNT] = {
-    "ListNamespaces", "ListLeases",  "ListIngests",  "ListResources",
-    "ContentInfo",    "ReadContent", "StatSnapshot", "ListImages",
+    "ListNamespaces", "ListLeases",   "ListIngests",   "ListResources", "ContentInfo",
+    "ReadContent",    "StatSnapshot", "SnapshotUsage", "ListImages",
 };
 
 struct pt_containerd {
@@ -44,9 +46,12 @@ struct pt_containerd {
     struct pt_grpc_status fault;
     unsigned faults; // that were answered
     int64_t now;
-    int64_t offset; // of the layer's ingest; BYTES: it is content, and extracted
-    bool is_over;   // the lease has gone
-    bool is_bare;   // the lease holds no manifest: schema 1
+    int64_t offset;     // of the layer's ingest; BYTES: it is content, and extracted
+    bool is_over;       // the lease has gone
+    bool is_bare;       // the lease holds no manifest: schema 1
+    bool is_extracting; // the layer, into a snapshot that the lease holds
+    int64_t written;    // into that
+    unsigned usages_asked;
     unsigned started, completed, failed, rounds_failed;
     int64_t downloaded; // as shown last
     unsigned versions_asked;
@@ -131,11 +136,13 @@ int pt_containerd_list_resources(struct pt_containerd *world, const char *namesp
     const char *const pairs[][2] = {
         {"content", MANIFEST},
         {"content", CONFIG},
-        {is_whole ? "content" : "ingests", is_whole ? LAYER : "layer-" LAYER}};
+        {is_whole ? "content" : "ingests", is_whole ? LAYER : "layer-" LAYER},
+        {"snapshots/overlayfs", EXTRACTION}};
+    size_t count = COUNT_OF(pairs) - (world->is_extracting ? 0 : 1);
     Ctrd__Resource resources[COUNT_OF(pairs)];
     Ctrd__Resource *list[COUNT_OF(pairs)];
     Ctrd__ListResourcesResponse response = CTRD__LIST_RESOURCES_RESPONSE__INIT;
-    for (size_t i = world->is_bare ? 2 : 0; i < COUNT_OF(pairs); i++) {
+    for (size_t i = world->is_bare ? 2 : 0; i < count; i++) {
         Ctrd__Resource *resource = &resources[response.n_resources];
         ctrd__resource__init(resource);
         resource->type = (char *)pairs[i][0];
@@ -215,12 +222,28 @@ int pt_containerd_stat_snapshot(struct pt_containerd *world, const char *namespa
     Ctrd__Timestamp created_at = timestamp(START + 2);
     Ctrd__SnapshotInfo info = CTRD__SNAPSHOT_INFO__INIT;
     Ctrd__StatSnapshotResponse response = CTRD__STAT_SNAPSHOT_RESPONSE__INIT;
-    check_text("the lowest chain ID", key, DIFF_ID);
-    info.kind = CTRD__SNAPSHOT_KIND__SNAPSHOT_COMMITTED;
+    bool is_extraction = strcmp(key, EXTRACTION) == 0;
+    if (!is_extraction)
+        check_text("the lowest chain ID", key, DIFF_ID);
+    info.kind = is_extraction ? CTRD__SNAPSHOT_KIND__SNAPSHOT_ACTIVE
+                              : CTRD__SNAPSHOT_KIND__SNAPSHOT_COMMITTED;
     info.created_at = &created_at;
     response.info = &info;
     return answer_with(world, STAT_SNAPSHOT, answer, context,
-                       world->offset == BYTES ? &response : NULL);
+                       is_extraction == world->is_extracting && world->offset == BYTES ? &response
+                                                                                       : NULL);
+}
+
+int pt_containerd_snapshot_usage(struct pt_containerd *world, const char *namespace,
+                                 const char *snapshotter, const char *key,
+                                 pt_containerd_answer *answer, void *context, struct pt_error *err)
+{
+    (void)namespace, (void)snapshotter, (void)err;
+    Ctrd__UsageResponse response = CTRD__USAGE_RESPONSE__INIT;
+    check_text("what is extracted into", key, EXTRACTION);
+    world->usages_asked++;
+    response.size = world->written;
+    return answer_with(world, SNAPSHOT_USAGE, answer, context, &response);
 }
 
 int pt_containerd_list_images(struct pt_containerd *world, const char *namespace,

@@ -72,6 +72,7 @@ static void a_silent_node_is_told_and_its_pulls_become_stale(void **state)
 static void a_stuck_pull_comes_back_when_it_moves(void **state)
 {
     struct scene *scene = *state;
+    scene->pull.id = NULL; // an agent of before, which gives nothing up itself
     scene->layers[0].downloaded_bytes = 50;
     for (int i = 0; i < 610; i++) {
         scene_tell(scene);
@@ -106,22 +107,26 @@ static void what_does_not_move_becomes_stale(void **state)
 {
     static const struct {
         const char *name;
+        const char *id;
         enum pt_pull_phase phase;
         bool named;
         const char *error; // NULL: it goes on
         enum pt_stale_reason reason;
     } cases[] = {
-        {"download without a byte", PT_PULL_DOWNLOADING, true, "no progress for 10m",
-         PT_STALE_STUCK},
-        {"no longer named", PT_PULL_DOWNLOADING, false,
+        {"of an agent of before, a download without a byte", NULL, PT_PULL_DOWNLOADING, true,
+         "no progress for 10m", PT_STALE_STUCK},
+        {"of our own, which gives up itself", "lease-1", PT_PULL_DOWNLOADING, true, NULL,
+         PT_STALE_NOT},
+        {"no longer named", "lease-1", PT_PULL_DOWNLOADING, false,
          "the node's agent no longer reports this pull", PT_STALE_UNNAMED},
-        {"a long extraction", PT_PULL_EXTRACTING, true, NULL, PT_STALE_NOT},
+        {"a long extraction", "lease-1", PT_PULL_EXTRACTING, true, NULL, PT_STALE_NOT},
     };
     struct scene *scene = *state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         scene_restart(scene);
         scene->layers[0].downloaded_bytes = 50;
         scene->pull.phase = cases[i].phase;
+        scene->pull.id = cases[i].id;
         scene_tell(scene);
         for (int second = 0; second < 605; second += 5) {
             scene_wait(scene, 4);

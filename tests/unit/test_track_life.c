@@ -159,6 +159,35 @@ static void one_that_stands_still_is_given_up_in_the_end(void **state)
     check_text("words", scene->last_error, "abandoned: nothing has moved for 10 minutes");
 }
 
+// A large layer is extracted, or another snapshotter fetches it inside of a call.
+static void one_that_may_be_at_work_is_not_given_up(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t written_each_minute;
+        bool may_be_silent;
+        unsigned failed;
+    } rows[] = {
+        {"nothing is written", 0, false, 1},
+        {"something is", 4096, false, 0},
+        {"its snapshotter may be silent", 0, true, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene scene;
+        scene_begin(&scene);
+        struct pt_seen_lease *lease = begin_pull(&scene, 1, 400);
+        commit(lease, 0, 2);
+        lease->may_be_silent = rows[i].may_be_silent;
+        for (int minute = 0; minute < 60; minute++) {
+            lease->written_bytes = minute < 7 ? 0 : 1000 + minute * rows[i].written_each_minute;
+            observe(&scene, 2 + minute * 60.0);
+        }
+        check_int(rows[i].name, scene.failed, rows[i].failed);
+        scene_end(&scene);
+    }
+    (void)state;
+}
+
 static void a_restart_of_containerd_fails_what_does_not_move(void **state)
 {
     struct scene *scene = *state;
@@ -254,6 +283,7 @@ int main(void)
         SCENE_TEST(one_whose_ingest_a_newer_pull_has_is_dead),
         SCENE_TEST(one_whose_extraction_was_given_up_fails_soon),
         SCENE_TEST(one_that_stands_still_is_given_up_in_the_end),
+        cmocka_unit_test(one_that_may_be_at_work_is_not_given_up),
         SCENE_TEST(a_restart_of_containerd_fails_what_does_not_move),
         SCENE_TEST(what_moves_after_a_restart_goes_on),
         SCENE_TEST(the_same_containerd_is_no_restart),

@@ -67,7 +67,7 @@ void pt_ask_answer(void *context, const struct pt_grpc_status *status, const voi
     struct pt_ask *ask = context;
     struct pt_asks *asks = ask->asks;
     ask->status = status;
-    if (status->is_transport || is_passing(status->code)) {
+    if (!ask->is_optional && (status->is_transport || is_passing(status->code))) {
         asks->has_failed = true;
         pt_error_set(&asks->failure, EIO, "%s", status->message);
     } else if (!asks->has_failed) {

@@ -26,6 +26,7 @@ struct pt_ask {
     struct pt_asks *asks;
     struct pt_lease *lease;
     size_t index;                        // of a layer, a blob, an image or a namespace
+    bool is_optional;                    // the round goes on without an answer
     const struct pt_grpc_status *status; // of the answer, while it is taken
     void (*take)(struct pt_ask *ask, const void *message);
 };
@@ -52,9 +53,18 @@ void pt_ask_give_up(struct pt_ask *ask, const struct pt_error *err);
 
 // Puts a question: `call` with the arguments between containerd and the answer function.
 #define PT_ASK(asks, lease, index, take, call, ...)                                                \
+    PT_ASK_AS(false, asks, lease, index, take, call, __VA_ARGS__)
+
+// The same where no answer in time means no more than that: `take` gets NULL then.
+#define PT_ASK_OPTIONAL(asks, lease, index, take, call, ...)                                       \
+    PT_ASK_AS(true, asks, lease, index, take, call, __VA_ARGS__)
+
+#define PT_ASK_AS(optional, asks, lease, index, take, call, ...)                                   \
     do {                                                                                           \
         struct pt_error ask_err;                                                                   \
         struct pt_ask *ask_new = pt_ask_create((asks), (lease), (index), (take));                  \
+        if (ask_new)                                                                               \
+            ask_new->is_optional = (optional);                                                     \
         if (ask_new && call((asks)->containerd, __VA_ARGS__ __VA_OPT__(, ) pt_ask_answer, ask_new, \
                             &ask_err) < 0)                                                         \
             pt_ask_give_up(ask_new, &ask_err);                                                     \

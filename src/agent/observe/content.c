@@ -156,7 +156,7 @@ void pt_round_ask_layers(struct pt_round *round)
 
 // --- snapshots ---
 
-static const char *snapshotter_of(struct pt_round *round, struct pt_lease *lease)
+const char *pt_round_snapshotter(struct pt_round *round, struct pt_lease *lease)
 {
     struct pt_namespace *namespace = pt_round_find_namespace(round, lease->seen.namespace);
     if (lease->snapshotter) {
@@ -177,8 +177,8 @@ static void ask_next_snapshot(struct pt_round *round, struct pt_lease *lease, si
     const struct pt_seen_layer *layer = pt_lease_next_to_extract(lease, from);
     if (layer)
         PT_ASK(&round->asks, lease, (size_t)(layer - lease->seen.layers), take_snapshot,
-               pt_containerd_stat_snapshot, lease->seen.namespace, snapshotter_of(round, lease),
-               layer->chain_id);
+               pt_containerd_stat_snapshot, lease->seen.namespace,
+               pt_round_snapshotter(round, lease), layer->chain_id);
 }
 
 static void take_snapshot(struct pt_ask *ask, const void *message)
@@ -225,7 +225,7 @@ void pt_round_ask_snapshots(struct pt_round *round)
             const char *key = lease->notes[i].extract_key;
             if (key && layer->prepared_at == 0)
                 PT_ASK(&round->asks, lease, i, take_extraction, pt_containerd_stat_snapshot,
-                       lease->seen.namespace, snapshotter_of(round, lease), key);
+                       lease->seen.namespace, pt_round_snapshotter(round, lease), key);
         }
     }
 }

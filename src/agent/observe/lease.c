@@ -47,6 +47,7 @@ void pt_lease_clear_layers(struct pt_lease *lease)
         free(seen->layers[i].media_type);
         free(seen->layers[i].chain_id);
         free(lease->notes[i].extract_key);
+        free(lease->notes[i].held_key);
     }
     seen->layer_count = 0;
 }
@@ -286,6 +287,7 @@ static void take_snapshot(struct pt_lease *lease, const char *snapshotter, const
         return;
     struct pt_layer_notes *notes = pt_lease_notes(lease, layer);
     notes->extraction = PT_EXTRACTION_HELD;
+    pt_lease_set_text(&notes->held_key, key);
     if (layer->prepared_at == 0)
         pt_lease_set_text(&notes->extract_key, key);
     layer->extract_begun = notes->extract_key != NULL;

@@ -71,6 +71,8 @@ struct pt_layer_notes {
     bool wants_info;   // whether its blob is there has to be asked
     char *extract_key; // of the snapshot that it is extracted into, NULL: not seen
     enum pt_extraction extraction;
+    char *held_key;        // of the one that the lease holds, NULL: none was seen
+    int64_t written_bytes; // into it, when it was asked last
 };
 
 // What the observer remembers of one lease from round to round, and how it puts the answers of
@@ -90,7 +92,10 @@ struct pt_lease {
     bool is_again;       // a pull of the same image was known: what is new came with that one
     int64_t fresh_after; // content that is newer came with the pull
     char *snapshotter;   // NULL: not seen yet
-    bool is_scanned;     // snapshots that were there before have been looked for
+    uint64_t sign;       // changes with all that moves in it
+    int64_t changed_at;  // when the sign did
+    int64_t usage_asked_at;
+    bool is_scanned; // snapshots that were there before have been looked for
     size_t layer_capacity;
     struct pt_blob *blobs;
     size_t blob_count;

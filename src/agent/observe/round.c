@@ -174,6 +174,7 @@ static void ask(struct pt_round *round)
         break;
     case STEP_SNAPSHOTS:
         pt_round_ask_snapshots(round);
+        pt_round_ask_usage(round);
         break;
     case STEP_IMAGES:
         pt_round_ask_ends(round);

@@ -90,6 +90,13 @@ void pt_round_ask_documents(struct pt_round *round);
 void pt_round_ask_layers(struct pt_round *round);
 void pt_round_ask_snapshots(struct pt_round *round);
 
+// The snapshotter of a lease: seen there, else the one seen last in its namespace, else
+// containerd's default.
+const char *pt_round_snapshotter(struct pt_round *round, struct pt_lease *lease);
+
+// Whether what shows no change is still at work (still.c).
+void pt_round_ask_usage(struct pt_round *round);
+
 // What was read has named something that was not asked for yet in this round.
 bool pt_round_has_open_documents(struct pt_round *round);
 

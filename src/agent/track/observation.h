@@ -53,6 +53,9 @@ struct pt_seen_lease {
     struct pt_seen_layer *layers;
     size_t layer_count;
     bool has_given_up; // an extraction was ended without a result, and the lease is still there
+    // Asked for only when nothing else has changed for minutes: what its extractions have written.
+    int64_t written_bytes;
+    bool may_be_silent; // its snapshotter may be at work and show nothing of that
     // Of a lease that is over: the image record that was written in its time.
     char *image_name; // NULL: there is none
     int64_t image_updated_at;

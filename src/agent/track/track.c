@@ -19,10 +19,10 @@
 // here and not shown. A pull ends in one of two ways. Its lease is over, which says whether there
 // is an image (observe_end). Or it is given up though the lease is still there (observe_fate): a
 // newer pull writes its ingests, containerd was restarted and it does not move, its extraction was
-// ended, or nothing has moved for ten minutes. Such a lease gets a grave, so that the next look
-// does not find it as a new pull. Finished pulls are kept until they are forgotten, which the
-// deliverer asks for when the server has them. How phases and times follow from what was seen is in
-// track_pull.c.
+// ended, or nothing has moved for ten minutes, what its extractions write neither. Such a lease
+// gets a grave, so that the next look does not find it as a new pull. Finished pulls are kept until
+// they are forgotten, which the deliverer asks for when the server has them. How phases and times
+// follow from what was seen is in track_pull.c.
 
 // A lease that the first look finds is a pull at once if it has moved within this time.
 #define FRESH_NS (10 * PT_NS_PER_S)
@@ -161,6 +161,8 @@ static struct life look_for_life(const struct pt_track_pull *pull,
                                  const struct pt_seen_lease *lease, const struct pt_map *owners)
 {
     struct life life = {.moved = pull->fingerprint != lease->fingerprint};
+    // What was written before it was asked for first says nothing of now.
+    life.moved |= pull->written_bytes > 0 && lease->written_bytes > pull->written_bytes;
     for (size_t i = 0; i < lease->layer_count; i++) {
         const struct pt_seen_layer *seen = &lease->layers[i];
         if (!seen->has_ingest)
@@ -216,7 +218,7 @@ static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
         reason = "containerd was restarted during the pull";
     else if (lease->has_given_up && still_ns > GIVEN_UP_GRACE_NS)
         reason = "the client that pulled is gone: containerd has given up its extraction";
-    else if (still_ns > ABANDONED_NS)
+    else if (still_ns > ABANDONED_NS && !lease->may_be_silent)
         reason = "abandoned: nothing has moved for 10 minutes";
     if (!reason)
         return;

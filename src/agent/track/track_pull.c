@@ -368,6 +368,7 @@ int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease 
     sum_fetched(pull);
     view->kind = is_check(pull, lease) ? PT_KIND_CHECK : PT_KIND_PULL;
     pull->fingerprint = lease->fingerprint;
+    pull->written_bytes = lease->written_bytes;
     view->total_known = lease->layers_known;
     enum pt_pull_phase phase = phase_of(view);
     if (phase > view->phase)

@@ -47,6 +47,7 @@ struct pt_track_pull {
     int64_t named_at;
     struct pt_layer_note *notes; // one for each layer that is shown
     uint64_t fingerprint;
+    int64_t written_bytes; // by extractions, as asked last
     int64_t moved_monotonic;
     bool is_live;    // has shown a sign of life
     bool has_broken; // containerd was restarted, and it has not moved since

@@ -176,7 +176,8 @@ static void end(struct pt_pull_store *store, struct pt_stored_pull *stored, enum
 {
     leave(store, stored);
     enter(store, stored, life);
-    if (stored->legacy) // its key may come again for another pull
+    // Its key may come again for another pull, but that of a stuck one is reported on as it was.
+    if (stored->legacy && stored->stale_reason != PT_STALE_STUCK)
         pt_map_remove(&stored->node->pulls, stored->key);
     // What was cancelled had not begun: its end is no event.
     stored->failures_reported += stored->pull.phase == PT_PULL_FAILED;

@@ -63,6 +63,13 @@ void pt_store_notify(struct pt_pull_store *store)
     store->output.on_change(store->output.context);
 }
 
+// Our own agent says itself when it gives a pull up: it sees more of it than what moves here.
+static bool is_in_good_hands(const struct pt_stored_pull *stored)
+{
+    return !stored->legacy && !stored->node->silent &&
+           stored->last_report == stored->node->report_number;
+}
+
 bool pt_store_sweep(struct pt_pull_store *store)
 {
     int64_t now = pt_clock_monotonic_ns(store->clock);
@@ -72,7 +79,7 @@ bool pt_store_sweep(struct pt_pull_store *store)
     for (; left > 0 && (stored = TAILQ_FIRST(&store->active)); left--) {
         if (now - stored->alive_at < store->settings.stale_timeout_ns)
             break;
-        if (stored->life == PT_LIFE_QUEUED || stored->of_kubelet)
+        if (stored->life == PT_LIFE_QUEUED || stored->of_kubelet || is_in_good_hands(stored))
             pt_life_keep_alive(store, stored, now); // whoever waits may wait
         else
             pt_life_give_up(store, stored);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe/steps.h"
+
+#include <string.h>
+
+// A pull of which nothing changes for minutes may be dead, or in the middle of one large layer. Two
+// things may still be seen. An extraction writes into a snapshot that the lease holds, so its usage
+// grows; asking for that makes the snapshotter look through its files, so it is asked seldom, and
+// only of a pull that would soon be given up. And a snapshotter that fetches layers by itself works
+// inside of a call to it, of which nothing is seen until it returns.
+
+// Before the tracker gives a pull up (ABANDONED_NS of track.c), usage is asked for three times.
+#define STILL_NS (7 * 60 * PT_NS_PER_S)
+#define ASK_USAGE_EVERY_NS (60 * PT_NS_PER_S)
+
+// Of the snapshotters that come with containerd none works for longer than it copies a layer.
+static bool is_own_snapshotter(const char *name)
+{
+    static const char *const names[] = {"overlayfs", "native", "btrfs",     "zfs",
+                                        "devmapper", "erofs",  "blockfile", "windows"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static uint64_t sign_of(const struct pt_seen_lease *seen)
+{
+    uint64_t sign = seen->fingerprint;
+    for (size_t i = 0; i < seen->layer_count; i++)
+        sign += (uint64_t)seen->layers[i].offset;
+    return sign;
+}
+
+// Its manifest is known, nothing of it is being fetched, and a layer is not extracted.
+static bool may_be_silent(struct pt_round *round, struct pt_lease *lease)
+{
+    bool is_done = true;
+    if (!lease->seen.layers_known || is_own_snapshotter(pt_round_snapshotter(round, lease)))
+        return false;
+    for (size_t i = 0; i < lease->seen.layer_count; i++) {
+        const struct pt_seen_layer *layer = &lease->seen.layers[i];
+        if (layer->has_ingest && layer->owns_ingest)
+            return false;
+        is_done &= layer->extracted_at != 0;
+    }
+    return !is_done;
+}
+
+static void take_usage(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__UsageResponse *usage = message;
+    struct pt_lease *lease = ask->lease;
+    if (!usage || pt_lease_size(usage->size) < 0)
+        return;
+    lease->notes[ask->index].written_bytes = usage->size;
+    lease->seen.written_bytes = 0;
+    for (size_t i = 0; i < lease->seen.layer_count; i++)
+        lease->seen.written_bytes += lease->notes[i].written_bytes;
+}
+
+static void ask_usage(struct pt_round *round, struct pt_lease *lease)
+{
+    lease->usage_asked_at = round->began_at;
+    for (size_t i = 0; i < lease->seen.layer_count; i++) {
+        const struct pt_layer_notes *notes = &lease->notes[i];
+        if (notes->extraction == PT_EXTRACTION_HELD && lease->seen.layers[i].extracted_at == 0)
+            PT_ASK_OPTIONAL(&round->asks, lease, i, take_usage, pt_containerd_snapshot_usage,
+                            lease->seen.namespace, pt_round_snapshotter(round, lease),
+                            notes->held_key);
+    }
+}
+
+void pt_round_ask_usage(struct pt_round *round)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &round->leases, link)
+    {
+        uint64_t sign = sign_of(&lease->seen);
+        if (sign != lease->sign)
+            lease->changed_at = round->began_at;
+        lease->sign = sign;
+        lease->seen.may_be_silent = lease->is_pull && may_be_silent(round, lease);
+        if (lease->is_pull && pt_lease_is_listed(lease) &&
+            round->began_at - lease->changed_at >= STILL_NS &&
+            round->began_at - lease->usage_asked_at >= ASK_USAGE_EVERY_NS)
+            ask_usage(round, lease);
+    }
+}
