@@ -24,6 +24,7 @@ struct pt_loop {
     bool is_stopped;
     int pause_us;
     bool skips_rest;
+    int64_t cpu_at_rest_ns;
     int64_t turn_began_ns; // monotonic, as far as anybody has asked; 0: nobody has
     struct pt_loop_turns turns;
 };
@@ -124,22 +125,30 @@ static void count_turn(struct pt_loop_turns *turns, int64_t worked_ns)
     turns->seconds += seconds;
 }
 
-static int64_t used_cpu_ns(void)
+int64_t pt_loop_cpu_ns(void)
 {
     struct timespec used;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
     return used.tv_sec * PT_NS_PER_S + used.tv_nsec;
 }
 
+int64_t pt_loop_cpu_at_rest_ns(const struct pt_loop *loop)
+{
+    return loop->cpu_at_rest_ns;
+}
+
 static void rest(struct pt_loop *loop, int64_t *worked_ns)
 {
     bool skips = loop->skips_rest;
     loop->skips_rest = false;
-    int64_t now_ns = used_cpu_ns();
+    int64_t now_ns = pt_loop_cpu_ns();
     int64_t pause_ns = loop->pause_us * INT64_C(1000) - REST_FACTOR * (now_ns - *worked_ns);
     count_turn(&loop->turns, now_ns - *worked_ns);
     *worked_ns = now_ns;
-    if (pause_ns > 0 && !skips) {
+    if (skips)
+        return;
+    loop->cpu_at_rest_ns = now_ns;
+    if (pause_ns > 0) {
         struct timespec pause = {.tv_nsec = pause_ns};
         nanosleep(&pause, NULL); // a signal may cut it short
     }
@@ -152,7 +161,7 @@ int pt_loop_run(struct pt_loop *loop, void (*on_stop)(void *context), void *cont
     loop->context = context;
     loop->is_stopped = false;
     int once = loop->pause_us > 0 ? EVLOOP_ONCE : 0;
-    int64_t worked_ns = used_cpu_ns();
+    int64_t worked_ns = pt_loop_cpu_ns();
     int r = 0;
     while (r == 0 && !loop->is_stopped) {
         loop->turn_began_ns = 0;

@@ -45,6 +45,13 @@ bool pt_loop_turn_is_over(struct pt_loop *loop);
 // with the events that are left.
 void pt_loop_end_turn(struct pt_loop *loop);
 
+// CPU time of the calling thread.
+int64_t pt_loop_cpu_ns(void);
+
+// The same when the loop last rested, or was about to and had no time left for it: all that had
+// followed without a rest was done. 0 before, and without a pace.
+int64_t pt_loop_cpu_at_rest_ns(const struct pt_loop *loop);
+
 // Of a loop with a pace; without one nothing is counted.
 const struct pt_loop_turns *pt_loop_turns(const struct pt_loop *loop);
 

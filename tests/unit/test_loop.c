@@ -91,8 +91,8 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
     event_add(turns->event, &at_once);
 }
 
-// How long TURNS turns take that follow each other at once.
-static int64_t run_turns(int pace_us, bool skips_rest)
+// How long TURNS turns take that follow each other at once; *ret_cpu_at_rest_ns is the loop's.
+static int64_t run_turns(int pace_us, bool skips_rest, int64_t *ret_cpu_at_rest_ns)
 {
     struct turns turns = {.left = TURNS, .skips_rest = skips_rest};
     struct timeval at_once = {0, 0};
@@ -104,6 +104,7 @@ static int64_t run_turns(int pace_us, bool skips_rest)
     assert_int_equal(pt_loop_run(turns.loop, NULL, NULL, NULL), 0);
     int64_t taken = pt_clock_monotonic_ns(pt_clock_system()) - began;
     check_int("turns left", turns.left, 0);
+    *ret_cpu_at_rest_ns = pt_loop_cpu_at_rest_ns(turns.loop);
     event_free(turns.event);
     pt_loop_destroy(turns.loop);
     return taken;
@@ -113,9 +114,21 @@ static void a_pace_spreads_turns_unless_there_is_more_to_do(void **state)
 {
     (void)state;
     int64_t paced_least = (TURNS - 1) * (PACE_US - 10000) * INT64_C(1000);
-    assert_true(run_turns(PACE_US, false) >= paced_least);
-    assert_true(run_turns(PACE_US, true) < (TURNS - 1) * PACE_US * INT64_C(1000));
-    assert_true(run_turns(0, false) < (TURNS - 1) * PACE_US * INT64_C(1000));
+    int64_t cpu_ns;
+    assert_true(run_turns(PACE_US, false, &cpu_ns) >= paced_least);
+    assert_true(run_turns(PACE_US, true, &cpu_ns) < (TURNS - 1) * PACE_US * INT64_C(1000));
+    assert_true(run_turns(0, false, &cpu_ns) < (TURNS - 1) * PACE_US * INT64_C(1000));
+}
+
+// What follows without a rest belongs together, and its cost is known when the loop rests.
+static void cpu_time_is_noted_when_the_loop_rests(void **state)
+{
+    (void)state;
+    int64_t cpu_ns, began_ns = pt_loop_cpu_ns();
+    (void)run_turns(PACE_US, false, &cpu_ns);
+    assert_in_range(cpu_ns, began_ns, pt_loop_cpu_ns());
+    (void)run_turns(PACE_US, true, &cpu_ns);
+    check_int("no rest", cpu_ns, 0);
 }
 
 int main(void)
@@ -125,6 +138,7 @@ int main(void)
         cmocka_unit_test(a_second_signal_ends_at_once),
         cmocka_unit_test(a_broken_pipe_does_not_kill),
         cmocka_unit_test(a_pace_spreads_turns_unless_there_is_more_to_do),
+        cmocka_unit_test(cpu_time_is_noted_when_the_loop_rests),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }

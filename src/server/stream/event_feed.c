@@ -6,13 +6,13 @@
 #include "base/timer.h"
 #include "server/http/http_request.h"
 #include "server/http/http_stream.h"
+#include "server/stream/stream_pace.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUND_MS 100    // least time between two rounds
 #define COPY_BYTES 1024 // a smaller block is cheaper copied than shared
 
 struct feed_client {
@@ -33,7 +33,7 @@ struct pt_event_feed {
     struct pt_timer *round; // begins one
     struct pt_timer *pump;  // goes on with it
     struct pt_timer *heartbeat;
-    int64_t round_began_ns, round_ended_ns;
+    struct pt_stream_pace pace;
 };
 
 static size_t client_pending(void *context)
@@ -87,18 +87,23 @@ static void on_closed(void *context)
     free(client);
 }
 
-// The next round begins at once when it has been quiet. When busy it leaves as much time for other
-// work as the round before took, and 100 ms at the least.
+static int64_t wait_ns(const struct pt_event_feed *feed)
+{
+    return pt_stream_pace_wait_ns(&feed->pace, pt_clock_monotonic_ns(feed->clock),
+                                  pt_loop_cpu_at_rest_ns(feed->loop));
+}
+
+// A round that may begin at once does so in this turn of the loop, behind the reports at hand.
 static void schedule_round(struct pt_event_feed *feed)
 {
     if (pt_timer_is_started(feed->round) || !pt_event_stream_has_news(feed->stream) ||
         pt_event_stream_is_busy(feed->stream))
         return;
-    int64_t next = feed->round_began_ns + ROUND_MS * PT_NS_PER_MS;
-    int64_t after_rest = 2 * feed->round_ended_ns - feed->round_began_ns;
-    int64_t now = pt_clock_monotonic_ns(feed->clock);
-    int64_t wait_ns = (after_rest > next ? after_rest : next) - now;
-    pt_timer_start(feed->round, (wait_ns + PT_NS_PER_MS - 1) / PT_NS_PER_MS);
+    int64_t wait = wait_ns(feed);
+    if (wait > 0)
+        pt_timer_start(feed->round, (wait + PT_NS_PER_MS - 1) / PT_NS_PER_MS);
+    else
+        pt_timer_start_now(feed->round);
 }
 
 static void on_pump(void *context)
@@ -110,14 +115,18 @@ static void on_pump(void *context)
         pt_loop_skip_rest(feed->loop);
     }
     if (was_busy && !pt_event_stream_is_busy(feed->stream))
-        feed->round_ended_ns = pt_clock_monotonic_ns(feed->clock);
+        pt_stream_pace_end(&feed->pace, pt_clock_monotonic_ns(feed->clock));
     schedule_round(feed);
 }
 
 static void on_round(void *context)
 {
     struct pt_event_feed *feed = context;
-    feed->round_began_ns = feed->round_ended_ns = pt_clock_monotonic_ns(feed->clock);
+    if (wait_ns(feed) > 0) { // the loop has worked on meanwhile
+        schedule_round(feed);
+        return;
+    }
+    pt_stream_pace_begin(&feed->pace, pt_clock_monotonic_ns(feed->clock), pt_loop_cpu_ns());
     pt_event_stream_flush(feed->stream);
     on_pump(feed);
 }
