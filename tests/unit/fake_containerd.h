@@ -46,11 +46,13 @@ struct pt_containerd {
     struct pt_grpc_status fault;
     unsigned faults; // that were answered
     int64_t now;
-    int64_t offset;     // of the layer's ingest; BYTES: it is content, and extracted
-    bool is_over;       // the lease has gone
-    bool is_bare;       // the lease holds no manifest: schema 1
-    bool is_extracting; // the layer, into a snapshot that the lease holds
-    int64_t written;    // into that
+    int64_t offset;          // of the layer's ingest; BYTES: it is content, and extracted
+    bool is_over;            // the lease has gone
+    bool is_bare;            // the lease holds no manifest: schema 1
+    const char *snapshotter; // that brings the layer by itself; NULL: none does
+    bool is_committed;       // and has done so
+    bool is_extracting;      // the layer, into a snapshot that the lease holds
+    int64_t written;         // into that
     unsigned usages_asked;
     unsigned started, completed, failed, rounds_failed;
     int64_t downloaded; // as shown last
@@ -137,16 +139,21 @@ int pt_containerd_list_resources(struct pt_containerd *world, const char *namesp
         {"content", MANIFEST},
         {"content", CONFIG},
         {is_whole ? "content" : "ingests", is_whole ? LAYER : "layer-" LAYER},
-        {"snapshots/overlayfs", EXTRACTION}};
-    size_t count = COUNT_OF(pairs) - (world->is_extracting ? 0 : 1);
+        {"snapshots/overlayfs", EXTRACTION},
+    };
+    const char *const brought[][2] = {
+        {"content", MANIFEST}, {"content", CONFIG}, {"snapshots/other", DIFF_ID}};
     Ctrd__Resource resources[COUNT_OF(pairs)];
     Ctrd__Resource *list[COUNT_OF(pairs)];
     Ctrd__ListResourcesResponse response = CTRD__LIST_RESOURCES_RESPONSE__INIT;
+    size_t count = COUNT_OF(pairs) - (world->is_extracting ? 0 : 1);
+    if (world->snapshotter)
+        count = COUNT_OF(brought) - (world->is_committed ? 0 : 1);
     for (size_t i = world->is_bare ? 2 : 0; i < count; i++) {
         Ctrd__Resource *resource = &resources[response.n_resources];
         ctrd__resource__init(resource);
-        resource->type = (char *)pairs[i][0];
-        resource->id = (char *)pairs[i][1];
+        resource->type = (char *)(world->snapshotter ? brought : pairs)[i][0];
+        resource->id = (char *)(world->snapshotter ? brought : pairs)[i][1];
         list[response.n_resources++] = resource;
     }
     response.resources = list;
@@ -164,7 +171,7 @@ int pt_containerd_list_ingests(struct pt_containerd *world, const char *namespac
     status.offset = world->offset;
     status.total = BYTES;
     response.statuses = list;
-    response.n_statuses = world->offset < BYTES ? 1 : 0;
+    response.n_statuses = world->offset < BYTES && !world->snapshotter ? 1 : 0;
     return answer_with(world, LIST_INGESTS, answer, context, &response);
 }
 
@@ -218,7 +225,7 @@ int pt_containerd_stat_snapshot(struct pt_containerd *world, const char *namespa
                                 const char *snapshotter, const char *key,
                                 pt_containerd_answer *answer, void *context, struct pt_error *err)
 {
-    (void)namespace, (void)snapshotter, (void)err;
+    (void)namespace, (void)err;
     Ctrd__Timestamp created_at = timestamp(START + 2);
     Ctrd__SnapshotInfo info = CTRD__SNAPSHOT_INFO__INIT;
     Ctrd__StatSnapshotResponse response = CTRD__STAT_SNAPSHOT_RESPONSE__INIT;
@@ -229,6 +236,10 @@ int pt_containerd_stat_snapshot(struct pt_containerd *world, const char *namespa
                               : CTRD__SNAPSHOT_KIND__SNAPSHOT_COMMITTED;
     info.created_at = &created_at;
     response.info = &info;
+    if (world->snapshotter) {
+        bool is_there = world->is_committed && strcmp(snapshotter, world->snapshotter) == 0;
+        return answer_with(world, STAT_SNAPSHOT, answer, context, is_there ? &response : NULL);
+    }
     return answer_with(world, STAT_SNAPSHOT, answer, context,
                        is_extraction == world->is_extracting && world->offset == BYTES ? &response
                                                                                        : NULL);

@@ -277,6 +277,34 @@ static void an_extraction_that_is_given_up(void **state)
 }
 
 // Which of several repositories is pulled from now is not told, so none is guessed.
+// Layers seemed to be there by the snapshotter that was assumed.
+static void another_snapshotter_has_extracted_nothing_yet(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *scanned, *type;
+        int64_t extracted_at;
+    } rows[] = {
+        {"it is the one", "overlayfs", "snapshots/overlayfs", 900},
+        {"it is another", "overlayfs", "snapshots/other", 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct pt_lease *lease = make_lease();
+        hold(lease, (const char *const[]){"content", NATIVE, "content", NATIVE_CONFIG, NULL});
+        read_documents(lease, "app");
+        check_int(rows[i].name, (int64_t)lease->seen.layer_count, 2);
+        lease->seen.layers[0].extracted_at = lease->seen.layers[1].extracted_at = 900;
+        pt_lease_set_text(&lease->scanned, rows[i].scanned);
+        lease->is_scanned = true;
+        hold(lease, (const char *const[]){"content", NATIVE, "content", NATIVE_CONFIG, rows[i].type,
+                                          "extract-5-abcd " D("e"), NULL});
+        check_int(rows[i].name, lease->seen.layers[0].extracted_at, rows[i].extracted_at);
+        check_int(rows[i].name, lease->seen.layers[1].extracted_at, rows[i].extracted_at);
+        check_int(rows[i].name, lease->is_scanned, false);
+        pt_lease_destroy(lease);
+    }
+}
+
 static void a_repository_is_exact_or_unknown(void **state)
 {
     (void)state;
@@ -475,6 +503,7 @@ int main(void)
         cmocka_unit_test(another_platform_shows_itself_later),
         cmocka_unit_test(chains_follow_the_config),
         cmocka_unit_test(an_extraction_that_is_given_up),
+        cmocka_unit_test(another_snapshotter_has_extracted_nothing_yet),
         cmocka_unit_test(a_repository_is_exact_or_unknown),
         cmocka_unit_test(layers_without_a_manifest),
         cmocka_unit_test(sizes_that_no_layer_has_are_unknown),

@@ -84,6 +84,22 @@ static void percent_does_not_fall(void **state)
     check_int("received", (int64_t)scene->store->received_bytes, 100);
 }
 
+// Unless it was shown as there by mistake, for another snapshotter.
+static void percent_falls_when_what_was_there_is_not(void **state)
+{
+    struct scene *scene = *state;
+    scene_two_layers(scene, 100, 100);
+    scene->layers[0].phase = scene->layers[1].phase = PT_LAYER_EXISTS;
+    scene->layers[0].cached = scene->layers[1].cached = true;
+    scene_tell(scene);
+    check_real("there", scene_last_status(scene).totals.percent, 100);
+    scene_two_layers(scene, 0, 0);
+    scene->layers[0].phase = scene->layers[1].phase = PT_LAYER_QUEUED;
+    scene_tell(scene);
+    check_real("it is not", scene_last_status(scene).totals.percent, 0);
+    check_int("received", (int64_t)scene->store->received_bytes, 0);
+}
+
 // Reports that come late, twice, or after the node's clock was set.
 static void rates_bear_jitter(void **state)
 {
@@ -411,6 +427,7 @@ int main(void)
         SCENE_TEST(a_report_that_changes_nothing_gives_no_version),
         SCENE_TEST(a_pull_first_seen_at_its_end_is_started_and_ended),
         SCENE_TEST(percent_does_not_fall),
+        SCENE_TEST(percent_falls_when_what_was_there_is_not),
         SCENE_TEST(rates_bear_jitter),
         SCENE_TEST(a_late_report_turns_nothing_back),
         SCENE_TEST(a_stall_is_told_with_its_seconds),

@@ -218,6 +218,24 @@ static void a_long_extraction_goes_on_as_long_as_it_writes(void **state)
     scene_end(&scene);
 }
 
+// It has neither ingest nor blob, and no event tells of it.
+static void a_snapshot_that_the_lease_holds_is_asked_for(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene, "k8s.io");
+    scene.world.snapshotter = "other";
+    look(&scene);
+    const struct pt_tracked *tracked = pt_tracker_next(scene.tracker, NULL);
+    check_int("before", tracked->pull.layers[0].phase, PT_LAYER_QUEUED);
+    scene.world.is_committed = true;
+    for (int i = 0; i < 3; i++)
+        look(&scene);
+    tracked = pt_tracker_next(scene.tracker, NULL);
+    check_int("there within three seconds", tracked->pull.layers[0].phase, PT_LAYER_DONE);
+    scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +243,7 @@ int main(void)
         cmocka_unit_test(a_round_without_its_lists_is_none),
         cmocka_unit_test(more_image_records_than_are_taken_stop_no_round),
         cmocka_unit_test(a_long_extraction_goes_on_as_long_as_it_writes),
+        cmocka_unit_test(a_snapshot_that_the_lease_holds_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,6 +193,15 @@ static void take_snapshot(struct pt_ask *ask, const void *message)
         ask_next_snapshot(ask->asks->round, ask->lease, ask->index);
 }
 
+// Of a layer that the lease holds a snapshot of, whatever is below it.
+static void ask_committed(struct pt_round *round, struct pt_lease *lease, size_t index)
+{
+    const struct pt_seen_layer *layer = &lease->seen.layers[index];
+    if (lease->notes[index].is_committed && layer->extracted_at == 0)
+        PT_ASK(&round->asks, lease, index, take_snapshot, pt_containerd_stat_snapshot,
+               lease->seen.namespace, pt_round_snapshotter(round, lease), layer->chain_id);
+}
+
 static void take_extraction(struct pt_ask *ask, const void *message)
 {
     const Ctrd__StatSnapshotResponse *response = message;
@@ -212,6 +221,8 @@ void pt_round_ask_snapshots(struct pt_round *round)
         lease->is_scanned = true;
         if (!lease->is_asked && !ask_all)
             continue;
+        if (ask_all)
+            pt_lease_set_text(&lease->scanned, pt_round_snapshotter(round, lease));
         const struct pt_seen_layer *layers = lease->seen.layers;
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
             if (i > 0 && layers[i].image == layers[i - 1].image)
@@ -221,6 +232,7 @@ void pt_round_ask_snapshots(struct pt_round *round)
                 ask_next_snapshot(round, lease, i);
         }
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
+            ask_committed(round, lease, i);
             const struct pt_seen_layer *layer = &lease->seen.layers[i];
             const char *key = lease->notes[i].extract_key;
             if (key && layer->prepared_at == 0)

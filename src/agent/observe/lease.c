@@ -90,6 +90,7 @@ void pt_lease_destroy(struct pt_lease *lease)
     pt_map_finish(&lease->blob_map);
     free_names(lease);
     free(lease->snapshotter);
+    free(lease->scanned);
     free(lease);
 }
 
@@ -275,13 +276,29 @@ static void take_own_ingest(struct pt_lease *lease, const char *ref)
     pt_lease_notes(lease, layer)->in_lease = true;
 }
 
-// Keys of snapshots under extraction are `extract-<number>-<random> <chain ID>`.
+// What the lease shows first of its snapshotter may contradict what was assumed of it: then nothing
+// is known of what it has extracted.
+static void take_snapshotter(struct pt_lease *lease, const char *snapshotter)
+{
+    if (lease->snapshotter && strcmp(lease->snapshotter, snapshotter) == 0)
+        return;
+    bool is_wrong =
+        !lease->snapshotter && lease->scanned && strcmp(lease->scanned, snapshotter) != 0;
+    for (size_t i = 0; is_wrong && i < lease->seen.layer_count; i++)
+        lease->seen.layers[i].extracted_at = 0;
+    lease->is_scanned = false;
+    pt_lease_set_text(&lease->snapshotter, snapshotter);
+}
+
+// Keys of snapshots under extraction are `extract-<number>-<random> <chain ID>`, those of committed
+// ones the chain ID. Of a snapshotter that brings layers by itself no event tells of either.
 static void take_snapshot(struct pt_lease *lease, const char *snapshotter, const char *key)
 {
-    if (!lease->snapshotter || strcmp(lease->snapshotter, snapshotter) != 0)
-        lease->is_scanned = false;
-    pt_lease_set_text(&lease->snapshotter, snapshotter);
+    take_snapshotter(lease, snapshotter);
     const char *space = strchr(key, ' ');
+    struct pt_seen_layer *there = space ? NULL : pt_lease_find_chain(lease, key);
+    if (there)
+        pt_lease_notes(lease, there)->is_committed = true;
     struct pt_seen_layer *layer = space ? pt_lease_find_chain(lease, space + 1) : NULL;
     if (!layer || strncmp(key, "extract-", 8) != 0)
         return;

@@ -71,6 +71,7 @@ struct pt_layer_notes {
     bool wants_info;   // whether its blob is there has to be asked
     char *extract_key; // of the snapshot that it is extracted into, NULL: not seen
     enum pt_extraction extraction;
+    bool is_committed;     // the lease holds its snapshot
     char *held_key;        // of the one that the lease holds, NULL: none was seen
     int64_t written_bytes; // into it, when it was asked last
 };
@@ -96,6 +97,7 @@ struct pt_lease {
     int64_t changed_at;  // when the sign did
     int64_t usage_asked_at;
     bool is_scanned; // snapshots that were there before have been looked for
+    char *scanned;   // with this snapshotter, which may have been assumed
     size_t layer_capacity;
     struct pt_blob *blobs;
     size_t blob_count;

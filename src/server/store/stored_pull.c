@@ -264,6 +264,8 @@ static void update_layer(struct pt_stored_pull *stored, size_t index, const stru
         change->visible = true;
     }
     change->moved |= !same;
+    if (layer->cached && !next.cached && !pt_layer_is_downloaded(&next))
+        stored->percent_floor = 0; // it was not there after all
     if (!track->versions.started && next.phase != PT_LAYER_QUEUED)
         track->versions.started = version;
     if (!track->versions.completed && pt_layer_is_downloaded(&next))
