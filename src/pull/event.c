@@ -139,14 +139,14 @@ int pt_layer_event_encode(enum pt_event_type type, int64_t timestamp,
 // --- reading ---
 
 // Everything that the views of a decoded event borrow from, in one place to free.
-struct storage {
+struct event_storage {
     yyjson_doc *doc;
     struct pt_layer *layers;
     struct pt_layer_rate *rates;
     struct pt_waiting_container *waiting;
 };
 
-static void free_storage(struct storage *storage)
+static void free_storage(struct event_storage *storage)
 {
     if (!storage)
         return;
@@ -157,8 +157,8 @@ static void free_storage(struct storage *storage)
     free(storage);
 }
 
-static int read_waiting(yyjson_val *pods, struct pt_pull_status *status, struct storage *storage,
-                        struct pt_error *err)
+static int read_waiting(yyjson_val *pods, struct pt_pull_status *status,
+                        struct event_storage *storage, struct pt_error *err)
 {
     size_t index, count;
     yyjson_val *pod;
@@ -175,8 +175,8 @@ static int read_waiting(yyjson_val *pods, struct pt_pull_status *status, struct 
     return 0;
 }
 
-static int read_layers(yyjson_val *layers, struct pt_pull_status *status, struct storage *storage,
-                       struct pt_error *err)
+static int read_layers(yyjson_val *layers, struct pt_pull_status *status,
+                       struct event_storage *storage, struct pt_error *err)
 {
     size_t index, count;
     yyjson_val *layer;
@@ -197,8 +197,8 @@ static int read_layers(yyjson_val *layers, struct pt_pull_status *status, struct
     return 0;
 }
 
-static int read_pull(yyjson_val *object, struct pt_pull_status *status, struct storage *storage,
-                     struct pt_error *err)
+static int read_pull(yyjson_val *object, struct pt_pull_status *status,
+                     struct event_storage *storage, struct pt_error *err)
 {
     static const struct pt_pull empty;
     *status = pt_pull_status_make(&empty);
@@ -215,7 +215,7 @@ static int read_pull(yyjson_val *object, struct pt_pull_status *status, struct s
     return r;
 }
 
-static int read_event(yyjson_val *root, struct pt_pull_event *event, struct storage *storage,
+static int read_event(yyjson_val *root, struct pt_pull_event *event, struct event_storage *storage,
                       struct pt_error *err)
 {
     int r = pt_fields_read(&pt_event_fields, root, event, err);
@@ -238,7 +238,7 @@ static int decode(const char *json, size_t length, bool is_event, struct pt_pull
                   struct pt_error *err)
 {
     struct pt_pull_event event = {0};
-    struct storage *storage = calloc(1, sizeof(*storage));
+    struct event_storage *storage = calloc(1, sizeof(*storage));
     yyjson_read_err why;
     if (!storage)
         return pt_error_set(err, ENOMEM, "out of memory");

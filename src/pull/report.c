@@ -16,14 +16,14 @@
 // --- reading ---
 
 // Everything that the views of a decoded report borrow from, in one place to free.
-struct storage {
+struct report_storage {
     yyjson_doc *doc;
     struct pt_layer *layers;
     struct pt_pull pulls[];
 };
 
 // Layers go to the next free places of the storage; *used counts them.
-static int decode_layers(yyjson_val *layers, struct pt_pull *pull, struct storage *storage,
+static int decode_layers(yyjson_val *layers, struct pt_pull *pull, struct report_storage *storage,
                          size_t *used, struct pt_error *err)
 {
     if (!layers || yyjson_is_null(layers))
@@ -84,7 +84,7 @@ static size_t count_layers(yyjson_val *pulls)
     return total;
 }
 
-static int decode_pull(yyjson_val *object, struct pt_pull *pull, struct storage *storage,
+static int decode_pull(yyjson_val *object, struct pt_pull *pull, struct report_storage *storage,
                        size_t *layers_used, struct pt_error *err)
 {
     yyjson_val *layers = yyjson_obj_get(object, "layers");
@@ -110,7 +110,8 @@ static void leave_out(struct pt_left_out *left_out, size_t index, struct pt_erro
 }
 
 // Fills the storage with the pulls that are right; returns how many there are.
-static size_t decode_pulls(yyjson_val *pulls, struct storage *storage, struct pt_left_out *left_out)
+static size_t decode_pulls(yyjson_val *pulls, struct report_storage *storage,
+                           struct pt_left_out *left_out)
 {
     size_t index, count, layers_used = 0, used = 0;
     yyjson_val *object;
@@ -128,7 +129,7 @@ static size_t decode_pulls(yyjson_val *pulls, struct storage *storage, struct pt
     return used;
 }
 
-static void free_storage(struct storage *storage)
+static void free_storage(struct report_storage *storage)
 {
     if (!storage)
         return;
@@ -148,7 +149,8 @@ static int decode_document(yyjson_doc *doc, struct pt_report *report, struct pt_
     size_t pull_count = yyjson_arr_size(pulls);
     if (pull_count > PT_LIMIT_PULLS_PER_REPORT)
         return pt_error_set(err, EMSGSIZE, "pulls: more than %d", PT_LIMIT_PULLS_PER_REPORT);
-    struct storage *storage = calloc(1, sizeof(*storage) + pull_count * sizeof(struct pt_pull));
+    struct report_storage *storage =
+        calloc(1, sizeof(*storage) + pull_count * sizeof(struct pt_pull));
     if (storage)
         storage->layers = calloc(count_layers(pulls) + 1, sizeof(struct pt_layer));
     if (!storage || !storage->layers) {

@@ -197,7 +197,7 @@ struct pt_seen_layer *pt_lease_find_layer(const struct pt_lease *lease, const ch
     return NULL;
 }
 
-struct pt_seen_layer *pt_lease_find_chain(const struct pt_lease *lease, const char *chain_id)
+static struct pt_seen_layer *find_chain(const struct pt_lease *lease, const char *chain_id)
 {
     for (size_t i = 0; i < lease->seen.layer_count; i++) {
         const char *own = lease->seen.layers[i].chain_id;
@@ -296,10 +296,10 @@ static void take_snapshot(struct pt_lease *lease, const char *snapshotter, const
 {
     take_snapshotter(lease, snapshotter);
     const char *space = strchr(key, ' ');
-    struct pt_seen_layer *there = space ? NULL : pt_lease_find_chain(lease, key);
+    struct pt_seen_layer *there = space ? NULL : find_chain(lease, key);
     if (there)
         pt_lease_notes(lease, there)->is_committed = true;
-    struct pt_seen_layer *layer = space ? pt_lease_find_chain(lease, space + 1) : NULL;
+    struct pt_seen_layer *layer = space ? find_chain(lease, space + 1) : NULL;
     if (!layer || strncmp(key, "extract-", 8) != 0)
         return;
     struct pt_layer_notes *notes = pt_lease_notes(lease, layer);
@@ -371,8 +371,8 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
 bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *event)
 {
     bool is_content = event->kind == PT_SEEN_CONTENT_CREATED;
-    struct pt_seen_layer *layer = is_content ? pt_lease_find_layer(lease, event->subject)
-                                             : pt_lease_find_chain(lease, event->subject);
+    struct pt_seen_layer *layer =
+        is_content ? pt_lease_find_layer(lease, event->subject) : find_chain(lease, event->subject);
     if (!layer)
         return false;
     int64_t *at = is_content                                 ? &layer->blob_at

@@ -177,7 +177,6 @@ void pt_lease_take_document(struct pt_lease *lease, struct pt_blob *blob, const 
 // What the documents that were read say of a digest; NULL: nothing.
 struct pt_name *pt_lease_find_name(const struct pt_lease *lease, const char *digest);
 
-struct pt_seen_layer *pt_lease_find_chain(const struct pt_lease *lease, const char *chain_id);
 struct pt_seen_layer *pt_lease_find_layer(const struct pt_lease *lease, const char *digest);
 
 // The notes on a layer of the lease's list.

@@ -64,7 +64,7 @@ static struct correlate_image *find_on_turn(struct correlate_node *node, const s
     return found;
 }
 
-void pt_correlate_stop_resolving(struct correlate_image *image)
+static void stop_resolving(struct correlate_image *image)
 {
     if (image->resolving_key)
         pt_correlate_mark(image->node);
@@ -89,12 +89,12 @@ bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_nam
     struct correlate_image *image = find_held(node, key);
     if (!is_unnamed(told)) {
         if (image)
-            pt_correlate_stop_resolving(image);
+            stop_resolving(image);
         return false;
     }
     bool is_final = pt_pull_phase_is_final(told->phase);
     if (is_final && image) { // the kubelet says why
-        pt_correlate_stop_resolving(image);
+        stop_resolving(image);
         return true;
     }
     if (!is_final && !image) {

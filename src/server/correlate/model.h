@@ -302,7 +302,6 @@ bool pt_correlate_is_outstanding(const struct correlate_container *container);
 
 // Whether a pull without a name stands for the image: it was heard of lately, and none runs.
 bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now);
-void pt_correlate_stop_resolving(struct correlate_image *image);
 
 // --- correlate_waiting.c: who waits, as it is told ---
 
