@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PodRef, Pull } from '../model/pull';
+import { isCheck } from './checks';
 import { samePods } from './pullChanges';
 import { isActive, isWaitedFor, statusOf } from './status';
 
@@ -33,12 +34,13 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
     // The map's own keys: their hashes are known, those of freshly decoded ids are not.
     for (const [id, pull] of pulls) {
       const status = statusOf(pull);
-      if (isActive(status)) {
+      const check = isCheck(pull);
+      if (!check && isActive(status)) {
         if (status === 'queued') queued++;
         else active++;
       } else if (status === 'failed') failed++;
       else if (status === 'lost') lost++;
-      else if (status === 'completed' && pull.completedAt !== undefined) {
+      else if (!check && status === 'completed' && pull.completedAt !== undefined) {
         seconds.push((pull.completedAt - pull.startedAt) / 1000);
       }
       anyPods ||= pull.pods.length > 0;

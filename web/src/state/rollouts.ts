@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../model/pull';
+import { isCheck, supersedes } from './checks';
 import { isActive, isWaitedFor, statusOf } from './status';
 import { imagesOf, isUnnamed } from './images';
 import { type Readiness, ReadinessCount, readySeconds } from './readiness';
@@ -28,12 +29,13 @@ export function rolloutsOf(pulls: ReadonlyMap<string, Pull>): Rollout[] {
   const images = imagesOf(pulls.values());
   const newest = new Map<string, Map<string, Pull>>();
   for (const pull of pulls.values()) {
+    if (isCheck(pull) && isActive(statusOf(pull))) continue; // it may be there already
     const key = images.keyOf(pull);
     let byNode = newest.get(key);
     if (byNode === undefined) newest.set(key, (byNode = new Map<string, Pull>()));
     const known = byNode.get(pull.nodeName);
     // A node that pulled the image again counts once, by its newest pull.
-    if (known === undefined || known.startedAt < pull.startedAt) byNode.set(pull.nodeName, pull);
+    if (known === undefined || supersedes(pull, known)) byNode.set(pull.nodeName, pull);
   }
   const rollouts: Rollout[] = [];
   for (const [key, byNode] of newest) {

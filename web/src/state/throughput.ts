@@ -20,7 +20,7 @@ export function pastSamples(pulls: Iterable<Pull>, now: number): readonly Sample
   const steps = new Float64Array(SAMPLES + 1);
   const slot = (time: number) => Math.max(0, Math.min(SAMPLES, Math.round((time - first) / 1000)));
   for (const pull of pulls) {
-    const bytes = pull.downloadedBytes - (pull.cachedBytes ?? 0);
+    const bytes = pull.bytesFetched ?? pull.downloadedBytes - (pull.cachedBytes ?? 0);
     const began = pull.startedAt + (pull.queuedSeconds ?? 0) * 1000;
     const whole = ((pull.completedAt ?? now) - began) / 1000;
     // What a node tells of a download under way is a moment old: the line would end before now.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../model/pull';
 import { UNNAMED, imagesOf } from './images';
+import { foldedChecks } from './checks';
 import type { PullPredicate } from './query';
 import { type Readiness, ReadinessCount, readySeconds } from './readiness';
 import { type Status, isActive, isWaitedFor, statusOf } from './status';
@@ -134,6 +135,7 @@ function update(
 ): boolean {
   const timed = again || options.sort?.column === 'elapsed';
   const lingerMs = options.crowded ? 0 : LINGER_MS;
+  const folded = foldedChecks(options.pulls, options.openId, options.matches);
   const known = entries.values();
   let entry = known.next().value;
   let gone = false;
@@ -142,6 +144,7 @@ function update(
     left.gone = gone = true;
   };
   for (const [id, pull] of options.pulls) {
+    if (folded.has(id)) continue;
     for (; entry !== undefined && entry.item.key !== id; entry = known.next().value) drop(entry);
     if (entry === undefined) {
       const rank = rankOf(pull, options.now, lingerMs);

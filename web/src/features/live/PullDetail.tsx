@@ -10,6 +10,7 @@ import {
 } from '../../lib/format';
 import { useSlice } from '../../state/context';
 import type { AppState } from '../../state/store';
+import { checksOf } from '../../state/checks';
 import { UNNAMED } from '../../state/images';
 import { registryOf } from '../../state/query';
 import {
@@ -61,6 +62,7 @@ export function PullDetail({ pull, now }: PullDetailProps) {
       </div>
       <div className="detail-side">
         <Waiting pods={pull.pods} over={!isWaitedFor(pull)} />
+        <Checks pull={pull} now={now} />
         <ImageFacts pull={pull} detail={detail} />
       </div>
     </div>
@@ -152,6 +154,23 @@ function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
         </code>
         <CopyButton text={command} what="kubectl command" />
       </div>
+    </section>
+  );
+}
+
+/** Later pulls of the image on this node, which found it there. */
+function Checks({ pull, now }: PullDetailProps) {
+  const { pulls } = useSlice('pulls');
+  const [newest, ...others] = useMemo(() => checksOf(pulls, pull), [pulls, pull]);
+  if (newest === undefined) return null;
+  const ago = formatDuration(Math.max(0, now - newest.startedAt) / 1000);
+  return (
+    <section aria-label="Checks">
+      <h3>
+        +{plural(others.length + 1, 'check')}{' '}
+        <span className="dim detail-note">the last one {ago} ago</span>
+      </h3>
+      <p className="dim">The registry was asked, everything was here, nothing was fetched.</p>
     </section>
   );
 }

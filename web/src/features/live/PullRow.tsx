@@ -10,6 +10,7 @@ import {
   formatRate,
 } from '../../lib/format';
 import { splitImageRef } from '../../lib/imageRef';
+import { isCheck } from '../../state/checks';
 import { STATUS_WORDS, type Status, errorWords, isActive, statusOf } from '../../state/status';
 import { readySeconds } from '../../state/readiness';
 import type { Pull } from '../../model/pull';
@@ -42,7 +43,7 @@ const POD_TAIL = /-[^-]{1,10}$/;
 export const PullRow = memo(function PullRow(props: PullRowProps) {
   const { pull, elapsed, finishedAgo, retry, behind, podCell } = props;
   const status = statusOf(pull);
-  const wordsOnly = WORDS_ONLY.has(status);
+  const wordsOnly = WORDS_ONLY.has(status) || isCheck(pull);
   const known = pull.totalKnown || pull.totalBytes > 0;
   const speed = speedText(pull, status);
   return (
@@ -109,7 +110,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
         />
       </div>
       <div role="gridcell" aria-colindex={COLUMN_INDEX.elapsed} className="cell-elapsed num dim">
-        {formatDuration(elapsed)}
+        {isCheck(pull) ? NONE : formatDuration(elapsed)}
       </div>
     </>
   );
@@ -159,6 +160,7 @@ function Progress(props: { pull: Pull; status: Status; behind: Pull | undefined 
       </span>
     );
   }
+  if (isCheck(pull)) return <span className="ellipsis note">checked, nothing to fetch</span>;
   if (status === 'resolving') return <span className="ellipsis note">reading the manifest</span>;
   const shares = barShares(pull);
   return (
