@@ -77,9 +77,11 @@ class LogOnly(LabCase):
 class WatchCase(LabCase):
     agent: ClassVar[Path] = AGENT
 
-    def watch(self, repository: str, to_terminal: bool) -> str:
+    def watch(self, repository: str, to_terminal: bool, is_there: bool = False) -> str:
         """What `pulltrace-agent --watch` writes while an image is pulled."""
         image = self.push(repository, 3_500_000)
+        if is_there:
+            self.pull(image)
         reading, writing = pty.openpty() if to_terminal else os.pipe()
         settings = {
             "PULLTRACE_CONTAINERD_SOCKET": str(self.lab.containerd.socket),
@@ -107,7 +109,8 @@ class WatchCase(LabCase):
         reader.start()
         try:
             self.pull(image)
-            wait_for("the end is told", lambda: b"completed" in received or b"100" in received, 15)
+            ends = (b"completed", b"100", b"checked")
+            wait_for("the end is told", lambda: any(end in received for end in ends), 15)
         finally:
             agent.terminate()
             _, complaints = agent.communicate(timeout=10)
@@ -129,3 +132,8 @@ class Watch(WatchCase):
         self.assertIn("\x1b[", text)
         self.assertIn("watch/bars", text)
         self.assertIn("%", text)
+
+    def test_no_bar_for_an_image_that_is_there(self) -> None:
+        text = self.watch("watch/there", to_terminal=True, is_there=True)
+        self.assertIn("registry.example/watch/there:1.0 checked: nothing to fetch", text)
+        self.assertNotIn("%", text)

@@ -234,6 +234,23 @@ static void what_has_ended_stays_above(void **state)
     screen_end(&screen);
 }
 
+static void a_check_is_a_line(void **state)
+{
+    (void)state;
+    struct screen screen;
+    screen_begin(&screen, 24, 100);
+    struct pt_seen_lease *lease = add_lease(&screen.scene, "a", 0.5);
+    add_layers(lease, 1);
+    lease->layers[0].blob_at = lease->layers[0].extracted_at = at(-50);
+    end_lease(lease, "registry.example/app:1", 0.8);
+    observe(&screen.scene, 1);
+    note_end(&screen, first_pull(&screen.scene));
+    draw(&screen, 1);
+    check_row(&screen, 0, "registry.example/app:1 checked: nothing to fetch");
+    check_row(&screen, 1, "no image is being pulled");
+    screen_end(&screen);
+}
+
 static const struct {
     const char *name;
     unsigned rows, columns;
@@ -426,6 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bars_take_the_place_of_the_last_ones),
         cmocka_unit_test(what_has_ended_stays_above),
+        cmocka_unit_test(a_check_is_a_line),
         cmocka_unit_test(the_screen_is_never_passed),
         cmocka_unit_test(names_are_cut_and_cleaned),
         cmocka_unit_test(errors_and_trouble_are_cleaned),
