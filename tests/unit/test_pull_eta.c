@@ -2,7 +2,7 @@
 #include "server/store/pull_eta.h"
 
 #include "base/clock.h"
-#include "server/store/duration_histogram.h"
+#include "base/duration_histogram.h"
 
 #include "check.h"
 
@@ -72,7 +72,9 @@ static void what_is_left_is_told(void **state)
                                .layers = layers,
                                .layer_count = cases[i].count};
         struct pt_pull_status status = pt_pull_status_make(&pull);
-        pt_pull_eta(&pull, cases[i].speed, NOW, cases[i].node_speed, &status);
+        const struct pt_eta_basis basis = {.bytes_per_second = cases[i].speed,
+                                           .extract_bytes_per_second = cases[i].node_speed};
+        pt_pull_eta(&pull, NULL, &basis, NOW, &status);
         char row[96];
         snprintf(row, sizeof(row), "%s: eta", cases[i].name);
         check_real(row, status.eta_seconds, cases[i].eta);
@@ -92,11 +94,12 @@ static void nothing_is_left_of_what_has_ended_or_is_unknown(void **state)
     static const struct {
         const char *name;
         enum pt_pull_phase phase;
-        bool total_known;
+        bool total_known, is_still;
     } cases[] = {
-        {"failed", PT_PULL_FAILED, true},
-        {"completed", PT_PULL_COMPLETED, true},
-        {"total unknown", PT_PULL_DOWNLOADING, false},
+        {"failed", PT_PULL_FAILED, true, false},
+        {"completed", PT_PULL_COMPLETED, true, false},
+        {"total unknown", PT_PULL_DOWNLOADING, false, false},
+        {"still", PT_PULL_DOWNLOADING, true, true},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_pull pull = {.phase = cases[i].phase,
@@ -104,7 +107,9 @@ static void nothing_is_left_of_what_has_ended_or_is_unknown(void **state)
                                .layers = &layer,
                                .layer_count = 1};
         struct pt_pull_status status = pt_pull_status_make(&pull);
-        pt_pull_eta(&pull, 10, NOW, 20, &status);
+        const struct pt_eta_basis basis = {
+            .bytes_per_second = 10, .extract_bytes_per_second = 20, .is_still = cases[i].is_still};
+        pt_pull_eta(&pull, NULL, &basis, NOW, &status);
         check_real(cases[i].name, status.eta_seconds, -1);
         check_real(cases[i].name, status.ready_eta_seconds, -1);
     }

@@ -44,12 +44,14 @@ static void a_silent_node_is_told_and_its_pulls_become_stale(void **state)
     scene->layers[0].downloaded_bytes = 20;
     scene_tell(scene);
     const struct pt_stored_pull *stored = scene_last(scene);
+    check_real("what is left", scene_last_status(scene).eta_seconds, 8);
     scene_wait(scene, 29);
     check_int("not yet silent", (int64_t)scene->store->silent_count, 0);
     uint64_t version = stored->version;
     scene_wait(scene, 2);
     check_int("silent", (int64_t)scene->store->silent_count, 1);
     check_real("no speed is known", pt_stored_pull_speed(stored), 0);
+    check_real("nor what is left", scene_last_status(scene).eta_seconds, -1);
     assert_true(stored->version > version);
     scene_wait(scene, 568);
     check_int("not yet stale", scene->failed, 0);

@@ -83,6 +83,7 @@ static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stor
     struct pt_registry *registry = pt_registries_find(&store->registries, stored->pull.repository);
     pt_add_saturated(&stored->node->received_bytes, bytes);
     pt_add_saturated(&stored->of_no_registry, bytes);
+    stored->registry = registry;
     if (!registry)
         return;
     registry->bytes += (uint64_t)stored->of_no_registry;
@@ -279,6 +280,7 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
     r = worse(r, apply_pulls(store, node, report));
     store->received_bytes += (uint64_t)(node->received_bytes - received_before);
     pt_rate_add(&node->rate, report->timestamp, node->received_bytes);
+    pt_node_note_speed(node);
     pt_store_notify(store);
     if (r == -EDQUOT)
         return pt_error_set(err, EDQUOT, "the server holds its maximum of %zu pulls",

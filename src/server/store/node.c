@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FALL_SHARE 0.002 // of the distance, a report: half in some six minutes
 #define SILENT_AFTER_NS (PT_REPORT_SILENT_MS * PT_NS_PER_MS)
 
 void pt_node_destroy(struct pt_node *node)
@@ -78,6 +79,12 @@ int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
         pt_text_replace(&node->runtime_version, report->runtime_version, NULL) < 0)
         return -ENOMEM;
     return 0;
+}
+
+void pt_node_note_speed(struct pt_node *node)
+{
+    double more = node->rate.bytes_per_second - node->most_bytes_per_second;
+    node->most_bytes_per_second += more > 0 ? more : FALL_SHARE * more;
 }
 
 double pt_node_speed(const struct pt_node *node)

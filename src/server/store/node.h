@@ -27,7 +27,10 @@ struct pt_node {
     int64_t interval_ms;
     int64_t received_bytes;          // a layer that several pulls wait for counts once
     struct pt_rate rate;             // of received_bytes
+    double most_bytes_per_second;    // of all its pulls together, lately
     double extract_bytes_per_second; // of its last pulls, 0: unknown
+    double finish_seconds;           // of its last pulls, from the last extraction to the end
+    size_t slots;                    // layers that its runtime downloads at once; 0: unknown
     uint32_t report_number;
     uint32_t pins; // pulls and answers under way that point to it; it stays until there is none
     bool silent;
@@ -50,6 +53,9 @@ struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
 // A report of the node has come: it is not silent. -ENOMEM: its versions may be those of before.
 PT_MUST_CHECK int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
                                        const struct pt_report *report);
+
+// Its rate is new: the most that it has had follows, slowly where that falls.
+void pt_node_note_speed(struct pt_node *node);
 
 // Marks the nodes that have not reported for long, and lets go those that are long gone.
 void pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now);

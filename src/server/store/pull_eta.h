@@ -4,14 +4,31 @@
 
 #include "pull/event.h"
 #include "pull/model.h"
+#include "server/store/stored_pull.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#define PT_USUAL_SLOTS 3 // layers that containerd downloads at once if nobody has set it
+
+// What an estimate stands on besides the layers. 0: unknown.
+struct pt_eta_basis {
+    const struct pt_step_rate *steps;   // of all that the pull has received; NULL: not known
+    double bytes_per_second;            // of the pull now
+    double connection_bytes_per_second; // of one layer, by earlier pulls from its registry
+    double node_bytes_per_second;       // the most that its node has had
+    double extract_bytes_per_second;    // by earlier pulls, of its node or of all
+    double finish_seconds;              // from the last extraction to the end, by earlier pulls
+    size_t slots;                       // layers downloaded at once: seen, or by earlier pulls
+    bool is_still;                      // it stalls, or its node is silent: nothing is estimated
+};
+
 // Fills in the seconds that a pull has taken and still needs, as of `now` (wall_ns of its node).
-// `extract_bytes_per_second` is what the node managed before, 0 if unknown; what this pull's own
-// layers show comes first. What cannot be told is left as it is.
-void pt_pull_eta(const struct pt_pull *pull, double bytes_per_second, int64_t now,
-                 double extract_bytes_per_second, struct pt_pull_status *status);
+// What the pull's own layers show counts first. `tracks` is of its layers; NULL: nothing is known
+// of their past. What cannot be estimated stays as it is.
+void pt_pull_eta(const struct pt_pull *pull, const struct pt_layer_track *tracks,
+                 const struct pt_eta_basis *basis, int64_t now, struct pt_pull_status *status);
 
 // Compressed bytes per second that the extraction of this pull has managed, 0 while unknown.
 double pt_pull_extract_speed(const struct pt_pull *pull);

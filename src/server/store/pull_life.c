@@ -12,6 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LEARNED_FROM_S 2 // a shorter download says little of the speed
+#define LEARNED_FROM_BYTES (3 << 20)
+#define LONGEST_FINISH_S 5 // more is no habit
+
 static double duration_seconds(const struct pt_stored_pull *stored)
 {
     int64_t ns = stored->pull.completed_at - stored->pull.started_at;
@@ -136,15 +140,55 @@ int pt_life_revive(struct pt_pull_store *store, struct pt_stored_pull *stored)
 
 // --- the end ---
 
+static void learn(double *known, double seen, double share)
+{
+    if (seen > 0)
+        *known = *known > 0 ? (1 - share) * *known + share * seen : seen;
+}
+
+static void learn_download(struct pt_stored_pull *stored)
+{
+    double fastest = 0;
+    size_t large = 0;
+    for (size_t i = 0; i < stored->pull.layer_count; i++) {
+        const struct pt_step_rate *steps = &stored->tracks[i].steps;
+        struct pt_step_span span = pt_step_rate_span(steps, steps->newest.at);
+        if (span.seconds >= LEARNED_FROM_S && span.bytes > fastest * span.seconds)
+            fastest = span.bytes / span.seconds;
+        large += stored->pull.layers[i].total_bytes >= LEARNED_FROM_BYTES &&
+                 !stored->pull.layers[i].cached;
+    }
+    // The most counts: what is slower may have been so since others shared the way.
+    if (stored->registry && fastest > 0) {
+        double *known = &stored->registry->connection_bytes_per_second;
+        learn(known, fastest, fastest > *known ? 1 : 0.1);
+    }
+    struct pt_node *node = stored->node;
+    // With nobody waiting it was the image that had no more layers. Small ones come unseen.
+    if ((stored->had_queue && large > stored->slots) || stored->slots > node->slots)
+        node->slots = stored->slots;
+}
+
 static void learn_extraction(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
     double speed = pt_pull_extract_speed(&stored->pull);
-    if (speed <= 0)
+    int64_t last = 0;
+    for (size_t i = 0; i < stored->pull.layer_count; i++) {
+        int64_t at = stored->pull.layers[i].extract_completed_at;
+        last = at > last ? at : last;
+    }
+    learn(&stored->node->extract_bytes_per_second, speed, 0.5);
+    learn(&store->extract_bytes_per_second, speed, 0.1);
+    double finish = last ? (double)(stored->pull.completed_at - last) / (double)PT_NS_PER_S : 0;
+    learn(&stored->node->finish_seconds, finish < LONGEST_FINISH_S ? finish : 0, 0.5);
+}
+
+static void learn_from(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    if (stored->of_kubelet || !stored->tracks)
         return;
-    double *of_node = &stored->node->extract_bytes_per_second;
-    double *of_all = &store->extract_bytes_per_second;
-    *of_node = *of_node > 0 ? 0.5 * *of_node + 0.5 * speed : speed;
-    *of_all = *of_all > 0 ? 0.9 * *of_all + 0.1 * speed : speed;
+    learn_download(stored);
+    learn_extraction(store, stored);
 }
 
 // The kubelet's words on a failure say more than its agent's.
@@ -189,7 +233,7 @@ void pt_life_end(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
     pt_life_report_named(store, stored);
     if (stored->pull.phase == PT_PULL_COMPLETED)
-        learn_extraction(store, stored);
+        learn_from(store, stored);
     if (stored->pull.phase == PT_PULL_FAILED)
         explain_failure(stored);
     end(store, stored, PT_LIFE_FINAL);

@@ -2,9 +2,9 @@
 #ifndef PT_SERVER_STORE_PULL_STORE_INTERNAL_H
 #define PT_SERVER_STORE_PULL_STORE_INTERNAL_H
 
+#include "base/duration_histogram.h"
 #include "base/map.h"
 #include "server/store/change_log.h"
-#include "server/store/duration_histogram.h"
 #include "server/store/node.h"
 #include "server/store/pull_store.h"
 #include "server/store/reader.h"

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/reader.h"
 
+#include "server/store/pull_eta.h"
 #include "server/store/pull_store_internal.h"
+
+#include <string.h>
 
 // --- the whole ---
 
@@ -87,6 +90,100 @@ bool pt_stored_pull_is_of_kubelet(const struct pt_stored_pull *stored)
 double pt_stored_pull_percent(const struct pt_stored_pull *stored)
 {
     return stored->percent_floor;
+}
+
+double pt_stored_pull_speed(const struct pt_stored_pull *stored)
+{
+    return stored->pull.phase == PT_PULL_DOWNLOADING ? stored->rate.bytes_per_second : 0;
+}
+
+const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored)
+{
+    const struct pt_join *join = stored->join;
+    // A name with tag and digest says more than containerd's, which has the digest alone.
+    bool has_better =
+        join && join->image_ref &&
+        (!stored->pull.image_ref_exact || (join->image_ref_exact && strchr(join->image_ref, '@')));
+    return has_better ? join->image_ref : stored->pull.image_ref;
+}
+
+// Of a pull that no agent reports the kubelet says in the end how large it was and how long it
+// took.
+static void add_kubelet_figures(const struct pt_stored_pull *stored, struct pt_pull_status *status)
+{
+    const struct pt_join *join = stored->join;
+    if (!join || !stored->of_kubelet || stored->pull.phase != PT_PULL_COMPLETED)
+        return;
+    if (join->pull_ns > 0)
+        status->download_seconds = (double)join->pull_ns / (double)PT_NS_PER_S;
+    if (join->image_bytes == 0)
+        return;
+    status->totals.total_bytes = status->totals.downloaded_bytes = join->image_bytes;
+    status->pull.total_known = true;
+}
+
+// Nothing waits for an image that has come. For what was given up, the row of the image that the
+// kubelet still asks for says who waits.
+static bool is_waited_for(const struct pt_stored_pull *stored)
+{
+    bool is_over =
+        stored->pull.phase == PT_PULL_COMPLETED || stored->pull.phase == PT_PULL_CANCELLED;
+    return stored->join->is_waited_for && !is_over && stored->life != PT_LIFE_GIVEN_UP;
+}
+
+static void add_join(const struct pt_join *join, struct pt_pull_status *status)
+{
+    status->image_ref_exact |= join->image_ref_exact;
+    status->waiting = join->waiting;
+    status->waiting_count = join->waiting_count;
+    status->queued_seconds = join->queued_seconds;
+    status->attempts = join->attempts;
+    status->next_attempt_at = join->next_attempt_at;
+}
+
+static struct pt_eta_basis eta_basis(const struct pt_stored_pull *stored)
+{
+    const struct pt_node *node = stored->node;
+    const struct pt_registry *registry = stored->registry;
+    return (struct pt_eta_basis){
+        .steps = &stored->steps,
+        .bytes_per_second = pt_stored_pull_speed(stored),
+        .connection_bytes_per_second = registry ? registry->connection_bytes_per_second : 0,
+        .node_bytes_per_second = node->most_bytes_per_second,
+        .extract_bytes_per_second = node->extract_bytes_per_second,
+        .finish_seconds = node->finish_seconds,
+        .slots = node->slots > stored->slots ? node->slots : stored->slots,
+        .is_still = node->silent || pt_stored_pull_stalled_seconds(stored) > 0,
+    };
+}
+
+struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
+                                            struct pt_layer_rate *layer_rates)
+{
+    struct pt_pull_status status = pt_pull_status_make(&stored->pull);
+    status.id = stored->id;
+    status.node_name = stored->node->name;
+    for (size_t i = 0; i < stored->pull.layer_count; i++) {
+        bool moving = stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING &&
+                      !pt_stored_pull_is_final(stored);
+        layer_rates[i].bytes_per_second = moving ? stored->tracks[i].rate.bytes_per_second : 0;
+    }
+    status.layer_rates = layer_rates;
+    if (status.totals.percent < stored->percent_floor)
+        status.totals.percent = stored->percent_floor;
+    status.bytes_per_second = pt_stored_pull_speed(stored);
+    status.stalled_seconds = pt_stored_pull_stalled_seconds(stored);
+    status.stale_reason = stored->stale_reason;
+    status.version = stored->version;
+    status.image_ref = pt_stored_pull_image_ref(stored);
+    if (stored->join) {
+        add_join(stored->join, &status);
+        status.is_waited_for = is_waited_for(stored);
+    }
+    const struct pt_eta_basis basis = eta_basis(stored);
+    pt_pull_eta(&stored->pull, stored->tracks, &basis, stored->reported_at, &status);
+    add_kubelet_figures(stored, &status);
+    return status;
 }
 
 // --- changes ---

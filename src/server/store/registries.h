@@ -13,8 +13,10 @@
 struct pt_registries {
     struct pt_registry {
         char name[PT_LIMIT_NAME_BYTES + 1];
-        uint64_t bytes;              // a layer that several pulls of a node wait for counts once
-        uint64_t pulls;              // that have ended
+        uint64_t bytes; // a layer that several pulls of a node wait for counts once
+        uint64_t pulls; // that have ended
+        // Of the fastest layer of its last pulls; 0: unknown.
+        double connection_bytes_per_second;
     } rows[PT_NAMED_REGISTRIES + 1]; // the last one is "other"
     size_t named_count;
 };

@@ -8,7 +8,6 @@
 #include "pull/join.h"
 #include "pull/pull_fields.h"
 #include "server/store/node.h"
-#include "server/store/pull_eta.h"
 #include "server/store/pull_id.h"
 
 #include <errno.h>
@@ -58,7 +57,10 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     stored->layers_bytes = 0;
     stored->tracks = NULL;
     stored->rate = (struct pt_rate){0};
+    stored->steps = (struct pt_step_rate){0};
     stored->percent_floor = 0;
+    stored->slots = 0;
+    stored->had_queue = false;
     stored->pull.started_at = 0;
     stored->pull.completed_at = 0;
     stored->pull.bytes_fetched = 0;
@@ -255,6 +257,10 @@ static void update_layer(struct pt_stored_pull *stored, size_t index, const stru
     double speed_before = track->rate.bytes_per_second;
     if (!pt_layer_is_downloaded(&next))
         pt_rate_add(&track->rate, timestamp, next.downloaded_bytes);
+    if (next.downloaded_bytes > layer->downloaded_bytes && !next.cached)
+        pt_step_rate_add(&track->steps, timestamp, next.downloaded_bytes);
+    change->downloading += next.phase == PT_LAYER_DOWNLOADING;
+    change->waiting += next.phase == PT_LAYER_QUEUED;
     if (!next.cached && next.downloaded_bytes > layer->downloaded_bytes)
         count_bytes(told->digest, next.downloaded_bytes - layer->downloaded_bytes, counted, change);
     bool same =
@@ -347,7 +353,7 @@ static bool is_downloading(const struct pt_stored_pull *stored)
     return false;
 }
 
-static double stalled_seconds(const struct pt_stored_pull *stored)
+double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored)
 {
     int64_t still_ns = stored->reported_at - stored->bytes_at;
     if (still_ns < STALL_NS || !is_downloading(stored))
@@ -367,14 +373,20 @@ static void update_progress(struct pt_stored_pull *stored, int64_t timestamp,
     pt_add_saturated(&stored->received_bytes, change->received_bytes);
     if (stored->pull.phase == PT_PULL_DOWNLOADING)
         pt_rate_add(&stored->rate, timestamp, stored->received_bytes);
+    pt_step_rate_add(&stored->steps, timestamp, stored->received_bytes);
     change->visible |= stored->rate.bytes_per_second != speed_before;
     if (change->moved || timestamp < stored->bytes_at)
         stored->bytes_at = timestamp;
     if (change->visible || timestamp - stored->bytes_at >= STALL_NS)
         stored->reported_at = timestamp;
-    change->visible |= stalled_seconds(stored) > 0;
+    change->visible |= pt_stored_pull_stalled_seconds(stored) > 0;
     change->moved |= stored->pull.phase == PT_PULL_EXTRACTING;
 
+    if (change->downloading >= stored->slots) {
+        stored->had_queue =
+            change->waiting > 0 || (stored->had_queue && change->downloading == stored->slots);
+        stored->slots = change->downloading;
+    }
     struct pt_totals totals;
     pt_pull_totals(&stored->pull, &totals);
     stored->percent_floor = percent(stored, &totals);
@@ -418,83 +430,4 @@ void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at
     stored->pull.phase = PT_PULL_COMPLETED;
     stored->pull.completed_at = completed_at;
     stored->reported_at = completed_at;
-}
-
-// --- what readers get ---
-
-double pt_stored_pull_speed(const struct pt_stored_pull *stored)
-{
-    return stored->pull.phase == PT_PULL_DOWNLOADING ? stored->rate.bytes_per_second : 0;
-}
-
-const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored)
-{
-    const struct pt_join *join = stored->join;
-    // A name with tag and digest says more than containerd's, which has the digest alone.
-    bool has_better =
-        join && join->image_ref &&
-        (!stored->pull.image_ref_exact || (join->image_ref_exact && strchr(join->image_ref, '@')));
-    return has_better ? join->image_ref : stored->pull.image_ref;
-}
-
-// Of a pull that no agent reports the kubelet says in the end how large it was and how long it
-// took.
-static void add_kubelet_figures(const struct pt_stored_pull *stored, struct pt_pull_status *status)
-{
-    const struct pt_join *join = stored->join;
-    if (!join || !stored->of_kubelet || stored->pull.phase != PT_PULL_COMPLETED)
-        return;
-    if (join->pull_ns > 0)
-        status->download_seconds = (double)join->pull_ns / (double)PT_NS_PER_S;
-    if (join->image_bytes == 0)
-        return;
-    status->totals.total_bytes = status->totals.downloaded_bytes = join->image_bytes;
-    status->pull.total_known = true;
-}
-
-// Nothing waits for an image that has come. For what was given up, the row of the image that the
-// kubelet still asks for says who waits.
-static bool is_waited_for(const struct pt_stored_pull *stored)
-{
-    bool is_over =
-        stored->pull.phase == PT_PULL_COMPLETED || stored->pull.phase == PT_PULL_CANCELLED;
-    return stored->join->is_waited_for && !is_over && stored->life != PT_LIFE_GIVEN_UP;
-}
-
-static void add_join(const struct pt_join *join, struct pt_pull_status *status)
-{
-    status->image_ref_exact |= join->image_ref_exact;
-    status->waiting = join->waiting;
-    status->waiting_count = join->waiting_count;
-    status->queued_seconds = join->queued_seconds;
-    status->attempts = join->attempts;
-    status->next_attempt_at = join->next_attempt_at;
-}
-
-struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
-                                            struct pt_layer_rate *layer_rates)
-{
-    struct pt_pull_status status = pt_pull_status_make(&stored->pull);
-    status.id = stored->id;
-    status.node_name = stored->node->name;
-    for (size_t i = 0; i < stored->pull.layer_count; i++) {
-        bool moving = stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING &&
-                      !pt_stored_pull_is_final(stored);
-        layer_rates[i].bytes_per_second = moving ? stored->tracks[i].rate.bytes_per_second : 0;
-    }
-    status.layer_rates = layer_rates;
-    status.totals.percent = percent(stored, &status.totals);
-    status.bytes_per_second = pt_stored_pull_speed(stored);
-    status.stalled_seconds = stalled_seconds(stored);
-    status.stale_reason = stored->stale_reason;
-    status.version = stored->version;
-    status.image_ref = pt_stored_pull_image_ref(stored);
-    if (stored->join) {
-        add_join(stored->join, &status);
-        status.is_waited_for = is_waited_for(stored);
-    }
-    pt_pull_eta(&stored->pull, status.bytes_per_second, stored->reported_at,
-                stored->node->extract_bytes_per_second, &status);
-    add_kubelet_figures(stored, &status);
-    return status;
 }

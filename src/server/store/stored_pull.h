@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "base/step_rate.h"
 #include "pull/event.h"
 #include "pull/model.h"
 #include "pull/rate.h"
@@ -20,6 +21,7 @@ struct pt_node;
 // What the server remembers of a layer besides what the agent tells.
 struct pt_layer_track {
     struct pt_rate rate;
+    struct pt_step_rate steps; // of the download
     struct pt_layer_versions versions;
 };
 
@@ -42,8 +44,12 @@ struct pt_stored_pull {
     int64_t counted_bytes;             // of the store's memory, by pull_memory.c
     struct pt_layer_track *tracks;     // one for each layer, in the block of pull.layers
     struct pt_rate rate;               // of received_bytes
+    struct pt_step_rate steps;         // likewise
     int64_t received_bytes;            // over the network; never goes back
     int64_t of_no_registry;            // bytes to count once its repository is known
+    size_t slots;                      // layers that were downloaded at once, at most
+    bool had_queue;                    // when there were so many, others waited
+    struct pt_registry *registry;      // of the store; NULL: not known
     double percent_floor;              // what percent has reached
     int64_t reported_at;               // wall_ns on the node, of the report that changed it last
     int64_t bytes_at;                  // wall_ns on the node, when a byte came last
@@ -74,11 +80,12 @@ void pt_stored_pull_destroy(struct pt_stored_pull *stored);
 
 // What an update has done.
 struct pt_pull_change {
-    bool visible;           // a reader sees a difference
-    bool moved;             // bytes or phases went on, or something is being extracted
-    bool named;             // a name or digest is another
-    int64_t received_bytes; // since the update before
-    int64_t node_bytes;     // of these, what no other pull of the node has counted
+    bool visible;                // a reader sees a difference
+    bool moved;                  // bytes or phases went on, or something is being extracted
+    bool named;                  // a name or digest is another
+    int64_t received_bytes;      // since the update before
+    int64_t node_bytes;          // of these, what no other pull of the node has counted
+    size_t downloading, waiting; // layers, now
 };
 
 // Takes over what the agent told at `timestamp`; layers that changed get `version`. Pulls that wait
@@ -101,5 +108,8 @@ void pt_stored_pull_set_failure(struct pt_stored_pull *stored, const char *error
 
 // Forgets layers and progress: another attempt begins under a new key, which it then owns.
 void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key);
+
+// How long a download has had no byte, if that is long; else 0.
+double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored);
 
 #endif

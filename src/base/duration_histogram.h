@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_SERVER_STORE_DURATION_HISTOGRAM_H
-#define PT_SERVER_STORE_DURATION_HISTOGRAM_H
+#ifndef PT_BASE_DURATION_HISTOGRAM_H
+#define PT_BASE_DURATION_HISTOGRAM_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/store/duration_histogram.h"
+#include "base/duration_histogram.h"
 
 #include <math.h>
 
