@@ -236,30 +236,45 @@ static void begin(struct pt_connections *connections, struct pt_peer *peer, bool
         pt_connection_cut(connection);
 }
 
+static int64_t reading_part(const struct pt_connections *connections)
+{
+    return connections->memory->max_bytes / READING_DIVISOR;
+}
+
 static bool has_memory(const struct pt_connections *connections, bool has_tls)
 {
     const struct pt_memory_share *memory = connections->memory;
     int64_t bytes = OVERHEAD_BYTES + (has_tls ? TLS_HANDSHAKE_BYTES : 0);
-    return pt_memory_share_has_room(memory, memory->max_bytes / READING_DIVISOR + bytes);
+    return pt_memory_share_has_room(memory, reading_part(connections) + bytes);
 }
 
-// Whether there is room for another, which the longest idle ones may have to make.
+// Cuts one of those that take more than their part of the memory: who has been reading a request
+// for longest, or has been idle for longest. False: there is none.
+static bool make_room(struct pt_connections *connections)
+{
+    struct pt_http_connection *longest = TAILQ_FIRST(&connections->by_state[PT_CONNECTION_READING]);
+    if (!longest || connections->budget.bytes <= reading_part(connections))
+        return pt_connections_cut_idlest(connections);
+    pt_memory_share_note_refusal(connections->memory);
+    pt_connection_cut(longest);
+    return true;
+}
+
+// Whether there is room for another, which others may have to make.
 static bool has_room(struct pt_connections *connections, const struct pt_peer *peer, bool has_tls,
                      bool *ret_extra)
 {
     *ret_extra = false;
     if (!pt_peer_may_hold_more(peer->connections - 1, connections->max_count))
         return false;
-    bool is_full;
-    while (
-        (is_full = connections->figures.open - connections->extra_count >= connections->max_count ||
-                   !has_memory(connections, has_tls)) &&
-        pt_connections_cut_idlest(connections)) {
+    bool has_bytes;
+    while (!(has_bytes = has_memory(connections, has_tls)) && make_room(connections)) {
     }
-    if (!is_full)
-        return true;
-    if (!has_memory(connections, has_tls))
+    if (!has_bytes)
         pt_memory_share_note_refusal(connections->memory);
+    else if (connections->figures.open - connections->extra_count < connections->max_count ||
+             pt_connections_cut_idlest(connections))
+        return true;
     *ret_extra = true;
     return connections->extra_count < PT_CONNECTIONS_FOR_PROBES;
 }

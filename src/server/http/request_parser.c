@@ -23,6 +23,7 @@ static void count(struct pt_request_parser *parser)
         bytes = sizeof(*request) + request->text.capacity + request->gathered.capacity;
     if (parser->budget->memory)
         pt_memory_share_add(parser->budget->memory, (int64_t)bytes - parser->counted_bytes);
+    parser->budget->bytes += (int64_t)bytes - parser->counted_bytes;
     parser->counted_bytes = (int64_t)bytes;
 }
 

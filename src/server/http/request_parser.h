@@ -10,6 +10,7 @@
 // What the requests of many connections take that are not answered yet.
 struct pt_request_budget {
     struct pt_memory_share *memory; // that both are part of; NULL: no more than the limits below
+    int64_t bytes;                  // of the memory that all requests take
     size_t head_bytes;              // kept bounded by who has the connections
     size_t body_bytes; // at most PT_LIMIT_BODIES_BYTES: a body beyond is refused with 503
     uint64_t refused_bodies;
