@@ -43,8 +43,10 @@
 #define PT_LIMIT_SPARE_CONNECTIONS 1000          // besides one for each node and each stream
 #define PT_LIMIT_METRICS_CONNECTIONS 64
 #define PT_LIMIT_LISTS_BYTES                                                                       \
-    (64 * 1024 * 1024)               // of all lists of pulls that are being sent; then 503
-#define PT_LIMIT_LONG_ANSWERS 64     // sent in parts, at once; then 503
+    (64 * 1024 * 1024) // of all lists of pulls that are being sent; then 503
+#define PT_LIMIT_STREAM_FILTERS                                                                    \
+    1000                         // different wishes of event streams; each is written for itself
+#define PT_LIMIT_LONG_ANSWERS 64 // sent in parts, at once; then 503
 #define PT_LIMIT_PULLS_PER_NODE 4000 // kept; an agent has some 1,000 leases and 1,000 finished ones
 
 // --- reports, both ways ---

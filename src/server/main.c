@@ -273,7 +273,8 @@ static void set_max_connections(struct server *server)
 static int open_feed(struct server *server, struct pt_error *err)
 {
     int r = pt_event_feed_create(server->loop, server->api.clock, server->store,
-                                 (size_t)settings.max_sse_clients, &server->api.feed, err);
+                                 (size_t)settings.max_sse_clients,
+                                 &server->memory.shares[PT_MEMORY_STREAMS], &server->api.feed, err);
     if (r == 0)
         pt_event_stream_name_cluster(pt_event_feed_stream(server->api.feed), settings.cluster_name);
     return r;
@@ -290,7 +291,7 @@ static int start(struct server *server, struct pt_error *err)
     const struct pt_clock *clock = pt_clock_system();
     pt_memory_budget_init(&server->memory, settings.max_memory, limits.max_pulls, "", clock);
     server->metrics.memory = server->memory.shares;
-    server->metrics.memory_parts = PT_MEMORY_STREAMS; // these and the answers are not counted yet
+    server->metrics.memory_parts = PT_MEMORY_PART_COUNT;
     const struct pt_store_output output = {
         .on_event = on_event, .on_change = on_change, .context = server};
     limits.memory = &server->memory.shares[PT_MEMORY_STORE];
@@ -307,6 +308,7 @@ static int start(struct server *server, struct pt_error *err)
                                   .store = server->store,
                                   .metrics = &server->metrics,
                                   .loop = server->loop,
+                                  .lists = {.memory = &server->memory.shares[PT_MEMORY_ANSWERS]},
                                   .allowed_hosts = settings.allowed_hosts,
                                   .cluster_name = settings.cluster_name,
                                   .started_wall_ns = pt_clock_wall_ns(clock)};

@@ -44,16 +44,41 @@ static inline void client_send(void *context, struct pt_stream_block *block)
     client->last_block = block;
 }
 
+static struct world *present_world; // of the test that runs
+
+static inline void leave(struct client *client)
+{
+    if (client->member)
+        pt_event_stream_leave(client->member);
+    client->member = NULL;
+    client->untaken = 0;
+    pt_stream_block_unref(client->last_block);
+    client->last_block = NULL;
+}
+
+static inline bool client_make_room(void *context)
+{
+    (void)context;
+    for (size_t i = 0; i < present_world->client_count; i++) {
+        struct client *client = &present_world->clients[i];
+        if (client->member && client->untaken > 0) {
+            leave(client);
+            return true;
+        }
+    }
+    return false;
+}
+
 static inline int world_setup(void **state)
 {
-    static const struct pt_stream_output output = {client_pending, client_send};
+    static const struct pt_stream_output output = {client_pending, client_send, client_make_room};
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
     scene_begin(&world->scene);
     assert_int_equal(pt_event_stream_create(world->scene.store, &world->scene.clock, MAX_CLIENTS,
                                             &output, &world->stream),
                      0);
-    *state = world;
+    *state = present_world = world;
     return 0;
 }
 
@@ -64,20 +89,11 @@ static inline void forget(struct client *client)
     client->blocks = 0;
 }
 
-static inline void leave(struct client *client)
-{
-    if (client->member)
-        pt_event_stream_leave(client->member);
-    client->member = NULL;
-    client->untaken = 0;
-}
-
 static inline int world_teardown(void **state)
 {
     struct world *world = *state;
     for (size_t i = 0; i < world->client_count; i++) {
         leave(&world->clients[i]);
-        pt_stream_block_unref(world->clients[i].last_block);
         pt_buffer_finish(&world->clients[i].text);
     }
     pt_event_stream_destroy(world->stream);

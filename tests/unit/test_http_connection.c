@@ -343,6 +343,29 @@ static void connections_that_do_nothing_leave_room_for_what_is_read(void **state
     check_status("who came last", last, "200");
 }
 
+// Who floods the server with connections that say nothing keeps nobody out that has asked before,
+// nor does who asks once with each of many.
+static void of_new_and_idle_ones_the_more_numerous_make_room(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, 6);
+    int asked = connect_from(fixture, 1);
+    say(asked, GET);
+    turns(fixture, 2);
+    check_status("the first", asked, "200");
+    for (uint32_t i = 2; i < 30; i++)
+        connect_from(fixture, i);
+    check_text("who has asked is spared", hear(asked), "");
+    int last = fixture->clients[fixture->client_count - 1];
+    check_text("the last of the others", hear(last), "");
+    for (size_t i = 25; i < 29; i++)
+        say(fixture->clients[i], GET);
+    turns(fixture, 5);
+    int fresh = connect_from(fixture, 30);
+    check_text("who is new is spared", hear(fresh), "");
+    assert_null(hear(asked)); // of five idle ones the longest is gone
+}
+
 static void what_is_not_taken_counts_and_who_stalls_makes_room(void **state)
 {
     struct fixture *fixture = *state;
@@ -621,6 +644,7 @@ int main(void)
         TEST(a_share_of_the_memory_bounds_heads_and_bodies),
         TEST(all_that_a_connection_holds_counts_and_is_given_back),
         TEST(connections_that_do_nothing_leave_room_for_what_is_read),
+        TEST(of_new_and_idle_ones_the_more_numerous_make_room),
         TEST(what_is_not_taken_counts_and_who_stalls_makes_room),
         TEST(a_body_that_is_not_wanted_is_refused_before_it_comes),
         TEST(a_body_that_is_wanted_is_asked_for),

@@ -10,14 +10,14 @@
 
 static struct pt_query query;
 static struct pt_pull_list_request request;
-static size_t all_bytes;
+static struct pt_memory_share memory;
+static struct pt_pull_lists lists = {.memory = &memory};
 
 static int begin(struct scene *scene, const char *text, struct pt_pull_list *ret_list)
 {
     assert_int_equal(pt_query_parse(text, &query, NULL), 0);
     int r = pt_pull_list_request_read(&query, &request, &scene->err);
-    return r < 0 ? r
-                 : pt_pull_list_begin(scene->store, &request, &all_bytes, ret_list, &scene->err);
+    return r < 0 ? r : pt_pull_list_begin(scene->store, &request, &lists, ret_list, &scene->err);
 }
 
 // Whoever gets a list finishes it.
@@ -52,7 +52,7 @@ static const char *take_names(struct pt_pull_list *list, size_t *ret_count, char
     if (ret_count)
         *ret_count = count;
     pt_pull_list_finish(list);
-    check_int("bytes that are left", (int64_t)all_bytes, 0);
+    check_int("bytes that are left", lists.bytes, 0);
     return text;
 }
 
@@ -209,7 +209,7 @@ static void a_scan_takes_many_steps_and_the_store_may_change_meanwhile(void **st
         check_int("two less, one more", (int64_t)count, (int64_t)before - 1);
         pt_pull_list_finish(&list);
     }
-    check_int("bytes that are left", (int64_t)all_bytes, 0);
+    check_int("bytes that are left", lists.bytes, 0);
 }
 
 static void a_list_holds_no_pull(void **state)
@@ -228,12 +228,19 @@ static void all_lists_together_are_bounded(void **state)
     struct scene *scene = *state;
     struct pt_pull_list list;
     fill(scene);
-    all_bytes = PT_LIMIT_LISTS_BYTES - 200;
+    lists.bytes = PT_LIMIT_LISTS_BYTES - 200;
     assert_int_equal(begin(scene, "sort=imageRef", &list), 0);
     check_int("scan", pt_pull_list_scan(&list), -EDQUOT);
     pt_pull_list_finish(&list);
-    check_int("bytes", (int64_t)all_bytes, PT_LIMIT_LISTS_BYTES - 200);
-    all_bytes = 0;
+    check_int("bytes", lists.bytes, PT_LIMIT_LISTS_BYTES - 200);
+    lists.bytes = 0;
+    pt_memory_share_init(&memory, "answers", 200, NULL);
+    assert_int_equal(begin(scene, "", &list), 0);
+    check_int("a full memory", pt_pull_list_scan(&list), -EDQUOT);
+    pt_pull_list_finish(&list);
+    check_int("bytes of memory", memory.used_bytes, 0);
+    check_int("refused", (int64_t)memory.refused, 1);
+    memory = (struct pt_memory_share){0};
 }
 
 static void wrong_parameters_are_named(void **state)

@@ -6,6 +6,7 @@
 #include "base/secret_file.h"
 #include "base/warn_pace.h"
 #include "server/api/metrics.h"
+#include "server/api/pull_list.h"
 #include "server/http/http_request.h"
 #include "server/http/http_server.h"
 #include "server/store/pull_store.h"
@@ -34,7 +35,7 @@ struct pt_api {
     int64_t started_wall_ns;
     struct pt_warn_pace left_out_pace, limit_pace;
     struct pt_long_answers *long_answers;
-    size_t list_bytes;         // that all lists of pulls under way take
+    struct pt_pull_lists lists;
     const char *allowed_hosts; // comma-separated, empty: any
     const char *cluster_name;  // empty: not set
 };

@@ -92,8 +92,7 @@ static bool begin(struct pt_api *api, struct pt_request *request, struct listing
         return false;
     int r = pt_pull_list_request_read(&listing->query, &listing->request, &err);
     if (r == 0)
-        r = pt_pull_list_begin(api->store, &listing->request, &api->list_bytes, &listing->list,
-                               &err);
+        r = pt_pull_list_begin(api->store, &listing->request, &api->lists, &listing->list, &err);
     if (r < 0)
         pt_reply_error(request, 400, 0, "%s", err.message);
     return r == 0;

@@ -56,13 +56,13 @@ static void on_drained(void *context)
     struct long_answer *answer = context;
     if (pt_http_stream_pending(answer->request) > MAX_PENDING_BYTES)
         return;
-    pt_buffer_clear(&answer->part);
     int r = answer->source.write(answer->source.context, &answer->part);
     if (r < 0) {
         pt_http_stream_abort(answer->request);
         return;
     }
     pt_http_stream_send(answer->request, answer->part.data, answer->part.length);
+    pt_buffer_finish(&answer->part); // all that an answer holds counts as pending
     if (r == 0) {
         pt_http_stream_end(answer->request, pt_http_server_is_draining(answer->server));
         destroy(answer);
@@ -71,13 +71,19 @@ static void on_drained(void *context)
 
 static const struct pt_http_stream_events events = {false, on_drained, on_closed};
 
+static const char *reason_of(int error)
+{
+    if (error == -EBUSY)
+        return "too many long answers are under way";
+    return error == -EDQUOT ? "the memory for answers is full" : "out of memory";
+}
+
 static void refuse(struct long_answer *answer, int error)
 {
     struct pt_request *request = answer->request;
     pt_http_stream_forget(request);
     destroy(answer);
-    pt_reply_error(request, 503, 5,
-                   error == -EDQUOT ? "too many long answers are under way" : "out of memory");
+    pt_reply_error(request, 503, 5, "%s", reason_of(error));
 }
 
 static bool has_room(const struct long_answer *answer)
@@ -91,6 +97,8 @@ static void send_first(struct long_answer *answer)
 {
     int r = answer->source.write(answer->source.context, &answer->part);
     if (r > 0 && !has_room(answer))
+        r = -EBUSY;
+    else if (r > 0 && !pt_http_stream_has_memory(answer->request, MAX_PENDING_BYTES))
         r = -EDQUOT;
     if (r < 0) {
         refuse(answer, r);
@@ -101,6 +109,7 @@ static void send_first(struct long_answer *answer)
     } else {
         pt_http_stream_begin(answer->request, "application/json", &events, answer);
         pt_http_stream_send(answer->request, answer->part.data, answer->part.length);
+        pt_buffer_finish(&answer->part);
     }
 }
 
@@ -187,7 +196,7 @@ void pt_long_answer(struct pt_long_answers *answers, const struct pt_http_server
     if (r == 0) {
         send_first(answer);
     } else if (r < 0 || !has_room(answer)) {
-        refuse(answer, r < 0 ? r : -EDQUOT);
+        refuse(answer, r < 0 ? r : -EBUSY);
     } else {
         pt_http_stream_prepare(request, &events, answer);
         answer->is_counted_by_peer = true;

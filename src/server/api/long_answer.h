@@ -15,8 +15,8 @@ struct pt_request;
 struct pt_long_answers;
 
 struct pt_long_answer_source {
-    // The next step before the first part; 1: there are more, 0: that was the last, -EDQUOT: there
-    // is too much of the kind, < 0: it cannot be made. NULL: nothing has to be prepared.
+    // The next step before the first part; 1: there are more, 0: that was the last, -EDQUOT: the
+    // memory for answers is full, < 0: it cannot be made. NULL: nothing has to be prepared.
     int (*prepare)(void *context);
     // Appends the next part; 1: there is more, 0: that was the last, < 0: it cannot be made.
     int (*write)(void *context, struct pt_buffer *out);

@@ -147,31 +147,39 @@ int pt_pull_list_cursor(const struct pt_pull_list *list, char **ret_cursor)
 
 // --- the entries ---
 
-static size_t bytes_of(const struct pt_pull_list *list, const struct pt_pull_list_entry *entry)
+// More, or fewer if negative.
+static void count_bytes(struct pt_pull_list *list, int64_t bytes)
 {
-    return sizeof(*entry) + (sorts_by_text(list->request->sort) ? strlen(entry->text) + 1 : 0);
+    list->lists->bytes += bytes;
+    pt_memory_share_add(list->lists->memory, bytes);
 }
 
-static void count_bytes(struct pt_pull_list *list, size_t bytes)
+static bool has_room(const struct pt_pull_list *list, int64_t bytes)
 {
-    list->bytes += bytes;
-    *list->all_bytes += bytes;
+    if (list->lists->bytes + bytes <= PT_LIMIT_LISTS_BYTES &&
+        pt_memory_share_has_room(list->lists->memory, bytes))
+        return true;
+    pt_memory_share_note_refusal(list->lists->memory);
+    return false;
+}
+
+static int64_t text_bytes(const struct pt_pull_list *list, const struct pt_pull_list_entry *entry)
+{
+    return sorts_by_text(list->request->sort) ? (int64_t)strlen(entry->text) + 1 : 0;
 }
 
 static void forget(struct pt_pull_list *list, struct pt_pull_list_entry *entry)
 {
-    size_t bytes = bytes_of(list, entry);
-    list->bytes -= bytes;
-    *list->all_bytes -= bytes;
+    count_bytes(list, -text_bytes(list, entry));
     if (sorts_by_text(list->request->sort))
         free((char *)entry->text);
 }
 
-// Makes the entry the list's own. -EDQUOT or -ENOMEM.
+// Makes the entry's text the list's own. -EDQUOT or -ENOMEM.
 static int keep(struct pt_pull_list *list, struct pt_pull_list_entry *entry)
 {
-    size_t bytes = bytes_of(list, entry);
-    if (*list->all_bytes + bytes > PT_LIMIT_LISTS_BYTES)
+    int64_t bytes = text_bytes(list, entry);
+    if (!has_room(list, bytes))
         return -EDQUOT;
     if (sorts_by_text(list->request->sort) && !(entry->text = strdup(entry->text)))
         return -ENOMEM;
@@ -222,11 +230,15 @@ static int add(struct pt_pull_list *list, const struct pt_pull_list_entry *entry
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 64;
+        int64_t bytes = (int64_t)((capacity - list->capacity) * sizeof(*entry));
+        if (!has_room(list, bytes))
+            return -EDQUOT;
         void *entries = realloc(list->entries, capacity * sizeof(*entry));
         if (!entries)
             return -ENOMEM;
         list->entries = entries;
         list->capacity = capacity;
+        count_bytes(list, bytes);
     }
     list->entries[list->count++] = *entry;
     sift_up(list, list->count - 1);
@@ -257,13 +269,12 @@ static int put(struct pt_pull_list *list, struct pt_pull_list_entry *entry)
 // --- what the header promises ---
 
 int pt_pull_list_begin(struct pt_pull_store *store, const struct pt_pull_list_request *request,
-                       size_t *all_bytes, struct pt_pull_list *ret_list, struct pt_error *err)
+                       struct pt_pull_lists *lists, struct pt_pull_list *ret_list,
+                       struct pt_error *err)
 {
     assert(request->limit <= PT_PULL_LIST_MAX_LIMIT);
-    struct pt_pull_list list = {.store = store,
-                                .request = request,
-                                .all_bytes = all_bytes,
-                                .last_on_top = request->limit > 0};
+    struct pt_pull_list list = {
+        .store = store, .request = request, .lists = lists, .last_on_top = request->limit > 0};
     if (request->cursor && read_cursor(request, &list.after) < 0)
         return pt_error_set(err, EINVAL, "cursor: not one of this server, or of another sort");
     *ret_list = list;
@@ -278,6 +289,7 @@ void pt_pull_list_finish(struct pt_pull_list *list)
         forget(list, &list->entries[i]);
     if (list->given > 0)
         forget(list, &list->last);
+    count_bytes(list, -(int64_t)(list->capacity * sizeof(*list->entries)));
     free(list->entries);
     *list = (struct pt_pull_list){0};
 }

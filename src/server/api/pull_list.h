@@ -2,6 +2,7 @@
 #ifndef PT_SERVER_API_PULL_LIST_H
 #define PT_SERVER_API_PULL_LIST_H
 
+#include "base/memory_share.h"
 #include "server/store/reader.h"
 #include "server/stream/pull_filter.h"
 
@@ -36,6 +37,13 @@ struct pt_pull_list_entry {
     char id[PT_PULL_ID_SIZE];
 };
 
+// What all lists that there are take: at most PT_LIMIT_LISTS_BYTES, and what the memory for answers
+// allows.
+struct pt_pull_lists {
+    struct pt_memory_share *memory;
+    int64_t bytes;
+};
+
 // The pulls in their order, as they were when they were looked at. A list holds no pull, only what
 // it is sorted by, so what goes meanwhile is left out. The store is looked at bit by bit, and the
 // order made as it is asked for, so that no step takes long however many pulls there are.
@@ -45,9 +53,8 @@ struct pt_pull_list {
     struct pt_store_walk walk;
     struct pt_pull_list_entry *entries; // a heap
     size_t count, capacity;
-    bool last_on_top;                // of the heap: while a page is selected
-    size_t bytes;                    // that the entries take
-    size_t *all_bytes;               // of all lists
+    bool last_on_top; // of the heap: while a page is selected
+    struct pt_pull_lists *lists;
     struct pt_pull_list_entry after; // the request's cursor
     struct pt_pull_list_entry last;  // given out last, if any was
     size_t given;
@@ -58,14 +65,15 @@ PT_MUST_CHECK int pt_pull_list_request_read(const struct pt_query *query,
                                             struct pt_pull_list_request *ret_request,
                                             struct pt_error *err);
 
-// Begins a list; request and *all_bytes outlive it. -EINVAL for a cursor that is none.
+// Begins a list; request and lists outlive it. -EINVAL for a cursor that is none.
 PT_MUST_CHECK int pt_pull_list_begin(struct pt_pull_store *store,
-                                     const struct pt_pull_list_request *request, size_t *all_bytes,
-                                     struct pt_pull_list *ret_list, struct pt_error *err);
+                                     const struct pt_pull_list_request *request,
+                                     struct pt_pull_lists *lists, struct pt_pull_list *ret_list,
+                                     struct pt_error *err);
 void pt_pull_list_finish(struct pt_pull_list *list);
 
-// Looks at some of the pulls: 1 if more are left, 0 when the list is ready, -EDQUOT when all lists
-// together have passed PT_LIMIT_LISTS_BYTES, -ENOMEM.
+// Looks at some of the pulls: 1 if more are left, 0 when the list is ready, -EDQUOT when there
+// is no room for it among all lists, -ENOMEM.
 PT_MUST_CHECK int pt_pull_list_scan(struct pt_pull_list *list);
 
 // Of a list that is ready, the next pull; NULL: there are no more.

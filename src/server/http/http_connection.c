@@ -11,9 +11,10 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-// A connection serves one request after the other, and its state says how far it is: idle, reading
-// a request, answering it, sending what the socket has not taken, lingering until the client has
-// read the last words. Whatever clients send, a turn of the loop stays short and memory bounded:
+// A connection serves one request after the other, and its state says how far it is: new, idle,
+// reading a request, answering it, sending what the socket has not taken, lingering until the
+// client has read the last words. Whatever clients send, a turn of the loop stays short and memory
+// bounded:
 //
 // - Of each connection one request is answered in a turn. What came behind it waits in `ahead`, the
 //   connection stands in the list `resumable`, and the next turn goes on with it. While something
@@ -31,6 +32,8 @@ void pt_connection_enter(struct pt_http_connection *connection, enum pt_connecti
     struct pt_connections *connections = connection->connections;
     TAILQ_REMOVE(&connections->by_state[connection->state], connection, in_state);
     TAILQ_INSERT_TAIL(&connections->by_state[state], connection, in_state);
+    connections->state_counts[connection->state]--;
+    connections->state_counts[state]++;
     connection->state = state;
     connection->since = pt_clock_monotonic_ns(connections->clock);
 }
@@ -123,6 +126,7 @@ void pt_connection_cut(struct pt_http_connection *connection)
     connection->gone = true;
     pt_connection_hold(connection);
     TAILQ_REMOVE(&connections->by_state[connection->state], connection, in_state);
+    connections->state_counts[connection->state]--;
     pt_connection_forget_output(connection);
     wait_no_more(connection);
     event_del(&connection->readable);
@@ -248,7 +252,7 @@ static size_t read_request(struct pt_http_connection *connection, const char *da
 {
     struct pt_request_parser *parser = &connection->parser;
     size_t used, head = 0;
-    if (connection->state == PT_CONNECTION_IDLE)
+    if (connection->state < PT_CONNECTION_READING)
         pt_connection_enter(connection, PT_CONNECTION_READING);
     enum pt_parse_result result = pt_request_parser_feed(parser, data, length, &used);
     if (result == PT_PARSE_HEAD) {
@@ -347,7 +351,7 @@ static void keep_heads_bounded(struct pt_connections *connections)
 // What TLS needs for the handshake is given back behind it.
 static void note_handshake(struct pt_http_connection *connection)
 {
-    if (connection->transport.ssl && connection->state == PT_CONNECTION_IDLE)
+    if (connection->transport.ssl && connection->state == PT_CONNECTION_NEW)
         pt_connection_count(connection);
 }
 

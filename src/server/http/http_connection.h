@@ -24,7 +24,8 @@ struct pt_tls;
 
 // What a connection is doing. Each state has a time after which the connection is cut.
 enum pt_connection_state {
-    PT_CONNECTION_IDLE,      // no byte of a request yet
+    PT_CONNECTION_NEW,       // no byte of its first request yet
+    PT_CONNECTION_IDLE,      // none of the next one
     PT_CONNECTION_READING,   // a request
     PT_CONNECTION_ANSWERING, // the answer is being made
     PT_CONNECTION_SENDING,   // the client has not taken all of it
@@ -72,7 +73,8 @@ struct pt_connections {
     struct pt_memory_share own_memory;     // stands for both where none is given
     size_t ahead_bytes;                    // in all buffers of requests that wait
     struct pt_connection_list by_state[PT_CONNECTION_STATES]; // the longest unchanged first
-    struct pt_connection_list extras;                         // above the maximum, oldest first
+    size_t state_counts[PT_CONNECTION_STATES];
+    struct pt_connection_list extras; // above the maximum, oldest first
     size_t extra_count;
     struct pt_connection_list pending[2]; // with output that waits: answers, and endless ones; who
                                           // has taken nothing for longest is first
@@ -108,7 +110,8 @@ void pt_connections_finish(struct pt_connections *connections);
 void pt_connections_add(struct pt_connections *connections, int fd, const struct sockaddr *address,
                         struct pt_tls *tls);
 
-// Cuts the connection that has been idle for longest; false when none is idle.
+// Cuts the connection that has been new or idle for longest, of whichever there are more, so that
+// neither kind keeps the other out; false when there is none.
 bool pt_connections_cut_idlest(struct pt_connections *connections);
 
 // Cuts those that have been doing the same for too long, or take an answer too slowly.

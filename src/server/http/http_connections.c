@@ -26,7 +26,7 @@
 #define LEAST_BYTES_PER_SECOND (16 * 1024)
 
 static const int max_seconds[PT_CONNECTION_STATES] = {
-    [PT_CONNECTION_IDLE] = 90,
+    [PT_CONNECTION_NEW] = 90,      [PT_CONNECTION_IDLE] = 90,
     [PT_CONNECTION_READING] = 20, // headers and body together
     [PT_CONNECTION_ANSWERING] = 0,
     [PT_CONNECTION_SENDING] = 180, // without taking a byte
@@ -183,11 +183,25 @@ bool pt_connection_note_pending(struct pt_http_connection *connection, size_t le
 
 // --- a new connection ---
 
+// Cutting one of those above the maximum makes no room.
+static struct pt_http_connection *first_in(struct pt_connections *connections,
+                                           enum pt_connection_state state)
+{
+    struct pt_http_connection *first = TAILQ_FIRST(&connections->by_state[state]);
+    while (first && first->is_extra)
+        first = TAILQ_NEXT(first, in_state);
+    return first;
+}
+
 bool pt_connections_cut_idlest(struct pt_connections *connections)
 {
-    struct pt_http_connection *idlest = TAILQ_FIRST(&connections->by_state[PT_CONNECTION_IDLE]);
-    while (idlest && idlest->is_extra) // cutting one of these makes no room
-        idlest = TAILQ_NEXT(idlest, in_state);
+    const size_t *counts = connections->state_counts;
+    enum pt_connection_state more = counts[PT_CONNECTION_NEW] > counts[PT_CONNECTION_IDLE]
+                                        ? PT_CONNECTION_NEW
+                                        : PT_CONNECTION_IDLE;
+    struct pt_http_connection *idlest = first_in(connections, more);
+    if (!idlest)
+        idlest = first_in(connections, PT_CONNECTION_NEW + PT_CONNECTION_IDLE - more);
     if (!idlest)
         return false;
     connections->figures.cut++;
@@ -229,8 +243,9 @@ static void begin(struct pt_connections *connections, struct pt_peer *peer, bool
         connections->extra_count++;
         TAILQ_INSERT_TAIL(&connections->extras, connection, in_extras);
     }
-    TAILQ_INSERT_TAIL(&connections->by_state[PT_CONNECTION_IDLE], connection, in_state);
-    pt_connection_enter(connection, PT_CONNECTION_IDLE);
+    TAILQ_INSERT_TAIL(&connections->by_state[PT_CONNECTION_NEW], connection, in_state);
+    connections->state_counts[PT_CONNECTION_NEW]++;
+    pt_connection_enter(connection, PT_CONNECTION_NEW);
     connection->began = connection->since;
     if (event_add(&connection->readable, NULL) < 0)
         pt_connection_cut(connection);
@@ -346,6 +361,7 @@ void pt_connections_cut_slow(struct pt_connections *connections)
 
 void pt_connections_close_idle(struct pt_connections *connections)
 {
+    cut_all(connections, PT_CONNECTION_NEW, INT64_MAX);
     cut_all(connections, PT_CONNECTION_IDLE, INT64_MAX);
     cut_all(connections, PT_CONNECTION_LINGERING, INT64_MAX);
 }

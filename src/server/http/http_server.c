@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define ACCEPT_PAUSE_MS 200
+#define ACCEPTS_A_TURN 64
 #define SWEEP_MS 1000
 #define LOG_EVERY_NS (60 * PT_NS_PER_S)
 
@@ -25,6 +26,7 @@ struct pt_http_server {
     struct pt_timer *accept_again;
     struct pt_http_server_options options;
     const struct pt_clock *clock;
+    uint64_t accepted;
     int64_t logged_at;      // monotonic_ns, of the last line on connections; 0: never
     uint64_t logged_misses; // connections refused or cut that it has counted
 };
@@ -32,10 +34,13 @@ struct pt_http_server {
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
                       int length, void *context)
 {
-    (void)listener;
     (void)length;
     struct pt_http_server *server = context;
     pt_connections_add(&server->connections, fd, address, server->options.tls);
+    if (++server->accepted % ACCEPTS_A_TURN == 0) {
+        evconnlistener_disable(listener); // libevent would go on while there are any
+        pt_timer_start(server->accept_again, 0);
+    }
 }
 
 static void on_request(void *context, struct pt_request *request, int refusal)

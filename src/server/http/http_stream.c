@@ -12,6 +12,11 @@ bool pt_http_stream_has_room(const struct pt_request *request, bool is_endless, 
     return pt_peer_may_hold_more(is_endless ? peer->streams : peer->long_answers, max);
 }
 
+bool pt_http_stream_has_memory(const struct pt_request *request, size_t bytes)
+{
+    return pt_connection_has_room_for(request->connection, bytes);
+}
+
 void pt_http_stream_prepare(struct pt_request *request, const struct pt_http_stream_events *events,
                             void *context)
 {
@@ -64,6 +69,11 @@ void pt_http_stream_send(struct pt_request *request, const void *data, size_t le
     if ((chunked && evbuffer_add_printf(output, "%zx\r\n", length) < 0) ||
         evbuffer_add(output, data, length) < 0 || (chunked && evbuffer_add(output, "\r\n", 2) < 0))
         pt_http_stream_fail(request);
+}
+
+bool pt_http_stream_cut_stalled(struct pt_request *request)
+{
+    return pt_connection_cut_stalled_stream(request->connection);
 }
 
 void pt_http_stream_fail(struct pt_request *request)

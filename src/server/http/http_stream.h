@@ -19,6 +19,9 @@ struct pt_http_stream_events {
 // Whether the client's address has less than its share of `max` such answers (http_peers.h).
 bool pt_http_stream_has_room(const struct pt_request *request, bool is_endless, size_t max);
 
+// Whether the memory for answers has room for so many bytes; a refusal is counted.
+bool pt_http_stream_has_memory(const struct pt_request *request, size_t bytes);
+
 // The answer begins later, if at all: only on_closed is called until then.
 void pt_http_stream_prepare(struct pt_request *request, const struct pt_http_stream_events *events,
                             void *context);
@@ -41,6 +44,10 @@ bool pt_http_stream_is_chunked(const struct pt_request *request);
 
 // Appends bytes of the body, coded as needed.
 void pt_http_stream_send(struct pt_request *request, const void *data, size_t length);
+
+// Cuts the endless answer that has taken nothing for longest, of those of the same server; maybe
+// this one. False: each has taken something within the last seconds.
+bool pt_http_stream_cut_stalled(struct pt_request *request);
 
 // What was to be sent found no memory: the connection is cut in the loop's next turn.
 void pt_http_stream_fail(struct pt_request *request);

@@ -19,6 +19,7 @@ struct feed_client {
     struct pt_event_feed *feed;
     struct pt_request *request;
     struct pt_stream_client *member;
+    size_t copied_bytes; // pending, and nobody else's
     TAILQ_ENTRY(feed_client) in_feed;
 };
 
@@ -28,6 +29,7 @@ struct pt_event_feed {
     struct pt_loop *loop;
     const struct pt_clock *clock;
     struct pt_event_stream *stream;
+    struct pt_memory_share *memory;
     size_t max_clients;
     struct feed_client_list clients;
     struct pt_timer *round; // begins one
@@ -49,6 +51,18 @@ static void release_block(const void *data, size_t length, void *context)
     pt_stream_block_unref(context);
 }
 
+static void set_copied(struct feed_client *client, size_t bytes)
+{
+    pt_memory_share_add(client->feed->memory, (int64_t)bytes - (int64_t)client->copied_bytes);
+    client->copied_bytes = bytes;
+}
+
+static bool client_make_room(void *context)
+{
+    struct feed_client *client = context;
+    return pt_http_stream_cut_stalled(client->request);
+}
+
 static void client_send(void *context, struct pt_stream_block *block)
 {
     struct feed_client *client = context;
@@ -59,6 +73,7 @@ static void client_send(void *context, struct pt_stream_block *block)
     if (length < COPY_BYTES) {
         if (evbuffer_add(output, data, length) < 0)
             pt_http_stream_fail(client->request);
+        set_copied(client, client->copied_bytes + length);
         pt_stream_block_unref(block);
     } else if (evbuffer_add_reference(output, data, length, release_block, block) < 0) {
         pt_http_stream_fail(client->request);
@@ -74,6 +89,9 @@ static void schedule_pump(struct pt_event_feed *feed)
 static void on_drained(void *context)
 {
     struct feed_client *client = context;
+    size_t pending = pt_http_stream_pending(client->request);
+    if (client->copied_bytes > pending)
+        set_copied(client, pending);
     pt_event_stream_drained(client->member);
     schedule_pump(client->feed);
 }
@@ -83,6 +101,7 @@ static void on_closed(void *context)
     struct feed_client *client = context;
     if (client->member)
         pt_event_stream_leave(client->member);
+    set_copied(client, 0);
     TAILQ_REMOVE(&client->feed->clients, client, in_feed);
     free(client);
 }
@@ -135,22 +154,27 @@ static void on_heartbeat(void *context)
 {
     struct pt_event_feed *feed = context;
     pt_event_stream_heartbeat(feed->stream);
+    schedule_pump(feed); // who has stalled for long enough may make room by now
 }
 
 int pt_event_feed_create(struct pt_loop *loop, const struct pt_clock *clock,
                          const struct pt_pull_store *store, size_t max_clients,
-                         struct pt_event_feed **ret_feed, struct pt_error *err)
+                         struct pt_memory_share *memory, struct pt_event_feed **ret_feed,
+                         struct pt_error *err)
 {
-    static const struct pt_stream_output output = {client_pending, client_send};
+    static const struct pt_stream_output output = {client_pending, client_send, client_make_room};
     struct pt_event_feed *feed = calloc(1, sizeof(*feed));
     if (!feed)
         return pt_error_set(err, ENOMEM, "out of memory");
     struct event_base *base = pt_loop_base(loop);
     feed->loop = loop;
     feed->max_clients = max_clients;
+    feed->memory = memory;
     feed->clock = clock;
     TAILQ_INIT(&feed->clients);
     int r = pt_event_stream_create(store, clock, max_clients, &output, &feed->stream);
+    if (r == 0)
+        pt_event_stream_set_memory(feed->stream, memory);
     feed->round = pt_timer_create(base, feed->clock, on_round, feed);
     feed->pump = pt_timer_create(base, feed->clock, on_pump, feed);
     feed->heartbeat = pt_timer_create(base, feed->clock, on_heartbeat, feed);
@@ -189,14 +213,28 @@ void pt_event_feed_wake(struct pt_event_feed *feed)
     schedule_round(feed);
 }
 
+// Whether there is room for such a stream, which those that have stalled may have to make.
+static int admit(struct pt_event_feed *feed, struct pt_request *request,
+                 const struct pt_stream_request *wish, struct pt_error *err)
+{
+    int r;
+    if (!pt_http_stream_has_room(request, true, feed->max_clients))
+        return pt_error_set(err, ENOSPC, "this address has its share of event streams");
+    while ((r = pt_event_stream_admit(feed->stream, wish, err)) == -ENOBUFS &&
+           pt_http_stream_cut_stalled(request)) {
+    }
+    if (r == -ENOBUFS)
+        pt_memory_share_note_refusal(feed->memory);
+    return r;
+}
+
 int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
                       const struct pt_stream_request *wish, struct pt_error *err)
 {
     static const struct pt_http_stream_events events = {true, on_drained, on_closed};
-    if (pt_event_stream_is_full(feed->stream))
-        return pt_error_set(err, ENOSPC, "the server serves its maximum of event streams");
-    if (!pt_http_stream_has_room(request, true, feed->max_clients))
-        return pt_error_set(err, ENOSPC, "this address has its share of event streams");
+    int r = admit(feed, request, wish, err);
+    if (r < 0)
+        return r;
     struct feed_client *client = calloc(1, sizeof(*client));
     if (!client)
         return pt_error_set(err, ENOMEM, "out of memory");
@@ -206,7 +244,7 @@ int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
     client->request = request;
     pt_http_stream_begin(request, "text/event-stream", &events, client);
     TAILQ_INSERT_TAIL(&feed->clients, client, in_feed);
-    int r = pt_event_stream_join(feed->stream, wish, client, &client->member, err);
+    r = pt_event_stream_join(feed->stream, wish, client, &client->member, err);
     if (r < 0)
         pt_http_stream_abort(
             client->request); // the answer has begun: all that is left is to end it

@@ -11,8 +11,10 @@ struct pt_request;
 // Runs the event stream on the loop and joins it to HTTP connections.
 struct pt_event_feed;
 
+// All that is given outlives the feed; what its clients have not taken counts in the memory.
 PT_MUST_CHECK int pt_event_feed_create(struct pt_loop *loop, const struct pt_clock *clock,
                                        const struct pt_pull_store *store, size_t max_clients,
+                                       struct pt_memory_share *memory,
                                        struct pt_event_feed **ret_feed, struct pt_error *err);
 
 // Closes all clients' connections.
@@ -23,8 +25,8 @@ struct pt_event_stream *pt_event_feed_stream(struct pt_event_feed *feed);
 // The store may have changed.
 void pt_event_feed_wake(struct pt_event_feed *feed);
 
-// Answers the request with a stream. -ENOSPC at the limit, -ENOMEM: the request is still the
-// caller's.
+// Answers the request with a stream. -ENOSPC at a limit, -ENOBUFS when the memory is full, -ENOMEM:
+// the request is still the caller's.
 PT_MUST_CHECK int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
                                     const struct pt_stream_request *wish, struct pt_error *err);
 

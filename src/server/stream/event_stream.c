@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "server/stream/stream_block.h"
+#include "server/stream/stream_group.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,22 +18,12 @@
 #define PUMP_SENDS 256                // blocks sent in one call
 #define PUMP_BYTES (4 * 1024 * 1024)  // about as much
 #define PUMP_BUILDS 8                 // blocks serialized in one call
-#define CACHED_BLOCKS 8               // of one group
-#define CACHE_NS PT_NS_PER_S
 #define HEARTBEAT_NS (15 * PT_NS_PER_S)
 #define RUN_BYTES 16                     // of randomness that name a run of the server
 #define HELLO_SIZE 288                   // of the longest hello
+#define ROOM_BYTES (256 * 1024)          // for a block of usual size
+#define CLIENT_BYTES 512                 // with its places in lists
 #define SCRATCH_BYTES (64 * 1024 * 1024) // one pull of full size, with all its layer events
-
-// Clients that ask for the same share their blocks.
-struct group {
-    char *key;
-    struct pt_stream_request request; // its text lies behind the key
-    size_t client_count;
-    struct pt_stream_block *blocks[CACHED_BLOCKS];
-    size_t next_block;
-    int64_t cached_at;
-};
 
 enum client_state {
     IN_STEP, // has been told all, or will be by this round
@@ -44,7 +35,7 @@ TAILQ_HEAD(client_list, pt_stream_client);
 
 struct pt_stream_client {
     struct pt_event_stream *stream;
-    struct group *group;
+    struct pt_stream_group *group;
     void *context;
     enum client_state state;
     uint64_t seen;
@@ -65,7 +56,9 @@ struct pt_event_stream {
     size_t blocked_count;
     uint64_t skipped;
     uint64_t target; // the version that this round goes up to
-    struct pt_map groups;
+    struct pt_memory_share *memory;
+    struct pt_memory_share own_memory; // without an end
+    struct pt_stream_groups groups;
     struct client_list clients[3];        // by state
     struct pt_stream_client *next_served; // of those in step, in this round
     struct client_list heartbeats;        // by heartbeat_at
@@ -97,7 +90,8 @@ int pt_event_stream_create(const struct pt_pull_store *store, const struct pt_cl
     stream->output = *output;
     stream->max_clients = max_clients;
     stream->target = pt_store_newest_version(store);
-    pt_map_init(&stream->groups);
+    stream->memory = &stream->own_memory;
+    pt_stream_groups_init(&stream->groups, stream->memory);
     for (size_t i = 0; i < 3; i++)
         TAILQ_INIT(&stream->clients[i]);
     TAILQ_INIT(&stream->heartbeats);
@@ -125,7 +119,7 @@ void pt_event_stream_destroy(struct pt_event_stream *stream)
         next = TAILQ_NEXT(client, in_heartbeats);
         pt_event_stream_leave(client);
     }
-    pt_map_finish(&stream->groups);
+    pt_stream_groups_finish(&stream->groups);
     pt_stream_block_unref(stream->greeting);
     pt_stream_block_unref(stream->comment);
     pt_stream_block_unref(stream->synced);
@@ -137,6 +131,11 @@ void pt_event_stream_destroy(struct pt_event_stream *stream)
 void pt_event_stream_name_cluster(struct pt_event_stream *stream, const char *name)
 {
     stream->cluster = name;
+}
+
+void pt_event_stream_set_memory(struct pt_event_stream *stream, struct pt_memory_share *memory)
+{
+    stream->memory = stream->groups.memory = memory;
 }
 
 int pt_stream_request_read(const struct pt_query *query, struct pt_stream_request *ret_request,
@@ -164,111 +163,6 @@ int pt_stream_request_read(const struct pt_query *query, struct pt_stream_reques
         return pt_error_set(err, EINVAL, "types: must be pull, layer or pull,layer");
     *ret_request = request;
     return 0;
-}
-
-// --- groups ---
-
-// The request as one text. Lengths keep the values apart, whatever they hold.
-static int make_key(const struct pt_stream_request *request, struct pt_buffer *out)
-{
-    const char *const texts[] = {request->filter.node, request->filter.namespace,
-                                 request->filter.pod, request->filter.image};
-    pt_buffer_clear(out);
-    (void)pt_buffer_printf(out, "%d%d%d%d", request->layers, request->pull_events,
-                           request->layer_events, (int)request->filter.status);
-    for (size_t i = 0; i < 4; i++) {
-        const char *text = texts[i] ? texts[i] : "";
-        (void)pt_buffer_printf(out, " %zu:%s", strlen(text), text);
-    }
-    return out->failure;
-}
-
-static const char *copy_text(const char *text, bool *ok)
-{
-    char *copy = text ? strdup(text) : NULL;
-    *ok &= !text || copy;
-    return copy;
-}
-
-static void free_group(struct group *group)
-{
-    for (size_t i = 0; i < CACHED_BLOCKS; i++)
-        pt_stream_block_unref(group->blocks[i]);
-    free((char *)group->request.filter.node);
-    free((char *)group->request.filter.namespace);
-    free((char *)group->request.filter.pod);
-    free((char *)group->request.filter.image);
-    free(group->key);
-    free(group);
-}
-
-static struct group *find_group(struct pt_event_stream *stream,
-                                const struct pt_stream_request *request)
-{
-    if (make_key(request, &stream->scratch) < 0)
-        return NULL;
-    struct group *group = pt_map_get(&stream->groups, stream->scratch.data);
-    if (group)
-        return group;
-    group = calloc(1, sizeof(*group));
-    if (!group)
-        return NULL;
-    bool ok = true;
-    group->request = *request;
-    group->request.filter.node = copy_text(request->filter.node, &ok);
-    group->request.filter.namespace = copy_text(request->filter.namespace, &ok);
-    group->request.filter.pod = copy_text(request->filter.pod, &ok);
-    group->request.filter.image = copy_text(request->filter.image, &ok);
-    group->key = strdup(stream->scratch.data);
-    if (!ok || !group->key || pt_map_put(&stream->groups, group->key, group) < 0) {
-        free_group(group);
-        return NULL;
-    }
-    return group;
-}
-
-static void leave_group(struct pt_event_stream *stream, struct group *group)
-{
-    if (--group->client_count > 0)
-        return;
-    pt_map_remove(&stream->groups, group->key);
-    free_group(group);
-}
-
-static void expire_blocks(struct group *group, int64_t now)
-{
-    if (now - group->cached_at < CACHE_NS)
-        return;
-    for (size_t i = 0; i < CACHED_BLOCKS; i++) {
-        pt_stream_block_unref(group->blocks[i]);
-        group->blocks[i] = NULL;
-    }
-}
-
-// Returns the block that begins at `from`, borrowed or the caller's alone (*ret_owned). A block
-// made a while ago is as good: what has changed since then has a version that comes later.
-static struct pt_stream_block *get_block(struct pt_event_stream *stream, struct group *group,
-                                         uint64_t from, bool of_snapshot, bool *ret_owned)
-{
-    int64_t now = pt_clock_monotonic_ns(stream->clock);
-    *ret_owned = false;
-    expire_blocks(group, now);
-    for (size_t i = 0; i < CACHED_BLOCKS; i++) {
-        struct pt_stream_block *block = group->blocks[i];
-        if (block && block->from == from && block->of_snapshot == of_snapshot)
-            return block;
-    }
-    struct pt_stream_block *block = pt_stream_block_make(
-        stream->store, &group->request, from, stream->target, of_snapshot, &stream->scratch);
-    *ret_owned = true;
-    if (!block || group->client_count < 2)
-        return block;
-    *ret_owned = false;
-    pt_stream_block_unref(group->blocks[group->next_block]);
-    group->blocks[group->next_block] = block;
-    group->next_block = (group->next_block + 1) % CACHED_BLOCKS;
-    group->cached_at = now;
-    return block;
 }
 
 // --- clients ---
@@ -314,17 +208,27 @@ static void note_synced(struct pt_stream_client *client)
     send_block(client, client->stream->synced);
 }
 
-bool pt_event_stream_is_full(const struct pt_event_stream *stream)
+int pt_event_stream_admit(struct pt_event_stream *stream, const struct pt_stream_request *request,
+                          struct pt_error *err)
 {
-    return stream->client_count >= stream->max_clients;
+    if (stream->client_count >= stream->max_clients)
+        return pt_error_set(err, ENOSPC, "the server serves its maximum of %zu streams",
+                            stream->max_clients);
+    if (!pt_stream_groups_have_room(&stream->groups, request))
+        return pt_error_set(err, ENOSPC,
+                            "the server serves its maximum of %d streams with filters of their own",
+                            PT_LIMIT_STREAM_FILTERS);
+    if (!pt_memory_share_has_room(stream->memory, ROOM_BYTES))
+        return pt_error_set(err, ENOBUFS, "the memory for event streams is full");
+    return 0;
 }
 
 int pt_event_stream_join(struct pt_event_stream *stream, const struct pt_stream_request *request,
                          void *context, struct pt_stream_client **ret_client, struct pt_error *err)
 {
-    if (pt_event_stream_is_full(stream))
-        return pt_error_set(err, ENOSPC, "the server serves its maximum of %zu streams",
-                            stream->max_clients);
+    int r = pt_event_stream_admit(stream, request, err);
+    if (r < 0)
+        return r;
     struct pt_stream_client *client = calloc(1, sizeof(*client));
     uint64_t first_version = pt_store_first_version(stream->store);
     bool resumes = request->last_event_id >= first_version &&
@@ -332,7 +236,9 @@ int pt_event_stream_join(struct pt_event_stream *stream, const struct pt_stream_
                    request->last_event_id > 0;
     uint64_t seen = resumes ? request->last_event_id : first_version;
     struct pt_stream_block *hello = client && request->hello ? make_hello(stream, seen) : NULL;
-    struct group *group = client && (hello || !request->hello) ? find_group(stream, request) : NULL;
+    struct pt_stream_group *group = client && (hello || !request->hello)
+                                        ? pt_stream_groups_join(&stream->groups, request)
+                                        : NULL;
     if (!group) {
         pt_stream_block_unref(hello);
         free(client);
@@ -348,8 +254,8 @@ int pt_event_stream_join(struct pt_event_stream *stream, const struct pt_stream_
         .synced_at = stream->target,
         .heartbeat_at = pt_clock_monotonic_ns(stream->clock) + HEARTBEAT_NS,
     };
-    group->client_count++;
     stream->client_count++;
+    pt_memory_share_add(stream->memory, CLIENT_BYTES);
     TAILQ_INSERT_TAIL(&stream->heartbeats, client, in_heartbeats);
     enter_state(client, BEHIND);
     send_block(client, stream->greeting);
@@ -366,8 +272,9 @@ void pt_event_stream_leave(struct pt_stream_client *client)
     struct pt_event_stream *stream = client->stream;
     leave_state(client);
     TAILQ_REMOVE(&stream->heartbeats, client, in_heartbeats);
-    leave_group(stream, client->group);
+    pt_stream_groups_leave(&stream->groups, client->group);
     stream->client_count--;
+    pt_memory_share_add(stream->memory, -CLIENT_BYTES);
     free(client);
 }
 
@@ -377,6 +284,28 @@ void pt_event_stream_drained(struct pt_stream_client *client)
         return;
     leave_state(client);
     enter_state(client, BEHIND);
+}
+
+// Returns the block that begins at `from`, borrowed or the caller's alone (*ret_owned). A block
+// made a while ago is as good: what has changed since then has a version that comes later.
+static struct pt_stream_block *get_block(struct pt_event_stream *stream,
+                                         struct pt_stream_group *group, uint64_t from,
+                                         bool of_snapshot, bool *ret_owned)
+{
+    int64_t now = pt_clock_monotonic_ns(stream->clock);
+    struct pt_stream_block *block =
+        pt_stream_group_find_block(&stream->groups, group, from, of_snapshot, now);
+    *ret_owned = false;
+    if (block)
+        return block;
+    block = pt_stream_block_make(stream->store, &group->request, from, stream->target, of_snapshot,
+                                 &stream->scratch);
+    *ret_owned = !block || group->client_count < 2;
+    if (block)
+        pt_stream_block_count(block, stream->memory);
+    if (!*ret_owned)
+        pt_stream_group_keep_block(&stream->groups, group, block, now);
+    return block;
 }
 
 // Sends the client its next block and adds its size; returns whether it had to be serialized first.
@@ -419,6 +348,25 @@ void pt_event_stream_flush(struct pt_event_stream *stream)
     stream->next_served = TAILQ_FIRST(&stream->clients[IN_STEP]);
 }
 
+enum room {
+    HAS_ROOM,
+    MADE_ROOM, // by dropping a block or a client, maybe that one
+    NO_ROOM,
+};
+
+// Whether there is memory for a block more.
+static enum room find_room(struct pt_event_stream *stream, const struct pt_stream_client *client)
+{
+    if (pt_memory_share_has_room(stream->memory, ROOM_BYTES))
+        return HAS_ROOM;
+    pt_memory_share_note_refusal(stream->memory);
+    int64_t now = pt_clock_monotonic_ns(stream->clock);
+    return pt_stream_groups_drop_blocks(&stream->groups, now, true) ||
+                   stream->output.make_room(client->context)
+               ? MADE_ROOM
+               : NO_ROOM;
+}
+
 bool pt_event_stream_pump(struct pt_event_stream *stream)
 {
     int builds = 0;
@@ -432,9 +380,11 @@ bool pt_event_stream_pump(struct pt_event_stream *stream)
             stream->next_served = NULL;
         if (stream->next_served && (!client || sends % 2 == 0))
             client = stream->next_served;
-        if (!client)
+        enum room room = client ? find_room(stream, client) : NO_ROOM;
+        if (room == NO_ROOM)
             return false;
-        builds += serve(client, &sent_bytes);
+        if (room == HAS_ROOM)
+            builds += serve(client, &sent_bytes);
     }
     return stream->next_served || !TAILQ_EMPTY(&stream->clients[BEHIND]);
 }
@@ -453,6 +403,7 @@ void pt_event_stream_heartbeat(struct pt_event_stream *stream)
 {
     int64_t now = pt_clock_monotonic_ns(stream->clock);
     struct pt_stream_client *client;
+    pt_stream_groups_drop_blocks(&stream->groups, now, false);
     while ((client = TAILQ_FIRST(&stream->heartbeats)) && client->heartbeat_at <= now) {
         TAILQ_REMOVE(&stream->heartbeats, client, in_heartbeats);
         client->heartbeat_at = now + HEARTBEAT_NS;

@@ -28,8 +28,12 @@ struct pt_stream_block {
     size_t length; // 0: nothing to send
     size_t body_offset;
     size_t body_length;
+    struct pt_memory_share *memory; // that it counts in; NULL: in none
     char data[];
 };
+
+// Counts the block in that share for as long as it is.
+void pt_stream_block_count(struct pt_stream_block *block, struct pt_memory_share *memory);
 
 void pt_stream_block_unref(struct pt_stream_block *block);
 
@@ -38,6 +42,9 @@ struct pt_stream_output {
     size_t (*pending)(void *context); // bytes that it has not taken yet
     // Sends a block; the reference is the callee's. Must not call back into the stream.
     void (*send)(void *context, struct pt_stream_block *block);
+    // The memory is full: cuts the client that has taken nothing for longest, of all that are
+    // reached as this one is. False: none stalls.
+    bool (*make_room)(void *context);
 };
 
 // What a client asks for.
@@ -65,6 +72,9 @@ void pt_event_stream_destroy(struct pt_event_stream *stream);
 // settings of the kind PT_SETTING_NAME are, free of what JSON would escape.
 void pt_event_stream_name_cluster(struct pt_event_stream *stream, const char *name);
 
+// Where blocks and clients count, while there are none. Without it there is no maximum.
+void pt_event_stream_set_memory(struct pt_event_stream *stream, struct pt_memory_share *memory);
+
 // Reads `types`, `layers`, `hello`, `lastEventId` and the filters. The request borrows from the
 // query.
 PT_MUST_CHECK int pt_stream_request_read(const struct pt_query *query,
@@ -74,11 +84,16 @@ PT_MUST_CHECK int pt_stream_request_read(const struct pt_query *query,
 // Adds a client. It gets a comment line at once and the rest from pt_event_stream_pump. If it asked
 // for hello, it also gets which run of the server speaks, for which cluster, and behind which
 // version its stream goes on, at once, and `synced` when it has all that there was when it came.
-// -ENOSPC at the limit, -ENOMEM.
+// -ENOMEM, or as pt_event_stream_admit says.
 PT_MUST_CHECK int pt_event_stream_join(struct pt_event_stream *stream,
                                        const struct pt_stream_request *request, void *context,
                                        struct pt_stream_client **ret_client, struct pt_error *err);
-bool pt_event_stream_is_full(const struct pt_event_stream *stream);
+
+// Whether such a client could join: -ENOSPC at the limit of clients, or of filters that nobody
+// else has; -ENOBUFS when the memory is full.
+PT_MUST_CHECK int pt_event_stream_admit(struct pt_event_stream *stream,
+                                        const struct pt_stream_request *request,
+                                        struct pt_error *err);
 void pt_event_stream_leave(struct pt_stream_client *client);
 
 // The client has room again.
@@ -87,7 +102,8 @@ void pt_event_stream_drained(struct pt_stream_client *client);
 // Begins a round: all changes up to now are to be told.
 void pt_event_stream_flush(struct pt_event_stream *stream);
 
-// Does a bounded part of the telling; returns whether more can be done at once.
+// Does a bounded part of the telling; returns whether more can be done at once. When the memory is
+// full nothing can, until a client has taken something.
 bool pt_event_stream_pump(struct pt_event_stream *stream);
 
 // Whether clients that were in step still wait for the present round.

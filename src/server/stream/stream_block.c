@@ -2,6 +2,7 @@
 #include "server/stream/stream_block.h"
 
 #include "base/limits.h"
+#include "base/memory_share.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,10 +37,24 @@ struct pt_stream_block *pt_stream_block_make_text(const char *text)
     return make_block(text, strlen(text));
 }
 
+static int64_t bytes_of(const struct pt_stream_block *block)
+{
+    return (int64_t)(sizeof(*block) + block->length);
+}
+
+void pt_stream_block_count(struct pt_stream_block *block, struct pt_memory_share *memory)
+{
+    block->memory = memory;
+    pt_memory_share_add(memory, bytes_of(block));
+}
+
 void pt_stream_block_unref(struct pt_stream_block *block)
 {
-    if (block && --block->references == 0)
-        free(block);
+    if (!block || --block->references > 0)
+        return;
+    if (block->memory)
+        pt_memory_share_add(block->memory, -bytes_of(block));
+    free(block);
 }
 
 static int begin_message(struct pt_buffer *out, uint64_t id)
