@@ -11,7 +11,7 @@
 struct pt_event_watch;
 
 struct pt_event_watch_handler {
-    // An event was written or has occurred again; the same one may be told several times, and
+    // An event was written or has occurred again; the same one may come several times, and
     // events may come in any order. Borrowed for the call.
     void (*on_event)(void *context, const struct pt_kube_event *event);
     void *context;

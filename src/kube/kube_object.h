@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <yyjson.h>
 
-// What Pulltrace reads of pods and events. Text is borrowed from the JSON; NULL when not told.
+// What Pulltrace reads of pods and events. Text is borrowed from the JSON; NULL when not said.
 
 enum pt_kube_container_kind {
     PT_KUBE_CONTAINER,
@@ -23,7 +23,7 @@ enum pt_kube_container_kind {
 
 // Whether the pod's sandbox and network stand, by its condition PodReadyToStartContainers.
 enum pt_kube_sandbox {
-    PT_KUBE_SANDBOX_UNKNOWN, // kubelets before 1.29 do not tell
+    PT_KUBE_SANDBOX_UNKNOWN, // kubelets before 1.29 do not say
     PT_KUBE_SANDBOX_MISSING,
     PT_KUBE_SANDBOX_READY,
 };
@@ -33,7 +33,7 @@ struct pt_kube_container {
     const char *name;
     const char *image; // as the pod's spec names it
     enum pt_kube_container_kind kind;
-    enum pt_kubelet_word word; // PT_KUBELET_WAITING, or the failure that the kubelet tells
+    enum pt_kubelet_word word; // PT_KUBELET_WAITING, or the failure that the kubelet reports
     const char *error;         // its words, or NULL
     bool is_on_turn;           // no init container stands before it
 };

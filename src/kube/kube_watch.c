@@ -23,9 +23,9 @@
 #define WATCH_GRACE_S 30 // the API server ends a watch itself; after this we do
 #define SHORT_WATCH_NS PT_NS_PER_S
 #define MAX_RETRY_AFTER_S 300
-#define FORBIDDEN_RETRY_NS (600 * PT_NS_PER_S) // of what is optional
-#define MAX_LIST_NS (600 * PT_NS_PER_S)        // all pages of one
-#define SKIP_TOLD_EVERY_NS (60 * PT_NS_PER_S)  // a log line on skipped objects
+#define FORBIDDEN_RETRY_NS (600 * PT_NS_PER_S)  // of what is optional
+#define MAX_LIST_NS (600 * PT_NS_PER_S)         // all pages of one
+#define SKIP_LOGGED_EVERY_NS (60 * PT_NS_PER_S) // a log line on skipped objects
 #define MAX_QUIET_FAILURES 3 // watches that fail without a word before it lists again
 
 struct pt_kube_watch {
@@ -42,10 +42,10 @@ struct pt_kube_watch {
     struct pt_http_request *request;
     struct pt_timer *retry_timer;
     struct pt_backoff backoff;
-    int64_t list_began_at; // its first page, monotonic_ns
-    int64_t skip_told_at;  // monotonic_ns, 0: never
-    bool lists_next;       // when the timer fires: list, or watch from `version`
-    int64_t started_at;    // of the request, monotonic_ns
+    int64_t list_began_at;  // its first page, monotonic_ns
+    int64_t skip_logged_at; // monotonic_ns, 0: never
+    bool lists_next;        // when the timer fires: list, or watch from `version`
+    int64_t started_at;     // of the request, monotonic_ns
     bool is_watch_request;
     bool got_object;      // from this request
     bool expired_at_once; // the last request said 410 before it brought anything
@@ -53,7 +53,7 @@ struct pt_kube_watch {
     bool was_forbidden;
     int64_t retry_after_s;        // what the answer asked for
     struct pt_kube_status status; // in the body
-    char told[256];               // words of the failure logged last; empty: all is well
+    char logged[256];             // words of the failure logged last; empty: all is well
 };
 
 static void on_watch_done(void *context, const struct pt_http_result *result);
@@ -92,31 +92,31 @@ static void do_without(struct pt_kube_watch *watch, const char *why)
 {
     watch->state.is_watching = false;
     watch->lists_next = true;
-    if (!*watch->told)
+    if (!*watch->logged)
         pt_log_info("does without what Kubernetes does not let it list",
                     pt_log_text("collection", watch->collection), pt_log_text("error", why));
-    snprintf(watch->told, sizeof(watch->told), "%s", why);
+    snprintf(watch->logged, sizeof(watch->logged), "%s", why);
     pt_timer_start(watch->retry_timer, FORBIDDEN_RETRY_NS / PT_NS_PER_MS);
 }
 
-static void tell_failure(struct pt_kube_watch *watch, const char *why, int64_t delay_ns)
+static void log_failure(struct pt_kube_watch *watch, const char *why, int64_t delay_ns)
 {
-    char words[sizeof(watch->told)];
+    char words[sizeof(watch->logged)];
     copy_without_digits(why, words, sizeof(words));
-    if (strcmp(watch->told, words) == 0)
+    if (strcmp(watch->logged, words) == 0)
         return;
-    snprintf(watch->told, sizeof(watch->told), "%s", words);
+    snprintf(watch->logged, sizeof(watch->logged), "%s", words);
     pt_log_warn("Kubernetes does not answer as needed, trying again; pulls are tracked without it",
                 pt_log_text("collection", watch->collection),
                 pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL),
                 pt_log_text("error", why), pt_log_int("retryMs", delay_ns / PT_NS_PER_MS));
 }
 
-static void tell_success(struct pt_kube_watch *watch)
+static void log_success(struct pt_kube_watch *watch)
 {
-    if (!*watch->told)
+    if (!*watch->logged)
         return;
-    watch->told[0] = '\0';
+    watch->logged[0] = '\0';
     pt_log_info("Kubernetes answers again", pt_log_text("collection", watch->collection),
                 pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL));
 }
@@ -133,7 +133,7 @@ static void retry_later(struct pt_kube_watch *watch, const char *why, bool lists
     bool may_be_starting = watch->status.code == 403 && !watch->was_forbidden;
     watch->was_forbidden = watch->status.code == 403;
     if (!may_be_starting)
-        tell_failure(watch, why, delay_ns);
+        log_failure(watch, why, delay_ns);
     pt_timer_start(watch->retry_timer, delay_ns / PT_NS_PER_MS);
 }
 
@@ -168,12 +168,12 @@ static bool replace_text(char **text, const char *with)
     return true;
 }
 
-static void tell_skipped(struct pt_kube_watch *watch, const char *why)
+static void log_skipped(struct pt_kube_watch *watch, const char *why)
 {
     int64_t now = now_ns(watch);
-    if (watch->skip_told_at && now - watch->skip_told_at < SKIP_TOLD_EVERY_NS)
+    if (watch->skip_logged_at && now - watch->skip_logged_at < SKIP_LOGGED_EVERY_NS)
         return;
-    watch->skip_told_at = now;
+    watch->skip_logged_at = now;
     pt_log_warn("skips a Kubernetes object", pt_log_text("collection", watch->collection),
                 pt_log_text("error", why),
                 pt_log_int("tooLarge", (int64_t)watch->state.too_large_objects),
@@ -184,13 +184,13 @@ static void on_too_large(void *context)
 {
     struct pt_kube_watch *watch = context;
     watch->state.too_large_objects++;
-    tell_skipped(watch, "it is too large");
+    log_skipped(watch, "it is too large");
 }
 
 static void count_bad_object(struct pt_kube_watch *watch, const char *why)
 {
     watch->state.bad_objects++;
-    tell_skipped(watch, why);
+    log_skipped(watch, why);
 }
 
 static void hand_over(struct pt_kube_watch *watch, enum pt_kube_change change, yyjson_val *object)
@@ -237,7 +237,7 @@ static int handle_message(struct pt_kube_watch *watch, yyjson_val *message)
     watch->expired_at_once = false;
     watch->quiet_failures = 0;
     pt_backoff_good(&watch->backoff, now_ns(watch));
-    tell_success(watch);
+    log_success(watch);
     return replace_text(&watch->version, version) ? 0 : -ENOMEM;
 }
 
@@ -380,7 +380,7 @@ static void on_list_done(void *context, const struct pt_http_result *result)
     watch->state.lists++;
     watch->state.is_listed = true;
     watch->state.is_watching = true;
-    tell_success(watch);
+    log_success(watch);
     pt_backoff_good(&watch->backoff, now_ns(watch));
     watch->handler.on_list_end(watch->handler.context);
     start_watch(watch);

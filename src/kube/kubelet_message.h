@@ -28,9 +28,9 @@ struct pt_kubelet_message {
     enum pt_kubelet_word word;
     char image[PT_LIMIT_REFERENCE_BYTES + 1]; // as the pod or the runtime names it, or empty
     const char *error;                        // end of the text that was parsed, or NULL
-    int64_t pull_ns;                          // duration of the pull alone, -1: not told
-    int64_t queued_ns;                        // time in the kubelet's queue before it, -1: not told
-    int64_t image_bytes;                      // -1: not told
+    int64_t pull_ns;                          // duration of the pull alone, -1: not said
+    int64_t queued_ns;                        // time in the kubelet's queue before it, -1: not said
+    int64_t image_bytes;                      // -1: not said
     bool is_combined; // stands for several events, of other images and containers too
 };
 
@@ -39,7 +39,7 @@ struct pt_kubelet_message {
 void pt_kubelet_message_parse(const char *reason, const char *message,
                               struct pt_kubelet_message *ret_message);
 
-// The word tells that the image cannot be had for now.
+// The word says that the image cannot be had for now.
 bool pt_kubelet_word_is_failure(enum pt_kubelet_word word);
 
 #endif

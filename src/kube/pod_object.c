@@ -105,7 +105,7 @@ static void add_container(struct pt_kube_pod *pod, yyjson_val *spec, yyjson_val 
     struct pt_kubelet_message message = {.word = PT_KUBELET_WAITING};
     if (!name || !image || yyjson_obj_get(state, "running") || yyjson_obj_get(state, "terminated"))
         return;
-    // The kubelet has not told anything of it yet: it waits all the same.
+    // The kubelet has said nothing of it yet: it waits all the same.
     if (waiting && pt_kube_text(waiting, "reason"))
         pt_kubelet_message_parse(pt_kube_text(waiting, "reason"), pt_kube_text(waiting, "message"),
                                  &message);
@@ -198,7 +198,7 @@ static void add_image_volumes(struct pt_kube_pod *pod, yyjson_val *volumes)
     }
 }
 
-// The kubelet tells the failure of a volume's image as the waiting reason of the containers that
+// The kubelet gives the failure of a volume's image as the waiting reason of the containers that
 // mount it. Moves such a failure to the volume whose reference its words name.
 static void move_failures_to_volumes(struct pt_kube_pod *pod)
 {
@@ -218,7 +218,7 @@ static void move_failures_to_volumes(struct pt_kube_pod *pod)
     }
 }
 
-// A static pod is told by a mirror of it, whose uid is its own; events name the static pod's, the
+// A static pod is listed as a mirror of it, whose uid is its own; events name the static pod's, the
 // hash of its manifest (https://kubernetes.io/docs/reference/labels-annotations-taints/). A uid
 // that another pod could have is not taken from an annotation, which anybody may write.
 static const char *uid_of(yyjson_val *metadata)

@@ -12,8 +12,8 @@
 // Nearly all pods that wait are Pending, and the others never cross the wire.
 #define SELECTOR "status.phase=Pending"
 
-struct told_pod {
-    TAILQ_ENTRY(told_pod) link;
+struct known_pod {
+    TAILQ_ENTRY(known_pod) link;
     uint64_t list; // number of the list that named it last
     char uid[];
 };
@@ -21,8 +21,8 @@ struct told_pod {
 struct pt_pod_watch {
     struct pt_kube_watch *watch;
     struct pt_pod_watch_handler handler;
-    struct pt_map pods; // uid → struct told_pod
-    TAILQ_HEAD(, told_pod) order;
+    struct pt_map pods; // uid → struct known_pod
+    TAILQ_HEAD(, known_pod) order;
     uint64_t list; // number of the newest list
     bool is_full;
     uint64_t left_out;
@@ -34,20 +34,20 @@ static void on_list_begin(void *context)
     watch->list++;
 }
 
-static void forget(struct pt_pod_watch *watch, struct told_pod *pod)
+static void forget(struct pt_pod_watch *watch, struct known_pod *pod)
 {
     pt_map_remove(&watch->pods, pod->uid);
     TAILQ_REMOVE(&watch->order, pod, link);
     free(pod);
 }
 
-static void end_pod(struct pt_pod_watch *watch, struct told_pod *pod, enum pt_pod_end end)
+static void end_pod(struct pt_pod_watch *watch, struct known_pod *pod, enum pt_pod_end end)
 {
     watch->handler.on_end(watch->handler.context, pod->uid, end);
     forget(watch, pod);
 }
 
-static struct told_pod *add_pod(struct pt_pod_watch *watch, const char *uid)
+static struct known_pod *add_pod(struct pt_pod_watch *watch, const char *uid)
 {
     if (watch->pods.count >= PT_LIMIT_WAITING_PODS) {
         if (!watch->is_full)
@@ -58,7 +58,7 @@ static struct told_pod *add_pod(struct pt_pod_watch *watch, const char *uid)
         return NULL;
     }
     size_t size = strlen(uid) + 1;
-    struct told_pod *pod = malloc(sizeof(*pod) + size);
+    struct known_pod *pod = malloc(sizeof(*pod) + size);
     if (!pod)
         return NULL;
     memcpy(pod->uid, uid, size);
@@ -77,21 +77,22 @@ static int on_object(void *context, enum pt_kube_change change, yyjson_val *obje
     int r = pt_kube_pod_decode(object, &pod);
     if (r < 0)
         return r;
-    struct told_pod *told = pt_map_get(&watch->pods, pod.uid);
+    struct known_pod *known = pt_map_get(&watch->pods, pod.uid);
     if (change == PT_KUBE_DELETED || pod.waiting_count == 0) {
-        // One that has started is told as deleted from what the selector takes, as it was before.
+        // One that has started leaves the selection, which comes as a deletion of what it was
+        // before.
         enum pt_pod_end end = pod.is_leaving              ? PT_POD_DELETED
                               : change == PT_KUBE_DELETED ? PT_POD_LOST
                                                           : PT_POD_STARTED;
-        if (told)
-            end_pod(watch, told, end);
+        if (known)
+            end_pod(watch, known, end);
         return 0;
     }
-    if (!told)
-        told = add_pod(watch, pod.uid);
-    if (!told)
+    if (!known)
+        known = add_pod(watch, pod.uid);
+    if (!known)
         return 0;
-    told->list = watch->list;
+    known->list = watch->list;
     watch->handler.on_waiting(watch->handler.context, &pod);
     return 0;
 }
@@ -99,7 +100,7 @@ static int on_object(void *context, enum pt_kube_change change, yyjson_val *obje
 static void on_list_end(void *context)
 {
     struct pt_pod_watch *watch = context;
-    struct told_pod *pod, *next;
+    struct known_pod *pod, *next;
     for (pod = TAILQ_FIRST(&watch->order); pod; pod = next) {
         next = TAILQ_NEXT(pod, link);
         if (pod->list != watch->list)
@@ -137,7 +138,7 @@ void pt_pod_watch_destroy(struct pt_pod_watch *watch)
 {
     if (!watch)
         return;
-    struct told_pod *pod;
+    struct known_pod *pod;
     pt_kube_watch_destroy(watch->watch);
     while ((pod = TAILQ_FIRST(&watch->order)))
         forget(watch, pod);

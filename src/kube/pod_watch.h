@@ -7,8 +7,8 @@
 #include "kube/kube_object.h"
 #include "kube/kube_watch.h"
 
-// Follows the pods of a namespace that wait on a node for images. Remembers which pods it has told
-// of and nothing else of them, and nothing at all of the other pods.
+// Follows the pods of a namespace that wait on a node for images. Remembers which pods it has
+// emitted and nothing else of them, and nothing at all of the other pods.
 struct pt_pod_watch;
 
 enum pt_pod_end {
@@ -20,9 +20,9 @@ enum pt_pod_end {
 struct pt_pod_watch_handler {
     // The pod waits, or waits otherwise than before; borrowed for the call.
     void (*on_waiting)(void *context, const struct pt_kube_pod *pod);
-    // It waits no more. Told once for each pod that on_waiting has told.
+    // It waits no more. Called once for each pod that on_waiting was called for.
     void (*on_end)(void *context, const char *pod_uid, enum pt_pod_end end);
-    void (*on_listed)(void *context); // all pods that wait have been told; may be NULL
+    void (*on_listed)(void *context); // on_waiting was called for all; may be NULL
     void *context;
 };
 

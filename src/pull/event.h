@@ -20,7 +20,7 @@ struct pt_waiting_container {
     const char *image;
 };
 
-// What is derived for a layer besides what the agent told.
+// What is derived for a layer besides what the agent reported.
 struct pt_layer_rate {
     double bytes_per_second;
 };

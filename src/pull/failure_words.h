@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// An error's text cut into words, so that failure_class can tell a cause from a name. A name is
-// whatever a user chose or a machine made: an image's reference or a part of it, a host, a URL, a
-// path, a digest, what stands in quotes.
+// An error's text cut into words, so that failure_class can keep a cause and a name apart. A name
+// is whatever a user chose or a machine made: an image's reference or a part of it, a host, a URL,
+// a path, a digest, what stands in quotes.
 
 enum pt_failure_word_kind {
     PT_FAILURE_WORD,   // letters and digits with `-`, `_` and apostrophes inside, lower case

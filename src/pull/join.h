@@ -11,7 +11,7 @@
 
 // What Kubernetes says of a pull, as src/server/correlate concludes it.
 
-// What is known of a row besides what its agent tells. Text is borrowed for the call.
+// What is known of a row besides what its agent reports. Text is borrowed for the call.
 struct pt_join {
     const char *image_ref; // the name of the image, NULL: as the agent has it
     bool image_ref_exact;
@@ -36,7 +36,7 @@ struct pt_image_row {
     enum pt_pull_phase phase; // queued, failed, completed or cancelled
     int64_t started_at;       // wall_ns
     int64_t ended_at;         // wall_ns, 0: not ended
-    int64_t new_failures;     // attempts that failed since the row was told last
+    int64_t new_failures;     // attempts that failed since the row was sent last
     struct pt_join join;
 };
 

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool pt_legacy_is_merged(const struct pt_pull *told)
+bool pt_legacy_is_merged(const struct pt_pull *reported)
 {
-    return !told->id && pt_is_content_ref(told->image_ref);
+    return !reported->id && pt_is_content_ref(reported->image_ref);
 }
 
 static void merge_layer(struct pt_pull *merged, struct pt_map *seen, const struct pt_layer *layer)
@@ -29,8 +29,8 @@ int pt_legacy_merge(const struct pt_report *report, struct pt_pull *ret_pull)
     struct pt_pull merged = {.total_known = true};
     struct pt_map seen;
     for (size_t i = 0; i < report->pull_count; i++) {
-        const struct pt_pull *told = &report->pulls[i];
-        if (!pt_legacy_is_merged(told))
+        const struct pt_pull *reported = &report->pulls[i];
+        if (!pt_legacy_is_merged(reported))
             continue;
         if (!merged.image_ref) {
             merged.image_ref = PT_MERGED_IMAGE_REF;
@@ -39,11 +39,12 @@ int pt_legacy_merge(const struct pt_report *report, struct pt_pull *ret_pull)
                 return -ENOMEM;
             pt_map_init(&seen);
         }
-        merged.total_known &= told->total_known;
-        if (told->started_at && (!merged.started_at || told->started_at < merged.started_at))
-            merged.started_at = told->started_at;
-        for (size_t j = 0; j < told->layer_count; j++)
-            merge_layer(&merged, &seen, &told->layers[j]);
+        merged.total_known &= reported->total_known;
+        if (reported->started_at &&
+            (!merged.started_at || reported->started_at < merged.started_at))
+            merged.started_at = reported->started_at;
+        for (size_t j = 0; j < reported->layer_count; j++)
+            merge_layer(&merged, &seen, &reported->layers[j]);
     }
     if (merged.image_ref)
         pt_map_finish(&seen);

@@ -13,6 +13,6 @@
 PT_MUST_CHECK int pt_legacy_merge(const struct pt_report *report, struct pt_pull *ret_pull);
 
 // Whether this entry belongs to the merged pull.
-bool pt_legacy_is_merged(const struct pt_pull *told);
+bool pt_legacy_is_merged(const struct pt_pull *reported);
 
 #endif

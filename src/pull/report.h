@@ -21,7 +21,7 @@ struct pt_report {
     const char *agent_version;
     const char *runtime_name;
     const char *runtime_version;
-    int64_t interval_ms; // 0: not told
+    int64_t interval_ms; // 0: not said
     struct pt_pull *pulls;
     size_t pull_count;
     struct pt_left_out left_out;

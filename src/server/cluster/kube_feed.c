@@ -21,7 +21,7 @@
 
 // Containers and pulls of one turn, 6 ms when all change; reports are answered between.
 #define FLUSH_ITEMS 4000
-#define FLUSH_DELAY_MS 20 // changes of the same moment are told together
+#define FLUSH_DELAY_MS 20 // changes of the same moment go out together
 #define MAX_NAMESPACE_BYTES 63
 #define EVENTS_WAIT_TICKS 3 // for a list of pods that does not come
 // An agent reports every 10 s at least: from then on it is known which nodes have none.
@@ -390,7 +390,7 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
         "Watches of the Kubernetes API that there should be; 0 when it is not configured.", wanted,
         wanted, lists_nodes);
     write_resources(out, "pulltrace_kubernetes_watches_current", "gauge",
-                    "Watches that stand, so that what they tell is current.", pods.current,
+                    "Watches that stand, so that what they say is current.", pods.current,
                     events.current, nodes.current);
     write_resources(out, "pulltrace_kubernetes_lists_total", "counter", "Whole lists taken.",
                     pods.lists, events.lists, nodes.lists);

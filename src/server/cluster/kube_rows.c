@@ -2,14 +2,15 @@
 #include "server/cluster/kube_rows.h"
 
 static bool hold_back(void *context, const char *node_name, const char *key,
-                      const struct pt_pull *told)
+                      const struct pt_pull *reported)
 {
-    return pt_correlate_hold_back(context, node_name, key, told);
+    return pt_correlate_hold_back(context, node_name, key, reported);
 }
 
-static const char *take_over_row(void *context, const char *node_name, const struct pt_pull *told)
+static const char *take_over_row(void *context, const char *node_name,
+                                 const struct pt_pull *reported)
 {
-    return pt_correlate_take_over_row(context, node_name, told);
+    return pt_correlate_take_over_row(context, node_name, reported);
 }
 
 static void on_named(void *context, const char *node_name, const char *key,

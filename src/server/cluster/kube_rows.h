@@ -5,10 +5,10 @@
 #include "server/correlate/correlate.h"
 #include "server/store/pull_store.h"
 
-// Brings store and correlate together: what agents tell goes to correlate, what it concludes
+// Brings store and correlate together: what agents report goes to correlate, what it concludes
 // goes to the store's rows.
 
-// Tells correlate of the store's pulls from now on. Both must outlive the other's use.
+// From now on correlate learns of the store's pulls. Both must outlive the other's use.
 void pt_kube_rows_attach(struct pt_pull_store *store, struct pt_correlate *correlate);
 
 #endif

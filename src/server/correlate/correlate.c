@@ -58,12 +58,12 @@ static int64_t now_of(const struct pt_correlate *correlate)
 
 // What the status tells that is new.
 static bool update_container(struct correlate_container *container,
-                             const struct pt_kube_container *told, int64_t since, int64_t now)
+                             const struct pt_kube_container *listed, int64_t since, int64_t now)
 {
     bool was_failure = pt_kubelet_word_is_failure(container->word);
-    bool is_failure = pt_kubelet_word_is_failure(told->word);
-    if (container->ended_at == 0 && container->word == told->word && container->since == since &&
-        container->is_on_turn == told->is_on_turn)
+    bool is_failure = pt_kubelet_word_is_failure(listed->word);
+    if (container->ended_at == 0 && container->word == listed->word && container->since == since &&
+        container->is_on_turn == listed->is_on_turn)
         return false;
     if (container->ended_at) { // restarted: it waits anew
         container->ended_at = 0;
@@ -75,52 +75,52 @@ static bool update_container(struct correlate_container *container,
         since = now;
     }
     container->since = since;
-    container->is_on_turn = told->is_on_turn;
-    bool is_new_failure = is_failure && (!was_failure || (told->word == PT_KUBELET_PULL_FAILED &&
+    container->is_on_turn = listed->is_on_turn;
+    bool is_new_failure = is_failure && (!was_failure || (listed->word == PT_KUBELET_PULL_FAILED &&
                                                           container->word == PT_KUBELET_BACK_OFF));
-    container->word = told->word;
+    container->word = listed->word;
     if (is_new_failure)
-        pt_correlate_state_failed(container, told->word, told->error);
+        pt_correlate_state_failed(container, listed->word, listed->error);
     return true;
 }
 
-// What an event has told of a volume before its pod did: now it has a name.
+// A volume that an event named before its pod was listed: now it has a name.
 static struct correlate_container *find_unnamed_volume(struct correlate_pod *pod,
-                                                       const struct pt_kube_container *told)
+                                                       const struct pt_kube_container *listed)
 {
     struct correlate_container *container =
-        told->kind == PT_KUBE_IMAGE_VOLUME
-            ? pt_correlate_find_container(pod, PT_UNNAMED_VOLUME, told->kind)
+        listed->kind == PT_KUBE_IMAGE_VOLUME
+            ? pt_correlate_find_container(pod, PT_UNNAMED_VOLUME, listed->kind)
             : NULL;
-    if (!container || !pt_correlate_is_of_image(container, told->image) ||
-        !pt_correlate_replace_text(&container->name, told->name))
+    if (!container || !pt_correlate_is_of_image(container, listed->image) ||
+        !pt_correlate_replace_text(&container->name, listed->name))
         return NULL;
     return container;
 }
 
-static void apply_container(struct correlate_pod *pod, const struct pt_kube_container *told,
+static void apply_container(struct correlate_pod *pod, const struct pt_kube_container *listed,
                             int64_t since, int64_t now, bool *changed)
 {
     struct correlate_container *container =
-        pt_correlate_find_container(pod, told->name, told->kind);
+        pt_correlate_find_container(pod, listed->name, listed->kind);
     if (!container)
-        container = find_unnamed_volume(pod, told);
-    if (container && !pt_correlate_is_of_image(container, told->image) && !container->ended_at) {
+        container = find_unnamed_volume(pod, listed);
+    if (container && !pt_correlate_is_of_image(container, listed->image) && !container->ended_at) {
         pt_correlate_remove_container(container); // its pod was given another image
         container = NULL;
         *changed = true;
     }
     if (!container) {
-        container = pt_correlate_add_container(pod, told->name, told->kind, told->image);
+        container = pt_correlate_add_container(pod, listed->name, listed->kind, listed->image);
         if (!container)
             return;
         container->word = PT_KUBELET_WAITING;
         *changed = true;
     }
-    *changed |= update_container(container, told, since, now);
+    *changed |= update_container(container, listed, since, now);
 }
 
-static bool is_told(const struct pt_kube_pod *pod, const struct correlate_container *container)
+static bool is_listed(const struct pt_kube_pod *pod, const struct correlate_container *container)
 {
     for (size_t i = 0; i < pod->waiting_count; i++) {
         if (pod->waiting[i].kind == container->kind &&
@@ -130,15 +130,15 @@ static bool is_told(const struct pt_kube_pod *pod, const struct correlate_contai
     return false;
 }
 
-static void end_containers(struct correlate_pod *pod, const struct pt_kube_pod *told,
+static void end_containers(struct correlate_pod *pod, const struct pt_kube_pod *listed,
                            enum pt_pod_end end, int64_t now, bool *changed)
 {
     struct correlate_container *container;
     TAILQ_FOREACH(container, &pod->containers, pod_link)
     {
         bool is_sandbox = container->kind == PT_KUBE_SANDBOX;
-        if (container->ended_at || (told && is_told(told, container)) ||
-            (told && is_sandbox && told->sandbox != PT_KUBE_SANDBOX_READY))
+        if (container->ended_at || (listed && is_listed(listed, container)) ||
+            (listed && is_sandbox && listed->sandbox != PT_KUBE_SANDBOX_READY))
             continue;
         container->ended_at = now;
         container->end = end;
@@ -146,32 +146,32 @@ static void end_containers(struct correlate_pod *pod, const struct pt_kube_pod *
     }
 }
 
-void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *told)
+void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *listed)
 {
     bool changed = false;
     int64_t now = now_of(correlate);
-    struct correlate_node *node = pt_correlate_get_node(correlate, told->node);
-    struct correlate_pod *pod = pt_map_get(&correlate->pods, told->uid);
+    struct correlate_node *node = pt_correlate_get_node(correlate, listed->node);
+    struct correlate_pod *pod = pt_map_get(&correlate->pods, listed->uid);
     if (!node)
         return;
-    if (!pod && node->containers + told->waiting_count > PT_LIMIT_CONTAINERS_PER_NODE) {
+    if (!pod && node->containers + listed->waiting_count > PT_LIMIT_CONTAINERS_PER_NODE) {
         correlate->left_out_pods++;
         return;
     }
     if (!pod)
-        pod = pt_correlate_add_pod(node, told->uid, told->name_space, told->name);
+        pod = pt_correlate_add_pod(node, listed->uid, listed->name_space, listed->name);
     if (!pod)
         return;
     if (!pod->is_cached)
         pod->node->event_pods--;
     pod->is_cached = true;
-    changed |= pod->sandbox != told->sandbox;
-    pod->sandbox = told->sandbox;
-    if (told->sandbox == PT_KUBE_SANDBOX_READY)
+    changed |= pod->sandbox != listed->sandbox;
+    pod->sandbox = listed->sandbox;
+    if (listed->sandbox == PT_KUBE_SANDBOX_READY)
         pod->is_held_up = false;
-    for (size_t i = 0; i < told->waiting_count; i++)
-        apply_container(pod, &told->waiting[i], told->waiting_since, now, &changed);
-    end_containers(pod, told, PT_POD_STARTED, now, &changed);
+    for (size_t i = 0; i < listed->waiting_count; i++)
+        apply_container(pod, &listed->waiting[i], listed->waiting_since, now, &changed);
+    end_containers(pod, listed, PT_POD_STARTED, now, &changed);
     if (changed)
         pt_correlate_mark(pod->node);
 }
@@ -197,22 +197,23 @@ static bool equal(const char *a, const char *b)
 }
 
 // Takes over names and digests; false when out of memory.
-static bool set_names(struct correlate_pull *pull, const struct pt_pull *told)
+static bool set_names(struct correlate_pull *pull, const struct pt_pull *reported)
 {
     char repository[PT_IMAGE_REF_SIZE], exact[PT_IMAGE_REF_SIZE];
     struct pt_image_ref ref;
-    const char *repository_text = told->repository;
-    bool is_ref = told->image_ref && pt_image_ref_parse(told->image_ref, &ref) == 0;
-    bool is_exact = told->image_ref_exact && is_ref;
+    const char *repository_text = reported->repository;
+    bool is_ref = reported->image_ref && pt_image_ref_parse(reported->image_ref, &ref) == 0;
+    bool is_exact = reported->image_ref_exact && is_ref;
     // An agent that sends no repository may still know the name.
-    if (!repository_text && is_ref && pt_correlate_repository(told->image_ref, repository) == 0) {
+    if (!repository_text && is_ref &&
+        pt_correlate_repository(reported->image_ref, repository) == 0) {
         repository_text = repository;
         is_exact = true;
     }
-    pull->is_nameless = !repository_text && equal(told->image_ref, PT_MERGED_IMAGE_REF);
+    pull->is_nameless = !repository_text && equal(reported->image_ref, PT_MERGED_IMAGE_REF);
     return pt_correlate_replace_text(&pull->repository, repository_text) &&
-           pt_correlate_replace_text(&pull->root_digest, told->root_digest) &&
-           pt_correlate_replace_text(&pull->manifest_digest, told->manifest_digest) &&
+           pt_correlate_replace_text(&pull->root_digest, reported->root_digest) &&
+           pt_correlate_replace_text(&pull->manifest_digest, reported->manifest_digest) &&
            pt_correlate_replace_text(&pull->exact_ref,
                                      is_exact ? pt_image_ref_format(&ref, exact) : NULL);
 }
@@ -229,17 +230,17 @@ static void note_pulls_at_once(struct correlate_node *node, const struct correla
 }
 
 static void finish_pull(struct correlate_node *node, struct correlate_pull *pull,
-                        const struct pt_pull *told, int64_t now)
+                        const struct pt_pull *reported, int64_t now)
 {
     pt_correlate_join_pull(node, pull, now); // its image, while it still counts as running
     pt_correlate_set_final(pull, now);
-    pull->completed_at = told->completed_at;
-    pull->has_failed = told->phase == PT_PULL_FAILED;
+    pull->completed_at = reported->completed_at;
+    pull->has_failed = reported->phase == PT_PULL_FAILED;
     note_pulls_at_once(node, pull);
     if (!pull->image)
         return;
     struct correlate_image *image = pull->image;
-    struct pt_moment at = pt_correlate_at(node->correlate, told->completed_at);
+    struct pt_moment at = pt_correlate_at(node->correlate, reported->completed_at);
     struct pt_moment *known = pull->has_failed ? &image->failed : &image->pulled;
     if (pull->has_failed) {
         image->agent_failures++;
@@ -251,20 +252,20 @@ static void finish_pull(struct correlate_node *node, struct correlate_pull *pull
 }
 
 void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, const char *key,
-                       const struct pt_pull *told)
+                       const struct pt_pull *reported)
 {
     struct correlate_node *node = pt_correlate_get_node(correlate, node_name);
     if (!node)
         return;
     struct correlate_pull *pull = pt_map_get(&node->pulls_by_key, key);
     if (!pull)
-        pull = pt_correlate_add_pull(node, key, told->started_at);
-    if (!pull || !set_names(pull, told))
+        pull = pt_correlate_add_pull(node, key, reported->started_at);
+    if (!pull || !set_names(pull, reported))
         return;
-    pull->is_check = told->kind == PT_KIND_CHECK;
-    bool is_final = pt_pull_phase_is_final(told->phase);
+    pull->is_check = reported->kind == PT_KIND_CHECK;
+    bool is_final = pt_pull_phase_is_final(reported->phase);
     if (is_final && !pull->final_at)
-        finish_pull(node, pull, told, now_of(correlate));
+        finish_pull(node, pull, reported, now_of(correlate));
     else if (!is_final)
         pt_correlate_set_final(pull, 0); // it may have been given up too early
     pt_correlate_mark(node);
@@ -294,15 +295,15 @@ static struct correlate_pull *failed_pull_of(const struct correlate_image *image
 }
 
 const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const char *node_name,
-                                       const struct pt_pull *told)
+                                       const struct pt_pull *reported)
 {
     struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
-    struct correlate_pull pull = {.started_at = told->started_at};
+    struct correlate_pull pull = {.started_at = reported->started_at};
     const char *key = NULL;
     if (!node || TAILQ_EMPTY(&node->images))
         return NULL;
     struct correlate_image *image = NULL;
-    if (set_names(&pull, told) && !pull.is_nameless)
+    if (set_names(&pull, reported) && !pull.is_nameless)
         image = pt_correlate_choose(node, &pull).image;
     struct correlate_pull *failed = image ? failed_pull_of(image) : NULL;
     if (image && image->row_phase != PT_PULL_UNKNOWN) {

@@ -45,13 +45,13 @@ void pt_correlate_destroy(struct pt_correlate *correlate);
 // --- what happens; when memory runs out, a change is left out ---
 
 // A pod waits, as pt_pod_watch tells it.
-void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *told);
+void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *listed);
 void pt_correlate_pod_end(struct pt_correlate *correlate, const char *uid, enum pt_pod_end end);
 void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_event *event);
 
 // A pull is new, or its names, digests or final phase are. `key` names its row on the node.
 void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, const char *key,
-                       const struct pt_pull *told);
+                       const struct pt_pull *reported);
 
 // The row of a pull is gone.
 void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_name, const char *key);
@@ -59,12 +59,12 @@ void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_nam
 // Before a pull gets a row, at each report of it: whether it has none, because it has no name yet
 // and the row of an image that is waited for stands for it.
 bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_name, const char *key,
-                            const struct pt_pull *told);
+                            const struct pt_pull *reported);
 
 // Before a pull gets a row: takes over the queued or failed row that it goes on in. Returns its
 // key, valid until the next call, or NULL if there is none.
 const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const char *node_name,
-                                       const struct pt_pull *told);
+                                       const struct pt_pull *reported);
 
 // --- what follows ---
 

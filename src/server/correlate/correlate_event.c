@@ -117,7 +117,7 @@ static struct correlate_container *find_container(struct correlate_pod *pod,
     return NULL;
 }
 
-// A pod that no list has told of: it runs and pulls all the same, or the event is quicker.
+// A pod that no list has named: it runs and pulls all the same, or the event is quicker.
 static struct correlate_pod *add_event_pod(struct pt_correlate *correlate,
                                            const struct pt_kube_event *event)
 {

@@ -362,10 +362,10 @@ static bool still_waits(const struct correlate_pull *pull,
 }
 
 static double queued_seconds(const struct correlate_pull *pull, int64_t first_pulling,
-                             int64_t told_ns)
+                             int64_t kubelet_ns)
 {
-    if (told_ns >= 0)
-        return (double)told_ns / (double)PT_NS_PER_S;
+    if (kubelet_ns >= 0)
+        return (double)kubelet_ns / (double)PT_NS_PER_S;
     if (!first_pulling)
         return -1;
     int64_t ns = pull->started_at - first_pulling;
@@ -376,7 +376,7 @@ static void report_join(struct correlate_node *node, struct correlate_pull *pull
 {
     struct correlate_waiting waiting = {0};
     bool is_waited_for = false;
-    int64_t first_pulling = 0, told_ns = -1;
+    int64_t first_pulling = 0, kubelet_ns = -1;
     const struct correlate_container *container =
         pull->image ? TAILQ_FIRST(&pull->image->containers) : NULL;
     if (pull->final_at) // it keeps those that have been shown
@@ -390,14 +390,14 @@ static void report_join(struct correlate_node *node, struct correlate_pull *pull
         // Those that came later have waited for the pull itself.
         if (container->pulling.at && (!first_pulling || container->pulling.at < first_pulling)) {
             first_pulling = container->pulling.at;
-            told_ns = container->queued_ns;
+            kubelet_ns = container->queued_ns;
         }
     }
     pt_correlate_sort_waiting(&waiting);
     struct pt_join join = {.waiting = waiting.list,
                            .waiting_count = waiting.count,
                            .is_waited_for = is_waited_for,
-                           .queued_seconds = queued_seconds(pull, first_pulling, told_ns)};
+                           .queued_seconds = queued_seconds(pull, first_pulling, kubelet_ns)};
     if (pull->image) {
         bool agent_knows = pull->exact_ref && !is_by_digest(pull->image, pull);
         join.image_ref = agent_knows || pull->is_toss_up ? NULL : pull->image->key + 1;

@@ -92,7 +92,7 @@ static void look(const struct correlate_image *image, struct situation *situatio
     pt_correlate_sort_waiting(&situation->waiting);
 }
 
-// In steps, so that a row is not told each second.
+// In steps, so that a row is not sent each second.
 static double queued_seconds(const struct correlate_image *image)
 {
     int64_t now = pt_clock_wall_ns(image->node->correlate->clock);
@@ -244,10 +244,10 @@ static void update_row(struct correlate_image *image, const struct situation *si
         return;
     }
     // Its pull has begun, and ended, before the kubelet's words came.
-    bool is_told_elsewhere = situation->has_failing && has_failed_pull(image);
-    if (is_told_elsewhere && image->row_phase == PT_PULL_QUEUED)
+    bool is_shown_elsewhere = situation->has_failing && has_failed_pull(image);
+    if (is_shown_elsewhere && image->row_phase == PT_PULL_QUEUED)
         end_row(image, PT_PULL_CANCELLED, situation, now);
-    else if (situation->has_failing && !is_told_elsewhere)
+    else if (situation->has_failing && !is_shown_elsewhere)
         begin_row(image, PT_PULL_FAILED, situation);
     else if (!has_row && !has_failed_row && !situation->has_failing && situation->is_asked_for)
         begin_row(image, PT_PULL_QUEUED, situation);

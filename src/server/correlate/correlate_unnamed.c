@@ -12,9 +12,9 @@
 // An agent that follows a pull reports it once a second.
 #define HEARD_NS (5 * PT_NS_PER_S)
 
-static bool is_unnamed(const struct pt_pull *told)
+static bool is_unnamed(const struct pt_pull *reported)
 {
-    return told->id && !told->repository && !told->image_ref_exact;
+    return reported->id && !reported->repository && !reported->image_ref_exact;
 }
 
 static struct correlate_image *find_held(struct correlate_node *node, const char *key)
@@ -44,7 +44,8 @@ static int64_t asked_at(const struct correlate_image *image)
     return asked;
 }
 
-static struct correlate_image *find_on_turn(struct correlate_node *node, const struct pt_pull *told)
+static struct correlate_image *find_on_turn(struct correlate_node *node,
+                                            const struct pt_pull *reported)
 {
     struct correlate_image *image, *found = NULL;
     int64_t found_at = 0;
@@ -53,8 +54,8 @@ static struct correlate_image *find_on_turn(struct correlate_node *node, const s
         int64_t asked = image->running == 0 && !image->resolving_key ? asked_at(image) : 0;
         if (!asked)
             continue;
-        bool is_digest = *image->digest && told->root_digest;
-        if (is_digest && strcmp(image->digest, told->root_digest) == 0)
+        bool is_digest = *image->digest && reported->root_digest;
+        if (is_digest && strcmp(image->digest, reported->root_digest) == 0)
             return image;
         if (!is_digest && (!found || asked < found_at)) {
             found = image;
@@ -81,24 +82,24 @@ bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now)
 }
 
 bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_name, const char *key,
-                            const struct pt_pull *told)
+                            const struct pt_pull *reported)
 {
     struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
     if (!node || TAILQ_EMPTY(&node->images))
         return false;
     struct correlate_image *image = find_held(node, key);
-    if (!is_unnamed(told)) {
+    if (!is_unnamed(reported)) {
         if (image)
             stop_resolving(image);
         return false;
     }
-    bool is_final = pt_pull_phase_is_final(told->phase);
+    bool is_final = pt_pull_phase_is_final(reported->phase);
     if (is_final && image) { // the kubelet says why
         stop_resolving(image);
         return true;
     }
     if (!is_final && !image) {
-        image = find_on_turn(node, told);
+        image = find_on_turn(node, reported);
         if (!image || !pt_correlate_replace_text(&image->resolving_key, key))
             return false;
         pt_correlate_mark(node);

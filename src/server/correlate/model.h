@@ -15,7 +15,7 @@
 
 // A container whose end is not explained stays with its pull, and a queued row stays, for so long.
 #define PT_LINGER_NS (5 * PT_NS_PER_S)
-// A finished pull takes in the pods that are told late for so long.
+// A finished pull takes in the pods that are listed late for so long.
 #define PT_LATE_PODS_NS (10 * PT_NS_PER_S)
 // An event whose end is never seen is forgotten.
 #define PT_EVENT_TTL_NS (600 * PT_NS_PER_S)
@@ -68,8 +68,8 @@ struct correlate_image {
     int64_t row_pull_ns;     // the pull alone, as the kubelet says with its end; 0: not said
     int64_t row_image_bytes; // size of the image, likewise
     int64_t row_queued_ns;   // as the kubelet tells it of the first container, -1: not yet
-    int64_t row_failures;    // as told last
-    uint64_t row_hash;       // of what was told last
+    int64_t row_failures;    // as sent last
+    uint64_t row_hash;       // of what was sent last
 
     // The pull without a name that may be of this image; NULL: none.
     char *resolving_key;
@@ -110,7 +110,7 @@ struct correlate_container {
     bool is_present;         // the kubelet found its image there, and has not asked for it since
     int64_t ended_at;
     enum pt_pod_end end;
-    int64_t queued_ns; // as the kubelet told it in the end, -1: not yet
+    int64_t queued_ns; // as the kubelet said in the end, -1: not yet
     bool is_on_turn;
     bool has_failed;
     int64_t looked_at;            // when the kubelet found last that it has to wait, 0: not yet
@@ -129,7 +129,7 @@ struct correlate_pod {
     char *uid;
     char *name_space;
     char *name;
-    bool is_cached;   // the API server has told of it, not an event alone
+    bool is_cached;   // the API server has listed it, it is not from an event alone
     int64_t heard_at; // last event
     bool is_held_up;  // its last event says that it waits for a volume or its sandbox
     struct pt_moment held_up;
@@ -150,7 +150,7 @@ struct correlate_pull {
     int64_t started_at;
     int64_t heard_at; // first, by the server's clock
     int64_t completed_at;
-    int64_t final_at; // when it was told, 0: it runs
+    int64_t final_at; // when that was reported, 0: it runs
     bool has_failed;
     bool is_new;      // not joined yet
     bool is_check;    // it found everything there
@@ -160,8 +160,8 @@ struct correlate_pull {
     bool is_certain;
     bool is_toss_up; // or of another one: its tag is not shown
     int64_t joined_at;
-    struct pt_buffer shown; // the waiting containers as told last: four texts each, with their NULs
-    uint64_t hash;          // of what was told last
+    struct pt_buffer shown; // the waiting containers as sent last: four texts each, with their NULs
+    uint64_t hash;          // of what was sent last
 };
 
 struct correlate_node {
@@ -303,7 +303,7 @@ bool pt_correlate_is_outstanding(const struct correlate_container *container);
 // Whether a pull without a name stands for the image: it was heard of lately, and none runs.
 bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now);
 
-// --- correlate_waiting.c: who waits, as it is told ---
+// --- correlate_waiting.c: who waits, as it is sent ---
 
 struct correlate_waiting {
     struct pt_waiting_container *list; // text is borrowed

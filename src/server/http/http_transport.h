@@ -38,7 +38,7 @@ ssize_t pt_transport_send(struct pt_transport *transport, const void *data, size
 // The same from the front of a buffer, which is drained by so many.
 ssize_t pt_transport_send_buffer(struct pt_transport *transport, struct evbuffer *output);
 
-// Tells the peer that nothing more will come.
+// Lets the peer know that nothing more will come.
 void pt_transport_end_sending(struct pt_transport *transport);
 
 #endif
