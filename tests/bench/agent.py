@@ -139,7 +139,7 @@ class Bench:
         story = self.log.of_image(image.repository)
         print(
             f"  {image.repository}: {ended - pull.started:.2f} s;"
-            f" first told {story[0].received - pull.started:+.2f} s after its start,"
+            f" first sent {story[0].received - pull.started:+.2f} s after its start,"
             f" its end {story[-1].received - ended:+.2f} s after it"
         )
 
