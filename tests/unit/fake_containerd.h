@@ -141,8 +141,10 @@ int pt_containerd_list_resources(struct pt_containerd *world, const char *namesp
         {is_whole ? "content" : "ingests", is_whole ? LAYER : "layer-" LAYER},
         {"snapshots/overlayfs", EXTRACTION},
     };
-    const char *const brought[][2] = {
-        {"content", MANIFEST}, {"content", CONFIG}, {"snapshots/other", DIFF_ID}};
+    const char *const brought[][2] = {{"content", MANIFEST},
+                                      {"content", CONFIG},
+                                      {"snapshots/other", D("5")},
+                                      {"snapshots/other", DIFF_ID}};
     Ctrd__Resource resources[COUNT_OF(pairs)];
     Ctrd__Resource *list[COUNT_OF(pairs)];
     Ctrd__ListResourcesResponse response = CTRD__LIST_RESOURCES_RESPONSE__INIT;
