@@ -157,6 +157,24 @@ static void a_stall_is_told_with_its_seconds(void **state)
     check_real("moves", scene_last_status(scene).stalled_seconds, 0);
 }
 
+// At 100 KB/s containerd writes a mebibyte each ten seconds.
+static void a_slow_download_is_not_stalled_between_its_pieces(void **state)
+{
+    struct scene *scene = *state;
+    for (int second = 0; second <= 60; second++) {
+        scene->layers[0].downloaded_bytes = second / 10 * 10;
+        scene_tell(scene);
+        struct pt_pull_status status = scene_last_status(scene);
+        check_real("stalled", second > 10 ? status.stalled_seconds : 0, 0);
+        if (second > 10)
+            check_real("speed", status.bytes_per_second, 1);
+    }
+    for (int second = 0; second < 31; second++)
+        scene_tell(scene);
+    check_real("now it is", scene_last_status(scene).stalled_seconds, 31);
+    check_real("and its speed", scene_last_status(scene).bytes_per_second, 0);
+}
+
 static void layers_that_come_and_go_keep_their_numbers(void **state)
 {
     struct scene *scene = *state;
@@ -431,6 +449,7 @@ int main(void)
         SCENE_TEST(rates_bear_jitter),
         SCENE_TEST(a_late_report_turns_nothing_back),
         SCENE_TEST(a_stall_is_told_with_its_seconds),
+        SCENE_TEST(a_slow_download_is_not_stalled_between_its_pieces),
         SCENE_TEST(layers_that_come_and_go_keep_their_numbers),
         SCENE_TEST(agents_cannot_take_each_others_pulls),
         SCENE_TEST(an_id_survives_a_restart_of_the_server),

@@ -280,6 +280,9 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
     r = worse(r, apply_pulls(store, node, report));
     store->received_bytes += (uint64_t)(node->received_bytes - received_before);
     pt_rate_add(&node->rate, report->timestamp, node->received_bytes);
+    pt_pauses_add(&node->pauses, report->timestamp, node->received_bytes);
+    node->rate.bytes_per_second =
+        pt_pauses_speed(&node->pauses, report->timestamp, node->rate.bytes_per_second);
     pt_node_note_speed(node);
     pt_store_notify(store);
     if (r == -EDQUOT)

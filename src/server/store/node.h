@@ -28,6 +28,7 @@ struct pt_node {
     int64_t received_bytes;          // a layer that several pulls wait for counts once
     struct pt_rate rate;             // of received_bytes
     double most_bytes_per_second;    // of all its pulls together, lately
+    struct pt_pauses pauses;         // of the same
     double extract_bytes_per_second; // of its last pulls, 0: unknown
     double finish_seconds;           // of its last pulls, from the last extraction to the end
     size_t slots;                    // layers that its runtime downloads at once; 0: unknown

@@ -14,9 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// A download without a byte for this long is called stalled.
-#define STALL_NS (5 * PT_NS_PER_S)
-
 struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key, int64_t salt)
 {
     struct pt_stored_pull *stored = calloc(1, sizeof(*stored));
@@ -58,6 +55,7 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     stored->tracks = NULL;
     stored->rate = (struct pt_rate){0};
     stored->steps = (struct pt_step_rate){0};
+    stored->pauses = (struct pt_pauses){0};
     stored->percent_floor = 0;
     stored->slots = 0;
     stored->had_queue = false;
@@ -356,7 +354,7 @@ static bool is_downloading(const struct pt_stored_pull *stored)
 double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored)
 {
     int64_t still_ns = stored->reported_at - stored->bytes_at;
-    if (still_ns < STALL_NS || !is_downloading(stored))
+    if (still_ns < pt_pauses_patience_ns(&stored->pauses) || !is_downloading(stored))
         return 0;
     return (double)still_ns / (double)PT_NS_PER_S;
 }
@@ -371,13 +369,17 @@ static void update_progress(struct pt_stored_pull *stored, int64_t timestamp,
 {
     double speed_before = stored->rate.bytes_per_second;
     pt_add_saturated(&stored->received_bytes, change->received_bytes);
-    if (stored->pull.phase == PT_PULL_DOWNLOADING)
+    if (stored->pull.phase == PT_PULL_DOWNLOADING) {
         pt_rate_add(&stored->rate, timestamp, stored->received_bytes);
+        pt_pauses_add(&stored->pauses, timestamp, stored->received_bytes);
+        stored->rate.bytes_per_second =
+            pt_pauses_speed(&stored->pauses, timestamp, stored->rate.bytes_per_second);
+    }
     pt_step_rate_add(&stored->steps, timestamp, stored->received_bytes);
     change->visible |= stored->rate.bytes_per_second != speed_before;
     if (change->moved || timestamp < stored->bytes_at)
         stored->bytes_at = timestamp;
-    if (change->visible || timestamp - stored->bytes_at >= STALL_NS)
+    if (change->visible || timestamp - stored->bytes_at >= pt_pauses_patience_ns(&stored->pauses))
         stored->reported_at = timestamp;
     change->visible |= pt_stored_pull_stalled_seconds(stored) > 0;
     change->moved |= stored->pull.phase == PT_PULL_EXTRACTING;

@@ -7,6 +7,7 @@
 #include "base/step_rate.h"
 #include "pull/event.h"
 #include "pull/model.h"
+#include "pull/pauses.h"
 #include "pull/rate.h"
 #include "server/store/reader.h"
 
@@ -45,6 +46,7 @@ struct pt_stored_pull {
     struct pt_layer_track *tracks;     // one for each layer, in the block of pull.layers
     struct pt_rate rate;               // of received_bytes
     struct pt_step_rate steps;         // likewise
+    struct pt_pauses pauses;           // of the same
     int64_t received_bytes;            // over the network; never goes back
     int64_t of_no_registry;            // bytes to count once its repository is known
     size_t slots;                      // layers that were downloaded at once, at most
