@@ -3,7 +3,9 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "base/timer.h"
+#include "base/warn_pace.h"
 #include "kube/backoff.h"
 #include "kube/json_splitter.h"
 #include "kube/kube_status.h"
@@ -23,9 +25,8 @@
 #define WATCH_GRACE_S 30 // the API server ends a watch itself; after this we do
 #define SHORT_WATCH_NS PT_NS_PER_S
 #define MAX_RETRY_AFTER_S 300
-#define FORBIDDEN_RETRY_NS (600 * PT_NS_PER_S)  // of what is optional
-#define MAX_LIST_NS (600 * PT_NS_PER_S)         // all pages of one
-#define SKIP_LOGGED_EVERY_NS (60 * PT_NS_PER_S) // a log line on skipped objects
+#define FORBIDDEN_RETRY_NS (600 * PT_NS_PER_S) // of what is optional
+#define MAX_LIST_NS (600 * PT_NS_PER_S)        // all pages of one
 #define MAX_QUIET_FAILURES 3 // watches that fail without a word before it lists again
 
 struct pt_kube_watch {
@@ -42,10 +43,10 @@ struct pt_kube_watch {
     struct pt_http_request *request;
     struct pt_timer *retry_timer;
     struct pt_backoff backoff;
-    int64_t list_began_at;  // its first page, monotonic_ns
-    int64_t skip_logged_at; // monotonic_ns, 0: never
-    bool lists_next;        // when the timer fires: list, or watch from `version`
-    int64_t started_at;     // of the request, monotonic_ns
+    int64_t list_began_at; // its first page, monotonic_ns
+    struct pt_warn_pace skip_pace;
+    bool lists_next;    // when the timer fires: list, or watch from `version`
+    int64_t started_at; // of the request, monotonic_ns
     bool is_watch_request;
     bool got_object;      // from this request
     bool expired_at_once; // the last request said 410 before it brought anything
@@ -103,9 +104,8 @@ static void log_failure(struct pt_kube_watch *watch, const char *why, int64_t de
 {
     char words[sizeof(watch->logged)];
     copy_without_digits(why, words, sizeof(words));
-    if (strcmp(watch->logged, words) == 0)
+    if (!pt_text_remember(watch->logged, sizeof(watch->logged), words))
         return;
-    snprintf(watch->logged, sizeof(watch->logged), "%s", words);
     pt_log_warn("Kubernetes does not answer as needed, trying again; pulls are tracked without it",
                 pt_log_text("collection", watch->collection),
                 pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL),
@@ -158,22 +158,10 @@ static bool is_expired(const struct pt_kube_watch *watch, const struct pt_http_r
 
 // --- what an answer holds ---
 
-static bool replace_text(char **text, const char *with)
-{
-    char *copy = strdup(with);
-    if (!copy)
-        return false;
-    free(*text);
-    *text = copy;
-    return true;
-}
-
 static void log_skipped(struct pt_kube_watch *watch, const char *why)
 {
-    int64_t now = now_ns(watch);
-    if (watch->skip_logged_at && now - watch->skip_logged_at < SKIP_LOGGED_EVERY_NS)
+    if (!pt_warn_pace_admits(&watch->skip_pace, now_ns(watch)))
         return;
-    watch->skip_logged_at = now;
     pt_log_warn("skips a Kubernetes object", pt_log_text("collection", watch->collection),
                 pt_log_text("error", why),
                 pt_log_int("tooLarge", (int64_t)watch->state.too_large_objects),
@@ -238,7 +226,7 @@ static int handle_message(struct pt_kube_watch *watch, yyjson_val *message)
     watch->quiet_failures = 0;
     pt_backoff_good(&watch->backoff, now_ns(watch));
     log_success(watch);
-    return replace_text(&watch->version, version) ? 0 : -ENOMEM;
+    return pt_text_replace((const char **)&watch->version, version, NULL);
 }
 
 static int on_watch_object(void *context, const char *json, size_t length)
@@ -329,8 +317,9 @@ static const char *take_list_rest(struct pt_kube_watch *watch)
     if (!pt_kube_status_read(root, &watch->status)) {
         if (!version)
             wrong = "a list without resourceVersion";
-        else if (!replace_text(&watch->version, version) ||
-                 (next && *next && !replace_text(&watch->continue_token, next)))
+        else if (pt_text_replace((const char **)&watch->version, version, NULL) < 0 ||
+                 (next && *next &&
+                  pt_text_replace((const char **)&watch->continue_token, next, NULL) < 0))
             wrong = "out of memory";
     }
     yyjson_doc_free(doc);

@@ -84,32 +84,32 @@ struct pt_lease {
     struct pt_layer_notes *notes; // one for each layer of `seen`
     bool is_pull;                 // it has held what only a pull holds
     bool is_resting;              // not looked at in this round
-    int64_t gone_at;              // since when it is PT_LEASE_GONE
     bool is_asked;                // in this round, for what it holds
-    int64_t asked_at;
-    bool has_record; // the event of the image record that it has written was seen
-    bool is_unseen;  // made from an image record, since nobody saw the lease itself
+    bool has_record;              // the event of the image record that it has written was seen
+    bool is_unseen;               // made from an image record, since nobody saw the lease itself
     bool is_repull;
-    bool is_again;       // a pull of the same image was known: what is new came with that one
+    bool is_again;     // a pull of the same image was known: what is new came with that one
+    bool is_scanned;   // snapshots that were there before have been looked for
+    char *scanned;     // with this snapshotter, which may have been assumed
+    char *snapshotter; // NULL: not seen yet
+    int64_t gone_at;   // since when it is PT_LEASE_GONE
+    int64_t asked_at;
     int64_t fresh_after; // content that is newer came with the pull
-    char *snapshotter;   // NULL: not seen yet
     uint64_t sign;       // changes with all that moves in it
     int64_t changed_at;  // when the sign did
     int64_t usage_asked_at;
-    bool is_scanned; // snapshots that were there before have been looked for
-    char *scanned;   // with this snapshotter, which may have been assumed
     size_t layer_capacity;
     struct pt_blob *blobs;
     size_t blob_count;
     size_t blob_capacity;
-    struct pt_map blob_map;  // its place plus one by digest; not used if one is missing in it
-    struct pt_map layer_map; // the same of the layers
-    struct pt_map names;     // struct pt_name by digest, which it owns
-    unsigned mark;
+    struct pt_map blob_map;    // its place plus one by digest; not used if one is missing in it
+    struct pt_map layer_map;   // the same of the layers
+    struct pt_map names;       // struct pt_name by digest, which it owns
     int64_t document_bytes;    // of the documents that were asked for
     size_t document_items;     // layers and digests that they name, in all
     size_t documents_left_out; // over the limits of these two
     bool has_logged_left_out;
+    unsigned mark;
 };
 
 // A content ingest of a namespace.
