@@ -24,6 +24,7 @@ struct pt_loop {
     bool is_stopped;
     int pause_us;
     bool skips_rest;
+    int64_t cpu_ns; // when the last turn ended, or the loop began
     int64_t cpu_at_rest_ns;
     int64_t turn_began_ns; // monotonic, as far as anybody has asked; 0: nobody has
     struct pt_loop_turns turns;
@@ -102,7 +103,13 @@ bool pt_loop_turn_is_over(struct pt_loop *loop)
     int64_t now_ns = pt_clock_monotonic_ns(pt_clock_system());
     if (loop->turn_began_ns == 0)
         loop->turn_began_ns = now_ns;
-    return now_ns - loop->turn_began_ns >= TURN_NS;
+    if (now_ns - loop->turn_began_ns < TURN_NS)
+        return false;
+    int64_t worked_ns = loop->pause_us > 0 ? pt_loop_cpu_ns() - loop->cpu_ns : TURN_NS;
+    if (worked_ns >= TURN_NS)
+        return true;
+    loop->turn_began_ns = now_ns - worked_ns; // it has waited for a core meanwhile
+    return false;
 }
 
 void pt_loop_end_turn(struct pt_loop *loop)
@@ -137,14 +144,15 @@ int64_t pt_loop_cpu_at_rest_ns(const struct pt_loop *loop)
     return loop->cpu_at_rest_ns;
 }
 
-static void rest(struct pt_loop *loop, int64_t *worked_ns)
+static void rest(struct pt_loop *loop)
 {
     bool skips = loop->skips_rest;
     loop->skips_rest = false;
     int64_t now_ns = pt_loop_cpu_ns();
-    int64_t pause_ns = loop->pause_us * INT64_C(1000) - REST_FACTOR * (now_ns - *worked_ns);
-    count_turn(&loop->turns, now_ns - *worked_ns);
-    *worked_ns = now_ns;
+    int64_t worked_ns = now_ns - loop->cpu_ns;
+    int64_t pause_ns = loop->pause_us * INT64_C(1000) - REST_FACTOR * worked_ns;
+    count_turn(&loop->turns, worked_ns);
+    loop->cpu_ns = now_ns;
     if (skips)
         return;
     loop->cpu_at_rest_ns = now_ns;
@@ -161,13 +169,13 @@ int pt_loop_run(struct pt_loop *loop, void (*on_stop)(void *context), void *cont
     loop->context = context;
     loop->is_stopped = false;
     int once = loop->pause_us > 0 ? EVLOOP_ONCE : 0;
-    int64_t worked_ns = pt_loop_cpu_ns();
+    loop->cpu_ns = pt_loop_cpu_ns();
     int r = 0;
     while (r == 0 && !loop->is_stopped) {
         loop->turn_began_ns = 0;
         r = event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY | once);
         if (once && !loop->is_stopped)
-            rest(loop, &worked_ns);
+            rest(loop);
     }
     return r < 0 ? pt_error_set(err, EIO, "the event loop failed") : 0;
 }

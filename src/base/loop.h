@@ -37,8 +37,9 @@ void pt_loop_set_pace(struct pt_loop *loop, int pause_us);
 // There is more to do at once: the next turn follows this one without a rest.
 void pt_loop_skip_rest(struct pt_loop *loop);
 
-// Whether this turn has worked for its share of 3 ms since this was asked first. Who has more to do
-// then leaves it for the next one, so that nobody waits for long.
+// Whether this turn has worked for its share of 3 ms. Who has more to do then leaves it for the
+// next one, so that nobody waits for long. Where other programs have the core, that is no work:
+// turns cut short would look at all sockets again and again just when there is no time for it.
 bool pt_loop_turn_is_over(struct pt_loop *loop);
 
 // Ends this turn behind the present callback: the next one looks at the sockets anew and goes on

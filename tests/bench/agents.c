@@ -84,8 +84,8 @@ static void append_pull(char **cursor, const struct agents *agents, int node, in
 static void append_head(char **cursor, const struct agents *agents, int node)
 {
     char text[HEAD_TEXT];
-    snprintf(text, sizeof(text), "{\"nodeName\":\"node-%05d\",%s2026-01-01T00:00:00.000Z\",", node,
-             time_mark);
+    snprintf(text, sizeof(text), "{\"nodeName\":\"node-%05d\",%s2026-01-01T00:00:00.000Z\",",
+             agents->first + node, time_mark);
     append(cursor, text);
     if (!agents->v1) {
         snprintf(text, sizeof(text),

@@ -11,7 +11,8 @@
 // costs little beside what the server does.
 struct agents {
     int count;
-    int pulls;
+    int first; // number in the first node's name
+    int pulls; // of each node
     int layers;
     double pull_seconds; // from the start of one pull to the start of the next
     int interval_ms;     // between two reports of a node

@@ -389,6 +389,7 @@ static void usage(FILE *out)
           "  --port N          port of the server on 127.0.0.1\n"
           "  --pid N           the server's process, for its CPU time and memory\n"
           "  --nodes N         agents that report (1000)\n"
+          "  --first N         number in the first one's name, beside another loadgen (0)\n"
           "  --connections N   that they share (as many as nodes)\n"
           "  --interval MS     between two reports of one agent (1000)\n"
           "  --pulls N         of each node at once (2)\n"
@@ -406,13 +407,15 @@ static void usage(FILE *out)
 
 static void parse_options(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"port", 1, NULL, 'p'},    {"pid", 1, NULL, 'P'},         {"nodes", 1, NULL, 'n'},
-        {"pulls", 1, NULL, 'u'},   {"layers", 1, NULL, 'l'},      {"interval", 1, NULL, 'i'},
-        {"streams", 1, NULL, 's'}, {"query", 1, NULL, 'q'},       {"warm-up", 1, NULL, 'w'},
-        {"seconds", 1, NULL, 't'}, {"settle", 1, NULL, 'S'},      {"pull-seconds", 1, NULL, 'd'},
-        {"help", 0, NULL, 'h'},    {"connections", 1, NULL, 'c'}, {"v1", 0, NULL, 'v'},
-        {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"port", 1, NULL, 'p'},    {"pid", 1, NULL, 'P'},
+                                          {"nodes", 1, NULL, 'n'},   {"pulls", 1, NULL, 'u'},
+                                          {"layers", 1, NULL, 'l'},  {"interval", 1, NULL, 'i'},
+                                          {"streams", 1, NULL, 's'}, {"query", 1, NULL, 'q'},
+                                          {"warm-up", 1, NULL, 'w'}, {"seconds", 1, NULL, 't'},
+                                          {"settle", 1, NULL, 'S'},  {"pull-seconds", 1, NULL, 'd'},
+                                          {"help", 0, NULL, 'h'},    {"connections", 1, NULL, 'c'},
+                                          {"v1", 0, NULL, 'v'},      {"first", 1, NULL, 'f'},
+                                          {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         int number = optarg ? atoi(optarg) : 0;
@@ -425,6 +428,9 @@ static void parse_options(int argc, char **argv)
             break;
         case 'n':
             agents.count = number;
+            break;
+        case 'f':
+            agents.first = number;
             break;
         case 'u':
             agents.pulls = number;

@@ -2,7 +2,8 @@
 """What the server costs and how late it is under load: python3 -m tests.bench.server [PART...]
 
 Plays agents and readers with build/tests/bench/loadgen against build/pulltrace-server, both on this
-machine, and prints one table a part. Parts: cost, growth, bursts, streams, latency, memory (without: all).
+machine, and prints one table a part. Parts: cost, growth, bursts, cluster, streams, latency, memory
+(without: all).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ SERVER = REPOSITORY / "build/pulltrace-server"
 LOADGEN = REPOSITORY / "build/tests/bench/loadgen"
 RESERVED_FILES = 300
 COST_RUNS = 5
+HEARTBEAT_MS = 10_000  # between two reports of an agent that has nothing to report
 
 Figures = dict[str, Any]
 
@@ -34,24 +36,38 @@ def resident_kb(server: Server) -> int:
     return int(status.split("VmRSS:")[1].split()[0])
 
 
-def run(**options: Any) -> Figures:
-    """One run against a fresh server; adds what it held in memory before."""
+@contextmanager
+def fresh_server(**environment: str) -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(SERVER, Path(folder), None, {"PULLTRACE_LOG_LEVEL": "error"})
+        server = Server(
+            SERVER, Path(folder), None, {"PULLTRACE_LOG_LEVEL": "error"} | environment
+        )
         try:
-            idle_kb = resident_kb(server)
-            command: list[Any] = [LOADGEN, "--port", server.port, "--pid", server.process.pid]
-            for name, value in options.items():
-                command += [f"--{name.replace('_', '-')}"] + ([] if value is True else [value])
-            done = subprocess.run(
-                [str(part) for part in command], stdout=subprocess.PIPE, text=True, timeout=180
-            )
-            if done.returncode != 0:
-                sys.exit(f"bench: loadgen ended with {done.returncode}: {command}")
-            figures: Figures = json.loads(done.stdout)
-            return figures | {"idleKB": idle_kb}
+            yield server
         finally:
             server.stop()
+
+
+def load(server: Server, **options: Any) -> subprocess.Popen[str]:
+    command: list[Any] = [LOADGEN, "--port", server.port, "--pid", server.process.pid]
+    for name, value in options.items():
+        command += [f"--{name.replace('_', '-')}"] + ([] if value is True else [value])
+    return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
+
+
+def figures_of(loadgen: subprocess.Popen[str]) -> Figures:
+    output = loadgen.communicate(timeout=180)[0]
+    if loadgen.returncode != 0:
+        sys.exit(f"bench: loadgen ended with {loadgen.returncode}: {loadgen.args!r}")
+    figures: Figures = json.loads(output)
+    return figures
+
+
+def run(**options: Any) -> Figures:
+    """One run against a fresh server; adds what it held in memory before."""
+    with fresh_server() as server:
+        idle_kb = resident_kb(server)
+        return figures_of(load(server, **options)) | {"idleKB": idle_kb}
 
 
 def file_limit() -> int:
@@ -146,6 +162,36 @@ def bursts() -> None:
     table("Four reports a second from each, as while fast pulls go on everywhere", LOAD, rows)
 
 
+def cluster() -> None:
+    """All of a very large cluster: 5 % of its nodes pull, the others say that they are there."""
+    nodes, pulling = 130_000, 6_500
+    spans = {"warm_up": 14, "seconds": 10, "settle": 0}
+    connections = min(5000, file_limit() // 2)
+    with fresh_server(PULLTRACE_MAX_NODES="150000") as server:
+        idle = load(
+            server,
+            first=pulling,
+            nodes=nodes - pulling,
+            pulls=0,
+            interval=HEARTBEAT_MS,
+            connections=connections,
+            **spans,
+        )
+        busy = figures_of(load(server, nodes=pulling, connections=connections, **spans))
+        reports = busy["reports"] + figures_of(idle)["reports"]
+    columns: dict[str, Callable[[Figures], object]] = {
+        "nodes": lambda _: nodes,
+        "that pull": lambda _: pulling,
+        "reports a second": lambda _: reports // spans["seconds"],
+        "of a core": LOAD["of a core"],
+        "POST p50": ms("postMsP50"),
+        "POST p99": ms("postMsP99"),
+        "errors": plain("errors"),
+        "memory": lambda f: f"{f['residentKB'] / 1024:.0f} MB",
+    }
+    table("The largest known cluster", columns, [busy])
+
+
 def streams() -> None:
     rows = [
         run(
@@ -178,9 +224,11 @@ def latency() -> None:
         "nodes": plain("nodes"),
         "event p50": ms("eventMsP50"),
         "event p99": ms("eventMsP99"),
+        "CPU a report": LOAD["CPU a report"],
         "of a core": LOAD["of a core"],
     }
-    table("From report to reader", columns, [run(nodes=1000, streams=100, seconds=15, warm_up=4)])
+    rows = [run(nodes=1000, streams=readers, seconds=15, warm_up=4) for readers in (20, 100)]
+    table("From report to reader", columns, rows)
 
 
 def memory() -> None:
@@ -198,6 +246,7 @@ PARTS = {
     "cost": cost,
     "growth": growth,
     "bursts": bursts,
+    "cluster": cluster,
     "streams": streams,
     "latency": latency,
     "memory": memory,

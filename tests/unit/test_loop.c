@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 #include <signal.h>
+#include <time.h>
 
 struct seen {
     struct pt_loop *loop;
@@ -131,6 +132,51 @@ static void cpu_time_is_noted_when_the_loop_rests(void **state)
     check_int("no rest", cpu_ns, 0);
 }
 
+// --- the end of a turn ---
+
+#define SHARE_NS (3 * PT_NS_PER_MS)
+
+struct turn {
+    struct pt_loop *loop;
+    bool works; // else it waits for a core, or whatever else it is that is no work
+    bool is_over;
+};
+
+static void on_long_turn(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct turn *turn = context;
+    const struct timespec pause = {.tv_nsec = SHARE_NS};
+    assert_false(pt_loop_turn_is_over(turn->loop));
+    int64_t until_ns = pt_loop_cpu_ns() + SHARE_NS;
+    while (turn->works && pt_loop_cpu_ns() < until_ns)
+        continue;
+    if (!turn->works)
+        nanosleep(&pause, NULL);
+    turn->is_over = pt_loop_turn_is_over(turn->loop);
+    pt_loop_stop(turn->loop);
+}
+
+static bool is_over_at_the_end(bool works)
+{
+    struct turn turn = {.works = works};
+    const struct timeval at_once = {0, 0};
+    assert_int_equal(pt_loop_create(&turn.loop, NULL), 0);
+    pt_loop_set_pace(turn.loop, PACE_US);
+    event_base_once(pt_loop_base(turn.loop), -1, EV_TIMEOUT, on_long_turn, &turn, &at_once);
+    assert_int_equal(pt_loop_run(turn.loop, NULL, NULL, NULL), 0);
+    pt_loop_destroy(turn.loop);
+    return turn.is_over;
+}
+
+static void a_turn_is_over_by_work_and_not_by_waiting_for_a_core(void **state)
+{
+    (void)state;
+    assert_true(is_over_at_the_end(true));
+    assert_false(is_over_at_the_end(false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_second_signal_ends_at_once),
         cmocka_unit_test(a_broken_pipe_does_not_kill),
         cmocka_unit_test(a_pace_spreads_turns_unless_there_is_more_to_do),
+        cmocka_unit_test(a_turn_is_over_by_work_and_not_by_waiting_for_a_core),
         cmocka_unit_test(cpu_time_is_noted_when_the_loop_rests),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
