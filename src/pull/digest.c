@@ -18,8 +18,10 @@ bool pt_is_digest(const char *text)
 
 const char *pt_ref_digest(const char *ref)
 {
-    const char *dash = strchr(ref, '-');
-    if (dash && pt_is_digest(dash + 1))
-        return dash + 1;
+    const char *mark = strrchr(ref, '@'); // a name may have dashes
+    if (!mark)
+        mark = strchr(ref, '-');
+    if (mark && pt_is_digest(mark + 1))
+        return mark + 1;
     return pt_is_digest(ref) ? ref : NULL;
 }

@@ -4,6 +4,8 @@
 #include "check.h"
 
 #define A "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define X8(c) c c c c c c c c
+#define B "sha512:" X8(X8("ab"))
 
 static void digests(void **state)
 {
@@ -30,6 +32,10 @@ static void references(void **state)
     (void)state;
     check_text("layer", pt_ref_digest("layer-" A), A);
     check_text("unknown", pt_ref_digest("unknown-" A), A);
+    check_text("named", pt_ref_digest("layer-base@" A), A);
+    check_text("named with dashes", pt_ref_digest("layer-my-base-1.0@2@" A), A);
+    check_text("a name and no digest", pt_ref_digest("layer-my@base"), NULL);
+    check_text("sha512", pt_ref_digest("layer-base@" B), B);
     check_text("bare", pt_ref_digest(A), A);
     check_text("import", pt_ref_digest("import-blob-5"), NULL);
     check_text("empty", pt_ref_digest(""), NULL);

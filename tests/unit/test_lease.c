@@ -346,6 +346,20 @@ static void layers_without_a_manifest(void **state)
 }
 
 // containerd has the total from a registry's header.
+// As containerd does of a descriptor with the annotation org.opencontainers.image.ref.name.
+static void an_ingest_may_have_a_name(void **state)
+{
+    (void)state;
+    struct pt_lease *lease = make_lease();
+    hold(lease, (const char *const[]){"content", NATIVE, "content", NATIVE_CONFIG, NULL});
+    read_documents(lease, "app");
+    hold(lease, (const char *const[]){"content", NATIVE, "content", NATIVE_CONFIG, "ingests",
+                                      "layer-my-base@" D("b"), NULL});
+    check_int("the first layer", lease->seen.layers[0].owns_ingest, false);
+    check_int("the second layer", lease->seen.layers[1].owns_ingest, true);
+    pt_lease_destroy(lease);
+}
+
 static void sizes_that_no_layer_has_are_unknown(void **state)
 {
     (void)state;
@@ -506,6 +520,7 @@ int main(void)
         cmocka_unit_test(another_snapshotter_has_extracted_nothing_yet),
         cmocka_unit_test(a_repository_is_exact_or_unknown),
         cmocka_unit_test(layers_without_a_manifest),
+        cmocka_unit_test(an_ingest_may_have_a_name),
         cmocka_unit_test(sizes_that_no_layer_has_are_unknown),
         cmocka_unit_test(a_root_by_its_image_record),
         cmocka_unit_test(the_platform_that_was_unpacked),

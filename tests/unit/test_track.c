@@ -149,7 +149,8 @@ static const struct {
     enum pt_pull_phase phase;
     const char *error; // part of it
 } ends[] = {
-    {"no record", false, false, false, 0, 0, PT_PULL_FAILED, "layer 1 of 2"},
+    {"no record", false, false, false, 0, 0, PT_PULL_FAILED,
+     "with 0 of 2 layers fetched, at 500 of 2000 bytes"},
     {"no record, all fetched", false, false, true, 0, 0, PT_PULL_FAILED, "every layer"},
     {"never extracted", true, false, true, 0, 0, PT_PULL_FAILED, "not unpacked: everything was"},
     {"never fetched", true, false, false, 0, 0, PT_PULL_FAILED, "not unpacked: stored without"},
@@ -188,6 +189,39 @@ static void how_it_ends(void **state)
             fail_msg("%s: got \"%s\"", ends[i].name, pull->error);
         scene_end(&scene);
     }
+}
+
+// Any layer that is not there may be the one that the registry refused.
+static void the_layer_that_is_named_is_the_one(void **state)
+{
+    static const struct {
+        const char *name;
+        bool fetched[3];
+        const char *error;
+    } rows[] = {
+        {"the third is missing",
+         {true, true, false},
+         "ended without an image while fetching layer 3 of 3"},
+        {"two are", {true, false, false}, "ended without an image with 1 of 3 layers fetched, at "},
+        {"all are",
+         {false, false, false},
+         "ended without an image with 0 of 3 layers fetched, at "},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene scene;
+        scene_begin(&scene);
+        struct pt_seen_lease *lease = begin_pull(&scene, 3, 400);
+        for (size_t k = 0; k < 3; k++) {
+            if (rows[i].fetched[k])
+                commit(lease, k, 1.5);
+        }
+        end_lease(lease, NULL, 2);
+        observe(&scene, 3);
+        if (strncmp(scene.last_error, rows[i].error, strlen(rows[i].error)) != 0)
+            fail_msg("%s: got \"%s\"", rows[i].name, scene.last_error);
+        scene_end(&scene);
+    }
+    (void)state;
 }
 
 // Of an index without this machine's platform ctr writes the record, and then fails.
@@ -390,6 +424,7 @@ int main(void)
         SCENE_TEST(what_was_there_is_cached),
         SCENE_TEST(a_repeated_pull_is_completed_by_the_record_written_anew),
         cmocka_unit_test(how_it_ends),
+        cmocka_unit_test(the_layer_that_is_named_is_the_one),
         SCENE_TEST(what_has_no_manifest_is_no_success),
         SCENE_TEST(what_is_labelled_as_unpacked_has_completed),
         SCENE_TEST(layers_that_were_not_wanted_are_not_counted),

@@ -34,18 +34,37 @@ static size_t first_missing(const struct pt_pull *view)
     return i;
 }
 
+// Of several layers that are not there any may be the one that could not be fetched: none is named.
+static void explain_missing(const struct pt_pull *view, char *reason, size_t size)
+{
+    char layer[192];
+    size_t fetched = 0;
+    for (size_t i = 0; i < view->layer_count; i++)
+        fetched += pt_layer_is_downloaded(&view->layers[i]);
+    struct pt_totals totals;
+    pt_pull_totals(view, &totals);
+    if (view->layer_count - fetched == 1 && view->total_known)
+        snprintf(reason, size, "ended without an image while fetching %s",
+                 ordinal_text(view, first_missing(view), layer, sizeof(layer)));
+    else if (view->total_known)
+        snprintf(reason, size,
+                 "ended without an image with %zu of %zu layers fetched, at %lld of %lld bytes",
+                 fetched, view->layer_count, (long long)totals.downloaded_bytes,
+                 (long long)totals.total_bytes);
+    else
+        snprintf(reason, size, "ended without an image with %zu layers fetched, after %lld bytes",
+                 fetched, (long long)totals.downloaded_bytes);
+}
+
 // Says how far the pull had come: containerd keeps the reason to itself and its log.
 static void fail_without_image(struct pt_track_pull *pull, int64_t now)
 {
     const struct pt_pull *view = &pull->shown.pull;
     char reason[512];
-    char layer[192];
-    size_t i = first_missing(view);
     if (!view->total_known && view->layer_count == 0)
         snprintf(reason, sizeof(reason), "ended before the image's manifest was there");
-    else if (i < view->layer_count)
-        snprintf(reason, sizeof(reason), "ended without an image while fetching %s",
-                 ordinal_text(view, i, layer, sizeof(layer)));
+    else if (first_missing(view) < view->layer_count)
+        explain_missing(view, reason, sizeof(reason));
     else
         snprintf(reason, sizeof(reason), "ended without an image although every layer was fetched");
     pt_track_pull_fail(pull, reason, now);
