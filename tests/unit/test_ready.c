@@ -89,12 +89,6 @@ static void what_is_left_is_played(void **state)
          {.slots = 3, .bytes_per_second = 8},
          6.5,
          6.5},
-        {"in any order: between the lowest and the highest first",
-         {WAITS(10, 1, 0), WAITS(2, 1, 0), WAITS(2, 1, 0)},
-         3,
-         {.slots = 2, .is_any_order = true},
-         11, // 10 and 12
-         11},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct pt_ready_time time = pt_ready_play(rows[i].layers, rows[i].count, &rows[i].means);
@@ -119,7 +113,7 @@ static void as_many_layers_as_there_may_be(void **state)
         double downloaded;
     } rows[] = {{"one at once", 1, 2048}, {"four", 4, 512}, {"all", PT_LIMIT_LAYERS_PER_PULL, 4}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct pt_ready_means means = {.slots = rows[i].slots, .is_any_order = true};
+        const struct pt_ready_means means = {.slots = rows[i].slots};
         struct pt_ready_time time = pt_ready_play(layers, COUNT_OF(layers), &means);
         check_real(rows[i].name, time.downloaded_s, rows[i].downloaded);
     }

@@ -56,6 +56,7 @@ static void set_taken(const struct pt_pull *pull, int64_t now, struct pt_pull_st
 
 #define RECENT_ENDS 8
 #define USUAL_COUNTS_S 1.5  // as much as a layer's own speed over so long
+#define BEFORE_COUNTS_S 4   // as much as what this pull shows over so long
 #define ENOUGH_S 3          // of downloads under way; else those that have ended count too
 #define NEAR_THE_MOST 0.8   // of what the node has had: the node is what limits
 #define CLEARLY_SLOWER 0.75 // than a layer from this registry can be
@@ -66,11 +67,11 @@ struct left {
     const struct pt_eta_basis *basis;
     int64_t now;
     size_t downloading, waiting; // layers of which something has come, or nothing yet
-    size_t waiting_below;        // the highest layer that has begun
     size_t extracting;
     size_t slots;
     struct pt_step_span under_way, ended; // of all its layers
     size_t known_count;                   // of those under way
+    double seen_speed;                    // of one layer, by what this pull shows; 0: unknown
     double usual_speed;                   // of one layer, 0: unknown
     int64_t recent_ends[RECENT_ENDS];     // of downloads, the latest first; 0: none
 };
@@ -110,14 +111,12 @@ static void look_at(struct left *left, size_t i)
         add_span(&left->ended, pt_step_rate_span(steps, steps->newest.at));
     } else if (layer->downloaded_bytes == 0) {
         left->waiting++;
-        return;
     } else {
         struct pt_step_span span = pt_step_rate_span(steps, left->now);
         add_span(&left->under_way, span);
         left->downloading++;
         left->known_count += span.seconds > 0;
     }
-    left->waiting_below = left->waiting;
 }
 
 static double lesser(double a, double b)
@@ -132,11 +131,14 @@ static size_t at_once(const struct left *left)
 }
 
 // Of one layer among as many as are downloaded now, by earlier pulls.
-static double speed_before(const struct left *left)
+static struct pt_step_span before(const struct left *left)
 {
-    double alone = left->basis->connection_bytes_per_second;
+    double speed = left->basis->connection_bytes_per_second;
     double most = left->basis->node_bytes_per_second;
-    return most > 0 && at_once(left) > 0 ? lesser(alone, most / (double)at_once(left)) : alone;
+    if (most > 0 && at_once(left) > 0)
+        speed = lesser(speed, most / (double)at_once(left));
+    return speed > 0 ? (struct pt_step_span){speed * BEFORE_COUNTS_S, BEFORE_COUNTS_S}
+                     : (struct pt_step_span){0};
 }
 
 // Of one layer: by those under way, those that have ended, and earlier pulls; if none was seen for
@@ -151,10 +153,11 @@ static void set_usual_speed(struct left *left)
     if (seen.seconds <= 0 && is_full && basis->steps) {
         seen = pt_step_rate_span(basis->steps, basis->steps->newest.at);
         seen.bytes /= (double)left->slots;
-    } else if (basis->connection_bytes_per_second > 0) {
-        seen.bytes += speed_before(left) * USUAL_COUNTS_S;
-        seen.seconds += USUAL_COUNTS_S;
     }
+    if (seen.seconds > 0)
+        left->seen_speed = seen.bytes / seen.seconds;
+    if (left->under_way.seconds + left->ended.seconds > 0 || seen.seconds <= 0)
+        add_span(&seen, before(left));
     if (seen.seconds > 0)
         left->usual_speed = seen.bytes / seen.seconds;
     else if (at_once(left) > 0)
@@ -243,7 +246,7 @@ static double limit_by_node(const struct left *left, struct pt_ready_layer *laye
     const struct pt_step_rate *steps = left->basis->steps ? left->basis->steps : &none;
     double alone = left->basis->connection_bytes_per_second;
     struct pt_step_span together = pt_step_rate_span(steps, steps->newest.at);
-    if (together.seconds <= 0 || left->usual_speed > CLEARLY_SLOWER * alone ||
+    if (together.seconds <= 0 || left->seen_speed > CLEARLY_SLOWER * alone ||
         together.bytes < NEAR_THE_MOST * left->basis->node_bytes_per_second * together.seconds)
         return 0;
     for (size_t i = 0; i < count; i++)
@@ -263,8 +266,6 @@ static void set_left(const struct left *left, struct pt_pull_status *status)
     const struct pt_ready_means means = {
         .slots = left->slots,
         .bytes_per_second = limit_by_node(left, layers, count),
-        // More wait than can have begun unseen.
-        .is_any_order = left->waiting_below > left->slots - left->downloading,
         .extracts_in_parallel = left->extracting > 1,
     };
     struct pt_ready_time time = pt_ready_play(layers, count, &means);

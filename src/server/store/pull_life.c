@@ -13,7 +13,9 @@
 #include <string.h>
 
 #define LEARNED_FROM_S 2 // a shorter download says little of the speed
+#define LOOK_S 0.25      // the first step may have been seen so late
 #define LEARNED_FROM_BYTES (3 << 20)
+#define SHARED_FROM 0.8    // of the most that the node has had
 #define LONGEST_FINISH_S 5 // more is no habit
 
 static double duration_seconds(const struct pt_stored_pull *stored)
@@ -153,17 +155,19 @@ static void learn_download(struct pt_stored_pull *stored)
     for (size_t i = 0; i < stored->pull.layer_count; i++) {
         const struct pt_step_rate *steps = &stored->tracks[i].steps;
         struct pt_step_span span = pt_step_rate_span(steps, steps->newest.at);
-        if (span.seconds >= LEARNED_FROM_S && span.bytes > fastest * span.seconds)
-            fastest = span.bytes / span.seconds;
+        double speed = span.bytes / (span.seconds + LOOK_S); // not more than it was
+        fastest = span.seconds >= LEARNED_FROM_S && speed > fastest ? speed : fastest;
         large += stored->pull.layers[i].total_bytes >= LEARNED_FROM_BYTES &&
                  !stored->pull.layers[i].cached;
     }
-    // The most counts: what is slower may have been so since others shared the way.
+    // What is slower may have been so since others shared the way.
+    struct pt_node *node = stored->node;
+    bool is_shared = stored->slots > 1 &&
+                     fastest * (double)stored->slots >= SHARED_FROM * node->most_bytes_per_second;
     if (stored->registry && fastest > 0) {
         double *known = &stored->registry->connection_bytes_per_second;
-        learn(known, fastest, fastest > *known ? 1 : 0.1);
+        learn(known, fastest, fastest > *known ? 1 : is_shared ? 0.02 : 0.2);
     }
-    struct pt_node *node = stored->node;
     // With nobody waiting it was the image that had no more layers. Small ones come unseen.
     if ((stored->had_queue && large > stored->slots) || stored->slots > node->slots)
         node->slots = stored->slots;

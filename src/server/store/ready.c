@@ -68,21 +68,19 @@ static void end_next(struct run *run)
     run->downloaded_at[next.layer] = run->now;
 }
 
-// Those that have their turn run on; the others begin as there is room, from the lowest up or from
-// the highest down.
-static double download(struct run *run, bool from_the_top)
+// Those that have their turn run on; the others begin as there is room, from the lowest up.
+static double download(struct run *run)
 {
     for (size_t i = 0; i < run->count; i++) {
         if (run->layers[i].is_downloading && run->layers[i].bytes > 0)
             begin(run, i);
     }
     for (size_t i = 0; i < run->count; i++) {
-        size_t layer = from_the_top ? run->count - 1 - i : i;
-        if (run->layers[layer].is_downloading || run->layers[layer].bytes <= 0)
+        if (run->layers[i].is_downloading || run->layers[i].bytes <= 0)
             continue;
         while (run->running >= run->means->slots)
             end_next(run);
-        begin(run, layer);
+        begin(run, i);
     }
     while (run->running > 0)
         end_next(run);
@@ -103,10 +101,11 @@ static double extract(const struct run *run)
     return run->means->extracts_in_parallel ? last : one_after_the_other;
 }
 
-static struct pt_ready_time play(const struct pt_ready_layer *layers, size_t count,
-                                 const struct pt_ready_means *means, bool from_the_top)
+struct pt_ready_time pt_ready_play(const struct pt_ready_layer *layers, size_t count,
+                                   const struct pt_ready_means *means)
 {
-    struct run run;
+    assert(count <= PT_LIMIT_LAYERS_PER_PULL && means->slots > 0);
+    struct run run; // what is not set is not read
     run.layers = layers;
     run.means = means;
     run.count = count;
@@ -114,21 +113,7 @@ static struct pt_ready_time play(const struct pt_ready_layer *layers, size_t cou
     run.work_clock = run.now = run.speed = 0;
     for (size_t i = 0; i < count; i++)
         run.downloaded_at[i] = 0;
-    struct pt_ready_time time = {.downloaded_s = download(&run, from_the_top)};
+    struct pt_ready_time time = {.downloaded_s = download(&run)};
     time.extracted_s = extract(&run);
-    return time;
-}
-
-struct pt_ready_time pt_ready_play(const struct pt_ready_layer *layers, size_t count,
-                                   const struct pt_ready_means *means)
-{
-    assert(count <= PT_LIMIT_LAYERS_PER_PULL && means->slots > 0);
-    struct pt_ready_time time = play(layers, count, means, false);
-    if (!means->is_any_order)
-        return time;
-    // Nobody knows which one is next: the middle between two orders.
-    struct pt_ready_time other = play(layers, count, means, true);
-    time.downloaded_s = (time.downloaded_s + other.downloaded_s) / 2;
-    time.extracted_s = (time.extracted_s + other.extracted_s) / 2;
     return time;
 }
