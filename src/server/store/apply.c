@@ -161,6 +161,7 @@ static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const s
         int r = begin_new(store, node, key, told, &stored);
         if (r < 0)
             return r;
+        assert(stored);
         bool is_new = stored->created_version == store->changes.newest_version;
         return take_over(store, stored, is_new, told, timestamp); // else it came again
     }

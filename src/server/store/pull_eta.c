@@ -156,8 +156,7 @@ static void set_usual_speed(struct left *left)
     }
     if (seen.seconds > 0)
         left->seen_speed = seen.bytes / seen.seconds;
-    if (left->under_way.seconds + left->ended.seconds > 0 || seen.seconds <= 0)
-        add_span(&seen, before(left));
+    add_span(&seen, before(left));
     if (seen.seconds > 0)
         left->usual_speed = seen.bytes / seen.seconds;
     else if (at_once(left) > 0)

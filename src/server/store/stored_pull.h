@@ -41,6 +41,7 @@ struct pt_stored_pull {
     char *key; // names the pull on its node; kinds of agents cannot collide
     struct pt_node *node;
     enum pt_pull_life life;
+    enum pt_stale_reason stale_reason; // of one that was given up
     size_t layers_bytes;               // of the block of pull.layers
     int64_t counted_bytes;             // of the store's memory, by pull_memory.c
     struct pt_layer_track *tracks;     // one for each layer, in the block of pull.layers
@@ -50,23 +51,22 @@ struct pt_stored_pull {
     int64_t received_bytes;            // over the network; never goes back
     int64_t of_no_registry;            // bytes to count once its repository is known
     size_t slots;                      // layers that were downloaded at once, at most
-    bool had_queue;                    // when there were so many, others waited
     struct pt_registry *registry;      // of the store; NULL: not known
     double percent_floor;              // what percent has reached
     int64_t reported_at;               // wall_ns on the node, of the report that changed it last
     int64_t bytes_at;                  // wall_ns on the node, when a byte came last
     int64_t alive_at;                  // monotonic_ns: reported with something that moved
     int64_t finished_at;               // monotonic_ns
-    enum pt_stale_reason stale_reason; // of one that was given up
     struct pt_join *join;              // what Kubernetes tells of it, owned; NULL: nothing
     int64_t failures_reported;         // attempts that became an event as failed
     char *earlier_key; // of the attempt before, which its agent may tell again; or NULL
-    bool of_kubelet;   // no agent reports it
     uint64_t version;
     uint64_t created_version;
     uint64_t final_version; // 0: not final
     size_t change_index;    // in the change log
     uint32_t last_report;   // number of the node's report that named it last
+    bool had_queue;         // when `slots` layers were downloaded, others waited
+    bool of_kubelet;        // no agent reports it
     bool legacy;            // its agent ends it by leaving it out
     TAILQ_ENTRY(pt_stored_pull) in_store;
     TAILQ_ENTRY(pt_stored_pull) in_node;
