@@ -4,12 +4,13 @@
 // the exact name only when the image record is written; a container names its image by tag. So each
 // pull is compared with the images of its repository that containers of its node wait for. What
 // decides is the exact name, then a digest. Else an image that no running pull has goes before one
-// that has one, and one that is still waited for before one whose containers have just ended. Then
-// the kubelet's Pulling events count: the nearest before the pull began, or, when the pull began
-// long after all of them, the oldest, since the kubelet serves its queue in order. The choice stays
-// open for some seconds, for pods that come late. Example: a.io/b:1 and a.io/b:2 are asked for at
-// 10:00:00 and 10:00:04, a pull of a.io/b begins at 10:00:05: it is taken for :2, until its exact
-// name says :1.
+// that has one, one whose container has started since before one that merely waits, and what
+// another pull has served does not count. Then the kubelet's Pulling events decide: the first that
+// nothing has followed, since the kubelet pulls in the order in which it asks. The choice stays
+// open for some seconds, for pods and events that come late, and the unsettled pulls of a node
+// choose anew together, in the order in which they began. Example: a.io/b:1 and a.io/b:2 are asked
+// for at 10:00:00 and 10:00:04, a pull of a.io/b begins at 10:00:05: it is taken for :1, until its
+// exact name says :2; then the two rows are exchanged.
 
 #include "server/correlate/failure.h"
 #include "server/correlate/model.h"

@@ -11,6 +11,7 @@
 
 // An agent that follows a pull reports it once a second.
 #define HEARD_NS (5 * PT_NS_PER_S)
+#define MAX_RESOLVING 64 // images of a node at the same time
 
 static bool is_unnamed(const struct pt_pull *reported)
 {
@@ -20,6 +21,8 @@ static bool is_unnamed(const struct pt_pull *reported)
 static struct correlate_image *find_held(struct correlate_node *node, const char *key)
 {
     struct correlate_image *image;
+    if (node->resolving == 0)
+        return NULL;
     TAILQ_FOREACH(image, &node->images, link)
     {
         if (image->resolving_key && strcmp(image->resolving_key, key) == 0)
@@ -49,6 +52,9 @@ static struct correlate_image *find_on_turn(struct correlate_node *node,
 {
     struct correlate_image *image, *found = NULL;
     int64_t found_at = 0;
+    // Where nothing was heard since, a report of many such pulls is gone through once.
+    if (node->resolving >= MAX_RESOLVING || node->nobody_asks == node->correlate->moments)
+        return NULL;
     TAILQ_FOREACH(image, &node->images, link)
     {
         int64_t asked = image->running == 0 && !image->resolving_key ? asked_at(image) : 0;
@@ -62,14 +68,22 @@ static struct correlate_image *find_on_turn(struct correlate_node *node,
             found_at = asked;
         }
     }
+    if (!found)
+        node->nobody_asks = node->correlate->moments;
     return found;
+}
+
+static void forget_resolving(struct correlate_image *image)
+{
+    image->node->resolving--;
+    image->node->nobody_asks = 0;
+    (void)pt_correlate_replace_text(&image->resolving_key, NULL);
 }
 
 static void stop_resolving(struct correlate_image *image)
 {
-    if (image->resolving_key)
-        pt_correlate_mark(image->node);
-    (void)pt_correlate_replace_text(&image->resolving_key, NULL);
+    pt_correlate_mark(image->node);
+    forget_resolving(image);
 }
 
 bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now)
@@ -77,7 +91,7 @@ bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now)
     if (image->resolving_key &&
         (image->running > 0 ||
          pt_correlate_has_passed(image->node, image->resolving_at + HEARD_NS, now)))
-        (void)pt_correlate_replace_text(&image->resolving_key, NULL);
+        forget_resolving(image);
     return image->resolving_key;
 }
 
@@ -102,6 +116,7 @@ bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_nam
         image = find_on_turn(node, reported);
         if (!image || !pt_correlate_replace_text(&image->resolving_key, key))
             return false;
+        node->resolving++;
         pt_correlate_mark(node);
     }
     if (!image)

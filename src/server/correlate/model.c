@@ -112,6 +112,8 @@ static void free_image(struct correlate_image *image)
     free(image->tag);
     free(image->digest);
     free(image->error);
+    if (image->resolving_key)
+        image->node->resolving--;
     free(image->resolving_key);
     free(image);
 }

@@ -173,6 +173,8 @@ struct correlate_node {
     struct correlate_pulls pulls, new_pulls;
     struct pt_map images_by_key, pulls_by_key;
     struct pt_map repositories; // by name
+    unsigned resolving;         // images for which a pull without a name stands
+    uint64_t nobody_asks;       // since this moment: no image is on turn for such a pull
     bool pulls_at_once;         // its kubelet has pulled two images at the same time
     bool is_sorted;             // pulls stand in the order in which they started
     size_t containers;
