@@ -114,6 +114,7 @@ bool pt_loop_turn_is_over(struct pt_loop *loop)
 
 void pt_loop_end_turn(struct pt_loop *loop)
 {
+    loop->skips_rest = true;
     event_base_loopbreak(loop->base);
 }
 

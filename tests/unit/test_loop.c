@@ -170,6 +170,32 @@ static bool is_over_at_the_end(bool works)
     return turn.is_over;
 }
 
+static void on_event_that_ends_its_turn(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct turns *turns = context;
+    pt_loop_end_turn(turns->loop);
+    if (--turns->left == 0)
+        pt_loop_stop(turns->loop);
+}
+
+// Else a server with much to do would rest most of the time.
+static void what_a_turn_leaves_is_gone_on_with_at_once(void **state)
+{
+    (void)state;
+    struct turns turns = {.left = TURNS};
+    const struct timeval at_once = {0, 0};
+    assert_int_equal(pt_loop_create(&turns.loop, NULL), 0);
+    pt_loop_set_pace(turns.loop, PACE_US);
+    for (int i = 0; i < TURNS; i++)
+        event_base_once(pt_loop_base(turns.loop), -1, EV_TIMEOUT, on_event_that_ends_its_turn,
+                        &turns, &at_once);
+    assert_int_equal(pt_loop_run(turns.loop, NULL, NULL, NULL), 0);
+    check_int("without a rest", pt_loop_cpu_at_rest_ns(turns.loop), 0);
+    pt_loop_destroy(turns.loop);
+}
+
 static void a_turn_is_over_by_work_and_not_by_waiting_for_a_core(void **state)
 {
     (void)state;
@@ -184,6 +210,7 @@ int main(void)
         cmocka_unit_test(a_second_signal_ends_at_once),
         cmocka_unit_test(a_broken_pipe_does_not_kill),
         cmocka_unit_test(a_pace_spreads_turns_unless_there_is_more_to_do),
+        cmocka_unit_test(what_a_turn_leaves_is_gone_on_with_at_once),
         cmocka_unit_test(a_turn_is_over_by_work_and_not_by_waiting_for_a_core),
         cmocka_unit_test(cpu_time_is_noted_when_the_loop_rests),
     };
