@@ -34,6 +34,23 @@ describe('the live page', () => {
     expect(rows()[0]?.textContent).toContain('80%');
   });
 
+  it('counts checks in the open row of the pull that brought the image', async () => {
+    const over = { phase: 'completed', rootDigest: 'sha256:aa', completedAt: T0 } as const;
+    const check = { ...web, ...over, kind: 'check' } as const;
+    const checks = [
+      { ...check, id: 'one', startedAt: T0 + 1000 },
+      { ...check, id: 'two', startedAt: T0 + 30_000 },
+    ];
+    const { store } = renderWith(liveState([{ ...web, ...over }, ...checks]), <App />);
+    expect(names()).toEqual(['acme/web:2']);
+    await userEvent.setup().click(rows()[0] as Element);
+    const section = screen.getByRole('region', { name: 'Checks' });
+    expect(section.textContent).toContain('+2 checks');
+    expect(section.textContent).toContain('30s ago');
+    act(() => store.set({ pulls: { ...store.get().pulls, pulls: pullMap(...checks) } }));
+    expect(rows()[0]?.textContent).toContain('checked, nothing to fetch');
+  });
+
   it('filters while typing and makes chips of tokens', async () => {
     const user = userEvent.setup();
     renderWith(liveState([web, db]), <App />);
