@@ -138,6 +138,50 @@ static void a_repeated_pull_is_completed_by_the_record_written_anew(void **state
     check_int("at", first_pull(scene)->completed_at, at(1.2));
 }
 
+// With neither ingest nor blob: a remote snapshotter, or one that fetches layers itself.
+static void what_a_snapshotter_brings_is_not_fetched(void **state)
+{
+    static const struct {
+        const char *name;
+        bool brings_layers, has_ingest, has_blob;
+        int64_t fetched;
+        bool is_cached;
+    } rows[] = {
+        {"brought", true, false, false, 0, true},
+        {"the same, fetched as usual", true, true, true, 1000, false},
+        {"the same, fetched and discarded", true, true, false, 1000, false},
+        {"the same, between two looks", true, false, true, 1000, false},
+        {"one of containerd's own, between two looks", false, false, false, 1000, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene scene;
+        scene_begin(&scene);
+        observe(&scene, 0);
+        struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
+        add_layers(lease, 1);
+        lease->brings_layers = rows[i].brings_layers;
+        if (rows[i].has_ingest)
+            fetch(lease, 0, 500);
+        observe(&scene, 1);
+        if (rows[i].has_blob)
+            commit(lease, 0, 1.5);
+        lease->layers[0].has_ingest = lease->layers[0].owns_ingest = false;
+        extract(lease, 0, 1.6, 1.7);
+        observe(&scene, 2);
+        end_lease(lease, "registry.example/app:1", 2.5);
+        observe(&scene, 3);
+        const struct pt_pull *pull = first_pull(&scene);
+        check_int(rows[i].name, pull->phase, PT_PULL_COMPLETED);
+        check_int(rows[i].name, pull->kind, PT_KIND_PULL);
+        check_int(rows[i].name, pull->bytes_fetched, rows[i].fetched);
+        check_int(rows[i].name, pull->layers[0].cached, rows[i].is_cached);
+        check_int(rows[i].name, pull->layers[0].downloaded_bytes, 1000);
+        check_int(rows[i].name, pull->layers[0].phase, PT_LAYER_DONE);
+        scene_end(&scene);
+    }
+    (void)state;
+}
+
 // --- its end ---
 
 static const struct {
@@ -423,6 +467,7 @@ int main(void)
         SCENE_TEST(an_event_before_the_pull_is_not_its_own),
         SCENE_TEST(what_was_there_is_cached),
         SCENE_TEST(a_repeated_pull_is_completed_by_the_record_written_anew),
+        cmocka_unit_test(what_a_snapshotter_brings_is_not_fetched),
         cmocka_unit_test(how_it_ends),
         cmocka_unit_test(the_layer_that_is_named_is_the_one),
         SCENE_TEST(what_has_no_manifest_is_no_success),

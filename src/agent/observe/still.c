@@ -81,6 +81,9 @@ void pt_round_ask_usage(struct pt_round *round)
         if (sign != lease->sign)
             lease->changed_at = round->began_at;
         lease->sign = sign;
+        const char *snapshotter = pt_round_snapshotter(round, lease);
+        lease->seen.brings_layers = // EROFS has a cache of layers
+            !is_own_snapshotter(snapshotter) || strcmp(snapshotter, "erofs") == 0;
         lease->seen.may_be_silent = lease->is_pull && may_be_silent(round, lease);
         if (lease->is_pull && pt_lease_is_listed(lease) &&
             round->began_at - lease->changed_at >= STILL_NS &&

@@ -282,6 +282,18 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
     }
 }
 
+// It was extracted before, or the snapshotter has brought it: containerd has fetched nothing.
+static bool is_unfetched(const struct pt_track_pull *pull, const struct pt_seen_lease *lease,
+                         const struct pt_seen_layer *seen, const struct pt_layer_note *note,
+                         int64_t blob_at)
+{
+    if (seen->extracted_at == 0)
+        return false;
+    bool is_brought =
+        lease->brings_layers && blob_at == 0 && note->idle_at == 0 && !seen->has_ingest;
+    return is_brought || seen->extracted_at < pull->created_at;
+}
+
 static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease *lease,
                          const struct pt_track_claims *claims, int64_t now)
 {
@@ -299,7 +311,7 @@ static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease 
             layer->total_bytes = seen->size;
         }
         int64_t blob_at = note->blob_at ? note->blob_at : seen->blob_at;
-        bool existed = seen->extracted_at && seen->extracted_at < pull->created_at;
+        bool existed = is_unfetched(pull, lease, seen, note, blob_at);
         // Of a pull that is over, a layer that did not come stays as it was seen last.
         bool has_come = blob_at || seen->extracted_at;
         int64_t bytes_before = layer->downloaded_bytes;
