@@ -91,6 +91,10 @@ static void on_request(void *context, struct pt_request *request, int refusal)
         pt_reply_refusal(request, refusal);
     else if (strcmp(request->path, "/large") == 0)
         pt_reply(request, 200, "text/plain", large, sizeof(large));
+    else if (strcmp(request->path, "/error") == 0)
+        pt_reply_error(request, 400, 0,
+                       "bad \"\xc2\x9b"
+                       "31m\"");
     else if (strcmp(request->path, "/huge") == 0)
         pt_reply(request, 200, "text/plain", huge, sizeof(huge));
     else if (strcmp(request->path, "/asset") == 0)
@@ -431,6 +435,16 @@ static void a_body_that_is_wanted_is_asked_for(void **state)
     check_status("answer", client, "200");
 }
 
+static void no_control_stands_as_it_is_in_an_error(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, 10);
+    int client = connect_from(fixture, 1);
+    say(client, "GET /error HTTP/1.1\r\nHost: x\r\n\r\n");
+    turns(fixture, 2);
+    assert_non_null(strstr(hear(client), "{\"error\":\"bad \\\"\\u009b31m\\\"\"}"));
+}
+
 // Half an answer must not be taken for a whole one, nor the next answer for its rest.
 static void an_answer_without_memory_ends_its_connection(void **state)
 {
@@ -648,6 +662,7 @@ int main(void)
         TEST(what_is_not_taken_counts_and_who_stalls_makes_room),
         TEST(a_body_that_is_not_wanted_is_refused_before_it_comes),
         TEST(a_body_that_is_wanted_is_asked_for),
+        TEST(no_control_stands_as_it_is_in_an_error),
         TEST(an_answer_without_memory_ends_its_connection),
         TEST(who_is_slow_is_cut),
         TEST(a_byte_now_and_then_does_not_stretch_a_request),

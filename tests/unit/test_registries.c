@@ -1,24 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store_fixture.h"
 
+#define NOW (1000 * PT_NS_PER_S)
+
 static void each_host_has_a_row_until_there_are_many(void **state)
 {
     (void)state;
     struct pt_registries registries = {0};
-    struct pt_registry *docker = pt_registries_find(&registries, "docker.io/library/app");
+    struct pt_registry *docker = pt_registries_find(&registries, "docker.io/library/app", NOW);
     assert_string_equal(docker->name, "docker.io");
-    assert_ptr_equal(pt_registries_find(&registries, "docker.io/other"), docker);
-    assert_ptr_not_equal(pt_registries_find(&registries, "docker.io.example/app"), docker);
-    assert_ptr_not_equal(pt_registries_find(&registries, "docker/app"), docker);
+    assert_ptr_equal(pt_registries_find(&registries, "docker.io/other", NOW), docker);
+    assert_ptr_not_equal(pt_registries_find(&registries, "docker.io.example/app", NOW), docker);
+    assert_ptr_not_equal(pt_registries_find(&registries, "docker/app", NOW), docker);
     for (int i = 3; i < PT_NAMED_REGISTRIES; i++) {
         char repository[32];
         snprintf(repository, sizeof(repository), "host-%d.example/app", i);
-        assert_string_not_equal(pt_registries_find(&registries, repository)->name, "");
+        assert_string_not_equal(pt_registries_find(&registries, repository, NOW)->name, "");
     }
-    struct pt_registry *other = pt_registries_find(&registries, "one-too-many.example/app");
+    struct pt_registry *other = pt_registries_find(&registries, "one-too-many.example/app", NOW);
     assert_string_equal(other->name, "");
-    assert_ptr_equal(pt_registries_find(&registries, "two-too-many.example/app"), other);
-    assert_ptr_equal(pt_registries_find(&registries, "docker.io/library/app"), docker);
+    assert_ptr_equal(pt_registries_find(&registries, "two-too-many.example/app", NOW), other);
+    assert_ptr_equal(pt_registries_find(&registries, "docker.io/library/app", NOW), docker);
+}
+
+// Names that an agent makes up give way once nobody uses them; one in use never does.
+static void who_is_idle_for_longest_gives_way(void **state)
+{
+    (void)state;
+    struct pt_registries registries = {0};
+    char repository[32];
+    for (int i = 0; i < PT_NAMED_REGISTRIES; i++) {
+        snprintf(repository, sizeof(repository), "made-up-%d.example/app", i);
+        struct pt_registry *row = pt_registries_find(&registries, repository, NOW + i);
+        row->bytes = 10;
+        row->pulls = 1;
+    }
+    int64_t later = NOW + PT_REGISTRY_IDLE_NS - 1;
+    assert_string_equal(pt_registries_find(&registries, "real.example/app", later)->name, "");
+    later += PT_NAMED_REGISTRIES;
+    pt_registries_find(&registries, "made-up-0.example/app", later); // in use
+    struct pt_registry *real = pt_registries_find(&registries, "real.example/app", later);
+    assert_string_equal(real->name, "real.example");
+    check_int("its bytes", (int64_t)real->bytes, 0);
+    const struct pt_registry *other = &registries.rows[PT_NAMED_REGISTRIES];
+    check_int("bytes of other", (int64_t)other->bytes, 10);
+    check_int("pulls of other", (int64_t)other->pulls, 1);
+    assert_string_equal(pt_registries_find(&registries, "made-up-0.example/app", later)->name,
+                        "made-up-0.example");
+    check_int("names", (int64_t)registries.named_count, PT_NAMED_REGISTRIES);
 }
 
 static void what_has_no_host_has_no_row(void **state)
@@ -27,13 +56,13 @@ static void what_has_no_host_has_no_row(void **state)
     static const char *const without[] = {NULL, "", "app", "/app"};
     struct pt_registries registries = {0};
     for (size_t i = 0; i < COUNT_OF(without); i++)
-        assert_null(pt_registries_find(&registries, without[i]));
+        assert_null(pt_registries_find(&registries, without[i], NOW));
     check_int("rows", (int64_t)registries.named_count, 0);
 
     char long_name[400] = "";
     memset(long_name, 'h', 300);
     memcpy(long_name + 300, "/app", 5);
-    assert_string_equal(pt_registries_find(&registries, long_name)->name, "");
+    assert_string_equal(pt_registries_find(&registries, long_name, NOW)->name, "");
 }
 
 // Bytes count as they come, a layer of two pulls once, and those that came before the repository
@@ -45,7 +74,7 @@ static void bytes_count_for_their_registry(void **state)
     make_sharing_pulls(&it);
     it.pulls[0].repository = NULL;
     scene_tell_pulls(scene, "n1", it.pulls, 2);
-    struct pt_registry *docker = pt_registries_find(&scene->store->registries, "docker.io/");
+    struct pt_registry *docker = pt_registries_find(&scene->store->registries, "docker.io/", NOW);
     it.first[0].downloaded_bytes = it.second[0].downloaded_bytes = 40;
     it.first[1].downloaded_bytes = 10;
     scene_tell_pulls(scene, "n1", it.pulls, 2);
@@ -68,8 +97,9 @@ static void ends_count_for_their_registry(void **state)
     make_sharing_pulls(&it);
     it.pulls[0].repository = "ghcr.io/app";
     scene_tell_pulls(scene, "n1", it.pulls, 2);
-    const struct pt_registry *ghcr = pt_registries_find(&scene->store->registries, "ghcr.io/");
-    const struct pt_registry *docker = pt_registries_find(&scene->store->registries, "docker.io/");
+    const struct pt_registry *ghcr = pt_registries_find(&scene->store->registries, "ghcr.io/", NOW);
+    const struct pt_registry *docker =
+        pt_registries_find(&scene->store->registries, "docker.io/", NOW);
     it.pulls[0].phase = PT_PULL_FAILED;
     scene_tell_pulls(scene, "n1", it.pulls, 2);
     check_int("failed", (int64_t)ghcr->pulls, 1);
@@ -88,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_host_has_a_row_until_there_are_many),
+        cmocka_unit_test(who_is_idle_for_longest_gives_way),
         cmocka_unit_test(what_has_no_host_has_no_row),
         SCENE_TEST(bytes_count_for_their_registry),
         SCENE_TEST(ends_count_for_their_registry),

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/http/http_reply.h"
 
+#include "base/json_escape.h"
 #include "base/limits.h"
 #include "server/http/http_connection.h"
 #include "server/http/http_request.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,16 +155,19 @@ void pt_reply_not_modified(struct pt_request *request)
     end_answer(request, begin_head(request, output, 304) && evbuffer_add(output, "\r\n", 2) == 0);
 }
 
-// Writes {"error": message}; the caller frees it. NULL when out of memory.
-static char *error_json(const char *message, size_t *ret_length)
+// Writes {"error": message}; a message may hold what a client has sent. Returns the failure.
+static int write_error(const char *message, struct pt_buffer *out)
 {
+    size_t length = 0;
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
     yyjson_mut_obj_add_str(doc, root, "error", message);
-    char *text = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, ret_length);
+    char *text = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &length);
     yyjson_mut_doc_free(doc);
-    return text;
+    int r = text ? pt_json_append_escaped(out, text, length) : -ENOMEM;
+    free(text);
+    return r;
 }
 
 void pt_reply_error(struct pt_request *request, int status, int retry_after_s, const char *format,
@@ -179,11 +184,14 @@ void pt_reply_error(struct pt_request *request, int status, int retry_after_s, c
         pt_request_add_reply_header(request, "Retry-After", text);
     }
     pt_request_add_reply_header(request, "Cache-Control", "no-store");
-    size_t length = 0;
-    char *json = error_json(message, &length);
-    pt_reply(request, status, "application/json", json ? json : "{\"error\":\"out of memory\"}",
-             json ? length : strlen("{\"error\":\"out of memory\"}"));
-    free(json);
+    static const char out_of_memory[] = "{\"error\":\"out of memory\"}";
+    struct pt_buffer json;
+    pt_buffer_init(&json, 8 * sizeof(message)); // each byte is escaped, at most
+    if (write_error(message, &json) < 0)
+        pt_reply(request, status, "application/json", out_of_memory, sizeof(out_of_memory) - 1);
+    else
+        pt_reply(request, status, "application/json", json.data, json.length);
+    pt_buffer_finish(&json);
 }
 
 void pt_reply_method_not_allowed(struct pt_request *request, const char *allowed)

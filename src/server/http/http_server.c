@@ -40,6 +40,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     if (++server->accepted % ACCEPTS_A_TURN == 0) {
         evconnlistener_disable(listener); // libevent would go on while there are any
         pt_timer_start(server->accept_again, 0);
+        pt_loop_skip_rest(server->connections.loop);
     }
 }
 

@@ -80,7 +80,8 @@ static void make_key(const struct pt_pull *told, bool merged, char key[static KE
 // Bytes that no other pull of the node has counted.
 static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t bytes)
 {
-    struct pt_registry *registry = pt_registries_find(&store->registries, stored->pull.repository);
+    struct pt_registry *registry =
+        pt_registries_find(&store->registries, stored->pull.repository, stored->node->reported_ns);
     pt_add_saturated(&stored->node->received_bytes, bytes);
     pt_add_saturated(&stored->of_no_registry, bytes);
     stored->registry = registry;

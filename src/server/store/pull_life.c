@@ -211,7 +211,8 @@ void pt_life_report_end(struct pt_pull_store *store, const struct pt_stored_pull
     struct pt_registry *registry =
         stored->pull.error_class == PT_FAILURE_STALE || is_check(stored)
             ? NULL
-            : pt_registries_find(&store->registries, stored->pull.repository);
+            : pt_registries_find(&store->registries, stored->pull.repository,
+                                 pt_clock_monotonic_ns(store->clock));
     if (registry)
         registry->pulls++;
     store->output.on_event(store->output.context,

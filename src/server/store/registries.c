@@ -3,20 +3,51 @@
 
 #include <string.h>
 
-struct pt_registry *pt_registries_find(struct pt_registries *registries, const char *repository)
+// The row that a new name gets; "other" when none is free and each has been in use lately.
+static struct pt_registry *choose_row(struct pt_registries *registries, int64_t now_ns)
+{
+    struct pt_registry *other = &registries->rows[PT_NAMED_REGISTRIES];
+    if (registries->named_count < PT_NAMED_REGISTRIES)
+        return &registries->rows[registries->named_count++];
+    struct pt_registry *idlest = &registries->rows[0];
+    for (size_t i = 1; i < PT_NAMED_REGISTRIES; i++) {
+        if (registries->rows[i].active_ns < idlest->active_ns)
+            idlest = &registries->rows[i];
+    }
+    if (now_ns - idlest->active_ns < PT_REGISTRY_IDLE_NS)
+        return other;
+    other->bytes += idlest->bytes;
+    other->pulls += idlest->pulls;
+    *idlest = (struct pt_registry){0};
+    return idlest;
+}
+
+static struct pt_registry *find(struct pt_registries *registries, const char *name, size_t length)
+{
+    for (size_t i = 0; i < registries->named_count; i++) {
+        struct pt_registry *row = &registries->rows[i];
+        if (strncmp(row->name, name, length) == 0 && !row->name[length])
+            return row;
+    }
+    return NULL;
+}
+
+struct pt_registry *pt_registries_find(struct pt_registries *registries, const char *repository,
+                                       int64_t now_ns)
 {
     const char *slash = repository ? strchr(repository, '/') : NULL;
     if (!slash || slash == repository)
         return NULL;
     size_t length = (size_t)(slash - repository);
-    for (size_t i = 0; i < registries->named_count; i++) {
-        struct pt_registry *row = &registries->rows[i];
-        if (strncmp(row->name, repository, length) == 0 && !row->name[length])
-            return row;
-    }
-    if (registries->named_count == PT_NAMED_REGISTRIES || length > PT_LIMIT_NAME_BYTES)
+    if (length > PT_LIMIT_NAME_BYTES)
         return &registries->rows[PT_NAMED_REGISTRIES];
-    struct pt_registry *row = &registries->rows[registries->named_count++];
-    memcpy(row->name, repository, length);
+    struct pt_registry *row = find(registries, repository, length);
+    if (!row) {
+        row = choose_row(registries, now_ns);
+        if (row == &registries->rows[PT_NAMED_REGISTRIES])
+            return row;
+        memcpy(row->name, repository, length);
+    }
+    row->active_ns = now_ns;
     return row;
 }

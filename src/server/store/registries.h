@@ -2,26 +2,33 @@
 #ifndef PT_SERVER_STORE_REGISTRIES_H
 #define PT_SERVER_STORE_REGISTRIES_H
 
+#include "base/clock.h"
 #include "base/limits.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define PT_NAMED_REGISTRIES 20 // as many have figures of their own, the others share "other"
+#define PT_REGISTRY_IDLE_NS (600 * PT_NS_PER_S) // after which a name may give way to another
 
 // What came from each registry. All zero is an empty one.
 struct pt_registries {
     struct pt_registry {
         char name[PT_LIMIT_NAME_BYTES + 1];
-        uint64_t bytes; // a layer that several pulls of a node wait for counts once
-        uint64_t pulls; // that have ended
+        uint64_t bytes;    // a layer that several pulls of a node wait for counts once
+        int64_t active_ns; // monotonic, when it was last looked for
+        uint64_t pulls;    // that have ended
         // Of the fastest layer of its last pulls; 0: unknown.
         double connection_bytes_per_second;
     } rows[PT_NAMED_REGISTRIES + 1]; // the last one is "other"
     size_t named_count;
 };
 
-// The row of `host/path`'s host, borrowed; NULL when the repository is not known.
-struct pt_registry *pt_registries_find(struct pt_registries *registries, const char *repository);
+// The row of `host/path`'s host, borrowed; NULL when the repository is not known. Where all names
+// are taken, the one that nobody has looked for in ten minutes, and for longest, gives way: what it
+// has counted goes to "other". So names that are only made up keep no real one out for good, nor
+// push out one that is in use.
+struct pt_registry *pt_registries_find(struct pt_registries *registries, const char *repository,
+                                       int64_t now_ns);
 
 #endif
