@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.images import Image
 from lab.layers import LayerSpec
 from lab.pulltrace import Server
 from lab.waiting import wait_for
 from tests.integration.case import MB, LabCase, sizes
+from tests.integration.events import EventLog
 
 TOLD_WITHIN_S = 3.0
 STARTED_WITHIN_S = 2.0
@@ -16,6 +18,18 @@ STARTED_WITHIN_S = 2.0
 
 class PullStories(LabCase):
     by_repository = {"fast": 0, "tiny": 20_000, "huge": 50 * MB}
+
+    def _pull_at_once(self, images: list[Image], log: EventLog) -> None:
+        """Pulls them side by side; each must be true from the start and complete."""
+        running = [self.client.start(self.lab.reference(image)) for image in images]
+        for pull in running:
+            pull.finish()
+
+        for image in images:
+            with self.subTest(image.repository):
+                final = log.wait_for_end(image.repository)[-1]
+                self.assert_true_from_the_start(log.of_image(image.repository), image)
+                self.assert_completed(final, image)
 
     def test_two_images_at_once_are_two_rows(self) -> None:
         images = [
@@ -50,15 +64,7 @@ class PullStories(LabCase):
         ]
         _, _, log = self.start_all()
 
-        running = [self.client.start(self.lab.reference(image)) for image in images]
-        for pull in running:
-            pull.finish()
-
-        for image in images:
-            with self.subTest(image.repository):
-                final = log.wait_for_end(image.repository)[-1]
-                self.assert_true_from_the_start(log.of_image(image.repository), image)
-                self.assert_completed(final, image)
+        self._pull_at_once(images, log)
 
     def test_layers_that_are_there_count_as_cached(self) -> None:
         base = sizes("cached base", 900_000, 500_000, 40_000)
@@ -182,15 +188,7 @@ class PullStories(LabCase):
         images = [self.push(f"many/app-{n:02}", 1_200_000 + 1_000 * n, 20_000) for n in range(20)]
         server, _, log = self.start_all()
 
-        running = [self.client.start(self.lab.reference(image)) for image in images]
-        for pull in running:
-            pull.finish()
-
-        for image in images:
-            with self.subTest(image.repository):
-                final = log.wait_for_end(image.repository)[-1]
-                self.assert_true_from_the_start(log.of_image(image.repository), image)
-                self.assert_completed(final, image)
+        self._pull_at_once(images, log)
         self.assertEqual(len(self.pulls(server)), 20)
 
     def test_a_stalled_registry_is_told_and_survived(self) -> None:

@@ -82,7 +82,7 @@ static inline int world_setup(void **state)
     return 0;
 }
 
-// What the client was told so far.
+// Forgets what the client was sent so far.
 static inline void forget(struct client *client)
 {
     pt_buffer_clear(&client->text);
@@ -104,7 +104,7 @@ static inline int world_teardown(void **state)
 
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
-// Tells the clients all there is to tell.
+// Sends the clients all there is to send.
 static inline void run(struct world *world)
 {
     pt_event_stream_flush(world->stream);
@@ -133,7 +133,7 @@ static inline struct client *new_client(struct world *world)
     return client;
 }
 
-// A new client, which has been told the snapshot.
+// A new client, which has been sent the snapshot.
 static inline struct client *join(struct world *world, const char *query_text)
 {
     struct client *client = new_client(world);
@@ -166,6 +166,21 @@ static inline void tell(struct world *world, const char *image, int64_t bytes,
 static inline void download(struct world *world, const char *image, int64_t bytes)
 {
     tell(world, image, bytes, PT_PULL_DOWNLOADING);
+    run(world);
+}
+
+// Pulls whose snapshot, with all their layers, is more than a client is sent at once.
+static inline void begin_many(struct world *world)
+{
+    char image[16];
+    struct pt_layer layers[60];
+    for (size_t i = 0; i < COUNT_OF(layers); i++)
+        layers[i] = make_layer("sha256:a", 10);
+    for (int i = 0; i < 100; i++) {
+        snprintf(image, sizeof(image), "p%d", i);
+        struct pt_pull pull = make_pull("lease-1", image, layers, COUNT_OF(layers));
+        scene_tell_pulls(&world->scene, image, &pull, 1);
+    }
     run(world);
 }
 

@@ -239,17 +239,8 @@ static void bad_requests_are_named(void **state)
 static void a_long_snapshot_is_sent_in_slices(void **state)
 {
     struct world *world = *state;
-    char image[16];
-    struct pt_layer layers[60];
     join(world, "");
-    for (size_t i = 0; i < COUNT_OF(layers); i++)
-        layers[i] = make_layer("sha256:a", 10);
-    for (int i = 0; i < 100; i++) {
-        snprintf(image, sizeof(image), "p%d", i);
-        struct pt_pull pull = make_pull("lease-1", image, layers, COUNT_OF(layers));
-        scene_tell_pulls(&world->scene, image, &pull, 1);
-    }
-    run(world);
+    begin_many(world);
     struct client *late = new_client(world);
     late->slow = true;
     assert_int_equal(ask(world, late, "", 0), 0);

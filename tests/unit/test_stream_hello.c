@@ -106,16 +106,7 @@ static void synced_comes_once_behind_the_snapshot(void **state)
 static void synced_waits_for_who_is_slow(void **state)
 {
     struct world *world = *state;
-    struct pt_layer layers[60];
-    char image[16];
-    for (size_t i = 0; i < COUNT_OF(layers); i++)
-        layers[i] = make_layer("sha256:a", 10);
-    for (int i = 0; i < 100; i++) {
-        snprintf(image, sizeof(image), "p%d", i);
-        struct pt_pull pull = make_pull("lease-1", image, layers, COUNT_OF(layers));
-        scene_tell_pulls(&world->scene, image, &pull, 1);
-    }
-    run(world);
+    begin_many(world);
     struct client *slow = new_client(world);
     slow->slow = true;
     assert_int_equal(ask(world, slow, "hello=1", 0), 0);
