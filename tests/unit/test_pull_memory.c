@@ -46,7 +46,8 @@ static void a_pull_counts_what_it_holds(void **state)
     struct scene *scene = *state;
     int64_t small = bytes_of_one(scene, 0);
     int64_t fat = bytes_of_one(scene, LAYERS);
-    assert_in_range(small, sizeof(struct pt_stored_pull), 2048);
+    int64_t node = (int64_t)sizeof(struct pt_node) + 1024; // its own bytes, but for its name
+    assert_in_range(small - node, sizeof(struct pt_stored_pull), 2048);
     // A layer's figures, its track, and its digest; the media type is a known one.
     int64_t layer = (int64_t)(sizeof(struct pt_layer) + sizeof(struct pt_layer_track)) + 72;
     assert_int_equal(fat - small, LAYERS * layer);
@@ -64,7 +65,24 @@ static void what_leaves_counts_no_more(void **state)
     assert_int_equal(node->bytes, scene->memory.used_bytes);
     scene_wait(scene, 3600);
     assert_int_equal(scene->store->pulls.count, 0);
+    scene_wait(scene, 1); // the node goes behind its pulls
     assert_int_equal(scene->memory.used_bytes, 0);
+}
+
+static void nodes_count_and_a_full_store_takes_no_new_one(void **state)
+{
+    struct scene *scene = *state;
+    scene->memory.max_bytes = 100 * 1024;
+    char node[16];
+    int r = 0, taken = 0;
+    for (; r == 0 && taken < 1000; taken++) {
+        snprintf(node, sizeof(node), "made-up-%d", taken);
+        r = scene_report(scene, node, NULL, 0);
+    }
+    assert_int_equal(r, -ENOBUFS);
+    assert_in_range(taken, 20, 100);
+    assert_true(scene->memory.used_bytes <= scene->memory.max_bytes);
+    assert_int_equal(scene->memory.refused, 1);
 }
 
 // 12 GB were once held for a setting whose help says 4 KB a pull.
@@ -133,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_pull_counts_what_it_holds),
         SCENE_TEST(what_leaves_counts_no_more),
+        SCENE_TEST(nodes_count_and_a_full_store_takes_no_new_one),
         SCENE_TEST(a_full_store_refuses_and_never_passes_its_share),
         SCENE_TEST(one_node_has_its_share_only),
         SCENE_TEST(an_end_needs_no_room),

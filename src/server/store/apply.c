@@ -230,7 +230,8 @@ static int64_t min_distance_ms(const struct pt_report *report)
                                                             : PT_REPORT_SHORTEST_DISTANCE_MS;
 }
 
-// The node of a report that comes not too soon. NULL: -EAGAIN, -ENOSPC or -ENOMEM stands in `err`.
+// The node of a report that comes not too soon. NULL: -EAGAIN, -ENOSPC, -ENOBUFS or -ENOMEM stands
+// in `err`.
 static struct pt_node *admit(struct pt_pull_store *store, const struct pt_report *report,
                              struct pt_error *err)
 {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define FALL_SHARE 0.002 // of the distance, a report: half in some six minutes
+#define NODE_OVERHEAD_BYTES 1024
 #define SILENT_AFTER_NS (PT_REPORT_SILENT_MS * PT_NS_PER_MS)
 
 void pt_node_destroy(struct pt_node *node)
@@ -22,6 +23,12 @@ void pt_node_destroy(struct pt_node *node)
     free(node);
 }
 
+// With its versions, which are shorter together, and its places in maps.
+static int64_t bytes_of_node(const char *name)
+{
+    return (int64_t)(sizeof(struct pt_node) + strlen(name) + NODE_OVERHEAD_BYTES);
+}
+
 struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
                                   struct pt_error *err)
 {
@@ -30,16 +37,23 @@ struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
                      store->settings.max_nodes);
         return NULL;
     }
+    if (!pt_memory_share_take(store->memory, bytes_of_node(name))) {
+        pt_error_set(err, ENOBUFS, "the server's memory for pulls is full: %lld bytes",
+                     (long long)store->memory->max_bytes);
+        return NULL;
+    }
     struct pt_node *node = calloc(1, sizeof(*node));
     if (node) {
         pt_map_init(&node->pulls);
         TAILQ_INIT(&node->active);
         TAILQ_INIT(&node->finished);
         node->name = strdup(name);
+        node->bytes = bytes_of_node(name);
     }
     if (!node || !node->name || pt_map_put(&store->nodes, node->name, node) < 0) {
         if (node)
             pt_node_destroy(node);
+        pt_memory_share_add(store->memory, -bytes_of_node(name));
         pt_error_set(err, ENOMEM, "out of memory");
         return NULL;
     }
@@ -118,6 +132,7 @@ void pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now)
             store->silent_count--;
             TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
             pt_map_remove(&store->nodes, node->name);
+            pt_memory_share_add(store->memory, -bytes_of_node(node->name));
             pt_node_destroy(node);
         }
     }

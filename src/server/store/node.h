@@ -20,7 +20,7 @@ struct pt_node {
     struct pt_map pulls;                                        // by key
     struct pt_stored_pull_list active, finished;                // oldest first
     size_t pull_count;                                          // of both
-    int64_t bytes;                                              // of their memory
+    int64_t bytes; // of their memory, and the node's own
     int64_t reported_wall_ns;
     int64_t reported_ns; // monotonic
     int64_t newest_timestamp;
