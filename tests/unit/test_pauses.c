@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
-#include "pull/pauses.h"
+#include "base/pauses.h"
 #include "pull/rate.h"
 
 #include "check.h"

@@ -186,7 +186,7 @@ static int collect_nodes(struct node_list *list, const struct pt_pull_store *sto
 {
     struct pt_store_figures figures = pt_store_figures(store);
     size_t count = figures.nodes_reporting + figures.nodes_silent;
-    list->nodes = malloc((count + 1) * sizeof(*list->nodes));
+    list->nodes = malloc((count + 1) * sizeof(struct pt_node *));
     if (!list->nodes)
         return -ENOMEM;
     size_t cursor = 0;

@@ -98,24 +98,24 @@ struct correlate_container {
     TAILQ_ENTRY(correlate_container) image_link;
     struct correlate_pod *pod;
     char *name;
-    enum pt_kube_container_kind kind;
     struct correlate_image *image;
     char *image_text; // as the pod names it
+    enum pt_kube_container_kind kind;
     enum pt_kubelet_word word;
     int64_t since;
     struct pt_moment heard; // that it waits
     struct pt_moment pulling;
     struct pt_moment pulled; // pulled, or found present
     struct pt_moment failed; // its last attempt
-    bool is_present;         // the kubelet found its image there, and has not asked for it since
     int64_t ended_at;
-    enum pt_pod_end end;
     int64_t queued_ns; // as the kubelet said in the end, -1: not yet
+    int64_t looked_at; // when the kubelet found last that it has to wait, 0: not yet
+    int64_t failures;  // attempts
+    enum pt_pod_end end;
+    enum correlate_report report; // of the last attempt
+    bool is_present; // the kubelet found its image there, and has not asked for it since
     bool is_on_turn;
     bool has_failed;
-    int64_t looked_at;            // when the kubelet found last that it has to wait, 0: not yet
-    int64_t failures;             // attempts
-    enum correlate_report report; // of the last attempt
     struct {
         uint64_t event; // hash of its uid
         int64_t count;

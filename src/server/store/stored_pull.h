@@ -4,10 +4,10 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "base/pauses.h"
 #include "base/step_rate.h"
 #include "pull/event.h"
 #include "pull/model.h"
-#include "pull/pauses.h"
 #include "pull/rate.h"
 #include "server/store/reader.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pull/pauses.h"
+#include "base/pauses.h"
 
 #include "base/clock.h"
 #include "base/limits.h"

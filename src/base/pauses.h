@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_PULL_PAUSES_H
-#define PT_PULL_PAUSES_H
+#ifndef PT_BASE_PAUSES_H
+#define PT_BASE_PAUSES_H
 
 #include <stdbool.h>
 #include <stdint.h>
