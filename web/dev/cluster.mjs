@@ -286,6 +286,7 @@ export class Cluster {
       nodesSilent: this.options.nodes > 1 ? 1 : 0,
       historySeconds: HISTORY_SECONDS,
       serverVersion: 'fake',
+      cluster: 'prod-eu-1',
       startedAt: new Date(this.startedAt).toISOString(),
       now: new Date().toISOString(),
     };

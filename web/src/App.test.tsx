@@ -224,6 +224,54 @@ describe('the live page', () => {
   });
 });
 
+it('says which cluster it is, and how its pulls stand, in the tab too', () => {
+  document.head.innerHTML = '<link rel="icon" href="./favicon.svg">';
+  const summary = { ...SUMMARY, cluster: 'prod-eu-1' };
+  const failed = makePull({ ...db, phase: 'failed', completedAt: T0, error: 'no', waiting: true });
+  renderWith(liveState([web, failed], { summary }), <App />);
+  expect(within(screen.getByRole('banner')).getByText('prod-eu-1')).toBeTruthy();
+  expect(document.title).toBe('1 failed, 1 pulling · prod-eu-1 · Pulltrace');
+  expect(document.querySelector('link')?.getAttribute('href')).toBe('./favicon-failed.svg');
+});
+
+it('means the same by active wherever it says so', async () => {
+  const user = userEvent.setup();
+  const queued = makePull({ id: 'q', imageRef: 'acme/web:2', nodeName: 'n1', phase: 'queued' });
+  renderWith(liveState([web, queued]), <App />);
+  const strip = screen.getByRole('button', { name: /^Active pulls/ });
+  expect(strip.textContent).toBe('Active pulls1 +1 queued');
+  await user.click(strip);
+  expect(window.location.search).toBe('?q=status:active+status:queued');
+  expect(rows()).toHaveLength(2);
+  await user.click(screen.getByRole('button', { name: 'Remove status:queued' }));
+  expect(names()).toEqual(['acme/web:2']);
+  await user.click(screen.getByRole('radio', { name: 'Node' }));
+  await user.click(screen.getByRole('button', { name: 'Remove status:active' }));
+  const [head] = screen.getAllByRole('row').filter((row) => row.matches('.group-row'));
+  expect(head?.textContent).toContain('1 active pull · 1 queued');
+});
+
+it('lists a pull under each namespace that waits for it', async () => {
+  const user = userEvent.setup();
+  window.history.replaceState(null, '', '/?group=namespace');
+  const pods = ['a', 'b', 'a'].map((namespace, at) => ({
+    namespace,
+    podName: `p${at}`,
+    container: 'main',
+  }));
+  renderWith(liveState([{ ...web, pods }, db]), <App />);
+  const heads = () => screen.getAllByRole('row').filter((row) => row.matches('.group-row'));
+  expect(heads().map((head) => head.querySelector('strong')?.textContent)).toEqual([
+    'a',
+    'b',
+    'no pod waits',
+  ]);
+  expect(names()).toEqual(['acme/web:2', 'acme/web:2', 'acme/db:1']);
+  await user.click(rows()[1] ?? document.body);
+  expect(window.location.search).toBe('?group=namespace&open=web');
+  expect(rows().map((row) => row.getAttribute('aria-expanded'))).toEqual(['true', 'true', 'false']);
+});
+
 it('does not call a cluster idle while the stream has not told all', () => {
   const done = makePull({ ...web, phase: 'completed', completedAt: T0 });
   const summary = { ...SUMMARY, activePulls: 9, completedPulls: 11 };
@@ -323,6 +371,6 @@ describe('the other pages', () => {
     expect(watchNodes).toHaveBeenLastCalledWith(false);
     await user.click(screen.getByRole('link', { name: 'Nodes' }));
     expect(watchNodes).toHaveBeenLastCalledWith(true);
-    expect(document.title).toBe('Nodes · Pulltrace');
+    expect(document.title).toBe('1 pulling · Nodes · Pulltrace');
   });
 });

@@ -9,6 +9,7 @@ import { ConnectionState } from './ui/ConnectionState';
 import { EmptyState } from './ui/EmptyState';
 import { Icon } from './ui/Icon';
 import { ThemeSwitch } from './ui/ThemeSwitch';
+import { usePageSign } from './ui/usePageSign';
 
 const PAGE_LABELS: Record<Page, string> = { live: 'Live', images: 'Images', nodes: 'Nodes' };
 
@@ -32,17 +33,21 @@ export function App({ source }: { source?: RemoteSource }) {
   useEffect(() => source?.watchNodes(url.page === 'nodes'), [source, url.page]);
   // Before anybody asks for them: by then the server may be away.
   useEffect(() => void otherPages(), []);
-  useEffect(() => {
-    document.title = `${PAGE_LABELS[url.page]} · Pulltrace`;
-  }, [url.page]);
+  const cluster = useSlice('summary')?.cluster;
+  usePageSign(PAGE_LABELS[url.page]);
 
   return (
     <>
       <header className="app-header">
         <span className="app-name">
           <Icon name="logo" size={20} className="app-logo" />
-          Pulltrace
+          <span className="app-word">Pulltrace</span>
         </span>
+        {cluster !== undefined && (
+          <span className="app-cluster name ellipsis" title={`Cluster ${cluster}`}>
+            {cluster}
+          </span>
+        )}
         <nav aria-label="Pages">
           {(Object.keys(PAGE_LABELS) as Page[]).map((page) => (
             <a

@@ -15,6 +15,8 @@ export const SUMMARY_FIELDS = {
   /** How long the server keeps a finished pull. */
   historySeconds: number,
   serverVersion: withDefault(text, ''),
+  /** What whoever runs it calls the cluster. */
+  cluster: optional(text),
   now: time,
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Decoded, number, readerOf, text } from './fields';
+import { type Decoded, number, optional, readerOf, text } from './fields';
 
 /** Hello of docs/schemas/hello.schema.json: the first message of an event stream. */
 export const HELLO_FIELDS = {
@@ -7,6 +7,8 @@ export const HELLO_FIELDS = {
   run: text,
   /** The id behind which the stream goes on. */
   version: number,
+  /** What whoever runs it calls the cluster. */
+  cluster: optional(text),
 };
 
 export type Hello = Decoded<typeof HELLO_FIELDS>;

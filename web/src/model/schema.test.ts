@@ -47,13 +47,13 @@ const CONTRACT: readonly {
     name: 'Hello',
     fields: HELLO_FIELDS,
     schema: read('schemas/hello.schema.json') as Schema,
-    left: ['cluster'],
+    left: [],
   },
   {
     name: 'Summary',
     fields: SUMMARY_FIELDS,
     schema: components.schemas.Summary,
-    left: ['cluster', 'pullSecondsP50', 'pullSecondsP95', 'startedAt', 'waitingPods'],
+    left: ['pullSecondsP50', 'pullSecondsP95', 'startedAt', 'waitingPods'],
   },
   {
     name: 'NodeList.nodes',

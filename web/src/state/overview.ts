@@ -35,10 +35,9 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
     for (const [id, pull] of pulls) {
       const status = statusOf(pull);
       const check = isCheck(pull);
-      if (!check && isActive(status)) {
-        if (status === 'queued') queued++;
-        else active++;
-      } else if (status === 'failed') failed++;
+      if (!check && isActive(status)) active++;
+      else if (!check && status === 'queued') queued++;
+      else if (status === 'failed') failed++;
       else if (status === 'lost') lost++;
       else if (!check && status === 'completed' && pull.completedAt !== undefined) {
         seconds.push((pull.completedAt - pull.startedAt) / 1000);

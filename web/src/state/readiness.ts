@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../model/pull';
-import { isActive, statusOf } from './status';
+import { isUnderWay, statusOf } from './status';
 
 /** When the pulls of one group or image are all ready, as far as anybody can tell. */
 export interface Readiness {
@@ -32,7 +32,7 @@ export class ReadinessCount {
     const seconds = status === 'stalled' ? undefined : readySeconds(pull);
     this.all++;
     if (status === 'completed') this.done++;
-    else if (isActive(status)) {
+    else if (isUnderWay(status)) {
       if (seconds === undefined) this.unknown++;
       else this.known.push(seconds);
     }

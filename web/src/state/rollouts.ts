@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../model/pull';
 import { isCheck, supersedes } from './checks';
-import { isActive, isWaitedFor, statusOf } from './status';
+import { isUnderWay, isWaitedFor, statusOf } from './status';
 import { imagesOf, isUnnamed } from './images';
 import { type Readiness, ReadinessCount, readySeconds } from './readiness';
 
@@ -71,7 +71,7 @@ function sumOf(pulls: Iterable<Pull>): Omit<Rollout, 'reference' | 'digest'> {
       for (const pod of pull.pods) waiting.add(`${pod.namespace}/${pod.podName}`);
     }
     if (status === 'failed' || status === 'lost') failed++;
-    if (!isActive(status)) continue;
+    if (!isUnderWay(status)) continue;
     if (status === 'queued') queued++;
     else active++;
     bytesPerSec += pull.bytesPerSec;

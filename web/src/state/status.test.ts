@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { readPull } from '../model/pull';
 import { T0, makePull, wirePull } from '../testing/samples';
-import { adviceFor, errorWords, isActive, statusOf } from './status';
+import { adviceFor, errorWords, isActive, isUnderWay, statusOf } from './status';
 
 it.each([
   [{ phase: 'downloading' }, 'downloading'],
@@ -27,11 +27,16 @@ it('takes the words of a later server for none', () => {
   expect(errorWords(pull)).toBeUndefined();
 });
 
-it('active means under way', () => {
-  expect(isActive('queued')).toBe(true);
-  expect(isActive('stalled')).toBe(true);
-  expect(isActive('failed')).toBe(false);
-  expect(isActive('lost')).toBe(false);
+it.each([
+  ['queued', true, false],
+  ['resolving', true, true],
+  ['stalled', true, true],
+  ['completed', false, false],
+  ['failed', false, false],
+  ['lost', false, false],
+] as const)('%s: under way %s, active %s', (status, underWay, active) => {
+  expect(isUnderWay(status)).toBe(underWay);
+  expect(isActive(status)).toBe(active);
 });
 
 it('has words and advice for classes known and unknown', () => {

@@ -27,8 +27,14 @@ export function statusOf(pull: Pull): Status {
   return (pull.stalledSeconds ?? 0) >= STALL_SECONDS ? 'stalled' : 'downloading';
 }
 
-export function isActive(status: Status): boolean {
+/** Not over yet: active, or queued. */
+export function isUnderWay(status: Status): boolean {
   return status !== 'completed' && status !== 'failed' && status !== 'lost';
+}
+
+/** Somebody works at it; what is queued only waits for its turn. */
+export function isActive(status: Status): boolean {
+  return isUnderWay(status) && status !== 'queued';
 }
 
 /** Whether a pod waits for it now. A v1 server that does not say so names pods that wait. */

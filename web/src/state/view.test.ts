@@ -37,7 +37,7 @@ const done = { phase: 'completed', completedAt: T0 + 1000 } as const;
 
 describe('without a sort', () => {
   it('lists the longest running first, then what ended, newest first', () => {
-    const { items, active, matched } = createViewSelector()(
+    const { items, above, matched } = createViewSelector()(
       options([
         makePull({ id: 'done-early', ...done }),
         makePull({ id: 'young', startedAt: T0 + 500 }),
@@ -46,7 +46,7 @@ describe('without a sort', () => {
       ]),
     );
     expect(keys(items)).toEqual(['old', 'young', 'section finished', 'done-late', 'done-early']);
-    expect([active, matched]).toEqual([2, 4]);
+    expect([above, matched]).toEqual([2, 4]);
   });
 
   it('says so when none is under way, unless a filter hides it', () => {

@@ -4,7 +4,7 @@ import { UNNAMED, imagesOf } from './images';
 import { foldedChecks } from './checks';
 import type { PullPredicate } from './query';
 import { type Readiness, ReadinessCount, readySeconds } from './readiness';
-import { type Status, isActive, isWaitedFor, statusOf } from './status';
+import { type Status, isActive, isUnderWay, isWaitedFor, statusOf } from './status';
 
 export const SORT_COLUMNS = [
   'status',
@@ -30,6 +30,7 @@ export type Group = (typeof GROUPS)[number];
 /** What a group's head tells of its pulls. */
 export interface GroupTotals {
   readonly active: number;
+  readonly queued: number;
   readonly failed: number;
   readonly done: number;
   readonly bytesPerSec: number;
@@ -61,9 +62,9 @@ export function groupKey(name: string): string {
 
 export interface View {
   readonly items: readonly Item[];
-  /** Pulls shown, and how many of them are under way. */
+  /** Pulls shown, and how many of them stand above what is over. */
   readonly matched: number;
-  readonly active: number;
+  readonly above: number;
 }
 
 export interface ViewOptions {
@@ -112,13 +113,13 @@ export function createViewSelector(): (options: ViewOptions) => View {
     // Nearly sorted already, which the engine's sort makes use of.
     order.sort((a, b) => a.rank - b.rank || direction * compare(a.sortKey, b.sortKey));
     const matching = options.matches === null ? order : order.filter((entry) => entry.matches);
-    let active = 0;
-    for (const entry of matching) if (entry.rank === 0) active++;
+    let above = 0;
+    for (const entry of matching) if (entry.rank === 0) above++;
     const items =
       options.group === 'none'
-        ? sections(matching, active, options)
+        ? sections(matching, above, options)
         : groups(matching, options.group, options);
-    return { items, matched: matching.length, active };
+    return { items, matched: matching.length, above };
   };
 }
 
@@ -182,7 +183,7 @@ function rankOf(pull: Pull, now: number, lingerMs: number): 0 | 1 {
 /** Under way, just over, or ended badly while a pod still waits for it. */
 function needsAttention(pull: Pull, now: number, lingerMs: number): boolean {
   const status = statusOf(pull);
-  if (isActive(status)) return true;
+  if (isUnderWay(status)) return true;
   if (pull.completedAt !== undefined && now - pull.completedAt < lingerMs) return true;
   return isWaitedFor(pull);
 }
@@ -238,23 +239,23 @@ function compare(a: number | string, b: number | string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function pushPull(items: Item[], { item }: Entry, openId: string | null) {
-  items.push(item);
-  if (item.key === openId) {
-    items.push({ kind: 'detail', key: `${item.key} detail`, pull: item.pull });
-  }
+/** The open row's layers stand below each of its places. */
+function pushPull(items: Item[], { item }: Entry, openId: string | null, key = item.key) {
+  const { pull } = item;
+  items.push(key === item.key ? item : { kind: 'pull', key, pull });
+  if (pull.id === openId) items.push({ kind: 'detail', key: `${key} detail`, pull });
 }
 
 function sections(
   entries: readonly Entry[],
-  active: number,
+  above: number,
   { matches, openId, arriving }: ViewOptions,
 ): Item[] {
-  const idle = active === 0 && matches === null && !arriving;
+  const idle = above === 0 && matches === null && !arriving;
   const items: Item[] = [];
   entries.forEach((entry, index) => {
-    if (index === active) {
-      const count = entries.length - active;
+    if (index === above) {
+      const count = entries.length - above;
       items.push({
         kind: 'section',
         key: 'section finished',
@@ -267,23 +268,30 @@ function sections(
   return items;
 }
 
-/** The group that each pull is listed under: its key, and what the head says. */
+/** The groups that each pull is listed under: their keys, and what the heads say. */
 function grouping(
   entries: readonly Entry[],
   by: Exclude<Group, 'none'>,
-): { keyOf: (pull: Pull) => string; nameOf: (key: string) => string } {
+): { keysOf: (pull: Pull) => Iterable<string>; nameOf: (key: string) => string } {
   const same = (key: string) => key;
   switch (by) {
     case 'image': {
       const images = imagesOf(entries.map((entry) => entry.item.pull));
       const nameOf = (key: string) => images.nameOf(key).replace(UNNAMED, 'name not known yet');
-      return { keyOf: images.keyOf, nameOf };
+      return { keysOf: (pull) => [images.keyOf(pull)], nameOf };
     }
     case 'node':
-      return { keyOf: (pull) => pull.nodeName, nameOf: same };
+      return { keysOf: (pull) => [pull.nodeName], nameOf: same };
     case 'namespace':
-      return { keyOf: (pull) => pull.pods[0]?.namespace ?? 'no pod waits', nameOf: same };
+      return { keysOf: namespacesOf, nameOf: same };
   }
+}
+
+const NO_NAMESPACE = ['no pod waits'];
+
+/** All that wait for it: each namespace's people look under their own. */
+function namespacesOf({ pods }: Pull): Iterable<string> {
+  return pods.length === 0 ? NO_NAMESPACE : new Set(pods.map((pod) => pod.namespace));
 }
 
 function groups(
@@ -291,26 +299,34 @@ function groups(
   by: Exclude<Group, 'none'>,
   { collapsed, openId }: ViewOptions,
 ): Item[] {
-  const { keyOf, nameOf } = grouping(entries, by);
+  const { keysOf, nameOf } = grouping(entries, by);
   const byKey = new Map<string, Entry[]>();
   for (const entry of entries) {
-    const key = keyOf(entry.item.pull);
-    const members = byKey.get(key);
-    if (members === undefined) byKey.set(key, [entry]);
-    else members.push(entry);
+    for (const key of keysOf(entry.item.pull)) {
+      const members = byKey.get(key);
+      if (members === undefined) byKey.set(key, [entry]);
+      else members.push(entry);
+    }
   }
+  const placed = new Set<Entry>();
   const items: Item[] = [];
   for (const [name, members] of byKey) {
     const key = groupKey(name);
     items.push({ kind: 'group', key, name, label: nameOf(name), totals: totalsOf(members) });
     if (collapsed.has(key)) continue;
-    for (const entry of members) pushPull(items, entry, openId);
+    for (const entry of members) {
+      // In its second group a row needs a key of its own.
+      const again = placed.has(entry) ? `${entry.item.key} in ${name}` : undefined;
+      placed.add(entry);
+      pushPull(items, entry, openId, again);
+    }
   }
   return items;
 }
 
 function totalsOf(entries: readonly Entry[]): GroupTotals {
   let active = 0;
+  let queued = 0;
   let failed = 0;
   let done = 0;
   let bytesPerSec = 0;
@@ -322,8 +338,9 @@ function totalsOf(entries: readonly Entry[]): GroupTotals {
     if (isActive(status)) {
       active++;
       bytesPerSec += pull.bytesPerSec;
-    } else if (status === 'completed') done++;
+    } else if (status === 'queued') queued++;
+    else if (status === 'completed') done++;
     else failed++;
   }
-  return { active, failed, done, bytesPerSec, ready: ready.result() };
+  return { active, queued, failed, done, bytesPerSec, ready: ready.result() };
 }

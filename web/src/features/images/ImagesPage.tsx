@@ -133,7 +133,7 @@ function RolloutCells({ rollout, onUrl }: { rollout: Rollout; onUrl: ChangeUrl }
         </span>
       </div>
       <Figure value={rollout.done} />
-      <Figure value={rollout.active + rollout.queued} />
+      <Figure value={rollout.active} queued={rollout.queued} />
       <div role="cell" className="num">
         {rollout.failed === 0 ? (
           <span className="dim">{NONE}</span>
@@ -191,10 +191,11 @@ function cannotTell(unknown: number): string {
   return `${formatCount(unknown)} cannot tell`;
 }
 
-function Figure({ value }: { value: number }) {
+function Figure({ value, queued = 0 }: { value: number; queued?: number }) {
   return (
     <div role="cell" className={value === 0 ? 'num dim' : 'num'}>
       {value === 0 ? NONE : formatCount(value)}
+      {queued > 0 && <span className="dim image-unknown">+{formatCount(queued)} queued</span>}
     </div>
   );
 }

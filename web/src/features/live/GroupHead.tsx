@@ -8,6 +8,7 @@ export function GroupHead(props: { label: string; totals: GroupTotals; collapsed
   const { label, totals, collapsed } = props;
   const counts = [
     totals.active > 0 && plural(totals.active, 'active pull'),
+    totals.queued > 0 && `${totals.queued} queued`,
     totals.done > 0 && `${totals.done} done`,
   ].filter((words) => words !== false);
   return (

@@ -19,7 +19,7 @@ const item = { kind: 'pull', key: 'here', pull } as const;
 
 function notice(open: string | null, shown: boolean) {
   const onUrl = vi.fn();
-  const view = { items: shown ? [item] : [], matched: 0, active: 0 };
+  const view = { items: shown ? [item] : [], matched: 0, above: 0 };
   render(
     <LinkNotice open={open} view={view} pulls={pullMap(pull)} summary={SUMMARY} onUrl={onUrl} />,
   );

@@ -17,7 +17,7 @@ import {
   STATUS_WORDS,
   adviceFor,
   errorWords,
-  isActive,
+  isUnderWay,
   isWaitedFor,
   statusOf,
 } from '../../state/status';
@@ -77,11 +77,11 @@ function noAnswer(trouble: AppState['detailTrouble']): string {
 /** When the last report came of a pull under way whose node is silent. */
 function silentSinceOf(pull: Pull, detail: Detail | undefined): number | undefined {
   const node = detail?.node;
-  return node?.silent === true && isActive(statusOf(pull)) ? node.lastReportAt : undefined;
+  return node?.silent === true && isUnderWay(statusOf(pull)) ? node.lastReportAt : undefined;
 }
 
 function noLayers(pull: Pull): string {
-  return isActive(statusOf(pull))
+  return isUnderWay(statusOf(pull))
     ? 'The manifest has not been read yet; layers appear as soon as it is.'
     : 'No layer was ever read for this pull.';
 }
@@ -193,7 +193,7 @@ function containersByPod(pods: readonly PodRef[]): PodContainers[] {
 }
 
 function ImageFacts({ pull, detail }: { pull: Pull; detail: Detail | undefined }) {
-  const active = isActive(statusOf(pull));
+  const active = isUnderWay(statusOf(pull));
   const cached = pull.cachedBytes ?? 0;
   const registry = registryOf(pull);
   const heard = active && detail?.node?.silent !== true;

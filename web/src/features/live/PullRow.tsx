@@ -11,7 +11,7 @@ import {
 } from '../../lib/format';
 import { splitImageRef } from '../../lib/imageRef';
 import { isCheck } from '../../state/checks';
-import { STATUS_WORDS, type Status, errorWords, isActive, statusOf } from '../../state/status';
+import { STATUS_WORDS, type Status, errorWords, isUnderWay, statusOf } from '../../state/status';
 import { readySeconds } from '../../state/readiness';
 import type { Pull } from '../../model/pull';
 import { ImageName } from '../../ui/ImageName';
@@ -99,7 +99,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
       <div
         role="gridcell"
         aria-colindex={COLUMN_INDEX.ready}
-        className={`cell-ready num ellipsis ${isActive(status) && status !== 'queued' ? '' : 'dim'}`}
+        className={`cell-ready num ellipsis ${isUnderWay(status) && status !== 'queued' ? '' : 'dim'}`}
       >
         <Ready
           pull={pull}
@@ -200,7 +200,7 @@ function Ready({ pull, status, finishedAgo, retry, behind }: ReadyProps) {
     return <>{before === undefined ? NONE : `after ${formatDuration(Math.max(1, before))}`}</>;
   }
   const seconds = readySeconds(pull);
-  if (!isActive(status) || status === 'stalled' || seconds === undefined) return <>{NONE}</>;
+  if (!isUnderWay(status) || status === 'stalled' || seconds === undefined) return <>{NONE}</>;
   return <strong>{formatDuration(Math.max(1, seconds))}</strong>;
 }
 
@@ -209,12 +209,12 @@ function repositoryOf(pull: Pull): string {
 }
 
 function speedText(pull: Pull, status: Status): string {
-  const told = status === 'stalled' || (isActive(status) && pull.bytesPerSec > 0);
+  const told = status === 'stalled' || (isUnderWay(status) && pull.bytesPerSec > 0);
   return told ? formatRate(pull.bytesPerSec) : NONE;
 }
 
 function sizeText(pull: Pull, status: Status): string {
-  if (status === 'completed' || !isActive(status)) return formatBytes(pull.totalBytes);
+  if (status === 'completed' || !isUnderWay(status)) return formatBytes(pull.totalBytes);
   if (!pull.totalKnown) return formatBytes(pull.downloadedBytes);
   return formatBytesOf(pull.downloadedBytes, pull.totalBytes);
 }

@@ -10,7 +10,7 @@ import {
   useState,
 } from 'react';
 import { useSlice } from '../../state/context';
-import { isActive, statusOf } from '../../state/status';
+import { isUnderWay, statusOf } from '../../state/status';
 import { type Item, type Sort, type View, elapsedSeconds, retrySeconds } from '../../state/view';
 import type { Pull } from '../../model/pull';
 import { copyCells } from '../../ui/copyCells';
@@ -89,7 +89,7 @@ export function PullTable(props: PullTableProps) {
 
   useEffect(() => virtualizer.measure(), [virtualizer, rowPx]);
 
-  useShowOpen(items, openId, props.arriving, (index, align) => {
+  useShowOpen(items, openId, current, props.arriving, (index, align) => {
     virtualizer.scrollToIndex(index, { align });
   });
 
@@ -194,11 +194,12 @@ export function PullTable(props: PullTableProps) {
 function useShowOpen(
   items: readonly Item[],
   openId: string | null,
+  current: string | null,
   arriving: boolean,
   show: (index: number, align: 'start' | 'auto') => void,
 ) {
   const detail = useSlice('detail');
-  const index = openId === null ? -1 : items.findIndex((item) => item.key === openId);
+  const index = placeOf(items, openId, current);
   const [linked] = useState(openId);
   const stage = openId === linked ? arriving : detail?.pull.id === openId;
   const shown = useRef('');
@@ -213,6 +214,14 @@ function useShowOpen(
     if (openId === linked) latest.current(index, 'start');
     else latest.current(index + 1, 'auto');
   }, [index, openId, linked, stage]);
+}
+
+/** Where the pull stands; in several groups, where it was opened. */
+function placeOf(items: readonly Item[], openId: string | null, current: string | null): number {
+  if (openId === null) return -1;
+  const isIt = (item: Item) => item.kind === 'pull' && item.pull.id === openId;
+  const here = items.findIndex((item) => item.key === current && isIt(item));
+  return here >= 0 ? here : items.findIndex(isIt);
 }
 
 function activate(item: Item, { openId, onOpen, onCollapse }: PullTableProps) {
@@ -245,7 +254,7 @@ function expanded(item: Item, open: boolean, collapsed: ReadonlySet<string>): bo
 function rowClass(item: Item, open: boolean): string {
   switch (item.kind) {
     case 'pull':
-      return `pull-columns pull-row${open ? ' is-open' : ''}${isActive(statusOf(item.pull)) ? '' : ' is-over'}`;
+      return `pull-columns pull-row${open ? ' is-open' : ''}${isUnderWay(statusOf(item.pull)) ? '' : ' is-over'}`;
     case 'detail':
       return 'detail-row';
     case 'group':

@@ -53,7 +53,10 @@ export function SummaryStrip(props: SummaryStripProps) {
           </Suspense>
         </div>
       </div>
-      <Figure label="Active pulls" onClick={() => props.onStatus(['active'])}>
+      <Figure
+        label="Active pulls"
+        onClick={() => props.onStatus(overview.queued > 0 ? ['active', 'queued'] : ['active'])}
+      >
         {formatCount(overview.active)}
         {overview.queued > 0 && <small> +{formatCount(overview.queued)} queued</small>}
       </Figure>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from 'react';
-import { isActive, statusOf } from '../../state/status';
+import { isUnderWay, statusOf } from '../../state/status';
 import type { Pull } from '../../model/pull';
 
 /** Arrows and j/k, from anywhere but a field. */
@@ -35,7 +35,7 @@ export function useBehind(pulls: ReadonlyMap<string, Pull>): (queued: Pull) => P
       const longest = new Map<string, Pull>();
       for (const pull of pulls.values()) {
         const status = statusOf(pull);
-        if (!isActive(status) || status === 'queued') continue;
+        if (!isUnderWay(status) || status === 'queued') continue;
         const known = longest.get(pull.nodeName);
         if (known === undefined || pull.startedAt < known.startedAt)
           longest.set(pull.nodeName, pull);
