@@ -351,16 +351,18 @@ describe('the other pages', () => {
     };
     const silent = { ...node, nodeName: 'n2', silent: true, lastReportAt: T0 };
     const agentless = { ...node, nodeName: 'n0', silent: true, lastReportAt: undefined };
-    renderWith(liveState([], { nodes: [node, agentless, silent] }), <App />);
+    const windows = { ...agentless, nodeName: 'n9', reason: 'a Windows node' };
+    renderWith(liveState([], { nodes: [node, agentless, windows, silent] }), <App />);
     const tiles = (await screen.findAllByRole('listitem')).map((tile) => tile.textContent);
     expect(tiles[0]).toContain('n2');
     expect(tiles[0]).toContain('silent for 1m 00s');
     expect(tiles[1]).toContain('n0no agent has reported');
-    expect(tiles[2]).toContain('reported 2s ago');
-    expect(tiles[2]).toContain('1.0 MB/s2 active pulls');
-    expect(tiles[2]).toContain('agent 1.0 · containerd 2.1');
+    expect(tiles[2]).toContain('n9a Windows node');
+    expect(tiles[3]).toContain('reported 2s ago');
+    expect(tiles[3]).toContain('1.0 MB/s2 active pulls');
+    expect(tiles[3]).toContain('agent 1.0 · containerd 2.1');
     expect(screen.getByRole('heading', { level: 1 }).textContent).toBe(
-      'Nodes 1 reporting · 1 silent · 1 without an agent',
+      'Nodes 1 reporting · 1 silent · 2 without an agent',
     );
   });
 

@@ -39,6 +39,8 @@ export const NODE_FIELDS = {
   /** Absent for a node without an agent, known only by its pods. */
   lastReportAt: optional(time),
   silent: withDefault(flag, false),
+  /** Why nothing is known of the bytes that it pulls; absent for a node with an agent. */
+  reason: optional(text),
   activePulls: number,
   bytesPerSec: number,
 };

@@ -61,7 +61,7 @@ function byVoiceThenName(a: NodeStatus, b: NodeStatus): number {
 }
 
 function voiceWords(node: NodeStatus, now: number): string {
-  if (node.lastReportAt === undefined) return 'no agent has reported';
+  if (node.lastReportAt === undefined) return node.reason ?? 'no agent has reported';
   const age = Math.max(0, Math.floor((now - node.lastReportAt) / 1000));
   if (node.silent) return `silent for ${formatDuration(age)}`;
   return age === 0 ? 'reported now' : `reported ${formatDuration(age)} ago`;
