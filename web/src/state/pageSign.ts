@@ -2,6 +2,7 @@
 import { formatCount } from '../lib/format';
 import type { Summary } from '../model/cluster';
 import type { Pull } from '../model/pull';
+import { isCheck } from './checks';
 import { isActive, isWaitedFor, statusOf } from './status';
 
 /** What a tab shows of itself; the icon is one of `public/`. */
@@ -16,7 +17,7 @@ export function pageSign(pulls: Iterable<Pull>, summary: Summary | null, page: s
   let pulling = 0;
   for (const pull of pulls) {
     const status = statusOf(pull);
-    if (isActive(status)) pulling++;
+    if (isActive(status) && !isCheck(pull)) pulling++;
     else if ((status === 'failed' || status === 'lost') && isWaitedFor(pull)) failed++;
   }
   const state = [

@@ -29,7 +29,7 @@ export function rolloutsOf(pulls: ReadonlyMap<string, Pull>): Rollout[] {
   const images = imagesOf(pulls.values());
   const newest = new Map<string, Map<string, Pull>>();
   for (const pull of pulls.values()) {
-    if (isCheck(pull) && isActive(statusOf(pull))) continue; // it may be there already
+    if (isCheck(pull) && isUnderWay(statusOf(pull))) continue; // it may be there already
     const key = images.keyOf(pull);
     let byNode = newest.get(key);
     if (byNode === undefined) newest.set(key, (byNode = new Map<string, Pull>()));
