@@ -164,6 +164,39 @@ describe('the live page', () => {
     expect(failure.textContent).toContain('5 attempts · next in 2m 40s');
   });
 
+  it('says how long a pod has waited, not how long the last attempt took', () => {
+    window.history.replaceState(null, '', '/?open=web');
+    const failed = makePull({
+      ...web,
+      phase: 'failed',
+      error: 'no',
+      completedAt: T0 + 1000,
+      queuedSeconds: 30,
+      waiting: true,
+    });
+    renderWith(liveState([failed]), <App />);
+    const cell = rows()[0]?.querySelector('.cell-elapsed');
+    expect(cell?.textContent).toBe('1m 30s');
+    expect(cell?.getAttribute('title')).toContain('(2026-11-21 10:00:00 UTC)');
+    const facts = screen.getByRole('region', { name: 'Image' });
+    expect(within(facts).getByText('waits since').nextSibling?.textContent).toMatch(
+      /^\d\d:59:301m 30s$/,
+    );
+    expect(within(facts).getByTitle('2026-11-21 10:00:01 UTC')).toBeTruthy();
+  });
+
+  it('alarms of a manifest that does not come', () => {
+    const resolving = { phase: 'resolving', bytesPerSec: 0 } as const;
+    const late = makePull({ ...web, ...resolving, startedAt: T0 + 2000 });
+    const soon = makePull({ ...db, ...resolving, startedAt: T0 + 51_000 });
+    renderWith(liveState([late, soon]), <App />);
+    expect(rows()[0]?.querySelector('.note.stalled')?.textContent).toBe('no manifest for 58s');
+    expect(
+      within(rows()[0] ?? document.body).getByLabelText('Resolving for too long'),
+    ).toBeTruthy();
+    expect(rows()[1]?.textContent).toContain('reading the manifest');
+  });
+
   it('says what is not known of a lost pull, and keeps it on top while a pod waits', () => {
     const pods = [{ namespace: 'shop', podName: 'web-0', container: 'main' }];
     const over = { phase: 'failed', errorClass: 'stale', completedAt: T0 } as const;

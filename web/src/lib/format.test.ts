@@ -4,10 +4,12 @@ import {
   bytesParts,
   formatBytes,
   formatBytesOf,
+  formatClock,
   formatCount,
   formatDuration,
   formatPercent,
   formatRate,
+  formatUtc,
   middleDigest,
   plural,
   shortDigest,
@@ -92,4 +94,11 @@ it('shortens digests', () => {
   expect(shortDigest('sha256:9f1c27bd00')).toBe('9f1c27bd');
   expect(middleDigest(`sha256:5be1${'0'.repeat(56)}c07e`)).toBe('sha256:5be1…c07e');
   expect(middleDigest('sha256:5be1')).toBe('sha256:5be1');
+});
+
+it('says clock times as the reader has them, with the day where it is another', () => {
+  const at = new Date(2026, 10, 21, 10, 0, 5).getTime();
+  expect(formatClock(at, at + 3_600_000)).toBe('10:00:05');
+  expect(formatClock(at, at + 86_400_000)).toBe('21 Nov, 10:00:05');
+  expect(formatUtc(Date.UTC(2026, 10, 21, 10, 0, 5))).toBe('2026-11-21 10:00:05 UTC');
 });

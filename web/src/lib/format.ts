@@ -90,6 +90,24 @@ export function formatPercent(percent: number): string {
   return `${Math.max(0, Math.min(99, Math.floor(percent)))}%`;
 }
 
+const clock = new Intl.DateTimeFormat('en-GB', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+});
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+
+/** A clock time where the reader is, `10:00:05`, with its day if that is another than `now`’s. */
+export function formatClock(at: number, now: number): string {
+  const time = clock.format(at);
+  return day.format(at) === day.format(now) ? time : `${day.format(at)}, ${time}`;
+}
+
+/** The same as logs have it: `2026-11-21 10:00:05 UTC`. */
+export function formatUtc(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
 const counts = new Intl.NumberFormat('en-US');
 
 export function formatCount(value: number): string {

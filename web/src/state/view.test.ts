@@ -9,7 +9,6 @@ import {
   SORT_COLUMNS,
   type ViewOptions,
   createViewSelector,
-  retrySeconds,
 } from './view';
 
 const NOW = T0 + 60_000;
@@ -186,11 +185,4 @@ describe('groups', () => {
     const { items } = createViewSelector()(options(pulls, { group: 'node', collapsed }));
     expect(keys(items)).toEqual(['group n1', 'group n2', 'b']);
   });
-});
-
-it('retrySeconds counts down and ends', () => {
-  const pull = makePull({ nextAttemptAt: NOW + 1500 });
-  expect(retrySeconds(pull, NOW)).toBe(2);
-  expect(retrySeconds(pull, NOW + 1500)).toBeUndefined();
-  expect(retrySeconds(makePull(), NOW)).toBeUndefined();
 });

@@ -4,6 +4,7 @@ import { UNNAMED, imagesOf } from './images';
 import { foldedChecks } from './checks';
 import type { PullPredicate } from './query';
 import { type Readiness, ReadinessCount, readySeconds } from './readiness';
+import { elapsedSeconds, lateManifestSeconds } from './times';
 import { type Status, isActive, isUnderWay, isWaitedFor, statusOf } from './status';
 
 export const SORT_COLUMNS = [
@@ -134,7 +135,7 @@ function update(
   options: ViewOptions,
   again: boolean,
 ): boolean {
-  const timed = again || options.sort?.column === 'elapsed';
+  const timed = again || options.sort?.column === 'elapsed' || options.sort?.column === 'status';
   const lingerMs = options.crowded ? 0 : LINGER_MS;
   const folded = foldedChecks(options.pulls, options.openId, options.matches);
   const known = entries.values();
@@ -188,17 +189,6 @@ function needsAttention(pull: Pull, now: number, lingerMs: number): boolean {
   return isWaitedFor(pull);
 }
 
-/** How long a pull has taken, until its end or `now`. */
-export function elapsedSeconds(pull: Pull, now: number): number {
-  return Math.max(0, (pull.completedAt ?? now) - pull.startedAt) / 1000;
-}
-
-/** Whole seconds until the next attempt after a failure; undefined when it is not known. */
-export function retrySeconds(pull: Pull, now: number): number | undefined {
-  if (pull.nextAttemptAt === undefined || pull.nextAttemptAt <= now) return undefined;
-  return Math.ceil((pull.nextAttemptAt - now) / 1000);
-}
-
 const STATUS_ORDER: readonly Status[] = [
   'failed',
   'stalled',
@@ -210,12 +200,17 @@ const STATUS_ORDER: readonly Status[] = [
   'completed',
 ];
 
+/** Its status; who waits too long for a manifest is no better off than who is stalled. */
+function signOf(pull: Pull, now: number): Status {
+  return lateManifestSeconds(pull, now) === undefined ? statusOf(pull) : 'stalled';
+}
+
 function sortKey(pull: Pull, rank: 0 | 1, { sort, now }: ViewOptions): number | string {
   switch (sort?.column) {
     case undefined:
       return rank === 0 ? pull.startedAt : -(pull.completedAt ?? pull.startedAt);
     case 'status':
-      return STATUS_ORDER.indexOf(statusOf(pull));
+      return STATUS_ORDER.indexOf(signOf(pull, now));
     case 'image':
       return (pull.repository ?? pull.imageRef).toLowerCase();
     case 'node':

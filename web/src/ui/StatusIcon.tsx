@@ -14,15 +14,19 @@ const ICONS: Record<Exclude<Status, 'downloading'>, IconName> = {
 };
 
 /** A status as a shape of its own, so that colour is never the only sign. */
-export function StatusIcon({ status, percent }: { status: Status; percent: number }) {
+export function StatusIcon(props: { status: Status; percent: number; late?: boolean }) {
+  const { status, percent, late = false } = props;
+  const words = late ? 'Resolving for too long' : STATUS_WORDS[status];
   return (
     <span
-      className={`status-icon ${status}`}
+      className={`status-icon ${late ? 'stalled' : status}`}
       role="img"
-      aria-label={STATUS_WORDS[status]}
-      title={STATUS_WORDS[status]}
+      aria-label={words}
+      title={words}
     >
-      {status === 'downloading' ? (
+      {late ? (
+        <Icon name="hourglass" size={15} />
+      ) : status === 'downloading' ? (
         <Ring percent={percent} />
       ) : (
         <Icon name={ICONS[status]} size={15} />

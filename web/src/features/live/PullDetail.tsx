@@ -21,10 +21,11 @@ import {
   isWaitedFor,
   statusOf,
 } from '../../state/status';
-import { retrySeconds } from '../../state/view';
+import { retrySeconds, waitingSince } from '../../state/times';
 import type { PullDetail as Detail } from '../../model/decode';
 import type { PodRef, Pull } from '../../model/pull';
 import { CopyButton } from '../../ui/CopyButton';
+import { Moment } from '../../ui/Moment';
 import './PullDetail.css';
 import { Waterfall } from './Waterfall';
 import { slowestPart } from './waterfallModel';
@@ -63,7 +64,7 @@ export function PullDetail({ pull, now }: PullDetailProps) {
       <div className="detail-side">
         <Waiting pods={pull.pods} over={!isWaitedFor(pull)} />
         <Checks pull={pull} now={now} />
-        <ImageFacts pull={pull} detail={detail} />
+        <ImageFacts pull={pull} detail={detail} now={now} />
       </div>
     </div>
   );
@@ -192,7 +193,8 @@ function containersByPod(pods: readonly PodRef[]): PodContainers[] {
   return [...byPod.values()];
 }
 
-function ImageFacts({ pull, detail }: { pull: Pull; detail: Detail | undefined }) {
+function ImageFacts(props: { pull: Pull; detail: Detail | undefined; now: number }) {
+  const { pull, detail, now } = props;
   const active = isUnderWay(statusOf(pull));
   const cached = pull.cachedBytes ?? 0;
   const registry = registryOf(pull);
@@ -242,9 +244,35 @@ function ImageFacts({ pull, detail }: { pull: Pull; detail: Detail | undefined }
           </Fact>
         )}
         {slowest !== undefined && <Fact name="slowest part">{slowest}</Fact>}
+        <Times pull={pull} now={now} />
         {spent.length > 0 && <Fact name="time spent">{spent.join(' · ')}</Fact>}
       </dl>
     </section>
+  );
+}
+
+/** When it was, so that it can be held beside logs and other people's charts. */
+function Times({ pull, now }: { pull: Pull; now: number }) {
+  const since = waitingSince(pull);
+  return (
+    <>
+      {isWaitedFor(pull) && (
+        <Fact name="waits since">
+          <Moment at={since} now={now} />
+          <span className="dim">{formatDuration(Math.floor((now - since) / 1000))}</span>
+        </Fact>
+      )}
+      {(!isWaitedFor(pull) || since !== pull.startedAt) && (
+        <Fact name="began">
+          <Moment at={pull.startedAt} now={now} />
+        </Fact>
+      )}
+      {pull.completedAt !== undefined && (
+        <Fact name="ended">
+          <Moment at={pull.completedAt} now={now} />
+        </Fact>
+      )}
+    </>
   );
 }
 

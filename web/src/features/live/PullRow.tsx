@@ -5,13 +5,23 @@ import {
   UNIT_NOTE,
   formatBytes,
   formatBytesOf,
+  formatClock,
   formatDuration,
   formatPercent,
   formatRate,
+  formatUtc,
 } from '../../lib/format';
 import { splitImageRef } from '../../lib/imageRef';
 import { isCheck } from '../../state/checks';
-import { STATUS_WORDS, type Status, errorWords, isUnderWay, statusOf } from '../../state/status';
+import {
+  STATUS_WORDS,
+  type Status,
+  errorWords,
+  isUnderWay,
+  isWaitedFor,
+  statusOf,
+} from '../../state/status';
+import { waitingSince } from '../../state/times';
 import { readySeconds } from '../../state/readiness';
 import type { Pull } from '../../model/pull';
 import { ImageName } from '../../ui/ImageName';
@@ -30,6 +40,10 @@ interface PullRowProps {
   retry: number | undefined;
   /** The pull that a queued one waits for, where it is known. */
   behind: Pull | undefined;
+  /** Seconds that its manifest has not come for, if those are too many. */
+  late: number | undefined;
+  /** When the present day began, here. */
+  today: number;
   podCell: boolean;
 }
 
@@ -41,7 +55,7 @@ const POD_TAIL = /-[^-]{1,10}$/;
 
 /** The cells of one pull. */
 export const PullRow = memo(function PullRow(props: PullRowProps) {
-  const { pull, elapsed, finishedAgo, retry, behind, podCell } = props;
+  const { pull, elapsed, finishedAgo, retry, behind, late, today, podCell } = props;
   const status = statusOf(pull);
   const wordsOnly = WORDS_ONLY.has(status) || isCheck(pull);
   const known = pull.totalKnown || pull.totalBytes > 0;
@@ -49,7 +63,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
   return (
     <>
       <div role="gridcell" aria-colindex={COLUMN_INDEX.status} className="cell-status">
-        <StatusIcon status={status} percent={pull.percent} />
+        <StatusIcon status={status} percent={pull.percent} late={late !== undefined} />
       </div>
       <div role="gridcell" aria-colindex={COLUMN_INDEX.image} className="cell-image">
         <ImageName reference={pull.imageRef} />
@@ -73,7 +87,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
         className={wordsOnly ? 'cell-progress is-words' : 'cell-progress'}
         aria-colspan={wordsOnly ? 2 : undefined}
       >
-        <Progress pull={pull} status={status} behind={behind} />
+        <Progress pull={pull} status={status} behind={behind} late={late} />
       </div>
       {!wordsOnly && (
         <div role="gridcell" aria-colindex={PERCENT_INDEX} className="cell-percent num">
@@ -100,6 +114,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
         role="gridcell"
         aria-colindex={COLUMN_INDEX.ready}
         className={`cell-ready num ellipsis ${isUnderWay(status) && status !== 'queued' ? '' : 'dim'}`}
+        title={pull.completedAt && `Ended ${clockWords(pull.completedAt, today)}`}
       >
         <Ready
           pull={pull}
@@ -109,7 +124,12 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
           behind={behind}
         />
       </div>
-      <div role="gridcell" aria-colindex={COLUMN_INDEX.elapsed} className="cell-elapsed num dim">
+      <div
+        role="gridcell"
+        aria-colindex={COLUMN_INDEX.elapsed}
+        className="cell-elapsed num dim"
+        title={elapsedTitle(pull, today)}
+      >
         {isCheck(pull) ? NONE : formatDuration(elapsed)}
       </div>
     </>
@@ -142,8 +162,14 @@ function podsTitle(names: readonly string[]): string {
   return [...names.slice(0, TITLE_PODS), more > 0 && `and ${more} more`].filter(Boolean).join('\n');
 }
 
-function Progress(props: { pull: Pull; status: Status; behind: Pull | undefined }) {
-  const { pull, status, behind } = props;
+interface ProgressProps {
+  pull: Pull;
+  status: Status;
+  behind: Pull | undefined;
+  late: number | undefined;
+}
+
+function Progress({ pull, status, behind, late }: ProgressProps) {
   if (status === 'failed' || status === 'lost') {
     const attempt = (pull.attempts ?? 0) > 1 ? ` · attempt ${pull.attempts ?? 0}` : '';
     return (
@@ -159,6 +185,9 @@ function Progress(props: { pull: Pull; status: Status; behind: Pull | undefined 
         {behind === undefined ? 'queued' : `queued behind ${repositoryOf(behind)}`}
       </span>
     );
+  }
+  if (late !== undefined) {
+    return <span className="ellipsis note stalled">no manifest for {formatDuration(late)}</span>;
   }
   if (isCheck(pull)) return <span className="ellipsis note">checked, nothing to fetch</span>;
   if (status === 'resolving') return <span className="ellipsis note">reading the manifest</span>;
@@ -202,6 +231,18 @@ function Ready({ pull, status, finishedAgo, retry, behind }: ReadyProps) {
   const seconds = readySeconds(pull);
   if (!isUnderWay(status) || status === 'stalled' || seconds === undefined) return <>{NONE}</>;
   return <strong>{formatDuration(Math.max(1, seconds))}</strong>;
+}
+
+/** As clocks here show it, and as logs have it. */
+function clockWords(at: number, today: number): string {
+  return `at ${formatClock(at, today)} (${formatUtc(at)})`;
+}
+
+function elapsedTitle(pull: Pull, today: number): string {
+  const began = `Began ${clockWords(pull.startedAt, today)}`;
+  const since = waitingSince(pull);
+  if (!isWaitedFor(pull) || since === pull.startedAt) return began;
+  return `Waited for since ${formatClock(since, today)}. ${began}`;
 }
 
 function repositoryOf(pull: Pull): string {

@@ -10,8 +10,9 @@ import {
   useState,
 } from 'react';
 import { useSlice } from '../../state/context';
-import { isUnderWay, statusOf } from '../../state/status';
-import { type Item, type Sort, type View, elapsedSeconds, retrySeconds } from '../../state/view';
+import { isUnderWay, isWaitedFor, statusOf } from '../../state/status';
+import { elapsedSeconds, lateManifestSeconds, retrySeconds } from '../../state/times';
+import type { Item, Sort, View } from '../../state/view';
 import type { Pull } from '../../model/pull';
 import { copyCells } from '../../ui/copyCells';
 import { usePrinting } from '../../ui/usePrinting';
@@ -164,6 +165,8 @@ export function PullTable(props: PullTableProps) {
                   podCell={props.podColumn}
                   behind={statusOf(item.pull) === 'queued' ? behind(item.pull) : undefined}
                   retry={retrySeconds(item.pull, now)}
+                  late={lateManifestSeconds(item.pull, now)}
+                  today={dayOf(now)}
                 />
               )}
               {item.kind === 'detail' && <PullDetail pull={item.pull} now={now} />}
@@ -264,8 +267,13 @@ function rowClass(item: Item, open: boolean): string {
   }
 }
 
+/** Clock times of a row change their form once a day, not each second. */
+function dayOf(now: number): number {
+  return new Date(now).setHours(0, 0, 0, 0);
+}
+
 function wholeUnlessShort(seconds: number, pull: Pull): number {
-  return pull.completedAt === undefined ? Math.floor(seconds) : seconds;
+  return pull.completedAt === undefined || isWaitedFor(pull) ? Math.floor(seconds) : seconds;
 }
 
 function finishedAgo(pull: Pull, now: number): number | undefined {
