@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type ComponentType, Suspense, lazy, useEffect } from 'react';
+import { type ComponentType, Suspense, lazy, useEffect, useRef, useState } from 'react';
 import { LivePage } from './features/live/LivePage';
 import { useSlice } from './state/context';
 import { type ChangeUrl, type Page, useUrlState, writeUrl } from './state/urlState';
@@ -14,9 +14,16 @@ import { usePageSign } from './ui/usePageSign';
 const PAGE_LABELS: Record<Page, string> = { live: 'Live', images: 'Images', nodes: 'Nodes' };
 
 const otherPages = () =>
-  import('./features/otherPages').catch(() => ({ ImagesPage: Missing, NodesPage: Missing }));
+  import('./features/otherPages').catch(() => ({
+    ImagesPage: Missing,
+    NodesPage: Missing,
+    Shortcuts: NoShortcuts,
+  }));
 const ImagesPage = lazy(async () => ({ default: (await otherPages()).ImagesPage }));
 const NodesPage = lazy(async () => ({ default: (await otherPages()).NodesPage }));
+const Shortcuts = lazy(async () => ({ default: (await otherPages()).Shortcuts }));
+
+const NoShortcuts: ComponentType<{ onClose: () => void }> = () => null;
 
 const Missing: ComponentType<{ onUrl: ChangeUrl }> = () => (
   <EmptyState title="This page could not be loaded">
@@ -28,9 +35,11 @@ const Missing: ComponentType<{ onUrl: ChangeUrl }> = () => (
 export function App({ source }: { source?: RemoteSource }) {
   const [url, onUrl] = useUrlState();
   const connection = useSlice('connection');
+  const [keys, setKeys] = useState(false);
 
   useEffect(() => source?.openDetail(url.page === 'live' ? url.open : null), [source, url]);
   useEffect(() => source?.watchNodes(url.page === 'nodes'), [source, url.page]);
+  useHelpKey(() => setKeys(true));
   // Before anybody asks for them: by then the server may be away.
   useEffect(() => void otherPages(), []);
   const cluster = useSlice('summary')?.cluster;
@@ -66,6 +75,15 @@ export function App({ source }: { source?: RemoteSource }) {
           ))}
         </nav>
         <ConnectionState />
+        <button
+          type="button"
+          className="key shortcuts-button"
+          aria-label="Keys"
+          title="Keys (?)"
+          onClick={() => setKeys(true)}
+        >
+          ?
+        </button>
         <ThemeSwitch />
       </header>
       <main className={connection.phase === 'reconnecting' ? 'is-stale' : undefined}>
@@ -75,6 +93,25 @@ export function App({ source }: { source?: RemoteSource }) {
           {url.page === 'nodes' && <NodesPage onUrl={onUrl} />}
         </Suspense>
       </main>
+      <Suspense fallback={null}>{keys && <Shortcuts onClose={() => setKeys(false)} />}</Suspense>
     </>
   );
+}
+
+/** `?` asks for the keys, from anywhere but a field. */
+function useHelpKey(onHelp: () => void) {
+  const latest = useRef(onHelp);
+  useEffect(() => {
+    latest.current = onHelp;
+  });
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key !== '?' || event.ctrlKey || event.metaKey || event.altKey) return;
+      if ((event.target as Element | null)?.closest('input, textarea, select')) return;
+      event.preventDefault();
+      latest.current();
+    };
+    window.addEventListener('keydown', onKey);
+    return () => window.removeEventListener('keydown', onKey);
+  }, []);
 }

@@ -2,3 +2,4 @@
 // What is not needed for the first sight of the dashboard; one file, so that it is one request.
 export { ImagesPage } from './images/ImagesPage';
 export { NodesPage } from './nodes/NodesPage';
+export { Shortcuts } from './Shortcuts';

@@ -121,8 +121,13 @@ const STALE_ADVICE: Record<StaleReason, string> = {
 /** The kubelet's own limit, which looks like a registry's. */
 const OWN_LIMIT = /pull qps exceeded/i;
 
+/** A failure that is over without anybody's doing. */
+export function endsByItself({ errorClass, error = '' }: Failure): boolean {
+  return errorClass === 'rate_limited' && OWN_LIMIT.test(error);
+}
+
 export function adviceFor({ errorClass = 'other', staleReason, error = '' }: Failure): string {
-  if (errorClass === 'rate_limited' && OWN_LIMIT.test(error))
+  if (endsByItself({ errorClass, error }))
     return 'The kubelet itself limits how often it asks, no registry does. It tries again by itself; registryPullQPS and registryBurst of the kubelet’s configuration say how often.';
   if (errorClass !== 'stale') return CLASS_ADVICE[errorClass];
   return staleReason === undefined ? UNHEARD_ADVICE : STALE_ADVICE[staleReason];

@@ -2,7 +2,9 @@
 import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { formatCount, plural } from '../../lib/format';
 import { useSlice } from '../../state/context';
-import { type Overview, createOverviewSelector } from '../../state/overview';
+import { needsOf } from '../../state/needs';
+import { createOverviewSelector } from '../../state/overview';
+import { peersIn } from '../../state/peers';
 import { type Query, compileQuery, formatQuery, isEmpty, parseQuery } from '../../state/query';
 import type { ChangeUrl, UrlState } from '../../state/urlState';
 import { type Group, MOST_TO_LINGER, createViewSelector, groupKey } from '../../state/view';
@@ -13,6 +15,7 @@ import { useNow } from '../../ui/useNow';
 import { NoMatch, NothingYet } from './EmptyStates';
 import './LivePage.css';
 import { LinkNotice } from './LinkNotice';
+import { NeedsYou } from './NeedsYou';
 import { PullTable } from './PullTable';
 import { SearchField, useSearchKey } from './SearchField';
 import { SortChoice } from './SortChoice';
@@ -46,7 +49,16 @@ export function LivePage({ url, onUrl }: LivePageProps) {
   // Typing stays fluent: the table follows a moment later if it must.
   const wanted = useDeferredValue(query);
   const matches = useMemo(() => compileQuery(wanted), [wanted]);
-  const overview = useOverview(pulls, now);
+  const held = useHeld(pulls, now);
+  const [addUp] = useState(createOverviewSelector);
+  const overview = useMemo(() => addUp(held), [addUp, held]);
+  const peersOf = useMemo(() => peersIn(held), [held]);
+  const silentNodes = summary?.nodesSilent ?? 0;
+  const { anyPods } = overview;
+  const needs = useMemo(
+    () => needsOf({ pulls: held, silentNodes, anyPods, now }),
+    [held, silentNodes, anyPods, now],
+  );
   const { sort, group, open, closed } = url;
   const collapsed = useMemo(() => new Set(closed.map(groupKey)), [closed]);
   const arriving = summary !== null && pulls.size < ALMOST_ALL * allPulls(summary);
@@ -74,6 +86,14 @@ export function LivePage({ url, onUrl }: LivePageProps) {
         }
         onNodes={() => onUrl({ page: 'nodes', open: null })}
       />
+      {summary !== null && (needs.length > 0 || (pulls.size > 0 && !arriving)) && (
+        <NeedsYou
+          needs={needs}
+          now={now}
+          onQuery={(wish) => onUrl({ query: wish })}
+          onNodes={() => onUrl({ page: 'nodes', open: null })}
+        />
+      )}
       <div className="live-tools">
         <SearchField query={query} onChange={onQuery} input={input} />
         <SortChoice
@@ -103,7 +123,7 @@ export function LivePage({ url, onUrl }: LivePageProps) {
       ) : (
         <PullTable
           view={view}
-          pulls={pulls}
+          peersOf={peersOf}
           now={now}
           sort={sort}
           openId={open}
@@ -127,13 +147,12 @@ function useLiveNow(away: boolean): number {
   return away ? held : now;
 }
 
-/** Adding up very many pulls is worth it once a second, and calmer to read. */
-function useOverview(pulls: ReadonlyMap<string, Pull>, now: number): Overview {
-  const [addUp] = useState(createOverviewSelector);
+/** The pulls to add up: of very many it is worth it once a second, and calmer to read. */
+function useHeld(pulls: ReadonlyMap<string, Pull>, now: number): ReadonlyMap<string, Pull> {
   const [held, setHeld] = useState({ pulls, at: now });
   const due = held.pulls.size < 1000 || held.at !== now;
   if (held.pulls !== pulls && due) setHeld({ pulls, at: now });
-  return useMemo(() => addUp(held.pulls), [addUp, held.pulls]);
+  return held.pulls;
 }
 
 function toggled(names: readonly string[], name: string): readonly string[] {

@@ -8,6 +8,7 @@ import {
   middleDigest,
   plural,
 } from '../../lib/format';
+import { shellWord } from '../../lib/shell';
 import { useSlice } from '../../state/context';
 import type { AppState } from '../../state/store';
 import { checksOf } from '../../state/checks';
@@ -32,11 +33,13 @@ import { slowestPart } from './waterfallModel';
 
 interface PullDetailProps {
   pull: Pull;
+  /** How it stands, in words. */
+  sentence: string;
   now: number;
 }
 
 /** What an open row shows: layers, who waits, what exactly is pulled, and what went wrong. */
-export function PullDetail({ pull, now }: PullDetailProps) {
+export function PullDetail({ pull, sentence, now }: PullDetailProps) {
   const told = useSlice('detail');
   const trouble = useSlice('detailTrouble');
   const detail = told?.pull.id === pull.id ? told : undefined;
@@ -46,6 +49,7 @@ export function PullDetail({ pull, now }: PullDetailProps) {
   return (
     <div role="gridcell" className="pull-detail">
       <div className="detail-main">
+        <p className="detail-sentence">{sentence}</p>
         {failed && <Failure pull={pull} now={now} />}
         {silentSince !== undefined && (
           <p className="detail-silent">
@@ -126,7 +130,7 @@ function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
   }
   const spaces = new Set(byPod.map((pod) => pod.namespace));
   const where = spaces.size === 1 ? first.namespace : plural(spaces.size, 'namespace');
-  const command = `kubectl -n ${first.namespace} describe pod ${first.podName}`;
+  const command = `kubectl -n ${shellWord(first.namespace)} describe pod ${shellWord(first.podName)}`;
   return (
     <section aria-label="Waiting pods">
       <h3>
@@ -160,7 +164,7 @@ function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
 }
 
 /** Later pulls of the image on this node, which found it there. */
-function Checks({ pull, now }: PullDetailProps) {
+function Checks({ pull, now }: { pull: Pull; now: number }) {
   const { pulls } = useSlice('pulls');
   const [newest, ...others] = useMemo(() => checksOf(pulls, pull), [pulls, pull]);
   if (newest === undefined) return null;

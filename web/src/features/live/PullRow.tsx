@@ -114,7 +114,11 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
         role="gridcell"
         aria-colindex={COLUMN_INDEX.ready}
         className={`cell-ready num ellipsis ${isUnderWay(status) && status !== 'queued' ? '' : 'dim'}`}
-        title={pull.completedAt && `Ended ${clockWords(pull.completedAt, today)}`}
+        title={
+          pull.completedAt === undefined
+            ? undefined
+            : `Ended ${clockWords(pull.completedAt, today)}`
+        }
       >
         <Ready
           pull={pull}

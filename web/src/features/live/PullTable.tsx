@@ -11,6 +11,8 @@ import {
 } from 'react';
 import { useSlice } from '../../state/context';
 import { isUnderWay, isWaitedFor, statusOf } from '../../state/status';
+import type { Peers } from '../../state/peers';
+import { sentenceOf } from '../../state/sentence';
 import { elapsedSeconds, lateManifestSeconds, retrySeconds } from '../../state/times';
 import type { Item, Sort, View } from '../../state/view';
 import type { Pull } from '../../model/pull';
@@ -22,7 +24,7 @@ import { PullRow } from './PullRow';
 import './PullTable.css';
 import { TableHead } from './TableHead';
 import { COLUMN_COUNT } from './columns';
-import { useBehind, useRowHeight, useTableKeys } from './tableHooks';
+import { useRowHeight, useTableKeys } from './tableHooks';
 
 const HEADER_PX = 32;
 /** More rows than this are not put on paper: some fifteen sheets. */
@@ -30,7 +32,8 @@ const MOST_PRINTED = 500;
 
 interface PullTableProps {
   view: View;
-  pulls: ReadonlyMap<string, Pull>;
+  /** What goes on beside a pull. */
+  peersOf: (pull: Pull) => Peers;
   now: number;
   sort: Sort | null;
   openId: string | null;
@@ -47,7 +50,7 @@ interface PullTableProps {
 
 /** The virtualized table: only the rows in sight are in the page. */
 export function PullTable(props: PullTableProps) {
-  const { view, pulls, now, openId } = props;
+  const { view, peersOf, now, openId } = props;
   const { items } = view;
   const body = useRef<HTMLDivElement>(null);
   const [margin, setMargin] = useState(0);
@@ -115,7 +118,6 @@ export function PullTable(props: PullTableProps) {
     activate(item, props);
   };
 
-  const behind = useBehind(pulls);
   const firstKey = items.find((item) => item.kind === 'pull' || item.kind === 'group')?.key;
   const tabKey = currentIndex >= 0 ? current : firstKey;
 
@@ -155,6 +157,11 @@ export function PullTable(props: PullTableProps) {
               style={{ top: `${row.start - margin}px` }}
               onFocus={usable ? () => setCurrent(item.key) : undefined}
               onClick={usable ? () => activate(item, props) : undefined}
+              onPointerEnter={({ currentTarget }) => {
+                if (item.kind !== 'pull') return;
+                // Made when somebody looks: one a row and second would be work for nobody.
+                currentTarget.title = sentenceOf(item.pull, peersOf(item.pull), now);
+              }}
               onKeyDown={usable ? (event) => onRowKey(event, item) : undefined}
             >
               {item.kind === 'pull' && (
@@ -163,13 +170,19 @@ export function PullTable(props: PullTableProps) {
                   elapsed={wholeUnlessShort(elapsedSeconds(item.pull, now), item.pull)}
                   finishedAgo={finishedAgo(item.pull, now)}
                   podCell={props.podColumn}
-                  behind={statusOf(item.pull) === 'queued' ? behind(item.pull) : undefined}
+                  behind={statusOf(item.pull) === 'queued' ? peersOf(item.pull).behind : undefined}
                   retry={retrySeconds(item.pull, now)}
                   late={lateManifestSeconds(item.pull, now)}
                   today={dayOf(now)}
                 />
               )}
-              {item.kind === 'detail' && <PullDetail pull={item.pull} now={now} />}
+              {item.kind === 'detail' && (
+                <PullDetail
+                  pull={item.pull}
+                  sentence={sentenceOf(item.pull, peersOf(item.pull), now)}
+                  now={now}
+                />
+              )}
               {item.kind === 'group' && (
                 <GroupHead
                   label={item.label}

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from 'react';
-import { isUnderWay, statusOf } from '../../state/status';
-import type { Pull } from '../../model/pull';
 
 /** Arrows and j/k, from anywhere but a field. */
 export function useTableKeys(onStep: (step: 1 | -1) => void) {
@@ -22,28 +20,6 @@ export function useTableKeys(onStep: (step: 1 | -1) => void) {
     window.addEventListener('keydown', onKey);
     return () => window.removeEventListener('keydown', onKey);
   }, []);
-}
-
-/** Finds what a queued pull waits for: the one that runs longest on its node. */
-export function useBehind(pulls: ReadonlyMap<string, Pull>): (queued: Pull) => Pull | undefined {
-  const index = useRef<{ of: unknown; longest: Map<string, Pull> }>({
-    of: null,
-    longest: new Map(),
-  });
-  return (queued) => {
-    if (index.current.of !== pulls) {
-      const longest = new Map<string, Pull>();
-      for (const pull of pulls.values()) {
-        const status = statusOf(pull);
-        if (!isUnderWay(status) || status === 'queued') continue;
-        const known = longest.get(pull.nodeName);
-        if (known === undefined || pull.startedAt < known.startedAt)
-          longest.set(pull.nodeName, pull);
-      }
-      index.current = { of: pulls, longest };
-    }
-    return index.current.longest.get(queued.nodeName);
-  };
 }
 
 /** Narrow screens give each pull three lines. */

@@ -47,6 +47,18 @@ describe('layOut', () => {
     });
   });
 
+  it.each([
+    [{ phase: 'downloading' }, '5 of 10 MB'],
+    [{ phase: 'downloading', downloadedBytes: 10 * MB }, '10.0 MB'],
+    [{ phase: 'downloading', totalBytes: 0 }, '5.0 MB'],
+    [{ phase: 'queued', downloadedBytes: 0 }, '10.0 MB'],
+    [{ phase: 'queued', downloadedBytes: 0, totalBytes: 0 }, ''],
+    [{ phase: 'done', downloadedBytes: 10 * MB }, '10.0 MB'],
+    [{ cached: true }, '10.0 MB'],
+  ] as const)('%o has the size %s', (layer, size) => {
+    expect(row(layer)?.size).toBe(size);
+  });
+
   it('marks layers that were there and those that wait', () => {
     expect(row({ cached: true })).toMatchObject({
       segments: [{ kind: 'cached', from: 0, to: 1 }],

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { formatBytes, formatDuration, formatPercent, formatRate } from '../../lib/format';
+import {
+  formatBytes,
+  formatBytesOf,
+  formatDuration,
+  formatPercent,
+  formatRate,
+} from '../../lib/format';
 import type { Layer, LayerPhase, Pull } from '../../model/pull';
 
 export interface Segment {
@@ -83,7 +89,7 @@ export function layOut(
     const state = states[index] ?? 'queued';
     return {
       digest: layer.digest,
-      size: layer.totalBytes > 0 ? formatBytes(layer.totalBytes) : '',
+      size: sizeWords(layer, state),
       segments: segmentsOf(layer, state, at, over),
       words: words(layer, state, over, silentSince !== undefined),
       tone: state === 'extracted' ? 'done' : state === 'downloading' ? 'plain' : 'dim',
@@ -104,6 +110,13 @@ export function layOut(
     .join(' · ');
   const endLabel = over ? undefined : silentSince === undefined ? 'now' : 'last report';
   return { rows, ticks: ticksOf((end - start) / 1000, endLabel), counts };
+}
+
+/** Bytes that came of all, as long as some are to come. */
+function sizeWords(layer: Layer, state: LayerState): string {
+  const { downloadedBytes: done, totalBytes: total } = layer;
+  if (total === 0) return done > 0 ? formatBytes(done) : '';
+  return state === 'downloading' ? formatBytesOf(Math.min(done, total), total) : formatBytes(total);
 }
 
 function segmentsOf(

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useState } from 'react';
+import { formatCount, formatDuration, plural } from '../../lib/format';
+import type { Need, NeedKind } from '../../state/needs';
+import { CopyButton } from '../../ui/CopyButton';
+import { Icon } from '../../ui/Icon';
+import { ImageName } from '../../ui/ImageName';
+import { StatusIcon } from '../../ui/StatusIcon';
+import './NeedsYou.css';
+
+/** So many stand there from the start; the table must not go out of sight. */
+const MOST_SHOWN = 3;
+
+interface NeedsYouProps {
+  needs: readonly Need[];
+  now: number;
+  onQuery: (query: string) => void;
+  onNodes: () => void;
+}
+
+/** What will not get better by itself, each with what to do; or that there is nothing. */
+export function NeedsYou({ needs, now, onQuery, onNodes }: NeedsYouProps) {
+  const [all, setAll] = useState(false);
+  if (needs.length === 0) {
+    return (
+      <p className="needs-calm dim">
+        <Icon name="check" size={14} className="completed" /> Nothing needs you: what waits comes by
+        itself.
+      </p>
+    );
+  }
+  const shown = all ? needs : needs.slice(0, MOST_SHOWN);
+  return (
+    <section className="needs surface" aria-labelledby="needs-head">
+      <h2 id="needs-head" className="visually-hidden">
+        Needs you
+      </h2>
+      <ul>
+        {shown.map((need) => (
+          <li key={need.key}>
+            <details>
+              <summary>
+                <Headline need={need} now={now} />
+              </summary>
+              <div className="need-body">
+                <p>{need.advice}</p>
+                <Command need={need} />
+                <button
+                  type="button"
+                  className="button"
+                  onClick={() => (need.query === undefined ? onNodes() : onQuery(need.query))}
+                >
+                  {need.query === undefined ? 'Show the nodes' : 'Show these pulls'}
+                </button>
+              </div>
+            </details>
+          </li>
+        ))}
+      </ul>
+      {needs.length > MOST_SHOWN && (
+        <button
+          type="button"
+          className="needs-more dim"
+          aria-expanded={all}
+          onClick={() => setAll(!all)}
+        >
+          {all ? 'Fewer' : `and ${formatCount(needs.length - MOST_SHOWN)} more`}
+        </button>
+      )}
+    </section>
+  );
+}
+
+function Headline({ need, now }: { need: Need; now: number }) {
+  const { kind, since, image, images, registry } = need;
+  return (
+    <>
+      <Icon name="chevron" size={14} className="chevron" />
+      {kind === 'silent' ? (
+        <span className="status-icon stalled">
+          <Icon name="question" size={15} />
+        </span>
+      ) : (
+        <StatusIcon status={kind} percent={0} late={kind === 'resolving'} />
+      )}
+      <strong className={kind === 'failed' ? 'failed' : 'need-cause'}>
+        {kind === 'silent' ? `${plural(need.nodes, 'node')} silent` : need.cause}
+      </strong>
+      {image !== undefined && (
+        <span className="need-image">
+          <ImageName reference={image} />
+        </span>
+      )}
+      {image === undefined && images > 0 && (
+        <span className="need-image name ellipsis">
+          {plural(images, 'image')}
+          {registry !== undefined && ` from ${registry}`}
+        </span>
+      )}
+      {kind !== 'silent' && (
+        <span className="need-counts dim">
+          {counts(need)}
+          {since !== undefined && ` · for ${formatDuration(Math.floor((now - since) / 1000))}`}
+        </span>
+      )}
+      <span className="need-advice dim ellipsis">{need.advice}</span>
+    </>
+  );
+}
+
+const NOUNS: Record<NeedKind, string> = {
+  failed: 'failure',
+  lost: 'lost pull',
+  stalled: 'pull',
+  resolving: 'pull',
+  silent: 'node',
+};
+
+function counts({ kind, pulls, nodes, pods }: Need): string {
+  return [plural(pulls, NOUNS[kind]), plural(nodes, 'node'), pods > 0 && plural(pods, 'pod')]
+    .filter((words) => words !== false)
+    .join(' · ');
+}
+
+function Command({ need }: { need: Need }) {
+  return (
+    <div className="command">
+      {need.onNode !== undefined && <span className="dim">on {need.onNode}</span>}
+      <code className="ellipsis" title={need.command}>
+        {need.command}
+      </code>
+      <CopyButton text={need.command} what="command" />
+    </div>
+  );
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** A word as a shell takes it literally: names come from whoever reports, commands get copied. */
+export function shellWord(word: string): string {
+  return /^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import { T0, makePull, pullMap } from '../testing/samples';
+import type { Pull } from '../model/pull';
+import { needsOf } from './needs';
+
+const NOW = T0 + 60_000;
+const pod = (podName: string) => ({ namespace: 'shop', podName, container: 'main' });
+let serial = 0;
+const pull = (change: Partial<Pull>) => makePull({ id: `p${serial++}`, ...change });
+const failed = (change: Partial<Pull> = {}) =>
+  pull({
+    phase: 'failed',
+    error: 'no',
+    errorClass: 'not_found',
+    completedAt: T0 + 1000,
+    waiting: true,
+    ...change,
+  });
+const needs = (pulls: readonly Pull[], change: object = {}) =>
+  needsOf({ pulls: pullMap(...pulls), silentNodes: 0, anyPods: true, now: NOW, ...change });
+
+describe('what needs somebody', () => {
+  it.each([
+    ['a download', {}, []],
+    ['a queue', { phase: 'queued' }, []],
+    ['a stall', { stalledSeconds: 10 }, ['stalled']],
+    ['a manifest', { phase: 'resolving', startedAt: NOW - 9000 }, []],
+    ['a late manifest', { phase: 'resolving', startedAt: NOW - 10_000 }, ['resolving']],
+    ['a failure', { phase: 'failed', error: 'no', waiting: true }, ['failed']],
+    ['a failure of the past', { phase: 'failed', error: 'no', waiting: false }, []],
+    ['a lost one', { phase: 'failed', errorClass: 'stale', waiting: true }, ['lost']],
+    ['a lost one of the past', { phase: 'failed', errorClass: 'stale', waiting: false }, []],
+    [
+      'the kubelet’s own limit',
+      { phase: 'failed', errorClass: 'rate_limited', error: 'pull QPS exceeded', waiting: true },
+      [],
+    ],
+    ['an end', { phase: 'completed', completedAt: T0 }, []],
+  ] as const)('%s', (_, change, kinds) => {
+    expect(needs([pull(change)]).map(({ kind }) => kind)).toEqual(kinds);
+  });
+
+  it('each failure, where no pod is ever known', () => {
+    const past = failed({ waiting: false });
+    expect(needs([past])).toEqual([]);
+    expect(needs([past], { anyPods: false })).toHaveLength(1);
+  });
+
+  it('nodes that are silent', () => {
+    expect(needs([], { silentNodes: 2 })).toMatchObject([
+      { kind: 'silent', nodes: 2, command: 'kubectl get nodes', query: undefined },
+    ]);
+  });
+});
+
+describe('collapsed', () => {
+  it('failures of one image and cause are one', () => {
+    const all = Array.from({ length: 17 }, (_, at) =>
+      failed({ nodeName: `n${at % 12}`, pods: [pod(`a${at}`), pod(`b${at}`)], startedAt: T0 + at }),
+    );
+    expect(needs(all)).toMatchObject([
+      {
+        cause: 'not found',
+        image: 'ghcr.io/acme/frontend:1.204.0',
+        images: 1,
+        pulls: 17,
+        nodes: 12,
+        pods: 34,
+        since: T0,
+        query: 'status:failed image:=ghcr.io/acme/frontend:1.204.0',
+        command: 'kubectl -n shop describe pod a0',
+      },
+    ]);
+  });
+
+  it('other causes, images and registries are apart', () => {
+    const all = [
+      failed(),
+      failed({ errorClass: 'unauthorized' }),
+      failed({ imageRef: 'ghcr.io/acme/other:1' }),
+      failed({ imageRef: 'quay.io/acme/frontend:1.204.0' }),
+    ];
+    expect(needs(all)).toHaveLength(4);
+  });
+
+  it('many images of one registry are one: it is the registry', () => {
+    const all = ['a', 'b', 'c', 'd'].map((name) =>
+      failed({ imageRef: `ghcr.io/acme/${name}:1`, errorClass: 'network' }),
+    );
+    expect(needs(all.slice(1))).toHaveLength(3);
+    expect(needs(all)).toMatchObject([
+      {
+        cause: 'network error',
+        images: 4,
+        image: undefined,
+        registry: 'ghcr.io',
+        query: 'status:failed registry:=ghcr.io',
+        command: 'curl -sSI https://ghcr.io/v2/',
+        onNode: 'worker-1',
+      },
+    ]);
+  });
+
+  it('who makes most pods wait comes first', () => {
+    const few = failed({ pods: [pod('a')] });
+    const many = pull({ stalledSeconds: 30, pods: [pod('b'), pod('c')], imageRef: 'redis:8' });
+    expect(needs([few, many]).map(({ kind }) => kind)).toEqual(['stalled', 'failed']);
+  });
+});
+
+describe('the command', () => {
+  it.each([
+    [{ errorClass: 'disk_full' }, 'kubectl describe node worker-1'],
+    [{ errorClass: 'platform' }, 'kubectl describe node worker-1'],
+    [{ errorClass: 'tls' }, 'curl -sSI https://ghcr.io/v2/'],
+    [{ errorClass: 'timeout', imageRef: 'redis:8' }, 'curl -sSI https://registry-1.docker.io/v2/'],
+    [{ errorClass: 'other' }, 'kubectl get events -A --field-selector reason=Failed'],
+    [
+      { errorClass: 'stale' },
+      'kubectl get pods -A -o wide --field-selector spec.nodeName=worker-1',
+    ],
+    [{ errorClass: 'network', registry: "x'$(reboot)" }, "curl -sSI 'https://x'\\''$(reboot)/v2/'"],
+  ] as const)('for %o', (change, command) => {
+    expect(needs([failed(change)])[0]?.command).toBe(command);
+  });
+});

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+import { shellWord } from '../lib/shell';
+import type { Pull } from '../model/pull';
+import { type Images, imagesOf, isUnnamed } from './images';
+import { registryOf } from './query';
+import { adviceFor, endsByItself, errorWords, isWaitedFor, statusOf } from './status';
+import { lateManifestSeconds, waitingSince } from './times';
+
+export const NEED_KINDS = ['failed', 'lost', 'stalled', 'resolving', 'silent'] as const;
+export type NeedKind = (typeof NEED_KINDS)[number];
+
+/** One cause that somebody must see to, with all that suffers from it. */
+export interface Need {
+  readonly key: string;
+  readonly kind: NeedKind;
+  /** What is wrong, in words. */
+  readonly cause: string;
+  readonly registry: string | undefined;
+  /** The image, if it is one alone that has a name. */
+  readonly image: string | undefined;
+  readonly images: number;
+  readonly pulls: number;
+  readonly nodes: number;
+  readonly pods: number;
+  /** When the first of them began to wait. */
+  readonly since: number | undefined;
+  readonly advice: string;
+  /** What to run, and where if not where kubectl is. */
+  readonly command: string;
+  readonly onNode: string | undefined;
+  /** The search that shows the pulls; undefined for nodes. */
+  readonly query: string | undefined;
+}
+
+export interface NeedsOptions {
+  readonly pulls: ReadonlyMap<string, Pull>;
+  readonly silentNodes: number;
+  /** Without Kubernetes no pod is known to wait: then each failure is somebody's. */
+  readonly anyPods: boolean;
+  readonly now: number;
+}
+
+/** More images that fail for one cause at one registry are one need: it is not the images. */
+const MOST_IMAGES = 3;
+
+/** What will not get better by itself, by cause, registry and image; most pods first. */
+export function needsOf({ pulls, silentNodes, anyPods, now }: NeedsOptions): Need[] {
+  const found: Trouble[] = [];
+  for (const pull of pulls.values()) {
+    const kind = kindOf(pull, anyPods, now);
+    if (kind !== undefined) found.push({ kind, pull, cause: causeOf(kind, pull) });
+  }
+  const images = imagesOf(found.map(({ pull }) => pull));
+  const needs = merged(found, images).map((troubles) => needOf(troubles, images));
+  if (silentNodes > 0) needs.push(silence(silentNodes));
+  return needs.sort(
+    (a, b) =>
+      b.pods - a.pods ||
+      NEED_KINDS.indexOf(a.kind) - NEED_KINDS.indexOf(b.kind) ||
+      b.pulls - a.pulls ||
+      (a.key < b.key ? -1 : 1),
+  );
+}
+
+interface Trouble {
+  readonly kind: NeedKind;
+  readonly pull: Pull;
+  readonly cause: string;
+}
+
+function kindOf(pull: Pull, anyPods: boolean, now: number): NeedKind | undefined {
+  const status = statusOf(pull);
+  switch (status) {
+    case 'failed':
+      if (endsByItself(pull)) return undefined;
+      return isWaitedFor(pull) || !anyPods ? status : undefined;
+    case 'lost':
+      return isWaitedFor(pull) ? status : undefined;
+    case 'stalled':
+      return status;
+    case 'resolving':
+      return lateManifestSeconds(pull, now) === undefined ? undefined : status;
+    default:
+      return undefined;
+  }
+}
+
+function causeOf(kind: NeedKind, pull: Pull): string {
+  switch (kind) {
+    case 'failed':
+      return errorWords(pull) ?? 'failed';
+    case 'lost':
+      return errorWords(pull) ?? 'outcome unknown';
+    case 'stalled':
+      return 'no byte comes';
+    case 'resolving':
+      return 'no manifest comes';
+    case 'silent':
+      return 'silent';
+  }
+}
+
+/** By cause, registry and image; by cause and registry alone where that are many images. */
+function merged(found: readonly Trouble[], images: Images): Trouble[][] {
+  const byCause = new Map<string, Map<string, Trouble[]>>();
+  for (const trouble of found) {
+    const cause = `${trouble.kind} ${trouble.cause} ${registryOf(trouble.pull) ?? ''}`;
+    const byImage = byCause.get(cause) ?? new Map<string, Trouble[]>();
+    byCause.set(cause, byImage);
+    const image = images.keyOf(trouble.pull);
+    const members = byImage.get(image);
+    if (members === undefined) byImage.set(image, [trouble]);
+    else members.push(trouble);
+  }
+  return [...byCause.values()].flatMap((byImage) =>
+    byImage.size > MOST_IMAGES ? [[...byImage.values()].flat()] : [...byImage.values()],
+  );
+}
+
+function needOf(troubles: readonly Trouble[], images: Images): Need {
+  const [first] = troubles;
+  if (first === undefined) throw new Error('a need of nothing');
+  const keys = new Set(troubles.map(({ pull }) => images.keyOf(pull)));
+  const [key = ''] = keys;
+  const name = images.nameOf(key);
+  const registry = registryOf(first.pull);
+  const one = keys.size === 1;
+  const pods = new Set<string>();
+  const nodes = new Set<string>();
+  let since = Infinity;
+  for (const { pull } of troubles) {
+    nodes.add(pull.nodeName);
+    since = Math.min(since, waitingSince(pull));
+    for (const pod of pull.pods) pods.add(`${pod.namespace}/${pod.podName}`);
+  }
+  return {
+    key: `${first.kind} ${first.cause} ${registry ?? ''} ${one ? key : ''}`,
+    kind: first.kind,
+    cause: first.cause,
+    registry,
+    image: one && !isUnnamed(name) ? name : undefined,
+    images: keys.size,
+    pulls: troubles.length,
+    nodes: nodes.size,
+    pods: pods.size,
+    since,
+    advice: adviceOf(first),
+    ...commandOf(first),
+    query: queryOf(first, one ? key : undefined, registry),
+  };
+}
+
+function queryOf({ pull }: Trouble, image: string | undefined, registry: string | undefined) {
+  const where =
+    image !== undefined && !isUnnamed(pull.imageRef)
+      ? ` image:=${image}`
+      : registry !== undefined
+        ? ` registry:=${registry}`
+        : '';
+  return `status:${statusOf(pull)}${where}`;
+}
+
+const STALL_ADVICE =
+  'Nothing comes from the registry any more. If other pulls of the node run, look at the registry or the proxy before it; if none does, at the node’s network. The runtime gives up by itself after its own limit.';
+const RESOLVE_ADVICE =
+  'The registry does not answer with the manifest, which is small: it is not reached, or it holds this address back. Ask it from the node; look at DNS, proxy and the registry’s limits.';
+
+function adviceOf({ kind, pull }: Trouble): string {
+  if (kind === 'stalled') return STALL_ADVICE;
+  return kind === 'resolving' ? RESOLVE_ADVICE : adviceFor(pull);
+}
+
+/** Reached under another name than images have. */
+const DOCKER_HUB = 'registry-1.docker.io';
+
+function commandOf({ kind, pull }: Trouble): Pick<Need, 'command' | 'onNode'> {
+  const node = shellWord(pull.nodeName);
+  if (kind === 'lost') {
+    const command = `kubectl get pods -A -o wide --field-selector spec.nodeName=${node}`;
+    return { command, onNode: undefined };
+  }
+  const registry = registryOf(pull);
+  if (registry !== undefined && isAboutRegistry(kind, pull)) {
+    const host = registry === 'docker.io' ? DOCKER_HUB : registry;
+    return { command: `curl -sSI ${shellWord(`https://${host}/v2/`)}`, onNode: pull.nodeName };
+  }
+  if (pull.errorClass === 'disk_full' || pull.errorClass === 'platform') {
+    return { command: `kubectl describe node ${node}`, onNode: undefined };
+  }
+  const [pod] = pull.pods;
+  const command =
+    pod === undefined
+      ? `kubectl get events -A --field-selector reason=Failed`
+      : `kubectl -n ${shellWord(pod.namespace)} describe pod ${shellWord(pod.podName)}`;
+  return { command, onNode: undefined };
+}
+
+function isAboutRegistry(kind: NeedKind, { errorClass }: Pull): boolean {
+  if (kind === 'stalled' || kind === 'resolving') return true;
+  return errorClass === 'network' || errorClass === 'timeout' || errorClass === 'tls';
+}
+
+function silence(nodes: number): Need {
+  return {
+    key: 'silent',
+    kind: 'silent',
+    cause: 'silent',
+    registry: undefined,
+    image: undefined,
+    images: 0,
+    pulls: 0,
+    nodes,
+    pods: 0,
+    since: undefined,
+    advice:
+      'The agents of these nodes have stopped reporting, so nothing is known of pulls there. Check the nodes, and the agent’s pod on each; the Nodes page lists them first.',
+    command: 'kubectl get nodes',
+    onNode: undefined,
+    query: undefined,
+  };
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, it } from 'vitest';
+import { T0, makePull } from '../testing/samples';
+import type { Peers } from './peers';
+import { sentenceOf } from './sentence';
+
+const MB = 1024 * 1024;
+const NOW = T0 + 65_000;
+const pod = (podName: string) => ({ namespace: 'shop', podName, container: 'main' });
+const web = [pod('web-0')];
+const NONE: Peers = {
+  behind: undefined,
+  node: { pulls: 0, bytesPerSec: 0 },
+  registry: { pulls: 0, bytesPerSec: 0 },
+};
+const redis = { imageRef: 'docker.io/library/redis:8.2', nodeName: 'n9' };
+const ledger = makePull({
+  id: 'ledger',
+  imageRef: 'harbor.corp.lan/payments/ledger:4',
+  stalledSeconds: 34,
+  bytesPerSec: 0,
+  percent: 26,
+});
+const failed = { phase: 'failed', completedAt: T0 + 1000, errorClass: 'not_found' } as const;
+
+it.each([
+  [
+    'queued behind what stalls',
+    { ...redis, phase: 'queued', pods: web },
+    { behind: ledger, node: { pulls: 2, bytesPerSec: 48 * MB } },
+    'shop/web-0 waits for redis:8.2, which has been queued on n9 for 1m 05s behind payments/ledger:4, which has had no byte from harbor.corp.lan for 34s, at 26%; the node’s 2 other pulls run at 48.0 MB/s in all.',
+  ],
+  [
+    'queued, nobody knows behind whom',
+    { ...redis, phase: 'queued' },
+    {},
+    'redis:8.2 has been queued on n9 for 1m 05s.',
+  ],
+  [
+    'resolving',
+    {
+      ...redis,
+      phase: 'resolving',
+      bytesPerSec: 0,
+      pods: [pod('a'), pod('b'), pod('c'), pod('a')],
+    },
+    { registry: { pulls: 3, bytesPerSec: 0 } },
+    'shop/a and 2 more pods wait for redis:8.2, which has waited on n9 for 1m 05s for its manifest from docker.io; docker.io’s 3 other pulls get nothing either.',
+  ],
+  [
+    'downloading',
+    { ...redis, pods: web, readyEtaSeconds: 12 },
+    { node: { pulls: 1, bytesPerSec: 5 * MB }, registry: { pulls: 2, bytesPerSec: 7 * MB } },
+    'shop/web-0 waits for redis:8.2, which has been downloading on n9 for 1m 05s at 10.0 MB/s, 50% so far, ready in 12s; the node’s other pull runs at 5.0 MB/s; docker.io’s 2 other pulls run at 7.0 MB/s in all.',
+  ],
+  [
+    'stalled alone',
+    { ...redis, pods: web, stalledSeconds: 34, bytesPerSec: 0 },
+    { node: { pulls: 1, bytesPerSec: 0 }, registry: { pulls: 9, bytesPerSec: 90 * MB } },
+    'shop/web-0 waits for redis:8.2, which has had no byte on n9 from docker.io for 34s, at 50%; the node’s other pull gets nothing either; docker.io’s 9 other pulls run at 90.0 MB/s in all.',
+  ],
+  [
+    'extracting',
+    { ...redis, phase: 'extracting', readyEtaSeconds: 5 },
+    { node: { pulls: 4, bytesPerSec: MB } },
+    'redis:8.2 is downloaded on n9 and being extracted, ready in 5s.',
+  ],
+  [
+    'failed, and tried again',
+    { ...redis, ...failed, pods: web, attempts: 7, nextAttemptAt: NOW + 160_000 },
+    { registry: { pulls: 1, bytesPerSec: MB } },
+    'shop/web-0 waits for redis:8.2, which could not be pulled on n9: not found, 7 attempts in 1m 05s, the next in 2m 40s; docker.io’s other pull runs at 1.0 MB/s.',
+  ],
+  [
+    'failed, nobody waits any more',
+    { ...redis, ...failed, errorClass: 'other', error: 'no', pods: web, waiting: false },
+    {},
+    'shop/web-0 waited for redis:8.2, which could not be pulled on n9: it failed, 1 attempt.',
+  ],
+  [
+    'lost',
+    { ...redis, phase: 'failed', errorClass: 'stale', staleReason: 'silent' },
+    {},
+    'redis:8.2 has an unknown outcome on n9: node went silent.',
+  ],
+  [
+    'completed',
+    { ...redis, phase: 'completed', completedAt: T0 + 41_000, pods: web },
+    { node: { pulls: 4, bytesPerSec: MB } },
+    'shop/web-0 waited for redis:8.2, which was pulled on n9 in 41s.',
+  ],
+  [
+    'without a name',
+    { imageRef: '__pulling__', nodeName: 'n9', phase: 'resolving' },
+    {},
+    'an image whose name is not known yet has waited on n9 for 1m 05s for its manifest from its registry.',
+  ],
+] as const)('%s', (_, change, peers, sentence) => {
+  const words = sentenceOf(makePull(change), { ...NONE, ...peers }, NOW);
+  expect(words).toBe(sentence.replace(/^an image/, 'An image'));
+});

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import { formatDuration, formatPercent, formatRate, plural } from '../lib/format';
+import { splitImageRef } from '../lib/imageRef';
+import type { Pull } from '../model/pull';
+import { isUnnamed } from './images';
+import type { Flow, Peers } from './peers';
+import { registryOf } from './query';
+import { readySeconds } from './readiness';
+import { errorWords, isUnderWay, isWaitedFor, statusOf } from './status';
+import { retrySeconds, waitingSince } from './times';
+
+/**
+ * One sentence for one pull: who waits, for what, behind whom, since when; what else its node and
+ * its registry do shows where the fault lies.
+ */
+export function sentenceOf(pull: Pull, peers: Peers, now: number): string {
+  const image = imageWords(pull);
+  const who = whoWaits(pull);
+  const state = stateWords(pull, peers, now);
+  const subject = who === undefined ? `${image} ${state}` : `${who} for ${image}, which ${state}`;
+  const words = [subject, ...comparisons(pull, peers)].join('; ');
+  // A name keeps its letters; words begin as sentences do.
+  return `${isUnnamed(pull.imageRef) && who === undefined ? words.replace(/^a/, 'A') : words}.`;
+}
+
+function imageWords({ imageRef }: Pull): string {
+  if (isUnnamed(imageRef)) return 'an image whose name is not known yet';
+  const { repository, version } = splitImageRef(imageRef);
+  return repository + version;
+}
+
+/** `shop/web-0 and 3 more pods wait`; undefined when nobody is known to. */
+function whoWaits(pull: Pull): string | undefined {
+  const names = new Set(pull.pods.map((pod) => `${pod.namespace}/${pod.podName}`));
+  const [first] = names;
+  if (first === undefined) return undefined;
+  const waits = isWaitedFor(pull);
+  if (names.size === 1) return `${first} ${waits ? 'waits' : 'waited'}`;
+  return `${first} and ${plural(names.size - 1, 'more pod')} ${waits ? 'wait' : 'waited'}`;
+}
+
+function stateWords(pull: Pull, peers: Peers, now: number): string {
+  const node = pull.nodeName;
+  const since = formatDuration(Math.max(0, Math.round((now - waitingSince(pull)) / 1000)));
+  switch (statusOf(pull)) {
+    case 'queued':
+      return `has been queued on ${node} for ${since}${behindWords(peers.behind, now)}`;
+    case 'completed':
+      return `was pulled on ${node} in ${spanOf(pull)}`;
+    case 'failed':
+      return `could not be pulled on ${node}: ${failureWords(pull, now)}`;
+    case 'lost':
+      return `has an unknown outcome on ${node}: ${errorWords(pull) ?? 'nothing was heard of it'}`;
+    case 'resolving':
+    case 'downloading':
+    case 'stalled':
+    case 'extracting':
+      return activeWords(pull, node, now);
+  }
+}
+
+/** What a pull under way does; on no named node where another pull is spoken of. */
+function activeWords(pull: Pull, node: string | undefined, now: number): string {
+  const on = node === undefined ? '' : ` on ${node}`;
+  const running = formatDuration(Math.max(0, Math.round((now - pull.startedAt) / 1000)));
+  const ready = readySeconds(pull);
+  const end = ready === undefined ? '' : `, ready in ${formatDuration(Math.max(1, ready))}`;
+  switch (statusOf(pull)) {
+    case 'resolving':
+      return `has waited${on} for ${running} for its manifest from ${registryWords(pull)}`;
+    case 'stalled':
+      return `has had no byte${on} from ${registryWords(pull)} for ${formatDuration(pull.stalledSeconds ?? 0)}, at ${formatPercent(pull.percent)}`;
+    case 'extracting':
+      return `is downloaded${on} and being extracted${end}`;
+    default:
+      return `has been downloading${on} for ${running}${pull.bytesPerSec > 0 ? ` at ${formatRate(pull.bytesPerSec)}` : ''}, ${formatPercent(pull.percent)} so far${end}`;
+  }
+}
+
+function behindWords(behind: Pull | undefined, now: number): string {
+  if (behind === undefined) return '';
+  return ` behind ${imageWords(behind)}, which ${activeWords(behind, undefined, now)}`;
+}
+
+function failureWords(pull: Pull, now: number): string {
+  const attempts = pull.attempts ?? 1;
+  const next = retrySeconds(pull, now);
+  const since = formatDuration(Math.round((now - waitingSince(pull)) / 1000));
+  return [
+    errorWords(pull) ?? 'it failed',
+    isWaitedFor(pull) && attempts > 1
+      ? `${plural(attempts, 'attempt')} in ${since}`
+      : plural(attempts, 'attempt'),
+    next !== undefined && `the next in ${formatDuration(next)}`,
+  ]
+    .filter((words) => words !== false)
+    .join(', ');
+}
+
+function spanOf({ startedAt, completedAt = startedAt }: Pull): string {
+  return formatDuration((completedAt - startedAt) / 1000);
+}
+
+function registryWords(pull: Pull): string {
+  return registryOf(pull) ?? 'its registry';
+}
+
+/** Only where it says something: a pull that is over well, or needs no more bytes, has no peers. */
+function comparisons(pull: Pull, { node, registry }: Peers): string[] {
+  const status = statusOf(pull);
+  if (status === 'completed' || status === 'lost' || status === 'extracting') return [];
+  const dry = isUnderWay(status) && status !== 'queued' && pull.bytesPerSec === 0;
+  const name = registryOf(pull);
+  return [
+    node.pulls > 0 && status !== 'failed' && `the node’s ${flowWords(node, dry)}`,
+    name !== undefined && registry.pulls > 0 && `${name}’s ${flowWords(registry, dry)}`,
+  ].filter((words) => words !== false);
+}
+
+function flowWords({ pulls, bytesPerSec }: Flow, dry: boolean): string {
+  const one = pulls === 1;
+  const others = one ? 'other pull' : plural(pulls, 'other pull');
+  if (bytesPerSec === 0) return `${others} ${one ? 'gets' : 'get'} nothing${dry ? ' either' : ''}`;
+  return `${others} ${one ? 'runs' : 'run'} at ${formatRate(bytesPerSec)}${one ? '' : ' in all'}`;
+}
