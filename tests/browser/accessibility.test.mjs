@@ -51,6 +51,12 @@ for (const colorScheme of ['dark', 'light']) {
     await rowsOf(page, FAILED_IMAGE).first().click({ timeout: 90_000 });
     await page.getByRole('region', { name: 'Failure' }).waitFor();
     await assertAccessible(page, 'failed row');
+    await page.locator('.needs summary').first().click();
+    await assertAccessible(page, 'what needs somebody, open');
+    await page.getByRole('button', { name: 'Keys' }).click();
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await assertAccessible(page, 'keys');
+    await page.keyboard.press('Escape');
     await page.getByRole('link', { name: 'Images' }).click();
     await page.locator('.image-row').first().waitFor();
     await assertAccessible(page, 'images');

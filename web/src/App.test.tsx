@@ -369,6 +369,7 @@ describe('what needs you', () => {
 it('shows the keys on ?, but not while somebody types', async () => {
   const user = userEvent.setup();
   const showModal = vi.fn();
+  window.history.replaceState(null, '', '/?open=web');
   HTMLDialogElement.prototype.showModal = showModal;
   renderWith(liveState([web]), <App />);
   await user.click(screen.getByRole('textbox', { name: 'Filter pulls' }));
@@ -377,6 +378,9 @@ it('shows the keys on ?, but not while somebody types', async () => {
   await user.keyboard('{Escape}{Escape}');
   await user.keyboard('?');
   await vi.waitFor(() => expect(showModal).toHaveBeenCalledOnce());
+  document.querySelector('dialog')?.setAttribute('open', '');
+  await user.keyboard('{Escape}'); // the browser closes the dialog with it, and no row
+  expect(window.location.search).toBe('?open=web');
   expect(screen.getByText('to the search field')).toBeTruthy();
   const dialog = document.querySelector('dialog');
   act(() => void dialog?.dispatchEvent(new Event('close')));

@@ -167,7 +167,9 @@ function useEscape(wanted: boolean, onEscape: () => void) {
   useEffect(() => {
     if (!wanted) return;
     const onKey = (event: KeyboardEvent) => {
-      if (event.key !== 'Escape' || (event.target as Element | null)?.closest('input')) return;
+      // A dialog over the page takes it for itself.
+      if (event.key !== 'Escape' || document.querySelector('dialog[open]') !== null) return;
+      if ((event.target as Element | null)?.closest('input')) return;
       latest.current();
     };
     window.addEventListener('keydown', onKey);
