@@ -5,8 +5,8 @@ import type { Pull } from '../model/pull';
 const FRAME_MS = 16;
 /** Least time between two commits while many pulls change. */
 const BUSY_COMMIT_MS = 250;
-/** So many pulls in one commit count as busy. */
-const BUSY_EVENTS = 100;
+/** So many changes of pulls in a second are many. The server sends them in as many pieces as it likes. */
+const BUSY_CHANGES_A_SECOND = 400;
 
 export interface Intake {
   push: (data: string) => void;
@@ -16,8 +16,8 @@ export interface Intake {
 }
 
 /**
- * Decodes messages as they come and commits them in batches: at most one a frame, four a second
- * when busy. Of one pull only the newest state is kept, so memory is bounded.
+ * Decodes messages as they come and commits them in batches: one a frame while little changes, four
+ * a second when much does, and in between accordingly. Of one pull only the newest state is kept, so memory is bounded.
  */
 export function createIntake(
   commit: (pulls: readonly Pull[]) => void,
@@ -26,11 +26,11 @@ export function createIntake(
   let pending = new Map<string, Pull>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let lastCommitAt = -Infinity;
-  let lastBatch = 0;
+  let changesASecond = 0;
 
   function schedule() {
     if (timer !== undefined || pending.size === 0) return;
-    const least = lastBatch > BUSY_EVENTS ? BUSY_COMMIT_MS : FRAME_MS;
+    const least = Math.min(1, changesASecond / BUSY_CHANGES_A_SECOND) * BUSY_COMMIT_MS;
     timer = setTimeout(flush, Math.max(FRAME_MS, lastCommitAt + least - performance.now()));
   }
 
@@ -38,8 +38,10 @@ export function createIntake(
     clearTimeout(timer);
     timer = undefined;
     if (pending.size === 0) return;
-    lastCommitAt = performance.now();
-    lastBatch = pending.size;
+    const now = performance.now();
+    const took = Math.min(BUSY_COMMIT_MS, Math.max(FRAME_MS, now - lastCommitAt));
+    changesASecond = (pending.size * 1000) / took;
+    lastCommitAt = now;
     const pulls = [...pending.values()];
     pending = new Map();
     commit(pulls);
