@@ -10,6 +10,21 @@
 #include <string.h>
 #include <yyjson.h>
 
+static const char *const hold_up_names[PT_HOLD_UP_COUNT] = {
+    [PT_HOLD_UP_QUEUE] = "queue",
+    [PT_HOLD_UP_RESOLVING] = "resolving",
+    [PT_HOLD_UP_NO_BYTES] = "no_bytes",
+    [PT_HOLD_UP_SLOW] = "slow",
+    [PT_HOLD_UP_EXTRACTING] = "extracting",
+    [PT_HOLD_UP_BACKOFF] = "backoff",
+    [PT_HOLD_UP_FAILED] = "failed",
+    [PT_HOLD_UP_VOLUME] = "volume",
+    [PT_HOLD_UP_SANDBOX] = "sandbox",
+    [PT_HOLD_UP_NODE_SILENT] = "node_silent",
+    [PT_HOLD_UP_AGENT_MISSING] = "agent_missing",
+};
+const struct pt_words pt_hold_up_words = {hold_up_names, PT_HOLD_UP_COUNT};
+
 const char *pt_event_type_name(enum pt_event_type type)
 {
     static const char *const names[] = {

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "pull/fields.h"
 #include "pull/model.h"
 
 #include <stdbool.h>
@@ -23,6 +24,33 @@ struct pt_waiting_container {
 // What is derived for a layer besides what the agent reported.
 struct pt_layer_rate {
     double bytes_per_second;
+};
+
+// What holds up a pull, or a container that waits.
+enum pt_hold_up_kind {
+    PT_HOLD_UP_NONE,
+    PT_HOLD_UP_QUEUE,         // it waits for its turn
+    PT_HOLD_UP_RESOLVING,     // the registry has not yet said what the image is, for long
+    PT_HOLD_UP_NO_BYTES,      // it downloads, but nothing comes
+    PT_HOLD_UP_SLOW,          // it downloads far slower than others
+    PT_HOLD_UP_EXTRACTING,    // all is there and is being unpacked
+    PT_HOLD_UP_BACKOFF,       // it failed, and is tried again
+    PT_HOLD_UP_FAILED,        // it failed, and nobody says when it is tried again
+    PT_HOLD_UP_VOLUME,        // of a container: its pod waits for a volume
+    PT_HOLD_UP_SANDBOX,       // of a container: its pod has no sandbox yet
+    PT_HOLD_UP_NODE_SILENT,   // the node's agent has stopped reporting
+    PT_HOLD_UP_AGENT_MISSING, // no agent reports from the node
+};
+#define PT_HOLD_UP_COUNT (PT_HOLD_UP_AGENT_MISSING + 1)
+
+extern const struct pt_words pt_hold_up_words;
+
+struct pt_hold_up {
+    enum pt_hold_up_kind kind;
+    int64_t since;                     // wall_ns
+    const char *pull_id;               // of what stands before it in the queue; NULL: not known
+    int64_t node_bytes_per_second;     // of one that is slow: the node's other pulls, 0: none
+    int64_t registry_bytes_per_second; // likewise, the registry's
 };
 
 // A number of seconds that is not known is negative and left out of the JSON.
@@ -48,6 +76,7 @@ struct pt_pull_status {
     const struct pt_waiting_container *waiting;
     size_t waiting_count;
     bool is_waited_for; // by a container, now; `waiting` may be those that had waited
+    struct pt_hold_up hold_up;
 };
 
 // A layer with what is derived for it.

@@ -227,11 +227,15 @@ static void write_object(const struct pt_field *field, const void *source, struc
     pt_json_close(out, '}');
 }
 
+// An object is left out when it has neither a text nor a word.
 static bool is_empty(const struct pt_fields *fields, const void *source)
 {
     for (size_t i = 0; i < fields->count; i++) {
-        const char **text = pt_field_text(&fields->rows[i], source);
-        if (!text || *text)
+        const struct pt_field *field = &fields->rows[i];
+        const void *place = place_of(field, source);
+        if (field->kind == PT_FIELD_TEXT && *(const char *const *)place)
+            return false;
+        if (field->kind == PT_FIELD_WORD && *(const unsigned *)place != 0)
             return false;
     }
     return true;

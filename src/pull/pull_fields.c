@@ -108,6 +108,16 @@ static const struct pt_field waiting_rows[] = {
 const struct pt_fields pt_waiting_fields = FIELDS_OF(waiting_rows, 4);
 
 #define STATUS struct pt_pull_status
+static const struct pt_field hold_up_rows[] = {
+    WORD_ROW(&pt_hold_up_words, "kind", STATUS, hold_up.kind),
+    ROW(TIME, IF_SET, 0, "since", STATUS, hold_up.since),
+    ROW(TEXT, IF_SET, PT_LIMIT_NAME_BYTES, "pullId", STATUS, hold_up.pull_id),
+    ROW(INTEGER, IF_SET, INT64_MAX, "nodeBytesPerSec", STATUS, hold_up.node_bytes_per_second),
+    ROW(INTEGER, IF_SET, INT64_MAX, "registryBytesPerSec", STATUS,
+        hold_up.registry_bytes_per_second),
+};
+static const struct pt_fields hold_up_fields = FIELDS_OF(hold_up_rows, 3);
+
 static const struct pt_field pull_status_rows[] = {
     ROW(TEXT, REQUIRED, PT_LIMIT_NAME_BYTES, "id", STATUS, id),
     ROW(TEXT, IF_SET, PT_LIMIT_NODE_NAME_BYTES, "nodeName", STATUS, node_name),
@@ -146,6 +156,7 @@ static const struct pt_field pull_status_rows[] = {
     ROW(TIME, IF_SET, 0, "nextAttemptAt", STATUS, next_attempt_at),
     ROW(INTEGER, IF_SET, INT64_MAX, "version", STATUS, version),
     ROW(BOOL, ALWAYS, 0, "waiting", STATUS, is_waited_for),
+    NESTED_ROW(OBJECT, &hold_up_fields, "holdUp", STATUS, hold_up.kind),
     NESTED_ROW(LIST, &pt_waiting_fields, "pods", STATUS, waiting),
     NESTED_ROW(LIST, &pt_layer_status_fields, "layers", STATUS, pull.layers),
 };

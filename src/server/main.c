@@ -8,6 +8,7 @@
 #include "server/api/long_answer.h"
 #include "server/cluster/kube_feed.h"
 #include "server/file_limit.h"
+#include "server/holdup/hold_ups.h"
 #include "server/http/tls.h"
 #include "server/memory_budget.h"
 #include "server/stream/event_feed.h"
@@ -21,6 +22,7 @@
 #define EXIT_USAGE 2
 #define PACE_US 20000 // a thousand reports a second are then no thousand awakenings
 #define SWEEP_MS 1000
+#define HOLD_UP_MS 1000
 #define DRAIN_LOOK_MS 20
 #define DRAIN_SECONDS 4
 #define RESERVED_FILES 160 // all but connections to the public address
@@ -98,6 +100,8 @@ struct server {
     struct pt_kube_feed *kube;
     size_t max_connections;
     struct pt_timer *sweep;
+    struct pt_hold_ups *hold_ups;
+    struct pt_timer *hold_up_round;
     struct pt_timer *drain;
     int64_t drain_until_ns;
 };
@@ -168,6 +172,13 @@ static void on_sweep(void *context)
     pt_log_flush();
     bool more = pt_store_sweep(server->store);
     pt_timer_start(server->sweep, more ? 0 : SWEEP_MS);
+}
+
+static void on_hold_up_round(void *context)
+{
+    struct server *server = context;
+    bool more = pt_hold_ups_turn(server->hold_ups);
+    pt_timer_start(server->hold_up_round, more ? 0 : HOLD_UP_MS);
 }
 
 // --- the end ---
@@ -318,7 +329,10 @@ static int start(struct server *server, struct pt_error *err)
         return r;
     server->sweep = pt_timer_create(base, clock, on_sweep, server);
     server->drain = pt_timer_create(base, clock, on_drain, server);
-    if (!server->sweep || !server->drain)
+    server->hold_up_round = pt_timer_create(base, clock, on_hold_up_round, server);
+    server->hold_ups = pt_hold_ups_create(server->store, clock);
+    server->api.hold_ups = server->hold_ups;
+    if (!server->sweep || !server->drain || !server->hold_up_round || !server->hold_ups)
         return pt_error_set(err, ENOMEM, "out of memory");
     r = open_feed(server, err);
     if (r == 0)
@@ -327,8 +341,10 @@ static int start(struct server *server, struct pt_error *err)
     if (r == 0)
         r = pt_kube_feed_create(base, clock, &settings.kube, server->store, &server->kube, err);
     server->api.kube = server->kube;
-    if (r == 0)
+    if (r == 0) {
         on_sweep(server);
+        on_hold_up_round(server);
+    }
     return r;
 }
 
@@ -364,6 +380,8 @@ static void finish(struct server *server)
     pt_tls_destroy(server->tls);
     pt_timer_destroy(server->sweep);
     pt_timer_destroy(server->drain);
+    pt_timer_destroy(server->hold_up_round);
+    pt_hold_ups_destroy(server->hold_ups);
     pt_store_destroy(server->store);
     pt_loop_destroy(server->loop);
     libevent_global_shutdown();

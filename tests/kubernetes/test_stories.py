@@ -385,6 +385,26 @@ def queued_row_goes_on_when_the_pull_has_no_name_yet(scene: Scene) -> Iterator[f
     scene.expect(WEB, phase="completed", pods=["p/web"], id=row["id"])
 
 
+# --- what holds it up ---
+
+
+@story
+def queued_behind_a_pull(scene: Scene) -> Iterator[float]:
+    scene.create("p", web=WEB)
+    scene.create("q", side=SIDE)
+    scene.asks("p", "web", WEB)
+    scene.report(agent_pull(WEB))
+    scene.asks("q", "side", SIDE)
+    yield 2.5
+    running = scene.expect(WEB, phase="downloading", holdUp=None)
+    row = scene.expect(SIDE, phase="queued")
+    assert row["holdUp"] == {
+        "kind": "queue",
+        "since": row["startedAt"],
+        "pullId": running["id"],
+    }, row
+
+
 # --- new lists ---
 
 

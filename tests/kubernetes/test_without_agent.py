@@ -36,6 +36,8 @@ def pulled(scene: Scene) -> Iterator[float]:
     known = {"percent": 0, "totalKnown": False, "bytesPerSec": 0, "readyEtaSeconds": None}
     scene.expect(WEB, phase="resolving", id=row["id"], waiting=True, pods=["p/web"], **known)
     yield 4
+    row = scene.expect(WEB, phase="resolving", id=row["id"])
+    assert row["holdUp"]["kind"] == "agent_missing", row
     words = "in 4.5s (5s including waiting). Image size: 72950530 bytes."
     scene.say("p", "web", "Pulled", f'Successfully pulled image "{WEB}" {words}')
     yield 1
@@ -55,6 +57,7 @@ def failed_and_tried_again(scene: Scene) -> Iterator[float]:
     yield 2
     row = scene.expect(WEB, phase="failed", errorClass="not_found", attempts=1, id=row["id"])
     assert row["nextAttemptAt"], row
+    assert row["holdUp"]["kind"] == "backoff", row
     scene.asks("p", "web", WEB, first_s=1, last_s=1)
     yield 1
     scene.expect(WEB, phase="resolving", attempts=1, error=None, id=row["id"])

@@ -63,6 +63,7 @@ static void a_pull_event_holds_the_status(void **state)
     status.waiting = &waiting;
     status.waiting_count = 1;
     status.is_waited_for = true;
+    status.hold_up = (struct pt_hold_up){PT_HOLD_UP_SLOW, T, NULL, 70, 80};
     struct pt_buffer text;
     pt_buffer_init(&text, 4096);
     check_encoded(
@@ -77,6 +78,8 @@ static void a_pull_event_holds_the_status(void **state)
         "\"layersExtracted\":1,"
         "\"totalKnown\":true,\"etaSeconds\":4.72,\"queuedSeconds\":0,"
         "\"startedAt\":\"2026-11-21T03:04:05.000Z\",\"attempts\":2,\"version\":77,\"waiting\":true,"
+        "\"holdUp\":{\"kind\":\"slow\",\"since\":\"2026-11-21T03:04:05.000Z\","
+        "\"nodeBytesPerSec\":70,\"registryBytesPerSec\":80},"
         "\"pods\":[{\"namespace\":\"shop\",\"podName\":\"web-1\",\"container\":\"main\","
         "\"image\":\"acme/app:1\"}]}}");
 }

@@ -16,6 +16,7 @@
 
 struct event_base;
 struct pt_event_feed;
+struct pt_hold_ups;
 struct pt_kube_feed;
 struct pt_long_answers;
 struct pt_loop;
@@ -29,6 +30,7 @@ struct pt_api {
     struct pt_event_feed *feed;
     struct pt_secret *agent_token;
     const struct pt_kube_feed *kube; // NULL: not configured
+    const struct pt_hold_ups *hold_ups;
     struct pt_http_server *server;
     struct pt_http_server *metrics_server;
     const struct pt_loop *loop;

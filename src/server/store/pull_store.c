@@ -63,6 +63,23 @@ void pt_store_notify(struct pt_pull_store *store)
     store->output.on_change(store->output.context);
 }
 
+void pt_store_set_hold_up(struct pt_pull_store *store, struct pt_stored_pull *stored,
+                          const struct pt_hold_up *hold_up)
+{
+    struct pt_stored_hold_up *known = &stored->hold_up;
+    const char *pull_id = hold_up->pull_id ? hold_up->pull_id : "";
+    bool is_other = known->kind != hold_up->kind || strcmp(known->pull_id, pull_id) != 0;
+    if (known->kind != hold_up->kind)
+        known->since = hold_up->since;
+    known->kind = hold_up->kind;
+    snprintf(known->pull_id, sizeof(known->pull_id), "%s", pull_id);
+    known->node_bytes_per_second = hold_up->node_bytes_per_second;
+    known->registry_bytes_per_second = hold_up->registry_bytes_per_second;
+    if (is_other)
+        pt_change_log_touch(&store->changes, stored);
+    pt_store_notify(store);
+}
+
 // Our own agent says itself when it gives a pull up: it sees more of it than what moves here.
 static bool is_in_good_hands(const struct pt_stored_pull *stored)
 {

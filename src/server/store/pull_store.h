@@ -77,6 +77,11 @@ void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *
 // Gives a pull and the row of an image that waits each other's id; out of memory changes nothing.
 void pt_store_exchange_rows(struct pt_pull_store *store, const struct pt_row_exchange *exchange);
 
+// Notes what holds a pull up; the text is copied. Readers see a change of kind or pull_id as one of
+// the pull, and new figures with its next change.
+void pt_store_set_hold_up(struct pt_pull_store *store, struct pt_stored_pull *stored,
+                          const struct pt_hold_up *hold_up);
+
 // Lets go what is too old and marks what nothing is heard of. To be called about every second;
 // does a bounded part of the work and returns whether more is left.
 bool pt_store_sweep(struct pt_pull_store *store);

@@ -92,6 +92,11 @@ double pt_stored_pull_percent(const struct pt_stored_pull *stored)
     return stored->percent_floor;
 }
 
+enum pt_hold_up_kind pt_stored_pull_hold_up(const struct pt_stored_pull *stored)
+{
+    return stored->hold_up.kind;
+}
+
 double pt_stored_pull_speed(const struct pt_stored_pull *stored)
 {
     return stored->pull.phase == PT_PULL_DOWNLOADING ? stored->rate.bytes_per_second : 0;
@@ -124,11 +129,30 @@ static void add_kubelet_figures(const struct pt_stored_pull *stored, struct pt_p
 
 // Nothing waits for an image that has come. For what was given up, the row of the image that the
 // kubelet still asks for says who waits.
-static bool is_waited_for(const struct pt_stored_pull *stored)
+bool pt_stored_pull_is_waited_for(const struct pt_stored_pull *stored)
 {
     bool is_over =
         stored->pull.phase == PT_PULL_COMPLETED || stored->pull.phase == PT_PULL_CANCELLED;
-    return stored->join->is_waited_for && !is_over && stored->life != PT_LIFE_GIVEN_UP;
+    return stored->join && stored->join->is_waited_for && !is_over &&
+           stored->life != PT_LIFE_GIVEN_UP;
+}
+
+static struct pt_hold_up hold_up_of(const struct pt_stored_hold_up *stored)
+{
+    return (struct pt_hold_up){
+        .kind = stored->kind,
+        .since = stored->since,
+        .pull_id = *stored->pull_id ? stored->pull_id : NULL,
+        .node_bytes_per_second = stored->node_bytes_per_second,
+        .registry_bytes_per_second = stored->registry_bytes_per_second,
+    };
+}
+
+// What is over is held up by nothing, whatever was so a moment ago.
+static bool may_be_held_up(const struct pt_stored_pull *stored)
+{
+    return !pt_stored_pull_is_final(stored) ||
+           (stored->pull.phase == PT_PULL_FAILED && pt_stored_pull_is_waited_for(stored));
 }
 
 static void add_join(const struct pt_join *join, struct pt_pull_status *status)
@@ -178,11 +202,13 @@ struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
     status.image_ref = pt_stored_pull_image_ref(stored);
     if (stored->join) {
         add_join(stored->join, &status);
-        status.is_waited_for = is_waited_for(stored);
+        status.is_waited_for = pt_stored_pull_is_waited_for(stored);
     }
     const struct pt_eta_basis basis = eta_basis(stored);
     pt_pull_eta(&stored->pull, stored->tracks, &basis, stored->reported_at, &status);
     add_kubelet_figures(stored, &status);
+    if (may_be_held_up(stored))
+        status.hold_up = hold_up_of(&stored->hold_up);
     return status;
 }
 
@@ -281,6 +307,16 @@ bool pt_node_has_reported(const struct pt_node *node)
     return node->reported_wall_ns > 0;
 }
 
+bool pt_node_is_silent(const struct pt_node *node)
+{
+    return node->silent;
+}
+
+int64_t pt_node_reported_at(const struct pt_node *node)
+{
+    return node->reported_wall_ns;
+}
+
 struct pt_node *pt_store_find_node(const struct pt_pull_store *store, const char *name)
 {
     return pt_map_get(&store->nodes, name);
@@ -289,6 +325,18 @@ struct pt_node *pt_store_find_node(const struct pt_pull_store *store, const char
 struct pt_node *pt_store_next_node(const struct pt_pull_store *store, size_t *cursor)
 {
     return pt_map_next(&store->nodes, cursor);
+}
+
+struct pt_stored_pull *pt_node_next_active(const struct pt_node *node,
+                                           const struct pt_stored_pull *stored)
+{
+    return stored ? TAILQ_NEXT(stored, in_node) : TAILQ_FIRST(&node->active);
+}
+
+struct pt_stored_pull *pt_node_next_finished(const struct pt_node *node,
+                                             const struct pt_stored_pull *stored)
+{
+    return stored ? TAILQ_NEXT(stored, in_node) : TAILQ_FIRST(&node->finished);
 }
 
 void pt_node_pin(struct pt_node *node)

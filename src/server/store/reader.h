@@ -74,6 +74,15 @@ double pt_stored_pull_percent(const struct pt_stored_pull *stored);
 // Bytes per second now; 0 for a pull that downloads nothing.
 double pt_stored_pull_speed(const struct pt_stored_pull *stored);
 
+// For how long no byte has come to one that downloads; 0: not for long.
+double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored);
+
+// Whether a container waits for it now.
+bool pt_stored_pull_is_waited_for(const struct pt_stored_pull *stored);
+
+// What holds it up, as was noted last.
+enum pt_hold_up_kind pt_stored_pull_hold_up(const struct pt_stored_pull *stored);
+
 // Everything that a reader gets of it. `layer_rates` has room for all layers; the status borrows
 // from both.
 struct pt_pull_status pt_stored_pull_status(const struct pt_stored_pull *stored,
@@ -138,6 +147,8 @@ struct pt_node_status {
 
 // An agent has reported from it, perhaps long ago.
 bool pt_node_has_reported(const struct pt_node *node);
+bool pt_node_is_silent(const struct pt_node *node);
+int64_t pt_node_reported_at(const struct pt_node *node); // wall_ns; 0: never
 
 struct pt_node_status pt_node_status(const struct pt_node *node);
 
@@ -146,6 +157,13 @@ struct pt_node *pt_store_find_node(const struct pt_pull_store *store, const char
 
 // All nodes in any order, from *cursor = 0 on; NULL: that was the last.
 struct pt_node *pt_store_next_node(const struct pt_pull_store *store, size_t *cursor);
+
+// The pulls of a node that are under way (queued ones too) and those that have ended, each oldest
+// first; `stored` NULL: the first of them.
+struct pt_stored_pull *pt_node_next_active(const struct pt_node *node,
+                                           const struct pt_stored_pull *stored);
+struct pt_stored_pull *pt_node_next_finished(const struct pt_node *node,
+                                             const struct pt_stored_pull *stored);
 
 // A node that is pinned stays.
 void pt_node_pin(struct pt_node *node);

@@ -34,6 +34,14 @@ enum pt_pull_life {
     PT_LIFE_FINAL,    // completed, failed or cancelled
 };
 
+// What holds it up, as src/server/holdup has concluded last.
+struct pt_stored_hold_up {
+    enum pt_hold_up_kind kind;
+    int64_t since;
+    char pull_id[PT_PULL_ID_SIZE]; // empty: not known
+    int64_t node_bytes_per_second, registry_bytes_per_second;
+};
+
 // One pull of one node with its own copy of what the agent told last.
 struct pt_stored_pull {
     struct pt_pull pull; // text and layers are owned; pull.id is NULL
@@ -58,8 +66,9 @@ struct pt_stored_pull {
     int64_t alive_at;                  // monotonic_ns: reported with something that moved
     int64_t finished_at;               // monotonic_ns
     struct pt_join *join;              // what Kubernetes tells of it, owned; NULL: nothing
-    int64_t failures_reported;         // attempts that became an event as failed
-    char *earlier_key; // of the attempt before, which its agent may tell again; or NULL
+    struct pt_stored_hold_up hold_up;
+    int64_t failures_reported; // attempts that became an event as failed
+    char *earlier_key;         // of the attempt before, which its agent may tell again; or NULL
     uint64_t version;
     uint64_t created_version;
     uint64_t final_version; // 0: not final
@@ -110,8 +119,5 @@ void pt_stored_pull_set_failure(struct pt_stored_pull *stored, const char *error
 
 // Forgets layers and progress: another attempt begins under a new key, which it then owns.
 void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key);
-
-// How long a download has had no byte, if that is long; else 0.
-double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored);
 
 #endif

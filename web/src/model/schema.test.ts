@@ -34,7 +34,7 @@ const CONTRACT: readonly {
     name: 'PullStatus',
     fields: PULL_FIELDS,
     schema: pulls.PullStatus,
-    left: ['layers', 'version'],
+    left: ['holdUp', 'layers', 'version'],
   },
   {
     name: 'PullStatus.pods',

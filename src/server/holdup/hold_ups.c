@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/holdup/hold_ups.h"
+
+#include "base/limits.h"
+#include "server/holdup/speeds.h"
+#include "server/store/reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A round goes through all nodes, in turns of some hundred pulls. What is fast or slow at a
+// registry is judged by the round before; at a node, whose pulls are looked at together, by this
+// one. Nodes that come or go between two turns may be missed or met twice: the next round, a second
+// later, sees all.
+
+#define TURN_ITEMS 500
+// An agent reports every 10 s at least: from then on it is known which nodes have none.
+#define AGENTS_KNOWN_NS (15 * PT_NS_PER_S)
+
+struct registry {
+    char name[PT_LIMIT_NAME_BYTES + 1];
+    struct pt_registry_status status; // without its name
+    struct pt_speeds speeds;
+};
+
+struct registries {
+    struct registry rows[PT_HOLD_UP_REGISTRIES];
+    size_t count;
+};
+
+struct pt_hold_ups {
+    struct pt_pull_store *store;
+    const struct pt_clock *clock;
+    int64_t started_at;                       // monotonic_ns
+    size_t cursor;                            // of the nodes
+    struct registries tables[2], *now, *last; // of this round and of the one before
+};
+
+struct pt_hold_ups *pt_hold_ups_create(struct pt_pull_store *store, const struct pt_clock *clock)
+{
+    struct pt_hold_ups *hold_ups = calloc(1, sizeof(*hold_ups));
+    if (!hold_ups)
+        return NULL;
+    hold_ups->store = store;
+    hold_ups->clock = clock;
+    hold_ups->started_at = pt_clock_monotonic_ns(clock);
+    hold_ups->now = &hold_ups->tables[0];
+    hold_ups->last = &hold_ups->tables[1];
+    return hold_ups;
+}
+
+void pt_hold_ups_destroy(struct pt_hold_ups *hold_ups)
+{
+    free(hold_ups);
+}
+
+// --- registries ---
+
+// The row of `host/path`'s host; the last one is for all that find no place. NULL: there is none.
+static struct registry *find(struct registries *table, const char *repository, bool adds)
+{
+    size_t length = repository ? strcspn(repository, "/") : 0;
+    if (length == 0 || length > PT_LIMIT_NAME_BYTES)
+        return NULL;
+    for (size_t i = 0; i < table->count; i++) {
+        const char *name = table->rows[i].name;
+        if (strncmp(name, repository, length) == 0 && name[length] == '\0')
+            return &table->rows[i];
+    }
+    struct registry *other = &table->rows[PT_HOLD_UP_REGISTRIES - 1];
+    if (!adds)
+        return table->count == PT_HOLD_UP_REGISTRIES ? other : NULL;
+    if (table->count == PT_HOLD_UP_REGISTRIES)
+        return other;
+    bool is_last = table->count == PT_HOLD_UP_REGISTRIES - 1;
+    struct registry *row = &table->rows[table->count++];
+    snprintf(row->name, sizeof(row->name), "%.*s", is_last ? 5 : (int)length,
+             is_last ? "other" : repository);
+    return row;
+}
+
+static void end_round(struct pt_hold_ups *hold_ups)
+{
+    struct registries *done = hold_ups->now;
+    hold_ups->now = hold_ups->last;
+    hold_ups->last = done;
+    memset(hold_ups->now, 0, sizeof(*hold_ups->now));
+    hold_ups->cursor = 0;
+}
+
+bool pt_hold_ups_registry(const struct pt_hold_ups *hold_ups, size_t index,
+                          struct pt_registry_status *ret_status)
+{
+    if (index >= hold_ups->last->count)
+        return false;
+    const struct registry *row = &hold_ups->last->rows[index];
+    *ret_status = row->status;
+    ret_status->name = row->name;
+    // Of all of them: none is of a speed below 0.
+    ret_status->median_bytes_per_second = pt_speeds_of_others(&row->speeds, -1).median;
+    return true;
+}
+
+// --- pulls ---
+
+// What a node does now.
+struct node_now {
+    const struct pt_node *node;
+    const struct pt_stored_pull *first; // that has begun, of those under way
+    const struct pt_speeds *speeds;     // of those that download
+    struct pt_hold_up_facts facts;      // that all its pulls have in common
+    int64_t wall_ns;
+};
+
+static bool is_queued(const struct pt_stored_pull *stored)
+{
+    return pt_stored_pull_model(stored)->phase == PT_PULL_QUEUED;
+}
+
+static bool downloads(const struct pt_stored_pull *stored)
+{
+    enum pt_pull_phase phase = pt_stored_pull_model(stored)->phase;
+    return phase == PT_PULL_DOWNLOADING || phase == PT_PULL_UNKNOWN;
+}
+
+const struct pt_stored_pull *pt_hold_ups_first_of(const struct pt_node *node)
+{
+    const struct pt_stored_pull *first = NULL, *stored = NULL;
+    while (node && (stored = pt_node_next_active(node, stored))) {
+        if (is_queued(stored))
+            continue;
+        if (!first ||
+            pt_stored_pull_model(stored)->started_at < pt_stored_pull_model(first)->started_at)
+            first = stored;
+    }
+    return first;
+}
+
+void pt_hold_ups_add_node(const struct pt_hold_ups *hold_ups, const struct pt_node *node,
+                          struct pt_hold_up_facts *facts)
+{
+    int64_t age = pt_clock_monotonic_ns(hold_ups->clock) - hold_ups->started_at;
+    bool has_reported = node && pt_node_has_reported(node);
+    facts->has_agent = has_reported || age < AGENTS_KNOWN_NS;
+    facts->is_node_silent = has_reported && pt_node_is_silent(node);
+}
+
+static double seconds_since(int64_t at, int64_t now)
+{
+    return at > 0 && now > at ? (double)(now - at) / (double)PT_NS_PER_S : 0;
+}
+
+static struct pt_hold_up_facts facts_of(struct pt_hold_ups *hold_ups, const struct node_now *now,
+                                        const struct pt_stored_pull *stored)
+{
+    const struct pt_pull *pull = pt_stored_pull_model(stored);
+    const struct pt_join *join = pt_stored_pull_join(stored);
+    const struct registry *registry = find(hold_ups->last, pull->repository, false);
+    struct pt_hold_up_facts facts = now->facts;
+    facts.is_pull = true;
+    facts.phase = pull->phase;
+    facts.is_waited_for = pt_stored_pull_is_waited_for(stored);
+    facts.next_attempt_at = join ? join->next_attempt_at : 0;
+    facts.seconds = seconds_since(pull->started_at, now->wall_ns);
+    facts.stalled_seconds = pt_stored_pull_stalled_seconds(stored);
+    facts.bytes_per_second = pt_stored_pull_speed(stored);
+    if (!downloads(stored))
+        return facts;
+    facts.of_node = pt_speeds_of_others(now->speeds, facts.bytes_per_second);
+    if (registry)
+        facts.of_registry = pt_speeds_of_others(&registry->speeds, facts.bytes_per_second);
+    return facts;
+}
+
+static int64_t since(enum pt_hold_up_kind kind, const struct pt_hold_up_facts *facts,
+                     const struct node_now *now, const struct pt_stored_pull *stored)
+{
+    const struct pt_pull *pull = pt_stored_pull_model(stored);
+    if (kind == PT_HOLD_UP_BACKOFF || kind == PT_HOLD_UP_FAILED)
+        return pull->completed_at;
+    if (kind == PT_HOLD_UP_QUEUE || kind == PT_HOLD_UP_RESOLVING ||
+        kind == PT_HOLD_UP_AGENT_MISSING)
+        return pull->started_at;
+    if (kind == PT_HOLD_UP_NODE_SILENT)
+        return pt_node_reported_at(now->node);
+    if (kind == PT_HOLD_UP_NO_BYTES)
+        return now->wall_ns - (int64_t)(facts->stalled_seconds * (double)PT_NS_PER_S);
+    return now->wall_ns;
+}
+
+static void count(struct pt_hold_ups *hold_ups, const struct pt_stored_pull *stored,
+                  enum pt_hold_up_kind kind, double bytes_per_second)
+{
+    const struct pt_pull *pull = pt_stored_pull_model(stored);
+    struct registry *registry = find(hold_ups->now, pull->repository, true);
+    if (!registry || is_queued(stored))
+        return;
+    registry->status.active++;
+    registry->status.stalled += kind == PT_HOLD_UP_NO_BYTES || kind == PT_HOLD_UP_RESOLVING;
+    registry->status.bytes_per_second += bytes_per_second;
+    if (downloads(stored))
+        pt_speeds_add(&registry->speeds, bytes_per_second);
+}
+
+static void look_at(struct pt_hold_ups *hold_ups, const struct node_now *now,
+                    struct pt_stored_pull *stored)
+{
+    const struct pt_hold_up_facts facts = facts_of(hold_ups, now, stored);
+    struct pt_hold_up hold_up = {.kind = pt_hold_up_of(&facts)};
+    if (!pt_stored_pull_is_final(stored))
+        count(hold_ups, stored, hold_up.kind, facts.bytes_per_second);
+    if (hold_up.kind == PT_HOLD_UP_NONE && pt_stored_pull_hold_up(stored) == PT_HOLD_UP_NONE)
+        return;
+    if (hold_up.kind != PT_HOLD_UP_NONE)
+        hold_up.since = since(hold_up.kind, &facts, now, stored);
+    if (hold_up.kind == PT_HOLD_UP_QUEUE && now->first)
+        hold_up.pull_id = pt_stored_pull_id(now->first);
+    if (hold_up.kind == PT_HOLD_UP_SLOW) {
+        hold_up.node_bytes_per_second = (int64_t)facts.of_node.median;
+        hold_up.registry_bytes_per_second = (int64_t)facts.of_registry.median;
+    }
+    pt_store_set_hold_up(hold_ups->store, stored, &hold_up);
+}
+
+static void look_at_failed(struct pt_hold_ups *hold_ups, const struct node_now *now,
+                           struct pt_stored_pull *stored)
+{
+    const struct pt_pull *pull = pt_stored_pull_model(stored);
+    if (pull->phase != PT_PULL_FAILED)
+        return;
+    struct registry *registry = find(hold_ups->now, pull->repository, true);
+    if (registry)
+        registry->status.failed[pull->error_class]++;
+    look_at(hold_ups, now, stored);
+}
+
+static void gather_speeds(const struct pt_node *node, struct pt_speeds *speeds)
+{
+    const struct pt_stored_pull *stored = NULL;
+    memset(speeds, 0, sizeof(*speeds));
+    while ((stored = pt_node_next_active(node, stored))) {
+        if (downloads(stored))
+            pt_speeds_add(speeds, pt_stored_pull_speed(stored));
+    }
+}
+
+// Returns how many pulls it has looked at.
+static size_t look_at_node(struct pt_hold_ups *hold_ups, const struct pt_node *node)
+{
+    struct pt_speeds speeds;
+    struct pt_stored_pull *stored = NULL;
+    size_t looked_at = 0;
+    if (!pt_node_next_active(node, NULL) && !pt_node_next_finished(node, NULL))
+        return 0;
+    struct node_now now = {.node = node,
+                           .first = pt_hold_ups_first_of(node),
+                           .speeds = &speeds,
+                           .wall_ns = pt_clock_wall_ns(hold_ups->clock)};
+    gather_speeds(node, &speeds);
+    pt_hold_ups_add_node(hold_ups, node, &now.facts);
+    for (; (stored = pt_node_next_active(node, stored)); looked_at++)
+        look_at(hold_ups, &now, stored);
+    for (stored = NULL; (stored = pt_node_next_finished(node, stored)); looked_at++)
+        look_at_failed(hold_ups, &now, stored);
+    return looked_at;
+}
+
+bool pt_hold_ups_turn(struct pt_hold_ups *hold_ups)
+{
+    for (size_t looked_at = 0; looked_at < TURN_ITEMS;) {
+        const struct pt_node *node = pt_store_next_node(hold_ups->store, &hold_ups->cursor);
+        if (!node) {
+            end_round(hold_ups);
+            return false;
+        }
+        looked_at += 1 + look_at_node(hold_ups, node);
+    }
+    return true;
+}
