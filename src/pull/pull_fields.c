@@ -116,7 +116,7 @@ static const struct pt_field hold_up_rows[] = {
     ROW(INTEGER, IF_SET, INT64_MAX, "registryBytesPerSec", STATUS,
         hold_up.registry_bytes_per_second),
 };
-static const struct pt_fields hold_up_fields = FIELDS_OF(hold_up_rows, 3);
+const struct pt_fields pt_hold_up_fields = FIELDS_OF(hold_up_rows, 3);
 
 static const struct pt_field pull_status_rows[] = {
     ROW(TEXT, REQUIRED, PT_LIMIT_NAME_BYTES, "id", STATUS, id),
@@ -156,7 +156,7 @@ static const struct pt_field pull_status_rows[] = {
     ROW(TIME, IF_SET, 0, "nextAttemptAt", STATUS, next_attempt_at),
     ROW(INTEGER, IF_SET, INT64_MAX, "version", STATUS, version),
     ROW(BOOL, ALWAYS, 0, "waiting", STATUS, is_waited_for),
-    NESTED_ROW(OBJECT, &hold_up_fields, "holdUp", STATUS, hold_up.kind),
+    NESTED_ROW(OBJECT, &pt_hold_up_fields, "holdUp", STATUS, hold_up.kind),
     NESTED_ROW(LIST, &pt_waiting_fields, "pods", STATUS, waiting),
     NESTED_ROW(LIST, &pt_layer_status_fields, "layers", STATUS, pull.layers),
 };

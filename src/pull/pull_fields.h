@@ -12,6 +12,7 @@ extern const struct pt_fields pt_pull_fields;         // PullState, struct pt_pu
 extern const struct pt_fields pt_layer_fields;        // LayerState, struct pt_layer
 extern const struct pt_fields pt_event_fields;        // PullEvent, struct pt_pull_event
 extern const struct pt_fields pt_pull_status_fields;  // PullStatus, struct pt_pull_status
+extern const struct pt_fields pt_hold_up_fields;      // of it, struct pt_pull_status
 extern const struct pt_fields pt_layer_status_fields; // LayerStatus, struct pt_layer_status
 extern const struct pt_fields pt_waiting_fields;      // of its pods, struct pt_waiting_container
 

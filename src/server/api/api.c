@@ -48,11 +48,14 @@ static const struct {
     {"/api/v1/events", PT_HTTP_GET, "GET", pt_api_events},
     {"/api/v1/summary", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", pt_api_summary},
     {"/api/v1/nodes", PT_HTTP_GET, "GET", pt_api_nodes},
+    {"/api/v1/registries", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", pt_api_registries},
+    {"/api/v1/pods", PT_HTTP_GET, "GET", pt_api_pods},
     {"/healthz", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", on_health},
     {"/readyz", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", on_ready},
 };
 
 static const char pulls_prefix[] = "/api/v1/pulls/";
+static const char pods_prefix[] = "/api/v1/pods/";
 
 static bool reads(struct pt_request *request)
 {
@@ -69,6 +72,8 @@ static void handle_other(struct pt_api *api, struct pt_request *request)
         pt_reply_error(request, 413, 0, "no body is taken at this address");
     else if (strncmp(path, pulls_prefix, strlen(pulls_prefix)) == 0)
         pt_api_pull(api, request, path + strlen(pulls_prefix));
+    else if (strncmp(path, pods_prefix, strlen(pods_prefix)) == 0)
+        pt_api_pod(api, request, path + strlen(pods_prefix));
     else if (strncmp(path, "/api/", 5) == 0 || !pt_assets_serve(request, path))
         pt_reply_error(request, 404, 0, "there is nothing at this address");
 }

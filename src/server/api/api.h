@@ -64,5 +64,8 @@ void pt_api_pull(struct pt_api *api, struct pt_request *request, const char *id)
 void pt_api_events(struct pt_api *api, struct pt_request *request);
 void pt_api_summary(struct pt_api *api, struct pt_request *request);
 void pt_api_nodes(struct pt_api *api, struct pt_request *request);
+void pt_api_registries(struct pt_api *api, struct pt_request *request);
+void pt_api_pods(struct pt_api *api, struct pt_request *request);
+void pt_api_pod(struct pt_api *api, struct pt_request *request, const char *path);
 
 #endif

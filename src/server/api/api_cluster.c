@@ -7,6 +7,7 @@
 #include "server/api/long_answer.h"
 #include "server/cluster/cluster_nodes.h"
 #include "server/cluster/kube_feed.h"
+#include "server/holdup/hold_ups.h"
 #include "server/http/http_reply.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #define MAX_SUMMARY_BYTES 4096
+#define MAX_REGISTRIES_BYTES (64 * 1024)
 #define PART_NODES 200
 // An agent reports every 10 s at least.
 #define AGENTS_KNOWN_AFTER_NS (15 * PT_NS_PER_S)
@@ -69,6 +71,50 @@ void pt_api_summary(struct pt_api *api, struct pt_request *request)
     pt_buffer_init(&out, MAX_SUMMARY_BYTES);
     pt_request_add_reply_header(request, "Cache-Control", "no-store");
     if (write_summary(api, &out) < 0)
+        pt_reply_error(request, 503, 5, "out of memory");
+    else
+        pt_reply(request, 200, "application/json", out.data, out.length);
+    pt_buffer_finish(&out);
+}
+
+// --- /api/v1/registries ---
+
+static void write_registry(struct pt_buffer *out, const struct pt_registry_status *registry)
+{
+    pt_json_open(out, NULL, '{');
+    write_text(out, "registry", registry->name);
+    write_count(out, "activePulls", registry->active);
+    write_count(out, "stalledPulls", registry->stalled);
+    pt_json_integer(out, "bytesPerSec", (int64_t)registry->bytes_per_second);
+    pt_json_integer(out, "medianBytesPerSec", (int64_t)registry->median_bytes_per_second);
+    pt_json_open(out, "failed", '{');
+    for (size_t i = 0; i < PT_FAILURE_CLASS_COUNT; i++) {
+        const char *name = pt_failure_class_name((enum pt_failure_class)i);
+        if (name && registry->failed[i] > 0)
+            write_count(out, name, registry->failed[i]);
+    }
+    pt_json_close(out, '}');
+    pt_json_close(out, '}');
+}
+
+static int write_registries(const struct pt_api *api, struct pt_buffer *out)
+{
+    struct pt_registry_status registry;
+    pt_json_begin(out);
+    pt_json_open(out, "registries", '[');
+    for (size_t i = 0; pt_hold_ups_registry(api->hold_ups, i, &registry); i++)
+        write_registry(out, &registry);
+    pt_json_close(out, ']');
+    pt_json_close(out, '}');
+    return out->failure;
+}
+
+void pt_api_registries(struct pt_api *api, struct pt_request *request)
+{
+    struct pt_buffer out;
+    pt_buffer_init(&out, MAX_REGISTRIES_BYTES);
+    pt_request_add_reply_header(request, "Cache-Control", "no-store");
+    if (write_registries(api, &out) < 0)
         pt_reply_error(request, 503, 5, "out of memory");
     else
         pt_reply(request, 200, "application/json", out.data, out.length);

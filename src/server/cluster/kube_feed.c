@@ -326,6 +326,11 @@ const char *pt_kube_feed_missing(const struct pt_kube_feed *feed)
     return NULL;
 }
 
+const struct pt_correlate *pt_kube_feed_pods(const struct pt_kube_feed *feed)
+{
+    return feed ? feed->correlate : NULL;
+}
+
 const struct pt_cluster_nodes *pt_kube_feed_nodes(const struct pt_kube_feed *feed)
 {
     return feed ? feed->nodes : NULL;

@@ -13,6 +13,7 @@
 
 struct event_base;
 struct pt_cluster_nodes;
+struct pt_correlate;
 
 // Follows Kubernetes and lets the store's rows know of it. Without it, or while it does not answer,
 // pulls are tracked all the same.
@@ -34,6 +35,9 @@ void pt_kube_feed_destroy(struct pt_kube_feed *feed);
 
 // NULL when the first lists are in, or `feed` is NULL; else what is missing, static text.
 const char *pt_kube_feed_missing(const struct pt_kube_feed *feed);
+
+// The pods that wait, see correlate.h; NULL if `feed` is NULL.
+const struct pt_correlate *pt_kube_feed_pods(const struct pt_kube_feed *feed);
 
 // The nodes that the API server lists, see cluster_nodes.h; NULL if `feed` is NULL.
 const struct pt_cluster_nodes *pt_kube_feed_nodes(const struct pt_kube_feed *feed);

@@ -27,6 +27,8 @@ int pt_correlate_create(const struct pt_clock *clock, size_t max_nodes,
     correlate->output = *output;
     pt_map_init(&correlate->nodes);
     pt_map_init(&correlate->pods);
+    pt_map_init(&correlate->pods_by_name);
+    TAILQ_INIT(&correlate->order);
     TAILQ_INIT(&correlate->dirty);
     for (size_t i = 0; i < PT_DUE_LISTS; i++)
         TAILQ_INIT(&correlate->due[i]);
@@ -46,6 +48,7 @@ void pt_correlate_destroy(struct pt_correlate *correlate)
     }
     pt_map_finish(&correlate->nodes);
     pt_map_finish(&correlate->pods);
+    pt_map_finish(&correlate->pods_by_name);
     free(correlate);
 }
 

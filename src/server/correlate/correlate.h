@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "kube/kube_object.h"
 #include "kube/pod_watch.h"
 #include "pull/failure_class.h"
@@ -75,6 +76,56 @@ bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items);
 // Lets time pass; to be called about every second, before a flush. Work is in proportion to the
 // nodes for which something is due.
 void pt_correlate_tick(struct pt_correlate *correlate);
+
+// --- pods, for readers; all is borrowed until something happens or follows ---
+
+struct correlate_pod;
+
+enum pt_pod_container_state {
+    PT_POD_CONTAINER_WAITING, // for its image
+    PT_POD_CONTAINER_FAILED,  // likewise, and the last attempt to pull it failed
+    PT_POD_CONTAINER_READY,   // its image is there, it has not started
+    PT_POD_CONTAINER_STARTED, // or has gone with its pod
+};
+
+struct pt_pod_container {
+    const char *name;
+    const char *image; // as the pod's spec names it
+    enum pt_kube_container_kind kind;
+    enum pt_pod_container_state state;
+    int64_t since;          // wall_ns, when it began to wait
+    const char *repository; // of the image; NULL when it is no reference
+    const char *pull_key;   // of the pull or row that it waits for, on the pod's node; NULL: none
+};
+
+struct pt_pod_view {
+    const char *uid;
+    const char *name_space;
+    const char *name;
+    const char *node_name;
+    bool is_waiting; // a container has not started
+    bool waits_for_volume, waits_for_sandbox;
+    int64_t since; // wall_ns, of the first of them
+    struct pt_pod_container containers[PT_LIMIT_CONTAINERS_PER_POD]; // in the order of their start
+    size_t container_count;
+};
+
+void pt_correlate_view_pod(const struct correlate_pod *pod, struct pt_pod_view *ret_view);
+
+// The pod of that name, NULL if none is known; of several, the one that came last.
+const struct correlate_pod *pt_correlate_find_pod(const struct pt_correlate *correlate,
+                                                  const char *name_space, const char *name);
+
+// A place among all pods, in the order in which they came to be known; all zero is the beginning.
+struct pt_pod_place {
+    uint64_t number;
+    char uid[PT_LIMIT_KUBE_NAME_BYTES + 1]; // makes it quick to find; empty: not known
+};
+
+// The first pod behind that place, which may itself be gone; NULL: there is none.
+const struct correlate_pod *pt_correlate_next_pod(const struct pt_correlate *correlate,
+                                                  const struct pt_pod_place *place);
+void pt_correlate_note_place(const struct correlate_pod *pod, struct pt_pod_place *place);
 
 struct pt_correlate_figures {
     size_t waiting_containers;

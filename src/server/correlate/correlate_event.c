@@ -91,6 +91,7 @@ static void note_hold_up(struct correlate_pod *pod, const struct pt_kube_event *
         return;
     pod->held_up = at;
     pod->is_held_up = is_held_up_by(event->message.word);
+    pod->is_held_by_volume = event->message.word == PT_KUBELET_NO_VOLUME;
     struct correlate_container *sandbox =
         pt_correlate_find_container(pod, PT_SANDBOX_NAME, PT_KUBE_SANDBOX);
     if (sandbox && !pod->is_held_up && !sandbox->ended_at) {

@@ -254,9 +254,36 @@ struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod
     return container;
 }
 
+void pt_correlate_pod_key(const char *name_space, const char *name,
+                          char key[static PT_POD_KEY_SIZE])
+{
+    snprintf(key, PT_POD_KEY_SIZE, "%s/%s", name_space, name);
+}
+
+static void free_texts(struct correlate_pod *pod)
+{
+    free(pod->uid);
+    free(pod->name_space);
+    free(pod->name);
+    free(pod->key);
+}
+
+// Takes it in under its names; of two pods of a name the later one is found by it.
+static bool enter_names(struct pt_correlate *correlate, struct correlate_pod *pod)
+{
+    if (pt_map_put(&correlate->pods, pod->uid, pod) < 0)
+        return false;
+    pt_map_remove(&correlate->pods_by_name, pod->key);
+    if (pt_map_put(&correlate->pods_by_name, pod->key, pod) == 0)
+        return true;
+    pt_map_remove(&correlate->pods, pod->uid);
+    return false;
+}
+
 struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
                                            const char *name_space, const char *name)
 {
+    char key[PT_POD_KEY_SIZE];
     struct correlate_pod *pod = calloc(1, sizeof(*pod));
     if (!pod)
         return NULL;
@@ -265,14 +292,16 @@ struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const ch
     pod->uid = strdup(uid);
     pod->name_space = strdup(name_space);
     pod->name = strdup(name);
-    if (!pod->uid || !pod->name_space || !pod->name ||
-        pt_map_put(&node->correlate->pods, pod->uid, pod) < 0) {
-        free(pod->uid);
-        free(pod->name_space);
-        free(pod->name);
+    pt_correlate_pod_key(name_space, name, key);
+    pod->key = strdup(key);
+    if (!pod->uid || !pod->name_space || !pod->name || !pod->key ||
+        !enter_names(node->correlate, pod)) {
+        free_texts(pod);
         free(pod);
         return NULL;
     }
+    pod->number = ++node->correlate->pod_number;
+    TAILQ_INSERT_TAIL(&node->correlate->order, pod, order_link);
     TAILQ_INSERT_TAIL(&node->pods, pod, link);
     node->event_pods++;
     pt_correlate_mark(node); // even if no container of it finds room
@@ -288,11 +317,12 @@ void pt_correlate_free_pod(struct correlate_pod *pod)
         pt_correlate_remove_container(container);
     }
     pt_map_remove(&node->correlate->pods, pod->uid);
+    if (pt_map_get(&node->correlate->pods_by_name, pod->key) == pod)
+        pt_map_remove(&node->correlate->pods_by_name, pod->key);
+    TAILQ_REMOVE(&node->correlate->order, pod, order_link);
     TAILQ_REMOVE(&node->pods, pod, link);
     node->event_pods -= !pod->is_cached;
-    free(pod->uid);
-    free(pod->name_space);
-    free(pod->name);
+    free_texts(pod);
     free(pod);
 }
 

@@ -125,13 +125,17 @@ struct correlate_container {
 
 struct correlate_pod {
     TAILQ_ENTRY(correlate_pod) link;
+    TAILQ_ENTRY(correlate_pod) order_link;
+    uint64_t number; // of all pods, in their order
+    char *key;       // namespace/name
     struct correlate_node *node;
     char *uid;
     char *name_space;
     char *name;
-    bool is_cached;   // the API server has listed it, it is not from an event alone
-    int64_t heard_at; // last event
-    bool is_held_up;  // its last event says that it waits for a volume or its sandbox
+    bool is_cached;         // the API server has listed it, it is not from an event alone
+    int64_t heard_at;       // last event
+    bool is_held_up;        // its last event says that it waits for a volume or its sandbox
+    bool is_held_by_volume; // of the two
     struct pt_moment held_up;
     enum pt_kube_sandbox sandbox;
     struct correlate_containers containers;
@@ -195,8 +199,11 @@ struct correlate_deleted {
 struct pt_correlate {
     const struct pt_clock *clock;
     struct pt_correlate_output output;
-    struct pt_map nodes; // by name
-    struct pt_map pods;  // by uid
+    struct pt_map nodes;        // by name
+    struct pt_map pods;         // by uid
+    struct pt_map pods_by_name; // by namespace/name, the last one of a name
+    TAILQ_HEAD(, correlate_pod) order;
+    uint64_t pod_number; // of the last one
     TAILQ_HEAD(, correlate_node) dirty;
     struct correlate_due_list due[PT_DUE_LISTS]; // nodes by the second when they are due
     uint64_t ticked_at;                          // second of the last tick
@@ -216,6 +223,10 @@ struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, con
 struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
                                            const char *name_space, const char *name);
 void pt_correlate_free_pod(struct correlate_pod *pod);
+
+#define PT_POD_KEY_SIZE (2 * PT_LIMIT_KUBE_NAME_BYTES + 2)
+void pt_correlate_pod_key(const char *name_space, const char *name,
+                          char key[static PT_POD_KEY_SIZE]);
 
 // A pod that was deleted does not come back by an event.
 void pt_correlate_note_deleted(struct pt_correlate *correlate, const char *uid);

@@ -327,6 +327,11 @@ struct pt_node *pt_store_next_node(const struct pt_pull_store *store, size_t *cu
     return pt_map_next(&store->nodes, cursor);
 }
 
+const struct pt_stored_pull *pt_node_find_pull(const struct pt_node *node, const char *key)
+{
+    return pt_map_get(&node->pulls, key);
+}
+
 struct pt_stored_pull *pt_node_next_active(const struct pt_node *node,
                                            const struct pt_stored_pull *stored)
 {

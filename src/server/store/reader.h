@@ -158,6 +158,9 @@ struct pt_node *pt_store_find_node(const struct pt_pull_store *store, const char
 // All nodes in any order, from *cursor = 0 on; NULL: that was the last.
 struct pt_node *pt_store_next_node(const struct pt_pull_store *store, size_t *cursor);
 
+// The pull or row under that key of its node, as hooks and joins name it; NULL: there is none.
+const struct pt_stored_pull *pt_node_find_pull(const struct pt_node *node, const char *key);
+
 // The pulls of a node that are under way (queued ones too) and those that have ended, each oldest
 // first; `stored` NULL: the first of them.
 struct pt_stored_pull *pt_node_next_active(const struct pt_node *node,

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/model.h"
+
+#include <stdio.h>
+
+// What is known of a pod, for readers.
+
+// Which pull, or row, an image's containers wait for; NULL: none yet.
+static const char *key_of(const struct correlate_image *image)
+{
+    const struct correlate_pull *pull, *last = NULL;
+    TAILQ_FOREACH(pull, &image->pulls, image_link)
+    {
+        if (!last || !pull->final_at || (last->final_at && pull->started_at >= last->started_at))
+            last = pull;
+        if (!pull->final_at)
+            return pull->key;
+    }
+    if (image->row_phase != PT_PULL_UNKNOWN)
+        return image->key;
+    return last ? last->key : NULL;
+}
+
+static enum pt_pod_container_state state_of(const struct correlate_container *container)
+{
+    if (container->ended_at)
+        return PT_POD_CONTAINER_STARTED;
+    if (!pt_correlate_lacks_image(container))
+        return PT_POD_CONTAINER_READY;
+    return container->has_failed ? PT_POD_CONTAINER_FAILED : PT_POD_CONTAINER_WAITING;
+}
+
+// The order in which the kubelet needs them.
+static int turn_of(enum pt_kube_container_kind kind)
+{
+    static const int turns[] = {
+        [PT_KUBE_SANDBOX] = 0,   [PT_KUBE_IMAGE_VOLUME] = 1,        [PT_KUBE_INIT_CONTAINER] = 2,
+        [PT_KUBE_CONTAINER] = 3, [PT_KUBE_EPHEMERAL_CONTAINER] = 4,
+    };
+    return turns[kind];
+}
+
+static void add(struct pt_pod_view *view, const struct correlate_container *container)
+{
+    size_t at = view->container_count;
+    if (at == PT_LIMIT_CONTAINERS_PER_POD)
+        return;
+    while (at > 0 && turn_of(view->containers[at - 1].kind) > turn_of(container->kind)) {
+        view->containers[at] = view->containers[at - 1];
+        at--;
+    }
+    view->containers[at] = (struct pt_pod_container){
+        .name = container->name,
+        .image = container->image_text,
+        .kind = container->kind,
+        .state = state_of(container),
+        .since = container->since,
+        .repository = container->image->repository ? container->image->repository->name : NULL,
+        .pull_key = key_of(container->image),
+    };
+    view->container_count++;
+}
+
+void pt_correlate_view_pod(const struct correlate_pod *pod, struct pt_pod_view *ret_view)
+{
+    *ret_view = (struct pt_pod_view){
+        .uid = pod->uid,
+        .name_space = pod->name_space,
+        .name = pod->name,
+        .node_name = pod->node->name,
+    };
+    // Volumes come before the sandbox: as long as one lacks, there is none.
+    ret_view->waits_for_volume = pod->is_held_up && pod->is_held_by_volume;
+    ret_view->waits_for_sandbox =
+        !ret_view->waits_for_volume && (pod->is_held_up || pod->sandbox == PT_KUBE_SANDBOX_MISSING);
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &pod->containers, pod_link)
+    {
+        add(ret_view, container);
+        if (container->ended_at)
+            continue;
+        ret_view->is_waiting = true;
+        if (!ret_view->since || container->since < ret_view->since)
+            ret_view->since = container->since;
+    }
+}
+
+const struct correlate_pod *pt_correlate_find_pod(const struct pt_correlate *correlate,
+                                                  const char *name_space, const char *name)
+{
+    char key[PT_POD_KEY_SIZE];
+    pt_correlate_pod_key(name_space, name, key);
+    return pt_map_get(&correlate->pods_by_name, key);
+}
+
+const struct correlate_pod *pt_correlate_next_pod(const struct pt_correlate *correlate,
+                                                  const struct pt_pod_place *place)
+{
+    const struct correlate_pod *pod = pt_map_get(&correlate->pods, place->uid);
+    if (pod && pod->number == place->number)
+        return TAILQ_NEXT(pod, order_link);
+    TAILQ_FOREACH(pod, &correlate->order, order_link)
+    {
+        if (pod->number > place->number)
+            break;
+    }
+    return pod;
+}
+
+void pt_correlate_note_place(const struct correlate_pod *pod, struct pt_pod_place *place)
+{
+    place->number = pod->number;
+    snprintf(place->uid, sizeof(place->uid), "%s", pod->uid);
+}
