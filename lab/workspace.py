@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import TracebackType
 
 REMOVE_ATTEMPTS = 100
 
@@ -31,6 +32,17 @@ class Workspace:
     def close(self) -> None:
         """Removes the folder. Every process that works in it must have ended."""
         self._janitor.communicate()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 def remove_when_abandoned(folder: Path) -> None:
