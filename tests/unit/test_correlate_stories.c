@@ -368,9 +368,34 @@ static void a_container_that_another_pull_has_served_does_not_take_the_next_one(
     pull_ends(scene, "i1", 1001, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
     pull_runs(scene, "i2", 1005, "a.io/b", NULL);
     expect(scene, "i2", "a.io/b:2! ns/two/c queued=4");
+    pull_runs(scene, "i3", 1004, "a.io/b", NULL); // before the agent has seen the end
+    settle(scene);
+    assert_null(strstr(told_slot(scene, "i3"), "a.io/b:1"));
     scene->seconds = 1006;
     pod_ends(scene, "one", PT_POD_LOST); // it runs
     expect(scene, "i2", "a.io/b:2! ns/two/c queued=4");
+}
+
+static void replicas_that_each_ask_are_of_the_image_that_was_brought_before(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "bad", "a.io/b:bad");
+    pod_waits(scene, "one", "a.io/b:good");
+    pod_waits(scene, "two", "a.io/b:good");
+    pulling(scene, "one", "a.io/b:good", 1000);
+    pulling(scene, "two", "a.io/b:good", 1000);
+    struct pt_pull pull = make_pull(1001, "a.io/b", "sha256:7");
+    pt_correlate_pull(scene->correlate, NODE, "i1", &pull);
+    scene->seconds = 1005;
+    pull.phase = PT_PULL_COMPLETED;
+    pull.completed_at = 1005 * PT_NS_PER_S;
+    pull.image_ref = "a.io/b:good";
+    pull.image_ref_exact = true;
+    pt_correlate_pull(scene->correlate, NODE, "i1", &pull);
+    pulling(scene, "bad", "a.io/b:bad", 1005);
+    pull_runs(scene, "i2", 1006, "a.io/b", "sha256:7");
+    settle(scene);
+    assert_non_null(strstr(told_slot(scene, "i2"), "a.io/b:good!"));
 }
 
 static void what_is_asked_for_at_once_has_no_tag_until_it_is_known(void **state)
@@ -477,6 +502,7 @@ int main(void)
         SCENE_TEST(a_pull_without_a_name_that_is_not_heard_of_any_more_stands_for_nothing),
         SCENE_TEST(pulls_are_of_the_images_in_the_order_in_which_they_were_asked_for),
         SCENE_TEST(a_container_that_another_pull_has_served_does_not_take_the_next_one),
+        SCENE_TEST(replicas_that_each_ask_are_of_the_image_that_was_brought_before),
         SCENE_TEST(what_is_asked_for_at_once_has_no_tag_until_it_is_known),
         SCENE_TEST(a_pull_whose_container_runs_is_not_given_to_one_that_still_waits),
         SCENE_TEST(replicas_that_only_check_make_no_row),

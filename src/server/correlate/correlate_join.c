@@ -80,6 +80,12 @@ static bool is_by_digest(const struct correlate_image *image, const struct corre
     return *image->digest && digest_matches(image, pull);
 }
 
+// The pull before has brought the same, as when several containers each ask for one image.
+static bool is_served_again(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    return equal(image->served_digest, pull->root_digest);
+}
+
 // By its tag: containerd leaves the tag out of a name that has a digest as well.
 static bool is_named(const struct correlate_image *image, const struct correlate_pull *pull)
 {
@@ -107,9 +113,10 @@ static bool may_wait_for(const struct correlate_container *container,
     const struct correlate_image *image = container->image;
     bool had_it = container->pulled.at && container->pulled.at + SLACK_NS < pull->started_at;
     // Another pull has brought it since it was asked for; its container runs in a moment.
-    bool is_served = image->pulled.at && image->pulled.at <= pull->started_at &&
+    bool is_served = image->pulled.at && image->pulled.at <= pull->started_at + SLACK_NS &&
                      pt_moment_is_later(&image->pulled, &container->pulling) &&
-                     !is_named(image, pull) && !is_by_digest(image, pull);
+                     !is_named(image, pull) && !is_by_digest(image, pull) &&
+                     !is_served_again(image, pull);
     return pt_correlate_is_waiting(container, now) && !is_served &&
            (!had_it || pt_correlate_is_outstanding(container));
 }
@@ -152,7 +159,7 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
     bool is_own = pull->image == image && !pull->final_at;
     found.is_taken = image->running > (is_own ? 1 : 0);
     found.is_named = is_named(image, pull);
-    found.by_digest = is_by_digest(image, pull);
+    found.by_digest = is_by_digest(image, pull) || is_served_again(image, pull);
     *ret_evidence = found;
     return is_waited_for;
 }

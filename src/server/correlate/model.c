@@ -112,6 +112,7 @@ static void free_image(struct correlate_image *image)
     free(image->tag);
     free(image->digest);
     free(image->error);
+    free(image->served_digest);
     if (image->resolving_key)
         image->node->resolving--;
     free(image->resolving_key);
