@@ -102,10 +102,10 @@ static const struct {
     const char *name;
     int percent;
 } parts[PT_MEMORY_PART_COUNT] = {
-    [PT_MEMORY_STORE] = {"store", 50},
+    [PT_MEMORY_STORE] = {"store", 45},
     [PT_MEMORY_CONNECTIONS] = {"connections", 15},
-    [PT_MEMORY_STREAMS] = {"streams", 15},
-    [PT_MEMORY_ANSWERS] = {"answers", 10},
+    [PT_MEMORY_STREAMS] = {"streams", 12},
+    [PT_MEMORY_ANSWERS] = {"answers", 8},
 };
 
 void pt_memory_budget_init(struct pt_memory_budget *budget, int64_t given_bytes, size_t max_pulls,
