@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define BLOCK_BYTES (128 * 1024) // no further pull is added to a block of this size
-#define BLOCK_CHANGES 4096       // changes looked at for one block, told or not
+#define BLOCK_CHANGES 1024       // changes looked at for one block, told or not
 
 #define CHUNK_HEAD_SIZE 20
 
