@@ -130,6 +130,16 @@ static void handle_route(struct pt_api *api, struct pt_request *request, size_t 
         routes[route].handle(api, request);
 }
 
+void pt_api_reply_json(struct pt_request *request, int written, struct pt_buffer *out)
+{
+    pt_request_add_reply_header(request, "Cache-Control", "no-store");
+    if (written < 0)
+        pt_reply_error(request, 503, 5, "out of memory");
+    else
+        pt_reply(request, 200, "application/json", out->data, out->length);
+    pt_buffer_finish(out);
+}
+
 void pt_api_handle(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;

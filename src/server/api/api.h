@@ -57,6 +57,10 @@ bool pt_api_wants_no_body(void *context, struct pt_request *request);
 bool pt_api_admits_report(struct pt_api *api, const struct pt_request *request,
                           enum pt_rejection *ret_reason);
 
+// Answers with a JSON document that is in the buffer whole, or 503 if `written` says that it is
+// not; finishes the buffer.
+void pt_api_reply_json(struct pt_request *request, int written, struct pt_buffer *out);
+
 // One handler for each address; docs/api.md says what each answers.
 void pt_api_report(struct pt_api *api, struct pt_request *request);
 void pt_api_pulls(struct pt_api *api, struct pt_request *request);

@@ -69,12 +69,7 @@ void pt_api_summary(struct pt_api *api, struct pt_request *request)
 {
     struct pt_buffer out;
     pt_buffer_init(&out, MAX_SUMMARY_BYTES);
-    pt_request_add_reply_header(request, "Cache-Control", "no-store");
-    if (write_summary(api, &out) < 0)
-        pt_reply_error(request, 503, 5, "out of memory");
-    else
-        pt_reply(request, 200, "application/json", out.data, out.length);
-    pt_buffer_finish(&out);
+    pt_api_reply_json(request, write_summary(api, &out), &out);
 }
 
 // --- /api/v1/registries ---
@@ -113,12 +108,7 @@ void pt_api_registries(struct pt_api *api, struct pt_request *request)
 {
     struct pt_buffer out;
     pt_buffer_init(&out, MAX_REGISTRIES_BYTES);
-    pt_request_add_reply_header(request, "Cache-Control", "no-store");
-    if (write_registries(api, &out) < 0)
-        pt_reply_error(request, 503, 5, "out of memory");
-    else
-        pt_reply(request, 200, "application/json", out.data, out.length);
-    pt_buffer_finish(&out);
+    pt_api_reply_json(request, write_registries(api, &out), &out);
 }
 
 // --- /api/v1/nodes ---

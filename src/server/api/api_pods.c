@@ -165,12 +165,7 @@ void pt_api_pod(struct pt_api *api, struct pt_request *request, const char *path
     struct pt_pod_view view;
     pt_correlate_view_pod(pod, &view);
     pt_buffer_init(&out, MAX_POD_BYTES);
-    pt_request_add_reply_header(request, "Cache-Control", "no-store");
-    if (write_pod(api, &view, &out) < 0)
-        pt_reply_error(request, 503, 5, "out of memory");
-    else
-        pt_reply(request, 200, "application/json", out.data, out.length);
-    pt_buffer_finish(&out);
+    pt_api_reply_json(request, write_pod(api, &view, &out), &out);
 }
 
 // --- a page of pods ---

@@ -122,10 +122,5 @@ void pt_api_pull(struct pt_api *api, struct pt_request *request, const char *id)
     }
     struct pt_buffer out;
     pt_buffer_init(&out, MAX_PULL_BYTES);
-    pt_request_add_reply_header(request, "Cache-Control", "no-store");
-    if (encode(stored, true, &out) < 0)
-        pt_reply_error(request, 503, 5, "out of memory");
-    else
-        pt_reply(request, 200, "application/json", out.data, out.length);
-    pt_buffer_finish(&out);
+    pt_api_reply_json(request, encode(stored, true, &out), &out);
 }
