@@ -171,7 +171,7 @@ void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *
     changed |= pod->sandbox != listed->sandbox;
     pod->sandbox = listed->sandbox;
     if (listed->sandbox == PT_KUBE_SANDBOX_READY)
-        pod->is_held_up = false;
+        pod->lacks = CORRELATE_LACKS_NOTHING;
     for (size_t i = 0; i < listed->waiting_count; i++)
         apply_container(pod, &listed->waiting[i], listed->waiting_since, now, &changed);
     end_containers(pod, listed, PT_POD_STARTED, now, &changed);
@@ -356,7 +356,7 @@ static void look_at_pods(struct correlate_node *node, int64_t now)
         if (is_silent || waiting == 0)
             pt_correlate_free_pod(pod);
         else
-            lacking += lacks_image && !pod->is_held_up;
+            lacking += lacks_image && pod->lacks == CORRELATE_LACKS_NOTHING;
     }
     node->correlate->waiting_pods += lacking - node->waiting_pods;
     node->waiting_pods = lacking;

@@ -77,9 +77,11 @@ static void apply_event(struct correlate_container *container, const struct pt_k
     }
 }
 
-static bool is_held_up_by(enum pt_kubelet_word word)
+static enum correlate_lack lack_of(enum pt_kubelet_word word)
 {
-    return word == PT_KUBELET_NO_VOLUME || word == PT_KUBELET_NO_SANDBOX;
+    return word == PT_KUBELET_NO_VOLUME    ? CORRELATE_LACKS_VOLUME
+           : word == PT_KUBELET_NO_SANDBOX ? CORRELATE_LACKS_SANDBOX
+                                           : CORRELATE_LACKS_NOTHING;
 }
 
 // The pod's newest event tells whether it waits for something else than an image. Once one is about
@@ -90,11 +92,10 @@ static void note_hold_up(struct correlate_pod *pod, const struct pt_kube_event *
     if (!pt_moment_is_later(&at, &pod->held_up))
         return;
     pod->held_up = at;
-    pod->is_held_up = is_held_up_by(event->message.word);
-    pod->is_held_by_volume = event->message.word == PT_KUBELET_NO_VOLUME;
+    pod->lacks = lack_of(event->message.word);
     struct correlate_container *sandbox =
         pt_correlate_find_container(pod, PT_SANDBOX_NAME, PT_KUBE_SANDBOX);
-    if (sandbox && !pod->is_held_up && !sandbox->ended_at) {
+    if (sandbox && pod->lacks == CORRELATE_LACKS_NOTHING && !sandbox->ended_at) {
         sandbox->ended_at = pt_clock_wall_ns(pod->node->correlate->clock);
         sandbox->end = PT_POD_STARTED;
     }
@@ -171,7 +172,7 @@ void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_eve
     struct correlate_pod *pod = pt_map_get(&correlate->pods, event->pod_uid);
     if (pod)
         note_hold_up(pod, event);
-    if (pod && is_held_up_by(event->message.word))
+    if (pod && lack_of(event->message.word) != CORRELATE_LACKS_NOTHING)
         pt_correlate_mark(pod->node);
     if (!*event->message.image && !event->message.error)
         return;

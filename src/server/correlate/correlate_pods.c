@@ -70,9 +70,10 @@ void pt_correlate_view_pod(const struct correlate_pod *pod, struct pt_pod_view *
         .node_name = pod->node->name,
     };
     // Volumes come before the sandbox: as long as one lacks, there is none.
-    ret_view->waits_for_volume = pod->is_held_up && pod->is_held_by_volume;
+    ret_view->waits_for_volume = pod->lacks == CORRELATE_LACKS_VOLUME;
     ret_view->waits_for_sandbox =
-        !ret_view->waits_for_volume && (pod->is_held_up || pod->sandbox == PT_KUBE_SANDBOX_MISSING);
+        !ret_view->waits_for_volume &&
+        (pod->lacks == CORRELATE_LACKS_SANDBOX || pod->sandbox == PT_KUBE_SANDBOX_MISSING);
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &pod->containers, pod_link)
     {

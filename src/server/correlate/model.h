@@ -124,6 +124,12 @@ struct correlate_container {
     unsigned failure_event_count;
 };
 
+enum correlate_lack {
+    CORRELATE_LACKS_NOTHING,
+    CORRELATE_LACKS_VOLUME,
+    CORRELATE_LACKS_SANDBOX,
+};
+
 struct correlate_pod {
     TAILQ_ENTRY(correlate_pod) link;
     TAILQ_ENTRY(correlate_pod) order_link;
@@ -133,10 +139,9 @@ struct correlate_pod {
     char *uid;
     char *name_space;
     char *name;
-    bool is_cached;         // the API server has listed it, it is not from an event alone
-    int64_t heard_at;       // last event
-    bool is_held_up;        // its last event says that it waits for a volume or its sandbox
-    bool is_held_by_volume; // of the two
+    bool is_cached;            // the API server has listed it, it is not from an event alone
+    int64_t heard_at;          // last event
+    enum correlate_lack lacks; // what its last event says that it waits for before any image
     struct pt_moment held_up;
     enum pt_kube_sandbox sandbox;
     struct correlate_containers containers;
