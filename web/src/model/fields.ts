@@ -5,7 +5,7 @@ export class DecodeError extends Error {}
 
 /** One field of a JSON object: what the wire says of it, and how it is read. */
 export interface Field<Value> {
-  readonly kind: 'text' | 'number' | 'flag' | 'time' | 'choice' | 'list';
+  readonly kind: 'text' | 'number' | 'flag' | 'time' | 'choice' | 'list' | 'object';
   /** Its absence is an error. */
   readonly required: boolean;
   /** All that a choice may be. */
@@ -122,6 +122,15 @@ export function listOf<Item>(read: (value: unknown) => Item): Field<readonly Ite
       if (!Array.isArray(value)) throw new DecodeError(`${key} is not a list`);
       return value.length === 0 ? none : value.map(read);
     },
+  };
+}
+
+/** An object, undefined where it is absent. */
+export function optionalObject<Item>(read: (value: unknown) => Item): Field<Item | undefined> {
+  return {
+    kind: 'object',
+    required: false,
+    read: (value) => (value === undefined || value === null ? undefined : read(value)),
   };
 }
 

@@ -6,6 +6,7 @@ import {
   listOf,
   number,
   optional,
+  optionalObject,
   readerOf,
   text,
   time,
@@ -57,6 +58,36 @@ export const POD_FIELDS = {
 /** A container that waits for a pull. */
 export type PodRef = Decoded<typeof POD_FIELDS>;
 
+export const HOLD_UP_KINDS = [
+  'queue',
+  'resolving',
+  'no_bytes',
+  'slow',
+  'extracting',
+  'backoff',
+  'failed',
+  'volume',
+  'sandbox',
+  'node_silent',
+  'agent_missing',
+] as const;
+export type HoldUpKind = (typeof HOLD_UP_KINDS)[number];
+
+export const HOLD_UP_FIELDS = {
+  kind: choice(HOLD_UP_KINDS),
+  since: time,
+  /** What its node pulls first. */
+  pullId: optional(text),
+  /** Medians of the node's and of the registry's other pulls. */
+  nodeBytesPerSec: optional(number),
+  registryBytesPerSec: optional(number),
+};
+
+/** What holds a pull up, as the server has worked it out. */
+export type HoldUp = Decoded<typeof HOLD_UP_FIELDS>;
+
+export const readHoldUp = readerOf('holdUp', HOLD_UP_FIELDS);
+
 /**
  * PullStatus of docs/schemas/pulls.schema.json, without its layers. A member that only our own
  * servers send is never required.
@@ -102,6 +133,7 @@ export const PULL_FIELDS = {
   nextAttemptAt: optional(time),
   /** Whether a container waits for it now; `pods` may be those that had waited. */
   waiting: optional(flag),
+  holdUp: optionalObject(readHoldUp),
 };
 
 export type Pull = Decoded<typeof PULL_FIELDS>;

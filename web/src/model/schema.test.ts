@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { NODE_FIELDS, SUMMARY_FIELDS } from './cluster';
 import type { Fields } from './fields';
 import { HELLO_FIELDS } from './hello';
-import { LAYER_FIELDS, POD_FIELDS, PULL_FIELDS } from './pull';
+import { HOLD_UP_FIELDS, LAYER_FIELDS, POD_FIELDS, PULL_FIELDS } from './pull';
 
 interface Schema {
   readonly type?: string;
@@ -34,12 +34,18 @@ const CONTRACT: readonly {
     name: 'PullStatus',
     fields: PULL_FIELDS,
     schema: pulls.PullStatus,
-    left: ['holdUp', 'layers', 'version'],
+    left: ['layers', 'version'],
   },
   {
     name: 'PullStatus.pods',
     fields: POD_FIELDS,
     schema: pulls.PullStatus?.properties?.pods?.items,
+    left: [],
+  },
+  {
+    name: 'PullStatus.holdUp',
+    fields: HOLD_UP_FIELDS,
+    schema: pulls.PullStatus?.properties?.holdUp,
     left: [],
   },
   { name: 'LayerStatus', fields: LAYER_FIELDS, schema: pulls.LayerStatus, left: ['pullId'] },
@@ -72,6 +78,7 @@ function kindOf(schema: Schema | undefined): string | undefined {
     number: 'number',
     boolean: 'flag',
     array: 'list',
+    object: 'object',
   };
   return kinds[schema?.type ?? ''];
 }

@@ -54,6 +54,24 @@ describe('what needs somebody', () => {
   });
 });
 
+describe('with what the server says', () => {
+  it('pulls of silent nodes are the nodes’ need, with the pods that wait there', () => {
+    const holdUp = { kind: 'node_silent', since: T0 + 20_000 } as const;
+    const gone = [
+      pull({ holdUp, stalledSeconds: 40, pods: [pod('a'), pod('b')] }),
+      pull({ holdUp, phase: 'resolving', pods: [pod('b')] }),
+    ];
+    expect(needs(gone, { silentNodes: 1 })).toMatchObject([
+      { kind: 'silent', nodes: 1, pulls: 2, pods: 2, since: T0 + 20_000 },
+    ]);
+  });
+
+  it('a stall is one from its first word on', () => {
+    const stalled = pull({ holdUp: { kind: 'no_bytes', since: T0 } });
+    expect(needs([stalled])).toMatchObject([{ kind: 'stalled' }]);
+  });
+});
+
 describe('collapsed', () => {
   it('failures of one image and cause are one', () => {
     const all = Array.from({ length: 17 }, (_, at) =>

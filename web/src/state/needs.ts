@@ -52,7 +52,7 @@ export function needsOf({ pulls, silentNodes, anyPods, now }: NeedsOptions): Nee
   }
   const images = imagesOf(found.map(({ pull }) => pull));
   const needs = merged(found, images).map((troubles) => needOf(troubles, images));
-  if (silentNodes > 0) needs.push(silence(silentNodes));
+  if (silentNodes > 0) needs.push(silence(silentNodes, pulls.values()));
   return needs.sort(
     (a, b) =>
       b.pods - a.pods ||
@@ -69,6 +69,8 @@ interface Trouble {
 }
 
 function kindOf(pull: Pull, anyPods: boolean, now: number): NeedKind | undefined {
+  // Nothing is known of it; its node is the need.
+  if (pull.holdUp?.kind === 'node_silent') return undefined;
   const status = statusOf(pull);
   switch (status) {
     case 'failed':
@@ -200,7 +202,16 @@ function isAboutRegistry(kind: NeedKind, { errorClass }: Pull): boolean {
   return errorClass === 'network' || errorClass === 'timeout' || errorClass === 'tls';
 }
 
-function silence(nodes: number): Need {
+function silence(nodes: number, pulls: Iterable<Pull>): Need {
+  const pods = new Set<string>();
+  let count = 0;
+  let since: number | undefined;
+  for (const pull of pulls) {
+    if (pull.holdUp?.kind !== 'node_silent') continue;
+    count++;
+    since = Math.min(since ?? Infinity, pull.holdUp.since);
+    for (const pod of pull.pods) pods.add(`${pod.namespace}/${pod.podName}`);
+  }
   return {
     key: 'silent',
     kind: 'silent',
@@ -208,10 +219,10 @@ function silence(nodes: number): Need {
     registry: undefined,
     image: undefined,
     images: 0,
-    pulls: 0,
+    pulls: count,
     nodes,
-    pods: 0,
-    since: undefined,
+    pods: pods.size,
+    since,
     advice:
       'The agents of these nodes have stopped reporting, so nothing is known of pulls there. Check the nodes, and the agent’s pod on each; the Nodes page lists them first.',
     command: 'kubectl get nodes',

@@ -35,6 +35,12 @@ it('a queued pull stands behind the one that runs longest on its node', () => {
   expect(peersOf(long).behind).toBeUndefined();
 });
 
+it('a queued pull stands behind the one that the server names', () => {
+  const holdUp = { kind: 'queue', since: T0, pullId: 'other' } as const;
+  expect(peersOf({ ...queued, holdUp }).behind?.id).toBe('other');
+  expect(peersOf({ ...queued, holdUp: { ...holdUp, pullId: 'gone' } }).behind).toBeUndefined();
+});
+
 it('knows a pull by its id, however new its figures are', () => {
   expect(peersOf({ ...long, bytesPerSec: 900 }).node).toEqual({ pulls: 2, bytesPerSec: 100 });
 });

@@ -11,7 +11,7 @@ export interface Flow {
 
 /** What goes on beside one pull. */
 export interface Peers {
-  /** What a queued pull waits for: the one that runs longest on its node. */
+  /** What a queued pull waits for: what the server says, else the one that runs longest there. */
   readonly behind: Pull | undefined;
   /** The other pulls of its node, and those of its registry on whatever node. */
   readonly node: Flow;
@@ -25,11 +25,12 @@ export function peersIn(pulls: ReadonlyMap<string, Pull>): (pull: Pull) => Peers
   let index: Index | undefined;
   return (pull) => {
     index ??= indexOf(pulls.values());
-    const longest = index.longest.get(pull.nodeName);
+    const first = pull.holdUp?.pullId;
+    const behind = first === undefined ? index.longest.get(pull.nodeName) : pulls.get(first);
     const known = pulls.get(pull.id);
     const own = known !== undefined && fetches(known) ? known : undefined;
     return {
-      behind: longest?.id === pull.id ? undefined : longest,
+      behind: behind?.id === pull.id ? undefined : behind,
       node: without(index.nodes.get(pull.nodeName), own),
       registry: without(index.registries.get(registryOf(pull) ?? ''), own),
     };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PodRef, Pull } from '../model/pull';
+import type { HoldUp, PodRef, Pull } from '../model/pull';
 
 /** What makes one set of pulls into the next; small, since most pulls change in a few figures. */
 export interface PullChanges {
@@ -75,10 +75,25 @@ export function applyPullChanges(
 export function changedFields(before: Pull, after: Pull): Partial<Pull> | null {
   let fields: Record<string, unknown> | null = null;
   for (const key of Object.keys(after) as (keyof Pull)[]) {
-    const same = key === 'pods' ? samePods(before.pods, after.pods) : before[key] === after[key];
-    if (!same) (fields ??= {})[key] = after[key];
+    if (!isSame(key, before, after)) (fields ??= {})[key] = after[key];
   }
   return fields;
+}
+
+function isSame(key: keyof Pull, before: Pull, after: Pull): boolean {
+  if (before[key] === after[key]) return true;
+  if (key === 'pods') return samePods(before.pods, after.pods);
+  return key === 'holdUp' && sameHoldUp(before.holdUp, after.holdUp);
+}
+
+function sameHoldUp(a: HoldUp | undefined, b: HoldUp | undefined): boolean {
+  return (
+    a?.kind === b?.kind &&
+    a?.since === b?.since &&
+    a?.pullId === b?.pullId &&
+    a?.nodeBytesPerSec === b?.nodeBytesPerSec &&
+    a?.registryBytesPerSec === b?.registryBytesPerSec
+  );
 }
 
 /** Whether two lists name the same containers. */

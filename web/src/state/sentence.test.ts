@@ -60,6 +60,39 @@ it.each([
     'shop/web-0 waits for redis:8.2, which has had no byte on n9 from docker.io for 34s, at 50%; the node’s other pull gets nothing either; docker.io’s 9 other pulls run at 90.0 MB/s in all.',
   ],
   [
+    'stalled since the server’s time',
+    { ...redis, stalledSeconds: 11, holdUp: { kind: 'no_bytes', since: T0 } },
+    {},
+    'redis:8.2 has had no byte on n9 from docker.io for 1m 05s, at 50%.',
+  ],
+  [
+    'slow',
+    {
+      ...redis,
+      holdUp: { kind: 'slow', since: T0, nodeBytesPerSec: 0, registryBytesPerSec: 80 * MB },
+    },
+    { node: { pulls: 4, bytesPerSec: MB } },
+    'redis:8.2 has been downloading on n9 for 1m 05s at 10.0 MB/s, 50% so far; that is slow; docker.io’s other pulls get 80.0 MB/s each.',
+  ],
+  [
+    'on a node that fell silent',
+    { ...redis, pods: web, holdUp: { kind: 'node_silent', since: T0 + 20_000 } },
+    { registry: { pulls: 3, bytesPerSec: MB } },
+    'shop/web-0 waits for redis:8.2, which was at 50% on n9 when the node fell silent, 45s ago.',
+  ],
+  [
+    'resolving on a node that fell silent',
+    { ...redis, phase: 'resolving', holdUp: { kind: 'node_silent', since: T0 + 20_000 } },
+    {},
+    'redis:8.2 was resolving on n9 when the node fell silent, 45s ago.',
+  ],
+  [
+    'on a node without an agent',
+    { ...redis, pods: web, bytesPerSec: 0, holdUp: { kind: 'agent_missing', since: T0 } },
+    { registry: { pulls: 3, bytesPerSec: MB } },
+    'shop/web-0 waits for redis:8.2, which has been pulled on n9 for 1m 05s, where no agent reports how far it is.',
+  ],
+  [
     'extracting',
     { ...redis, phase: 'extracting', readyEtaSeconds: 5 },
     { node: { pulls: 4, bytesPerSec: MB } },

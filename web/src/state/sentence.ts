@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatDuration, formatPercent, formatRate, plural } from '../lib/format';
 import { splitImageRef } from '../lib/imageRef';
-import type { Pull } from '../model/pull';
+import type { HoldUp, Pull } from '../model/pull';
+import { heldSeconds, stalledSeconds } from './holdUp';
 import { isUnnamed } from './images';
 import type { Flow, Peers } from './peers';
 import { registryOf } from './query';
@@ -41,6 +42,8 @@ function whoWaits(pull: Pull): string | undefined {
 
 function stateWords(pull: Pull, peers: Peers, now: number): string {
   const node = pull.nodeName;
+  const unheard = unheardWords(pull, now);
+  if (unheard !== undefined) return unheard;
   const since = formatDuration(Math.max(0, Math.round((now - waitingSince(pull)) / 1000)));
   switch (statusOf(pull)) {
     case 'queued':
@@ -59,6 +62,20 @@ function stateWords(pull: Pull, peers: Peers, now: number): string {
   }
 }
 
+/** Of a pull under way on a node that says nothing, since when that is so. */
+function unheardWords(pull: Pull, now: number): string | undefined {
+  const { nodeName: node, phase = 'downloading' } = pull;
+  const silent = heldSeconds(pull, 'node_silent', now);
+  if (silent !== undefined) {
+    const last = phase === 'downloading' ? `at ${formatPercent(pull.percent)}` : phase;
+    return `was ${last} on ${node} when the node fell silent, ${formatDuration(silent)} ago`;
+  }
+  const alone = heldSeconds(pull, 'agent_missing', now);
+  if (alone === undefined) return undefined;
+  const what = phase === 'queued' ? 'has been queued' : 'has been pulled';
+  return `${what} on ${node} for ${formatDuration(alone)}, where no agent reports how far it is`;
+}
+
 /** What a pull under way does; on no named node where another pull is spoken of. */
 function activeWords(pull: Pull, node: string | undefined, now: number): string {
   const on = node === undefined ? '' : ` on ${node}`;
@@ -69,7 +86,7 @@ function activeWords(pull: Pull, node: string | undefined, now: number): string 
     case 'resolving':
       return `has waited${on} for ${running} for its manifest from ${registryWords(pull)}`;
     case 'stalled':
-      return `has had no byte${on} from ${registryWords(pull)} for ${formatDuration(pull.stalledSeconds ?? 0)}, at ${formatPercent(pull.percent)}`;
+      return `has had no byte${on} from ${registryWords(pull)} for ${formatDuration(stalledSeconds(pull, now))}, at ${formatPercent(pull.percent)}`;
     case 'extracting':
       return `is downloaded${on} and being extracted${end}`;
     default:
@@ -108,12 +125,30 @@ function registryWords(pull: Pull): string {
 /** Only where it says something: a pull that is over well, or needs no more bytes, has no peers. */
 function comparisons(pull: Pull, { node, registry }: Peers): string[] {
   const status = statusOf(pull);
+  switch (pull.holdUp?.kind) {
+    case 'slow':
+      return slowWords(pull, pull.holdUp);
+    case 'node_silent':
+    case 'agent_missing':
+      return [];
+    default:
+  }
   if (status === 'completed' || status === 'lost' || status === 'extracting') return [];
   const dry = isUnderWay(status) && status !== 'queued' && pull.bytesPerSec === 0;
   const name = registryOf(pull);
   return [
     node.pulls > 0 && status !== 'failed' && `the node’s ${flowWords(node, dry)}`,
     name !== undefined && registry.pulls > 0 && `${name}’s ${flowWords(registry, dry)}`,
+  ].filter((words) => words !== false);
+}
+
+/** Below a quarter of these: who of the two is faster shows where the fault lies. */
+function slowWords(pull: Pull, { nodeBytesPerSec = 0, registryBytesPerSec = 0 }: HoldUp): string[] {
+  const name = registryOf(pull) ?? 'the registry';
+  return [
+    'that is slow',
+    nodeBytesPerSec > 0 && `the node’s other pulls get ${formatRate(nodeBytesPerSec)} each`,
+    registryBytesPerSec > 0 && `${name}’s other pulls get ${formatRate(registryBytesPerSec)} each`,
   ].filter((words) => words !== false);
 }
 

@@ -24,7 +24,8 @@ export function statusOf(pull: Pull): Status {
   if (pull.phase === 'queued' || pull.phase === 'resolving' || pull.phase === 'extracting') {
     return pull.phase;
   }
-  return (pull.stalledSeconds ?? 0) >= STALL_SECONDS ? 'stalled' : 'downloading';
+  const dry = pull.holdUp?.kind === 'no_bytes' || (pull.stalledSeconds ?? 0) >= STALL_SECONDS;
+  return dry ? 'stalled' : 'downloading';
 }
 
 /** Not over yet: active, or queued. */

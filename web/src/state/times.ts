@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../model/pull';
+import { heldSeconds } from './holdUp';
 import { isWaitedFor, statusOf } from './status';
 
 /** A manifest is small: who waits longer for it has a registry that is away, or slows it down. */
@@ -29,6 +30,7 @@ export function retrySeconds(pull: Pull, now: number): number | undefined {
 /** Whole seconds that a pull has waited for its manifest, if that is too long; else undefined. */
 export function lateManifestSeconds(pull: Pull, now: number): number | undefined {
   if (statusOf(pull) !== 'resolving') return undefined;
+  if (pull.holdUp !== undefined) return heldSeconds(pull, 'resolving', now);
   const seconds = Math.floor((now - pull.startedAt) / 1000);
   return seconds < RESOLVE_SECONDS ? undefined : seconds;
 }

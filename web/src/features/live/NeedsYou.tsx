@@ -97,7 +97,7 @@ function Headline({ need, now }: { need: Need; now: number }) {
           {registry !== undefined && ` from ${registry}`}
         </span>
       )}
-      {kind !== 'silent' && (
+      {(kind !== 'silent' || need.pulls > 0) && (
         <span className="need-counts dim">
           {counts(need)}
           {since !== undefined && ` · for ${formatDuration(Math.floor((now - since) / 1000))}`}
@@ -113,11 +113,12 @@ const NOUNS: Record<NeedKind, string> = {
   lost: 'lost pull',
   stalled: 'pull',
   resolving: 'pull',
-  silent: 'node',
+  silent: 'pull',
 };
 
 function counts({ kind, pulls, nodes, pods }: Need): string {
-  return [plural(pulls, NOUNS[kind]), plural(nodes, 'node'), pods > 0 && plural(pods, 'pod')]
+  const where = kind !== 'silent' && plural(nodes, 'node');
+  return [plural(pulls, NOUNS[kind]), where, pods > 0 && plural(pods, 'pod')]
     .filter((words) => words !== false)
     .join(' · ');
 }

@@ -42,6 +42,10 @@ interface PullRowProps {
   behind: Pull | undefined;
   /** Seconds that its manifest has not come for, if those are too many. */
   late: number | undefined;
+  /** Seconds without a byte, whole, if it stalls. */
+  stalled: number;
+  /** What is unusual about it, where the server says so. */
+  note: string | undefined;
   /** When the present day began, here. */
   today: number;
   podCell: boolean;
@@ -55,7 +59,7 @@ const POD_TAIL = /-[^-]{1,10}$/;
 
 /** The cells of one pull. */
 export const PullRow = memo(function PullRow(props: PullRowProps) {
-  const { pull, elapsed, finishedAgo, retry, behind, late, today, podCell } = props;
+  const { pull, elapsed, finishedAgo, retry, behind, late, stalled, note, today, podCell } = props;
   const status = statusOf(pull);
   const wordsOnly = WORDS_ONLY.has(status) || isCheck(pull);
   const known = pull.totalKnown || pull.totalBytes > 0;
@@ -87,7 +91,7 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
         className={wordsOnly ? 'cell-progress is-words' : 'cell-progress'}
         aria-colspan={wordsOnly ? 2 : undefined}
       >
-        <Progress pull={pull} status={status} behind={behind} late={late} />
+        <Progress {...{ pull, status, behind, late, stalled, note }} />
       </div>
       {!wordsOnly && (
         <div role="gridcell" aria-colindex={PERCENT_INDEX} className="cell-percent num">
@@ -171,9 +175,11 @@ interface ProgressProps {
   status: Status;
   behind: Pull | undefined;
   late: number | undefined;
+  stalled: number;
+  note: string | undefined;
 }
 
-function Progress({ pull, status, behind, late }: ProgressProps) {
+function Progress({ pull, status, behind, late, stalled, note }: ProgressProps) {
   if (status === 'failed' || status === 'lost') {
     const attempt = (pull.attempts ?? 0) > 1 ? ` · attempt ${pull.attempts ?? 0}` : '';
     return (
@@ -194,7 +200,9 @@ function Progress({ pull, status, behind, late }: ProgressProps) {
     return <span className="ellipsis note stalled">no manifest for {formatDuration(late)}</span>;
   }
   if (isCheck(pull)) return <span className="ellipsis note">checked, nothing to fetch</span>;
-  if (status === 'resolving') return <span className="ellipsis note">reading the manifest</span>;
+  if (status === 'resolving') {
+    return <span className="ellipsis note">{note ?? 'reading the manifest'}</span>;
+  }
   const shares = barShares(pull);
   return (
     <>
@@ -203,13 +211,14 @@ function Progress({ pull, status, behind, late }: ProgressProps) {
         percent={pull.percent}
         label={`Downloaded of ${pull.imageRef} on ${pull.nodeName}`}
       />
-      {status === 'extracting' && (
+      {note !== undefined && <span className="note stalled">{note}</span>}
+      {note === undefined && status === 'extracting' && (
         <span className="note">
           extracting {pull.layersExtracted ?? 0} of {pull.layerCount}
         </span>
       )}
-      {status === 'stalled' && (
-        <span className="note stalled">no byte for {formatDuration(pull.stalledSeconds ?? 0)}</span>
+      {note === undefined && status === 'stalled' && (
+        <span className="note stalled">no byte for {formatDuration(stalled)}</span>
       )}
     </>
   );

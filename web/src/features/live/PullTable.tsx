@@ -11,6 +11,7 @@ import {
 } from 'react';
 import { useSlice } from '../../state/context';
 import { isUnderWay, isWaitedFor, statusOf } from '../../state/status';
+import { holdUpNote, stalledSeconds } from '../../state/holdUp';
 import type { Peers } from '../../state/peers';
 import { sentenceOf } from '../../state/sentence';
 import { elapsedSeconds, lateManifestSeconds, retrySeconds } from '../../state/times';
@@ -173,6 +174,8 @@ export function PullTable(props: PullTableProps) {
                   behind={statusOf(item.pull) === 'queued' ? peersOf(item.pull).behind : undefined}
                   retry={retrySeconds(item.pull, now)}
                   late={lateManifestSeconds(item.pull, now)}
+                  stalled={stalledSeconds(item.pull, now)}
+                  note={holdUpNote(item.pull, now)}
                   today={dayOf(now)}
                 />
               )}
