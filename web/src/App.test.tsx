@@ -93,12 +93,12 @@ describe('the live page', () => {
 
   it('opens and closes a row, and tells it to the address', async () => {
     const user = userEvent.setup();
-    const openDetail = vi.fn();
-    const source = { openDetail, watchNodes: vi.fn() };
+    const wish = vi.fn();
+    const source = { wish };
     const { store } = renderWith(liveState([web, db]), <App source={source} />);
     await user.click(screen.getByText('db'));
     expect(window.location.search).toBe('?open=db');
-    expect(openDetail).toHaveBeenLastCalledWith('db');
+    expect(wish).toHaveBeenLastCalledWith(expect.objectContaining({ open: 'db' }));
     expect(screen.getByText('Loading layers…')).toBeTruthy();
     act(() =>
       store.set({
@@ -113,7 +113,7 @@ describe('the live page', () => {
     expect(screen.getByText('2 KB/s in all')).toBeTruthy();
     await user.keyboard('{Escape}');
     expect(window.location.search).toBe('');
-    expect(openDetail).toHaveBeenLastCalledWith(null);
+    expect(wish).toHaveBeenLastCalledWith(expect.objectContaining({ open: null }));
   });
 
   it('is walked with the keyboard', async () => {
@@ -485,11 +485,63 @@ describe('the other pages', () => {
 
   it('asks for nodes only on their page', async () => {
     const user = userEvent.setup();
-    const watchNodes = vi.fn();
-    renderWith(liveState([web]), <App source={{ openDetail: vi.fn(), watchNodes }} />);
-    expect(watchNodes).toHaveBeenLastCalledWith(false);
+    const wish = vi.fn();
+    renderWith(liveState([web]), <App source={{ wish }} />);
+    expect(wish).toHaveBeenLastCalledWith(expect.objectContaining({ nodes: false }));
     await user.click(screen.getByRole('link', { name: 'Nodes' }));
-    expect(watchNodes).toHaveBeenLastCalledWith(true);
+    expect(wish).toHaveBeenLastCalledWith(expect.objectContaining({ nodes: true }));
     expect(document.title).toBe('1 pulling · Nodes · Pulltrace');
+  });
+});
+
+describe('the page of a pod', () => {
+  const story = {
+    namespace: 'shop',
+    podName: 'web-0',
+    nodeName: 'n1',
+    waiting: true,
+    waitingSince: T0,
+    readyEtaSeconds: 42,
+    containers: [
+      { name: 'setup', kind: 'init', image: 'acme/setup:1', state: 'started' },
+      { name: 'app', kind: 'main', image: 'acme/web:2', state: 'waiting', pullId: 'web' },
+    ],
+  } as const;
+
+  it('has its containers in order, and what each waits for', async () => {
+    window.history.replaceState(null, '', '/?pod=shop/web-0');
+    const pod = { name: 'shop/web-0', story, trouble: null };
+    const wish = vi.fn();
+    renderWith(liveState([web], { pod }), <App source={{ wish }} />);
+    expect(wish).toHaveBeenLastCalledWith({ open: null, nodes: false, pod: 'shop/web-0' });
+    const page = await screen.findByRole('region', { name: 'Pod' });
+    expect(page.textContent).toContain('1 of 2 images is missing; all are here in 42s.');
+    const containers = within(page).getAllByRole('listitem');
+    expect(containers.map((one) => one.querySelector('strong')?.textContent)).toEqual([
+      'setup',
+      'app',
+    ]);
+    expect(containers[1]?.textContent).toContain('has been downloading on n1');
+    await userEvent.setup().click(within(page).getByRole('button', { name: 'Show the pull' }));
+    expect(window.location.search).toBe('?open=web');
+  });
+
+  it('is made of the pulls when the server knows it no more, and says when there is nothing', async () => {
+    window.history.replaceState(null, '', '/?pod=shop/web-0');
+    const pod = { name: 'shop/web-0', story: undefined, trouble: 'unknown' } as const;
+    const pods = [{ namespace: 'shop', podName: 'web-0', container: 'app' }];
+    const done = { ...web, pods, phase: 'completed', completedAt: T0 } as const;
+    const { store } = renderWith(liveState([done], { pod }), <App />);
+    const page = await screen.findByRole('region', { name: 'Pod' });
+    expect(page.textContent).toContain('Every image that is known of it is here.');
+    act(() => store.set({ pulls: { ...store.get().pulls, pulls: new Map() } }));
+    expect(screen.getByText('Nothing is pulled for this pod')).toBeTruthy();
+  });
+
+  it('is reached by the pod’s name in a row', async () => {
+    const pods = [{ namespace: 'shop', podName: 'web-0', container: 'app' }];
+    renderWith(liveState([{ ...web, pods }]), <App />);
+    await userEvent.setup().click(screen.getByRole('link', { name: /web-0/ }));
+    expect(window.location.search).toBe('?pod=shop/web-0');
   });
 });

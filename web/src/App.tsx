@@ -2,7 +2,7 @@
 import { type ComponentType, Suspense, lazy, useEffect, useRef, useState } from 'react';
 import { LivePage } from './features/live/LivePage';
 import { useSlice } from './state/context';
-import { type ChangeUrl, type Page, useUrlState, writeUrl } from './state/urlState';
+import { type ChangeUrl, PAGES, useUrlState, writeUrl } from './state/urlState';
 import type { RemoteSource } from './stream/remote';
 import './App.css';
 import { ConnectionState } from './ui/ConnectionState';
@@ -11,16 +11,22 @@ import { Icon } from './ui/Icon';
 import { ThemeSwitch } from './ui/ThemeSwitch';
 import { usePageSign } from './ui/usePageSign';
 
-const PAGE_LABELS: Record<Page, string> = { live: 'Live', images: 'Images', nodes: 'Nodes' };
+const PAGE_LABELS: Record<(typeof PAGES)[number], string> = {
+  live: 'Live',
+  images: 'Images',
+  nodes: 'Nodes',
+};
 
 const otherPages = () =>
   import('./features/otherPages').catch(() => ({
     ImagesPage: Missing,
     NodesPage: Missing,
+    PodPage: Missing,
     Shortcuts: NoShortcuts,
   }));
 const ImagesPage = lazy(async () => ({ default: (await otherPages()).ImagesPage }));
 const NodesPage = lazy(async () => ({ default: (await otherPages()).NodesPage }));
+const PodPage = lazy(async () => ({ default: (await otherPages()).PodPage }));
 const Shortcuts = lazy(async () => ({ default: (await otherPages()).Shortcuts }));
 
 const NoShortcuts: ComponentType<{ onClose: () => void }> = () => null;
@@ -37,13 +43,15 @@ export function App({ source }: { source?: RemoteSource }) {
   const connection = useSlice('connection');
   const [keys, setKeys] = useState(false);
 
-  useEffect(() => source?.openDetail(url.page === 'live' ? url.open : null), [source, url]);
-  useEffect(() => source?.watchNodes(url.page === 'nodes'), [source, url.page]);
+  const { page: shown, open, pod } = url;
+  useEffect(() => {
+    source?.wish({ open: shown === 'live' ? open : null, nodes: shown === 'nodes', pod });
+  }, [source, shown, open, pod]);
   useHelpKey(() => setKeys(true));
   // Before anybody asks for them: by then the server may be away.
   useEffect(() => void otherPages(), []);
   const cluster = useSlice('summary')?.cluster;
-  usePageSign(PAGE_LABELS[url.page]);
+  usePageSign(url.page === 'pod' ? (pod ?? '') : PAGE_LABELS[url.page]);
 
   return (
     <>
@@ -58,15 +66,15 @@ export function App({ source }: { source?: RemoteSource }) {
           </span>
         )}
         <nav aria-label="Pages">
-          {(Object.keys(PAGE_LABELS) as Page[]).map((page) => (
+          {PAGES.map((page) => (
             <a
               key={page}
-              href={writeUrl({ ...url, page, open: null }) || '?'}
+              href={writeUrl({ ...url, page, pod: null, open: null }) || '?'}
               aria-current={page === url.page ? 'page' : undefined}
               onClick={(event) => {
                 if (event.metaKey || event.ctrlKey || event.shiftKey) return;
                 event.preventDefault();
-                onUrl({ page, open: null });
+                onUrl({ page, pod: null, open: null });
                 window.scrollTo(0, 0);
               }}
             >
@@ -90,6 +98,7 @@ export function App({ source }: { source?: RemoteSource }) {
         {url.page === 'live' && <LivePage url={url} onUrl={onUrl} />}
         <Suspense fallback={null}>
           {url.page === 'images' && <ImagesPage onUrl={onUrl} />}
+          {url.page === 'pod' && <PodPage pod={pod ?? ''} onUrl={onUrl} />}
           {url.page === 'nodes' && <NodesPage onUrl={onUrl} />}
         </Suspense>
       </main>

@@ -2,6 +2,7 @@
 import { type NodeStatus, type Summary, readNode, readSummary } from './cluster';
 import { DecodeError, listOf, objectOf, parseJson, text } from './fields';
 import { type Hello, readHello } from './hello';
+import { type PodStory, readPodStory } from './pod';
 import { type Layer, type Pull, readLayer, readPull } from './pull';
 
 /** A pull with what the stream leaves out. */
@@ -43,4 +44,8 @@ export function decodeSummary(body: string): Summary {
 
 export function decodeNodes(body: string): readonly NodeStatus[] {
   return nodes.read(objectOf(parseJson(body), 'answer').nodes, 'nodes');
+}
+
+export function decodePod(body: string): PodStory {
+  return readPodStory(parseJson(body));
 }

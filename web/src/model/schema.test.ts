@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { NODE_FIELDS, SUMMARY_FIELDS } from './cluster';
 import type { Fields } from './fields';
+import { CONTAINER_FIELDS, POD_STORY_FIELDS } from './pod';
 import { HELLO_FIELDS } from './hello';
 import { HOLD_UP_FIELDS, LAYER_FIELDS, POD_FIELDS, PULL_FIELDS } from './pull';
 
@@ -60,6 +61,13 @@ const CONTRACT: readonly {
     fields: SUMMARY_FIELDS,
     schema: components.schemas.Summary,
     left: ['pullSecondsP50', 'pullSecondsP95', 'startedAt', 'waitingPods'],
+  },
+  { name: 'Pod', fields: POD_STORY_FIELDS, schema: components.schemas.Pod, left: [] },
+  {
+    name: 'Pod.containers',
+    fields: CONTAINER_FIELDS,
+    schema: components.schemas.Pod?.properties?.containers?.items,
+    left: [],
   },
   {
     name: 'NodeList.nodes',

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { NodeStatus, Summary } from '../model/cluster';
 import type { PullDetail } from '../model/decode';
+import type { PodStory } from '../model/pod';
 import { EMPTY, type PullsState } from './pulls';
 
 export interface Connection {
@@ -19,11 +20,22 @@ export interface Rejected {
   readonly lastReason: string;
 }
 
+/** What the server says of the pod of the address. */
+export interface PodAnswer {
+  /** `namespace/name` */
+  readonly name: string;
+  /** As it was last known. */
+  readonly story: PodStory | undefined;
+  /** Why nothing newer is known. */
+  readonly trouble: 'unknown' | 'unanswered' | null;
+}
+
 export interface AppState {
   readonly pulls: PullsState;
   readonly connection: Connection;
   readonly summary: Summary | null;
   readonly nodes: readonly NodeStatus[] | null;
+  readonly pod: PodAnswer | null;
   /** Layers of the pull whose row is open. */
   readonly detail: PullDetail | null;
   /** Why they do not come: the server has no such pull, or does not answer. */
@@ -40,6 +52,7 @@ export const INITIAL: AppState = {
   connection: { phase: 'connecting', lastMessageAt: 0 },
   summary: null,
   nodes: null,
+  pod: null,
   detail: null,
   detailTrouble: null,
   throughput: [],

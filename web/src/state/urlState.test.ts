@@ -8,6 +8,7 @@ describe('the address', () => {
   it.each([
     '',
     '?page=images',
+    '?pod=shop/web-0',
     '?q=status:failed+node:a&group=node&sort=-speed&open=n1/abc',
     '?page=nodes&sort=image',
   ])('“%s” survives a round trip', (search) => {
@@ -17,6 +18,7 @@ describe('the address', () => {
   it('takes the default for what it does not know', () => {
     expect(readUrl('?page=admin&group=colour&sort=-colour')).toEqual({
       page: 'live',
+      pod: null,
       query: '',
       group: 'none',
       sort: null,

@@ -3,11 +3,14 @@ import { useCallback, useMemo, useSyncExternalStore } from 'react';
 import { GROUPS, type Group, SORT_COLUMNS, type Sort } from './view';
 
 export const PAGES = ['live', 'images', 'nodes'] as const;
-export type Page = (typeof PAGES)[number];
+/** That of a pod is reached by its name. */
+export type Page = (typeof PAGES)[number] | 'pod';
 
 /** All that the address holds, so that it can be shared and reloaded. */
 export interface UrlState {
   readonly page: Page;
+  /** `namespace/name` of the pod whose page is shown; else null. */
+  readonly pod: string | null;
   readonly query: string;
   readonly group: Group;
   readonly sort: Sort | null;
@@ -21,8 +24,10 @@ export function readUrl(search: string): UrlState {
   const sort = params.get('sort') ?? '';
   const descending = sort.startsWith('-');
   const column = SORT_COLUMNS.find((name) => name === (descending ? sort.slice(1) : sort));
+  const pod = /^[^/]+\/[^/]+$/.exec(params.get('pod') ?? '')?.[0] ?? null;
   return {
-    page: PAGES.find((name) => name === params.get('page')) ?? 'live',
+    page: pod === null ? (PAGES.find((name) => name === params.get('page')) ?? 'live') : 'pod',
+    pod,
     query: params.get('q') ?? '',
     group: GROUPS.find((name) => name === params.get('group')) ?? 'none',
     sort: column === undefined ? null : { column, descending },
@@ -34,7 +39,8 @@ export function readUrl(search: string): UrlState {
 /** The query string of a state, empty for the default one. */
 export function writeUrl(state: UrlState): string {
   const params = new URLSearchParams();
-  if (state.page !== 'live') params.set('page', state.page);
+  if (state.page === 'pod' && state.pod !== null) params.set('pod', state.pod);
+  else if (state.page !== 'live') params.set('page', state.page);
   if (state.query !== '') params.set('q', state.query);
   if (state.group !== 'none') params.set('group', state.group);
   if (state.sort !== null) {
@@ -50,6 +56,11 @@ export function writeUrl(state: UrlState): string {
   return text === '' ? '' : `?${text}`;
 }
 
+/** The address of a pod's page. */
+export function podAddress(name: string): string {
+  return writeUrl({ ...readUrl(''), page: 'pod', pod: name });
+}
+
 const CHANGED = 'pulltrace:url';
 
 function subscribe(listener: () => void): () => void {
@@ -59,6 +70,13 @@ function subscribe(listener: () => void): () => void {
     window.removeEventListener('popstate', listener);
     window.removeEventListener(CHANGED, listener);
   };
+}
+
+/** Goes to an address that `writeUrl` has made, one step for the back button. */
+export function visit(address: string): void {
+  window.history.pushState(null, '', window.location.pathname + address);
+  window.dispatchEvent(new Event(CHANGED));
+  window.scrollTo(0, 0);
 }
 
 export type ChangeUrl = (change: Partial<UrlState>, how?: 'push' | 'replace') => void;

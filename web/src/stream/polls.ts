@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Store } from '../state/store';
 import { HttpError, getText } from './api';
-import { decodeNodes, decodeSummary } from '../model/decode';
+import { decodeSummary } from '../model/decode';
 import { DecodeError } from '../model/fields';
 
 const EVERY_MS = 2000;
@@ -13,18 +13,15 @@ const FAILURES = 3;
 export interface Polls {
   /** Asks at once instead of at the next turn. */
   now: () => void;
-  /** Whether the list of nodes is wanted too. */
-  watchNodes: (wanted: boolean) => void;
   stop: () => void;
 }
 
 /**
- * Asks for what the stream does not send: idle nodes, the server's clock. `onAway` hears of a
+ * Asks for what the stream does not send: the server's clock, how many nodes report. `onAway` hears of a
  * server that answers nothing.
  */
 export function startPolls(store: Store, api: string, onAway: () => void): Polls {
   const abort = new AbortController();
-  let nodesWanted = false;
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -43,8 +40,6 @@ export function startPolls(store: Store, api: string, onAway: () => void): Polls
       const clockOffsetMs = Math.abs(offset - known) > CLOCK_STEP_MS ? offset : known;
       store.set({ summary, clockOffsetMs });
       failures = 0;
-      if (nodesWanted)
-        store.set({ nodes: decodeNodes(await getText(`${api}nodes`, abort.signal)) });
     } catch (error) {
       const answered = error instanceof HttpError || error instanceof DecodeError;
       const timedOut = error instanceof DOMException && error.name === 'TimeoutError';
@@ -59,11 +54,6 @@ export function startPolls(store: Store, api: string, onAway: () => void): Polls
     now: () => {
       failures = 0;
       void poll();
-    },
-    watchNodes: (wanted) => {
-      if (nodesWanted === wanted) return;
-      nodesWanted = wanted;
-      if (wanted) void poll();
     },
     stop: () => {
       abort.abort();

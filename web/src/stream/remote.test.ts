@@ -114,10 +114,7 @@ it('draws an update of several parts once, with the last', () => {
 });
 
 it('hands on what the page wants to see', () => {
-  source.openDetail('a');
-  source.watchNodes(true);
-  expect(FakeWorker.newest.sent.slice(1)).toEqual([
-    { type: 'openDetail', id: 'a' },
-    { type: 'watchNodes', wanted: true },
-  ]);
+  const wishes = { open: 'a', nodes: true, pod: null };
+  source.wish(wishes);
+  expect(FakeWorker.newest.sent.slice(1)).toEqual([{ type: 'wish', wishes }]);
 });

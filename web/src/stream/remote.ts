@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { whenCalm } from '../lib/calm';
 import type { Store } from '../state/store';
+import type { Wishes } from './answers';
 import { type Update, createReceiver } from './mirror';
 import type { Command } from './worker';
 
 /** What the page may ask of the thread that listens to the server. */
 export interface RemoteSource {
-  /** The pull whose layers are wanted, or null. */
-  openDetail: (id: string | null) => void;
-  /** Whether the list of nodes is wanted. */
-  watchNodes: (wanted: boolean) => void;
+  /** What this page wants to know besides the stream. */
+  wish: (wishes: Wishes) => void;
 }
 
 /** A page that draws no frames, because it is hidden, takes an update no more often than so. */
@@ -29,8 +28,7 @@ export function connectSource(store: Store): RemoteSource {
   // Relative to the page, so that it also works below an ingress path.
   send({ type: 'start', api: new URL('api/v1/', document.baseURI).href });
   return {
-    openDetail: (id) => send({ type: 'openDetail', id }),
-    watchNodes: (wanted) => send({ type: 'watchNodes', wanted }),
+    wish: (wishes) => send({ type: 'wish', wishes }),
   };
 }
 

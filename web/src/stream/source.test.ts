@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Store, createStore } from '../state/store';
 import { T0, wireEvent, wirePull } from '../testing/samples';
+import { type Answers, NO_WISHES, startAnswers } from './answers';
 import { type Source, startSource } from './source';
 
 const RUN_1 = 'a'.repeat(32);
@@ -56,6 +57,7 @@ const newest = () => {
 
 let store: Store;
 let source: Source;
+let answered: Answers;
 /** What the server answers; a missing path is a server that is away. */
 let answers: Record<string, object | (() => object)>;
 let asked: string[];
@@ -92,6 +94,7 @@ beforeEach(() => {
   });
   store = createStore();
   source = startSource(store, 'api/v1/');
+  answered = startAnswers(store, 'api/v1/');
 });
 
 afterEach(() => {
@@ -358,7 +361,7 @@ describe('the open pull', () => {
         },
       ],
     };
-    source.openDetail('node/a');
+    answered.wish({ ...NO_WISHES, open: 'node/a' });
     await run(10);
   });
 
@@ -383,7 +386,7 @@ describe('the open pull', () => {
   });
 
   it('is forgotten when closed', async () => {
-    source.openDetail(null);
+    answered.wish({ ...NO_WISHES, open: null });
     expect(store.get().detail).toBeNull();
     newest().tell(2, { id: 'node/a', percent: 60 });
     await run(2000);
@@ -397,7 +400,7 @@ describe('the open pull', () => {
     };
     newest().tell(2, { id: 'node/b', phase: 'completed' });
     await run(100);
-    source.openDetail('node/b');
+    answered.wish({ ...NO_WISHES, open: 'node/b' });
     await run(10);
     expect(store.get().detailTrouble).toBe('unanswered');
     const missing = () => new Response('{"error":"no such pull"}', { status: 404 });
@@ -408,7 +411,7 @@ describe('the open pull', () => {
     const before = asked.length;
     await run(1000);
     expect(asked.slice(before).some((url) => url.includes('pulls/'))).toBe(false);
-    source.openDetail('node/a');
+    answered.wish({ ...NO_WISHES, open: 'node/a' });
     expect(store.get().detailTrouble).toBeNull();
   });
 
@@ -464,7 +467,7 @@ it('asks for nodes only while they are wanted', async () => {
   await run(10_000);
   expect(asked.some((url) => url.endsWith('nodes'))).toBe(false);
   answers.nodes = { nodes: [] };
-  source.watchNodes(true);
+  answered.wish({ ...NO_WISHES, nodes: true });
   await run(10);
   expect(store.get().nodes).toEqual([]);
 });

@@ -4,7 +4,6 @@ import type { Hello } from '../model/hello';
 import { type PullsAction, reducePulls } from '../state/pulls';
 import type { Store } from '../state/store';
 import { addSample, pastSamples } from '../state/throughput';
-import { startDetail } from './detail';
 import { createIntake } from './intake';
 import { startPolls } from './polls';
 
@@ -18,10 +17,6 @@ const FIRST_SAMPLES_MS = 200;
 const EXPIRE_MS = 5000;
 
 export interface Source {
-  /** The pull whose layers are wanted, or null. */
-  openDetail: (id: string | null) => void;
-  /** Whether the list of nodes is wanted. */
-  watchNodes: (wanted: boolean) => void;
   stop: () => void;
 }
 
@@ -60,7 +55,6 @@ export function startSource(store: Store, api: string): Source {
       connection: { ...connection, lastMessageAt: Date.now() },
     });
   }, reject);
-  const detail = startDetail(store, api);
   const polls = startPolls(store, api, () => {
     if (store.get().connection.phase === 'live') reconnect();
   });
@@ -167,8 +161,6 @@ export function startSource(store: Store, api: string): Source {
   connect();
   sample();
   return {
-    openDetail: detail.open,
-    watchNodes: polls.watchNodes,
     stop: () => {
       events?.close();
       clearTimeout(retryTimer);
@@ -176,7 +168,6 @@ export function startSource(store: Store, api: string): Source {
       clearTimeout(sampleTimer);
       clearInterval(expireTimer);
       intake.stop();
-      detail.stop();
       polls.stop();
     },
   };

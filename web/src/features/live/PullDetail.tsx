@@ -27,6 +27,7 @@ import type { PullDetail as Detail } from '../../model/decode';
 import type { PodRef, Pull } from '../../model/pull';
 import { CopyButton } from '../../ui/CopyButton';
 import { Moment } from '../../ui/Moment';
+import { PodLink } from '../../ui/PodLink';
 import './PullDetail.css';
 import { Waterfall } from './Waterfall';
 import { slowestPart } from './waterfallModel';
@@ -143,8 +144,10 @@ function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
         {byPod.slice(0, PODS_SHOWN).map((pod) => (
           <li key={`${pod.namespace}/${pod.podName}`}>
             <span className="ellipsis" title={`${pod.namespace}/${pod.podName}`}>
-              {spaces.size > 1 ? `${pod.namespace}/` : ''}
-              {pod.podName}
+              <PodLink {...pod}>
+                {spaces.size > 1 ? `${pod.namespace}/` : ''}
+                {pod.podName}
+              </PodLink>
             </span>
             <span className="dim ellipsis">{pod.containers.join(', ')}</span>
           </li>

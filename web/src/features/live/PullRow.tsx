@@ -25,6 +25,7 @@ import { waitingSince } from '../../state/times';
 import { readySeconds } from '../../state/readiness';
 import type { Pull } from '../../model/pull';
 import { ImageName } from '../../ui/ImageName';
+import { PodLink } from '../../ui/PodLink';
 import { ProgressBar } from '../../ui/ProgressBar';
 import { StatusIcon } from '../../ui/StatusIcon';
 import { barShares } from './barShares';
@@ -153,10 +154,10 @@ function Pods({ pull }: { pull: Pull }) {
   const tail = POD_TAIL.exec(name)?.[0] ?? '';
   return (
     <span className="pods" title={podsTitle(all)}>
-      <span className="pod-name">
+      <PodLink {...first} className="pod-name" inRow>
         <span className="ellipsis">{name.slice(0, name.length - tail.length)}</span>
         <span>{tail}</span>
-      </span>
+      </PodLink>
       {others > 0 && <span className="pods-more">+{others}</span>}
     </span>
   );
