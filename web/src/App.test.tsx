@@ -470,7 +470,8 @@ describe('the other pages', () => {
     const agentless = { ...node, nodeName: 'n0', silent: true, lastReportAt: undefined };
     const windows = { ...agentless, nodeName: 'n9', reason: 'a Windows node' };
     renderWith(liveState([], { nodes: [node, agentless, windows, silent] }), <App />);
-    const tiles = (await screen.findAllByRole('listitem')).map((tile) => tile.textContent);
+    await screen.findByRole('listbox', { name: 'Nodes' });
+    const tiles = [...document.querySelectorAll('.node-tile')].map((tile) => tile.textContent);
     expect(tiles[0]).toContain('n2');
     expect(tiles[0]).toContain('silent for 1m 00s');
     expect(tiles[1]).toContain('n0no agent has reported');

@@ -103,6 +103,13 @@ export function formatClock(at: number, now: number): string {
   return day.format(at) === day.format(now) ? time : `${day.format(at)}, ${time}`;
 }
 
+const minute = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+
+/** A clock time of what is only about known: `14:32`. */
+export function formatMinute(at: number): string {
+  return minute.format(at);
+}
+
 /** The same as logs have it: `2026-11-21 10:00:05 UTC`. */
 export function formatUtc(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { splitImageRef } from '../lib/imageRef';
 import type { Pull } from '../model/pull';
 import { isCheck, supersedes } from './checks';
+import { quantile } from './overview';
 import { isUnderWay, isWaitedFor, statusOf } from './status';
 import { imagesOf, isUnnamed } from './images';
 import { type Readiness, ReadinessCount, readySeconds } from './readiness';
@@ -22,6 +24,17 @@ export interface Rollout {
   readonly slowest: Pull | undefined;
   readonly ready: Readiness;
   readonly startedAt: number;
+  /** The newest of each node. */
+  readonly pulls: readonly Pull[];
+  /** What was rolled out of the same repository before. */
+  readonly previous: Previous | undefined;
+}
+
+export interface Previous {
+  /** `:1.2` or `@sha256:…` */
+  readonly version: string;
+  readonly nodes: number;
+  readonly medianSeconds: number | undefined;
 }
 
 /** Images still under way first, those that began last on top. */
@@ -37,18 +50,52 @@ export function rolloutsOf(pulls: ReadonlyMap<string, Pull>): Rollout[] {
     // A node that pulled the image again counts once, by its newest pull.
     if (known === undefined || supersedes(pull, known)) byNode.set(pull.nodeName, pull);
   }
-  const rollouts: Rollout[] = [];
+  const rollouts: Omit<Rollout, 'previous'>[] = [];
   for (const [key, byNode] of newest) {
     const reference = images.nameOf(key);
     if (isUnnamed(reference)) continue;
     const digest = key === reference ? undefined : key;
-    rollouts.push({ reference, digest, ...sumOf(byNode.values()) });
+    rollouts.push({ reference, digest, ...sumOf([...byNode.values()]) });
   }
-  const under = (rollout: Rollout) => rollout.active + rollout.queued > 0;
-  return rollouts.sort((a, b) => Number(under(b)) - Number(under(a)) || b.startedAt - a.startedAt);
+  const under = (rollout: Omit<Rollout, 'previous'>) => rollout.active + rollout.queued > 0;
+  rollouts.sort((a, b) => Number(under(b)) - Number(under(a)) || b.startedAt - a.startedAt);
+  return withPrevious(rollouts);
 }
 
-function sumOf(pulls: Iterable<Pull>): Omit<Rollout, 'reference' | 'digest'> {
+/** Gives each the one of the same repository that began last before it. */
+function withPrevious(rollouts: readonly Omit<Rollout, 'previous'>[]): Rollout[] {
+  const byRepository = new Map<string, Omit<Rollout, 'previous'>[]>();
+  for (const rollout of rollouts) {
+    const name = repositoryOf(rollout.reference);
+    const known = byRepository.get(name);
+    if (known === undefined) byRepository.set(name, [rollout]);
+    else known.push(rollout);
+  }
+  return rollouts.map((rollout) => {
+    let before: Omit<Rollout, 'previous'> | undefined;
+    for (const other of byRepository.get(repositoryOf(rollout.reference)) ?? []) {
+      if (other.startedAt >= rollout.startedAt || other.reference === rollout.reference) continue;
+      if (before === undefined || other.startedAt > before.startedAt) before = other;
+    }
+    return { ...rollout, previous: before && previousOf(before) };
+  });
+}
+
+function repositoryOf(reference: string): string {
+  const { registry, repository } = splitImageRef(reference);
+  return `${registry}/${repository}`;
+}
+
+function previousOf({ reference, nodes, pulls }: Omit<Rollout, 'previous'>): Previous {
+  const seconds = pulls
+    .filter((pull) => statusOf(pull) === 'completed' && !isCheck(pull))
+    .map(({ startedAt, completedAt = startedAt }) => (completedAt - startedAt) / 1000)
+    .sort((a, b) => a - b);
+  const { version } = splitImageRef(reference);
+  return { version, nodes, medianSeconds: quantile(seconds, 0.5) };
+}
+
+function sumOf(pulls: readonly Pull[]): Omit<Rollout, 'reference' | 'digest' | 'previous'> {
   let nodes = 0;
   let done = 0;
   let active = 0;
@@ -89,6 +136,7 @@ function sumOf(pulls: Iterable<Pull>): Omit<Rollout, 'reference' | 'digest'> {
     slowest,
     ready: ready.result(),
     startedAt,
+    pulls,
   };
 }
 

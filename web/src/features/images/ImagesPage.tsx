@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
-import { useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import {
   NONE,
   UNIT_NOTE,
   formatBytes,
   formatCount,
   formatDuration,
+  formatMinute,
   formatPercent,
   formatRate,
   formatReadiness,
   formatSpan,
+  plural,
 } from '../../lib/format';
 import { useSlice } from '../../state/context';
-import { type Rollout, rolloutsOf } from '../../state/rollouts';
+import { type Previous, type Rollout, rolloutsOf } from '../../state/rollouts';
+import { layOutSquares, squaresOfPulls } from '../../state/squares';
 import type { ChangeUrl } from '../../state/urlState';
 import { EmptyState } from '../../ui/EmptyState';
 import { ImageName } from '../../ui/ImageName';
+import { Squares } from '../../ui/Squares';
+import { useNow } from '../../ui/useNow';
+import { useWidth } from '../../ui/useWidth';
 import { copyCells } from '../../ui/copyCells';
 import './ImagesPage.css';
 
@@ -30,7 +36,7 @@ const COLUMNS: readonly (readonly [label: string, className?: string])[] = [
   ['Size', 'num'],
   ['Speed', 'num'],
   ['Slowest node', 'image-slowest'],
-  ['All ready in', 'num'],
+  ['All ready', 'num'],
 ];
 
 /** One row an image: how far its way to all nodes is. */
@@ -44,13 +50,18 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
   useLayoutEffect(() => {
     setMargin((body.current?.getBoundingClientRect().top ?? 0) + window.scrollY);
   }, [empty]);
+  const squaresPx = useWidth(body, empty) - SQUARES_INSET_PX;
+  const now = useNow();
   const virtualizer = useWindowVirtualizer({
     count: rollouts.length,
-    estimateSize: () => 48,
+    estimateSize: (index) => heightOf(rollouts[index], squaresPx),
     getItemKey: (index) => rollouts[index]?.reference ?? index,
     overscan: 6,
     scrollMargin: margin,
   });
+
+  const heights = rollouts.map(({ nodes }) => nodes).join(' ');
+  useEffect(() => virtualizer.measure(), [virtualizer, squaresPx, heights]);
 
   return (
     <>
@@ -99,7 +110,7 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
                   className="image-columns image-row"
                   style={{ top: `${row.start - margin}px` }}
                 >
-                  <RolloutCells rollout={rollout} onUrl={onUrl} />
+                  <RolloutCells {...{ rollout, squaresPx, now, onUrl }} />
                 </div>
               );
             })}
@@ -110,7 +121,21 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
   );
 }
 
-function RolloutCells({ rollout, onUrl }: { rollout: Rollout; onUrl: ChangeUrl }) {
+/** Left and right of the squares. */
+const SQUARES_INSET_PX = 38;
+
+function heightOf(rollout: Rollout | undefined, squaresPx: number): number {
+  return 58 + layOutSquares(rollout?.nodes ?? 0, squaresPx).height;
+}
+
+interface RolloutCellsProps {
+  rollout: Rollout;
+  squaresPx: number;
+  now: number;
+  onUrl: ChangeUrl;
+}
+
+function RolloutCells({ rollout, squaresPx, now, onUrl }: RolloutCellsProps) {
   const { reference, slowest } = rollout;
   const show = (status: string) =>
     onUrl({ page: 'live', query: `${imageQuery(rollout)} ${status}`.trim() });
@@ -125,6 +150,7 @@ function RolloutCells({ rollout, onUrl }: { rollout: Rollout; onUrl: ChangeUrl }
         >
           <ImageName reference={reference} />
         </button>
+        {rollout.previous !== undefined && <Before {...rollout.previous} />}
       </div>
       <div role="cell" className="image-nodes">
         <NodesBar rollout={rollout} />
@@ -159,9 +185,40 @@ function RolloutCells({ rollout, onUrl }: { rollout: Rollout; onUrl: ChangeUrl }
         {slowest === undefined ? NONE : `${slowest.nodeName} · ${formatPercent(slowest.percent)}`}
       </div>
       <div role="cell" className="num">
-        <Ready rollout={rollout} />
+        <Ready rollout={rollout} now={now} />
+      </div>
+      <div role="cell" className="image-squares">
+        <NodeSquares {...{ rollout, squaresPx, now, onUrl }} />
       </div>
     </>
+  );
+}
+
+/** A square a node; to pick one opens its pull. */
+function NodeSquares({ rollout, squaresPx, now, onUrl }: RolloutCellsProps) {
+  // Ten seconds do for what time alone changes.
+  const step = Math.floor(now / 10_000) * 10_000;
+  const squares = useMemo(() => squaresOfPulls(rollout.pulls, step), [rollout.pulls, step]);
+  const layout = layOutSquares(squares.length, squaresPx);
+  return (
+    <Squares
+      label={`Nodes of ${rollout.reference}`}
+      squares={squares}
+      layout={layout}
+      onPick={({ pullId = null }) =>
+        onUrl({ page: 'live', query: imageQuery(rollout), open: pullId })
+      }
+    />
+  );
+}
+
+/** The tag before this one: what to hold the figures against. */
+function Before({ version, nodes, medianSeconds }: Previous) {
+  return (
+    <span className="image-before dim ellipsis">
+      before {version.slice(0, 15)} · {plural(nodes, 'node')}
+      {medianSeconds !== undefined && ` · median ${formatDuration(medianSeconds)}`}
+    </span>
   );
 }
 
@@ -172,7 +229,7 @@ function imageQuery({ reference, digest }: Rollout): string {
 }
 
 /** For all nodes, or for how many it can be said. */
-function Ready({ rollout }: { rollout: Rollout }) {
+function Ready({ rollout, now }: { rollout: Rollout; now: number }) {
   const { seconds, percent, unknown } = rollout.ready;
   if (seconds === undefined) {
     const words = rollout.done === rollout.nodes ? 'ready' : NONE;
@@ -180,9 +237,11 @@ function Ready({ rollout }: { rollout: Rollout }) {
   }
   return (
     <span className="image-ready" title={formatReadiness(rollout.ready)}>
-      {percent < 100 && <span className="dim">{percent}% in </span>}
-      <strong>{formatDuration(Math.max(1, seconds))}</strong>
-      {unknown > 0 && <span className="dim image-unknown">{cannotTell(unknown)}</span>}
+      <span className="dim">{percent < 100 ? `${percent}%` : 'all'} by </span>
+      <strong>{formatMinute(now + seconds * 1000)}</strong>
+      <span className="dim image-unknown">
+        {unknown > 0 ? cannotTell(unknown) : `in ${formatDuration(Math.max(1, seconds))}`}
+      </span>
     </span>
   );
 }

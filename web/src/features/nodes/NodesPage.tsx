@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useMemo } from 'react';
+import { useWindowVirtualizer } from '@tanstack/react-virtual';
+import { useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { NONE, UNIT_NOTE, formatCount, formatDuration, formatRate, plural } from '../../lib/format';
 import { useSlice } from '../../state/context';
+import { layOutSquares, squaresOfNodes } from '../../state/squares';
 import type { ChangeUrl } from '../../state/urlState';
 import type { NodeStatus } from '../../model/cluster';
 import { EmptyState } from '../../ui/EmptyState';
 import { Icon } from '../../ui/Icon';
 import { NoAgent } from '../../ui/NoAgent';
+import { SquareLegend, Squares } from '../../ui/Squares';
+import { useWidth } from '../../ui/useWidth';
 import { useNow } from '../../ui/useNow';
 import './NodesPage.css';
 
@@ -15,6 +19,16 @@ export function NodesPage({ onUrl }: { onUrl: ChangeUrl }) {
   const nodes = useSlice('nodes');
   const now = useNow();
   const sorted = useMemo(() => [...(nodes ?? [])].sort(byVoiceThenName), [nodes]);
+  const { pulls } = useSlice('pulls');
+  // What comes a few times a second is drawn once a second.
+  const [held, setHeld] = useState({ pulls, at: now });
+  if (held.pulls !== pulls && held.at !== now) setHeld({ pulls, at: now });
+  const squares = useMemo(
+    () => squaresOfNodes(nodes ?? [], held.pulls.values(), held.at),
+    [nodes, held],
+  );
+  const box = useRef<HTMLDivElement>(null);
+  const width = useWidth(box, nodes === null || nodes.length === 0);
   const count = (voice: Voice) => sorted.filter((node) => voiceOf(node) === voice).length;
   if (nodes === null) {
     return (
@@ -36,12 +50,72 @@ export function NodesPage({ onUrl }: { onUrl: ChangeUrl }) {
           {count('agentless') > 0 && ` · ${formatCount(count('agentless'))} without an agent`}
         </span>
       </h1>
-      <ul className="node-tiles">
-        {sorted.map((node) => (
-          <NodeTile key={node.nodeName} node={node} now={now} onUrl={onUrl} />
-        ))}
-      </ul>
+      <div ref={box}>
+        <section className="node-squares surface" aria-label="All nodes">
+          <Squares
+            label="Nodes"
+            squares={squares}
+            layout={layOutSquares(squares.length, width - SQUARES_INSET_PX)}
+            onPick={({ nodeName }) => onUrl({ page: 'live', query: `node:=${nodeName}` })}
+          />
+          <SquareLegend squares={squares} />
+        </section>
+        <Tiles nodes={sorted} width={width} now={now} onUrl={onUrl} />
+      </div>
     </>
+  );
+}
+
+/** Left and right of the squares. */
+const SQUARES_INSET_PX = 30;
+const TILE_PX = 240;
+const TILE_HEIGHT_PX = 98;
+
+interface TilesProps {
+  nodes: readonly NodeStatus[];
+  width: number;
+  now: number;
+  onUrl: ChangeUrl;
+}
+
+/** Only the tiles in sight are in the page: a cluster has thousands. */
+function Tiles({ nodes, width, now, onUrl }: TilesProps) {
+  const list = useRef<HTMLUListElement>(null);
+  const [margin, setMargin] = useState(0);
+  const columns = Math.max(1, Math.floor((width + 10) / TILE_PX));
+  useLayoutEffect(() => {
+    setMargin((list.current?.getBoundingClientRect().top ?? 0) + window.scrollY);
+  }, [width, nodes.length]);
+  const virtualizer = useWindowVirtualizer({
+    count: Math.ceil(nodes.length / columns),
+    estimateSize: () => TILE_HEIGHT_PX,
+    overscan: 3,
+    scrollMargin: margin,
+  });
+  const rows = virtualizer.getVirtualItems();
+  const first = (rows[0]?.index ?? 0) * columns;
+  const shown = nodes.slice(first, first + rows.length * columns);
+  return (
+    <ul
+      ref={list}
+      className="node-tiles"
+      style={{
+        gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
+        height: `${virtualizer.getTotalSize()}px`,
+        paddingTop: `${Math.max(0, (rows[0]?.start ?? margin) - margin)}px`,
+      }}
+    >
+      {shown.map((node, index) => (
+        <NodeTile
+          key={node.nodeName}
+          node={node}
+          place={first + index + 1}
+          of={nodes.length}
+          now={now}
+          onUrl={onUrl}
+        />
+      ))}
+    </ul>
   );
 }
 
@@ -67,7 +141,16 @@ function voiceWords(node: NodeStatus, now: number): string {
   return age === 0 ? 'reported now' : `reported ${formatDuration(age)} ago`;
 }
 
-function NodeTile(props: { node: NodeStatus; now: number; onUrl: ChangeUrl }) {
+interface NodeTileProps {
+  node: NodeStatus;
+  /** Among all, of which most are not in the page. */
+  place: number;
+  of: number;
+  now: number;
+  onUrl: ChangeUrl;
+}
+
+function NodeTile(props: NodeTileProps) {
   const { node, now, onUrl } = props;
   const silent = voiceOf(node) === 'silent';
   const software = [
@@ -75,7 +158,11 @@ function NodeTile(props: { node: NodeStatus; now: number; onUrl: ChangeUrl }) {
     node.runtimeName !== '' && `${node.runtimeName} ${node.runtimeVersion}`,
   ].filter((part) => part !== false);
   return (
-    <li className={silent ? 'node-tile surface is-silent' : 'node-tile surface'}>
+    <li
+      className={silent ? 'node-tile surface is-silent' : 'node-tile surface'}
+      aria-posinset={props.place}
+      aria-setsize={props.of}
+    >
       <button
         type="button"
         className="node-name name ellipsis"
