@@ -22,6 +22,12 @@ static const char *const layer_phase_names[] = {
     [PT_LAYER_EXISTS] = "exists",
 };
 
+static const char *const layer_source_names[] = {
+    [PT_SOURCE_FETCHED] = "fetched",         [PT_SOURCE_LOCAL] = "local",
+    [PT_SOURCE_REMOTE] = "remote",           [PT_SOURCE_SNAPSHOTTER_CACHE] = "snapshotter_cache",
+    [PT_SOURCE_SNAPSHOTTER] = "snapshotter", [PT_SOURCE_NAMESPACE] = "namespace",
+};
+
 static const char *const agent_phase_names[] = {
     [PT_PULL_RESOLVING] = "resolving",   [PT_PULL_DOWNLOADING] = "downloading",
     [PT_PULL_EXTRACTING] = "extracting", [PT_PULL_COMPLETED] = "completed",
@@ -37,6 +43,7 @@ const struct pt_words pt_pull_phase_words = WORDS_OF(pull_phase_names);
 const struct pt_words pt_pull_kind_words = WORDS_OF(pull_kind_names);
 const struct pt_words pt_agent_phase_words = WORDS_OF(agent_phase_names);
 const struct pt_words pt_layer_phase_words = WORDS_OF(layer_phase_names);
+const struct pt_words pt_layer_source_words = WORDS_OF(layer_source_names);
 
 const char *pt_pull_phase_name(enum pt_pull_phase phase)
 {
@@ -46,6 +53,22 @@ const char *pt_pull_phase_name(enum pt_pull_phase phase)
 const char *pt_layer_phase_name(enum pt_layer_phase phase)
 {
     return layer_phase_names[phase];
+}
+
+bool pt_source_is_cached(enum pt_layer_source source)
+{
+    switch (source) {
+    case PT_SOURCE_LOCAL:
+    case PT_SOURCE_SNAPSHOTTER_CACHE:
+    case PT_SOURCE_REMOTE:
+    case PT_SOURCE_NAMESPACE:
+        return true;
+    case PT_SOURCE_UNKNOWN:
+    case PT_SOURCE_FETCHED:
+    case PT_SOURCE_SNAPSHOTTER:
+        return false;
+    }
+    return false;
 }
 
 bool pt_layer_is_downloaded(const struct pt_layer *layer)
@@ -95,6 +118,8 @@ void pt_pull_totals(const struct pt_pull *pull, struct pt_totals *ret_totals)
         const struct pt_layer *layer = &pull->layers[i];
         add(&totals.total_bytes, layer->total_bytes);
         add(&totals.downloaded_bytes, layer->downloaded_bytes);
+        if (layer->source == PT_SOURCE_REMOTE)
+            add(&totals.remote_bytes, layer->downloaded_bytes);
         if (layer->cached)
             add(&totals.cached_bytes, layer->downloaded_bytes);
         else if (pt_layer_is_extracted(layer))

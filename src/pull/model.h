@@ -40,6 +40,17 @@ enum pt_layer_phase {
     PT_LAYER_EXISTS, // was on the node before the pull began
 };
 
+// Where a layer's bytes come from.
+enum pt_layer_source {
+    PT_SOURCE_UNKNOWN, // nothing of it was seen yet, or an agent that does not say
+    PT_SOURCE_FETCHED, // containerd fetches it, by this pull or one that this one waits for
+    PT_SOURCE_LOCAL,   // was on the node before the pull began
+    PT_SOURCE_SNAPSHOTTER_CACHE, // the snapshotter had it in a cache of its own
+    PT_SOURCE_REMOTE,            // mounted, its files are fetched when they are read
+    PT_SOURCE_SNAPSHOTTER, // fetched by the snapshotter, of which nothing is seen until it is there
+    PT_SOURCE_NAMESPACE,   // content of another containerd namespace
+};
+
 struct pt_layer {
     const char *digest;
     const char *media_type;
@@ -49,9 +60,11 @@ struct pt_layer {
     int64_t completed_at;     // of the download
     int64_t extract_started_at;
     int64_t extract_completed_at;
+    int64_t resumed_bytes; // of downloaded_bytes: left by a download before this pull
     enum pt_layer_phase phase;
+    enum pt_layer_source source;
     bool total_known;
-    bool cached;
+    bool cached; // it came from a source that nobody fetches it from in the time of this pull
 };
 
 struct pt_pull {
@@ -86,12 +99,16 @@ bool pt_layer_is_downloaded(const struct pt_layer *layer);
 // The layer needs nothing more: extracted, or there before.
 bool pt_layer_is_extracted(const struct pt_layer *layer);
 
+// Nothing is fetched for a layer of this source while its pull runs.
+bool pt_source_is_cached(enum pt_layer_source source);
+
 // The wire's words for phases, see fields.h; those that an agent may report lack queued and
 // cancelled.
 extern const struct pt_words pt_pull_phase_words;
 extern const struct pt_words pt_pull_kind_words;
 extern const struct pt_words pt_agent_phase_words;
 extern const struct pt_words pt_layer_phase_words;
+extern const struct pt_words pt_layer_source_words;
 
 // The word of a phase, NULL for …_UNKNOWN.
 const char *pt_pull_phase_name(enum pt_pull_phase phase);
@@ -102,6 +119,7 @@ struct pt_totals {
     int64_t total_bytes;
     int64_t downloaded_bytes; // cached ones included
     int64_t cached_bytes;
+    int64_t remote_bytes;    // of cached_bytes: mounted, and fetched when they are read
     int64_t extracted_bytes; // of layers that were downloaded, cached ones not included
     size_t layers_done;      // downloaded or cached
     size_t layers_extracted;

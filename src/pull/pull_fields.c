@@ -40,6 +40,8 @@
         ROW(BOOL, ALWAYS, 0, "totalKnown", type, at total_known),                                  \
         WORD_ROW(&pt_layer_phase_words, "phase", type, at phase),                                  \
         ROW(BOOL, IF_SET, 0, "cached", type, at cached),                                           \
+        WORD_ROW(&pt_layer_source_words, "source", type, at source),                               \
+        ROW(INTEGER, IF_SET, PT_LIMIT_SIZE_BYTES, "resumedBytes", type, at resumed_bytes),         \
         ROW(TIME, IF_SET, 0, "startedAt", type, at started_at),                                    \
         ROW(TIME, IF_SET, 0, "completedAt", type, at completed_at),                                \
         ROW(TIME, IF_SET, 0, "extractStartedAt", type, at extract_started_at),                     \
@@ -133,6 +135,7 @@ static const struct pt_field pull_status_rows[] = {
     ROW(INTEGER, ALWAYS, INT64_MAX, "totalBytes", STATUS, totals.total_bytes),
     ROW(INTEGER, ALWAYS, INT64_MAX, "downloadedBytes", STATUS, totals.downloaded_bytes),
     ROW(INTEGER, ALWAYS, INT64_MAX, "cachedBytes", STATUS, totals.cached_bytes),
+    ROW(INTEGER, IF_SET, INT64_MAX, "remoteBytes", STATUS, totals.remote_bytes),
     ROW(INTEGER, ALWAYS, INT64_MAX, "bytesFetched", STATUS, pull.bytes_fetched),
     ROW(INTEGER, ALWAYS, INT64_MAX, "extractedBytes", STATUS, totals.extracted_bytes),
     ROW(SPEED, ALWAYS, 0, "bytesPerSec", STATUS, bytes_per_second),
@@ -160,7 +163,7 @@ static const struct pt_field pull_status_rows[] = {
     NESTED_ROW(LIST, &pt_waiting_fields, "pods", STATUS, waiting),
     NESTED_ROW(LIST, &pt_layer_status_fields, "layers", STATUS, pull.layers),
 };
-const struct pt_fields pt_pull_status_fields = FIELDS_OF(pull_status_rows, 31);
+const struct pt_fields pt_pull_status_fields = FIELDS_OF(pull_status_rows, 32);
 
 #define EVENT struct pt_pull_event
 static const struct pt_field event_rows[] = {

@@ -143,15 +143,23 @@ static void what_a_snapshotter_brings_is_not_fetched(void **state)
 {
     static const struct {
         const char *name;
-        bool brings_layers, has_ingest, has_blob;
+        bool brings_layers;
+        enum pt_layer_source brought;
+        bool has_ingest, has_blob, is_foreign;
         int64_t fetched;
-        bool is_cached;
+        enum pt_layer_source source;
     } rows[] = {
-        {"brought", true, false, false, 0, true},
-        {"the same, fetched as usual", true, true, true, 1000, false},
-        {"the same, fetched and discarded", true, true, false, 1000, false},
-        {"the same, between two looks", true, false, true, 1000, false},
-        {"one of containerd's own, between two looks", false, false, false, 1000, false},
+        {"mounted", true, PT_SOURCE_REMOTE, false, false, false, 0, PT_SOURCE_REMOTE},
+        {"cached", true, PT_SOURCE_SNAPSHOTTER_CACHE, false, false, false, 0,
+         PT_SOURCE_SNAPSHOTTER_CACHE},
+        {"fetched by it", true, 0, false, false, false, 1000, PT_SOURCE_SNAPSHOTTER},
+        {"fetched as usual", true, 0, true, true, false, 1000, PT_SOURCE_FETCHED},
+        {"fetched and discarded", true, 0, true, false, false, 1000, PT_SOURCE_FETCHED},
+        {"fetched between two looks", true, 0, false, true, false, 1000, PT_SOURCE_FETCHED},
+        {"one of containerd's own", false, 0, false, false, false, 1000, PT_SOURCE_FETCHED},
+        {"another namespace's", false, 0, false, true, true, 0, PT_SOURCE_NAMESPACE},
+        {"another namespace's, fetched all the same", false, 0, true, true, true, 1000,
+         PT_SOURCE_FETCHED},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct scene scene;
@@ -160,6 +168,8 @@ static void what_a_snapshotter_brings_is_not_fetched(void **state)
         struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
         add_layers(lease, 1);
         lease->brings_layers = rows[i].brings_layers;
+        lease->layers[0].brought = rows[i].brought;
+        lease->layers[0].is_foreign = rows[i].is_foreign;
         if (rows[i].has_ingest)
             fetch(lease, 0, 500);
         observe(&scene, 1);
@@ -174,7 +184,8 @@ static void what_a_snapshotter_brings_is_not_fetched(void **state)
         check_int(rows[i].name, pull->phase, PT_PULL_COMPLETED);
         check_int(rows[i].name, pull->kind, PT_KIND_PULL);
         check_int(rows[i].name, pull->bytes_fetched, rows[i].fetched);
-        check_int(rows[i].name, pull->layers[0].cached, rows[i].is_cached);
+        check_int(rows[i].name, pull->layers[0].source, rows[i].source);
+        check_int(rows[i].name, pull->layers[0].cached, pt_source_is_cached(rows[i].source));
         check_int(rows[i].name, pull->layers[0].downloaded_bytes, 1000);
         check_int(rows[i].name, pull->layers[0].phase, PT_LAYER_DONE);
         scene_end(&scene);

@@ -3,11 +3,20 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "pull/image_ref.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_SNAPSHOTTER "overlayfs"
+#define OTHERS_EVERY_NS (60 * PT_NS_PER_S)
+// An extraction's snapshot may be there a moment after the lease names it.
+#define NAME_ROUNDS 3
+
+// What clients and snapshotters label snapshots with.
+#define NAME_LABEL "containerd.io/snapshot/cri.image-ref"
+#define REMOTE_LABEL "containerd.io/snapshot/remote"
+#define NYDUS_LABEL "containerd.io/snapshot/nydus-"
 
 // --- documents ---
 
@@ -131,18 +140,98 @@ static void take_layer(struct pt_ask *ask, const void *message)
     ask->lease->notes[ask->index].wants_info = false;
     if (!response || !response->info)
         return;
+    layer->is_foreign_open |= layer->blob_at == 0;
     layer->blob_at = pt_containerd_time(response->info->created_at);
     layer->has_ingest = false;
     if (layer->size < 0)
         layer->size = pt_lease_size(response->info->size);
 }
 
+static void take_others(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ListNamespacesResponse *list = message;
+    struct pt_round *round = ask->asks->round;
+    if (!list)
+        return;
+    pt_round_clear_others(round);
+    for (size_t i = 0; i < list->n_namespaces && round->other_count < PT_MAX_OTHERS; i++) {
+        char *name = strdup(list->namespaces[i]->name);
+        if (name)
+            round->others[round->other_count++] = name;
+    }
+}
+
+void pt_round_clear_others(struct pt_round *round)
+{
+    while (round->other_count > 0)
+        free(round->others[--round->other_count]);
+}
+
+// Containerd's namespaces share their content: what another one has, nobody fetches again.
+static void ask_others(struct pt_round *round)
+{
+    struct pt_lease *lease;
+    bool has_pull = false;
+    TAILQ_FOREACH(lease, &round->leases, link)
+    has_pull |= lease->is_pull && lease->seen.layer_count > 0;
+    if (!has_pull ||
+        (round->others_asked_at && round->began_at - round->others_asked_at < OTHERS_EVERY_NS))
+        return;
+    round->others_asked_at = round->began_at;
+    PT_ASK_OPTIONAL(&round->asks, NULL, 0, take_others, pt_containerd_list_namespaces);
+}
+
+static void take_foreign(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ContentInfoResponse *response = message;
+    struct pt_seen_layer *layer = &ask->lease->seen.layers[ask->index];
+    int64_t at = response && response->info ? pt_containerd_time(response->info->created_at) : 0;
+    layer->is_foreign |= at != 0 && at < layer->blob_at;
+}
+
+// Of a layer that came in the lease's time, and of which nothing was seen on its way.
+static void ask_foreign(struct pt_round *round, struct pt_lease *lease, size_t index)
+{
+    struct pt_seen_layer *layer = &lease->seen.layers[index];
+    if (!layer->is_foreign_open || layer->blob_at == 0)
+        return;
+    layer->is_foreign_open = false;
+    if (lease->notes[index].has_moved || layer->blob_at < lease->seen.created_at)
+        return;
+    for (size_t i = 0; i < round->other_count; i++) {
+        if (strcmp(round->others[i], lease->seen.namespace) != 0)
+            PT_ASK_OPTIONAL(&round->asks, lease, index, take_foreign, pt_containerd_content_info,
+                            round->others[i], layer->digest);
+    }
+}
+
+static void take_config(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__ContentInfoResponse *response = message;
+    if (response && response->info)
+        pt_lease_take_config(ask->lease, response->info);
+}
+
+// A pull may be over before its lease has shown a snapshotter: its config's label names it.
+static void ask_snapshotter(struct pt_round *round, struct pt_lease *lease)
+{
+    if (pt_lease_is_listed(lease) || lease->snapshotter || lease->unpacked_with)
+        return;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        if (lease->blobs[i].document.kind == PT_DOCUMENT_CONFIG)
+            PT_ASK(&round->asks, lease, i, take_config, pt_containerd_content_info,
+                   lease->seen.namespace, lease->blobs[i].digest);
+    }
+}
+
 void pt_round_ask_layers(struct pt_round *round)
 {
+    ask_others(round);
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
         struct pt_namespace *namespace = pt_round_find_namespace(round, lease->seen.namespace);
+        ask_snapshotter(round, lease);
         if (!lease->is_resting)
             pt_lease_take_ingests(lease, &namespace->ingest_map);
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
@@ -159,6 +248,8 @@ void pt_round_ask_layers(struct pt_round *round)
 const char *pt_round_snapshotter(struct pt_round *round, struct pt_lease *lease)
 {
     struct pt_namespace *namespace = pt_round_find_namespace(round, lease->seen.namespace);
+    if (!lease->snapshotter && lease->unpacked_with)
+        return lease->unpacked_with;
     if (lease->snapshotter) {
         if (!namespace->snapshotter || strcmp(namespace->snapshotter, lease->snapshotter) != 0) {
             free(namespace->snapshotter);
@@ -181,6 +272,47 @@ static void ask_next_snapshot(struct pt_round *round, struct pt_lease *lease, si
                pt_round_snapshotter(round, lease), layer->chain_id);
 }
 
+static const char *label_of(const Ctrd__SnapshotInfo *info, const char *key)
+{
+    for (size_t i = 0; i < info->n_labels; i++) {
+        if (strcmp(info->labels[i]->key, key) == 0)
+            return info->labels[i]->value;
+    }
+    return NULL;
+}
+
+// Of a layer that containerd has not fetched. gcfs is closed, and all that it does is to mount.
+static enum pt_layer_source source_by(const Ctrd__SnapshotInfo *info, const char *snapshotter)
+{
+    if (strcmp(snapshotter, "erofs") == 0)
+        return PT_SOURCE_SNAPSHOTTER_CACHE;
+    if (label_of(info, REMOTE_LABEL) || strcmp(snapshotter, "gcfs") == 0)
+        return PT_SOURCE_REMOTE;
+    for (size_t i = 0; i < info->n_labels; i++) {
+        if (strncmp(info->labels[i]->key, NYDUS_LABEL, strlen(NYDUS_LABEL)) == 0)
+            return PT_SOURCE_REMOTE;
+    }
+    return PT_SOURCE_SNAPSHOTTER;
+}
+
+// The label is set by whoever pulls, so it is a stranger's text. It is taken if it is a reference,
+// and of the repository that containerd has fetched from, whose labels lack the port.
+static void take_name(struct pt_lease *lease, const Ctrd__SnapshotInfo *info)
+{
+    const char *name = label_of(info, NAME_LABEL);
+    struct pt_image_ref ref;
+    if (!name || lease->seen.labelled_name || pt_image_ref_parse(name, &ref) < 0)
+        return;
+    ref.host[strcspn(ref.host, ":")] = '\0';
+    const char *repository = lease->seen.repository;
+    size_t length = strlen(ref.host);
+    bool is_of =
+        !repository || (strncmp(repository, ref.host, length) == 0 && repository[length] == '/' &&
+                        strcmp(repository + length + 1, ref.path) == 0);
+    if (is_of)
+        pt_lease_set_text(&lease->seen.labelled_name, name);
+}
+
 static void take_snapshot(struct pt_ask *ask, const void *message)
 {
     const Ctrd__StatSnapshotResponse *response = message;
@@ -189,6 +321,10 @@ static void take_snapshot(struct pt_ask *ask, const void *message)
         response->info->kind != CTRD__SNAPSHOT_KIND__SNAPSHOT_COMMITTED)
         return;
     layer->extracted_at = pt_containerd_time(response->info->created_at);
+    layer->brought = source_by(response->info, pt_round_snapshotter(ask->asks->round, ask->lease));
+    // One that is older has the name of whoever made it.
+    if (layer->extracted_at >= ask->lease->seen.created_at && layer->brought == PT_SOURCE_REMOTE)
+        take_name(ask->lease, response->info);
     if (layer->extracted_at)
         ask_next_snapshot(ask->asks->round, ask->lease, ask->index);
 }
@@ -206,8 +342,29 @@ static void take_extraction(struct pt_ask *ask, const void *message)
 {
     const Ctrd__StatSnapshotResponse *response = message;
     struct pt_seen_layer *layer = &ask->lease->seen.layers[ask->index];
-    if (response && response->info)
-        layer->prepared_at = pt_containerd_time(response->info->created_at);
+    if (!response || !response->info)
+        return;
+    layer->prepared_at = pt_containerd_time(response->info->created_at);
+    layer->is_apart = !response->info->parent || !response->info->parent[0];
+}
+
+static void take_own_name(struct pt_ask *ask, const void *message)
+{
+    const Ctrd__StatSnapshotResponse *response = message;
+    if (!response || !response->info ||
+        response->info->kind != CTRD__SNAPSHOT_KIND__SNAPSHOT_ACTIVE)
+        return;
+    ask->lease->names_asked = NAME_ROUNDS;
+    take_name(ask->lease, response->info);
+}
+
+static void ask_name(struct pt_round *round, struct pt_lease *lease)
+{
+    if (!lease->extraction || lease->names_asked >= NAME_ROUNDS || !pt_lease_is_listed(lease))
+        return;
+    lease->names_asked++;
+    PT_ASK_OPTIONAL(&round->asks, lease, 0, take_own_name, pt_containerd_stat_snapshot,
+                    lease->seen.namespace, pt_round_snapshotter(round, lease), lease->extraction);
 }
 
 // The snapshots below are asked for from the bottom up: at first, because some may be there from
@@ -219,6 +376,9 @@ void pt_round_ask_snapshots(struct pt_round *round)
     {
         bool ask_all = !lease->is_scanned || !pt_lease_is_listed(lease);
         lease->is_scanned = true;
+        ask_name(round, lease);
+        for (size_t i = 0; i < lease->seen.layer_count; i++)
+            ask_foreign(round, lease, i);
         if (!lease->is_asked && !ask_all)
             continue;
         if (ask_all)

@@ -19,18 +19,21 @@ static const char *chain_of_key(const char *key)
     return strncmp(key, "extract-", 8) == 0 && space ? space + 1 : NULL;
 }
 
+static void emit_event(struct pt_containerd_events *events, const Ctrd__Envelope *envelope,
+                       struct pt_seen_event *event)
+{
+    if (!event->subject)
+        return;
+    event->namespace = envelope->namespace_;
+    event->at = pt_containerd_time(envelope->timestamp);
+    events->options.on_event(events->options.context, event);
+}
+
 static void emit(struct pt_containerd_events *events, enum pt_seen_event_kind kind,
                  const Ctrd__Envelope *envelope, const char *subject)
 {
-    if (!subject)
-        return;
-    const struct pt_seen_event event = {
-        .kind = kind,
-        .namespace = envelope->namespace_,
-        .subject = subject,
-        .at = pt_containerd_time(envelope->timestamp),
-    };
-    events->options.on_event(events->options.context, &event);
+    struct pt_seen_event event = {.kind = kind, .subject = subject};
+    emit_event(events, envelope, &event);
 }
 
 static void take_prepare(struct pt_containerd_events *events, const Ctrd__Envelope *envelope)
@@ -40,7 +43,12 @@ static void take_prepare(struct pt_containerd_events *events, const Ctrd__Envelo
         ctrd__snapshot_prepare_event__unpack(NULL, value->len, value->data);
     if (!event)
         return;
-    emit(events, PT_SEEN_SNAPSHOT_PREPARED, envelope, chain_of_key(event->key));
+    struct pt_seen_event seen = {
+        .kind = PT_SEEN_SNAPSHOT_PREPARED,
+        .subject = chain_of_key(event->key),
+        .is_apart = !event->parent || !event->parent[0],
+    };
+    emit_event(events, envelope, &seen);
     ctrd__snapshot_prepare_event__free_unpacked(event, NULL);
 }
 

@@ -89,7 +89,10 @@ void pt_lease_destroy(struct pt_lease *lease)
     free(lease->blobs);
     pt_map_finish(&lease->blob_map);
     free_names(lease);
+    free(seen->labelled_name);
     free(lease->snapshotter);
+    free(lease->extraction);
+    free(lease->unpacked_with);
     free(lease->scanned);
     free(lease);
 }
@@ -300,7 +303,11 @@ static void take_snapshot(struct pt_lease *lease, const char *snapshotter, const
     if (there)
         pt_lease_notes(lease, there)->is_committed = true;
     struct pt_seen_layer *layer = space ? find_chain(lease, space + 1) : NULL;
-    if (!layer || strncmp(key, "extract-", 8) != 0)
+    if (strncmp(key, "extract-", 8) != 0)
+        return;
+    if (!lease->extraction)
+        pt_lease_set_text(&lease->extraction, key);
+    if (!layer)
         return;
     struct pt_layer_notes *notes = pt_lease_notes(lease, layer);
     notes->extraction = PT_EXTRACTION_HELD;
@@ -360,6 +367,7 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
         if (!ingest)
             continue;
         layer->offset = pt_lease_size(ingest->offset) > 0 ? ingest->offset : 0;
+        lease->notes[i].has_moved |= layer->offset > 0 && layer->offset < layer->size;
         layer->ingest_total = pt_lease_size(ingest->total) > 0 ? ingest->total : 0;
         layer->ingest_started_at = ingest->started_at;
         layer->ingest_updated_at = ingest->updated_at;
@@ -378,10 +386,12 @@ bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *eve
     int64_t *at = is_content                                 ? &layer->blob_at
                   : event->kind == PT_SEEN_SNAPSHOT_PREPARED ? &layer->prepared_at
                                                              : &layer->extracted_at;
+    layer->is_foreign_open |= is_content && layer->blob_at == 0;
+    layer->is_apart |= event->kind == PT_SEEN_SNAPSHOT_PREPARED && event->is_apart;
     if (*at == 0)
         *at = event->at;
     mix(&lease->seen.fingerprint, event->subject);
-    if (event->kind == PT_SEEN_SNAPSHOT_PREPARED && !lease->snapshotter)
+    if (event->kind == PT_SEEN_SNAPSHOT_PREPARED && (!lease->snapshotter || !lease->extraction))
         lease->asked_at = 0; // whether that was for this lease shows what it holds
     return true;
 }
@@ -422,6 +432,15 @@ bool pt_blob_is_unsettled(const struct pt_blob *blob)
     bool has_labels = (blob->labels & PT_BLOB_FETCHED) &&
                       ((blob->labels & PT_BLOB_PARENT) || blob->stage >= PT_BLOB_READ);
     return blob->stage < PT_BLOB_KNOWN || (!has_labels && blob->rounds_asked < LABEL_ROUNDS);
+}
+
+void pt_lease_take_config(struct pt_lease *lease, const Ctrd__ContentInfo *info)
+{
+    for (size_t i = 0; i < info->n_labels; i++) {
+        const char *key = info->labels[i]->key;
+        if (strncmp(key, SNAPSHOT_LABEL, strlen(SNAPSHOT_LABEL)) == 0)
+            pt_lease_set_text(&lease->unpacked_with, key + strlen(SNAPSHOT_LABEL));
+    }
 }
 
 void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info)

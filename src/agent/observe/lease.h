@@ -74,6 +74,7 @@ struct pt_layer_notes {
     bool is_committed;     // the lease holds its snapshot
     char *held_key;        // of the one that the lease holds, NULL: none was seen
     int64_t written_bytes; // into it, when it was asked last
+    bool has_moved;        // a part of its ingest was seen
 };
 
 // What the observer remembers of one lease from round to round, and how it puts the answers of
@@ -88,11 +89,14 @@ struct pt_lease {
     bool has_record;              // the event of the image record that it has written was seen
     bool is_unseen;               // made from an image record, since nobody saw the lease itself
     bool is_repull;
-    bool is_again;     // a pull of the same image was known: what is new came with that one
-    bool is_scanned;   // snapshots that were there before have been looked for
-    char *scanned;     // with this snapshotter, which may have been assumed
-    char *snapshotter; // NULL: not seen yet
-    int64_t gone_at;   // since when it is PT_LEASE_GONE
+    bool is_again;        // a pull of the same image was known: what is new came with that one
+    bool is_scanned;      // snapshots that were there before have been looked for
+    char *scanned;        // with this snapshotter, which may have been assumed
+    char *snapshotter;    // NULL: not seen yet
+    char *extraction;     // key of a snapshot that it extracts into, NULL: none was seen
+    unsigned names_asked; // how often containerd was asked for the name on that
+    char *unpacked_with;  // the snapshotter that its config's label names, NULL: not known
+    int64_t gone_at;      // since when it is PT_LEASE_GONE
     int64_t asked_at;
     int64_t fresh_after; // content that is newer came with the pull
     uint64_t sign;       // changes with all that moves in it
@@ -145,6 +149,9 @@ bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *eve
 
 // Takes in what Content.Info says of a blob.
 void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info);
+
+// Takes in the labels of its image's config.
+void pt_lease_take_config(struct pt_lease *lease, const Ctrd__ContentInfo *info);
 
 // Adds the target of an image record that was written in the time of a lease without a root. It is
 // the root if it names all of the lease's layers and is containerd's own, not a registry's.

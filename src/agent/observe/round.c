@@ -244,6 +244,7 @@ void pt_round_destroy(struct pt_round *round)
     }
     for (size_t i = 0; i < round->image_count; i++)
         finish_image(&round->images[i]);
+    pt_round_clear_others(round);
     for (size_t i = 0; i < round->namespace_count; i++)
         pt_namespace_finish(&round->namespaces[i]);
     free(round->namespaces);

@@ -15,6 +15,7 @@
 
 #define PT_MAX_IMAGES 64
 #define PT_MAX_RECENT 16
+#define PT_MAX_OTHERS 16
 
 struct pt_namespace {
     char *name;
@@ -70,6 +71,9 @@ struct pt_round {
         unsigned names, digests; // records of each kind that are to come
     } follow_ups[PT_MAX_RECENT];
     size_t next_follow_ups;
+    char *others[PT_MAX_OTHERS]; // namespaces of containerd, whose content this one may share
+    size_t other_count;
+    int64_t others_asked_at;
 };
 
 // A namespace that is given or found; a name that is too long, or one too many, is left out.
@@ -89,6 +93,8 @@ void pt_round_ask_blobs(struct pt_round *round);
 void pt_round_ask_documents(struct pt_round *round);
 void pt_round_ask_layers(struct pt_round *round);
 void pt_round_ask_snapshots(struct pt_round *round);
+
+void pt_round_clear_others(struct pt_round *round);
 
 // The snapshotter of a lease: seen there, else the one seen last in its namespace, else
 // containerd's default.

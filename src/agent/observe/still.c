@@ -48,6 +48,14 @@ static bool may_be_silent(struct pt_round *round, struct pt_lease *lease)
     return !is_done;
 }
 
+// EROFS commits a layer of its cache with events, so that nobody asks for its snapshot.
+static void note_brought(struct pt_lease *lease, const char *snapshotter)
+{
+    bool is_cache = strcmp(snapshotter, "erofs") == 0;
+    for (size_t i = 0; is_cache && i < lease->seen.layer_count; i++)
+        lease->seen.layers[i].brought = PT_SOURCE_SNAPSHOTTER_CACHE;
+}
+
 static void take_usage(struct pt_ask *ask, const void *message)
 {
     const Ctrd__UsageResponse *usage = message;
@@ -84,6 +92,7 @@ void pt_round_ask_usage(struct pt_round *round)
         const char *snapshotter = pt_round_snapshotter(round, lease);
         lease->seen.brings_layers = // EROFS has a cache of layers
             !is_own_snapshotter(snapshotter) || strcmp(snapshotter, "erofs") == 0;
+        note_brought(lease, snapshotter);
         lease->seen.may_be_silent = lease->is_pull && may_be_silent(round, lease);
         if (lease->is_pull && pt_lease_is_listed(lease) &&
             round->began_at - lease->changed_at >= STILL_NS &&

@@ -2,6 +2,8 @@
 #ifndef PT_AGENT_TRACK_OBSERVATION_H
 #define PT_AGENT_TRACK_OBSERVATION_H
 
+#include "pull/model.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +29,11 @@ struct pt_seen_layer {
     int64_t prepared_at;  // a snapshot to extract it into exists since
     int64_t extracted_at; // its snapshot exists since
     bool extract_begun;   // the lease was seen to hold a snapshot to extract it into
+    bool is_apart;        // it is extracted beside the layers below it, not upon them
+    // What its snapshotter says of a layer that containerd has not fetched; unknown: nothing.
+    enum pt_layer_source brought;
+    bool is_foreign;      // another namespace had its blob before
+    bool is_foreign_open; // that is not known yet
 };
 
 // Whether containerd still lists a lease, and if not, how far the observer is with its end.
@@ -48,6 +55,7 @@ struct pt_seen_lease {
     char *manifest_digest;  // NULL: not known yet
     const char *platform;   // of that manifest: `os/arch/variant`; NULL: not known yet
     char *repository;       // host/path, NULL: unknown
+    char *labelled_name;    // the image's, by a label of what it extracts into; NULL: none
     bool layers_known;      // `layers` is all of the image, by its manifest
     bool documents_fetched; // an index, manifest or config came in its time
     struct pt_seen_layer *layers;
@@ -86,6 +94,7 @@ struct pt_seen_event {
     const char *subject;
     int64_t at;
     bool is_known; // it is about a layer that the observer follows
+    bool is_apart; // a snapshot that was prepared upon none
 };
 
 // What one round of questions has brought.

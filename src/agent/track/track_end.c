@@ -124,9 +124,9 @@ void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *l
 {
     struct pt_pull *view = &pull->shown.pull;
     size_t missing;
-    if (lease->image_name && !view->image_ref_exact)
+    if (lease->image_name && pull->named_at == 0)
         pt_track_pull_name(pull, lease->image_name, lease->image_updated_at);
-    if (!view->image_ref_exact) {
+    if (pull->named_at == 0) {
         fail_without_image(pull, now);
         return;
     }

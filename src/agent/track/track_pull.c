@@ -2,7 +2,6 @@
 #include "agent/track/track_pull.h"
 
 #include "base/limits.h"
-#include "base/saturate.h"
 #include "pull/pull_fields.h"
 
 #include <errno.h>
@@ -179,10 +178,10 @@ static void update_fetch(struct pt_track_pull *pull, struct pt_layer *layer,
 
 static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
                          struct pt_layer_note *note, const struct pt_seen_layer *seen,
-                         int64_t blob_at, bool existed, int64_t now)
+                         int64_t blob_at, int64_t now)
 {
+    layer->cached = pt_source_is_cached(layer->source);
     if (blob_at == 0 && seen->extracted_at == 0) {
-        layer->cached = false; // it may have been there and be gone
         update_fetch(pull, layer, note, seen, now);
         return;
     }
@@ -192,10 +191,10 @@ static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
     }
     layer->downloaded_bytes = layer->total_bytes;
     layer->phase = PT_LAYER_DOWNLOADED;
-    // Nothing of it was seen on its way: it was here, or came so fast that only its end is known.
-    layer->cached = layer->started_at == 0 && (existed || (blob_at && blob_at < pull->created_at));
-    if (layer->cached)
+    if (layer->cached) {
+        layer->started_at = layer->completed_at = 0;
         return;
+    }
     if (layer->completed_at == 0) // not before the pull, even if the clock was set back
         layer->completed_at = later(blob_at ? blob_at : seen->extracted_at, pull->created_at);
     if (layer->started_at == 0)
@@ -204,53 +203,14 @@ static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
         layer->started_at = layer->completed_at;
 }
 
-// --- whose bytes they are ---
-
-static bool is_claim_of(const struct pt_map *claims, const char *digest,
-                        const struct pt_seen_lease *lease, bool *ret_is_other)
-{
-    const struct pt_seen_lease *claimant = pt_map_get(claims, digest);
-    bool is_claimed = claimant && strcmp(claimant->namespace, lease->namespace) == 0;
-    *ret_is_other = is_claimed && claimant != lease;
-    return is_claimed && claimant == lease;
-}
-
-// Counts what has come since the last look as this pull's, or not. Who writes an ingest is a fact;
-// what came unseen is taken to be the first pull's that wanted it.
-static void count_fetched(struct pt_layer_note *note, const struct pt_seen_lease *lease,
-                          const struct pt_seen_layer *seen, int64_t grown,
-                          const struct pt_track_claims *claims)
-{
-    bool is_other;
-    if (is_claim_of(&claims->writers, seen->digest, lease, &is_other))
-        note->fetcher = PT_FETCHER_THIS;
-    else if (is_other)
-        note->fetcher = PT_FETCHER_OTHER;
-    is_other = note->fetcher == PT_FETCHER_OTHER;
-    if (note->fetcher == PT_FETCHER_UNSEEN)
-        (void)is_claim_of(&claims->firsts, seen->digest, lease, &is_other);
-    if (!is_other && grown > 0)
-        note->fetched += grown;
-}
-
-// What an interrupted download has left is there already when its ingest is first seen.
-static bool is_left_over(const struct pt_track_pull *pull, const struct pt_layer_note *note,
-                         const struct pt_seen_layer *seen, int64_t bytes_before)
-{
-    return bytes_before == 0 && note->idle_at == 0 && seen->has_ingest && seen->ingest_started_at &&
-           seen->ingest_started_at < pull->created_at;
-}
-
-static void sum_fetched(struct pt_track_pull *pull)
-{
-    int64_t sum = 0;
-    for (size_t i = 0; i < pull->shown.pull.layer_count; i++)
-        pt_add_saturated(&sum, pull->notes[i].fetched);
-    if (sum > pull->shown.pull.bytes_fetched)
-        pull->shown.pull.bytes_fetched = sum;
-}
-
 // --- extraction ---
+
+// The snapshotter has made the layer: there was nothing to extract.
+static bool is_brought(const struct pt_layer *layer)
+{
+    return layer->source == PT_SOURCE_REMOTE || layer->source == PT_SOURCE_SNAPSHOTTER ||
+           layer->source == PT_SOURCE_SNAPSHOTTER_CACHE;
+}
 
 // `below_at` is when the layer below was extracted: 0 not yet, -1 there is none.
 static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer,
@@ -259,13 +219,19 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
 {
     if (note->prepared_at == 0)
         note->prepared_at = seen->prepared_at;
+    note->is_apart |= seen->is_apart;
+    if (note->is_apart)
+        below_at = -1;
     int64_t extracted_at = note->committed_at ? note->committed_at : seen->extracted_at;
     if (extracted_at && extracted_at < pull->created_at) {
         layer->phase = PT_LAYER_EXISTS;
+        layer->source = PT_SOURCE_LOCAL;
         layer->cached = true;
         return;
     }
-    if (!pt_layer_is_downloaded(layer))
+    if (extracted_at && is_brought(layer))
+        layer->phase = PT_LAYER_DONE;
+    if (!pt_layer_is_downloaded(layer) || is_brought(layer))
         return;
     // The snapshot is prepared before the download ends: the extraction waits for the bytes.
     if ((note->prepared_at || extracted_at) && below_at && layer->extract_started_at == 0) {
@@ -280,18 +246,6 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
     } else if (layer->extract_started_at) {
         layer->phase = PT_LAYER_EXTRACTING;
     }
-}
-
-// It was extracted before, or the snapshotter has brought it: containerd has fetched nothing.
-static bool is_unfetched(const struct pt_track_pull *pull, const struct pt_seen_lease *lease,
-                         const struct pt_seen_layer *seen, const struct pt_layer_note *note,
-                         int64_t blob_at)
-{
-    if (seen->extracted_at == 0)
-        return false;
-    bool is_brought =
-        lease->brings_layers && blob_at == 0 && note->idle_at == 0 && !seen->has_ingest;
-    return is_brought || seen->extracted_at < pull->created_at;
 }
 
 static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease *lease,
@@ -311,18 +265,16 @@ static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease 
             layer->total_bytes = seen->size;
         }
         int64_t blob_at = note->blob_at ? note->blob_at : seen->blob_at;
-        bool existed = is_unfetched(pull, lease, seen, note, blob_at);
+        if (i > 0 && seen->image != lease->layers[i - 1].image)
+            below_at = -1;
+        layer->source = pt_track_source(pull, lease, i, blob_at, now);
         // Of a pull that is over, a layer that did not come stays as it was seen last.
         bool has_come = blob_at || seen->extracted_at;
-        int64_t bytes_before = layer->downloaded_bytes;
-        bool left_over = is_left_over(pull, note, seen, bytes_before);
         if (has_come || seen->has_ingest || lease->fate != PT_LEASE_OVER ||
             layer->phase == PT_LAYER_UNKNOWN)
-            update_bytes(pull, layer, note, seen, blob_at, existed, now);
+            update_bytes(pull, layer, note, seen, blob_at, now);
         update_extraction(pull, layer, note, seen, below_at);
-        bool grows = !layer->cached && !left_over;
-        count_fetched(note, lease, seen, grows ? layer->downloaded_bytes - bytes_before : 0,
-                      claims);
+        pt_track_count(pull, lease, i, claims);
         below_at = note->committed_at ? note->committed_at : seen->extracted_at;
     }
     return 0;
@@ -357,6 +309,18 @@ static bool is_check(const struct pt_track_pull *pull, const struct pt_seen_leas
     return true;
 }
 
+static int take_label(struct pt_track_pull *pull, const struct pt_seen_lease *lease)
+{
+    struct pt_pull *view = &pull->shown.pull;
+    if (!lease->labelled_name || view->image_ref_exact)
+        return 0;
+    if (set_text(&view->image_ref, lease->labelled_name) < 0)
+        return -ENOMEM;
+    view->image_ref_exact = true;
+    pull->is_labelled = true;
+    return 0;
+}
+
 // The best name as long as the exact one is not known.
 static int update_reference(struct pt_pull *view)
 {
@@ -374,10 +338,10 @@ int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease 
     if (set_text(&view->root_digest, lease->root_digest) < 0 ||
         set_text(&view->manifest_digest, lease->manifest_digest) < 0 ||
         set_text(&view->platform, lease->platform) < 0 ||
-        set_text(&view->repository, lease->repository) < 0 || update_reference(view) < 0 ||
-        update_layers(pull, lease, claims, now) < 0)
+        set_text(&view->repository, lease->repository) < 0 || take_label(pull, lease) < 0 ||
+        update_reference(view) < 0 || update_layers(pull, lease, claims, now) < 0)
         return -ENOMEM;
-    sum_fetched(pull);
+    pt_track_sum(pull, now);
     view->kind = is_check(pull, lease) ? PT_KIND_CHECK : PT_KIND_PULL;
     pull->fingerprint = lease->fingerprint;
     pull->written_bytes = lease->written_bytes;
@@ -385,9 +349,6 @@ int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease 
     enum pt_pull_phase phase = phase_of(view);
     if (phase > view->phase)
         view->phase = phase;
-    struct pt_totals totals;
-    pt_pull_totals(view, &totals);
-    pt_rate_add(&pull->shown.rate, now, totals.downloaded_bytes - totals.cached_bytes);
     return 0;
 }
 
@@ -416,6 +377,7 @@ void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_seen_event 
                                                                  : &note->committed_at;
         if (*at == 0)
             *at = event->at;
+        note->is_apart |= event->kind == PT_SEEN_SNAPSHOT_PREPARED && event->is_apart;
     }
 }
 
@@ -424,7 +386,9 @@ void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_seen_event 
 bool pt_track_pull_may_be_named(const struct pt_track_pull *pull, const struct pt_seen_image *image)
 {
     const struct pt_pull *view = &pull->shown.pull;
-    return !view->image_ref_exact && view->root_digest &&
+    if (pull->is_labelled && strcmp(view->image_ref, image->name) != 0)
+        return false; // of another pull, or a tag that somebody sets
+    return pull->named_at == 0 && view->root_digest &&
            strcmp(view->root_digest, image->target_digest) == 0 &&
            strcmp(view->containerd_namespace, image->namespace) == 0 &&
            image->written_at >= pull->created_at;
@@ -432,6 +396,8 @@ bool pt_track_pull_may_be_named(const struct pt_track_pull *pull, const struct p
 
 int pt_track_pull_is_of(const struct pt_track_pull *pull, const char *name)
 {
+    if (pull->is_labelled)
+        return 2 * (strcmp(pull->shown.pull.image_ref, name) == 0);
     const char *repository = pull->shown.pull.repository;
     size_t length = repository ? strlen(repository) : 0;
     if (length == 0 || strncmp(name, repository, length) != 0)
@@ -441,7 +407,7 @@ int pt_track_pull_is_of(const struct pt_track_pull *pull, const char *name)
 
 void pt_track_pull_name(struct pt_track_pull *pull, const char *name, int64_t written_at)
 {
-    if (set_text(&pull->shown.pull.image_ref, name) < 0)
+    if (!pull->is_labelled && set_text(&pull->shown.pull.image_ref, name) < 0)
         return;
     pull->shown.pull.image_ref_exact = true;
     pull->named_at = written_at;

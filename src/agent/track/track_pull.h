@@ -35,8 +35,11 @@ struct pt_layer_note {
     int64_t blob_at;      // by event
     int64_t idle_at;      // when its ingest was last seen without a byte
     bool has_restarted;   // since the last observation
+    bool is_apart;        // extracted beside the layers below it, by event or observation
+    bool has_moved;       // a part of it was seen on its way
     enum pt_track_fetcher fetcher;
     int64_t fetched; // bytes that came by this pull
+    int64_t counted; // how much of the layer was looked at for that
 };
 
 struct pt_track_pull {
@@ -44,7 +47,8 @@ struct pt_track_pull {
     TAILQ_ENTRY(pt_track_pull) link;
     char *lease_id;
     int64_t created_at;
-    int64_t named_at;
+    int64_t named_at;            // 0: its image record was not seen
+    bool is_labelled;            // its name is from a label, which is there before the record
     struct pt_layer_note *notes; // one for each layer that is shown
     uint64_t fingerprint;
     int64_t written_bytes; // by extractions, as asked last
@@ -62,6 +66,19 @@ void pt_track_id(const struct pt_seen_lease *lease, char id[static PT_TRACK_ID_S
 // NULL when out of memory.
 struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease);
 void pt_track_pull_destroy(struct pt_track_pull *pull);
+
+// Where the layer's bytes come from (track_bytes.c). `blob_at`: when its blob came, 0: it is not
+// there.
+enum pt_layer_source pt_track_source(const struct pt_track_pull *pull,
+                                     const struct pt_seen_lease *lease, size_t index,
+                                     int64_t blob_at, int64_t now);
+
+// Counts what has come of the layer since the last observation as this pull's, or not.
+void pt_track_count(struct pt_track_pull *pull, const struct pt_seen_lease *lease, size_t index,
+                    const struct pt_track_claims *claims);
+
+// Sums what the pull has fetched, and notes how fast that comes.
+void pt_track_sum(struct pt_track_pull *pull, int64_t now);
 
 // Brings phases, bytes and times up to what the lease shows; -ENOMEM.
 PT_MUST_CHECK int pt_track_pull_update(struct pt_track_pull *pull,

@@ -118,6 +118,8 @@ export const PULL_FIELDS = {
   platform: optional(text),
   imageRefExact: optional(flag),
   cachedBytes: optional(number),
+  /** Of these: mounted, and fetched when they are read. */
+  remoteBytes: optional(number),
   bytesFetched: optional(number),
   extractedBytes: optional(number),
   layersExtracted: optional(number),
@@ -151,6 +153,17 @@ export const LAYER_PHASES = [
 ] as const;
 export type LayerPhase = (typeof LAYER_PHASES)[number];
 
+/** Where a layer's bytes come from. */
+export const LAYER_SOURCES = [
+  'fetched',
+  'local',
+  'snapshotter_cache',
+  'remote',
+  'snapshotter',
+  'namespace',
+] as const;
+export type LayerSource = (typeof LAYER_SOURCES)[number];
+
 /** LayerStatus of docs/schemas/pulls.schema.json. */
 export const LAYER_FIELDS = {
   digest: text,
@@ -162,6 +175,9 @@ export const LAYER_FIELDS = {
   totalKnown: withDefault(flag, false),
   phase: choice(LAYER_PHASES),
   cached: withDefault(flag, false),
+  source: choice(LAYER_SOURCES),
+  /** Left by a download before this pull. */
+  resumedBytes: optional(number),
   startedAt: optional(time),
   completedAt: optional(time),
   extractStartedAt: optional(time),

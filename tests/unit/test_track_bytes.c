@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "track_fixture.h"
+
+// Where bytes come from, which of them are fetched, and what is known of a pull before its end.
+
+static void what_was_left_is_resumed_and_not_fetched(void **state)
+{
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
+    add_layers(lease, 1);
+    fetch(lease, 0, 400);
+    lease->layers[0].ingest_started_at = at(-60);
+    observe(scene, 1);
+    fetch(lease, 0, 700);
+    observe(scene, 2);
+    check_int("fetched on the way", first_pull(scene)->bytes_fetched, 300);
+    commit(lease, 0, 2.5);
+    observe(scene, 3);
+    const struct pt_layer *layer = &first_pull(scene)->layers[0];
+    check_int("fetched", first_pull(scene)->bytes_fetched, 600);
+    check_int("resumed", layer->resumed_bytes, 400);
+    check_int("there", layer->downloaded_bytes, 1000);
+    check_int("source", layer->source, PT_SOURCE_FETCHED);
+}
+
+static void what_is_fetched_anew_is_fetched_twice(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 600);
+    fetch(lease, 0, 200);
+    observe(scene, 2);
+    check_int("there", first_pull(scene)->layers[0].downloaded_bytes, 600);
+    check_int("fetched", first_pull(scene)->bytes_fetched, 800);
+}
+
+// Its event comes first, and whether another namespace had it is known with the next look.
+static void another_namespaces_content_is_never_counted(void **state)
+{
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
+    add_layers(lease, 1);
+    lease->layers[0].is_foreign_open = true;
+    commit(lease, 0, 0.6);
+    observe(scene, 1);
+    check_int("while that is open", first_pull(scene)->bytes_fetched, 0);
+    lease->layers[0].is_foreign_open = false;
+    lease->layers[0].is_foreign = true;
+    observe(scene, 2);
+    const struct pt_layer *layer = &first_pull(scene)->layers[0];
+    check_int("fetched", first_pull(scene)->bytes_fetched, 0);
+    check_int("source", layer->source, PT_SOURCE_NAMESPACE);
+    check_int("begun", layer->started_at, 0);
+    check_int("cached", layer->cached, true);
+}
+
+// Of a snapshotter that shows nothing until a layer is there.
+static void what_is_silent_has_its_source_and_no_speed(void **state)
+{
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
+    add_layers(lease, 2);
+    lease->brings_layers = lease->may_be_silent = true;
+    observe(scene, 1);
+    check_int("at first", first_pull(scene)->layers[0].source, PT_SOURCE_UNKNOWN);
+    observe(scene, 3);
+    check_int("later", first_pull(scene)->layers[0].source, PT_SOURCE_SNAPSHOTTER);
+    lease->layers[0].extracted_at = at(4);
+    observe(scene, 5);
+    const struct pt_tracked *tracked = pt_tracker_next(scene->tracker, NULL);
+    check_int("fetched", tracked->pull.bytes_fetched, 1000);
+    check_int("speed", (int)tracked->rate.bytes_per_second, 0);
+    check_int("extraction", tracked->pull.layers[0].extract_started_at, 0);
+}
+
+static void layers_beside_each_other_are_extracted_from_their_bytes_on(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 2, 100);
+    commit(lease, 1, 1.5);
+    const struct pt_seen_event event = {.kind = PT_SEEN_SNAPSHOT_PREPARED,
+                                        .namespace = NAMESPACE,
+                                        .subject = CHAIN(1),
+                                        .at = at(0.7),
+                                        .is_apart = true};
+    pt_tracker_event(scene->tracker, &event);
+    observe(scene, 2);
+    check_int("while the one below comes", first_pull(scene)->layers[1].phase, PT_LAYER_EXTRACTING);
+    check_int("since", first_pull(scene)->layers[1].extract_started_at, at(1.5));
+}
+
+static void a_label_names_the_image_before_its_record(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 100);
+    lease->labelled_name = (char *)"registry.example:5000/app:1";
+    observe(scene, 2);
+    const struct pt_pull *pull = first_pull(scene);
+    check_text("name", pull->image_ref, "registry.example:5000/app:1");
+    check_int("exact", pull->image_ref_exact, true);
+    add_image(scene, "registry.example:5000/app:other", 2.5);
+    observe(scene, 3);
+    check_text("another tag of it", pull->image_ref, "registry.example:5000/app:1");
+    end_lease(lease, NULL, 0);
+    observe(scene, 4);
+    check_int("without a record", first_pull(scene)->phase, PT_PULL_FAILED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(what_was_left_is_resumed_and_not_fetched),
+        SCENE_TEST(what_is_fetched_anew_is_fetched_twice),
+        SCENE_TEST(another_namespaces_content_is_never_counted),
+        SCENE_TEST(what_is_silent_has_its_source_and_no_speed),
+        SCENE_TEST(layers_beside_each_other_are_extracted_from_their_bytes_on),
+        SCENE_TEST(a_label_names_the_image_before_its_record),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
