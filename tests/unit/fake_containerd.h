@@ -53,6 +53,8 @@ struct pt_containerd {
     bool is_committed;       // and has done so
     bool is_extracting;      // the layer, into a snapshot that the lease holds
     int64_t written;         // into that
+    const char *label[2];    // of each snapshot: key and value; NULL: none
+    const char *other;       // namespace that had the layer before; NULL: none
     unsigned usages_asked;
     unsigned started, completed, failed, rounds_failed;
     int64_t downloaded; // as shown last
@@ -106,11 +108,13 @@ int pt_containerd_list_namespaces(struct pt_containerd *world, pt_containerd_ans
 {
     (void)err;
     Ctrd__Namespace namespace = CTRD__NAMESPACE__INIT;
-    Ctrd__Namespace *list[] = {&namespace};
+    Ctrd__Namespace other = CTRD__NAMESPACE__INIT;
+    Ctrd__Namespace *list[] = {&namespace, &other};
     Ctrd__ListNamespacesResponse response = CTRD__LIST_NAMESPACES_RESPONSE__INIT;
     namespace.name = (char *)"k8s.io";
+    other.name = (char *)world->other;
     response.namespaces = list;
-    response.n_namespaces = 1;
+    response.n_namespaces = world->other ? 2 : 1;
     return answer_with(world, LIST_NAMESPACES, answer, context, &response);
 }
 
@@ -181,8 +185,9 @@ int pt_containerd_content_info(struct pt_containerd *world, const char *namespac
                                const char *digest, pt_containerd_answer *answer, void *context,
                                struct pt_error *err)
 {
-    (void)namespace, (void)err;
-    Ctrd__Timestamp created_at = timestamp(START + 1);
+    (void)err;
+    bool is_other = world->other && strcmp(namespace, world->other) == 0;
+    Ctrd__Timestamp created_at = timestamp(is_other ? START - 1 : START + 1);
     Ctrd__ContentInfo__LabelsEntry entries[2];
     Ctrd__ContentInfo__LabelsEntry *labels[] = {&entries[0], &entries[1]};
     Ctrd__ContentInfo info = CTRD__CONTENT_INFO__INIT;
@@ -230,6 +235,8 @@ int pt_containerd_stat_snapshot(struct pt_containerd *world, const char *namespa
     (void)namespace, (void)err;
     Ctrd__Timestamp created_at = timestamp(START + 2);
     Ctrd__SnapshotInfo info = CTRD__SNAPSHOT_INFO__INIT;
+    Ctrd__SnapshotInfo__LabelsEntry label = CTRD__SNAPSHOT_INFO__LABELS_ENTRY__INIT;
+    Ctrd__SnapshotInfo__LabelsEntry *labels[] = {&label};
     Ctrd__StatSnapshotResponse response = CTRD__STAT_SNAPSHOT_RESPONSE__INIT;
     bool is_extraction = strcmp(key, EXTRACTION) == 0;
     if (!is_extraction)
@@ -237,6 +244,10 @@ int pt_containerd_stat_snapshot(struct pt_containerd *world, const char *namespa
     info.kind = is_extraction ? CTRD__SNAPSHOT_KIND__SNAPSHOT_ACTIVE
                               : CTRD__SNAPSHOT_KIND__SNAPSHOT_COMMITTED;
     info.created_at = &created_at;
+    label.key = (char *)world->label[0];
+    label.value = (char *)world->label[1];
+    info.labels = labels;
+    info.n_labels = world->label[0] ? 1 : 0;
     response.info = &info;
     if (world->snapshotter) {
         bool is_there = world->is_committed && strcmp(snapshotter, world->snapshotter) == 0;

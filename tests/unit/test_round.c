@@ -236,6 +236,69 @@ static void a_snapshot_that_the_lease_holds_is_asked_for(void **state)
     scene_end(&scene);
 }
 
+// The name on what it extracts into is a stranger's text.
+static void the_name_of_a_snapshot_is_taken_if_it_may_be_the_images(void **state)
+{
+    static const struct {
+        const char *name, *reference;
+        bool is_exact;
+    } rows[] = {
+        {"its own", "registry.example/app:1", true},
+        {"with a port", "registry.example:5000/app:1", true},
+        {"of another repository", "registry.example/other:1", false},
+        {"of another registry", "registry.example.org/app:1", false},
+        {"no reference", "registry.example/app:1 and more", false},
+        {"empty", "", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene scene;
+        scene_begin(&scene, "k8s.io");
+        scene.world.label[0] = "containerd.io/snapshot/cri.image-ref";
+        scene.world.label[1] = rows[i].reference;
+        scene.world.offset = BYTES;
+        scene.world.is_extracting = true;
+        look(&scene);
+        look(&scene);
+        const struct pt_tracked *tracked = pt_tracker_next(scene.tracker, NULL);
+        check_int(rows[i].name, tracked->pull.image_ref_exact, rows[i].is_exact);
+        check_text(rows[i].name, tracked->pull.image_ref,
+                   rows[i].is_exact ? rows[i].reference : "registry.example/app");
+        scene_end(&scene);
+    }
+    (void)state;
+}
+
+static void where_a_layer_comes_from(void **state)
+{
+    static const struct {
+        const char *name, *snapshotter, *label, *other;
+        enum pt_layer_source source;
+    } rows[] = {
+        {"mounted", "other", "containerd.io/snapshot/remote", NULL, PT_SOURCE_REMOTE},
+        {"mounted by nydus", "other", "containerd.io/snapshot/nydus-blob", NULL, PT_SOURCE_REMOTE},
+        {"fetched by it", "other", "containerd.io/snapshot/remote/namespace", NULL,
+         PT_SOURCE_SNAPSHOTTER},
+        {"of another namespace", NULL, NULL, "moby", PT_SOURCE_NAMESPACE},
+        {"fetched", NULL, NULL, NULL, PT_SOURCE_FETCHED},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene scene;
+        scene_begin(&scene, "k8s.io");
+        scene.world.snapshotter = rows[i].snapshotter;
+        scene.world.is_committed = rows[i].snapshotter != NULL;
+        scene.world.offset = rows[i].snapshotter ? 0 : BYTES;
+        scene.world.label[0] = rows[i].label;
+        scene.world.label[1] = "x";
+        scene.world.other = rows[i].other;
+        for (int round = 0; round < 4; round++)
+            look(&scene);
+        const struct pt_tracked *tracked = pt_tracker_next(scene.tracker, NULL);
+        check_int(rows[i].name, tracked->pull.layers[0].source, rows[i].source);
+        scene_end(&scene);
+    }
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +307,8 @@ int main(void)
         cmocka_unit_test(more_image_records_than_are_taken_stop_no_round),
         cmocka_unit_test(a_long_extraction_goes_on_as_long_as_it_writes),
         cmocka_unit_test(a_snapshot_that_the_lease_holds_is_asked_for),
+        cmocka_unit_test(the_name_of_a_snapshot_is_taken_if_it_may_be_the_images),
+        cmocka_unit_test(where_a_layer_comes_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
