@@ -129,6 +129,25 @@ static void add_bar(struct pt_buffer *out, double percent)
     pt_buffer_printf(out, "[%s] ", bar);
 }
 
+// The snapshotter fetches, of which nothing is seen until a layer is there.
+static bool has_speed(const struct pt_pull *pull)
+{
+    if (pull->phase != PT_PULL_DOWNLOADING)
+        return false;
+    for (size_t i = 0; i < pull->layer_count; i++) {
+        if (pull->layers[i].source == PT_SOURCE_SNAPSHOTTER)
+            return false;
+    }
+    return true;
+}
+
+static const char *layer_words(const struct pt_layer *layer)
+{
+    if (layer->source == PT_SOURCE_REMOTE)
+        return "on demand";
+    return layer->cached ? "already there" : pt_layer_phase_name(layer->phase);
+}
+
 static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status, bool with_bar)
 {
     const struct pt_pull *pull = &status->pull;
@@ -146,7 +165,7 @@ static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status,
                          size_text((double)totals->downloaded_bytes, done),
                          size_text((double)totals->total_bytes, total));
     pt_buffer_append_text(out, pt_pull_phase_name(pull->phase));
-    if (pull->phase == PT_PULL_DOWNLOADING)
+    if (has_speed(pull))
         pt_buffer_printf(out, " %s/s", size_text(status->bytes_per_second, rate));
 }
 
@@ -162,8 +181,7 @@ static void add_layer(struct pt_buffer *out, const struct pt_layer *layer)
     add_bar(out, percent);
     pt_buffer_printf(out, "%3.0f%% %s of %s, %s", percent,
                      size_text((double)layer->downloaded_bytes, done),
-                     size_text((double)layer->total_bytes, total),
-                     layer->cached ? "already there" : pt_layer_phase_name(layer->phase));
+                     size_text((double)layer->total_bytes, total), layer_words(layer));
 }
 
 // --- lines ---
@@ -179,11 +197,17 @@ void pt_terminal_note_start(struct pt_terminal *terminal, const struct pt_pull_s
 void pt_terminal_note_end(struct pt_terminal *terminal, const struct pt_pull_status *status)
 {
     const struct pt_pull *pull = &status->pull;
-    char name[256], words[512], size[16];
+    char name[256], words[512], size[16], later[16];
     double seconds = (double)(pull->completed_at - pull->started_at) / PT_NS_PER_S;
     clean_name(status->image_ref, name, sizeof(name));
     if (pull->phase == PT_PULL_COMPLETED && pull->kind == PT_KIND_CHECK) {
         pt_buffer_printf(&terminal->lines, "%s checked: nothing to fetch\n", name);
+        return;
+    }
+    if (pull->phase == PT_PULL_COMPLETED && status->totals.remote_bytes > 0) {
+        pt_buffer_printf(&terminal->lines, "%s ready: %s fetched in %.1f s, %s on demand\n", name,
+                         size_text((double)pull->bytes_fetched, size), seconds,
+                         size_text((double)status->totals.remote_bytes, later));
         return;
     }
     if (pull->phase == PT_PULL_COMPLETED) {

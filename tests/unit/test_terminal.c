@@ -212,6 +212,38 @@ static void bars_take_the_place_of_the_last_ones(void **state)
     screen_end(&screen);
 }
 
+// Mounted layers are ready without having been fetched; of what a snapshotter fetches no speed is
+// known.
+static void what_a_snapshotter_brings(void **state)
+{
+    (void)state;
+    struct screen screen;
+    screen_begin(&screen, 40, 200);
+    struct pt_seen_lease *lease = add_lease(&screen.scene, "a", 0.5);
+    add_layers(lease, 2);
+    lease->brings_layers = lease->may_be_silent = true;
+    observe(&screen.scene, 1);
+    observe(&screen.scene, 4);
+    draw(&screen, 4);
+    if (strstr(screen.rows[0], "/s"))
+        fail_msg("a speed: %s", screen.rows[0]);
+    lease->layers[1].extracted_at = at(4.5);
+    lease->layers[1].brought = PT_SOURCE_REMOTE;
+    commit(lease, 0, 4.4);
+    extract(lease, 0, 4.6, 4.7);
+    observe(&screen.scene, 5);
+    draw(&screen, 5);
+    if (!strstr(screen.rows[2], "1.0 KB of 1.0 KB, on demand"))
+        fail_msg("not on demand: %s", screen.rows[2]);
+    end_lease(lease, "registry.example/app:1", 5.5);
+    observe(&screen.scene, 6);
+    note_end(&screen, first_pull(&screen.scene));
+    draw(&screen, 6);
+    check_row(&screen, 0,
+              "registry.example/app:1 ready: 1.0 KB fetched in 5.0 s, 1.0 KB on demand");
+    screen_end(&screen);
+}
+
 static void what_has_ended_stays_above(void **state)
 {
     (void)state;
@@ -441,6 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bars_take_the_place_of_the_last_ones),
+        cmocka_unit_test(what_a_snapshotter_brings),
         cmocka_unit_test(what_has_ended_stays_above),
         cmocka_unit_test(a_check_is_a_line),
         cmocka_unit_test(the_screen_is_never_passed),
