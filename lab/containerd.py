@@ -42,7 +42,26 @@ disabled_plugins = [{disabled}]
     conf_dir = "{folder}/cni/net.d"
   [plugins."io.containerd.grpc.v1.cri".registry]
     config_path = "{hosts}"
+{proxy}"""
+
+PROXY = """
+[proxy_plugins.{snapshotter}]
+  type = "snapshot"
+  address = "{socket}"
 """
+# Containerd 2 does not take its snapshotter from the setting of 1, and unpacks for this one only as said.
+PROXY_OF_CONTAINERD_2 = """
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "{snapshotter}"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "{hosts}"
+[plugins."io.containerd.transfer.v1.local"]
+  [[plugins."io.containerd.transfer.v1.local".unpack_config]]
+    platform = "linux/amd64"
+    snapshotter = "{snapshotter}"
+    differ = "walking"
+"""
+PROXY_NAME = "proxied"
 
 SANDBOX_IMAGE = "registry.example/pause:3.10"
 
@@ -81,8 +100,10 @@ class Containerd:
         binaries: ContainerdBinaries,
         cri: bool = False,
         runtime: Path | None = None,
+        proxy: Path | None = None,
     ) -> None:
-        """With a runtime (runc), containers run, in the mount namespace of the caller."""
+        """With a runtime (runc), containers run, in the mount namespace of the caller. With a proxy,
+        images are unpacked by the snapshotter that listens on this socket."""
         folder.mkdir(parents=True)
         self._runtime = runtime
         self.folder = folder
@@ -92,6 +113,10 @@ class Containerd:
         self.hosts.mkdir()
         self.content = folder / "root/io.containerd.content.v1.content"
         self.snapshotter = "native" if _is_on_overlay(folder) else "overlayfs"
+        proxy_config = ""
+        if proxy is not None:
+            self.snapshotter = PROXY_NAME
+            proxy_config = PROXY + (PROXY_OF_CONTAINERD_2 if binaries.version() >= (2, 0) else "")
         self._config = folder / "config.toml"
         self._config.write_text(
             CONFIG.format(
@@ -100,6 +125,7 @@ class Containerd:
                 hosts=self.hosts,
                 sandbox_image=SANDBOX_IMAGE,
                 snapshotter=self.snapshotter,
+                proxy=proxy_config.format(snapshotter=PROXY_NAME, socket=proxy, hosts=self.hosts),
                 disabled=", ".join(
                     json.dumps(p) for p in NOT_NEEDED + ([] if cri else CRI_PLUGINS)
                 ),

@@ -41,6 +41,10 @@ CONTAINERD_DEBIAN = ContainerdBinaries(
 CONTAINERD_2 = ContainerdBinaries(
     "containerd2", TOOLS / "containerd2/current/containerd", TOOLS / "containerd2/current/ctr"
 )
+CONTAINERD_24 = ContainerdBinaries(
+    "containerd24", TOOLS / "containerd24/current/containerd", TOOLS / "containerd24/current/ctr"
+)
+BLOCKING_SNAPSHOTTER = TOOLS / "snapshotters/blocking-proxy"
 
 
 class ToolMissing(Exception):

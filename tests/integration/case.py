@@ -77,13 +77,18 @@ class LabCase(ProcessCase):
     uses_cri: ClassVar[bool] = False
     bytes_per_second: ClassVar[int] = 1 * MB
     by_repository: ClassVar[Mapping[str, int]] = {}
+    blocking: ClassVar[tuple[str, ...]] = ()  # of lab.laboratory
     lab: ClassVar[Laboratory]
 
     @classmethod
     def setUpClass(cls) -> None:
         if not cls.binaries.containerd.exists():
             raise unittest.SkipTest(f"no {cls.binaries.name} here (it needs Go to be built)")
-        cls.lab = Laboratory(cls.bytes_per_second, cls.by_repository, cls.binaries, cls.uses_cri)
+        if cls.blocking and not tools.BLOCKING_SNAPSHOTTER.exists():
+            raise unittest.SkipTest("no blocking snapshotter here (it needs Go to be built)")
+        cls.lab = Laboratory(
+            cls.bytes_per_second, cls.by_repository, cls.binaries, cls.uses_cri, cls.blocking
+        )
         cls.addClassCleanup(cls.lab.close)
 
     def setUp(self) -> None:
