@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -42,6 +42,10 @@ test-kubernetes: ## the server against a real kube-apiserver with etcd (10 min a
 test-cluster: ## a real Kubernetes of one node, kubelet and all (30 min, 15 more at first); needs root, Go
 	@scripts/setup test
 	@scripts/test-cluster
+
+test-runtimes: ## agent and server on real stargz, SOCI, EROFS, containerd 2.4 (5 min, 10 more at first); needs root, Go
+	@scripts/setup test
+	@scripts/test-runtimes
 
 bench: build ## figures for docs/performance.md (10 min); needs root
 	@scripts/setup test

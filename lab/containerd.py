@@ -13,6 +13,7 @@ from pathlib import Path
 from lab import tools
 from lab.processes import Process
 from lab.tools import ContainerdBinaries
+from lab.unpacking import Unpacking
 
 NAMESPACE = "k8s.io"
 
@@ -37,31 +38,12 @@ disabled_plugins = [{disabled}]
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "{snapshotter}"
-  [plugins."io.containerd.grpc.v1.cri".cni]
+{cri_unpacking}  [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{folder}/cni/bin"
     conf_dir = "{folder}/cni/net.d"
   [plugins."io.containerd.grpc.v1.cri".registry]
     config_path = "{hosts}"
-{proxy}"""
-
-PROXY = """
-[proxy_plugins.{snapshotter}]
-  type = "snapshot"
-  address = "{socket}"
-"""
-# Containerd 2 does not take its snapshotter from the setting of 1, and unpacks for this one only as said.
-PROXY_OF_CONTAINERD_2 = """
-[plugins."io.containerd.cri.v1.images"]
-  snapshotter = "{snapshotter}"
-  [plugins."io.containerd.cri.v1.images".registry]
-    config_path = "{hosts}"
-[plugins."io.containerd.transfer.v1.local"]
-  [[plugins."io.containerd.transfer.v1.local".unpack_config]]
-    platform = "linux/amd64"
-    snapshotter = "{snapshotter}"
-    differ = "walking"
-"""
-PROXY_NAME = "proxied"
+{unpacking}"""
 
 SANDBOX_IMAGE = "registry.example/pause:3.10"
 
@@ -100,10 +82,9 @@ class Containerd:
         binaries: ContainerdBinaries,
         cri: bool = False,
         runtime: Path | None = None,
-        proxy: Path | None = None,
+        unpacking: Unpacking | None = None,
     ) -> None:
-        """With a runtime (runc), containers run, in the mount namespace of the caller. With a proxy,
-        images are unpacked by the snapshotter that listens on this socket."""
+        """With a runtime (runc), containers run, in the mount namespace of the caller."""
         folder.mkdir(parents=True)
         self._runtime = runtime
         self.folder = folder
@@ -113,10 +94,9 @@ class Containerd:
         self.hosts.mkdir()
         self.content = folder / "root/io.containerd.content.v1.content"
         self.snapshotter = "native" if _is_on_overlay(folder) else "overlayfs"
-        proxy_config = ""
-        if proxy is not None:
-            self.snapshotter = PROXY_NAME
-            proxy_config = PROXY + (PROXY_OF_CONTAINERD_2 if binaries.version() >= (2, 0) else "")
+        is_2 = binaries.version() >= (2, 0)
+        if unpacking is not None:
+            self.snapshotter = unpacking.snapshotter
         self._config = folder / "config.toml"
         self._config.write_text(
             CONFIG.format(
@@ -125,9 +105,12 @@ class Containerd:
                 hosts=self.hosts,
                 sandbox_image=SANDBOX_IMAGE,
                 snapshotter=self.snapshotter,
-                proxy=proxy_config.format(snapshotter=PROXY_NAME, socket=proxy, hosts=self.hosts),
+                unpacking=unpacking.configuration(self.hosts, is_2) if unpacking else "",
+                cri_unpacking=unpacking.cri_settings() if unpacking and not is_2 else "",
                 disabled=", ".join(
-                    json.dumps(p) for p in NOT_NEEDED + ([] if cri else CRI_PLUGINS)
+                    json.dumps(p)
+                    for p in NOT_NEEDED + ([] if cri else CRI_PLUGINS)
+                    if not p.endswith(f".{self.snapshotter}")
                 ),
             )
         )
@@ -135,6 +118,8 @@ class Containerd:
         self.takes_artifacts = binaries.version() >= (1, 7)
         self._calls = 0
         programs = [str(runtime.parent), str(tools.SHIM.parent)] if runtime else []
+        if unpacking and unpacking.programs:
+            programs.append(str(unpacking.programs))
         system = os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         self._environment = {
             "PATH": ":".join([*programs, system]),

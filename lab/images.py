@@ -104,6 +104,13 @@ class ImageMaker:
         assert first_config is not None
         return Image(repository, tag, root, digests[platforms[0]], first_config, blobs, digests)
 
+    def push_layers(self, repository: str, tag: str, blobs: Sequence[Blob]) -> Image:
+        """Pushes an image of layers that were made elsewhere."""
+        for blob in blobs:
+            self._put_blob(repository, blob)
+        config, digest = self._push_manifest(repository, tag, blobs, False, "linux/amd64", ())
+        return Image(repository, tag, digest, digest, config, tuple(blobs))
+
     def push_artifact(
         self, repository: str, tag: str, media_type: str, contents: Sequence[LayerSpec]
     ) -> Image:
@@ -232,4 +239,5 @@ class ImageMaker:
 
 
 def _descriptor(blob: Blob) -> dict[str, Any]:
-    return {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size}
+    described = {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size}
+    return described | ({"annotations": dict(blob.annotations)} if blob.annotations else {})

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +13,7 @@ from lab.images import Image, ImageMaker
 from lab.processes import Process
 from lab.registry import Registry
 from lab.throttle import Throttle
+from lab.unpacking import Unpacking
 from lab.workspace import Workspace
 
 HOST = "registry.example"
@@ -27,10 +28,9 @@ class Laboratory:
         by_repository: Mapping[str, int] | None = None,
         binaries: tools.ContainerdBinaries = tools.CONTAINERD_DEBIAN,
         cri: bool = False,
-        blocking: Sequence[str] = (),
+        unpacking: Callable[[Laboratory], Unpacking | None] | None = None,
     ) -> None:
-        """With `blocking` (seconds and mode), images are unpacked by the stand-in for snapshotters
-        that fetch by themselves, tests/runtimes/programs/blocking."""
+        """`unpacking` is called when all but containerd runs, and may start a snapshotter here."""
         tools.require_tools()
         self.workspace = Workspace()
         self.path = self.workspace.path
@@ -42,8 +42,10 @@ class Laboratory:
                 self.path / "throttle", self.registry.port, bytes_per_second, by_repository
             )
             self._stops.append(self.throttle)
-            proxy = self._start_blocking(*blocking) if blocking else None
-            self.containerd = Containerd(self.path / "containerd", binaries, cri, proxy=proxy)
+            how = unpacking(self) if unpacking else None
+            self.containerd = Containerd(
+                self.path / "containerd", binaries, cri, unpacking=how
+            )
             self._stops.append(self.containerd)
             self.containerd.serve_registry(HOST, self.throttle.port)
             self.images = ImageMaker(self.path / "images", self.registry.port)
@@ -51,11 +53,10 @@ class Laboratory:
             self.close()
             raise
 
-    def _start_blocking(self, seconds: str, mode: str) -> Path:
-        """Returns its socket."""
-        socket = self.path / "blocking.sock"
-        command = [tools.BLOCKING_SNAPSHOTTER, socket, self.path / "blocking", seconds, mode]
-        process = Process("blocking", command, self.path)
+    def start_snapshotter(self, name: str, program: Path, *arguments: str | Path) -> Path:
+        """Starts `program SOCKET FOLDER ARGUMENT...`, which ends with the lab; returns its socket."""
+        socket = self.path / f"{name}.sock"
+        process = Process(name, [program, socket, self.path / name, *arguments], self.path)
         self._stops.append(process)
         process.wait_until_ready("listens", socket.exists)
         return socket

@@ -52,6 +52,7 @@ class Blob:
     size: int
     diff_id: str
     path: Path
+    annotations: tuple[tuple[str, str], ...] = ()  # of its descriptor
 
 
 class _Hashing(io.RawIOBase):
@@ -120,7 +121,7 @@ def make_layer(folder: Path, spec: LayerSpec, docker_types: bool) -> Blob:
         else:
             compressed = blob  # type: ignore[assignment]
         tar = _Hashing(compressed)
-        _write_tar(tar, spec)
+        write_tar(tar, spec)
         compressed.close()
     path = folder / blob.digest().removeprefix("sha256:")
     work.rename(path)
@@ -128,7 +129,7 @@ def make_layer(folder: Path, spec: LayerSpec, docker_types: bool) -> Blob:
     return Blob(media_type, blob.digest(), blob.length, tar.digest(), path)
 
 
-def _write_tar(target: _Hashing, spec: LayerSpec) -> None:
+def write_tar(target: BinaryIO | io.RawIOBase, spec: LayerSpec) -> None:
     source = random.Random(f"{spec.seed} {spec.size_bytes}")
     with tarfile.open(fileobj=target, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
         if spec.program is not None:

@@ -26,6 +26,8 @@ events {{ worker_connections 8192; }}
 http {{
     log_format requests '$request_method $uri $status';
     access_log {folder}/requests.log requests;
+    log_format sent '$body_bytes_sent $uri';
+    access_log {folder}/sent.log sent;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -77,6 +79,7 @@ class Throttle:
         folder.mkdir(parents=True)
         self.port = free_port()
         self._requests = folder / "requests.log"
+        self._sent = folder / "sent.log"
         rates = "".join(
             f'        "~^/v2/{repository}/" {rate};\n'
             for repository, rate in (by_repository or {}).items()
@@ -111,6 +114,11 @@ class Throttle:
     def requests(self, part: str) -> list[str]:
         """What clients have asked for so far, each as `GET /v2/… 200`, where it contains `part`."""
         return [line for line in self._requests.read_text().splitlines() if part in line]
+
+    def bytes_sent(self, repository: str) -> int:
+        """Of this repository's blobs, by the answers that have ended."""
+        lines = [line.split(" ", 1) for line in self._sent.read_text().splitlines()]
+        return sum(int(sent) for sent, path in lines if path.startswith(f"/v2/{repository}/blobs/"))
 
     def stall(self) -> None:
         """Connections stay open and nothing is sent any more, until resume()."""

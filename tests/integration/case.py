@@ -17,6 +17,7 @@ from lab.laboratory import Laboratory
 from lab.layers import LayerSpec
 from lab.processes import Process
 from lab.pulltrace import Agent, Server
+from lab.unpacking import Unpacking
 from lab.waiting import wait_for
 from tests.integration.clients import Cri, Ctr, PullClient
 from tests.integration.events import Event, EventLog, broken_rules
@@ -77,19 +78,21 @@ class LabCase(ProcessCase):
     uses_cri: ClassVar[bool] = False
     bytes_per_second: ClassVar[int] = 1 * MB
     by_repository: ClassVar[Mapping[str, int]] = {}
-    blocking: ClassVar[tuple[str, ...]] = ()  # of lab.laboratory
     lab: ClassVar[Laboratory]
 
     @classmethod
     def setUpClass(cls) -> None:
         if not cls.binaries.containerd.exists():
             raise unittest.SkipTest(f"no {cls.binaries.name} here (it needs Go to be built)")
-        if cls.blocking and not tools.BLOCKING_SNAPSHOTTER.exists():
-            raise unittest.SkipTest("no blocking snapshotter here (it needs Go to be built)")
         cls.lab = Laboratory(
-            cls.bytes_per_second, cls.by_repository, cls.binaries, cls.uses_cri, cls.blocking
+            cls.bytes_per_second, cls.by_repository, cls.binaries, cls.uses_cri, cls.unpacking
         )
         cls.addClassCleanup(cls.lab.close)
+
+    @classmethod
+    def unpacking(cls, lab: Laboratory) -> Unpacking | None:
+        """How this containerd unpacks; None: as it does by itself."""
+        return None
 
     def setUp(self) -> None:
         self.folder = self.lab.path / f"test-{next(_numbers)}"

@@ -7,9 +7,13 @@ What each mode does stands in tests/runtimes/programs/blocking/main.go.
 from __future__ import annotations
 
 import time
+import unittest
 from datetime import datetime
+from typing import ClassVar
 
 from lab import tools
+from lab.laboratory import Laboratory
+from lab.unpacking import Unpacking
 from lab.waiting import wait_for
 from tests.integration.case import MB, LabCase
 from tests.integration.events import Event
@@ -18,6 +22,14 @@ from tests.integration.events import Event
 class SnapshotterCase(LabCase):
     uses_cri = True
     bytes_per_second = 4 * MB
+    blocking: ClassVar[tuple[str, str]]  # seconds and mode
+
+    @classmethod
+    def unpacking(cls, lab: Laboratory) -> Unpacking:
+        program = tools.BLOCKING_SNAPSHOTTER
+        if not program.exists():
+            raise unittest.SkipTest("no blocking snapshotter here (it needs Go to be built)")
+        return Unpacking("blocking", lab.start_snapshotter("blocking", program, *cls.blocking))
 
     def story_of_a_pull(self, name: str, *layer_bytes: int) -> list[Event]:
         """Pulls the image; all that was sent of it, the last of it a completion."""
