@@ -131,6 +131,26 @@ class ErofsCache(RuntimeCase):
         self.assertEqual(row["bytesFetched"], 0)
 
 
+class Parallel(RuntimeCase):
+    """Layers are unpacked beside each other, and committed in order."""
+
+    bytes_per_second = 20 * MB
+
+    @classmethod
+    def unpacking(cls, lab: Laboratory) -> Unpacking:
+        return Unpacking("overlayfs", at_once=4)
+
+    def test_upper_layers_wait_for_no_lower_one(self) -> None:
+        first, *others = self.pull_and_count(self.push("parallel/app", 40 * MB, MB, MB, MB))["layers"]
+        for layer in others:
+            self.assertLess(layer["extractStartedAt"], first["extractStartedAt"])
+            self.assertGreaterEqual(layer["extractCompletedAt"], first["extractCompletedAt"])
+
+
+class ParallelOnContainerd24(Parallel):
+    binaries = tools.CONTAINERD_24
+
+
 class Discarded(RuntimeCase):
     @classmethod
     def unpacking(cls, lab: Laboratory) -> Unpacking:
