@@ -128,8 +128,9 @@ class Rights(RealCase):
             server, "they are joined", imageRef="a.io/b:1", pods=["of-team-a", "of-team-b"]
         )
         asked = {
-            (entry["objectRef"]["namespace"], entry["objectRef"]["resource"])
+            (entry["objectRef"].get("namespace"), entry["objectRef"]["resource"])
             for entry in self.api.asked("team")
         }
         teams = ("team-a", "team-b")
-        self.assertEqual(asked, {(team, kind) for team in teams for kind in ("pods", "events")})
+        wanted = {(team, kind) for team in teams for kind in ("pods", "events")}
+        self.assertEqual(asked, wanted | {(None, "nodes")}, "nodes are asked for, and refused")
