@@ -6,11 +6,14 @@
 #define FIRST_NS (800 * PT_NS_PER_MS)
 #define LONGEST_NS (12 * PT_NS_PER_S) // so that the second try after an outage is within 30 s
 #define GOOD_NS (120 * PT_NS_PER_S)
+#define FIRST_REFUSED_NS (5 * PT_NS_PER_S)
+#define LONGEST_REFUSED_NS (600 * PT_NS_PER_S)
 
 void pt_backoff_good(struct pt_backoff *backoff, int64_t now_ns)
 {
     if (backoff->good_since == 0)
         backoff->good_since = now_ns;
+    backoff->refused_ns = 0;
 }
 
 int64_t pt_backoff_failed(struct pt_backoff *backoff, int64_t now_ns, uint32_t random)
@@ -26,4 +29,11 @@ int64_t pt_backoff_failed(struct pt_backoff *backoff, int64_t now_ns, uint32_t r
     backoff->failures++;
     int64_t half = delay / 2;
     return half + (int64_t)((double)random / UINT32_MAX * (double)half);
+}
+
+int64_t pt_backoff_refused(struct pt_backoff *backoff)
+{
+    int64_t delay = backoff->refused_ns ? 2 * backoff->refused_ns : FIRST_REFUSED_NS;
+    backoff->refused_ns = delay < LONGEST_REFUSED_NS ? delay : LONGEST_REFUSED_NS;
+    return backoff->refused_ns;
 }

@@ -9,6 +9,7 @@
 struct pt_backoff {
     unsigned failures;
     int64_t good_since; // monotonic_ns, 0: nothing good since the last failure
+    int64_t refused_ns; // the last delay after a refusal, 0: none since the last good
 };
 
 // Something worked; repeated calls keep the first time.
@@ -16,5 +17,9 @@ void pt_backoff_good(struct pt_backoff *backoff, int64_t now_ns);
 
 // Something failed: returns the delay in ns. `random` is any 32 bits.
 int64_t pt_backoff_failed(struct pt_backoff *backoff, int64_t now_ns, uint32_t random);
+
+// What is optional was refused: returns the delay in ns, 5 s doubling to 10 minutes, since an API
+// server that starts refuses what it has not read the roles of yet.
+int64_t pt_backoff_refused(struct pt_backoff *backoff);
 
 #endif

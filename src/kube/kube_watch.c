@@ -25,9 +25,8 @@
 #define WATCH_GRACE_S 30 // the API server ends a watch itself; after this we do
 #define SHORT_WATCH_NS PT_NS_PER_S
 #define MAX_RETRY_AFTER_S 300
-#define FORBIDDEN_RETRY_NS (600 * PT_NS_PER_S) // of what is optional
-#define MAX_LIST_NS (600 * PT_NS_PER_S)        // all pages of one
-#define MAX_QUIET_FAILURES 3 // watches that fail without a word before it lists again
+#define MAX_LIST_NS (600 * PT_NS_PER_S) // all pages of one
+#define MAX_QUIET_FAILURES 3            // watches that fail without a word before it lists again
 
 struct pt_kube_watch {
     const struct pt_kube_client *client;
@@ -91,13 +90,14 @@ static void copy_without_digits(const char *text, char *copy, size_t size)
 // The right to an optional collection may be given later.
 static void do_without(struct pt_kube_watch *watch, const char *why)
 {
+    int64_t delay_ns = pt_backoff_refused(&watch->backoff);
     watch->state.is_watching = false;
     watch->lists_next = true;
     if (!*watch->logged)
         pt_log_info("does without what Kubernetes does not let it list",
                     pt_log_text("collection", watch->collection), pt_log_text("error", why));
     snprintf(watch->logged, sizeof(watch->logged), "%s", why);
-    pt_timer_start(watch->retry_timer, FORBIDDEN_RETRY_NS / PT_NS_PER_MS);
+    pt_timer_start(watch->retry_timer, delay_ns / PT_NS_PER_MS);
 }
 
 static void log_failure(struct pt_kube_watch *watch, const char *why, int64_t delay_ns)

@@ -32,11 +32,24 @@ static void begins_anew_after_two_good_minutes(void **state)
                      800 * PT_NS_PER_MS);
 }
 
+// An API server that starts has not read its roles yet: the first refusal says little.
+static void a_refusal_is_asked_about_again_soon_and_then_ever_later(void **state)
+{
+    (void)state;
+    static const int64_t delays_s[] = {5, 10, 20, 40, 80, 160, 320, 600, 600};
+    struct pt_backoff backoff = {0};
+    for (size_t i = 0; i < COUNT_OF(delays_s); i++)
+        check_int("delay", pt_backoff_refused(&backoff) / PT_NS_PER_S, delays_s[i]);
+    pt_backoff_good(&backoff, 1);
+    check_int("after it was granted", pt_backoff_refused(&backoff) / PT_NS_PER_S, 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(doubles_to_twelve_seconds),
         cmocka_unit_test(begins_anew_after_two_good_minutes),
+        cmocka_unit_test(a_refusal_is_asked_about_again_soon_and_then_ever_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
