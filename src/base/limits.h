@@ -45,8 +45,10 @@
 #define PT_LIMIT_LISTS_BYTES                                                                       \
     (64 * 1024 * 1024) // of all lists of pulls that are being sent; then 503
 #define PT_LIMIT_STREAM_FILTERS                                                                    \
-    1000                         // different wishes of event streams; each is written for itself
-#define PT_LIMIT_LONG_ANSWERS 64 // sent in parts, at once; then 503
+    1000 // different wishes of event streams; each is written for itself
+// Hosts of which /api/v1/registries says what comes from them; the last one is all further ones.
+#define PT_LIMIT_REGISTRIES 50
+#define PT_LIMIT_LONG_ANSWERS 64     // sent in parts, at once; then 503
 #define PT_LIMIT_PULLS_PER_NODE 4000 // kept; an agent has some 1,000 leases and 1,000 finished ones
 
 // --- reports, both ways ---
@@ -74,6 +76,9 @@
 #define PT_LIMIT_EVENT_COUNT 1000000             // what an event says of how often it occurred
 #define PT_LIMIT_WATCHED_NAMESPACES 100
 #define PT_LIMIT_WAITING_PODS 100000
+// Pods that no longer wait and are kept for readers; the oldest go first, by either limit.
+#define PT_LIMIT_GONE_PODS 100000
+#define PT_LIMIT_GONE_POD_BYTES (32 * 1024 * 1024)
 #define PT_LIMIT_CONTAINERS_PER_POD 64    // with init, ephemeral ones and image volumes
 #define PT_LIMIT_CONTAINERS_PER_NODE 2000 // that wait
 

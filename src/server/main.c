@@ -156,6 +156,8 @@ static void on_event(void *context, enum pt_event_type type, const struct pt_sto
     struct server *server = context;
     if (type != PT_EVENT_PULL_STARTED)
         pt_metrics_note_end(&server->metrics, stored);
+    if (type == PT_EVENT_PULL_FAILED)
+        pt_hold_ups_note_failed(server->hold_ups, stored);
     if (pt_log_admits_event(PT_LOG_INFO))
         log_event(type, stored);
 }
@@ -291,6 +293,13 @@ static int open_feed(struct server *server, struct pt_error *err)
     return r;
 }
 
+// What is kept of pods that no longer wait, in a fixed proportion to the pulls' share.
+static size_t gone_pods_bytes(int64_t store_bytes)
+{
+    int64_t share = store_bytes / 16;
+    return (size_t)(share < PT_LIMIT_GONE_POD_BYTES ? share : PT_LIMIT_GONE_POD_BYTES);
+}
+
 static int start(struct server *server, struct pt_error *err)
 {
     struct pt_store_settings limits = {
@@ -338,6 +347,8 @@ static int start(struct server *server, struct pt_error *err)
     if (r == 0)
         r = open_servers(server, err);
     settings.kube.max_nodes = limits.max_nodes;
+    settings.kube.gone_pods_ttl_ns = settings.history_ttl_ns;
+    settings.kube.gone_pods_max_bytes = gone_pods_bytes(limits.memory->max_bytes);
     if (r == 0)
         r = pt_kube_feed_create(base, clock, &settings.kube, server->store, &server->kube, err);
     server->api.kube = server->kube;

@@ -21,6 +21,10 @@ class Pods(FakeCase):
             answer = get(server.port, "/api/v1/pods/pods/p")
             return answer.json() if answer.status == 200 else {}
 
+        def names() -> list[str]:
+            pods = get(server.port, "/api/v1/pods").json()["pods"]
+            return [each["podName"] for each in pods]
+
         scene.create("p", web=WEB, side=SIDE)
         wait_for("it is known", pod, 5)
         scene.asks("p", "web", WEB)
@@ -39,8 +43,16 @@ class Pods(FakeCase):
         registries = get(server.port, "/api/v1/registries").json()["registries"]
         self.assertEqual([each["registry"] for each in registries], ["registry.example"])
         self.assertEqual(registries[0]["activePulls"], 1)
+        self.assertEqual(set(registries[0]["history"]), {"bytesPerSec", "stalledPulls", "failed"})
         scene.delete("p")
-        wait_for("it is gone", lambda: not pod(), 10)
+        wait_for("it waits no more", lambda: not pod()["waiting"], 10)
+        for what in ("it has just gone", "it has gone for a while"):
+            last = pod()
+            self.assertIn(last["outcome"], ("deleted", "left"), what)
+            self.assertGreaterEqual(last["endedAt"], last["waitingSince"])
+            self.assertEqual([each["state"] for each in last["containers"]], ["waiting"] * 2)
+            self.assertNotIn("holdUp", last["containers"][1])
+            wait_for("it is in no list", lambda: "p" not in names(), 15)
 
     def test_pods_come_in_pages(self) -> None:
         server = self.start()

@@ -147,6 +147,122 @@ static void of_two_pods_of_a_name_the_later_one_is_found(void **state)
     check_text("uid", web.uid, "second");
 }
 
+static const char *const outcomes[] = {
+    [PT_POD_WAITS] = "waits",
+    [PT_POD_HAS_ALL] = "ready",
+    [PT_POD_WAS_GONE] = "deleted",
+    [PT_POD_HAS_LEFT] = "left",
+};
+
+static void check_gone(const struct scene *scene, const char *what, const char *outcome,
+                       const char *state, int64_t ended_at)
+{
+    struct pt_pod_view web;
+    assert_null(pt_correlate_find_pod(scene->correlate, "ns", "web"));
+    assert_true(pt_correlate_view_gone_pod(scene->correlate, "ns", "web", &web));
+    check_text(what, outcomes[web.outcome], outcome);
+    check_int(what, web.ended_at, ended_at * PT_NS_PER_S);
+    check_int(what, web.since, 1000 * PT_NS_PER_S);
+    assert_false(web.is_waiting);
+    check_text(what, web.node_name, NODE);
+    check_text(what, web.containers[0].image, "a.io/b:1");
+    check_text(what, states[web.containers[0].state], state);
+    check_text(what, web.containers[0].pull_key, "i1");
+}
+
+static void begin_to_keep(struct scene *scene)
+{
+    pt_correlate_keep_pods(scene->correlate, 1800 * PT_NS_PER_S, 1000000);
+    web_is_pulled(scene);
+}
+
+// A page that an alert links to is opened when the pod has long been running, or is gone.
+static void the_last_of_a_pod_is_kept_for_a_while(void **state)
+{
+    static const struct {
+        const char *name;
+        bool is_pulled;
+        enum pt_pod_end end;
+        const char *outcome, *state;
+    } rows[] = {
+        {"runs", true, PT_POD_STARTED, "ready", "started"},
+        {"left the waiting ones with its image", true, PT_POD_LOST, "ready", "started"},
+        {"left them without", false, PT_POD_LOST, "left", "waiting"},
+        {"deleted", false, PT_POD_DELETED, "deleted", "waiting"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene *scene = scene_anew(state);
+        struct pt_pod_view web;
+        begin_to_keep(scene);
+        scene->seconds = 1004;
+        if (rows[i].is_pulled)
+            pull_ends(scene, "i1", 1000, "a.io/b", NULL, PT_PULL_COMPLETED);
+        scene->seconds = 1005;
+        pod_ends(scene, "web", rows[i].end);
+        if (rows[i].end != PT_POD_DELETED) {
+            view(scene, "web", &web);
+            check_text(rows[i].name, outcomes[web.outcome], rows[i].outcome);
+        }
+        pass(scene, 10);
+        check_gone(scene, rows[i].name, rows[i].outcome, rows[i].state, 1005);
+        check_int("kept", (int64_t)pt_correlate_figures(scene->correlate).gone_pods, 1);
+        pass(scene, 1789);
+        check_gone(scene, rows[i].name, rows[i].outcome, rows[i].state, 1005);
+        pass(scene, 20);
+        assert_false(pt_correlate_view_gone_pod(scene->correlate, "ns", "web", &web));
+    }
+}
+
+// A StatefulSet makes its pod anew under the same name.
+static void a_later_pod_of_the_name_counts_and_not_the_one_that_is_gone(void **state)
+{
+    struct scene *scene = *state;
+    begin_to_keep(scene);
+    pod_ends(scene, "web", PT_POD_DELETED);
+    settle(scene);
+    struct pt_kube_pod pod = make_pod(scene, "web", "a.io/b:2");
+    pod.uid = "second";
+    pt_correlate_pod(scene->correlate, &pod);
+    check_container(scene, 0, "c", "waiting", NULL);
+    pod_ends(scene, "second", PT_POD_DELETED);
+    settle(scene);
+    struct pt_pod_view web;
+    assert_true(pt_correlate_view_gone_pod(scene->correlate, "ns", "web", &web));
+    check_text("of the second", web.containers[0].image, "a.io/b:2");
+    check_int("one of a name", (int64_t)pt_correlate_figures(scene->correlate).gone_pods, 1);
+}
+
+static void the_oldest_gone_pods_give_way(void **state)
+{
+    struct scene *scene = *state;
+    pt_correlate_keep_pods(scene->correlate, 1800 * PT_NS_PER_S, 3000);
+    for (int i = 0; i < 50; i++) {
+        char name[20];
+        snprintf(name, sizeof(name), "pod-%d", i);
+        pod_waits(scene, name, "a.io/b:1");
+        pod_ends(scene, name, PT_POD_DELETED);
+        settle(scene);
+    }
+    struct pt_pod_view pod;
+    struct pt_correlate_figures figures = pt_correlate_figures(scene->correlate);
+    assert_in_range(figures.gone_pods, 5, 20);
+    check_int("all", (int64_t)(figures.gone_pods + figures.dropped_pods), 50);
+    assert_true(pt_correlate_view_gone_pod(scene->correlate, "ns", "pod-49", &pod));
+    assert_false(pt_correlate_view_gone_pod(scene->correlate, "ns", "pod-0", &pod));
+}
+
+static void a_failed_container_says_its_class_and_next_attempt(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_pod_view web;
+    pod_waits(scene, "web", "a.io/b:1");
+    failed(scene, "web", "a.io/b:1", "no such host", 1);
+    settle(scene);
+    view(scene, "web", &web);
+    check_text("class", pt_failure_class_name(web.containers[0].error_class), "network");
+    check_int("next", web.containers[0].next_attempt_at, 1010 * PT_NS_PER_S);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +272,10 @@ int main(void)
         SCENE_TEST(a_volume_and_a_sandbox_are_told_apart),
         SCENE_TEST(a_place_outlives_its_pod),
         SCENE_TEST(of_two_pods_of_a_name_the_later_one_is_found),
+        SCENE_TEST(the_last_of_a_pod_is_kept_for_a_while),
+        SCENE_TEST(a_later_pod_of_the_name_counts_and_not_the_one_that_is_gone),
+        SCENE_TEST(the_oldest_gone_pods_give_way),
+        SCENE_TEST(a_failed_container_says_its_class_and_next_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

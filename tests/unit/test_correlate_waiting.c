@@ -75,6 +75,42 @@ static void a_pod_whose_image_has_come_lacks_none(void **state)
     check_int("has come", (int64_t)pt_correlate_figures(scene->correlate).waiting_pods, 0);
 }
 
+// Rows and the number of waiting pods go by one rule: a volume or a sandbox comes before any image,
+// unless the kubelet has asked for one all the same.
+static void a_pod_that_waits_for_its_sandbox_lacks_no_image_yet(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_kube_pod pod = make_pod(scene, "web", "a.io/b:1");
+    pod.sandbox = PT_KUBE_SANDBOX_MISSING;
+    pt_correlate_pod(scene->correlate, &pod);
+    pass(scene, 5);
+    check_int("no row", (int64_t)scene->key_count, 0);
+    check_int("sandbox", (int64_t)pt_correlate_figures(scene->correlate).waiting_pods, 0);
+    pulling(scene, "web", "a.io/b:1", scene->seconds);
+    expect_waiting(scene, "asked for", ROW, true, 1);
+}
+
+static void a_pod_whose_sandbox_image_fails_lacks_it(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "web", "a.io/b:1");
+    struct pt_kube_event event = {.uid = "e",
+                                  .name_space = "ns",
+                                  .pod = "web",
+                                  .pod_uid = "web",
+                                  .node = NODE,
+                                  .first_at = 1001 * PT_NS_PER_S,
+                                  .last_at = 1001 * PT_NS_PER_S,
+                                  .count = 1};
+    pt_kubelet_message_parse("FailedCreatePodSandBox",
+                             "Failed to create pod sandbox: rpc error: code = NotFound desc = "
+                             "failed to get sandbox image \"a.io/pause:3\": failed to pull image "
+                             "\"a.io/pause:3\": not found",
+                             &event.message);
+    pt_correlate_event(scene->correlate, &event);
+    expect_waiting(scene, "sandbox", "ka.io/pause:3", true, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +119,8 @@ int main(void)
         SCENE_TEST(a_later_pod_waits_for_the_pull_that_failed),
         SCENE_TEST(a_row_without_a_pull_says_it_too),
         SCENE_TEST(a_pod_whose_image_has_come_lacks_none),
+        SCENE_TEST(a_pod_that_waits_for_its_sandbox_lacks_no_image_yet),
+        SCENE_TEST(a_pod_whose_sandbox_image_fails_lacks_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

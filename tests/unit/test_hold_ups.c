@@ -200,7 +200,7 @@ static void registries_beyond_the_limit_are_one(void **state)
 {
     struct scene *scene = *state;
     struct pt_hold_ups *hold_ups = begin(scene);
-    for (int i = 0; i < PT_HOLD_UP_REGISTRIES + 10; i++) {
+    for (int i = 0; i < PT_LIMIT_REGISTRIES + 10; i++) {
         char repository[40], id[40];
         snprintf(repository, sizeof(repository), "r%d.io/app", i);
         snprintf(id, sizeof(id), "lease-%d", i);
@@ -212,10 +212,10 @@ static void registries_beyond_the_limit_are_one(void **state)
     }
     go_round(hold_ups);
     struct pt_registry_status registry;
-    assert_true(pt_hold_ups_registry(hold_ups, PT_HOLD_UP_REGISTRIES - 1, &registry));
+    assert_true(pt_hold_ups_registry(hold_ups, PT_LIMIT_REGISTRIES - 1, &registry));
     check_text("last", registry.name, "other");
     check_int("failed", (int64_t)registry.failed[PT_FAILURE_NOT_FOUND], 11);
-    assert_false(pt_hold_ups_registry(hold_ups, PT_HOLD_UP_REGISTRIES, &registry));
+    assert_false(pt_hold_ups_registry(hold_ups, PT_LIMIT_REGISTRIES, &registry));
     pt_hold_ups_destroy(hold_ups);
 }
 
@@ -243,6 +243,28 @@ static void a_round_is_made_of_bounded_turns(void **state)
     pt_hold_ups_destroy(hold_ups);
 }
 
+// The page draws what each registry did in the last half hour.
+static void a_registry_has_a_history_in_steps(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_hold_ups *hold_ups = begin(scene);
+    const struct pt_registry_history *history = pt_hold_ups_history(hold_ups);
+    struct pt_pull pull = make_pull("a", "app:1", NULL, 0);
+    pull.phase = PT_PULL_FAILED;
+    pull.error = "not found";
+    scene_tell_pulls(scene, "n1", &pull, 1);
+    go_round(hold_ups);
+    pt_hold_ups_note_failed(hold_ups, only_of(scene, "app:1"));
+    check_int("steps", (int64_t)pt_registry_history_steps(history), 1);
+    check_int("failed", pt_registry_history_step(history, 0, 0).failed, 1);
+    scene_wait(scene, 60);
+    go_round(hold_ups);
+    check_int("steps", (int64_t)pt_registry_history_steps(history), 3);
+    check_int("now", pt_registry_history_step(history, 0, 0).failed, 0);
+    check_int("then", pt_registry_history_step(history, 0, 2).failed, 1);
+    pt_hold_ups_destroy(hold_ups);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +276,7 @@ int main(void)
         SCENE_TEST(a_slow_pull_is_compared_with_its_registrys_others),
         SCENE_TEST(registries_beyond_the_limit_are_one),
         SCENE_TEST(a_round_is_made_of_bounded_turns),
+        SCENE_TEST(a_registry_has_a_history_in_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

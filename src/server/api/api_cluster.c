@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define MAX_SUMMARY_BYTES 4096
-#define MAX_REGISTRIES_BYTES (64 * 1024)
+#define MAX_REGISTRIES_BYTES (256 * 1024)
 #define PART_NODES 200
 // An agent reports every 10 s at least.
 #define AGENTS_KNOWN_AFTER_NS (15 * PT_NS_PER_S)
@@ -74,7 +74,29 @@ void pt_api_summary(struct pt_api *api, struct pt_request *request)
 
 // --- /api/v1/registries ---
 
-static void write_registry(struct pt_buffer *out, const struct pt_registry_status *registry)
+enum past { PAST_SPEED, PAST_STALLED, PAST_FAILED };
+
+static int64_t figure_of(const struct pt_registry_step *step, enum past past)
+{
+    return past == PAST_SPEED     ? (int64_t)step->bytes_per_second
+           : past == PAST_STALLED ? step->stalled
+                                  : step->failed;
+}
+
+// One figure of each step, the oldest first.
+static void write_past(struct pt_buffer *out, const struct pt_registry_history *history,
+                       size_t index, enum past past, const char *name)
+{
+    pt_json_open(out, name, '[');
+    for (size_t ago = pt_registry_history_steps(history); ago-- > 0;) {
+        struct pt_registry_step step = pt_registry_history_step(history, index, ago);
+        pt_json_integer(out, NULL, figure_of(&step, past));
+    }
+    pt_json_close(out, ']');
+}
+
+static void write_registry(struct pt_buffer *out, const struct pt_registry_history *history,
+                           size_t index, const struct pt_registry_status *registry)
 {
     pt_json_open(out, NULL, '{');
     write_text(out, "registry", registry->name);
@@ -89,16 +111,24 @@ static void write_registry(struct pt_buffer *out, const struct pt_registry_statu
             write_count(out, name, registry->failed[i]);
     }
     pt_json_close(out, '}');
+    pt_json_open(out, "history", '{');
+    write_past(out, history, index, PAST_SPEED, "bytesPerSec");
+    write_past(out, history, index, PAST_STALLED, "stalledPulls");
+    write_past(out, history, index, PAST_FAILED, "failed");
+    pt_json_close(out, '}');
     pt_json_close(out, '}');
 }
 
 static int write_registries(const struct pt_api *api, struct pt_buffer *out)
 {
+    const struct pt_registry_history *history = pt_hold_ups_history(api->hold_ups);
     struct pt_registry_status registry;
     pt_json_begin(out);
+    pt_json_integer(out, "stepSeconds", PT_REGISTRY_STEP_NS / PT_NS_PER_S);
+    pt_json_integer(out, "leftOut", (int64_t)history->left_out);
     pt_json_open(out, "registries", '[');
     for (size_t i = 0; pt_hold_ups_registry(api->hold_ups, i, &registry); i++)
-        write_registry(out, &registry);
+        write_registry(out, history, i, &registry);
     pt_json_close(out, ']');
     pt_json_close(out, '}');
     return out->failure;

@@ -39,6 +39,13 @@ static const char *const state_names[] = {
     [PT_POD_CONTAINER_STARTED] = "started",
 };
 
+static const char *const outcome_names[] = {
+    [PT_POD_WAITS] = NULL,
+    [PT_POD_HAS_ALL] = "ready",
+    [PT_POD_WAS_GONE] = "deleted",
+    [PT_POD_HAS_LEFT] = "left",
+};
+
 // When all that still lack their images have them; negative once one cannot tell.
 struct readiness {
     double seconds;
@@ -50,17 +57,24 @@ static bool lacks_image(const struct pt_pod_container *container)
     return container->state <= PT_POD_CONTAINER_FAILED;
 }
 
-static void write_hold_up(const struct pt_hold_up *hold_up, const char *repository,
-                          struct pt_buffer *out)
+// `container` is NULL where a pull says more.
+static void write_hold_up(const struct pt_hold_up *hold_up,
+                          const struct pt_pod_container *container, struct pt_buffer *out)
 {
     struct pt_pull_status status = {.hold_up = *hold_up};
     pt_json_open(out, "holdUp", '{');
     pt_fields_write(&pt_hold_up_fields, &status, out);
-    if (repository) {
+    if (container && container->repository) {
         char host[PT_LIMIT_REFERENCE_BYTES + 1];
-        snprintf(host, sizeof(host), "%.*s", (int)strcspn(repository, "/"), repository);
+        snprintf(host, sizeof(host), "%.*s", (int)strcspn(container->repository, "/"),
+                 container->repository);
         pt_json_text(out, "registry", host, PT_LIMIT_REFERENCE_BYTES);
     }
+    const char *class_name = container ? pt_failure_class_name(container->error_class) : NULL;
+    if (class_name)
+        pt_json_text(out, "class", class_name, PT_LIMIT_NAME_BYTES);
+    if (container && hold_up->kind == PT_HOLD_UP_BACKOFF)
+        pt_json_time(out, "until", container->next_attempt_at);
     pt_json_close(out, '}');
 }
 
@@ -78,8 +92,10 @@ static struct pt_hold_up own_hold_up(const struct pod_here *here,
                                      const struct pt_pod_container *container)
 {
     const struct pt_pod_view *view = here->view;
-    struct pt_hold_up_facts facts = {.phase = PT_PULL_QUEUED,
+    bool has_failed = container->state == PT_POD_CONTAINER_FAILED;
+    struct pt_hold_up_facts facts = {.phase = has_failed ? PT_PULL_FAILED : PT_PULL_QUEUED,
                                      .is_waited_for = true,
+                                     .next_attempt_at = container->next_attempt_at,
                                      .waits_for_volume = view->waits_for_volume,
                                      .waits_for_sandbox = view->waits_for_sandbox};
     pt_hold_ups_add_node(here->api->hold_ups, here->node, &facts);
@@ -101,7 +117,7 @@ static void write_wait(struct pod_here *here, const struct pt_pod_container *con
         status = pt_stored_pull_status(stored, rates);
         pt_json_text(out, "pullId", status.id, PT_LIMIT_NAME_BYTES);
     }
-    if (!lacks_image(container))
+    if (!lacks_image(container) || !here->view->is_waiting)
         return;
     here->ready.is_unknown |= status.ready_eta_seconds < 0;
     if (status.ready_eta_seconds > here->ready.seconds)
@@ -109,7 +125,7 @@ static void write_wait(struct pod_here *here, const struct pt_pod_container *con
     if (!stored)
         status.hold_up = own_hold_up(here, container);
     if (status.hold_up.kind != PT_HOLD_UP_NONE)
-        write_hold_up(&status.hold_up, stored ? NULL : container->repository, out);
+        write_hold_up(&status.hold_up, stored ? NULL : container, out);
 }
 
 static void write_container(struct pod_here *here, const struct pt_pod_container *container,
@@ -137,6 +153,10 @@ static int write_pod(const struct pt_api *api, const struct pt_pod_view *view,
     pt_json_bool(out, "waiting", view->is_waiting);
     if (view->since > 0)
         pt_json_time(out, "waitingSince", view->since);
+    if (outcome_names[view->outcome]) {
+        pt_json_text(out, "outcome", outcome_names[view->outcome], PT_LIMIT_NAME_BYTES);
+        pt_json_time(out, "endedAt", view->ended_at);
+    }
     pt_json_open(out, "containers", '[');
     for (size_t i = 0; i < view->container_count; i++)
         write_container(&here, &view->containers[i], out);
@@ -153,17 +173,21 @@ void pt_api_pod(struct pt_api *api, struct pt_request *request, const char *path
     size_t length = strcspn(path, "/");
     const struct pt_correlate *correlate = pt_kube_feed_pods(api->kube);
     const struct correlate_pod *pod = NULL;
+    struct pt_pod_view view;
+    bool is_known = false;
     if (correlate && path[length] == '/' && length < sizeof(name_space)) {
         snprintf(name_space, sizeof(name_space), "%.*s", (int)length, path);
         pod = pt_correlate_find_pod(correlate, name_space, path + length + 1);
+        is_known =
+            pod || pt_correlate_view_gone_pod(correlate, name_space, path + length + 1, &view);
     }
-    if (!pod) {
-        pt_reply_error(request, 404, 0, "no such pod is known to wait");
+    if (!is_known) {
+        pt_reply_error(request, 404, 0, "no such pod is known to wait, or to have waited lately");
         return;
     }
     struct pt_buffer out;
-    struct pt_pod_view view;
-    pt_correlate_view_pod(pod, &view);
+    if (pod)
+        pt_correlate_view_pod(pod, &view);
     pt_buffer_init(&out, MAX_POD_BYTES);
     pt_api_reply_json(request, write_pod(api, &view, &out), &out);
 }

@@ -240,6 +240,8 @@ static int start(struct pt_kube_feed *feed, struct event_base *base,
     if (!feed->flush_timer || !feed->tick_timer ||
         pt_correlate_create(feed->clock, settings->max_nodes, &output, &feed->correlate) < 0)
         return pt_error_set(err, ENOMEM, "out of memory");
+    pt_correlate_keep_pods(feed->correlate, settings->gone_pods_ttl_ns,
+                           settings->gone_pods_max_bytes);
     int r = pt_http_client_create(base, &feed->client.http, err);
     if (r < 0)
         return r;
@@ -411,6 +413,14 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
     write_counter(out, "pulltrace_kubernetes_pods_left_out_total",
                   "How often a pod was passed over because too many wait, in all or on its node.",
                   left_out);
+    (void)pt_buffer_printf(out,
+                           "# HELP pulltrace_kubernetes_gone_pods Pods that no longer wait and are "
+                           "kept for readers.\n# TYPE pulltrace_kubernetes_gone_pods gauge\n"
+                           "pulltrace_kubernetes_gone_pods %zu\n",
+                           figures.gone_pods);
+    write_counter(out, "pulltrace_kubernetes_gone_pods_dropped_total",
+                  "Of these, how many were let go before their time because there are too many.",
+                  figures.dropped_pods);
     write_counter(out, "pulltrace_kubernetes_nodes_left_out_total",
                   "How often a pod or a pull was passed over because there are too many nodes.",
                   left_out_nodes);

@@ -28,6 +28,7 @@ int pt_correlate_create(const struct pt_clock *clock, size_t max_nodes,
     pt_map_init(&correlate->nodes);
     pt_map_init(&correlate->pods);
     pt_map_init(&correlate->pods_by_name);
+    pt_gone_pods_init(&correlate->gone);
     TAILQ_INIT(&correlate->order);
     TAILQ_INIT(&correlate->dirty);
     for (size_t i = 0; i < PT_DUE_LISTS; i++)
@@ -49,6 +50,7 @@ void pt_correlate_destroy(struct pt_correlate *correlate)
     pt_map_finish(&correlate->nodes);
     pt_map_finish(&correlate->pods);
     pt_map_finish(&correlate->pods_by_name);
+    pt_gone_pods_finish(&correlate->gone);
     free(correlate);
 }
 
@@ -348,15 +350,19 @@ static void look_at_pods(struct correlate_node *node, int64_t now)
         TAILQ_FOREACH(container, &pod->containers, pod_link)
         {
             waiting += pt_correlate_is_waiting(container, now);
-            lacks_image |= pt_correlate_lacks_image(container);
+            lacks_image |= pt_correlate_lacks_image(container) &&
+                           (!pt_correlate_is_held_up(pod) || container->has_failed ||
+                            pt_correlate_is_outstanding(container));
             is_quiet &= !pt_correlate_is_outstanding(container) && !container->has_failed;
         }
         int64_t ttl = is_quiet ? PT_LATE_PODS_NS : PT_EVENT_TTL_NS;
         bool is_silent = !pod->is_cached && pt_correlate_has_passed(node, pod->heard_at + ttl, now);
-        if (is_silent || waiting == 0)
-            pt_correlate_free_pod(pod);
-        else
-            lacking += lacks_image && pod->lacks == CORRELATE_LACKS_NOTHING;
+        if (!is_silent && waiting > 0) {
+            lacking += lacks_image;
+            continue;
+        }
+        pt_correlate_keep_pod(pod, now);
+        pt_correlate_free_pod(pod);
     }
     node->correlate->waiting_pods += lacking - node->waiting_pods;
     node->waiting_pods = lacking;
@@ -387,5 +393,7 @@ struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *corr
                                          .waiting_pods = correlate->waiting_pods,
                                          .nodes = correlate->nodes.count,
                                          .left_out_pods = correlate->left_out_pods,
-                                         .left_out_nodes = correlate->left_out_nodes};
+                                         .left_out_nodes = correlate->left_out_nodes,
+                                         .gone_pods = correlate->gone.by_name.count,
+                                         .dropped_pods = correlate->gone.dropped};
 }

@@ -96,6 +96,16 @@ struct pt_pod_container {
     int64_t since;          // wall_ns, when it began to wait
     const char *repository; // of the image; NULL when it is no reference
     const char *pull_key;   // of the pull or row that it waits for, on the pod's node; NULL: none
+    enum pt_failure_class error_class; // of one that failed, as the words say
+    int64_t next_attempt_at;           // likewise, wall_ns; 0: not known
+};
+
+// What became of a pod.
+enum pt_pod_outcome {
+    PT_POD_WAITS,
+    PT_POD_HAS_ALL,  // its images have all come, or it started
+    PT_POD_WAS_GONE, // it was deleted, evicted or moved
+    PT_POD_HAS_LEFT, // it left the pods that wait before its images were seen to come
 };
 
 struct pt_pod_view {
@@ -105,12 +115,22 @@ struct pt_pod_view {
     const char *node_name;
     bool is_waiting; // a container has not started
     bool waits_for_volume, waits_for_sandbox;
-    int64_t since; // wall_ns, of the first of them
-    struct pt_pod_container containers[PT_LIMIT_CONTAINERS_PER_POD]; // in the order of their start
+    int64_t since;    // wall_ns, of the first of them
+    int64_t ended_at; // wall_ns, when the last of them waited no more; 0: one waits, or not known
+    enum pt_pod_outcome outcome;
     size_t container_count;
+    struct pt_pod_container containers[PT_LIMIT_CONTAINERS_PER_POD]; // in the order of their start
 };
 
 void pt_correlate_view_pod(const struct correlate_pod *pod, struct pt_pod_view *ret_view);
+
+// Keeps what was seen last of a pod for so long after it has got all or is gone, at most
+// PT_LIMIT_GONE_PODS of them and these bytes. Without this call, none is kept.
+void pt_correlate_keep_pods(struct pt_correlate *correlate, int64_t ttl_ns, size_t max_bytes);
+
+// What was seen last of a pod that no longer waits; false: nothing is kept of that name.
+bool pt_correlate_view_gone_pod(const struct pt_correlate *correlate, const char *name_space,
+                                const char *name, struct pt_pod_view *ret_view);
 
 // The pod of that name, NULL if none is known; of several, the one that came last.
 const struct correlate_pod *pt_correlate_find_pod(const struct pt_correlate *correlate,
@@ -133,6 +153,8 @@ struct pt_correlate_figures {
     size_t nodes;
     uint64_t left_out_pods;  // not taken in, since their node has too many
     uint64_t left_out_nodes; // not taken in, with a pod or a pull of theirs
+    size_t gone_pods;        // that are kept
+    uint64_t dropped_pods;   // of these, let go before their time
 };
 
 struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *correlate);

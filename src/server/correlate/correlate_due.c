@@ -72,4 +72,5 @@ void pt_correlate_tick(struct pt_correlate *correlate)
     for (; from <= second; from++)
         mark_due(&correlate->due[from % PT_DUE_LISTS], now);
     correlate->ticked_at = second;
+    pt_gone_pods_expire(&correlate->gone, now);
 }

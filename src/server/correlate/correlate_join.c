@@ -37,6 +37,11 @@ bool pt_correlate_is_waiting(const struct correlate_container *container, int64_
                                      now));
 }
 
+bool pt_correlate_is_held_up(const struct correlate_pod *pod)
+{
+    return pod->lacks != CORRELATE_LACKS_NOTHING || pod->sandbox == PT_KUBE_SANDBOX_MISSING;
+}
+
 bool pt_correlate_is_outstanding(const struct correlate_container *container)
 {
     return container->ended_at == 0 &&

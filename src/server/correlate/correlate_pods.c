@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/failure.h"
 #include "server/correlate/model.h"
 
 #include <stdio.h>
@@ -21,11 +22,19 @@ static const char *key_of(const struct correlate_image *image)
     return last ? last->key : NULL;
 }
 
+// Its image has come, whichever of kubelet, agent and API server said so.
+static bool has_image(const struct correlate_container *container)
+{
+    return container->end == PT_POD_STARTED || container->is_present ||
+           pt_moment_is_later(&container->pulled, &container->pulling) ||
+           pt_moment_is_later(&container->image->pulled, &container->heard);
+}
+
 static enum pt_pod_container_state state_of(const struct correlate_container *container)
 {
-    if (container->ended_at)
+    if (container->ended_at && has_image(container))
         return PT_POD_CONTAINER_STARTED;
-    if (!pt_correlate_lacks_image(container))
+    if (!container->ended_at && !pt_correlate_lacks_image(container))
         return PT_POD_CONTAINER_READY;
     return container->has_failed ? PT_POD_CONTAINER_FAILED : PT_POD_CONTAINER_WAITING;
 }
@@ -58,7 +67,31 @@ static void add(struct pt_pod_view *view, const struct correlate_container *cont
         .repository = container->image->repository ? container->image->repository->name : NULL,
         .pull_key = key_of(container->image),
     };
+    if (view->containers[at].state == PT_POD_CONTAINER_FAILED) {
+        view->containers[at].error_class = container->image->error_class;
+        view->containers[at].next_attempt_at = pt_correlate_next_attempt(container->image);
+    }
     view->container_count++;
+}
+
+// What became of a pod in which nothing waits any more, and when.
+static void conclude(const struct correlate_pod *pod, struct pt_pod_view *view)
+{
+    const struct correlate_container *container;
+    bool has_all = true, is_gone = false;
+    TAILQ_FOREACH(container, &pod->containers, pod_link)
+    {
+        int64_t ended_at = container->ended_at ? container->ended_at : container->pulled.at;
+        has_all &= has_image(container);
+        is_gone |= container->end == PT_POD_DELETED;
+        if (ended_at > view->ended_at)
+            view->ended_at = ended_at;
+        if (!view->since || container->since < view->since)
+            view->since = container->since;
+    }
+    if (!view->ended_at)
+        view->ended_at = pod->heard_at;
+    view->outcome = is_gone ? PT_POD_WAS_GONE : has_all ? PT_POD_HAS_ALL : PT_POD_HAS_LEFT;
 }
 
 void pt_correlate_view_pod(const struct correlate_pod *pod, struct pt_pod_view *ret_view)
@@ -84,6 +117,38 @@ void pt_correlate_view_pod(const struct correlate_pod *pod, struct pt_pod_view *
         if (!ret_view->since || container->since < ret_view->since)
             ret_view->since = container->since;
     }
+    if (!ret_view->is_waiting)
+        conclude(pod, ret_view);
+}
+
+void pt_correlate_keep_pods(struct pt_correlate *correlate, int64_t ttl_ns, size_t max_bytes)
+{
+    correlate->gone.ttl_ns = ttl_ns;
+    correlate->gone.max_count = PT_LIMIT_GONE_PODS;
+    correlate->gone.max_bytes = max_bytes;
+}
+
+void pt_correlate_keep_pod(const struct correlate_pod *pod, int64_t now)
+{
+    struct pt_pod_view view;
+    const struct correlate_pod *of_name = pt_map_get(&pod->node->correlate->pods_by_name, pod->key);
+    if (of_name != pod || TAILQ_EMPTY(&pod->containers))
+        return; // a later pod has its name
+    pt_correlate_view_pod(pod, &view);
+    if (view.is_waiting) { // known by events alone, and nothing was heard of it any more
+        view.is_waiting = false;
+        conclude(pod, &view);
+    }
+    view.waits_for_volume = view.waits_for_sandbox = false;
+    pt_gone_pods_add(&pod->node->correlate->gone, pod->key, &view, now);
+}
+
+bool pt_correlate_view_gone_pod(const struct pt_correlate *correlate, const char *name_space,
+                                const char *name, struct pt_pod_view *ret_view)
+{
+    char key[PT_POD_KEY_SIZE];
+    pt_correlate_pod_key(name_space, name, key);
+    return pt_gone_pods_find(&correlate->gone, key, ret_view);
 }
 
 const struct correlate_pod *pt_correlate_find_pod(const struct pt_correlate *correlate,

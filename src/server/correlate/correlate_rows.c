@@ -64,11 +64,9 @@ static void look_at(const struct correlate_image *image,
         container->has_failed && pt_moment_is_later(&image->failed, &image->pulled);
     bool is_asked_for = pt_correlate_is_outstanding(container) &&
                         pt_moment_is_later(&container->pulling, &image->pulled);
-    bool is_held_up = container->pod->lacks != CORRELATE_LACKS_NOTHING ||
-                      container->pod->sandbox == PT_KUBE_SANDBOX_MISSING;
     bool waits_long =
-        container->is_on_turn && !is_held_up && container->pulled.at == 0 &&
-        image->pulled.at == 0 &&
+        container->is_on_turn && !pt_correlate_is_held_up(container->pod) &&
+        container->pulled.at == 0 && image->pulled.at == 0 &&
         pt_correlate_has_passed(image->node, container->since + PT_QUEUED_AFTER_NS, now);
     situation->is_asked_for |= is_asked_for || waits_long;
     situation->is_unseen |= is_asked_for && !has_agent(image->node);

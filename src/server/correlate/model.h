@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "pull/image_ref.h"
 #include "server/correlate/correlate.h"
+#include "server/correlate/gone_pods.h"
 #include "server/correlate/moment.h"
 
 #include <sys/queue.h>
@@ -219,6 +220,7 @@ struct pt_correlate {
     uint64_t left_out_pods, left_out_nodes;
     uint64_t moments; // that were heard
     struct correlate_deleted deleted;
+    struct pt_gone_pods gone;
     char continued_key[PT_LIMIT_REFERENCE_BYTES + 2];
 };
 
@@ -229,6 +231,9 @@ struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, con
 struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const char *uid,
                                            const char *name_space, const char *name);
 void pt_correlate_free_pod(struct correlate_pod *pod);
+
+// Keeps for readers what was seen last of the pod.
+void pt_correlate_keep_pod(const struct correlate_pod *pod, int64_t now);
 
 #define PT_POD_KEY_SIZE (2 * PT_LIMIT_KUBE_NAME_BYTES + 2)
 void pt_correlate_pod_key(const char *name_space, const char *name,
@@ -316,6 +321,9 @@ bool pt_correlate_lacks_image(const struct correlate_container *container);
 
 // A Pulling event that nothing has followed yet.
 bool pt_correlate_is_outstanding(const struct correlate_container *container);
+
+// Its pod waits for a volume or its sandbox first: of itself none of it waits for an image.
+bool pt_correlate_is_held_up(const struct correlate_pod *pod);
 
 // --- correlate_unnamed.c: pulls without a name ---
 

@@ -2,10 +2,10 @@
 #include "server/holdup/hold_ups.h"
 
 #include "base/limits.h"
+#include "server/holdup/registry_history.h"
 #include "server/holdup/speeds.h"
 #include "server/store/reader.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,23 +18,20 @@
 // An agent reports every 10 s at least: from then on it is known which nodes have none.
 #define AGENTS_KNOWN_NS (15 * PT_NS_PER_S)
 
+// Of this round, or of the one before; the place of each is that of its history.
 struct registry {
-    char name[PT_LIMIT_NAME_BYTES + 1];
     struct pt_registry_status status; // without its name
     struct pt_speeds speeds;
-};
-
-struct registries {
-    struct registry rows[PT_HOLD_UP_REGISTRIES];
-    size_t count;
 };
 
 struct pt_hold_ups {
     struct pt_pull_store *store;
     const struct pt_clock *clock;
-    int64_t started_at;                       // monotonic_ns
-    size_t cursor;                            // of the nodes
-    struct registries tables[2], *now, *last; // of this round and of the one before
+    int64_t started_at; // monotonic_ns
+    size_t cursor;      // of the nodes
+    struct registry tables[2][PT_LIMIT_REGISTRIES];
+    struct registry *now, *last; // of this round and of the one before
+    struct pt_registry_history history;
 };
 
 struct pt_hold_ups *pt_hold_ups_create(struct pt_pull_store *store, const struct pt_clock *clock)
@@ -45,8 +42,9 @@ struct pt_hold_ups *pt_hold_ups_create(struct pt_pull_store *store, const struct
     hold_ups->store = store;
     hold_ups->clock = clock;
     hold_ups->started_at = pt_clock_monotonic_ns(clock);
-    hold_ups->now = &hold_ups->tables[0];
-    hold_ups->last = &hold_ups->tables[1];
+    pt_registry_history_init(&hold_ups->history, hold_ups->started_at);
+    hold_ups->now = hold_ups->tables[0];
+    hold_ups->last = hold_ups->tables[1];
     return hold_ups;
 }
 
@@ -57,49 +55,51 @@ void pt_hold_ups_destroy(struct pt_hold_ups *hold_ups)
 
 // --- registries ---
 
-// The row of `host/path`'s host; the last one is for all that find no place. NULL: there is none.
-static struct registry *find(struct registries *table, const char *repository, bool adds)
+// Of the repository's host; NULL: it names none.
+static struct registry *find(struct pt_hold_ups *hold_ups, struct registry *table,
+                             const char *repository)
 {
-    size_t length = repository ? strcspn(repository, "/") : 0;
-    if (length == 0 || length > PT_LIMIT_NAME_BYTES)
-        return NULL;
-    for (size_t i = 0; i < table->count; i++) {
-        const char *name = table->rows[i].name;
-        if (strncmp(name, repository, length) == 0 && name[length] == '\0')
-            return &table->rows[i];
-    }
-    struct registry *other = &table->rows[PT_HOLD_UP_REGISTRIES - 1];
-    if (!adds)
-        return table->count == PT_HOLD_UP_REGISTRIES ? other : NULL;
-    if (table->count == PT_HOLD_UP_REGISTRIES)
-        return other;
-    bool is_last = table->count == PT_HOLD_UP_REGISTRIES - 1;
-    struct registry *row = &table->rows[table->count++];
-    snprintf(row->name, sizeof(row->name), "%.*s", is_last ? 5 : (int)length,
-             is_last ? "other" : repository);
-    return row;
+    int index = pt_registry_history_find(&hold_ups->history, repository);
+    return index < 0 ? NULL : &table[index];
 }
 
 static void end_round(struct pt_hold_ups *hold_ups)
 {
-    struct registries *done = hold_ups->now;
+    struct registry *done = hold_ups->now;
+    for (size_t i = 0; i < hold_ups->history.count; i++)
+        pt_registry_history_note(&hold_ups->history, i, done[i].status.bytes_per_second,
+                                 done[i].status.stalled);
+    pt_registry_history_end_look(&hold_ups->history, pt_clock_monotonic_ns(hold_ups->clock));
     hold_ups->now = hold_ups->last;
     hold_ups->last = done;
-    memset(hold_ups->now, 0, sizeof(*hold_ups->now));
+    memset(hold_ups->now, 0, sizeof(hold_ups->tables[0]));
     hold_ups->cursor = 0;
 }
 
 bool pt_hold_ups_registry(const struct pt_hold_ups *hold_ups, size_t index,
                           struct pt_registry_status *ret_status)
 {
-    if (index >= hold_ups->last->count)
+    if (index >= hold_ups->history.count)
         return false;
-    const struct registry *row = &hold_ups->last->rows[index];
+    const struct registry *row = &hold_ups->last[index];
     *ret_status = row->status;
-    ret_status->name = row->name;
+    ret_status->name = hold_ups->history.rows[index].name;
     // Of all of them: none is of a speed below 0.
     ret_status->median_bytes_per_second = pt_speeds_of_others(&row->speeds, -1).median;
     return true;
+}
+
+const struct pt_registry_history *pt_hold_ups_history(const struct pt_hold_ups *hold_ups)
+{
+    return &hold_ups->history;
+}
+
+void pt_hold_ups_note_failed(struct pt_hold_ups *hold_ups, const struct pt_stored_pull *stored)
+{
+    const char *repository = pt_stored_pull_model(stored)->repository;
+    int index = pt_registry_history_find(&hold_ups->history, repository);
+    if (index >= 0)
+        pt_registry_history_note_failed(&hold_ups->history, (size_t)index);
 }
 
 // --- pulls ---
@@ -156,7 +156,7 @@ static struct pt_hold_up_facts facts_of(struct pt_hold_ups *hold_ups, const stru
 {
     const struct pt_pull *pull = pt_stored_pull_model(stored);
     const struct pt_join *join = pt_stored_pull_join(stored);
-    const struct registry *registry = find(hold_ups->last, pull->repository, false);
+    const struct registry *registry = find(hold_ups, hold_ups->last, pull->repository);
     struct pt_hold_up_facts facts = now->facts;
     facts.is_pull = true;
     facts.phase = pull->phase;
@@ -193,7 +193,7 @@ static void count(struct pt_hold_ups *hold_ups, const struct pt_stored_pull *sto
                   enum pt_hold_up_kind kind, double bytes_per_second)
 {
     const struct pt_pull *pull = pt_stored_pull_model(stored);
-    struct registry *registry = find(hold_ups->now, pull->repository, true);
+    struct registry *registry = find(hold_ups, hold_ups->now, pull->repository);
     if (!registry || is_queued(stored))
         return;
     registry->status.active++;
@@ -229,7 +229,7 @@ static void look_at_failed(struct pt_hold_ups *hold_ups, const struct node_now *
     const struct pt_pull *pull = pt_stored_pull_model(stored);
     if (pull->phase != PT_PULL_FAILED)
         return;
-    struct registry *registry = find(hold_ups->now, pull->repository, true);
+    struct registry *registry = find(hold_ups, hold_ups->now, pull->repository);
     if (registry)
         registry->status.failed[pull->error_class]++;
     look_at(hold_ups, now, stored);

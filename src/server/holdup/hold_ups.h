@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "pull/event.h"
 #include "server/holdup/hold_up_rules.h"
+#include "server/holdup/registry_history.h"
 #include "server/store/pull_store.h"
 
 #include <stdbool.h>
@@ -32,8 +33,6 @@ const struct pt_stored_pull *pt_hold_ups_first_of(const struct pt_node *node);
 
 // --- registries, as of the last round ---
 
-#define PT_HOLD_UP_REGISTRIES 50 // what belongs to further ones is summed up in the last, `other`
-
 struct pt_registry_status {
     const char *name; // its host
     size_t active;    // pulls under way, queued ones not
@@ -43,8 +42,14 @@ struct pt_registry_status {
     size_t failed[PT_FAILURE_CLASS_COUNT]; // pulls that are kept, by class
 };
 
-// The registry of that index from 0 on; false: there are no more.
+// The registry of that index, as in the history, from 0 on; false: there are no more.
 bool pt_hold_ups_registry(const struct pt_hold_ups *hold_ups, size_t index,
                           struct pt_registry_status *ret_status);
+
+// What they did before.
+const struct pt_registry_history *pt_hold_ups_history(const struct pt_hold_ups *hold_ups);
+
+// An attempt at a pull has failed.
+void pt_hold_ups_note_failed(struct pt_hold_ups *hold_ups, const struct pt_stored_pull *stored);
 
 #endif
