@@ -253,7 +253,7 @@ class References(NodeCase):
         self.wait_for_row("it is done", 60, imageRef=good, phase="completed")
         digest = next(row["rootDigest"] for row in self.rows() if row["imageRef"] == good)
         names = {e.pull["imageRef"] for e in self.log.all() if e.pull.get("rootDigest") == digest}
-        self.assertNotIn(bad, names)
+        self.assertNotIn(bad, names, f"\n{self.story('ref/app')}")
 
     def test_a_pod_whose_image_is_changed_in_place(self) -> None:
         bad = f"{HOST}/ref/nosuch:1.0"

@@ -178,6 +178,64 @@ static void words_without_end_are_cut(void **state)
     assert_int_equal(scene->error_length, PT_LIMIT_ERROR_BYTES);
 }
 
+// A good rollout follows a bad one in the same repository, and the agent sees its pull before the
+// kubelet's event has come. What fails and waits out its back-off is not pulled meanwhile.
+static void a_pull_is_not_of_an_image_that_is_in_its_back_off(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t started;
+        const char *row; // that it goes on in
+    } rows[] = {
+        {"the failed attempt itself", 1000, "ka.io/b:bad"},
+        {"in the back-off", 1003, NULL},
+        {"in the middle of it", 1007, NULL},
+        {"when it is over", 1010, "ka.io/b:bad"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene *scene = scene_anew(state);
+        pod_waits(scene, "web", "a.io/b:bad");
+        pulling(scene, "web", "a.io/b:bad", 1000);
+        failed(scene, "web", "a.io/b:bad", "not found", 1);
+        settle(scene);
+        scene->seconds = rows[i].started;
+        struct pt_pull pull = make_pull(rows[i].started, "a.io/b", NULL);
+        const char *key = pt_correlate_take_over_row(scene->correlate, NODE, &pull);
+        check_text(rows[i].name, key, rows[i].row);
+    }
+}
+
+static void a_good_tag_behind_a_bad_one_is_named_when_its_pod_comes(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "bad", "a.io/b:bad");
+    pulling(scene, "bad", "a.io/b:bad", 1000);
+    failed(scene, "bad", "a.io/b:bad", "not found", 1);
+    settle(scene);
+    scene->seconds = 1003;
+    pull_runs(scene, "i1", 1003, "a.io/b", NULL);
+    expect(scene, "i1", "-");
+    pod_waits(scene, "good", "a.io/b:good");
+    pulling(scene, "good", "a.io/b:good", 1003);
+    expect(scene, "i1", "a.io/b:good! ns/good/c queued=0");
+    check_int("failed once", scene->failures, 1);
+    assert_non_null(strstr(told_slot(scene, "ka.io/b:bad"), "failed a.io/b:bad! ns/bad/c"));
+}
+
+// A kubelet that was restarted has forgotten its back-off: it asks, and that decides.
+static void what_the_kubelet_asks_for_is_pulled_in_spite_of_a_back_off(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "web", "a.io/b:bad");
+    pulling(scene, "web", "a.io/b:bad", 1000);
+    failed(scene, "web", "a.io/b:bad", "not found", 1);
+    settle(scene);
+    scene->seconds = 1004;
+    pulling(scene, "web", "a.io/b:bad", 1004);
+    struct pt_pull pull = make_pull(1004, "a.io/b", NULL);
+    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull), "ka.io/b:bad");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +251,9 @@ int main(void)
         SCENE_TEST(old_failures_are_no_news),
         SCENE_TEST(each_kind_of_words_counts_once_however_often_it_is_told),
         SCENE_TEST(words_without_end_are_cut),
+        SCENE_TEST(a_pull_is_not_of_an_image_that_is_in_its_back_off),
+        SCENE_TEST(a_good_tag_behind_a_bad_one_is_named_when_its_pod_comes),
+        SCENE_TEST(what_the_kubelet_asks_for_is_pulled_in_spite_of_a_back_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

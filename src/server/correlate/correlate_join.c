@@ -116,13 +116,14 @@ static bool may_wait_for(const struct correlate_container *container,
                          const struct correlate_pull *pull, int64_t now)
 {
     const struct correlate_image *image = container->image;
+    bool is_known = is_named(image, pull) || is_by_digest(image, pull);
     bool had_it = container->pulled.at && container->pulled.at + SLACK_NS < pull->started_at;
     // Another pull has brought it since it was asked for; its container runs in a moment.
     bool is_served = image->pulled.at && image->pulled.at <= pull->started_at + SLACK_NS &&
-                     pt_moment_is_later(&image->pulled, &container->pulling) &&
-                     !is_named(image, pull) && !is_by_digest(image, pull) &&
+                     pt_moment_is_later(&image->pulled, &container->pulling) && !is_known &&
                      !is_served_again(image, pull);
     return pt_correlate_is_waiting(container, now) && !is_served &&
+           (is_known || !pt_correlate_is_in_back_off(container, pull->started_at)) &&
            (!had_it || pt_correlate_is_outstanding(container));
 }
 

@@ -165,6 +165,16 @@ int64_t pt_correlate_next_attempt(const struct correlate_image *image)
     return next;
 }
 
+bool pt_correlate_is_in_back_off(const struct correlate_container *container, int64_t at)
+{
+    const struct pt_moment *failed = &container->failed;
+    if (!container->has_failed || !failed->is_of_node || pt_correlate_is_outstanding(container))
+        return false;
+    // One of whole seconds may have failed at any time of its second.
+    int64_t began_at = failed->at % PT_NS_PER_S ? failed->at : failed->at + PT_NS_PER_S;
+    return at > began_at && at < failed->at + back_off_ns(container->failures) - PT_NS_PER_S;
+}
+
 bool pt_correlate_is_of_attempt(const struct correlate_image *image,
                                 const struct correlate_pull *pull)
 {

@@ -23,6 +23,9 @@ void pt_correlate_state_failed(struct correlate_container *container, enum pt_ku
 void pt_correlate_backs_off(struct correlate_container *container,
                             const struct pt_kube_event *event);
 
+// The kubelet does not pull for the container then: its back-off runs, and it has not asked since.
+bool pt_correlate_is_in_back_off(const struct correlate_container *container, int64_t at);
+
 // The kubelet's last words on a failure are about the attempt of that pull, not an earlier one.
 bool pt_correlate_is_of_attempt(const struct correlate_image *image,
                                 const struct correlate_pull *pull);
