@@ -374,6 +374,18 @@ static void write_counter(struct pt_buffer *out, const char *name, const char *h
                            name, (unsigned long long)value);
 }
 
+static void write_gone_pods(struct pt_buffer *out, const struct pt_correlate_figures *figures)
+{
+    (void)pt_buffer_printf(out,
+                           "# HELP pulltrace_kubernetes_gone_pods Pods that no longer wait and are "
+                           "kept for readers.\n# TYPE pulltrace_kubernetes_gone_pods gauge\n"
+                           "pulltrace_kubernetes_gone_pods %zu\n",
+                           figures->gone_pods);
+    write_counter(out, "pulltrace_kubernetes_gone_pods_dropped_total",
+                  "Of these, how many were let go before their time because there are too many.",
+                  figures->dropped_pods);
+}
+
 void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffer *out)
 {
     struct watch_sums pods = {0}, events = {0}, nodes = {0};
@@ -413,14 +425,7 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
     write_counter(out, "pulltrace_kubernetes_pods_left_out_total",
                   "How often a pod was passed over because too many wait, in all or on its node.",
                   left_out);
-    (void)pt_buffer_printf(out,
-                           "# HELP pulltrace_kubernetes_gone_pods Pods that no longer wait and are "
-                           "kept for readers.\n# TYPE pulltrace_kubernetes_gone_pods gauge\n"
-                           "pulltrace_kubernetes_gone_pods %zu\n",
-                           figures.gone_pods);
-    write_counter(out, "pulltrace_kubernetes_gone_pods_dropped_total",
-                  "Of these, how many were let go before their time because there are too many.",
-                  figures.dropped_pods);
+    write_gone_pods(out, &figures);
     write_counter(out, "pulltrace_kubernetes_nodes_left_out_total",
                   "How often a pod or a pull was passed over because there are too many nodes.",
                   left_out_nodes);
