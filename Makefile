@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes images test-images bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -47,6 +47,12 @@ test-runtimes: ## agent and server on real stargz, SOCI, EROFS, containerd 2.4 (
 	@scripts/setup test
 	@scripts/test-runtimes
 
+images: ## container images of both programs for amd64 and arm64 in dist/, without an engine (3 min); needs root
+	@scripts/images
+
+test-images: ## what dist/ holds, and that it runs (10 s), after make images; needs root
+	@/usr/bin/python3 -m unittest -v tests.images.test_images
+
 bench: build ## figures for docs/performance.md (10 min); needs root
 	@scripts/setup test
 	@scripts/fetch-tools
@@ -60,4 +66,4 @@ format: ## format the C sources in place (10 s)
 	@find src tests \( -name '*.c' -o -name '*.h' \) -exec clang-format -i {} +
 
 clean: ## remove what was built (.tools/ and web/node_modules/ stay)
-	rm -rf build build-* web/dist
+	rm -rf build build-* web/dist dist

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import unittest
 
-from tests.scripts.load import load_script
-
-script = load_script("debian13")
+from lab.debian_sources import sources_of
 
 # As apt-get indextargets prints it, of a Debian 12 with other sources besides.
 TARGETS = """\
@@ -29,13 +27,13 @@ class Sources(unittest.TestCase):
             "deb http://mirror.example/debian/ trixie-updates main",
             "deb http://mirror.example/security/ trixie-security main",
         ]
-        self.assertEqual(script.sources_of(TARGETS, "bookworm"), expected)
+        self.assertEqual(sources_of(TARGETS, "bookworm"), expected)
 
     def test_on_debian_13_itself(self) -> None:
-        found = script.sources_of(TARGETS, "trixie")
+        found = sources_of(TARGETS, "trixie")
         self.assertEqual(found, ["deb http://mirror.example/debian/ trixie main"])
 
     def test_none(self) -> None:
         self.assertEqual(
-            script.sources_of("http://other.example/node/ nodistro main", "bookworm"), []
+            sources_of("http://other.example/node/ nodistro main", "bookworm"), []
         )

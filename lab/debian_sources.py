@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where this machine takes Debian's packages from, put for Debian 13."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+SUITE = "trixie"
+
+
+class NoSources(Exception):
+    """This machine's apt has no source of Debian's archive."""
+
+
+def output_of(*command: str) -> str:
+    """What it prints; nothing when it fails or is not there."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def own_codename() -> str:
+    release = Path("/etc/os-release").read_text()
+    found = re.search(r"^VERSION_CODENAME=(\w+)", release, re.M)
+    return found[1] if found else ""
+
+
+def sources_of(targets: str, codename: str) -> list[str]:
+    """Debian 13's counterparts of the machine's own sources, from `apt-get indextargets`."""
+    found = []
+    for line in targets.splitlines():
+        uri, release, component = line.split()
+        own = re.fullmatch(rf"{codename}(-updates|-security)?", release)
+        if own and component == "main":
+            found.append(f"deb {uri} {SUITE}{own[1] or ''} main")
+    return list(dict.fromkeys(found))
+
+
+def machine_sources() -> list[str]:
+    wanted = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
+    targets = output_of("apt-get", "indextargets", "--format", wanted, "Created-By: Packages")
+    sources = sources_of(targets, own_codename())
+    if not any(source.endswith(f" {SUITE} main") for source in sources):
+        raise NoSources("apt has no source of Debian's main archive for this machine's release")
+    return sources
