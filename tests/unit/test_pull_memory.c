@@ -48,9 +48,25 @@ static void a_pull_counts_what_it_holds(void **state)
     int64_t fat = bytes_of_one(scene, LAYERS);
     int64_t node = (int64_t)sizeof(struct pt_node) + 1024; // its own bytes, but for its name
     assert_in_range(small - node, sizeof(struct pt_stored_pull), 2048);
-    // A layer's figures, its track, and its digest; the media type is a known one.
-    int64_t layer = (int64_t)(sizeof(struct pt_layer) + sizeof(struct pt_layer_track)) + 72;
+    // A layer's figures, versions, track, and digest; the media type is a known one.
+    int64_t layer = (int64_t)(sizeof(struct pt_layer) + sizeof(struct pt_layer_versions) +
+                              sizeof(struct pt_layer_track)) +
+                    72;
     assert_int_equal(fat - small, LAYERS * layer);
+}
+
+// Most pulls of a store are final ones.
+static void a_final_pull_keeps_no_tracks(void **state)
+{
+    struct scene *scene = *state;
+    assert_int_equal(report(scene, "n1", "a", LAYERS, PT_PULL_DOWNLOADING), 0);
+    int64_t under_way = scene->memory.used_bytes;
+    assert_int_equal(report(scene, "n1", "a", LAYERS, PT_PULL_COMPLETED), 0);
+    assert_int_equal(under_way - scene->memory.used_bytes, LAYERS * sizeof(struct pt_layer_track));
+    assert_null(scene_last(scene)->tracks);
+    // Its end is reported until the agent knows that it was taken.
+    assert_int_equal(report(scene, "n1", "a", LAYERS, PT_PULL_COMPLETED), 0);
+    assert_null(scene_last(scene)->tracks);
 }
 
 static void what_leaves_counts_no_more(void **state)
@@ -109,9 +125,16 @@ static void a_full_store_refuses_and_never_passes_its_share(void **state)
     assert_int_equal(report(scene, "n0", "i", LAYERS, PT_PULL_EXTRACTING), 0);
     assert_int_equal(report(scene, "n0", "i", LAYERS, PT_PULL_COMPLETED), 0);
     assert_int_equal(scene->completed, 1);
-    // What has ended makes room.
-    assert_int_equal(report(scene, "another", "i", LAYERS, PT_PULL_DOWNLOADING), 0);
+    assert_int_equal(report(scene, "n1", "i", LAYERS, PT_PULL_COMPLETED), 0);
+    assert_int_equal(report(scene, "n2", "i", LAYERS, PT_PULL_COMPLETED), 0);
+    // What has ended makes room: by what it lets go, and then by leaving.
+    for (int i = 0; i < 3; i++) {
+        char node[16];
+        snprintf(node, sizeof(node), "another-%d", i);
+        assert_int_equal(report(scene, node, "i", LAYERS, PT_PULL_DOWNLOADING), 0);
+    }
     assert_int_equal(scene->store->finished.tqh_first == NULL, true);
+    assert_true(scene->memory.used_bytes <= scene->memory.max_bytes);
 }
 
 static void one_node_has_its_share_only(void **state)
@@ -150,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_pull_counts_what_it_holds),
+        SCENE_TEST(a_final_pull_keeps_no_tracks),
         SCENE_TEST(what_leaves_counts_no_more),
         SCENE_TEST(nodes_count_and_a_full_store_takes_no_new_one),
         SCENE_TEST(a_full_store_refuses_and_never_passes_its_share),

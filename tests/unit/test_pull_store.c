@@ -183,7 +183,7 @@ static void layers_that_come_and_go_keep_their_numbers(void **state)
     scene->pull = make_pull("lease-1", "app:1", layers, 2);
     scene_tell(scene);
     const struct pt_stored_pull *stored = scene_last(scene);
-    uint64_t started = stored->tracks[1].versions.started;
+    uint64_t started = stored->versions[1].started;
     struct pt_layer more[] = {make_layer("sha256:a", 5), layers[1], layers[0],
                               make_layer("sha256:a", 5)};
     scene->pull = make_pull("lease-1", "app:1", more, 4);
@@ -191,7 +191,7 @@ static void layers_that_come_and_go_keep_their_numbers(void **state)
     check_int("layers", (int64_t)stored->pull.layer_count, 4);
     check_text("digest", stored->pull.layers[1].digest, "sha256:c");
     check_text("media type", stored->pull.layers[1].media_type, "application/x-unheard-of");
-    check_int("began when it did", (int64_t)stored->tracks[1].versions.started, (int64_t)started);
+    check_int("began when it did", (int64_t)stored->versions[1].started, (int64_t)started);
     check_int("what is new was received, and once", (int64_t)scene->store->received_bytes, 55);
 }
 

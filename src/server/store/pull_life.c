@@ -242,6 +242,8 @@ void pt_life_end(struct pt_pull_store *store, struct pt_stored_pull *stored)
     if (stored->pull.phase == PT_PULL_FAILED)
         explain_failure(stored);
     end(store, stored, PT_LIFE_FINAL);
+    pt_stored_pull_drop_tracks(stored);
+    pt_pull_memory_count(store, stored);
 }
 
 static enum pt_stale_reason reason_of(const struct pt_stored_pull *stored)

@@ -29,15 +29,18 @@ static int64_t layers_bytes(const struct pt_pull *pull)
 {
     int64_t bytes = 0;
     for (size_t i = 0; i < pull->layer_count; i++)
-        bytes += (int64_t)(sizeof(struct pt_layer) + sizeof(struct pt_layer_track)) +
+        bytes += (int64_t)(sizeof(struct pt_layer) + sizeof(struct pt_layer_versions) +
+                           sizeof(struct pt_layer_track)) +
                  text_bytes(pull->layers[i].digest) + text_bytes(pull->layers[i].media_type);
     return bytes;
 }
 
 void pt_pull_memory_count(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
+    size_t tracks = stored->tracks ? stored->pull.layer_count : 0;
     int64_t bytes = head_bytes(&stored->pull) + (int64_t)stored->layers_bytes +
-                    text_bytes(stored->key) + text_bytes(stored->earlier_key) +
+                    (int64_t)(tracks * sizeof(struct pt_layer_track)) + text_bytes(stored->key) +
+                    text_bytes(stored->earlier_key) +
                     (stored->join ? (int64_t)pt_join_size(stored->join) : 0);
     pt_memory_share_add(store->memory, bytes - stored->counted_bytes);
     stored->node->bytes += bytes - stored->counted_bytes;

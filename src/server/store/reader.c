@@ -247,7 +247,7 @@ struct pt_pull_versions pt_stored_pull_versions(const struct pt_stored_pull *sto
 struct pt_layer_versions pt_stored_pull_layer_versions(const struct pt_stored_pull *stored,
                                                        size_t layer_index)
 {
-    return stored->tracks[layer_index].versions;
+    return stored->versions[layer_index];
 }
 
 // --- all pulls ---

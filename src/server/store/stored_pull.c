@@ -37,6 +37,7 @@ void pt_stored_pull_destroy(struct pt_stored_pull *stored)
     stored->node->pins--;
     pt_fields_free_texts(&pt_pull_fields, &stored->pull);
     free(stored->pull.layers); // the whole block
+    free(stored->tracks);
     free(stored->key);
     free(stored->earlier_key);
     free(stored->join);
@@ -52,7 +53,8 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     stored->pull.layers = NULL;
     stored->pull.layer_count = 0;
     stored->layers_bytes = 0;
-    stored->tracks = NULL;
+    stored->versions = NULL;
+    pt_stored_pull_drop_tracks(stored);
     stored->rate = (struct pt_rate){0};
     stored->steps = (struct pt_step_rate){0};
     stored->pauses = (struct pt_pauses){0};
@@ -68,6 +70,12 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     pt_stored_pull_set_failure(stored, NULL, PT_FAILURE_NONE);
 }
 
+void pt_stored_pull_drop_tracks(struct pt_stored_pull *stored)
+{
+    free(stored->tracks);
+    stored->tracks = NULL;
+}
+
 void pt_stored_pull_set_failure(struct pt_stored_pull *stored, const char *error,
                                 enum pt_failure_class error_class)
 {
@@ -77,7 +85,7 @@ void pt_stored_pull_set_failure(struct pt_stored_pull *stored, const char *error
     stored->stale_reason = PT_STALE_NOT;
 }
 
-// --- the block that holds layers, tracks and their text ---
+// --- the block that holds layers, versions and their text ---
 
 // Nearly all layers have one of these, which then needs no copy.
 static const char *known_media_type(const char *media_type)
@@ -126,30 +134,34 @@ static void store_texts(char **cursor, struct pt_layer *layer)
     }
 }
 
-// Gives `stored` a new block with copies of these layers and empty tracks; returns the old block,
-// from which `layers` may borrow, for the caller to free. NULL when out of memory.
-static int set_layers(struct pt_stored_pull *stored, const struct pt_layer *layers, size_t count,
-                      void **ret_old_block)
+// Gives `stored` a new block with copies of these layers, and of their versions and tracks; frees
+// the old block, from which `layers` may borrow.
+static int set_layers(struct pt_stored_pull *stored, const struct pt_layer *layers,
+                      const struct pt_layer_versions *versions, struct pt_layer_track *tracks,
+                      size_t count)
 {
-    size_t size = count * (sizeof(struct pt_layer) + sizeof(struct pt_layer_track));
+    size_t size = count * (sizeof(struct pt_layer) + sizeof(struct pt_layer_versions));
     size_t fixed_size = size;
     for (size_t i = 0; i < count; i++)
         size += text_size(&layers[i]);
     char *block = malloc(size ? size : 1);
     if (!block)
         return -ENOMEM;
-    *ret_old_block = stored->pull.layers;
+    struct pt_layer *old_block = stored->pull.layers;
     stored->pull.layers = (struct pt_layer *)block;
     stored->layers_bytes = size;
     stored->pull.layer_count = count;
-    stored->tracks = (struct pt_layer_track *)(stored->pull.layers + count);
+    stored->versions = (struct pt_layer_versions *)(stored->pull.layers + count);
     char *text = block + fixed_size;
     for (size_t i = 0; i < count; i++) {
         struct pt_layer *layer = &stored->pull.layers[i];
         *layer = layers[i];
         store_texts(&text, layer);
-        stored->tracks[i] = (struct pt_layer_track){0};
+        stored->versions[i] = versions[i];
     }
+    free(old_block);
+    free(stored->tracks);
+    stored->tracks = tracks;
     return 0;
 }
 
@@ -177,39 +189,55 @@ static int index_layers(const struct pt_layer *layers, size_t count, struct pt_m
     return 0;
 }
 
+// What is to become the layers of a pull.
+struct merge {
+    struct pt_layer layers[PT_LIMIT_LAYERS_PER_PULL];
+    struct pt_layer_versions versions[PT_LIMIT_LAYERS_PER_PULL];
+    struct pt_layer_track *tracks;
+    size_t count;
+};
+
+// Adds a layer of which `known` is the place among the present ones, plus one; 0: it is new.
+static void merge_layer(struct merge *merge, const struct pt_stored_pull *stored, size_t known)
+{
+    size_t to = merge->count++;
+    merge->layers[to] = known ? stored->pull.layers[known - 1] : (struct pt_layer){0};
+    merge->versions[to] = known ? stored->versions[known - 1] : (struct pt_layer_versions){0};
+    if (known && stored->tracks)
+        merge->tracks[to] = stored->tracks[known - 1];
+}
+
 // The set of layers is another one: new block; layers that were known keep their numbers and track.
 // A legacy agent leaves out layers that are done: these stay, behind the others.
 static int change_layers(struct pt_stored_pull *stored, const struct pt_pull *told)
 {
-    struct pt_layer merged[PT_LIMIT_LAYERS_PER_PULL];
-    struct pt_layer_track tracks[PT_LIMIT_LAYERS_PER_PULL];
+    struct merge merge;
     struct pt_map known, named;
-    size_t count = 0;
     if (index_layers(stored->pull.layers, stored->pull.layer_count, &known) < 0)
         return -ENOMEM;
     if (index_layers(told->layers, told->layer_count, &named) < 0) {
         pt_map_finish(&known);
         return -ENOMEM;
     }
-    for (size_t i = 0; i < told->layer_count; i++, count++) {
-        size_t found = (size_t)pt_map_get(&known, told->layers[i].digest);
-        merged[count] = found ? stored->pull.layers[found - 1] : (struct pt_layer){0};
-        tracks[count] = found ? stored->tracks[found - 1] : (struct pt_layer_track){0};
-        pt_fields_share_texts(&pt_layer_fields, &merged[count], &told->layers[i]);
+    size_t most = told->layer_count + (stored->legacy ? stored->pull.layer_count : 0);
+    merge.count = 0;
+    merge.tracks = calloc(most + 1, sizeof(*merge.tracks));
+    for (size_t i = 0; merge.tracks && i < told->layer_count; i++) {
+        merge_layer(&merge, stored, (size_t)pt_map_get(&known, told->layers[i].digest));
+        pt_fields_share_texts(&pt_layer_fields, &merge.layers[i], &told->layers[i]);
     }
-    for (size_t i = 0; stored->legacy && i < stored->pull.layer_count; i++) {
-        if (pt_map_get(&named, stored->pull.layers[i].digest) || count == PT_LIMIT_LAYERS_PER_PULL)
-            continue;
-        merged[count] = stored->pull.layers[i];
-        tracks[count++] = stored->tracks[i];
+    for (size_t i = 0; merge.tracks && stored->legacy && i < stored->pull.layer_count; i++) {
+        if (!pt_map_get(&named, stored->pull.layers[i].digest) &&
+            merge.count < PT_LIMIT_LAYERS_PER_PULL)
+            merge_layer(&merge, stored, i + 1);
     }
     pt_map_finish(&known);
     pt_map_finish(&named);
-    void *old_block;
-    if (set_layers(stored, merged, count, &old_block) < 0)
+    if (!merge.tracks ||
+        set_layers(stored, merge.layers, merge.versions, merge.tracks, merge.count) < 0) {
+        free(merge.tracks);
         return -ENOMEM;
-    memcpy(stored->tracks, tracks, count * sizeof(*tracks));
-    free(old_block);
+    }
     return 0;
 }
 
@@ -253,8 +281,9 @@ static void update_layer(struct pt_stored_pull *stored, size_t index, const stru
 {
     struct pt_layer *layer = &stored->pull.layers[index];
     struct pt_layer_track *track = &stored->tracks[index];
+    struct pt_layer_versions *versions = &stored->versions[index];
     struct pt_layer next = complete_layer(stored, told, timestamp);
-    if (told->started_at == 0 && track->versions.started)
+    if (told->started_at == 0 && versions->started)
         next.started_at = layer->started_at;
     pt_fields_share_texts(&pt_layer_fields, &next, layer);
 
@@ -267,19 +296,18 @@ static void update_layer(struct pt_stored_pull *stored, size_t index, const stru
     change->waiting += next.phase == PT_LAYER_QUEUED;
     if (has_speed(&next) && next.downloaded_bytes > layer->downloaded_bytes)
         count_bytes(told->digest, next.downloaded_bytes - layer->downloaded_bytes, counted, change);
-    bool same =
-        track->versions.newest && pt_fields_have_same_values(&pt_layer_fields, &next, layer);
+    bool same = versions->newest && pt_fields_have_same_values(&pt_layer_fields, &next, layer);
     if (!same || track->rate.bytes_per_second != speed_before) {
-        track->versions.newest = version;
+        versions->newest = version;
         change->visible = true;
     }
     change->moved |= !same;
     if (layer->cached && !next.cached && !pt_layer_is_downloaded(&next))
         stored->percent_floor = 0; // it was not there after all
-    if (!track->versions.started && next.phase != PT_LAYER_QUEUED)
-        track->versions.started = version;
-    if (!track->versions.completed && pt_layer_is_downloaded(&next))
-        track->versions.completed = version;
+    if (!versions->started && next.phase != PT_LAYER_QUEUED)
+        versions->started = version;
+    if (!versions->completed && pt_layer_is_downloaded(&next))
+        versions->completed = version;
     *layer = next;
 }
 
@@ -298,8 +326,8 @@ static void finish_layer(struct pt_stored_pull *stored, size_t index, int64_t ti
     }
     layer->phase = PT_LAYER_DOWNLOADED;
     layer->completed_at = timestamp;
-    stored->tracks[index].versions.newest = version;
-    stored->tracks[index].versions.completed = version;
+    stored->versions[index].newest = version;
+    stored->versions[index].completed = version;
     change->visible = change->moved = true;
 }
 

@@ -19,11 +19,10 @@
 struct pt_join;
 struct pt_node;
 
-// What the server remembers of a layer besides what the agent tells.
+// How a layer's download goes; kept while the pull may go on.
 struct pt_layer_track {
     struct pt_rate rate;
-    struct pt_step_rate steps; // of the download
-    struct pt_layer_versions versions;
+    struct pt_step_rate steps;
 };
 
 // Where a pull stands on its way through the store. Only pull_life.c writes it.
@@ -49,23 +48,24 @@ struct pt_stored_pull {
     char *key; // names the pull on its node; kinds of agents cannot collide
     struct pt_node *node;
     enum pt_pull_life life;
-    enum pt_stale_reason stale_reason; // of one that was given up
-    size_t layers_bytes;               // of the block of pull.layers
-    int64_t counted_bytes;             // of the store's memory, by pull_memory.c
-    struct pt_layer_track *tracks;     // one for each layer, in the block of pull.layers
-    struct pt_rate rate;               // of received_bytes
-    struct pt_step_rate steps;         // likewise
-    struct pt_pauses pauses;           // of the same
-    int64_t received_bytes;            // over the network; never goes back
-    int64_t of_no_registry;            // bytes to count once its repository is known
-    size_t slots;                      // layers that were downloaded at once, at most
-    struct pt_registry *registry;      // of the store; NULL: not known
-    double percent_floor;              // what percent has reached
-    int64_t reported_at;               // wall_ns on the node, of the report that changed it last
-    int64_t bytes_at;                  // wall_ns on the node, when a byte came last
-    int64_t alive_at;                  // monotonic_ns: reported with something that moved
-    int64_t finished_at;               // monotonic_ns
-    struct pt_join *join;              // what Kubernetes tells of it, owned; NULL: nothing
+    enum pt_stale_reason stale_reason;  // of one that was given up
+    size_t layers_bytes;                // of the block of pull.layers
+    int64_t counted_bytes;              // of the store's memory, by pull_memory.c
+    struct pt_layer_versions *versions; // one for each layer, in the block of pull.layers
+    struct pt_layer_track *tracks;      // one for each layer, owned; NULL: let go, or no layers
+    struct pt_rate rate;                // of received_bytes
+    struct pt_step_rate steps;          // likewise
+    struct pt_pauses pauses;            // of the same
+    int64_t received_bytes;             // over the network; never goes back
+    int64_t of_no_registry;             // bytes to count once its repository is known
+    size_t slots;                       // layers that were downloaded at once, at most
+    struct pt_registry *registry;       // of the store; NULL: not known
+    double percent_floor;               // what percent has reached
+    int64_t reported_at;                // wall_ns on the node, of the report that changed it last
+    int64_t bytes_at;                   // wall_ns on the node, when a byte came last
+    int64_t alive_at;                   // monotonic_ns: reported with something that moved
+    int64_t finished_at;                // monotonic_ns
+    struct pt_join *join;               // what Kubernetes tells of it, owned; NULL: nothing
     struct pt_stored_hold_up hold_up;
     int64_t failures_reported; // attempts that became an event as failed
     char *earlier_key;         // of the attempt before, which its agent may tell again; or NULL
@@ -116,6 +116,10 @@ void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at
 // PT_FAILURE_NONE take them away.
 void pt_stored_pull_set_failure(struct pt_stored_pull *stored, const char *error,
                                 enum pt_failure_class error_class);
+
+// Lets go what only a pull needs that goes on: most pulls of the store are final, and half of what
+// one takes would be this.
+void pt_stored_pull_drop_tracks(struct pt_stored_pull *stored);
 
 // Forgets layers and progress: another attempt begins under a new key, which it then owns.
 void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key);
