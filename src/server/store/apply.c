@@ -278,15 +278,11 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
     struct pt_node *node = admit(store, report, err);
     if (!node)
         return -err->code;
-    int64_t received_before = node->received_bytes;
+    int64_t received_before = node->received_bytes, reported_before = node->newest_timestamp;
     int r = pt_store_note_report(store, node, report);
     r = worse(r, apply_pulls(store, node, report));
     store->received_bytes += (uint64_t)(node->received_bytes - received_before);
-    pt_rate_add(&node->rate, report->timestamp, node->received_bytes);
-    pt_pauses_add(&node->pauses, report->timestamp, node->received_bytes);
-    node->rate.bytes_per_second =
-        pt_pauses_speed(&node->pauses, report->timestamp, node->rate.bytes_per_second);
-    pt_node_note_speed(node);
+    pt_node_note_received(node, reported_before, received_before, report->timestamp);
     pt_store_notify(store);
     if (r == -EDQUOT)
         return pt_error_set(err, EDQUOT, "the server holds its maximum of %zu pulls",

@@ -2,7 +2,7 @@
 #include "server/store/node.h"
 
 #include "base/rhythm.h"
-#include "base/text.h"
+#include "base/shared_text.h"
 #include "server/store/pull_store_internal.h"
 
 #include <errno.h>
@@ -13,17 +13,18 @@
 #define NODE_OVERHEAD_BYTES 1024
 #define SILENT_AFTER_NS (PT_REPORT_SILENT_MS * PT_NS_PER_MS)
 
-void pt_node_destroy(struct pt_node *node)
+void pt_node_destroy(struct pt_pull_store *store, struct pt_node *node)
 {
     pt_map_finish(&node->pulls);
     free(node->name);
-    free((char *)node->agent_version);
-    free((char *)node->runtime_name);
-    free((char *)node->runtime_version);
+    free(node->flow);
+    pt_shared_text_release(&store->versions, node->agent_version);
+    pt_shared_text_release(&store->versions, node->runtime_name);
+    pt_shared_text_release(&store->versions, node->runtime_version);
     free(node);
 }
 
-// With its versions, which are shorter together, and its places in maps.
+// With its versions and its flow, which are shorter together, and its places in maps.
 static int64_t bytes_of_node(const char *name)
 {
     return (int64_t)(sizeof(struct pt_node) + strlen(name) + NODE_OVERHEAD_BYTES);
@@ -52,7 +53,7 @@ struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
     }
     if (!node || !node->name || pt_map_put(&store->nodes, node->name, node) < 0) {
         if (node)
-            pt_node_destroy(node);
+            pt_node_destroy(store, node);
         pt_memory_share_add(store->memory, -bytes_of_node(name));
         pt_error_set(err, ENOMEM, "out of memory");
         return NULL;
@@ -88,22 +89,51 @@ int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
     node->silent = false;
     TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
     TAILQ_INSERT_TAIL(&store->nodes_by_report, node, in_store);
-    if (pt_text_replace(&node->agent_version, report->agent_version, NULL) < 0 ||
-        pt_text_replace(&node->runtime_name, report->runtime_name, NULL) < 0 ||
-        pt_text_replace(&node->runtime_version, report->runtime_version, NULL) < 0)
+    if (pt_shared_text_replace(&store->versions, &node->agent_version, report->agent_version) < 0 ||
+        pt_shared_text_replace(&store->versions, &node->runtime_name, report->runtime_name) < 0 ||
+        pt_shared_text_replace(&store->versions, &node->runtime_version, report->runtime_version) <
+            0)
         return -ENOMEM;
     return 0;
 }
 
-void pt_node_note_speed(struct pt_node *node)
+static void add_sample(struct pt_node_flow *flow, int64_t timestamp, int64_t bytes)
 {
-    double more = node->rate.bytes_per_second - node->most_bytes_per_second;
+    pt_rate_add(&flow->rate, timestamp, bytes);
+    pt_pauses_add(&flow->pauses, timestamp, bytes);
+    flow->rate.bytes_per_second =
+        pt_pauses_speed(&flow->pauses, timestamp, flow->rate.bytes_per_second);
+}
+
+// The flow of a node that has pulls; without any it is let go.
+static struct pt_node_flow *flow_of(struct pt_node *node, int64_t before, int64_t bytes_before)
+{
+    if (node->pull_count == 0) {
+        free(node->flow);
+        node->flow = NULL;
+    } else if (!node->flow) {
+        node->flow = calloc(1, sizeof(*node->flow));
+        if (node->flow && before)
+            add_sample(node->flow, before, bytes_before);
+    }
+    return node->flow;
+}
+
+void pt_node_note_received(struct pt_node *node, int64_t before, int64_t bytes_before,
+                           int64_t timestamp)
+{
+    struct pt_node_flow *flow = flow_of(node, before, bytes_before);
+    if (flow)
+        add_sample(flow, timestamp, node->received_bytes);
+    double more = (flow ? flow->rate.bytes_per_second : 0) - node->most_bytes_per_second;
     node->most_bytes_per_second += more > 0 ? more : FALL_SHARE * more;
 }
 
 double pt_node_speed(const struct pt_node *node)
 {
-    return TAILQ_EMPTY(&node->active) || node->silent ? 0 : node->rate.bytes_per_second;
+    return TAILQ_EMPTY(&node->active) || node->silent || !node->flow
+               ? 0
+               : node->flow->rate.bytes_per_second;
 }
 
 static void fall_silent(struct pt_pull_store *store, struct pt_node *node)
@@ -133,7 +163,7 @@ void pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now)
             TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
             pt_map_remove(&store->nodes, node->name);
             pt_memory_share_add(store->memory, -bytes_of_node(node->name));
-            pt_node_destroy(node);
+            pt_node_destroy(store, node);
         }
     }
 }

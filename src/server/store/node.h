@@ -13,10 +13,17 @@
 
 struct pt_pull_store;
 
+// How fast all of a node's pulls are. Most nodes pull nothing and have none: of a large cluster's
+// memory it would be most.
+struct pt_node_flow {
+    struct pt_rate rate;     // of the node's received_bytes
+    struct pt_pauses pauses; // of the same
+};
+
 // A node that reports, and its pulls. Times are the server's own.
 struct pt_node {
     char *name;
-    const char *agent_version, *runtime_name, *runtime_version; // NULL: not told
+    const char *agent_version, *runtime_name, *runtime_version; // shared; NULL: not told
     struct pt_map pulls;                                        // by key
     struct pt_stored_pull_list active, finished;                // oldest first
     size_t pull_count;                                          // of both
@@ -26,9 +33,8 @@ struct pt_node {
     int64_t newest_timestamp;
     int64_t interval_ms;
     int64_t received_bytes;          // a layer that several pulls wait for counts once
-    struct pt_rate rate;             // of received_bytes
+    struct pt_node_flow *flow;       // owned; NULL: it has no pulls
     double most_bytes_per_second;    // of all its pulls together, lately
-    struct pt_pauses pauses;         // of the same
     double extract_bytes_per_second; // of its last pulls, 0: unknown
     double finish_seconds;           // of its last pulls, from the last extraction to the end
     size_t slots;                    // layers that its runtime downloads at once; 0: unknown
@@ -46,7 +52,7 @@ double pt_node_speed(const struct pt_node *node);
 // Adds a node; NULL with -ENOSPC at the limit and -ENOMEM in `err`, which may be NULL.
 struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
                                   struct pt_error *err);
-void pt_node_destroy(struct pt_node *node);
+void pt_node_destroy(struct pt_pull_store *store, struct pt_node *node);
 
 // The node of that name, added as silent when it is not there; NULL at the limit or out of memory.
 struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name);
@@ -55,8 +61,11 @@ struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
 PT_MUST_CHECK int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
                                        const struct pt_report *report);
 
-// Its rate is new: the most that it has had follows, slowly where that falls.
-void pt_node_note_speed(struct pt_node *node);
+// Notes what a report has brought: the speed, and the most that it has been, which follows slowly
+// where it falls. `before` is the time of the report before, by the node's clock, and
+// `bytes_before` what had been received by then. Without memory the speed is unknown.
+void pt_node_note_received(struct pt_node *node, int64_t before, int64_t bytes_before,
+                           int64_t timestamp);
 
 // Marks the nodes that have not reported for long, and lets go those that are long gone.
 void pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now);

@@ -19,6 +19,7 @@ struct pt_pull_store *pt_store_create(const struct pt_store_settings *settings,
     store->memory = settings->memory ? settings->memory : &store->own_memory;
     pt_map_init(&store->nodes);
     pt_map_init(&store->pulls);
+    pt_map_init(&store->versions);
     pt_map_init(&store->counted);
     TAILQ_INIT(&store->nodes_by_report);
     TAILQ_INIT(&store->all);
@@ -42,9 +43,10 @@ void pt_store_destroy(struct pt_pull_store *store)
     cursor = 0;
     struct pt_node *node;
     while ((node = pt_map_next(&store->nodes, &cursor)))
-        pt_node_destroy(node);
+        pt_node_destroy(store, node);
     pt_map_finish(&store->pulls);
     pt_map_finish(&store->nodes);
+    pt_map_finish(&store->versions);
     pt_map_finish(&store->counted);
     pt_change_log_finish(&store->changes);
     free(store);

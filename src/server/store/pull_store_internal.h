@@ -22,8 +22,9 @@ struct pt_pull_store {
     struct pt_memory_share own_memory; // without an end
     struct pt_store_output output;
     struct pt_store_hooks hooks;
-    struct pt_map nodes; // by name
-    struct pt_map pulls; // by id
+    struct pt_map nodes;    // by name
+    struct pt_map pulls;    // by id
+    struct pt_map versions; // of agents and runtimes, shared_text.h
     struct pt_node_list nodes_by_report;
     struct pt_stored_pull_list all; // as they came
     struct pt_store_walk_list walks;
