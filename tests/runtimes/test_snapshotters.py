@@ -49,6 +49,13 @@ class Stargz(RuntimeCase):
         again = self.pull_and_count(image)
         self.assertEqual(again["bytesFetched"], 0)
 
+    def test_a_lazy_layer_above_an_ordinary_one(self) -> None:
+        """containerd begins to fetch it, and gives that up when the snapshotter has mounted it."""
+        ordinary = self.push("lazy/base", 3 * MB).layers[0]
+        mixed = [ordinary, self.estargz_layer(5 * MB, "above")]
+        row = self.pull_and_count(self.lab.images.push_layers("lazy/above", "1.0", mixed))
+        self.assertEqual(self.sources(row)[1], "remote")
+
 
 class StargzOnContainerd24(Stargz):
     binaries = tools.CONTAINERD_24

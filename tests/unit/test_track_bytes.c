@@ -75,6 +75,22 @@ static void what_is_silent_has_its_source_and_no_speed(void **state)
     check_int("extraction", tracked->pull.layers[0].extract_started_at, 0);
 }
 
+// containerd fetches the layer above an ordinary one until its Prepare has answered.
+static void what_is_mounted_while_it_is_fetched_is_remote(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 400);
+    lease->brings_layers = true;
+    lease->layers[0].has_ingest = false;
+    lease->layers[0].extracted_at = at(1.5);
+    lease->layers[0].brought = PT_SOURCE_REMOTE;
+    observe(scene, 2);
+    const struct pt_layer *layer = &first_pull(scene)->layers[0];
+    check_int("source", layer->source, PT_SOURCE_REMOTE);
+    check_int("fetched", first_pull(scene)->bytes_fetched, 400);
+    check_int("phase", layer->phase, PT_LAYER_DONE);
+}
+
 static void layers_beside_each_other_are_extracted_from_their_bytes_on(void **state)
 {
     struct scene *scene = *state;
@@ -115,6 +131,7 @@ int main(void)
         SCENE_TEST(what_is_fetched_anew_is_fetched_twice),
         SCENE_TEST(another_namespaces_content_is_never_counted),
         SCENE_TEST(what_is_silent_has_its_source_and_no_speed),
+        SCENE_TEST(what_is_mounted_while_it_is_fetched_is_remote),
         SCENE_TEST(layers_beside_each_other_are_extracted_from_their_bytes_on),
         SCENE_TEST(a_label_names_the_image_before_its_record),
     };
