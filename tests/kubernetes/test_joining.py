@@ -8,7 +8,7 @@ import time
 from lab.waiting import wait_for
 from tests.integration.events import EventLog
 from tests.kubernetes.case import FakeCase
-from tests.kubernetes.cluster import Object, event, pod, pull, running
+from tests.kubernetes.cluster import Object, event, pod, pull, running, stamp
 
 
 class Joining(FakeCase):
@@ -180,11 +180,16 @@ class Failing(FakeCase):
         self.wait_for_watches()
         web = pod("web", "a.io/b:1")
         self.api.put("pods", web)
-        self.report(server, "node-1", pull("p1", "a.io/b"))
+        self.report(server, "node-1", pull("p1", "a.io/b", started_s=-15))
         row = self.wait_for_pull(server, "it runs", imageRef="a.io/b:1")
         words = 'Failed to pull image "a.io/b:1": unexpected EOF'
-        self.api.put("events", event(web, "Failed", words))
-        broken = pull("p1", "a.io/b", phase="failed", error="the pull ended without its image")
+        failed_at = stamp(-12)  # the kubelet's back-off has passed since
+        self.api.put(
+            "events",
+            event(web, "Failed", words) | {"firstTimestamp": failed_at, "lastTimestamp": failed_at},
+        )
+        ended = {"phase": "failed", "error": "the pull ended without its image"}
+        broken = pull("p1", "a.io/b", started_s=-15, **ended)
         self.report(server, "node-1", broken)
         self.wait_for_pull(
             server, "why is told", phase="failed", error="unexpected EOF", errorClass="network"

@@ -39,8 +39,7 @@ enum pt_layer_source pt_track_source(const struct pt_track_pull *pull,
     if (blob_at == 0 && seen->extracted_at == 0)
         return source_to_be(pull, lease, index, now);
     // containerd has begun to fetch it, and gave that up when the snapshotter had mounted it.
-    if (blob_at == 0 && seen->brought == PT_SOURCE_REMOTE &&
-        seen->extracted_at >= pull->created_at)
+    if (blob_at == 0 && seen->brought == PT_SOURCE_REMOTE && seen->extracted_at >= pull->created_at)
         return PT_SOURCE_REMOTE;
     if (note->has_moved)
         return PT_SOURCE_FETCHED;
