@@ -17,6 +17,8 @@ import { HOLD_UP_FIELDS } from './pull';
 export const CONTAINER_KINDS = ['sandbox', 'volume', 'init', 'main', 'ephemeral'] as const;
 export const CONTAINER_STATES = ['waiting', 'failed', 'ready', 'started'] as const;
 
+export const POD_OUTCOMES = ['ready', 'deleted', 'left'] as const;
+
 /** A container of Pod of docs/openapi.json; `holdUp` is its own where it has no pull. */
 export const CONTAINER_FIELDS = {
   name: text,
@@ -36,6 +38,9 @@ export const POD_STORY_FIELDS = {
   nodeName: withDefault(text, ''),
   waiting: flag,
   waitingSince: optional(time),
+  /** What became of it when it waited no more. */
+  outcome: choice(POD_OUTCOMES),
+  endedAt: optional(time),
   /** Until all its images are there. */
   readyEtaSeconds: optional(number),
   containers: listOf(readerOf('container', CONTAINER_FIELDS)),

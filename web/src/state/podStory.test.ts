@@ -81,4 +81,6 @@ it.each([
     story([container({ state: 'started' })], { waiting: false }),
     'Every image that is known of it is here.',
   ],
+  [story([container()], { waiting: false, outcome: 'ready' }), 'All its images came.'],
+  [story([container()], { waiting: false, outcome: 'deleted' }), 'It was deleted while it waited.'],
 ])('in one sentence', (of, words) => expect(podSentence(of)).toBe(words));

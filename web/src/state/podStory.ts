@@ -92,8 +92,15 @@ export function containerWords(container: Container, pull: Pull | undefined, now
   }
 }
 
-/** The pod in one sentence: what it waits for first, since when, until when. */
+const OUTCOME_WORDS: Record<NonNullable<PodStory['outcome']>, string> = {
+  ready: 'All its images came.',
+  deleted: 'It was deleted while it waited.',
+  left: 'It waits no more: its images were not seen to come.',
+};
+
+/** The pod in one sentence: what became of it, or what it waits for first, since when, until when. */
 export function podSentence(story: PodStory): string {
+  if (story.outcome !== undefined) return OUTCOME_WORDS[story.outcome];
   const missing = story.containers.filter(({ state }) => state === 'waiting' || state === 'failed');
   const [first] = missing;
   if (!story.waiting || first === undefined) return 'Every image that is known of it is here.';

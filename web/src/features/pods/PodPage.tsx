@@ -84,7 +84,7 @@ interface StoryProps {
 function Story({ story, gone, pulls, now, onUrl }: StoryProps) {
   const peersOf = useMemo(() => peersIn(pulls), [pulls]);
   const command = `kubectl -n ${shellWord(story.namespace)} describe pod ${shellWord(story.podName)}`;
-  const { waitingSince, readyEtaSeconds } = story;
+  const { waitingSince, readyEtaSeconds, endedAt } = story;
   return (
     <section className="pod-story surface" aria-label="Pod">
       <p className="pod-sentence" role="status">
@@ -117,6 +117,14 @@ function Story({ story, gone, pulls, now, onUrl }: StoryProps) {
               <span className="dim">
                 {formatDuration(Math.max(0, Math.floor((now - waitingSince) / 1000)))}
               </span>
+            </dd>
+          </div>
+        )}
+        {endedAt !== undefined && (
+          <div>
+            <dt className="dim">{story.outcome === 'ready' ? 'images here since' : 'until'}</dt>
+            <dd>
+              <Moment at={endedAt} now={now} />
             </dd>
           </div>
         )}
