@@ -30,7 +30,8 @@ class Server:
         self.port = port or free_port()
         self.metrics_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._has_tls = "PULLTRACE_TLS_CERT_FILE" in (settings or {})
+        given = settings or {}
+        self._has_tls = "PULLTRACE_TLS_CERT_FILE" in given and "PULLTRACE_AGENT_ADDR" not in given
         self._arguments = (
             name,
             [binary],

@@ -150,7 +150,8 @@ static bool store(const struct pt_setting *setting, const char *text)
         *(int64_t *)setting->value = 0;
         return !*text || pt_bytes_parse(text, setting->value) == 0;
     case PT_SETTING_ADDRESS:
-        return pt_address_parse(text, setting->value) == 0;
+        *(struct pt_address *)setting->value = (struct pt_address){0};
+        return !*text || pt_address_parse(text, setting->value) == 0;
     case PT_SETTING_LOG_LEVEL:
         return pt_log_level_parse(text, setting->value);
     }

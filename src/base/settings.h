@@ -23,7 +23,7 @@ enum pt_setting_kind {
     PT_SETTING_DURATION,  // value: int64_t, nanoseconds
     PT_SETTING_COUNT,     // value: int64_t
     PT_SETTING_BYTES,     // value: int64_t, bytes; empty: 0
-    PT_SETTING_ADDRESS,   // value: struct pt_address
+    PT_SETTING_ADDRESS,   // value: struct pt_address; empty: port 0
     PT_SETTING_LOG_LEVEL, // value: enum pt_log_level
 };
 

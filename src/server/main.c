@@ -35,7 +35,7 @@ static struct settings {
     const char *tls_cert_file, *tls_key_file;
     const char *allowed_hosts;
     const char *cluster_name;
-    struct pt_address http_address, metrics_address;
+    struct pt_address http_address, agent_address, metrics_address;
     int64_t history_ttl_ns, stale_timeout_ns;
     int64_t max_pulls, max_nodes, max_sse_clients, max_memory;
     enum pt_log_level log_level;
@@ -44,6 +44,10 @@ static struct settings {
 static const struct pt_setting table[] = {
     {"PULLTRACE_HTTP_ADDR", PT_SETTING_ADDRESS, &settings.http_address, ":8080",
      "where API and web page are served", 0, 0},
+    {"PULLTRACE_AGENT_ADDR", PT_SETTING_ADDRESS, &settings.agent_address, "",
+     "where agents report, by TLS, and nothing else is served; the page then stays plain and takes "
+     "no report; empty: at PULLTRACE_HTTP_ADDR",
+     0, 0},
     {"PULLTRACE_METRICS_ADDR", PT_SETTING_ADDRESS, &settings.metrics_address, ":9090",
      "where /metrics is served, and nothing else", 0, 0},
     {"PULLTRACE_AGENT_TOKEN", PT_SETTING_TEXT, &settings.agent_token, "",
@@ -98,7 +102,7 @@ struct server {
     struct pt_api api;
     struct pt_tls *tls;
     struct pt_kube_feed *kube;
-    size_t max_connections;
+    size_t max_connections, max_agent_connections; // the latter where agents have their own address
     struct pt_timer *sweep;
     struct pt_hold_ups *hold_ups;
     struct pt_timer *hold_up_round;
@@ -190,6 +194,8 @@ static void on_drain(void *context)
     struct server *server = context;
     size_t left = pt_http_server_close_idle(server->api.server);
     left += pt_http_server_close_idle(server->api.metrics_server);
+    if (server->api.agent_server)
+        left += pt_http_server_close_idle(server->api.agent_server);
     if (left == 0 || pt_clock_monotonic_ns(server->api.clock) >= server->drain_until_ns)
         pt_loop_stop(server->loop);
     else
@@ -203,6 +209,8 @@ static void on_stop(void *context)
     server->drain_until_ns = pt_clock_monotonic_ns(server->api.clock) + DRAIN_SECONDS * PT_NS_PER_S;
     pt_http_server_begin_drain(server->api.server);
     pt_http_server_begin_drain(server->api.metrics_server);
+    if (server->api.agent_server)
+        pt_http_server_begin_drain(server->api.agent_server);
     pt_event_feed_end(server->api.feed);
     on_drain(server);
 }
@@ -217,33 +225,48 @@ static void on_libevent_message(int severity, const char *message)
         pt_log_debug("libevent", pt_log_text("message", message));
 }
 
-static int listen_on_both(struct server *server, struct pt_error *err)
+static bool has_agent_address(void)
+{
+    return settings.agent_address.port != 0;
+}
+
+static int listen_on(struct server *server, struct pt_http_server_options *options,
+                     struct pt_http_server **ret_server, struct pt_error *err)
+{
+    options->memory = &server->memory.shares[PT_MEMORY_CONNECTIONS];
+    options->answers = &server->memory.shares[PT_MEMORY_ANSWERS];
+    options->context = &server->api;
+    return pt_http_server_create(server->loop, server->api.clock, options, ret_server, err);
+}
+
+// Where agents have an address of their own, TLS is theirs and the page is plain.
+static int listen_on_all(struct server *server, struct pt_error *err)
 {
     struct pt_http_server_options public_options = {
         .address = &settings.http_address,
-        .tls = server->tls,
+        .tls = has_agent_address() ? NULL : server->tls,
         .max_connections = server->max_connections,
-        .memory = &server->memory.shares[PT_MEMORY_CONNECTIONS],
-        .answers = &server->memory.shares[PT_MEMORY_ANSWERS],
         .on_request = pt_api_handle,
         .wants_body = pt_api_wants_body,
-        .context = &server->api,
+    };
+    struct pt_http_server_options agent_options = {
+        .address = &settings.agent_address,
+        .tls = server->tls,
+        .max_connections = server->max_agent_connections,
+        .on_request = pt_api_handle_agents,
+        .wants_body = pt_api_wants_report,
     };
     struct pt_http_server_options metrics_options = {
         .address = &settings.metrics_address,
         .max_connections = PT_LIMIT_METRICS_CONNECTIONS,
-        .memory = &server->memory.shares[PT_MEMORY_CONNECTIONS],
-        .answers = &server->memory.shares[PT_MEMORY_ANSWERS],
         .on_request = pt_api_handle_metrics,
         .wants_body = pt_api_wants_no_body,
-        .context = &server->api,
     };
-    struct pt_loop *loop = server->loop;
-    const struct pt_clock *clock = server->api.clock;
-    int r = pt_http_server_create(loop, clock, &public_options, &server->api.server, err);
-    if (r < 0)
-        return r;
-    r = pt_http_server_create(loop, clock, &metrics_options, &server->api.metrics_server, err);
+    int r = listen_on(server, &public_options, &server->api.server, err);
+    if (r == 0 && has_agent_address())
+        r = listen_on(server, &agent_options, &server->api.agent_server, err);
+    if (r == 0)
+        r = listen_on(server, &metrics_options, &server->api.metrics_server, err);
     return r;
 }
 
@@ -254,6 +277,10 @@ static int open_servers(struct server *server, struct pt_error *err)
     if (!*settings.tls_cert_file != !*settings.tls_key_file)
         return pt_error_set(err, EINVAL,
                             "PULLTRACE_TLS_CERT_FILE and PULLTRACE_TLS_KEY_FILE go together");
+    if (has_agent_address() && !*settings.tls_cert_file)
+        return pt_error_set(err, EINVAL,
+                            "PULLTRACE_AGENT_ADDR needs PULLTRACE_TLS_CERT_FILE and "
+                            "PULLTRACE_TLS_KEY_FILE");
     if (*settings.tls_cert_file)
         r = pt_tls_create(base, server->api.clock, settings.tls_cert_file, settings.tls_key_file,
                           &server->tls, err);
@@ -265,7 +292,7 @@ static int open_servers(struct server *server, struct pt_error *err)
                                                             : "PULLTRACE_AGENT_TOKEN");
     }
     if (r == 0)
-        r = listen_on_both(server, err);
+        r = listen_on_all(server, err);
     return r;
 }
 
@@ -277,6 +304,13 @@ static void set_max_connections(struct server *server)
     size_t files = pt_file_limit_raise(wanted + RESERVED_FILES);
     size_t possible = files > 2 * RESERVED_FILES ? files - RESERVED_FILES : files / 2;
     server->max_connections = possible < wanted ? possible : wanted;
+    if (has_agent_address()) {
+        server->max_agent_connections =
+            server->max_connections * (size_t)settings.max_nodes /
+                (size_t)(settings.max_nodes + settings.max_sse_clients) +
+            1;
+        server->max_connections -= server->max_agent_connections - 1;
+    }
     if (possible < wanted)
         pt_log_warn("the limit of open files is lower than nodes and streams together may need",
                     pt_log_int("limit", (int64_t)files),
@@ -370,9 +404,12 @@ static void log_start(const struct server *server)
     pt_log_info(
         "listening", pt_log_text("host", settings.http_address.host),
         pt_log_int("port", settings.http_address.port),
+        pt_log_int("agentPort",
+                   has_agent_address() ? settings.agent_address.port : settings.http_address.port),
         pt_log_int("metricsPort", settings.metrics_address.port),
-        pt_log_text("scheme", server->tls ? "https" : "http"), pt_log_text("version", PT_VERSION),
-        pt_log_int("maxPulls", settings.max_pulls), pt_log_int("maxNodes", settings.max_nodes),
+        pt_log_text("scheme", server->tls && !has_agent_address() ? "https" : "http"),
+        pt_log_text("version", PT_VERSION), pt_log_int("maxPulls", settings.max_pulls),
+        pt_log_int("maxNodes", settings.max_nodes),
         pt_log_int("maxStreams", settings.max_sse_clients),
         pt_log_int("maxMemory", known_bytes(server->memory.max_bytes)),
         pt_log_int("maxStoreBytes", known_bytes(server->memory.shares[PT_MEMORY_STORE].max_bytes)),
@@ -385,6 +422,7 @@ static void finish(struct server *server)
     pt_kube_feed_destroy(server->kube);
     pt_event_feed_destroy(server->api.feed);
     pt_http_server_destroy(server->api.server);
+    pt_http_server_destroy(server->api.agent_server);
     pt_http_server_destroy(server->api.metrics_server);
     pt_long_answers_destroy(server->api.long_answers);
     pt_secret_destroy(server->api.agent_token);

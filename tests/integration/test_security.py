@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import socket
 import ssl
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from lab.processes import Process
 from lab.pulltrace import Server
-from lab.waiting import wait_for
+from lab.waiting import free_port, wait_for
 from tests.integration.case import RELEASE_AGENT, LabCase
 from tests.integration.certificates import Certificates, make_certificates
 from tests.integration.http_json import get, request
@@ -121,6 +122,57 @@ class Tls(LabCase):
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as plain:
             with self.assertRaises((ssl.SSLError, ConnectionError)):
                 context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+class AgentAddress(LabCase):
+    """Agents speak TLS to an address of their own; the page stays plain and takes no report."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.certificates = make_certificates(self.folder / "tls")
+        self.port = free_port()
+        self.server = self.start_server(
+            PULLTRACE_AGENT_ADDR=f"127.0.0.1:{self.port}",
+            PULLTRACE_TLS_CERT_FILE=str(self.certificates.certificate),
+            PULLTRACE_TLS_KEY_FILE=str(self.certificates.key),
+        )
+
+    def test_a_report_by_tls_is_on_the_plain_page(self) -> None:
+        log = self.listen(self.server)
+        authority = self.certificates.authority
+        self.start_agent(f"https://127.0.0.1:{self.port}", PULLTRACE_CA_FILE=str(authority))
+        self.wait_for_agent(self.server)
+        image = self.push("by/tls", 1_500_000)
+        self.pull(image)
+        self.assert_completed(log.wait_for_end("by/tls")[-1], image)
+        self.assertIn("<html", get(self.server.port, "/").text())
+
+    def test_nothing_else_is_taken_at_either(self) -> None:
+        context = ssl.create_default_context(cafile=str(self.certificates.authority))
+        for method, path, status in (
+            ("GET", "/api/v1/pulls", 404),
+            ("GET", "/healthz", 404),
+            ("GET", "/", 404),
+            ("GET", "/api/v1/report", 405),
+            ("POST", "/api/v1/report", 415),
+        ):
+            with self.subTest(f"{method} {path}"):
+                connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context)
+                self.addCleanup(connection.close)
+                connection.request(method, path)
+                self.assertEqual(connection.getresponse().status, status)
+        json = {"Content_Type": "application/json"}
+        answer = request(self.server.port, "POST", "/api/v1/report", b"{}", **json)
+        self.assertEqual(answer.status, 421)
+        self.assertIn("PULLTRACE_AGENT_ADDR", answer.text())
+        refused = 'pulltrace_agent_reports_rejected_total{reason="address"}'
+        self.assertEqual(self.metric(self.server, refused), 1)
+
+    def test_it_ends_in_order(self) -> None:
+        authority = self.certificates.authority
+        self.start_agent(f"https://127.0.0.1:{self.port}", PULLTRACE_CA_FILE=str(authority))
+        self.wait_for_agent(self.server)
+        self.assertEqual(self.server.stop(), 0)
 
 
 class CapturedAgent(LabCase):

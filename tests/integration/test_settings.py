@@ -84,6 +84,8 @@ class WrongSettings(unittest.TestCase):
             ("PULLTRACE_HTTP_ADDR", "here"),
             ("PULLTRACE_HTTP_ADDR", "127.0.0.1:70000"),
             ("PULLTRACE_METRICS_ADDR", "127.0.0.1:"),
+            ("PULLTRACE_AGENT_ADDR", "127.0.0.1"),
+            ("PULLTRACE_AGENT_ADDR", f"127.0.0.1:{free_port()}"),  # without a certificate
             ("PULLTRACE_HISTORY_TTL", "1 hour"),
             ("PULLTRACE_STALE_TIMEOUT", "10x"),
             ("PULLTRACE_MAX_PULLS", "many"),

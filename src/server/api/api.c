@@ -102,15 +102,21 @@ static bool turn_away(struct pt_api *api, struct pt_request *request, bool may_b
     return true;
 }
 
-bool pt_api_wants_body(void *context, struct pt_request *request)
+bool pt_api_wants_report(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;
     enum pt_rejection reason;
     request->is_admitted = request->method == PT_HTTP_POST &&
                            strcmp(request->path, report_path) == 0 && !request->is_extra &&
-                           is_asked_by_its_name(api, request) &&
                            pt_api_admits_report(api, request, &reason);
     return request->is_admitted;
+}
+
+bool pt_api_wants_body(void *context, struct pt_request *request)
+{
+    struct pt_api *api = context;
+    return !api->agent_server && is_asked_by_its_name(api, request) &&
+           pt_api_wants_report(context, request);
 }
 
 bool pt_api_wants_no_body(void *context, struct pt_request *request)
@@ -120,12 +126,21 @@ bool pt_api_wants_no_body(void *context, struct pt_request *request)
     return false;
 }
 
+static void refuse_report(struct pt_api *api, struct pt_request *request)
+{
+    api->metrics->rejected[PT_REJECTED_ADDRESS]++;
+    pt_reply_error(request, 421, 0,
+                   "reports are taken at the agents' address (PULLTRACE_AGENT_ADDR)");
+}
+
 static void handle_route(struct pt_api *api, struct pt_request *request, size_t route)
 {
     if (!(routes[route].methods & request->method))
         pt_reply_method_not_allowed(request, routes[route].allowed);
     else if (request->body_left_out && request->method != PT_HTTP_POST)
         pt_reply_error(request, 413, 0, "no body is taken at this address");
+    else if (api->agent_server && routes[route].path == report_path)
+        refuse_report(api, request);
     else
         routes[route].handle(api, request);
 }
@@ -154,6 +169,19 @@ void pt_api_handle(void *context, struct pt_request *request)
     handle_other(api, request);
 }
 
+void pt_api_handle_agents(void *context, struct pt_request *request)
+{
+    struct pt_api *api = context;
+    if (request->is_extra)
+        pt_reply_error(request, 503, 5, "the server has its maximum of connections");
+    else if (strcmp(request->path, report_path) != 0)
+        pt_reply_error(request, 404, 0, "only reports are taken here, by POST to %s", report_path);
+    else if (request->method != PT_HTTP_POST)
+        pt_reply_method_not_allowed(request, "POST");
+    else
+        pt_api_report(api, request);
+}
+
 static int write_kube_metrics(const struct pt_kube_feed *kube, struct pt_buffer *out)
 {
     pt_kube_feed_write_metrics(kube, out);
@@ -178,7 +206,7 @@ void pt_api_handle_metrics(void *context, struct pt_request *request)
     if (pt_metrics_write(api->metrics, api->store, pt_event_feed_stream(api->feed),
                          api->started_wall_ns, &out) < 0 ||
         write_kube_metrics(api->kube, &out) < 0 ||
-        pt_http_metrics_write(api->server, api->loop, &out) < 0)
+        pt_http_metrics_write(api->server, api->agent_server, api->loop, &out) < 0)
         pt_reply_error(request, 500, 0, "out of memory");
     else
         pt_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", out.data, out.length);

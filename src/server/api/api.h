@@ -32,6 +32,7 @@ struct pt_api {
     const struct pt_kube_feed *kube; // NULL: not configured
     const struct pt_hold_ups *hold_ups;
     struct pt_http_server *server;
+    struct pt_http_server *agent_server; // NULL: reports come to the public address
     struct pt_http_server *metrics_server;
     const struct pt_loop *loop;
     int64_t started_wall_ns;
@@ -42,11 +43,16 @@ struct pt_api {
     const char *cluster_name;  // empty: not set
 };
 
-// Finds the handler for a request to the public address.
+// Finds the handler for a request to the public address, which takes no report if agents have
+// their own.
 void pt_api_handle(void *context, struct pt_request *request);
 
 // Only a report has a body, and only when its head is in order.
 bool pt_api_wants_body(void *context, struct pt_request *request);
+
+// The same two for the agents' own address, where a report is all that is taken.
+void pt_api_handle_agents(void *context, struct pt_request *request);
+bool pt_api_wants_report(void *context, struct pt_request *request);
 
 // Answers /metrics, and nothing else.
 void pt_api_handle_metrics(void *context, struct pt_request *request);

@@ -29,12 +29,21 @@ static void write_turns(struct pt_buffer *out, const struct pt_loop_turns *turns
                            count, name, turns->seconds, name, count);
 }
 
-int pt_http_metrics_write(const struct pt_http_server *server, const struct pt_loop *loop,
+int pt_http_metrics_write(const struct pt_http_server *server,
+                          const struct pt_http_server *agent_server, const struct pt_loop *loop,
                           struct pt_buffer *out)
 {
     struct pt_connection_figures figures = pt_http_server_figures(server);
-    write_one(out, "pulltrace_http_connections", "gauge", "Connections to the public address.",
-              figures.open);
+    uint64_t refused_bodies = pt_http_server_refused_bodies(server);
+    if (agent_server) {
+        const struct pt_connection_figures more = pt_http_server_figures(agent_server);
+        figures.open += more.open;
+        figures.refused += more.refused;
+        figures.cut += more.cut;
+        refused_bodies += pt_http_server_refused_bodies(agent_server);
+    }
+    write_one(out, "pulltrace_http_connections", "gauge",
+              "Connections to the public and the agents' address.", figures.open);
     write_one(out, "pulltrace_http_connections_refused_total", "counter",
               "Connections closed at once, at the maximum of all or of one address.",
               figures.refused);
@@ -42,7 +51,7 @@ int pt_http_metrics_write(const struct pt_http_server *server, const struct pt_l
               "Idle connections that made room for others.", figures.cut);
     write_one(out, "pulltrace_http_bodies_refused_total", "counter",
               "Bodies refused since all that are being read were too large together.",
-              pt_http_server_refused_bodies(server));
+              refused_bodies);
     write_turns(out, pt_loop_turns(loop));
     return out->failure;
 }

@@ -7,9 +7,10 @@
 struct pt_http_server;
 struct pt_loop;
 
-// Appends what the server's connections and the turns of its loop are like, as pt_metrics_write
-// does.
+// Appends what the connections to the public and the agents' address (NULL: none) together and the
+// turns of the loop are like, as pt_metrics_write does.
 PT_MUST_CHECK int pt_http_metrics_write(const struct pt_http_server *server,
+                                        const struct pt_http_server *agent_server,
                                         const struct pt_loop *loop, struct pt_buffer *out);
 
 #endif

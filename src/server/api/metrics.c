@@ -11,6 +11,7 @@
 static const double bounds[PT_HISTOGRAM_BOUNDS] = {1, 5, 10, 30, 60, 120, 300, 600};
 
 static const char *const rejection_names[PT_REJECTION_COUNT] = {
+    [PT_REJECTED_ADDRESS] = "address",
     [PT_REJECTED_TOKEN] = "token",
     [PT_REJECTED_ORIGIN] = "origin",
     [PT_REJECTED_CONTENT_TYPE] = "content_type",

@@ -16,6 +16,7 @@
 
 // Why a report was not taken as it is.
 enum pt_rejection {
+    PT_REJECTED_ADDRESS, // not sent to the agents' own address
     PT_REJECTED_TOKEN,
     PT_REJECTED_ORIGIN,
     PT_REJECTED_CONTENT_TYPE,
