@@ -46,6 +46,11 @@ export function formatBytesOf(done: number, total: number): string {
   return `${scaled(done, index, decimals)} of ${scaled(total, index, decimals)} ${UNITS[index] ?? 'B'}`;
 }
 
+/** Whole seconds since then, never below 0: the page's clock may be behind. */
+export function secondsSince(at: number, now: number): number {
+  return Math.max(0, Math.floor((now - at) / 1000));
+}
+
 /** Seconds for people: `0.4s`, `41s`, `1m 12s`, `2h 05m`, `3d 04h`. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return NONE;

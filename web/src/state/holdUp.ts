@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { formatDuration } from '../lib/format';
+import { formatDuration, secondsSince } from '../lib/format';
 import type { HoldUpKind, Pull } from '../model/pull';
 
 /** Whole seconds for which `kind` has held the pull up; undefined when the server says another thing. */
 export function heldSeconds({ holdUp }: Pull, kind: HoldUpKind, now: number): number | undefined {
   if (holdUp?.kind !== kind) return undefined;
-  return Math.max(0, Math.floor((now - holdUp.since) / 1000));
+  return secondsSince(holdUp.since, now);
 }
 
 /** Seconds without a byte of a stalled pull: up to now where its server says since when. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { shellWord } from '../lib/shell';
+import { describePod, shellWord } from '../lib/shell';
 import type { Pull } from '../model/pull';
 import { type Images, imagesOf, isUnnamed } from './images';
 import { registryOf } from './query';
@@ -191,9 +191,7 @@ function commandOf({ kind, pull }: Trouble): Pick<Need, 'command' | 'onNode'> {
   }
   const [pod] = pull.pods;
   const command =
-    pod === undefined
-      ? `kubectl get events -A --field-selector reason=Failed`
-      : `kubectl -n ${shellWord(pod.namespace)} describe pod ${shellWord(pod.podName)}`;
+    pod === undefined ? `kubectl get events -A --field-selector reason=Failed` : describePod(pod);
   return { command, onNode: undefined };
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { formatDuration, formatPercent } from '../lib/format';
+import { formatDuration, formatPercent, secondsSince } from '../lib/format';
 import type { Container, PodStory } from '../model/pod';
 import type { Pull } from '../model/pull';
 import { isUnnamed } from './images';
@@ -60,9 +60,7 @@ export function containerWords(container: Container, pull: Pull | undefined, now
   if (state === 'started') return 'started';
   if (state === 'ready') return 'image is here';
   const since =
-    holdUp === undefined
-      ? ''
-      : ` for ${formatDuration(Math.max(0, Math.floor((now - holdUp.since) / 1000)))}`;
+    holdUp === undefined ? '' : ` for ${formatDuration(secondsSince(holdUp.since, now))}`;
   if (state === 'failed') {
     return (pull === undefined ? undefined : errorWords(pull)) ?? 'failed';
   }

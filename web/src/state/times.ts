@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { secondsSince } from '../lib/format';
 import type { Pull } from '../model/pull';
 import { heldSeconds } from './holdUp';
 import { isWaitedFor, statusOf } from './status';
@@ -31,6 +32,6 @@ export function retrySeconds(pull: Pull, now: number): number | undefined {
 export function lateManifestSeconds(pull: Pull, now: number): number | undefined {
   if (statusOf(pull) !== 'resolving') return undefined;
   if (pull.holdUp !== undefined) return heldSeconds(pull, 'resolving', now);
-  const seconds = Math.floor((now - pull.startedAt) / 1000);
+  const seconds = secondsSince(pull.startedAt, now);
   return seconds < RESOLVE_SECONDS ? undefined : seconds;
 }

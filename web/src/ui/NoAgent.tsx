@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { CopyButton } from './CopyButton';
+import { Command } from './Command';
 import { EmptyState } from './EmptyState';
 
 /** No node has ever reported: what to run. */
@@ -9,10 +9,7 @@ export function NoAgent() {
   return (
     <EmptyState title="No agent reports yet">
       <p>Each node runs the agent. On a machine with containerd, as root:</p>
-      <div className="command">
-        <code>{command}</code>
-        <CopyButton text={command} what="agent command" />
-      </div>
+      <Command text={command} what="agent command" />
       <p>In Kubernetes a DaemonSet runs it on every node.</p>
     </EmptyState>
   );

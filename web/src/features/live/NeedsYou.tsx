@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useState } from 'react';
-import { formatCount, formatDuration, plural } from '../../lib/format';
+import { formatCount, formatDuration, plural, secondsSince } from '../../lib/format';
 import type { Need, NeedKind } from '../../state/needs';
-import { CopyButton } from '../../ui/CopyButton';
+import { Command } from '../../ui/Command';
 import { Icon } from '../../ui/Icon';
 import { ImageName } from '../../ui/ImageName';
 import { StatusIcon } from '../../ui/StatusIcon';
@@ -44,7 +44,7 @@ export function NeedsYou({ needs, now, onQuery, onNodes }: NeedsYouProps) {
               </summary>
               <div className="need-body">
                 <p>{need.advice}</p>
-                <Command need={need} />
+                <Command text={need.command} what="command" onNode={need.onNode} />
                 <button
                   type="button"
                   className="button"
@@ -100,7 +100,7 @@ function Headline({ need, now }: { need: Need; now: number }) {
       {(kind !== 'silent' || need.pulls > 0) && (
         <span className="need-counts dim">
           {counts(need)}
-          {since !== undefined && ` · for ${formatDuration(Math.floor((now - since) / 1000))}`}
+          {since !== undefined && ` · for ${formatDuration(secondsSince(since, now))}`}
         </span>
       )}
       <span className="need-advice dim ellipsis">{need.advice}</span>
@@ -121,16 +121,4 @@ function counts({ kind, pulls, nodes, pods }: Need): string {
   return [plural(pulls, NOUNS[kind]), where, pods > 0 && plural(pods, 'pod')]
     .filter((words) => words !== false)
     .join(' · ');
-}
-
-function Command({ need }: { need: Need }) {
-  return (
-    <div className="command">
-      {need.onNode !== undefined && <span className="dim">on {need.onNode}</span>}
-      <code className="ellipsis" title={need.command}>
-        {need.command}
-      </code>
-      <CopyButton text={need.command} what="command" />
-    </div>
-  );
 }

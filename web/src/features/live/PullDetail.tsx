@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ReactNode, useMemo } from 'react';
 import {
-  UNIT_NOTE,
   formatBytes,
   formatDuration,
   formatRate,
   middleDigest,
   plural,
+  secondsSince,
+  UNIT_NOTE,
 } from '../../lib/format';
-import { shellWord } from '../../lib/shell';
+import { describePod } from '../../lib/shell';
 import { useSlice } from '../../state/context';
 import type { AppState } from '../../state/store';
 import { checksOf } from '../../state/checks';
@@ -25,6 +26,7 @@ import {
 import { retrySeconds, waitingSince } from '../../state/times';
 import type { PullDetail as Detail } from '../../model/decode';
 import type { PodRef, Pull } from '../../model/pull';
+import { Command } from '../../ui/Command';
 import { CopyButton } from '../../ui/CopyButton';
 import { Moment } from '../../ui/Moment';
 import { PodLink } from '../../ui/PodLink';
@@ -131,7 +133,7 @@ function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
   }
   const spaces = new Set(byPod.map((pod) => pod.namespace));
   const where = spaces.size === 1 ? first.namespace : plural(spaces.size, 'namespace');
-  const command = `kubectl -n ${shellWord(first.namespace)} describe pod ${shellWord(first.podName)}`;
+  const command = describePod(first);
   return (
     <section aria-label="Waiting pods">
       <h3>
@@ -156,12 +158,7 @@ function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
           <li className="dim">and {plural(byPod.length - PODS_SHOWN, 'more pod')}</li>
         )}
       </ul>
-      <div className="command">
-        <code className="ellipsis" title={command}>
-          {command}
-        </code>
-        <CopyButton text={command} what="kubectl command" />
-      </div>
+      <Command text={command} what="kubectl command" />
     </section>
   );
 }
@@ -266,7 +263,7 @@ function Times({ pull, now }: { pull: Pull; now: number }) {
       {isWaitedFor(pull) && (
         <Fact name="waits since">
           <Moment at={since} now={now} />
-          <span className="dim">{formatDuration(Math.floor((now - since) / 1000))}</span>
+          <span className="dim">{formatDuration(secondsSince(since, now))}</span>
         </Fact>
       )}
       {(!isWaitedFor(pull) || since !== pull.startedAt) && (

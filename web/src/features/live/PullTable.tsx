@@ -9,6 +9,7 @@ import {
   useRef,
   useState,
 } from 'react';
+import { secondsSince } from '../../lib/format';
 import { useSlice } from '../../state/context';
 import { isUnderWay, isWaitedFor, statusOf } from '../../state/status';
 import { holdUpNote, stalledSeconds } from '../../state/holdUp';
@@ -294,7 +295,7 @@ function wholeUnlessShort(seconds: number, pull: Pull): number {
 
 function finishedAgo(pull: Pull, now: number): number | undefined {
   if (pull.completedAt === undefined) return undefined;
-  return Math.max(0, Math.floor((now - pull.completedAt) / 1000));
+  return secondsSince(pull.completedAt, now);
 }
 
 function neighbour(items: readonly Item[], from: number, step: 1 | -1): string | undefined {

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import { useLayoutEffect, useMemo, useRef, useState } from 'react';
-import { NONE, UNIT_NOTE, formatCount, formatDuration, formatRate, plural } from '../../lib/format';
+import {
+  formatCount,
+  formatDuration,
+  formatRate,
+  NONE,
+  plural,
+  secondsSince,
+  UNIT_NOTE,
+} from '../../lib/format';
 import { useSlice } from '../../state/context';
 import { layOutSquares, squaresOfNodes } from '../../state/squares';
 import type { ChangeUrl } from '../../state/urlState';
@@ -136,7 +144,7 @@ function byVoiceThenName(a: NodeStatus, b: NodeStatus): number {
 
 function voiceWords(node: NodeStatus, now: number): string {
   if (node.lastReportAt === undefined) return node.reason ?? 'no agent has reported';
-  const age = Math.max(0, Math.floor((now - node.lastReportAt) / 1000));
+  const age = secondsSince(node.lastReportAt, now);
   if (node.silent) return `silent for ${formatDuration(age)}`;
   return age === 0 ? 'reported now' : `reported ${formatDuration(age)} ago`;
 }

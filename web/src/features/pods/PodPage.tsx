@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useMemo } from 'react';
-import { formatClock, formatDuration } from '../../lib/format';
-import { shellWord } from '../../lib/shell';
+import { formatClock, formatDuration, secondsSince } from '../../lib/format';
+import { describePod } from '../../lib/shell';
 import type { Container, PodStory } from '../../model/pod';
 import type { Pull } from '../../model/pull';
 import { useSlice } from '../../state/context';
@@ -10,7 +10,7 @@ import { containerWords, podSentence, storyFromPulls } from '../../state/podStor
 import { sentenceOf } from '../../state/sentence';
 import { adviceFor, isUnderWay, statusOf } from '../../state/status';
 import type { ChangeUrl } from '../../state/urlState';
-import { CopyButton } from '../../ui/CopyButton';
+import { Command } from '../../ui/Command';
 import { EmptyState } from '../../ui/EmptyState';
 import { Icon } from '../../ui/Icon';
 import { ImageName } from '../../ui/ImageName';
@@ -83,7 +83,7 @@ interface StoryProps {
 
 function Story({ story, gone, pulls, now, onUrl }: StoryProps) {
   const peersOf = useMemo(() => peersIn(pulls), [pulls]);
-  const command = `kubectl -n ${shellWord(story.namespace)} describe pod ${shellWord(story.podName)}`;
+  const command = describePod(story);
   const { waitingSince, readyEtaSeconds, endedAt } = story;
   return (
     <section className="pod-story surface" aria-label="Pod">
@@ -114,9 +114,7 @@ function Story({ story, gone, pulls, now, onUrl }: StoryProps) {
             <dt className="dim">waits since</dt>
             <dd>
               <Moment at={waitingSince} now={now} />{' '}
-              <span className="dim">
-                {formatDuration(Math.max(0, Math.floor((now - waitingSince) / 1000)))}
-              </span>
+              <span className="dim">{formatDuration(secondsSince(waitingSince, now))}</span>
             </dd>
           </div>
         )}
@@ -153,12 +151,7 @@ function Story({ story, gone, pulls, now, onUrl }: StoryProps) {
           );
         })}
       </ol>
-      <div className="command">
-        <code className="ellipsis" title={command}>
-          {command}
-        </code>
-        <CopyButton text={command} what="kubectl command" />
-      </div>
+      <Command text={command} what="kubectl command" />
     </section>
   );
 }
