@@ -71,6 +71,20 @@ bool pt_source_is_cached(enum pt_layer_source source)
     return false;
 }
 
+bool pt_layer_has_speed(const struct pt_layer *layer)
+{
+    return !layer->cached && layer->source != PT_SOURCE_SNAPSHOTTER;
+}
+
+bool pt_pull_is_silent(const struct pt_pull *pull)
+{
+    for (size_t i = 0; i < pull->layer_count; i++) {
+        if (pull->layers[i].source == PT_SOURCE_SNAPSHOTTER)
+            return true;
+    }
+    return false;
+}
+
 bool pt_layer_is_downloaded(const struct pt_layer *layer)
 {
     switch (layer->phase) {

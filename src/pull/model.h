@@ -99,6 +99,12 @@ bool pt_layer_is_downloaded(const struct pt_layer *layer);
 // The layer needs nothing more: extracted, or there before.
 bool pt_layer_is_extracted(const struct pt_layer *layer);
 
+// Bytes of the layer come one by one over the network, so that they have a speed.
+bool pt_layer_has_speed(const struct pt_layer *layer);
+
+// The snapshotter fetches layers of it, of which nothing is seen until they are there.
+bool pt_pull_is_silent(const struct pt_pull *pull);
+
 // Nothing is fetched for a layer of this source while its pull runs.
 bool pt_source_is_cached(enum pt_layer_source source);
 

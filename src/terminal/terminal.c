@@ -129,18 +129,6 @@ static void add_bar(struct pt_buffer *out, double percent)
     pt_buffer_printf(out, "[%s] ", bar);
 }
 
-// The snapshotter fetches, of which nothing is seen until a layer is there.
-static bool has_speed(const struct pt_pull *pull)
-{
-    if (pull->phase != PT_PULL_DOWNLOADING)
-        return false;
-    for (size_t i = 0; i < pull->layer_count; i++) {
-        if (pull->layers[i].source == PT_SOURCE_SNAPSHOTTER)
-            return false;
-    }
-    return true;
-}
-
 static const char *layer_words(const struct pt_layer *layer)
 {
     if (layer->source == PT_SOURCE_REMOTE)
@@ -165,7 +153,7 @@ static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status,
                          size_text((double)totals->downloaded_bytes, done),
                          size_text((double)totals->total_bytes, total));
     pt_buffer_append_text(out, pt_pull_phase_name(pull->phase));
-    if (has_speed(pull))
+    if (pull->phase == PT_PULL_DOWNLOADING && !pt_pull_is_silent(pull))
         pt_buffer_printf(out, " %s/s", size_text(status->bytes_per_second, rate));
 }
 

@@ -284,7 +284,7 @@ static const char *label_of(const Ctrd__SnapshotInfo *info, const char *key)
 // Of a layer that containerd has not fetched. gcfs is closed, and all that it does is to mount.
 static enum pt_layer_source source_by(const Ctrd__SnapshotInfo *info, const char *snapshotter)
 {
-    if (strcmp(snapshotter, "erofs") == 0)
+    if (pt_snapshotter_has_cache(snapshotter))
         return PT_SOURCE_SNAPSHOTTER_CACHE;
     if (label_of(info, REMOTE_LABEL) || strcmp(snapshotter, "gcfs") == 0)
         return PT_SOURCE_REMOTE;

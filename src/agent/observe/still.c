@@ -48,11 +48,17 @@ static bool may_be_silent(struct pt_round *round, struct pt_lease *lease)
     return !is_done;
 }
 
-// EROFS commits a layer of its cache with events, so that nobody asks for its snapshot.
-static void note_brought(struct pt_lease *lease, const char *snapshotter)
+bool pt_snapshotter_has_cache(const char *snapshotter)
 {
-    bool is_cache = strcmp(snapshotter, "erofs") == 0;
-    for (size_t i = 0; is_cache && i < lease->seen.layer_count; i++)
+    return strcmp(snapshotter, "erofs") == 0;
+}
+
+// Nobody asks for the snapshot of a layer that is committed with events.
+static void note_snapshotter(struct pt_lease *lease, const char *snapshotter)
+{
+    bool has_cache = pt_snapshotter_has_cache(snapshotter);
+    lease->seen.brings_layers = has_cache || !is_own_snapshotter(snapshotter);
+    for (size_t i = 0; has_cache && i < lease->seen.layer_count; i++)
         lease->seen.layers[i].brought = PT_SOURCE_SNAPSHOTTER_CACHE;
 }
 
@@ -89,10 +95,7 @@ void pt_round_ask_usage(struct pt_round *round)
         if (sign != lease->sign)
             lease->changed_at = round->began_at;
         lease->sign = sign;
-        const char *snapshotter = pt_round_snapshotter(round, lease);
-        lease->seen.brings_layers = // EROFS has a cache of layers
-            !is_own_snapshotter(snapshotter) || strcmp(snapshotter, "erofs") == 0;
-        note_brought(lease, snapshotter);
+        note_snapshotter(lease, pt_round_snapshotter(round, lease));
         lease->seen.may_be_silent = lease->is_pull && may_be_silent(round, lease);
         if (lease->is_pull && pt_lease_is_listed(lease) &&
             round->began_at - lease->changed_at >= STILL_NS &&

@@ -135,7 +135,7 @@ void pt_track_sum(struct pt_track_pull *pull, int64_t now)
     for (size_t i = 0; i < view->layer_count; i++) {
         const struct pt_layer *layer = &view->layers[i];
         pt_add_saturated(&fetched, pull->notes[i].fetched);
-        if (!layer->cached && layer->source != PT_SOURCE_SNAPSHOTTER)
+        if (pt_layer_has_speed(layer))
             pt_add_saturated(&seen, layer->downloaded_bytes);
     }
     if (fetched > view->bytes_fetched)

@@ -253,16 +253,6 @@ static double limit_by_node(const struct left *left, struct pt_ready_layer *laye
     return together.bytes / together.seconds;
 }
 
-// A snapshotter fetches layers of it, of which nothing is seen until they are there.
-static bool is_silent(const struct pt_pull *pull)
-{
-    for (size_t i = 0; i < pull->layer_count; i++) {
-        if (pull->layers[i].source == PT_SOURCE_SNAPSHOTTER)
-            return true;
-    }
-    return false;
-}
-
 static void set_left(const struct left *left, struct pt_pull_status *status)
 {
     struct pt_ready_layer layers[PT_LIMIT_LAYERS_PER_PULL];
@@ -288,7 +278,7 @@ void pt_pull_eta(const struct pt_pull *pull, const struct pt_layer_track *tracks
 {
     set_taken(pull, now, status);
     if (pt_pull_phase_is_final(pull->phase) || !pull->total_known || pull->layer_count == 0 ||
-        basis->is_still || is_silent(pull))
+        basis->is_still || pt_pull_is_silent(pull))
         return;
     struct left left = look(pull, tracks, basis, now);
     set_left(&left, status);

@@ -269,12 +269,6 @@ static void count_bytes(const char *digest, int64_t bytes, struct pt_map *counte
         pt_add_saturated(&change->node_bytes, bytes);
 }
 
-// Its bytes come one by one over the network, so that they have a speed.
-static bool has_speed(const struct pt_layer *layer)
-{
-    return !layer->cached && layer->source != PT_SOURCE_SNAPSHOTTER;
-}
-
 static void update_layer(struct pt_stored_pull *stored, size_t index, const struct pt_layer *told,
                          int64_t timestamp, uint64_t version, struct pt_map *counted,
                          struct pt_pull_change *change)
@@ -290,11 +284,11 @@ static void update_layer(struct pt_stored_pull *stored, size_t index, const stru
     double speed_before = track->rate.bytes_per_second;
     if (!pt_layer_is_downloaded(&next))
         pt_rate_add(&track->rate, timestamp, next.downloaded_bytes);
-    if (next.downloaded_bytes > layer->downloaded_bytes && has_speed(&next))
+    if (next.downloaded_bytes > layer->downloaded_bytes && pt_layer_has_speed(&next))
         pt_step_rate_add(&track->steps, timestamp, next.downloaded_bytes);
     change->downloading += next.phase == PT_LAYER_DOWNLOADING;
     change->waiting += next.phase == PT_LAYER_QUEUED;
-    if (has_speed(&next) && next.downloaded_bytes > layer->downloaded_bytes)
+    if (pt_layer_has_speed(&next) && next.downloaded_bytes > layer->downloaded_bytes)
         count_bytes(told->digest, next.downloaded_bytes - layer->downloaded_bytes, counted, change);
     bool same = versions->newest && pt_fields_have_same_values(&pt_layer_fields, &next, layer);
     if (!same || track->rate.bytes_per_second != speed_before) {
