@@ -55,12 +55,10 @@ void pt_hold_ups_destroy(struct pt_hold_ups *hold_ups)
 
 // --- registries ---
 
-// Of the repository's host; NULL: it names none.
-static struct registry *find(struct pt_hold_ups *hold_ups, struct registry *table,
-                             const char *repository)
+// The place of the pull's registry among them; < 0: its repository names none.
+static int registry_of(struct pt_hold_ups *hold_ups, const struct pt_stored_pull *stored)
 {
-    int index = pt_registry_history_find(&hold_ups->history, repository);
-    return index < 0 ? NULL : &table[index];
+    return pt_registry_history_find(&hold_ups->history, pt_stored_pull_model(stored)->repository);
 }
 
 static void end_round(struct pt_hold_ups *hold_ups)
@@ -96,10 +94,9 @@ const struct pt_registry_history *pt_hold_ups_history(const struct pt_hold_ups *
 
 void pt_hold_ups_note_failed(struct pt_hold_ups *hold_ups, const struct pt_stored_pull *stored)
 {
-    const char *repository = pt_stored_pull_model(stored)->repository;
-    int index = pt_registry_history_find(&hold_ups->history, repository);
-    if (index >= 0)
-        pt_registry_history_note_failed(&hold_ups->history, (size_t)index);
+    int registry = registry_of(hold_ups, stored);
+    if (registry >= 0)
+        pt_registry_history_note_failed(&hold_ups->history, (size_t)registry);
 }
 
 // --- pulls ---
@@ -151,12 +148,12 @@ static double seconds_since(int64_t at, int64_t now)
     return at > 0 && now > at ? (double)(now - at) / (double)PT_NS_PER_S : 0;
 }
 
-static struct pt_hold_up_facts facts_of(struct pt_hold_ups *hold_ups, const struct node_now *now,
-                                        const struct pt_stored_pull *stored)
+static struct pt_hold_up_facts facts_of(const struct pt_hold_ups *hold_ups,
+                                        const struct node_now *now,
+                                        const struct pt_stored_pull *stored, int registry)
 {
     const struct pt_pull *pull = pt_stored_pull_model(stored);
     const struct pt_join *join = pt_stored_pull_join(stored);
-    const struct registry *registry = find(hold_ups, hold_ups->last, pull->repository);
     struct pt_hold_up_facts facts = now->facts;
     facts.is_pull = true;
     facts.phase = pull->phase;
@@ -168,8 +165,9 @@ static struct pt_hold_up_facts facts_of(struct pt_hold_ups *hold_ups, const stru
     if (!downloads(stored))
         return facts;
     facts.of_node = pt_speeds_of_others(now->speeds, facts.bytes_per_second);
-    if (registry)
-        facts.of_registry = pt_speeds_of_others(&registry->speeds, facts.bytes_per_second);
+    if (registry >= 0)
+        facts.of_registry =
+            pt_speeds_of_others(&hold_ups->last[registry].speeds, facts.bytes_per_second);
     return facts;
 }
 
@@ -189,12 +187,10 @@ static int64_t since(enum pt_hold_up_kind kind, const struct pt_hold_up_facts *f
     return now->wall_ns;
 }
 
-static void count(struct pt_hold_ups *hold_ups, const struct pt_stored_pull *stored,
+static void count(struct registry *registry, const struct pt_stored_pull *stored,
                   enum pt_hold_up_kind kind, double bytes_per_second)
 {
-    const struct pt_pull *pull = pt_stored_pull_model(stored);
-    struct registry *registry = find(hold_ups, hold_ups->now, pull->repository);
-    if (!registry || is_queued(stored))
+    if (is_queued(stored))
         return;
     registry->status.active++;
     registry->status.stalled += kind == PT_HOLD_UP_NO_BYTES || kind == PT_HOLD_UP_RESOLVING;
@@ -204,12 +200,12 @@ static void count(struct pt_hold_ups *hold_ups, const struct pt_stored_pull *sto
 }
 
 static void look_at(struct pt_hold_ups *hold_ups, const struct node_now *now,
-                    struct pt_stored_pull *stored)
+                    struct pt_stored_pull *stored, int registry)
 {
-    const struct pt_hold_up_facts facts = facts_of(hold_ups, now, stored);
+    const struct pt_hold_up_facts facts = facts_of(hold_ups, now, stored, registry);
     struct pt_hold_up hold_up = {.kind = pt_hold_up_of(&facts)};
-    if (!pt_stored_pull_is_final(stored))
-        count(hold_ups, stored, hold_up.kind, facts.bytes_per_second);
+    if (registry >= 0 && !pt_stored_pull_is_final(stored))
+        count(&hold_ups->now[registry], stored, hold_up.kind, facts.bytes_per_second);
     if (hold_up.kind == PT_HOLD_UP_NONE && pt_stored_pull_hold_up(stored) == PT_HOLD_UP_NONE)
         return;
     if (hold_up.kind != PT_HOLD_UP_NONE)
@@ -229,10 +225,10 @@ static void look_at_failed(struct pt_hold_ups *hold_ups, const struct node_now *
     const struct pt_pull *pull = pt_stored_pull_model(stored);
     if (pull->phase != PT_PULL_FAILED)
         return;
-    struct registry *registry = find(hold_ups, hold_ups->now, pull->repository);
-    if (registry)
-        registry->status.failed[pull->error_class]++;
-    look_at(hold_ups, now, stored);
+    int registry = registry_of(hold_ups, stored);
+    if (registry >= 0)
+        hold_ups->now[registry].status.failed[pull->error_class]++;
+    look_at(hold_ups, now, stored, registry);
 }
 
 static void gather_speeds(const struct pt_node *node, struct pt_speeds *speeds)
@@ -260,7 +256,7 @@ static size_t look_at_node(struct pt_hold_ups *hold_ups, const struct pt_node *n
     gather_speeds(node, &speeds);
     pt_hold_ups_add_node(hold_ups, node, &now.facts);
     for (; (stored = pt_node_next_active(node, stored)); looked_at++)
-        look_at(hold_ups, &now, stored);
+        look_at(hold_ups, &now, stored, registry_of(hold_ups, stored));
     for (stored = NULL; (stored = pt_node_next_finished(node, stored)); looked_at++)
         look_at_failed(hold_ups, &now, stored);
     return looked_at;
