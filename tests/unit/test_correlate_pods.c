@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/gone_pods.h"
+
 #include "correlate_fixture.h"
 
 // Pods as readers get them.
@@ -214,6 +216,26 @@ static void the_last_of_a_pod_is_kept_for_a_while(void **state)
 }
 
 // A StatefulSet makes its pod anew under the same name.
+static void many_that_are_gone_at_once_expire_in_parts(void **state)
+{
+    (void)state;
+    struct pt_gone_pods pods;
+    static const struct pt_pod_view view = {.name_space = "ns", .name = "web"};
+    pt_gone_pods_init(&pods);
+    pods.ttl_ns = PT_NS_PER_S;
+    pods.max_count = pods.max_bytes = SIZE_MAX;
+    for (int i = 0; i < 1500; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "ns/%d", i);
+        pt_gone_pods_add(&pods, key, &view, 0);
+    }
+    pt_gone_pods_expire(&pods, PT_NS_PER_S);
+    check_int("at once", (int64_t)pods.by_name.count, 500);
+    pt_gone_pods_expire(&pods, PT_NS_PER_S);
+    check_int("then", (int64_t)pods.by_name.count, 0);
+    pt_gone_pods_finish(&pods);
+}
+
 static void a_later_pod_of_the_name_counts_and_not_the_one_that_is_gone(void **state)
 {
     struct scene *scene = *state;
@@ -273,6 +295,7 @@ int main(void)
         SCENE_TEST(a_place_outlives_its_pod),
         SCENE_TEST(of_two_pods_of_a_name_the_later_one_is_found),
         SCENE_TEST(the_last_of_a_pod_is_kept_for_a_while),
+        SCENE_TEST(many_that_are_gone_at_once_expire_in_parts),
         SCENE_TEST(a_later_pod_of_the_name_counts_and_not_the_one_that_is_gone),
         SCENE_TEST(the_oldest_gone_pods_give_way),
         SCENE_TEST(a_failed_container_says_its_class_and_next_attempt),

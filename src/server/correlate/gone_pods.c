@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXPIRED_AT_ONCE 1000 // each second; the limits hold meanwhile
+
 // The texts stand behind the containers, in one block.
 struct gone_pod {
     TAILQ_ENTRY(gone_pod) link;
@@ -122,7 +124,9 @@ void pt_gone_pods_add(struct pt_gone_pods *pods, const char *key, const struct p
 void pt_gone_pods_expire(struct pt_gone_pods *pods, int64_t now)
 {
     struct gone_pod *pod;
-    while ((pod = TAILQ_FIRST(&pods->order)) && now - pod->kept_at >= pods->ttl_ns)
+    for (size_t i = 0; i < EXPIRED_AT_ONCE && (pod = TAILQ_FIRST(&pods->order)) &&
+                       now - pod->kept_at >= pods->ttl_ns;
+         i++)
         forget(pods, pod);
 }
 
