@@ -304,12 +304,10 @@ static void set_max_connections(struct server *server)
     size_t files = pt_file_limit_raise(wanted + RESERVED_FILES);
     size_t possible = files > 2 * RESERVED_FILES ? files - RESERVED_FILES : files / 2;
     server->max_connections = possible < wanted ? possible : wanted;
-    if (has_agent_address()) {
-        server->max_agent_connections =
-            server->max_connections * (size_t)settings.max_nodes /
-                (size_t)(settings.max_nodes + settings.max_sse_clients) +
-            1;
-        server->max_connections -= server->max_agent_connections - 1;
+    if (has_agent_address()) { // nodes and half of the spare ones
+        size_t of_agents = (size_t)settings.max_nodes + PT_LIMIT_SPARE_CONNECTIONS / 2;
+        server->max_agent_connections = server->max_connections * of_agents / wanted;
+        server->max_connections -= server->max_agent_connections;
     }
     if (possible < wanted)
         pt_log_warn("the limit of open files is lower than nodes and streams together may need",
