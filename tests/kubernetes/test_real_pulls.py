@@ -76,6 +76,7 @@ class RealPulls(LabCase):
         row = self.wait_for_row("it has failed", imageRef=reference, phase="failed", pods=["web"])
         self.assertEqual((row["errorClass"], row["attempts"]), ("not_found", 1))
         self.push("kube/late", 2 * MB, tag="nope")
+        self.api.put("events", event(web, "Pulling", f'Pulling image "{reference}"'))
         self.client.start(reference).finish()
         self.api.put("pods", running(web))
         done = self.wait_for_row("it is done", imageRef=reference, phase="completed", pods=["web"])
