@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/api/process_figures.h"
 
-#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static double seconds(struct timeval time)
@@ -13,16 +14,39 @@ static double seconds(struct timeval time)
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-static double count_fds(void)
+// As many descriptors as the kernel has room for in this process' table now.
+static int count_places(void)
 {
-    DIR *dir = opendir("/proc/self/fd");
-    int count = 0;
-    if (!dir)
+    char line[256];
+    int places = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    if (!file)
         return 0;
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count - 3; // ".", ".." and the directory itself
+    while (fgets(line, sizeof(line), file)) {
+        if (strncmp(line, "FDSize:", 7) == 0)
+            places = (int)strtol(line + 7, NULL, 10);
+    }
+    fclose(file);
+    return places;
+}
+
+int pt_process_count_fds_one_by_one(void)
+{
+    int places = count_places(), count = 0;
+    for (int fd = 0; fd < places; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+// Linux gives the number as the folder's size since 6.2
+// (https://docs.kernel.org/filesystems/proc.html, "/proc/<pid>/fd"). Reading the folder would take
+// tens of milliseconds for 20,000 of them.
+static int count_fds(void)
+{
+    struct stat folder;
+    if (stat("/proc/self/fd", &folder) == 0 && folder.st_size > 0)
+        return (int)folder.st_size;
+    return pt_process_count_fds_one_by_one();
 }
 
 // The second number of statm.
