@@ -199,7 +199,7 @@ void pt_api_pod(struct pt_api *api, struct pt_request *request, const char *path
 struct page {
     const struct pt_api *api;
     const struct pt_correlate *correlate; // NULL: Kubernetes is not configured
-    struct pt_pod_place place;
+    uint64_t place;                       // number of the last one that was looked at
     bool waiting_only;
     int64_t limit, given;
     bool has_begun;
@@ -221,13 +221,13 @@ static int write_part(void *context, struct pt_buffer *out)
     page->has_begun = true;
     for (; r == 0 && written < PART_CONTAINERS && looked_at < SCAN_PODS; looked_at++) {
         pod = page->correlate && page->given < page->limit
-                  ? pt_correlate_next_pod(page->correlate, &page->place)
+                  ? pt_correlate_next_pod(page->correlate, page->place)
                   : NULL;
         if (!pod)
             break;
         struct pt_pod_view view;
         pt_correlate_view_pod(pod, &view);
-        pt_correlate_note_place(pod, &page->place);
+        page->place = pt_correlate_pod_number(pod);
         if (page->waiting_only && !view.is_waiting)
             continue;
         r = write_next(page, &view, out);
@@ -237,9 +237,8 @@ static int write_part(void *context, struct pt_buffer *out)
         r = pt_buffer_append_text(out, "\n");
     if (r < 0 || pod)
         return r < 0 ? r : 1;
-    if (page->correlate && pt_correlate_next_pod(page->correlate, &page->place))
-        return pt_buffer_printf(out, "],\"nextCursor\":\"%llu\"}",
-                                (unsigned long long)page->place.number);
+    if (page->correlate && pt_correlate_next_pod(page->correlate, page->place))
+        return pt_buffer_printf(out, "],\"nextCursor\":\"%llu\"}", (unsigned long long)page->place);
     return pt_buffer_append_text(out, "]}");
 }
 
@@ -257,7 +256,7 @@ static int read_page(const struct pt_query *query, struct page *page, struct pt_
     if (r == 0)
         r = pt_query_get_count(query, "cursor", 0, INT64_MAX, 0, &after, err);
     if (r == 0)
-        page->place.number = (uint64_t)after;
+        page->place = (uint64_t)after;
     return r;
 }
 

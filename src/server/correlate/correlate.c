@@ -29,7 +29,6 @@ int pt_correlate_create(const struct pt_clock *clock, size_t max_nodes,
     pt_map_init(&correlate->pods);
     pt_map_init(&correlate->pods_by_name);
     pt_gone_pods_init(&correlate->gone);
-    TAILQ_INIT(&correlate->order);
     TAILQ_INIT(&correlate->dirty);
     for (size_t i = 0; i < PT_DUE_LISTS; i++)
         TAILQ_INIT(&correlate->due[i]);
@@ -50,6 +49,7 @@ void pt_correlate_destroy(struct pt_correlate *correlate)
     pt_map_finish(&correlate->nodes);
     pt_map_finish(&correlate->pods);
     pt_map_finish(&correlate->pods_by_name);
+    pt_pod_order_finish(&correlate->order);
     pt_gone_pods_finish(&correlate->gone);
     free(correlate);
 }

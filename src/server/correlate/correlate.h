@@ -136,16 +136,11 @@ bool pt_correlate_view_gone_pod(const struct pt_correlate *correlate, const char
 const struct correlate_pod *pt_correlate_find_pod(const struct pt_correlate *correlate,
                                                   const char *name_space, const char *name);
 
-// A place among all pods, in the order in which they came to be known; all zero is the beginning.
-struct pt_pod_place {
-    uint64_t number;
-    char uid[PT_LIMIT_KUBE_NAME_BYTES + 1]; // makes it quick to find; empty: not known
-};
-
-// The first pod behind that place, which may itself be gone; NULL: there is none.
+// Pods are numbered from 1 on as they come to be known. The first pod with a higher number, whether
+// or not that number's pod is still there; NULL: there is none. Quick, however many there are.
 const struct correlate_pod *pt_correlate_next_pod(const struct pt_correlate *correlate,
-                                                  const struct pt_pod_place *place);
-void pt_correlate_note_place(const struct correlate_pod *pod, struct pt_pod_place *place);
+                                                  uint64_t number);
+uint64_t pt_correlate_pod_number(const struct correlate_pod *pod);
 
 struct pt_correlate_figures {
     size_t waiting_containers;

@@ -2,8 +2,6 @@
 #include "server/correlate/failure.h"
 #include "server/correlate/model.h"
 
-#include <stdio.h>
-
 // What is known of a pod, for readers.
 
 // Which pull, or row, an image's containers wait for; NULL: none yet.
@@ -160,21 +158,12 @@ const struct correlate_pod *pt_correlate_find_pod(const struct pt_correlate *cor
 }
 
 const struct correlate_pod *pt_correlate_next_pod(const struct pt_correlate *correlate,
-                                                  const struct pt_pod_place *place)
+                                                  uint64_t number)
 {
-    const struct correlate_pod *pod = pt_map_get(&correlate->pods, place->uid);
-    if (pod && pod->number == place->number)
-        return TAILQ_NEXT(pod, order_link);
-    TAILQ_FOREACH(pod, &correlate->order, order_link)
-    {
-        if (pod->number > place->number)
-            break;
-    }
-    return pod;
+    return pt_pod_order_after(&correlate->order, number);
 }
 
-void pt_correlate_note_place(const struct correlate_pod *pod, struct pt_pod_place *place)
+uint64_t pt_correlate_pod_number(const struct correlate_pod *pod)
 {
-    place->number = pod->number;
-    snprintf(place->uid, sizeof(place->uid), "%s", pod->uid);
+    return pod->number;
 }

@@ -269,15 +269,20 @@ static void free_texts(struct correlate_pod *pod)
     free(pod->key);
 }
 
-// Takes it in under its names; of two pods of a name the later one is found by it.
-static bool enter_names(struct pt_correlate *correlate, struct correlate_pod *pod)
+// Takes it in under its number and names; of two pods of a name the later one is found by it.
+static bool enter(struct pt_correlate *correlate, struct correlate_pod *pod)
 {
-    if (pt_map_put(&correlate->pods, pod->uid, pod) < 0)
+    if (pt_pod_order_add(&correlate->order, pod, &pod->number) < 0)
         return false;
+    if (pt_map_put(&correlate->pods, pod->uid, pod) < 0) {
+        pt_pod_order_remove(&correlate->order, pod->number);
+        return false;
+    }
     pt_map_remove(&correlate->pods_by_name, pod->key);
     if (pt_map_put(&correlate->pods_by_name, pod->key, pod) == 0)
         return true;
     pt_map_remove(&correlate->pods, pod->uid);
+    pt_pod_order_remove(&correlate->order, pod->number);
     return false;
 }
 
@@ -295,14 +300,11 @@ struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const ch
     pod->name = strdup(name);
     pt_correlate_pod_key(name_space, name, key);
     pod->key = strdup(key);
-    if (!pod->uid || !pod->name_space || !pod->name || !pod->key ||
-        !enter_names(node->correlate, pod)) {
+    if (!pod->uid || !pod->name_space || !pod->name || !pod->key || !enter(node->correlate, pod)) {
         free_texts(pod);
         free(pod);
         return NULL;
     }
-    pod->number = ++node->correlate->pod_number;
-    TAILQ_INSERT_TAIL(&node->correlate->order, pod, order_link);
     TAILQ_INSERT_TAIL(&node->pods, pod, link);
     node->event_pods++;
     pt_correlate_mark(node); // even if no container of it finds room
@@ -320,7 +322,7 @@ void pt_correlate_free_pod(struct correlate_pod *pod)
     pt_map_remove(&node->correlate->pods, pod->uid);
     if (pt_map_get(&node->correlate->pods_by_name, pod->key) == pod)
         pt_map_remove(&node->correlate->pods_by_name, pod->key);
-    TAILQ_REMOVE(&node->correlate->order, pod, order_link);
+    pt_pod_order_remove(&node->correlate->order, pod->number);
     TAILQ_REMOVE(&node->pods, pod, link);
     node->event_pods -= !pod->is_cached;
     free_texts(pod);

@@ -8,6 +8,7 @@
 #include "server/correlate/correlate.h"
 #include "server/correlate/gone_pods.h"
 #include "server/correlate/moment.h"
+#include "server/correlate/pod_order.h"
 
 #include <sys/queue.h>
 
@@ -133,7 +134,6 @@ enum correlate_lack {
 
 struct correlate_pod {
     TAILQ_ENTRY(correlate_pod) link;
-    TAILQ_ENTRY(correlate_pod) order_link;
     uint64_t number; // of all pods, in their order
     char *key;       // namespace/name
     struct correlate_node *node;
@@ -209,8 +209,7 @@ struct pt_correlate {
     struct pt_map nodes;        // by name
     struct pt_map pods;         // by uid
     struct pt_map pods_by_name; // by namespace/name, the last one of a name
-    TAILQ_HEAD(, correlate_pod) order;
-    uint64_t pod_number; // of the last one
+    struct pt_pod_order order;
     TAILQ_HEAD(, correlate_node) dirty;
     struct correlate_due_list due[PT_DUE_LISTS]; // nodes by the second when they are due
     uint64_t ticked_at;                          // second of the last tick
