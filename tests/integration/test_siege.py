@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import socket
 import ssl
 import time
 from collections import Counter
@@ -24,6 +26,7 @@ MAX_MEMORY = 256 * 1024 * 1024
 TOKEN = "agents-know-it"
 SIEGE_SECONDS = 12
 ANSWER_SECONDS = 0.5
+CONNECTED_AT_ONCE = 3000
 
 
 @dataclass
@@ -161,3 +164,15 @@ class Siege(ServerCase):
         tls = ssl.create_default_context(cafile=str(made.authority))
         self.withstand(server, tls_peers(), tls)
         self.assert_one_warning_each(server)
+
+    def test_many_that_connect_at_once_delay_no_fresh_probe(self) -> None:
+        server = self.start()
+        for _ in range(3):
+            with contextlib.ExitStack() as held:
+                for _ in range(CONNECTED_AT_ONCE):
+                    peer = held.enter_context(socket.socket())
+                    peer.setblocking(False)
+                    peer.connect_ex(("127.0.0.1", server.port))
+                began = time.monotonic()
+                self.assertEqual(get(server.port, "/healthz").status, 200)
+                self.assertLess(time.monotonic() - began, ANSWER_SECONDS)

@@ -103,8 +103,10 @@ static void on_accept_error(struct evconnlistener *listener, void *context)
 static void on_accept_again(void *context)
 {
     struct pt_http_server *server = context;
-    if (server->listener)
-        evconnlistener_enable(server->listener);
+    if (!server->listener)
+        return;
+    evconnlistener_enable(server->listener);
+    pt_loop_skip_rest(server->connections.loop); // who waits to be accepted has waited a turn
 }
 
 static int set_up(struct pt_http_server *server, struct event_base *base,
