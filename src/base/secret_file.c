@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,4 +128,15 @@ const char *pt_secret_get(struct pt_secret *secret)
                     pt_log_text("error", err.message));
     secret->failing = r < 0;
     return secret->text;
+}
+
+bool pt_secret_matches(const struct pt_secret *secret, const char *given)
+{
+    size_t length = strlen(given);
+    if (length > MAX_SECRET_BYTES)
+        return false;
+    unsigned char difference = (unsigned char)secret->text[length]; // the end of both
+    for (size_t i = 0; i < length; i++)
+        difference |= (unsigned char)given[i] ^ (unsigned char)secret->text[i];
+    return difference == 0;
 }

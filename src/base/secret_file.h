@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
+
 // A token that comes from a variable or from a file. A file is read again when it changes, so that
 // a rotated secret needs no restart.
 struct pt_secret;
@@ -18,5 +20,9 @@ void pt_secret_destroy(struct pt_secret *secret);
 // The current text without surrounding white space, valid until the next call. Costs a stat; when a
 // changed file cannot be read, the last good text stays and one line is logged.
 const char *pt_secret_get(struct pt_secret *secret);
+
+// Whether `given` is the text that pt_secret_get returned last. The time that this takes depends on
+// how long `given` is, and on nothing else.
+bool pt_secret_matches(const struct pt_secret *secret, const char *given);
 
 #endif

@@ -286,7 +286,7 @@ static int open_servers(struct server *server, struct pt_error *err)
                           &server->tls, err);
     if (r == 0) {
         r = pt_secret_create(settings.agent_token, settings.agent_token_file,
-                             &server->api.agent_token, err);
+                             &server->api.agent_token.secret, err);
         if (r < 0)
             pt_error_prefix(err, *settings.agent_token_file ? "PULLTRACE_AGENT_TOKEN_FILE"
                                                             : "PULLTRACE_AGENT_TOKEN");
@@ -423,7 +423,7 @@ static void finish(struct server *server)
     pt_http_server_destroy(server->api.agent_server);
     pt_http_server_destroy(server->api.metrics_server);
     pt_long_answers_destroy(server->api.long_answers);
-    pt_secret_destroy(server->api.agent_token);
+    pt_secret_destroy(server->api.agent_token.secret);
     pt_tls_destroy(server->tls);
     pt_timer_destroy(server->sweep);
     pt_timer_destroy(server->drain);

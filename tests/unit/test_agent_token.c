@@ -1,41 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/clock.h"
 #include "base/secret_file.h"
 #include "server/api/agent_token.h"
 
 #include "check.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static void the_header_must_hold_the_token(void **state)
 {
     (void)state;
     static const struct {
         const char *name, *token, *header;
-        int result;
+        bool is_admitted;
     } cases[] = {
-        {"the token", "s3cret", "Bearer s3cret", 0},
-        {"the scheme in other letters", "s3cret", "bearer s3cret", 0},
-        {"no header", "s3cret", NULL, -EACCES},
-        {"empty", "s3cret", "", -EACCES},
-        {"the scheme alone", "s3cret", "Bearer ", -EACCES},
-        {"another token", "s3cret", "Bearer s3creT", -EACCES},
-        {"a shorter one", "s3cret", "Bearer s3cre", -EACCES},
-        {"a longer one", "s3cret", "Bearer s3crets", -EACCES},
-        {"another scheme", "s3cret", "Basic s3cret", -EACCES},
-        {"no scheme", "s3cret", "s3cret", -EACCES},
-        {"none asked for, none given", NULL, NULL, 0},
-        {"none asked for, one given", NULL, "Bearer s3cret", 0},
+        {"the token", "s3cret", "Bearer s3cret", true},
+        {"the scheme in other letters", "s3cret", "bearer s3cret", true},
+        {"no header", "s3cret", NULL, false},
+        {"empty", "s3cret", "", false},
+        {"the scheme alone", "s3cret", "Bearer ", false},
+        {"another token", "s3cret", "Bearer s3creT", false},
+        {"a shorter one", "s3cret", "Bearer s3cre", false},
+        {"a longer one", "s3cret", "Bearer s3crets", false},
+        {"the token twice", "s3cret", "Bearer s3crets3cret", false},
+        {"another scheme", "s3cret", "Basic s3cret", false},
+        {"no scheme", "s3cret", "s3cret", false},
+        {"none asked for, none given", NULL, NULL, true},
+        {"none asked for, one given", NULL, "Bearer s3cret", true},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct pt_secret *secret;
-        assert_int_equal(pt_secret_create(cases[i].token, NULL, &secret, NULL), 0);
-        check_int(cases[i].name, pt_agent_token_check(secret, cases[i].header), cases[i].result);
-        pt_secret_destroy(secret);
+        struct pt_agent_token token = {0};
+        assert_int_equal(pt_secret_create(cases[i].token, NULL, &token.secret, NULL), 0);
+        check_int(cases[i].name, pt_agent_token_admits(&token, 1, cases[i].header),
+                  cases[i].is_admitted);
+        pt_secret_destroy(token.secret);
     }
+}
+
+static void write_token(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void its_file_is_looked_at_once_a_second(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/pulltrace-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/token", folder);
+    write_token(path, "a-long-token");
+    struct pt_agent_token token = {0};
+    assert_int_equal(pt_secret_create(NULL, path, &token.secret, NULL), 0);
+    assert_true(pt_agent_token_admits(&token, 5 * PT_NS_PER_S, "Bearer a-long-token"));
+    write_token(path, "short");
+    assert_true(pt_agent_token_admits(&token, 6 * PT_NS_PER_S - 1, "Bearer a-long-token"));
+    assert_false(pt_agent_token_admits(&token, 6 * PT_NS_PER_S, "Bearer a-long-token"));
+    assert_false(pt_agent_token_admits(&token, 6 * PT_NS_PER_S, "Bearer short-token"));
+    assert_true(pt_agent_token_admits(&token, 6 * PT_NS_PER_S, "Bearer short"));
+    pt_secret_destroy(token.secret);
+    unlink(path);
+    rmdir(folder);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_header_must_hold_the_token),
+        cmocka_unit_test(its_file_is_looked_at_once_a_second),
     };
     return cmocka_run_group_tests_name("agent_token", tests, NULL, NULL);
 }

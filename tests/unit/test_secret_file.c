@@ -148,6 +148,27 @@ static void what_is_no_token_is_refused_in_a_variable(void **state)
     }
 }
 
+static void only_the_whole_text_matches(void **state)
+{
+    (void)state;
+    struct pt_secret *secret;
+    char long_text[5001];
+    memset(long_text, 'x', sizeof(long_text) - 1);
+    long_text[sizeof(long_text) - 1] = '\0';
+    replace_file("a-long-token");
+    assert_int_equal(pt_secret_create(NULL, path, &secret, NULL), 0);
+    assert_true(pt_secret_matches(secret, "a-long-token"));
+    assert_false(pt_secret_matches(secret, "a-long-toke"));
+    assert_false(pt_secret_matches(secret, "a-long-tokens"));
+    assert_false(pt_secret_matches(secret, ""));
+    assert_false(pt_secret_matches(secret, long_text));
+    replace_file("a-long");
+    pt_secret_get(secret);
+    assert_true(pt_secret_matches(secret, "a-long"));
+    assert_false(pt_secret_matches(secret, "a-long-token"));
+    pt_secret_destroy(secret);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +178,7 @@ int main(void)
         cmocka_unit_test(what_is_no_token_is_refused_in_a_file),
         cmocka_unit_test(what_is_no_token_never_replaces_one),
         cmocka_unit_test(what_is_no_token_is_refused_in_a_variable),
+        cmocka_unit_test(only_the_whole_text_matches),
     };
     return cmocka_run_group_tests_name("secret_file", tests, make_folder, remove_folder);
 }

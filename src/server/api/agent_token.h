@@ -2,11 +2,20 @@
 #ifndef PT_SERVER_API_AGENT_TOKEN_H
 #define PT_SERVER_API_AGENT_TOKEN_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct pt_secret;
 
-// Compares what an Authorization header says (NULL: there is none) with the agents' token, in a
-// time that depends on neither's content. 0: they match, or no token is asked for; -EACCES: they do
-// not; -ENOMEM.
-int pt_agent_token_check(struct pt_secret *wanted, const char *authorization);
+// What agents must send. Its file is looked at once a second: at each report that would be a call
+// into the kernel more. All zero but the secret at first; the secret is the owner's.
+struct pt_agent_token {
+    struct pt_secret *secret;
+    int64_t looked_at; // monotonic_ns; 0: never
+};
+
+// Whether an Authorization header (NULL: there is none) gives the token, in a time that depends on
+// the header alone. An empty token is asked of nobody.
+bool pt_agent_token_admits(struct pt_agent_token *token, int64_t now, const char *authorization);
 
 #endif

@@ -3,8 +3,8 @@
 #define PT_SERVER_API_API_H
 
 #include "base/clock.h"
-#include "base/secret_file.h"
 #include "base/warn_pace.h"
+#include "server/api/agent_token.h"
 #include "server/api/metrics.h"
 #include "server/api/pull_list.h"
 #include "server/http/http_request.h"
@@ -28,7 +28,7 @@ struct pt_api {
     struct pt_pull_store *store;
     struct pt_metrics *metrics;
     struct pt_event_feed *feed;
-    struct pt_secret *agent_token;
+    struct pt_agent_token agent_token;
     const struct pt_kube_feed *kube; // NULL: not configured
     const struct pt_hold_ups *hold_ups;
     struct pt_http_server *server;

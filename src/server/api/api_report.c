@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/clock.h"
 #include "base/log.h"
 #include "pull/report.h"
-#include "server/api/agent_token.h"
 #include "server/api/allowed_host.h"
 #include "server/api/api.h"
 #include "server/http/http_reply.h"
@@ -89,9 +89,9 @@ static void note_limit(struct pt_api *api, const char *node_name, const struct p
 bool pt_api_admits_report(struct pt_api *api, const struct pt_request *request,
                           enum pt_rejection *ret_reason)
 {
-    int r = pt_agent_token_check(api->agent_token, pt_request_header(request, "Authorization"));
-    if (r < 0)
-        *ret_reason = r == -ENOMEM ? PT_REJECTED_MEMORY : PT_REJECTED_TOKEN;
+    if (!pt_agent_token_admits(&api->agent_token, pt_clock_monotonic_ns(api->clock),
+                               pt_request_header(request, "Authorization")))
+        *ret_reason = PT_REJECTED_TOKEN;
     else if (pt_origin_is_foreign(pt_request_header(request, "Sec-Fetch-Site"),
                                   pt_request_header(request, "Origin"),
                                   pt_request_header(request, "Host")))
@@ -105,9 +105,7 @@ bool pt_api_admits_report(struct pt_api *api, const struct pt_request *request,
 
 static void reject_head(struct pt_api *api, struct pt_request *request, enum pt_rejection reason)
 {
-    if (reason == PT_REJECTED_MEMORY) {
-        reject(api, request, reason, 503, 5, "out of memory");
-    } else if (reason == PT_REJECTED_ORIGIN) {
+    if (reason == PT_REJECTED_ORIGIN) {
         reject(api, request, reason, 403, 0, "a page of another origin cannot report");
     } else if (reason == PT_REJECTED_TOKEN) {
         pt_request_add_reply_header(request, "WWW-Authenticate", "Bearer");
