@@ -4,3 +4,4 @@ export { ImagesPage } from './images/ImagesPage';
 export { NodesPage } from './nodes/NodesPage';
 export { Shortcuts } from './Shortcuts';
 export { PodPage } from './pods/PodPage';
+export { HandOver } from './live/HandOver';

@@ -7,6 +7,8 @@ import type { Pull } from '../model/pull';
 export interface Update {
   readonly rest: Partial<Omit<AppState, 'pulls'>>;
   readonly pulls: PullChanges | null;
+  /** The reader forgets what it knew: this begins with all there is. */
+  readonly anew: boolean;
   /** More parts of the same update follow at once. */
   readonly more: boolean;
 }
@@ -14,13 +16,20 @@ export interface Update {
 /** An input never waits for more than this many changed pulls to be read. */
 const PART = 500;
 
+export interface Mirror {
+  /** The last update has been taken. */
+  taken: () => void;
+  stop: () => void;
+}
+
 /**
  * Tells `post` whatever is new in the store, the next time only after `taken` was called: a reader
  * that is slow gets fewer and larger updates, never a queue of them. A fresh reader knows INITIAL.
  */
-export function startMirror(store: Store, post: (update: Update) => void): { taken: () => void } {
+export function startMirror(store: Store, post: (update: Update) => void): Mirror {
   const diff = createPullDiff();
   let told: AppState = INITIAL;
+  let anew = true;
   let waiting = false;
   let scheduled = false;
 
@@ -39,7 +48,8 @@ export function startMirror(store: Store, post: (update: Update) => void): { tak
     const parts = pulls === null ? [null] : partsOf(pulls, PART);
     parts.forEach((part, index) => {
       const more = index < parts.length - 1;
-      post({ rest: more ? {} : rest, pulls: part, more });
+      post({ rest: more ? {} : rest, pulls: part, anew, more });
+      anew = false;
     });
   }
 
@@ -50,8 +60,12 @@ export function startMirror(store: Store, post: (update: Update) => void): { tak
     queueMicrotask(tell);
   }
 
-  store.subscribe(schedule);
+  const unsubscribe = store.subscribe(schedule);
   return {
+    stop: () => {
+      unsubscribe();
+      waiting = true;
+    },
     taken: () => {
       waiting = false;
       schedule();
@@ -65,14 +79,21 @@ export function startMirror(store: Store, post: (update: Update) => void): { tak
  */
 export function createReceiver(store: Store): (part: Update) => boolean {
   let next: Map<string, Pull> | null = null;
-  return ({ rest, pulls, more }) => {
+  let base: Partial<AppState> = {};
+  return ({ rest, pulls, anew, more }) => {
+    if (anew) {
+      base = INITIAL;
+      next = new Map();
+    }
     if (pulls !== null) {
       next ??= new Map(store.get().pulls.pulls);
       applyPullChanges(next, pulls);
     }
     if (more) return false;
-    store.set(next === null ? rest : { ...rest, pulls: { pulls: next, untold: null } });
+    const told = { ...base, ...rest };
+    store.set(next === null ? told : { ...told, pulls: { pulls: next, untold: null } });
     next = null;
+    base = {};
     return true;
   };
 }

@@ -32,6 +32,7 @@ let drawFrame: (() => void) | undefined;
 const added: Update = {
   rest: {},
   pulls: { added: [makePull()], changed: [], gone: [] },
+  anew: false,
   more: false,
 };
 const taken = () => FakeWorker.newest.sent.filter(({ type }) => type === 'taken').length;
@@ -105,10 +106,10 @@ it('takes an update within a second from who never stops', () => {
 });
 
 it('draws an update of several parts once, with the last', () => {
-  FakeWorker.newest.tell({ ...added, more: true });
+  FakeWorker.newest.tell({ ...added, anew: false, more: true });
   expect(store.get().pulls.pulls.size).toBe(0);
   expect(drawFrame).toBeUndefined();
-  FakeWorker.newest.tell({ rest: {}, pulls: null, more: false });
+  FakeWorker.newest.tell({ rest: {}, pulls: null, anew: false, more: false });
   expect(store.get().pulls.pulls.size).toBe(1);
   expect(drawFrame).toBeDefined();
 });

@@ -13,23 +13,66 @@ export interface RemoteSource {
 
 /** A page that draws no frames, because it is hidden, takes an update no more often than so. */
 const HIDDEN_MS = 250;
+const HERE_MS = 20_000;
+
+type Listen = (update: Update) => void;
 
 /**
  * Keeps the store in step with the server by a thread of its own: at most one update a frame, and
- * while someone scrolls or types as few as keep it true.
+ * while someone scrolls or types as few as keep it true. Pages of one browser share the thread, and so
+ * the stream, which no page's end can break.
  */
 export function connectSource(store: Store): RemoteSource {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-  const send = (command: Command) => worker.postMessage(command);
   const receive = createReceiver(store);
-  worker.onmessage = ({ data }: MessageEvent<Update>) => {
-    if (receive(data)) afterFrame(() => whenCalm(() => send({ type: 'taken' })));
+  let wished: Command | undefined;
+  let heard = false;
+  const listen: Listen = (update) => {
+    heard = true;
+    if (receive(update)) afterFrame(() => whenCalm(() => send({ type: 'taken' })));
   };
+  let send = openShared(listen, fallBack) ?? openOwn(listen);
+
   // Relative to the page, so that it also works below an ingress path.
-  send({ type: 'start', api: new URL('api/v1/', document.baseURI).href });
+  const start = () => send({ type: 'start', api: new URL('api/v1/', document.baseURI).href });
+
+  function fallBack() {
+    if (heard) return;
+    send = openOwn(listen);
+    start();
+    if (wished !== undefined) send(wished);
+  }
+
+  start();
+  setInterval(() => send({ type: 'here' }), HERE_MS);
+  window.addEventListener('pagehide', () => send({ type: 'bye' }));
+  window.addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) start();
+  });
   return {
-    wish: (wishes) => send({ type: 'wish', wishes }),
+    wish: (wishes) => {
+      wished = { type: 'wish', wishes };
+      send(wished);
+    },
   };
+}
+
+/** The thread of all pages; undefined where the browser has none. `failed` when it cannot be loaded. */
+function openShared(listen: Listen, failed: () => void): ((command: Command) => void) | undefined {
+  if (typeof SharedWorker === 'undefined') return undefined;
+  try {
+    const shared = new SharedWorker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    shared.onerror = failed;
+    shared.port.onmessage = ({ data }: MessageEvent<Update>) => listen(data);
+    return (command) => shared.port.postMessage(command);
+  } catch {
+    return undefined;
+  }
+}
+
+function openOwn(listen: Listen): (command: Command) => void {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  worker.onmessage = ({ data }: MessageEvent<Update>) => listen(data);
+  return (command) => worker.postMessage(command);
 }
 
 /** Calls once, when the next frame is drawn or after the time of a hidden page. */

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 import './CopyButton.css';
 
 /** Copies `text`, and says so for two seconds. */
-export function CopyButton({ text, what }: { text: string; what: string }) {
+export function CopyButton({ text, what }: { text: string | (() => string); what: string }) {
   const [answer, setAnswer] = useState<'copied' | 'no access' | null>(null);
   useEffect(() => {
     if (answer === null) return;
@@ -16,7 +16,7 @@ export function CopyButton({ text, what }: { text: string; what: string }) {
       className="copy-button"
       aria-label={`Copy ${what}`}
       onClick={() => {
-        copy(text).then(
+        copy(typeof text === 'string' ? text : text()).then(
           () => setAnswer('copied'),
           () => setAnswer('no access'),
         );

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
+import {
+  type ComponentType,
+  Suspense,
+  lazy,
+  useDeferredValue,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import { formatCount, plural } from '../../lib/format';
 import { useSlice } from '../../state/context';
 import { needsOf } from '../../state/needs';
@@ -31,6 +40,17 @@ const GROUP_OPTIONS: readonly { value: Group; label: string }[] = [
 /** With this share of the pulls the page's own counts are the better ones. */
 const ALMOST_ALL = 0.9;
 
+interface HandOverProps {
+  pulls: readonly Pull[];
+  query: string;
+  onClose: () => void;
+}
+
+const NoHandOver: ComponentType<HandOverProps> = () => null;
+
+const otherPages = () => import('../otherPages').catch(() => ({ HandOver: NoHandOver }));
+const HandOver = lazy(async () => ({ default: (await otherPages()).HandOver }));
+
 interface LivePageProps {
   url: UrlState;
   onUrl: ChangeUrl;
@@ -42,6 +62,7 @@ export function LivePage({ url, onUrl }: LivePageProps) {
   const summary = useSlice('summary');
   const connection = useSlice('connection');
   const now = useLiveNow(connection.phase === 'reconnecting');
+  const [handing, setHanding] = useState<readonly Pull[] | null>(null);
   const input = useRef<HTMLInputElement>(null);
   const [select] = useState(createViewSelector);
 
@@ -107,6 +128,20 @@ export function LivePage({ url, onUrl }: LivePageProps) {
           value={group}
           onChange={(value) => onUrl({ group: value, closed: [] })}
         />
+        {pulls.size > 0 && (
+          <button
+            type="button"
+            className="button hand-over-button"
+            onClick={() => setHanding(listed(pulls, matches))}
+          >
+            Hand over
+          </button>
+        )}
+        <Suspense fallback={null}>
+          {handing !== null && (
+            <HandOver pulls={handing} query={url.query} onClose={() => setHanding(null)} />
+          )}
+        </Suspense>
       </div>
       {!isEmpty(query) && view.matched > 0 && (
         <p className="dim match-count" aria-live="polite">
@@ -137,6 +172,17 @@ export function LivePage({ url, onUrl }: LivePageProps) {
       )}
     </>
   );
+}
+
+/** All that match, in closed groups too: those under way first. */
+function listed(
+  pulls: ReadonlyMap<string, Pull>,
+  matches: ((pull: Pull) => boolean) | null,
+): readonly Pull[] {
+  const over = ({ completedAt }: Pull) => completedAt ?? 0;
+  return [...pulls.values()]
+    .filter((pull) => matches?.(pull) ?? true)
+    .sort((a, b) => over(a) - over(b) || a.startedAt - b.startedAt);
 }
 
 /** The server's time; it stands still while the server is away, as do all other figures. */

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useContext, useEffect, useRef } from 'react';
+import { plural } from '../../lib/format';
+import type { Pull } from '../../model/pull';
+import { StoreContext } from '../../state/context';
+import { HAND_OVER_FORMATS, type HandOverFormat, handOver } from '../../state/handOver';
+import { CopyButton } from '../../ui/CopyButton';
+import './HandOver.css';
+
+const ENDINGS: Record<HandOverFormat, string> = { Markdown: 'md', CSV: 'csv', JSON: 'json' };
+
+interface HandOverProps {
+  pulls: readonly Pull[];
+  query: string;
+  onClose: () => void;
+}
+
+/** The pulls that the table lists, to be taken elsewhere. */
+export function HandOver({ pulls, query, onClose }: HandOverProps) {
+  const store = useContext(StoreContext);
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  const { summary, clockOffsetMs } = store.get();
+  const textOf = (format: HandOverFormat) =>
+    handOver(format, {
+      pulls,
+      cluster: summary?.cluster,
+      query,
+      now: Date.now() + clockOffsetMs,
+      address: window.location.href,
+    });
+  return (
+    <dialog
+      ref={dialog}
+      className="hand-over surface"
+      aria-labelledby="hand-over-head"
+      onClose={onClose}
+      onClick={(event) => {
+        if (event.target === event.currentTarget) dialog.current?.close();
+      }}
+    >
+      <h2 id="hand-over-head">Hand over</h2>
+      <p className="dim">
+        {plural(pulls.length, 'pull')}, as the search leaves them, with times in UTC
+        {summary?.cluster !== undefined && ` and ${summary.cluster} as the cluster`}.
+      </p>
+      <ul>
+        {HAND_OVER_FORMATS.map((format) => (
+          <li key={format}>
+            <strong>{format}</strong>
+            <CopyButton text={() => textOf(format)} what={format} />
+            <button
+              type="button"
+              className="copy-button"
+              aria-label={`Save ${format}`}
+              onClick={() => save(textOf(format), `pulls.${ENDINGS[format]}`)}
+            >
+              save
+            </button>
+          </li>
+        ))}
+      </ul>
+      <form method="dialog">
+        <button type="submit" className="button">
+          Close
+        </button>
+      </form>
+    </dialog>
+  );
+}
+
+function save(text: string, name: string) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
