@@ -53,6 +53,10 @@ for (const colorScheme of ['dark', 'light']) {
     await assertAccessible(page, 'failed row');
     await page.locator('.needs summary').first().click();
     await assertAccessible(page, 'what needs somebody, open');
+    await page.getByRole('button', { name: 'Hand over' }).click();
+    await page.getByRole('dialog', { name: 'Hand over' }).waitFor();
+    await assertAccessible(page, 'hand over');
+    await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Keys' }).click();
     await page.getByRole('dialog', { name: 'Keys' }).waitFor();
     await assertAccessible(page, 'keys');

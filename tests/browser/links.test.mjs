@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { openPage, rowByKey, until, useBrowser } from './page.mjs';
 
@@ -76,4 +77,20 @@ test('a name is copied whole', { timeout: 60_000 }, async (t) => {
     return [clipboardData.getData('text/plain'), element.title];
   });
   assert.equal(copied, title);
+});
+
+test('what the search leaves is handed over as a file', { timeout: 120_000 }, async (t) => {
+  const page = await openPage(t, '?q=status:failed');
+  await page.locator('.pull-row').first().waitFor({ timeout: 90_000 });
+  await page.getByRole('button', { name: 'Hand over' }).click();
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Save CSV' }).click();
+  const file = await saved;
+  assert.equal(file.suggestedFilename(), 'pulls.csv');
+  const lines = (await readFile(await file.path(), 'utf8')).trim().split('\r\n');
+  assert.match(lines[0], /^"cluster","at","status","image"/);
+  assert.ok(lines.slice(1).every((line) => line.includes('"Failed"')));
+  assert.ok(lines.length > 1);
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
 });

@@ -192,6 +192,7 @@ class RealPulls(RealCase):
             "PULLTRACE_FAILED_IMAGE": other,
             "PULLTRACE_QUEUED_IMAGE": other,
             "PULLTRACE_REFUSED_IMAGE": other,
+            "PULLTRACE_METRICS": f"http://127.0.0.1:{self.server.metrics_port}/metrics",
             "PULLTRACE_LAB_PID": str(os.getpid()),
         }
         command = node_command(

@@ -43,6 +43,7 @@ it.each([
   ['-1', `"'-1"`],
   ['@SUM(A1)', `"'@SUM(A1)"`],
   [' =1', `"' =1"`],
+  ['＝1', `"'＝1"`], // as wide as a Chinese sign, and a formula too
   ['\t=1', `"'\t=1"`],
   ['acme/web:1', '"acme/web:1"'],
 ])('as CSV, %j is text and no formula', (imageRef, cell) => {
