@@ -41,21 +41,17 @@ export async function openPage(width, height) {
     if (answer.exceptionDetails !== undefined) throw new Error(answer.exceptionDetails.text);
     return answer.result.value;
   };
-  /** The session of the page's newest worker. */
-  let worker;
-  on('Target.attachedToTarget', ({ sessionId, targetInfo }) => {
-    if (targetInfo.type === 'worker') worker = sessionId;
-  });
+  /** A session of the thread that listens to the server, which all tabs share. */
+  const attachToWorker = async () => {
+    const { targetInfos } = await call('Target.getTargets');
+    const { targetId } = targetInfos.find((target) => target.type === 'shared_worker');
+    return (await call('Target.attachToTarget', { targetId, flatten: true })).sessionId;
+  };
   const usedHeap = async (session) => {
     await call('HeapProfiler.collectGarbage', {}, session);
     return (await call('Runtime.getHeapUsage', {}, session)).usedSize;
   };
   await send('Page.enable');
-  await send('Target.setAutoAttach', {
-    autoAttach: true,
-    waitForDebuggerOnStart: false,
-    flatten: true,
-  });
   await send('Emulation.setDeviceMetricsOverride', {
     width,
     height,
@@ -68,7 +64,10 @@ export async function openPage(width, height) {
     evaluate,
     open: (url) => send('Page.navigate', { url }),
     /** Bytes in use after a forced collection, in the page and in its worker. */
-    heaps: async () => ({ page: await usedHeap(sessionId), worker: await usedHeap(worker) }),
+    heaps: async () => ({
+      page: await usedHeap(sessionId),
+      worker: await usedHeap(await attachToWorker()),
+    }),
     /** The page's tasks during `ms`: the processor time of each, in milliseconds. */
     tasks: async (ms) => {
       const traced = [];
