@@ -34,6 +34,9 @@ static void who_is_idle_for_longest_gives_way(void **state)
         struct pt_registry *row = pt_registries_find(&registries, repository, NOW + i);
         row->bytes = 10;
         row->pulls = 1;
+        row->failed[PT_FAILURE_TIMEOUT] = 2;
+        pt_histogram_add(&row->pull_seconds, 7);
+        pt_histogram_add(&row->download_seconds, 6);
     }
     int64_t later = NOW + PT_REGISTRY_IDLE_NS - 1;
     assert_string_equal(pt_registries_find(&registries, "real.example/app", later)->name, "");
@@ -45,6 +48,10 @@ static void who_is_idle_for_longest_gives_way(void **state)
     const struct pt_registry *other = &registries.rows[PT_NAMED_REGISTRIES];
     check_int("bytes of other", (int64_t)other->bytes, 10);
     check_int("pulls of other", (int64_t)other->pulls, 1);
+    check_int("failures of other", (int64_t)other->failed[PT_FAILURE_TIMEOUT], 2);
+    check_real("seconds of other", other->pull_seconds.sum, 7);
+    check_real("seconds of its downloads", other->download_seconds.sum, 6);
+    check_real("its own", real->pull_seconds.sum, 0);
     assert_string_equal(pt_registries_find(&registries, "made-up-0.example/app", later)->name,
                         "made-up-0.example");
     check_int("names", (int64_t)registries.named_count, PT_NAMED_REGISTRIES);
@@ -101,8 +108,10 @@ static void ends_count_for_their_registry(void **state)
     const struct pt_registry *docker =
         pt_registries_find(&scene->store->registries, "docker.io/", NOW);
     it.pulls[0].phase = PT_PULL_FAILED;
+    it.pulls[0].error = "toomanyrequests: slow down";
     scene_tell_pulls(scene, "n1", it.pulls, 2);
     check_int("failed", (int64_t)ghcr->pulls, 1);
+    check_int("by its class", (int64_t)ghcr->failed[PT_FAILURE_RATE_LIMITED], 1);
     check_int("under way", (int64_t)docker->pulls, 0);
     scene_wait(scene, 601);
     check_int("given up", scene->failed, 2);
@@ -111,6 +120,9 @@ static void ends_count_for_their_registry(void **state)
     it.pulls[1].phase = PT_PULL_COMPLETED;
     scene_tell_pulls(scene, "n1", it.pulls, 2);
     check_int("completed", (int64_t)docker->pulls, 1);
+    check_real("how long it took", docker->pull_seconds.sum, 604);
+    check_int("none of them failed", (int64_t)docker->failed[PT_FAILURE_STALE], 0);
+    check_int("what failed has no duration", (int64_t)ghcr->pull_seconds.counts[0], 0);
     check_int("and the other once", (int64_t)ghcr->pulls, 1);
 }
 

@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-static const double bounds[PT_HISTOGRAM_BOUNDS] = {1, 5, 10, 30, 60, 120, 300, 600};
-
 static const char *const rejection_names[PT_REJECTION_COUNT] = {
     [PT_REJECTED_ADDRESS] = "address",
     [PT_REJECTED_TOKEN] = "token",
@@ -27,17 +25,6 @@ static const char *const rejection_names[PT_REJECTION_COUNT] = {
 };
 
 // --- counting ---
-
-static void observe(struct pt_histogram *histogram, double seconds)
-{
-    size_t i = 0;
-    if (seconds < 0)
-        return;
-    while (i < PT_HISTOGRAM_BOUNDS && seconds > bounds[i])
-        i++;
-    histogram->counts[i]++;
-    histogram->sum += seconds;
-}
 
 static uint64_t all_failed(const struct pt_metrics *metrics)
 {
@@ -63,10 +50,10 @@ void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull
     if (pt_stored_pull_is_of_kubelet(stored))
         return; // how long its layers took is not known
     struct pt_pull_status status = pt_stored_pull_status(stored, rates);
-    observe(&metrics->total_seconds,
-            (double)(pull->completed_at - pull->started_at) / (double)PT_NS_PER_S);
-    observe(&metrics->download_seconds, status.download_seconds);
-    observe(&metrics->extract_seconds, status.extract_seconds);
+    pt_histogram_add(&metrics->total_seconds,
+                     (double)(pull->completed_at - pull->started_at) / (double)PT_NS_PER_S);
+    pt_histogram_add(&metrics->download_seconds, status.download_seconds);
+    pt_histogram_add(&metrics->extract_seconds, status.extract_seconds);
 }
 
 // --- writing ---
@@ -95,7 +82,7 @@ static void histogram(struct pt_buffer *out, const char *name, const char *help,
     head(out, name, "histogram", help);
     for (size_t i = 0; i < PT_HISTOGRAM_BOUNDS; i++) {
         count += figures->counts[i];
-        (void)pt_buffer_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name, bounds[i],
+        (void)pt_buffer_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name, pt_histogram_bounds[i],
                                (unsigned long long)count);
     }
     count += figures->counts[PT_HISTOGRAM_BOUNDS];
@@ -104,10 +91,13 @@ static void histogram(struct pt_buffer *out, const char *name, const char *help,
                            (unsigned long long)count);
 }
 
-// A label's value: a registry is an agent's word.
-static void label(struct pt_buffer *out, const char *text)
+// --- the registries ---
+
+// The name as a label's value: it is an agent's word. The row without a name is all others.
+static void registry_label(struct pt_buffer *out, const struct pt_registry *row)
 {
-    for (; *text; text++) {
+    (void)pt_buffer_append_text(out, "registry=\"");
+    for (const char *text = *row->name ? row->name : "other"; *text; text++) {
         if (*text == '\\' || *text == '"')
             (void)pt_buffer_printf(out, "\\%c", *text);
         else if (*text == '\n')
@@ -115,31 +105,89 @@ static void label(struct pt_buffer *out, const char *text)
         else
             (void)pt_buffer_append(out, text, 1);
     }
+    (void)pt_buffer_append_text(out, "\"");
 }
 
-static void registry_row(struct pt_buffer *out, const char *metric, const char *registry,
-                         uint64_t value)
+static const struct pt_registry *next_registry(const struct pt_registries *registries,
+                                               const struct pt_registry *row)
 {
-    (void)pt_buffer_printf(out, "%s{registry=\"", metric);
-    label(out, registry);
-    (void)pt_buffer_printf(out, "\"} %llu\n", (unsigned long long)value);
+    const struct pt_registry *other = &registries->rows[PT_NAMED_REGISTRIES];
+    if (row == other)
+        return NULL;
+    row = row ? row + 1 : registries->rows;
+    return row < registries->rows + registries->named_count ? row : other;
+}
+
+static void registry_count(struct pt_buffer *out, const char *metric, const struct pt_registry *row,
+                           uint64_t value)
+{
+    (void)pt_buffer_printf(out, "%s{", metric);
+    registry_label(out, row);
+    (void)pt_buffer_printf(out, "} %llu\n", (unsigned long long)value);
+}
+
+// Every class of every registry, so that the first failure is an increase.
+static void write_registry_errors(const struct pt_registries *registries, struct pt_buffer *out)
+{
+    static const char name[] = "pulltrace_registry_errors_total";
+    const struct pt_registry *row = NULL;
+    head(out, name, "counter", "Pulls that failed, by registry and class.");
+    while ((row = next_registry(registries, row))) {
+        for (int i = PT_FAILURE_OTHER; i < PT_FAILURE_STALE; i++) {
+            (void)pt_buffer_printf(out, "%s{", name);
+            registry_label(out, row);
+            (void)pt_buffer_printf(out, ",class=\"%s\"} %llu\n",
+                                   pt_failure_class_name((enum pt_failure_class)i),
+                                   (unsigned long long)row->failed[i]);
+        }
+    }
+}
+
+static void registry_histogram(struct pt_buffer *out, const char *name,
+                               const struct pt_registry *row, const struct pt_histogram *figures)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i <= PT_HISTOGRAM_BOUNDS; i++) {
+        count += figures->counts[i];
+        (void)pt_buffer_printf(out, "%s_bucket{", name);
+        registry_label(out, row);
+        if (i < PT_HISTOGRAM_BOUNDS)
+            (void)pt_buffer_printf(out, ",le=\"%g\"", pt_histogram_bounds[i]);
+        (void)pt_buffer_printf(out, "%s} %llu\n", i < PT_HISTOGRAM_BOUNDS ? "" : ",le=\"+Inf\"",
+                               (unsigned long long)count);
+    }
+    (void)pt_buffer_printf(out, "%s_sum{", name);
+    registry_label(out, row);
+    (void)pt_buffer_printf(out, "} %.15g\n%s_count{", figures->sum, name);
+    registry_label(out, row);
+    (void)pt_buffer_printf(out, "} %llu\n", (unsigned long long)count);
 }
 
 static void write_registries(const struct pt_registries *registries, struct pt_buffer *out)
 {
     static const char bytes[] = "pulltrace_registry_bytes_total";
     static const char pulls[] = "pulltrace_registry_pulls_total";
-    const struct pt_registry *other = &registries->rows[PT_NAMED_REGISTRIES];
+    static const char whole[] = "pulltrace_registry_pull_duration_seconds";
+    static const char download[] = "pulltrace_registry_download_seconds";
+    const struct pt_registry *row = NULL;
     head(out, bytes, "counter",
          "Bytes received from a registry, those of pulls under way included.");
-    for (size_t i = 0; i < registries->named_count; i++)
-        registry_row(out, bytes, registries->rows[i].name, registries->rows[i].bytes);
-    registry_row(out, bytes, "other", other->bytes);
+    while ((row = next_registry(registries, row)))
+        registry_count(out, bytes, row, row->bytes);
     head(out, pulls, "counter", "Pulls that have ended, by registry.");
-    for (size_t i = 0; i < registries->named_count; i++)
-        registry_row(out, pulls, registries->rows[i].name, registries->rows[i].pulls);
-    registry_row(out, pulls, "other", other->pulls);
+    while ((row = next_registry(registries, row)))
+        registry_count(out, pulls, row, row->pulls);
+    write_registry_errors(registries, out);
+    head(out, whole, "histogram", "How long completed pulls took, by registry.");
+    while ((row = next_registry(registries, row)))
+        registry_histogram(out, whole, row, &row->pull_seconds);
+    head(out, download, "histogram",
+         "How long completed pulls downloaded, from the first layer to the last, by registry.");
+    while ((row = next_registry(registries, row)))
+        registry_histogram(out, download, row, &row->download_seconds);
 }
+
+// --- the rest ---
 
 static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_store *store,
                         struct pt_buffer *out)

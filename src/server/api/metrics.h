@@ -3,6 +3,7 @@
 #define PT_SERVER_API_METRICS_H
 
 #include "base/buffer.h"
+#include "base/histogram.h"
 #include "base/limits.h"
 #include "base/memory_share.h"
 #include "pull/failure_class.h"
@@ -11,8 +12,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-
-#define PT_HISTOGRAM_BOUNDS 8
 
 // Why a report was not taken as it is.
 enum pt_rejection {
@@ -30,11 +29,6 @@ enum pt_rejection {
     PT_REJECTED_NODE_MEMORY,
     PT_REJECTED_MEMORY,
     PT_REJECTION_COUNT,
-};
-
-struct pt_histogram {
-    uint64_t counts[PT_HISTOGRAM_BOUNDS + 1];
-    double sum;
 };
 
 // What is counted besides what store and stream know themselves. No label holds a node, a pod, an

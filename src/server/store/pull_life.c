@@ -205,6 +205,19 @@ static void explain_failure(struct pt_stored_pull *stored)
         stored->pull.error_class = pt_failure_class_of(stored->pull.error, stored->pull.image_ref);
 }
 
+static void count_for_registry(struct pt_registry *registry, const struct pt_stored_pull *stored)
+{
+    struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
+    registry->pulls++;
+    if (stored->pull.phase == PT_PULL_FAILED)
+        registry->failed[stored->pull.error_class]++;
+    if (stored->pull.phase != PT_PULL_COMPLETED || stored->of_kubelet)
+        return; // how long its layers took is not known
+    pt_histogram_add(&registry->pull_seconds, duration_seconds(stored));
+    pt_histogram_add(&registry->download_seconds,
+                     pt_stored_pull_status(stored, rates).download_seconds);
+}
+
 void pt_life_report_end(struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
     // No registry has to do with what was given up, and a check fetches nothing from it.
@@ -214,7 +227,7 @@ void pt_life_report_end(struct pt_pull_store *store, const struct pt_stored_pull
             : pt_registries_find(&store->registries, stored->pull.repository,
                                  pt_clock_monotonic_ns(store->clock));
     if (registry)
-        registry->pulls++;
+        count_for_registry(registry, stored);
     store->output.on_event(store->output.context,
                            stored->pull.phase == PT_PULL_FAILED ? PT_EVENT_PULL_FAILED
                                                                 : PT_EVENT_PULL_COMPLETED,

@@ -3,6 +3,16 @@
 
 #include <string.h>
 
+static void fold(struct pt_registry *into, const struct pt_registry *row)
+{
+    into->bytes += row->bytes;
+    into->pulls += row->pulls;
+    for (size_t i = 0; i < PT_FAILURE_CLASS_COUNT; i++)
+        into->failed[i] += row->failed[i];
+    pt_histogram_merge(&into->pull_seconds, &row->pull_seconds);
+    pt_histogram_merge(&into->download_seconds, &row->download_seconds);
+}
+
 // The row that a new name gets; "other" when none is free and each has been in use lately.
 static struct pt_registry *choose_row(struct pt_registries *registries, int64_t now_ns)
 {
@@ -16,8 +26,7 @@ static struct pt_registry *choose_row(struct pt_registries *registries, int64_t 
     }
     if (now_ns - idlest->active_ns < PT_REGISTRY_IDLE_NS)
         return other;
-    other->bytes += idlest->bytes;
-    other->pulls += idlest->pulls;
+    fold(other, idlest);
     *idlest = (struct pt_registry){0};
     return idlest;
 }

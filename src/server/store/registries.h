@@ -3,7 +3,9 @@
 #define PT_SERVER_STORE_REGISTRIES_H
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/limits.h"
+#include "pull/failure_class.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +20,8 @@ struct pt_registries {
         uint64_t bytes;    // a layer that several pulls of a node wait for counts once
         int64_t active_ns; // monotonic, when it was last looked for
         uint64_t pulls;    // that have ended
+        uint64_t failed[PT_FAILURE_CLASS_COUNT];            // attempts, by class
+        struct pt_histogram pull_seconds, download_seconds; // of pulls that completed
         // Of the fastest layer of its last pulls; 0: unknown.
         double connection_bytes_per_second;
     } rows[PT_NAMED_REGISTRIES + 1]; // the last one is "other"
@@ -26,8 +30,8 @@ struct pt_registries {
 
 // The row of `host/path`'s host, borrowed; NULL when the repository is not known. Where all names
 // are taken, the one that nobody has looked for in ten minutes, and for longest, gives way: what it
-// has counted goes to "other". So names that are only made up keep no real one out for good, nor
-// push out one that is in use.
+// has counted, bytes, pulls, failures and durations, goes to "other". So names that are only made
+// up keep no real one out for good, nor push out one that is in use.
 struct pt_registry *pt_registries_find(struct pt_registries *registries, const char *repository,
                                        int64_t now_ns);
 
