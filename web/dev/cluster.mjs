@@ -4,6 +4,9 @@
 
 const MB = 1024 * 1024;
 const HISTORY_SECONDS = 600;
+/** Of a registry's history, and how many of them. */
+const STEP_SECONDS = 30;
+const STEPS = 60;
 
 const IMAGES = [
   [
@@ -36,6 +39,16 @@ function digest(random) {
   let hex = '';
   while (hex.length < 64) hex += Math.floor(random() * 16).toString(16);
   return `sha256:${hex}`;
+}
+
+function grouped(all, keyOf) {
+  const groups = new Map();
+  for (const one of all) {
+    const group = groups.get(keyOf(one));
+    if (group === undefined) groups.set(keyOf(one), [one]);
+    else group.push(one);
+  }
+  return groups;
 }
 
 /** Small and repeatable: https://en.wikipedia.org/wiki/Linear_congruential_generator */
@@ -277,11 +290,19 @@ export class Cluster {
     };
   }
 
+  active() {
+    return [...this.pulls.values()].filter((pull) => pull.completedAt === undefined);
+  }
+
+  speedOf(pulls) {
+    return pulls.reduce((sum, pull) => sum + this.status(pull, false).bytesPerSec, 0);
+  }
+
   summary() {
-    const active = [...this.pulls.values()].filter((pull) => pull.completedAt === undefined);
+    const active = this.active();
     return {
       activePulls: active.length,
-      bytesPerSec: active.reduce((sum, pull) => sum + this.status(pull, false).bytesPerSec, 0),
+      bytesPerSec: this.speedOf(active),
       nodesReporting: Math.max(0, this.options.nodes - 1),
       nodesSilent: this.options.nodes > 1 ? 1 : 0,
       historySeconds: HISTORY_SECONDS,
@@ -293,11 +314,10 @@ export class Cluster {
   }
 
   nodes() {
+    const active = grouped(this.active(), (pull) => pull.nodeName);
     return Array.from({ length: this.options.nodes }, (_, index) => {
       const nodeName = this.nodeName(index);
-      const here = [...this.pulls.values()].filter(
-        (pull) => pull.nodeName === nodeName && pull.completedAt === undefined,
-      );
+      const here = active.get(nodeName) ?? [];
       const silent = index === 3;
       return {
         nodeName,
@@ -307,8 +327,65 @@ export class Cluster {
         lastReportAt: new Date(Date.now() - (silent ? 190_000 : 400)).toISOString(),
         silent,
         activePulls: here.length,
-        bytesPerSec: here.reduce((sum, pull) => sum + this.status(pull, false).bytesPerSec, 0),
+        bytesPerSec: this.speedOf(here),
       };
     });
+  }
+
+  /** Half an hour of each registry, in which one was slow and failing for some minutes. */
+  registries() {
+    const kept = grouped([...this.pulls.values()], ({ imageRef }) => imageRef.split('/')[0]);
+    const steps = Array.from({ length: STEPS }, (_, step) => step);
+    const registries = [...kept].map(([registry, pulls], which) => {
+      const active = pulls.filter((pull) => pull.completedAt === undefined);
+      const failed = pulls.filter((pull) => pull.completedAt && pull.fate === 'fail').length;
+      const speed = this.speedOf(active);
+      const isBad = (step) => which === 1 && step > 20 && step < 32;
+      const wave = (step) => (isBad(step) ? 0.1 : 1 + Math.sin(step / (4 + which)) / 3);
+      return {
+        registry,
+        activePulls: active.length,
+        stalledPulls: active.filter((pull) => pull.stalledSince !== undefined).length,
+        bytesPerSec: speed,
+        medianBytesPerSec: active.length > 0 ? Math.round(speed / active.length) : 0,
+        failed: failed > 0 ? { not_found: failed } : {},
+        history: {
+          bytesPerSec: steps.map((step) => Math.round(speed * wave(step))),
+          stalledPulls: steps.map((step) => (isBad(step) ? 3 : 0)),
+          failed: steps.map((step) => (isBad(step) ? 2 : 0)),
+        },
+      };
+    });
+    return { stepSeconds: STEP_SECONDS, leftOut: 0, registries };
+  }
+
+  /** What `namespace/name` waits for, or undefined. */
+  pod(wanted) {
+    const isWanted = (pod) => `${pod.namespace}/${pod.podName}` === wanted;
+    const pull = [...this.pulls.values()].find(({ pods }) => pods.some(isWanted));
+    if (pull === undefined) return undefined;
+    const { namespace, podName, container } = pull.pods.find(isWanted);
+    const over = pull.completedAt !== undefined;
+    const failed = over && pull.fate === 'fail';
+    const { readyEtaSeconds } = this.status(pull, false);
+    return {
+      namespace,
+      podName,
+      nodeName: pull.nodeName,
+      waiting: !over || failed,
+      waitingSince: new Date(pull.startedAt).toISOString(),
+      outcome: over && !failed ? 'ready' : undefined,
+      endedAt: over && !failed ? new Date(pull.completedAt).toISOString() : undefined,
+      readyEtaSeconds,
+      containers: [
+        {
+          name: container,
+          kind: 'main',
+          image: pull.imageRef,
+          state: failed ? 'failed' : over ? 'ready' : 'waiting',
+          pullId: pull.id,
+        },
+      ],
+    };
   }
 }
