@@ -9,6 +9,16 @@
 #include <sys/random.h>
 
 #define FIRST_CAPACITY 16
+#define SLICED_FROM 4096 // slots: a table of so many is left little by little
+#define MOVED_AT_ONCE 8  // slots that each change looks at, so that it is empty long before it must
+
+// A table that is being left. Slots below `moved` are empty, though they look taken: searches go on
+// past them. So do those of removed entries, which have no value.
+struct pt_map_growth {
+    struct pt_map_slot *slots;
+    size_t capacity;
+    size_t moved;
+};
 
 static uint64_t seed[2]; // of all maps; the first one sets it
 static bool is_seeded;
@@ -73,8 +83,17 @@ void pt_map_init(struct pt_map *map)
     is_seeded = true;
 }
 
+static void end_growth(struct pt_map *map)
+{
+    if (map->growth)
+        free(map->growth->slots);
+    free(map->growth);
+    map->growth = NULL;
+}
+
 void pt_map_finish(struct pt_map *map)
 {
+    end_growth(map);
     free(map->slots);
     map->slots = NULL;
     map->capacity = 0;
@@ -92,19 +111,60 @@ static struct pt_map_slot *find_slot(const struct pt_map *map, const char *key, 
     }
 }
 
+// Of the table that is being left; NULL: it is not there, or no longer.
+static struct pt_map_slot *find_old_slot(const struct pt_map_growth *growth, const char *key,
+                                         uint64_t hash)
+{
+    size_t mask = growth->capacity - 1;
+    for (size_t i = hash & mask; growth->slots[i].key; i = (i + 1) & mask) {
+        struct pt_map_slot *slot = &growth->slots[i];
+        if (i >= growth->moved && slot->value && slot->hash == hash && strcmp(slot->key, key) == 0)
+            return slot;
+    }
+    return NULL;
+}
+
+static void move_some(struct pt_map *map, size_t count)
+{
+    struct pt_map_growth *growth = map->growth;
+    for (; count > 0 && growth->moved < growth->capacity; count--) {
+        const struct pt_map_slot *slot = &growth->slots[growth->moved++];
+        if (slot->value)
+            *find_slot(map, slot->key, slot->hash) = *slot;
+    }
+    if (growth->moved == growth->capacity)
+        end_growth(map);
+}
+
+static void move_all(struct pt_map *map, struct pt_map_slot *slots, size_t capacity)
+{
+    for (size_t i = 0; i < capacity; i++) {
+        if (slots[i].key)
+            *find_slot(map, slots[i].key, slots[i].hash) = slots[i];
+    }
+    free(slots);
+}
+
 static int grow(struct pt_map *map)
 {
-    struct pt_map larger = *map;
-    larger.capacity = map->capacity ? map->capacity * 2 : FIRST_CAPACITY;
-    larger.slots = calloc(larger.capacity, sizeof(*larger.slots));
-    if (!larger.slots)
+    assert(!map->growth); // it was over long before the table was full
+    struct pt_map old = *map;
+    bool is_sliced = old.capacity >= SLICED_FROM;
+    size_t capacity = old.capacity ? old.capacity * 2 : FIRST_CAPACITY;
+    struct pt_map_slot *slots = calloc(capacity, sizeof(*slots));
+    struct pt_map_growth *growth = is_sliced ? malloc(sizeof(*growth)) : NULL;
+    if (!slots || (is_sliced && !growth)) {
+        free(slots);
+        free(growth);
         return -ENOMEM;
-    for (size_t i = 0; i < map->capacity; i++) {
-        if (map->slots[i].key)
-            *find_slot(&larger, map->slots[i].key, map->slots[i].hash) = map->slots[i];
     }
-    free(map->slots);
-    *map = larger;
+    map->slots = slots;
+    map->capacity = capacity;
+    map->growth = growth;
+    if (growth)
+        *growth = (struct pt_map_growth){.slots = old.slots, .capacity = old.capacity};
+    else
+        move_all(map, old.slots, old.capacity);
     return 0;
 }
 
@@ -112,15 +172,28 @@ void *pt_map_get(const struct pt_map *map, const char *key)
 {
     if (map->count == 0)
         return NULL;
-    return find_slot(map, key, hash_key(key))->value;
+    uint64_t hash = hash_key(key);
+    const struct pt_map_slot *slot = find_slot(map, key, hash);
+    if (map->growth && !slot->key)
+        slot = find_old_slot(map->growth, key, hash);
+    return slot ? slot->value : NULL;
 }
 
 // Finds the key's slot with room for one more entry; NULL when out of memory.
 static struct pt_map_slot *make_slot(struct pt_map *map, const char *key, uint64_t hash)
 {
+    if (map->growth)
+        move_some(map, MOVED_AT_ONCE);
     if (4 * (map->count + 1) > 3 * map->capacity && grow(map) < 0)
         return NULL;
-    return find_slot(map, key, hash);
+    struct pt_map_slot *slot = find_slot(map, key, hash);
+    struct pt_map_slot *old =
+        map->growth && !slot->key ? find_old_slot(map->growth, key, hash) : NULL;
+    if (old) {
+        *slot = *old;
+        old->value = NULL;
+    }
+    return slot;
 }
 
 static void fill_slot(struct pt_map *map, struct pt_map_slot *slot, struct pt_map_slot content)
@@ -153,17 +226,10 @@ int pt_map_add(struct pt_map *map, const char *key, void *value)
     return 0;
 }
 
-void *pt_map_remove(struct pt_map *map, const char *key)
+// Closes the gap: an entry that stands behind its own place moves up, so that no search stops
+// before it.
+static void empty_slot(struct pt_map *map, struct pt_map_slot *slot)
 {
-    if (map->count == 0)
-        return NULL;
-    struct pt_map_slot *slot = find_slot(map, key, hash_key(key));
-    if (!slot->key)
-        return NULL;
-    void *value = slot->value;
-    map->count--;
-    // Close the gap: an entry that stands behind its own place moves up, so that no search stops
-    // before it.
     size_t mask = map->capacity - 1;
     size_t gap = (size_t)(slot - map->slots);
     for (size_t i = (gap + 1) & mask; map->slots[i].key; i = (i + 1) & mask) {
@@ -174,6 +240,26 @@ void *pt_map_remove(struct pt_map *map, const char *key)
         }
     }
     map->slots[gap] = (struct pt_map_slot){0};
+}
+
+void *pt_map_remove(struct pt_map *map, const char *key)
+{
+    if (map->count == 0)
+        return NULL;
+    if (map->growth)
+        move_some(map, MOVED_AT_ONCE);
+    uint64_t hash = hash_key(key);
+    struct pt_map_slot *slot = find_slot(map, key, hash);
+    struct pt_map_slot *old =
+        map->growth && !slot->key ? find_old_slot(map->growth, key, hash) : NULL;
+    if (!slot->key && !old)
+        return NULL;
+    void *value = old ? old->value : slot->value;
+    map->count--;
+    if (old)
+        old->value = NULL;
+    else
+        empty_slot(map, slot);
     return value;
 }
 
@@ -183,6 +269,12 @@ void *pt_map_next(const struct pt_map *map, size_t *cursor)
         const struct pt_map_slot *slot = &map->slots[(*cursor)++];
         if (slot->key)
             return slot->value;
+    }
+    const struct pt_map_growth *growth = map->growth;
+    while (growth && *cursor - map->capacity < growth->capacity) {
+        size_t i = (*cursor)++ - map->capacity;
+        if (i >= growth->moved && growth->slots[i].value)
+            return growth->slots[i].value;
     }
     return NULL;
 }

@@ -9,11 +9,13 @@
 
 // A hash map from text to pointer. Keys are borrowed: the text must live and stay unchanged as long
 // as its entry, so it is best a member of the value. The hash is keyed with bytes that are random
-// in each process, so that a peer who chooses the keys cannot make them collide.
+// in each process, so that a peer who chooses the keys cannot make them collide. A large map grows
+// little by little, with each change that follows, so that none takes long.
 struct pt_map {
     struct pt_map_slot *slots;
     size_t capacity; // 0 or a power of two
     size_t count;
+    struct pt_map_growth *growth; // what is left of the table before; NULL: nothing
 };
 
 struct pt_map_slot {
