@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 // All pulls in the order of their last change, each under the version number that it got there.
-// A pull stands in it once: a new change moves it to the end. Versions only grow.
+// A pull stands in it once: a new change moves it to the end. Versions only grow. The gaps are
+// closed little by little, with each change, so that none takes long.
 struct pt_stored_pull;
 
 struct pt_change_log {
@@ -19,6 +20,7 @@ struct pt_change_log {
     } * entries;
     size_t count;
     size_t capacity;
+    size_t kept, scanned; // being compacted: what stands between the two is void; else 0
     size_t pull_count;
     uint64_t first_version; // versions up to this one are from an earlier run of the server
     uint64_t newest_version;
