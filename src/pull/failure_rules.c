@@ -65,6 +65,7 @@ const struct pt_failure_rule pt_failure_rules[] = {
     {ANYWHERE, "disk is full", 0, 0, PT_FAILURE_DISK_FULL},
     {ANYWHERE, "free data blocks which is less", 0, 0, PT_FAILURE_DISK_FULL},
     {ANYWHERE, "out of disk", 0, 0, PT_FAILURE_DISK_FULL},
+    {ANYWHERE, "out of data space", 0, 0, PT_FAILURE_DISK_FULL},
     {ANYWHERE, "enospc", 0, 0, PT_FAILURE_DISK_FULL},
     {ANYWHERE, "no match for platform", 0, 0, PT_FAILURE_PLATFORM},
     {ANYWHERE, "no matching manifest", 0, 0, PT_FAILURE_PLATFORM},
@@ -174,6 +175,10 @@ const struct pt_failure_rule pt_failure_rules[] = {
     {AT_UNPACK, NULL, 0, 999, PT_FAILURE_NOT_UNPACKED},
     {AT_RUNTIME, NULL, 0, 999, PT_FAILURE_OTHER},
 
+    // A firewall of the node, or its limit of sockets, answers the call in place of the network.
+    {REMOTE, "connect operation not permitted", 0, 0, PT_FAILURE_NETWORK},
+    {REMOTE, "connect permission denied", 0, 0, PT_FAILURE_NETWORK},
+
     // The node's own parts.
     {AT_REGISTRY, "executable file not found", 0, 0, PT_FAILURE_OTHER},
     {AT_REGISTRY, "lease # not found", 0, 0, PT_FAILURE_OTHER},
@@ -186,6 +191,12 @@ const struct pt_failure_rule pt_failure_rules[] = {
     {AT_REGISTRY, "blob # expected at #", 0, 0, PT_FAILURE_OTHER},
     {AT_REGISTRY, "resource temporarily unavailable", 0, 0, PT_FAILURE_OTHER},
     {AT_REGISTRY, "try to find image", 0, 0, PT_FAILURE_OTHER},
+    {AT_REGISTRY, "image from containerd", 0, 0, PT_FAILURE_OTHER},
+    {AT_REGISTRY, "locating item named", 0, 0, PT_FAILURE_OTHER},
+    {AT_REGISTRY, "locating image with id", 0, 0, PT_FAILURE_OTHER},
+    {AT_REGISTRY, "layer does not exist", 0, 0, PT_FAILURE_OTHER},
+    {AT_REGISTRY, "file does not exist", 0, 0, PT_FAILURE_OTHER},
+    {AT_REGISTRY, "unexpected media type", 0, 0, PT_FAILURE_OTHER},
     {AT_REGISTRY, "ingest # not found", 0, 0, PT_FAILURE_OTHER},
     {AT_REGISTRY, "no such file or directory", 0, 0, PT_FAILURE_OTHER},
     {AT_REGISTRY, "# permission denied", 0, 0, PT_FAILURE_OTHER},
@@ -269,6 +280,7 @@ const struct pt_failure_rule pt_failure_rules[] = {
     {REMOTE, "actively refused", 0, 0, PT_FAILURE_NETWORK},
     {REMOTE, "connection reset", 0, 0, PT_FAILURE_NETWORK},
     {REMOTE, "connection aborted", 0, 0, PT_FAILURE_NETWORK},
+    {REMOTE, "connection was aborted", 0, 0, PT_FAILURE_NETWORK},
     {REMOTE, "forcibly closed", 0, 0, PT_FAILURE_NETWORK},
     {REMOTE, "broken pipe", 0, 0, PT_FAILURE_NETWORK},
     {REMOTE, "no route to host", 0, 0, PT_FAILURE_NETWORK},
