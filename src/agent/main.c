@@ -47,7 +47,9 @@ static const struct pt_setting table[] = {
     {"PULLTRACE_AGENT_TOKEN", PT_SETTING_TEXT, &settings.agent_token, "",
      "bearer token for the server; empty: none", 0, 0},
     {"PULLTRACE_AGENT_TOKEN_FILE", PT_SETTING_TEXT, &settings.agent_token_file, "",
-     "file with that token, read again when it changes; goes before the variable", 0, 0},
+     "file with that token, of several lines the first; read again when it changes; goes before "
+     "the variable",
+     0, 0},
     {"PULLTRACE_CA_FILE", PT_SETTING_FILE, &settings.ca_file, "",
      "PEM file with the CAs for an https server; empty: the system's", 0, 0},
     {"PULLTRACE_LOG_LEVEL", PT_SETTING_LOG_LEVEL, &settings.log_level, "info",
@@ -193,7 +195,7 @@ int main(int argc, char **argv)
         pt_log_set_descriptor(-1);
     if (load_settings(node_name, &err) < 0)
         return fail(EXIT_USAGE, &err);
-    if (pt_secret_create(settings.agent_token, settings.agent_token_file, &token, &err) < 0) {
+    if (pt_secret_create_lines(settings.agent_token, settings.agent_token_file, &token, &err) < 0) {
         pt_error_prefix(&err, settings.agent_token_file[0] ? "PULLTRACE_AGENT_TOKEN_FILE"
                                                            : "PULLTRACE_AGENT_TOKEN");
         return fail(EXIT_USAGE, &err);

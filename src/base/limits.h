@@ -19,6 +19,9 @@
 #define PT_LIMIT_HTTP_BUFFER_BYTES 4096
 #define PT_LIMIT_HTTP2_BUFFER_BYTES (1024 * 1024)
 
+// --- secrets ---
+#define PT_LIMIT_TOKENS 8 // in a file of several
+
 // --- containerd ---
 #define PT_LIMIT_GRPC_CALLS 16 // under way at once; more of them wait
 #define PT_LIMIT_GRPC_CONNECT_MS 2000

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/secret_file.h"
 
+#include "base/limits.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -15,7 +16,12 @@
 
 struct pt_secret {
     char *path; // NULL: the text never changes
-    char text[MAX_SECRET_BYTES + 1];
+    size_t max_lines;
+    char
+        text[2 * MAX_SECRET_BYTES + 1]; // the lines, a NUL behind each, and as much to compare with
+    size_t length;                      // with the NULs
+    char next[MAX_SECRET_BYTES + 1];    // while it is read
+    size_t next_length, next_line_count;
     struct stat seen;
     bool failing;
 };
@@ -31,26 +37,55 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-// Takes the text over without the white space around it. A token is sent in a header, where no
-// control character may stand, and an empty one would let everybody in.
-static int take(struct pt_secret *secret, const char *text, size_t length, const char *source,
-                struct pt_error *err)
+// Appends a line without the white space around it, if it holds anything else. A token is sent in a
+// header, where no control character may stand.
+static int take_line(struct pt_secret *secret, const char *line, size_t length, const char *source,
+                     struct pt_error *err)
 {
-    while (length > 0 && is_space(text[length - 1]))
+    while (length > 0 && is_space(line[length - 1]))
         length--;
-    while (length > 0 && is_space(*text)) {
-        text++;
+    while (length > 0 && is_space(*line)) {
+        line++;
         length--;
     }
     if (length == 0)
-        return pt_error_set(err, EINVAL, "%s: empty", source);
+        return 0;
     for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
             return pt_error_set(err, EINVAL, "%s: holds a control character", source);
     }
-    memcpy(secret->text, text, length);
-    secret->text[length] = '\0';
+    if (secret->next_line_count == secret->max_lines)
+        return pt_error_set(err, EINVAL, "%s: holds more than %zu tokens", source,
+                            secret->max_lines);
+    memcpy(secret->next + secret->next_length, line, length);
+    secret->next[secret->next_length + length] = '\0';
+    secret->next_length += length + 1;
+    secret->next_line_count++;
     return 0;
+}
+
+// Takes the text over. An empty token would let everybody in.
+static int take(struct pt_secret *secret, const char *text, size_t length, const char *source,
+                struct pt_error *err)
+{
+    int r = 0;
+    secret->next_length = secret->next_line_count = 0;
+    while (r == 0 && length > 0) {
+        const char *end = secret->max_lines > 1 ? memchr(text, '\n', length) : NULL;
+        size_t line = end ? (size_t)(end - text) : length;
+        r = take_line(secret, text, line, source, err);
+        line += end != NULL;
+        text += line;
+        length -= line;
+    }
+    if (r == 0 && secret->next_line_count == 0)
+        r = pt_error_set(err, EINVAL, "%s: empty", source);
+    if (r == 0) {
+        memcpy(secret->text, secret->next, secret->next_length);
+        secret->length = secret->next_length;
+    }
+    explicit_bzero(secret->next, sizeof(secret->next));
+    return r;
 }
 
 static int read_secret(struct pt_secret *secret, struct pt_error *err)
@@ -82,13 +117,14 @@ static int read_secret(struct pt_secret *secret, struct pt_error *err)
     return r;
 }
 
-int pt_secret_create(const char *text, const char *path, struct pt_secret **ret_secret,
-                     struct pt_error *err)
+static int create(const char *text, const char *path, size_t max_lines,
+                  struct pt_secret **ret_secret, struct pt_error *err)
 {
     struct pt_secret *secret = calloc(1, sizeof(*secret));
     if (!secret)
         return pt_error_set(err, ENOMEM, "out of memory");
     int r = 0;
+    secret->max_lines = max_lines;
     if (path && *path) {
         secret->path = strdup(path);
         r = secret->path ? read_secret(secret, err) : pt_error_set(err, ENOMEM, "out of memory");
@@ -105,6 +141,18 @@ int pt_secret_create(const char *text, const char *path, struct pt_secret **ret_
     }
     *ret_secret = secret;
     return 0;
+}
+
+int pt_secret_create(const char *text, const char *path, struct pt_secret **ret_secret,
+                     struct pt_error *err)
+{
+    return create(text, path, 1, ret_secret, err);
+}
+
+int pt_secret_create_lines(const char *text, const char *path, struct pt_secret **ret_secret,
+                           struct pt_error *err)
+{
+    return create(text, path, PT_LIMIT_TOKENS, ret_secret, err);
 }
 
 void pt_secret_destroy(struct pt_secret *secret)
@@ -130,13 +178,24 @@ const char *pt_secret_get(struct pt_secret *secret)
     return secret->text;
 }
 
+static bool is_line(const char *line, const char *given, size_t length)
+{
+    unsigned char difference = (unsigned char)line[length]; // the end of both
+    for (size_t i = 0; i < length; i++)
+        difference |= (unsigned char)given[i] ^ (unsigned char)line[i];
+    return difference == 0;
+}
+
 bool pt_secret_matches(const struct pt_secret *secret, const char *given)
 {
     size_t length = strlen(given);
+    bool matches = false;
+    const char *line = secret->text;
     if (length > MAX_SECRET_BYTES)
         return false;
-    unsigned char difference = (unsigned char)secret->text[length]; // the end of both
-    for (size_t i = 0; i < length; i++)
-        difference |= (unsigned char)given[i] ^ (unsigned char)secret->text[i];
-    return difference == 0;
+    do {
+        matches |= is_line(line, given, length);
+        line += strlen(line) + 1;
+    } while (line < secret->text + secret->length);
+    return matches;
 }

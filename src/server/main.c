@@ -53,7 +53,9 @@ static const struct pt_setting table[] = {
     {"PULLTRACE_AGENT_TOKEN", PT_SETTING_TEXT, &settings.agent_token, "",
      "what agents must send as bearer token; empty: anyone may report", 0, 0},
     {"PULLTRACE_AGENT_TOKEN_FILE", PT_SETTING_TEXT, &settings.agent_token_file, "",
-     "file with that token, read again when it changes; goes before the variable", 0, 0},
+     "file with that token, or several, one a line, of which each is taken; read again when it "
+     "changes; goes before the variable",
+     0, 0},
     {"PULLTRACE_TLS_CERT_FILE", PT_SETTING_FILE, &settings.tls_cert_file, "",
      "PEM file with certificate and chain, read again when it changes; empty: plain HTTP", 0, 0},
     {"PULLTRACE_TLS_KEY_FILE", PT_SETTING_FILE, &settings.tls_key_file, "",
@@ -285,8 +287,8 @@ static int open_servers(struct server *server, struct pt_error *err)
         r = pt_tls_create(base, server->api.clock, settings.tls_cert_file, settings.tls_key_file,
                           &server->tls, err);
     if (r == 0) {
-        r = pt_secret_create(settings.agent_token, settings.agent_token_file,
-                             &server->api.agent_token.secret, err);
+        r = pt_secret_create_lines(settings.agent_token, settings.agent_token_file,
+                                   &server->api.agent_token.secret, err);
         if (r < 0)
             pt_error_prefix(err, *settings.agent_token_file ? "PULLTRACE_AGENT_TOKEN_FILE"
                                                             : "PULLTRACE_AGENT_TOKEN");

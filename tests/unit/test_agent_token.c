@@ -28,12 +28,18 @@ static void the_header_must_hold_the_token(void **state)
         {"the token twice", "s3cret", "Bearer s3crets3cret", false},
         {"another scheme", "s3cret", "Basic s3cret", false},
         {"no scheme", "s3cret", "s3cret", false},
+        {"the first of two", "old\nnew", "Bearer old", true},
+        {"the second of two", "old\r\n new \n\n", "Bearer new", true},
+        {"both of two", "old\nnew", "Bearer old\nnew", false},
+        {"neither of two", "old\nnew", "Bearer older", false},
+        {"a part of the second", "old\nnew", "Bearer ne", false},
+        {"none where there are two", "old\nnew", "Bearer ", false},
         {"none asked for, none given", NULL, NULL, true},
         {"none asked for, one given", NULL, "Bearer s3cret", true},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_agent_token token = {0};
-        assert_int_equal(pt_secret_create(cases[i].token, NULL, &token.secret, NULL), 0);
+        assert_int_equal(pt_secret_create_lines(cases[i].token, NULL, &token.secret, NULL), 0);
         check_int(cases[i].name, pt_agent_token_admits(&token, 1, cases[i].header),
                   cases[i].is_admitted);
         pt_secret_destroy(token.secret);

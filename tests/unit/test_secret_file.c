@@ -169,6 +169,44 @@ static void only_the_whole_text_matches(void **state)
     pt_secret_destroy(secret);
 }
 
+// `wanted`: all lines, a bar behind each.
+static void check_lines(const char *name, struct pt_secret *secret, const char *wanted)
+{
+    static const char *const known[] = {"one", "two", "three", "1", "8", "9", ""};
+    const char *first = pt_secret_get(secret);
+    check_int(name, strncmp(wanted, first, strlen(first)), 0);
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        char line[16], all[64];
+        snprintf(line, sizeof(line), "|%s|", known[i]);
+        snprintf(all, sizeof(all), "|%s", wanted);
+        check_int(name, pt_secret_matches(secret, known[i]), strstr(all, line) != NULL);
+    }
+}
+
+static void several_tokens_stand_in_lines(void **state)
+{
+    (void)state;
+    struct pt_secret *secret;
+    struct pt_error err;
+    replace_file("one\n");
+    assert_int_equal(pt_secret_create_lines("not this", path, &secret, NULL), 0);
+    check_lines("one", secret, "one|");
+    replace_file("\n two \r\n\n\tthree");
+    check_lines("two", secret, "two|three|");
+    replace_file("1\n2\n3\n4\n5\n6\n7\n8\n");
+    check_lines("as many as there may be", secret, "1|2|3|4|5|6|7|8|");
+    replace_file("1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    check_lines("too many", secret, "1|2|3|4|5|6|7|8|");
+    replace_file("one\ntw\x1b[mo");
+    check_lines("a control character in the second", secret, "1|2|3|4|5|6|7|8|");
+    pt_secret_destroy(secret);
+    check_int("from the start", pt_secret_create_lines(NULL, path, &secret, &err), -EINVAL);
+    assert_int_equal(pt_secret_create_lines(" \n \n", NULL, &secret, &err), -EINVAL);
+    assert_int_equal(pt_secret_create_lines("", NULL, &secret, &err), 0);
+    check_lines("none", secret, "|");
+    pt_secret_destroy(secret);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +216,7 @@ int main(void)
         cmocka_unit_test(what_is_no_token_is_refused_in_a_file),
         cmocka_unit_test(what_is_no_token_never_replaces_one),
         cmocka_unit_test(what_is_no_token_is_refused_in_a_variable),
+        cmocka_unit_test(several_tokens_stand_in_lines),
         cmocka_unit_test(only_the_whole_text_matches),
     };
     return cmocka_run_group_tests_name("secret_file", tests, make_folder, remove_folder);

@@ -14,8 +14,8 @@ struct pt_agent_token {
     int64_t looked_at; // monotonic_ns; 0: never
 };
 
-// Whether an Authorization header (NULL: there is none) gives the token, in a time that depends on
-// the header alone. An empty token is asked of nobody.
+// Whether an Authorization header (NULL: there is none) gives the token, or one of them, in a time
+// that depends on the header alone. An empty token is asked of nobody.
 bool pt_agent_token_admits(struct pt_agent_token *token, int64_t now, const char *authorization);
 
 #endif
