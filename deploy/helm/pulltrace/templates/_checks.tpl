@@ -1,0 +1,34 @@
+{{/* Values that do not go together are refused here, each with what to do. */}}
+{{- define "pulltrace.check" -}}
+{{- if and .Values.agent.enabled (not .Values.agent.runtimeSocket.risksAcknowledged) -}}
+{{- fail "The agent mounts the folder of containerd's socket, and whoever may talk to that socket is root on the node (docs/security.md). If you want that, set agent.runtimeSocket.risksAcknowledged=true; without the agent (agent.enabled=false) the server shows what the kubelet says of pulls." -}}
+{{- end -}}
+{{- $outside := list -}}
+{{- if has .Values.server.service.type (list "NodePort" "LoadBalancer") }}{{ $outside = append $outside (printf "server.service.type=%s" .Values.server.service.type) }}{{ end -}}
+{{- if .Values.server.ingress.enabled }}{{ $outside = append $outside "server.ingress.enabled" }}{{ end -}}
+{{- if .Values.server.httpRoute.enabled }}{{ $outside = append $outside "server.httpRoute.enabled" }}{{ end -}}
+{{- if and .Values.server.enabled $outside (not .Values.server.service.exposureAcknowledged) -}}
+{{- fail (printf "%s makes the page reachable from outside of the cluster, and it asks nobody who they are: names of images, pods and nodes can be read by anyone who reaches it (docs/security.md). If something in front asks, or you want that, set server.service.exposureAcknowledged=true." (join " and " $outside)) -}}
+{{- end -}}
+{{- if not (or .Values.agent.enabled .Values.server.enabled) -}}
+{{- fail "agent.enabled and server.enabled are both false: there is nothing to install." -}}
+{{- end -}}
+{{- if and .Values.agent.enabled (not .Values.server.enabled) (not .Values.agent.serverUrl) -}}
+{{- fail "server.enabled is false: set agent.serverUrl to where the server is, such as https://pulltrace.example.org." -}}
+{{- end -}}
+{{- if and .Values.agentToken.enabled (not .Values.agentToken.existingSecret) -}}
+{{- fail "Agents show the server a token: make one (kubectl create secret generic pulltrace-token --from-literal=token=\"$(openssl rand -hex 32)\") and set agentToken.existingSecret=pulltrace-token. With agentToken.enabled=false anyone who reaches the server may report." -}}
+{{- end -}}
+{{- if and .Values.tls.existingSecret .Values.tls.certManager.enabled -}}
+{{- fail "tls.existingSecret and tls.certManager.enabled exclude each other: who makes the certificate?" -}}
+{{- end -}}
+{{- if and .Values.tls.certManager.enabled (not .Values.tls.certManager.issuerRef.name) -}}
+{{- fail "tls.certManager.enabled needs tls.certManager.issuerRef.name, the issuer that signs the certificate." -}}
+{{- end -}}
+{{- if and .Values.server.httpRoute.enabled (not .Values.server.httpRoute.parentRefs) -}}
+{{- fail "server.httpRoute.enabled needs server.httpRoute.parentRefs, the Gateways that the route belongs to." -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both true: every figure would count twice." -}}
+{{- end -}}
+{{- end -}}

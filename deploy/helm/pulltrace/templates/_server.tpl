@@ -1,0 +1,107 @@
+{{/* Security of the containers of the server. */}}
+{{- define "pulltrace.restrictedContainer" -}}
+readOnlyRootFilesystem: true
+allowPrivilegeEscalation: false
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "pulltrace.restrictedPod" -}}
+runAsNonRoot: true
+{{- if not (include "pulltrace.preset" . | fromYaml).usersOfNamespace }}
+runAsUser: 65534
+runAsGroup: 65534
+fsGroup: 65534
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "pulltrace.serverEnv" -}}
+- name: PULLTRACE_HTTP_ADDR
+  value: ":8080"
+- name: PULLTRACE_METRICS_ADDR
+  value: ":9090"
+- name: PULLTRACE_HISTORY_TTL
+  value: {{ .Values.server.historyTtl | quote }}
+- name: PULLTRACE_STALE_TIMEOUT
+  value: {{ .Values.server.staleTimeout | quote }}
+- name: PULLTRACE_MAX_PULLS
+  value: {{ .Values.server.maxPulls | int64 | quote }}
+- name: PULLTRACE_MAX_NODES
+  value: {{ .Values.server.maxNodes | int64 | quote }}
+- name: PULLTRACE_MAX_SSE_CLIENTS
+  value: {{ .Values.server.maxSseClients | int64 | quote }}
+- name: PULLTRACE_LOG_LEVEL
+  value: {{ .Values.server.logLevel | quote }}
+{{- with .Values.clusterName }}
+- name: PULLTRACE_CLUSTER_NAME
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.server.watchNamespaces }}
+- name: PULLTRACE_WATCH_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- with .Values.server.allowedHosts }}
+- name: PULLTRACE_ALLOWED_HOSTS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- if .Values.agentToken.enabled }}
+- name: PULLTRACE_AGENT_TOKEN_FILE
+  value: /etc/pulltrace/token/token
+{{- end }}
+{{- if include "pulltrace.hasTls" . }}
+- name: PULLTRACE_TLS_CERT_FILE
+  value: /etc/pulltrace/tls/tls.crt
+- name: PULLTRACE_TLS_KEY_FILE
+  value: /etc/pulltrace/tls/tls.key
+{{- end }}
+{{- with .Values.server.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pulltrace.serverMounts" -}}
+{{- if .Values.agentToken.enabled }}
+- name: token
+  mountPath: /etc/pulltrace/token
+  readOnly: true
+{{- end }}
+{{- if include "pulltrace.hasTls" . }}
+- name: tls
+  mountPath: /etc/pulltrace/tls
+  readOnly: true
+{{- end }}
+{{- with .Values.server.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pulltrace.serverVolumes" -}}
+{{- if .Values.agentToken.enabled }}
+- name: token
+  secret:
+    secretName: {{ .Values.agentToken.existingSecret }}
+    defaultMode: 0440
+    items:
+      - key: {{ .Values.agentToken.key }}
+        path: token
+{{- end }}
+{{- if include "pulltrace.hasTls" . }}
+- name: tls
+  secret:
+    secretName: {{ include "pulltrace.certificateSecret" . }}
+    defaultMode: 0440
+    items:
+      - key: tls.crt
+        path: tls.crt
+      - key: tls.key
+        path: tls.key
+{{- end }}
+{{- with .Values.server.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
