@@ -16,8 +16,8 @@
 {{- if and .Values.agent.enabled (not .Values.server.enabled) (not .Values.agent.serverUrl) -}}
 {{- fail "server.enabled is false: set agent.serverUrl to where the server is, such as https://pulltrace.example.org." -}}
 {{- end -}}
-{{- if and .Values.agentToken.enabled (not .Values.agentToken.existingSecret) -}}
-{{- fail "Agents show the server a token: make one (kubectl create secret generic pulltrace-token --from-literal=token=\"$(openssl rand -hex 32)\") and set agentToken.existingSecret=pulltrace-token. With agentToken.enabled=false anyone who reaches the server may report." -}}
+{{- if and .Values.agentToken.enabled (not .Values.agentToken.existingSecret) (not .Values.server.enabled) -}}
+{{- fail "server.enabled is false: the token of that server is not known here. Copy its Secret into this namespace and set agentToken.existingSecret, or, if that server asks for none, agentToken.enabled=false." -}}
 {{- end -}}
 {{- if and .Values.tls.existingSecret .Values.tls.certManager.enabled -}}
 {{- fail "tls.existingSecret and tls.certManager.enabled exclude each other: who makes the certificate?" -}}

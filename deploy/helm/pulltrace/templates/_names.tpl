@@ -30,6 +30,16 @@ app.kubernetes.io/instance: {{ $.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
+{{/* Labels of pods: without the chart's version, so that a new chart alone restarts none. */}}
+{{- define "pulltrace.podLabels" -}}
+{{- $ := index . 0 -}}
+{{ include "pulltrace.selector" . }}
+app.kubernetes.io/part-of: pulltrace
+{{- with $.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{- define "pulltrace.labels" -}}
 {{- $ := index . 0 -}}
 {{ include "pulltrace.selector" . }}

@@ -23,6 +23,10 @@ seccompProfile:
 {{- define "pulltrace.serverEnv" -}}
 - name: PULLTRACE_HTTP_ADDR
   value: ":8080"
+{{- if include "pulltrace.hasTls" . }}
+- name: PULLTRACE_AGENT_ADDR
+  value: ":8443"
+{{- end }}
 - name: PULLTRACE_METRICS_ADDR
   value: ":9090"
 - name: PULLTRACE_HISTORY_TTL
@@ -84,10 +88,10 @@ seccompProfile:
 {{- if .Values.agentToken.enabled }}
 - name: token
   secret:
-    secretName: {{ .Values.agentToken.existingSecret }}
+    secretName: {{ include "pulltrace.tokenSecret" . }}
     defaultMode: 0440
     items:
-      - key: {{ .Values.agentToken.key }}
+      - key: {{ include "pulltrace.tokenKey" . }}
         path: token
 {{- end }}
 {{- if include "pulltrace.hasTls" . }}
