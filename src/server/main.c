@@ -178,7 +178,10 @@ static void on_sweep(void *context)
 {
     struct server *server = context;
     pt_log_flush();
-    bool more = pt_store_sweep(server->store);
+    bool more;
+    do
+        more = pt_store_sweep(server->store);
+    while (more && !pt_loop_turn_is_over(server->loop));
     pt_timer_start(server->sweep, more ? 0 : SWEEP_MS);
 }
 

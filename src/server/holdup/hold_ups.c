@@ -6,15 +6,18 @@
 #include "server/holdup/speeds.h"
 #include "server/store/reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 // A round goes through all nodes, in turns of some hundred pulls. What is fast or slow at a
-// registry is judged by the round before; at a node, whose pulls are looked at together, by this
-// one. Nodes that come or go between two turns may be missed or met twice: the next round, a second
-// later, sees all.
+// registry is judged by the round before; at a node, whose pulls are first gone through for that,
+// by this one. Nodes that come or go between two turns may be missed or met twice: the next round,
+// a second later, sees all.
 
 #define TURN_ITEMS 500
+#define GATHERED_PER_ITEM 4     // pulls that are gone through for their node cost less
+#define LOOKED_AT_FOR_FIRST 256 // where the round has not noted it
 // An agent reports every 10 s at least: from then on it is known which nodes have none.
 #define AGENTS_KNOWN_NS (15 * PT_NS_PER_S)
 
@@ -24,11 +27,23 @@ struct registry {
     struct pt_speeds speeds;
 };
 
+// What a node does, whose turn it is.
+struct node_now {
+    struct pt_node *node; // pinned; NULL: it is the next one's turn
+    struct pt_node_walk walk;
+    bool has_active_behind;         // the walk is at those that have ended
+    char first_id[PT_PULL_ID_SIZE]; // of the first that has begun; empty: none
+    struct pt_speeds speeds;        // of those that download
+    struct pt_hold_up_facts facts;  // that all its pulls have in common
+    int64_t wall_ns;
+};
+
 struct pt_hold_ups {
     struct pt_pull_store *store;
     const struct pt_clock *clock;
     int64_t started_at; // monotonic_ns
     size_t cursor;      // of the nodes
+    struct node_now node_now;
     struct registry tables[2][PT_LIMIT_REGISTRIES];
     struct registry *now, *last; // of this round and of the one before
     struct pt_registry_history history;
@@ -48,8 +63,19 @@ struct pt_hold_ups *pt_hold_ups_create(struct pt_pull_store *store, const struct
     return hold_ups;
 }
 
+static void end_node(struct node_now *now)
+{
+    if (!now->node)
+        return;
+    pt_node_walk_end(&now->walk);
+    pt_node_unpin(now->node);
+    now->node = NULL;
+}
+
 void pt_hold_ups_destroy(struct pt_hold_ups *hold_ups)
 {
+    if (hold_ups)
+        end_node(&hold_ups->node_now);
     free(hold_ups);
 }
 
@@ -101,15 +127,6 @@ void pt_hold_ups_note_failed(struct pt_hold_ups *hold_ups, const struct pt_store
 
 // --- pulls ---
 
-// What a node does now.
-struct node_now {
-    const struct pt_node *node;
-    const struct pt_stored_pull *first; // that has begun, of those under way
-    const struct pt_speeds *speeds;     // of those that download
-    struct pt_hold_up_facts facts;      // that all its pulls have in common
-    int64_t wall_ns;
-};
-
 static bool is_queued(const struct pt_stored_pull *stored)
 {
     return pt_stored_pull_model(stored)->phase == PT_PULL_QUEUED;
@@ -121,16 +138,19 @@ static bool downloads(const struct pt_stored_pull *stored)
     return phase == PT_PULL_DOWNLOADING || phase == PT_PULL_UNKNOWN;
 }
 
+static bool is_earlier(const struct pt_stored_pull *stored, const struct pt_stored_pull *first)
+{
+    return !is_queued(stored) && (!first || pt_stored_pull_model(stored)->started_at <
+                                                pt_stored_pull_model(first)->started_at);
+}
+
 const struct pt_stored_pull *pt_hold_ups_first_of(const struct pt_node *node)
 {
-    const struct pt_stored_pull *first = NULL, *stored = NULL;
-    while (node && (stored = pt_node_next_active(node, stored))) {
-        if (is_queued(stored))
-            continue;
-        if (!first ||
-            pt_stored_pull_model(stored)->started_at < pt_stored_pull_model(first)->started_at)
-            first = stored;
-    }
+    const struct pt_stored_pull *first = node ? pt_node_first(node) : NULL, *stored = NULL;
+    if (!node || first)
+        return first;
+    for (int i = 0; i < LOOKED_AT_FOR_FIRST && (stored = pt_node_next_active(node, stored)); i++)
+        first = is_earlier(stored, first) ? stored : first;
     return first;
 }
 
@@ -164,7 +184,7 @@ static struct pt_hold_up_facts facts_of(const struct pt_hold_ups *hold_ups,
     facts.bytes_per_second = pt_stored_pull_speed(stored);
     if (!downloads(stored))
         return facts;
-    facts.of_node = pt_speeds_of_others(now->speeds, facts.bytes_per_second);
+    facts.of_node = pt_speeds_of_others(&now->speeds, facts.bytes_per_second);
     if (registry >= 0)
         facts.of_registry =
             pt_speeds_of_others(&hold_ups->last[registry].speeds, facts.bytes_per_second);
@@ -210,8 +230,8 @@ static void look_at(struct pt_hold_ups *hold_ups, const struct node_now *now,
         return;
     if (hold_up.kind != PT_HOLD_UP_NONE)
         hold_up.since = since(hold_up.kind, &facts, now, stored);
-    if (hold_up.kind == PT_HOLD_UP_QUEUE && now->first)
-        hold_up.pull_id = pt_stored_pull_id(now->first);
+    if (hold_up.kind == PT_HOLD_UP_QUEUE && *now->first_id)
+        hold_up.pull_id = now->first_id;
     if (hold_up.kind == PT_HOLD_UP_SLOW) {
         hold_up.node_bytes_per_second = (int64_t)facts.of_node.median;
         hold_up.registry_bytes_per_second = (int64_t)facts.of_registry.median;
@@ -231,46 +251,78 @@ static void look_at_failed(struct pt_hold_ups *hold_ups, const struct node_now *
     look_at(hold_ups, now, stored, registry);
 }
 
-static void gather_speeds(const struct pt_node *node, struct pt_speeds *speeds)
+// Goes through the pulls of a node that are under way; returns how many there are.
+static size_t gather(struct pt_node *node, struct node_now *now)
 {
-    const struct pt_stored_pull *stored = NULL;
-    memset(speeds, 0, sizeof(*speeds));
-    while ((stored = pt_node_next_active(node, stored))) {
+    const struct pt_stored_pull *stored = NULL, *first = NULL;
+    size_t count = 0;
+    memset(&now->speeds, 0, sizeof(now->speeds));
+    for (; (stored = pt_node_next_active(node, stored)); count++) {
+        first = is_earlier(stored, first) ? stored : first;
         if (downloads(stored))
-            pt_speeds_add(speeds, pt_stored_pull_speed(stored));
+            pt_speeds_add(&now->speeds, pt_stored_pull_speed(stored));
     }
+    pt_node_note_first(node, first);
+    snprintf(now->first_id, sizeof(now->first_id), "%s", first ? pt_stored_pull_id(first) : "");
+    return count;
 }
 
-// Returns how many pulls it has looked at.
-static size_t look_at_node(struct pt_hold_ups *hold_ups, const struct pt_node *node)
+// Begins with the next node that has pulls, as far as *left goes; false: there is none.
+static bool begin_node(struct pt_hold_ups *hold_ups, size_t *left)
 {
-    struct pt_speeds speeds;
-    struct pt_stored_pull *stored = NULL;
-    size_t looked_at = 0;
-    if (!pt_node_next_active(node, NULL) && !pt_node_next_finished(node, NULL))
-        return 0;
-    struct node_now now = {.node = node,
-                           .first = pt_hold_ups_first_of(node),
-                           .speeds = &speeds,
-                           .wall_ns = pt_clock_wall_ns(hold_ups->clock)};
-    gather_speeds(node, &speeds);
-    pt_hold_ups_add_node(hold_ups, node, &now.facts);
-    for (; (stored = pt_node_next_active(node, stored)); looked_at++)
-        look_at(hold_ups, &now, stored, registry_of(hold_ups, stored));
-    for (stored = NULL; (stored = pt_node_next_finished(node, stored)); looked_at++)
-        look_at_failed(hold_ups, &now, stored);
-    return looked_at;
+    struct node_now *now = &hold_ups->node_now;
+    struct pt_node *node;
+    while ((node = pt_store_next_node(hold_ups->store, &hold_ups->cursor))) {
+        struct pt_stored_pull *first = pt_node_next_active(node, NULL);
+        --*left;
+        if (first || pt_node_next_finished(node, NULL)) {
+            size_t cost = gather(node, now) / GATHERED_PER_ITEM;
+            *left -= cost < *left ? cost : *left;
+            pt_hold_ups_add_node(hold_ups, node, &now->facts);
+            pt_node_walk_begin(hold_ups->store, first, &now->walk);
+            pt_node_pin(node);
+            now->has_active_behind = false;
+            now->node = node;
+        }
+        if (now->node || *left == 0)
+            return true;
+    }
+    return false;
+}
+
+// Looks at the node's next pull; false: that was the last.
+static bool look_at_next(struct pt_hold_ups *hold_ups)
+{
+    struct node_now *now = &hold_ups->node_now;
+    struct pt_stored_pull *stored = pt_node_walk_next(&now->walk);
+    if (stored && !now->has_active_behind)
+        look_at(hold_ups, now, stored, registry_of(hold_ups, stored));
+    else if (stored)
+        look_at_failed(hold_ups, now, stored);
+    else if (now->has_active_behind)
+        return false;
+    else {
+        pt_node_walk_end(&now->walk);
+        pt_node_walk_begin(hold_ups->store, pt_node_next_finished(now->node, NULL), &now->walk);
+        now->has_active_behind = true;
+    }
+    return true;
 }
 
 bool pt_hold_ups_turn(struct pt_hold_ups *hold_ups)
 {
-    for (size_t looked_at = 0; looked_at < TURN_ITEMS;) {
-        const struct pt_node *node = pt_store_next_node(hold_ups->store, &hold_ups->cursor);
-        if (!node) {
+    struct node_now *now = &hold_ups->node_now;
+    size_t left = TURN_ITEMS;
+    now->wall_ns = pt_clock_wall_ns(hold_ups->clock);
+    while (left > 0) {
+        if (!now->node && !begin_node(hold_ups, &left)) {
             end_round(hold_ups);
             return false;
         }
-        looked_at += 1 + look_at_node(hold_ups, node);
+        for (; left > 0 && now->node; left--) {
+            if (!look_at_next(hold_ups))
+                end_node(now);
+        }
     }
     return true;
 }

@@ -28,7 +28,8 @@ struct pt_node;
 void pt_hold_ups_add_node(const struct pt_hold_ups *hold_ups, const struct pt_node *node,
                           struct pt_hold_up_facts *facts);
 
-// What is pulled on the node now and has begun first; NULL: nothing.
+// What is pulled on the node now and has begun first, as far as is known without going through
+// many; NULL: nothing, or not known.
 const struct pt_stored_pull *pt_hold_ups_first_of(const struct pt_node *node);
 
 // --- registries, as of the last round ---

@@ -283,6 +283,7 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
     r = worse(r, apply_pulls(store, node, report));
     store->received_bytes += (uint64_t)(node->received_bytes - received_before);
     pt_node_note_received(node, reported_before, received_before, report->timestamp);
+    pt_node_count_speed(store, node);
     pt_store_notify(store);
     if (r == -EDQUOT)
         return pt_error_set(err, EDQUOT, "the server holds its maximum of %zu pulls",

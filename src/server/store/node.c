@@ -76,6 +76,14 @@ struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
     return node;
 }
 
+// The node leaves its place in the order of reports.
+static void leave_order(struct pt_pull_store *store, struct pt_node *node)
+{
+    if (store->swept_next == node)
+        store->swept_next = TAILQ_NEXT(node, in_store);
+    TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
+}
+
 int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
                          const struct pt_report *report)
 {
@@ -87,7 +95,7 @@ int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
         node->extract_bytes_per_second = store->extract_bytes_per_second;
     store->silent_count -= node->silent;
     node->silent = false;
-    TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
+    leave_order(store, node);
     TAILQ_INSERT_TAIL(&store->nodes_by_report, node, in_store);
     if (pt_shared_text_replace(&store->versions, &node->agent_version, report->agent_version) < 0 ||
         pt_shared_text_replace(&store->versions, &node->runtime_name, report->runtime_name) < 0 ||
@@ -136,6 +144,13 @@ double pt_node_speed(const struct pt_node *node)
                : node->flow->rate.bytes_per_second;
 }
 
+void pt_node_count_speed(struct pt_pull_store *store, struct pt_node *node)
+{
+    int64_t speed = (int64_t)pt_node_speed(node);
+    store->bytes_per_second += speed - node->counted_speed;
+    node->counted_speed = speed;
+}
+
 static void fall_silent(struct pt_pull_store *store, struct pt_node *node)
 {
     node->silent = true;
@@ -146,24 +161,37 @@ static void fall_silent(struct pt_pull_store *store, struct pt_node *node)
         stored->rate = (struct pt_rate){0};
         pt_change_log_touch(&store->changes, stored);
     }
+    pt_node_count_speed(store, node);
 }
 
-void pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now)
+static void remove_node(struct pt_pull_store *store, struct pt_node *node)
 {
-    struct pt_node *node, *next;
-    for (node = TAILQ_FIRST(&store->nodes_by_report); node; node = next) {
-        next = TAILQ_NEXT(node, in_store);
+    store->silent_count--;
+    leave_order(store, node);
+    pt_map_remove(&store->nodes, node->name);
+    pt_memory_share_add(store->memory, -bytes_of_node(node->name));
+    pt_node_destroy(store, node);
+}
+
+bool pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now, int *left)
+{
+    struct pt_node *node = store->swept_next;
+    if (!node)
+        node = TAILQ_FIRST(&store->nodes_by_report);
+    for (; node && now - node->reported_ns >= SILENT_AFTER_NS; node = store->swept_next) {
         int64_t age = now - node->reported_ns;
-        if (age < SILENT_AFTER_NS)
-            break;
-        if (!node->silent && age / PT_NS_PER_MS >= PT_REPORT_SILENT_INTERVALS * node->interval_ms)
+        store->swept_next = node;
+        if (*left <= 0)
+            return false;
+        store->swept_next = TAILQ_NEXT(node, in_store);
+        --*left;
+        if (!node->silent && age / PT_NS_PER_MS >= PT_REPORT_SILENT_INTERVALS * node->interval_ms) {
+            *left -= (int)node->active_count;
             fall_silent(store, node);
-        if (node->silent && node->pins == 0 && age >= store->settings.history_ttl_ns) {
-            store->silent_count--;
-            TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
-            pt_map_remove(&store->nodes, node->name);
-            pt_memory_share_add(store->memory, -bytes_of_node(node->name));
-            pt_node_destroy(store, node);
         }
+        if (node->silent && node->pins == 0 && age >= store->settings.history_ttl_ns)
+            remove_node(store, node);
     }
+    store->swept_next = NULL;
+    return true;
 }

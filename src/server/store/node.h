@@ -26,18 +26,21 @@ struct pt_node {
     const char *agent_version, *runtime_name, *runtime_version; // shared; NULL: not told
     struct pt_map pulls;                                        // by key
     struct pt_stored_pull_list active, finished;                // oldest first
+    size_t active_count;                                        // of the former
     size_t pull_count;                                          // of both
     int64_t bytes; // of their memory, and the node's own
     int64_t reported_wall_ns;
     int64_t reported_ns; // monotonic
     int64_t newest_timestamp;
     int64_t interval_ms;
-    int64_t received_bytes;          // a layer that several pulls wait for counts once
-    struct pt_node_flow *flow;       // owned; NULL: it has no pulls
-    double most_bytes_per_second;    // of all its pulls together, lately
-    double extract_bytes_per_second; // of its last pulls, 0: unknown
-    double finish_seconds;           // of its last pulls, from the last extraction to the end
-    size_t slots;                    // layers that its runtime downloads at once; 0: unknown
+    int64_t received_bytes;             // a layer that several pulls wait for counts once
+    const struct pt_stored_pull *first; // of the active ones, as was noted last; NULL: not known
+    struct pt_node_flow *flow;          // owned; NULL: it has no pulls
+    int64_t counted_speed;              // of the store's bytes_per_second
+    double most_bytes_per_second;       // of all its pulls together, lately
+    double extract_bytes_per_second;    // of its last pulls, 0: unknown
+    double finish_seconds;              // of its last pulls, from the last extraction to the end
+    size_t slots;                       // layers that its runtime downloads at once; 0: unknown
     uint32_t report_number;
     uint32_t pins; // pulls and answers under way that point to it; it stays until there is none
     bool silent;
@@ -48,6 +51,9 @@ TAILQ_HEAD(pt_node_list, pt_node);
 
 // Bytes per second now; 0 for a node that pulls nothing.
 double pt_node_speed(const struct pt_node *node);
+
+// Brings what is counted of its speed up to date; to be called when it may be another.
+void pt_node_count_speed(struct pt_pull_store *store, struct pt_node *node);
 
 // Adds a node; NULL with -ENOSPC at the limit and -ENOMEM in `err`, which may be NULL.
 struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
@@ -67,7 +73,8 @@ PT_MUST_CHECK int pt_store_note_report(struct pt_pull_store *store, struct pt_no
 void pt_node_note_received(struct pt_node *node, int64_t before, int64_t bytes_before,
                            int64_t timestamp);
 
-// Marks the nodes that have not reported for long, and lets go those that are long gone.
-void pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now);
+// Marks the nodes that have not reported for long, and lets go those that are long gone, as far as
+// *left goes, of which it takes one for each node and each pull. True: it has been through all.
+bool pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now, int *left);
 
 #endif

@@ -58,6 +58,8 @@ static void enter(struct pt_pull_store *store, struct pt_stored_pull *stored,
         TAILQ_INSERT_TAIL(&store->active, stored, in_queue);
         TAILQ_INSERT_TAIL(&stored->node->active, stored, in_node);
         store->active_count++;
+        if (stored->node->active_count++ == 0)
+            pt_node_count_speed(store, stored->node);
         store->queued_count += life == PT_LIFE_QUEUED;
         return;
     }
@@ -75,10 +77,15 @@ static void enter(struct pt_pull_store *store, struct pt_stored_pull *stored,
 // Phase and times must be as they were when it entered.
 static void leave(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
+    if (stored->node->first == stored)
+        stored->node->first = NULL;
+    pt_node_walk_past(store, stored);
     if (is_under_way(stored->life)) {
         TAILQ_REMOVE(&store->active, stored, in_queue);
         TAILQ_REMOVE(&stored->node->active, stored, in_node);
         store->active_count--;
+        if (--stored->node->active_count == 0)
+            pt_node_count_speed(store, stored->node);
         store->queued_count -= stored->life == PT_LIFE_QUEUED;
         return;
     }

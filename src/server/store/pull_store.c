@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define SWEEP_ITEMS 1000
+#define SWEEP_ITEMS 100
 
 struct pt_pull_store *pt_store_create(const struct pt_store_settings *settings,
                                       const struct pt_clock *clock,
@@ -24,6 +24,7 @@ struct pt_pull_store *pt_store_create(const struct pt_store_settings *settings,
     TAILQ_INIT(&store->nodes_by_report);
     TAILQ_INIT(&store->all);
     LIST_INIT(&store->walks);
+    LIST_INIT(&store->node_walks);
     TAILQ_INIT(&store->active);
     TAILQ_INIT(&store->finished);
     // Microseconds: no server sees a million changes a second, so that one started later counts on
@@ -94,7 +95,8 @@ bool pt_store_sweep(struct pt_pull_store *store)
     int64_t now = pt_clock_monotonic_ns(store->clock);
     int left = SWEEP_ITEMS;
     struct pt_stored_pull *stored;
-    pt_store_sweep_nodes(store, now);
+    if (!store->has_swept_nodes)
+        store->has_swept_nodes = pt_store_sweep_nodes(store, now, &left);
     for (; left > 0 && (stored = TAILQ_FIRST(&store->active)); left--) {
         if (now - stored->alive_at < store->settings.stale_timeout_ns)
             break;
@@ -109,5 +111,8 @@ bool pt_store_sweep(struct pt_pull_store *store)
         pt_life_remove(store, stored);
     }
     pt_store_notify(store);
-    return left == 0;
+    if (left <= 0)
+        return true;
+    store->has_swept_nodes = false; // the next sweep begins anew
+    return false;
 }

@@ -14,6 +14,7 @@
 // The store's state, for its own files: no other room includes this, node.h or stored_pull.h.
 
 LIST_HEAD(pt_store_walk_list, pt_store_walk);
+LIST_HEAD(pt_node_walk_list, pt_node_walk);
 
 struct pt_pull_store {
     struct pt_store_settings settings;
@@ -26,13 +27,17 @@ struct pt_pull_store {
     struct pt_map pulls;    // by id
     struct pt_map versions; // of agents and runtimes, shared_text.h
     struct pt_node_list nodes_by_report;
+    struct pt_node *swept_next;     // where the sweep of the nodes goes on; NULL: from the first
+    bool has_swept_nodes;           // in the sweep at hand
     struct pt_stored_pull_list all; // as they came
     struct pt_store_walk_list walks;
+    struct pt_node_walk_list node_walks;
     struct pt_stored_pull_list active;   // by alive_at, oldest first
     struct pt_stored_pull_list finished; // by finished_at, oldest first
     struct pt_change_log changes;
     struct pt_duration_histogram durations; // of the completed pulls that are kept
     double extract_bytes_per_second;        // of all nodes, 0: unknown
+    int64_t bytes_per_second;               // of all nodes now
     size_t queued_count;                    // of the active ones
     size_t active_count, completed_count, failed_count, silent_count;
     size_t check_count;    // completed ones that fetched nothing, which completed_count leaves out
@@ -46,5 +51,8 @@ void pt_store_notify(struct pt_pull_store *store);
 
 // Leads all walks past a pull that leaves the store.
 void pt_store_walk_past(struct pt_pull_store *store, const struct pt_stored_pull *stored);
+
+// Leads all walks of its node past a pull that leaves its list.
+void pt_node_walk_past(struct pt_pull_store *store, const struct pt_stored_pull *stored);
 
 #endif

@@ -26,13 +26,7 @@ struct pt_store_figures pt_store_figures(const struct pt_pull_store *store)
 
 double pt_store_speed(const struct pt_pull_store *store)
 {
-    double speed = 0;
-    const struct pt_node *node;
-    TAILQ_FOREACH(node, &store->nodes_by_report, in_store)
-    {
-        speed += pt_node_speed(node);
-    }
-    return speed;
+    return (double)store->bytes_per_second;
 }
 
 double pt_store_pull_seconds(const struct pt_pull_store *store, double share)
@@ -285,21 +279,16 @@ void pt_store_walk_past(struct pt_pull_store *store, const struct pt_stored_pull
 
 struct pt_node_status pt_node_status(const struct pt_node *node)
 {
-    struct pt_node_status status = {
+    return (struct pt_node_status){
         .name = node->name,
         .agent_version = node->agent_version,
         .runtime_name = node->runtime_name,
         .runtime_version = node->runtime_version,
         .reported_at = node->reported_wall_ns,
         .bytes_per_second = pt_node_speed(node),
+        .active_pulls = node->active_count,
         .is_silent = node->silent,
     };
-    const struct pt_stored_pull *stored;
-    TAILQ_FOREACH(stored, &node->active, in_node)
-    {
-        status.active_pulls++;
-    }
-    return status;
 }
 
 bool pt_node_has_reported(const struct pt_node *node)
@@ -342,6 +331,46 @@ struct pt_stored_pull *pt_node_next_finished(const struct pt_node *node,
                                              const struct pt_stored_pull *stored)
 {
     return stored ? TAILQ_NEXT(stored, in_node) : TAILQ_FIRST(&node->finished);
+}
+
+void pt_node_note_first(struct pt_node *node, const struct pt_stored_pull *stored)
+{
+    node->first = stored;
+}
+
+const struct pt_stored_pull *pt_node_first(const struct pt_node *node)
+{
+    return node->first;
+}
+
+void pt_node_walk_begin(struct pt_pull_store *store, struct pt_stored_pull *first,
+                        struct pt_node_walk *walk)
+{
+    walk->next = first;
+    LIST_INSERT_HEAD(&store->node_walks, walk, in_store);
+}
+
+void pt_node_walk_end(struct pt_node_walk *walk)
+{
+    LIST_REMOVE(walk, in_store);
+}
+
+struct pt_stored_pull *pt_node_walk_next(struct pt_node_walk *walk)
+{
+    struct pt_stored_pull *stored = walk->next;
+    if (stored)
+        walk->next = TAILQ_NEXT(stored, in_node);
+    return stored;
+}
+
+void pt_node_walk_past(struct pt_pull_store *store, const struct pt_stored_pull *stored)
+{
+    struct pt_node_walk *walk;
+    LIST_FOREACH(walk, &store->node_walks, in_store)
+    {
+        if (walk->next == stored)
+            walk->next = TAILQ_NEXT(stored, in_node);
+    }
 }
 
 void pt_node_pin(struct pt_node *node)

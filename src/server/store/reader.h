@@ -32,7 +32,7 @@ struct pt_store_figures {
 
 struct pt_store_figures pt_store_figures(const struct pt_pull_store *store);
 
-// Bytes per second of all nodes now. Looks at each node.
+// Bytes per second of all nodes now.
 double pt_store_speed(const struct pt_pull_store *store);
 
 // How long completed pulls took: `share` (0 to 1) of them less than this; negative: there is none.
@@ -167,6 +167,23 @@ struct pt_stored_pull *pt_node_next_active(const struct pt_node *node,
                                            const struct pt_stored_pull *stored);
 struct pt_stored_pull *pt_node_next_finished(const struct pt_node *node,
                                              const struct pt_stored_pull *stored);
+
+// A way through one of these lists that may take many turns of the loop: what leaves the list
+// before its turn is not met. The node is to be pinned as long.
+struct pt_node_walk {
+    struct pt_stored_pull *next; // NULL: at the end
+    LIST_ENTRY(pt_node_walk) in_store;
+};
+
+void pt_node_walk_begin(struct pt_pull_store *store, struct pt_stored_pull *first,
+                        struct pt_node_walk *walk);
+void pt_node_walk_end(struct pt_node_walk *walk);
+struct pt_stored_pull *pt_node_walk_next(struct pt_node_walk *walk);
+
+// Which of those under way has begun first, noted by whoever has been through them. It is forgotten
+// when that pull ends; NULL: not known.
+void pt_node_note_first(struct pt_node *node, const struct pt_stored_pull *stored);
+const struct pt_stored_pull *pt_node_first(const struct pt_node *node);
 
 // A node that is pinned stays.
 void pt_node_pin(struct pt_node *node);
