@@ -91,6 +91,8 @@ static void on_request(void *context, struct pt_request *request, int refusal)
         pt_reply_refusal(request, refusal);
     else if (strcmp(request->path, "/large") == 0)
         pt_reply(request, 200, "text/plain", large, sizeof(large));
+    else if (strcmp(request->path, "/taken") == 0)
+        pt_reply_taken(request);
     else if (strcmp(request->path, "/error") == 0)
         pt_reply_error(request, 400, 0,
                        "bad \"\xc2\x9b"
@@ -243,6 +245,64 @@ static void a_request_in_two_halves_behind_another_is_whole(void **state)
     say(client, "cd" GET);
     turns(fixture, 4);
     check_int("all", fixture->answered, 3);
+}
+
+// A socket announces what comes once, the end behind the last bytes too.
+static void who_ends_behind_a_request_has_all_answers(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *name, *text;
+        int answers;
+    } rows[] = {
+        {"one", GET, 1},
+        {"a report", "POST /taken HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 1},
+        {"a large answer", "GET /large HTTP/1.1\r\nHost: x\r\n\r\n", 1},
+        {"pipelined ones", GET GET GET, 3},
+    };
+    start(fixture, 10);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int client = connect_from(fixture, 1);
+        fixture->answered = 0;
+        say(client, rows[i].text);
+        assert_int_equal(shutdown(client, SHUT_WR), 0);
+        turns(fixture, 8);
+        check_int(rows[i].name, fixture->answered, rows[i].answers);
+        check_status(rows[i].name, client, "200");
+        if (!has_ended(client))
+            fail_msg("%s: the connection stays", rows[i].name);
+        check_int(rows[i].name, (int64_t)fixture->connections.figures.open, 0);
+    }
+}
+
+static void more_than_is_read_at_once_is_read_on(void **state)
+{
+    struct fixture *fixture = *state;
+    static char body[3 * PT_CONNECTION_BLOCK_BYTES / 2 + 1];
+    memset(body, 'x', sizeof(body) - 1);
+    start(fixture, 10);
+    int client = connect_from(fixture, 1);
+    char head[128];
+    snprintf(head, sizeof(head), POST "Content-Length: %zu\r\n\r\n", sizeof(body) - 1);
+    say(client, head);
+    say(client, body);
+    turns(fixture, 4);
+    check_int("answered", fixture->answered, 1);
+}
+
+static void what_comes_while_nothing_is_read_is_read_afterwards(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, 10);
+    int client = connect_from(fixture, 1);
+    say(client, GET GET);
+    turn(fixture);
+    check_int("the first", fixture->answered, 1);
+    say(client, GET);
+    assert_int_equal(shutdown(client, SHUT_WR), 0);
+    turns(fixture, 8);
+    check_int("all", fixture->answered, 3);
+    check_int("open", (int64_t)fixture->connections.figures.open, 0);
 }
 
 static void what_is_pipelined_is_bounded(void **state)
@@ -653,6 +713,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(requests_of_a_connection_are_answered_one_a_turn),
         TEST(a_request_in_two_halves_behind_another_is_whole),
+        TEST(who_ends_behind_a_request_has_all_answers),
+        TEST(more_than_is_read_at_once_is_read_on),
+        TEST(what_comes_while_nothing_is_read_is_read_afterwards),
         TEST(what_is_pipelined_is_bounded),
         TEST(who_reads_a_head_for_longest_makes_room),
         TEST(a_share_of_the_memory_bounds_heads_and_bodies),

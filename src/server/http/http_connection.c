@@ -277,8 +277,8 @@ static void read_on(struct pt_http_connection *connection)
     free_ahead(connection);
     connection->is_reading = true;
     event_add(&connection->readable, NULL);
-    if (pt_transport_has_more(&connection->transport))
-        event_active(&connection->readable, EV_READ, 0);
+    // What has come meanwhile may be announced no more.
+    event_active(&connection->readable, EV_READ | EV_CLOSED, 0);
 }
 
 // What came behind a request waits for its turn, and nothing more is read meanwhile.
@@ -317,7 +317,8 @@ static void on_end(struct pt_http_connection *connection)
 {
     if (connection->kind == PT_ANSWER_LONG) {
         connection->parser.request->keeps_alive = false;
-    } else if (connection->state != PT_CONNECTION_SENDING || !connection->is_whole) {
+    } else if (connection->state < PT_CONNECTION_ANSWERING ||
+               connection->state > PT_CONNECTION_SENDING || !connection->is_whole) {
         pt_connection_cut(connection);
         return;
     }
@@ -355,10 +356,17 @@ static void note_handshake(struct pt_http_connection *connection)
         pt_connection_count(connection);
 }
 
+// The socket announces an arrival once: while there may be more, it is read again behind the others
+// that are due. EV_CLOSED: the end has come as well, and is read behind the last bytes.
+static void read_again(struct pt_http_connection *connection, size_t length, short what)
+{
+    if (length == PT_CONNECTION_BLOCK_BYTES || what & EV_CLOSED)
+        event_active(&connection->readable, what, 0);
+}
+
 void pt_connection_on_readable(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
-    (void)what;
     struct pt_http_connection *connection = context;
     struct pt_connections *connections = connection->connections;
     char *block = connections->block;
@@ -367,6 +375,7 @@ void pt_connection_on_readable(evutil_socket_t fd, short what, void *context)
         ssize_t n = pt_transport_read(&connection->transport, block, PT_CONNECTION_BLOCK_BYTES);
         if (n > 0) {
             note_handshake(connection);
+            read_again(connection, (size_t)n, what);
             take(connection, block, (size_t)n);
         } else if (n == 0)
             on_end(connection);
