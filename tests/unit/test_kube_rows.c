@@ -208,6 +208,38 @@ static void a_wrong_guess_keeps_the_row_that_it_took(void **state)
     }
 }
 
+// The row's own name was certain, as that of an image that waits; the pull's is a guess.
+static void a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment(void **state)
+{
+    struct pair *pair = *state;
+    a_pod_says(pair, "one", "a.io/b:1", PT_KUBELET_WAITING, NULL);
+    a_pod_says(pair, "two", "a.io/b:2", PT_KUBELET_WAITING, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct pt_kube_event event = {.uid = i ? "e2" : "e1",
+                                      .name_space = "ns",
+                                      .pod = i ? "two" : "one",
+                                      .pod_uid = i ? "two" : "one",
+                                      .node = NODE,
+                                      .container = "c",
+                                      .last_at = pair->scene.now_ns + i,
+                                      .count = 1};
+        pt_kubelet_message_parse("Pulling",
+                                 i ? "Pulling image \"a.io/b:2\"" : "Pulling image \"a.io/b:1\"",
+                                 &event.message);
+        pt_correlate_event(pair->correlate, &event);
+    }
+    settle(pair);
+    assert_non_null(row_of(pair, "ka.io/b:1"));
+    scene_wait(&pair->scene, 1);
+    struct pt_pull pull = a_pull(pair, "p1", PT_PULL_DOWNLOADING);
+    scene_tell_pulls(&pair->scene, NODE, &pull, 1);
+    const struct pt_stored_pull *row = row_of(pair, "ip1");
+    assert_ptr_equal(row, row_of(pair, "ka.io/b:1"));
+    struct pt_pull_status status = pt_stored_pull_status(row, NULL);
+    check_text("name", pt_stored_pull_image_ref(row), "a.io/b");
+    check_int("exact", status.image_ref_exact, 0);
+}
+
 static void attempts_are_one_row_and_each_is_told_once(void **state)
 {
     struct pair *pair = *state;
@@ -306,6 +338,7 @@ int main(void)
         TEST(a_queued_row_waits_as_long_as_its_pod),
         TEST(a_pull_goes_on_in_the_queued_row),
         TEST(a_wrong_guess_keeps_the_row_that_it_took),
+        TEST(a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment),
         TEST(attempts_are_one_row_and_each_is_told_once),
         TEST(a_great_many_attempts_at_once_are_not_told_one_by_one),
         TEST(rows_leave_with_their_time),

@@ -265,11 +265,15 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
     if (!node)
         return;
     struct correlate_pull *pull = pt_map_get(&node->pulls_by_key, key);
-    if (!pull)
+    bool is_first = !pull;
+    if (is_first)
         pull = pt_correlate_add_pull(node, key, reported->started_at);
     if (!pull || !set_names(pull, reported))
         return;
     pull->is_check = reported->kind == PT_KIND_CHECK;
+    // The row that it goes on in has the name of the image that waited, which may be a guess now.
+    if (is_first && !TAILQ_EMPTY(&node->images))
+        pt_correlate_join_pull(node, pull, now_of(correlate));
     bool is_final = pt_pull_phase_is_final(reported->phase);
     if (is_final && !pull->final_at)
         finish_pull(node, pull, reported, now_of(correlate));
