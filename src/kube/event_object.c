@@ -80,6 +80,21 @@ static void read_times(yyjson_val *object, struct pt_kube_event *event)
         event->count = PT_LIMIT_EVENT_COUNT;
 }
 
+// The node of the kubelet that wrote it. Empty: nothing says so, since it was no kubelet (what
+// attaches volumes runs on no node), or a virtual one; NULL: it is no name.
+static const char *node_of(yyjson_val *object)
+{
+    yyjson_val *source = yyjson_obj_get(object, "source");
+    const char *node = pt_kube_name(source, "host");
+    if (node && *node)
+        return node;
+    bool is_said = !node && yyjson_obj_get(source, "host");
+    node = pt_kube_name(object, "reportingInstance");
+    if (!node && !is_said && !yyjson_obj_get(object, "reportingInstance"))
+        return "";
+    return node;
+}
+
 int pt_kube_event_decode(yyjson_val *object, struct pt_kube_event *ret_event)
 {
     yyjson_val *about = yyjson_obj_get(object, "involvedObject");
@@ -95,14 +110,8 @@ int pt_kube_event_decode(yyjson_val *object, struct pt_kube_event *ret_event)
     event->name_space = pt_kube_name(about, "namespace");
     event->pod = pt_kube_name(about, "name");
     event->pod_uid = pt_kube_name(about, "uid");
-    event->node = pt_kube_name(yyjson_obj_get(object, "source"), "host");
-    if (!event->node || !*event->node)
-        event->node = pt_kube_name(object, "reportingInstance");
-    // What attaches volumes runs on no node.
-    if (!event->node && event->message.word == PT_KUBELET_NO_VOLUME)
-        event->node = "";
-    bool has_node = event->node && (*event->node || event->message.word == PT_KUBELET_NO_VOLUME);
-    if (!event->uid || !event->name_space || !event->pod || !event->pod_uid || !has_node)
+    event->node = node_of(object);
+    if (!event->uid || !event->name_space || !event->pod || !event->pod_uid || !event->node)
         return -EINVAL;
     event->is_listed = false;
     read_field_path(pt_kube_text(about, "fieldPath"), event);

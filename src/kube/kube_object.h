@@ -61,7 +61,7 @@ struct pt_kube_event {
     const char *name_space;
     const char *pod;
     const char *pod_uid;
-    const char *node;   // of the kubelet that wrote it; empty if it was no kubelet
+    const char *node;   // of the kubelet that wrote it; empty if nothing says so
     bool is_listed;     // it was written before the list that holds it
     char container[64]; // empty: of the pod as a whole, as for an image volume
     enum pt_kube_container_kind kind;

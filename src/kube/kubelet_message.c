@@ -181,6 +181,13 @@ static enum pt_kubelet_word parse_no_volume(const char *at, struct pt_kubelet_me
     return PT_KUBELET_NO_VOLUME;
 }
 
+static enum pt_kubelet_word parse_no_network(const char *at, struct pt_kubelet_message *message)
+{
+    (void)at;
+    (void)message;
+    return PT_KUBELET_NO_SANDBOX;
+}
+
 // containerd and cri-dockerd name the sandbox image in quotes, CRI-O by its transport.
 static enum pt_kubelet_word parse_no_sandbox(const char *at, struct pt_kubelet_message *message)
 {
@@ -283,7 +290,10 @@ void pt_kubelet_message_parse(const char *reason, const char *message,
         {"InspectFailed", parse_inspect_failed},
         {"FailedMount", parse_no_volume},
         {"FailedAttachVolume", parse_no_volume},
+        {"FailedMapVolume", parse_no_volume},
         {"FailedCreatePodSandBox", parse_no_sandbox},
+        {"NetworkNotReady", parse_no_network},
+        {"FailedPrepareDynamicResources", parse_no_network},
         // Events and waiting states.
         {"ErrImageNeverPull", parse_never_pull},
         // Waiting states.

@@ -198,6 +198,16 @@ static void add_image_volumes(struct pt_kube_pod *pod, yyjson_val *volumes)
     }
 }
 
+// The words of the container are about the volume's image. Where both are of one image, the volume
+// comes first, so that the container's own was not asked for.
+static bool is_of_volume(const struct pt_kube_container *container,
+                         const struct pt_kube_container *volume)
+{
+    if (is_same_image(container->image, volume->image))
+        return true;
+    return strstr(container->error, volume->image) && !strstr(container->error, container->image);
+}
+
 // The kubelet gives the failure of a volume's image as the waiting reason of the containers that
 // mount it. Moves such a failure to the volume whose reference its words name.
 static void move_failures_to_volumes(struct pt_kube_pod *pod)
@@ -207,8 +217,7 @@ static void move_failures_to_volumes(struct pt_kube_pod *pod)
         for (size_t c = 0; volume->kind == PT_KUBE_IMAGE_VOLUME && c < pod->waiting_count; c++) {
             struct pt_kube_container *container = &pod->waiting[c];
             if (container->kind == PT_KUBE_IMAGE_VOLUME || !container->error ||
-                strstr(container->error, container->image) ||
-                !strstr(container->error, volume->image))
+                !is_of_volume(container, volume))
                 continue;
             volume->word = container->word;
             volume->error = container->error;

@@ -60,6 +60,20 @@ static void its_end_has_the_kubelets_figures(void **state)
     check_int("ended", scene->ended_at, 1009 * PT_NS_PER_S);
 }
 
+// A small image, and a watch that is late: both words come at once.
+static void a_pull_that_is_over_when_it_is_heard_of_is_a_row(void **state)
+{
+    struct scene *scene = *state;
+    without_an_agent(scene);
+    pod_waits(scene, "web", IMAGE);
+    pulling(scene, "web", IMAGE, 1000);
+    scene->seconds += 1;
+    says_pulled(scene, "in 700ms (900ms including waiting). Image size: 77 bytes.");
+    expect(scene, ROW, "completed" WEB " queued=0.2");
+    check_int("pull", scene->pull_ns, 700 * PT_NS_PER_MS);
+    check_int("bytes", scene->image_bytes, 77);
+}
+
 static void what_the_kubelet_does_not_say_is_unknown(void **state)
 {
     struct scene *scene = *state;
@@ -109,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(what_was_asked_for_is_pulled_by_nobody_that_reports),
         SCENE_TEST(its_end_has_the_kubelets_figures),
+        SCENE_TEST(a_pull_that_is_over_when_it_is_heard_of_is_a_row),
         SCENE_TEST(what_the_kubelet_does_not_say_is_unknown),
         SCENE_TEST(attempts_go_on_in_one_row),
         SCENE_TEST(an_agents_pull_goes_on_in_the_row),

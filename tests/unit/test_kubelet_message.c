@@ -70,6 +70,13 @@ static void knows_the_kubelets_words(void **state)
         {"Failed", "Error: ImageInspectError", PT_KUBELET_INSPECT_FAILED, "", NULL, -1, -1, -1},
         {"Failed", "Error: SignatureValidationFailed", PT_KUBELET_PULL_FAILED, "", NULL, -1, -1,
          -1},
+        // What a pod waits for before its images.
+        {"NetworkNotReady", "network is not ready: container runtime network not ready",
+         PT_KUBELET_NO_SANDBOX, "", NULL, -1, -1, -1},
+        {"FailedPrepareDynamicResources", "Failed to prepare dynamic resources: no claim",
+         PT_KUBELET_NO_SANDBOX, "", NULL, -1, -1, -1},
+        {"FailedMapVolume", "MapVolume.SetUpDevice failed for volume \"d\"", PT_KUBELET_NO_VOLUME,
+         "", NULL, -1, -1, -1},
         // As kubectl shows it.
         {"Failed", "spec.containers{app}: Failed to pull image \"" X "\": EOF",
          PT_KUBELET_PULL_FAILED, X, "EOF", -1, -1, -1},

@@ -67,6 +67,8 @@ static bool update_container(struct correlate_container *container,
 {
     bool was_failure = pt_kubelet_word_is_failure(container->word);
     bool is_failure = pt_kubelet_word_is_failure(listed->word);
+    if (since > now) // the API server's clock is ahead
+        since = container->since ? container->since : now;
     if (container->ended_at == 0 && container->word == listed->word && container->since == since &&
         container->is_on_turn == listed->is_on_turn)
         return false;

@@ -13,10 +13,19 @@
 // path says. The kubelet's short words ("Error: ErrImagePull") name nothing; long ones came before
 // them, so they say nothing new.
 
+static bool is_same_second(const struct pt_moment *asked, const struct pt_moment *answered)
+{
+    return answered->is_of_node && asked->at / PT_NS_PER_S == answered->at / PT_NS_PER_S;
+}
+
 static void asks(struct correlate_container *container, struct pt_moment at)
 {
     if (!pt_moment_is_later(&at, &container->pulling) || at.at == container->pulling.at)
         return;
+    // What a Pulled or Failed event of the same second answered: events may come in any order, and
+    // nothing is asked for again so soon.
+    if (is_same_second(&at, &container->pulled) || is_same_second(&at, &container->failed))
+        at.order = 0;
     container->pulling = at;
     container->is_present = false;
 }
@@ -32,6 +41,8 @@ static void has_come(struct correlate_container *container, const struct pt_kube
     struct correlate_image *image = container->image;
     if (!pt_moment_is_later(&at, &container->pulled) || at.at == container->pulled.at)
         return; // a new list repeats it
+    if (event->message.word == PT_KUBELET_PULLED && !event->is_listed)
+        pt_correlate_show_before_end(image, pt_clock_wall_ns(image->node->correlate->clock));
     container->pulled = at;
     container->queued_ns = event->message.queued_ns;
     container->is_present =
@@ -123,7 +134,8 @@ static struct correlate_container *find_container(struct correlate_pod *pod,
 static struct correlate_pod *add_event_pod(struct pt_correlate *correlate,
                                            const struct pt_kube_event *event)
 {
-    struct correlate_node *node = pt_correlate_get_node(correlate, event->node);
+    struct correlate_node *node =
+        *event->node ? pt_correlate_get_node(correlate, event->node) : NULL;
     if (!node || node->event_pods >= PT_MAX_EVENT_PODS)
         return NULL;
     return pt_correlate_add_pod(node, event->pod_uid, event->name_space, event->pod);
@@ -167,6 +179,17 @@ static struct correlate_container *add_container(struct pt_correlate *correlate,
     return container;
 }
 
+// A container of a pod that runs asks for its image again. What it had asked for before it ended is
+// compared by the node's clock; its end was heard by the server's, which may be another time.
+static bool asks_again(const struct correlate_container *container,
+                       const struct pt_kube_event *event)
+{
+    if (event->message.word != PT_KUBELET_PULLING)
+        return false;
+    return container->pulled.is_of_node ? event->last_at > container->pulled.at
+                                        : event->last_at > container->ended_at;
+}
+
 void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_event *event)
 {
     struct correlate_pod *pod = pt_map_get(&correlate->pods, event->pod_uid);
@@ -187,8 +210,7 @@ void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_eve
     pod->heard_at = pt_clock_wall_ns(correlate->clock);
     if (container->ended_at && event->message.word == PT_KUBELET_NO_SANDBOX) {
         container->ended_at = 0; // it is made anew
-    } else if (container->ended_at && event->message.word == PT_KUBELET_PULLING &&
-               event->last_at > container->ended_at) {
+    } else if (container->ended_at && asks_again(container, event)) {
         container->ended_at = 0; // a container of a pod that runs pulls again
         container->since = event->last_at;
     }

@@ -253,17 +253,28 @@ static void update_row(struct correlate_image *image, const struct situation *si
         report_row(image, situation);
 }
 
+static void look_and_update(struct correlate_image *image, int64_t now)
+{
+    struct situation situation = {0};
+    enum pt_pull_phase phase = image->row_phase;
+    look(image, &situation, now);
+    update_row(image, &situation, now);
+    if (image->row_phase != phase)
+        pt_correlate_look_again(image->node);
+    free(situation.waiting.list);
+}
+
 void pt_correlate_update_rows(struct correlate_node *node, int64_t now)
 {
     struct correlate_image *image;
     TAILQ_FOREACH(image, &node->images, link)
     {
-        struct situation situation = {0};
-        enum pt_pull_phase phase = image->row_phase;
-        look(image, &situation, now);
-        update_row(image, &situation, now);
-        if (image->row_phase != phase)
-            pt_correlate_look_again(node);
-        free(situation.waiting.list);
+        look_and_update(image, now);
     }
+}
+
+void pt_correlate_show_before_end(struct correlate_image *image, int64_t now)
+{
+    if (image->row_phase == PT_PULL_UNKNOWN && !has_agent(image->node))
+        look_and_update(image, now);
 }

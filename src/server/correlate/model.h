@@ -355,4 +355,8 @@ void pt_correlate_remember_waiting(struct pt_buffer *shown,
 
 void pt_correlate_update_rows(struct correlate_node *node, int64_t now);
 
+// The kubelet says that it has pulled the image. Where no agent reports, and both its words come
+// within one flush, the row that it asked for is shown before it ends.
+void pt_correlate_show_before_end(struct correlate_image *image, int64_t now);
+
 #endif
