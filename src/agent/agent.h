@@ -19,8 +19,8 @@ struct pt_agent_options {
     struct pt_loop *loop;
     const struct pt_clock *clock;
     const char *node_name;
-    const char *server_url; // "": nothing is reported
-    const char *containerd_socket;
+    const char *server_url;        // "": nothing is reported
+    const char *containerd_socket; // "": searched for
     const char *containerd_socket_directories;
     const char *containerd_namespaces;
     const char *ca_file;

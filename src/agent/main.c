@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
+#include "agent/check.h"
 #include "agent/confine.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -8,6 +9,7 @@
 #include "base/rhythm.h"
 #include "base/secret_file.h"
 #include "base/settings.h"
+#include "containerd/places.h"
 #include "containerd/socket_check.h"
 
 #include <errno.h>
@@ -33,11 +35,12 @@ static const struct pt_setting table[] = {
      "name of this node, a DNS name; empty: the host name", 0, 0},
     {"PULLTRACE_SERVER_URL", PT_SETTING_URL, &settings.server_url, "",
      "where pulltrace-server is; empty: pulls are only logged", 0, 0},
-    {"PULLTRACE_CONTAINERD_SOCKET", PT_SETTING_TEXT, &settings.containerd_socket,
-     "/run/containerd/containerd.sock", "containerd's socket, owned and served by root", 0, 0},
-    {"PULLTRACE_CONTAINERD_SOCKET_DIRS", PT_SETTING_TEXT, &settings.socket_directories,
-     "/run/containerd,/var/run/containerd",
-     "directories that the socket may be in, after resolving links", 0, 0},
+    {"PULLTRACE_CONTAINERD_SOCKET", PT_SETTING_TEXT, &settings.containerd_socket, "",
+     "containerd's socket, owned and served by root; empty: that of k3s, RKE2, k0s, MicroK8s or "
+     "the usual one, whichever has the namespace",
+     0, 0},
+    {"PULLTRACE_CONTAINERD_SOCKET_DIRS", PT_SETTING_TEXT, &settings.socket_directories, "",
+     "directories that the socket may be in, after resolving links; empty: those of these", 0, 0},
     {"PULLTRACE_CONTAINERD_NAMESPACE", PT_SETTING_TEXT, &settings.containerd_namespaces, "k8s.io",
      "containerd namespaces to watch, comma-separated, or * for all", 0, 0},
     {"PULLTRACE_REPORT_INTERVAL", PT_SETTING_DURATION, &settings.interval_ns, "1s",
@@ -60,12 +63,13 @@ static const struct pt_setting table[] = {
 
 static void print_help(void)
 {
-    puts("Usage: pulltrace-agent [--watch | --help | --version]\n"
+    puts("Usage: pulltrace-agent [--watch | --check | --help | --version]\n"
          "\n"
          "Watches every image pull of this node's containerd, from which it only reads, and "
          "reports\n"
          "it to pulltrace-server. With --watch it draws live progress on the terminal instead of\n"
-         "writing a log, or plain lines when standard output is no terminal. It is configured by\n"
+         "writing a log, or plain lines when standard output is no terminal. With --check it says\n"
+         "what it finds of all that it needs, and what to do, and ends. It is configured by\n"
          "environment variables:\n");
     pt_settings_print(stdout, table, TABLE_COUNT);
     puts(
@@ -75,15 +79,26 @@ static void print_help(void)
         "After its start it holds no capability, can gain no privilege, execute no program, reach\n"
         "no other process and write no file (seccomp); it keeps user root, to whom containerd's\n"
         "socket belongs.\n"
-        "Exit status: 0 ended by a signal, 1 failed while running, 2 bad usage or setting.");
+        "Exit status: 0 ended by a signal, or --check has found all well; 1 failed while running,\n"
+        "or something is missing; 2 bad usage or setting.");
 }
 
+enum mode {
+    MODE_AGENT,
+    MODE_WATCH,
+    MODE_CHECK,
+};
+
 // Reads the command line; returns whether to go on, else *ret_status is the exit status.
-static bool parse_arguments(int argc, char **argv, bool *ret_watch, int *ret_status)
+static bool parse_arguments(int argc, char **argv, enum mode *ret_mode, int *ret_status)
 {
     *ret_status = EXIT_SUCCESS;
-    *ret_watch = argc == 2 && strcmp(argv[1], "--watch") == 0;
-    if (argc == 1 || *ret_watch)
+    *ret_mode = MODE_AGENT;
+    if (argc == 2 && strcmp(argv[1], "--watch") == 0)
+        *ret_mode = MODE_WATCH;
+    else if (argc == 2 && strcmp(argv[1], "--check") == 0)
+        *ret_mode = MODE_CHECK;
+    if (argc == 1 || *ret_mode != MODE_AGENT)
         return true;
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         print_help();
@@ -109,7 +124,8 @@ static int check_node_name(const char *name, struct pt_error *err)
     return 0;
 }
 
-static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], struct pt_error *err)
+static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], bool is_check,
+                         struct pt_error *err)
 {
     int r = pt_settings_load(table, TABLE_COUNT, getenv, err);
     if (r < 0)
@@ -122,7 +138,9 @@ static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], st
         settings.node_name = node_name;
     }
     r = check_node_name(settings.node_name, err);
-    if (r < 0)
+    if (!settings.socket_directories[0])
+        settings.socket_directories = pt_places_directories;
+    if (r < 0 || is_check || !settings.containerd_socket[0])
         return r;
     r = pt_socket_check_path(settings.containerd_socket, settings.socket_directories, err);
     if (r < 0 && r != -ENOENT) // one that is not there yet is waited for
@@ -172,6 +190,22 @@ static int run(struct pt_loop *loop, struct pt_secret *token, bool watch, struct
     return r;
 }
 
+static int check(struct pt_loop *loop, struct pt_secret *token, bool *ret_well,
+                 struct pt_error *err)
+{
+    const struct pt_check_options options = {
+        .loop = loop,
+        .out = stdout,
+        .containerd_socket = settings.containerd_socket,
+        .containerd_socket_directories = settings.socket_directories,
+        .containerd_namespaces = settings.containerd_namespaces,
+        .server_url = settings.server_url,
+        .ca_file = settings.ca_file,
+        .token = token,
+    };
+    return pt_check_run(&options, ret_well, err);
+}
+
 static int fail(int status, const struct pt_error *err)
 {
     fprintf(stderr, "pulltrace-agent: %s\n", err->message);
@@ -184,16 +218,17 @@ int main(int argc, char **argv)
     struct pt_error err;
     struct pt_secret *token = NULL;
     struct pt_loop *loop = NULL;
-    bool watch;
+    enum mode mode;
+    bool is_well = true;
     int status;
     // What was needed for a while goes back to the system: a node has memory for other things.
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, LARGE_ALLOCATION_BYTES);
-    if (!parse_arguments(argc, argv, &watch, &status))
+    if (!parse_arguments(argc, argv, &mode, &status))
         return status;
-    if (watch)
+    if (mode != MODE_AGENT)
         pt_log_set_descriptor(-1);
-    if (load_settings(node_name, &err) < 0)
+    if (load_settings(node_name, mode == MODE_CHECK, &err) < 0)
         return fail(EXIT_USAGE, &err);
     if (pt_secret_create_lines(settings.agent_token, settings.agent_token_file, &token, &err) < 0) {
         pt_error_prefix(&err, settings.agent_token_file[0] ? "PULLTRACE_AGENT_TOKEN_FILE"
@@ -202,10 +237,11 @@ int main(int argc, char **argv)
     }
     int r = pt_loop_create(&loop, &err);
     if (r == 0)
-        r = run(loop, token, watch, &err);
+        r = mode == MODE_CHECK ? check(loop, token, &is_well, &err)
+                               : run(loop, token, mode == MODE_WATCH, &err);
     pt_loop_destroy(loop);
     pt_secret_destroy(token);
     if (r < 0)
         return fail(r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE, &err);
-    return EXIT_SUCCESS;
+    return is_well ? EXIT_SUCCESS : EXIT_FAILURE;
 }

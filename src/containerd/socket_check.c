@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 static bool is_under(const char *path, const char *directory, size_t length)
 {
@@ -81,6 +83,21 @@ int pt_socket_check_path(const char *path, const char *directories, struct pt_er
         return pt_error_set(err, EACCES, "socket \"%s\" is owned by uid %u, not by root", resolved,
                             (unsigned)status.st_uid);
     return 0;
+}
+
+int pt_socket_check_connect(const char *path, struct pt_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address.sun_path))
+        return pt_error_set(err, ENAMETOOLONG, "socket path \"%s\" is too long", path);
+    memcpy(address.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int r = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&address, sizeof(address));
+    if (r < 0)
+        r = pt_error_set(err, errno, "socket \"%s\": %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return r;
 }
 
 int pt_socket_check_peer(int fd, pid_t *ret_pid, struct pt_error *err)

@@ -14,6 +14,9 @@
 PT_MUST_CHECK int pt_socket_check_path(const char *path, const char *directories,
                                        struct pt_error *err);
 
+// Whether this process may connect to the socket: 0 or -errno (-EACCES, -ECONNREFUSED, …).
+PT_MUST_CHECK int pt_socket_check_connect(const char *path, struct pt_error *err);
+
 // The peer of a connected unix socket has to run as root: else -EPERM. *ret_pid is its process, 0
 // when that is not visible from this PID namespace.
 PT_MUST_CHECK int pt_socket_check_peer(int fd, pid_t *ret_pid, struct pt_error *err);

@@ -57,7 +57,9 @@ struct pt_containerd {
     const char *other;       // namespace that had the layer before; NULL: none
     unsigned usages_asked;
     unsigned started, completed, failed, rounds_failed;
-    int64_t downloaded; // as shown last
+    int64_t downloaded;    // as shown last
+    const char *place;     // where alone one answers; NULL: everywhere
+    const char *connected; // where the newest one was looked for
     unsigned versions_asked;
     pt_containerd_answer *on_version;
     void *version_context;
@@ -300,8 +302,9 @@ int pt_containerd_create(struct pt_http_client *http, const char *socket_path,
                          const char *socket_directories, struct pt_containerd **ret_containerd,
                          struct pt_error *err)
 {
-    (void)http, (void)socket_path, (void)socket_directories, (void)err;
+    (void)http, (void)socket_directories, (void)err;
     *ret_containerd = containerd_world;
+    containerd_world->connected = socket_path;
     return 0;
 }
 
@@ -314,7 +317,8 @@ void pt_containerd_destroy(struct pt_containerd *world)
 int pt_containerd_version(struct pt_containerd *world, pt_containerd_answer *answer, void *context,
                           struct pt_error *err)
 {
-    (void)err;
+    if (world->place && strcmp(world->connected, world->place) != 0)
+        return pt_error_set(err, ENOENT, "%s does not exist", world->connected);
     world->versions_asked++;
     world->on_version = answer;
     world->version_context = context;

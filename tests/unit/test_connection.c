@@ -57,7 +57,7 @@ static void on_trouble(void *context, const char *message, bool has_lost_events)
     scene->losses += has_lost_events;
 }
 
-static void scene_begin(struct scene *scene)
+static void scene_begin_at(struct scene *scene, const char *socket_path)
 {
     *scene = (struct scene){.world = {.broken = CALL_COUNT, .now = START + PT_NS_PER_S}};
     scene->clock = (struct pt_clock){fake_now, fake_now, &scene->world};
@@ -66,7 +66,7 @@ static void scene_begin(struct scene *scene)
     containerd_world = &scene->world;
     const struct pt_connection_options options = {
         .clock = &scene->clock,
-        .socket_path = "/run/containerd/containerd.sock",
+        .socket_path = socket_path,
         .socket_directories = "/run/containerd",
         .namespaces = "k8s.io",
         .on_runtime = on_runtime,
@@ -76,6 +76,11 @@ static void scene_begin(struct scene *scene)
         .context = scene,
     };
     assert_int_equal(pt_connection_create(&options, &scene->connection, NULL), 0);
+}
+
+static void scene_begin(struct scene *scene)
+{
+    scene_begin_at(scene, "/run/containerd/containerd.sock");
 }
 
 static void scene_end(struct scene *scene)
@@ -226,6 +231,57 @@ static void events_say_whether_they_are_about_a_known_layer(void **state)
     scene_end(&scene);
 }
 
+#define K3S "/run/k3s/containerd/containerd.sock"
+#define USUAL "/run/containerd/containerd.sock"
+
+static void what_was_found_is_kept_for_a_while(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin_at(&scene, "");
+    scene.world.place = "/nowhere";
+    pt_connection_look(scene.connection);
+    pt_connection_look(scene.connection);
+    check_int("each search in vain is trouble", scene.troubles, 2);
+    check_int("logged once", count_in_log(&scene, "no socket is at any of the usual places"), 1);
+    scene.world.place = K3S;
+    pt_connection_look(scene.connection);
+    answer_version(&scene.world, "1.7.2"); // to the search
+    answer_version(&scene.world, "1.7.2");
+    check_int("up", pt_connection_is_up(scene.connection), true);
+    check_text("where", scene.world.connected, K3S);
+    check_int("logged with its place", count_in_log(&scene, K3S), 1);
+    break_events(&scene.world);
+    scene.world.now += 59 * PT_NS_PER_S;
+    pt_connection_look(scene.connection);
+    check_int("asked again", scene.world.versions_asked, 3);
+    refuse_version(&scene.world, "nobody is there");
+    check_text("without a search", scene.world.connected, K3S);
+    scene.world.place = USUAL;
+    scene.world.now += 2 * PT_NS_PER_S;
+    pt_connection_look(scene.connection);
+    answer_version(&scene.world, "2.1.0");
+    check_text("then there is one", scene.world.connected, USUAL);
+    answer_version(&scene.world, "2.1.0");
+    check_int("up", pt_connection_is_up(scene.connection), true);
+    check_text("another one", scene.runtime, "containerd 2.1.0");
+    scene_end(&scene);
+}
+
+static void places_that_are_left_out_are_logged(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin_at(&scene, "");
+    scene.world.place = USUAL;
+    pt_connection_look(scene.connection);
+    refuse_version(&scene.world, "nobody is there");
+    check_int("trouble", scene.troubles, 1);
+    check_int("says where and why", count_in_log(&scene, USUAL ": nobody is there"), 1);
+    check_int("down", pt_connection_is_up(scene.connection), false);
+    scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +291,8 @@ int main(void)
         cmocka_unit_test(events_that_break_are_subscribed_to_again),
         cmocka_unit_test(trouble_meanwhile_leaves_the_question),
         cmocka_unit_test(events_say_whether_they_are_about_a_known_layer),
+        cmocka_unit_test(what_was_found_is_kept_for_a_while),
+        cmocka_unit_test(places_that_are_left_out_are_logged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,21 +6,32 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "containerd/containerd_api.h"
+#include "containerd/search.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+// Without a setting the socket is searched for among the usual places. What was found once is kept
+// while it comes and goes: on a node that has two, the other one would be taken when the right one
+// is restarted. Only when it has not come back for a while is it searched for again.
+
 #define RUNTIME_NAME "containerd"
+#define SEARCH_AGAIN_NS (60 * PT_NS_PER_S)
 
 struct pt_connection {
     struct pt_connection_options options;
+    struct pt_search *search; // NULL: the setting names the socket
+    const char *socket_path;  // in use
+    bool is_found;            // that is containerd's, by the setting or a search
+    int64_t up_at;            // when it was found, or answered last before it broke; monotonic
     struct pt_containerd *containerd;
     struct pt_containerd_events *events;
     struct pt_round *round;
     enum state {
         STATE_DOWN,
+        STATE_SEARCHING,
         STATE_ASKING, // for its version, to learn whether it is there
         STATE_UP,
     } state;
@@ -31,11 +42,13 @@ struct pt_connection {
 static void note_trouble(struct pt_connection *connection, const char *message,
                          bool has_lost_events)
 {
-    if (connection->state == STATE_UP)
+    if (connection->state == STATE_UP) {
         connection->state = STATE_DOWN;
+        connection->up_at = pt_clock_monotonic_ns(connection->options.clock);
+    }
     if (pt_text_remember(connection->last_trouble, sizeof(connection->last_trouble), message))
         pt_log_warn(RUNTIME_NAME ".unreachable",
-                    pt_log_text("socket", connection->options.socket_path),
+                    pt_log_text("socket", connection->is_found ? connection->socket_path : ""),
                     pt_log_text("error", message));
     connection->options.on_trouble(connection->options.context, message, has_lost_events);
 }
@@ -87,7 +100,7 @@ static void on_version(void *context, const struct pt_grpc_status *status, const
     }
     connection->state = STATE_UP;
     connection->last_trouble[0] = '\0';
-    pt_log_info(RUNTIME_NAME ".connected", pt_log_text("socket", connection->options.socket_path),
+    pt_log_info(RUNTIME_NAME ".connected", pt_log_text("socket", connection->socket_path),
                 pt_log_text("version", response->version));
     connection->options.on_runtime(connection->options.context, RUNTIME_NAME, response->version);
     pt_containerd_events_start(connection->events);
@@ -104,13 +117,13 @@ static void ask_version(struct pt_connection *connection)
     }
 }
 
-// --- what the header promises ---
+// --- which containerd ---
 
 static int create_parts(struct pt_connection *connection, struct pt_error *err)
 {
     const struct pt_connection_options *options = &connection->options;
-    int r = pt_containerd_create(options->http, options->socket_path, options->socket_directories,
-                                 &connection->containerd, err);
+    int r = pt_containerd_create(options->http, connection->socket_path,
+                                 options->socket_directories, &connection->containerd, err);
     if (r < 0)
         return r;
     const struct pt_round_options round = {
@@ -134,6 +147,99 @@ static int create_parts(struct pt_connection *connection, struct pt_error *err)
     return pt_containerd_events_create(&events, &connection->events, err);
 }
 
+static void destroy_parts(struct pt_connection *connection)
+{
+    pt_containerd_destroy(connection->containerd); // no answer and no event comes any more
+    pt_containerd_events_destroy(connection->events);
+    pt_round_destroy(connection->round);
+    connection->containerd = NULL;
+    connection->events = NULL;
+    connection->round = NULL;
+}
+
+// Nothing that was seen of one containerd is true of another.
+static int use_place(struct pt_connection *connection, const char *path, struct pt_error *err)
+{
+    destroy_parts(connection);
+    connection->socket_path = path;
+    return create_parts(connection, err);
+}
+
+static void log_others(const struct pt_finding *findings, size_t count,
+                       const struct pt_finding *best)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct pt_finding *finding = &findings[i];
+        if (finding == best || finding->state == PT_FINDING_MISSING)
+            continue;
+        pt_log_info(RUNTIME_NAME ".left_out", pt_log_text("socket", finding->path),
+                    pt_log_text("reason", finding->state == PT_FINDING_FOUND
+                                              ? "another place comes first"
+                                              : finding->message));
+    }
+}
+
+// What keeps the places from being the right one, of those where anything is.
+static void note_nothing_found(struct pt_connection *connection, const struct pt_finding *findings,
+                               size_t count)
+{
+    char text[sizeof(connection->last_trouble)] = "";
+    for (size_t i = 0; i < count; i++) {
+        size_t used = strlen(text);
+        if (findings[i].state != PT_FINDING_MISSING)
+            snprintf(text + used, sizeof(text) - used, "%s%s: %s", used ? "; " : "",
+                     findings[i].path, findings[i].message);
+    }
+    note_trouble(connection, text[0] ? text : "no socket is at any of the usual places", false);
+}
+
+static void on_findings(void *context, const struct pt_finding *findings, size_t count)
+{
+    struct pt_connection *connection = context;
+    const struct pt_finding *best = pt_search_best(findings, count);
+    struct pt_error err;
+    connection->state = STATE_DOWN;
+    if (!best) {
+        note_nothing_found(connection, findings, count);
+        return;
+    }
+    log_others(findings, count, best);
+    connection->is_found = use_place(connection, best->path, &err) == 0;
+    connection->up_at = pt_clock_monotonic_ns(connection->options.clock);
+    if (connection->is_found)
+        ask_version(connection);
+    else
+        note_trouble(connection, err.message, false);
+}
+
+static void find_and_ask(struct pt_connection *connection)
+{
+    int64_t now = pt_clock_monotonic_ns(connection->options.clock);
+    if (connection->search && now - connection->up_at > SEARCH_AGAIN_NS)
+        connection->is_found = false;
+    if (connection->is_found) {
+        ask_version(connection);
+        return;
+    }
+    connection->state = STATE_SEARCHING;
+    pt_search_start(connection->search);
+}
+
+static int create_search(struct pt_connection *connection, struct pt_error *err)
+{
+    const struct pt_search_options search = {
+        .http = connection->options.http,
+        .socket_path = "",
+        .directories = connection->options.socket_directories,
+        .namespaces = connection->options.namespaces,
+        .on_done = on_findings,
+        .context = connection,
+    };
+    return pt_search_create(&search, &connection->search, err);
+}
+
+// --- what the header promises ---
+
 int pt_connection_create(const struct pt_connection_options *options,
                          struct pt_connection **ret_connection, struct pt_error *err)
 {
@@ -141,7 +247,11 @@ int pt_connection_create(const struct pt_connection_options *options,
     if (!connection)
         return pt_error_set(err, ENOMEM, "out of memory");
     connection->options = *options;
-    int r = create_parts(connection, err);
+    connection->is_found = options->socket_path[0] != '\0';
+    int r = connection->is_found ? 0 : create_search(connection, err);
+    if (r == 0)
+        r = use_place(connection, connection->is_found ? options->socket_path : pt_places[0].path,
+                      err);
     if (r < 0) {
         pt_connection_destroy(connection);
         return r;
@@ -154,9 +264,8 @@ void pt_connection_destroy(struct pt_connection *connection)
 {
     if (!connection)
         return;
-    pt_containerd_destroy(connection->containerd); // no answer and no event comes any more
-    pt_containerd_events_destroy(connection->events);
-    pt_round_destroy(connection->round);
+    pt_search_destroy(connection->search);
+    destroy_parts(connection);
     free(connection);
 }
 
@@ -169,8 +278,9 @@ void pt_connection_look(struct pt_connection *connection)
 {
     switch (connection->state) {
     case STATE_DOWN:
-        ask_version(connection);
+        find_and_ask(connection);
         break;
+    case STATE_SEARCHING:
     case STATE_ASKING:
         break;
     case STATE_UP:

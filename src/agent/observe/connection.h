@@ -19,7 +19,7 @@ struct pt_connection;
 struct pt_connection_options {
     struct pt_http_client *http;
     const struct pt_clock *clock;
-    const char *socket_path;
+    const char *socket_path;        // "": searched for among the usual places (places.h)
     const char *socket_directories; // comma-separated, the socket must lie under one of them
     const char *namespaces;         // comma-separated, or "*"
     // The runtime answers, after it did not; a look begins behind this call.

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/check.h"
+
+#include "agent/confine.h"
+#include "base/clock.h"
+#include "base/http_client.h"
+#include "base/limits.h"
+#include "base/loop.h"
+#include "base/secret_file.h"
+#include "base/timer.h"
+#include "base/url.h"
+#include "containerd/containerd_api.h"
+#include "containerd/search.h"
+#include "containerd/socket_check.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+// First the places, then each right that the agent needs at the best of them, then the server. The
+// questions of a step are put at once; each answer is a line, and the last one begins the next
+// step.
+
+#define EVENTS_STAND_MS 300 // a stream that has not broken by then stands
+#define SERVER_TIMEOUT_MS 10000
+#define NO_DIGEST "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+// Each shows by one call whether it is there.
+enum {
+    RIGHT_LEASES,
+    RIGHT_INGESTS,
+    RIGHT_CONTENT,
+    RIGHT_IMAGES,
+    RIGHT_SNAPSHOTS,
+    RIGHT_COUNT,
+};
+
+static const char *const right_names[RIGHT_COUNT] = {
+    "leases", "content on its way", "content", "image records", "snapshots",
+};
+
+struct check {
+    const struct pt_check_options *options;
+    struct pt_http_client *http;
+    struct pt_search *search;
+    struct pt_containerd *containerd; // at the best place
+    struct pt_timer *timer;
+    char namespace[PT_LIMIT_NAME_BYTES + 1];
+    unsigned open; // questions of this step
+    unsigned faults;
+    bool have_events_ended;
+    bool is_asking_server;
+    bool is_done;
+    struct right {
+        struct check *check;
+        const char *what;
+    } rights[RIGHT_COUNT];
+};
+
+// --- lines ---
+
+// What others have said is printed without anything that a terminal obeys.
+static void print_clean(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text, out);
+}
+
+static void print_line(struct check *check, const char *mark, const char *what, const char *found)
+{
+    FILE *out = check->options->out;
+    fprintf(out, "  %-5s ", mark);
+    print_clean(out, what);
+    fputs(": ", out);
+    print_clean(out, found);
+    fputc('\n', out);
+}
+
+static void print_well(struct check *check, const char *what, const char *found)
+{
+    print_line(check, "ok", what, found);
+}
+
+static void print_fault(struct check *check, const char *what, const char *found,
+                        const char *advice)
+{
+    check->faults++;
+    print_line(check, "FAULT", what, found);
+    fprintf(check->options->out, "        %s\n", advice);
+}
+
+// --- the server ---
+
+static void end_check(struct check *check)
+{
+    check->is_done = true;
+    pt_loop_stop(check->options->loop);
+}
+
+static void judge_failure(struct check *check, const struct pt_http_result *result)
+{
+    const char *advice = "Is it running, and does a network policy or firewall let this node "
+                         "reach it?";
+    if (result->error == -EHOSTUNREACH || strstr(result->message, "resolve"))
+        advice = "The name of PULLTRACE_SERVER_URL is not known here. A pod with hostNetwork needs "
+                 "dnsPolicy: ClusterFirstWithHostNet.";
+    else if (result->error == -EPROTO || strstr(result->message, "certificate"))
+        advice = "Set PULLTRACE_CA_FILE to the CA of the server's certificate, which must be for "
+                 "the host of PULLTRACE_SERVER_URL.";
+    print_fault(check, "reached", result->message, advice);
+}
+
+// The report that was sent is refused for its content type, after its token was looked at.
+static void judge_status(struct check *check, int status)
+{
+    const char *token = pt_secret_get(check->options->token);
+    char text[64];
+    snprintf(text, sizeof(text), "HTTP status %d", status);
+    if (status == 415) {
+        print_well(check, "reached", "it takes reports");
+        print_well(check, "token", token[0] ? "it is the right one" : "none is needed");
+    } else if (status == 401) {
+        print_well(check, "reached", "it takes reports");
+        print_fault(check, "token", token[0] ? "it is a wrong one" : "none is set",
+                    "Set PULLTRACE_AGENT_TOKEN_FILE to the token that the server has.");
+    } else if (status == 421) {
+        print_fault(check, "reached", text,
+                    "It takes reports at an address of their own: that of PULLTRACE_AGENT_ADDR, "
+                    "by https.");
+    } else {
+        print_fault(check, "reached", text,
+                    "What answers there is no pulltrace-server, or a proxy in front of it.");
+    }
+}
+
+static void on_server(void *context, const struct pt_http_result *result)
+{
+    struct check *check = context;
+    if (result->error)
+        judge_failure(check, result);
+    else
+        judge_status(check, result->status);
+    end_check(check);
+}
+
+static int send_to_server(struct check *check, const char *token, struct pt_error *err)
+{
+    char url[2048], authorization[4200];
+    const char *headers[] = {"Content-Type: text/plain", "Expect:", NULL, NULL};
+    const char *base = check->options->server_url;
+    size_t length = strlen(base);
+    while (length > 0 && base[length - 1] == '/')
+        length--;
+    snprintf(url, sizeof(url), "%.*s/api/v1/report", (int)length, base);
+    if (token[0]) {
+        snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", token);
+        headers[2] = authorization;
+    }
+    const struct pt_http_options options = {
+        .method = "POST",
+        .url = url,
+        .headers = headers,
+        .body = "",
+        .ca_file = check->options->ca_file[0] ? check->options->ca_file : NULL,
+        .timeout_ms = SERVER_TIMEOUT_MS,
+        .max_response_bytes = PT_LIMIT_HTTP_BUFFER_BYTES,
+        .on_done = on_server,
+        .context = check,
+    };
+    int r = pt_http_client_start(check->http, &options, NULL, err);
+    explicit_bzero(authorization, sizeof(authorization));
+    return r;
+}
+
+static void ask_server(struct check *check)
+{
+    struct pt_error err;
+    const char *url = check->options->server_url;
+    check->is_asking_server = true;
+    fputs("\nserver (PULLTRACE_SERVER_URL)\n", check->options->out);
+    if (!url[0]) {
+        print_line(check, "-", "none is set", "pulls are only logged");
+        end_check(check);
+        return;
+    }
+    const char *token = pt_secret_get(check->options->token);
+    print_line(check, "-", "asked", url);
+    if (token[0] && pt_url_is_in_clear(url))
+        print_line(check, "note", "the token leaves this machine unencrypted", "use https");
+    if (send_to_server(check, token, &err) < 0) {
+        print_fault(check, "reached", err.message, "Look at PULLTRACE_SERVER_URL.");
+        end_check(check);
+    }
+}
+
+// --- the rights ---
+
+static void end_right(struct check *check)
+{
+    if (--check->open == 0 && !check->is_asking_server)
+        ask_server(check);
+}
+
+// That there is no such thing is an answer as good as any.
+static void judge_right(struct check *check, const char *what, const struct pt_grpc_status *status)
+{
+    bool is_well = status->code == PT_GRPC_OK || status->code == PT_GRPC_NOT_FOUND;
+    if (is_well)
+        print_well(check, what, "may be read");
+    else
+        print_fault(check, what, status->message,
+                    "A proxy in front of containerd, or a plugin that is disabled there, refuses "
+                    "this.");
+}
+
+static void on_right(void *context, const struct pt_grpc_status *status, const void *message)
+{
+    (void)message;
+    const struct right *right = context;
+    judge_right(right->check, right->what, status);
+    end_right(right->check);
+}
+
+static void on_event(void *context, const Ctrd__Envelope *envelope)
+{
+    (void)context, (void)envelope;
+}
+
+static void on_events_ended(void *context, const struct pt_grpc_status *status)
+{
+    struct check *check = context;
+    if (check->have_events_ended)
+        return;
+    check->have_events_ended = true;
+    judge_right(check, "events", status);
+    end_right(check);
+}
+
+static void on_events_stand(void *context)
+{
+    static const struct pt_grpc_status well = {PT_GRPC_OK, false, ""};
+    on_events_ended(context, &well);
+}
+
+static int ask_right(struct check *check, size_t index, struct pt_error *err)
+{
+    struct pt_containerd *containerd = check->containerd;
+    const char *namespace = check->namespace;
+    struct right *right = &check->rights[index];
+    switch (index) {
+    case RIGHT_LEASES:
+        return pt_containerd_list_leases(containerd, namespace, on_right, right, err);
+    case RIGHT_INGESTS:
+        return pt_containerd_list_ingests(containerd, namespace, on_right, right, err);
+    case RIGHT_CONTENT:
+        return pt_containerd_content_info(containerd, namespace, NO_DIGEST, on_right, right, err);
+    case RIGHT_IMAGES:
+        return pt_containerd_list_images(containerd, namespace, NO_DIGEST, on_right, right, err);
+    default:
+        return pt_containerd_stat_snapshot(containerd, namespace, "overlayfs", NO_DIGEST, on_right,
+                                           right, err);
+    }
+}
+
+static void ask_rights(struct check *check)
+{
+    struct pt_error err;
+    fprintf(check->options->out, "\nwhat the agent reads there, in namespace %s\n",
+            check->namespace);
+    check->open = RIGHT_COUNT + 2; // with the events, and until all are asked
+    for (size_t i = 0; i < RIGHT_COUNT; i++) {
+        check->rights[i] = (struct right){check, right_names[i]};
+        if (ask_right(check, i, &err) < 0) {
+            print_fault(check, right_names[i], err.message, "Try again.");
+            end_right(check);
+        }
+    }
+    if (pt_containerd_subscribe(check->containerd, on_event, on_events_ended, check, &err) < 0) {
+        print_fault(check, "events", err.message, "Try again.");
+        end_right(check);
+    } else {
+        pt_timer_start(check->timer, EVENTS_STAND_MS);
+    }
+    end_right(check);
+}
+
+// The standing stream of events needs a connection that has answered.
+static void on_version(void *context, const struct pt_grpc_status *status, const void *message)
+{
+    struct check *check = context;
+    if (message) {
+        ask_rights(check);
+    } else {
+        print_fault(check, "containerd", status->message, "Try again.");
+        ask_server(check);
+    }
+}
+
+// --- the places ---
+
+static const char *advice_for(const struct pt_finding *finding)
+{
+    struct pt_error err;
+    if (finding->state == PT_FINDING_MISSING)
+        return "Is containerd running? In a pod its socket's directory has to be mounted.";
+    if (finding->state == PT_FINDING_FOREIGN)
+        return "The kubelet uses another containerd, or has pulled nothing yet; see "
+               "PULLTRACE_CONTAINERD_NAMESPACE.";
+    if (finding->state == PT_FINDING_REFUSED)
+        return "It must be root's and lie under PULLTRACE_CONTAINERD_SOCKET_DIRS.";
+    switch (pt_socket_check_connect(finding->path, &err)) {
+    case -EACCES:
+    case -EPERM:
+        return "The agent must run as root. Where SELinux is on, its pod needs the type spc_t.";
+    case -ECONNREFUSED:
+        return "Nobody listens. If containerd runs, it was restarted since the socket was mounted: "
+               "mount the socket's directory, not the file.";
+    default:
+        return "What listens there is no containerd, is too busy to answer, or is not root's.";
+    }
+}
+
+// Where this container has no files of the node's at all.
+static bool is_pointless(const struct pt_finding *finding)
+{
+    return finding->state == PT_FINDING_MISSING && strncmp(finding->path, "/host/", 6) == 0 &&
+           access("/host", F_OK) < 0;
+}
+
+static void print_finding(struct check *check, const struct pt_finding *finding,
+                          const struct pt_finding *best)
+{
+    if (is_pointless(finding))
+        return;
+    char what[PT_LIMIT_NAME_BYTES], found[768];
+    snprintf(what, sizeof(what), "%s%s%s%s", finding->path, finding->whose[0] ? " (" : "",
+             finding->whose, finding->whose[0] ? ")" : "");
+    if (finding->version[0])
+        snprintf(found, sizeof(found), "containerd %s, namespaces: %s%s%s", finding->version,
+                 finding->namespaces[0] ? finding->namespaces : "none",
+                 finding->message[0] ? "; " : "", finding->message);
+    else
+        snprintf(found, sizeof(found), "%s", finding->message);
+    bool is_named = !finding->whose[0];
+    if (finding == best)
+        print_well(check, what, found);
+    else if (finding->state == PT_FINDING_FOUND)
+        print_line(check, "-", what,
+                   "is another one with the namespace; set "
+                   "PULLTRACE_CONTAINERD_SOCKET if it is the right one");
+    else if (finding->state == PT_FINDING_MISSING && !is_named)
+        print_line(check, "-", what, "nothing is there");
+    else if (best)
+        print_line(check, "-", what, found);
+    else
+        print_fault(check, what, found, advice_for(finding));
+}
+
+// The first of the namespaces to watch that this containerd has.
+static void choose_namespace(struct check *check, const struct pt_finding *finding)
+{
+    const char *wanted = check->options->containerd_namespaces;
+    if (strcmp(wanted, "*") == 0)
+        wanted = strstr(finding->namespaces, "k8s.io") ? "k8s.io" : finding->namespaces;
+    size_t length = strcspn(wanted, ", ");
+    if (length >= sizeof(check->namespace))
+        length = sizeof(check->namespace) - 1;
+    memcpy(check->namespace, wanted, length);
+    check->namespace[length] = '\0';
+}
+
+static void on_findings(void *context, const struct pt_finding *findings, size_t found)
+{
+    struct check *check = context;
+    const struct pt_check_options *options = check->options;
+    const struct pt_finding *best = pt_search_best(findings, found);
+    struct pt_error err;
+    unsigned missing = 0;
+    fputs("containerd (PULLTRACE_CONTAINERD_SOCKET)\n", options->out);
+    for (size_t i = 0; i < found; i++) {
+        print_finding(check, &findings[i], best);
+        missing += findings[i].state == PT_FINDING_MISSING;
+    }
+    if (found > 1 && missing == found)
+        print_fault(check, "containerd", "no socket is at any of these places",
+                    advice_for(&findings[0]));
+    if (!best) {
+        ask_server(check);
+        return;
+    }
+    choose_namespace(check, best);
+    int r = pt_containerd_create(check->http, best->path, options->containerd_socket_directories,
+                                 &check->containerd, &err);
+    if (r == 0)
+        r = pt_containerd_version(check->containerd, on_version, check, &err);
+    if (r < 0) {
+        print_fault(check, best->path, err.message, "Try again.");
+        ask_server(check);
+    }
+}
+
+// --- what the header promises ---
+
+static void on_start(void *context)
+{
+    pt_search_start(((struct check *)context)->search);
+}
+
+static void on_stop(void *context)
+{
+    pt_loop_stop(((struct check *)context)->options->loop);
+}
+
+static int create_parts(struct check *check, struct pt_timer **ret_start, struct pt_error *err)
+{
+    const struct pt_check_options *options = check->options;
+    struct event_base *base = pt_loop_base(options->loop);
+    int r = pt_http_client_create(base, &check->http, err);
+    if (r < 0)
+        return r;
+    const struct pt_search_options search = {
+        .http = check->http,
+        .socket_path = options->containerd_socket,
+        .directories = options->containerd_socket_directories,
+        .namespaces = options->containerd_namespaces,
+        .on_done = on_findings,
+        .context = check,
+    };
+    r = pt_search_create(&search, &check->search, err);
+    if (r < 0)
+        return r;
+    check->timer = pt_timer_create(base, pt_clock_system(), on_events_stand, check);
+    *ret_start = pt_timer_create(base, pt_clock_system(), on_start, check);
+    return check->timer && *ret_start ? 0 : pt_error_set(err, ENOMEM, "out of memory");
+}
+
+int pt_check_run(const struct pt_check_options *options, bool *ret_well, struct pt_error *err)
+{
+    struct check check = {.options = options};
+    struct pt_timer *start = NULL;
+    int r = create_parts(&check, &start, err);
+    if (r == 0)
+        r = pt_confine(err);
+    if (r == 0) {
+        pt_timer_start(start, 0);
+        r = pt_loop_run(options->loop, on_stop, &check, err);
+    }
+    if (r == 0 && !check.is_done)
+        r = pt_error_set(err, EINTR, "ended by a signal");
+    if (r == 0) {
+        *ret_well = check.faults == 0;
+        fprintf(options->out, "\n%s\n",
+                *ret_well ? "All that the agent needs is there." : "Something is missing.");
+    }
+    fflush(options->out);
+    pt_containerd_destroy(check.containerd);
+    pt_search_destroy(check.search);
+    pt_http_client_destroy(check.http);
+    pt_timer_destroy(check.timer);
+    pt_timer_destroy(start);
+    return r;
+}
