@@ -19,6 +19,7 @@ OF_CONTAINERD_2 = """
   snapshotter = "{name}"
   disable_snapshot_annotations = {no_annotations}
   discard_unpacked_layers = {discard}
+  image_pull_progress_timeout = "{patience}"
   [plugins."io.containerd.cri.v1.images".registry]
     config_path = "{hosts}"
 [plugins."io.containerd.transfer.v1.local"]
@@ -40,6 +41,7 @@ class Unpacking:
     annotations: bool = False
     discard: bool = False
     at_once: int = 1
+    patience: str = "5m0s"  # of containerd 2's CRI plugin: it gives a pull up that shows it nothing for so long
     settings: str = ""  # more of containerd's configuration
     programs: Path | None = None  # a folder for PATH
 
@@ -62,6 +64,7 @@ class Unpacking:
                 hosts=hosts,
                 at_once=self.at_once,
                 differ=self.differ,
+                patience=self.patience,
             )
         return text
 

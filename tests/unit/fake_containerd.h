@@ -51,6 +51,7 @@ struct pt_containerd {
     bool is_bare;            // the lease holds no manifest: schema 1
     const char *snapshotter; // that brings the layer by itself; NULL: none does
     bool is_committed;       // and has done so
+    bool is_blocked;         // in its first call to that, which the lease does not show yet
     bool is_extracting;      // the layer, into a snapshot that the lease holds
     int64_t written;         // into that
     const char *label[2];    // of each snapshot: key and value; NULL: none
@@ -156,7 +157,7 @@ int pt_containerd_list_resources(struct pt_containerd *world, const char *namesp
     Ctrd__ListResourcesResponse response = CTRD__LIST_RESOURCES_RESPONSE__INIT;
     size_t count = COUNT_OF(pairs) - (world->is_extracting ? 0 : 1);
     if (world->snapshotter)
-        count = COUNT_OF(brought) - (world->is_committed ? 0 : 1);
+        count = world->is_blocked ? 2 : COUNT_OF(brought) - (world->is_committed ? 0 : 1);
     for (size_t i = world->is_bare ? 2 : 0; i < count; i++) {
         Ctrd__Resource *resource = &resources[response.n_resources];
         ctrd__resource__init(resource);

@@ -218,6 +218,41 @@ static void a_long_extraction_goes_on_as_long_as_it_writes(void **state)
     scene_end(&scene);
 }
 
+// The first image after the agent's start: which snapshotter the node has nobody knows yet.
+static void a_snapshotter_that_has_shown_nothing_is_waited_for(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene, "k8s.io");
+    scene.world.snapshotter = "other";
+    scene.world.is_blocked = true;
+    look(&scene);
+    look_for(&scene, 40 * 60, 0);
+    check_int("goes on", scene.world.failed, 0);
+    scene.world.is_blocked = false;
+    scene.world.is_committed = true;
+    look(&scene);
+    finish(&scene.world);
+    look(&scene);
+    check_int("completed", scene.world.completed, 1);
+    scene_end(&scene);
+}
+
+// Whatever containerd fetches is nothing that a snapshotter does.
+static void a_fetch_of_which_nothing_comes_is_given_up(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene, "k8s.io");
+    look(&scene);
+    scene.world.offset = BYTES / 2;
+    look_for(&scene, 9 * 60, 0);
+    check_int("some time is left", scene.world.failed, 0);
+    look_for(&scene, 3 * 60, 0);
+    check_int("given up", scene.world.failed, 1);
+    scene_end(&scene);
+}
+
 // It has neither ingest nor blob, and no event tells of it.
 static void a_snapshot_that_the_lease_holds_is_asked_for(void **state)
 {
@@ -306,6 +341,8 @@ int main(void)
         cmocka_unit_test(a_round_without_its_lists_is_none),
         cmocka_unit_test(more_image_records_than_are_taken_stop_no_round),
         cmocka_unit_test(a_long_extraction_goes_on_as_long_as_it_writes),
+        cmocka_unit_test(a_snapshotter_that_has_shown_nothing_is_waited_for),
+        cmocka_unit_test(a_fetch_of_which_nothing_comes_is_given_up),
         cmocka_unit_test(a_snapshot_that_the_lease_holds_is_asked_for),
         cmocka_unit_test(the_name_of_a_snapshot_is_taken_if_it_may_be_the_images),
         cmocka_unit_test(where_a_layer_comes_from),

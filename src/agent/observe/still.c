@@ -33,19 +33,22 @@ static uint64_t sign_of(const struct pt_seen_lease *seen)
     return sign;
 }
 
-// Its manifest is known, nothing of it is being fetched, and a layer is not extracted.
+// Its manifest is known, nothing of it is being fetched, and a layer is not extracted. One of
+// containerd's own shows in the lease at once; until any does, another may be in its first call,
+// unless containerd has begun to fetch.
 static bool may_be_silent(struct pt_round *round, struct pt_lease *lease)
 {
-    bool is_done = true;
-    if (!lease->seen.layers_known || is_own_snapshotter(pt_round_snapshotter(round, lease)))
-        return false;
+    bool is_done = true, has_fetched = false;
     for (size_t i = 0; i < lease->seen.layer_count; i++) {
         const struct pt_seen_layer *layer = &lease->seen.layers[i];
         if (layer->has_ingest && layer->owns_ingest)
             return false;
+        has_fetched |= layer->ingest_started_at != 0;
         is_done &= layer->extracted_at != 0;
     }
-    return !is_done;
+    bool is_own = is_own_snapshotter(pt_round_snapshotter(round, lease));
+    return lease->seen.layers_known && !is_done &&
+           (!is_own || (!lease->snapshotter && !has_fetched));
 }
 
 bool pt_snapshotter_has_cache(const char *snapshotter)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registry that keeps count by the moment: what it has sent of which blob, and when.
+
+It stands before the real one, paces each answer, and can fall silent in the middle of a blob.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.server
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+BLOB = re.compile(r"^/v2/(?P<repository>.+)/blobs/(?P<digest>[a-z0-9]+:[0-9a-f]+)")
+STEPS_PER_SECOND = 20
+MAX_STEP_BYTES = 1 << 18
+SEND_BUFFER_BYTES = 1 << 15  # what is on its way and not yet at the client counts as sent
+PASSED_ON = ("Accept", "Range", "Authorization", "User-Agent")
+KEPT = ("Content-Type", "Content-Range", "Accept-Ranges", "Docker-Content-Digest", "Etag", "Location")
+
+
+@dataclass(frozen=True)
+class Sent:
+    at: float  # time.time()
+    repository: str
+    digest: str
+    size: int
+
+
+class Meter:
+    """Rates are bytes a second of each connection. A rate or a silence of a repository or digest goes first."""
+
+    def __init__(self, registry_port: int, bytes_per_second: float) -> None:
+        self.registry_port = registry_port
+        self.default_rate = bytes_per_second
+        self.rates: dict[str, float] = {}  # by repository or digest
+        self.silent_after: dict[str, int] = {}  # by digest: so many bytes of an answer, then nothing
+        self._sent: list[Sent] = []
+        self._lock = threading.Lock()
+        self._server = _HttpServer(("127.0.0.1", 0), _Handler)
+        self._server.meter = self
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.is_closing = True
+        self._server.shutdown()
+        self._server.server_close()
+
+    def all_sent(self, repository: str) -> list[Sent]:
+        """In order of time."""
+        with self._lock:
+            return [sent for sent in self._sent if sent.repository == repository]
+
+    def bytes_sent(self, repository: str, digest: str = "") -> int:
+        return sum(s.size for s in self.all_sent(repository) if digest in ("", s.digest))
+
+    def note(self, repository: str, digest: str, size: int) -> None:
+        with self._lock:
+            self._sent.append(Sent(time.time(), repository, digest, size))
+
+    def rate_of(self, repository: str, digest: str) -> float:
+        return self.rates.get(digest, self.rates.get(repository, self.default_rate))
+
+    def waits(self, digest: str, sent: int) -> bool:
+        """Whether a connection that has sent so much of the blob is to send nothing now."""
+        limit = self.silent_after.get(digest)
+        return limit is not None and sent >= limit and not self._server.is_closing
+
+
+class _HttpServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+    is_closing = False
+    meter: Meter
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _HttpServer
+
+    def setup(self) -> None:
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        super().setup()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.meter.registry_port)
+        asked = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
+        asked["Host"] = self.headers["Host"]
+        with contextlib.closing(upstream), contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            upstream.request(self.command, self.path, headers=asked)
+            answer = upstream.getresponse()
+            length = answer.headers.get("Content-Length", "0")
+            self.send_response(answer.status)
+            for name in KEPT:
+                if name in answer.headers:
+                    self.send_header(name, answer.headers[name])
+            self.send_header("Content-Length", length)
+            self.end_headers()
+            if self.command == "GET":
+                self._send_body(answer)
+
+    def _send_body(self, answer: http.client.HTTPResponse) -> None:
+        blob = BLOB.match(self.path)
+        if blob is None:
+            self.wfile.write(answer.read())
+            return
+        repository, digest = blob["repository"], blob["digest"]
+        for part in self._paced(answer, repository, digest):
+            self.wfile.write(part)
+            self.server.meter.note(repository, digest, len(part))
+
+    def _paced(
+        self, answer: http.client.HTTPResponse, repository: str, digest: str
+    ) -> Iterator[bytes]:
+        meter, sent, due = self.server.meter, 0, time.monotonic()
+        while True:
+            while meter.waits(digest, sent):
+                time.sleep(0.1)
+            rate = meter.rate_of(repository, digest)
+            limit = meter.silent_after.get(digest, sent + MAX_STEP_BYTES)
+            step = min(MAX_STEP_BYTES, max(1, int(rate / STEPS_PER_SECOND)), max(1, limit - sent))
+            part = answer.read(step)
+            if not part:
+                return
+            yield part
+            sent += len(part)
+            due = max(due + len(part) / rate, time.monotonic() - 1 / STEPS_PER_SECOND)
+            time.sleep(max(0, due - time.monotonic()))

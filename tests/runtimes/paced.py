@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decompresses a layer slowly, as a stream processor of containerd: python3 paced.py BYTES_PER_SECOND
+
+Containerd applies what comes out as it comes, so its extraction lasts as long as on a slow disk, and what is
+written into the snapshot grows evenly.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import time
+
+STEPS_PER_SECOND = 4
+
+
+def main() -> None:
+    step_bytes = max(1, int(sys.argv[1]) // STEPS_PER_SECOND)
+    with gzip.open(sys.stdin.buffer) as layer:
+        while chunk := layer.read(step_bytes):
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+            time.sleep(1 / STEPS_PER_SECOND)
+
+
+if __name__ == "__main__":
+    main()
