@@ -21,6 +21,10 @@
 
 // --- secrets ---
 #define PT_LIMIT_TOKENS 8 // in a file of several
+#define PT_LIMIT_AUTHORITIES 4
+#define PT_LIMIT_CERTIFICATE_NAMES 32
+#define PT_LIMIT_SECRET_BYTES (64 * 1024) // of a value in a Secret that is made
+#define PT_LIMIT_SECRET_ANSWER_BYTES (512 * 1024)
 
 // --- containerd ---
 #define PT_LIMIT_GRPC_CALLS 16 // under way at once; more of them wait

@@ -28,9 +28,18 @@ int pt_kube_append_escaped(struct pt_buffer *out, const char *text)
     return 0;
 }
 
-int pt_kube_client_get(const struct pt_kube_client *client, const char *path,
-                       struct pt_http_options request, struct pt_http_request **ret_request,
-                       struct pt_error *err)
+static const char *content_type(const struct pt_http_options *request)
+{
+    if (!request->body)
+        return NULL;
+    return request->method && strcmp(request->method, "PATCH") == 0
+               ? "Content-Type: application/merge-patch+json"
+               : "Content-Type: application/json";
+}
+
+int pt_kube_client_start(const struct pt_kube_client *client, const char *path,
+                         struct pt_http_options request, struct pt_http_request **ret_request,
+                         struct pt_error *err)
 {
     const struct pt_kube_config *config = client->config;
     const char *token = pt_secret_get(config->token);
@@ -44,8 +53,12 @@ int pt_kube_client_get(const struct pt_kube_client *client, const char *path,
         pt_error_set(err, -r, "the request is too long: %s", strerror(-r));
         goto out;
     }
-    const char *headers[] = {"Accept: application/json", "User-Agent: pulltrace-server/" PT_VERSION,
-                             *token ? authorization.data : NULL, NULL};
+    const char *headers[5] = {"Accept: application/json",
+                              "User-Agent: pulltrace-server/" PT_VERSION};
+    size_t count = 2;
+    if (*token)
+        headers[count++] = authorization.data;
+    headers[count] = content_type(&request);
     request.url = url.data;
     request.headers = headers;
     request.ca_file = config->ca_file;

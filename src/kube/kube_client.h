@@ -24,11 +24,12 @@ struct pt_kube_client {
 // Random bits of the machine, for pt_kube_client.
 uint32_t pt_kube_random(void);
 
-// Starts a GET with the token as it is in the file now. Of `request` the callbacks, their context
-// and timeout_ms are taken; `path` begins with a slash and may hold a query.
-PT_MUST_CHECK int pt_kube_client_get(const struct pt_kube_client *client, const char *path,
-                                     struct pt_http_options request,
-                                     struct pt_http_request **ret_request, struct pt_error *err);
+// Starts a request with the token as it is in the file now. Of `request` the callbacks, their
+// context, the limits, method and body are taken; a body is JSON, with PATCH a merge patch
+// (https://www.rfc-editor.org/rfc/rfc7396). `path` begins with a slash and may hold a query.
+PT_MUST_CHECK int pt_kube_client_start(const struct pt_kube_client *client, const char *path,
+                                       struct pt_http_options request,
+                                       struct pt_http_request **ret_request, struct pt_error *err);
 
 // Appends text as a query's value: all but letters, digits and -._~ as %XX.
 int pt_kube_append_escaped(struct pt_buffer *out, const char *text);

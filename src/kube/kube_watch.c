@@ -288,7 +288,7 @@ static void start_request(struct pt_kube_watch *watch, struct pt_buffer *path,
     options.context = watch;
     int r = path->failure ? pt_error_set(&err, -path->failure, "the path is too long") : 0;
     if (r == 0)
-        r = pt_kube_client_get(watch->client, path->data, options, &watch->request, &err);
+        r = pt_kube_client_start(watch->client, path->data, options, &watch->request, &err);
     pt_buffer_finish(path);
     if (r < 0)
         retry_later(watch, err.message, true);

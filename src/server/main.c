@@ -11,6 +11,7 @@
 #include "server/holdup/hold_ups.h"
 #include "server/http/tls.h"
 #include "server/memory_budget.h"
+#include "server/secrets/make_secrets.h"
 #include "server/stream/event_feed.h"
 
 #include <errno.h>
@@ -115,11 +116,18 @@ struct server {
 static void print_help(void)
 {
     puts(
-        "Usage: pulltrace-server [--help | --version]\n"
+        "Usage: pulltrace-server [--make-secrets | --help | --version]\n"
         "\n"
         "Merges the reports of all pulltrace agents, streams every image pull live and serves the\n"
         "API, the web page and metrics. It is configured by environment variables:\n");
     pt_settings_print(stdout, table, TABLE_COUNT);
+    puts("\n"
+         "With --make-secrets it makes the server's certificate, the CAs that sign it and the\n"
+         "agents' token in Secrets of Kubernetes, or renews what is due of them, and ends. It "
+         "needs\n"
+         "the rights to get and patch the Secrets, which must be there with their label, or to\n"
+         "create them; Kubernetes is found as above.\n");
+    pt_settings_print(stdout, pt_make_secrets_settings, pt_make_secrets_setting_count);
     puts("\n"
          "It logs one JSON object a line on standard output. SIGTERM or SIGINT ends it in order\n"
          "within 5 s: streams are told to come back, requests under way are answered.\n"
@@ -128,10 +136,11 @@ static void print_help(void)
 }
 
 // Reads the command line; returns whether to go on, else *ret_status is the exit status.
-static bool parse_arguments(int argc, char **argv, int *ret_status)
+static bool parse_arguments(int argc, char **argv, bool *ret_make_secrets, int *ret_status)
 {
     *ret_status = EXIT_SUCCESS;
-    if (argc == 1)
+    *ret_make_secrets = argc == 2 && strcmp(argv[1], "--make-secrets") == 0;
+    if (argc == 1 || *ret_make_secrets)
         return true;
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         print_help();
@@ -439,20 +448,35 @@ static void finish(struct server *server)
     libevent_global_shutdown();
 }
 
+static int make_secrets(struct pt_error *err)
+{
+    int r = pt_make_secrets(&settings.kube.kube, err);
+    pt_log_flush();
+    if (r < 0)
+        fprintf(stderr, "pulltrace-server: %s\n", err->message);
+    return r == 0 ? EXIT_SUCCESS : r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     static struct server server;
     struct pt_error err;
+    bool makes_secrets;
     int status;
-    if (!parse_arguments(argc, argv, &status))
+    if (!parse_arguments(argc, argv, &makes_secrets, &status))
         return status;
-    if (pt_settings_load(table, TABLE_COUNT, getenv, &err) < 0) {
+    int r = pt_settings_load(table, TABLE_COUNT, getenv, &err);
+    if (r == 0 && makes_secrets)
+        r = pt_settings_load(pt_make_secrets_settings, pt_make_secrets_setting_count, getenv, &err);
+    if (r < 0) {
         fprintf(stderr, "pulltrace-server: %s\n", err.message);
         return EXIT_USAGE;
     }
     pt_log_set_level(settings.log_level);
     pt_log_start();
     event_set_log_callback(on_libevent_message);
+    if (makes_secrets)
+        return make_secrets(&err);
     status = EXIT_SUCCESS;
     if (start(&server, &err) < 0) {
         fprintf(stderr, "pulltrace-server: %s\n", err.message);
