@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes images test-images lint-chart bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-chart images test-images lint-chart bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -56,6 +56,10 @@ test-images: ## what dist/ holds, and that it runs (10 s), after make images; ne
 lint-chart: ## the Helm chart without a cluster: helm, unit tests, schemas, alerts (15 s, 5 min at first); needs Go
 	@scripts/setup test
 	@scripts/lint-chart
+
+test-chart: ## the Helm chart installed in a real Kubernetes with a network of pods (8 min, 20 more at first); needs root, Go
+	@scripts/setup test
+	@scripts/test-chart
 
 bench: build ## figures for docs/performance.md (10 min); needs root
 	@scripts/setup test

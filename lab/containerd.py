@@ -83,13 +83,14 @@ class Containerd:
         cri: bool = False,
         runtime: Path | None = None,
         unpacking: Unpacking | None = None,
+        socket: Path | None = None,
     ) -> None:
         """With a runtime (runc), containers run, in the mount namespace of the caller."""
         folder.mkdir(parents=True)
         self._runtime = runtime
         self.folder = folder
         self.binaries = binaries
-        self.socket = folder / "containerd.sock"
+        self.socket = socket or folder / "containerd.sock"
         self.hosts = folder / "hosts"
         self.hosts.mkdir()
         self.content = folder / "root/io.containerd.content.v1.content"

@@ -59,6 +59,8 @@ class Node:
     Pods use the network of the host, since nothing here is about theirs.
     """
 
+    socket: Path | None = None  # containerd's, if not in the folder
+
     def __init__(
         self,
         binaries: tools.ContainerdBinaries,
@@ -130,15 +132,20 @@ class Node:
     # --- containerd ---
 
     def _start_containerd(self, binaries: tools.ContainerdBinaries) -> None:
-        self.containerd = Containerd(self.path / "containerd", binaries, cri=True, runtime=RUNC)
+        self.containerd = Containerd(
+            self.path / "containerd", binaries, cri=True, runtime=RUNC, socket=self.socket
+        )
         self._stops.append(self.containerd.stop)
         for host, port in self._ports.items():
             self.containerd.serve_registry(host, port)
         self.cri = CriClient(self.containerd)
-        network = self.containerd.folder / "cni/net.d"
-        network.mkdir(parents=True, exist_ok=True)
-        (network / "99-loopback.conflist").write_text(json.dumps(LOOPBACK))
+        self._write_network(self.containerd.folder / "cni")
         assert SANDBOX_IMAGE.startswith(HOST)
+
+    def _write_network(self, folder: Path) -> None:
+        """What containerd makes of a pod's network: bin/ has the plugins, net.d/ says how they are used."""
+        (folder / "net.d").mkdir(parents=True, exist_ok=True)
+        (folder / "net.d/99-loopback.conflist").write_text(json.dumps(LOOPBACK))
 
     # --- the API and what is run by it ---
 

@@ -114,6 +114,7 @@ class RealApi:
             "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
             f"--kubelet-client-certificate={self.folder / 'kubelet-client.pem'}",
             f"--kubelet-client-key={self.folder / 'kubelet-client.key'}",
+            "--kubelet-preferred-address-types=InternalIP",
         ]  # fmt: skip
 
     def kill(self) -> None:
