@@ -55,7 +55,8 @@
     1000 // different wishes of event streams; each is written for itself
 // Hosts of which /api/v1/registries says what comes from them; the last one is all further ones.
 #define PT_LIMIT_REGISTRIES 50
-#define PT_LIMIT_LONG_ANSWERS 64     // sent in parts, at once; then 503
+#define PT_LIMIT_REGISTRIES_LEFT_OUT 200 // of these, the most that are counted
+#define PT_LIMIT_LONG_ANSWERS 64         // sent in parts, at once; then 503
 #define PT_LIMIT_PULLS_PER_NODE 4000 // kept; an agent has some 1,000 leases and 1,000 finished ones
 
 // --- reports, both ways ---

@@ -3,6 +3,8 @@
 
 #include "store_fixture.h"
 
+#include "server/store/pull_life.h"
+
 // The round that works out what holds up each pull of a store.
 
 static const struct pt_waiting_container pod = {"ns", "web", "c", "a.io/b:1"};
@@ -297,6 +299,55 @@ static void a_registry_has_a_history_in_steps(void **state)
     pt_hold_ups_destroy(hold_ups);
 }
 
+// So does a node, in some bytes of the store's memory, for as long as they say something.
+static void a_node_that_pulls_has_a_history_while_there_is_one(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_hold_ups *hold_ups = begin(scene);
+    struct pt_pull pull = make_pull("a", "app:1", NULL, 0);
+    pull.phase = PT_PULL_RESOLVING;
+    scene_tell_pulls(scene, "n1", &pull, 1);
+    struct pt_node *node = pt_store_find_node(scene->store, "n1");
+    go_round(hold_ups);
+    assert_null(pt_node_past(node)); // nothing to say
+    int64_t bytes = scene->memory.used_bytes;
+    scene_wait(scene, 20);
+    go_round(hold_ups);
+    assert_non_null(pt_node_past(node));
+    check_int("bytes", scene->memory.used_bytes - bytes, sizeof(struct pt_node_past));
+    check_int("stalled", pt_hold_ups_node_step(hold_ups, pt_node_past(node), 0).stalled, 1);
+    pull.phase = PT_PULL_FAILED;
+    pull.error = "not found";
+    scene_tell_pulls(scene, "n1", &pull, 1);
+    pt_hold_ups_note_failed(hold_ups, only_of(scene, "app:1"));
+    check_int("failed", pt_hold_ups_node_step(hold_ups, pt_node_past(node), 0).failed, 1);
+    pt_life_remove(scene->store, only_of(scene, "app:1"));
+    scene_wait(scene, 29 * 60);
+    go_round(hold_ups);
+    check_int("kept", pt_hold_ups_node_step(hold_ups, pt_node_past(node), 58).failed, 1);
+    scene_tell_pulls(scene, "n1", &pull, 0);
+    scene_wait(scene, 2 * 60);
+    go_round(hold_ups);
+    go_round(hold_ups);
+    assert_null(pt_node_past(node));
+    pt_hold_ups_destroy(hold_ups);
+}
+
+// Where the memory is full, pulls go on without.
+static void a_node_without_room_has_no_history(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_hold_ups *hold_ups = begin(scene);
+    struct pt_pull pull = make_pull("a", "app:1", NULL, 0);
+    pull.phase = PT_PULL_FAILED;
+    scene_tell_pulls(scene, "n1", &pull, 1);
+    scene->memory.max_bytes = scene->memory.used_bytes + 10;
+    pt_hold_ups_note_failed(hold_ups, only_of(scene, "app:1"));
+    assert_null(pt_node_past(pt_store_find_node(scene->store, "n1")));
+    scene->memory.max_bytes = INT64_MAX;
+    pt_hold_ups_destroy(hold_ups);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +361,8 @@ int main(void)
         SCENE_TEST(a_round_is_made_of_bounded_turns),
         SCENE_TEST(the_pulls_of_one_node_are_looked_at_in_several_turns),
         SCENE_TEST(a_registry_has_a_history_in_steps),
+        SCENE_TEST(a_node_that_pulls_has_a_history_while_there_is_one),
+        SCENE_TEST(a_node_without_room_has_no_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

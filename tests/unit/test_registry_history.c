@@ -54,7 +54,7 @@ static void a_registry_without_history_gives_way(void **state)
         check_int(repository, pt_registry_history_find(history, repository), wanted);
     }
     check_text("the last", history->rows[PT_LIMIT_REGISTRIES - 1].name, "other");
-    check_int("left out", (int64_t)history->left_out, 10);
+    check_int("left out", (int64_t)pt_registry_history_left_out(history), 10);
     pt_registry_history_end_look(history, 59 * PT_REGISTRY_STEP_NS);
     check_int("r3 is in use", pt_registry_history_find(history, "r3.io/c"), 3);
     pt_registry_history_end_look(history, 60 * PT_REGISTRY_STEP_NS);
@@ -65,12 +65,41 @@ static void a_registry_without_history_gives_way(void **state)
     free(history);
 }
 
+// A look at a thousand pulls of one registry is one registry, and names without end are bounded.
+static void those_that_are_left_out_are_counted_once(void **state)
+{
+    (void)state;
+    struct pt_registry_history *history = calloc(1, sizeof(*history));
+    char repository[40];
+    pt_registry_history_init(history, 0);
+    for (int i = 0; i < PT_LIMIT_REGISTRIES - 1; i++) {
+        snprintf(repository, sizeof(repository), "r%d.io/b", i);
+        (void)pt_registry_history_find(history, repository);
+    }
+    for (int i = 0; i < 3000; i++) {
+        snprintf(repository, sizeof(repository), "late%d.io/b", i % 3);
+        check_int(repository, pt_registry_history_find(history, repository),
+                  PT_LIMIT_REGISTRIES - 1);
+    }
+    check_int("left out", (int64_t)pt_registry_history_left_out(history), 3);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(repository, sizeof(repository), "made-up%d.io/b", i);
+        (void)pt_registry_history_find(history, repository);
+    }
+    check_int("at most", (int64_t)pt_registry_history_left_out(history),
+              PT_LIMIT_REGISTRIES_LEFT_OUT);
+    pt_registry_history_end_look(history, 60 * PT_REGISTRY_STEP_NS);
+    check_int("half an hour later", (int64_t)pt_registry_history_left_out(history), 0);
+    free(history);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_is_the_mean_of_its_looks),
         cmocka_unit_test(half_an_hour_is_kept),
         cmocka_unit_test(a_registry_without_history_gives_way),
+        cmocka_unit_test(those_that_are_left_out_are_counted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

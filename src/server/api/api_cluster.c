@@ -125,7 +125,7 @@ static int write_registries(const struct pt_api *api, struct pt_buffer *out)
     struct pt_registry_status registry;
     pt_json_begin(out);
     pt_json_integer(out, "stepSeconds", PT_REGISTRY_STEP_NS / PT_NS_PER_S);
-    pt_json_integer(out, "leftOut", (int64_t)history->left_out);
+    pt_json_integer(out, "leftOut", (int64_t)pt_registry_history_left_out(history));
     pt_json_open(out, "registries", '[');
     for (size_t i = 0; pt_hold_ups_registry(api->hold_ups, i, &registry); i++)
         write_registry(out, history, i, &registry);
@@ -147,7 +147,8 @@ void pt_api_registries(struct pt_api *api, struct pt_request *request)
 // that the cluster alone knows.
 struct node_list {
     const struct pt_cluster_nodes *cluster; // NULL: nothing is known of it
-    bool are_agents_known;                  // who reports at all has done so
+    const struct pt_hold_ups *hold_ups;
+    bool are_agents_known; // who reports at all has done so
     struct pt_node **nodes;
     size_t count;
     char **names;
@@ -166,6 +167,36 @@ static void write_runtime(const struct pt_cluster_node *node, struct pt_buffer *
 {
     write_text(out, "runtimeName", node ? node->runtime_name : NULL);
     write_text(out, "runtimeVersion", node ? node->runtime_version : NULL);
+}
+
+// One figure of each step, the oldest first; nothing where all are zero.
+static void write_node_figures(const struct node_list *list, const struct pt_node_past *past,
+                               enum past figure, const char *name, struct pt_buffer *out)
+{
+    size_t steps = pt_registry_history_steps(pt_hold_ups_history(list->hold_ups));
+    bool is_all_zero = true;
+    for (size_t ago = 0; ago < steps && is_all_zero; ago++) {
+        struct pt_registry_step step = pt_hold_ups_node_step(list->hold_ups, past, ago);
+        is_all_zero = figure_of(&step, figure) == 0;
+    }
+    if (is_all_zero)
+        return;
+    pt_json_open(out, name, '[');
+    for (size_t ago = steps; ago-- > 0;) {
+        struct pt_registry_step step = pt_hold_ups_node_step(list->hold_ups, past, ago);
+        pt_json_integer(out, NULL, figure_of(&step, figure));
+    }
+    pt_json_close(out, ']');
+}
+
+static void write_node_past(const struct node_list *list, const struct pt_node_past *past,
+                            struct pt_buffer *out)
+{
+    pt_json_open(out, "history", '{');
+    write_node_figures(list, past, PAST_SPEED, "bytesPerSec", out);
+    write_node_figures(list, past, PAST_STALLED, "stalledPulls", out);
+    write_node_figures(list, past, PAST_FAILED, "failed", out);
+    pt_json_close(out, '}');
 }
 
 // A node that only the cluster knows.
@@ -202,6 +233,8 @@ static int encode_node(const struct node_list *list, const struct pt_node *node,
     pt_json_bool(out, "silent", status.is_silent);
     write_count(out, "activePulls", status.active_pulls);
     pt_json_integer(out, "bytesPerSec", (int64_t)status.bytes_per_second);
+    if (pt_node_past(node))
+        write_node_past(list, pt_node_past(node), out);
     pt_json_close(out, '}');
     return out->failure;
 }
@@ -217,7 +250,9 @@ static int write_part(void *context, struct pt_buffer *out)
 {
     struct node_list *list = context;
     size_t all = list->count + list->name_count;
-    int r = list->sent == 0 ? pt_buffer_append_text(out, "{\"nodes\":[") : 0;
+    int r = list->sent > 0 ? 0
+                           : pt_buffer_printf(out, "{\"stepSeconds\":%d,\"nodes\":[",
+                                              (int)(PT_REGISTRY_STEP_NS / PT_NS_PER_S));
     for (size_t i = 0; r == 0 && i < PART_NODES && list->sent < all; i++) {
         if (list->sent > 0)
             r = pt_buffer_append_text(out, ",");
@@ -296,6 +331,7 @@ static struct node_list *collect(const struct pt_api *api, const char *name)
     if (!list)
         return NULL;
     list->cluster = pt_kube_feed_nodes(api->kube);
+    list->hold_ups = api->hold_ups;
     list->are_agents_known =
         pt_clock_wall_ns(api->clock) - api->started_wall_ns >= AGENTS_KNOWN_AFTER_NS;
     if (collect_nodes(list, api->store, name) == 0 && collect_names(list, api->store, name) == 0)

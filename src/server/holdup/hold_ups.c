@@ -6,6 +6,7 @@
 #include "server/holdup/speeds.h"
 #include "server/store/reader.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 // registry is judged by the round before; at a node, whose pulls are first gone through for that,
 // by this one. Nodes that come or go between two turns may be missed or met twice: the next round,
 // a second later, sees all.
+
+static_assert(PT_NODE_PAST_STEPS == PT_REGISTRY_STEPS, "nodes and registries have the same steps");
 
 #define TURN_ITEMS 500
 #define GATHERED_PER_ITEM 4     // pulls that are gone through for their node cost less
@@ -34,6 +37,7 @@ struct node_now {
     bool has_active_behind;         // the walk is at those that have ended
     char first_id[PT_PULL_ID_SIZE]; // of the first that has begun; empty: none
     struct pt_speeds speeds;        // of those that download
+    size_t stalled;                 // pulls, of those looked at so far
     struct pt_hold_up_facts facts;  // that all its pulls have in common
     int64_t wall_ns;
 };
@@ -63,7 +67,7 @@ struct pt_hold_ups *pt_hold_ups_create(struct pt_pull_store *store, const struct
     return hold_ups;
 }
 
-static void end_node(struct node_now *now)
+static void leave_node(struct node_now *now)
 {
     if (!now->node)
         return;
@@ -72,10 +76,23 @@ static void end_node(struct node_now *now)
     now->node = NULL;
 }
 
+// All its pulls were looked at: notes what it does now, if it does anything.
+static void end_node(struct pt_hold_ups *hold_ups)
+{
+    struct node_now *now = &hold_ups->node_now;
+    double bytes_per_second = pt_node_status(now->node).bytes_per_second;
+    struct pt_node_past *past = bytes_per_second > 0 || now->stalled > 0
+                                    ? pt_node_keep_past(hold_ups->store, now->node)
+                                    : NULL;
+    if (past)
+        pt_node_past_note(past, hold_ups->history.step, bytes_per_second, now->stalled);
+    leave_node(now);
+}
+
 void pt_hold_ups_destroy(struct pt_hold_ups *hold_ups)
 {
     if (hold_ups)
-        end_node(&hold_ups->node_now);
+        leave_node(&hold_ups->node_now);
     free(hold_ups);
 }
 
@@ -123,6 +140,23 @@ void pt_hold_ups_note_failed(struct pt_hold_ups *hold_ups, const struct pt_store
     int registry = registry_of(hold_ups, stored);
     if (registry >= 0)
         pt_registry_history_note_failed(&hold_ups->history, (size_t)registry);
+    struct pt_node *node = pt_store_find_node(hold_ups->store, pt_stored_pull_node_name(stored));
+    struct pt_node_past *past = node ? pt_node_keep_past(hold_ups->store, node) : NULL;
+    if (past)
+        pt_node_past_note_failed(past, hold_ups->history.step);
+}
+
+struct pt_registry_step pt_hold_ups_node_step(const struct pt_hold_ups *hold_ups,
+                                              const struct pt_node_past *past, size_t ago)
+{
+    const struct pt_registry_history *history = &hold_ups->history;
+    struct pt_node_past_step noted = pt_node_past_at(past, history->step - ago);
+    uint32_t looks = history->looks[(history->step - ago) % PT_REGISTRY_STEPS];
+    return (struct pt_registry_step){
+        .bytes_per_second = noted.bytes_per_second / (looks ? looks : 1),
+        .stalled = noted.stalled,
+        .failed = noted.failed,
+    };
 }
 
 // --- pulls ---
@@ -207,23 +241,29 @@ static int64_t since(enum pt_hold_up_kind kind, const struct pt_hold_up_facts *f
     return now->wall_ns;
 }
 
+static bool is_stalled(enum pt_hold_up_kind kind)
+{
+    return kind == PT_HOLD_UP_NO_BYTES || kind == PT_HOLD_UP_RESOLVING;
+}
+
 static void count(struct registry *registry, const struct pt_stored_pull *stored,
                   enum pt_hold_up_kind kind, double bytes_per_second)
 {
     if (is_queued(stored))
         return;
     registry->status.active++;
-    registry->status.stalled += kind == PT_HOLD_UP_NO_BYTES || kind == PT_HOLD_UP_RESOLVING;
+    registry->status.stalled += is_stalled(kind);
     registry->status.bytes_per_second += bytes_per_second;
     if (downloads(stored))
         pt_speeds_add(&registry->speeds, bytes_per_second);
 }
 
-static void look_at(struct pt_hold_ups *hold_ups, const struct node_now *now,
+static void look_at(struct pt_hold_ups *hold_ups, struct node_now *now,
                     struct pt_stored_pull *stored, int registry)
 {
     const struct pt_hold_up_facts facts = facts_of(hold_ups, now, stored, registry);
     struct pt_hold_up hold_up = {.kind = pt_hold_up_of(&facts)};
+    now->stalled += is_stalled(hold_up.kind);
     if (registry >= 0 && !pt_stored_pull_is_final(stored))
         count(&hold_ups->now[registry], stored, hold_up.kind, facts.bytes_per_second);
     if (hold_up.kind == PT_HOLD_UP_NONE && pt_stored_pull_hold_up(stored) == PT_HOLD_UP_NONE)
@@ -239,7 +279,7 @@ static void look_at(struct pt_hold_ups *hold_ups, const struct node_now *now,
     pt_store_set_hold_up(hold_ups->store, stored, &hold_up);
 }
 
-static void look_at_failed(struct pt_hold_ups *hold_ups, const struct node_now *now,
+static void look_at_failed(struct pt_hold_ups *hold_ups, struct node_now *now,
                            struct pt_stored_pull *stored)
 {
     const struct pt_pull *pull = pt_stored_pull_model(stored);
@@ -267,6 +307,14 @@ static size_t gather(struct pt_node *node, struct node_now *now)
     return count;
 }
 
+// It has no pulls any more.
+static void let_past_go(struct pt_hold_ups *hold_ups, struct pt_node *node)
+{
+    const struct pt_node_past *past = pt_node_past(node);
+    if (past && pt_node_past_is_over(past, hold_ups->history.step))
+        pt_node_drop_past(hold_ups->store, node);
+}
+
 // Begins with the next node that has pulls, as far as *left goes; false: there is none.
 static bool begin_node(struct pt_hold_ups *hold_ups, size_t *left)
 {
@@ -282,7 +330,10 @@ static bool begin_node(struct pt_hold_ups *hold_ups, size_t *left)
             pt_node_walk_begin(hold_ups->store, first, &now->walk);
             pt_node_pin(node);
             now->has_active_behind = false;
+            now->stalled = 0;
             now->node = node;
+        } else {
+            let_past_go(hold_ups, node);
         }
         if (now->node || *left == 0)
             return true;
@@ -321,7 +372,7 @@ bool pt_hold_ups_turn(struct pt_hold_ups *hold_ups)
         }
         for (; left > 0 && now->node; left--) {
             if (!look_at_next(hold_ups))
-                end_node(now);
+                end_node(hold_ups);
         }
     }
     return true;

@@ -24,6 +24,43 @@ static bool is_free(const struct pt_registry_history *history, size_t index)
     return !*row->name || history->step - row->used_at >= PT_REGISTRY_STEPS;
 }
 
+static uint64_t hash_of(const char *name, size_t length)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)name[i]) * UINT64_C(1099511628211);
+    return hash ? hash : 1;
+}
+
+static bool is_left_out(const struct pt_registry_history *history, size_t index)
+{
+    const struct pt_registry_left_out *place = &history->left_out[index];
+    return place->name && history->step - place->used_at < PT_REGISTRY_STEPS;
+}
+
+static void leave_out(struct pt_registry_history *history, const char *name, size_t length)
+{
+    uint64_t hash = hash_of(name, length);
+    size_t free_place = PT_LIMIT_REGISTRIES_LEFT_OUT, index = 0;
+    while (index < PT_LIMIT_REGISTRIES_LEFT_OUT && history->left_out[index].name != hash) {
+        if (free_place == PT_LIMIT_REGISTRIES_LEFT_OUT && !is_left_out(history, index))
+            free_place = index;
+        index++;
+    }
+    if (index == PT_LIMIT_REGISTRIES_LEFT_OUT)
+        index = free_place;
+    if (index < PT_LIMIT_REGISTRIES_LEFT_OUT)
+        history->left_out[index] = (struct pt_registry_left_out){hash, history->step};
+}
+
+size_t pt_registry_history_left_out(const struct pt_registry_history *history)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < PT_LIMIT_REGISTRIES_LEFT_OUT; i++)
+        count += is_left_out(history, i);
+    return count;
+}
+
 static size_t take_row(struct pt_registry_history *history, const char *name, size_t length)
 {
     size_t index = 0;
@@ -31,7 +68,7 @@ static size_t take_row(struct pt_registry_history *history, const char *name, si
         index++;
     struct pt_registry_past *row = &history->rows[index];
     if (index == OTHER) {
-        history->left_out++;
+        leave_out(history, name, length);
         name = "other";
         length = strlen(name);
     } else {

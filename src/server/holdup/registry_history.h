@@ -25,8 +25,11 @@ struct pt_registry_history {
     int64_t step_began_at;             // monotonic_ns
     uint64_t step;                     // number of the step under way, from 0 on
     uint32_t looks[PT_REGISTRY_STEPS]; // at all registries, of each step
-    uint64_t left_out;                 // how often a registry found no place of its own
-    size_t count;                      // of rows that have been in use
+    struct pt_registry_left_out {
+        uint64_t name;    // hash
+        uint64_t used_at; // step in which it was met last
+    } left_out[PT_LIMIT_REGISTRIES_LEFT_OUT];
+    size_t count; // of rows that have been in use
     struct pt_registry_past {
         char name[PT_LIMIT_NAME_BYTES + 1]; // its host; empty: the row is free
         struct pt_registry_step steps[PT_REGISTRY_STEPS];
@@ -46,6 +49,10 @@ void pt_registry_history_note_failed(struct pt_registry_history *history, size_t
 
 // A look at all registries is over; begins the next step when it is time.
 void pt_registry_history_end_look(struct pt_registry_history *history, int64_t now_ns);
+
+// Registries that found no place of their own in the steps that are kept; at most
+// PT_LIMIT_REGISTRIES_LEFT_OUT are counted.
+size_t pt_registry_history_left_out(const struct pt_registry_history *history);
 
 // Steps that are known, the one under way included.
 size_t pt_registry_history_steps(const struct pt_registry_history *history);

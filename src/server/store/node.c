@@ -18,6 +18,7 @@ void pt_node_destroy(struct pt_pull_store *store, struct pt_node *node)
     pt_map_finish(&node->pulls);
     free(node->name);
     free(node->flow);
+    pt_node_drop_past(store, node);
     pt_shared_text_release(&store->versions, node->agent_version);
     pt_shared_text_release(&store->versions, node->runtime_name);
     pt_shared_text_release(&store->versions, node->runtime_version);
@@ -149,6 +150,29 @@ void pt_node_count_speed(struct pt_pull_store *store, struct pt_node *node)
     int64_t speed = (int64_t)pt_node_speed(node);
     store->bytes_per_second += speed - node->counted_speed;
     node->counted_speed = speed;
+}
+
+const struct pt_node_past *pt_node_past(const struct pt_node *node)
+{
+    return node->past;
+}
+
+struct pt_node_past *pt_node_keep_past(struct pt_pull_store *store, struct pt_node *node)
+{
+    if (node->past || !pt_memory_share_take(store->memory, sizeof(*node->past)))
+        return node->past;
+    node->past = calloc(1, sizeof(*node->past));
+    if (!node->past)
+        pt_memory_share_add(store->memory, -(int64_t)sizeof(*node->past));
+    return node->past;
+}
+
+void pt_node_drop_past(struct pt_pull_store *store, struct pt_node *node)
+{
+    if (node->past)
+        pt_memory_share_add(store->memory, -(int64_t)sizeof(*node->past));
+    free(node->past);
+    node->past = NULL;
 }
 
 static void fall_silent(struct pt_pull_store *store, struct pt_node *node)

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/map.h"
 #include "pull/report.h"
+#include "server/store/node_past.h"
 #include "server/store/stored_pull.h"
 
 #include <stdbool.h>
@@ -36,6 +37,7 @@ struct pt_node {
     int64_t received_bytes;             // a layer that several pulls wait for counts once
     const struct pt_stored_pull *first; // of the active ones, as was noted last; NULL: not known
     struct pt_node_flow *flow;          // owned; NULL: it has no pulls
+    struct pt_node_past *past;          // owned; NULL: it has not pulled lately
     int64_t counted_speed;              // of the store's bytes_per_second
     double most_bytes_per_second;       // of all its pulls together, lately
     double extract_bytes_per_second;    // of its last pulls, 0: unknown

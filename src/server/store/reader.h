@@ -5,6 +5,7 @@
 #include "pull/event.h"
 #include "pull/join.h"
 #include "pull/model.h"
+#include "server/store/node_past.h"
 #include "server/store/registries.h"
 
 #include <stdbool.h>
@@ -184,6 +185,14 @@ struct pt_stored_pull *pt_node_walk_next(struct pt_node_walk *walk);
 // when that pull ends; NULL: not known.
 void pt_node_note_first(struct pt_node *node, const struct pt_stored_pull *stored);
 const struct pt_stored_pull *pt_node_first(const struct pt_node *node);
+
+// What it has done lately, NULL: nothing, or there was no room for it.
+const struct pt_node_past *pt_node_past(const struct pt_node *node);
+
+// The same to note in, made when there is none: it counts in the memory for pulls; NULL when that
+// is full.
+struct pt_node_past *pt_node_keep_past(struct pt_pull_store *store, struct pt_node *node);
+void pt_node_drop_past(struct pt_pull_store *store, struct pt_node *node);
 
 // A node that is pinned stays.
 void pt_node_pin(struct pt_node *node);
