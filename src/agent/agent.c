@@ -3,6 +3,7 @@
 
 #include "agent/deliver.h"
 #include "agent/observe/connection.h"
+#include "agent/readiness.h"
 #include "agent/rhythm.h"
 #include "agent/track/pace.h"
 #include "agent/track/track.h"
@@ -177,6 +178,7 @@ static void on_change(void *context, enum pt_track_change change, const struct p
 static void on_runtime(void *context, const char *name, const char *version)
 {
     struct pt_agent *agent = context;
+    pt_readiness_set_containerd(agent->options.readiness, NULL);
     if (agent->terminal)
         pt_terminal_set_trouble(agent->terminal, NULL);
     if (agent->deliverer)
@@ -218,6 +220,7 @@ static void on_event(void *context, const struct pt_seen_event *event)
 static void on_trouble(void *context, const char *message, bool has_lost_events)
 {
     struct pt_agent *agent = context;
+    pt_readiness_set_containerd(agent->options.readiness, message);
     if (has_lost_events)
         pt_tracker_disconnected(agent->tracker);
     if (agent->terminal)
@@ -265,6 +268,7 @@ static int create_parts(struct pt_agent *agent, struct pt_error *err)
             .server_url = options->server_url,
             .node_name = options->node_name,
             .ca_file = options->ca_file,
+            .readiness = options->readiness,
         };
         r = pt_deliverer_create(&deliverer, &agent->deliverer, err);
     }

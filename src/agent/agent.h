@@ -9,6 +9,7 @@
 
 struct pt_clock;
 struct pt_loop;
+struct pt_readiness;
 struct pt_secret;
 
 // The whole agent: looks at containerd, follows the pulls, reports and logs them.
@@ -26,7 +27,8 @@ struct pt_agent_options {
     const char *ca_file;
     struct pt_secret *token;
     int64_t interval_ms;
-    int watch_fd; // where to draw progress, -1: nowhere
+    int watch_fd;                   // where to draw progress, -1: nowhere
+    struct pt_readiness *readiness; // NULL: nobody asks
 };
 
 // Begins to work with the loop. -EINVAL for a value that makes no sense.

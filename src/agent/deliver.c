@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/deliver.h"
 
+#include "agent/readiness.h"
 #include "agent/track/track.h"
 #include "base/buffer.h"
 #include "base/http_client.h"
@@ -192,6 +193,7 @@ static void note_success(struct pt_deliverer *deliverer)
 {
     if (deliverer->last_failure[0])
         pt_log_info("server.reachable", pt_log_text("url", deliverer->url));
+    pt_readiness_set_server(deliverer->options.readiness, NULL);
     deliverer->last_failure[0] = '\0';
     deliverer->retry_ms = 0;
     deliverer->not_before_ms = 0;
@@ -212,6 +214,8 @@ static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_re
         pt_log_warn("server.unreachable", pt_log_text("url", deliverer->url),
                     pt_log_text("error", failure), pt_log_text("answer", deliverer->answer.data));
     memcpy(deliverer->last_failure, failure, sizeof(failure));
+    // One that has too much to do for the moment is reached.
+    pt_readiness_set_server(deliverer->options.readiness, result->status == 429 ? NULL : failure);
     if (result->status == 429)
         deliverer->calm_until_ms = now_ms(deliverer) + PT_REPORT_CALM_MS;
     if (result->status == 400 || result->status == 413)

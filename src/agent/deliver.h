@@ -10,6 +10,7 @@
 
 struct event_base;
 struct pt_http_client;
+struct pt_readiness;
 struct pt_secret;
 struct pt_tracker;
 
@@ -26,7 +27,8 @@ struct pt_deliverer_options {
     struct pt_secret *token; // NULL: none
     const char *server_url;
     const char *node_name;
-    const char *ca_file; // "": the system's
+    const char *ca_file;            // "": the system's
+    struct pt_readiness *readiness; // NULL: nobody asks
 };
 
 // Warns when a token would go to another host in the clear. -EINVAL for a URL that is too long.

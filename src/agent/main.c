@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 #include "agent/check.h"
 #include "agent/confine.h"
+#include "agent/readiness.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -63,14 +64,15 @@ static const struct pt_setting table[] = {
 
 static void print_help(void)
 {
-    puts("Usage: pulltrace-agent [--watch | --check | --help | --version]\n"
+    puts("Usage: pulltrace-agent [--watch | --check | --ready | --help | --version]\n"
          "\n"
          "Watches every image pull of this node's containerd, from which it only reads, and "
          "reports\n"
          "it to pulltrace-server. With --watch it draws live progress on the terminal instead of\n"
          "writing a log, or plain lines when standard output is no terminal. With --check it says\n"
-         "what it finds of all that it needs, and what to do, and ends. It is configured by\n"
-         "environment variables:\n");
+         "what it finds of all that it needs, and what to do, and ends. With --ready it says\n"
+         "whether the agent that runs reaches containerd and the server, and ends: for a probe in\n"
+         "the same container. It is configured by environment variables:\n");
     pt_settings_print(stdout, table, TABLE_COUNT);
     puts(
         "\n"
@@ -79,14 +81,15 @@ static void print_help(void)
         "After its start it holds no capability, can gain no privilege, execute no program, reach\n"
         "no other process and write no file (seccomp); it keeps user root, to whom containerd's\n"
         "socket belongs.\n"
-        "Exit status: 0 ended by a signal, or --check has found all well; 1 failed while running,\n"
-        "or something is missing; 2 bad usage or setting.");
+        "Exit status: 0 ended by a signal, or --check or --ready has found all well; 1 failed\n"
+        "while running, or something is missing; 2 bad usage or setting.");
 }
 
 enum mode {
     MODE_AGENT,
     MODE_WATCH,
     MODE_CHECK,
+    MODE_READY,
 };
 
 // Reads the command line; returns whether to go on, else *ret_status is the exit status.
@@ -98,6 +101,8 @@ static bool parse_arguments(int argc, char **argv, enum mode *ret_mode, int *ret
         *ret_mode = MODE_WATCH;
     else if (argc == 2 && strcmp(argv[1], "--check") == 0)
         *ret_mode = MODE_CHECK;
+    else if (argc == 2 && strcmp(argv[1], "--ready") == 0)
+        *ret_mode = MODE_READY;
     if (argc == 1 || *ret_mode != MODE_AGENT)
         return true;
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
@@ -124,7 +129,7 @@ static int check_node_name(const char *name, struct pt_error *err)
     return 0;
 }
 
-static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], bool is_check,
+static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], enum mode mode,
                          struct pt_error *err)
 {
     int r = pt_settings_load(table, TABLE_COUNT, getenv, err);
@@ -140,7 +145,7 @@ static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], bo
     r = check_node_name(settings.node_name, err);
     if (!settings.socket_directories[0])
         settings.socket_directories = pt_places_directories;
-    if (r < 0 || is_check || !settings.containerd_socket[0])
+    if (r < 0 || mode == MODE_CHECK || mode == MODE_READY || !settings.containerd_socket[0])
         return r;
     r = pt_socket_check_path(settings.containerd_socket, settings.socket_directories, err);
     if (r < 0 && r != -ENOENT) // one that is not there yet is waited for
@@ -155,7 +160,8 @@ static void on_stop(void *agent)
     pt_agent_stop(agent);
 }
 
-static int run(struct pt_loop *loop, struct pt_secret *token, bool watch, struct pt_error *err)
+static int run_agent(struct pt_loop *loop, struct pt_secret *token, int watch_fd,
+                     struct pt_readiness *readiness, struct pt_error *err)
 {
     const struct pt_agent_options options = {
         .loop = loop,
@@ -168,7 +174,8 @@ static int run(struct pt_loop *loop, struct pt_secret *token, bool watch, struct
         .ca_file = settings.ca_file,
         .token = token,
         .interval_ms = settings.interval_ns / PT_NS_PER_MS,
-        .watch_fd = watch ? STDOUT_FILENO : -1,
+        .watch_fd = watch_fd,
+        .readiness = readiness,
     };
     struct pt_agent *agent;
     int r = pt_agent_create(&options, &agent, err);
@@ -187,6 +194,20 @@ static int run(struct pt_loop *loop, struct pt_secret *token, bool watch, struct
     pt_agent_destroy(agent);
     if (r == 0)
         pt_log_info("agent.stopped");
+    return r;
+}
+
+// Without memory to share, --ready finds no agent; the agent itself works.
+static int run(struct pt_loop *loop, struct pt_secret *token, enum mode mode, struct pt_error *err)
+{
+    struct pt_readiness *readiness = NULL;
+    if (mode == MODE_WATCH)
+        return run_agent(loop, token, STDOUT_FILENO, NULL, err);
+    if (pt_readiness_create(pt_loop_base(loop), pt_clock_system(), settings.node_name,
+                            settings.server_url[0] != '\0', &readiness, err) < 0)
+        pt_log_warn("agent.no_readiness", pt_log_text("error", err->message));
+    int r = run_agent(loop, token, -1, readiness, err);
+    pt_readiness_destroy(readiness);
     return r;
 }
 
@@ -228,8 +249,11 @@ int main(int argc, char **argv)
         return status;
     if (mode != MODE_AGENT)
         pt_log_set_descriptor(-1);
-    if (load_settings(node_name, mode == MODE_CHECK, &err) < 0)
+    if (load_settings(node_name, mode, &err) < 0)
         return fail(EXIT_USAGE, &err);
+    if (mode == MODE_READY)
+        return pt_readiness_probe(settings.node_name, pt_clock_system(), stdout) ? EXIT_SUCCESS
+                                                                                 : EXIT_FAILURE;
     if (pt_secret_create_lines(settings.agent_token, settings.agent_token_file, &token, &err) < 0) {
         pt_error_prefix(&err, settings.agent_token_file[0] ? "PULLTRACE_AGENT_TOKEN_FILE"
                                                            : "PULLTRACE_AGENT_TOKEN");
@@ -237,8 +261,7 @@ int main(int argc, char **argv)
     }
     int r = pt_loop_create(&loop, &err);
     if (r == 0)
-        r = mode == MODE_CHECK ? check(loop, token, &is_well, &err)
-                               : run(loop, token, mode == MODE_WATCH, &err);
+        r = mode == MODE_CHECK ? check(loop, token, &is_well, &err) : run(loop, token, mode, &err);
     pt_loop_destroy(loop);
     pt_secret_destroy(token);
     if (r < 0)
