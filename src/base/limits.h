@@ -38,7 +38,9 @@
 #define PT_LIMIT_LEASE_DOCUMENT_BYTES (4 * PT_LIMIT_MANIFEST_BYTES)
 #define PT_LIMIT_LEASE_DOCUMENT_ITEMS 4096
 #define PT_LIMIT_CONTAINERD_NAMESPACES 64
-#define PT_LIMIT_LEASES 1000 // followed: pulls, and the newest of the others
+#define PT_LIMIT_LEASES_BYTES (4 * 1024 * 1024) // the list of them
+#define PT_LIMIT_LEASES 1000          // looked at: pulls, and the newest of those that do not rest
+#define PT_LIMIT_RESTING_LEASES 20000 // known to be none, for now; further ones do not rest
 
 #define PT_LIMIT_FINISHED_PULLS 1000 // kept by the agent until the server has them; older ones go
 

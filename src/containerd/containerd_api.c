@@ -204,8 +204,9 @@ int pt_containerd_list_leases(struct pt_containerd *containerd, const char *name
                               pt_containerd_answer *answer_fn, void *context, struct pt_error *err)
 {
     const Ctrd__ListLeasesRequest request = CTRD__LIST_LEASES_REQUEST__INIT;
-    return call_unary(containerd, namespace, "/containerd.services.leases.v1.Leases/List", &request,
-                      &ctrd__list_leases_response__descriptor, answer_fn, context, err);
+    return call_for(containerd, namespace, "/containerd.services.leases.v1.Leases/List", &request,
+                    &ctrd__list_leases_response__descriptor, PT_LIMIT_LEASES_BYTES, answer_fn,
+                    context, err);
 }
 
 int pt_containerd_list_resources(struct pt_containerd *containerd, const char *namespace,

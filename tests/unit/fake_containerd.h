@@ -9,6 +9,7 @@
 #include "check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 // A containerd that does what a test wants. It defines the calls of containerd_api.h, and holds one
 // pull of one layer.
@@ -57,6 +58,11 @@ struct pt_containerd {
     const char *label[2];    // of each snapshot: key and value; NULL: none
     const char *other;       // namespace that had the layer before; NULL: none
     unsigned usages_asked;
+    unsigned idle_leases; // besides the pull's, which hold nothing
+    int64_t idle_since;   // they were created
+    bool is_sandboxes;    // theirs are named as those of image volumes
+    bool is_late;         // the first of them is the pull's after all
+    unsigned idle_asked;
     unsigned started, completed, failed, rounds_failed;
     int64_t downloaded;    // as shown last
     const char *place;     // where alone one answers; NULL: everywhere
@@ -121,18 +127,35 @@ int pt_containerd_list_namespaces(struct pt_containerd *world, pt_containerd_ans
     return answer_with(world, LIST_NAMESPACES, answer, context, &response);
 }
 
+#define MAX_IDLE_LEASES 2000
+#define IDLE_NUMBER_WIDTH 64
+
 int pt_containerd_list_leases(struct pt_containerd *world, const char *namespace,
                               pt_containerd_answer *answer, void *context, struct pt_error *err)
 {
+    static char ids[MAX_IDLE_LEASES][IDLE_NUMBER_WIDTH + 2];
+    static Ctrd__Lease leases[MAX_IDLE_LEASES + 1];
+    static Ctrd__Lease *list[MAX_IDLE_LEASES + 1];
     (void)namespace, (void)err;
     Ctrd__Timestamp created_at = timestamp(START);
-    Ctrd__Lease lease = CTRD__LEASE__INIT;
-    Ctrd__Lease *list[] = {&lease};
+    Ctrd__Timestamp idle_since = timestamp(world->idle_since);
     Ctrd__ListLeasesResponse response = CTRD__LIST_LEASES_RESPONSE__INIT;
-    lease.id = (char *)"lease";
-    lease.created_at = &created_at;
+    for (unsigned i = 0; i < world->idle_leases; i++) {
+        ctrd__lease__init(&leases[i]);
+        snprintf(ids[i], sizeof(ids[i]), "%s%0*u", world->is_sandboxes ? "" : "i",
+                 IDLE_NUMBER_WIDTH, i);
+        leases[i].id = ids[i];
+        leases[i].created_at = &idle_since;
+        list[response.n_leases++] = &leases[i];
+    }
+    if (!world->is_over) {
+        Ctrd__Lease *lease = &leases[response.n_leases];
+        ctrd__lease__init(lease);
+        lease->id = (char *)"lease";
+        lease->created_at = &created_at;
+        list[response.n_leases++] = lease;
+    }
     response.leases = list;
-    response.n_leases = world->is_over ? 0 : 1;
     return answer_with(world, LIST_LEASES, answer, context, &response);
 }
 
@@ -140,7 +163,10 @@ int pt_containerd_list_resources(struct pt_containerd *world, const char *namesp
                                  const char *lease, pt_containerd_answer *answer, void *context,
                                  struct pt_error *err)
 {
-    (void)namespace, (void)lease, (void)err;
+    (void)namespace, (void)err;
+    bool is_idle = strcmp(lease, "lease") != 0;
+    bool is_first = strtoul(lease + strspn(lease, "i"), NULL, 10) == 0;
+    world->idle_asked += is_idle;
     bool is_whole = world->offset == BYTES;
     const char *const pairs[][2] = {
         {"content", MANIFEST},
@@ -165,6 +191,8 @@ int pt_containerd_list_resources(struct pt_containerd *world, const char *namesp
         resource->id = (char *)(world->snapshotter ? brought : pairs)[i][1];
         list[response.n_resources++] = resource;
     }
+    if (is_idle && !(world->is_late && is_first))
+        response.n_resources = 0;
     response.resources = list;
     return answer_with(world, LIST_RESOURCES, answer, context, &response);
 }
@@ -179,6 +207,8 @@ int pt_containerd_list_ingests(struct pt_containerd *world, const char *namespac
     status.ref = (char *)"layer-" LAYER;
     status.offset = world->offset;
     status.total = BYTES;
+    Ctrd__Timestamp now = timestamp(world->now);
+    status.updated_at = world->is_late ? &now : NULL;
     response.statuses = list;
     response.n_statuses = world->offset < BYTES && !world->snapshotter ? 1 : 0;
     return answer_with(world, LIST_INGESTS, answer, context, &response);

@@ -232,8 +232,7 @@ void pt_round_ask_layers(struct pt_round *round)
     {
         struct pt_namespace *namespace = pt_round_find_namespace(round, lease->seen.namespace);
         ask_snapshotter(round, lease);
-        if (!lease->is_resting)
-            pt_lease_take_ingests(lease, &namespace->ingest_map);
+        pt_lease_take_ingests(lease, &namespace->ingest_map);
         for (size_t i = 0; i < lease->seen.layer_count; i++) {
             const struct pt_seen_layer *layer = &lease->seen.layers[i];
             if (layer->blob_at == 0 && (lease->notes[i].wants_info || !pt_lease_is_listed(lease)))

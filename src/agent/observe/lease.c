@@ -20,11 +20,28 @@
 // fast when twenty pulls begin at once.
 #define LABEL_ROUNDS 100
 
+static void mix(uint64_t *hash, const char *text)
+{
+    for (; *text; text++)
+        *hash = (*hash ^ (unsigned char)*text) * FNV_PRIME;
+    *hash = (*hash ^ 0xff) * FNV_PRIME;
+}
+
+uint64_t pt_lease_key(const char *namespace, const char *id, int64_t created_at)
+{
+    uint64_t key = FNV_OFFSET;
+    mix(&key, namespace);
+    mix(&key, id);
+    key = (key ^ (uint64_t)created_at) * FNV_PRIME;
+    return key ? key : 1;
+}
+
 struct pt_lease *pt_lease_create(const char *namespace, const char *id, int64_t created_at)
 {
     struct pt_lease *lease = calloc(1, sizeof(*lease));
     if (!lease)
         return NULL;
+    lease->key = pt_lease_key(namespace, id, created_at);
     lease->seen.namespace = strdup(namespace);
     lease->seen.id = strdup(id);
     lease->seen.created_at = created_at;
@@ -221,6 +238,16 @@ bool pt_lease_is_listed(const struct pt_lease *lease)
     return lease->seen.fate == PT_LEASE_LISTED;
 }
 
+int64_t pt_lease_changed_at(const struct pt_lease *lease)
+{
+    int64_t changed_at = lease->seen.created_at;
+    for (size_t i = 0; i < lease->blob_count; i++) {
+        if (changed_at < lease->blobs[i].created_at)
+            changed_at = lease->blobs[i].created_at;
+    }
+    return changed_at;
+}
+
 struct pt_seen_layer *pt_lease_next_to_extract(const struct pt_lease *lease, size_t from)
 {
     const struct pt_seen_lease *seen = &lease->seen;
@@ -240,13 +267,6 @@ void pt_lease_set_text(char **text, const char *value)
 }
 
 // --- a round's resources and ingests ---
-
-static void mix(uint64_t *hash, const char *text)
-{
-    for (; *text; text++)
-        *hash = (*hash ^ (unsigned char)*text) * FNV_PRIME;
-    *hash = (*hash ^ 0xff) * FNV_PRIME;
-}
 
 // A layer's blob or ingest was seen in the lease: the manifests that name it are more likely.
 static void touch(struct pt_lease *lease, const char *digest)

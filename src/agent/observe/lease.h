@@ -81,10 +81,10 @@ struct pt_layer_notes {
 // containerd together. Nothing here asks anybody.
 struct pt_lease {
     TAILQ_ENTRY(pt_lease) link;
+    uint64_t key;                 // pt_lease_key
     struct pt_seen_lease seen;    // what is handed out of it
     struct pt_layer_notes *notes; // one for each layer of `seen`
     bool is_pull;                 // it has held what only a pull holds
-    bool is_resting;              // not looked at in this round
     bool is_asked;                // in this round, for what it holds
     bool has_record;              // the event of the image record that it has written was seen
     bool is_unseen;               // made from an image record, since nobody saw the lease itself
@@ -132,11 +132,17 @@ static inline int64_t pt_lease_size(int64_t bytes)
     return bytes >= 0 && bytes <= PT_LIMIT_SIZE_BYTES ? bytes : -1;
 }
 
+// A lease in 64 bits, never 0.
+uint64_t pt_lease_key(const char *namespace, const char *id, int64_t created_at);
+
 // NULL when out of memory.
 struct pt_lease *pt_lease_create(const char *namespace, const char *id, int64_t created_at);
 void pt_lease_destroy(struct pt_lease *lease);
 
 bool pt_lease_is_listed(const struct pt_lease *lease);
+
+// When what it holds has changed last, as far as that is known.
+int64_t pt_lease_changed_at(const struct pt_lease *lease);
 
 // Takes in what the lease holds in this round.
 void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesResponse *resources);

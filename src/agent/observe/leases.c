@@ -4,12 +4,20 @@
 #include "base/limits.h"
 #include "pull/digest.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-// A lease that shows no sign of a pull after this time is looked at less often.
+// Most leases of a node are none of a pull: an image volume has one as long as its pod lives, a
+// builder thousands for its cache. One that has shown no pull for SETTLED_AFTER_NS rests: all that
+// is kept of it is a key. It may still become one, as that of a client which was slow to resolve
+// its name. So when something moves that no followed lease explains (an event of an unknown layer,
+// or an ingest), those that rest are looked at once more, MOST_WOKEN in a round, and not sooner
+// than REST_NS after the last time. Ingests are listed that often for it.
 #define SETTLED_AFTER_NS (30 * PT_NS_PER_S)
 #define REST_NS (10 * PT_NS_PER_S)
+#define MOST_WOKEN 200
+
 // Once a lease's layers are known, ingests and events show all that moves. What it holds is asked
 // for less often, in case an event was missed or another lease has taken over its ingests.
 #define ASK_EVERY_NS (3 * PT_NS_PER_S)
@@ -75,21 +83,36 @@ void pt_namespace_finish(struct pt_namespace *namespace)
 
 // --- leases ---
 
-static struct pt_lease *find_lease(struct pt_round *round, const char *namespace, const char *id,
-                                   int64_t created_at)
+static int compare_places(const void *a, const void *b)
 {
-    struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &round->leases, link)
-    {
-        if (lease->seen.created_at == created_at && strcmp(lease->seen.id, id) == 0 &&
-            strcmp(lease->seen.namespace, namespace) == 0)
-            return lease;
-    }
-    return NULL;
+    const struct pt_lease_place *one = a, *other = b;
+    return (one->key > other->key) - (one->key < other->key);
 }
 
-// Gives up the oldest lease that shows no pull for one that is newer than that; returns whether.
-static bool make_room(struct pt_round *round, int64_t created_at)
+// The followed leases in the order of their keys, for the answers to come.
+static int place_leases(struct pt_round *round)
+{
+    size_t count = 0;
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &round->leases, link)
+    count++;
+    round->followed = count;
+    round->places = calloc(count ? count : 1, sizeof(*round->places));
+    if (!round->places)
+        return -ENOMEM;
+    TAILQ_FOREACH(lease, &round->leases, link)
+    round->places[round->place_count++] = (struct pt_lease_place){lease->key, lease};
+    qsort(round->places, count, sizeof(*round->places), compare_places);
+    return 0;
+}
+
+static struct pt_lease_place *find_place(struct pt_round *round, uint64_t key)
+{
+    const struct pt_lease_place wanted = {.key = key};
+    return bsearch(&wanted, round->places, round->place_count, sizeof(wanted), compare_places);
+}
+
+static struct pt_lease *oldest_idle(struct pt_round *round)
 {
     struct pt_lease *oldest = NULL;
     struct pt_lease *lease;
@@ -99,10 +122,39 @@ static bool make_room(struct pt_round *round, int64_t created_at)
         if (is_idle && (!oldest || lease->seen.created_at < oldest->seen.created_at))
             oldest = lease;
     }
-    if (!oldest || oldest->seen.created_at >= created_at)
+    return oldest;
+}
+
+// Gives up the oldest lease that shows no pull for one that is newer than that; returns whether.
+// *oldest is known from the last call, or NULL.
+static bool make_room(struct pt_round *round, int64_t created_at, struct pt_lease **oldest)
+{
+    if (!*oldest)
+        *oldest = oldest_idle(round);
+    if (!*oldest || (*oldest)->seen.created_at >= created_at)
         return false;
-    TAILQ_REMOVE(&round->leases, oldest, link);
-    pt_lease_destroy(oldest);
+    struct pt_lease_place *place = find_place(round, (*oldest)->key);
+    if (place)
+        place->lease = NULL;
+    TAILQ_REMOVE(&round->leases, *oldest, link);
+    pt_lease_destroy(*oldest);
+    *oldest = NULL;
+    round->followed--;
+    return true;
+}
+
+// It rests and goes on to.
+static bool rests(struct pt_round *round, struct pt_namespace *namespace, uint64_t key)
+{
+    struct pt_key_slot *slot = pt_key_set_find(&round->resting, key);
+    if (!slot)
+        return false;
+    if (slot->since < namespace->sign_at && round->woken < MOST_WOKEN) {
+        round->woken++;
+        return false;
+    }
+    slot->round = round->rounds;
+    namespace->has_resting = true;
     return true;
 }
 
@@ -110,25 +162,29 @@ static bool make_room(struct pt_round *round, int64_t created_at)
 static void take_leases(struct pt_ask *ask, const void *message)
 {
     struct pt_round *round = ask->asks->round;
-    const char *namespace = round->namespaces[ask->index].name;
+    struct pt_namespace *namespace = &round->namespaces[ask->index];
     const Ctrd__ListLeasesResponse *list = message;
-    size_t followed = 0;
-    struct pt_lease *lease;
+    struct pt_lease *oldest = NULL;
     if (!list) { // that there are none would end all pulls
         pt_ask_fail_round(ask, "leases cannot be listed");
         return;
     }
-    TAILQ_FOREACH(lease, &round->leases, link)
-    followed++;
+    namespace->has_resting = false;
     for (size_t i = 0; i < list->n_leases; i++) {
+        const char *id = list->leases[i]->id;
         int64_t created_at = pt_containerd_time(list->leases[i]->created_at);
-        lease = find_lease(round, namespace, list->leases[i]->id, created_at);
-        if (!lease && (followed < PT_LIMIT_LEASES || make_room(round, created_at))) {
-            lease = pt_lease_create(namespace, list->leases[i]->id, created_at);
+        uint64_t key = pt_lease_key(namespace->name, id, created_at);
+        struct pt_lease_place *place = find_place(round, key);
+        struct pt_lease *lease = place ? place->lease : NULL;
+        if (!lease && rests(round, namespace, key))
+            continue;
+        if (!lease &&
+            (round->followed < PT_LIMIT_LEASES || make_room(round, created_at, &oldest))) {
+            lease = pt_lease_create(namespace->name, id, created_at);
             if (!lease)
                 continue; // out of memory: the next round tries again
             TAILQ_INSERT_TAIL(&round->leases, lease, link);
-            followed++;
+            round->followed++;
         }
         if (lease)
             lease->seen.fate = PT_LEASE_LISTED;
@@ -143,9 +199,100 @@ void pt_round_ask_leases(struct pt_round *round)
         if (pt_lease_is_listed(lease))
             lease->seen.fate = PT_LEASE_MISSED; // unless it is listed again now
     }
+    if (place_leases(round) < 0) {
+        round->asks.has_failed = true;
+        pt_error_set(&round->asks.failure, ENOMEM, "out of memory");
+    }
     for (size_t i = 0; i < round->namespace_count; i++)
         PT_ASK(&round->asks, NULL, i, take_leases, pt_containerd_list_leases,
                round->namespaces[i].name);
+}
+
+// --- leases at rest ---
+
+void pt_round_note_sign(struct pt_round *round, const char *name)
+{
+    struct pt_namespace *namespace = pt_round_find_namespace(round, name);
+    if (namespace)
+    namespace->has_sign = true;
+}
+
+// What moves may be of a lease that is too young to be known; then that will show it.
+static void judge_sign(const struct pt_round *round, struct pt_namespace *namespace)
+{
+    bool is_due = round->began_at - namespace->sign_at >= REST_NS;
+    if (namespace->has_sign && is_due && !namespace->has_young)
+    namespace->sign_at = round->began_at;
+    if (is_due || namespace->has_young)
+    namespace->has_sign = false;
+}
+
+static bool is_explained(const struct pt_round *round, const struct pt_namespace *namespace,
+                         const char *digest)
+{
+    const struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &round->leases, link)
+    {
+        if (strcmp(lease->seen.namespace, namespace->name) == 0 &&
+            (pt_lease_find_layer(lease, digest) || pt_lease_find_blob(lease, digest)))
+            return true;
+    }
+    return false;
+}
+
+// A downloading that no followed lease is known to do.
+static bool has_stray_ingest(const struct pt_round *round, const struct pt_namespace *namespace)
+{
+    for (size_t i = 0; i < namespace->ingest_count; i++) {
+        const struct pt_ingest *ingest = &namespace->ingests[i];
+        if (round->began_at - ingest->updated_at < 2 * REST_NS &&
+            !is_explained(round, namespace, ingest->digest))
+            return true;
+    }
+    return false;
+}
+
+// Image volumes have one lease for each pod, named by the pod's sandbox, which holds snapshots.
+static bool is_of_sandbox(const struct pt_lease *lease)
+{
+    const char *id = lease->seen.id;
+    return lease->blob_count == 0 && strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64;
+}
+
+static bool may_rest(const struct pt_round *round, const struct pt_lease *lease)
+{
+    bool was_asked = pt_lease_is_listed(lease) && lease->asked_at == round->began_at;
+    if (lease->is_pull || lease->is_unseen || !was_asked)
+        return false;
+    return is_of_sandbox(lease) || round->began_at - pt_lease_changed_at(lease) >= SETTLED_AFTER_NS;
+}
+
+static int put_to_rest(struct pt_round *round, const struct pt_lease *lease)
+{
+    struct pt_key_slot *slot = pt_key_set_find(&round->resting, lease->key);
+    if (slot) {
+        slot->since = round->began_at;
+        slot->round = round->rounds;
+        return 0;
+    }
+    if (round->resting.count >= PT_LIMIT_RESTING_LEASES)
+        return -ENOSPC;
+    return pt_key_set_add(&round->resting, lease->key, round->began_at, round->rounds);
+}
+
+// Those that rest and are no longer listed are forgotten.
+void pt_round_rest_leases(struct pt_round *round)
+{
+    pt_key_set_keep(&round->resting, round->rounds);
+    struct pt_lease *lease = TAILQ_FIRST(&round->leases);
+    while (lease) {
+        struct pt_lease *next = TAILQ_NEXT(lease, link);
+        if (may_rest(round, lease) && put_to_rest(round, lease) == 0) {
+            TAILQ_REMOVE(&round->leases, lease, link);
+            pt_lease_destroy(lease);
+        }
+        lease = next;
+    }
 }
 
 // --- ingests ---
@@ -175,31 +322,38 @@ static void take_ingests(struct pt_ask *ask, const void *message)
         if (pt_map_put(&namespace->ingest_map, copy, ingest) < 0)
             return;
     }
+    if (namespace->has_resting && !namespace->has_young)
+    namespace->has_sign |= has_stray_ingest(ask->asks->round, namespace);
 }
 
-static bool rests(const struct pt_round *round, const struct pt_lease *lease)
+static void note_followed(struct pt_round *round)
 {
-    return !lease->is_pull && round->began_at - lease->seen.created_at >= SETTLED_AFTER_NS &&
-           round->began_at - lease->asked_at < REST_NS;
+    for (size_t i = 0; i < round->namespace_count; i++)
+        round->namespaces[i].has_followed = round->namespaces[i].has_young = false;
+    const struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &round->leases, link)
+    {
+        if (!pt_lease_is_listed(lease))
+            continue;
+        struct pt_namespace *namespace = pt_round_find_namespace(round, lease->seen.namespace);
+        namespace->has_followed = true;
+        namespace->has_young |= !pt_lease_is_settled(lease);
+    }
 }
 
 void pt_round_ask_ingests(struct pt_round *round)
 {
+    note_followed(round);
     for (size_t i = 0; i < round->namespace_count; i++) {
-        clear_ingests(&round->namespaces[i]);
-        round->namespaces[i].has_pulls = false;
-    }
-    struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &round->leases, link)
-    {
-        lease->is_resting = pt_lease_is_listed(lease) && rests(round, lease);
-        if (pt_lease_is_listed(lease) && !lease->is_resting)
-            pt_round_find_namespace(round, lease->seen.namespace)->has_pulls = true;
-    }
-    for (size_t i = 0; i < round->namespace_count; i++) {
-        if (round->namespaces[i].has_pulls)
-            PT_ASK(&round->asks, NULL, i, take_ingests, pt_containerd_list_ingests,
-                   round->namespaces[i].name);
+        struct pt_namespace *namespace = &round->namespaces[i];
+        clear_ingests(namespace);
+        judge_sign(round, namespace);
+        bool is_due =
+            namespace->has_resting && round->began_at - namespace->ingests_asked_at >= REST_NS;
+        if (!namespace->has_followed && !is_due)
+            continue;
+        namespace->ingests_asked_at = round->began_at;
+        PT_ASK(&round->asks, NULL, i, take_ingests, pt_containerd_list_ingests, namespace->name);
     }
 }
 
@@ -219,8 +373,7 @@ void pt_round_ask_resources(struct pt_round *round)
     TAILQ_FOREACH(lease, &round->leases, link)
     {
         bool is_due = round->began_at - lease->asked_at >= ASK_EVERY_NS;
-        lease->is_asked = pt_lease_is_listed(lease) && !lease->is_resting &&
-                          (is_due || !pt_lease_is_settled(lease));
+        lease->is_asked = pt_lease_is_listed(lease) && (is_due || !pt_lease_is_settled(lease));
         if (!lease->is_asked)
             continue;
         lease->asked_at = round->began_at;

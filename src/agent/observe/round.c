@@ -51,12 +51,7 @@ static bool is_young(const struct pt_round *round, const struct pt_lease *lease)
         return lease->seen.fate != PT_LEASE_OVER;
     if (lease->is_pull && lease->seen.layers_known)
         return false;
-    int64_t changed_at = lease->seen.created_at;
-    for (size_t i = 0; i < lease->blob_count; i++) {
-        if (changed_at < lease->blobs[i].created_at)
-            changed_at = lease->blobs[i].created_at;
-    }
-    return round->began_at - changed_at < YOUNG_NS;
+    return round->began_at - pt_lease_changed_at(lease) < YOUNG_NS;
 }
 
 // What no longer is has been reported now.
@@ -111,10 +106,15 @@ static void ask_all_again(struct pt_round *round)
         lease->asked_at = 0;
         lease->is_scanned = false;
     }
+    for (size_t i = 0; i < round->namespace_count; i++)
+        round->namespaces[i].has_sign = true;
 }
 
 static void end_round(struct pt_round *round)
 {
+    free(round->places);
+    round->places = NULL;
+    round->place_count = 0;
     if (round->asks.has_failed) {
         ask_all_again(round);
         round->step = STEP_IDLE;
@@ -125,6 +125,7 @@ static void end_round(struct pt_round *round)
     emit_observation(round);
     pt_round_adopt_images(round);
     drop_gone_leases(round);
+    pt_round_rest_leases(round);
     drop_asked_images(round);
     round->step = STEP_IDLE;
 }
@@ -214,6 +215,7 @@ int pt_round_create(const struct pt_round_options *options, struct pt_round **re
     }
     pt_asks_init(&round->asks, options->containerd, round, advance);
     TAILQ_INIT(&round->leases);
+    pt_key_set_init(&round->resting);
     round->options = *options;
     round->all_namespaces = strcmp(options->namespaces, "*") == 0;
     for (const char *item = options->namespaces; !round->all_namespaces && *item;) {
@@ -245,6 +247,8 @@ void pt_round_destroy(struct pt_round *round)
     for (size_t i = 0; i < round->image_count; i++)
         finish_image(&round->images[i]);
     pt_round_clear_others(round);
+    free(round->places);
+    pt_key_set_finish(&round->resting);
     for (size_t i = 0; i < round->namespace_count; i++)
         pt_namespace_finish(&round->namespaces[i]);
     free(round->namespaces);
@@ -257,6 +261,7 @@ void pt_round_start(struct pt_round *round)
         return;
     round->rounds++;
     round->turns = 0;
+    round->woken = 0;
     round->previous_began_at = round->began_at;
     round->began_at = pt_clock_wall_ns(round->options.clock);
     round->asks.has_failed = false;
@@ -281,6 +286,8 @@ bool pt_round_note_event(struct pt_round *round, const struct pt_seen_event *eve
         if (strcmp(lease->seen.namespace, event->namespace) == 0)
             is_known |= pt_lease_take_event(lease, event);
     }
+    if (!is_known)
+        pt_round_note_sign(round, event->namespace);
     return is_known;
 }
 

@@ -5,6 +5,7 @@
 #include "agent/observe/ask.h"
 #include "agent/observe/lease.h"
 #include "agent/observe/round.h"
+#include "base/key_set.h"
 #include "base/limits.h"
 #include "base/map.h"
 
@@ -20,7 +21,12 @@
 struct pt_namespace {
     char *name;
     char *snapshotter; // last seen in use, NULL: none yet
-    bool has_pulls;    // in this round
+    bool has_followed; // leases in this round that do not rest
+    bool has_young;    // of those one that may yet prove to be a pull
+    bool has_resting;  // leases in this round that do
+    bool has_sign;     // something has moved that no followed lease is known to hold
+    int64_t sign_at;   // when that was taken to be of one that rests
+    int64_t ingests_asked_at;
     struct pt_ingest *ingests;
     size_t ingest_count;
     struct pt_map ingest_map;
@@ -51,8 +57,16 @@ struct pt_round {
     enum pt_step step;
     bool is_asking; // a step is putting its questions
     struct pt_asks asks;
-    unsigned turns; // of STEP_BLOBS and STEP_DOCUMENTS in this round
-    TAILQ_HEAD(, pt_lease) leases;
+    unsigned turns;                // of STEP_BLOBS and STEP_DOCUMENTS in this round
+    TAILQ_HEAD(, pt_lease) leases; // that are followed
+    struct pt_lease_place {
+        uint64_t key;
+        struct pt_lease *lease; // NULL: given up since
+    } * places;                 // of those by their keys, in order, while leases are listed
+    size_t place_count;
+    size_t followed;           // leases, in all
+    struct pt_key_set resting; // the others
+    unsigned woken;            // of those, in this round
     struct pt_seen_image images[PT_MAX_IMAGES];
     size_t image_count;
     size_t images_asked; // in this round
@@ -86,6 +100,11 @@ void pt_round_ask_namespaces(struct pt_round *round);
 void pt_round_ask_leases(struct pt_round *round);
 void pt_round_ask_ingests(struct pt_round *round);
 void pt_round_ask_resources(struct pt_round *round);
+
+// Leases that show no pull rest: they are not asked for any more until something moves in their
+// namespace that no other lease explains.
+void pt_round_note_sign(struct pt_round *round, const char *namespace);
+void pt_round_rest_leases(struct pt_round *round);
 
 // What that is: index, manifest, config, layers, snapshots (content.c).
 void pt_round_ask_roots(struct pt_round *round);

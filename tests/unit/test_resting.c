@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe/round.h"
+
+#include "agent/track/track.h"
+#include "base/limits.h"
+#include "fake_containerd.h"
+
+// Leases that show no pull are not asked for what they hold again and again, and one that proves to
+// be a pull after all is seen.
+
+#define IDLE_LEASES 2000
+#define LONG_AGO (START - 3600 * PT_NS_PER_S)
+
+static struct scene {
+    struct pt_containerd world;
+    struct pt_clock clock;
+    struct pt_tracker *tracker;
+    struct pt_round *round;
+    unsigned started;
+} scene;
+
+static int64_t fake_now(void *context)
+{
+    (void)context;
+    return scene.world.now;
+}
+
+static void on_change(void *context, enum pt_track_change change, const struct pt_pull *pull,
+                      const struct pt_layer *layer)
+{
+    (void)context, (void)pull, (void)layer;
+    scene.started += change == PT_TRACK_STARTED;
+}
+
+static void on_observation(void *context, const struct pt_observation *observation)
+{
+    (void)context;
+    pt_tracker_observe(scene.tracker, observation);
+}
+
+static void on_failure(void *context, const char *message)
+{
+    (void)context;
+    fail_msg("a round has failed: %s", message);
+}
+
+// Nothing is pulled, and this many leases are there since.
+static void begin(unsigned idle_leases, int64_t since)
+{
+    scene = (struct scene){.world = {.broken = CALL_COUNT, .now = START + PT_NS_PER_S}};
+    scene.world.is_over = true;
+    scene.world.offset = BYTES;
+    scene.world.idle_leases = idle_leases;
+    scene.world.idle_since = since;
+    scene.clock = (struct pt_clock){fake_now, fake_now, NULL};
+    const struct pt_tracker_options tracker = {.on_change = on_change};
+    assert_int_equal(pt_tracker_create(&tracker, &scene.tracker, NULL), 0);
+    const struct pt_round_options round = {
+        .containerd = &scene.world,
+        .clock = &scene.clock,
+        .namespaces = "k8s.io",
+        .on_observation = on_observation,
+        .on_failure = on_failure,
+    };
+    assert_int_equal(pt_round_create(&round, &scene.round, NULL), 0);
+}
+
+static void end(void)
+{
+    pt_round_destroy(scene.round);
+    pt_tracker_destroy(scene.tracker);
+}
+
+// So many looks, a second apart; returns how many idle leases were asked in them.
+static unsigned look(unsigned times)
+{
+    unsigned before = scene.world.idle_asked;
+    for (unsigned i = 0; i < times; i++) {
+        pt_round_start(scene.round);
+        assert_false(pt_round_is_busy(scene.round));
+        scene.world.now += PT_NS_PER_S;
+    }
+    return scene.world.idle_asked - before;
+}
+
+static void note_event(const char *digest)
+{
+    const struct pt_seen_event event = {.kind = PT_SEEN_CONTENT_CREATED,
+                                        .namespace = "k8s.io",
+                                        .subject = digest,
+                                        .at = scene.world.now};
+    pt_round_note_event(scene.round, &event);
+}
+
+static void each_is_asked_once(void **state)
+{
+    (void)state;
+    begin(IDLE_LEASES, LONG_AGO);
+    check_int("as many as are looked at", look(1), PT_LIMIT_LEASES);
+    check_int("then the others", look(1), IDLE_LEASES - PT_LIMIT_LEASES);
+    check_int("for ten minutes", look(600), 0);
+    end();
+}
+
+static void young_ones_are_asked_until_they_are_old(void **state)
+{
+    (void)state;
+    begin(10, START);
+    check_int("each second", look(30), 300);
+    check_int("then no more", look(60), 0);
+    end();
+    begin(10, START);
+    scene.world.is_sandboxes = true;
+    check_int("those of image volumes once", look(30), 10);
+    end();
+}
+
+static void what_nothing_explains_has_them_all_asked_once_more(void **state)
+{
+    (void)state;
+    begin(IDLE_LEASES, LONG_AGO);
+    look(20);
+    note_event(D("9"));
+    check_int("not at once", look(1), 0);
+    check_int("in parts", look(1), 200);
+    check_int("all of them", look(9), IDLE_LEASES - 200);
+    check_int("once", look(30), 0);
+    for (int i = 0; i < 30; i++) {
+        note_event(D("9"));
+        look(1);
+    }
+    unsigned asked = look(20);
+    check_int("not more often than each ten seconds", scene.world.idle_asked <= 6 * IDLE_LEASES,
+              true);
+    check_int("to its end", asked > 0, true);
+    end();
+}
+
+static void those_of_a_pull_wake_none(void **state)
+{
+    (void)state;
+    begin(IDLE_LEASES, LONG_AGO);
+    look(20);
+    scene.world.is_over = false;
+    scene.world.offset = 100;
+    note_event(MANIFEST);
+    check_int("of its manifest, in its first look", look(1), 0);
+    check_int("the pull is seen", scene.started, 1);
+    scene.world.offset = 200;
+    look(1);
+    note_event(LAYER);
+    check_int("of its layer", look(30), 0);
+    end();
+}
+
+static void a_pull_that_begins_late_is_seen(void **state)
+{
+    (void)state;
+    begin(IDLE_LEASES, LONG_AGO);
+    look(20);
+    scene.world.is_late = true;
+    scene.world.offset = 100;
+    note_event(MANIFEST);
+    look(3);
+    check_int("by an event", scene.started, 1);
+    end();
+    begin(IDLE_LEASES, LONG_AGO);
+    look(20);
+    scene.world.is_late = true;
+    scene.world.offset = 100;
+    look(13);
+    check_int("by its ingest", scene.started, 1);
+    unsigned asked = look(1);
+    scene.world.offset = 200;
+    check_int("which is its own then", look(30) + asked <= IDLE_LEASES + 60, true);
+    end();
+}
+
+static void those_that_are_gone_are_forgotten(void **state)
+{
+    (void)state;
+    begin(100, LONG_AGO);
+    check_int("asked", look(5), 100);
+    scene.world.idle_leases = 40;
+    check_int("none", look(5), 0);
+    scene.world.idle_leases = 100;
+    check_int("new ones", look(5), 60);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_is_asked_once),
+        cmocka_unit_test(young_ones_are_asked_until_they_are_old),
+        cmocka_unit_test(what_nothing_explains_has_them_all_asked_once_more),
+        cmocka_unit_test(those_of_a_pull_wake_none),
+        cmocka_unit_test(a_pull_that_begins_late_is_seen),
+        cmocka_unit_test(those_that_are_gone_are_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
