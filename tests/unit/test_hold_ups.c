@@ -309,27 +309,27 @@ static void a_node_that_pulls_has_a_history_while_there_is_one(void **state)
     scene_tell_pulls(scene, "n1", &pull, 1);
     struct pt_node *node = pt_store_find_node(scene->store, "n1");
     go_round(hold_ups);
-    assert_null(pt_node_past(node)); // nothing to say
+    assert_false(pt_node_has_past(node)); // nothing to say
     int64_t bytes = scene->memory.used_bytes;
     scene_wait(scene, 20);
     go_round(hold_ups);
-    assert_non_null(pt_node_past(node));
+    assert_true(pt_node_has_past(node));
     check_int("bytes", scene->memory.used_bytes - bytes, sizeof(struct pt_node_past));
-    check_int("stalled", pt_hold_ups_node_step(hold_ups, pt_node_past(node), 0).stalled, 1);
+    check_int("stalled", pt_hold_ups_node_step(hold_ups, node, 0).stalled, 1);
     pull.phase = PT_PULL_FAILED;
     pull.error = "not found";
     scene_tell_pulls(scene, "n1", &pull, 1);
     pt_hold_ups_note_failed(hold_ups, only_of(scene, "app:1"));
-    check_int("failed", pt_hold_ups_node_step(hold_ups, pt_node_past(node), 0).failed, 1);
+    check_int("failed", pt_hold_ups_node_step(hold_ups, node, 0).failed, 1);
     pt_life_remove(scene->store, only_of(scene, "app:1"));
     scene_wait(scene, 29 * 60);
     go_round(hold_ups);
-    check_int("kept", pt_hold_ups_node_step(hold_ups, pt_node_past(node), 58).failed, 1);
+    check_int("kept", pt_hold_ups_node_step(hold_ups, node, 58).failed, 1);
     scene_tell_pulls(scene, "n1", &pull, 0);
     scene_wait(scene, 2 * 60);
     go_round(hold_ups);
     go_round(hold_ups);
-    assert_null(pt_node_past(node));
+    assert_false(pt_node_has_past(node));
     pt_hold_ups_destroy(hold_ups);
 }
 
@@ -343,7 +343,7 @@ static void a_node_without_room_has_no_history(void **state)
     scene_tell_pulls(scene, "n1", &pull, 1);
     scene->memory.max_bytes = scene->memory.used_bytes + 10;
     pt_hold_ups_note_failed(hold_ups, only_of(scene, "app:1"));
-    assert_null(pt_node_past(pt_store_find_node(scene->store, "n1")));
+    assert_false(pt_node_has_past(pt_store_find_node(scene->store, "n1")));
     scene->memory.max_bytes = INT64_MAX;
     pt_hold_ups_destroy(hold_ups);
 }

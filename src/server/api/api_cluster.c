@@ -170,32 +170,32 @@ static void write_runtime(const struct pt_cluster_node *node, struct pt_buffer *
 }
 
 // One figure of each step, the oldest first; nothing where all are zero.
-static void write_node_figures(const struct node_list *list, const struct pt_node_past *past,
+static void write_node_figures(const struct node_list *list, const struct pt_node *node,
                                enum past figure, const char *name, struct pt_buffer *out)
 {
     size_t steps = pt_registry_history_steps(pt_hold_ups_history(list->hold_ups));
     bool is_all_zero = true;
     for (size_t ago = 0; ago < steps && is_all_zero; ago++) {
-        struct pt_registry_step step = pt_hold_ups_node_step(list->hold_ups, past, ago);
+        struct pt_registry_step step = pt_hold_ups_node_step(list->hold_ups, node, ago);
         is_all_zero = figure_of(&step, figure) == 0;
     }
     if (is_all_zero)
         return;
     pt_json_open(out, name, '[');
     for (size_t ago = steps; ago-- > 0;) {
-        struct pt_registry_step step = pt_hold_ups_node_step(list->hold_ups, past, ago);
+        struct pt_registry_step step = pt_hold_ups_node_step(list->hold_ups, node, ago);
         pt_json_integer(out, NULL, figure_of(&step, figure));
     }
     pt_json_close(out, ']');
 }
 
-static void write_node_past(const struct node_list *list, const struct pt_node_past *past,
+static void write_node_past(const struct node_list *list, const struct pt_node *node,
                             struct pt_buffer *out)
 {
     pt_json_open(out, "history", '{');
-    write_node_figures(list, past, PAST_SPEED, "bytesPerSec", out);
-    write_node_figures(list, past, PAST_STALLED, "stalledPulls", out);
-    write_node_figures(list, past, PAST_FAILED, "failed", out);
+    write_node_figures(list, node, PAST_SPEED, "bytesPerSec", out);
+    write_node_figures(list, node, PAST_STALLED, "stalledPulls", out);
+    write_node_figures(list, node, PAST_FAILED, "failed", out);
     pt_json_close(out, '}');
 }
 
@@ -233,8 +233,8 @@ static int encode_node(const struct node_list *list, const struct pt_node *node,
     pt_json_bool(out, "silent", status.is_silent);
     write_count(out, "activePulls", status.active_pulls);
     pt_json_integer(out, "bytesPerSec", (int64_t)status.bytes_per_second);
-    if (pt_node_past(node))
-        write_node_past(list, pt_node_past(node), out);
+    if (pt_node_has_past(node))
+        write_node_past(list, node, out);
     pt_json_close(out, '}');
     return out->failure;
 }

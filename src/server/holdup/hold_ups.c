@@ -81,11 +81,9 @@ static void end_node(struct pt_hold_ups *hold_ups)
 {
     struct node_now *now = &hold_ups->node_now;
     double bytes_per_second = pt_node_status(now->node).bytes_per_second;
-    struct pt_node_past *past = bytes_per_second > 0 || now->stalled > 0
-                                    ? pt_node_keep_past(hold_ups->store, now->node)
-                                    : NULL;
-    if (past)
-        pt_node_past_note(past, hold_ups->history.step, bytes_per_second, now->stalled);
+    if (bytes_per_second > 0 || now->stalled > 0)
+        pt_node_note_past(hold_ups->store, now->node, hold_ups->history.step, bytes_per_second,
+                          now->stalled);
     leave_node(now);
 }
 
@@ -141,16 +139,15 @@ void pt_hold_ups_note_failed(struct pt_hold_ups *hold_ups, const struct pt_store
     if (registry >= 0)
         pt_registry_history_note_failed(&hold_ups->history, (size_t)registry);
     struct pt_node *node = pt_store_find_node(hold_ups->store, pt_stored_pull_node_name(stored));
-    struct pt_node_past *past = node ? pt_node_keep_past(hold_ups->store, node) : NULL;
-    if (past)
-        pt_node_past_note_failed(past, hold_ups->history.step);
+    if (node)
+        pt_node_note_past_failed(hold_ups->store, node, hold_ups->history.step);
 }
 
 struct pt_registry_step pt_hold_ups_node_step(const struct pt_hold_ups *hold_ups,
-                                              const struct pt_node_past *past, size_t ago)
+                                              const struct pt_node *node, size_t ago)
 {
     const struct pt_registry_history *history = &hold_ups->history;
-    struct pt_node_past_step noted = pt_node_past_at(past, history->step - ago);
+    struct pt_node_past_step noted = pt_node_past_at(node, history->step - ago);
     uint32_t looks = history->looks[(history->step - ago) % PT_REGISTRY_STEPS];
     return (struct pt_registry_step){
         .bytes_per_second = noted.bytes_per_second / (looks ? looks : 1),
@@ -307,14 +304,6 @@ static size_t gather(struct pt_node *node, struct node_now *now)
     return count;
 }
 
-// It has no pulls any more.
-static void let_past_go(struct pt_hold_ups *hold_ups, struct pt_node *node)
-{
-    const struct pt_node_past *past = pt_node_past(node);
-    if (past && pt_node_past_is_over(past, hold_ups->history.step))
-        pt_node_drop_past(hold_ups->store, node);
-}
-
 // Begins with the next node that has pulls, as far as *left goes; false: there is none.
 static bool begin_node(struct pt_hold_ups *hold_ups, size_t *left)
 {
@@ -333,7 +322,7 @@ static bool begin_node(struct pt_hold_ups *hold_ups, size_t *left)
             now->stalled = 0;
             now->node = node;
         } else {
-            let_past_go(hold_ups, node);
+            pt_node_let_past_go(hold_ups->store, node, hold_ups->history.step);
         }
         if (now->node || *left == 0)
             return true;

@@ -6,7 +6,6 @@
 #include "pull/event.h"
 #include "server/holdup/hold_up_rules.h"
 #include "server/holdup/registry_history.h"
-#include "server/store/node_past.h"
 #include "server/store/pull_store.h"
 
 #include <stdbool.h>
@@ -57,6 +56,6 @@ void pt_hold_ups_note_failed(struct pt_hold_ups *hold_ups, const struct pt_store
 // What a node that pulled lately did in a step, as the registries' histories have them; `ago` 0 is
 // the one under way.
 struct pt_registry_step pt_hold_ups_node_step(const struct pt_hold_ups *hold_ups,
-                                              const struct pt_node_past *past, size_t ago);
+                                              const struct pt_node *node, size_t ago);
 
 #endif

@@ -5,20 +5,35 @@
 #include "base/shared_text.h"
 #include "server/store/pull_store_internal.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FALL_SHARE 0.002 // of the distance, a report: half in some six minutes
 #define NODE_OVERHEAD_BYTES 1024
 #define SILENT_AFTER_NS (PT_REPORT_SILENT_MS * PT_NS_PER_MS)
+#define MANTISSA_BITS 10
+#define LARGEST_EXPONENT 63
+#define MOST_TROUBLES 15
+
+static_assert(sizeof(struct pt_node_past) <= PT_NODE_PAST_BYTES, "as the documents say");
+
+static void drop_past(struct pt_pull_store *store, struct pt_node *node)
+{
+    if (node->past)
+        pt_memory_share_add(store->memory, -(int64_t)sizeof(*node->past));
+    free(node->past);
+    node->past = NULL;
+}
 
 void pt_node_destroy(struct pt_pull_store *store, struct pt_node *node)
 {
     pt_map_finish(&node->pulls);
     free(node->name);
     free(node->flow);
-    pt_node_drop_past(store, node);
+    drop_past(store, node);
     pt_shared_text_release(&store->versions, node->agent_version);
     pt_shared_text_release(&store->versions, node->runtime_name);
     pt_shared_text_release(&store->versions, node->runtime_version);
@@ -152,12 +167,44 @@ void pt_node_count_speed(struct pt_pull_store *store, struct pt_node *node)
     node->counted_speed = speed;
 }
 
-const struct pt_node_past *pt_node_past(const struct pt_node *node)
+// --- what it did in the last half hour ---
+
+static uint16_t pack(double figure)
 {
-    return node->past;
+    unsigned exponent = 0;
+    while (figure >= (1 << MANTISSA_BITS) - 0.5 && exponent < LARGEST_EXPONENT) {
+        figure /= 2;
+        exponent++;
+    }
+    return (uint16_t)((exponent << MANTISSA_BITS) | (unsigned)(figure + 0.5));
 }
 
-struct pt_node_past *pt_node_keep_past(struct pt_pull_store *store, struct pt_node *node)
+static double unpack(uint16_t packed)
+{
+    unsigned mantissa = packed & ((1U << MANTISSA_BITS) - 1);
+    return ldexp((double)mantissa, packed >> MANTISSA_BITS);
+}
+
+static size_t place_of(uint64_t step)
+{
+    return step % PT_NODE_PAST_STEPS;
+}
+
+// What was noted in none of the steps since the newest is nothing.
+static void begin_step(struct pt_node_past *past, uint64_t step)
+{
+    if (step <= past->step)
+        return;
+    past->sums[place_of(past->step)] = pack(past->newest);
+    past->newest = 0;
+    for (uint64_t i = past->step + 1; i <= step && i <= past->step + PT_NODE_PAST_STEPS; i++) {
+        past->sums[place_of(i)] = 0;
+        past->troubles[place_of(i)] = 0;
+    }
+    past->step = step;
+}
+
+static struct pt_node_past *keep_past(struct pt_pull_store *store, struct pt_node *node)
 {
     if (node->past || !pt_memory_share_take(store->memory, sizeof(*node->past)))
         return node->past;
@@ -167,13 +214,56 @@ struct pt_node_past *pt_node_keep_past(struct pt_pull_store *store, struct pt_no
     return node->past;
 }
 
-void pt_node_drop_past(struct pt_pull_store *store, struct pt_node *node)
+void pt_node_note_past(struct pt_pull_store *store, struct pt_node *node, uint64_t step,
+                       double bytes_per_second, size_t stalled)
 {
-    if (node->past)
-        pt_memory_share_add(store->memory, -(int64_t)sizeof(*node->past));
-    free(node->past);
-    node->past = NULL;
+    struct pt_node_past *past = keep_past(store, node);
+    if (!past)
+        return;
+    begin_step(past, step);
+    uint8_t *troubles = &past->troubles[place_of(past->step)];
+    unsigned most = stalled < MOST_TROUBLES ? (unsigned)stalled : MOST_TROUBLES;
+    past->newest += bytes_per_second;
+    if (most > *troubles >> 4)
+        *troubles = (uint8_t)((most << 4) | (*troubles & MOST_TROUBLES));
 }
+
+void pt_node_note_past_failed(struct pt_pull_store *store, struct pt_node *node, uint64_t step)
+{
+    struct pt_node_past *past = keep_past(store, node);
+    if (!past)
+        return;
+    begin_step(past, step);
+    uint8_t *troubles = &past->troubles[place_of(past->step)];
+    if ((*troubles & MOST_TROUBLES) < MOST_TROUBLES)
+        ++*troubles;
+}
+
+bool pt_node_has_past(const struct pt_node *node)
+{
+    return node->past;
+}
+
+struct pt_node_past_step pt_node_past_at(const struct pt_node *node, uint64_t step)
+{
+    const struct pt_node_past *past = node->past;
+    if (!past || step > past->step || past->step - step >= PT_NODE_PAST_STEPS)
+        return (struct pt_node_past_step){0};
+    uint8_t troubles = past->troubles[place_of(step)];
+    return (struct pt_node_past_step){
+        .bytes_per_second = step == past->step ? past->newest : unpack(past->sums[place_of(step)]),
+        .stalled = troubles >> 4,
+        .failed = troubles & MOST_TROUBLES,
+    };
+}
+
+void pt_node_let_past_go(struct pt_pull_store *store, struct pt_node *node, uint64_t newest_step)
+{
+    if (node->past && newest_step >= node->past->step + PT_NODE_PAST_STEPS)
+        drop_past(store, node);
+}
+
+// --- silence ---
 
 static void fall_silent(struct pt_pull_store *store, struct pt_node *node)
 {

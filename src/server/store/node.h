@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/map.h"
 #include "pull/report.h"
-#include "server/store/node_past.h"
+#include "server/store/reader.h"
 #include "server/store/stored_pull.h"
 
 #include <stdbool.h>
@@ -19,6 +19,16 @@ struct pt_pull_store;
 struct pt_node_flow {
     struct pt_rate rate;     // of the node's received_bytes
     struct pt_pauses pauses; // of the same
+};
+
+// What its pulls have done in the last half hour, in steps that whoever notes numbers. There is one
+// for each node that has pulled lately, so it is small: figures are right to a thousandth, and up
+// to 15 pulls and attempts are counted.
+struct pt_node_past {
+    uint64_t step;                        // number of the newest that something was noted in
+    double newest;                        // sum of its looks
+    uint16_t sums[PT_NODE_PAST_STEPS];    // of the others: ten bits, and six for a power of 2
+    uint8_t troubles[PT_NODE_PAST_STEPS]; // four bits of stalled pulls, four of failed attempts
 };
 
 // A node that reports, and its pulls. Times are the server's own.

@@ -5,7 +5,6 @@
 #include "pull/event.h"
 #include "pull/join.h"
 #include "pull/model.h"
-#include "server/store/node_past.h"
 #include "server/store/registries.h"
 
 #include <stdbool.h>
@@ -186,13 +185,30 @@ struct pt_stored_pull *pt_node_walk_next(struct pt_node_walk *walk);
 void pt_node_note_first(struct pt_node *node, const struct pt_stored_pull *stored);
 const struct pt_stored_pull *pt_node_first(const struct pt_node *node);
 
-// What it has done lately, NULL: nothing, or there was no room for it.
-const struct pt_node_past *pt_node_past(const struct pt_node *node);
+#define PT_NODE_PAST_STEPS 60
+#define PT_NODE_PAST_BYTES 200 // of the memory for pulls at most, for a node that has pulled lately
 
-// The same to note in, made when there is none: it counts in the memory for pulls; NULL when that
-// is full.
-struct pt_node_past *pt_node_keep_past(struct pt_pull_store *store, struct pt_node *node);
-void pt_node_drop_past(struct pt_pull_store *store, struct pt_node *node);
+// What a node's pulls did in a step of time.
+struct pt_node_past_step {
+    double bytes_per_second; // sum over its looks, right to a thousandth
+    unsigned stalled;        // the most at once, up to 15
+    unsigned failed;         // attempts, up to 15
+};
+
+// Notes a look in that step, which is not older than the newest. Nothing is kept where there is
+// no room.
+void pt_node_note_past(struct pt_pull_store *store, struct pt_node *node, uint64_t step,
+                       double bytes_per_second, size_t stalled);
+void pt_node_note_past_failed(struct pt_pull_store *store, struct pt_node *node, uint64_t step);
+
+// Something has been noted lately.
+bool pt_node_has_past(const struct pt_node *node);
+
+// All zero for a step in which nothing was noted, or that is not kept any more.
+struct pt_node_past_step pt_node_past_at(const struct pt_node *node, uint64_t step);
+
+// Lets it go if none of its steps is kept any more when this one is the newest.
+void pt_node_let_past_go(struct pt_pull_store *store, struct pt_node *node, uint64_t newest_step);
 
 // A node that is pinned stays.
 void pt_node_pin(struct pt_node *node);
