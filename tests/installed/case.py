@@ -9,6 +9,7 @@ import shutil
 import time
 import unittest
 import urllib.request
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,6 +41,14 @@ GIVEN = {"serviceaccount/default", "configmap/kube-root-ca.crt"}  # what each na
 
 def say(text: str) -> None:
     print(f"\n    {text}", flush=True)
+
+
+@dataclass
+class Stopwatch:
+    started: float = field(default_factory=time.monotonic)
+
+    def seconds(self) -> str:
+        return f"{time.monotonic() - self.started:.1f} s"
 
 
 class InstalledCase(unittest.TestCase):
@@ -90,9 +99,30 @@ class InstalledCase(unittest.TestCase):
         found["test"] = {"image": {"registry": HOST}}
         return merged(found, more)
 
-    def install(self, *options: str, chart: Path = CHART, **more: Any) -> None:
+    def install(self, *options: str, chart: Path = CHART, tag: str = TAG, **more: Any) -> None:
         self.addCleanup(self.uninstall)
-        self.helm("install", RELEASE, chart, *options, values=self.values(**more))
+        self.helm("install", RELEASE, chart, *options, values=self.values(tag, **more))
+
+    def upgrade(self, *options: str, **more: Any) -> None:
+        self.helm("upgrade", RELEASE, CHART, *options, values=self.values(**more))
+
+    def install_ready(self, **more: Any) -> str:
+        """Installs, waits until the agent reports, and returns the page's address."""
+        self.install(**more)
+        self.node.wait_until_ready(NAMESPACE, "server")
+        self.node.wait_until_ready(NAMESPACE, "agent")
+        address = self.forward(RELEASE, 80)
+        self.wait_until_reporting(address)
+        self.addCleanup(self.node.delete_everything)
+        return address
+
+    def assert_pulls_are_seen(self, address: str, name: str) -> None:
+        """A new pull is seen while it runs, with the pod that waits, and when it is over."""
+        image = self.node.push(f"shop/{name}:1.0", 4 * MB)
+        self.node.create_pod(name, image)
+        self.wait_for_row(address, image, phase="downloading")
+        row = self.wait_for_row(address, image, phase="completed")
+        self.assertEqual([pod["podName"] for pod in row["pods"]], [name])
 
     def uninstall(self) -> None:
         """Uninstalls, if it still is installed, and finds nothing left."""
@@ -126,18 +156,31 @@ class InstalledCase(unittest.TestCase):
 
     # --- the page and its API ---
 
-    def forward(self, service: str, port: int) -> str:
+    def forward(self, service: str, port: int, namespace: str = NAMESPACE) -> str:
         """The way to a service that NOTES.txt gives; returns the address."""
         local = free_port()
-        command = [KUBECTL, "-n", NAMESPACE, "port-forward", f"service/{service}", f"{local}:{port}"]
+        command = [KUBECTL, "-n", namespace, "port-forward", f"service/{service}", f"{local}:{port}"]
         process = Process(f"forward-{local}", command, self.node.path, self.environment)
         self.addCleanup(process.stop)
         process.wait_until_ready("forwards", lambda: accepts_connections(local), 20)
         return f"http://127.0.0.1:{local}"
 
+    def api_way(self) -> str:
+        """The way to the page through the API server, which outlives a pod, unlike a port-forward."""
+        port = free_port()
+        path = f"/api/v1/namespaces/{NAMESPACE}/services/{RELEASE}:http/proxy"
+        process = Process(f"proxy-{port}", [KUBECTL, "proxy", f"--port={port}"], self.node.path, self.environment)
+        self.addCleanup(process.stop)
+        process.wait_until_ready("listens", lambda: accepts_connections(port), 20)
+        return f"http://127.0.0.1:{port}{path}"
+
     def asked(self, address: str, path: str) -> Any:
         with urllib.request.urlopen(address + path, timeout=10) as answer:
             return json.load(answer)
+
+    def seen_in_browser(self, address: str, image: str) -> str:
+        """The text of the image's row, as Chromium shows it."""
+        return run("node", REPOSITORY / "tests/installed/page.mjs", address, image, timeout=60)
 
     def rows(self, address: str, image: str) -> list[Object]:
         pulls: list[Object] = self.asked(address, "/api/v1/pulls?layers=0")["pulls"]
@@ -145,7 +188,10 @@ class InstalledCase(unittest.TestCase):
 
     def wait_for_row(self, address: str, image: str, timeout_s: float = 60, **wanted: Any) -> Object:
         def row() -> Object | None:
-            rows = self.rows(address, image)
+            try:
+                rows = self.rows(address, image)
+            except OSError:
+                return None  # one server goes, the next one comes
             return next((r for r in rows if all(r.get(k) == v for k, v in wanted.items())), None)
 
         found: Object = wait_for(f"a row of {image}", row, timeout_s)  # type: ignore[assignment]

@@ -202,6 +202,7 @@ class PullStories(LabCase):
         stalled = wait_for("told as stalled", lambda: self._stalled_row(server, 3), 20)
         assert stalled is not None
         self.assertEqual(stalled["phase"], "downloading")
+        wait_for("it is counted", lambda: self.metric(server, "pulltrace_pulls_stalled") == 1, 20)
         self.lab.throttle.resume()
 
         pull.finish()

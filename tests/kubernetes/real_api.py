@@ -224,6 +224,22 @@ class RealApi:
         parsed: Object = json.loads(answer)
         return parsed
 
+    def warning_of(self, method: str, path: str, body: Object) -> str:
+        """What the API server warns of in its answer; empty: of nothing."""
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=20, context=self._admin_context()
+        )
+        try:
+            connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            words = answer.read()
+            if answer.status >= 300:
+                raise ApiError(f"{method} {path}: {answer.status} {words[:500]!r}")
+            found = re.search(r'^299 - "(.*)"$', answer.getheader("Warning") or "")
+            return found[1].replace('\\"', '"') if found else ""
+        finally:
+            connection.close()
+
     def bookmarked_version(self, since: str, change: Callable[[], Any], timeout_s: float) -> str:
         """Watches the Pending pods as the server does, makes the change and waits for a bookmark."""
         path = "/api/v1/pods?watch=1&allowWatchBookmarks=true&fieldSelector=status.phase%3DPending"

@@ -4,6 +4,7 @@
 #include "server/api/allowed_host.h"
 #include "server/api/http_metrics.h"
 #include "server/cluster/kube_feed.h"
+#include "server/holdup/hold_ups.h"
 #include "server/http/assets.h"
 #include "server/http/http_reply.h"
 #include "server/stream/event_feed.h"
@@ -188,6 +189,19 @@ static int write_kube_metrics(const struct pt_kube_feed *kube, struct pt_buffer 
     return out->failure;
 }
 
+static int write_stalled(const struct pt_hold_ups *hold_ups, struct pt_buffer *out)
+{
+    struct pt_registry_status registry;
+    size_t stalled = 0;
+    for (size_t i = 0; pt_hold_ups_registry(hold_ups, i, &registry); i++)
+        stalled += registry.stalled;
+    return pt_buffer_printf(out,
+                            "# HELP pulltrace_pulls_stalled Pulls under way that get no bytes, or "
+                            "resolve for long.\n# TYPE pulltrace_pulls_stalled gauge\n"
+                            "pulltrace_pulls_stalled %zu\n",
+                            stalled);
+}
+
 void pt_api_handle_metrics(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;
@@ -205,7 +219,7 @@ void pt_api_handle_metrics(void *context, struct pt_request *request)
     pt_buffer_init(&out, MAX_METRICS_BYTES);
     if (pt_metrics_write(api->metrics, api->store, pt_event_feed_stream(api->feed),
                          api->started_wall_ns, &out) < 0 ||
-        write_kube_metrics(api->kube, &out) < 0 ||
+        write_kube_metrics(api->kube, &out) < 0 || write_stalled(api->hold_ups, &out) < 0 ||
         pt_http_metrics_write(api->server, api->agent_server, api->loop, &out) < 0)
         pt_reply_error(request, 500, 0, "out of memory");
     else
