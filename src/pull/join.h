@@ -34,9 +34,10 @@ struct pt_image_row {
     const char *image_ref;    // normalized, or as it came when it is no reference
     const char *repository;   // NULL when it is no reference
     enum pt_pull_phase phase; // queued, failed, completed or cancelled
-    int64_t started_at;       // wall_ns
-    int64_t ended_at;         // wall_ns, 0: not ended
-    int64_t new_failures;     // attempts that failed since the row was sent last
+    int64_t waits_since;  // wall_ns, by the API server's clock: of the container that waits longest
+    int64_t started_at;   // wall_ns
+    int64_t ended_at;     // wall_ns, 0: not ended
+    int64_t new_failures; // attempts that failed since the row was sent last
     struct pt_join join;
 };
 

@@ -137,6 +137,31 @@ static void readers_see_whether_it_is_waited_for(void **state)
     }
 }
 
+// A server that starts in the middle does not know what the one before saw, but that a pod waits.
+static void the_id_of_a_row_is_the_same_after_a_restart(void **state)
+{
+    struct scene *scene = *state;
+    char id[PT_PULL_ID_SIZE];
+    struct pt_image_row row = make_row(PT_PULL_QUEUED, true);
+    row.waits_since = SCENE_START - 7 * PT_NS_PER_S;
+    pt_store_apply_row(scene->store, &row);
+    snprintf(id, sizeof(id), "%s", pt_stored_pull_id(scene_last(scene)));
+    scene_restart(scene);
+    row.started_at = SCENE_START + 9 * PT_NS_PER_S;
+    pt_store_apply_row(scene->store, &row);
+    check_text("id", pt_stored_pull_id(scene_last(scene)), id);
+    // The same pod waits once more: that is another row.
+    row.phase = PT_PULL_CANCELLED;
+    row.ended_at = SCENE_START + 10 * PT_NS_PER_S;
+    pt_store_apply_row(scene->store, &row);
+    row.phase = PT_PULL_QUEUED;
+    row.ended_at = 0;
+    row.started_at = SCENE_START + 20 * PT_NS_PER_S;
+    pt_store_apply_row(scene->store, &row);
+    assert_string_not_equal(pt_stored_pull_id(scene_last(scene)), id);
+    check_int("rows", (int64_t)scene->store->pulls.count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +170,7 @@ int main(void)
         SCENE_TEST(what_has_not_failed_has_neither_error_nor_class),
         SCENE_TEST(a_row_that_goes_on_has_not_ended),
         SCENE_TEST(readers_see_whether_it_is_waited_for),
+        SCENE_TEST(the_id_of_a_row_is_the_same_after_a_restart),
         SCENE_TEST(each_call_that_changes_something_says_so_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ struct situation {
     bool has_image;                   // one has started, or the kubelet found its image there
     bool is_lingering;                // the last ones ended just now
     struct pt_moment since;           // asked for, or waiting
+    int64_t waits_since;              // of the one that waits longest
 };
 
 // A pull of it that failed keeps the words of the kubelet in its own row.
@@ -70,6 +71,8 @@ static void look_at(const struct correlate_image *image,
         pt_correlate_has_passed(image->node, container->since + PT_QUEUED_AFTER_NS, now);
     situation->is_asked_for |= is_asked_for || waits_long;
     situation->is_unseen |= is_asked_for && !has_agent(image->node);
+    if (!situation->waits_since || container->since < situation->waits_since)
+        situation->waits_since = container->since;
     struct pt_moment since = container->heard;
     since.at = container->since;
     if (is_asked_for)
@@ -118,6 +121,7 @@ static void report_row(struct correlate_image *image, const struct situation *si
                                .image_ref = image->key + 1,
                                .repository = image->repository ? image->repository->name : NULL,
                                .phase = image->row_phase,
+                               .waits_since = image->row_waits_since,
                                .started_at = image->row_started.at,
                                .ended_at = image->row_ended_at};
     row.join = (struct pt_join){.image_ref = row.image_ref,
@@ -178,6 +182,7 @@ static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
 {
     if (image->row_phase == PT_PULL_UNKNOWN) {
         image->row_started = situation->since;
+        image->row_waits_since = situation->waits_since;
         image->row_queued_ns = -1;
         image->row_pull_ns = image->row_image_bytes = 0;
     }

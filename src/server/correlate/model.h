@@ -66,6 +66,7 @@ struct correlate_image {
     // The row of its own, while no pull is under way.
     enum pt_pull_phase row_phase; // unknown: there is none
     struct pt_moment row_started;
+    int64_t row_waits_since; // of the container that waited longest when it began
     int64_t row_ended_at;
     int64_t row_pull_ns;     // the pull alone, as the kubelet says with its end; 0: not said
     int64_t row_image_bytes; // size of the image, likewise

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/text.h"
 #include "pull/join.h"
+#include "server/store/pull_id.h"
 #include "server/store/pull_life.h"
 #include "server/store/pull_memory.h"
 #include "server/store/pull_store_internal.h"
@@ -98,14 +99,23 @@ void pt_store_apply_join(struct pt_pull_store *store, const char *node_name, con
     pt_store_notify(store);
 }
 
+// What makes the id of the row another one than that of an earlier row for the image. A server that
+// has started anew, and does not know when the row began, finds the same: since when its pods wait.
+static int64_t salt_of(const struct pt_pull_store *store, const struct pt_node *node,
+                       const struct pt_image_row *row)
+{
+    char id[PT_PULL_ID_SIZE];
+    int r = pt_pull_id_make(node->name, row->key, row->waits_since, id);
+    return r == 0 && !pt_map_get(&store->pulls, id) ? row->waits_since : row->started_at;
+}
+
 static struct pt_stored_pull *add_row(struct pt_pull_store *store, const struct pt_image_row *row)
 {
     struct pt_stored_pull *stored;
     struct pt_node *node = pt_store_get_node(store, row->node_name);
-    // The time makes the id another one than that of an earlier row for the image.
     const struct pt_pull told = {.image_ref = row->image_ref, .repository = row->repository};
     if (!node || pt_pull_memory_make_room(store, node, NULL, &told) < 0 ||
-        pt_life_begin(store, node, row->key, row->started_at, &stored) < 0)
+        pt_life_begin(store, node, row->key, salt_of(store, node, row), &stored) < 0)
         return NULL;
     stored->of_kubelet = true;
     stored->pull.kind = PT_KIND_PULL;
