@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 import unittest
 
+from tests.chart.helm import objects
 from tests.chart.manifest import PLAIN
 from tests.installed.case import (
     MB,
@@ -71,7 +72,13 @@ class Installing(InstalledCase):
         self.wait_until_reporting(address)
         self.addCleanup(self.node.delete_everything)
         self.assert_pulls_are_seen(address, "plain")
-        self.kubectl("apply", "-f", manifest)  # a second time changes nothing
+        self.assertNotRegex(self.kubectl("apply", "-f", manifest), "created|configured")
+
+    def test_kustomize_takes_the_plain_manifest_as_a_base(self) -> None:
+        built = objects(self.kubectl("kustomize", PLAIN.parent))
+        plain = objects(PLAIN.read_text())
+        names = [[(o["kind"], o["metadata"]["name"]) for o in each] for each in (built, plain)]
+        self.assertEqual(sorted(names[0]), sorted(names[1]))
 
 
 class Running(InstalledCase):
