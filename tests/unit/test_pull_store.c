@@ -436,6 +436,37 @@ static void checks_are_counted_apart(void **state)
     check_int("gone", (int64_t)scene->store->check_count, 0);
 }
 
+static const char *name_after(const struct scene *scene, const struct pt_node *node)
+{
+    struct pt_node *next = pt_store_node_after(scene->store, node);
+    return next ? next->name : "none";
+}
+
+// A reader goes through the nodes in many turns, and keeps the one that it is at.
+static void nodes_are_met_as_they_came(void **state)
+{
+    struct scene *scene = *state;
+    check_text("empty", name_after(scene, NULL), "none");
+    scene_tell_pulls(scene, "n2", NULL, 0);
+    scene_tell_pulls(scene, "n1", NULL, 0);
+    scene_tell_pulls(scene, "n3", NULL, 0);
+    scene_tell_pulls(scene, "n2", NULL, 0); // the newest report
+    struct pt_node *first = pt_store_node_after(scene->store, NULL);
+    struct pt_node *second = pt_store_node_after(scene->store, first);
+    check_text("first", first->name, "n2");
+    check_text("second", second->name, "n1");
+    check_text("third", name_after(scene, second), "n3");
+    check_int("the first", pt_node_came_after(first, NULL), true);
+    check_int("the second", pt_node_came_after(second, first), true);
+    check_int("the other way", pt_node_came_after(first, second), false);
+    pt_node_pin(second);
+    scene_wait(scene, 3601);
+    check_text("all others are gone", name_after(scene, NULL), "n1");
+    scene_tell_pulls(scene, "n4", NULL, 0);
+    check_text("it goes on", name_after(scene, second), "n4");
+    pt_node_unpin(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +491,7 @@ int main(void)
         SCENE_TEST(what_a_pull_has_fetched),
         SCENE_TEST(an_agent_that_does_not_say_what_it_fetched),
         SCENE_TEST(checks_are_counted_apart),
+        SCENE_TEST(nodes_are_met_as_they_came),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

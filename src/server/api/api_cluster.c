@@ -16,7 +16,9 @@
 
 #define MAX_SUMMARY_BYTES 4096
 #define MAX_REGISTRIES_BYTES (256 * 1024)
+#define MAX_NODE_BYTES (64 * 1024)
 #define PART_NODES 200
+#define PART_BYTES (64 * 1024)
 // An agent reports every 10 s at least.
 #define AGENTS_KNOWN_AFTER_NS (15 * PT_NS_PER_S)
 
@@ -143,18 +145,30 @@ void pt_api_registries(struct pt_api *api, struct pt_request *request)
 
 // --- /api/v1/nodes ---
 
-// The nodes of an answer: those of the store, pinned until they are sent, and the names of those
-// that the cluster alone knows.
+// The nodes of an answer: those of the store as they came, then those that the cluster alone knows.
+// They are looked at part by part, as the client takes them. Of the store's the last one that was
+// written is pinned, and no other.
 struct node_list {
-    const struct pt_cluster_nodes *cluster; // NULL: nothing is known of it
+    const struct pt_pull_store *store;
+    struct pt_cluster_nodes *cluster; // NULL: nothing is known of it
     const struct pt_hold_ups *hold_ups;
     bool are_agents_known; // who reports at all has done so
-    struct pt_node **nodes;
-    size_t count;
-    char **names;
-    size_t name_count;
-    size_t sent; // of both
+    struct pt_node *last;  // NULL: none yet
+    bool is_store_done;
+    struct pt_cluster_walk walk;
+    bool has_begun; // to be written
 };
+
+static struct node_list list_of(const struct pt_api *api)
+{
+    return (struct node_list){
+        .store = api->store,
+        .cluster = pt_kube_feed_nodes(api->kube),
+        .hold_ups = api->hold_ups,
+        .are_agents_known =
+            pt_clock_wall_ns(api->clock) - api->started_wall_ns >= AGENTS_KNOWN_AFTER_NS,
+    };
+}
 
 // Why no bytes are known of what the node pulls.
 static void write_reason(const struct node_list *list, struct pt_buffer *out)
@@ -239,105 +253,107 @@ static int encode_node(const struct node_list *list, const struct pt_node *node,
     return out->failure;
 }
 
-static int encode_next(struct node_list *list, struct pt_buffer *out)
+static int write_head(struct pt_buffer *out)
 {
-    size_t at = list->sent++;
-    return at < list->count ? encode_node(list, list->nodes[at], out)
-                            : encode_name(list, list->names[at - list->count], out);
+    return pt_buffer_printf(out, "{\"stepSeconds\":%d,\"nodes\":[",
+                            (int)(PT_REGISTRY_STEP_NS / PT_NS_PER_S));
+}
+
+static int begin_entry(struct node_list *list, struct pt_buffer *out)
+{
+    int r = list->has_begun ? pt_buffer_append_text(out, ",") : write_head(out);
+    list->has_begun = true;
+    return r;
+}
+
+static int write_node(struct node_list *list, const struct pt_node *node, struct pt_buffer *out)
+{
+    int r = begin_entry(list, out);
+    return r < 0 ? r : encode_node(list, node, out);
+}
+
+static void go_on_from(struct node_list *list, struct pt_node *node)
+{
+    if (node)
+        pt_node_pin(node);
+    if (list->last)
+        pt_node_unpin(list->last);
+    list->last = node;
+}
+
+static int write_next_of_store(struct node_list *list, struct pt_buffer *out)
+{
+    struct pt_node *node = pt_store_node_after(list->store, list->last);
+    list->is_store_done = !node;
+    if (!node)
+        return 0;
+    go_on_from(list, node);
+    return write_node(list, node, out);
+}
+
+// One that the cluster knows, unless it was among those of the store.
+static int write_of_cluster(struct node_list *list, const struct pt_cluster_node *known,
+                            struct pt_buffer *out)
+{
+    const struct pt_node *node = pt_store_find_node(list->store, known->name);
+    if (node)
+        return pt_node_came_after(node, list->last) ? write_node(list, node, out) : 0;
+    int r = begin_entry(list, out);
+    return r < 0 ? r : encode_name(list, known->name, out);
+}
+
+static int write_end(struct node_list *list, struct pt_buffer *out)
+{
+    int r = list->has_begun ? 0 : write_head(out);
+    return r < 0 ? r : pt_buffer_append_text(out, "]}");
 }
 
 static int write_part(void *context, struct pt_buffer *out)
 {
     struct node_list *list = context;
-    size_t all = list->count + list->name_count;
-    int r = list->sent > 0 ? 0
-                           : pt_buffer_printf(out, "{\"stepSeconds\":%d,\"nodes\":[",
-                                              (int)(PT_REGISTRY_STEP_NS / PT_NS_PER_S));
-    for (size_t i = 0; r == 0 && i < PART_NODES && list->sent < all; i++) {
-        if (list->sent > 0)
-            r = pt_buffer_append_text(out, ",");
-        if (r == 0)
-            r = encode_next(list, out);
+    const struct pt_cluster_node *known = NULL;
+    int r = 0;
+    for (int i = 0; r == 0 && i < PART_NODES && out->length < PART_BYTES; i++) {
+        if (!list->is_store_done)
+            r = write_next_of_store(list, out);
+        else if ((known = pt_cluster_walk_next(&list->walk)))
+            r = write_of_cluster(list, known, out);
+        else
+            return write_end(list, out);
     }
-    if (r < 0 || list->sent < all)
-        return r < 0 ? r : 1;
-    return pt_buffer_append_text(out, "]}");
+    return r < 0 ? r : 1;
 }
 
 static void release(void *context)
 {
     struct node_list *list = context;
-    for (size_t i = 0; i < list->count; i++)
-        pt_node_unpin(list->nodes[i]);
-    for (size_t i = 0; i < list->name_count; i++)
-        free(list->names[i]);
-    free(list->nodes);
-    free(list->names);
+    go_on_from(list, NULL);
+    pt_cluster_walk_end(&list->walk);
     free(list);
 }
 
-static void pin(struct node_list *list, struct pt_node *node)
-{
-    pt_node_pin(node);
-    list->nodes[list->count++] = node;
-}
-
-static int collect_nodes(struct node_list *list, const struct pt_pull_store *store,
-                         const char *name)
-{
-    struct pt_store_figures figures = pt_store_figures(store);
-    size_t count = figures.nodes_reporting + figures.nodes_silent;
-    list->nodes = malloc((count + 1) * sizeof(struct pt_node *));
-    if (!list->nodes)
-        return -ENOMEM;
-    size_t cursor = 0;
-    struct pt_node *node = name ? pt_store_find_node(store, name) : NULL;
-    if (node)
-        pin(list, node);
-    while (!name && (node = pt_store_next_node(store, &cursor)))
-        pin(list, node);
-    return 0;
-}
-
-static int add_name(struct node_list *list, const struct pt_pull_store *store, const char *name)
-{
-    if (pt_store_find_node(store, name))
-        return 0;
-    list->names[list->name_count] = strdup(name);
-    if (!list->names[list->name_count])
-        return -ENOMEM;
-    list->name_count++;
-    return 0;
-}
-
-static int collect_names(struct node_list *list, const struct pt_pull_store *store,
-                         const char *name)
-{
-    const struct pt_cluster_node *node = name ? pt_cluster_nodes_find(list->cluster, name) : NULL;
-    list->names = malloc((pt_cluster_nodes_count(list->cluster) + 1) * sizeof(*list->names));
-    if (!list->names)
-        return -ENOMEM;
-    int r = node ? add_name(list, store, name) : 0;
-    size_t cursor = 0;
-    while (!name && r == 0 && (node = pt_cluster_nodes_next(list->cluster, &cursor)))
-        r = add_name(list, store, node->name);
-    return r;
-}
-
-// All nodes, or the one of that name if there is one; NULL when out of memory.
-static struct node_list *collect(const struct pt_api *api, const char *name)
+static void answer_all(struct pt_api *api, struct pt_request *request)
 {
     struct node_list *list = calloc(1, sizeof(*list));
-    if (!list)
-        return NULL;
-    list->cluster = pt_kube_feed_nodes(api->kube);
-    list->hold_ups = api->hold_ups;
-    list->are_agents_known =
-        pt_clock_wall_ns(api->clock) - api->started_wall_ns >= AGENTS_KNOWN_AFTER_NS;
-    if (collect_nodes(list, api->store, name) == 0 && collect_names(list, api->store, name) == 0)
-        return list;
-    release(list);
-    return NULL;
+    if (!list) {
+        pt_reply_error(request, 503, 5, "out of memory");
+        return;
+    }
+    *list = list_of(api);
+    pt_cluster_walk_begin(list->cluster, &list->walk);
+    struct pt_long_answer_source source = {NULL, write_part, release, list};
+    pt_long_answer(api->long_answers, api->server, request, &source);
+}
+
+static void answer_one(struct pt_api *api, struct pt_request *request, const char *name)
+{
+    struct node_list list = list_of(api);
+    const struct pt_node *node = pt_store_find_node(api->store, name);
+    const struct pt_cluster_node *known = pt_cluster_nodes_find(list.cluster, name);
+    struct pt_buffer out;
+    pt_buffer_init(&out, MAX_NODE_BYTES);
+    int r = node ? write_node(&list, node, &out) : known ? write_of_cluster(&list, known, &out) : 0;
+    pt_api_reply_json(request, r < 0 ? r : write_end(&list, &out), &out);
 }
 
 void pt_api_nodes(struct pt_api *api, struct pt_request *request)
@@ -345,11 +361,9 @@ void pt_api_nodes(struct pt_api *api, struct pt_request *request)
     struct pt_query query;
     if (!pt_api_read_query(request, &query))
         return;
-    struct node_list *list = collect(api, pt_query_get(&query, "node"));
-    if (!list) {
-        pt_reply_error(request, 503, 5, "out of memory");
-        return;
-    }
-    struct pt_long_answer_source source = {NULL, write_part, release, list};
-    pt_long_answer(api->long_answers, api->server, request, &source);
+    const char *name = pt_query_get(&query, "node");
+    if (name)
+        answer_one(api, request, name);
+    else
+        answer_all(api, request);
 }

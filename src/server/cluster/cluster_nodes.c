@@ -22,6 +22,7 @@ struct pt_cluster_nodes {
     struct pt_kube_watch *watch;
     struct pt_map by_name;
     TAILQ_HEAD(, known_node) order;
+    LIST_HEAD(, pt_cluster_walk) walks;
     size_t max_nodes;
     uint64_t list; // number of the newest list
     uint64_t left_out;
@@ -59,9 +60,30 @@ static struct known_node *make_node(const char *name, const char *runtime)
 
 static void forget(struct pt_cluster_nodes *nodes, struct known_node *node)
 {
+    struct pt_cluster_walk *walk;
+    LIST_FOREACH(walk, &nodes->walks, in_nodes)
+    {
+        if (walk->next == node)
+            walk->next = TAILQ_NEXT(node, link);
+    }
     pt_map_remove(&nodes->by_name, node->shown.name);
     TAILQ_REMOVE(&nodes->order, node, link);
     free(node);
+}
+
+// The new one has its place, in the map already: a walk that is past it does not meet it again.
+static void replace(struct pt_cluster_nodes *nodes, struct known_node *known,
+                    struct known_node *node)
+{
+    struct pt_cluster_walk *walk;
+    LIST_FOREACH(walk, &nodes->walks, in_nodes)
+    {
+        if (walk->next == known)
+            walk->next = node;
+    }
+    TAILQ_INSERT_AFTER(&nodes->order, known, node, link);
+    TAILQ_REMOVE(&nodes->order, known, link);
+    free(known);
 }
 
 static int leave_out(struct pt_cluster_nodes *nodes)
@@ -83,11 +105,12 @@ int pt_cluster_nodes_apply(struct pt_cluster_nodes *nodes, enum pt_kube_change c
     if (!name || !*name || strlen(name) > PT_LIMIT_NODE_NAME_BYTES)
         return -EINVAL;
     struct known_node *known = pt_map_get(&nodes->by_name, name);
-    if (known)
-        forget(nodes, known);
-    if (change == PT_KUBE_DELETED)
+    if (change == PT_KUBE_DELETED) {
+        if (known)
+            forget(nodes, known);
         return 0;
-    if (nodes->by_name.count >= nodes->max_nodes)
+    }
+    if (!known && nodes->by_name.count >= nodes->max_nodes)
         return leave_out(nodes);
     struct known_node *node = make_node(name, runtime);
     if (!node || pt_map_put(&nodes->by_name, node->shown.name, node) < 0) {
@@ -95,7 +118,10 @@ int pt_cluster_nodes_apply(struct pt_cluster_nodes *nodes, enum pt_kube_change c
         return 0; // the next word on it, or the next list, may find room
     }
     node->list = nodes->list;
-    TAILQ_INSERT_TAIL(&nodes->order, node, link);
+    if (known)
+        replace(nodes, known, node);
+    else
+        TAILQ_INSERT_TAIL(&nodes->order, node, link);
     return 0;
 }
 
@@ -136,6 +162,7 @@ int pt_cluster_nodes_create(const struct pt_kube_client *client, size_t max_node
     nodes->max_nodes = max_nodes;
     pt_map_init(&nodes->by_name);
     TAILQ_INIT(&nodes->order);
+    LIST_INIT(&nodes->walks);
     int r = client ? pt_kube_watch_create(client, "nodes", NULL, NULL, &handler, &nodes->watch, err)
                    : 0;
     if (r < 0) {
@@ -151,7 +178,10 @@ void pt_cluster_nodes_destroy(struct pt_cluster_nodes *nodes)
     if (!nodes)
         return;
     struct known_node *node;
+    struct pt_cluster_walk *walk;
     pt_kube_watch_destroy(nodes->watch);
+    while ((walk = LIST_FIRST(&nodes->walks)))
+        pt_cluster_walk_end(walk);
     while ((node = TAILQ_FIRST(&nodes->order)))
         forget(nodes, node);
     pt_map_finish(&nodes->by_name);
@@ -165,16 +195,30 @@ const struct pt_cluster_node *pt_cluster_nodes_find(const struct pt_cluster_node
     return node ? &node->shown : NULL;
 }
 
-const struct pt_cluster_node *pt_cluster_nodes_next(const struct pt_cluster_nodes *nodes,
-                                                    size_t *cursor)
+void pt_cluster_walk_begin(struct pt_cluster_nodes *nodes, struct pt_cluster_walk *walk)
 {
-    const struct known_node *node = nodes ? pt_map_next(&nodes->by_name, cursor) : NULL;
-    return node ? &node->shown : NULL;
+    *walk = (struct pt_cluster_walk){.next = nodes ? TAILQ_FIRST(&nodes->order) : NULL};
+    if (!nodes)
+        return;
+    walk->is_under_way = true;
+    LIST_INSERT_HEAD(&nodes->walks, walk, in_nodes);
 }
 
-size_t pt_cluster_nodes_count(const struct pt_cluster_nodes *nodes)
+void pt_cluster_walk_end(struct pt_cluster_walk *walk)
 {
-    return nodes ? nodes->by_name.count : 0;
+    if (walk->is_under_way)
+        LIST_REMOVE(walk, in_nodes);
+    walk->is_under_way = false;
+    walk->next = NULL;
+}
+
+const struct pt_cluster_node *pt_cluster_walk_next(struct pt_cluster_walk *walk)
+{
+    const struct known_node *node = walk->next;
+    if (!node)
+        return NULL;
+    walk->next = TAILQ_NEXT(node, link);
+    return &node->shown;
 }
 
 uint64_t pt_cluster_nodes_left_out(const struct pt_cluster_nodes *nodes)

@@ -6,8 +6,10 @@
 #include "kube/kube_client.h"
 #include "kube/kube_watch.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 // The nodes that the cluster has, each with its runtime, whether an agent reports from it or not.
 // The right to list nodes is optional: without it there are none here.
@@ -30,12 +32,21 @@ void pt_cluster_nodes_destroy(struct pt_cluster_nodes *nodes);
 const struct pt_cluster_node *pt_cluster_nodes_find(const struct pt_cluster_nodes *nodes,
                                                     const char *name);
 
-// 0 if `nodes` is NULL.
-size_t pt_cluster_nodes_count(const struct pt_cluster_nodes *nodes);
+// A way through all nodes that may take many turns of the loop: what comes meanwhile is met, what
+// goes before its turn is not, and none twice. It is over at the latest when the nodes are
+// destroyed.
+struct pt_cluster_walk {
+    struct known_node *next; // NULL: at the end
+    bool is_under_way;
+    LIST_ENTRY(pt_cluster_walk) in_nodes;
+};
 
-// All nodes in any order, from *cursor = 0 on; NULL: that was the last.
-const struct pt_cluster_node *pt_cluster_nodes_next(const struct pt_cluster_nodes *nodes,
-                                                    size_t *cursor);
+// `nodes` may be NULL: there are none. The walk stays where it is until it is ended.
+void pt_cluster_walk_begin(struct pt_cluster_nodes *nodes, struct pt_cluster_walk *walk);
+void pt_cluster_walk_end(struct pt_cluster_walk *walk);
+
+// The next node; NULL: that was the last.
+const struct pt_cluster_node *pt_cluster_walk_next(struct pt_cluster_walk *walk);
 
 // How often a node was left out.
 uint64_t pt_cluster_nodes_left_out(const struct pt_cluster_nodes *nodes);

@@ -333,7 +333,7 @@ const struct pt_correlate *pt_kube_feed_pods(const struct pt_kube_feed *feed)
     return feed ? feed->correlate : NULL;
 }
 
-const struct pt_cluster_nodes *pt_kube_feed_nodes(const struct pt_kube_feed *feed)
+struct pt_cluster_nodes *pt_kube_feed_nodes(const struct pt_kube_feed *feed)
 {
     return feed ? feed->nodes : NULL;
 }

@@ -42,7 +42,7 @@ const char *pt_kube_feed_missing(const struct pt_kube_feed *feed);
 const struct pt_correlate *pt_kube_feed_pods(const struct pt_kube_feed *feed);
 
 // The nodes that the API server lists, see cluster_nodes.h; NULL if `feed` is NULL.
-const struct pt_cluster_nodes *pt_kube_feed_nodes(const struct pt_kube_feed *feed);
+struct pt_cluster_nodes *pt_kube_feed_nodes(const struct pt_kube_feed *feed);
 
 // Pods that wait for images; 0 if `feed` is NULL.
 size_t pt_kube_feed_waiting_pods(const struct pt_kube_feed *feed);

@@ -75,6 +75,8 @@ struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
         return NULL;
     }
     TAILQ_INSERT_TAIL(&store->nodes_by_report, node, in_store);
+    TAILQ_INSERT_TAIL(&store->nodes_in_order, node, in_order);
+    node->number = ++store->nodes_added;
     return node;
 }
 
@@ -282,6 +284,7 @@ static void remove_node(struct pt_pull_store *store, struct pt_node *node)
 {
     store->silent_count--;
     leave_order(store, node);
+    TAILQ_REMOVE(&store->nodes_in_order, node, in_order);
     pt_map_remove(&store->nodes, node->name);
     pt_memory_share_add(store->memory, -bytes_of_node(node->name));
     pt_node_destroy(store, node);

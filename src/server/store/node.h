@@ -56,7 +56,9 @@ struct pt_node {
     uint32_t report_number;
     uint32_t pins; // pulls and answers under way that point to it; it stays until there is none
     bool silent;
+    uint64_t number;               // grows from node to node as they come
     TAILQ_ENTRY(pt_node) in_store; // by last report, oldest first
+    TAILQ_ENTRY(pt_node) in_order; // as they came
 };
 
 TAILQ_HEAD(pt_node_list, pt_node);

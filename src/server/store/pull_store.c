@@ -22,6 +22,7 @@ struct pt_pull_store *pt_store_create(const struct pt_store_settings *settings,
     pt_map_init(&store->versions);
     pt_map_init(&store->counted);
     TAILQ_INIT(&store->nodes_by_report);
+    TAILQ_INIT(&store->nodes_in_order);
     TAILQ_INIT(&store->all);
     LIST_INIT(&store->walks);
     LIST_INIT(&store->node_walks);

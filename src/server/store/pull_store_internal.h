@@ -27,6 +27,8 @@ struct pt_pull_store {
     struct pt_map pulls;    // by id
     struct pt_map versions; // of agents and runtimes, shared_text.h
     struct pt_node_list nodes_by_report;
+    struct pt_node_list nodes_in_order; // as they came
+    uint64_t nodes_added;
     struct pt_node *swept_next;     // where the sweep of the nodes goes on; NULL: from the first
     bool has_swept_nodes;           // in the sweep at hand
     struct pt_stored_pull_list all; // as they came

@@ -316,6 +316,16 @@ struct pt_node *pt_store_next_node(const struct pt_pull_store *store, size_t *cu
     return pt_map_next(&store->nodes, cursor);
 }
 
+struct pt_node *pt_store_node_after(const struct pt_pull_store *store, const struct pt_node *node)
+{
+    return node ? TAILQ_NEXT(node, in_order) : TAILQ_FIRST(&store->nodes_in_order);
+}
+
+bool pt_node_came_after(const struct pt_node *node, const struct pt_node *other)
+{
+    return !other || node->number > other->number;
+}
+
 const struct pt_stored_pull *pt_node_find_pull(const struct pt_node *node, const char *key)
 {
     return pt_map_get(&node->pulls, key);

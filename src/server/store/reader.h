@@ -158,6 +158,13 @@ struct pt_node *pt_store_find_node(const struct pt_pull_store *store, const char
 // All nodes in any order, from *cursor = 0 on; NULL: that was the last.
 struct pt_node *pt_store_next_node(const struct pt_pull_store *store, size_t *cursor);
 
+// All nodes as they came, the one behind `node` (NULL: the first); NULL: that was the last. Who
+// goes on from a node in a later turn of the loop pins it meanwhile.
+struct pt_node *pt_store_node_after(const struct pt_pull_store *store, const struct pt_node *node);
+
+// Whether it came after `other`, which may be NULL: before all.
+bool pt_node_came_after(const struct pt_node *node, const struct pt_node *other);
+
 // The pull or row under that key of its node, as hooks and joins name it; NULL: there is none.
 const struct pt_stored_pull *pt_node_find_pull(const struct pt_node *node, const char *key);
 
