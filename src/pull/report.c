@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pull/report.h"
 
+#include "base/json_shape.h"
 #include "base/limits.h"
 #include "pull/json_writer.h"
 #include "pull/pull_fields.h"
@@ -11,30 +12,34 @@
 #include <string.h>
 #include <yyjson.h>
 
-#define END_LENGTH 2 // of what pt_report_end writes
+#define END_LENGTH 2             // of what pt_report_end writes
+#define UNSEEN_BYTES (32 * 1024) // a shorter text costs little, whatever it is made of
 
 // --- reading ---
 
 // Everything that the views of a decoded report borrow from, in one place to free.
 struct report_storage {
     yyjson_doc *doc;
+    yyjson_arr_iter left; // pulls that are not decoded yet
     struct pt_layer *layers;
+    size_t layers_used;
     struct pt_pull pulls[];
 };
 
-// Layers go to the next free places of the storage; *used counts them.
+// Layers go to the next free places of the storage.
 static int decode_layers(yyjson_val *layers, struct pt_pull *pull, struct report_storage *storage,
-                         size_t *used, struct pt_error *err)
+                         struct pt_error *err)
 {
     if (!layers || yyjson_is_null(layers))
         return 0;
-    pull->layers = storage->layers + *used;
+    pull->layers = storage->layers + storage->layers_used;
     pull->layer_count = yyjson_arr_size(layers);
     size_t index, count;
     yyjson_val *layer;
     yyjson_arr_foreach(layers, index, count, layer)
     {
-        struct pt_layer *place = &storage->layers[(*used)++]; // a bad one's is not used again
+        struct pt_layer *place = &storage->layers[storage->layers_used++]; // a bad one's as well
+        *place = (struct pt_layer){0};
         int r = yyjson_is_obj(layer) ? pt_fields_read(&pt_layer_fields, layer, place, err)
                                      : pt_error_set(err, EINVAL, "must be an object");
         if (r < 0)
@@ -85,7 +90,7 @@ static size_t count_layers(yyjson_val *pulls)
 }
 
 static int decode_pull(yyjson_val *object, struct pt_pull *pull, struct report_storage *storage,
-                       size_t *layers_used, struct pt_error *err)
+                       struct pt_error *err)
 {
     yyjson_val *layers = yyjson_obj_get(object, "layers");
     if (!yyjson_is_obj(object))
@@ -95,7 +100,7 @@ static int decode_pull(yyjson_val *object, struct pt_pull *pull, struct report_s
     if (yyjson_arr_size(layers) > PT_LIMIT_LAYERS_PER_PULL)
         return pt_error_set(err, EMSGSIZE, "layers: more than %d", PT_LIMIT_LAYERS_PER_PULL);
     int r = pt_fields_read(&pt_pull_fields, object, pull, err);
-    return r < 0 ? r : decode_layers(layers, pull, storage, layers_used, err);
+    return r < 0 ? r : decode_layers(layers, pull, storage, err);
 }
 
 static void leave_out(struct pt_left_out *left_out, size_t index, struct pt_error *why)
@@ -107,26 +112,6 @@ static void leave_out(struct pt_left_out *left_out, size_t index, struct pt_erro
         left_out->too_large++;
     else
         left_out->invalid++;
-}
-
-// Fills the storage with the pulls that are right; returns how many there are.
-static size_t decode_pulls(yyjson_val *pulls, struct report_storage *storage,
-                           struct pt_left_out *left_out)
-{
-    size_t index, count, layers_used = 0, used = 0;
-    yyjson_val *object;
-    yyjson_arr_foreach(pulls, index, count, object)
-    {
-        struct pt_pull *pull = &storage->pulls[used];
-        struct pt_error why;
-        if (decode_pull(object, pull, storage, &layers_used, &why) == 0) {
-            used++;
-            continue;
-        }
-        leave_out(left_out, index, &why);
-        *pull = (struct pt_pull){0};
-    }
-    return used;
 }
 
 static void free_storage(struct report_storage *storage)
@@ -152,7 +137,7 @@ static int decode_document(yyjson_doc *doc, struct pt_report *report, struct pt_
     struct report_storage *storage =
         calloc(1, sizeof(*storage) + pull_count * sizeof(struct pt_pull));
     if (storage)
-        storage->layers = calloc(count_layers(pulls) + 1, sizeof(struct pt_layer));
+        storage->layers = malloc((count_layers(pulls) + 1) * sizeof(struct pt_layer));
     if (!storage || !storage->layers) {
         free_storage(storage);
         return pt_error_set(err, ENOMEM, "out of memory");
@@ -163,8 +148,8 @@ static int decode_document(yyjson_doc *doc, struct pt_report *report, struct pt_
         return r;
     }
     storage->doc = doc;
+    storage->left = yyjson_arr_iter_with(pulls);
     report->pulls = storage->pulls;
-    report->pull_count = decode_pulls(pulls, storage, &report->left_out);
     report->storage = storage;
     return 0;
 }
@@ -189,29 +174,63 @@ static bool is_too_deep(yyjson_doc *doc)
     return false;
 }
 
-int pt_report_decode(const char *json, size_t length, struct pt_report *ret_report,
-                     struct pt_error *err)
+int pt_report_decode_head(const char *json, size_t length, struct pt_report *ret_report,
+                          struct pt_error *err)
 {
     if (length > PT_LIMIT_REPORT_BYTES)
         return pt_error_set(err, EMSGSIZE, "the report is larger than %d bytes",
                             PT_LIMIT_REPORT_BYTES);
     if (length == 0)
         return pt_error_set(err, EINVAL, "the report is empty");
+    int r = length <= UNSEEN_BYTES ? 0
+                                   : pt_json_check_shape(json, length, PT_LIMIT_REPORT_DEPTH,
+                                                         PT_LIMIT_REPORT_VALUES, err);
+    if (r < 0)
+        return r;
     yyjson_read_err why;
     yyjson_doc *doc = yyjson_read_opts((char *)json, length, YYJSON_READ_NOFLAG, NULL, &why);
     if (!doc)
         return pt_error_set(err, why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? ENOMEM : EINVAL,
                             "invalid JSON: %s at byte %zu", why.msg, why.pos);
     struct pt_report report = {0};
-    int r = is_too_deep(doc)
-                ? pt_error_set(err, EMSGSIZE, "nested deeper than %d levels", PT_LIMIT_REPORT_DEPTH)
-                : decode_document(doc, &report, err);
+    r = length <= UNSEEN_BYTES && is_too_deep(doc)
+            ? pt_error_set(err, EMSGSIZE, "nested deeper than %d levels", PT_LIMIT_REPORT_DEPTH)
+            : decode_document(doc, &report, err);
     if (r < 0) {
         yyjson_doc_free(doc);
         return r;
     }
     *ret_report = report;
     return 0;
+}
+
+bool pt_report_decode_more(struct pt_report *report, size_t max_items)
+{
+    struct report_storage *storage = report->storage;
+    size_t items = 0;
+    yyjson_val *object;
+    while (items < max_items && (object = yyjson_arr_iter_next(&storage->left))) {
+        struct pt_pull *pull = &storage->pulls[report->pull_count];
+        struct pt_error why;
+        size_t layers_before = storage->layers_used;
+        if (decode_pull(object, pull, storage, &why) == 0) {
+            report->pull_count++;
+        } else {
+            leave_out(&report->left_out, storage->left.idx - 1, &why);
+            *pull = (struct pt_pull){0};
+        }
+        items += 1 + storage->layers_used - layers_before;
+    }
+    return yyjson_arr_iter_has_next(&storage->left);
+}
+
+int pt_report_decode(const char *json, size_t length, struct pt_report *ret_report,
+                     struct pt_error *err)
+{
+    int r = pt_report_decode_head(json, length, ret_report, err);
+    if (r == 0)
+        (void)pt_report_decode_more(ret_report, SIZE_MAX);
+    return r;
 }
 
 void pt_report_finish(struct pt_report *report)

@@ -35,6 +35,12 @@ PT_MUST_CHECK int pt_report_decode(const char *json, size_t length, struct pt_re
                                    struct pt_error *err);
 void pt_report_finish(struct pt_report *report);
 
+// The same in steps: first all but the pulls, then pulls until there were so many, each of their
+// layers counting as one more; true: more are left.
+PT_MUST_CHECK int pt_report_decode_head(const char *json, size_t length,
+                                        struct pt_report *ret_report, struct pt_error *err);
+bool pt_report_decode_more(struct pt_report *report, size_t max_items);
+
 // Writes a report pull by pull: begin takes all but the pulls from `report`; add gives -EMSGSIZE if
 // the pull and the end have no room any more in `out`, which then lacks it; -ENOMEM.
 PT_MUST_CHECK int pt_report_begin(const struct pt_report *report, struct pt_buffer *out);

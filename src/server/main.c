@@ -10,6 +10,7 @@
 #include "server/file_limit.h"
 #include "server/holdup/hold_ups.h"
 #include "server/http/tls.h"
+#include "server/ingest/report_queue.h"
 #include "server/memory_budget.h"
 #include "server/secrets/make_secrets.h"
 #include "server/stream/event_feed.h"
@@ -382,12 +383,15 @@ static int start(struct server *server, struct pt_error *err)
     r = pt_long_answers_create(server->loop, clock, &server->api.long_answers, err);
     if (r < 0)
         return r;
+    server->api.reports = pt_report_queue_create(server->loop, clock, server->store,
+                                                 pt_api_report_done, &server->api);
     server->sweep = pt_timer_create(base, clock, on_sweep, server);
     server->drain = pt_timer_create(base, clock, on_drain, server);
     server->hold_up_round = pt_timer_create(base, clock, on_hold_up_round, server);
     server->hold_ups = pt_hold_ups_create(server->store, clock);
     server->api.hold_ups = server->hold_ups;
-    if (!server->sweep || !server->drain || !server->hold_up_round || !server->hold_ups)
+    if (!server->api.reports || !server->sweep || !server->drain || !server->hold_up_round ||
+        !server->hold_ups)
         return pt_error_set(err, ENOMEM, "out of memory");
     r = open_feed(server, err);
     if (r == 0)
@@ -437,6 +441,7 @@ static void finish(struct server *server)
     pt_http_server_destroy(server->api.agent_server);
     pt_http_server_destroy(server->api.metrics_server);
     pt_long_answers_destroy(server->api.long_answers);
+    pt_report_queue_destroy(server->api.reports);
     pt_secret_destroy(server->api.agent_token.secret);
     pt_tls_destroy(server->tls);
     pt_timer_destroy(server->sweep);

@@ -52,6 +52,21 @@ static void check(struct pt_pull_store *store)
     assert(store->pulls.count <= store->settings.max_pulls);
 }
 
+// As the server applies a large report: anything may happen between the steps.
+static void apply_in_steps(struct pt_pull_store *store, const struct pt_report *report)
+{
+    struct pt_error err;
+    struct pt_application *application = pt_store_apply_begin(store, report, &err);
+    if (!application)
+        return;
+    while (pt_store_apply_step(application)) {
+        now_ns += PT_NS_PER_S;
+        pt_store_sweep(store);
+        check(store);
+    }
+    (void)!pt_store_apply_end(application, &err);
+}
+
 // Reports, one a line, as hostile agents may send them.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -69,7 +84,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct pt_report report;
         struct pt_error err;
         if (pt_report_decode((const char *)data, (size_t)(line_end - data), &report, &err) == 0) {
-            (void)!pt_store_apply(store, &report, &err);
+            if (report.pull_count % 2)
+                apply_in_steps(store, &report);
+            else
+                (void)!pt_store_apply(store, &report, &err);
             pt_report_finish(&report);
         }
         now_ns += (*data % 16) * PT_NS_PER_S;

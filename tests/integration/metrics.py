@@ -11,8 +11,12 @@ def metric(port: int, series: str) -> float:
 
     Raises AssertionError when there is no such line.
     """
-    lines = get(port, "/metrics").text().splitlines()
-    found = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+    return value_of(get(port, "/metrics").text(), series)
+
+
+def value_of(text: str, series: str) -> float:
+    """The same of what /metrics has answered, so that several values are of one moment."""
+    found = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
     values = [float(value) for name, value in found if series in (name, name.split("{")[0])]
     if not values:
         raise AssertionError(f"no metric {series}")

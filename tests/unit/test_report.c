@@ -255,6 +255,8 @@ static void refuses_what_passes_a_limit(void **state)
         const char *message;
     } cases[] = {
         {"{" HEAD ",\"x\":", "[", 16, "]]]]]]]]]]]]]]]]}", "nested deeper than 16 levels"},
+        {"{" HEAD ",\"x\":[", "[", 100000, "", "nested deeper than 16 levels"},
+        {"{" HEAD ",\"x\":[0", ",0", PT_LIMIT_REPORT_VALUES, "]}", "more than 131072 values"},
         {"{" HEAD ",\"pulls\":[{}", ",{}", PT_LIMIT_PULLS_PER_REPORT, "]}",
          "pulls: more than 2000"},
         {"{\"nodeName\":\"", "n", 254, "\"}", "nodeName: longer than 253 bytes"},
@@ -269,6 +271,34 @@ static void refuses_what_passes_a_limit(void **state)
         check_text("message", err.message, cases[i].message);
         free(json);
     }
+}
+
+static void pulls_are_read_in_steps(void **state)
+{
+    (void)state;
+    char *json = repeat("{" HEAD ",\"pulls\":[{}",
+                        ",{\"imageRef\":\"a\",\"layers\":[{\"digest\":\"b\"},{\"digest\":\"c\"}]}",
+                        10, "]}");
+    struct pt_report report;
+    struct pt_error err;
+    size_t steps = 1;
+    assert_int_equal(pt_report_decode_head(json, strlen(json), &report, &err), 0);
+    assert_int_equal(report.pull_count, 0);
+    assert_string_equal(report.node_name, "node-1");
+    for (; pt_report_decode_more(&report, 6); steps++)
+        assert_in_range(report.pull_count, 2 * steps - 1, 2 * steps);
+    assert_int_equal(steps, 5);
+    assert_int_equal(report.pull_count, 10);
+    assert_int_equal(report.left_out.invalid, 1);
+    assert_string_equal(report.left_out.why.message, "pulls[0]: imageRef: missing");
+    for (size_t i = 0; i < report.pull_count; i++) {
+        assert_int_equal(report.pulls[i].layer_count, 2);
+        assert_string_equal(report.pulls[i].layers[1].digest, "c");
+        assert_int_equal(report.pulls[i].layers[1].total_bytes, 0);
+    }
+    assert_false(pt_report_decode_more(&report, 6));
+    pt_report_finish(&report);
+    free(json);
 }
 
 // An agent that says it will be silent for ever would never be called silent.
@@ -327,6 +357,7 @@ int main(void)
         cmocka_unit_test(refuses_text_that_is_no_utf8),
         cmocka_unit_test(a_bad_pull_stops_no_other),
         cmocka_unit_test(refuses_what_passes_a_limit),
+        cmocka_unit_test(pulls_are_read_in_steps),
         cmocka_unit_test(an_interval_is_an_hour_at_most),
         cmocka_unit_test(depth_respects_quotes),
         cmocka_unit_test(encoding_keeps_to_the_maximum),

@@ -20,6 +20,7 @@ struct pt_hold_ups;
 struct pt_kube_feed;
 struct pt_long_answers;
 struct pt_loop;
+struct pt_report_queue;
 
 // What the handlers of all addresses work on.
 struct pt_api {
@@ -38,6 +39,7 @@ struct pt_api {
     int64_t started_wall_ns;
     struct pt_warn_pace left_out_pace, limit_pace;
     struct pt_long_answers *long_answers;
+    struct pt_report_queue *reports;
     struct pt_pull_lists lists;
     const char *allowed_hosts; // comma-separated, empty: any
     const char *cluster_name;  // empty: not set
@@ -69,6 +71,11 @@ void pt_api_reply_json(struct pt_request *request, int written, struct pt_buffer
 
 // One handler for each address; docs/api.md says what each answers.
 void pt_api_report(struct pt_api *api, struct pt_request *request);
+
+// Answers a report that has taken several turns; pt_report_done_fn of report_queue.h.
+void pt_api_report_done(void *context, struct pt_request *request, const struct pt_report *report,
+                        int result, const struct pt_error *err);
+
 void pt_api_pulls(struct pt_api *api, struct pt_request *request);
 void pt_api_pull(struct pt_api *api, struct pt_request *request, const char *id);
 void pt_api_events(struct pt_api *api, struct pt_request *request);

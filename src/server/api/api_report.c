@@ -5,10 +5,15 @@
 #include "server/api/allowed_host.h"
 #include "server/api/api.h"
 #include "server/http/http_reply.h"
+#include "server/ingest/report_queue.h"
 
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+
+// A report of no more than this is taken at once.
+#define SMALL_BYTES (64 * 1024)
+#define SMALL_PULLS 64
 
 // `application/json`, maybe with parameters such as a charset; and not compressed.
 static bool is_json(const struct pt_request *request)
@@ -116,6 +121,37 @@ static void reject_head(struct pt_api *api, struct pt_request *request, enum pt_
     }
 }
 
+// `request` is NULL when its client has gone.
+static void reply(struct pt_api *api, struct pt_request *request, const struct pt_report *report,
+                  int result, const struct pt_error *err)
+{
+    if (report && result < 0)
+        note_limit(api, report->node_name, err);
+    api->metrics->reports += result == 0;
+    if (!request)
+        return;
+    if (result < 0)
+        reply_to_failure(api, request, err);
+    else
+        pt_reply_taken(request);
+}
+
+void pt_api_report_done(void *context, struct pt_request *request, const struct pt_report *report,
+                        int result, const struct pt_error *err)
+{
+    struct pt_api *api = context;
+    if (report)
+        note_left_out(api, report);
+    reply(api, request, report, result, err);
+}
+
+// Leaves a report to the next turns of the loop.
+static void put_off(struct pt_api *api, struct pt_request *request)
+{
+    if (pt_report_queue_add(api->reports, request) < 0)
+        reject(api, request, PT_REJECTED_MEMORY, 503, 5, "out of memory");
+}
+
 void pt_api_report(struct pt_api *api, struct pt_request *request)
 {
     struct pt_error err;
@@ -125,20 +161,22 @@ void pt_api_report(struct pt_api *api, struct pt_request *request)
         reject_head(api, request, reason);
         return;
     }
+    if (request->body_length > SMALL_BYTES) {
+        put_off(api, request);
+        return;
+    }
     int r = pt_report_decode(request->body, request->body_length, &report, &err);
     if (r < 0) {
-        reply_to_failure(api, request, &err);
+        reply(api, request, NULL, r, &err);
+        return;
+    }
+    if (report.pull_count > SMALL_PULLS) {
+        pt_report_finish(&report);
+        put_off(api, request); // and reads it again, which is quick
         return;
     }
     note_left_out(api, &report);
     r = pt_store_apply(api->store, &report, &err);
-    if (r < 0)
-        note_limit(api, report.node_name, &err);
+    reply(api, request, &report, r, &err);
     pt_report_finish(&report);
-    if (r < 0) {
-        reply_to_failure(api, request, &err);
-        return;
-    }
-    api->metrics->reports++;
-    pt_reply_taken(request);
 }

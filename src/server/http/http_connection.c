@@ -102,6 +102,7 @@ static size_t *held_by_peer(struct pt_http_connection *connection)
     case PT_ANSWER_ENDLESS:
         return &connection->peer->streams;
     case PT_ANSWER_WHOLE:
+    case PT_ANSWER_LATER:
         break;
     }
     return NULL;
@@ -192,6 +193,11 @@ void pt_connection_watch(struct pt_http_connection *connection, enum pt_answer_k
 void pt_connection_forget_head(struct pt_http_connection *connection)
 {
     pt_request_parser_forget_head(&connection->parser);
+}
+
+int pt_connection_keep_body(struct pt_http_connection *connection)
+{
+    return pt_request_parser_keep_body(&connection->parser);
 }
 
 void pt_connection_fail(struct pt_http_connection *connection)
@@ -315,7 +321,7 @@ static void take(struct pt_http_connection *connection, const char *data, size_t
 // The client sends no more. It may have closed only its own direction, and wait for the answer.
 static void on_end(struct pt_http_connection *connection)
 {
-    if (connection->kind == PT_ANSWER_LONG) {
+    if (connection->kind == PT_ANSWER_LONG || connection->kind == PT_ANSWER_LATER) {
         connection->parser.request->keeps_alive = false;
     } else if (connection->state < PT_CONNECTION_ANSWERING ||
                connection->state > PT_CONNECTION_SENDING || !connection->is_whole) {

@@ -36,6 +36,7 @@ enum pt_connection_state {
 // What kind of answer is being sent.
 enum pt_answer_kind {
     PT_ANSWER_WHOLE,   // made at once
+    PT_ANSWER_LATER,   // made as a whole, in a later turn
     PT_ANSWER_LONG,    // made in parts, as the client takes them
     PT_ANSWER_ENDLESS, // goes on until one side ends it
 };
@@ -154,6 +155,9 @@ bool pt_connection_cut_stalled_stream(struct pt_http_connection *connection);
 
 // Target and headers of the request are needed no more.
 void pt_connection_forget_head(struct pt_http_connection *connection);
+
+// The body stays until the request is answered. -ENOMEM, also when bodies have no room.
+PT_MUST_CHECK int pt_connection_keep_body(struct pt_http_connection *connection);
 
 // Something found no memory: the connection is cut in the loop's next turn.
 void pt_connection_fail(struct pt_http_connection *connection);

@@ -25,6 +25,14 @@ void pt_http_stream_prepare(struct pt_request *request, const struct pt_http_str
                         events->on_closed, context);
 }
 
+int pt_http_stream_wait(struct pt_request *request, void (*on_closed)(void *context), void *context)
+{
+    int r = pt_connection_keep_body(request->connection);
+    if (r == 0)
+        pt_connection_watch(request->connection, PT_ANSWER_LATER, NULL, on_closed, context);
+    return r;
+}
+
 void pt_http_stream_forget(struct pt_request *request)
 {
     pt_connection_watch(request->connection, PT_ANSWER_WHOLE, NULL, NULL, NULL);

@@ -2,6 +2,8 @@
 #ifndef PT_SERVER_HTTP_HTTP_STREAM_H
 #define PT_SERVER_HTTP_HTTP_STREAM_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,6 +27,12 @@ bool pt_http_stream_has_memory(const struct pt_request *request, size_t bytes);
 // The answer begins later, if at all: only on_closed is called until then.
 void pt_http_stream_prepare(struct pt_request *request, const struct pt_http_stream_events *events,
                             void *context);
+
+// The same for an answer that is whole when it comes, and counts in nobody's share. The body stays
+// until then, and counts as one that is being read. -ENOMEM, also when bodies have no room: nothing
+// has changed.
+PT_MUST_CHECK int pt_http_stream_wait(struct pt_request *request, void (*on_closed)(void *context),
+                                      void *context);
 
 // Takes that back: the request is answered as any other.
 void pt_http_stream_forget(struct pt_request *request);

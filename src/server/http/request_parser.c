@@ -208,6 +208,20 @@ static int on_headers_complete(llhttp_t *http)
     return has_body ? HPE_PAUSED : 0;
 }
 
+// -EMSGSIZE: it is too long; -ENOMEM: also when bodies have no room.
+static int gather(struct pt_request_parser *parser, const char *data, size_t length)
+{
+    struct pt_request *request = parser->request;
+    if (!has_room_for(parser, length))
+        return -ENOMEM;
+    if (pt_buffer_append(&request->gathered, data, length) < 0)
+        return request->gathered.failure;
+    parser->budget->body_bytes += length;
+    request->body = request->gathered.data;
+    request->body_length = request->gathered.length;
+    return 0;
+}
+
 static int on_body(llhttp_t *http, const char *at, size_t length)
 {
     struct pt_request_parser *parser = http->data;
@@ -217,14 +231,8 @@ static int on_body(llhttp_t *http, const char *at, size_t length)
         request->body_length = length;
         return 0;
     }
-    if (!has_room_for(parser, length))
-        return refuse(parser, 503);
-    if (pt_buffer_append(&request->gathered, at, length) < 0)
-        return refuse(parser, request->gathered.failure == -EMSGSIZE ? 413 : 503);
-    parser->budget->body_bytes += length;
-    request->body = request->gathered.data;
-    request->body_length = request->gathered.length;
-    return 0;
+    int r = gather(parser, at, length);
+    return r < 0 ? refuse(parser, r == -EMSGSIZE ? 413 : 503) : 0;
 }
 
 static int on_message_complete(llhttp_t *http)
@@ -275,6 +283,16 @@ void pt_request_parser_forget_head(struct pt_request_parser *parser)
     request->header_count = 0;
     request->path = "";
     request->query = NULL;
+}
+
+int pt_request_parser_keep_body(struct pt_request_parser *parser)
+{
+    const struct pt_request *request = parser->request;
+    if (request->body == request->gathered.data)
+        return 0;
+    int r = gather(parser, request->body, request->body_length);
+    count(parser);
+    return r;
 }
 
 void pt_request_parser_begin(struct pt_request_parser *parser)

@@ -50,6 +50,10 @@ void pt_request_parser_clear(struct pt_request_parser *parser);
 // Lets go of the request's target and headers: an answer that takes its time needs them no more.
 void pt_request_parser_forget_head(struct pt_request_parser *parser);
 
+// Copies the body of a whole request if it stands in the data that was fed, so that it stays with
+// the request. -ENOMEM, also when bodies have no room, which is counted.
+PT_MUST_CHECK int pt_request_parser_keep_body(struct pt_request_parser *parser);
+
 // Begins a request, of which nothing is known yet; there is still none when out of memory.
 void pt_request_parser_begin(struct pt_request_parser *parser);
 

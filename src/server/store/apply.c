@@ -8,6 +8,11 @@
 // a pull by an id until the server has taken its end; a pull that it leaves out for a minute is
 // given up. A legacy agent sends names only, leaves out what has completed, and content without a
 // name becomes one merged pull. What was given up goes on as soon as it moves.
+//
+// All of that goes in steps of some pulls each: the pulls of the report, the merged one, and then
+// those that the report leaves out. A report with few pulls is applied at once, by the same steps;
+// of a large one the steps are spread over turns of the loop. Meanwhile its node is pinned and
+// takes no other report, and what the report has not come to yet counts as named.
 
 #include "base/limits.h"
 #include "base/rhythm.h"
@@ -24,6 +29,28 @@
 
 #define LOST_AFTER_NS (60 * PT_NS_PER_S)  // time to name a pull in one of several reports
 #define LATE_WINDOW_NS (10 * PT_NS_PER_S) // an older report than this tells of a clock that jumped
+#define STEP_ITEMS 64                     // pulls and layers
+
+enum stage {
+    STAGE_PULLS,
+    STAGE_MERGED, // what a legacy agent cannot name
+    STAGE_ABSENT, // what the report leaves out
+    STAGE_DONE,
+};
+
+struct pt_application {
+    struct pt_pull_store *store;
+    struct pt_node *node;
+    const struct pt_report *report;
+    enum stage stage;
+    bool is_late;
+    size_t next;                // of the report's pulls
+    int removed;                // pulls that made room for that one
+    struct pt_node_walk active; // of the node's, once it is the turn of those that are absent
+    struct pt_map counted;      // digests whose new bytes have been counted
+    int64_t received_before, reported_before;
+    int failure; // the worst so far
+};
 
 // The row that a new pull continues: one that has waited, or whose last attempt has failed. NULL if
 // there is none.
@@ -115,10 +142,12 @@ static int go_on_with(struct pt_pull_store *store, struct pt_node *node, const c
     return r;
 }
 
-static int begin_new(struct pt_pull_store *store, struct pt_node *node, const char *key,
+static int begin_new(struct pt_application *application, const char *key,
                      const struct pt_pull *told, struct pt_stored_pull **ret_stored)
 {
-    int r = pt_pull_memory_make_room(store, node, NULL, told);
+    struct pt_pull_store *store = application->store;
+    struct pt_node *node = application->node;
+    int r = pt_pull_memory_make_some_room(store, node, NULL, told, &application->removed);
     if (r == 0)
         r = add_pull(store, node, key, told, ret_stored);
     if (r == 0)
@@ -126,12 +155,14 @@ static int begin_new(struct pt_pull_store *store, struct pt_node *node, const ch
     return r;
 }
 
-static int take_over(struct pt_pull_store *store, struct pt_stored_pull *stored, bool is_new,
-                     const struct pt_pull *told, int64_t timestamp)
+static int take_over(struct pt_application *application, struct pt_stored_pull *stored, bool is_new,
+                     const struct pt_pull *told)
 {
+    struct pt_pull_store *store = application->store;
     struct pt_pull_change change;
     uint64_t version = is_new ? stored->version : store->changes.newest_version + 1;
-    int r = pt_stored_pull_update(stored, told, timestamp, version, &store->counted, &change);
+    int r = pt_stored_pull_update(stored, told, application->report->timestamp, version,
+                                  &application->counted, &change);
     pt_pull_memory_count(store, stored);
     if (r < 0)
         return r;
@@ -149,74 +180,60 @@ static int take_over(struct pt_pull_store *store, struct pt_stored_pull *stored,
     return 0;
 }
 
-// One pull of a report.
-static int apply_pull(struct pt_pull_store *store, struct pt_node *node, const struct pt_pull *told,
-                      bool merged, int64_t timestamp, bool late)
+// One pull of a report. -EINPROGRESS: it has made some room, and is to be called again.
+static int apply_pull(struct pt_application *application, const struct pt_pull *told, bool merged)
 {
+    struct pt_pull_store *store = application->store;
+    struct pt_node *node = application->node;
     char key[KEY_SIZE];
     make_key(told, merged, key);
     struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
     if (!stored && is_held_back(store, node, key, told))
         return 0;
     if (!stored) {
-        int r = begin_new(store, node, key, told, &stored);
+        int r = begin_new(application, key, told, &stored);
         if (r < 0)
             return r;
         assert(stored);
         bool is_new = stored->created_version == store->changes.newest_version;
-        return take_over(store, stored, is_new, told, timestamp); // else it came again
+        return take_over(application, stored, is_new, told); // else it came again
     }
-    int r = go_on_with(store, node, key, told, late, &stored);
+    int r = go_on_with(store, node, key, told, application->is_late, &stored);
     if (r < 0 || !stored)
         return r;
     struct pt_pull end = *told; // is shown even where there is no room for its layers
-    r = pt_pull_memory_make_room(store, node, stored, told);
-    if (r < 0 && !pt_pull_phase_is_final(told->phase))
+    r = pt_pull_memory_make_some_room(store, node, stored, told, &application->removed);
+    if (r == -EINPROGRESS || (r < 0 && !pt_pull_phase_is_final(told->phase)))
         return r;
     if (r < 0)
         end.layer_count = 0;
-    return take_over(store, stored, false, &end, timestamp);
+    return take_over(application, stored, false, &end);
 }
 
 // What a legacy agent's report no longer names has completed, unless the report held something that
 // had to be left out: that may have been it. Our own agent names a pull until its
 // end was taken: one that it has lost ended while it was not running, nobody knows how.
-static void end_absent(struct pt_pull_store *store, struct pt_node *node,
-                       const struct pt_report *report)
+static void end_absent(struct pt_application *application, struct pt_stored_pull *stored)
 {
+    struct pt_pull_store *store = application->store;
+    const struct pt_node *node = application->node;
+    const struct pt_report *report = application->report;
     bool is_whole = report->left_out.invalid + report->left_out.too_large == 0;
-    struct pt_stored_pull *stored, *next;
-    for (stored = TAILQ_FIRST(&node->active); stored; stored = next) {
-        next = TAILQ_NEXT(stored, in_node);
-        if (stored->last_report == node->report_number)
-            continue;
-        if (!stored->legacy) {
-            if (stored->life == PT_LIFE_ACTIVE && !stored->of_kubelet &&
-                node->reported_ns - stored->alive_at >= LOST_AFTER_NS)
-                pt_life_give_up(store, stored);
-            continue;
-        }
-        if (!is_whole)
-            continue;
-        pt_change_log_touch(&store->changes, stored);
-        int64_t received_before = stored->received_bytes;
-        pt_stored_pull_complete(stored, report->timestamp, stored->version);
-        count_bytes(store, stored, stored->received_bytes - received_before);
-        pt_life_end(store, stored);
+    if (stored->last_report == node->report_number)
+        return;
+    if (!stored->legacy) {
+        if (stored->life == PT_LIFE_ACTIVE && !stored->of_kubelet &&
+            node->reported_ns - stored->alive_at >= LOST_AFTER_NS)
+            pt_life_give_up(store, stored);
+        return;
     }
-}
-
-static int apply_merged(struct pt_pull_store *store, struct pt_node *node,
-                        const struct pt_report *report, bool late)
-{
-    struct pt_pull merged;
-    int r = pt_legacy_merge(report, &merged);
-    if (r < 0)
-        return r;
-    if (merged.image_ref)
-        r = apply_pull(store, node, &merged, true, report->timestamp, late);
-    free(merged.layers);
-    return r;
+    if (!is_whole)
+        return;
+    pt_change_log_touch(&store->changes, stored);
+    int64_t received_before = stored->received_bytes;
+    pt_stored_pull_complete(stored, report->timestamp, stored->version);
+    count_bytes(store, stored, stored->received_bytes - received_before);
+    pt_life_end(store, stored);
 }
 
 // An agent that follows a fast pull says so by its interval; half of that may have been lost on the
@@ -239,6 +256,10 @@ static struct pt_node *admit(struct pt_pull_store *store, const struct pt_report
     int64_t distance_ms = min_distance_ms(report);
     if (!node)
         return pt_store_add_node(store, report->node_name, err);
+    if (node->is_applying) {
+        pt_error_set(err, EAGAIN, "a report of this node is still being applied");
+        return NULL;
+    }
     if (pt_clock_monotonic_ns(store->clock) - node->reported_ns >= distance_ms * PT_NS_PER_MS)
         return node;
     pt_error_set(err, EAGAIN, "a report of this node came less than %lld ms ago",
@@ -252,39 +273,104 @@ static int worse(int before, int now)
     return now < 0 && before != -ENOMEM ? now : before;
 }
 
-static int apply_pulls(struct pt_pull_store *store, struct pt_node *node,
-                       const struct pt_report *report)
+// --- the steps ---
+
+static void note(struct pt_application *application, int result)
 {
-    int r = 0;
-    bool late = report->timestamp < node->newest_timestamp &&
-                report->timestamp > node->newest_timestamp - LATE_WINDOW_NS;
-    if (!late)
-        node->newest_timestamp = report->timestamp;
-    pt_map_finish(&store->counted); // not kept: a large report before must not cost this one
-    for (size_t i = 0; i < report->pull_count; i++) {
-        const struct pt_pull *reported = &report->pulls[i];
-        if (!pt_legacy_is_merged(reported))
-            r = worse(r, apply_pull(store, node, reported, false, report->timestamp, late));
+    application->failure = worse(application->failure, result);
+}
+
+static void step_pulls(struct pt_application *application)
+{
+    const struct pt_report *report = application->report;
+    for (size_t items = 0; items < STEP_ITEMS && application->next < report->pull_count;) {
+        const struct pt_pull *reported = &report->pulls[application->next];
+        int r = pt_legacy_is_merged(reported) ? 0 : apply_pull(application, reported, false);
+        if (r == -EINPROGRESS)
+            return;
+        note(application, r);
+        application->next++;
+        application->removed = 0;
+        items += 1 + reported->layer_count;
     }
-    r = worse(r, apply_merged(store, node, report, late));
-    if (!late)
-        end_absent(store, node, report);
+    if (application->next == report->pull_count)
+        application->stage = STAGE_MERGED;
+}
+
+static int apply_merged(struct pt_application *application)
+{
+    struct pt_pull merged;
+    int r = pt_legacy_merge(application->report, &merged);
+    if (r < 0)
+        return r;
+    while (merged.image_ref && (r = apply_pull(application, &merged, true)) == -EINPROGRESS)
+        continue;
+    free(merged.layers);
     return r;
 }
 
-int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
-                   struct pt_error *err)
+static void step_absent(struct pt_application *application)
+{
+    for (int items = 0; items < STEP_ITEMS; items++) {
+        struct pt_stored_pull *stored = pt_node_walk_next(&application->active);
+        if (stored) {
+            end_absent(application, stored);
+            continue;
+        }
+        pt_node_walk_end(&application->active);
+        application->stage = STAGE_DONE;
+        return;
+    }
+}
+
+static bool step(struct pt_application *application)
+{
+    switch (application->stage) {
+    case STAGE_PULLS:
+        step_pulls(application);
+        break;
+    case STAGE_MERGED:
+        note(application, apply_merged(application));
+        application->stage = application->is_late ? STAGE_DONE : STAGE_ABSENT;
+        if (!application->is_late)
+            pt_node_walk_begin(application->store, TAILQ_FIRST(&application->node->active),
+                               &application->active);
+        break;
+    case STAGE_ABSENT:
+        step_absent(application);
+        break;
+    case STAGE_DONE:
+        break;
+    }
+    return application->stage != STAGE_DONE;
+}
+
+static int begin(struct pt_pull_store *store, const struct pt_report *report,
+                 struct pt_application *application, struct pt_error *err)
 {
     struct pt_node *node = admit(store, report, err);
     if (!node)
         return -err->code;
-    int64_t received_before = node->received_bytes, reported_before = node->newest_timestamp;
-    int r = pt_store_note_report(store, node, report);
-    r = worse(r, apply_pulls(store, node, report));
-    store->received_bytes += (uint64_t)(node->received_bytes - received_before);
-    pt_node_note_received(node, reported_before, received_before, report->timestamp);
-    pt_node_count_speed(store, node);
-    pt_store_notify(store);
+    *application = (struct pt_application){
+        .store = store,
+        .node = node,
+        .report = report,
+        .received_before = node->received_bytes,
+        .reported_before = node->newest_timestamp,
+        .is_late = report->timestamp < node->newest_timestamp &&
+                   report->timestamp > node->newest_timestamp - LATE_WINDOW_NS,
+    };
+    pt_map_init(&application->counted);
+    application->failure = pt_store_note_report(store, node, report);
+    if (!application->is_late)
+        node->newest_timestamp = report->timestamp;
+    node->is_applying = true;
+    node->pins++;
+    return 0;
+}
+
+static int explain(const struct pt_pull_store *store, int r, struct pt_error *err)
+{
     if (r == -EDQUOT)
         return pt_error_set(err, EDQUOT, "the server holds its maximum of %zu pulls",
                             store->settings.max_pulls);
@@ -300,4 +386,62 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
                             "%lld bytes",
                             (long long)pt_pull_memory_of_node(store));
     return r < 0 ? pt_error_set(err, -r, "out of memory") : 0;
+}
+
+static int end(struct pt_application *application, struct pt_error *err)
+{
+    struct pt_pull_store *store = application->store;
+    struct pt_node *node = application->node;
+    if (application->stage == STAGE_ABSENT)
+        pt_node_walk_end(&application->active);
+    pt_map_finish(&application->counted);
+    node->pins--;
+    node->is_applying = false;
+    store->received_bytes += (uint64_t)(node->received_bytes - application->received_before);
+    pt_node_note_received(node, application->reported_before, application->received_before,
+                          application->report->timestamp);
+    pt_node_count_speed(store, node);
+    pt_store_notify(store);
+    return explain(store, application->failure, err);
+}
+
+// --- what the header promises ---
+
+int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
+                   struct pt_error *err)
+{
+    struct pt_application application;
+    int r = begin(store, report, &application, err);
+    if (r < 0)
+        return r;
+    while (step(&application))
+        continue;
+    return end(&application, err);
+}
+
+struct pt_application *pt_store_apply_begin(struct pt_pull_store *store,
+                                            const struct pt_report *report, struct pt_error *err)
+{
+    struct pt_application *application = malloc(sizeof(*application));
+    if (!application)
+        pt_error_set(err, ENOMEM, "out of memory");
+    else if (begin(store, report, application, err) < 0) {
+        free(application);
+        application = NULL;
+    }
+    return application;
+}
+
+bool pt_store_apply_step(struct pt_application *application)
+{
+    bool more = step(application);
+    pt_store_notify(application->store);
+    return more;
+}
+
+int pt_store_apply_end(struct pt_application *application, struct pt_error *err)
+{
+    int r = end(application, err);
+    free(application);
+    return r;
 }

@@ -54,7 +54,8 @@ struct pt_node {
     double finish_seconds;              // of its last pulls, from the last extraction to the end
     size_t slots;                       // layers that its runtime downloads at once; 0: unknown
     uint32_t report_number;
-    uint32_t pins; // pulls and answers under way that point to it; it stays until there is none
+    uint32_t pins;    // pulls and answers under way that point to it; it stays until there is none
+    bool is_applying; // a report is being applied in steps
     bool silent;
     uint64_t number;               // grows from node to node as they come
     TAILQ_ENTRY(pt_node) in_store; // by last report, oldest first

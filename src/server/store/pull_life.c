@@ -266,12 +266,18 @@ void pt_life_end(struct pt_pull_store *store, struct pt_stored_pull *stored)
     pt_pull_memory_count(store, stored);
 }
 
+bool pt_life_is_named(const struct pt_stored_pull *stored)
+{
+    const struct pt_node *node = stored->node;
+    return stored->last_report == node->report_number ||
+           (node->is_applying && stored->last_report == node->report_number - 1);
+}
+
 static enum pt_stale_reason reason_of(const struct pt_stored_pull *stored)
 {
     if (stored->node->silent)
         return PT_STALE_SILENT;
-    bool is_named = stored->last_report == stored->node->report_number;
-    return is_named ? PT_STALE_STUCK : PT_STALE_UNNAMED;
+    return pt_life_is_named(stored) ? PT_STALE_STUCK : PT_STALE_UNNAMED;
 }
 
 static void explain_staleness(struct pt_pull_store *store, struct pt_stored_pull *stored)

@@ -16,6 +16,10 @@ PT_MUST_CHECK int pt_life_begin(struct pt_pull_store *store, struct pt_node *nod
 // It moved at `now` (monotonic_ns).
 void pt_life_keep_alive(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t now);
 
+// Its agent names it, as far as is known: in the node's last report, or in the one before if that
+// is still being applied.
+bool pt_life_is_named(const struct pt_stored_pull *stored);
+
 // Its phase has become a final one: it leaves the active ones, and its end becomes an event.
 void pt_life_end(struct pt_pull_store *store, struct pt_stored_pull *stored);
 

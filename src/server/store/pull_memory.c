@@ -9,7 +9,8 @@
 
 #define OVERHEAD_BYTES 256 // places in two maps and the change log, and between the blocks
 #define NODE_DIVISOR 16
-#define MAX_REMOVED 1000 // pulls that go at once, so that a report is bounded work
+#define MAX_REMOVED 1000      // pulls that go for one, so that a report is bounded work
+#define REMOVED_IN_A_STEP 100 // of those
 
 static int64_t text_bytes(const char *text)
 {
@@ -65,18 +66,21 @@ int64_t pt_pull_memory_of_node(const struct pt_pull_store *store)
     return share > PT_LIMIT_LOWEST_NODE_BYTES ? share : PT_LIMIT_LOWEST_NODE_BYTES;
 }
 
-int pt_pull_memory_make_room(struct pt_pull_store *store, struct pt_node *node,
-                             const struct pt_stored_pull *stored, const struct pt_pull *told)
+int pt_pull_memory_make_some_room(struct pt_pull_store *store, struct pt_node *node,
+                                  const struct pt_stored_pull *stored, const struct pt_pull *told,
+                                  int *removed)
 {
     // A pull that is known grows by its layers, once; words that come later are few.
     if (stored && told->layer_count <= stored->pull.layer_count)
         return 0;
     int64_t bytes = head_bytes(told) + layers_bytes(told) - (stored ? stored->counted_bytes : 0);
     int64_t max_node_bytes = pt_pull_memory_of_node(store);
-    for (int removed = 0; removed < MAX_REMOVED; removed++) {
+    for (int step = 0; *removed < MAX_REMOVED; step++, ++*removed) {
         bool is_node_full = bytes > max_node_bytes - node->bytes;
         if (!is_node_full && pt_memory_share_has_room(store->memory, bytes))
             return 0;
+        if (step == REMOVED_IN_A_STEP)
+            return -EINPROGRESS;
         struct pt_stored_pull *oldest =
             is_node_full ? TAILQ_FIRST(&node->finished) : TAILQ_FIRST(&store->finished);
         if (!oldest)
@@ -85,4 +89,14 @@ int pt_pull_memory_make_room(struct pt_pull_store *store, struct pt_node *node,
     }
     pt_memory_share_note_refusal(store->memory);
     return bytes > max_node_bytes - node->bytes ? -EFBIG : -ENOBUFS;
+}
+
+int pt_pull_memory_make_room(struct pt_pull_store *store, struct pt_node *node,
+                             const struct pt_stored_pull *stored, const struct pt_pull *told)
+{
+    int removed = 0, r;
+    do
+        r = pt_pull_memory_make_some_room(store, node, stored, told, &removed);
+    while (r == -EINPROGRESS);
+    return r;
 }

@@ -22,6 +22,12 @@ PT_MUST_CHECK int pt_pull_memory_make_room(struct pt_pull_store *store, struct p
                                            const struct pt_stored_pull *stored,
                                            const struct pt_pull *told);
 
+// The same in steps: -EINPROGRESS when it has let go some and is to be called again. *removed, 0 at
+// first, counts them all.
+PT_MUST_CHECK int pt_pull_memory_make_some_room(struct pt_pull_store *store, struct pt_node *node,
+                                                const struct pt_stored_pull *stored,
+                                                const struct pt_pull *told, int *removed);
+
 // The most that a node's pulls may take.
 int64_t pt_pull_memory_of_node(const struct pt_pull_store *store);
 

@@ -20,7 +20,6 @@ struct pt_pull_store *pt_store_create(const struct pt_store_settings *settings,
     pt_map_init(&store->nodes);
     pt_map_init(&store->pulls);
     pt_map_init(&store->versions);
-    pt_map_init(&store->counted);
     TAILQ_INIT(&store->nodes_by_report);
     TAILQ_INIT(&store->nodes_in_order);
     TAILQ_INIT(&store->all);
@@ -49,7 +48,6 @@ void pt_store_destroy(struct pt_pull_store *store)
     pt_map_finish(&store->pulls);
     pt_map_finish(&store->nodes);
     pt_map_finish(&store->versions);
-    pt_map_finish(&store->counted);
     pt_change_log_finish(&store->changes);
     free(store);
 }
@@ -87,8 +85,7 @@ void pt_store_set_hold_up(struct pt_pull_store *store, struct pt_stored_pull *st
 // Our own agent says itself when it gives a pull up: it sees more of it than what moves here.
 static bool is_in_good_hands(const struct pt_stored_pull *stored)
 {
-    return !stored->legacy && !stored->node->silent &&
-           stored->last_report == stored->node->report_number;
+    return !stored->legacy && !stored->node->silent && pt_life_is_named(stored);
 }
 
 bool pt_store_sweep(struct pt_pull_store *store)

@@ -67,6 +67,21 @@ void pt_store_set_hooks(struct pt_pull_store *store, const struct pt_store_hooks
 PT_MUST_CHECK int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
                                  struct pt_error *err);
 
+// The same in steps, for a report with many pulls. Between the steps anything else may change the
+// store, but another report of that node is refused with -EAGAIN.
+struct pt_application;
+
+// To be ended by pt_store_apply_end. NULL: the node does not admit the report; -EAGAIN, -ENOSPC or
+// -ENOMEM stands in `err`. The report stays unchanged until the end.
+struct pt_application *pt_store_apply_begin(struct pt_pull_store *store,
+                                            const struct pt_report *report, struct pt_error *err);
+
+// Applies some pulls; true: more is left.
+bool pt_store_apply_step(struct pt_application *application);
+
+// Ends it with the answer of pt_store_apply. Before the last step the rest is left out.
+PT_MUST_CHECK int pt_store_apply_end(struct pt_application *application, struct pt_error *err);
+
 // Applies what correlate concludes for the pull under that key of the node, if it is there.
 void pt_store_apply_join(struct pt_pull_store *store, const char *node_name, const char *key,
                          const struct pt_join *join);

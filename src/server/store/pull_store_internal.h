@@ -42,8 +42,7 @@ struct pt_pull_store {
     int64_t bytes_per_second;               // of all nodes now
     size_t queued_count;                    // of the active ones
     size_t active_count, completed_count, failed_count, silent_count;
-    size_t check_count;    // completed ones that fetched nothing, which completed_count leaves out
-    struct pt_map counted; // digests whose new bytes the report at hand has counted
+    size_t check_count; // completed ones that fetched nothing, which completed_count leaves out
     uint64_t received_bytes; // of all nodes, since the start
     struct pt_registries registries;
 };
