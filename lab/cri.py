@@ -13,6 +13,8 @@ from urllib.parse import unquote
 from lab.containerd import Containerd, PullFailed
 from lab.processes import Process
 
+RUNTIME_HANDLER = b"io.containerd.cri.runtime-handler"
+
 
 def _field(number: int, content: bytes) -> bytes:
     """A length-delimited protobuf field of less than 128 bytes."""
@@ -26,8 +28,9 @@ class CriClient:
     def __init__(self, containerd: Containerd) -> None:
         self._containerd = containerd
 
-    def start_pull(self, reference: str) -> CriCall:
-        return self._start("PullImage", reference)
+    def start_pull(self, reference: str, runtime_class: str = "") -> CriCall:
+        """For a pod of that runtime class, which may have a snapshotter of its own."""
+        return self._start("PullImage", reference, runtime_class)
 
     def pull(self, reference: str, timeout_s: float = 120) -> None:
         self.start_pull(reference).finish(timeout_s)
@@ -35,10 +38,13 @@ class CriClient:
     def remove_image(self, reference: str) -> None:
         self._start("RemoveImage", reference).finish(30)
 
-    def _start(self, method: str, reference: str) -> CriCall:
+    def _start(self, method: str, reference: str, runtime_class: str = "") -> CriCall:
         name = self._containerd.next_call_name("cri")
         folder = self._containerd.folder
         message = _field(1, _field(1, reference.encode()))  # request { image { image } }
+        if runtime_class:  # { sandbox_config { annotations { key value } } }
+            entry = _field(1, RUNTIME_HANDLER) + _field(2, runtime_class.encode())
+            message += _field(3, _field(7, entry))
         body = folder / f"{name}.request"
         body.write_bytes(struct.pack(">BI", 0, len(message)) + message)
         argv = ["curl", "--silent", "--show-error", "--http2-prior-knowledge"]

@@ -104,12 +104,33 @@ class ImageMaker:
         assert first_config is not None
         return Image(repository, tag, root, digests[platforms[0]], first_config, blobs, digests)
 
-    def push_layers(self, repository: str, tag: str, blobs: Sequence[Blob]) -> Image:
-        """Pushes an image of layers that were made elsewhere."""
+    def push_layers(
+        self,
+        repository: str,
+        tag: str,
+        blobs: Sequence[Blob],
+        annotations: Mapping[str, str] | None = None,
+    ) -> Image:
+        """Pushes an image of layers that were made elsewhere; the annotations are its manifest's."""
         for blob in blobs:
             self._put_blob(repository, blob)
-        config, digest = self._push_manifest(repository, tag, blobs, False, "linux/amd64", ())
+        config, digest = self._push_manifest(
+            repository, tag, blobs, False, "linux/amd64", (), annotations
+        )
         return Image(repository, tag, digest, digest, config, tuple(blobs))
+
+    def push_index_of_layers(self, repository: str, kind: str, blobs: Sequence[Blob]) -> str:
+        """Pushes what says more of an image's layers, as a manifest without a tag; returns its digest."""
+        config = self._small_blob({}, kind)
+        for blob in (config, *blobs):
+            self._put_blob(repository, blob)
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": _descriptor(config),
+            "layers": [_descriptor(blob) for blob in blobs],
+        }
+        return self._put_manifest(repository, None, manifest, OCI_MANIFEST, is_compact=True)
 
     def push_artifact(
         self, repository: str, tag: str, media_type: str, contents: Sequence[LayerSpec]
@@ -161,6 +182,7 @@ class ImageMaker:
         docker_types: bool,
         platform: str,
         entrypoint: Sequence[str],
+        annotations: Mapping[str, str] | None = None,
     ) -> tuple[Blob, str]:
         system, _, architecture = platform.partition("/")
         config_json = {
@@ -181,6 +203,7 @@ class ImageMaker:
             "mediaType": kind,
             "config": _descriptor(config),
             "layers": [_descriptor(layer) for layer in layers],
+            **({"annotations": dict(annotations)} if annotations else {}),
         }
         return config, self._put_manifest(repository, tag, manifest, kind)
 
@@ -192,9 +215,17 @@ class ImageMaker:
         return Blob(media_type, digest, len(encoded), "", path)
 
     def _put_manifest(
-        self, repository: str, tag: str | None, manifest: Mapping[str, Any], kind: str
+        self,
+        repository: str,
+        tag: str | None,
+        manifest: Mapping[str, Any],
+        kind: str,
+        is_compact: bool = False,
     ) -> str:
-        encoded = json.dumps(manifest, indent=1).encode()
+        """Compact is what Go's encoder makes of it, so that who decodes it comes to the same bytes."""
+        separators = (",", ":") if is_compact else None
+        indent = None if is_compact else 1
+        encoded = json.dumps(manifest, indent=indent, separators=separators).encode()
         digest = "sha256:" + hashlib.sha256(encoded).hexdigest()
         self._manifest_sizes[digest] = len(encoded)
         name = tag or digest
@@ -236,6 +267,15 @@ class ImageMaker:
         if answer.status not in expected:
             raise RegistryError(f"{method} {path}: {answer.status} {text.decode(errors='replace')}")
         return answer.status, answer.headers
+
+
+def chain_ids(layers: Sequence[Blob]) -> list[str]:
+    """What containerd calls the snapshots of the layers, from the lowest up."""
+    chain = [layers[0].diff_id]
+    for layer in layers[1:]:
+        below = f"{chain[-1]} {layer.diff_id}".encode()
+        chain.append("sha256:" + hashlib.sha256(below).hexdigest())
+    return chain
 
 
 def _descriptor(blob: Blob) -> dict[str, Any]:

@@ -1,25 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ground of the tests on real snapshotters: what was counted is held against what the registry sent."""
+"""The ground of the tests on real parts: what was shown is held against what the registry sent, and when."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from lab import tools
 from lab.images import Image
+from lab.laboratory import Laboratory
 from lab.layers import MEDIA_TYPES, Blob, LayerSpec, write_tar
-from lab.pulltrace import Server
+from lab.pulltrace import Agent, Server
+from lab.unpacking import Unpacking
 from lab.waiting import wait_for
 from tests.integration.case import MB, LabCase
-from tests.integration.events import FINAL, EventLog
+from tests.integration.clients import RunningPull
+from tests.integration.events import FINAL, Event, EventLog
+from tests.runtimes.meter import Meter
 
 PROGRAMS = tools.TOOLS / "snapshotters"
 EROFS = PROGRAMS / "erofs"
 BYTES_OFF = 1 << 20
+PERCENT_OFF = 2.0
+SAMPLE_S = 0.05
 HOST = "registry.example"
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """One pull: its final row, its events, when its client ran, and what the registry has sent for it."""
+
+    row: dict[str, Any]
+    story: list[Event]
+    began: float
+    ended: float
+    sent: int
+    counted: float
+
+    @property
+    def sources(self) -> list[str]:
+        return [layer["source"] for layer in self.row["layers"]]
+
+    def percent_off(self, truth: Callable[[float], float]) -> float:
+        """How far the shown percent was from the true one, on average over the pull's time."""
+        samples = int((self.ended - self.began) / SAMPLE_S)
+        off = 0.0
+        for number in range(samples):
+            at = self.began + number * SAMPLE_S
+            shown = [event.pull["percent"] for event in self.story if event.received <= at]
+            off += abs((shown[-1] if shown else 0) - truth(at))
+        return off / max(1, samples)
 
 
 class RuntimeCase(LabCase):
@@ -29,36 +65,114 @@ class RuntimeCase(LabCase):
     uses_cri = True
     bytes_per_second = 4 * MB
     host: ClassVar[str] = HOST
+    meter: ClassVar[Meter]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.lab.containerd.serve_registry(HOST, cls.meter.port)
+
+    @classmethod
+    def unpacking(cls, lab: Laboratory) -> Unpacking:
+        cls.meter = Meter(lab.registry.port, cls.bytes_per_second)
+        cls.addClassCleanup(cls.meter.close)
+        return cls.unpacks_with(lab)
+
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        return Unpacking("overlayfs")
 
     def setUp(self) -> None:
         super().setUp()
         self.server: Server
+        self.agent: Agent
         self.log: EventLog
-        self.server, _, self.log = self.start_all()
+        self.server, self.agent, self.log = self.start_all()
 
-    def pull_and_count(self, image: Image, timeout_s: float = 120) -> dict[str, Any]:
-        """Pulls it and returns its final row, whose bytes must be those that the registry sent."""
-        sent_before = self.lab.throttle.bytes_sent(image.repository)
-        counted_before = self.metric(self.server, "pulltrace_pull_bytes_total")
-        known = {pull["id"] for pull in self.pulls(self.server)}
-        self.client.start(image.reference(self.host)).finish(timeout_s)
+    # --- pulls ---
+
+    def start(self, image: Image) -> RunningPull:
+        return self.client.start(image.reference(self.host))
+
+    def push_large(self, repository: str) -> Image:
+        """Large against the MiB by which containerd shows bytes: its percent can be right to two points."""
+        return self.push(repository, 56 * MB, 5 * MB, 3 * MB)
+
+    def rows(self, image: Image) -> list[dict[str, Any]]:
+        """Newest first."""
+        return [row for row in self.pulls(self.server) if image.repository in row["imageRef"]]
+
+    def counted(self) -> float:
+        return self.metric(self.server, "pulltrace_pull_bytes_total")
+
+    def pull_and_count(
+        self,
+        image: Image,
+        start: Callable[[Image], RunningPull] | None = None,
+        timeout_s: float = 120,
+    ) -> Pulled:
+        """Pulls it; the bytes that are counted must be those that the registry sent."""
+        sent_before = self.meter.bytes_sent(image.repository)
+        counted_before = self.counted()
+        known = {row["id"] for row in self.pulls(self.server)}
+        call = (start or self.start)(image)
+        ended_at = call.finish(timeout_s)
 
         def ended() -> list[dict[str, Any]]:
-            rows = [pull for pull in self.pulls(self.server) if pull["id"] not in known]
-            return [pull for pull in rows if pull["phase"] in FINAL]
+            rows = [row for row in self.pulls(self.server) if row["id"] not in known]
+            return [row for row in rows if row["phase"] in FINAL]
 
         row = wait_for(f"{image.repository} has ended", ended, 20)[0]
-        sent = self.lab.throttle.bytes_sent(image.repository) - sent_before
-        counted = self.metric(self.server, "pulltrace_pull_bytes_total") - counted_before
-        print(f"  {image.repository}: sent {sent}, counted {counted:.0f} of {image.layer_bytes}")
+        sent = self.meter.bytes_sent(image.repository) - sent_before
+        story = self.log.of_pull(row["id"])
+        counted = self.counted() - counted_before
+        pulled = Pulled(row, story, call.started, ended_at, sent, counted)
         self.assertEqual(row["phase"], "completed", row)
-        self.assertAlmostEqual(counted, sent, delta=BYTES_OFF, msg=str(row))
-        self.assertAlmostEqual(row["bytesFetched"], sent, delta=BYTES_OFF, msg=str(row))
         self.assertNotIn("queued", {layer["phase"] for layer in row["layers"]}, row)
-        return row
+        self.check_count(image.repository, sent, row["bytesFetched"], counted)
+        return pulled
 
-    def sources(self, row: dict[str, Any]) -> list[str]:
-        return [layer["source"] for layer in row["layers"]]
+    def check_count(self, what: str, sent: int, shown: int, counted: float) -> None:
+        """Also leaves a line of the table that scripts/test-runtimes prints at the end."""
+        self.note(what, "bytes", sent, shown)
+        self.assertAlmostEqual(shown, sent, delta=BYTES_OFF, msg=f"bytesFetched of {what}")
+        self.assertAlmostEqual(counted, sent, delta=BYTES_OFF, msg=f"counter, {what}")
+
+    def check_percent(
+        self, image: Image, pulled: Pulled, truth: Callable[[float], float] | None = None
+    ) -> None:
+        off = pulled.percent_off(truth or self.sent_percent(image, pulled))
+        self.note(image.repository, "percent off", 0, f"{off:.2f}")
+        self.assertLess(off, PERCENT_OFF, image.repository)
+
+    def note(self, what: str, figure: str, true: object, shown: object) -> None:
+        name = f"{type(self).__name__}\t{what}\t{figure}\t{true}\t{shown}"
+        print(f"RESULT\t{name}", file=sys.stderr, flush=True)
+
+    def sent_percent(self, image: Image, pulled: Pulled) -> Callable[[float], float]:
+        """Of the layers' bytes: what was here before, and what the registry has sent by then."""
+        digests = {layer.digest for layer in image.layers}
+        all_sent = self.meter.all_sent(image.repository)
+        parts = [s for s in all_sent if s.digest in digests and s.at >= pulled.began]
+        here = image.layer_bytes - sum(part.size for part in parts)
+
+        def truth(at: float) -> float:
+            come = sum(part.size for part in parts if part.at <= at)
+            return 100 * max(0, here + come) / image.layer_bytes
+
+        return truth
+
+    def look_while(
+        self, image: Image, call: RunningPull, every_s: float = 0.5
+    ) -> list[dict[str, Any]]:
+        """Its rows, as they were at each look while its client was running."""
+        looks = []
+        while call.process.is_running():
+            looks += self.rows(image)[:1]
+            time.sleep(every_s)
+        return looks
+
+    # --- layers ---
 
     def estargz_layer(self, size: int, seed: str) -> Blob:
         """A layer whose files can be read one by one."""
@@ -66,12 +180,18 @@ class RuntimeCase(LabCase):
         plain, made = folder / f"{seed}.tar", folder / f"{seed}.esgz"
         with plain.open("wb") as target:
             write_tar(target, LayerSpec(size, seed))
-        command = [PROGRAMS / "mkestargz", plain, made]
-        told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        said = answer_of(PROGRAMS / "mkestargz", plain, made)
         annotations = (
-            ("containerd.io/snapshot/stargz/toc.digest", told["toc"]),
+            ("containerd.io/snapshot/stargz/toc.digest", said["toc"]),
             ("io.containers.estargz.uncompressed-size", str(plain.stat().st_size)),
         )
         size = made.stat().st_size
         kind = MEDIA_TYPES["gzip", False]
-        return Blob(kind, told["digest"], size, told["diff_id"], made, annotations)
+        return Blob(kind, said["digest"], size, said["diff_id"], made, annotations)
+
+
+def answer_of(program: Path, *arguments: str | Path) -> dict[str, Any]:
+    """What it printed, as JSON."""
+    done = subprocess.run([program, *arguments], check=True, capture_output=True)
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import http.client
 import http.server
+import io
 import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 BLOB = re.compile(r"^/v2/(?P<repository>.+)/blobs/(?P<digest>[a-z0-9]+:[0-9a-f]+)")
 STEPS_PER_SECOND = 20
@@ -40,6 +42,7 @@ class Meter:
         self.default_rate = bytes_per_second
         self.rates: dict[str, float] = {}  # by repository or digest
         self.silent_after: dict[str, int] = {}  # by digest: so many bytes of an answer, then nothing
+        self.own: dict[str, tuple[bytes, str]] = {}  # content and type by path
         self._sent: list[Sent] = []
         self._lock = threading.Lock()
         self._server = _HttpServer(("127.0.0.1", 0), _Handler)
@@ -52,6 +55,10 @@ class Meter:
         self._server.is_closing = True
         self._server.shutdown()
         self._server.server_close()
+
+    def serve(self, path: str, content: bytes, kind: str) -> None:
+        """It has this besides, which the real registry would refuse."""
+        self.own[path] = content, kind
 
     def all_sent(self, repository: str) -> list[Sent]:
         """In order of time."""
@@ -100,10 +107,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
+        if self.path in self.server.meter.own:
+            self._answer_itself(*self.server.meter.own[self.path])
+        else:
+            self._pass_on()
+
+    def _answer_itself(self, content: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command == "GET":
+            self._send_body(io.BytesIO(content))
+
+    def _pass_on(self) -> None:
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.meter.registry_port)
-        asked = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
+        given = {name: self.headers.get_all(name, []) for name in PASSED_ON}
+        asked = {name: ", ".join(values) for name, values in given.items() if values}
         asked["Host"] = self.headers["Host"]
-        with contextlib.closing(upstream), contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.closing(upstream):
             upstream.request(self.command, self.path, headers=asked)
             answer = upstream.getresponse()
             length = answer.headers.get("Content-Length", "0")
@@ -116,18 +138,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if self.command == "GET":
                 self._send_body(answer)
 
-    def _send_body(self, answer: http.client.HTTPResponse) -> None:
+    def _send_body(self, answer: BinaryIO | http.client.HTTPResponse) -> None:
         blob = BLOB.match(self.path)
         if blob is None:
             self.wfile.write(answer.read())
             return
         repository, digest = blob["repository"], blob["digest"]
-        for part in self._paced(answer, repository, digest):
-            self.wfile.write(part)
-            self.server.meter.note(repository, digest, len(part))
+        try:
+            for part in self._paced(answer, repository, digest):
+                self.wfile.write(part)
+                self.server.meter.note(repository, digest, len(part))
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client has enough of it
 
     def _paced(
-        self, answer: http.client.HTTPResponse, repository: str, digest: str
+        self, answer: BinaryIO | http.client.HTTPResponse, repository: str, digest: str
     ) -> Iterator[bytes]:
         meter, sent, due = self.server.meter, 0, time.monotonic()
         while True:

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real snapshotters: stargz, SOCI, EROFS, and containerd's own that discards or annotates."""
+"""Real snapshotters: stargz, SOCI and EROFS, on what containerd makes of them."""
 
 from __future__ import annotations
 
+import json
 import subprocess
+from collections.abc import Callable
+from datetime import datetime
 
 from lab import tools
+from lab.images import Image, chain_ids
 from lab.laboratory import Laboratory
-from lab.layers import LayerSpec, write_tar
+from lab.layers import Blob, LayerSpec, write_tar
 from lab.unpacking import Unpacking
 from tests.integration.case import MB, sizes
-from tests.runtimes.case import EROFS, HOST, PROGRAMS, RuntimeCase
+from tests.runtimes.case import EROFS, HOST, PROGRAMS, RuntimeCase, answer_of
 
 SOCI = """\
 [content_store]
@@ -33,28 +37,31 @@ discard_unpacked_layers = true
 
 class Stargz(RuntimeCase):
     @classmethod
-    def unpacking(cls, lab: Laboratory) -> Unpacking:
-        registry = f"{HOST}=127.0.0.1:{lab.throttle.port}"
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        registry = f"{HOST}=127.0.0.1:{cls.meter.port}"
         socket = lab.start_snapshotter("stargz", PROGRAMS / "stargz-proxy", registry)
         return Unpacking("stargz", socket, annotations=True)
+
+    bytes_per_second = 2 * MB
 
     def test_lazy_ordinary_and_mixed_images(self) -> None:
         lazy = [self.estargz_layer(6 * MB, f"lazy{number}") for number in range(4)]
         image = self.lab.images.push_layers("lazy/first", "1.0", lazy)
-        self.assertEqual(self.sources(self.pull_and_count(image)), ["remote"] * 4)
-        self.pull_and_count(self.push("lazy/ordinary", 3 * MB, 2 * MB))
+        self.assertEqual(self.pull_and_count(image).sources, ["remote"] * 4)
+        ordinary = self.push_large("lazy/ordinary")
+        self.check_percent(ordinary, self.pull_and_count(ordinary))
         mixed = [self.estargz_layer(5 * MB, "below"), self.push("lazy/top", 3 * MB).layers[0]]
-        row = self.pull_and_count(self.lab.images.push_layers("lazy/below", "1.0", mixed))
-        self.assertEqual(self.sources(row), ["remote", "fetched"])
+        pulled = self.pull_and_count(self.lab.images.push_layers("lazy/below", "1.0", mixed))
+        self.assertEqual(pulled.sources, ["remote", "fetched"])
         again = self.pull_and_count(image)
-        self.assertEqual(again["bytesFetched"], 0)
+        self.assertEqual(again.row["bytesFetched"], 0)
 
     def test_a_lazy_layer_above_an_ordinary_one(self) -> None:
         """containerd begins to fetch it, and gives that up when the snapshotter has mounted it."""
         ordinary = self.push("lazy/base", 3 * MB).layers[0]
         mixed = [ordinary, self.estargz_layer(5 * MB, "above")]
-        row = self.pull_and_count(self.lab.images.push_layers("lazy/above", "1.0", mixed))
-        self.assertEqual(self.sources(row)[1], "remote")
+        pulled = self.pull_and_count(self.lab.images.push_layers("lazy/above", "1.0", mixed))
+        self.assertEqual(pulled.sources[1], "remote")
 
 
 class StargzOnContainerd24(Stargz):
@@ -65,9 +72,9 @@ class SociCase(RuntimeCase):
     settings = SOCI
 
     @classmethod
-    def unpacking(cls, lab: Laboratory) -> Unpacking:
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
         """It fetches from the host that the image's name has."""
-        cls.host = f"127.0.0.1:{lab.throttle.port}"
+        cls.host = f"127.0.0.1:{cls.meter.port}"
         config = lab.path / "soci.toml"
         config.write_text(cls.settings)
         (lab.path / "soci").mkdir()
@@ -80,27 +87,86 @@ class SociCase(RuntimeCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.lab.containerd.serve_registry(self.host, self.lab.throttle.port)
+        self.lab.containerd.serve_registry(self.host, self.meter.port)
 
 
 class SociWithoutIndex(SociCase):
     def test_it_falls_back(self) -> None:
-        row = self.pull_and_count(self.push("soci/plain", 4 * MB, 2 * MB))
-        self.assertEqual(self.sources(row), ["fetched"] * 2)
+        image = self.push_large("soci/plain")
+        pulled = self.pull_and_count(image)
+        self.assertEqual(pulled.sources, ["fetched"] * 3)
+        self.check_percent(image, pulled)
+
+
+class SociLazy(SociCase):
+    """Its manifest names an index of what is where in the layers, of all but the last."""
+
+    def indexed(self, repository: str, *layer_bytes: int) -> Image:
+        blobs = self.push(f"{repository}-plain", *layer_bytes).layers
+        ztocs = []
+        for number, blob in enumerate(blobs[:-1]):
+            path = self.folder / f"{number}.ztoc"
+            said = answer_of(PROGRAMS / "mkztoc", blob.path, path)
+            annotations = (
+                ("com.amazon.soci.image-layer-digest", blob.digest),
+                ("com.amazon.soci.image-layer-mediaType", blob.media_type),
+                ("com.amazon.soci.span-size", str(said["span"])),
+            )
+            kind = "application/octet-stream"
+            ztocs.append(Blob(kind, said["digest"], said["size"], "", path, annotations))
+        index = self.lab.images.push_index_of_layers(
+            repository, "application/vnd.amazon.soci.index.v2+json", ztocs
+        )
+        note = {"com.amazon.soci.index-digest": index}
+        return self.lab.images.push_layers(repository, "1.0", blobs, note)
+
+    def test_what_has_an_index_is_mounted(self) -> None:
+        pulled = self.pull_and_count(self.indexed("soci/lazy", 12 * MB, 15 * MB, 3 * MB))
+        self.assertEqual(pulled.sources[:2], ["remote"] * 2)
+        self.assertLess(pulled.sent, 4 * MB)
 
 
 class SociParallel(SociCase):
     settings = SOCI_PARALLEL
-    bytes_per_second = MB // 2
+    bytes_per_second = MB // 10
 
     def test_it_advances_with_the_layers(self) -> None:
         for number in range(2):  # the second one when the snapshotter is known
             image = self.push(f"soci/parallel{number}", 6 * MB, 8 * MB, 3 * MB, 14 * MB)
-            row = self.pull_and_count(image)
-            self.assertEqual(self.sources(row), ["snapshotter"] * 4)
-            story = self.log.of_image(image.repository)
-            seen = {round(event.pull["percent"]) for event in story}
-            self.assertGreaterEqual(len(seen - {0, 100}), 1, seen)
+            pulled = self.pull_and_count(image)
+            self.assertEqual(pulled.sources, ["snapshotter"] * 4)
+            self.check_percent(image, pulled, self.percent_by_layers(image))
+
+    def percent_by_layers(self, image: Image) -> Callable[[float], float]:
+        """A layer counts from when its snapshot was committed, as containerd says it."""
+        committed: list[tuple[float, int]] = []
+        for chain_id, layer in zip(chain_ids(image.layers), image.layers, strict=True):
+            said = self.lab.containerd.ctr("snapshots", "--snapshotter", "soci", "info", chain_id)
+            created = datetime.fromisoformat(json.loads(said)["Created"][:26].rstrip("Z") + "+00:00")
+            committed.append((created.timestamp(), layer.size))
+
+        def truth(at: float) -> float:
+            return 100 * sum(size for when, size in committed if when <= at) / image.layer_bytes
+
+        return truth
+
+
+class Erofs(RuntimeCase):
+    """Layers are fetched as ever and made into file systems."""
+
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        return Unpacking("erofs", differ="erofs", programs=EROFS)
+
+    def test_layers_are_fetched(self) -> None:
+        image = self.push_large("erofs/plain")
+        pulled = self.pull_and_count(image)
+        self.assertEqual(pulled.sources, ["fetched"] * 3)
+        self.check_percent(image, pulled)
+
+
+class ErofsOnContainerd24(Erofs):
+    binaries = tools.CONTAINERD_24
 
 
 class ErofsCache(RuntimeCase):
@@ -109,7 +175,7 @@ class ErofsCache(RuntimeCase):
     binaries = tools.CONTAINERD_24
 
     @classmethod
-    def unpacking(cls, lab: Laboratory) -> Unpacking:
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
         settings = (
             '[plugins."io.containerd.snapshotter.v1.erofs"]\n'
             f'  layer_content_caches = ["{lab.path}/cache"]\n'
@@ -132,71 +198,7 @@ class ErofsCache(RuntimeCase):
     def test_some_layers_and_all(self) -> None:
         specs = sizes("erofs", 5 * MB, 4 * MB, 3 * MB)
         self.fill(*specs[:2])
-        row = self.pull_and_count(self.lab.images.push("erofs/some", "1.0", specs))
-        self.assertEqual(self.sources(row), ["snapshotter_cache"] * 2 + ["fetched"])
-        row = self.pull_and_count(self.lab.images.push("erofs/all", "1.0", specs[:2]))
-        self.assertEqual(row["bytesFetched"], 0)
-
-
-class Parallel(RuntimeCase):
-    """Layers are unpacked beside each other, and committed in order."""
-
-    bytes_per_second = 20 * MB
-
-    @classmethod
-    def unpacking(cls, lab: Laboratory) -> Unpacking:
-        return Unpacking("overlayfs", at_once=4)
-
-    def test_upper_layers_wait_for_no_lower_one(self) -> None:
-        first, *others = self.pull_and_count(self.push("parallel/app", 40 * MB, MB, MB, MB))["layers"]
-        for layer in others:
-            self.assertLess(layer["extractStartedAt"], first["extractStartedAt"])
-            self.assertGreaterEqual(layer["extractCompletedAt"], first["extractCompletedAt"])
-
-
-class ParallelOnContainerd24(Parallel):
-    binaries = tools.CONTAINERD_24
-
-
-class Discarded(RuntimeCase):
-    @classmethod
-    def unpacking(cls, lab: Laboratory) -> Unpacking:
-        return Unpacking("overlayfs", discard=True)
-
-    def test_shared_layers_are_not_counted_twice(self) -> None:
-        shared = sizes("discard/shared", 3 * MB, 2 * MB)
-        for name, size in (("one", 4 * MB), ("two", 3 * MB)):
-            image = self.lab.images.push(
-                f"discard/{name}", "1.0", [*shared, *sizes(f"discard/{name}", size)]
-            )
-            self.pull_and_count(image)
-        self.assertEqual(self.pull_and_count(image)["bytesFetched"], 0)
-
-
-class DiscardedOnContainerd24(Discarded):
-    binaries = tools.CONTAINERD_24
-
-
-class Annotated(RuntimeCase):
-    bytes_per_second = MB
-
-    @classmethod
-    def unpacking(cls, lab: Laboratory) -> Unpacking:
-        return Unpacking("overlayfs", annotations=True)
-
-    def test_the_tag_is_known_with_the_first_snapshot(self) -> None:
-        image = self.push("annotated/app", 4 * MB, MB)
-        self.pull_and_count(image)
-        story = self.log.of_image("annotated/app")
-        exact = next(event for event in story if event.pull["imageRefExact"])
-        self.assertEqual(exact.pull["imageRef"], image.reference(HOST))
-        self.assertLess(exact.received - story[0].received, 0.5)
-        self.assertGreater(story[-1].received - exact.received, 2)
-
-
-class AnnotatedOnContainerd24(Annotated):
-    binaries = tools.CONTAINERD_24
-
-
-class AnnotatedOnContainerd1(Annotated):
-    binaries = tools.CONTAINERD_DEBIAN
+        pulled = self.pull_and_count(self.lab.images.push("erofs/some", "1.0", specs))
+        self.assertEqual(pulled.sources, ["snapshotter_cache"] * 2 + ["fetched"])
+        pulled = self.pull_and_count(self.lab.images.push("erofs/all", "1.0", specs[:2]))
+        self.assertEqual(pulled.row["bytesFetched"], 0)

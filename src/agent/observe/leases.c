@@ -21,6 +21,8 @@
 // Once a lease's layers are known, ingests and events show all that moves. What it holds is asked
 // for less often, in case an event was missed or another lease has taken over its ingests.
 #define ASK_EVERY_NS (3 * PT_NS_PER_S)
+// Where nothing else tells that a layer is there.
+#define ASK_SILENT_EVERY_NS (PT_NS_PER_S / 2)
 
 // --- namespaces ---
 
@@ -372,7 +374,8 @@ void pt_round_ask_resources(struct pt_round *round)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
-        bool is_due = round->began_at - lease->asked_at >= ASK_EVERY_NS;
+        int64_t every_ns = lease->seen.may_be_silent ? ASK_SILENT_EVERY_NS : ASK_EVERY_NS;
+        bool is_due = round->began_at - lease->asked_at >= every_ns;
         lease->is_asked = pt_lease_is_listed(lease) && (is_due || !pt_lease_is_settled(lease));
         if (!lease->is_asked)
             continue;

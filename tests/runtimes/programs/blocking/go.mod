@@ -1,6 +1,6 @@
 module pulltrace/tests/runtimes/programs/blocking
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/containerd/containerd/api v1.10.0
@@ -35,4 +35,7 @@ require (
 	golang.org/x/text v0.38.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20251029180050-ab9386a59fda // indirect
 	google.golang.org/protobuf v1.36.12-0.20260120151049-f2248ac996af // indirect
+	pulltrace/tests/runtimes/programs/proxy v0.0.0
 )
+
+replace pulltrace/tests/runtimes/programs/proxy => ../proxy

@@ -63,4 +63,7 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260825221802-da73d73af1c5 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	k8s.io/cri-api v0.37.1 // indirect
+	pulltrace/tests/runtimes/programs/proxy v0.0.0
 )
+
+replace pulltrace/tests/runtimes/programs/proxy => ../proxy

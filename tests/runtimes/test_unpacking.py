@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What containerd does with its own snapshotter: beside each other, discarded, annotated, by one client or another."""
+
+from __future__ import annotations
+
+from lab import tools
+from lab.cri import CriClient
+from lab.images import Image
+from lab.laboratory import Laboratory
+from lab.unpacking import Unpacking
+from tests.integration.case import MB, sizes
+from tests.integration.clients import CriPull, Ctr, RunningPull
+from tests.runtimes.case import HOST, RuntimeCase
+from tests.runtimes.witness import Witness
+
+FALLS_BACK = "Falling back to local image pull"
+
+
+class Parallel(RuntimeCase):
+    """Layers are unpacked beside each other, and committed in order."""
+
+    bytes_per_second = 20 * MB
+
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        return Unpacking("overlayfs", at_once=4)
+
+    def test_upper_layers_wait_for_no_lower_one(self) -> None:
+        image = self.push("parallel/app", 40 * MB, MB, MB, MB)
+        first, *others = self.pull_and_count(image).row["layers"]
+        for layer in others:
+            self.assertLess(layer["extractStartedAt"], first["extractStartedAt"])
+            self.assertGreaterEqual(layer["extractCompletedAt"], first["extractCompletedAt"])
+
+
+class ParallelOnContainerd24(Parallel):
+    binaries = tools.CONTAINERD_24
+
+
+class Discarded(RuntimeCase):
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        return Unpacking("overlayfs", discard=True)
+
+    def test_shared_layers_are_not_counted_twice(self) -> None:
+        shared = sizes("discard/shared", 3 * MB, 2 * MB)
+        for name, size in (("one", 4 * MB), ("two", 3 * MB)):
+            image = self.lab.images.push(
+                f"discard/{name}", "1.0", [*shared, *sizes(f"discard/{name}", size)]
+            )
+            self.pull_and_count(image)
+        self.assertEqual(self.pull_and_count(image).row["bytesFetched"], 0)
+
+
+class DiscardedOnContainerd24(Discarded):
+    binaries = tools.CONTAINERD_24
+
+
+class Annotated(RuntimeCase):
+    bytes_per_second = MB
+
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        return Unpacking("overlayfs", annotations=True)
+
+    def test_the_tag_is_known_with_the_first_snapshot(self) -> None:
+        image = self.push("annotated/app", 4 * MB, MB)
+        witness = Witness(self.lab.containerd, self.folder)
+        self.addCleanup(witness.stop)
+        pulled = self.pull_and_count(image)
+        exact = next(event for event in pulled.story if event.pull["imageRefExact"])
+        self.assertEqual(exact.pull["imageRef"], image.reference(HOST))
+        late = exact.received - witness.extractions(pulled.began)[0]
+        self.note(image.repository, "tag after s", 0, f"{late:.3f}")
+        self.assertLess(late, 0.3)
+        self.assertGreater(pulled.ended - exact.received, 2)
+
+
+class AnnotatedOnContainerd24(Annotated):
+    binaries = tools.CONTAINERD_24
+
+
+class AnnotatedOnContainerd1(Annotated):
+    binaries = tools.CONTAINERD_DEBIAN
+
+
+class Transfer(RuntimeCase):
+    """By containerd's transfer service: what its CRI plugin does by itself since 2.1, and ctr."""
+
+    def test_by_the_kubelet_and_by_ctr(self) -> None:
+        for name, start in (("kubelet", self.start), ("ctr", self.start_by_ctr)):
+            with self.subTest(name):
+                image = self.push_large(f"transfer/{name}")
+                self.check_percent(image, self.pull_and_count(image, start))
+        self.assertNotIn(FALLS_BACK, self.lab.containerd.process.stderr_text())
+
+    def start_by_ctr(self, image: Image) -> RunningPull:
+        return Ctr(self.lab.containerd).start(image.reference(HOST))
+
+
+class TransferOnContainerd24(Transfer):
+    binaries = tools.CONTAINERD_24
+
+
+class Local(RuntimeCase):
+    """By containerd's client, as where snapshots are annotated, and by ctr --local."""
+
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        return Unpacking("overlayfs", annotations=True)
+
+    def test_by_the_kubelet_and_by_ctr(self) -> None:
+        for name, start in (("kubelet", self.start), ("ctr", self.start_by_ctr)):
+            with self.subTest(name):
+                image = self.push_large(f"local/{name}")
+                self.check_percent(image, self.pull_and_count(image, start))
+        self.assertIn(FALLS_BACK, self.lab.containerd.process.stderr_text())
+
+    def start_by_ctr(self, image: Image) -> RunningPull:
+        return Ctr(self.lab.containerd, "--local").start(image.reference(HOST))
+
+
+RUNTIME_CLASS = """
+[plugins."io.containerd.cri.v1.images".runtime_platforms.sandboxed]
+  platform = "linux/amd64"
+  snapshotter = "native"
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.sandboxed]
+  runtime_type = "io.containerd.runc.v2"
+  snapshotter = "native"
+"""
+
+
+class RuntimeClass(RuntimeCase):
+    """A runtime class has a snapshotter of its own: the image is there, for another one."""
+
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        return Unpacking("overlayfs", discard=True, settings=RUNTIME_CLASS)
+
+    def test_it_is_fetched_anew(self) -> None:
+        image = self.push("class/app", 5 * MB, 3 * MB)
+        self.assertEqual(self.pull_and_count(image).sources, ["fetched"] * 2)
+        pulled = self.pull_and_count(image, self.start_for_class)
+        self.assertEqual(pulled.sources, ["fetched"] * 2)
+        self.assertGreater(pulled.sent, image.layer_bytes - 1)
+        self.assertEqual(self.pull_and_count(image, self.start_for_class).row["bytesFetched"], 0)
+
+    def start_for_class(self, image: Image) -> RunningPull:
+        return CriPull(CriClient(self.lab.containerd).start_pull(image.reference(HOST), "sandboxed"))
