@@ -157,6 +157,27 @@ static void a_stall_is_told_with_its_seconds(void **state)
     check_real("moves", scene_last_status(scene).stalled_seconds, 0);
 }
 
+// containerd has asked for the layer, and has not a mebibyte of it.
+static void a_registry_that_sends_nothing_is_a_stall(void **state)
+{
+    struct scene *scene = *state;
+    scene->layers[0].phase = PT_LAYER_QUEUED;
+    for (int second = 0; second < 60; second++) {
+        scene_tell(scene);
+        check_real("not asked for", scene_last_status(scene).stalled_seconds, 0);
+    }
+    scene->layers[0].source = PT_SOURCE_FETCHED;
+    for (int second = 0; second <= 40; second++) {
+        scene_tell(scene);
+        double wanted = second < 30 ? 0 : second;
+        check_real("asked for", scene_last_status(scene).stalled_seconds, wanted);
+    }
+    scene->layers[0].phase = PT_LAYER_DOWNLOADING;
+    scene->layers[0].downloaded_bytes = 50;
+    scene_tell(scene);
+    check_real("comes", scene_last_status(scene).stalled_seconds, 0);
+}
+
 // At 100 KB/s containerd writes a mebibyte each ten seconds.
 static void a_slow_download_is_not_stalled_between_its_pieces(void **state)
 {
@@ -480,6 +501,7 @@ int main(void)
         SCENE_TEST(rates_bear_jitter),
         SCENE_TEST(a_late_report_turns_nothing_back),
         SCENE_TEST(a_stall_is_told_with_its_seconds),
+        SCENE_TEST(a_registry_that_sends_nothing_is_a_stall),
         SCENE_TEST(a_slow_download_is_not_stalled_between_its_pieces),
         SCENE_TEST(layers_that_come_and_go_keep_their_numbers),
         SCENE_TEST(agents_cannot_take_each_others_pulls),

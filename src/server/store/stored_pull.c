@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+// containerd shows nothing of a layer before its first MiB has come.
+#define FIRST_PIECE_NS (30 * PT_NS_PER_S)
+
 struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key, int64_t salt)
 {
     struct pt_stored_pull *stored = calloc(1, sizeof(*stored));
@@ -368,21 +371,28 @@ static void update_fetched(struct pt_stored_pull *stored, const struct pt_pull *
     pt_add_saturated(&stored->pull.bytes_fetched, change->node_bytes);
 }
 
-static bool is_downloading(const struct pt_stored_pull *stored)
+// Whether containerd has asked the registry for a layer; `ret_has_begun`: and has some of it.
+static bool is_fetching(const struct pt_stored_pull *stored, bool *ret_has_begun)
 {
-    if (stored->pull.phase != PT_PULL_DOWNLOADING)
-        return false;
+    bool is_asked_for = false;
+    *ret_has_begun = false;
     for (size_t i = 0; i < stored->pull.layer_count; i++) {
-        if (stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING)
-            return true;
+        const struct pt_layer *layer = &stored->pull.layers[i];
+        *ret_has_begun |= layer->phase == PT_LAYER_DOWNLOADING;
+        is_asked_for |= layer->phase == PT_LAYER_QUEUED && layer->source == PT_SOURCE_FETCHED;
     }
-    return false;
+    return *ret_has_begun || is_asked_for;
 }
 
 double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored)
 {
     int64_t still_ns = stored->reported_at - stored->bytes_at;
-    if (still_ns < pt_pauses_patience_ns(&stored->pauses) || !is_downloading(stored))
+    bool has_begun;
+    if (stored->pull.phase != PT_PULL_DOWNLOADING ||
+        still_ns < pt_pauses_patience_ns(&stored->pauses) || !is_fetching(stored, &has_begun))
+        return 0;
+    // Layers that wait for others of the node to come are asked for as well.
+    if (!has_begun && (still_ns < FIRST_PIECE_NS || pt_node_speed(stored->node) > 0))
         return 0;
     return (double)still_ns / (double)PT_NS_PER_S;
 }
