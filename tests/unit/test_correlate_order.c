@@ -105,6 +105,22 @@ static void a_pod_that_waits_since_the_future_is_queued_as_any_other(void **stat
     expect(scene, ROW, "queued " IMAGE "! ns/web/c queued=0");
 }
 
+static void an_image_that_a_pod_is_given_later_is_waited_for_since_then(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_kube_pod pod = make_pod(scene, "web", "a.io/b:oops");
+    pod.waiting_since -= 130 * PT_NS_PER_S;
+    pt_correlate_pod(scene->correlate, &pod);
+    pass(scene, 1);
+    expect(scene, "ka.io/b:oops", "queued a.io/b:oops! ns/web/c queued=130");
+    pod.waiting[0].image = IMAGE;
+    pt_correlate_pod(scene->correlate, &pod);
+    pass(scene, 1);
+    pt_correlate_pod(scene->correlate, &pod); // the kubelet has written its status
+    pass(scene, 2);
+    expect(scene, ROW, "queued " IMAGE "! ns/web/c queued=0");
+}
+
 static void an_event_without_a_node_is_of_its_pods_node(void **state)
 {
     struct scene *scene = *state;
@@ -139,6 +155,7 @@ int main(void)
         SCENE_TEST(what_is_repeated_after_the_end_asks_for_nothing),
         SCENE_TEST(an_answer_may_come_before_what_it_answers),
         SCENE_TEST(a_pod_that_waits_since_the_future_is_queued_as_any_other),
+        SCENE_TEST(an_image_that_a_pod_is_given_later_is_waited_for_since_then),
         SCENE_TEST(an_event_without_a_node_is_of_its_pods_node),
         SCENE_TEST(what_waits_for_network_devices_or_volumes_is_not_queued),
     };

@@ -69,6 +69,8 @@ static bool update_container(struct correlate_container *container,
     bool is_failure = pt_kubelet_word_is_failure(listed->word);
     if (since > now) // the API server's clock is ahead
         since = container->since ? container->since : now;
+    if (since < container->given_at)
+        since = container->given_at;
     if (container->ended_at == 0 && container->word == listed->word && container->since == since &&
         container->is_on_turn == listed->is_on_turn)
         return false;
@@ -112,15 +114,18 @@ static void apply_container(struct correlate_pod *pod, const struct pt_kube_cont
         pt_correlate_find_container(pod, listed->name, listed->kind);
     if (!container)
         container = find_unnamed_volume(pod, listed);
+    int64_t given_at = 0;
     if (container && !pt_correlate_is_of_image(container, listed->image) && !container->ended_at) {
         pt_correlate_remove_container(container); // its pod was given another image
         container = NULL;
+        given_at = now;
         *changed = true;
     }
     if (!container) {
         container = pt_correlate_add_container(pod, listed->name, listed->kind, listed->image);
         if (!container)
             return;
+        container->given_at = given_at;
         container->word = PT_KUBELET_WAITING;
         *changed = true;
     }

@@ -107,6 +107,7 @@ struct correlate_container {
     enum pt_kube_container_kind kind;
     enum pt_kubelet_word word;
     int64_t since;
+    int64_t given_at;       // its pod was given this image then, while it waited for another one
     struct pt_moment heard; // that it waits
     struct pt_moment pulling;
     struct pt_moment pulled; // pulled, or found present
