@@ -123,6 +123,7 @@ const struct pt_failure_rule pt_failure_rules[] = {
     {ANYWHERE, "no valid signatures", 0, 0, PT_FAILURE_POLICY},
     {ANYWHERE, "no matching signatures", 0, 0, PT_FAILURE_POLICY},
     {ANYWHERE, "no signatures found", 0, 0, PT_FAILURE_POLICY},
+    {ANYWHERE, "unrecognized signature format", 0, 0, PT_FAILURE_POLICY},
     {ANYWHERE, "source image rejected", 0, 0, PT_FAILURE_POLICY},
     {ANYWHERE, "rejected by policy", 0, 0, PT_FAILURE_POLICY},
     {ANYWHERE, "denied by policy", 0, 0, PT_FAILURE_POLICY},
@@ -272,6 +273,7 @@ const struct pt_failure_rule pt_failure_rules[] = {
     {REMOTE, "permission # denied", 0, 0, PT_FAILURE_UNAUTHORIZED},
     {REMOTE, "permission denied", 0, 0, PT_FAILURE_UNAUTHORIZED},
     {REMOTE, "is not allowed access", 0, 0, PT_FAILURE_UNAUTHORIZED},
+    {REMOTE, "not enabled for consumer", 0, 0, PT_FAILURE_UNAUTHORIZED},
     {REMOTE, "forbidden", 0, 0, PT_FAILURE_UNAUTHORIZED},
     {REMOTE, "denied denied", 0, 0, PT_FAILURE_UNAUTHORIZED},
 

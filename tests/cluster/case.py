@@ -44,7 +44,7 @@ class NodeCase(ProcessCase):
             PULLTRACE_KUBE_TOKEN_FILE=str(token),
             PULLTRACE_KUBE_CA_FILE=str(self.node.api.authority),
         )
-        wait_for("it is ready", lambda: get(self.server.port, "/readyz").status == 200, 30)
+        self._wait_until_ready()
         self.agent = Agent(
             AGENT,
             self.folder,
@@ -57,6 +57,15 @@ class NodeCase(ProcessCase):
         self.log = EventLog(self.server.port, "?layers=0")
         self.addCleanup(self.log.close)
         self.addCleanup(self.node.delete_everything)
+
+    def _wait_until_ready(self) -> None:
+        """Says what it waits for, and what the server has logged, if it does not come to be."""
+        try:
+            wait_for("it is ready", lambda: get(self.server.port, "/readyz").status == 200, 30)
+        except Exception as error:
+            answer = get(self.server.port, "/readyz")
+            log = self.server.process.stdout_path.read_text()[-4000:]
+            raise AssertionError(f"{error}: {answer.status} {answer.text()}\n{log}") from error
 
     def summary(self) -> Object:
         found: Object = get(self.server.port, "/api/v1/summary").json()
