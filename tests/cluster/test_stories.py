@@ -270,19 +270,6 @@ class References(NodeCase):
         self.assertNotIn("failed", {e.pull["phase"] for e in self.log.of_image("ref/fixed")})
 
 
-class Sandboxes(NodeCase):
-    """A node that has no sandbox image yet, whose first pods come together."""
-
-    def test_three_sandboxes_are_one_pull_of_their_image(self) -> None:
-        image = self.node.push("box/app:1.0", MB)
-        for number in range(3):
-            self.node.create_pod(f"box-{number}", image)
-        self.node.wait_until_running("box-", 3)
-        time.sleep(2)  # the last word may take a moment
-        self.assertEqual(len(self.rows("/pause")), 1, self.story("/pause"))
-        self.assert_one_row(image, pods=["box-0", "box-1", "box-2"])
-
-
 class Parallel(NodeCase):
     kubelet_settings = {"serializeImagePulls": False}
 
