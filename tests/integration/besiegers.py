@@ -45,9 +45,9 @@ def client_hello() -> bytes:
 
 
 def own_filter(number: int) -> str:
-    """The same word in other capitals for each number: all match the same, no two are the same."""
-    letters = (c.upper() if number >> bit & 1 else c for bit, c in enumerate(WORD))
-    return "/api/v1/events?image=" + "".join(letters)
+    """Another part of the word for each number: all match the same, no two are the same."""
+    parts = [WORD[i:j] for i in range(len(WORD)) for j in range(i + 1, len(WORD) + 1)]
+    return f"/api/v1/events?layers={number % 2}&image={parts[number // 2]}"
 
 
 def plain_peers(script: str, fat_pull: str) -> list[Peers]:

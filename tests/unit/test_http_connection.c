@@ -495,6 +495,23 @@ static void a_body_that_is_wanted_is_asked_for(void **state)
     check_status("answer", client, "200");
 }
 
+static void the_date_is_that_of_the_clock(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, 10);
+    int client = connect_from(fixture, 1);
+    static const char *const requests[] = {
+        GET, "POST /taken HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"};
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        say(client, requests[i]);
+        turns(fixture, 2);
+        const char *heard = hear(client);
+        assert_non_null(heard);
+        if (!strstr(heard, "\r\nDate: Thu, 01 Jan 1970 00:16:40 GMT\r\n"))
+            fail_msg("%s: got %s", requests[i], heard);
+    }
+}
+
 static void no_control_stands_as_it_is_in_an_error(void **state)
 {
     struct fixture *fixture = *state;
@@ -725,6 +742,7 @@ int main(void)
         TEST(what_is_not_taken_counts_and_who_stalls_makes_room),
         TEST(a_body_that_is_not_wanted_is_refused_before_it_comes),
         TEST(a_body_that_is_wanted_is_asked_for),
+        TEST(the_date_is_that_of_the_clock),
         TEST(no_control_stands_as_it_is_in_an_error),
         TEST(an_answer_without_memory_ends_its_connection),
         TEST(who_is_slow_is_cut),

@@ -4,6 +4,7 @@
 
 #include "stream_fixture.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define ROOM_BYTES (256 * 1024) // that a block needs
@@ -23,8 +24,8 @@ static void clients_and_blocks_count_and_are_given_back(void **state)
     struct client *first = join(world, "image=a");
     int64_t with_one = memory.used_bytes;
     assert_true(with_one > 0);
-    struct client *second = join(world, "image=A");
-    struct client *third = join(world, "image=A");
+    struct client *second = join(world, "image=b");
+    struct client *third = join(world, "image=b");
     assert_true(memory.used_bytes > with_one);
     download(world, "abc", 10);
     int64_t with_blocks = memory.used_bytes;
@@ -103,18 +104,67 @@ static void filters_of_their_own_are_bounded(void **state)
     pt_stream_groups_init(&groups, &unbounded);
     for (int i = 0; i < PT_LIMIT_STREAM_FILTERS; i++) {
         snprintf(image, sizeof(image), "image-%d", i);
-        assert_true(pt_stream_groups_have_room(&groups, &request));
+        request.address = i % 2 ? "10.0.0.1" : "10.0.0.2";
+        check_int(image, pt_stream_groups_admit(&groups, &request), 0);
         joined[i] = pt_stream_groups_join(&groups, &request);
         assert_non_null(joined[i]);
     }
-    assert_true(pt_stream_groups_have_room(&groups, &request)); // as somebody else has it
+    check_int("as somebody else has it", pt_stream_groups_admit(&groups, &request), 0);
     request.filter.image = "another";
-    assert_false(pt_stream_groups_have_room(&groups, &request));
+    check_int("another", pt_stream_groups_admit(&groups, &request), -ENOSPC);
     for (int i = 0; i < PT_LIMIT_STREAM_FILTERS; i++)
         pt_stream_groups_leave(&groups, joined[i]);
-    assert_true(pt_stream_groups_have_room(&groups, &request));
+    check_int("when all are gone", pt_stream_groups_admit(&groups, &request), 0);
     pt_stream_groups_finish(&groups);
     check_int("bytes", unbounded.used_bytes, 0);
+}
+
+static void an_address_has_half_of_the_filters(void **state)
+{
+    (void)state;
+    static struct pt_stream_group *joined[PT_LIMIT_STREAM_FILTERS / 2];
+    struct pt_memory_share unbounded = {0};
+    struct pt_stream_groups groups;
+    char image[16];
+    struct pt_stream_request request = {.filter.image = image, .address = "10.0.0.1"};
+    pt_stream_groups_init(&groups, &unbounded);
+    for (size_t i = 0; i < COUNT_OF(joined); i++) {
+        snprintf(image, sizeof(image), "image-%zu", i);
+        check_int(image, pt_stream_groups_admit(&groups, &request), 0);
+        joined[i] = pt_stream_groups_join(&groups, &request);
+        assert_non_null(joined[i]);
+    }
+    check_int("one that it has", pt_stream_groups_admit(&groups, &request), 0);
+    request.filter.image = "another";
+    check_int("one more", pt_stream_groups_admit(&groups, &request), -EDQUOT);
+    request.address = "10.0.0.2";
+    check_int("another address", pt_stream_groups_admit(&groups, &request), 0);
+    request.address = "10.0.0.1";
+    pt_stream_groups_leave(&groups, joined[0]);
+    check_int("one less", pt_stream_groups_admit(&groups, &request), 0);
+    for (size_t i = 1; i < COUNT_OF(joined); i++)
+        pt_stream_groups_leave(&groups, joined[i]);
+    pt_stream_groups_finish(&groups);
+}
+
+static void filters_in_other_capitals_are_one(void **state)
+{
+    (void)state;
+    struct pt_memory_share unbounded = {0};
+    struct pt_stream_groups groups;
+    struct pt_stream_request request = {.filter.image = "ReGiStRy", .filter.node = "n1"};
+    pt_stream_groups_init(&groups, &unbounded);
+    struct pt_stream_group *first = pt_stream_groups_join(&groups, &request);
+    request.filter.image = "registry";
+    struct pt_stream_group *second = pt_stream_groups_join(&groups, &request);
+    assert_ptr_equal(first, second);
+    request.filter.node = "N1"; // a node's name is not looked for in any capitals
+    struct pt_stream_group *third = pt_stream_groups_join(&groups, &request);
+    assert_ptr_not_equal(first, third);
+    pt_stream_groups_leave(&groups, first);
+    pt_stream_groups_leave(&groups, second);
+    pt_stream_groups_leave(&groups, third);
+    pt_stream_groups_finish(&groups);
 }
 
 int main(void)
@@ -125,6 +175,8 @@ int main(void)
         WORLD_TEST(who_stalls_makes_room_for_the_others),
         WORLD_TEST(without_room_the_stream_waits_and_nobody_new_comes),
         cmocka_unit_test(filters_of_their_own_are_bounded),
+        cmocka_unit_test(an_address_has_half_of_the_filters),
+        cmocka_unit_test(filters_in_other_capitals_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

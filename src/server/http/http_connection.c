@@ -153,6 +153,11 @@ const struct pt_peer *pt_connection_peer(const struct pt_http_connection *connec
     return connection->peer;
 }
 
+int64_t pt_connection_wall_ns(const struct pt_http_connection *connection)
+{
+    return pt_clock_wall_ns(connection->connections->clock);
+}
+
 static void forget_request(struct pt_http_connection *connection)
 {
     connection->is_whole = true;

@@ -137,6 +137,9 @@ void pt_connection_end_answer(struct pt_http_connection *connection);
 
 const struct pt_peer *pt_connection_peer(const struct pt_http_connection *connection);
 
+// The time of day, by the connections' clock.
+int64_t pt_connection_wall_ns(const struct pt_http_connection *connection);
+
 // An answer that takes its time. on_drained: little is left of what was sent. on_closed: once,
 // whoever closes; not after pt_connection_end_answer.
 void pt_connection_watch(struct pt_http_connection *connection, enum pt_answer_kind kind,

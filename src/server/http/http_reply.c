@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/http/http_reply.h"
 
+#include "base/clock.h"
 #include "base/json_escape.h"
 #include "base/limits.h"
 #include "server/http/http_connection.h"
@@ -57,6 +58,11 @@ static const char *reason_of(int status)
     return "";
 }
 
+static time_t now_of(const struct pt_request *request)
+{
+    return (time_t)(pt_connection_wall_ns(request->connection) / PT_NS_PER_S);
+}
+
 // Ends the answer if all of it has found memory. Half of one must not look like a whole one: the
 // connection is cut.
 static void end_answer(struct pt_request *request, bool is_good)
@@ -72,7 +78,7 @@ static void end_answer(struct pt_request *request, bool is_good)
 static bool begin_head(const struct pt_request *request, struct evbuffer *output, int status)
 {
     char date[64];
-    time_t now = time(NULL);
+    time_t now = now_of(request);
     struct tm utc;
     strftime(date, sizeof(date), DATE_HEADER, gmtime_r(&now, &utc));
     const char *connection = "";
@@ -121,12 +127,11 @@ void pt_reply_static(struct pt_request *request, const char *content_type, const
 }
 
 // The whole answer to a report that was taken, which is the same for a second.
-static const char *taken_text(size_t *ret_length)
+static const char *taken_text(time_t now, size_t *ret_length)
 {
     static char text[1024];
     static size_t length;
     static time_t made_at;
-    time_t now = time(NULL);
     if (now != made_at) {
         struct tm utc;
         made_at = now;
@@ -142,7 +147,7 @@ static const char *taken_text(size_t *ret_length)
 void pt_reply_taken(struct pt_request *request)
 {
     size_t length;
-    const char *text = taken_text(&length);
+    const char *text = taken_text(now_of(request), &length);
     if (request->http_1_0 || !request->keeps_alive)
         pt_reply(request, 200, "application/json", "{}", 2);
     else

@@ -12,6 +12,11 @@ bool pt_http_stream_has_room(const struct pt_request *request, bool is_endless, 
     return pt_peer_may_hold_more(is_endless ? peer->streams : peer->long_answers, max);
 }
 
+const char *pt_http_stream_address(const struct pt_request *request)
+{
+    return pt_connection_peer(request->connection)->name;
+}
+
 bool pt_http_stream_has_memory(const struct pt_request *request, size_t bytes)
 {
     return pt_connection_has_room_for(request->connection, bytes);

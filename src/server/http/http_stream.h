@@ -21,6 +21,9 @@ struct pt_http_stream_events {
 // Whether the client's address has less than its share of `max` such answers (http_peers.h).
 bool pt_http_stream_has_room(const struct pt_request *request, bool is_endless, size_t max);
 
+// Of whom an address's share is counted, as text; ends with the request.
+const char *pt_http_stream_address(const struct pt_request *request);
+
 // Whether the memory for answers has room for so many bytes; a refusal is counted.
 bool pt_http_stream_has_memory(const struct pt_request *request, size_t bytes);
 

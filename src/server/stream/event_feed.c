@@ -229,10 +229,12 @@ static int admit(struct pt_event_feed *feed, struct pt_request *request,
 }
 
 int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
-                      const struct pt_stream_request *wish, struct pt_error *err)
+                      const struct pt_stream_request *asked, struct pt_error *err)
 {
     static const struct pt_http_stream_events events = {true, on_drained, on_closed};
-    int r = admit(feed, request, wish, err);
+    struct pt_stream_request wish = *asked;
+    wish.address = pt_http_stream_address(request);
+    int r = admit(feed, request, &wish, err);
     if (r < 0)
         return r;
     struct feed_client *client = calloc(1, sizeof(*client));
@@ -244,7 +246,7 @@ int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
     client->request = request;
     pt_http_stream_begin(request, "text/event-stream", &events, client);
     TAILQ_INSERT_TAIL(&feed->clients, client, in_feed);
-    r = pt_event_stream_join(feed->stream, wish, client, &client->member, err);
+    r = pt_event_stream_join(feed->stream, &wish, client, &client->member, err);
     if (r < 0)
         pt_http_stream_abort(
             client->request); // the answer has begun: all that is left is to end it

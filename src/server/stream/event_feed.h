@@ -28,7 +28,7 @@ void pt_event_feed_wake(struct pt_event_feed *feed);
 // Answers the request with a stream. -ENOSPC at a limit, -ENOBUFS when the memory is full, -ENOMEM:
 // the request is still the caller's.
 PT_MUST_CHECK int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
-                                    const struct pt_stream_request *wish, struct pt_error *err);
+                                    const struct pt_stream_request *asked, struct pt_error *err);
 
 // Tells all clients to come back soon, and ends their streams.
 void pt_event_feed_end(struct pt_event_feed *feed);

@@ -214,7 +214,11 @@ int pt_event_stream_admit(struct pt_event_stream *stream, const struct pt_stream
     if (stream->client_count >= stream->max_clients)
         return pt_error_set(err, ENOSPC, "the server serves its maximum of %zu streams",
                             stream->max_clients);
-    if (!pt_stream_groups_have_room(&stream->groups, request))
+    int r = pt_stream_groups_admit(&stream->groups, request);
+    if (r == -EDQUOT)
+        return pt_error_set(err, ENOSPC,
+                            "this address has its share of streams with filters of their own");
+    if (r < 0)
         return pt_error_set(err, ENOSPC,
                             "the server serves its maximum of %d streams with filters of their own",
                             PT_LIMIT_STREAM_FILTERS);

@@ -55,6 +55,7 @@ struct pt_stream_request {
     bool layer_events;
     bool hello;             // messages of events hello and synced besides
     uint64_t last_event_id; // 0: none
+    const char *address;    // of who asks, for his share of the filters; NULL: not known
 };
 
 struct pt_stream_figures {
@@ -90,7 +91,7 @@ PT_MUST_CHECK int pt_event_stream_join(struct pt_event_stream *stream,
                                        struct pt_stream_client **ret_client, struct pt_error *err);
 
 // Whether such a client could join: -ENOSPC at the limit of clients, or of filters that nobody
-// else has; -ENOBUFS when the memory is full.
+// else has, of all or of its address; -ENOBUFS when the memory is full.
 PT_MUST_CHECK int pt_event_stream_admit(struct pt_event_stream *stream,
                                         const struct pt_stream_request *request,
                                         struct pt_error *err);

@@ -17,6 +17,7 @@
 // Clients that ask for the same, and the blocks that were made for them a moment ago.
 struct pt_stream_group {
     char *key;
+    struct stream_owner *owner;       // the address whose client came first; NULL: not known
     struct pt_stream_request request; // its text is the group's own
     size_t client_count;
     struct pt_stream_block *blocks[PT_STREAM_CACHED_BLOCKS];
@@ -31,6 +32,7 @@ TAILQ_HEAD(pt_stream_group_list, pt_stream_group);
 struct pt_stream_groups {
     struct pt_memory_share *memory; // what the groups themselves take
     struct pt_map by_key;
+    struct pt_map owners;                // by address
     struct pt_stream_group_list caching; // by cached_at, oldest first
     struct pt_buffer key;                // that is looked for
 };
@@ -40,9 +42,10 @@ void pt_stream_groups_init(struct pt_stream_groups *groups, struct pt_memory_sha
 // No client is in a group any more.
 void pt_stream_groups_finish(struct pt_stream_groups *groups);
 
-// Whether such a request is of a group that there is, or may have one of its own.
-bool pt_stream_groups_have_room(struct pt_stream_groups *groups,
-                                const struct pt_stream_request *request);
+// Whether such a request is of a group that there is, or may have one of its own: 0, -ENOSPC at the
+// limit of all, -EDQUOT when the clients of its address have brought half of them.
+PT_MUST_CHECK int pt_stream_groups_admit(struct pt_stream_groups *groups,
+                                         const struct pt_stream_request *request);
 
 // The group of such requests, with one client more; NULL when out of memory.
 struct pt_stream_group *pt_stream_groups_join(struct pt_stream_groups *groups,
