@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-chart images test-images lint-chart bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart images test-images lint-chart bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -46,6 +46,10 @@ test-cluster: ## a real Kubernetes of one node, kubelet and all (30 min, 15 more
 test-runtimes: ## agent and server on real stargz, SOCI, EROFS, containerd 2.4 (5 min, 10 more at first); needs root, Go
 	@scripts/setup test
 	@scripts/test-runtimes
+
+test-page: ## every state of the page at five sizes, dark and light, by axe; Firefox on real pulls (8 min); needs root
+	@scripts/setup page
+	@scripts/test page
 
 images: ## container images of both programs for amd64 and arm64 in dist/, without an engine (3 min); needs root
 	@scripts/images

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { splitImageRef } from './imageRef';
+import { displayName, splitImageRef } from './imageRef';
 
 describe('splitImageRef', () => {
   it.each([
@@ -17,5 +17,18 @@ describe('splitImageRef', () => {
     ['', '', '', ''],
   ])('%s', (reference, registry, repository, version) => {
     expect(splitImageRef(reference)).toEqual({ registry, repository, version });
+  });
+});
+
+describe('displayName', () => {
+  it.each([
+    ['ghcr.io/acme/api:1.0', 'ghcr.io/acme/api:1.0'],
+    ['docker.io/library/nginx:1.29', 'nginx:1.29'],
+    [
+      `quay.io/prometheus/prometheus@sha256:${'5b'.repeat(32)}`,
+      'quay.io/prometheus/prometheus@sha256:5b5b5b5',
+    ],
+  ])('%s', (reference, shown) => {
+    expect(displayName(reference)).toBe(shown);
   });
 });

@@ -31,3 +31,17 @@ export function splitImageRef(reference: string): ImageParts {
   }
   return { registry, repository, version: tag || digest };
 }
+
+/** `@sha256:` and the first digits of a digest. */
+const DIGEST_SHOWN = 15;
+
+/** A tag whole, a digest cut short. */
+export function shortVersion(version: string): string {
+  return version.startsWith('@') ? version.slice(0, DIGEST_SHOWN) : version;
+}
+
+/** A reference as it is shown. */
+export function displayName(reference: string): string {
+  const { registry, repository, version } = splitImageRef(reference);
+  return `${registry === '' ? '' : `${registry}/`}${repository}${shortVersion(version)}`;
+}

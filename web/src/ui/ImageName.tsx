@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { splitImageRef } from '../lib/imageRef';
+import { shortVersion, splitImageRef } from '../lib/imageRef';
 import { middleDigest } from '../lib/format';
 import { UNNAMED, isUnnamed } from '../state/images';
 import './ImageName.css';
@@ -17,7 +17,7 @@ export function ImageName({ reference }: { reference: string }) {
   const slash = repository.lastIndexOf('/') + 1;
   const path = repository.slice(0, slash);
   const name = repository.slice(slash);
-  const tag = version.startsWith('@') ? version.slice(0, 15) : version;
+  const tag = shortVersion(version);
   return (
     <span className="image-name name" title={reference}>
       {registry !== '' && <span className="image-registry">{registry}/</span>}

@@ -14,6 +14,7 @@ import {
   formatSpan,
   plural,
 } from '../../lib/format';
+import { displayName } from '../../lib/imageRef';
 import { useSlice } from '../../state/context';
 import { type Previous, type Rollout, rolloutsOf } from '../../state/rollouts';
 import { layOutSquares, squaresOfPulls } from '../../state/squares';
@@ -146,7 +147,7 @@ function RolloutCells({ rollout, squaresPx, now, onUrl }: RolloutCellsProps) {
           type="button"
           className="image-link"
           onClick={() => show('')}
-          aria-label={`Show the pulls of ${reference}`}
+          aria-label={`Show the pulls of ${displayName(reference)}`}
         >
           <ImageName reference={reference} />
         </button>

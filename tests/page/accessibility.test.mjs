@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each state of the page at each size, dark and light: axe finds nothing, and nothing is cut off.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { CHROMIUM } from '../../web/dev/chromium.mjs';
+import { serve } from '../../web/dev/serve.mjs';
+import { Crafted } from './crafted.mjs';
+import { SCHEMES, SIZES, STATES } from './states.mjs';
+
+const require = createRequire(new URL('../../web/package.json', import.meta.url));
+const { chromium } = require('playwright-core');
+const AXE = await readFile(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+const EMPTY = [{ name: 'nothing', path: '', ready: '.empty-state' }];
+const AWAY = [{ name: 'server away', path: '', ready: '.pull-row' }];
+
+let browser;
+let full;
+let empty;
+
+before(async () => {
+  browser = await chromium.launch(CHROMIUM);
+  full = await serve(new Crafted());
+  empty = await serve(new Crafted([]));
+});
+after(async () => {
+  await browser.close();
+  await Promise.all([full.stop(), empty.stop()]);
+});
+
+/** Each finding's rule, element and advice. */
+async function findingsOf(page) {
+  // The page's policy forbids an inline script; the driver's own context does not.
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, {
+      resultTypes: ['violations'],
+      rules: { 'target-size': { enabled: true } },
+    });
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
+    );
+  });
+}
+
+/** What sticks out of the window sideways. */
+function sticksOut() {
+  const wide = document.documentElement.scrollWidth - innerWidth;
+  return wide <= 0
+    ? []
+    : [...document.querySelectorAll('body *')]
+        .filter((of) => of.getBoundingClientRect().right > innerWidth + 0.5)
+        .map((of) => `${of.tagName}.${of.className}`)
+        .slice(0, 5);
+}
+
+async function look(page, url, { path, ready, act = async () => {} }) {
+  await page.goto(new URL(path, url).href);
+  await page.locator(ready).first().waitFor();
+  await act(page);
+  await page.evaluate(() => document.fonts.ready.then(() => undefined));
+  return [...(await page.evaluate(sticksOut)), ...(await findingsOf(page))];
+}
+
+for (const colorScheme of SCHEMES) {
+  for (const { name, ...size } of SIZES) {
+    test(`${name}, ${colorScheme}`, { timeout: 300_000 }, async (t) => {
+      const context = await browser.newContext({ colorScheme, reducedMotion: 'reduce', ...size });
+      t.after(() => context.close());
+      const page = await context.newPage();
+      page.setDefaultTimeout(15_000);
+      const found = {};
+      const lookAt = async (server, state) => {
+        const findings = await look(page, server.url, state).catch((error) => [error.message]);
+        if (findings.length > 0) found[state.name] = findings;
+      };
+      for (const state of STATES) await lookAt(full, state);
+      for (const state of EMPTY) await lookAt(empty, state);
+      assert.deepEqual(found, {});
+    });
+  }
+}
+
+test('the server goes away', { timeout: 60_000 }, async (t) => {
+  for (const colorScheme of SCHEMES) {
+    const server = await serve(new Crafted());
+    const context = await browser.newContext({ colorScheme });
+    t.after(() => context.close());
+    const page = await context.newPage();
+    const leave = async () => {
+      await server.stop();
+      await page.locator('.is-stale').first().waitFor();
+    };
+    for (const state of AWAY) {
+      assert.deepEqual(await look(page, server.url, { ...state, act: leave }), [], colorScheme);
+    }
+  }
+});
