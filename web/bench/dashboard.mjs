@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Measures the built page in Chromium while thousands of pulls change, by the browser's own
 // performance interface. node bench/dashboard.mjs [--pulls 10000] [--nodes 1000] [--seconds 30]
-// [--url http://…]: without a URL the page runs over an invented cluster (dev/server.mjs).
+// [--url http://…] [--page live|images|nodes]: without a URL over an invented cluster (dev/server.mjs).
 import { cpus, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -20,14 +20,24 @@ const LEAP_PX = 700;
 /** Between two readings of the heap. */
 const ROUND_S = 60;
 
+/** By page: what shows that it stands, and what takes keys there. */
+const PAGES = {
+  live: { path: '', first: '.pull-row' },
+  images: { path: '?page=images', first: '.image-row', walked: '.squares' },
+  nodes: { path: '?page=nodes', first: '.node-tile', walked: '.squares' },
+};
+
 const { values } = parseArgs({
   options: {
     pulls: { type: 'string', default: '10000' },
     nodes: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '30' },
     url: { type: 'string' },
+    page: { type: 'string', default: 'live' },
   },
 });
+const shown = PAGES[values.page];
+if (shown === undefined) throw new Error(`--page is one of ${Object.keys(PAGES).join(', ')}`);
 
 /** Opens the page some times, as a reader with an empty cache does. */
 async function measureLoads(page, url) {
@@ -37,14 +47,15 @@ async function measureLoads(page, url) {
     await page.send('Network.clearBrowserCache');
     await page.open('about:blank');
     await page.open(url);
-    await page.until("document.querySelector('.pull-row') !== null");
+    await page.until(`document.querySelector('${shown.first}') !== null`);
     rows.push(await page.evaluate('performance.now()'));
+    if (shown !== PAGES.live) continue;
     await page.key('/');
     await page.until("document.activeElement?.matches('.search input')");
     answers.push(await page.evaluate('performance.now()'));
   }
   printTimes('first row', rows, ' loads');
-  printTimes('a key is answered', answers, ' loads');
+  if (answers.length > 0) printTimes('a key is answered', answers, ' loads');
 }
 
 /** Looks on for some time; the heap is read after a forced collection at the end of each minute. */
@@ -84,8 +95,19 @@ async function measureScroll(page, name, px) {
     await page.wheel(step % 60 < 40 ? px : -px);
     await sleep(50);
   }
-  await printNoted(page, name, 'scrolls');
+  await printNoted(page, name, shown === PAGES.live ? 'scrolls' : 'frames');
   await page.evaluate('scrollTo(0, 0)');
+}
+
+/** Walks the squares of a page by keys, row after row. */
+async function measureWalk(page) {
+  await measureScroll(page, 'wheel to frame', NOTCH_PX);
+  await page.evaluate(`document.querySelector('${shown.walked}').focus()`);
+  for (let step = 0; step < 120; step++) {
+    await page.key(step % 20 === 19 ? 'ArrowDown' : 'ArrowRight');
+    await sleep(60);
+  }
+  await printNoted(page, 'keys in the squares to paint', 'keys');
 }
 
 async function measureInput(page) {
@@ -131,13 +153,16 @@ const server =
 const page = await openPage(1400, 900);
 try {
   await page.send('Page.addScriptToEvaluateOnNewDocument', { source: `(${observe})()` });
-  await measureLoads(page, server.url);
+  await measureLoads(page, new URL(shown.path, server.url).href);
   await sleep(SETTLE_MS);
-  const rows = "document.querySelector('[role=treegrid]').getAttribute('aria-rowcount')";
-  printLine('rows', await page.evaluate(rows));
+  const printRows = async () => {
+    const table = "document.querySelector('[role=treegrid]')?.getAttribute('aria-rowcount')";
+    printLine('rows', (await page.evaluate(table)) ?? 'none');
+  };
+  if (shown === PAGES.live) await printRows();
   await measureSteady(page, Number(values.seconds));
-  await measureInput(page);
-  printLine('rows', await page.evaluate(rows));
+  await (shown === PAGES.live ? measureInput(page) : measureWalk(page));
+  if (shown === PAGES.live) await printRows();
 } finally {
   await page.close();
   server.stop();

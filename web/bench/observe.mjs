@@ -3,10 +3,10 @@
 /**
  * Runs in the page: notes long tasks, and the time from each input until what it changed was
  * presented, as the browser tells it: of a key by Event Timing, which rounds to 8 ms; of the wheel
- * by Element Timing of the first row that is new in the page.
+ * by Element Timing of the first row that is new in the page, and by the frame after it.
  */
 export function observe() {
-  const seen = { long: [], keys: [], scrolls: [], pressed: 0 };
+  const seen = { long: [], keys: [], scrolls: [], frames: [], pressed: 0 };
   const on = (options, note) => {
     new PerformanceObserver((list) => list.getEntries().forEach(note)).observe(options);
   };
@@ -20,10 +20,14 @@ export function observe() {
   /** When the wheel turned whose rows are awaited; one turn comes after the rows of the last. */
   let turned;
   const turns = new Map();
-  addEventListener('wheel', ({ timeStamp }) => (turned = timeStamp), {
-    capture: true,
-    passive: true,
-  });
+  const onWheel = ({ timeStamp }) => {
+    turned = timeStamp;
+    // Drawn in this frame, over when the next one begins.
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => seen.frames.push(performance.now() - timeStamp)),
+    );
+  };
+  addEventListener('wheel', onWheel, { capture: true, passive: true });
   new MutationObserver((changes) => {
     if (turned === undefined) return;
     const rows = changes.flatMap(({ addedNodes }) => [...addedNodes]);
@@ -42,9 +46,9 @@ export function observe() {
 /** Runs in the page: what was noted since the last call. */
 export function takeNoted() {
   const seen = window.pulltraceBench;
-  const { long, keys, scrolls, pressed } = seen;
-  Object.assign(seen, { long: [], keys: [], scrolls: [], pressed: 0 });
+  const { long, keys, scrolls, frames, pressed } = seen;
+  Object.assign(seen, { long: [], keys: [], scrolls: [], frames: [], pressed: 0 });
   // What takes less than 16 ms is not told one by one.
   while (keys.length < pressed) keys.push(16);
-  return { long, keys, scrolls };
+  return { long, keys, scrolls, frames };
 }
