@@ -73,7 +73,7 @@ const CONTRACT: readonly {
     name: 'NodeList.nodes',
     fields: NODE_FIELDS,
     schema: components.schemas.NodeList?.properties?.nodes?.items,
-    left: [],
+    left: ['history'],
   },
 ];
 
