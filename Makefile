@@ -43,9 +43,9 @@ test-cluster: ## a real Kubernetes of one node, kubelet and all (30 min, 15 more
 	@scripts/setup test
 	@scripts/test-cluster
 
-test-runtimes: ## agent and server on real stargz, SOCI, EROFS, containerd 2.4 (5 min, 10 more at first); needs root, Go
+test-runtimes: ## on real snapshotters, containerds, slow registries (10 min, 10 more at first; LONG=1: half-hour pulls); needs root, Go
 	@scripts/setup test
-	@scripts/test-runtimes
+	@scripts/test-runtimes $(if $(LONG),--long)
 
 test-page: ## every state of the page at five sizes, dark and light, by axe; Firefox on real pulls (8 min); needs root
 	@scripts/setup page

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from lab import tools
@@ -17,7 +16,7 @@ from lab.images import Image
 from lab.laboratory import Laboratory
 from lab.unpacking import Unpacking
 from tests.integration.case import MB
-from tests.runtimes.case import RuntimeCase
+from tests.runtimes.case import BYTES_OFF, RuntimeCase
 
 SECONDS = 60 * float(os.environ.get("PACED_MINUTES", "32"))
 LOOK_EVERY_S = 10
@@ -42,7 +41,7 @@ class HalfHourCase(RuntimeCase):
     def goes_on_until_it_is_there(self) -> dict[str, Any]:
         """Its row is looked at every ten seconds: it is at work until the kubelet has its answer."""
         image = self.push(f"long/{self.name}", self.layer_bytes)
-        call = self.client.start(image.reference(self.host))
+        call = self.start(image)
         began, looks = time.monotonic(), 0
         while call.process.is_running():
             self.assertLess(time.monotonic() - began, SECONDS * 1.5 + 60, "it never ends")
@@ -62,7 +61,7 @@ class HalfHourCase(RuntimeCase):
         return row
 
     def look(self, image: Image, at: float) -> None:
-        rows = [row for row in self.pulls(self.server) if image.repository in row["imageRef"]]
+        rows = self.rows(image)
         for row in rows:
             shown = {name: row[name] for name in SHOWN if name in row}
             layers = [layer["phase"] for layer in row["layers"]]
@@ -78,7 +77,7 @@ class Extraction(HalfHourCase):
     name = "extraction"
 
     @classmethod
-    def unpacking(cls, lab: Laboratory) -> Unpacking:
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
         settings = PROCESSOR.format(program=PACED, rate=int(cls.layer_bytes / SECONDS))
         return Unpacking("overlayfs", settings=settings, patience=PATIENCE)
 
@@ -105,7 +104,7 @@ class Prepare(HalfHourCase):
     mode = "slow"
 
     @classmethod
-    def unpacking(cls, lab: Laboratory) -> Unpacking:
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
         program = tools.BLOCKING_SNAPSHOTTER
         socket = lab.start_snapshotter("blocking", program, str(SECONDS), cls.mode)
         return Unpacking("blocking", socket, annotations=True, patience=PATIENCE)
@@ -133,7 +132,14 @@ class Crawl(HalfHourCase):
 
     name = "crawl"
     layer_bytes = int(SECONDS * CRAWL)
-    by_repository: ClassVar[Mapping[str, int]] = {"long/crawl": CRAWL}
+
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        cls.meter.rates["long/crawl"] = CRAWL
+        return Unpacking("overlayfs", patience=PATIENCE)
 
     def test_it_goes_on(self) -> None:
-        self.goes_on_until_it_is_there()
+        row = self.goes_on_until_it_is_there()
+        self.assertAlmostEqual(
+            row["bytesFetched"], self.meter.bytes_sent("long/crawl"), delta=BYTES_OFF
+        )

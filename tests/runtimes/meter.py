@@ -107,8 +107,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        if self.path in self.server.meter.own:
-            self._answer_itself(*self.server.meter.own[self.path])
+        path = self.path.partition("?")[0]
+        if path in self.server.meter.own:
+            self._answer_itself(*self.server.meter.own[path])
         else:
             self._pass_on()
 

@@ -12,8 +12,10 @@ from lab import tools
 from lab.containerd import PullFailed
 from lab.images import OCI_CONFIG, OCI_MANIFEST, Image
 from lab.layers import MEDIA_TYPES, Blob, LayerSpec
+from lab.pulltrace import Server
 from tests.integration.case import MB, sizes
 from tests.integration.clients import Ctr, RunningPull
+from tests.integration.events import EventLog
 from tests.runtimes.case import HOST, Pulled, RuntimeCase
 
 EMPTY_TAR = bytes(1024)
@@ -74,26 +76,6 @@ class Images(RuntimeCase):
         sent = sum(self.meter.bytes_sent(image.repository) for image in images)
         shown = sum(row["bytesFetched"] for row in rows)
         self.check_count("shape/both", sent, shown, self.counted() - before)
-
-    def test_another_platform(self) -> None:
-        specs = sizes("shape/foreign", 3 * MB, MB)
-        platforms = (FOREIGN, "linux/amd64")
-        image = self.lab.images.push("shape/foreign", "1.0", specs, platforms=platforms)
-
-        def start(image: Image) -> RunningPull:
-            client = Ctr(self.lab.containerd, "--platform", FOREIGN)
-            return client.start(image.reference(HOST))
-
-        if self.lab.containerd.binaries is tools.CONTAINERD_DEBIAN:
-            self.pull_and_count(image, start)
-            return
-        # By its transfer service containerd 2 unpacks what it has been set up for, and no other platform.
-        with self.assertRaises(PullFailed):
-            start(image).finish()
-        row = self.log.wait_for_end(image.repository)[-1].pull
-        self.assertEqual((row["phase"], row["errorClass"]), ("failed", "not_unpacked"), row)
-        sent = self.meter.bytes_sent(image.repository)
-        self.check_count(image.repository, sent, row["bytesFetched"], row["bytesFetched"])
 
     def test_compressions(self) -> None:
         for kind in ("zstd", "none"):
@@ -158,8 +140,8 @@ class Images(RuntimeCase):
             return
         with self.assertRaises(PullFailed):
             self.start(image).finish()
-        row = self.log.wait_for_end(image.repository)[-1].pull
-        self.assertEqual((row["phase"], row["bytesFetched"]), ("failed", 0), row)
+        shown = [(row["phase"], row["bytesFetched"]) for row in self.rows(image)]
+        self.assertIn(shown, ([], [("failed", 0)]))
 
 
 class ImagesOnContainerd24(Images):
@@ -168,6 +150,34 @@ class ImagesOnContainerd24(Images):
 
 
 class ImagesOnContainerd1(Images):
+    binaries = tools.CONTAINERD_DEBIAN
+
+
+class AnotherPlatform(RuntimeCase):
+    """Until a layer is seen its total is a guess, so the events are not held to one that never moves."""
+
+    def listen(self, server: Server, query: str = "") -> EventLog:
+        log = EventLog(server.port, query)
+        self.addCleanup(log.close)
+        return log
+
+    def test_its_layers_count(self) -> None:
+        specs = sizes("foreign/app", 3 * MB, MB)
+        platforms = (FOREIGN, "linux/amd64")
+        image = self.lab.images.push("foreign/app", "1.0", specs, platforms=platforms)
+
+        def start(image: Image) -> RunningPull:
+            client = Ctr(self.lab.containerd, "--platform", FOREIGN)
+            return client.start(image.reference(HOST))
+
+        self.pull_and_count(image, start)
+
+
+class AnotherPlatformOnContainerd24(AnotherPlatform):
+    binaries = tools.CONTAINERD_24
+
+
+class AnotherPlatformOnContainerd1(AnotherPlatform):
     binaries = tools.CONTAINERD_DEBIAN
 
 

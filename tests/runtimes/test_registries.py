@@ -21,7 +21,7 @@ class Slow(RuntimeCase):
     """Containerd shows bytes by the MiB, which is ten seconds here."""
 
     def test_one_layer_of_several_at_100_kb(self) -> None:
-        image = self.push("slow/one-layer", 24 * MB, 3 * MB, 4 * MB)
+        image = self.push("slow/one-layer", 48 * MB, 6 * MB, 4 * MB)
         self.meter.rates[image.layers[1].digest] = 100 * KB
         self.check_never_stalled(image)
 

@@ -68,6 +68,10 @@ class StargzOnContainerd24(Stargz):
     binaries = tools.CONTAINERD_24
 
 
+class StargzOnContainerd1(Stargz):
+    binaries = tools.CONTAINERD_DEBIAN
+
+
 class SociCase(RuntimeCase):
     settings = SOCI
 
