@@ -400,7 +400,8 @@ static int start(struct server *server, struct pt_error *err)
     settings.kube.gone_pods_ttl_ns = settings.history_ttl_ns;
     settings.kube.gone_pods_max_bytes = gone_pods_bytes(limits.memory->max_bytes);
     if (r == 0)
-        r = pt_kube_feed_create(base, clock, &settings.kube, server->store, &server->kube, err);
+        r = pt_kube_feed_create(server->loop, clock, &settings.kube, server->store, &server->kube,
+                                err);
     server->api.kube = server->kube;
     if (r == 0) {
         on_sweep(server);

@@ -56,6 +56,44 @@ static void only_the_nodes_that_are_due_are_looked_at(void **state)
     check_text("row", told_slot(scene, "ka.io/c:1"), "queued a.io/c:1! ns/web/c queued=0");
 }
 
+static void count_row(void *context, const struct pt_image_row *row)
+{
+    size_t *rows = context;
+    *rows += row->phase == PT_PULL_QUEUED;
+}
+
+// All of a large cluster may be due in the same second.
+static void of_many_nodes_that_are_due_some_are_marked_at_once(void **state)
+{
+    enum { NODES = 5000 };
+    struct scene *scene = *state;
+    char name[20];
+    size_t rows = 0, before = 0;
+    const struct pt_correlate_output output = {.on_row = count_row, .context = &rows};
+    pt_correlate_destroy(scene->correlate);
+    assert_int_equal(pt_correlate_create(&scene->clock, NODES, &output, &scene->correlate), 0);
+    for (int i = 0; i < NODES; i++) {
+        snprintf(name, sizeof(name), "n%d", i);
+        struct pt_kube_pod pod = make_pod(scene, name, "a.io/b:1");
+        pod.node = name;
+        pt_correlate_pod(scene->correlate, &pod);
+    }
+    settle(scene);
+    assert_int_equal(rows, 0);
+    scene->seconds += 2; // then each gets its row
+    int ticks = 1;
+    for (; pt_correlate_tick(scene->correlate); ticks++) {
+        while (pt_correlate_flush(scene->correlate, 1))
+            continue;
+        assert_in_range(rows - before, 1, 2000);
+        before = rows;
+    }
+    while (pt_correlate_flush(scene->correlate, 1))
+        continue;
+    check_int("ticks", ticks, 3);
+    check_int("rows", (int64_t)rows, NODES);
+}
+
 static void a_clock_that_is_set_loses_nothing(void **state)
 {
     static const int steps[] = {3600, -3600, -1};
@@ -81,6 +119,7 @@ int main(void)
         SCENE_TEST(a_node_where_nothing_is_due_is_left_alone),
         SCENE_TEST(a_queued_row_is_looked_at_when_it_is_told),
         SCENE_TEST(only_the_nodes_that_are_due_are_looked_at),
+        SCENE_TEST(of_many_nodes_that_are_due_some_are_marked_at_once),
         SCENE_TEST(a_clock_that_is_set_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

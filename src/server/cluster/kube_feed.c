@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/timer.h"
 #include "base/url.h"
 #include "base/warn_pace.h"
@@ -19,8 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Containers and pulls of one turn, 6 ms when all change; reports are answered between.
-#define FLUSH_ITEMS 4000
+// Containers and pulls of one step, 0.4 ms when all change. A turn of the loop takes as many steps
+// as it has time for; a node with more is one step.
+#define FLUSH_ITEMS 250
 #define FLUSH_DELAY_MS 20 // changes of the same moment go out together
 #define MAX_NAMESPACE_BYTES 63
 #define EVENTS_WAIT_TICKS 3 // for a list of pods that does not come
@@ -28,6 +30,7 @@
 #define AGENTS_WAIT_TICKS 15
 
 struct pt_kube_feed {
+    struct pt_loop *loop;
     const struct pt_clock *clock;
     struct pt_kube_config config;
     struct pt_kube_client client;
@@ -38,6 +41,7 @@ struct pt_kube_feed {
     struct pt_cluster_nodes *nodes;
     size_t count; // of namespaces, at least 1
     int ticks;
+    bool has_more_due;        // nodes than the last tick has marked, which are then dirty
     uint64_t left_out_logged; // pods and nodes, by the last warning
     struct pt_warn_pace left_out_pace;
     struct watch_pair {
@@ -130,7 +134,13 @@ static void on_listed(void *context)
 static void on_flush(void *context)
 {
     struct pt_kube_feed *feed = context;
-    if (pt_correlate_flush(feed->correlate, FLUSH_ITEMS))
+    bool more;
+    do {
+        more = pt_correlate_flush(feed->correlate, FLUSH_ITEMS);
+        if (!more && feed->has_more_due)
+            more = feed->has_more_due = pt_correlate_tick(feed->correlate);
+    } while (more && !pt_loop_turn_is_over(feed->loop));
+    if (more)
         schedule_flush(feed, 0);
 }
 
@@ -161,7 +171,7 @@ static void on_tick(void *context)
     struct pt_kube_feed *feed = context;
     if (feed->ticks < AGENTS_WAIT_TICKS && ++feed->ticks == EVENTS_WAIT_TICKS)
         start_event_watches(feed);
-    pt_correlate_tick(feed->correlate);
+    feed->has_more_due = pt_correlate_tick(feed->correlate);
     warn_of_left_out(feed);
 }
 
@@ -226,9 +236,10 @@ static int add_all_watches(struct pt_kube_feed *feed, const char *namespaces, st
     }
 }
 
-static int start(struct pt_kube_feed *feed, struct event_base *base,
-                 const struct pt_kube_feed_settings *settings, struct pt_error *err)
+static int start(struct pt_kube_feed *feed, const struct pt_kube_feed_settings *settings,
+                 struct pt_error *err)
 {
+    struct event_base *base = pt_loop_base(feed->loop);
     const struct pt_correlate_output output = {.on_join = on_join,
                                                .on_row = on_row,
                                                .on_exchange = on_exchange,
@@ -262,7 +273,7 @@ static void warn_of_plain_token(const struct pt_kube_config *config)
                     pt_log_text("url", config->url));
 }
 
-int pt_kube_feed_create(struct event_base *base, const struct pt_clock *clock,
+int pt_kube_feed_create(struct pt_loop *loop, const struct pt_clock *clock,
                         const struct pt_kube_feed_settings *settings, struct pt_pull_store *store,
                         struct pt_kube_feed **ret_feed, struct pt_error *err)
 {
@@ -281,9 +292,10 @@ int pt_kube_feed_create(struct event_base *base, const struct pt_clock *clock,
         return pt_error_set(err, ENOMEM, "out of memory");
     }
     feed->config = config;
+    feed->loop = loop;
     feed->clock = clock;
     feed->store = store;
-    r = start(feed, base, settings, err);
+    r = start(feed, settings, err);
     if (r < 0) {
         pt_kube_feed_destroy(feed);
         return r;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct event_base;
+struct pt_loop;
 struct pt_cluster_nodes;
 struct pt_correlate;
 
@@ -29,7 +29,7 @@ struct pt_kube_feed_settings {
 
 // *ret_feed is NULL when Kubernetes is not configured. -EINVAL and others name the setting
 // that is wrong.
-PT_MUST_CHECK int pt_kube_feed_create(struct event_base *base, const struct pt_clock *clock,
+PT_MUST_CHECK int pt_kube_feed_create(struct pt_loop *loop, const struct pt_clock *clock,
                                       const struct pt_kube_feed_settings *settings,
                                       struct pt_pull_store *store, struct pt_kube_feed **ret_feed,
                                       struct pt_error *err);

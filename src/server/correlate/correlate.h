@@ -74,8 +74,9 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
 bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items);
 
 // Lets time pass; to be called about every second, before a flush. Work is in proportion to the
-// nodes for which something is due.
-void pt_correlate_tick(struct pt_correlate *correlate);
+// nodes for which something is due; of many some are left, which is returned: a flush and another
+// tick follow.
+bool pt_correlate_tick(struct pt_correlate *correlate);
 
 // --- pods, for readers; all is borrowed until something happens or follows ---
 

@@ -2,6 +2,7 @@
 #include "server/correlate/model.h"
 
 #define LOOK_AGAIN_NS PT_NS_PER_S
+#define MARKED_AT_ONCE 2000 // nodes
 
 void pt_correlate_mark(struct correlate_node *node)
 {
@@ -51,26 +52,34 @@ void pt_correlate_schedule(struct correlate_node *node)
 }
 
 // Of a list's nodes, others are due later in that second, or when it is the list's turn again.
-static void mark_due(struct correlate_due_list *list, int64_t now)
+// False: *left was not enough.
+static bool mark_due(struct correlate_due_list *list, int64_t now, int *left)
 {
     struct correlate_node *node, *next;
     for (node = TAILQ_FIRST(list); node; node = next) {
         next = TAILQ_NEXT(node, due_link);
         if (node->due_at > now)
             continue;
+        if (--*left < 0)
+            return false;
         pt_correlate_unschedule(node);
         pt_correlate_mark(node);
     }
+    return true;
 }
 
-void pt_correlate_tick(struct pt_correlate *correlate)
+bool pt_correlate_tick(struct pt_correlate *correlate)
 {
     int64_t now = pt_clock_wall_ns(correlate->clock);
     uint64_t second = (uint64_t)(now / PT_NS_PER_S), from = correlate->ticked_at;
+    int left = MARKED_AT_ONCE;
     if (second - from >= PT_DUE_LISTS) // or the clock was set back
         from = second - PT_DUE_LISTS + 1;
-    for (; from <= second; from++)
-        mark_due(&correlate->due[from % PT_DUE_LISTS], now);
-    correlate->ticked_at = second;
+    for (; from <= second; from++) {
+        correlate->ticked_at = from;
+        if (!mark_due(&correlate->due[from % PT_DUE_LISTS], now, &left))
+            return true;
+    }
     pt_gone_pods_expire(&correlate->gone, now);
+    return false;
 }
