@@ -98,6 +98,12 @@ void pt_loop_skip_rest(struct pt_loop *loop)
     loop->skips_rest = true;
 }
 
+void pt_loop_note_work(struct pt_loop *loop)
+{
+    if (loop->turn_began_ns == 0)
+        loop->turn_began_ns = pt_clock_monotonic_ns(pt_clock_system());
+}
+
 bool pt_loop_turn_is_over(struct pt_loop *loop)
 {
     int64_t now_ns = pt_clock_monotonic_ns(pt_clock_system());

@@ -42,6 +42,9 @@ void pt_loop_skip_rest(struct pt_loop *loop);
 // turns cut short would look at all sockets again and again just when there is no time for it.
 bool pt_loop_turn_is_over(struct pt_loop *loop);
 
+// This turn begins to work now, unless somebody has asked or said so before.
+void pt_loop_note_work(struct pt_loop *loop);
+
 // Ends this turn behind the present callback: the next one follows without a rest, looks at the
 // sockets anew and goes on with the events that are left.
 void pt_loop_end_turn(struct pt_loop *loop);

@@ -93,18 +93,21 @@ static bool has_agent(void *context, const char *node_name)
 static void on_waiting(void *context, const struct pt_kube_pod *pod)
 {
     struct pt_kube_feed *feed = context;
+    pt_loop_note_work(feed->loop);
     pt_correlate_pod(feed->correlate, pod);
 }
 
 static void on_pod_end(void *context, const char *pod_uid, enum pt_pod_end end)
 {
     struct pt_kube_feed *feed = context;
+    pt_loop_note_work(feed->loop);
     pt_correlate_pod_end(feed->correlate, pod_uid, end);
 }
 
 static void on_event(void *context, const struct pt_kube_event *event)
 {
     struct pt_kube_feed *feed = context;
+    pt_loop_note_work(feed->loop);
     pt_correlate_event(feed->correlate, event);
 }
 
