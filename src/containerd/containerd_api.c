@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "containerd/arena.h"
 #include "containerd/socket_check.h"
 
 #include <errno.h>
@@ -25,8 +26,9 @@ struct pt_containerd {
 struct call {
     LIST_ENTRY(call) link;
     const ProtobufCMessageDescriptor *response;
-    ProtobufCMessage *message; // of a unary call
-    struct pt_buffer content;  // of a read
+    ProtobufCMessage *message; // of a unary call, in the arena
+    struct pt_arena arena;
+    struct pt_buffer content; // of a read
     pt_containerd_answer *answer;
     void (*on_event)(void *context, const Ctrd__Envelope *envelope);
     void (*on_end)(void *context, const struct pt_grpc_status *status);
@@ -40,14 +42,14 @@ static struct call *new_call(struct pt_containerd *containerd, void *context)
         return NULL;
     call->context = context;
     pt_buffer_init(&call->content, PT_LIMIT_MANIFEST_BYTES);
+    pt_arena_init(&call->arena);
     LIST_INSERT_HEAD(&containerd->calls, call, link);
     return call;
 }
 
 static void release_call(struct call *call)
 {
-    if (call->message)
-        protobuf_c_message_free_unpacked(call->message, NULL);
+    pt_arena_finish(&call->arena);
     pt_buffer_finish(&call->content);
     free(call);
 }
@@ -114,7 +116,8 @@ static int on_message(void *context, const uint8_t *bytes, size_t length)
     struct call *call = context;
     if (call->message)
         return -EPROTO; // a unary call has one answer
-    call->message = protobuf_c_message_unpack(call->response, NULL, length, bytes);
+    call->message =
+        protobuf_c_message_unpack(call->response, &call->arena.allocator, length, bytes);
     return call->message ? 0 : -EBADMSG;
 }
 

@@ -66,6 +66,7 @@ bool pt_source_is_cached(enum pt_layer_source source)
     case PT_SOURCE_UNKNOWN:
     case PT_SOURCE_FETCHED:
     case PT_SOURCE_SNAPSHOTTER:
+    case PT_LAYER_SOURCE_COUNT:
         return false;
     }
     return false;

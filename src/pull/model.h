@@ -49,6 +49,7 @@ enum pt_layer_source {
     PT_SOURCE_REMOTE,            // mounted, its files are fetched when they are read
     PT_SOURCE_SNAPSHOTTER, // fetched by the snapshotter, of which nothing is seen until it is there
     PT_SOURCE_NAMESPACE,   // content of another containerd namespace
+    PT_LAYER_SOURCE_COUNT,
 };
 
 struct pt_layer {

@@ -428,6 +428,39 @@ static void what_a_pull_has_fetched(void **state)
     check_int("nothing", scene_last_status(scene).pull.bytes_fetched, 0);
 }
 
+// Of a pull that began before this server only what comes from now on counts: the one before has
+// counted the rest, and the sum of both must not grow by a restart.
+static void a_server_that_starts_in_the_middle_of_a_pull(void **state)
+{
+    struct scene *scene = *state;
+    static const struct {
+        const char *name;
+        double age_s, uptime_s;
+        int64_t counted, counted_later;
+    } rows[] = {
+        {"begun before", 30, 10, 0, 25},
+        {"begun since", 5, 10, 60, 85},
+        {"by a clock of its own", 30, 40, 60, 85},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        scene_restart(scene);
+        scene->node_skew_ns = i == 2 ? -7200 * PT_NS_PER_S : 0;
+        scene_wait(scene, rows[i].uptime_s - 1);
+        scene->layers[0] = make_layer("sha256:a", 60);
+        scene->pull.kind = PT_KIND_PULL;
+        scene->pull.bytes_fetched = 60;
+        scene->pull.started_at = scene->now_ns + PT_NS_PER_S + scene->node_skew_ns -
+                                 (int64_t)(rows[i].age_s * (double)PT_NS_PER_S);
+        scene_tell(scene);
+        check_int(rows[i].name, (int64_t)scene->store->received_bytes, rows[i].counted);
+        check_int("is shown", scene_last_status(scene).pull.bytes_fetched, 60);
+        scene->layers[0].downloaded_bytes = scene->pull.bytes_fetched = 85;
+        scene_tell(scene);
+        check_int(rows[i].name, (int64_t)scene->store->received_bytes, rows[i].counted_later);
+        check_int("is shown", scene_last_status(scene).pull.bytes_fetched, 85);
+    }
+}
+
 static void an_agent_that_does_not_say_what_it_fetched(void **state)
 {
     struct scene *scene = *state;
@@ -512,6 +545,7 @@ int main(void)
         SCENE_TEST(reports_keep_their_distance),
         SCENE_TEST(what_a_pull_has_fetched),
         SCENE_TEST(an_agent_that_does_not_say_what_it_fetched),
+        SCENE_TEST(a_server_that_starts_in_the_middle_of_a_pull),
         SCENE_TEST(checks_are_counted_apart),
         SCENE_TEST(nodes_are_met_as_they_came),
     };

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pull/fields.h"
 #include "server/api/process_figures.h"
 
 #include <math.h>
@@ -49,6 +50,8 @@ void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull
     metrics->pulls_completed++;
     if (pt_stored_pull_is_of_kubelet(stored))
         return; // how long its layers took is not known
+    for (size_t i = 0; i < pull->layer_count; i++)
+        metrics->source_bytes[pull->layers[i].source] += (uint64_t)pull->layers[i].total_bytes;
     struct pt_pull_status status = pt_stored_pull_status(stored, rates);
     pt_histogram_add(&metrics->total_seconds,
                      (double)(pull->completed_at - pull->started_at) / (double)PT_NS_PER_S);
@@ -189,6 +192,16 @@ static void write_registries(const struct pt_registries *registries, struct pt_b
 
 // --- the rest ---
 
+static void write_sources(const struct pt_metrics *metrics, struct pt_buffer *out)
+{
+    head(out, "pulltrace_pull_layer_bytes_total", "counter",
+         "Size of the layers of completed pulls, by where their bytes came from.");
+    for (int i = PT_SOURCE_FETCHED; i < PT_LAYER_SOURCE_COUNT; i++)
+        (void)pt_buffer_printf(out, "pulltrace_pull_layer_bytes_total{source=\"%s\"} %llu\n",
+                               pt_layer_source_words.words[i],
+                               (unsigned long long)metrics->source_bytes[i]);
+}
+
 static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_store *store,
                         struct pt_buffer *out)
 {
@@ -217,6 +230,7 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
               &metrics->extract_seconds);
     counter(out, "pulltrace_pull_bytes_total", "Bytes received from registries.",
             (double)figures.received_bytes);
+    write_sources(metrics, out);
     head(out, "pulltrace_pull_errors_total", "counter", "Pulls that failed, by class.");
     for (int i = PT_FAILURE_OTHER; i < PT_FAILURE_STALE; i++)
         (void)pt_buffer_printf(out, "pulltrace_pull_errors_total{class=\"%s\"} %llu\n",

@@ -37,6 +37,7 @@ struct pt_metrics {
     uint64_t pulls_completed;
     uint64_t checks; // that completed
     uint64_t pulls_failed[PT_FAILURE_CLASS_COUNT];
+    uint64_t source_bytes[PT_LAYER_SOURCE_COUNT]; // of the layers of completed pulls
     uint64_t reports;
     uint64_t rejected[PT_REJECTION_COUNT];
     uint64_t pulls_invalid, pulls_too_large; // left out of reports that were taken

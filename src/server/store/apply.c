@@ -155,18 +155,30 @@ static int begin_new(struct pt_application *application, const char *key,
     return r;
 }
 
-static int take_over(struct pt_application *application, struct pt_stored_pull *stored, bool is_new,
-                     const struct pt_pull *told)
+// The pull is older than this server: what it had fetched before was counted by the one before. How
+// old it is says its own node's clock.
+static bool is_older(const struct pt_application *application, const struct pt_pull *told)
+{
+    const struct pt_pull_store *store = application->store;
+    int64_t uptime_ns = pt_clock_monotonic_ns(store->clock) - store->began_ns;
+    return told->started_at && application->report->timestamp - told->started_at > uptime_ns;
+}
+
+static int take_over(struct pt_application *application, struct pt_stored_pull *stored,
+                     bool is_first, const struct pt_pull *told)
 {
     struct pt_pull_store *store = application->store;
     struct pt_pull_change change;
+    // A row that came again is new to nobody.
+    bool is_new = is_first && stored->created_version == store->changes.newest_version;
     uint64_t version = is_new ? stored->version : store->changes.newest_version + 1;
     int r = pt_stored_pull_update(stored, told, application->report->timestamp, version,
                                   &application->counted, &change);
     pt_pull_memory_count(store, stored);
     if (r < 0)
         return r;
-    count_bytes(store, stored, change.node_bytes);
+    if (!is_first || !is_older(application, told))
+        count_bytes(store, stored, change.node_bytes);
     if (change.moved)
         pt_life_keep_alive(store, stored, stored->node->reported_ns);
     if (change.visible && !is_new)
@@ -195,8 +207,7 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
         if (r < 0)
             return r;
         assert(stored);
-        bool is_new = stored->created_version == store->changes.newest_version;
-        return take_over(application, stored, is_new, told); // else it came again
+        return take_over(application, stored, true, told);
     }
     int r = go_on_with(store, node, key, told, application->is_late, &stored);
     if (r < 0 || !stored)

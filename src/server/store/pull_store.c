@@ -15,6 +15,7 @@ struct pt_pull_store *pt_store_create(const struct pt_store_settings *settings,
         return NULL;
     store->settings = *settings;
     store->clock = clock;
+    store->began_ns = pt_clock_monotonic_ns(clock);
     store->output = *output;
     store->memory = settings->memory ? settings->memory : &store->own_memory;
     pt_map_init(&store->nodes);

@@ -19,6 +19,7 @@ LIST_HEAD(pt_node_walk_list, pt_node_walk);
 struct pt_pull_store {
     struct pt_store_settings settings;
     const struct pt_clock *clock;
+    int64_t began_ns; // monotonic
     struct pt_memory_share *memory;
     struct pt_memory_share own_memory; // without an end
     struct pt_store_output output;
