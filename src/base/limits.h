@@ -42,6 +42,11 @@
 #define PT_LIMIT_LEASES 1000          // looked at: pulls, and the newest of those that do not rest
 #define PT_LIMIT_RESTING_LEASES 20000 // known to be none, for now; further ones do not rest
 
+// How long the agent waits for a pull that does not move is divided by this, for tests only.
+#ifndef PT_PATIENCE_DIVISOR
+#define PT_PATIENCE_DIVISOR 1
+#endif
+
 #define PT_LIMIT_FINISHED_PULLS 1000 // kept by the agent until the server has them; older ones go
 
 // --- the server ---

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/output.h"
 #include "base/text.h"
+#include "terminal/estimate.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,9 @@
 #include <unistd.h>
 
 #define MAX_SCREEN_BYTES (256 * 1024)
-#define NAME_COLUMNS 44
+#define NAME_COLUMNS 44 // fewer where the rest of the line needs them
+#define LEAST_NAME_COLUMNS 20
+#define TEXT_COLUMNS 64 // of what stands behind a bar
 #define BAR_COLUMNS 24
 #define PLAIN_EVERY_NS (5 * PT_NS_PER_S)
 
@@ -23,6 +26,7 @@ struct pt_terminal {
     bool owns_fd;
     bool is_tty;
     unsigned rows, columns;
+    int name_columns;
     unsigned drawn;          // lines that the next drawing replaces
     struct pt_buffer lines;  // that are to stay, not written yet
     struct pt_buffer screen; // the last frame, as far as it is not written yet
@@ -119,14 +123,67 @@ static const char *size_text(double bytes, char text[static 16])
     return text;
 }
 
-static void add_bar(struct pt_buffer *out, double percent)
+// As on the dashboard: hours and minutes, minutes and seconds, or seconds.
+static const char *duration_text(double seconds, char text[static 24])
+{
+    long whole = seconds < 1e6 ? (long)(seconds + 0.5) : 1000000;
+    if (whole >= 3600)
+        snprintf(text, 24, "%ld h %ld min", whole / 3600, whole / 60 % 60);
+    else if (whole >= 60)
+        snprintf(text, 24, "%ld min %ld s", whole / 60, whole % 60);
+    else
+        snprintf(text, 24, "%ld s", whole);
+    return text;
+}
+
+// The four tones of a bar, as parts of the whole.
+struct tones {
+    int64_t there;  // =, before the pull
+    int64_t come;   // #
+    int64_t remote; // ~, mounted and fetched when it is read
+    int64_t total;  // - is the rest
+};
+
+static size_t columns_of(int64_t bytes, int64_t total)
+{
+    double columns = total > 0 ? (double)bytes * BAR_COLUMNS / (double)total : 0;
+    return columns < BAR_COLUMNS ? (size_t)columns : BAR_COLUMNS;
+}
+
+static void add_bar(struct pt_buffer *out, const struct tones *tones)
 {
     char bar[BAR_COLUMNS + 1];
-    size_t full = (size_t)(percent * BAR_COLUMNS / 100);
+    size_t there = columns_of(tones->there, tones->total);
+    size_t come = columns_of(tones->there + tones->come, tones->total);
+    size_t all = columns_of(tones->there + tones->come + tones->remote, tones->total);
     memset(bar, '-', BAR_COLUMNS);
-    memset(bar, '#', full < BAR_COLUMNS ? full : BAR_COLUMNS);
+    memset(bar, '~', all);
+    memset(bar, '#', come);
+    memset(bar, '=', there);
     bar[BAR_COLUMNS] = '\0';
     pt_buffer_printf(out, "[%s] ", bar);
+}
+
+static struct tones tones_of_layer(const struct pt_layer *layer)
+{
+    struct tones tones = {.total = layer->total_known ? layer->total_bytes : 0};
+    if (layer->source == PT_SOURCE_REMOTE)
+        tones.remote = layer->downloaded_bytes;
+    else if (layer->cached)
+        tones.there = layer->downloaded_bytes;
+    else
+        tones.come = layer->downloaded_bytes;
+    return tones;
+}
+
+static struct tones tones_of_pull(const struct pt_totals *totals)
+{
+    return (struct tones){
+        .there = totals->cached_bytes - totals->remote_bytes,
+        .come = totals->downloaded_bytes - totals->cached_bytes,
+        .remote = totals->remote_bytes,
+        .total = totals->total_bytes,
+    };
 }
 
 static const char *layer_words(const struct pt_layer *layer)
@@ -136,15 +193,31 @@ static const char *layer_words(const struct pt_layer *layer)
     return layer->cached ? "already there" : pt_layer_phase_name(layer->phase);
 }
 
-static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status, bool with_bar)
+// Speed and time left, as far as they are known.
+static void add_speed(struct pt_buffer *out, const struct pt_pull_status *status)
+{
+    char text[24];
+    const struct pt_estimate estimate = pt_estimate_pull(status);
+    bool is_downloading = status->pull.phase == PT_PULL_DOWNLOADING;
+    if (is_downloading && status->bytes_per_second > 0 && !pt_pull_is_silent(&status->pull))
+        pt_buffer_printf(out, " %s/s", size_text(status->bytes_per_second, text));
+    if (estimate.ready_seconds >= 0)
+        pt_buffer_printf(out, ", ready in %s", duration_text(estimate.ready_seconds, text));
+    else if (estimate.fetched_seconds > 0)
+        pt_buffer_printf(out, ", fetched in %s", duration_text(estimate.fetched_seconds, text));
+}
+
+// Without a bar if `name_columns` is 0.
+static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status, int name_columns)
 {
     const struct pt_pull *pull = &status->pull;
     const struct pt_totals *totals = &status->totals;
-    char name[256], cut[NAME_COLUMNS + 1], done[16], total[16], rate[16];
+    char name[256], cut[NAME_COLUMNS + 1], done[16], total[16];
     clean_name(status->image_ref, name, sizeof(name));
-    if (with_bar) {
-        pt_buffer_printf(out, "%-*s ", NAME_COLUMNS, shorten(name, cut, NAME_COLUMNS));
-        add_bar(out, totals->percent);
+    if (name_columns) {
+        pt_buffer_printf(out, "%-*s ", name_columns, shorten(name, cut, (size_t)name_columns));
+        const struct tones tones = tones_of_pull(totals);
+        add_bar(out, &tones);
     } else {
         pt_buffer_printf(out, "%s ", name);
     }
@@ -153,11 +226,10 @@ static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status,
                          size_text((double)totals->downloaded_bytes, done),
                          size_text((double)totals->total_bytes, total));
     pt_buffer_append_text(out, pt_pull_phase_name(pull->phase));
-    if (pull->phase == PT_PULL_DOWNLOADING && !pt_pull_is_silent(pull))
-        pt_buffer_printf(out, " %s/s", size_text(status->bytes_per_second, rate));
+    add_speed(out, status);
 }
 
-static void add_layer(struct pt_buffer *out, const struct pt_layer *layer)
+static void add_layer(struct pt_buffer *out, const struct pt_layer *layer, int name_columns)
 {
     char digest[20], done[16], total[16];
     const char *colon = strchr(layer->digest, ':');
@@ -165,8 +237,9 @@ static void add_layer(struct pt_buffer *out, const struct pt_layer *layer)
     double percent = layer->total_known && layer->total_bytes > 0
                          ? 100.0 * (double)layer->downloaded_bytes / (double)layer->total_bytes
                          : 0;
-    pt_buffer_printf(out, "  %-*s ", NAME_COLUMNS - 2, digest);
-    add_bar(out, percent);
+    pt_buffer_printf(out, "  %-*s ", name_columns - 2, digest);
+    const struct tones tones = tones_of_layer(layer);
+    add_bar(out, &tones);
     pt_buffer_printf(out, "%3.0f%% %s of %s, %s", percent,
                      size_text((double)layer->downloaded_bytes, done),
                      size_text((double)layer->total_bytes, total), layer_words(layer));
@@ -227,7 +300,7 @@ static void draw_plain(struct pt_terminal *terminal, const struct pt_pull_status
         return;
     terminal->plain_at = now;
     for (size_t i = 0; i < count; i++) {
-        add_pull(&terminal->screen, &active[i], false);
+        add_pull(&terminal->screen, &active[i], 0);
         pt_buffer_append_text(&terminal->screen, "\n");
     }
 }
@@ -241,6 +314,10 @@ static void look_at_size(struct pt_terminal *terminal)
     }
     terminal->rows = size.ws_row;
     terminal->columns = size.ws_col;
+    int left = (int)size.ws_col - BAR_COLUMNS - TEXT_COLUMNS;
+    terminal->name_columns = left < LEAST_NAME_COLUMNS ? LEAST_NAME_COLUMNS
+                             : left < NAME_COLUMNS     ? left
+                                                       : NAME_COLUMNS;
 }
 
 // Ends a line that began at `from`, cut to the width so that it stays one line.
@@ -259,7 +336,7 @@ static void draw_layers(struct pt_terminal *terminal, const struct pt_pull *pull
 {
     for (size_t i = 0; i < pull->layer_count; i++) {
         size_t from = terminal->screen.length;
-        add_layer(&terminal->screen, &pull->layers[i]);
+        add_layer(&terminal->screen, &pull->layers[i], terminal->name_columns);
         end_line(terminal, from);
     }
 }
@@ -277,7 +354,7 @@ static void draw_pulls(struct pt_terminal *terminal, const struct pt_pull_status
             end_line(terminal, from);
             return;
         }
-        add_pull(&terminal->screen, &active[i], true);
+        add_pull(&terminal->screen, &active[i], terminal->name_columns);
         end_line(terminal, from);
         if (active[i].pull.layer_count <= spare) {
             spare -= active[i].pull.layer_count;

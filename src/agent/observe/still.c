@@ -10,8 +10,8 @@
 // inside of a call to it, of which nothing is seen until it returns.
 
 // Before the tracker gives a pull up (ABANDONED_NS of track.c), usage is asked for three times.
-#define STILL_NS (7 * 60 * PT_NS_PER_S)
-#define ASK_USAGE_EVERY_NS (60 * PT_NS_PER_S)
+#define STILL_NS (7 * 60 * PT_NS_PER_S / PT_PATIENCE_DIVISOR)
+#define ASK_USAGE_EVERY_NS (60 * PT_NS_PER_S / PT_PATIENCE_DIVISOR)
 
 // Of the snapshotters that come with containerd none works for longer than it copies a layer.
 static bool is_own_snapshotter(const char *name)

@@ -29,7 +29,7 @@
 // A pull whose extraction was given up ends at once, unless nobody is left who ends it.
 #define GIVEN_UP_GRACE_NS (3 * PT_NS_PER_S)
 // A pull that has not moved for this long is not waited for any more.
-#define ABANDONED_NS (600 * PT_NS_PER_S)
+#define ABANDONED_NS (600 * PT_NS_PER_S / PT_PATIENCE_DIVISOR)
 // How long a pull may take to move again after containerd was restarted, when its process ID has
 // changed; and when only the connection is known to have broken.
 #define RESTART_GRACE_NS (3 * PT_NS_PER_S)
