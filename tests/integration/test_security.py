@@ -7,6 +7,7 @@ import http.client
 import re
 import socket
 import ssl
+import time
 import warnings
 from pathlib import Path
 
@@ -54,6 +55,30 @@ class Tokens(LabCase):
                 )
                 self.assertEqual(answer.status, 401)
                 self.assertIn("error", answer.json())
+
+
+    def report(self, server: Server, node: str, interval_ms: int) -> int:
+        body = REPORT.replace(b"other", node.encode()).replace(
+            b'"pulls"', f'"intervalMs":{interval_ms},"pulls"'.encode()
+        )
+        return request(
+            server.port, "POST", "/api/v1/report", body,
+            Authorization=f"Bearer {TOKEN}", Content_Type="application/json",
+        ).status  # fmt: skip
+
+    def test_who_has_the_token_speaks_for_any_node_and_silences_one(self) -> None:
+        """What docs/security.md admits: the token is shared, and the body names the node."""
+        server = self.start_server(PULLTRACE_AGENT_TOKEN=TOKEN)
+        self.assertEqual(self.report(server, "node-1", 1000), 200)
+        self.assertEqual(self.report(server, "node-2", 1000), 200)
+        end = time.monotonic() + 3
+        answers = []
+        while time.monotonic() < end:
+            time.sleep(0.101)
+            self.report(server, "node-1", 200)
+            answers.append(self.report(server, "node-1", 1000))
+        self.assertEqual(set(answers), {429})
+        self.assertEqual(self.report(server, "node-2", 1000), 200)
 
 
 class TokensInClear(LabCase):

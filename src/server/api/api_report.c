@@ -6,6 +6,7 @@
 #include "server/api/api.h"
 #include "server/http/http_reply.h"
 #include "server/ingest/report_queue.h"
+#include "server/stream/event_feed.h"
 
 #include <errno.h>
 #include <string.h>
@@ -123,7 +124,7 @@ static void reject_head(struct pt_api *api, struct pt_request *request, enum pt_
 
 // `request` is NULL when its client has gone.
 static void reply(struct pt_api *api, struct pt_request *request, const struct pt_report *report,
-                  int result, const struct pt_error *err)
+                  int result, bool has_ended, const struct pt_error *err)
 {
     if (report && result < 0)
         note_limit(api, report->node_name, err);
@@ -133,7 +134,7 @@ static void reply(struct pt_api *api, struct pt_request *request, const struct p
     if (result < 0)
         reply_to_failure(api, request, err);
     else
-        pt_reply_taken(request);
+        pt_event_feed_answer(api->feed, request, has_ended);
 }
 
 void pt_api_report_done(void *context, struct pt_request *request, const struct pt_report *report,
@@ -142,7 +143,7 @@ void pt_api_report_done(void *context, struct pt_request *request, const struct 
     struct pt_api *api = context;
     if (report)
         note_left_out(api, report);
-    reply(api, request, report, result, err);
+    reply(api, request, report, result, true, err); // in some turn, most likely
 }
 
 // Leaves a report to the next turns of the loop.
@@ -167,7 +168,7 @@ void pt_api_report(struct pt_api *api, struct pt_request *request)
     }
     int r = pt_report_decode(request->body, request->body_length, &report, &err);
     if (r < 0) {
-        reply(api, request, NULL, r, &err);
+        reply(api, request, NULL, r, false, &err);
         return;
     }
     if (report.pull_count > SMALL_PULLS) {
@@ -176,7 +177,8 @@ void pt_api_report(struct pt_api *api, struct pt_request *request)
         return;
     }
     note_left_out(api, &report);
+    uint64_t ends = api->metrics->ends;
     r = pt_store_apply(api->store, &report, &err);
-    reply(api, request, &report, r, &err);
+    reply(api, request, &report, r, api->metrics->ends > ends, &err);
     pt_report_finish(&report);
 }

@@ -39,6 +39,7 @@ void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull
 {
     struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
     const struct pt_pull *pull = pt_stored_pull_model(stored);
+    metrics->ends++;
     if (pull->phase == PT_PULL_FAILED) {
         metrics->pulls_failed[pull->error_class]++;
         return;

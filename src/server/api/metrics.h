@@ -35,6 +35,7 @@ enum pt_rejection {
 // image or a digest.
 struct pt_metrics {
     uint64_t pulls_completed;
+    uint64_t ends;   // of all kinds
     uint64_t checks; // that completed
     uint64_t pulls_failed[PT_FAILURE_CLASS_COUNT];
     uint64_t source_bytes[PT_LAYER_SOURCE_COUNT]; // of the layers of completed pulls

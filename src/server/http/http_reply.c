@@ -154,6 +154,11 @@ void pt_reply_taken(struct pt_request *request)
         pt_connection_answer_with(request->connection, text, length);
 }
 
+void pt_reply_later(struct pt_request *request, void (*on_closed)(void *context), void *context)
+{
+    pt_connection_watch(request->connection, PT_ANSWER_LATER, NULL, on_closed, context);
+}
+
 void pt_reply_not_modified(struct pt_request *request)
 {
     struct evbuffer *output = pt_connection_output(request->connection);

@@ -24,6 +24,10 @@ void pt_reply_static(struct pt_request *request, const char *content_type, const
 // not put together header by header, unless the connection needs a word of its own.
 void pt_reply_taken(struct pt_request *request);
 
+// Any answer, in a later turn of the loop, to a request whose body is needed no more. on_closed:
+// the client is gone before that.
+void pt_reply_later(struct pt_request *request, void (*on_closed)(void *context), void *context);
+
 // Answers 304: what the client has is still good.
 void pt_reply_not_modified(struct pt_request *request);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/timer.h"
+#include "server/http/http_reply.h"
 #include "server/http/http_request.h"
 #include "server/http/http_stream.h"
 #include "server/stream/stream_pace.h"
@@ -13,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TURNS_TO_SEND 2 // each gives 512 readers what there is
+#define LONGEST_WAIT_NS PT_NS_PER_S
 #define COPY_BYTES 1024 // a smaller block is cheaper copied than shared
 
 struct feed_client {
@@ -25,6 +28,16 @@ struct feed_client {
 
 TAILQ_HEAD(feed_client_list, feed_client);
 
+// A report that has ended a pull, to be answered behind the round that sends that end.
+struct late_answer {
+    struct pt_event_feed *feed;
+    struct pt_request *request;
+    uint64_t version; // that a round must have reached
+    int64_t since;    // monotonic_ns
+    int turns_left;   // in which the sockets get what that round has made; 0: it is not over
+    TAILQ_ENTRY(late_answer) in_feed;
+};
+
 struct pt_event_feed {
     struct pt_loop *loop;
     const struct pt_clock *clock;
@@ -32,6 +45,8 @@ struct pt_event_feed {
     struct pt_memory_share *memory;
     size_t max_clients;
     struct feed_client_list clients;
+    TAILQ_HEAD(, late_answer) late; // by version
+    struct pt_timer *answers;
     struct pt_timer *round; // begins one
     struct pt_timer *pump;  // goes on with it
     struct pt_timer *heartbeat;
@@ -125,6 +140,94 @@ static void schedule_round(struct pt_event_feed *feed)
         pt_timer_start_now(feed->round);
 }
 
+// --- answers behind a round ---
+
+static void drop_late(struct late_answer *late)
+{
+    TAILQ_REMOVE(&late->feed->late, late, in_feed);
+    free(late);
+}
+
+static void on_late_closed(void *context)
+{
+    drop_late(context);
+}
+
+static void answer_late(struct late_answer *late)
+{
+    struct pt_request *request = late->request;
+    drop_late(late);
+    pt_reply_taken(request);
+}
+
+static void answer_longest_waiting(struct pt_event_feed *feed)
+{
+    int64_t now = pt_clock_monotonic_ns(feed->clock);
+    struct late_answer *late;
+    while ((late = TAILQ_FIRST(&feed->late)) && now - late->since >= LONGEST_WAIT_NS)
+        answer_late(late);
+}
+
+static void schedule_answers(struct pt_event_feed *feed)
+{
+    pt_timer_start(feed->answers, 0);
+    pt_loop_skip_rest(feed->loop);
+}
+
+// A round is over, or there was nobody to be served.
+static void note_round_over(struct pt_event_feed *feed)
+{
+    struct late_answer *late;
+    bool is_any = false;
+    TAILQ_FOREACH(late, &feed->late, in_feed)
+    {
+        if (late->turns_left > 0 || !pt_event_stream_has_sent(feed->stream, late->version))
+            continue;
+        late->turns_left = TURNS_TO_SEND;
+        is_any = true;
+    }
+    if (is_any)
+        schedule_answers(feed);
+}
+
+static void on_answers(void *context)
+{
+    struct pt_event_feed *feed = context;
+    struct late_answer *late, *next;
+    bool has_more = false;
+    for (late = TAILQ_FIRST(&feed->late); late && late->turns_left > 0; late = next) {
+        next = TAILQ_NEXT(late, in_feed);
+        if (--late->turns_left == 0)
+            answer_late(late);
+        else
+            has_more = true;
+    }
+    if (has_more)
+        schedule_answers(feed);
+}
+
+void pt_event_feed_answer(struct pt_event_feed *feed, struct pt_request *request, bool has_ended)
+{
+    uint64_t version = pt_event_stream_newest(feed->stream);
+    bool waits = has_ended && !TAILQ_EMPTY(&feed->clients) &&
+                 !pt_event_stream_has_sent(feed->stream, version);
+    struct late_answer *late = waits ? calloc(1, sizeof(*late)) : NULL;
+    if (!late) {
+        pt_reply_taken(request);
+        return;
+    }
+    *late = (struct late_answer){
+        .feed = feed,
+        .request = request,
+        .version = version,
+        .since = pt_clock_monotonic_ns(feed->clock),
+    };
+    TAILQ_INSERT_TAIL(&feed->late, late, in_feed);
+    pt_reply_later(request, on_late_closed, late);
+}
+
+// --- rounds ---
+
 static void on_pump(void *context)
 {
     struct pt_event_feed *feed = context;
@@ -135,6 +238,7 @@ static void on_pump(void *context)
     }
     if (was_busy && !pt_event_stream_is_busy(feed->stream))
         pt_stream_pace_end(&feed->pace, pt_clock_monotonic_ns(feed->clock));
+    note_round_over(feed);
     schedule_round(feed);
 }
 
@@ -154,6 +258,7 @@ static void on_heartbeat(void *context)
 {
     struct pt_event_feed *feed = context;
     pt_event_stream_heartbeat(feed->stream);
+    answer_longest_waiting(feed);
     schedule_pump(feed); // who has stalled for long enough may make room by now
 }
 
@@ -172,13 +277,15 @@ int pt_event_feed_create(struct pt_loop *loop, const struct pt_clock *clock,
     feed->memory = memory;
     feed->clock = clock;
     TAILQ_INIT(&feed->clients);
+    TAILQ_INIT(&feed->late);
     int r = pt_event_stream_create(store, clock, max_clients, &output, &feed->stream);
     if (r == 0)
         pt_event_stream_set_memory(feed->stream, memory);
     feed->round = pt_timer_create(base, feed->clock, on_round, feed);
     feed->pump = pt_timer_create(base, feed->clock, on_pump, feed);
     feed->heartbeat = pt_timer_create(base, feed->clock, on_heartbeat, feed);
-    if (r < 0 || !feed->round || !feed->pump || !feed->heartbeat) {
+    feed->answers = pt_timer_create(base, feed->clock, on_answers, feed);
+    if (r < 0 || !feed->round || !feed->pump || !feed->heartbeat || !feed->answers) {
         pt_event_feed_destroy(feed);
         return pt_error_set(err, ENOMEM, "out of memory");
     }
@@ -196,7 +303,11 @@ void pt_event_feed_destroy(struct pt_event_feed *feed)
         next = TAILQ_NEXT(client, in_feed);
         pt_http_stream_abort(client->request);
     }
+    struct late_answer *late;
+    while ((late = TAILQ_FIRST(&feed->late)))
+        pt_http_stream_abort(late->request); // drops it
     pt_event_stream_destroy(feed->stream);
+    pt_timer_destroy(feed->answers);
     pt_timer_destroy(feed->round);
     pt_timer_destroy(feed->pump);
     pt_timer_destroy(feed->heartbeat);
@@ -258,7 +369,10 @@ int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
 void pt_event_feed_end(struct pt_event_feed *feed)
 {
     struct feed_client *client, *next;
+    struct late_answer *late;
     pt_event_stream_say_goodbye(feed->stream);
+    while ((late = TAILQ_FIRST(&feed->late)))
+        answer_late(late);
     for (client = TAILQ_FIRST(&feed->clients); client; client = next) {
         struct pt_request *request = client->request;
         next = TAILQ_NEXT(client, in_feed);

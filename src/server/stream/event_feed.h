@@ -30,6 +30,11 @@ void pt_event_feed_wake(struct pt_event_feed *feed);
 PT_MUST_CHECK int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
                                     const struct pt_stream_request *asked, struct pt_error *err);
 
+// Answers a report that was taken. If it has ended a pull, readers in step are sent that end
+// before: the agent then forgets the pull, and nobody would learn of it were the server killed in
+// between. Who does not take what he is sent holds the answer up for two seconds at most.
+void pt_event_feed_answer(struct pt_event_feed *feed, struct pt_request *request, bool has_ended);
+
 // Tells all clients to come back soon, and ends their streams.
 void pt_event_feed_end(struct pt_event_feed *feed);
 

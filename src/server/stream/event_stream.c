@@ -403,6 +403,16 @@ bool pt_event_stream_has_news(const struct pt_event_stream *stream)
     return stream->target != pt_store_newest_version(stream->store);
 }
 
+uint64_t pt_event_stream_newest(const struct pt_event_stream *stream)
+{
+    return pt_store_newest_version(stream->store);
+}
+
+bool pt_event_stream_has_sent(const struct pt_event_stream *stream, uint64_t version)
+{
+    return stream->target >= version && !pt_event_stream_is_busy(stream);
+}
+
 void pt_event_stream_heartbeat(struct pt_event_stream *stream)
 {
     int64_t now = pt_clock_monotonic_ns(stream->clock);

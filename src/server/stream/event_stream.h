@@ -113,6 +113,10 @@ bool pt_event_stream_is_busy(const struct pt_event_stream *stream);
 // Whether there are changes that no round has told yet.
 bool pt_event_stream_has_news(const struct pt_event_stream *stream);
 
+// The store's newest version, and whether clients in step have been sent all up to such a one.
+uint64_t pt_event_stream_newest(const struct pt_event_stream *stream);
+bool pt_event_stream_has_sent(const struct pt_event_stream *stream, uint64_t version);
+
 // To be called about every second: a comment line for those that heard nothing for 15 s.
 void pt_event_stream_heartbeat(struct pt_event_stream *stream);
 
