@@ -141,61 +141,6 @@ static void a_late_report_turns_nothing_back(void **state)
     check_int("failed", scene->failed, 1);
 }
 
-static void a_stall_is_told_with_its_seconds(void **state)
-{
-    struct scene *scene = *state;
-    scene->layers[0].downloaded_bytes = 50;
-    for (int second = 0; second <= 8; second++) {
-        uint64_t version = scene_version(scene);
-        scene_tell(scene);
-        check_real("stalled", scene_last_status(scene).stalled_seconds, second < 5 ? 0 : second);
-        if (second >= 5)
-            assert_true(scene_version(scene) > version);
-    }
-    scene->layers[0].downloaded_bytes++;
-    scene_tell(scene);
-    check_real("moves", scene_last_status(scene).stalled_seconds, 0);
-}
-
-// containerd has asked for the layer, and has not a mebibyte of it.
-static void a_registry_that_sends_nothing_is_a_stall(void **state)
-{
-    struct scene *scene = *state;
-    scene->layers[0].phase = PT_LAYER_QUEUED;
-    for (int second = 0; second < 60; second++) {
-        scene_tell(scene);
-        check_real("not asked for", scene_last_status(scene).stalled_seconds, 0);
-    }
-    scene->layers[0].source = PT_SOURCE_FETCHED;
-    for (int second = 0; second <= 40; second++) {
-        scene_tell(scene);
-        double wanted = second < 30 ? 0 : second;
-        check_real("asked for", scene_last_status(scene).stalled_seconds, wanted);
-    }
-    scene->layers[0].phase = PT_LAYER_DOWNLOADING;
-    scene->layers[0].downloaded_bytes = 50;
-    scene_tell(scene);
-    check_real("comes", scene_last_status(scene).stalled_seconds, 0);
-}
-
-// At 100 KB/s containerd writes a mebibyte each ten seconds.
-static void a_slow_download_is_not_stalled_between_its_pieces(void **state)
-{
-    struct scene *scene = *state;
-    for (int second = 0; second <= 60; second++) {
-        scene->layers[0].downloaded_bytes = second / 10 * 10;
-        scene_tell(scene);
-        struct pt_pull_status status = scene_last_status(scene);
-        check_real("stalled", second > 10 ? status.stalled_seconds : 0, 0);
-        if (second > 10)
-            check_real("speed", status.bytes_per_second, 1);
-    }
-    for (int second = 0; second < 31; second++)
-        scene_tell(scene);
-    check_real("now it is", scene_last_status(scene).stalled_seconds, 31);
-    check_real("and its speed", scene_last_status(scene).bytes_per_second, 0);
-}
-
 static void layers_that_come_and_go_keep_their_numbers(void **state)
 {
     struct scene *scene = *state;
@@ -533,9 +478,6 @@ int main(void)
         SCENE_TEST(percent_falls_when_what_was_there_is_not),
         SCENE_TEST(rates_bear_jitter),
         SCENE_TEST(a_late_report_turns_nothing_back),
-        SCENE_TEST(a_stall_is_told_with_its_seconds),
-        SCENE_TEST(a_registry_that_sends_nothing_is_a_stall),
-        SCENE_TEST(a_slow_download_is_not_stalled_between_its_pieces),
         SCENE_TEST(layers_that_come_and_go_keep_their_numbers),
         SCENE_TEST(agents_cannot_take_each_others_pulls),
         SCENE_TEST(an_id_survives_a_restart_of_the_server),

@@ -16,6 +16,10 @@
 
 // containerd shows nothing of a layer before its first MiB has come.
 #define FIRST_PIECE_NS (30 * PT_NS_PER_S)
+#define PIECE_BYTES (1 << 20)
+// As of a pull's own pauses (pauses.c).
+#define PATIENCE_PIECES 3
+#define MOST_PATIENCE_SECONDS 60
 
 struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key, int64_t salt)
 {
@@ -384,12 +388,28 @@ static bool is_fetching(const struct pt_stored_pull *stored, bool *ret_has_begun
     return *ret_has_begun || is_asked_for;
 }
 
+// Between two pieces of a slow layer nothing is seen. When quick ones have come beside it, the
+// pull's own pauses do not show that yet.
+static bool is_between_pieces(const struct pt_stored_pull *stored, int64_t still_ns)
+{
+    double seconds = (double)still_ns / (double)PT_NS_PER_S;
+    for (size_t i = 0; stored->tracks && i < stored->pull.layer_count; i++) {
+        const struct pt_step_rate *steps = &stored->tracks[i].steps;
+        struct pt_step_span span = pt_step_rate_span(steps, steps->newest.at);
+        if (stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING && span.bytes > 0 &&
+            seconds < PATIENCE_PIECES * PIECE_BYTES * span.seconds / span.bytes)
+            return seconds < MOST_PATIENCE_SECONDS;
+    }
+    return false;
+}
+
 double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored)
 {
     int64_t still_ns = stored->reported_at - stored->bytes_at;
     bool has_begun;
     if (stored->pull.phase != PT_PULL_DOWNLOADING ||
-        still_ns < pt_pauses_patience_ns(&stored->pauses) || !is_fetching(stored, &has_begun))
+        still_ns < pt_pauses_patience_ns(&stored->pauses) || !is_fetching(stored, &has_begun) ||
+        is_between_pieces(stored, still_ns))
         return 0;
     // Layers that wait for others of the node to come are asked for as well.
     if (!has_begun && (still_ns < FIRST_PIECE_NS || pt_node_speed(stored->node) > 0))
