@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from lab.pulltrace import Server
 from lab.waiting import wait_for
@@ -18,12 +19,17 @@ from tests.integration.http_json import get, request
 from tests.integration.metrics import value_of
 from tests.integration.server_case import LAYER_BYTES, ServerCase, layer, now, pull
 from tests.integration.test_siege import RELEASE_SERVER
+from tests.kubernetes.cluster import pod
+from tests.kubernetes.fake_api import FakeApi
 
 NODES = 100
 PULLS_PER_NODE = 1000
 SILENT_NODES = 2000
 MANY_NODES = 20_000
 SENDERS = 8
+POD_NODES = 200
+LISTED_PODS = 2000
+WATCHED_PODS = 20_000
 TRIES = 3  # what others do to the processor's caches is no fault of the server's
 MAX_SECONDS = "0.005"
 MAX_BODY = 1024 * 1024
@@ -82,6 +88,13 @@ def hostile_bodies() -> dict[str, bytes]:
     }
 
 
+def long_turns(server: Server) -> int:
+    name = "pulltrace_loop_turn_duration_seconds"
+    text = get(server.metrics_port, "/metrics").text()
+    counted = value_of(text, f"{name}_count")
+    return int(counted - value_of(text, f'{name}_bucket{{le="{MAX_SECONDS}"}}'))
+
+
 class TurnsCase(ServerCase):
     server: Server
 
@@ -90,10 +103,7 @@ class TurnsCase(ServerCase):
         self.server = self.start_server(binary=RELEASE_SERVER, PULLTRACE_LOG_LEVEL="warn")
 
     def long_turns(self) -> int:
-        name = "pulltrace_loop_turn_duration_seconds"
-        text = get(self.server.metrics_port, "/metrics").text()
-        counted = value_of(text, f"{name}_count")
-        return int(counted - value_of(text, f'{name}_bucket{{le="{MAX_SECONDS}"}}'))
+        return long_turns(self.server)
 
     def check(self, what: str, ask: Callable[[], object]) -> None:
         seen = []
@@ -242,3 +252,37 @@ class ManyNodes(TurnsCase):
         wait_for("all are silent", lambda: self.silent_nodes() == MANY_NODES, 90)
         self.check("/api/v1/nodes", lambda: self.ask("/api/v1/nodes"))
         self.assertLess(self.long_turns() - began, TRIES, "of all turns meanwhile")
+
+
+class ManyPods(ServerCase):
+    """Pods that wait, listed and watched, and one node with as many as a node may have."""
+
+    def pods(self, first: int, count: int) -> list[dict[str, Any]]:
+        return [
+            pod(f"pod-{number}", f"a.io/image-{number % 50}:1", f"n{number % POD_NODES}")
+            for number in range(first, first + count)
+        ]
+
+    def waiting(self, server: Server) -> int:
+        return int(get(server.port, "/api/v1/summary").json()["waitingPods"])
+
+    def test_no_turn_is_long_whatever_the_cluster_says(self) -> None:
+        api = FakeApi()
+        self.addCleanup(api.close)
+        api.put_all("pods", self.pods(0, LISTED_PODS))
+        server = self.start_server(
+            binary=RELEASE_SERVER, PULLTRACE_LOG_LEVEL="warn", PULLTRACE_KUBE_URL=api.url
+        )
+        wait_for("the list is known", lambda: self.waiting(server) == LISTED_PODS, 60)
+        api.put_all("pods", self.pods(LISTED_PODS, WATCHED_PODS))
+        full = [pod(f"full-{number}", f"a.io/full-{number}:1", "full") for number in range(2000)]
+        api.put_all("pods", full)
+        every = LISTED_PODS + WATCHED_PODS + len(full)
+        wait_for("all are known", lambda: self.waiting(server) == every, 60)
+        pulls = [pull(f"p{number}", f"a.io/full-{number}:1") for number in range(2000)]
+        self.tell(server, "full", *pulls)
+        for path in ("/api/v1/pods?limit=1000", "/api/v1/pods?waiting=1", "/api/v1/pods?cursor=9000"):
+            self.assertEqual(get(server.port, path).status, 200, path)
+        api.expire_streams()
+        time.sleep(3)  # until those that wait for long are looked at again, in the new list too
+        self.assertLess(long_turns(server), TRIES)
