@@ -266,13 +266,20 @@ static struct pt_layer complete_layer(const struct pt_stored_pull *stored,
     return layer;
 }
 
-// Adds new bytes of a layer to the pull's, and to the node's unless another pull did so before.
+// Its agent is of a version that says of each pull what it has fetched.
+static bool says_fetched(const struct pt_pull *told)
+{
+    return told->kind != PT_KIND_UNKNOWN;
+}
+
+// Adds new bytes of a layer to the pull's, and to the node's unless another pull did so before. A
+// pull that says itself what it has fetched needs no `counted`.
 static void count_bytes(const char *digest, int64_t bytes, struct pt_map *counted,
                         struct pt_pull_change *change)
 {
     pt_add_saturated(&change->received_bytes, bytes);
     // When out of memory, another pull may count them again.
-    if (pt_map_add(counted, digest, (void *)digest) != -EEXIST)
+    if (counted && pt_map_add(counted, digest, (void *)digest) != -EEXIST)
         pt_add_saturated(&change->node_bytes, bytes);
 }
 
@@ -369,7 +376,7 @@ static void update_fetched(struct pt_stored_pull *stored, const struct pt_pull *
                            struct pt_pull_change *change)
 {
     int64_t fetched = stored->pull.bytes_fetched;
-    if (told->kind != PT_KIND_UNKNOWN)
+    if (says_fetched(told))
         change->node_bytes = told->bytes_fetched > fetched ? told->bytes_fetched - fetched : 0;
     change->visible |= change->node_bytes > 0;
     pt_add_saturated(&stored->pull.bytes_fetched, change->node_bytes);
@@ -470,7 +477,8 @@ int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *t
     }
     for (size_t i = 0; i < stored->pull.layer_count; i++) {
         if (i < told->layer_count)
-            update_layer(stored, i, &told->layers[i], timestamp, version, counted, &change);
+            update_layer(stored, i, &told->layers[i], timestamp, version,
+                         says_fetched(told) ? NULL : counted, &change);
         else
             finish_layer(stored, i, timestamp, version, &change);
     }
