@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { readPull } from '../model/pull';
+import { ERROR_CLASSES, readPull } from '../model/pull';
 import { T0, makePull, wirePull } from '../testing/samples';
 import { adviceFor, errorWords, isActive, isUnderWay, statusOf } from './status';
 
@@ -61,3 +62,11 @@ it.each([
   expect(errorWords(failure)).toBe(words);
   expect(adviceFor(failure)).toMatch(advice);
 });
+
+it.each(ERROR_CLASSES.filter((name) => name !== 'other' && name !== 'stale'))(
+  'the troubleshooting page explains %s by the page’s words',
+  (errorClass) => {
+    const page = readFileSync('../docs/troubleshooting.md', 'utf8');
+    expect(page).toContain(`**${errorWords({ errorClass })}**`);
+  },
+);
