@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart images test-images lint-chart bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart images test-images test-arm64 lint-chart bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -56,6 +56,10 @@ images: ## container images of both programs for amd64 and arm64 in dist/, witho
 
 test-images: ## what dist/ holds, and that it runs (10 s), after make images; needs root
 	@/usr/bin/python3 -m unittest -v tests.images.test_images
+
+test-arm64: ## the arm64 images on an emulated arm64 machine (3 min), after make images; needs root
+	@scripts/setup test
+	@scripts/test-arm64
 
 lint-chart: ## the Helm chart without a cluster: helm, unit tests, schemas, alerts (15 s, 5 min at first); needs Go
 	@scripts/setup test

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -46,3 +47,27 @@ def machine_sources() -> list[str]:
     if not any(source.endswith(f" {SUITE} main") for source in sources):
         raise NoSources("apt has no source of Debian's main archive for this machine's release")
     return sources
+
+
+def private_apt(folder: Path) -> dict[str, str]:
+    """An apt that knows Debian 13 only, for amd64 and arm64, with nothing installed; the environment that selects it."""
+    for name in ("etc/apt/preferences.d", "state/lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True)
+    (folder / "status").touch()
+    sources = machine_sources()
+    sources += [source.replace("deb ", "deb-src ", 1) for source in sources]
+    (folder / "etc/apt/sources.list").write_text("\n".join(sources) + "\n")
+    (folder / "apt.conf").write_text(
+        f'Dir::Etc "{folder}/etc/apt";\nDir::State "{folder}/state";\nDir::Cache "{folder}/cache";\n'
+        f'Dir::State::status "{folder}/status";\nDir::Etc::trustedparts "/usr/share/keyrings";\n'
+        'APT::Architecture "amd64";\nAPT::Architectures {"amd64";"arm64";};\n'
+        'APT::Install-Recommends "false";\nAPT::Sandbox::User "root";\nAcquire::ForceHash "SHA256";\n'
+        'Acquire::Languages "none";\n'
+    )
+    environment = os.environ | {"APT_CONFIG": str(folder / "apt.conf")}
+    done = subprocess.run(
+        ["apt-get", "-q", "update"], env=environment, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise NoSources(f"apt-get update: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return environment

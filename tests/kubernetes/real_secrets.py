@@ -24,7 +24,9 @@ NAMES = "localhost,127.0.0.1"
 Secrets = dict[str, dict[str, str]]
 
 
-class MakeSecrets(RealCase):
+class SecretsCase(RealCase):
+    """A namespace for each test, and the program run in it."""
+
     def setUp(self) -> None:
         super().setUp()
         self.namespace = self.id().rpartition("test_")[2].replace("_", "-")[:60].strip("-")
@@ -110,8 +112,8 @@ class MakeSecrets(RealCase):
             thread.join()
         return {str(value) for _, value in certificate["subjectAltName"]}  # type: ignore[misc]
 
-    # --- the tests ---
 
+class MakeSecrets(SecretsCase):
     def test_it_fills_the_secrets_that_are_there(self) -> None:
         self.create_empty()
         self.allow("get", "patch", names=list(LABELS))
