@@ -40,6 +40,7 @@ for image in agent server; do mount --bind /$image /$image; mount -t proc proc /
 mount --bind /run/containerd /agent/run/containerd
 for image in agent server; do mount -o remount,ro,bind /$image; done
 chroot /server /usr/bin/pulltrace-server &
+export PULLTRACE_CONTAINERD_SOCKET=/run/containerd/containerd.sock
 export PULLTRACE_NODE_NAME=arm64-node PULLTRACE_SERVER_URL=http://127.0.0.1:8080
 until [ -S /run/containerd/containerd.sock ]; do sleep 1; done
 chroot /agent /usr/bin/pulltrace-agent &

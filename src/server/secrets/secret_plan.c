@@ -52,7 +52,8 @@ static int change(struct pt_secret_change *ret_change, enum pt_made_secret secre
         ret_change->content.values[i] = strdup(values[i]);
         if (!ret_change->content.values[i]) {
             pt_secret_content_finish(&ret_change->content);
-            return pt_error_set(err, ENOMEM, "out of memory");
+            pt_error_set(err, ENOMEM, "out of memory");
+            return -ENOMEM;
         }
     }
     return 1;
