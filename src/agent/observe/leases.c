@@ -5,6 +5,7 @@
 #include "pull/digest.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #define SETTLED_AFTER_NS (30 * PT_NS_PER_S)
 #define REST_NS (10 * PT_NS_PER_S)
 #define MOST_WOKEN 200
+#define MANY 100
 
 // Once a lease's layers are known, ingests and events show all that moves. What it holds is asked
 // for less often, in case an event was missed or another lease has taken over its ingests.
@@ -286,15 +288,19 @@ static int put_to_rest(struct pt_round *round, const struct pt_lease *lease)
 void pt_round_rest_leases(struct pt_round *round)
 {
     pt_key_set_keep(&round->resting, round->rounds);
+    size_t rested = 0;
     struct pt_lease *lease = TAILQ_FIRST(&round->leases);
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
         if (may_rest(round, lease) && put_to_rest(round, lease) == 0) {
             TAILQ_REMOVE(&round->leases, lease, link);
             pt_lease_destroy(lease);
+            rested++;
         }
         lease = next;
     }
+    if (rested >= MANY)
+        malloc_trim(0); // their memory is not kept
 }
 
 // --- ingests ---

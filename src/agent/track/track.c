@@ -138,9 +138,11 @@ static int note_claims(struct pt_tracker *tracker, const struct pt_observation *
                        struct pt_track_claims *claims)
 {
     int r = 0;
+    size_t under_way = 0;
     for (size_t i = 0; i < observation->lease_count; i++) {
         const struct pt_seen_lease *lease = observation->leases[i];
         bool may_be_first = is_under_way(tracker, lease);
+        under_way += may_be_first && lease->fate == PT_LEASE_LISTED;
         for (size_t k = 0; k < lease->layer_count && r == 0; k++) {
             const struct pt_seen_layer *layer = &lease->layers[k];
             if (layer->has_ingest && layer->owns_ingest)
@@ -149,6 +151,7 @@ static int note_claims(struct pt_tracker *tracker, const struct pt_observation *
                 r = claim(&claims->firsts, layer, lease, false);
         }
     }
+    claims->is_alone = under_way <= 1;
     return r;
 }
 

@@ -147,9 +147,47 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+// When the layer came that has come first of those in whose place none was fetched yet; 0: none.
+static int64_t take_place(struct pt_track_pull *pull)
+{
+    struct pt_pull *view = &pull->shown.pull;
+    size_t first = view->layer_count;
+    for (size_t i = 0; i < view->layer_count; i++) {
+        const struct pt_layer *layer = &view->layers[i];
+        bool is_free = layer->completed_at && !layer->cached && !pull->notes[i].is_followed;
+        if (is_free &&
+            (first == view->layer_count || layer->completed_at < view->layers[first].completed_at))
+            first = i;
+    }
+    if (first == view->layer_count)
+        return 0;
+    pull->notes[first].is_followed = pull->has_followers = true;
+    return view->layers[first].completed_at;
+}
+
+// When the fetch of a layer began whose first bytes are seen, which are a mebibyte late. Some
+// layers are fetched at once, and each further one when one of them has come; containerd 1 makes
+// its ingest then, containerd 2 those of all layers at once. An ingest may also be left from a pull
+// before this one. Of several pulls nobody knows which layer took which place: then it is not
+// before it was last seen without a byte.
+static int64_t begin_of(struct pt_track_pull *pull, const struct pt_layer_note *note,
+                        const struct pt_seen_layer *seen, bool is_alone)
+{
+    int64_t earliest = later(seen->ingest_started_at, pull->created_at);
+    int64_t latest = later(earliest, note->idle_at);
+    if (!is_alone || !seen->owns_ingest)
+        return latest;
+    int64_t place_at = take_place(pull);
+    if (place_at == 0 && pull->has_followers)
+        return latest;
+    int64_t begin = later(earliest, place_at);
+    return begin < latest ? begin : latest;
+}
+
 // Bytes on their way. Offsets that go back are a fetch that began anew: what is shown never falls.
 static void update_fetch(struct pt_track_pull *pull, struct pt_layer *layer,
-                         struct pt_layer_note *note, const struct pt_seen_layer *seen, int64_t now)
+                         struct pt_layer_note *note, const struct pt_seen_layer *seen,
+                         bool is_alone, int64_t now)
 {
     if (!seen->has_ingest) {
         if (layer->phase != PT_LAYER_UNKNOWN)
@@ -165,9 +203,8 @@ static void update_fetch(struct pt_track_pull *pull, struct pt_layer *layer,
         layer->phase = PT_LAYER_QUEUED;
         return;
     }
-    // An ingest may be listed long before its first byte, or be left from a pull before this one.
     if (layer->started_at == 0)
-        layer->started_at = later(later(seen->ingest_started_at, note->idle_at), pull->created_at);
+        layer->started_at = begin_of(pull, note, seen, is_alone);
     if (seen->offset > layer->downloaded_bytes)
         layer->downloaded_bytes = seen->offset;
     if (layer->total_known && layer->downloaded_bytes > layer->total_bytes)
@@ -178,11 +215,11 @@ static void update_fetch(struct pt_track_pull *pull, struct pt_layer *layer,
 
 static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
                          struct pt_layer_note *note, const struct pt_seen_layer *seen,
-                         int64_t blob_at, int64_t now)
+                         int64_t blob_at, bool is_alone, int64_t now)
 {
     layer->cached = pt_source_is_cached(layer->source);
     if (blob_at == 0 && seen->extracted_at == 0) {
-        update_fetch(pull, layer, note, seen, now);
+        update_fetch(pull, layer, note, seen, is_alone, now);
         return;
     }
     if (!layer->total_known) {
@@ -272,7 +309,7 @@ static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease 
         bool has_come = blob_at || seen->extracted_at;
         if (has_come || seen->has_ingest || lease->fate != PT_LEASE_OVER ||
             layer->phase == PT_LAYER_UNKNOWN)
-            update_bytes(pull, layer, note, seen, blob_at, now);
+            update_bytes(pull, layer, note, seen, blob_at, claims->is_alone, now);
         update_extraction(pull, layer, note, seen, below_at);
         pt_track_count(pull, lease, i, claims);
         below_at = note->committed_at ? note->committed_at : seen->extracted_at;

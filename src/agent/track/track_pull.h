@@ -24,6 +24,7 @@ enum pt_track_fetcher {
 struct pt_track_claims {
     struct pt_map writers; // the newest lease that names an ingest: an ingest has one writer
     struct pt_map firsts;  // the oldest lease under way in whose time the layer has come, or will
+    bool is_alone;         // there is no other pull under way
 };
 
 // What is noted of a layer besides what is shown.
@@ -37,6 +38,7 @@ struct pt_layer_note {
     bool has_restarted;   // since the last observation
     bool is_apart;        // extracted beside the layers below it, by event or observation
     bool has_moved;       // a part of it was seen on its way
+    bool is_followed;     // another layer was fetched in its place, when it had come
     enum pt_track_fetcher fetcher;
     int64_t fetched; // bytes that came by this pull
     int64_t counted; // how much of the layer was looked at for that
@@ -53,9 +55,10 @@ struct pt_track_pull {
     uint64_t fingerprint;
     int64_t written_bytes; // by extractions, as asked last
     int64_t moved_monotonic;
-    bool is_live;    // has shown a sign of life
-    bool has_broken; // containerd was restarted, and it has not moved since
-    bool is_rebased; // the next observation says where it stands, not that it moves
+    bool is_live;       // has shown a sign of life
+    bool has_broken;    // containerd was restarted, and it has not moved since
+    bool has_followers; // layers that were fetched when others had come
+    bool is_rebased;    // the next observation says where it stands, not that it moves
 };
 
 TAILQ_HEAD(pt_track_list, pt_track_pull);
