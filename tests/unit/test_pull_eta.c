@@ -59,7 +59,7 @@ static void what_is_left_is_told(void **state)
         {"no speed", {half}, 1, 0, 20, -1, -1, 10, -1},
         {"learned from its own layers, not the node", {done, half}, 2, 10, 1000, 5, 10, 20, 5},
         {"all bytes are there", {done, downloaded}, 2, 0, 0, 0, 5, 18, 5},
-        {"in the midst of extracting", {done, extracting}, 2, 0, 0, 0, 1, 16, 10},
+        {"in the midst of extracting", {done, extracting}, 2, 0, 0, 0, 1, 16, 9},
         {"extraction waits for the download", {done, half, downloaded}, 3, 10, 0, 5, 15, 20, 5},
         {"cached layers need nothing", {cached, half}, 2, 10, 20, 5, 10, 10, -1},
         {"all cached", {cached}, 1, 0, 20, 0, 0, -1, -1},
@@ -84,6 +84,40 @@ static void what_is_left_is_told(void **state)
         check_real(row, status.download_seconds, cases[i].download);
         snprintf(row, sizeof(row), "%s: extract", cases[i].name);
         check_real(row, status.extract_seconds, cases[i].extract);
+    }
+}
+
+// Only while a layer was being extracted: not while all waited for bytes, and once where several
+// were beside each other.
+static void extraction_lasts_while_there_is_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct {
+            int64_t from, to; // seconds ago
+        } spans[3];
+        double seconds;
+    } cases[] = {
+        {"one after the other", {{30, 20}, {20, 15}, {15, 10}}, 20},
+        {"with pauses between", {{30, 29}, {20, 19}, {11, 10}}, 3},
+        {"beside each other", {{30, 12}, {29, 11}, {28, 10}}, 20},
+        {"beside each other, the upper ones first", {{20, 12}, {30, 25}, {28, 10}}, 20},
+        {"one within another", {{30, 10}, {25, 20}, {9, 8}}, 21},
+        {"in no time at all", {{30, 30}, {20, 20}, {10, 10}}, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_layer layers[3] = {done, done, done};
+        for (size_t k = 0; k < 3; k++) {
+            layers[k].extract_started_at = AGO(cases[i].spans[k].from);
+            layers[k].extract_completed_at = AGO(cases[i].spans[k].to);
+        }
+        struct pt_pull pull = {
+            .phase = PT_PULL_COMPLETED, .total_known = true, .layers = layers, .layer_count = 3};
+        struct pt_pull_status status = pt_pull_status_make(&pull);
+        const struct pt_eta_basis basis = {0};
+        pt_pull_eta(&pull, NULL, &basis, NOW, &status);
+        check_real(cases[i].name, status.extract_seconds, cases[i].seconds);
     }
 }
 
@@ -139,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_is_told),
+        cmocka_unit_test(extraction_lasts_while_there_is_one),
         cmocka_unit_test(nothing_is_left_of_what_has_ended_or_is_unknown),
         cmocka_unit_test(quantiles_are_near),
     };

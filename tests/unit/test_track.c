@@ -101,6 +101,23 @@ static void a_layer_begins_when_another_has_come(void **state)
     check_int("the fourth", pull->layers[1].started_at, at(3.2));
 }
 
+// Between the end of its ingest and the first sight of its blob there may be a look.
+static void a_layer_that_has_just_come_is_not_queued(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 2, 1000);
+    fetch(lease, 1, 400);
+    observe(scene, 2);
+    lease->layers[0].has_ingest = lease->layers[1].has_ingest = false;
+    observe(scene, 3);
+    check_int("committing", first_pull(scene)->layers[0].phase, PT_LAYER_COMMITTING);
+    check_int("downloading", first_pull(scene)->layers[1].phase, PT_LAYER_DOWNLOADING);
+    lease->layers[0].blob_at = at(3.1);
+    observe(scene, 4);
+    check_int("has come", first_pull(scene)->layers[0].phase, PT_LAYER_DOWNLOADED);
+    check_int("was given up", first_pull(scene)->layers[1].phase, PT_LAYER_QUEUED);
+}
+
 // Who took which place is not known of two pulls: then a layer begins after it was last seen idle.
 static void of_two_pulls_a_layer_begins_with_its_bytes(void **state)
 {
@@ -528,6 +545,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(phases_of_a_pull),
         SCENE_TEST(a_layer_begins_when_another_has_come),
+        SCENE_TEST(a_layer_that_has_just_come_is_not_queued),
         SCENE_TEST(of_two_pulls_a_layer_begins_with_its_bytes),
         SCENE_TEST(events_give_exact_times),
         SCENE_TEST(an_event_before_the_pull_is_not_its_own),

@@ -190,9 +190,13 @@ static void update_fetch(struct pt_track_pull *pull, struct pt_layer *layer,
                          bool is_alone, int64_t now)
 {
     if (!seen->has_ingest) {
+        // Committed, which may not be seen yet, or given up: the next look shows which.
+        bool has_just_gone = note->offset > 0 && (layer->phase == PT_LAYER_DOWNLOADING ||
+                                                  layer->phase == PT_LAYER_COMMITTING);
         if (layer->phase != PT_LAYER_UNKNOWN)
             note->offset = 0;
-        layer->phase = PT_LAYER_QUEUED;
+        if (!has_just_gone)
+            layer->phase = PT_LAYER_QUEUED;
         return;
     }
     if (seen->offset < note->offset)

@@ -227,7 +227,7 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
               "How long completed pulls downloaded, from the first layer to the last.",
               &metrics->download_seconds);
     histogram(out, "pulltrace_pull_extract_seconds",
-              "How long completed pulls extracted, from the first layer to the last.",
+              "How long a layer at least of completed pulls was being extracted.",
               &metrics->extract_seconds);
     counter(out, "pulltrace_pull_bytes_total", "Bytes received from registries.",
             (double)figures.received_bytes);
