@@ -132,6 +132,7 @@ static void on_timer(void *context)
     bool goes_on = !pt_loop_turn_is_over(queue->loop) || queue->has_yielded;
     queue->has_yielded = !goes_on;
     while (goes_on && !TAILQ_EMPTY(&queue->reports)) {
+        // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         step(TAILQ_FIRST(&queue->reports));
         goes_on = !pt_loop_turn_is_over(queue->loop);
     }
@@ -164,6 +165,7 @@ void pt_report_queue_destroy(struct pt_report_queue *queue)
         return;
     struct queued_report *queued;
     while ((queued = TAILQ_FIRST(&queue->reports))) {
+        // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         assert(!queued->request);
         drop(queued);
     }
