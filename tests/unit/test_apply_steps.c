@@ -60,11 +60,11 @@ static void each_step_is_small_and_all_together_are_the_report(void **state)
     for (bool more = true; more; steps++) {
         more = pt_store_apply_step(application);
         size_t now = pt_store_figures(scene->store).pulls;
-        assert_in_range(now - before, 0, 64);
+        assert_in_range(now - before, 0, 16);
         before = now;
     }
     end(scene, application);
-    assert_in_range(steps, PULLS / 64, PULLS / 8);
+    assert_in_range(steps, PULLS / 16, PULLS / 4);
     check_int("pulls", (int64_t)before, PULLS);
     check_int("started", scene->started, PULLS);
     check_int("bytes", (int64_t)pt_store_figures(scene->store).received_bytes, 40 * PULLS);
@@ -126,7 +126,7 @@ static void absent_pulls_end_in_steps_too(void **state)
     while (only_node(scene)->active_count == PULLS)
         assert_true(pt_store_apply_step(application));
     size_t ended = pt_store_figures(scene->store).failed;
-    assert_in_range(ended, 1, 64);
+    assert_in_range(ended, 1, 16);
     struct pt_stored_pull *next = TAILQ_LAST(&only_node(scene)->active, pt_stored_pull_list);
     pt_life_give_up(scene->store, next);
     while (pt_store_apply_step(application))
@@ -140,8 +140,8 @@ static void a_report_may_end_before_its_last_step(void **state)
 {
     struct scene *scene = *state;
     struct large large;
-    for (int steps = 0; steps < 12; steps++) {
-        make_report(scene, "n1", 5 * steps, &large);
+    for (int steps = 0; steps < 70; steps += 3) {
+        make_report(scene, "n1", steps, &large);
         struct pt_application *application = begin(scene, &large);
         for (int i = 0; i < steps; i++)
             (void)pt_store_apply_step(application);

@@ -29,7 +29,7 @@
 
 #define LOST_AFTER_NS (60 * PT_NS_PER_S)  // time to name a pull in one of several reports
 #define LATE_WINDOW_NS (10 * PT_NS_PER_S) // an older report than this tells of a clock that jumped
-#define STEP_ITEMS 64                     // pulls and layers
+#define STEP_ITEMS 16                     // pulls and layers
 
 enum stage {
     STAGE_PULLS,
