@@ -13,9 +13,10 @@ from lab.containerd import PullFailed
 from lab.images import OCI_CONFIG, OCI_MANIFEST, Image
 from lab.layers import MEDIA_TYPES, Blob, LayerSpec
 from lab.pulltrace import Server
+from lab.waiting import wait_for
 from tests.integration.case import MB, sizes
 from tests.integration.clients import Ctr, RunningPull
-from tests.integration.events import EventLog
+from tests.integration.events import FINAL, EventLog
 from tests.runtimes.case import HOST, Pulled, RuntimeCase
 
 EMPTY_TAR = bytes(1024)
@@ -140,8 +141,12 @@ class Images(RuntimeCase):
             return
         with self.assertRaises(PullFailed):
             self.start(image).finish()
+        wait_for("nothing goes on", lambda: not self.active(image), 20)
         shown = [(row["phase"], row["bytesFetched"]) for row in self.rows(image)]
         self.assertIn(shown, ([], [("failed", 0)]))
+
+    def active(self, image: Image) -> list[str]:
+        return [row["id"] for row in self.rows(image) if row["phase"] not in FINAL]
 
 
 class ImagesOnContainerd24(Images):
