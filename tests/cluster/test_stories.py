@@ -270,8 +270,32 @@ class References(NodeCase):
         self.assertNotIn("failed", {e.pull["phase"] for e in self.log.of_image("ref/fixed")})
 
 
+class Sandboxes(NodeCase):
+    """A node that has no sandbox image yet, whose first pods come together."""
+
+    def test_three_sandboxes_are_one_pull_of_their_image(self) -> None:
+        image = self.node.push("box/app:1.0", MB)
+        for number in range(3):
+            self.node.create_pod(f"box-{number}", image)
+        self.node.wait_until_running("box-", 3)
+        time.sleep(2)  # the last word may take a moment
+        self.assertEqual(len(self.rows("/pause")), 1, self.story("/pause"))
+        self.assert_one_row(image, pods=["box-0", "box-1", "box-2"])
+
+
 class Parallel(NodeCase):
     kubelet_settings = {"serializeImagePulls": False}
+
+    def test_three_replicas_are_one_pull(self) -> None:
+        for host in (HOST, FAR):
+            with self.subTest(host):
+                prefix = host.partition(".")[0]
+                image = self.node.push(f"{prefix}/rep:1.0", 3 * MB, 2 * MB, host=host)
+                self.node.create_deployment(f"rep-{prefix}", image, 3)
+                self.node.wait_until_running(f"rep-{prefix}-", 3, 120)
+                names = sorted(pod["metadata"]["name"] for pod in self.node.pods(f"rep-{prefix}-"))
+                self.wait_for_row("all", 10, imageRef=image, phase="completed", pods=names)
+                self.assert_one_row(image)
 
     def test_images_of_a_far_registry_at_once(self) -> None:
         images = [self.node.push(f"par/app{n}:1.0", 3 * MB, host=FAR) for n in range(6)]

@@ -200,25 +200,27 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
     char key[KEY_SIZE];
     make_key(told, merged, key);
     struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
-    if (!stored && is_held_back(store, node, key, told))
+    if (!stored && (is_held_back(store, node, key, told) || pt_node_waits_for_another(node, told)))
         return 0;
+    struct pt_pull shown = *told;
+    if (pt_node_has_waited_for_another(node, told))
+        shown.kind = PT_KIND_CHECK;
     if (!stored) {
-        int r = begin_new(application, key, told, &stored);
+        int r = begin_new(application, key, &shown, &stored);
         if (r < 0)
             return r;
         assert(stored);
-        return take_over(application, stored, true, told);
+        return take_over(application, stored, true, &shown);
     }
     int r = go_on_with(store, node, key, told, application->is_late, &stored);
     if (r < 0 || !stored)
         return r;
-    struct pt_pull end = *told; // is shown even where there is no room for its layers
     r = pt_pull_memory_make_some_room(store, node, stored, told, &application->removed);
     if (r == -EINPROGRESS || (r < 0 && !pt_pull_phase_is_final(told->phase)))
         return r;
-    if (r < 0)
-        end.layer_count = 0;
-    return take_over(application, stored, false, &end);
+    if (r < 0) // its end is shown even where there is no room for its layers
+        shown.layer_count = 0;
+    return take_over(application, stored, false, &shown);
 }
 
 // What a legacy agent's report no longer names has completed, unless the report held something that

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FALL_SHARE 0.002 // of the distance, a report: half in some six minutes
+#define FALL_SHARE 0.002  // of the distance, a report: half in some six minutes
+#define COMPARED_PULLS 64 // with a pull that fetches nothing
 #define NODE_OVERHEAD_BYTES 1024
 #define SILENT_AFTER_NS (PT_REPORT_SILENT_MS * PT_NS_PER_MS)
 #define MANTISSA_BITS 10
@@ -311,4 +312,63 @@ bool pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now, int *left)
     }
     store->swept_next = NULL;
     return true;
+}
+
+// --- several pulls of one image at once ---
+
+// A kubelet that pulls several images at once asks the runtime once for each pod, and a node's
+// first sandboxes ask for theirs. One of them fetches, the others wait for its bytes. While it runs
+// it stands for them; what has fetched nothing in the end is a check.
+
+static bool is_of_same_image(const struct pt_stored_pull *stored, const struct pt_pull *told)
+{
+    const struct pt_pull *pull = &stored->pull;
+    return !stored->of_kubelet && stored->life != PT_LIFE_GIVEN_UP && pull->root_digest &&
+           pull->repository && strcmp(pull->root_digest, told->root_digest) == 0 &&
+           strcmp(pull->repository, told->repository) == 0;
+}
+
+static bool fetches_nothing(const struct pt_pull *told)
+{
+    return told->id && told->root_digest && told->repository && told->bytes_fetched == 0 &&
+           told->kind != PT_KIND_CHECK;
+}
+
+// Of the oldest pulls under way.
+bool pt_node_waits_for_another(const struct pt_node *node, const struct pt_pull *told)
+{
+    const struct pt_stored_pull *other = TAILQ_FIRST(&node->active);
+    if (!fetches_nothing(told) || pt_pull_phase_is_final(told->phase))
+        return false;
+    for (int i = 0; i < COMPARED_PULLS && other; i++) {
+        if (is_of_same_image(other, told) && other->pull.started_at <= told->started_at)
+            return true;
+        other = TAILQ_NEXT(other, in_node);
+    }
+    return false;
+}
+
+static bool has_fetched_for(const struct pt_stored_pull *other, const struct pt_pull *told)
+{
+    int64_t ended_at = other->pull.completed_at;
+    return is_of_same_image(other, told) && other->pull.bytes_fetched > 0 &&
+           other->pull.started_at <= told->completed_at &&
+           (ended_at == 0 || ended_at >= told->started_at);
+}
+
+// Of the oldest pulls under way and those that ended last.
+bool pt_node_has_waited_for_another(const struct pt_node *node, const struct pt_pull *told)
+{
+    const struct pt_stored_pull *active = TAILQ_FIRST(&node->active);
+    const struct pt_stored_pull *finished = TAILQ_LAST(&node->finished, pt_stored_pull_list);
+    if (!fetches_nothing(told) || told->phase != PT_PULL_COMPLETED)
+        return false;
+    for (int i = 0; i < COMPARED_PULLS && (active || finished); i++) {
+        if ((active && has_fetched_for(active, told)) ||
+            (finished && has_fetched_for(finished, told)))
+            return true;
+        active = active ? TAILQ_NEXT(active, in_node) : NULL;
+        finished = finished ? TAILQ_PREV(finished, pt_stored_pull_list, in_node) : NULL;
+    }
+    return false;
 }

@@ -92,4 +92,11 @@ void pt_node_note_received(struct pt_node *node, int64_t before, int64_t bytes_b
 // *left goes, of which it takes one for each node and each pull. True: it has been through all.
 bool pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now, int *left);
 
+// Of several pulls of one image at once one fetches, and the others wait for its bytes: whether a
+// reported pull waits for one that has begun before it, so that it needs no row as long.
+bool pt_node_waits_for_another(const struct pt_node *node, const struct pt_pull *told);
+
+// It has completed, and another one fetched for it: it is a check.
+bool pt_node_has_waited_for_another(const struct pt_node *node, const struct pt_pull *told);
+
 #endif
