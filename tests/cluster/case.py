@@ -12,7 +12,7 @@ from lab.waiting import wait_for
 from tests.cluster.node import NODE, Node, have_programs
 from tests.integration.case import ADDRESS_SANITIZER, AGENT, MB, ProcessCase
 from tests.integration.events import EventLog
-from tests.integration.http_json import get
+from tests.integration.http_json import get, is_in_step
 from tests.kubernetes.case import fits
 from tests.kubernetes.real_api import Object
 
@@ -61,7 +61,7 @@ class NodeCase(ProcessCase):
     def _wait_until_ready(self) -> None:
         """Says what it waits for, and what the server has logged, if it does not come to be."""
         try:
-            wait_for("it is ready", lambda: get(self.server.port, "/readyz").status == 200, 30)
+            wait_for("it is in step", lambda: is_in_step(self.server.port), 30)
         except Exception as error:
             answer = get(self.server.port, "/readyz")
             log = self.server.process.stdout_path.read_text()[-4000:]

@@ -38,3 +38,9 @@ def request(port: int, method: str, path: str, body: bytes | None = None, **head
 
 def get(port: int, path: str, **headers: str) -> Answer:
     return request(port, "GET", path, None, **headers)
+
+
+def is_in_step(port: int) -> bool:
+    """Whether the server is ready, and knows what it wants to know of Kubernetes."""
+    answer = get(port, "/readyz")
+    return answer.status == 200 and answer.text() == "ok"

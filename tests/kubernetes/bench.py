@@ -21,7 +21,7 @@ from lab.pulltrace import Server
 from lab.tools import REPOSITORY
 from lab.waiting import wait_for
 from tests.bench.usage import anonymous_kib, cpu_seconds
-from tests.integration.http_json import get
+from tests.integration.http_json import get, is_in_step
 from tests.integration.metrics import metric
 from tests.kubernetes.cluster import pod, pull, stamp
 from tests.kubernetes.fake_api import FakeApi
@@ -130,7 +130,7 @@ def main() -> int:
     server = Server(BINARIES / "pulltrace-server", folder, None, {
         "PULLTRACE_KUBE_URL": api.url, "PULLTRACE_LOG_LEVEL": "warn"})  # fmt: skip
     try:
-        wait_for("it is ready", lambda: get(server.port, "/readyz").status == 200, 15)
+        wait_for("it is ready", lambda: is_in_step(server.port), 15)
         measure(api, server)
         server.process.require_running()
     finally:

@@ -15,7 +15,7 @@ from lab.pulltrace import Server
 from lab.waiting import wait_for
 from tests.integration.case import ProcessCase
 from tests.integration.events import EventLog
-from tests.integration.http_json import get
+from tests.integration.http_json import get, is_in_step
 from tests.kubernetes.cluster import Object, post_report
 from tests.kubernetes.fake_api import FakeApi
 
@@ -26,7 +26,13 @@ class ServerCase(ProcessCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
     def wait_until_ready(self, server: Server, timeout_s: float = 15) -> None:
-        wait_for("it is ready", lambda: get(server.port, "/readyz").status == 200, timeout_s)
+        wait_for("it is in step", lambda: is_in_step(server.port), timeout_s)
+
+    def assert_ready_but(self, server: Server, lack: str) -> None:
+        """It shows pulls, and says what it does not know of Kubernetes."""
+        answer = get(server.port, "/readyz")
+        self.assertEqual(answer.status, 200)
+        self.assertRegex(answer.text(), f"^ok, but .*{lack}")
 
     def pulls(self, server: Server, query: str = "") -> list[Object]:
         found: list[Object] = get(server.port, "/api/v1/pulls" + query).json()["pulls"]

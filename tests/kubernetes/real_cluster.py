@@ -157,7 +157,7 @@ class Rights(RealCase):
         subject = self.api.service_account("late")
         server = self.start("late")
         self.wait_for_complaint(server, "forbidden", 10)
-        self.assertEqual(get(server.port, "/readyz").status, 503)
+        self.assert_ready_but(server, "Kubernetes")
         self.report(server, "real-4", pull("p1", "a.io/b"))
         self.create(pod("web", "a.io/b:1", "real-4"))
         self.api.bind_documented_role(subject)
@@ -189,7 +189,7 @@ class Rights(RealCase):
             PULLTRACE_KUBE_CA_FILE=str(self.api.authority),
         )
         self.wait_for_complaint(server, "localhost", 10)
-        self.assertEqual(get(server.port, "/readyz").status, 503)
+        self.assert_ready_but(server, "Kubernetes")
 
 
 class Outages(RealCase):

@@ -6,7 +6,6 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 from lab.waiting import wait_for
-from tests.integration.http_json import get
 from tests.kubernetes.cluster import Object, pod, pull, running
 from tests.kubernetes.real_api import RBAC
 from tests.kubernetes.real_case import CURRENT_EVENTS, CURRENT_PODS, TROUBLE, RealCase
@@ -65,7 +64,7 @@ class Watching(RealCase):
             self.assertEqual(self.api.status_for(token), 429)
             server = self.start("crowd")
             self.wait_for_complaint(server, "429")
-            self.assertEqual(get(server.port, "/readyz").status, 503)
+            self.assert_ready_but(server, "Kubernetes")
         self.wait_until_ready(server, 60)
         self.wait_until_current(server, 60)
         row = self.wait_for_pull(server, "they are known", 10, imageRef="a.io/large:1")
@@ -104,9 +103,7 @@ class Rights(RealCase):
         failures = 'pulltrace_kubernetes_failures_total{resource="events"}'
         wait_for("it has tried again", lambda: self.metric(server, failures) >= 3, 15)
         self.assertEqual(len(self.log_lines(server, TROUBLE)), 1, "one line, however often it fails")
-        answer = get(server.port, "/readyz")
-        self.assertEqual(answer.status, 503)
-        self.assertIn("events", answer.json()["error"])
+        self.assert_ready_but(server, "events")
         self.api.bind_documented_role(subject)
         self.wait_until_ready(server, 30)
         self.wait_until_current(server)

@@ -7,7 +7,7 @@ import time
 
 from lab.pulltrace import Server
 from lab.waiting import free_port, wait_for
-from tests.integration.http_json import get
+from tests.integration.http_json import get, is_in_step
 from tests.kubernetes.case import FakeCase
 from tests.kubernetes.cluster import event, pod, pull, running
 from tests.kubernetes.fake_api import Faults
@@ -113,7 +113,7 @@ class Faulty(FakeCase):
         wait_for("that is known", lambda: self.metric(server, CURRENT_PODS) == 0, 5)
         self.assertEqual(named(), 100)  # nothing is forgotten meanwhile
         self.report(server, "new", pull("p", "a.io/new"))
-        self.assertEqual(get(server.port, "/readyz").status, 200)
+        self.assertTrue(is_in_step(server.port))
         time.sleep(3)
         self.assertEqual(named(), 100)
         for i in range(50):  # what happens while nobody listens
@@ -146,9 +146,7 @@ class Refused(FakeCase):
         return server
 
     def assert_works_without(self, server: Server) -> None:
-        answer = get(server.port, "/readyz")
-        self.assertEqual(answer.status, 503)
-        self.assertIn("Kubernetes", answer.json()["error"])
+        self.assert_ready_but(server, "Kubernetes")
         self.assertEqual(get(server.port, "/healthz").status, 200)
         self.report(server, "node-1", pull("p1", "a.io/b"))
         self.wait_for_pull(server, "pulls are tracked", repository="a.io/b")
@@ -200,7 +198,7 @@ class Refused(FakeCase):
 class Configured(FakeCase):
     def test_without_kubernetes_it_is_ready_at_once(self) -> None:
         server = self.start_server()
-        self.assertEqual(get(server.port, "/readyz").status, 200)
+        self.assertTrue(is_in_step(server.port))
         wanted = 'pulltrace_kubernetes_watches_wanted{resource="pods"}'
         self.assertEqual(self.metric(server, wanted), 0)
         self.report(server, "node-1", pull("p1", "a.io/b"))

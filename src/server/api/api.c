@@ -9,6 +9,7 @@
 #include "server/http/http_reply.h"
 #include "server/stream/event_feed.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_METRICS_BYTES (256 * 1024)
@@ -25,15 +26,17 @@ static void on_health(struct pt_api *api, struct pt_request *request)
     reply_text(request, "ok");
 }
 
+// Pulls are shown without Kubernetes too, so that readiness does not wait for it.
 static void on_ready(struct pt_api *api, struct pt_request *request)
 {
     const char *missing = pt_kube_feed_missing(api->kube);
+    char words[128] = "ok";
+    if (missing)
+        (void)snprintf(words, sizeof(words), "ok, but %s", missing);
     if (pt_http_server_is_draining(api->server))
         pt_reply_error(request, 503, 1, "shutting down");
-    else if (missing)
-        pt_reply_error(request, 503, 1, "%s", missing);
     else
-        reply_text(request, "ok");
+        reply_text(request, words);
 }
 
 static const char report_path[] = "/api/v1/report";
