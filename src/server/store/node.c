@@ -32,7 +32,6 @@ static void drop_past(struct pt_pull_store *store, struct pt_node *node)
 void pt_node_destroy(struct pt_pull_store *store, struct pt_node *node)
 {
     pt_map_finish(&node->pulls);
-    free(node->name);
     free(node->flow);
     drop_past(store, node);
     pt_shared_text_release(&store->versions, node->agent_version);
@@ -60,15 +59,16 @@ struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
                      (long long)store->memory->max_bytes);
         return NULL;
     }
-    struct pt_node *node = calloc(1, sizeof(*node));
+    size_t name_size = strlen(name) + 1;
+    struct pt_node *node = calloc(1, sizeof(*node) + name_size);
     if (node) {
         pt_map_init(&node->pulls);
         TAILQ_INIT(&node->active);
         TAILQ_INIT(&node->finished);
-        node->name = strdup(name);
+        memcpy(node->name, name, name_size);
         node->bytes = bytes_of_node(name);
     }
-    if (!node || !node->name || pt_map_put(&store->nodes, node->name, node) < 0) {
+    if (!node || pt_map_put(&store->nodes, node->name, node) < 0) {
         if (node)
             pt_node_destroy(store, node);
         pt_memory_share_add(store->memory, -bytes_of_node(name));

@@ -33,7 +33,6 @@ struct pt_node_past {
 
 // A node that reports, and its pulls. Times are the server's own.
 struct pt_node {
-    char *name;
     const char *agent_version, *runtime_name, *runtime_version; // shared; NULL: not told
     struct pt_map pulls;                                        // by key
     struct pt_stored_pull_list active, finished;                // oldest first
@@ -60,6 +59,7 @@ struct pt_node {
     uint64_t number;               // grows from node to node as they come
     TAILQ_ENTRY(pt_node) in_store; // by last report, oldest first
     TAILQ_ENTRY(pt_node) in_order; // as they came
+    char name[];
 };
 
 TAILQ_HEAD(pt_node_list, pt_node);
