@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.processes import Process
-from lab.waiting import accepts_connections, free_port
+from lab.waiting import free_port
 from tests.chart.helm import PROGRAMS
 
 PROMETHEUS = PROGRAMS / "prometheus/usr/bin/prometheus"
@@ -42,7 +42,14 @@ class Prometheus:
             ],
             folder,
         )  # fmt: skip
-        self.process.wait_until_ready("listens", lambda: accepts_connections(self.port), 30)
+        self.process.wait_until_ready("is ready", self._is_ready, 30)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready") as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
     def stop(self) -> None:
         self.process.stop()

@@ -51,7 +51,7 @@ class PodNetworkNode(Node):
     socket = SOCKET
 
     def __init__(self, bytes_per_second: int) -> None:
-        settings = {"clusterDNS": [NAMES], "clusterDomain": "cluster.local"}
+        settings = {"clusterDNS": [NAMES], "clusterDomain": "cluster.local", "syncFrequency": "5s"}
         super().__init__(tools.CONTAINERD_2, bytes_per_second, None, settings)
         try:
             self._start_proxy()
