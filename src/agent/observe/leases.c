@@ -216,19 +216,19 @@ void pt_round_ask_leases(struct pt_round *round)
 
 void pt_round_note_sign(struct pt_round *round, const char *name)
 {
-    struct pt_namespace *namespace = pt_round_find_namespace(round, name);
-    if (namespace)
-    namespace->has_sign = true;
+    struct pt_namespace *space = pt_round_find_namespace(round, name);
+    if (space)
+        space->has_sign = true;
 }
 
 // What moves may be of a lease that is too young to be known; then that will show it.
-static void judge_sign(const struct pt_round *round, struct pt_namespace *namespace)
+static void judge_sign(const struct pt_round *round, struct pt_namespace *space)
 {
-    bool is_due = round->began_at - namespace->sign_at >= REST_NS;
-    if (namespace->has_sign && is_due && !namespace->has_young)
-    namespace->sign_at = round->began_at;
-    if (is_due || namespace->has_young)
-    namespace->has_sign = false;
+    bool is_due = round->began_at - space->sign_at >= REST_NS;
+    if (space->has_sign && is_due && !space->has_young)
+        space->sign_at = round->began_at;
+    if (is_due || space->has_young)
+        space->has_sign = false;
 }
 
 static bool is_explained(const struct pt_round *round, const struct pt_namespace *namespace,
@@ -247,7 +247,7 @@ static bool is_explained(const struct pt_round *round, const struct pt_namespace
 // A downloading that no followed lease is known to do.
 static bool has_stray_ingest(const struct pt_round *round, const struct pt_namespace *namespace)
 {
-    for (size_t i = 0; i < namespace->ingest_count; i++) {
+    for (size_t i = 0; namespace->ingests && i < namespace->ingest_count; i++) {
         const struct pt_ingest *ingest = &namespace->ingests[i];
         if (round->began_at - ingest->updated_at < 2 * REST_NS &&
             !is_explained(round, namespace, ingest->digest))
@@ -330,8 +330,8 @@ static void take_ingests(struct pt_ask *ask, const void *message)
         if (pt_map_put(&namespace->ingest_map, copy, ingest) < 0)
             return;
     }
-    if (namespace->has_resting && !namespace->has_young)
-    namespace->has_sign |= has_stray_ingest(ask->asks->round, namespace);
+    bool is_looked_for = namespace->has_resting && !namespace->has_young;
+    namespace->has_sign |= is_looked_for && has_stray_ingest(ask->asks->round, namespace);
 }
 
 static void note_followed(struct pt_round *round)
