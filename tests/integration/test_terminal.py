@@ -108,6 +108,8 @@ class WatchCase(LabCase):
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         try:
+            if to_terminal:  # a check is over in a moment: the agent has to look by then
+                wait_for("it looks", lambda: b"no image is being pulled" in received, 15)
             self.pull(image)
             ends = (b"completed", b"100", b"checked")
             wait_for("the end is told", lambda: any(end in received for end in ends), 15)
