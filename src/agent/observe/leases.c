@@ -288,19 +288,20 @@ static int put_to_rest(struct pt_round *round, const struct pt_lease *lease)
 void pt_round_rest_leases(struct pt_round *round)
 {
     pt_key_set_keep(&round->resting, round->rounds);
-    size_t rested = 0;
     struct pt_lease *lease = TAILQ_FIRST(&round->leases);
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
         if (may_rest(round, lease) && put_to_rest(round, lease) == 0) {
             TAILQ_REMOVE(&round->leases, lease, link);
             pt_lease_destroy(lease);
-            rested++;
+            round->rested++;
         }
         lease = next;
     }
-    if (rested >= MANY)
-        malloc_trim(0); // their memory is not kept
+    if (round->rested < MANY)
+        return;
+    malloc_trim(0); // their memory is not kept
+    round->rested = 0;
 }
 
 // --- ingests ---

@@ -67,6 +67,7 @@ struct pt_round {
     size_t followed;           // leases, in all
     struct pt_key_set resting; // the others
     unsigned woken;            // of those, in this round
+    unsigned rested;           // that went to rest since memory was given back
     struct pt_seen_image images[PT_MAX_IMAGES];
     size_t image_count;
     size_t images_asked; // in this round
