@@ -67,6 +67,9 @@ for (const colorScheme of ['dark', 'light']) {
     await page.getByRole('link', { name: 'Nodes' }).click();
     await page.locator('.node-tile').first().waitFor();
     await assertAccessible(page, 'nodes');
+    await page.getByRole('link', { name: 'Health' }).click();
+    await page.locator('.trace-tile').first().waitFor();
+    await assertAccessible(page, 'health');
   });
 }
 
@@ -109,9 +112,9 @@ for (const width of [390, 900, 1280, 2560]) {
   test(`nothing is cut off sideways, ${width} wide`, { timeout: 60_000 }, async (t) => {
     const page = await openPage(t, '', { viewport: { width, height: 844 } });
     await page.locator('.pull-row').first().waitFor();
-    for (const path of ['', '?page=images', '?page=nodes']) {
+    for (const path of ['', '?page=images', '?page=nodes', '?page=health']) {
       await page.goto(new URL(path, page.url()).href);
-      await page.locator('.pull-row, .image-row, .node-tile').first().waitFor();
+      await page.locator('.pull-row, .image-row, .node-tile, .trace-tile').first().waitFor();
       await page.evaluate(() => document.fonts.ready.then(() => undefined));
       assert.ok((await page.evaluate(overhang)) <= 0.5, path);
     }

@@ -171,5 +171,14 @@ test(
     await tile.getByRole('button').click();
     await page.locator('.pull-row').first().waitFor();
     assert.match(await addressOf(page), /q=node:/);
+    await page.getByRole('link', { name: 'Health' }).click();
+    const host = IMAGES[0].split('/')[0];
+    const registry = page.locator('.trace-tile', { has: page.getByRole('button', { name: host }) });
+    await registry
+      .first()
+      .getByText(/now · \d+ active/)
+      .waitFor();
+    await registry.first().locator('path.trace-speed[d^=M]').waitFor({ state: 'attached' });
+    assert.match(await page.getByRole('status').nth(1).innerText(), /troubled pull|no pull has/);
   },
 );

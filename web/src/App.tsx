@@ -15,17 +15,20 @@ const PAGE_LABELS: Record<(typeof PAGES)[number], string> = {
   live: 'Live',
   images: 'Images',
   nodes: 'Nodes',
+  health: 'Health',
 };
 
 const otherPages = () =>
   import('./features/otherPages').catch(() => ({
     ImagesPage: Missing,
     NodesPage: Missing,
+    HealthPage: Missing,
     PodPage: Missing,
     Shortcuts: NoShortcuts,
   }));
 const ImagesPage = lazy(async () => ({ default: (await otherPages()).ImagesPage }));
 const NodesPage = lazy(async () => ({ default: (await otherPages()).NodesPage }));
+const HealthPage = lazy(async () => ({ default: (await otherPages()).HealthPage }));
 const PodPage = lazy(async () => ({ default: (await otherPages()).PodPage }));
 const Shortcuts = lazy(async () => ({ default: (await otherPages()).Shortcuts }));
 
@@ -45,7 +48,12 @@ export function App({ source }: { source?: RemoteSource }) {
 
   const { page: shown, open, pod } = url;
   useEffect(() => {
-    source?.wish({ open: shown === 'live' ? open : null, nodes: shown === 'nodes', pod });
+    source?.wish({
+      open: shown === 'live' ? open : null,
+      nodes: shown === 'nodes',
+      registries: shown === 'health',
+      pod,
+    });
   }, [source, shown, open, pod]);
   useHelpKey(() => setKeys(true));
   // Before anybody asks for them: by then the server may be away.
@@ -100,6 +108,7 @@ export function App({ source }: { source?: RemoteSource }) {
           {url.page === 'images' && <ImagesPage onUrl={onUrl} />}
           {url.page === 'pod' && <PodPage pod={pod ?? ''} onUrl={onUrl} />}
           {url.page === 'nodes' && <NodesPage onUrl={onUrl} />}
+          {url.page === 'health' && <HealthPage onUrl={onUrl} />}
         </Suspense>
       </main>
       <Suspense fallback={null}>{keys && <Shortcuts onClose={() => setKeys(false)} />}</Suspense>

@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Decoded, flag, number, optional, readerOf, text, time, withDefault } from './fields';
+import {
+  type Decoded,
+  type Field,
+  flag,
+  listOf,
+  number,
+  optional,
+  readerOf,
+  text,
+  time,
+  withDefault,
+} from './fields';
 
 /** Summary of docs/openapi.json, as far as the page shows it. */
 export const SUMMARY_FIELDS = {
@@ -48,3 +59,35 @@ export const NODE_FIELDS = {
 export type NodeStatus = Decoded<typeof NODE_FIELDS>;
 
 export const readNode = readerOf('node', NODE_FIELDS);
+
+const numbers = listOf((value) => number.read(value, 'step'));
+
+/** The last half hour in steps, the oldest first; all lists are of one length. */
+export const HISTORY_FIELDS = {
+  bytesPerSec: numbers,
+  /** The most at once. */
+  stalledPulls: numbers,
+  /** Attempts. */
+  failed: numbers,
+};
+
+export type History = Decoded<typeof HISTORY_FIELDS>;
+
+const readHistory = readerOf('history', HISTORY_FIELDS);
+
+const history: Field<History> = { kind: 'object', required: true, read: readHistory };
+
+/** A registry of RegistryList of docs/openapi.json. */
+export const REGISTRY_FIELDS = {
+  registry: text,
+  activePulls: number,
+  stalledPulls: number,
+  bytesPerSec: number,
+  /** Of its downloads. */
+  medianBytesPerSec: number,
+  history,
+};
+
+export type RegistryStatus = Decoded<typeof REGISTRY_FIELDS>;
+
+export const readRegistry = readerOf('registry', REGISTRY_FIELDS);

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type NodeStatus, type Summary, readNode, readSummary } from './cluster';
+import {
+  type NodeStatus,
+  type RegistryStatus,
+  type Summary,
+  readNode,
+  readRegistry,
+  readSummary,
+} from './cluster';
 import { DecodeError, listOf, objectOf, parseJson, text } from './fields';
 import { type Hello, readHello } from './hello';
 import { type PodStory, readPodStory } from './pod';
@@ -15,6 +22,7 @@ export interface PullDetail {
 
 const layers = listOf(readLayer);
 const nodes = listOf(readNode);
+const registries = listOf(readRegistry);
 
 /** The pull in one `data:` of the event stream; null for a well-formed event that holds none. */
 export function decodeEvent(data: string): Pull | null {
@@ -44,6 +52,10 @@ export function decodeSummary(body: string): Summary {
 
 export function decodeNodes(body: string): readonly NodeStatus[] {
   return nodes.read(objectOf(parseJson(body), 'answer').nodes, 'nodes');
+}
+
+export function decodeRegistries(body: string): readonly RegistryStatus[] {
+  return registries.read(objectOf(parseJson(body), 'answer').registries, 'registries');
 }
 
 export function decodePod(body: string): PodStory {

@@ -2,7 +2,7 @@
 // The page's fields, held against the contract in docs/, both ways.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { NODE_FIELDS, SUMMARY_FIELDS } from './cluster';
+import { HISTORY_FIELDS, NODE_FIELDS, REGISTRY_FIELDS, SUMMARY_FIELDS } from './cluster';
 import type { Fields } from './fields';
 import { CONTAINER_FIELDS, POD_STORY_FIELDS } from './pod';
 import { HELLO_FIELDS } from './hello';
@@ -74,6 +74,18 @@ const CONTRACT: readonly {
     fields: NODE_FIELDS,
     schema: components.schemas.NodeList?.properties?.nodes?.items,
     left: ['history'],
+  },
+  {
+    name: 'RegistryList.registries',
+    fields: REGISTRY_FIELDS,
+    schema: components.schemas.RegistryList?.properties?.registries?.items,
+    left: ['failed'],
+  },
+  {
+    name: 'RegistryList.registries.history',
+    fields: HISTORY_FIELDS,
+    schema: components.schemas.RegistryList?.properties?.registries?.items?.properties?.history,
+    left: [],
   },
 ];
 

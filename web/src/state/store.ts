@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { NodeStatus, Summary } from '../model/cluster';
+import type { NodeStatus, RegistryStatus, Summary } from '../model/cluster';
 import type { PullDetail } from '../model/decode';
 import type { PodStory } from '../model/pod';
 import { EMPTY, type PullsState } from './pulls';
@@ -35,6 +35,8 @@ export interface AppState {
   readonly connection: Connection;
   readonly summary: Summary | null;
   readonly nodes: readonly NodeStatus[] | null;
+  /** What came from each; null before the server has said, or where it never does. */
+  readonly registries: readonly RegistryStatus[] | null;
   readonly pod: PodAnswer | null;
   /** Layers of the pull whose row is open. */
   readonly detail: PullDetail | null;
@@ -52,6 +54,7 @@ export const INITIAL: AppState = {
   connection: { phase: 'connecting', lastMessageAt: 0 },
   summary: null,
   nodes: null,
+  registries: null,
   pod: null,
   detail: null,
   detailTrouble: null,

@@ -2,7 +2,7 @@
 import { useCallback, useMemo, useSyncExternalStore } from 'react';
 import { GROUPS, type Group, SORT_COLUMNS, type Sort } from './view';
 
-export const PAGES = ['live', 'images', 'nodes'] as const;
+export const PAGES = ['live', 'images', 'nodes', 'health'] as const;
 /** That of a pod is reached by its name. */
 export type Page = (typeof PAGES)[number] | 'pod';
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { decodeNodes, decodePod } from '../model/decode';
+import { decodeNodes, decodePod, decodeRegistries } from '../model/decode';
 import type { AppState, Store } from '../state/store';
 import { HttpError, getText } from './api';
 import { startDetail } from './detail';
@@ -11,11 +11,12 @@ export interface Wishes {
   /** The pull whose layers are wanted. */
   readonly open: string | null;
   readonly nodes: boolean;
+  readonly registries: boolean;
   /** `namespace/name` of the pod whose story is wanted. */
   readonly pod: string | null;
 }
 
-export const NO_WISHES: Wishes = { open: null, nodes: false, pod: null };
+export const NO_WISHES: Wishes = { open: null, nodes: false, registries: false, pod: null };
 
 export interface Answers {
   wish: (wishes: Wishes) => void;
@@ -28,6 +29,9 @@ export function startAnswers(store: Store, api: string): Answers {
   let wishes = NO_WISHES;
   const nodes = startAsking(async (signal) => {
     store.set({ nodes: decodeNodes(await getText(`${api}nodes`, signal)) });
+  });
+  const registries = startAsking(async (signal) => {
+    store.set({ registries: decodeRegistries(await getText(`${api}registries`, signal)) });
   });
   const pod = startAsking(async (signal) => {
     const name = wishes.pod;
@@ -47,11 +51,13 @@ export function startAnswers(store: Store, api: string): Answers {
       wishes = next;
       detail.open(next.open);
       nodes.want(next.nodes);
+      registries.want(next.registries);
       pod.want(next.pod !== null);
     },
     stop: () => {
       detail.stop();
       nodes.want(false);
+      registries.want(false);
       pod.want(false);
     },
   };

@@ -10,7 +10,13 @@ const GONE_MS = 150_000;
 const LOOK_MS = 30_000;
 
 /** These each page has for itself. */
-const OWN: ReadonlySet<keyof AppState> = new Set(['detail', 'detailTrouble', 'nodes', 'pod']);
+const OWN: ReadonlySet<keyof AppState> = new Set([
+  'detail',
+  'detailTrouble',
+  'nodes',
+  'registries',
+  'pod',
+]);
 
 export interface Client {
   receive: (command: Command) => void;

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useMemo, useState } from 'react';
+import { formatCount, formatRate, plural } from '../../lib/format';
+import { useSlice } from '../../state/context';
+import { troubledPulls, verdictOf } from '../../state/blame';
+import { registryOf } from '../../state/query';
+import { type Trace, tracesOfPulls, tracesOfRegistries } from '../../state/traces';
+import type { ChangeUrl } from '../../state/urlState';
+import { Icon } from '../../ui/Icon';
+import { NoAgent } from '../../ui/NoAgent';
+import { useNow } from '../../ui/useNow';
+import './HealthPage.css';
+import { TraceTile } from './TraceTile';
+
+const STEP_MS = 5000;
+/** The worst; what is beyond them is counted. */
+const MOST_NODES = 48;
+
+/** Where the fault lies: the last half hour of each registry, and of each node that had trouble. */
+export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
+  const { pulls } = useSlice('pulls');
+  const told = useSlice('registries');
+  const summary = useSlice('summary');
+  // Half a minute is a step: what comes many times a second need not be added up as often.
+  const step = Math.floor(useNow() / STEP_MS) * STEP_MS;
+  const [{ pulls: held, at }, setHeld] = useState({ pulls, at: step });
+  if (held !== pulls && (at !== step || held.size === 0)) setHeld({ pulls, at: step });
+  const troubled = useMemo(() => troubledPulls(held.values(), step), [held, step]);
+  const verdict = useMemo(() => verdictOf(troubled), [troubled]);
+  const registries = useMemo(
+    () =>
+      told === null ? tracesOfPulls(held.values(), registryOf, step) : tracesOfRegistries(told),
+    [told, held, step],
+  );
+  const nodes = useMemo(() => {
+    const names = new Set(troubled.map(({ nodeName }) => nodeName));
+    return tracesOfPulls(
+      held.values(),
+      ({ nodeName }) => (names.has(nodeName) ? nodeName : undefined),
+      step,
+    );
+  }, [troubled, held, step]);
+  const show = (query: string) => onUrl({ page: 'live', query, open: null });
+  if (summary !== null && summary.nodesReporting + summary.nodesSilent === 0) return <NoAgent />;
+  return (
+    <>
+      <h1 className="page-title">
+        Node, registry, or us? <span className="dim">the last 30 minutes</span>
+      </h1>
+      <p className="verdict surface" role="status">
+        <Icon
+          name={verdict.kind === 'calm' ? 'check' : 'question'}
+          size={16}
+          className={verdict.kind === 'calm' ? 'completed' : undefined}
+        />
+        <strong>{verdict.head}</strong>
+        <span className="verdict-words">{verdict.words}.</span>
+        {verdict.query !== undefined && (
+          <button type="button" className="button" onClick={() => show(verdict.query ?? '')}>
+            Show these pulls
+          </button>
+        )}
+      </p>
+      <Traces
+        title="Registries"
+        note={registries.length === 0 ? 'nothing came from any' : undefined}
+        traces={registries}
+        onShow={({ name }) => show(`registry:=${name}`)}
+      />
+      <Traces
+        title="Nodes with trouble"
+        note={nodesNote(nodes.length)}
+        traces={nodes.slice(0, MOST_NODES)}
+        onShow={({ name }) => show(`node:=${name}`)}
+      />
+    </>
+  );
+}
+
+function nodesNote(count: number): string | undefined {
+  if (count === 0) return 'no node had a stall or a failure';
+  const more = count - MOST_NODES;
+  return more > 0 ? `the worst ${MOST_NODES} of ${formatCount(count)}` : plural(count, 'node');
+}
+
+/** What shares a place in the server's list has no name to search for. */
+const OTHER = 'other';
+
+interface TracesProps {
+  title: string;
+  note: string | undefined;
+  traces: readonly Trace[];
+  onShow: (trace: Trace) => void;
+}
+
+function Traces({ title, note, traces, onShow }: TracesProps) {
+  const most = Math.max(1, ...traces.flatMap(({ history }) => history.bytesPerSec));
+  return (
+    <section className="traces" aria-label={title}>
+      <h2>
+        {title}{' '}
+        <span className="dim" title="All speeds of a kind are drawn by one scale">
+          {[note, most > 1 && `speeds up to ${formatRate(most)}`].filter(Boolean).join(' · ')}
+        </span>
+      </h2>
+      {traces.length > 0 && (
+        <ul className="trace-tiles">
+          {traces.map((trace) => (
+            <TraceTile
+              key={trace.name}
+              trace={trace}
+              most={most}
+              onShow={trace.name === OTHER ? undefined : () => onShow(trace)}
+            />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
