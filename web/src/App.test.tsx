@@ -78,6 +78,26 @@ describe('the live page', () => {
     expect(names()).toHaveLength(2);
   });
 
+  it('shows a mounted image for what it is: ready, so much fetched, the rest on demand', () => {
+    const mounted = makePull({
+      ...web,
+      phase: 'completed',
+      completedAt: T0,
+      percent: 100,
+      bytesPerSec: 0,
+      totalBytes: 500 * 1024 * 1024,
+      downloadedBytes: 500 * 1024 * 1024,
+      cachedBytes: 488 * 1024 * 1024,
+      remoteBytes: 488 * 1024 * 1024,
+      bytesFetched: 12 * 1024 * 1024,
+    });
+    renderWith(liveState([mounted]), <App />);
+    expect(screen.getByText('12.0 MB fetched, the rest on demand')).toBeTruthy();
+    expect(document.querySelector('.pull-row .cell-size')?.textContent).toBe('12 of 500 MB');
+    expect(document.querySelector('.pull-row .cell-speed')?.textContent).toBe('—');
+    expect(screen.getByRole('progressbar').style.backgroundImage).toContain('var(--hatching)');
+  });
+
   it('sorts by a head: up, down, and as it was', async () => {
     const user = userEvent.setup();
     renderWith(liveState([web, db]), <App />);
@@ -514,7 +534,12 @@ describe('the page of a pod', () => {
     const pod = { name: 'shop/web-0', story, trouble: null };
     const wish = vi.fn();
     renderWith(liveState([web], { pod }), <App source={{ wish }} />);
-    expect(wish).toHaveBeenLastCalledWith({ open: null, nodes: false, pod: 'shop/web-0' });
+    expect(wish).toHaveBeenLastCalledWith({
+      open: null,
+      nodes: false,
+      registries: false,
+      pod: 'shop/web-0',
+    });
     const page = await screen.findByRole('region', { name: 'Pod' });
     expect(page.textContent).toContain('1 of 2 images is missing; all are here in 42s.');
     const containers = within(page).getAllByRole('listitem');

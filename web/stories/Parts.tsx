@@ -18,12 +18,13 @@ const REFERENCES = [
 ];
 
 const BARS = [
-  [0, 0, 0],
-  [0, 0, 0.3],
-  [0, 0.2, 0.3],
-  [0.4, 0.1, 0.2],
-  [0.9, 0, 0.1],
-  [0, 1, 0],
+  [0, 0, 0, 0],
+  [0, 0, 0, 0.3],
+  [0, 0, 0.2, 0.3],
+  [0.4, 0, 0.1, 0.2],
+  [0.9, 0, 0, 0.1],
+  [0, 0, 1, 0],
+  [0.1, 0.8, 0.1, 0],
 ] as const;
 
 /** The small parts, each in each state. */
@@ -38,13 +39,14 @@ export function Parts() {
         </p>
       ))}
       <h2>Progress</h2>
-      {BARS.map(([cached, extracted, downloaded]) => (
+      {BARS.map(([cached, remote, extracted, downloaded]) => (
         <ProgressBar
-          key={`${cached} ${extracted} ${downloaded}`}
+          key={`${cached} ${remote} ${extracted} ${downloaded}`}
           cached={cached}
+          remote={remote}
           extracted={extracted}
           downloaded={downloaded}
-          percent={(cached + extracted + downloaded) * 100}
+          percent={(cached + remote + extracted + downloaded) * 100}
           label="Progress"
         />
       ))}

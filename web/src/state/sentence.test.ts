@@ -37,6 +37,19 @@ it.each([
     'redis:8.2 has been queued on n9 for 1m 05s.',
   ],
   [
+    'mounted remotely',
+    {
+      ...redis,
+      phase: 'completed',
+      completedAt: T0 + 2000,
+      cachedBytes: 88 * MB,
+      remoteBytes: 88 * MB,
+      bytesFetched: 12 * MB,
+    },
+    {},
+    'redis:8.2 was mounted, with 12.0 MB fetched and 88.0 MB left on demand, on n9 in 2s.',
+  ],
+  [
     'resolving',
     {
       ...redis,

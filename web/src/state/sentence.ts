@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { formatDuration, formatPercent, formatRate, plural } from '../lib/format';
+import { formatBytes, formatDuration, formatPercent, formatRate, plural } from '../lib/format';
 import { splitImageRef } from '../lib/imageRef';
 import type { HoldUp, Pull } from '../model/pull';
 import { heldSeconds, stalledSeconds } from './holdUp';
@@ -49,7 +49,7 @@ function stateWords(pull: Pull, peers: Peers, now: number): string {
     case 'queued':
       return `has been queued on ${node} for ${since}${behindWords(peers.behind, now)}`;
     case 'completed':
-      return `was pulled on ${node} in ${spanOf(pull)}`;
+      return `was ${doneWords(pull)} on ${node} in ${spanOf(pull)}`;
     case 'failed':
       return `could not be pulled on ${node}: ${failureWords(pull, now)}`;
     case 'lost':
@@ -112,6 +112,12 @@ function failureWords(pull: Pull, now: number): string {
   ]
     .filter((words) => words !== false)
     .join(', ');
+}
+
+/** One that is mounted is ready before its bytes are there. */
+function doneWords({ remoteBytes = 0, bytesFetched = 0 }: Pull): string {
+  if (remoteBytes === 0) return 'pulled';
+  return `mounted, with ${formatBytes(bytesFetched)} fetched and ${formatBytes(remoteBytes)} left on demand,`;
 }
 
 function spanOf({ startedAt, completedAt = startedAt }: Pull): string {

@@ -200,7 +200,8 @@ function containersByPod(pods: readonly PodRef[]): PodContainers[] {
 function ImageFacts(props: { pull: Pull; detail: Detail | undefined; now: number }) {
   const { pull, detail, now } = props;
   const active = isUnderWay(statusOf(pull));
-  const cached = pull.cachedBytes ?? 0;
+  const { remoteBytes: remote = 0 } = pull;
+  const cached = (pull.cachedBytes ?? 0) - remote;
   const registry = registryOf(pull);
   const heard = active && detail?.node?.silent !== true;
   const nodeRate = heard ? (detail?.node?.bytesPerSec ?? 0) : 0;
@@ -232,6 +233,13 @@ function ImageFacts(props: { pull: Pull; detail: Detail | undefined; now: number
           <Fact name="already here">
             <span title={UNIT_NOTE}>
               {formatBytes(cached)} of {formatBytes(pull.totalBytes)}
+            </span>
+          </Fact>
+        )}
+        {remote > 0 && (
+          <Fact name="on demand">
+            <span title={`Mounted; a file is fetched when it is read. ${UNIT_NOTE}`}>
+              {formatBytes(remote)} of {formatBytes(pull.totalBytes)}
             </span>
           </Fact>
         )}

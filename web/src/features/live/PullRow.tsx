@@ -213,6 +213,11 @@ function Progress({ pull, status, behind, late, stalled, note }: ProgressProps) 
         label={`Downloaded of ${pull.imageRef} on ${pull.nodeName}`}
       />
       {note !== undefined && <span className="note stalled">{note}</span>}
+      {note === undefined && isRemote(pull) && status === 'completed' && (
+        <span className="note">
+          {formatBytes(pull.bytesFetched ?? 0)} fetched, the rest on demand
+        </span>
+      )}
       {note === undefined && status === 'extracting' && (
         <span className="note">
           extracting {pull.layersExtracted ?? 0} of {pull.layerCount}
@@ -269,13 +274,22 @@ function speedText(pull: Pull, status: Status): string {
 }
 
 function sizeText(pull: Pull, status: Status): string {
+  if (status === 'completed' && isRemote(pull))
+    return formatBytesOf(pull.bytesFetched ?? 0, pull.totalBytes);
   if (status === 'completed' || !isUnderWay(status)) return formatBytes(pull.totalBytes);
   if (!pull.totalKnown) return formatBytes(pull.downloadedBytes);
   return formatBytesOf(pull.downloadedBytes, pull.totalBytes);
 }
 
+/** Mounted without being fetched, as a whole or in part. */
+function isRemote({ remoteBytes = 0 }: Pull): boolean {
+  return remoteBytes > 0;
+}
+
 function sizeTitle(pull: Pull): string {
-  const cached = pull.cachedBytes ?? 0;
+  const { remoteBytes = 0 } = pull;
+  const cached = (pull.cachedBytes ?? 0) - remoteBytes;
   const here = cached > 0 ? `, ${formatBytes(cached)} of it was already on the node` : '';
-  return `${formatBytesOf(pull.downloadedBytes, pull.totalBytes)}${here}. ${UNIT_NOTE}`;
+  const later = remoteBytes > 0 ? `, ${formatBytes(remoteBytes)} comes when it is read` : '';
+  return `${formatBytesOf(pull.downloadedBytes, pull.totalBytes)}${here}${later}. ${UNIT_NOTE}`;
 }

@@ -9,6 +9,7 @@ const LEGEND = [
   ['download', 'download'],
   ['extract', 'extract'],
   ['cached', 'already here'],
+  ['remote', 'on demand'],
 ] as const;
 
 /** Every layer on the pull's time axis: when it waited, came, and was unpacked. */
@@ -19,13 +20,14 @@ export function Waterfall(props: {
   silentSince: number | undefined;
 }) {
   const { rows, ticks, counts } = layOut(props.pull, props.layers, props.now, props.silentSince);
+  const remote = props.layers.some(({ source }) => source === 'remote');
   return (
     <section className="waterfall" aria-label="Layers">
       <header className="waterfall-head">
         <h3>Layers</h3>
         <span className="dim">{counts}</span>
         <span className="waterfall-legend dim">
-          {LEGEND.map(([kind, label]) => (
+          {LEGEND.filter(([kind]) => kind !== 'remote' || remote).map(([kind, label]) => (
             <span key={kind}>
               <i className={`swatch seg-${kind}`} /> {label}
             </span>

@@ -4,6 +4,8 @@ import type { Pull } from '../../model/pull';
 
 export interface BarShares {
   readonly cached: number;
+  /** Mounted, and fetched when it is read. */
+  readonly remote: number;
   readonly extracted: number;
   readonly downloaded: number;
 }
@@ -15,16 +17,18 @@ export interface BarShares {
 export function barShares(pull: Pull): BarShares {
   const status = statusOf(pull);
   if (pull.totalBytes <= 0) {
-    return { cached: 0, extracted: status === 'completed' ? 1 : 0, downloaded: 0 };
+    return { cached: 0, remote: 0, extracted: status === 'completed' ? 1 : 0, downloaded: 0 };
   }
   const total = pull.totalBytes;
-  const cached = Math.min(1, (pull.cachedBytes ?? 0) / total);
-  if (status === 'completed') return { cached, extracted: 1 - cached, downloaded: 0 };
-  const fetched = Math.max(0, Math.min(1, pull.downloadedBytes / total) - cached);
+  const here = Math.min(1, (pull.cachedBytes ?? 0) / total);
+  const remote = Math.min(here, (pull.remoteBytes ?? 0) / total);
+  const cached = here - remote;
+  if (status === 'completed') return { cached, remote, extracted: 1 - here, downloaded: 0 };
+  const fetched = Math.max(0, Math.min(1, pull.downloadedBytes / total) - here);
   const told =
     pull.extractedBytes === undefined
-      ? ((pull.layersExtracted ?? 0) / Math.max(1, pull.layerCount)) * (1 - cached)
+      ? ((pull.layersExtracted ?? 0) / Math.max(1, pull.layerCount)) * (1 - here)
       : pull.extractedBytes / total;
   const extracted = Math.min(fetched, told);
-  return { cached, extracted, downloaded: fetched - extracted };
+  return { cached, remote, extracted, downloaded: fetched - extracted };
 }

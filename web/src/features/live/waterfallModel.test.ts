@@ -70,6 +70,21 @@ describe('layOut', () => {
     });
   });
 
+  it('says of a mounted layer that it comes on demand, and not that it is here', () => {
+    const mounted = makeLayer({ cached: true, source: 'remote', phase: 'exists' });
+    const { rows, counts } = layOut(makePull(), [mounted, makeLayer({ cached: true })], NOW);
+    expect(rows[0]).toMatchObject({
+      segments: [{ kind: 'remote', from: 0, to: 1 }],
+      words: 'on demand',
+    });
+    expect(counts).toBe('1 already here · 1 on demand');
+  });
+
+  it('claims no speed of a layer that its snapshotter fetches unseen', () => {
+    const unseen = row({ source: 'snapshotter', downloadedBytes: 0, bytesPerSec: 0 });
+    expect(unseen).toMatchObject({ words: 'by the snapshotter', size: '10.0 MB' });
+  });
+
   it('ends the axis where the pull ended, and says where a layer stopped', () => {
     const pull = makePull({ completedAt: at(8), phase: 'failed' });
     const { ticks } = layOut(pull, [], NOW);

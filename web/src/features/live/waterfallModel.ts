@@ -9,7 +9,7 @@ import {
 import type { Layer, LayerPhase, Pull } from '../../model/pull';
 
 export interface Segment {
-  readonly kind: 'wait' | 'download' | 'extract' | 'cached';
+  readonly kind: 'wait' | 'download' | 'extract' | 'cached' | 'remote';
   /** Shares of the axis, 0 to 1. */
   readonly from: number;
   readonly to: number;
@@ -34,10 +34,12 @@ export interface Waterfall {
   readonly counts: string;
 }
 
-type LayerState = 'cached' | 'queued' | 'downloading' | 'downloaded' | 'extracting' | 'extracted';
+type LayerState =
+  'cached' | 'remote' | 'queued' | 'downloading' | 'downloaded' | 'extracting' | 'extracted';
 
 const STATE_WORDS: Record<LayerState, string> = {
   cached: 'already here',
+  remote: 'on demand',
   queued: 'queued',
   downloading: 'downloading',
   downloaded: 'downloaded',
@@ -63,6 +65,7 @@ const PHASES: Record<LayerPhase, LayerState> = {
 };
 
 function layerState(layer: Layer): LayerState {
+  if (layer.source === 'remote') return 'remote';
   if (layer.cached) return 'cached';
   const told = layer.phase === undefined ? undefined : PHASES[layer.phase];
   if (told !== undefined) return told;
@@ -102,6 +105,7 @@ export function layOut(
     'downloading',
     'queued',
     'cached',
+    'remote',
   ];
   const counts = order
     .map((state) => [states.filter((other) => other === state).length, state] as const)
@@ -116,7 +120,8 @@ export function layOut(
 function sizeWords(layer: Layer, state: LayerState): string {
   const { downloadedBytes: done, totalBytes: total } = layer;
   if (total === 0) return done > 0 ? formatBytes(done) : '';
-  return state === 'downloading' ? formatBytesOf(Math.min(done, total), total) : formatBytes(total);
+  const seen = state === 'downloading' && layer.source !== 'snapshotter';
+  return seen ? formatBytesOf(Math.min(done, total), total) : formatBytes(total);
 }
 
 function segmentsOf(
@@ -125,7 +130,7 @@ function segmentsOf(
   at: (time: number) => number,
   over: boolean,
 ): Segment[] {
-  if (state === 'cached') return [{ kind: 'cached', from: 0, to: 1 }];
+  if (state === 'cached' || state === 'remote') return [{ kind: state, from: 0, to: 1 }];
   if (state === 'queued' || layer.startedAt === undefined)
     return [{ kind: 'wait', from: 0, to: 1 }];
   const segments: Segment[] = [];
@@ -155,6 +160,8 @@ function words(layer: Layer, state: LayerState, over: boolean, silent: boolean):
   if (state !== 'downloading') return stateWords(state, over);
   if (layer.phase === 'committing') return 'verifying';
   if (over) return `stopped at ${formatPercent(layer.percent)}`;
+  // Nobody sees its bytes before it is there.
+  if (layer.source === 'snapshotter') return 'by the snapshotter';
   // Its node would have to say how fast it is.
   return silent ? `${formatPercent(layer.percent)} then` : formatRate(layer.bytesPerSec);
 }
