@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // @vitest-environment jsdom
-import { screen } from '@testing-library/react';
-import { expect, it, vi } from 'vitest';
+import { cleanup, screen } from '@testing-library/react';
+import { afterEach, expect, it, vi } from 'vitest';
 import { App } from './App';
 import { installBrowserParts, liveState, renderWith } from './testing/render';
 
 vi.mock('./features/otherPages', () => {
   throw new Error('the server is away');
 });
+
+afterEach(cleanup);
 
 it('says so when a page cannot be loaded', async () => {
   installBrowserParts();
