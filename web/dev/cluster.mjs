@@ -65,6 +65,7 @@ export class Cluster {
     failures = 0.06,
     stalls = 0.05,
     speed = 1,
+    finished = 0,
     seed = 1,
   } = {}) {
     this.random = generator(seed);
@@ -76,7 +77,9 @@ export class Cluster {
     this.layers = IMAGES.map(([, sizes]) =>
       sizes.map((mb) => ({ digest: digest(this.random), bytes: Math.ceil(mb * MB) })),
     );
-    while (this.pulls.size < pulls) this.begin(Date.now() - this.random() * 60_000, true);
+    for (let index = 0; index < finished; index++) this.beginOver(index / finished);
+    while (this.pulls.size < finished + pulls)
+      this.begin(Date.now() - this.random() * 60_000, true);
   }
 
   nodeName(index) {
@@ -128,6 +131,18 @@ export class Cluster {
     if (underWay) this.advance(pull, Date.now(), 1 + random() * 20);
     else this.touch(pull, 'pull.started');
     return pull;
+  }
+
+  /** One that has ended within the history, at that share of it. */
+  beginOver(share) {
+    const completedAt = Date.now() - 1000 - share * (HISTORY_SECONDS - 60) * 1000;
+    const pull = this.begin(completedAt - 5000 - this.random() * 60_000);
+    for (const layer of pull.layers) {
+      layer.done = layer.bytes;
+      layer.completedAt = layer.extractedAt = completedAt;
+    }
+    Object.assign(pull, { completedAt, attempts: 1, nextAttemptAt: completedAt });
+    if (pull.fate !== 'fail') pull.fate = 'finish';
   }
 
   touch(pull, type) {
@@ -188,6 +203,19 @@ export class Cluster {
       else if (now - pull.completedAt > HISTORY_SECONDS * 1000) this.pulls.delete(pull.id);
     }
     while (active++ < this.options.pulls) this.begin(now);
+  }
+
+  /** A page of those that match, the last that ended first, as the server has it. */
+  page({ status, limit = 1000, cursor = 0 }) {
+    const over = [...this.pulls.values()]
+      .filter(({ completedAt, fate }) => {
+        if (status === 'active') return completedAt === undefined;
+        return completedAt !== undefined && (status === 'failed') === (fate === 'fail');
+      })
+      .sort((a, b) => b.completedAt - a.completedAt);
+    const pulls = over.slice(cursor, cursor + limit).map((pull) => this.status(pull, false));
+    const next = cursor + limit;
+    return { pulls, nextCursor: next < over.length ? String(next) : undefined };
   }
 
   changedSince(version) {

@@ -21,6 +21,7 @@ const TYPES = {
  *   changedSince(version)          pulls of a higher version, each { version, type, nodeName }
  *   status(pull, withLayers)       a PullStatus of the API
  *   pulls                          a Map of them by id
+ *   page({ status, limit, cursor }) a page of PullStatuses
  *   summary(), nodes(), registries(), pod('namespace/name')
  *                                  answers of the API; undefined is answered by 404
  */
@@ -65,6 +66,11 @@ export async function serve(source, port = 0) {
       const wanted = searchParams.get('node');
       const nodes = source.nodes();
       return { nodes: nodes.filter(({ nodeName }) => (wanted ?? nodeName) === nodeName) };
+    }
+    if (what === 'pulls' && name.length === 0) {
+      const limit = Number(searchParams.get('limit') ?? 1000);
+      const cursor = Number(searchParams.get('cursor') ?? 0);
+      return source.page?.({ status: searchParams.get('status'), limit, cursor });
     }
     if (what === 'pods') return source.pod(name.join('/'));
     const pull = what === 'pulls' ? source.pulls.get(name[0]) : undefined;

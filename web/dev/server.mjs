@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Serves the built page over an invented cluster.
 // node dev/server.mjs [--port 8080] [--pulls 40] [--nodes 20] [--failures 0.06] [--stalls 0.05] [--speed 1]
+// [--finished 0]: so many have ended before
 import { parseArgs } from 'node:util';
 import { Cluster } from './cluster.mjs';
 import { serve } from './serve.mjs';
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     failures: { type: 'string', default: '0.06' },
     stalls: { type: 'string', default: '0.05' },
     speed: { type: 'string', default: '1' },
+    finished: { type: 'string', default: '0' },
   },
 });
 const { port, ...settings } = Object.fromEntries(

@@ -539,6 +539,7 @@ describe('the page of a pod', () => {
       nodes: false,
       registries: false,
       pod: 'shop/web-0',
+      older: null,
     });
     const page = await screen.findByRole('region', { name: 'Pod' });
     expect(page.textContent).toContain('1 of 2 images is missing; all are here in 42s.');

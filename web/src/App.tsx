@@ -2,6 +2,7 @@
 import { type ComponentType, Suspense, lazy, useEffect, useRef, useState } from 'react';
 import { LivePage } from './features/live/LivePage';
 import { useSlice } from './state/context';
+import { olderFilter, parseQuery } from './state/query';
 import { type ChangeUrl, PAGES, useUrlState, writeUrl } from './state/urlState';
 import type { RemoteSource } from './stream/remote';
 import './App.css';
@@ -9,6 +10,7 @@ import { ConnectionState } from './ui/ConnectionState';
 import { EmptyState } from './ui/EmptyState';
 import { Icon } from './ui/Icon';
 import { ThemeSwitch } from './ui/ThemeSwitch';
+import { useRinging } from './ui/useBells';
 import { usePageSign } from './ui/usePageSign';
 
 const PAGE_LABELS: Record<(typeof PAGES)[number], string> = {
@@ -46,19 +48,27 @@ export function App({ source }: { source?: RemoteSource }) {
   const connection = useSlice('connection');
   const [keys, setKeys] = useState(false);
 
-  const { page: shown, open, pod } = url;
+  const { page: shown, open, pod, query } = url;
+  const [older, setOlder] = useState<{ query: string; pages: number } | null>(null);
+  // Of another search the first page is asked for anew.
+  const olderPages = older?.query === query ? older.pages : 0;
   useEffect(() => {
     source?.wish({
       open: shown === 'live' ? open : null,
-      nodes: shown === 'nodes',
+      nodes: shown === 'nodes' || shown === 'health',
       registries: shown === 'health',
       pod,
+      older:
+        shown === 'live' && olderPages > 0
+          ? { pages: olderPages, filter: olderFilter(parseQuery(query)) }
+          : null,
     });
-  }, [source, shown, open, pod]);
+  }, [source, shown, open, pod, query, olderPages]);
   useHelpKey(() => setKeys(true));
   // Before anybody asks for them: by then the server may be away.
   useEffect(() => void otherPages(), []);
   const cluster = useSlice('summary')?.cluster;
+  useRinging();
   usePageSign(url.page === 'pod' ? (pod ?? '') : PAGE_LABELS[url.page]);
 
   return (
@@ -103,7 +113,13 @@ export function App({ source }: { source?: RemoteSource }) {
         <ThemeSwitch />
       </header>
       <main className={connection.phase === 'reconnecting' ? 'is-stale' : undefined}>
-        {url.page === 'live' && <LivePage url={url} onUrl={onUrl} />}
+        {url.page === 'live' && (
+          <LivePage
+            url={url}
+            onUrl={onUrl}
+            onOlder={() => setOlder({ query, pages: olderPages + 1 })}
+          />
+        )}
         <Suspense fallback={null}>
           {url.page === 'images' && <ImagesPage onUrl={onUrl} />}
           {url.page === 'pod' && <PodPage pod={pod ?? ''} onUrl={onUrl} />}

@@ -6,6 +6,7 @@ import {
   listOf,
   number,
   optional,
+  optionalObject,
   readerOf,
   text,
   time,
@@ -22,6 +23,9 @@ export const SUMMARY_FIELDS = {
   completedPulls: withDefault(number, 0),
   checks: withDefault(number, 0),
   nodesReporting: number,
+  /** How long the completed pulls took that are kept; absent without any. */
+  pullSecondsP50: optional(number),
+  pullSecondsP95: optional(number),
   nodesSilent: number,
   /** How long the server keeps a finished pull. */
   historySeconds: number,
@@ -35,11 +39,26 @@ export type Summary = Decoded<typeof SUMMARY_FIELDS>;
 
 export const readSummary = readerOf('summary', SUMMARY_FIELDS);
 
-/** All pulls that the server knows of, whatever their phase. */
-export function allPulls(summary: Summary): number {
+/** All pulls that the server knows of, whatever their phase; of those that ended well at most so many. */
+export function allPulls(summary: Summary, mostDone = Infinity): number {
   const { activePulls, queuedPulls, failedPulls, completedPulls, checks } = summary;
-  return activePulls + queuedPulls + failedPulls + completedPulls + checks;
+  return activePulls + queuedPulls + failedPulls + Math.min(mostDone, completedPulls + checks);
 }
+
+const numbers = listOf((value) => number.read(value, 'step'));
+
+/** The last half hour in steps, the oldest first; all lists are of one length, but an empty one is all zeros. */
+export const HISTORY_FIELDS = {
+  bytesPerSec: numbers,
+  /** The most at once. */
+  stalledPulls: numbers,
+  /** Attempts. */
+  failed: numbers,
+};
+
+export type History = Decoded<typeof HISTORY_FIELDS>;
+
+const readHistory = readerOf('history', HISTORY_FIELDS);
 
 /** A node of NodeList of docs/openapi.json. */
 export const NODE_FIELDS = {
@@ -54,26 +73,13 @@ export const NODE_FIELDS = {
   reason: optional(text),
   activePulls: number,
   bytesPerSec: number,
+  /** Absent for one that has not pulled lately, and of an older server. */
+  history: optionalObject(readHistory),
 };
 
 export type NodeStatus = Decoded<typeof NODE_FIELDS>;
 
 export const readNode = readerOf('node', NODE_FIELDS);
-
-const numbers = listOf((value) => number.read(value, 'step'));
-
-/** The last half hour in steps, the oldest first; all lists are of one length. */
-export const HISTORY_FIELDS = {
-  bytesPerSec: numbers,
-  /** The most at once. */
-  stalledPulls: numbers,
-  /** Attempts. */
-  failed: numbers,
-};
-
-export type History = Decoded<typeof HISTORY_FIELDS>;
-
-const readHistory = readerOf('history', HISTORY_FIELDS);
 
 const history: Field<History> = { kind: 'object', required: true, read: readHistory };
 

@@ -21,6 +21,7 @@ export interface PullDetail {
 }
 
 const layers = listOf(readLayer);
+const pulls = listOf(readPull);
 const nodes = listOf(readNode);
 const registries = listOf(readRegistry);
 
@@ -43,6 +44,20 @@ export function decodeDetail(pullBody: string, nodesBody: string): PullDetail {
     pull: readPull(value),
     layers: layers.read(value.layers, 'layers'),
     node: decodeNodes(nodesBody)[0],
+  };
+}
+
+/** A page of `/api/v1/pulls`, and where the next one begins. */
+export interface PullPage {
+  readonly pulls: readonly Pull[];
+  readonly nextCursor: string | undefined;
+}
+
+export function decodePage(body: string): PullPage {
+  const { pulls: list, nextCursor } = objectOf(parseJson(body), 'answer');
+  return {
+    pulls: pulls.read(list, 'pulls'),
+    nextCursor: typeof nextCursor === 'string' ? nextCursor : undefined,
   };
 }
 

@@ -60,7 +60,7 @@ const CONTRACT: readonly {
     name: 'Summary',
     fields: SUMMARY_FIELDS,
     schema: components.schemas.Summary,
-    left: ['pullSecondsP50', 'pullSecondsP95', 'startedAt', 'waitingPods'],
+    left: ['startedAt', 'waitingPods'],
   },
   { name: 'Pod', fields: POD_STORY_FIELDS, schema: components.schemas.Pod, left: [] },
   {
@@ -73,7 +73,13 @@ const CONTRACT: readonly {
     name: 'NodeList.nodes',
     fields: NODE_FIELDS,
     schema: components.schemas.NodeList?.properties?.nodes?.items,
-    left: ['history'],
+    left: [],
+  },
+  {
+    name: 'NodeList.nodes.history',
+    fields: HISTORY_FIELDS,
+    schema: components.schemas.NodeList?.properties?.nodes?.items?.properties?.history,
+    left: [],
   },
   {
     name: 'RegistryList.registries',

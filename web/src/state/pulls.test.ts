@@ -121,6 +121,20 @@ describe('expire', () => {
     expect(reducePulls(left, { type: 'expire', now, historyMs })).toBe(left);
   });
 
+  it('bounds them as they come, and keeps what failed longest', () => {
+    const failed = makePull({ id: 'failed', completedAt: T0 - 1e6, phase: 'failed' });
+    let state = after(EMPTY, failed, makePull({ id: 'active' }));
+    for (let from = 0; from < MAX_FINISHED + 5000; from += 5000) {
+      const pulls = Array.from({ length: 5000 }, (_, index) =>
+        makePull({ id: `p${from + index}`, completedAt: T0 + from + index, phase: 'completed' }),
+      );
+      state = after(state, ...pulls);
+    }
+    expect(state.pulls.size).toBe(MAX_FINISHED + 1);
+    expect(state.pulls.has('failed')).toBe(true);
+    expect(state.pulls.has('p0')).toBe(false);
+  });
+
   it('bounds the finished pulls, the oldest go first', () => {
     const pulls = Array.from({ length: MAX_FINISHED + 2 }, (_, index) =>
       makePull({ id: `p${index}`, completedAt: T0 - index, phase: 'completed' }),

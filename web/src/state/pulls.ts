@@ -4,8 +4,10 @@ import { imagesOf } from './images';
 import { changedFields } from './pullChanges';
 import { statusOf } from './status';
 
-/** Most finished pulls kept; beyond it the oldest go first. */
+/** Most finished pulls kept; beyond it the oldest go first, completed ones before failed. */
 export const MAX_FINISHED = 20_000;
+/** So many more may come before they go. */
+const SLACK = 2000;
 
 export interface PullsState {
   readonly pulls: ReadonlyMap<string, Pull>;
@@ -62,7 +64,20 @@ function take(state: PullsState, newest: readonly Pull[]): PullsState {
     pulls.set(pull.id, pull);
   }
   if (pulls === null && untold === null) return state;
+  if (pulls !== null && pulls.size > MAX_FINISHED + SLACK) dropOldest(pulls, SLACK);
   return { pulls: pulls ?? state.pulls, untold };
+}
+
+/** Takes finished pulls away until MAX_FINISHED are left, once there are `slack` more. */
+function dropOldest(pulls: Map<string, Pull>, slack: number) {
+  const finished: Pull[] = [];
+  for (const pull of pulls.values()) if (pull.completedAt !== undefined) finished.push(pull);
+  if (finished.length <= MAX_FINISHED + slack) return;
+  const isDone = (pull: Pull) => statusOf(pull) === 'completed';
+  finished.sort(
+    (a, b) => Number(isDone(b)) - Number(isDone(a)) || (a.completedAt ?? 0) - (b.completedAt ?? 0),
+  );
+  for (const { id } of finished.slice(0, finished.length - MAX_FINISHED)) pulls.delete(id);
 }
 
 /**
@@ -96,19 +111,10 @@ function settle(state: PullsState): PullsState {
 }
 
 function expire(state: PullsState, now: number, historyMs: number): PullsState {
-  const gone: string[] = [];
-  const finished: Pull[] = [];
-  for (const pull of state.pulls.values()) {
-    if (pull.completedAt === undefined) continue;
-    if (now - pull.completedAt > historyMs) gone.push(pull.id);
-    else finished.push(pull);
-  }
-  if (finished.length > MAX_FINISHED) {
-    finished.sort((a, b) => (a.completedAt ?? 0) - (b.completedAt ?? 0));
-    for (const pull of finished.slice(0, finished.length - MAX_FINISHED)) gone.push(pull.id);
-  }
-  if (gone.length === 0) return state;
   const pulls = new Map(state.pulls);
-  for (const id of gone) pulls.delete(id);
-  return { ...state, pulls };
+  for (const { id, completedAt } of state.pulls.values()) {
+    if (completedAt !== undefined && now - completedAt > historyMs) pulls.delete(id);
+  }
+  dropOldest(pulls, 0);
+  return pulls.size === state.pulls.size ? state : { ...state, pulls };
 }

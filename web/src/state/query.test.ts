@@ -6,6 +6,7 @@ import {
   compileQuery,
   formatQuery,
   isEmpty,
+  olderFilter,
   parseQuery,
   withoutToken,
   queryHint,
@@ -134,4 +135,13 @@ describe('compileQuery', () => {
     expect(isEmpty(parseQuery('  '))).toBe(true);
     expect(compileQuery(parseQuery('  '))).toBeNull();
   });
+});
+
+it.each([
+  ['node:=n1 image:nginx', '&node=n1&image=nginx'],
+  ['node:n1 ns:=shop pod:=web-0', '&namespace=shop&pod=web-0'],
+  ['node:=n1 node:=n2 image:=acme/web:2', '&image=acme%2Fweb%3A2'],
+  ['image:=sha256:0 free text status:failed', ''],
+])('lets the server narrow down %s as far as it can', (query, filter) => {
+  expect(olderFilter(parseQuery(query))).toBe(filter);
 });

@@ -132,6 +132,30 @@ function matchesToken(pull: Pull, key: TokenKey, value: string): boolean {
   }
 }
 
+/**
+ * What of a search the server can narrow down, as parameters of `/api/v1/pulls`: at least all that match are
+ * left.
+ */
+export function olderFilter({ tokens }: Query): string {
+  const only = (key: TokenKey) => {
+    const [first, ...others] = tokens.filter((token) => token.key === key);
+    return others.length === 0 ? first?.value : undefined;
+  };
+  const whole = (value: string | undefined) =>
+    value?.startsWith('=') === true ? value.slice(1) : undefined;
+  const image = only('image')?.replace(/^=/, '');
+  const parameters = [
+    ['node', whole(only('node'))],
+    ['namespace', whole(only('ns'))],
+    ['pod', whole(only('pod'))],
+    // A digest is no part of a name.
+    ['image', image?.startsWith('sha256:') === true ? undefined : image],
+  ] as const;
+  return parameters
+    .map(([name, value]) => (value === undefined ? '' : `&${name}=${encodeURIComponent(value)}`))
+    .join('');
+}
+
 /** The registry's host; Docker Hub when the name has none, undefined as long as there is no name. */
 export function registryOf(pull: Pull): string | undefined {
   if (pull.registry !== undefined || isUnnamed(pull.imageRef)) return pull.registry;

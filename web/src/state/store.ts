@@ -2,6 +2,7 @@
 import type { NodeStatus, RegistryStatus, Summary } from '../model/cluster';
 import type { PullDetail } from '../model/decode';
 import type { PodStory } from '../model/pod';
+import type { Pull } from '../model/pull';
 import { EMPTY, type PullsState } from './pulls';
 
 export interface Connection {
@@ -30,6 +31,14 @@ export interface PodAnswer {
   readonly trouble: 'unknown' | 'unanswered' | null;
 }
 
+/** Finished pulls that are older than those that the stream brings, as far as they were asked for. */
+export interface Older {
+  readonly pulls: readonly Pull[];
+  /** Whether the server has more. */
+  readonly more: boolean;
+  readonly state: 'asking' | 'there' | 'unanswered';
+}
+
 export interface AppState {
   readonly pulls: PullsState;
   readonly connection: Connection;
@@ -38,6 +47,7 @@ export interface AppState {
   /** What came from each; null before the server has said, or where it never does. */
   readonly registries: readonly RegistryStatus[] | null;
   readonly pod: PodAnswer | null;
+  readonly older: Older | null;
   /** Layers of the pull whose row is open. */
   readonly detail: PullDetail | null;
   /** Why they do not come: the server has no such pull, or does not answer. */
@@ -56,6 +66,7 @@ export const INITIAL: AppState = {
   nodes: null,
   registries: null,
   pod: null,
+  older: null,
   detail: null,
   detailTrouble: null,
   throughput: [],

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
 import type { Pull } from '../model/pull';
-import { T0, makePull } from '../testing/samples';
-import { sum, tracesOfPulls, tracesOfRegistries } from './traces';
+import { T0, makeNode, makePull } from '../testing/samples';
+import { sum, tracesOfNodes, tracesOfPulls, tracesOfRegistries } from './traces';
 
 const MIN = 60_000;
 const MB = 1024 * 1024;
@@ -47,6 +47,22 @@ it('leaves out what ended before, and puts the worst first', () => {
     { nodeName: 'ill', phase: 'failed', completedAt: T0, startedAt: T0 - MIN },
   );
   expect(traces.map(({ name }) => name)).toEqual(['ill', 'well']);
+});
+
+it('takes the server’s own figures of the nodes that had trouble, if it keeps any', () => {
+  const none = { bytesPerSec: [], stalledPulls: [], failed: [] };
+  const nodes = [
+    makeNode({ nodeName: 'well', history: { ...none, bytesPerSec: [5, 5] } }),
+    makeNode({ nodeName: 'ill', history: { ...none, failed: [0, 2] } }),
+    makeNode({ nodeName: 'dry', history: none }),
+    makeNode({ nodeName: 'idle' }),
+  ];
+  const traces = tracesOfNodes(nodes, [makePull({ nodeName: 'dry' })]);
+  expect(traces?.map(({ name, stalledPulls }) => [name, stalledPulls])).toEqual([
+    ['ill', 0],
+    ['dry', 1],
+  ]);
+  expect(tracesOfNodes([makeNode()], [])).toBeUndefined();
 });
 
 it('takes the server’s own figures of registries', () => {

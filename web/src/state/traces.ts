@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { History, RegistryStatus } from '../model/cluster';
+import type { History, NodeStatus, RegistryStatus } from '../model/cluster';
 import type { Pull } from '../model/pull';
 import { BLAME_MS } from './blame';
 import { isActive, statusOf } from './status';
@@ -23,6 +23,34 @@ export interface Trace {
 export function tracesOfRegistries(registries: readonly RegistryStatus[]): Trace[] {
   return registries.map(({ registry, ...rest }) => ({ name: registry, ...rest })).sort(worstFirst);
 }
+
+/** As the server has those that had trouble; undefined of a server that keeps no past of a node. */
+export function tracesOfNodes(
+  nodes: readonly NodeStatus[] | null,
+  troubled: readonly Pull[],
+): Trace[] | undefined {
+  if (nodes?.some(({ history }) => history !== undefined) !== true) return undefined;
+  const dry = new Map<string, number>();
+  for (const { nodeName, completedAt } of troubled) {
+    if (completedAt === undefined) dry.set(nodeName, (dry.get(nodeName) ?? 0) + 1);
+  }
+  return nodes
+    .map(({ nodeName, activePulls, bytesPerSec, history = NO_HISTORY }): Trace => {
+      const stalledPulls = dry.get(nodeName) ?? 0;
+      return {
+        name: nodeName,
+        activePulls,
+        stalledPulls,
+        bytesPerSec,
+        medianBytesPerSec: undefined,
+        history,
+      };
+    })
+    .filter((trace) => troublesOf(trace) > 0 || trace.stalledPulls > 0)
+    .sort(worstFirst);
+}
+
+const NO_HISTORY: History = { bytesPerSec: [], stalledPulls: [], failed: [] };
 
 interface Sums {
   active: number;

@@ -3,6 +3,7 @@ import { decodeNodes, decodePod, decodeRegistries } from '../model/decode';
 import type { AppState, Store } from '../state/store';
 import { HttpError, getText } from './api';
 import { startDetail } from './detail';
+import { type OlderWish, startOlder } from './older';
 
 const EVERY_MS = 2000;
 
@@ -14,9 +15,16 @@ export interface Wishes {
   readonly registries: boolean;
   /** `namespace/name` of the pod whose story is wanted. */
   readonly pod: string | null;
+  readonly older: OlderWish | null;
 }
 
-export const NO_WISHES: Wishes = { open: null, nodes: false, registries: false, pod: null };
+export const NO_WISHES: Wishes = {
+  open: null,
+  nodes: false,
+  registries: false,
+  pod: null,
+  older: null,
+};
 
 export interface Answers {
   wish: (wishes: Wishes) => void;
@@ -26,6 +34,7 @@ export interface Answers {
 /** Asks the server for what is wished, again and again while it is, and puts it into the store. */
 export function startAnswers(store: Store, api: string): Answers {
   const detail = startDetail(store, api);
+  const older = startOlder(store, api);
   let wishes = NO_WISHES;
   const nodes = startAsking(async (signal) => {
     store.set({ nodes: decodeNodes(await getText(`${api}nodes`, signal)) });
@@ -50,12 +59,14 @@ export function startAnswers(store: Store, api: string): Answers {
       }
       wishes = next;
       detail.open(next.open);
+      older.want(next.older);
       nodes.want(next.nodes);
       registries.want(next.registries);
       pod.want(next.pod !== null);
     },
     stop: () => {
       detail.stop();
+      older.want(null);
       nodes.want(false);
       registries.want(false);
       pod.want(false);

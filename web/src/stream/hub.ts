@@ -16,6 +16,7 @@ const OWN: ReadonlySet<keyof AppState> = new Set([
   'nodes',
   'registries',
   'pod',
+  'older',
 ]);
 
 export interface Client {

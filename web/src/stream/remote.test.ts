@@ -115,7 +115,7 @@ it('draws an update of several parts once, with the last', () => {
 });
 
 it('hands on what the page wants to see', () => {
-  const wishes = { open: 'a', nodes: true, registries: false, pod: null };
+  const wishes = { open: 'a', nodes: true, registries: false, pod: null, older: null };
   source.wish(wishes);
   expect(FakeWorker.newest.sent.slice(1)).toEqual([{ type: 'wish', wishes }]);
 });

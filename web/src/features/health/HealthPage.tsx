@@ -4,7 +4,7 @@ import { formatCount, formatRate, plural } from '../../lib/format';
 import { useSlice } from '../../state/context';
 import { troubledPulls, verdictOf } from '../../state/blame';
 import { registryOf } from '../../state/query';
-import { type Trace, tracesOfPulls, tracesOfRegistries } from '../../state/traces';
+import { type Trace, tracesOfNodes, tracesOfPulls, tracesOfRegistries } from '../../state/traces';
 import type { ChangeUrl } from '../../state/urlState';
 import { Icon } from '../../ui/Icon';
 import { NoAgent } from '../../ui/NoAgent';
@@ -19,7 +19,7 @@ const MOST_NODES = 48;
 /** Where the fault lies: the last half hour of each registry, and of each node that had trouble. */
 export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
   const { pulls } = useSlice('pulls');
-  const told = useSlice('registries');
+  const told = { registries: useSlice('registries'), nodes: useSlice('nodes') };
   const summary = useSlice('summary');
   // Half a minute is a step: what comes many times a second need not be added up as often.
   const step = Math.floor(useNow() / STEP_MS) * STEP_MS;
@@ -29,17 +29,21 @@ export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
   const verdict = useMemo(() => verdictOf(troubled), [troubled]);
   const registries = useMemo(
     () =>
-      told === null ? tracesOfPulls(held.values(), registryOf, step) : tracesOfRegistries(told),
-    [told, held, step],
+      told.registries === null
+        ? tracesOfPulls(held.values(), registryOf, step)
+        : tracesOfRegistries(told.registries),
+    [told.registries, held, step],
   );
   const nodes = useMemo(() => {
+    const known = tracesOfNodes(told.nodes, troubled);
+    if (known !== undefined) return known;
     const names = new Set(troubled.map(({ nodeName }) => nodeName));
     return tracesOfPulls(
       held.values(),
       ({ nodeName }) => (names.has(nodeName) ? nodeName : undefined),
       step,
     );
-  }, [troubled, held, step]);
+  }, [told.nodes, troubled, held, step]);
   const show = (query: string) => onUrl({ page: 'live', query, open: null });
   if (summary !== null && summary.nodesReporting + summary.nodesSilent === 0) return <NoAgent />;
   return (

@@ -12,6 +12,8 @@ import {
 import { formatCount, plural } from '../../lib/format';
 import { useSlice } from '../../state/context';
 import { needsOf } from '../../state/needs';
+import { MAX_FINISHED } from '../../state/pulls';
+import type { Older } from '../../state/store';
 import { createOverviewSelector } from '../../state/overview';
 import { peersIn } from '../../state/peers';
 import { type Query, compileQuery, formatQuery, isEmpty, parseQuery } from '../../state/query';
@@ -19,6 +21,7 @@ import type { ChangeUrl, UrlState } from '../../state/urlState';
 import { type Group, MOST_TO_LINGER, createViewSelector, groupKey } from '../../state/view';
 import { allPulls } from '../../model/cluster';
 import type { Pull } from '../../model/pull';
+import { BellButton } from '../../ui/BellButton';
 import { Segmented } from '../../ui/Segmented';
 import { useNow } from '../../ui/useNow';
 import { NoMatch, NothingYet } from './EmptyStates';
@@ -28,6 +31,7 @@ import { NeedsYou } from './NeedsYou';
 import { PullTable } from './PullTable';
 import { SearchField, useSearchKey } from './SearchField';
 import { SortChoice } from './SortChoice';
+import { OlderPulls } from './OlderPulls';
 import { SummaryStrip } from './SummaryStrip';
 
 const GROUP_OPTIONS: readonly { value: Group; label: string }[] = [
@@ -54,10 +58,14 @@ const HandOver = lazy(async () => ({ default: (await otherPages()).HandOver }));
 interface LivePageProps {
   url: UrlState;
   onUrl: ChangeUrl;
+  /** Asks for one more page of older pulls. */
+  onOlder: () => void;
 }
 
-export function LivePage({ url, onUrl }: LivePageProps) {
+export function LivePage({ url, onUrl, onOlder }: LivePageProps) {
   const { pulls } = useSlice('pulls');
+  const older = useSlice('older');
+  const listed = useMemo(() => withOlder(pulls, older), [pulls, older]);
   const throughput = useSlice('throughput');
   const summary = useSlice('summary');
   const connection = useSlice('connection');
@@ -82,11 +90,22 @@ export function LivePage({ url, onUrl }: LivePageProps) {
   );
   const { sort, group, open, closed } = url;
   const collapsed = useMemo(() => new Set(closed.map(groupKey)), [closed]);
-  const arriving = summary !== null && pulls.size < ALMOST_ALL * allPulls(summary);
+  const arriving = summary !== null && pulls.size < ALMOST_ALL * allPulls(summary, MAX_FINISHED);
   const crowded = overview.active + overview.queued > MOST_TO_LINGER;
   const view = useMemo(
-    () => select({ pulls, matches, sort, group, collapsed, openId: open, arriving, crowded, now }),
-    [select, pulls, matches, sort, group, collapsed, open, arriving, crowded, now],
+    () =>
+      select({
+        pulls: listed,
+        matches,
+        sort,
+        group,
+        collapsed,
+        openId: open,
+        arriving,
+        crowded,
+        now,
+      }),
+    [select, listed, matches, sort, group, collapsed, open, arriving, crowded, now],
   );
 
   useSearchKey(input);
@@ -132,7 +151,7 @@ export function LivePage({ url, onUrl }: LivePageProps) {
           <button
             type="button"
             className="button hand-over-button"
-            onClick={() => setHanding(listed(pulls, matches))}
+            onClick={() => setHanding(matching(listed, matches))}
           >
             Hand over
           </button>
@@ -144,9 +163,14 @@ export function LivePage({ url, onUrl }: LivePageProps) {
         </Suspense>
       </div>
       {!isEmpty(query) && view.matched > 0 && (
-        <p className="dim match-count" aria-live="polite">
-          {formatCount(view.matched)} of {plural(pulls.size, 'pull')}
-        </p>
+        <div className="dim match-count">
+          <span aria-live="polite">
+            {formatCount(view.matched)} of {plural(listed.size, 'pull')}
+          </span>
+          {view.above > 0 && (
+            <BellButton bell={{ kind: 'query', value: url.query }} what="all of them" />
+          )}
+        </div>
       )}
       {!arriving && connection.phase === 'live' && (
         <LinkNotice open={open} view={view} pulls={pulls} summary={summary} onUrl={onUrl} />
@@ -170,12 +194,24 @@ export function LivePage({ url, onUrl }: LivePageProps) {
           onCollapse={(name) => onUrl({ closed: toggled(closed, name) }, 'replace')}
         />
       )}
+      {summary !== null && !arriving && <OlderPulls {...{ older, summary, onOlder }} />}
     </>
   );
 }
 
+/** What the stream brings, and then what was asked for besides. */
+function withOlder(
+  pulls: ReadonlyMap<string, Pull>,
+  older: Older | null,
+): ReadonlyMap<string, Pull> {
+  if (older === null || older.pulls.length === 0) return pulls;
+  const all = new Map(pulls);
+  for (const pull of older.pulls) if (!all.has(pull.id)) all.set(pull.id, pull);
+  return all;
+}
+
 /** All that match, in closed groups too: those under way first. */
-function listed(
+function matching(
   pulls: ReadonlyMap<string, Pull>,
   matches: ((pull: Pull) => boolean) | null,
 ): readonly Pull[] {

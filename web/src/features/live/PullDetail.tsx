@@ -26,6 +26,7 @@ import {
 import { retrySeconds, waitingSince } from '../../state/times';
 import type { PullDetail as Detail } from '../../model/decode';
 import type { PodRef, Pull } from '../../model/pull';
+import { BellButton } from '../../ui/BellButton';
 import { Command } from '../../ui/Command';
 import { CopyButton } from '../../ui/CopyButton';
 import { Moment } from '../../ui/Moment';
@@ -52,7 +53,12 @@ export function PullDetail({ pull, sentence, now }: PullDetailProps) {
   return (
     <div role="gridcell" className="pull-detail">
       <div className="detail-main">
-        <p className="detail-sentence">{sentence}</p>
+        <p className="detail-sentence">
+          {sentence}
+          {(isUnderWay(statusOf(pull)) || isWaitedFor(pull)) && (
+            <BellButton bell={{ kind: 'pull', value: pull.id }} what="it" />
+          )}
+        </p>
         {failed && <Failure pull={pull} now={now} />}
         {silentSince !== undefined && (
           <p className="detail-silent">

@@ -36,6 +36,8 @@ export function SummaryStrip(props: SummaryStripProps) {
   const times = useMemo(() => throughput.map((sample) => sample.at), [throughput]);
   const values = useMemo(() => throughput.map((sample) => sample.bytesPerSec), [throughput]);
   const lately = summary === null ? '' : `, last ${formatSpan(summary.historySeconds)}`;
+  // The server counts all that it keeps.
+  const median = summary?.pullSecondsP50 ?? overview.medianSeconds;
   const past = hovered === null ? undefined : throughput[hovered];
   const [value, unit] = bytesParts(past?.bytesPerSec ?? summary?.bytesPerSec ?? 0);
   return (
@@ -70,12 +72,12 @@ export function SummaryStrip(props: SummaryStripProps) {
         {overview.lost > 0 && <small> +{formatCount(overview.lost)} lost</small>}
       </Figure>
       <Figure label={`Pull time${lately}`} pair>
-        {overview.medianSeconds === undefined ? (
+        {median === undefined ? (
           NONE
         ) : (
           <>
-            {formatDuration(overview.medianSeconds)} <small>median</small>{' '}
-            {formatDuration(overview.p95Seconds ?? 0)} <small>p95</small>
+            {formatDuration(median)} <small>median</small>{' '}
+            {formatDuration(summary?.pullSecondsP95 ?? overview.p95Seconds ?? 0)} <small>p95</small>
           </>
         )}
       </Figure>

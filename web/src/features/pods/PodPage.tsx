@@ -11,6 +11,7 @@ import { sentenceOf } from '../../state/sentence';
 import { adviceFor, isUnderWay, statusOf } from '../../state/status';
 import type { ChangeUrl } from '../../state/urlState';
 import { Command } from '../../ui/Command';
+import { BellButton } from '../../ui/BellButton';
 import { EmptyState } from '../../ui/EmptyState';
 import { Icon } from '../../ui/Icon';
 import { ImageName } from '../../ui/ImageName';
@@ -32,7 +33,10 @@ export function PodPage({ pod, onUrl }: { pod: string; onUrl: ChangeUrl }) {
   const story = told?.trouble === null ? told.story : (fromPulls ?? told?.story);
   return (
     <>
-      <h1 className="page-title pod-title name">{pod}</h1>
+      <h1 className="page-title pod-title name">
+        {pod}
+        {story?.waiting === true && <BellButton bell={{ kind: 'pod', value: pod }} what={pod} />}
+      </h1>
       {story === undefined ? (
         <NoStory
           asked={told !== undefined}

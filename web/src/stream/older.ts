@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import { decodePage } from '../model/decode';
+import type { Pull } from '../model/pull';
+import type { Store } from '../state/store';
+import { getText } from './api';
+
+const PAGE = 1000;
+/** More are not held; a search finds those that are wanted. */
+export const MAX_OLDER = 20_000;
+
+/** What one page wants to see of the completed pulls that the stream's share leaves out. */
+export interface OlderWish {
+  /** So many pages of them. */
+  readonly pages: number;
+  /** Parameters of `/api/v1/pulls` that leave out others, as `&node=n1`; empty for all. */
+  readonly filter: string;
+}
+
+/** Asks for older completed pulls page by page, those first that ended last. */
+export function startOlder(store: Store, api: string): { want: (wish: OlderWish | null) => void } {
+  let abort = new AbortController();
+  let wish: OlderWish | null = null;
+  let pulls: readonly Pull[] = [];
+  let pages = 0;
+  let cursor: string | undefined;
+  let more = true;
+  let busy = false;
+
+  function reset() {
+    abort.abort();
+    abort = new AbortController();
+    pulls = [];
+    pages = 0;
+    cursor = undefined;
+    more = true;
+    busy = false;
+  }
+
+  /** One page more; those that the stream brings are passed over. */
+  async function ask(filter: string, signal: AbortSignal): Promise<void> {
+    const from = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const address = `${api}pulls?layers=0&status=completed&sort=-completedAt&limit=${PAGE}${filter}${from}`;
+    const page = decodePage(await getText(address, signal));
+    signal.throwIfAborted();
+    const known = store.get().pulls.pulls;
+    const fresh = page.pulls.filter(({ id }) => !known.has(id));
+    if (fresh.length > 0) pages++;
+    pulls = [...pulls, ...fresh];
+    cursor = page.nextCursor;
+    more = cursor !== undefined && pulls.length < MAX_OLDER;
+  }
+
+  async function load({ signal }: AbortController): Promise<void> {
+    busy = true;
+    try {
+      while (wish !== null && pages < wish.pages && more) {
+        store.set({ older: { pulls, more, state: 'asking' } });
+        await ask(wish.filter, signal);
+      }
+      store.set({ older: { pulls, more, state: 'there' } });
+    } catch {
+      if (signal.aborted) return;
+      store.set({ older: { pulls, more, state: 'unanswered' } });
+    }
+    busy = false;
+  }
+
+  return {
+    want: (next) => {
+      if (next?.filter !== wish?.filter) reset();
+      wish = next;
+      if (next === null) store.set({ older: null });
+      else if (!busy) void load(abort);
+    },
+  };
+}
