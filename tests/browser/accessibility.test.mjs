@@ -108,6 +108,25 @@ function overhang() {
   return Math.max(page, ...rows.map((right) => right - left));
 }
 
+test('at 200 % a row is in the first screen of a laptop', { timeout: 60_000 }, async (t) => {
+  const page = await openPage(t, '', { viewport: { width: 700, height: 450 } });
+  const row = page.locator('.pull-row').first();
+  await row.waitFor();
+  await page.locator('.needs').waitFor();
+  await until('a row in sight', async () => (await row.boundingBox())?.y < 450 - 20);
+});
+
+test('the page of a pod fits a phone', { timeout: 60_000 }, async (t) => {
+  const page = await openPage(t, '', { viewport: { width: 390, height: 844 } });
+  await page.locator('.pull-row .pod-link').first().click();
+  await page.locator('.pod-story').waitFor();
+  assert.ok((await page.evaluate(overhang)) <= 0.5);
+  const over = await page
+    .locator('.pod-story')
+    .evaluate((box) => box.scrollWidth - box.clientWidth);
+  assert.ok(over <= 0, `${over} px are cut off`);
+});
+
 for (const width of [390, 900, 1280, 2560]) {
   test(`nothing is cut off sideways, ${width} wide`, { timeout: 60_000 }, async (t) => {
     const page = await openPage(t, '', { viewport: { width, height: 844 } });

@@ -110,7 +110,7 @@ test(
     await row.waitFor();
     const attempts = async () =>
       Number(
-        /^not found · attempt (\d+)$/.exec(await row.locator('.cell-progress').innerText())?.[1],
+        /^not found · (\d+) attempts$/.exec(await row.locator('.cell-progress').innerText())?.[1],
       );
     const first = await until('a second attempt', async () => (await attempts()) || undefined);
     const left = async () => /^retry (.+)$/.exec(await row.locator('.cell-ready').innerText())?.[1];

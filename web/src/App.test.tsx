@@ -98,6 +98,25 @@ describe('the live page', () => {
     expect(screen.getByRole('progressbar').style.backgroundImage).toContain('var(--hatching)');
   });
 
+  it('leads down from the search field to the first row', async () => {
+    const user = userEvent.setup();
+    renderWith(liveState([web, db]), <App />);
+    await user.click(screen.getByRole('textbox', { name: 'Filter pulls' }));
+    await user.keyboard('{ArrowDown}');
+    await vi.waitFor(() =>
+      expect(document.activeElement?.getAttribute('data-key')).toBe(rows()[0]?.dataset.key),
+    );
+  });
+
+  it('says of a pull that was wholly on its node that it was, whose bar is all grey', () => {
+    const here = { totalBytes: 100, downloadedBytes: 100, cachedBytes: 100, percent: 100 };
+    renderWith(
+      liveState([makePull({ ...web, ...here, phase: 'completed', completedAt: T0 })]),
+      <App />,
+    );
+    expect(screen.getByText('all of it was here')).toBeTruthy();
+  });
+
   it('sorts by a head: up, down, and as it was', async () => {
     const user = userEvent.setup();
     renderWith(liveState([web, db]), <App />);
@@ -130,7 +149,7 @@ describe('the live page', () => {
       }),
     );
     expect(screen.getByText('2 downloading')).toBeTruthy();
-    expect(screen.getByText('2 KB/s in all')).toBeTruthy();
+    expect(screen.getByText('2 KB/s together')).toBeTruthy();
     await user.keyboard('{Escape}');
     expect(window.location.search).toBe('');
     expect(wish).toHaveBeenLastCalledWith(expect.objectContaining({ open: null }));
@@ -176,8 +195,8 @@ describe('the live page', () => {
       nextAttemptAt: T0 + 220_000,
     });
     renderWith(liveState([failed]), <App />);
-    expect(rows()[0]?.textContent).toContain('not found · attempt 5');
-    expect(rows()[0]?.textContent).toContain('retry 2m 40s');
+    expect(rows()[0]?.textContent).toContain('not found · 5 attempts');
+    expect(rows()[0]?.textContent).toContain('retry in 2m 40s');
     const failure = screen.getByRole('region', { name: 'Failure' });
     expect(failure.textContent).toContain('manifest unknown');
     expect(failure.textContent).toContain('Check the name and tag');
@@ -227,7 +246,7 @@ describe('the live page', () => {
     expect(rows()[0]?.textContent).toContain('no progress');
     expect(rows()[1]?.textContent).toContain('no progress for 10m');
     expect(screen.queryByText(/went silent/)).toBeNull();
-    expect(screen.getByRole('button', { name: /^Failed/ }).textContent).toContain('+2 lost');
+    expect(screen.getByRole('button', { name: /^Failed/ }).textContent).toContain('+2 unknown');
   });
 
   it('says that a node is silent, and what is old of what it shows', () => {
@@ -237,7 +256,7 @@ describe('the live page', () => {
     renderWith(liveState([web], { detail }), <App />);
     expect(screen.getByText(/n1 has not reported for 1m 00s/)).toBeTruthy();
     expect(screen.getByRole('region', { name: 'Layers' }).textContent).toContain('50% then');
-    expect(screen.queryByText(/in all/)).toBeNull();
+    expect(screen.queryByText(/together/)).toBeNull();
   });
 
   it('has cells that say in which column they are', () => {
@@ -502,6 +521,19 @@ describe('the other pages', () => {
     expect(screen.getByRole('heading', { level: 1 }).textContent).toBe(
       'Nodes 1 reporting · 1 silent · 2 without an agent',
     );
+  });
+
+  it('puts every node on paper, not only those in sight', async () => {
+    window.history.replaceState(null, '', '/?page=nodes');
+    const nodes = Array.from({ length: 80 }, (_, index) => makeNode({ nodeName: `n${index}` }));
+    renderWith(liveState([], { nodes }), <App />);
+    await screen.findByRole('listbox', { name: 'Nodes' });
+    const tiles = () => document.querySelectorAll('.node-tile').length;
+    expect(tiles()).toBeLessThan(80);
+    act(() => void window.dispatchEvent(new Event('beforeprint')));
+    expect(tiles()).toBe(80);
+    act(() => void window.dispatchEvent(new Event('afterprint')));
+    expect(tiles()).toBeLessThan(80);
   });
 
   it('asks for nodes only on their page', async () => {

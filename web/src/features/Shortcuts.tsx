@@ -4,7 +4,7 @@ import './Shortcuts.css';
 
 const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
   [['/'], 'to the search field'],
-  [['j', '↓'], 'next row'],
+  [['j', '↓'], 'next row; ↓ also from the search field'],
   [['k', '↑'], 'previous row'],
   [['Enter', 'Space'], 'open or close the row or group'],
   [['Esc'], 'close the open row; in the search field: empty it, then leave it'],

@@ -66,7 +66,7 @@ const CLASS_WORDS: Record<Exclude<ErrorClass, 'other' | 'stale'>, string> = {
   policy: 'refused by policy',
   platform: 'no image for this machine',
   corrupt: 'damaged content',
-  not_unpacked: 'not unpacked',
+  not_unpacked: 'could not be unpacked',
 };
 
 const STALE_WORDS: Record<StaleReason, string> = {

@@ -186,3 +186,18 @@ describe('groups', () => {
     expect(keys(items)).toEqual(['group n1', 'group n2', 'b']);
   });
 });
+
+it('sorts by pods, however many of their containers wait', () => {
+  const pod = (podName: string, container: string) => ({ namespace: 'shop', podName, container });
+  const many = [pod('a', '1'), pod('a', '2'), pod('a', '3')];
+  const { items } = createViewSelector()(
+    options(
+      [
+        makePull({ id: 'one', pods: many }),
+        makePull({ id: 'two', pods: [pod('a', '1'), pod('b', '1')] }),
+      ],
+      { sort: { column: 'pods', descending: true } },
+    ),
+  );
+  expect(keys(items)).toEqual(['two', 'one']);
+});

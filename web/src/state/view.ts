@@ -216,7 +216,7 @@ function sortKey(pull: Pull, rank: 0 | 1, { sort, now }: ViewOptions): number | 
     case 'node':
       return pull.nodeName;
     case 'pods':
-      return pull.pods.length;
+      return podCount(pull);
     case 'progress':
       return pull.percent;
     case 'speed':
@@ -228,6 +228,11 @@ function sortKey(pull: Pull, rank: 0 | 1, { sort, now }: ViewOptions): number | 
     case 'elapsed':
       return elapsedSeconds(pull, now);
   }
+}
+
+/** Pods, however many of their containers wait. */
+function podCount({ pods }: Pull): number {
+  return new Set(pods.map((pod) => `${pod.namespace}/${pod.podName}`)).size;
 }
 
 function compare(a: number | string, b: number | string): number {

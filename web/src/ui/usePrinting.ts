@@ -2,6 +2,9 @@
 import { useEffect, useState } from 'react';
 import { flushSync } from 'react-dom';
 
+/** More rows than this are not put on paper: some fifteen sheets. */
+export const MOST_PRINTED = 500;
+
 /** Whether the page is being printed; true before the browser lays it out for that. */
 export function usePrinting(): boolean {
   const [printing, setPrinting] = useState(false);

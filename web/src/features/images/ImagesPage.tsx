@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useWindowVirtualizer } from '@tanstack/react-virtual';
+import { defaultRangeExtractor, useWindowVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import {
   NONE,
@@ -23,6 +23,7 @@ import { EmptyState } from '../../ui/EmptyState';
 import { ImageName } from '../../ui/ImageName';
 import { Squares } from '../../ui/Squares';
 import { useNow } from '../../ui/useNow';
+import { MOST_PRINTED, usePrinting } from '../../ui/usePrinting';
 import { useWidth } from '../../ui/useWidth';
 import { copyCells } from '../../ui/copyCells';
 import './ImagesPage.css';
@@ -53,15 +54,20 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
   }, [empty]);
   const squaresPx = useWidth(body, empty) - SQUARES_INSET_PX;
   const now = useNow();
+  const printing = usePrinting();
   const virtualizer = useWindowVirtualizer({
     count: rollouts.length,
     estimateSize: (index) => heightOf(rollouts[index], squaresPx),
     getItemKey: (index) => rollouts[index]?.reference ?? index,
     overscan: 6,
+    rangeExtractor: (range) =>
+      printing ? rollouts.slice(0, MOST_PRINTED).map((_, at) => at) : defaultRangeExtractor(range),
     scrollMargin: margin,
   });
 
-  const heights = rollouts.map(({ nodes }) => nodes).join(' ');
+  const heights = rollouts
+    .map(({ nodes, previous }) => `${nodes} ${previous?.version ?? ''}`)
+    .join();
   useEffect(() => virtualizer.measure(), [virtualizer, squaresPx, heights]);
 
   return (
@@ -108,7 +114,11 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
                   key={row.key}
                   role="row"
                   aria-rowindex={row.index + 2}
-                  className="image-columns image-row"
+                  className={
+                    rollout.previous === undefined
+                      ? 'image-columns image-row is-first'
+                      : 'image-columns image-row'
+                  }
                   style={{ top: `${row.start - margin}px` }}
                 >
                   <RolloutCells {...{ rollout, squaresPx, now, onUrl }} />
@@ -126,7 +136,8 @@ export function ImagesPage({ onUrl }: { onUrl: ChangeUrl }) {
 const SQUARES_INSET_PX = 38;
 
 function heightOf(rollout: Rollout | undefined, squaresPx: number): number {
-  return 58 + layOutSquares(rollout?.nodes ?? 0, squaresPx).height;
+  const head = rollout?.previous === undefined ? 50 : 58;
+  return head + layOutSquares(rollout?.nodes ?? 0, squaresPx).height;
 }
 
 interface RolloutCellsProps {

@@ -10,6 +10,8 @@ import './NeedsYou.css';
 
 /** So many stand there from the start; the table must not go out of sight. */
 const MOST_SHOWN = 3;
+/** In a window as low as this, one: a laptop’s at 200 %. */
+const LOW_PX = 560;
 
 interface NeedsYouProps {
   needs: readonly Need[];
@@ -21,6 +23,7 @@ interface NeedsYouProps {
 /** What will not get better by itself, each with what to do; or that there is nothing. */
 export function NeedsYou({ needs, now, onQuery, onNodes }: NeedsYouProps) {
   const [all, setAll] = useState(false);
+  const most = window.innerHeight < LOW_PX ? 1 : MOST_SHOWN;
   if (needs.length === 0) {
     return (
       <p className="needs-calm dim">
@@ -29,7 +32,7 @@ export function NeedsYou({ needs, now, onQuery, onNodes }: NeedsYouProps) {
       </p>
     );
   }
-  const shown = all ? needs : needs.slice(0, MOST_SHOWN);
+  const shown = all ? needs : needs.slice(0, most);
   return (
     <section className="needs surface" aria-labelledby="needs-head">
       <h2 id="needs-head" className="visually-hidden">
@@ -57,14 +60,14 @@ export function NeedsYou({ needs, now, onQuery, onNodes }: NeedsYouProps) {
           </li>
         ))}
       </ul>
-      {needs.length > MOST_SHOWN && (
+      {needs.length > most && (
         <button
           type="button"
           className="needs-more dim"
           aria-expanded={all}
           onClick={() => setAll(!all)}
         >
-          {all ? 'Fewer' : `and ${formatCount(needs.length - MOST_SHOWN)} more`}
+          {all ? 'Fewer' : `and ${formatCount(needs.length - most)} more`}
         </button>
       )}
     </section>
@@ -110,7 +113,7 @@ function Headline({ need, now }: { need: Need; now: number }) {
 
 const NOUNS: Record<NeedKind, string> = {
   failed: 'failure',
-  lost: 'lost pull',
+  lost: 'unknown end',
   stalled: 'pull',
   resolving: 'pull',
   silent: 'pull',

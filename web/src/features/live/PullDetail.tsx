@@ -133,7 +133,9 @@ function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
     return (
       <section aria-label="Waiting pods">
         <h3>{over ? 'Waited' : 'Waiting'}</h3>
-        <p className="dim">No pod is known to wait for this pull.</p>
+        <p className="dim">
+          No pod is known to wait for this pull; without Kubernetes none ever is.
+        </p>
       </section>
     );
   }
@@ -255,13 +257,13 @@ function ImageFacts(props: { pull: Pull; detail: Detail | undefined; now: number
           </Fact>
         )}
         {nodeRate > 0 && (
-          <Fact name="this node">
+          <Fact name="node’s pulls">
             <span title={`All pulls on ${pull.nodeName}; what two of them share counts once`}>
-              {formatRate(nodeRate)} in all
+              {formatRate(nodeRate)} together
             </span>
           </Fact>
         )}
-        {slowest !== undefined && <Fact name="slowest part">{slowest}</Fact>}
+        {slowest !== undefined && <Fact name="slowest layer">{slowest}</Fact>}
         <Times pull={pull} now={now} />
         {spent.length > 0 && <Fact name="time spent">{spent.join(' · ')}</Fact>}
       </dl>

@@ -10,6 +10,7 @@ import {
   formatPercent,
   formatRate,
   formatUtc,
+  plural,
 } from '../../lib/format';
 import { splitImageRef } from '../../lib/imageRef';
 import { isCheck } from '../../state/checks';
@@ -182,11 +183,11 @@ interface ProgressProps {
 
 function Progress({ pull, status, behind, late, stalled, note }: ProgressProps) {
   if (status === 'failed' || status === 'lost') {
-    const attempt = (pull.attempts ?? 0) > 1 ? ` · attempt ${pull.attempts ?? 0}` : '';
+    const attempts = (pull.attempts ?? 0) > 1 ? ` · ${plural(pull.attempts ?? 0, 'attempt')}` : '';
     return (
       <span className={`ellipsis note ${status}`} title={pull.error}>
         {errorWords(pull) ?? pull.error ?? STATUS_WORDS[status].toLowerCase()}
-        {attempt}
+        {attempts}
       </span>
     );
   }
@@ -213,6 +214,9 @@ function Progress({ pull, status, behind, late, stalled, note }: ProgressProps) 
         label={`Downloaded of ${pull.imageRef} on ${pull.nodeName}`}
       />
       {note !== undefined && <span className="note stalled">{note}</span>}
+      {note === undefined && status === 'completed' && shares.cached > 0.999 && (
+        <span className="note">all of it was here</span>
+      )}
       {note === undefined && isRemote(pull) && status === 'completed' && (
         <span className="note">
           {formatBytes(pull.bytesFetched ?? 0)} fetched, the rest on demand
@@ -239,9 +243,10 @@ interface ReadyProps {
 }
 
 function Ready({ pull, status, finishedAgo, retry, behind }: ReadyProps) {
-  if (retry !== undefined) return <>retry {formatDuration(retry)}</>;
+  if (retry !== undefined) return <>retry in {formatDuration(retry)}</>;
   if (finishedAgo !== undefined) {
-    return <>{finishedAgo < 1 ? 'now' : `${formatDuration(finishedAgo)} ago`}</>;
+    const ago = finishedAgo < 1 ? 'now' : `${formatDuration(finishedAgo)} ago`;
+    return <>{status === 'completed' ? ago : `ended ${ago}`}</>;
   }
   if (status === 'queued') {
     const before = behind && readySeconds(behind);
@@ -249,7 +254,11 @@ function Ready({ pull, status, finishedAgo, retry, behind }: ReadyProps) {
   }
   const seconds = readySeconds(pull);
   if (!isUnderWay(status) || status === 'stalled' || seconds === undefined) return <>{NONE}</>;
-  return <strong>{formatDuration(Math.max(1, seconds))}</strong>;
+  return (
+    <>
+      in <strong>{formatDuration(Math.max(1, seconds))}</strong>
+    </>
+  );
 }
 
 /** As clocks here show it, and as logs have it. */

@@ -19,7 +19,7 @@ import { elapsedSeconds, lateManifestSeconds, retrySeconds } from '../../state/t
 import type { Item, Sort, View } from '../../state/view';
 import type { Pull } from '../../model/pull';
 import { copyCells } from '../../ui/copyCells';
-import { usePrinting } from '../../ui/usePrinting';
+import { MOST_PRINTED, usePrinting } from '../../ui/usePrinting';
 import { GroupHead } from './GroupHead';
 import { PullDetail } from './PullDetail';
 import { PullRow } from './PullRow';
@@ -29,8 +29,6 @@ import { COLUMN_COUNT } from './columns';
 import { useRowHeight, useTableKeys } from './tableHooks';
 
 const HEADER_PX = 32;
-/** More rows than this are not put on paper: some fifteen sheets. */
-const MOST_PRINTED = 500;
 
 interface PullTableProps {
   view: View;

@@ -69,7 +69,7 @@ export function SummaryStrip(props: SummaryStripProps) {
         alarm={overview.failed > 0}
       >
         {formatCount(overview.failed)}
-        {overview.lost > 0 && <small> +{formatCount(overview.lost)} lost</small>}
+        {overview.lost > 0 && <small> +{formatCount(overview.lost)} unknown</small>}
       </Figure>
       <Figure label={`Pull time${lately}`} pair>
         {median === undefined ? (

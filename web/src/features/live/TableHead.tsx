@@ -11,7 +11,7 @@ export const COLUMNS: readonly { column: SortColumn; label: string; className: s
   { column: 'progress', label: 'Progress', className: 'cell-progress' },
   { column: 'speed', label: 'Speed', className: 'cell-speed num' },
   { column: 'size', label: 'Size', className: 'cell-size num' },
-  { column: 'ready', label: 'Ready in', className: 'cell-ready num' },
+  { column: 'ready', label: 'Ready', className: 'cell-ready num' },
   { column: 'elapsed', label: 'Elapsed', className: 'cell-elapsed num' },
 ];
 

@@ -11,7 +11,9 @@ export function useTableKeys(onStep: (step: 1 | -1) => void) {
     const onKey = (event: globalThis.KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const target = event.target as Element | null;
-      if (target?.closest('input, textarea, select, [role="radiogroup"]')) return;
+      // Down leads out of the search field, to what it has found.
+      const leaves = event.key === 'ArrowDown' && target?.closest('.search') != null;
+      if (!leaves && target?.closest('input, textarea, select, [role="radiogroup"]')) return;
       const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key] as 1 | -1 | undefined;
       if (step === undefined) return;
       event.preventDefault();

@@ -20,6 +20,7 @@ import { NoAgent } from '../../ui/NoAgent';
 import { SquareLegend, Squares } from '../../ui/Squares';
 import { useWidth } from '../../ui/useWidth';
 import { useNow } from '../../ui/useNow';
+import { MOST_PRINTED, usePrinting } from '../../ui/usePrinting';
 import './NodesPage.css';
 
 /** One tile a node; silent ones first, then those without an agent. */
@@ -100,17 +101,18 @@ function Tiles({ nodes, width, now, onUrl }: TilesProps) {
     overscan: 3,
     scrollMargin: margin,
   });
+  const printing = usePrinting();
   const rows = virtualizer.getVirtualItems();
-  const first = (rows[0]?.index ?? 0) * columns;
-  const shown = nodes.slice(first, first + rows.length * columns);
+  const first = printing ? 0 : (rows[0]?.index ?? 0) * columns;
+  const shown = nodes.slice(first, printing ? MOST_PRINTED : first + rows.length * columns);
   return (
     <ul
       ref={list}
       className="node-tiles"
       style={{
         gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
-        height: `${virtualizer.getTotalSize()}px`,
-        paddingTop: `${Math.max(0, (rows[0]?.start ?? margin) - margin)}px`,
+        height: printing ? 'auto' : `${virtualizer.getTotalSize()}px`,
+        paddingTop: printing ? 0 : `${Math.max(0, (rows[0]?.start ?? margin) - margin)}px`,
       }}
     >
       {shown.map((node, index) => (
