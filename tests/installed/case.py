@@ -110,7 +110,6 @@ class InstalledCase(unittest.TestCase):
         """Installs, waits until the agent reports, and returns the page's address."""
         self.install(**more)
         self.node.wait_until_ready(NAMESPACE, "server")
-        self.node.wait_until_ready(NAMESPACE, "agent")
         address = self.forward(RELEASE, 80)
         self.wait_until_reporting(address)
         self.addCleanup(self.node.delete_everything)

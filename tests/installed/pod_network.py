@@ -134,7 +134,7 @@ class PodNetworkNode(Node):
         found: list[Object] = self.get(f"/api/v1/namespaces/{namespace}/pods?{selector}")["items"]
         return found
 
-    def wait_until_ready(self, namespace: str, component: str, timeout_s: float = 60) -> Object:
+    def wait_until_ready(self, namespace: str, component: str, timeout_s: float = 120) -> Object:
         """The component's one pod that is not about to go."""
 
         def ready() -> Object | None:
