@@ -4,7 +4,10 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
-#define CHUNK_BYTES (16 * 1024)
+// Most messages fit the first piece. Each further one is twice as large: the large ones are mapped,
+// so that their memory is not kept.
+#define FIRST_BYTES (4 * 1024)
+#define LARGEST_BYTES (256 * 1024)
 #define ALIGNMENT alignof(max_align_t)
 
 struct pt_arena_chunk {
@@ -13,8 +16,13 @@ struct pt_arena_chunk {
     alignas(max_align_t) unsigned char bytes[];
 };
 
-static struct pt_arena_chunk *add_chunk(struct pt_arena *arena, size_t size)
+static struct pt_arena_chunk *add_chunk(struct pt_arena *arena, size_t wanted)
 {
+    size_t size = arena->chunks ? 2 * arena->chunks->size : FIRST_BYTES;
+    if (size > LARGEST_BYTES)
+        size = LARGEST_BYTES;
+    if (size < wanted)
+        size = wanted;
     struct pt_arena_chunk *chunk = malloc(sizeof(*chunk) + size);
     if (!chunk)
         return NULL;
@@ -33,7 +41,7 @@ static void *take(void *context, size_t size)
         return NULL;
     size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (!chunk || size > chunk->size - chunk->used)
-        chunk = add_chunk(arena, size > CHUNK_BYTES ? size : CHUNK_BYTES);
+        chunk = add_chunk(arena, size);
     if (!chunk)
         return NULL;
     void *memory = chunk->bytes + chunk->used;
