@@ -318,6 +318,9 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
         // libcurl before 8.0 stalls, or loses trailers, when an answer does not fit its buffer.
         curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PT_LIMIT_HTTP2_BUFFER_BYTES);
     } else {
+        // A TLS peer may offer HTTP/2, of which libcurl 7.88 leaves the end of an answer that does
+        // not fit its buffer until a timer runs out, seconds later.
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
         // libcurl empties a hundred of them in one turn of the loop, in which nobody else is
         // served.
         curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PT_LIMIT_HTTP_BUFFER_BYTES);
