@@ -45,7 +45,7 @@ export function useBrowser() {
  * the console, broke its content security policy or asked another origin for anything.
  */
 export async function openPage(t, path = '', options = {}) {
-  const { expected = /^$/, ...contextOptions } = options;
+  const { expected = /^$/, origin = new URL(URL_OF_PAGE).origin, ...contextOptions } = options;
   const context = await browser.newContext({
     viewport: { width: 1400, height: 900 },
     colorScheme: 'dark',
@@ -53,14 +53,14 @@ export async function openPage(t, path = '', options = {}) {
   });
   const page = await context.newPage();
   const faults = [];
-  const origin = new URL(URL_OF_PAGE).origin;
   page.on('console', (message) => {
     if (!['error', 'warning'].includes(message.type())) return;
     if (!expected.test(message.text())) faults.push(`console: ${message.text()}`);
   });
   page.on('pageerror', (error) => faults.push(`exception: ${error.stack}`));
   page.on('request', (request) => {
-    if (new URL(request.url()).origin !== origin) faults.push(`other origin: ${request.url()}`);
+    if (new URL(request.url()).origin !== new URL(origin).origin)
+      faults.push(`other origin: ${request.url()}`);
   });
   // The worker has a policy of its own; what either says is seen on the console.
   await page.addInitScript(tellViolations);

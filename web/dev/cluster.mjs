@@ -328,8 +328,15 @@ export class Cluster {
 
   summary() {
     const active = this.active();
+    const queued = active.filter(({ fate }) => fate === 'queue').length;
+    let failed = 0;
+    for (const { completedAt, fate } of this.pulls.values())
+      if (completedAt !== undefined && fate === 'fail') failed++;
     return {
-      activePulls: active.length,
+      activePulls: active.length - queued,
+      queuedPulls: queued,
+      failedPulls: failed,
+      completedPulls: this.pulls.size - active.length - failed,
       bytesPerSec: this.speedOf(active),
       nodesReporting: Math.max(0, this.options.nodes - 1),
       nodesSilent: this.options.nodes > 1 ? 1 : 0,

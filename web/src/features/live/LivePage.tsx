@@ -194,7 +194,9 @@ export function LivePage({ url, onUrl, onOlder }: LivePageProps) {
           onCollapse={(name) => onUrl({ closed: toggled(closed, name) }, 'replace')}
         />
       )}
-      {summary !== null && !arriving && <OlderPulls {...{ older, summary, onOlder }} />}
+      {summary !== null && !arriving && (
+        <OlderPulls {...{ older, summary, onOlder }} held={pulls.size} />
+      )}
     </>
   );
 }
