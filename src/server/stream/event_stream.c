@@ -26,7 +26,7 @@
 #define SCRATCH_BYTES (64 * 1024 * 1024) // one pull of full size, with all its layer events
 
 enum client_state {
-    IN_STEP, // has been told all, or will be by this round
+    IN_STEP, // was sent all, or will be by this round
     BEHIND,  // gets what it has missed, block by block
     BLOCKED, // does not take what it was sent
 };

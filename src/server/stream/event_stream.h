@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Tells many clients what changes in the store. A client is nothing but the version up to which it
-// has been told; what it gets next is the latest state of all that changed after that. So a slow
-// client costs no more than the last block that it was sent, and loses only steps in between.
+// Sends many clients what changes in the store. A client is nothing but the version up to which it
+// was sent all changes; what it gets next is the latest state of all that changed after that. So a
+// slow client costs no more than the last block that it was sent, and loses only steps in between.
 // Clients that stand at the same version share one serialized block. Knows nothing of sockets.
 struct pt_event_stream;
 struct pt_stream_client;
@@ -23,7 +23,7 @@ struct pt_stream_client;
 struct pt_stream_block {
     uint32_t references;
     bool of_snapshot;
-    uint64_t from; // tells what changed after this version …
+    uint64_t from; // holds what changed after this version …
     uint64_t to;   // … up to this one
     size_t length; // 0: nothing to send
     size_t body_offset;
@@ -100,17 +100,17 @@ void pt_event_stream_leave(struct pt_stream_client *client);
 // The client has room again.
 void pt_event_stream_drained(struct pt_stream_client *client);
 
-// Begins a round: all changes up to now are to be told.
+// Begins a round: all changes up to now are to be sent.
 void pt_event_stream_flush(struct pt_event_stream *stream);
 
-// Does a bounded part of the telling; returns whether more can be done at once. When the memory is
+// Sends a bounded part of it; returns whether more can be done at once. When the memory is
 // full nothing can, until a client has taken something.
 bool pt_event_stream_pump(struct pt_event_stream *stream);
 
 // Whether clients that were in step still wait for the present round.
 bool pt_event_stream_is_busy(const struct pt_event_stream *stream);
 
-// Whether there are changes that no round has told yet.
+// Whether there are changes that no round has sent yet.
 bool pt_event_stream_has_news(const struct pt_event_stream *stream);
 
 // The store's newest version, and whether clients in step have been sent all up to such a one.

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define BLOCK_BYTES (128 * 1024) // no further pull is added to a block of this size
-#define BLOCK_CHANGES 1024       // changes looked at for one block, told or not
+#define BLOCK_CHANGES 1024       // changes looked at for one block, sent or not
 
 #define CHUNK_HEAD_SIZE 20
 
@@ -81,7 +81,7 @@ static enum pt_event_type layer_event_type(struct pt_layer_versions versions, ui
     return versions.started > from ? PT_EVENT_LAYER_STARTED : PT_EVENT_LAYER_PROGRESS;
 }
 
-// The layers that changed. They carry the id of what was told before, so that a client which is cut
+// The layers that changed. They carry the id of what was sent before, so that a client which is cut
 // off between them and their pull gets all of them again.
 static int add_layer_events(const struct pt_stored_pull *stored,
                             const struct pt_pull_status *status, uint64_t from, uint64_t id,
@@ -120,7 +120,7 @@ static int add_pull(const struct pt_stored_pull *stored, const struct pt_stream_
     return r == 0 ? pt_buffer_append_text(out, "\n\n") : r;
 }
 
-// A stream of active pulls tells their end as well, else its reader would never see them go.
+// A stream of active pulls has their end as well, else its reader would never see them go.
 static bool is_wanted(const struct pt_stream_request *request, const struct pt_stored_pull *stored,
                       bool of_snapshot)
 {
@@ -135,7 +135,7 @@ struct pt_stream_block *pt_stream_block_make(const struct pt_pull_store *store,
                                              struct pt_buffer *scratch)
 {
     size_t cursor;
-    uint64_t told = from;
+    uint64_t sent = from;
     bool is_cut = false;
     int changes = 0;
     pt_buffer_clear(scratch);
@@ -148,15 +148,15 @@ struct pt_stream_block *pt_stream_block_make(const struct pt_pull_store *store,
         if (is_cut)
             break;
         if (is_wanted(request, stored, of_snapshot) &&
-            add_pull(stored, request, from, told, of_snapshot, scratch) < 0)
+            add_pull(stored, request, from, sent, of_snapshot, scratch) < 0)
             return NULL;
-        told = version;
+        sent = version;
     }
     struct pt_stream_block *block = make_block(scratch->data, scratch->length);
     if (!block)
         return NULL;
     block->of_snapshot = of_snapshot;
     block->from = from;
-    block->to = is_cut ? told : to;
+    block->to = is_cut ? sent : to;
     return block;
 }

@@ -11,7 +11,7 @@ struct pt_stream_block *pt_stream_block_make(const struct pt_pull_store *store,
                                              uint64_t to, bool of_snapshot,
                                              struct pt_buffer *scratch);
 
-// A block of this text, which tells nothing; NULL when out of memory.
+// A block of this text, which holds no change; NULL when out of memory.
 struct pt_stream_block *pt_stream_block_make_text(const char *text);
 
 #endif
