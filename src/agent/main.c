@@ -10,6 +10,7 @@
 #include "base/rhythm.h"
 #include "base/secret_file.h"
 #include "base/settings.h"
+#include "base/unknown_settings.h"
 #include "containerd/places.h"
 #include "containerd/socket_check.h"
 
@@ -19,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+extern char **environ; // POSIX leaves its declaration to the program
 
 #define EXIT_USAGE 2
 #define LARGE_ALLOCATION_BYTES (128 * 1024)
@@ -92,6 +95,11 @@ enum mode {
     MODE_READY,
 };
 
+static bool is_either(const char *argument, const char *brief, const char *name)
+{
+    return strcmp(argument, brief) == 0 || strcmp(argument, name) == 0;
+}
+
 // Reads the command line; returns whether to go on, else *ret_status is the exit status.
 static bool parse_arguments(int argc, char **argv, enum mode *ret_mode, int *ret_status)
 {
@@ -105,9 +113,9 @@ static bool parse_arguments(int argc, char **argv, enum mode *ret_mode, int *ret
         *ret_mode = MODE_READY;
     if (argc == 1 || *ret_mode != MODE_AGENT)
         return true;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+    if (argc == 2 && is_either(argv[1], "-h", "--help")) {
         print_help();
-    } else if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+    } else if (argc == 2 && is_either(argv[1], "-V", "--version")) {
         puts("pulltrace-agent " PT_VERSION);
     } else {
         fprintf(stderr, "pulltrace-agent: unknown argument \"%s\"; see --help\n", argv[1]);
@@ -137,6 +145,10 @@ static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], en
         return r;
     pt_log_set_level(settings.log_level);
     pt_log_start();
+    if (mode == MODE_AGENT) {
+        const struct pt_setting_table tables[] = {{table, TABLE_COUNT}};
+        pt_settings_warn_of_unknown(environ, tables, 1);
+    }
     if (!settings.node_name[0]) {
         if (gethostname(node_name, PT_LIMIT_NODE_NAME_BYTES + 1) < 0)
             node_name[0] = '\0';

@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "base/settings.h"
 #include "base/timer.h"
+#include "base/unknown_settings.h"
 #include "server/api/api.h"
 #include "server/api/long_answer.h"
 #include "server/cluster/kube_feed.h"
@@ -20,6 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+extern char **environ; // POSIX leaves its declaration to the program
 
 #define EXIT_USAGE 2
 #define PACE_US 20000 // a thousand reports a second are then no thousand awakenings
@@ -136,6 +139,11 @@ static void print_help(void)
          "address or file that cannot be used.");
 }
 
+static bool is_either(const char *argument, const char *brief, const char *name)
+{
+    return strcmp(argument, brief) == 0 || strcmp(argument, name) == 0;
+}
+
 // Reads the command line; returns whether to go on, else *ret_status is the exit status.
 static bool parse_arguments(int argc, char **argv, bool *ret_make_secrets, int *ret_status)
 {
@@ -143,9 +151,9 @@ static bool parse_arguments(int argc, char **argv, bool *ret_make_secrets, int *
     *ret_make_secrets = argc == 2 && strcmp(argv[1], "--make-secrets") == 0;
     if (argc == 1 || *ret_make_secrets)
         return true;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+    if (argc == 2 && is_either(argv[1], "-h", "--help"))
         print_help();
-    else if (argc == 2 && strcmp(argv[1], "--version") == 0)
+    else if (argc == 2 && is_either(argv[1], "-V", "--version"))
         puts("pulltrace-server " PT_VERSION);
     else {
         fprintf(stderr, "pulltrace-server: unknown argument \"%s\"; see --help\n", argv[1]);
@@ -481,6 +489,9 @@ int main(int argc, char **argv)
     pt_log_set_level(settings.log_level);
     pt_log_start();
     event_set_log_callback(on_libevent_message);
+    const struct pt_setting_table tables[] = {
+        {table, TABLE_COUNT}, {pt_make_secrets_settings, pt_make_secrets_setting_count}};
+    pt_settings_warn_of_unknown(environ, tables, sizeof(tables) / sizeof(tables[0]));
     if (makes_secrets)
         return make_secrets(&err);
     status = EXIT_SUCCESS;
