@@ -54,7 +54,7 @@ static void write_token(const char *path, const char *text)
     close(fd);
 }
 
-static void its_file_is_looked_at_once_a_second(void **state)
+static void its_file_is_looked_at_once_a_second_and_before_a_refusal(void **state)
 {
     (void)state;
     char folder[] = "/tmp/pulltrace-test-XXXXXX", path[64];
@@ -69,6 +69,9 @@ static void its_file_is_looked_at_once_a_second(void **state)
     assert_false(pt_agent_token_admits(&token, 6 * PT_NS_PER_S, "Bearer a-long-token"));
     assert_false(pt_agent_token_admits(&token, 6 * PT_NS_PER_S, "Bearer short-token"));
     assert_true(pt_agent_token_admits(&token, 6 * PT_NS_PER_S, "Bearer short"));
+    write_token(path, "the next"); // which its agent has read within that second
+    assert_true(pt_agent_token_admits(&token, 6 * PT_NS_PER_S + 1, "Bearer the next"));
+    assert_false(pt_agent_token_admits(&token, 6 * PT_NS_PER_S + 2, "Bearer short"));
     pt_secret_destroy(token.secret);
     unlink(path);
     rmdir(folder);
@@ -78,7 +81,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_header_must_hold_the_token),
-        cmocka_unit_test(its_file_is_looked_at_once_a_second),
+        cmocka_unit_test(its_file_is_looked_at_once_a_second_and_before_a_refusal),
     };
     return cmocka_run_group_tests_name("agent_token", tests, NULL, NULL);
 }

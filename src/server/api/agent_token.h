@@ -7,8 +7,9 @@
 
 struct pt_secret;
 
-// What agents must send. Its file is looked at once a second: at each report that would be a call
-// into the kernel more. All zero but the secret at first; the secret is the owner's.
+// What agents must send. Its file is looked at once a second, since at each report that would be a
+// call into the kernel more, and before one is refused. All zero but the secret at first; the
+// secret is the owner's.
 struct pt_agent_token {
     struct pt_secret *secret;
     int64_t looked_at; // monotonic_ns; 0: never

@@ -163,9 +163,12 @@ static void answer_late(struct late_answer *late)
 static void answer_longest_waiting(struct pt_event_feed *feed)
 {
     int64_t now = pt_clock_monotonic_ns(feed->clock);
-    struct late_answer *late;
-    while ((late = TAILQ_FIRST(&feed->late)) && now - late->since >= LONGEST_WAIT_NS)
+    struct late_answer *late, *next;
+    for (late = TAILQ_FIRST(&feed->late); late && now - late->since >= LONGEST_WAIT_NS;
+         late = next) {
+        next = TAILQ_NEXT(late, in_feed);
         answer_late(late);
+    }
 }
 
 static void schedule_answers(struct pt_event_feed *feed)
@@ -369,10 +372,12 @@ int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
 void pt_event_feed_end(struct pt_event_feed *feed)
 {
     struct feed_client *client, *next;
-    struct late_answer *late;
+    struct late_answer *late, *next_late;
     pt_event_stream_say_goodbye(feed->stream);
-    while ((late = TAILQ_FIRST(&feed->late)))
+    for (late = TAILQ_FIRST(&feed->late); late; late = next_late) {
+        next_late = TAILQ_NEXT(late, in_feed);
         answer_late(late);
+    }
     for (client = TAILQ_FIRST(&feed->clients); client; client = next) {
         struct pt_request *request = client->request;
         next = TAILQ_NEXT(client, in_feed);
