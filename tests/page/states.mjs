@@ -62,6 +62,7 @@ export const STATES = [
   { name: 'a link to a pull that is gone', path: '?open=gone', ready: '.pull-row' },
   { name: 'images', path: '?page=images', ready: '.image-row' },
   { name: 'nodes', path: '?page=nodes', ready: '.node-tile' },
+  { name: 'health', path: '?page=health', ready: '.trace-tile' },
   ...['waiting', 'sandbox', 'ready', 'deleted', 'unknown'].map((pod) => ({
     name: `pod: ${pod}`,
     path: `?pod=shop/${pod}-0`,

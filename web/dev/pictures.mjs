@@ -28,6 +28,7 @@ const CLUSTERS = [
       { name: 'live-2560', viewport: { width: 2560, height: 1200 } },
       { name: 'images', path: '?page=images', ready: '.image-row' },
       { name: 'nodes', path: '?page=nodes', ready: '.node-tile' },
+      { name: 'health', path: '?page=health', ready: '.trace-tile' },
     ],
   },
   {
