@@ -59,6 +59,7 @@ static void append_pull(char **cursor, const struct agents *agents, int node, in
 {
     char text[MAX_PULL_TEXT];
     int app = node % 64;
+    unsigned root = 1000u * (unsigned)app + 2u * (unsigned)pull; // each tag is an image of its own
     if (agents->v1)
         snprintf(text, sizeof(text),
                  "%s{\"imageRef\":\"docker.io/library/app-%02d:1.%d%s0000000000\","
@@ -72,7 +73,7 @@ static void append_pull(char **cursor, const struct agents *agents, int node, in
             "\"rootDigest\":\"sha256:%064x\",\"manifestDigest\":\"sha256:%064x\","
             "%s2026-01-01T00:00:00.000Z\",%s             ,\"totalKnown\":true,"
             "\"imageRefExact\":true,\"namespace\":\"k8s.io\",\"layers\":[",
-            pull ? "," : "", pull, generation_mark, app, pull, app, app, app + 1000, started_mark,
+            pull ? "," : "", pull, generation_mark, app, pull, app, root, root + 1, started_mark,
             phase_mark);
     append(cursor, text);
     for (int i = 0; i < agents->layers; i++)

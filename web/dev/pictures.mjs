@@ -16,7 +16,7 @@ const LIVED_MS = 25_000;
 const LAPTOP = { width: 1400, height: 900 };
 const CLUSTER = { pulls: 40, nodes: 20, failures: 0.04, stalls: 0.03 };
 
-/** By cluster: the pictures taken of it. `open` is the image whose row is opened. */
+/** By cluster: the pictures taken of it. `open` is the image whose row is opened, `pod` that of the pod whose page is. */
 const CLUSTERS = [
   { settings: { pulls: 0, nodes: 0 }, pictures: [{ name: 'empty', ready: '.empty-state' }] },
   {
@@ -28,6 +28,7 @@ const CLUSTERS = [
       { name: 'live-2560', viewport: { width: 2560, height: 1200 } },
       { name: 'images', path: '?page=images', ready: '.image-row' },
       { name: 'nodes', path: '?page=nodes', ready: '.node-tile' },
+      { name: 'pod', pod: 'recommender-gpu' },
       { name: 'health', path: '?page=health', ready: '.trace-tile' },
     ],
   },
@@ -43,7 +44,7 @@ const CLUSTERS = [
 
 const DEMO = [{ name: 'demo', open: '/' }];
 
-async function take(browser, url, { name, path = '', open, ready = '.pull-row', ...look }) {
+async function take(browser, url, { name, path = '', open, pod, ready = '.pull-row', ...look }) {
   const context = await browser.newContext({ viewport: LAPTOP, colorScheme: 'dark', ...look });
   const page = await context.newPage();
   await page.goto(new URL(path, url).href);
@@ -54,6 +55,12 @@ async function take(browser, url, { name, path = '', open, ready = '.pull-row', 
     await page.locator('.waterfall-row').first().waitFor();
     await page.mouse.move(0, 0);
     await row.first().blur();
+  }
+  if (pod !== undefined) {
+    const row = page.locator('.pull-row:not(.is-over)', { has: page.locator(`[title*="${pod}"]`) });
+    await row.first().locator('.pod-name').click();
+    await page.locator('.pod-story').waitFor();
+    await page.mouse.move(0, 0);
   }
   // The chart comes after the page, and the past of the throughput with the snapshot.
   await sleep(4000);
