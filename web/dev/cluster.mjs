@@ -133,9 +133,9 @@ export class Cluster {
     return pull;
   }
 
-  /** One that has ended within the history, at that share of it. */
+  /** One that has ended, at that share of the history's newer half: minutes before it is forgotten. */
   beginOver(share) {
-    const completedAt = Date.now() - 1000 - share * (HISTORY_SECONDS - 60) * 1000;
+    const completedAt = Date.now() - 1000 - share * (HISTORY_SECONDS / 2) * 1000;
     const pull = this.begin(completedAt - 5000 - this.random() * 60_000);
     for (const layer of pull.layers) {
       layer.done = layer.bytes;
