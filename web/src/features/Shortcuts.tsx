@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef } from 'react';
+import { Dialog } from '../ui/Dialog';
 import './Shortcuts.css';
 
 const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
@@ -14,19 +14,8 @@ const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
 
 /** The keys that there are, over the page. */
 export function Shortcuts({ onClose }: { onClose: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog
-      ref={dialog}
-      className="shortcuts surface"
-      aria-labelledby="shortcuts-head"
-      onClose={onClose}
-      onClick={(event) => {
-        if (event.target === event.currentTarget) dialog.current?.close();
-      }}
-    >
-      <h2 id="shortcuts-head">Keys</h2>
+    <Dialog title="Keys" className="shortcuts" onClose={onClose}>
       <dl>
         {KEYS.map(([keys, what]) => (
           <div key={what}>
@@ -41,11 +30,6 @@ export function Shortcuts({ onClose }: { onClose: () => void }) {
           </div>
         ))}
       </dl>
-      <form method="dialog">
-        <button type="submit" className="button">
-          Close
-        </button>
-      </form>
-    </dialog>
+    </Dialog>
   );
 }

@@ -58,6 +58,16 @@ export const POD_FIELDS = {
 /** A container that waits for a pull. */
 export type PodRef = Decoded<typeof POD_FIELDS>;
 
+/** A pod's name in its cluster. */
+export function fullPodName({ namespace, podName }: Pick<PodRef, 'namespace' | 'podName'>): string {
+  return `${namespace}/${podName}`;
+}
+
+/** Its pods, each once, however many of their containers wait. */
+export function podNames({ pods }: { readonly pods: readonly PodRef[] }): string[] {
+  return [...new Set(pods.map(fullPodName))];
+}
+
 export const HOLD_UP_KINDS = [
   'queue',
   'resolving',

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatDuration, plural } from '../lib/format';
 import { splitImageRef } from '../lib/imageRef';
-import type { Pull } from '../model/pull';
+import { type Pull, fullPodName } from '../model/pull';
 import { isUnnamed } from './images';
 import { compileQuery, parseQuery } from './query';
-import { errorWords, isUnderWay, isWaitedFor, statusOf } from './status';
+import { endedBadly, errorWords, isOfNow, statusOf } from './status';
 import type { PodAnswer } from './store';
 import { podAddress, readUrl, writeUrl } from './urlState';
 
@@ -49,19 +49,14 @@ export function ringOf(bell: SetBell, pulls: Pulls, pod: PodAnswer | null): Ring
   }
   if (bell.kind === 'pod' && pod?.name === bell.value && pod.story?.waiting === true)
     return undefined;
-  if (mine.some(isAwaited)) return undefined;
+  if (mine.some(isOfNow)) return undefined;
   const done = mine.filter((pull) => statusOf(pull) === 'completed');
   if (done.length === 0) return undefined;
   return { title: `Ready: ${label}`, body: doneWords(done), address };
 }
 
-function isAwaited(pull: Pull): boolean {
-  return isUnderWay(statusOf(pull)) || isWaitedFor(pull);
-}
-
 function hasFailed(pull: Pull): boolean {
-  const status = statusOf(pull);
-  return status === 'failed' || status === 'lost';
+  return endedBadly(statusOf(pull));
 }
 
 function meant({ kind, value }: Bell, pulls: Pulls): Pull[] {
@@ -72,8 +67,7 @@ function meant({ kind, value }: Bell, pulls: Pulls): Pull[] {
   const matches =
     kind === 'query'
       ? compileQuery(parseQuery(value))
-      : ({ pods }: Pull) =>
-          pods.some(({ namespace, podName }) => `${namespace}/${podName}` === value);
+      : ({ pods }: Pull) => pods.some((pod) => fullPodName(pod) === value);
   return [...pulls.values()].filter((pull) => matches?.(pull) ?? true);
 }
 

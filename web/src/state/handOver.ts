@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Pull } from '../model/pull';
+import { type Pull, podNames } from '../model/pull';
 import { registryOf } from './query';
 import { STATUS_WORDS, errorWords, isWaitedFor, statusOf } from './status';
 import { waitingSince } from './times';
@@ -23,7 +23,7 @@ const COLUMNS: readonly (readonly [name: string, of: (pull: Pull) => Cell])[] = 
   ['status', (pull) => STATUS_WORDS[statusOf(pull)]],
   ['image', (pull) => pull.imageRef],
   ['node', (pull) => pull.nodeName],
-  ['pods', (pull) => podsOf(pull).join(' ')],
+  ['pods', (pull) => podNames(pull).join(' ')],
   ['percent', (pull) => Math.floor(pull.percent)],
   ['bytes', (pull) => pull.downloadedBytes],
   ['total', (pull) => (pull.totalKnown ? pull.totalBytes : undefined)],
@@ -45,10 +45,6 @@ export function handOver(format: HandOverFormat, options: HandOverOptions): stri
     case 'JSON':
       return json(options);
   }
-}
-
-function podsOf({ pods }: Pull): string[] {
-  return [...new Set(pods.map((pod) => `${pod.namespace}/${pod.podName}`))];
 }
 
 function utc(at: number | undefined): string | undefined {
@@ -99,7 +95,7 @@ function json({ pulls, cluster, query, now, address }: HandOverOptions): string 
     registry: registryOf(pull),
     digest: pull.rootDigest ?? pull.manifestDigest,
     node: pull.nodeName,
-    pods: podsOf(pull),
+    pods: podNames(pull),
     percent: pull.percent,
     downloadedBytes: pull.downloadedBytes,
     totalBytes: pull.totalKnown ? pull.totalBytes : undefined,

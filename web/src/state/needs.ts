@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describePod, shellWord } from '../lib/shell';
-import type { Pull } from '../model/pull';
+import { type Pull, fullPodName } from '../model/pull';
 import { type Images, imagesOf, isUnnamed } from './images';
 import { registryOf } from './query';
 import { adviceFor, endsByItself, errorWords, isWaitedFor, statusOf } from './status';
@@ -133,7 +133,7 @@ function needOf(troubles: readonly Trouble[], images: Images): Need {
   for (const { pull } of troubles) {
     nodes.add(pull.nodeName);
     since = Math.min(since, waitingSince(pull));
-    for (const pod of pull.pods) pods.add(`${pod.namespace}/${pod.podName}`);
+    for (const pod of pull.pods) pods.add(fullPodName(pod));
   }
   return {
     key: `${first.kind} ${first.cause} ${registry ?? ''} ${one ? key : ''}`,
@@ -208,7 +208,7 @@ function silence(nodes: number, pulls: Iterable<Pull>): Need {
     if (pull.holdUp?.kind !== 'node_silent') continue;
     count++;
     since = Math.min(since ?? Infinity, pull.holdUp.since);
-    for (const pod of pull.pods) pods.add(`${pod.namespace}/${pod.podName}`);
+    for (const pod of pull.pods) pods.add(fullPodName(pod));
   }
   return {
     key: 'silent',

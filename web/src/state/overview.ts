@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PodRef, Pull } from '../model/pull';
+import { type PodRef, type Pull, fullPodName } from '../model/pull';
 import { isCheck } from './checks';
 import { samePods } from './pullChanges';
 import { isActive, isWaitedFor, statusOf } from './status';
@@ -90,7 +90,7 @@ class Waiting {
 
   private add(pods: readonly PodRef[], by: 1 | -1) {
     for (const pod of pods) {
-      const key = `${pod.namespace}/${pod.podName}`;
+      const key = fullPodName(pod);
       const uses = (this.uses.get(key) ?? 0) + by;
       if (uses > 0) this.uses.set(key, uses);
       else this.uses.delete(key);

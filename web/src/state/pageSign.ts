@@ -3,7 +3,7 @@ import { formatCount } from '../lib/format';
 import type { Summary } from '../model/cluster';
 import type { Pull } from '../model/pull';
 import { isCheck } from './checks';
-import { isActive, isWaitedFor, statusOf } from './status';
+import { isActive, isWaitedFor, statusOf, endedBadly } from './status';
 
 /** What a tab shows of itself; the icon is one of `public/`. */
 export interface PageSign {
@@ -18,7 +18,7 @@ export function pageSign(pulls: Iterable<Pull>, summary: Summary | null, page: s
   for (const pull of pulls) {
     const status = statusOf(pull);
     if (isActive(status) && !isCheck(pull)) pulling++;
-    else if ((status === 'failed' || status === 'lost') && isWaitedFor(pull)) failed++;
+    else if (endedBadly(status) && isWaitedFor(pull)) failed++;
   }
   const state = [
     failed > 0 && `${formatCount(failed)} failed`,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { splitImageRef } from '../lib/imageRef';
-import type { Pull } from '../model/pull';
+import { type Pull, fullPodName } from '../model/pull';
 import { isCheck, supersedes } from './checks';
 import { quantile } from './overview';
-import { isUnderWay, isWaitedFor, statusOf } from './status';
+import { isUnderWay, isWaitedFor, statusOf, endedBadly } from './status';
 import { imagesOf, isUnnamed } from './images';
 import { type Readiness, ReadinessCount, readySeconds } from './readiness';
 
@@ -115,9 +115,9 @@ function sumOf(pulls: readonly Pull[]): Omit<Rollout, 'reference' | 'digest' | '
     const status = statusOf(pull);
     if (status === 'completed') done++;
     if (isWaitedFor(pull)) {
-      for (const pod of pull.pods) waiting.add(`${pod.namespace}/${pod.podName}`);
+      for (const pod of pull.pods) waiting.add(fullPodName(pod));
     }
-    if (status === 'failed' || status === 'lost') failed++;
+    if (endedBadly(status)) failed++;
     if (!isUnderWay(status)) continue;
     if (status === 'queued') queued++;
     else active++;

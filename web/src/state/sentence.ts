@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatBytes, formatDuration, formatPercent, formatRate, plural } from '../lib/format';
 import { splitImageRef } from '../lib/imageRef';
-import type { HoldUp, Pull } from '../model/pull';
+import { type HoldUp, type Pull, podNames } from '../model/pull';
 import { heldSeconds, stalledSeconds } from './holdUp';
 import { isUnnamed } from './images';
 import type { Flow, Peers } from './peers';
@@ -32,12 +32,12 @@ function imageWords({ imageRef }: Pull): string {
 
 /** `shop/web-0 and 3 more pods wait`; undefined when nobody is known to. */
 function whoWaits(pull: Pull): string | undefined {
-  const names = new Set(pull.pods.map((pod) => `${pod.namespace}/${pod.podName}`));
+  const names = podNames(pull);
   const [first] = names;
   if (first === undefined) return undefined;
   const waits = isWaitedFor(pull);
-  if (names.size === 1) return `${first} ${waits ? 'waits' : 'waited'}`;
-  return `${first} and ${plural(names.size - 1, 'more pod')} ${waits ? 'wait' : 'waited'}`;
+  if (names.length === 1) return `${first} ${waits ? 'waits' : 'waited'}`;
+  return `${first} and ${plural(names.length - 1, 'more pod')} ${waits ? 'wait' : 'waited'}`;
 }
 
 function stateWords(pull: Pull, peers: Peers, now: number): string {

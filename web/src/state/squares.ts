@@ -4,7 +4,7 @@ import type { NodeStatus } from '../model/cluster';
 import type { Pull } from '../model/pull';
 import { isCheck } from './checks';
 import { readySeconds } from './readiness';
-import { STATUS_WORDS, errorWords, isUnderWay, isWaitedFor, statusOf } from './status';
+import { STATUS_WORDS, errorWords, isOfNow, statusOf } from './status';
 import { lateManifestSeconds } from './times';
 
 /** The worst first. */
@@ -100,11 +100,6 @@ function byName(a: Square, b: Square): number {
 
 function isWorse(kind: SquareKind, than: SquareKind): boolean {
   return SQUARE_KINDS.indexOf(kind) < SQUARE_KINDS.indexOf(than);
-}
-
-/** Under way, or waited for though it has failed. */
-function isOfNow(pull: Pull): boolean {
-  return isUnderWay(statusOf(pull)) || isWaitedFor(pull);
 }
 
 function kindOfPull(pull: Pull, now: number): SquareKind {

@@ -43,6 +43,16 @@ export function isWaitedFor(pull: Pull): boolean {
   return pull.waiting ?? (statusOf(pull) !== 'completed' && pull.pods.length > 0);
 }
 
+/** Under way, or waited for though it has failed. */
+export function isOfNow(pull: Pull): boolean {
+  return isUnderWay(statusOf(pull)) || isWaitedFor(pull);
+}
+
+/** Over, and not well as far as anybody knows. */
+export function endedBadly(status: Status): boolean {
+  return status === 'failed' || status === 'lost';
+}
+
 export const STATUS_WORDS: Record<Status, string> = {
   queued: 'Queued',
   resolving: 'Resolving',

@@ -2,10 +2,10 @@
 import type { History, NodeStatus, RegistryStatus } from '../model/cluster';
 import type { Pull } from '../model/pull';
 import { BLAME_MS } from './blame';
-import { isActive, statusOf } from './status';
+import { isActive, statusOf, endedBadly } from './status';
 import { lateManifestSeconds } from './times';
 
-const STEPS = 60;
+export const STEPS = 60;
 const STEP_MS = BLAME_MS / STEPS;
 
 /** How one node or registry has done in the last half hour, and does now. */
@@ -101,7 +101,7 @@ function add(sums: Sums, pull: Pull, now: number) {
     sums.active++;
     sums.bytesPerSec += pull.bytesPerSec;
   }
-  if (status === 'failed' || status === 'lost') bump(sums.failed, stepOf(completedAt, now));
+  if (endedBadly(status)) bump(sums.failed, stepOf(completedAt, now));
   const since = stalledSince(pull, now);
   if (since !== undefined) {
     sums.stalled++;

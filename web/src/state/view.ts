@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Pull } from '../model/pull';
+import { type Pull, podNames } from '../model/pull';
 import { UNNAMED, imagesOf } from './images';
 import { foldedChecks } from './checks';
 import type { PullPredicate } from './query';
@@ -216,7 +216,7 @@ function sortKey(pull: Pull, rank: 0 | 1, { sort, now }: ViewOptions): number | 
     case 'node':
       return pull.nodeName;
     case 'pods':
-      return podCount(pull);
+      return podNames(pull).length; // however many of their containers wait
     case 'progress':
       return pull.percent;
     case 'speed':
@@ -228,11 +228,6 @@ function sortKey(pull: Pull, rank: 0 | 1, { sort, now }: ViewOptions): number | 
     case 'elapsed':
       return elapsedSeconds(pull, now);
   }
-}
-
-/** Pods, however many of their containers wait. */
-function podCount({ pods }: Pull): number {
-  return new Set(pods.map((pod) => `${pod.namespace}/${pod.podName}`)).size;
 }
 
 function compare(a: number | string, b: number | string): number {

@@ -6,7 +6,7 @@ import { getText } from './api';
 
 const PAGE = 1000;
 /** More are not held; a search finds those that are wanted. */
-export const MAX_OLDER = 20_000;
+const MAX_OLDER = 20_000;
 
 /** What one page wants to see of the completed pulls that the stream's share leaves out. */
 export interface OlderWish {

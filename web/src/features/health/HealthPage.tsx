@@ -44,7 +44,6 @@ export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
       step,
     );
   }, [told.nodes, troubled, held, step]);
-  const show = (query: string) => onUrl({ page: 'live', query, open: null });
   if (summary !== null && summary.nodesReporting + summary.nodesSilent === 0) return <NoAgent />;
   return (
     <>
@@ -60,7 +59,11 @@ export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
         <strong>{verdict.head}</strong>
         <span className="verdict-words">{verdict.words}.</span>
         {verdict.query !== undefined && (
-          <button type="button" className="button" onClick={() => show(verdict.query ?? '')}>
+          <button
+            type="button"
+            className="button"
+            onClick={() => onUrl({ page: 'live', query: verdict.query ?? '', open: null })}
+          >
             Show these pulls
           </button>
         )}
@@ -69,13 +72,15 @@ export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
         title="Registries"
         note={registries.length === 0 ? 'nothing came from any' : undefined}
         traces={registries}
-        onShow={({ name }) => show(`registry:=${name}`)}
+        token="registry"
+        onUrl={onUrl}
       />
       <Traces
         title="Nodes with trouble"
         note={nodesNote(nodes.length)}
         traces={nodes.slice(0, MOST_NODES)}
-        onShow={({ name }) => show(`node:=${name}`)}
+        token="node"
+        onUrl={onUrl}
       />
     </>
   );
@@ -94,10 +99,12 @@ interface TracesProps {
   title: string;
   note: string | undefined;
   traces: readonly Trace[];
-  onShow: (trace: Trace) => void;
+  /** Of the search, for one of them. */
+  token: 'registry' | 'node';
+  onUrl: ChangeUrl;
 }
 
-function Traces({ title, note, traces, onShow }: TracesProps) {
+function Traces({ title, note, traces, token, onUrl }: TracesProps) {
   const most = Math.max(1, ...traces.flatMap(({ history }) => history.bytesPerSec));
   return (
     <section className="traces" aria-label={title}>
@@ -114,7 +121,8 @@ function Traces({ title, note, traces, onShow }: TracesProps) {
               key={trace.name}
               trace={trace}
               most={most}
-              onShow={trace.name === OTHER ? undefined : () => onShow(trace)}
+              query={trace.name === OTHER ? undefined : `${token}:=${trace.name}`}
+              onUrl={onUrl}
             />
           ))}
         </ul>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { memo } from 'react';
 import { UNIT_NOTE, formatCount, formatRate, plural } from '../../lib/format';
-import { type Trace, sum } from '../../state/traces';
+import { STEPS, type Trace, sum } from '../../state/traces';
+import type { ChangeUrl } from '../../state/urlState';
 
 /** Of a step, in the chart's own units. */
 const STEP = 4;
@@ -12,12 +13,14 @@ interface TraceTileProps {
   trace: Trace;
   /** The greatest speed among its neighbours: all have one scale. */
   most: number;
-  /** Undefined for what is no single one, as “other”. */
-  onShow: (() => void) | undefined;
+  /** The search for its pulls; undefined for what is no single one, as “other”. */
+  query: string | undefined;
+  onUrl: ChangeUrl;
 }
 
 /** One node or registry: what came, when it stalled, when it failed. */
-export const TraceTile = memo(function TraceTile({ trace, most, onShow }: TraceTileProps) {
+export const TraceTile = memo(function TraceTile(props: TraceTileProps) {
+  const { trace, most, query, onUrl } = props;
   const { name, history, activePulls, stalledPulls, bytesPerSec, medianBytesPerSec = 0 } = trace;
   const failed = sum(history.failed);
   const figures = [
@@ -28,10 +31,14 @@ export const TraceTile = memo(function TraceTile({ trace, most, onShow }: TraceT
   return (
     <li className="trace-tile surface">
       <h3 className="name ellipsis" title={name}>
-        {onShow === undefined ? (
+        {query === undefined ? (
           name
         ) : (
-          <button type="button" className="trace-name ellipsis" onClick={onShow}>
+          <button
+            type="button"
+            className="trace-name ellipsis"
+            onClick={() => onUrl({ page: 'live', query, open: null })}
+          >
             {name}
           </button>
         )}
@@ -65,8 +72,7 @@ interface LaneProps {
 
 /** One bar for each step; the newest stands at the right, however many there are. */
 function Lane({ label, height, kind, values, most = Math.max(...values, 1) }: LaneProps) {
-  const steps = 60;
-  const first = steps - values.length;
+  const first = STEPS - values.length;
   const bars = values.flatMap((value, index) => {
     if (value <= 0) return [];
     // What is there is seen, however little.
@@ -76,9 +82,9 @@ function Lane({ label, height, kind, values, most = Math.max(...values, 1) }: La
   return (
     <>
       <span className="dim">{label}</span>
-      <svg viewBox={`0 0 ${steps * STEP} ${height}`} preserveAspectRatio="none" height={height}>
+      <svg viewBox={`0 0 ${STEPS * STEP} ${height}`} preserveAspectRatio="none" height={height}>
         <path className={`trace-${kind}`} d={bars.join('')} />
-        <path className="trace-base" d={`M0 ${height}h${steps * STEP}`} />
+        <path className="trace-base" d={`M0 ${height}h${STEPS * STEP}`} />
       </svg>
     </>
   );

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useContext, useEffect, useRef } from 'react';
+import { useContext } from 'react';
 import { plural } from '../../lib/format';
 import type { Pull } from '../../model/pull';
 import { StoreContext } from '../../state/context';
 import { HAND_OVER_FORMATS, type HandOverFormat, handOver } from '../../state/handOver';
 import { CopyButton } from '../../ui/CopyButton';
+import { Dialog } from '../../ui/Dialog';
 import './HandOver.css';
 
 const ENDINGS: Record<HandOverFormat, string> = { Markdown: 'md', CSV: 'csv', JSON: 'json' };
@@ -18,8 +19,6 @@ interface HandOverProps {
 /** The pulls that the table lists, to be taken elsewhere. */
 export function HandOver({ pulls, query, onClose }: HandOverProps) {
   const store = useContext(StoreContext);
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
   const { summary, clockOffsetMs } = store.get();
   const textOf = (format: HandOverFormat) =>
     handOver(format, {
@@ -30,16 +29,7 @@ export function HandOver({ pulls, query, onClose }: HandOverProps) {
       address: window.location.href,
     });
   return (
-    <dialog
-      ref={dialog}
-      className="hand-over surface"
-      aria-labelledby="hand-over-head"
-      onClose={onClose}
-      onClick={(event) => {
-        if (event.target === event.currentTarget) dialog.current?.close();
-      }}
-    >
-      <h2 id="hand-over-head">Hand over</h2>
+    <Dialog title="Hand over" className="hand-over" onClose={onClose}>
       <p className="dim">
         {plural(pulls.length, 'pull')}, as the search leaves them, with times in UTC
         {summary?.cluster !== undefined && ` and ${summary.cluster} as the cluster`}.
@@ -60,12 +50,7 @@ export function HandOver({ pulls, query, onClose }: HandOverProps) {
           </li>
         ))}
       </ul>
-      <form method="dialog">
-        <button type="submit" className="button">
-          Close
-        </button>
-      </form>
-    </dialog>
+    </Dialog>
   );
 }
 

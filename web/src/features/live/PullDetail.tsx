@@ -22,10 +22,12 @@ import {
   isUnderWay,
   isWaitedFor,
   statusOf,
+  endedBadly,
+  isOfNow,
 } from '../../state/status';
 import { retrySeconds, waitingSince } from '../../state/times';
 import type { PullDetail as Detail } from '../../model/decode';
-import type { PodRef, Pull } from '../../model/pull';
+import { type PodRef, type Pull, fullPodName } from '../../model/pull';
 import { BellButton } from '../../ui/BellButton';
 import { Command } from '../../ui/Command';
 import { CopyButton } from '../../ui/CopyButton';
@@ -49,15 +51,13 @@ export function PullDetail({ pull, sentence, now }: PullDetailProps) {
   const detail = told?.pull.id === pull.id ? told : undefined;
   const layers = detail?.layers;
   const silentSince = silentSinceOf(pull, detail);
-  const failed = statusOf(pull) === 'failed' || statusOf(pull) === 'lost';
+  const failed = endedBadly(statusOf(pull));
   return (
     <div role="gridcell" className="pull-detail">
       <div className="detail-main">
         <p className="detail-sentence">
           {sentence}
-          {(isUnderWay(statusOf(pull)) || isWaitedFor(pull)) && (
-            <BellButton bell={{ kind: 'pull', value: pull.id }} what="it" />
-          )}
+          {isOfNow(pull) && <BellButton bell={{ kind: 'pull', value: pull.id }} what="it" />}
         </p>
         {failed && <Failure pull={pull} now={now} />}
         {silentSince !== undefined && (
@@ -152,8 +152,8 @@ function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
       </h3>
       <ul className="pod-list name">
         {byPod.slice(0, PODS_SHOWN).map((pod) => (
-          <li key={`${pod.namespace}/${pod.podName}`}>
-            <span className="ellipsis" title={`${pod.namespace}/${pod.podName}`}>
+          <li key={fullPodName(pod)}>
+            <span className="ellipsis" title={fullPodName(pod)}>
               <PodLink {...pod}>
                 {spaces.size > 1 ? `${pod.namespace}/` : ''}
                 {pod.podName}
@@ -197,7 +197,7 @@ interface PodContainers {
 function containersByPod(pods: readonly PodRef[]): PodContainers[] {
   const byPod = new Map<string, PodContainers>();
   for (const { namespace, podName, container } of pods) {
-    const key = `${namespace}/${podName}`;
+    const key = fullPodName({ namespace, podName });
     const known = byPod.get(key);
     if (known === undefined) byPod.set(key, { namespace, podName, containers: [container] });
     else known.containers.push(container);

@@ -21,10 +21,11 @@ import {
   isUnderWay,
   isWaitedFor,
   statusOf,
+  endedBadly,
 } from '../../state/status';
 import { waitingSince } from '../../state/times';
 import { readySeconds } from '../../state/readiness';
-import type { Pull } from '../../model/pull';
+import { type Pull, fullPodName, podNames } from '../../model/pull';
 import { ImageName } from '../../ui/ImageName';
 import { PodLink } from '../../ui/PodLink';
 import { ProgressBar } from '../../ui/ProgressBar';
@@ -149,9 +150,9 @@ export const PullRow = memo(function PullRow(props: PullRowProps) {
 function Pods({ pull }: { pull: Pull }) {
   const [first] = pull.pods;
   if (first === undefined) return <>{NONE}</>;
-  const all = [...new Set(pull.pods.map((pod) => `${pod.namespace}/${pod.podName}`))];
+  const all = podNames(pull);
   const others = all.length - 1;
-  const name = `${first.namespace}/${first.podName}`;
+  const name = fullPodName(first);
   const tail = POD_TAIL.exec(name)?.[0] ?? '';
   return (
     <span className="pods" title={podsTitle(all)}>
@@ -182,7 +183,7 @@ interface ProgressProps {
 }
 
 function Progress({ pull, status, behind, late, stalled, note }: ProgressProps) {
-  if (status === 'failed' || status === 'lost') {
+  if (endedBadly(status)) {
     const attempts = (pull.attempts ?? 0) > 1 ? ` · ${plural(pull.attempts ?? 0, 'attempt')}` : '';
     return (
       <span className={`ellipsis note ${status}`} title={pull.error}>
