@@ -21,7 +21,7 @@ from tests.kubernetes.real_api import RealApi
 
 Schema = dict[str, Any]
 
-FILE = "{group}_{kind}_{version}.json"  # as kubeconform asks for it; see SCHEMAS of checks.py
+FILE = "{group}_{kind}_{version}.json"  # as kubeconform asks for it; see SCHEMAS of test_rendering.py
 REFERENCE = "#/definitions/"
 # Module, and the files with CustomResourceDefinitions in it.
 MODULES = {

@@ -5,19 +5,16 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
-from lab.pulltrace import Server
 from tests.integration.http_json import get
-from tests.integration.server_case import ServerCase, now
-from tests.integration.test_siege import RELEASE_SERVER
+from tests.integration.server_case import now
+from tests.integration.turns_case import TurnsCase
 
 NODES = 100_000
 CONNECTIONS = 400
 AT_ONCE = 200  # so that what they send ahead has room
-TRIES = 3  # what others do to the processor's caches is no fault of the server's
-MAX_SECONDS = "0.005"
 
 
 def report(node: int) -> bytes:
@@ -26,14 +23,11 @@ def report(node: int) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-class ManyNodes(ServerCase):
-    server: Server
+class ManyNodes(TurnsCase):
+    settings: ClassVar[dict[str, str]] = {"PULLTRACE_MAX_NODES": str(NODES)}
 
     def setUp(self) -> None:
         super().setUp()
-        self.server = self.start_server(
-            binary=RELEASE_SERVER, PULLTRACE_MAX_NODES=str(NODES), PULLTRACE_LOG_LEVEL="warn"
-        )
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(self.report_every, range(CONNECTIONS)))
 
@@ -47,21 +41,6 @@ class ManyNodes(ServerCase):
             while data := connection.recv(1 << 20):
                 received += data
         self.assertEqual(received.count(b"HTTP/1.1 200 "), len(nodes))
-
-    def long_turns(self) -> int:
-        name = "pulltrace_loop_turn_duration_seconds"
-        counted = self.metric(self.server, f"{name}_count")
-        return int(counted - self.metric(self.server, f'{name}_bucket{{le="{MAX_SECONDS}"}}'))
-
-    def check(self, what: str, ask: Callable[[], object]) -> None:
-        seen = []
-        for _ in range(TRIES):
-            before = self.long_turns()
-            ask()
-            seen.append(self.long_turns() - before)
-            if seen[-1] == 0:
-                return
-        self.fail(f"{what}: turns of more than {MAX_SECONDS} s in each try: {seen}")
 
     def abandon(self) -> None:
         """Closes when the answer has begun."""

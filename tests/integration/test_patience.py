@@ -18,19 +18,12 @@ from lab.unpacking import Unpacking
 from lab.waiting import wait_for
 from tests.integration.case import BINARIES, MB, LabCase
 from tests.integration.events import EventLog
+from tests.runtimes import paced
 
 HASTY_AGENT = BINARIES / "pulltrace-agent-hasty"
 GIVEN_UP_AFTER_S = 20
 LONG_S = 1.6 * GIVEN_UP_AFTER_S
 LAYER_BYTES = 4 * MB
-PACED = tools.REPOSITORY / "tests/runtimes/paced.py"
-PROCESSOR = """
-[stream_processors."paced"]
-  accepts = ["application/vnd.oci.image.layer.v1.tar+gzip"]
-  returns = "application/vnd.oci.image.layer.v1.tar"
-  path = "/usr/bin/python3"
-  args = ["{program}", "{rate}"]
-"""
 
 
 class PatienceCase(LabCase):
@@ -79,7 +72,7 @@ class HeldExtraction(AtWork):
 
     @classmethod
     def unpacking(cls, lab: Laboratory) -> Unpacking:
-        settings = PROCESSOR.format(program=PACED, rate=int(LAYER_BYTES / LONG_S))
+        settings = paced.processor(LAYER_BYTES / LONG_S)
         return Unpacking("overlayfs", settings=settings)
 
     def test_it_goes_on(self) -> None:

@@ -9,16 +9,15 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lab.pulltrace import Server
 from lab.waiting import wait_for
 from tests.integration.http_json import get, request
-from tests.integration.metrics import value_of
 from tests.integration.server_case import LAYER_BYTES, ServerCase, layer, now, pull
 from tests.integration.test_siege import RELEASE_SERVER
+from tests.integration.turns_case import TRIES, TurnsCase, long_turns
 from tests.kubernetes.cluster import pod
 from tests.kubernetes.fake_api import FakeApi
 
@@ -30,8 +29,6 @@ SENDERS = 8
 POD_NODES = 200
 LISTED_PODS = 2000
 WATCHED_PODS = 20_000
-TRIES = 3  # what others do to the processor's caches is no fault of the server's
-MAX_SECONDS = "0.005"
 MAX_BODY = 1024 * 1024
 SORTS = (
     "startedAt", "-completedAt", "percent", "bytesPerSec", "-totalBytes", "nodeName", "-imageRef",
@@ -86,37 +83,6 @@ def hostile_bodies() -> dict[str, bytes]:
         "shortest layers": (head + ",".join(shortest) + "]}").encode(),
         "pulls of nothing": (head + ",".join(["{}"] * 2000) + "]}").encode(),
     }
-
-
-def long_turns(server: Server) -> int:
-    name = "pulltrace_loop_turn_duration_seconds"
-    text = get(server.metrics_port, "/metrics").text()
-    counted = value_of(text, f"{name}_count")
-    return int(counted - value_of(text, f'{name}_bucket{{le="{MAX_SECONDS}"}}'))
-
-
-class TurnsCase(ServerCase):
-    server: Server
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.server = self.start_server(binary=RELEASE_SERVER, PULLTRACE_LOG_LEVEL="warn")
-
-    def long_turns(self) -> int:
-        return long_turns(self.server)
-
-    def check(self, what: str, ask: Callable[[], object]) -> None:
-        seen = []
-        for _ in range(TRIES):
-            before = self.long_turns()
-            ask()
-            seen.append(self.long_turns() - before)
-            if seen[-1] == 0:
-                return
-        self.fail(f"{what}: turns of more than {MAX_SECONDS} s in each try: {seen}")
-
-    def ask(self, path: str) -> None:
-        self.assertEqual(get(self.server.port, path).status, 200, path)
 
 
 class Turns(TurnsCase):

@@ -16,19 +16,12 @@ from lab.images import Image
 from lab.laboratory import Laboratory
 from lab.unpacking import Unpacking
 from tests.integration.case import MB
+from tests.runtimes import paced
 from tests.runtimes.case import BYTES_OFF, RuntimeCase
 
 SECONDS = 60 * float(os.environ.get("PACED_MINUTES", "32"))
 LOOK_EVERY_S = 10
 CRAWL = (1 << 20) // 480  # bytes a second
-PACED = tools.REPOSITORY / "tests/runtimes/paced.py"
-PROCESSOR = """
-[stream_processors."paced"]
-  accepts = ["application/vnd.oci.image.layer.v1.tar+gzip"]
-  returns = "application/vnd.oci.image.layer.v1.tar"
-  path = "/usr/bin/python3"
-  args = ["{program}", "{rate}"]
-"""
 # By itself containerd 2 gives up what it unpacks for five minutes (https://github.com/containerd/containerd/issues/13909).
 PATIENCE = "2h0m0s"
 SHOWN = ("phase", "percent", "bytesFetched", "stalledSeconds", "staleReason", "holdUp", "error")
@@ -78,7 +71,7 @@ class Extraction(HalfHourCase):
 
     @classmethod
     def unpacks_with(cls, lab: Laboratory) -> Unpacking:
-        settings = PROCESSOR.format(program=PACED, rate=int(cls.layer_bytes / SECONDS))
+        settings = paced.processor(cls.layer_bytes / SECONDS)
         return Unpacking("overlayfs", settings=settings, patience=PATIENCE)
 
     def test_it_is_at_work(self) -> None:

@@ -10,8 +10,21 @@ from __future__ import annotations
 import gzip
 import sys
 import time
+from pathlib import Path
 
 STEPS_PER_SECOND = 4
+PROCESSOR = """
+[stream_processors."paced"]
+  accepts = ["application/vnd.oci.image.layer.v1.tar+gzip"]
+  returns = "application/vnd.oci.image.layer.v1.tar"
+  path = "/usr/bin/python3"
+  args = ["{program}", "{rate}"]
+"""
+
+
+def processor(bytes_per_second: float) -> str:
+    """What containerd's configuration says of it."""
+    return PROCESSOR.format(program=Path(__file__).resolve(), rate=int(bytes_per_second))
 
 
 def main() -> None:
