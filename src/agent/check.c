@@ -49,7 +49,6 @@ struct check {
     unsigned open; // questions of this step
     unsigned faults;
     bool have_events_ended;
-    bool is_asking_server;
     bool is_done;
     struct right {
         struct check *check;
@@ -176,7 +175,6 @@ static void ask_server(struct check *check)
 {
     struct pt_error err;
     const char *url = check->options->server_url;
-    check->is_asking_server = true;
     fputs("\nserver (PULLTRACE_SERVER_URL)\n", check->options->out);
     if (!url[0]) {
         print_line(check, "-", "none is set", "pulls are only logged");
@@ -197,7 +195,7 @@ static void ask_server(struct check *check)
 
 static void end_right(struct check *check)
 {
-    if (--check->open == 0 && !check->is_asking_server)
+    if (--check->open == 0)
         ask_server(check);
 }
 
@@ -356,7 +354,7 @@ static void print_finding(struct check *check, const struct pt_finding *finding,
         print_fault(check, what, found, advice_for(finding));
 }
 
-// The first of the namespaces to watch that this containerd has.
+// The first of the namespaces to watch; of all (*) k8s.io, else the first that there is.
 static void choose_namespace(struct check *check, const struct pt_finding *finding)
 {
     const char *wanted = check->options->containerd_namespaces;

@@ -10,6 +10,7 @@
 #include "base/rhythm.h"
 #include "base/secret_file.h"
 #include "base/settings.h"
+#include "base/text.h"
 #include "base/unknown_settings.h"
 #include "containerd/places.h"
 #include "containerd/socket_check.h"
@@ -95,11 +96,6 @@ enum mode {
     MODE_READY,
 };
 
-static bool is_either(const char *argument, const char *brief, const char *name)
-{
-    return strcmp(argument, brief) == 0 || strcmp(argument, name) == 0;
-}
-
 // Reads the command line; returns whether to go on, else *ret_status is the exit status.
 static bool parse_arguments(int argc, char **argv, enum mode *ret_mode, int *ret_status)
 {
@@ -113,9 +109,9 @@ static bool parse_arguments(int argc, char **argv, enum mode *ret_mode, int *ret
         *ret_mode = MODE_READY;
     if (argc == 1 || *ret_mode != MODE_AGENT)
         return true;
-    if (argc == 2 && is_either(argv[1], "-h", "--help")) {
+    if (argc == 2 && pt_text_is_either(argv[1], "-h", "--help")) {
         print_help();
-    } else if (argc == 2 && is_either(argv[1], "-V", "--version")) {
+    } else if (argc == 2 && pt_text_is_either(argv[1], "-V", "--version")) {
         puts("pulltrace-agent " PT_VERSION);
     } else {
         fprintf(stderr, "pulltrace-agent: unknown argument \"%s\"; see --help\n", argv[1]);

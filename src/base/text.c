@@ -28,3 +28,8 @@ bool pt_text_remember(char *last, size_t size, const char *text)
     last[length] = '\0';
     return true;
 }
+
+bool pt_text_is_either(const char *text, const char *one, const char *other)
+{
+    return strcmp(text, one) == 0 || strcmp(text, other) == 0;
+}

@@ -15,4 +15,7 @@ PT_MUST_CHECK int pt_text_replace(const char **slot, const char *text, bool *cha
 // another, so that what is said again and again is logged once. `last` is "" at first.
 bool pt_text_remember(char *last, size_t size, const char *text);
 
+// Whether a text is one of two, such as the brief and the long name of an option.
+bool pt_text_is_either(const char *text, const char *one, const char *other);
+
 #endif

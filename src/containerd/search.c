@@ -44,8 +44,6 @@ static void end_probe(struct probe *probe, enum pt_finding_state state, const ch
 static bool is_wanted(const char *wanted, const char *name)
 {
     size_t name_length = strlen(name);
-    if (strcmp(wanted, "*") == 0)
-        return true;
     for (const char *item = wanted; *item;) {
         size_t length = strcspn(item, ",");
         if (length == name_length && memcmp(item, name, length) == 0)

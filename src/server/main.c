@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/settings.h"
+#include "base/text.h"
 #include "base/timer.h"
 #include "base/unknown_settings.h"
 #include "server/api/api.h"
@@ -139,11 +140,6 @@ static void print_help(void)
          "address or file that cannot be used.");
 }
 
-static bool is_either(const char *argument, const char *brief, const char *name)
-{
-    return strcmp(argument, brief) == 0 || strcmp(argument, name) == 0;
-}
-
 // Reads the command line; returns whether to go on, else *ret_status is the exit status.
 static bool parse_arguments(int argc, char **argv, bool *ret_make_secrets, int *ret_status)
 {
@@ -151,9 +147,9 @@ static bool parse_arguments(int argc, char **argv, bool *ret_make_secrets, int *
     *ret_make_secrets = argc == 2 && strcmp(argv[1], "--make-secrets") == 0;
     if (argc == 1 || *ret_make_secrets)
         return true;
-    if (argc == 2 && is_either(argv[1], "-h", "--help"))
+    if (argc == 2 && pt_text_is_either(argv[1], "-h", "--help"))
         print_help();
-    else if (argc == 2 && is_either(argv[1], "-V", "--version"))
+    else if (argc == 2 && pt_text_is_either(argv[1], "-V", "--version"))
         puts("pulltrace-server " PT_VERSION);
     else {
         fprintf(stderr, "pulltrace-server: unknown argument \"%s\"; see --help\n", argv[1]);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/limits.h"
-#include "base/timestamp.h"
 #include "pull/json_writer.h"
 #include "server/api/api.h"
 #include "server/api/api_query.h"
@@ -10,9 +9,7 @@
 #include "server/holdup/hold_ups.h"
 #include "server/http/http_reply.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MAX_SUMMARY_BYTES 4096
 #define MAX_REGISTRIES_BYTES (256 * 1024)

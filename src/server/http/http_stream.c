@@ -34,7 +34,7 @@ int pt_http_stream_wait(struct pt_request *request, void (*on_closed)(void *cont
 {
     int r = pt_connection_keep_body(request->connection);
     if (r == 0)
-        pt_connection_watch(request->connection, PT_ANSWER_LATER, NULL, on_closed, context);
+        pt_reply_later(request, on_closed, context);
     return r;
 }
 

@@ -2,7 +2,6 @@
 #include "server/secrets/authorities.h"
 
 #include "base/buffer.h"
-#include "base/clock.h"
 #include "server/secrets/issue.h"
 #include "server/secrets/pem.h"
 

@@ -11,9 +11,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/time.h>
 
 #define TRY_FOR_NS (30 * PT_NS_PER_S)

@@ -10,12 +10,14 @@
 // What the Secrets should hold. Everything is renewed after a third of its life, and nothing is
 // used before those who check it have had it for a while:
 //
-//   CA           made  ─ in the bundle ─ `settle` later it signs ─ stays in the bundle until it
-//   ends certificate  made by the newest CA that may sign; a new one when a third of its life is
-//   over, its
-//                names change, or no CA has signed it
-//   token        one line ─ a second one is added ─ `settle` later it stands first, and agents send
-//                it ─ `settle` later the old one goes
+// CA: it is made and put into the bundle, signs `settle` later, and stays in the bundle until it
+// ends.
+//
+// Certificate: the newest CA that may sign makes it, and a new one when a third of its life is
+// over, when its names change, or when no CA has signed it.
+//
+// Token: one line; a second one is added, stands first `settle` later, which is when agents send
+// it, and the old one goes `settle` after that.
 //
 // Knows neither Kubernetes nor the system's clock. All times are wall_ns.
 

@@ -218,7 +218,7 @@ static void count_for_registry(struct pt_registry *registry, const struct pt_sto
     registry->pulls++;
     if (stored->pull.phase == PT_PULL_FAILED)
         registry->failed[stored->pull.error_class]++;
-    if (stored->pull.phase != PT_PULL_COMPLETED || stored->of_kubelet)
+    if (!is_timed(stored))
         return; // how long its layers took is not known
     pt_histogram_add(&registry->pull_seconds, duration_seconds(stored));
     pt_histogram_add(&registry->download_seconds,
