@@ -329,7 +329,7 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (options->ca_file) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
-        // Unless told, libcurl reads the file once a day; each connection takes it as it is then.
+        // By default libcurl reads the file once a day; each connection takes it as it is then.
         curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     }
     if (options->client_cert_file)

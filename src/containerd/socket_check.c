@@ -105,7 +105,7 @@ int pt_socket_check_peer(int fd, pid_t *ret_pid, struct pt_error *err)
     struct ucred peer;
     socklen_t length = sizeof(peer);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
-        return pt_error_set(err, EPERM, "who serves the socket cannot be told: %s",
+        return pt_error_set(err, EPERM, "who serves the socket cannot be found out: %s",
                             strerror(errno));
     if (peer.uid != 0)
         return pt_error_set(err, EPERM, "the socket is served by uid %u, not by root",

@@ -135,7 +135,7 @@ static void print_help(void)
     pt_settings_print(stdout, pt_make_secrets_settings, pt_make_secrets_setting_count);
     puts("\n"
          "It logs one JSON object a line on standard output. SIGTERM or SIGINT ends it in order\n"
-         "within 5 s: streams are told to come back, requests under way are answered.\n"
+         "within 5 s: streams are asked to come back, requests under way are answered.\n"
          "Exit status: 0 ended by a signal, 1 failed while running, 2 bad usage or setting, or an\n"
          "address or file that cannot be used.");
 }

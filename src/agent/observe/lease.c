@@ -314,7 +314,7 @@ static void take_snapshotter(struct pt_lease *lease, const char *snapshotter)
 }
 
 // Keys of snapshots under extraction are `extract-<number>-<random> <chain ID>`, those of committed
-// ones the chain ID. Of a snapshotter that brings layers by itself no event tells of either.
+// ones the chain ID. Of a snapshotter that brings layers by itself no event names either.
 static void take_snapshot(struct pt_lease *lease, const char *snapshotter, const char *key)
 {
     take_snapshotter(lease, snapshotter);

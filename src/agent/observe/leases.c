@@ -23,7 +23,7 @@
 // Once a lease's layers are known, ingests and events show all that moves. What it holds is asked
 // for less often, in case an event was missed or another lease has taken over its ingests.
 #define ASK_EVERY_NS (3 * PT_NS_PER_S)
-// Where nothing else tells that a layer is there.
+// Where nothing else shows that a layer is there.
 #define ASK_SILENT_EVERY_NS (PT_NS_PER_S / 2)
 
 // --- namespaces ---

@@ -46,7 +46,7 @@ static const char *const outcome_names[] = {
     [PT_POD_HAS_LEFT] = "left",
 };
 
-// When all that still lack their images have them; negative once one cannot tell.
+// When all that still lack their images have them; negative as soon as one is not known.
 struct readiness {
     double seconds;
     bool is_unknown;

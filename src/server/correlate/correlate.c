@@ -61,7 +61,7 @@ static int64_t now_of(const struct pt_correlate *correlate)
 
 // --- pods ---
 
-// What the status tells that is new.
+// What is new in the status.
 static bool update_container(struct correlate_container *container,
                              const struct pt_kube_container *listed, int64_t since, int64_t now)
 {

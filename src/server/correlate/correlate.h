@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 // Joins the pulls that agents report with the containers that wait and with what the kubelet says.
-// Pure: it is told what happens and what time it is, and tells what follows. Work for a change is
+// Pure: it takes what happens and the time, and emits what follows. Work for a change is
 // in proportion to its node. docs/kubernetes.md has the rules.
 struct pt_correlate;
 
@@ -45,7 +45,7 @@ void pt_correlate_destroy(struct pt_correlate *correlate);
 
 // --- what happens; when memory runs out, a change is left out ---
 
-// A pod waits, as pt_pod_watch tells it.
+// A pod waits, as pt_pod_watch has seen it.
 void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *listed);
 void pt_correlate_pod_end(struct pt_correlate *correlate, const char *uid, enum pt_pod_end end);
 void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_event *event);

@@ -95,7 +95,7 @@ static enum correlate_lack lack_of(enum pt_kubelet_word word)
                                            : CORRELATE_LACKS_NOTHING;
 }
 
-// The pod's newest event tells whether it waits for something else than an image. Once one is about
+// The pod's newest event shows whether it waits for something else than an image. Once one is about
 // an image, the sandbox stands.
 static void note_hold_up(struct correlate_pod *pod, const struct pt_kube_event *event)
 {

@@ -199,8 +199,7 @@ static void end_unwaited_row(struct correlate_image *image, const struct situati
     if (is_failed && (situation->has_image || has_come))
         end_row(image, PT_PULL_COMPLETED, situation, now);
     else if (!situation->is_lingering ||
-             (has_come &&
-              !has_agent(image->node))) // the agent or an event may yet tell of the pull
+             (has_come && !has_agent(image->node))) // the agent or an event may yet report the pull
         end_row(image,
                 has_come    ? PT_PULL_COMPLETED
                 : is_failed ? PT_PULL_FAILED

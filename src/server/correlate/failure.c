@@ -124,7 +124,7 @@ void pt_correlate_backs_off(struct correlate_container *container,
     note(container, event->message.word, event->message.error, at);
 }
 
-// How often it has failed, as far as pods, events and the agent tell.
+// How often it has failed, as far as pods, events and the agent show.
 static int64_t failures_of(const struct correlate_image *image)
 {
     int64_t reported = image->gone_failures;

@@ -70,7 +70,7 @@ struct correlate_image {
     int64_t row_ended_at;
     int64_t row_pull_ns;     // the pull alone, as the kubelet says with its end; 0: not said
     int64_t row_image_bytes; // size of the image, likewise
-    int64_t row_queued_ns;   // as the kubelet tells it of the first container, -1: not yet
+    int64_t row_queued_ns;   // as the kubelet says of the first container, -1: not yet
     int64_t row_failures;    // as sent last
     uint64_t row_hash;       // of what was sent last
 

@@ -28,7 +28,7 @@
 #include <string.h>
 
 #define LOST_AFTER_NS (60 * PT_NS_PER_S)  // time to name a pull in one of several reports
-#define LATE_WINDOW_NS (10 * PT_NS_PER_S) // an older report than this tells of a clock that jumped
+#define LATE_WINDOW_NS (10 * PT_NS_PER_S) // an older report than this means that a clock jumped
 #define STEP_ITEMS 16                     // pulls and layers
 
 enum stage {
@@ -55,11 +55,11 @@ struct pt_application {
 // The row that a new pull continues: one that has waited, or whose last attempt has failed. NULL if
 // there is none.
 static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct pt_node *node,
-                                           const char *key, const struct pt_pull *told)
+                                           const char *key, const struct pt_pull *reported)
 {
     const struct pt_store_hooks *hooks = &store->hooks;
     const char *row_key =
-        hooks->take_over_row ? hooks->take_over_row(hooks->context, node->name, told) : NULL;
+        hooks->take_over_row ? hooks->take_over_row(hooks->context, node->name, reported) : NULL;
     struct pt_stored_pull *stored = row_key ? pt_map_get(&node->pulls, row_key) : NULL;
     if (!stored || strcmp(stored->key, row_key) != 0)
         return NULL;
@@ -73,20 +73,20 @@ static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct p
 }
 
 static bool is_held_back(const struct pt_pull_store *store, const struct pt_node *node,
-                         const char *key, const struct pt_pull *told)
+                         const char *key, const struct pt_pull *reported)
 {
     const struct pt_store_hooks *hooks = &store->hooks;
-    return hooks->hold_back && hooks->hold_back(hooks->context, node->name, key, told);
+    return hooks->hold_back && hooks->hold_back(hooks->context, node->name, key, reported);
 }
 
 static int add_pull(struct pt_pull_store *store, struct pt_node *node, const char *key,
-                    const struct pt_pull *told, struct pt_stored_pull **ret_stored)
+                    const struct pt_pull *reported, struct pt_stored_pull **ret_stored)
 {
-    bool legacy = !told->id;
+    bool legacy = !reported->id;
     int r = 0;
-    *ret_stored = continue_row(store, node, key, told);
+    *ret_stored = continue_row(store, node, key, reported);
     if (!*ret_stored)
-        r = pt_life_begin(store, node, key, legacy ? told->started_at : 0, ret_stored);
+        r = pt_life_begin(store, node, key, legacy ? reported->started_at : 0, ret_stored);
     if (r == 0)
         (*ret_stored)->legacy = legacy;
     return r;
@@ -95,12 +95,12 @@ static int add_pull(struct pt_pull_store *store, struct pt_node *node, const cha
 // Keys of a node's pulls. The first character keeps the kinds apart, whatever an agent writes.
 #define KEY_SIZE (PT_LIMIT_REFERENCE_BYTES + 2)
 
-static void make_key(const struct pt_pull *told, bool merged, char key[static KEY_SIZE])
+static void make_key(const struct pt_pull *reported, bool merged, char key[static KEY_SIZE])
 {
-    const char *text = merged ? "" : told->id ? told->id : told->image_ref;
+    const char *text = merged ? "" : reported->id ? reported->id : reported->image_ref;
     size_t length = strlen(text);
     assert(length <= PT_LIMIT_REFERENCE_BYTES); // as the decoder has seen to
-    key[0] = merged ? 'm' : told->id ? 'i' : 'r';
+    key[0] = merged ? 'm' : reported->id ? 'i' : 'r';
     memcpy(key + 1, text, length + 1);
 }
 
@@ -119,9 +119,9 @@ static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stor
 }
 
 // The row of a pull that the node has under this key; *stored becomes NULL when there is nothing to
-// take over. A late report does not turn back what a newer one has told.
+// take over. A late report does not turn back what a newer one has brought.
 static int go_on_with(struct pt_pull_store *store, struct pt_node *node, const char *key,
-                      const struct pt_pull *told, bool late, struct pt_stored_pull **stored)
+                      const struct pt_pull *reported, bool late, struct pt_stored_pull **stored)
 {
     struct pt_stored_pull *found = *stored;
     *stored = NULL;
@@ -130,11 +130,11 @@ static int go_on_with(struct pt_pull_store *store, struct pt_node *node, const c
     found->last_report = node->report_number;
     bool given_up = found->life == PT_LIFE_GIVEN_UP;
     if (found->life == PT_LIFE_FINAL)
-        return 0; // told again until the agent knows that it has arrived
-    if (late && !pt_pull_phase_is_final(told->phase))
+        return 0; // reported again until the agent knows that it has arrived
+    if (late && !pt_pull_phase_is_final(reported->phase))
         return 0;
     if (given_up && found->stale_reason == PT_STALE_STUCK &&
-        !pt_stored_pull_would_move(found, told))
+        !pt_stored_pull_would_move(found, reported))
         return 0;
     int r = given_up ? pt_life_revive(store, found) : 0;
     if (r == 0)
@@ -143,13 +143,13 @@ static int go_on_with(struct pt_pull_store *store, struct pt_node *node, const c
 }
 
 static int begin_new(struct pt_application *application, const char *key,
-                     const struct pt_pull *told, struct pt_stored_pull **ret_stored)
+                     const struct pt_pull *reported, struct pt_stored_pull **ret_stored)
 {
     struct pt_pull_store *store = application->store;
     struct pt_node *node = application->node;
-    int r = pt_pull_memory_make_some_room(store, node, NULL, told, &application->removed);
+    int r = pt_pull_memory_make_some_room(store, node, NULL, reported, &application->removed);
     if (r == 0)
-        r = add_pull(store, node, key, told, ret_stored);
+        r = add_pull(store, node, key, reported, ret_stored);
     if (r == 0)
         (*ret_stored)->last_report = node->report_number;
     return r;
@@ -157,27 +157,28 @@ static int begin_new(struct pt_application *application, const char *key,
 
 // The pull is older than this server: what it had fetched before was counted by the one before. How
 // old it is says its own node's clock.
-static bool is_older(const struct pt_application *application, const struct pt_pull *told)
+static bool is_older(const struct pt_application *application, const struct pt_pull *reported)
 {
     const struct pt_pull_store *store = application->store;
     int64_t uptime_ns = pt_clock_monotonic_ns(store->clock) - store->began_ns;
-    return told->started_at && application->report->timestamp - told->started_at > uptime_ns;
+    return reported->started_at &&
+           application->report->timestamp - reported->started_at > uptime_ns;
 }
 
 static int take_over(struct pt_application *application, struct pt_stored_pull *stored,
-                     bool is_first, const struct pt_pull *told)
+                     bool is_first, const struct pt_pull *reported)
 {
     struct pt_pull_store *store = application->store;
     struct pt_pull_change change;
     // A row that came again is new to nobody.
     bool is_new = is_first && stored->created_version == store->changes.newest_version;
     uint64_t version = is_new ? stored->version : store->changes.newest_version + 1;
-    int r = pt_stored_pull_update(stored, told, application->report->timestamp, version,
+    int r = pt_stored_pull_update(stored, reported, application->report->timestamp, version,
                                   &application->counted, &change);
     pt_pull_memory_count(store, stored);
     if (r < 0)
         return r;
-    if (!is_first || !is_older(application, told))
+    if (!is_first || !is_older(application, reported))
         count_bytes(store, stored, change.node_bytes);
     if (change.moved)
         pt_life_keep_alive(store, stored, stored->node->reported_ns);
@@ -193,17 +194,19 @@ static int take_over(struct pt_application *application, struct pt_stored_pull *
 }
 
 // One pull of a report. -EINPROGRESS: it has made some room, and is to be called again.
-static int apply_pull(struct pt_application *application, const struct pt_pull *told, bool merged)
+static int apply_pull(struct pt_application *application, const struct pt_pull *reported,
+                      bool merged)
 {
     struct pt_pull_store *store = application->store;
     struct pt_node *node = application->node;
     char key[KEY_SIZE];
-    make_key(told, merged, key);
+    make_key(reported, merged, key);
     struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
-    if (!stored && (is_held_back(store, node, key, told) || pt_node_waits_for_another(node, told)))
+    if (!stored &&
+        (is_held_back(store, node, key, reported) || pt_node_waits_for_another(node, reported)))
         return 0;
-    struct pt_pull shown = *told;
-    if (pt_node_has_waited_for_another(node, told))
+    struct pt_pull shown = *reported;
+    if (pt_node_has_waited_for_another(node, reported))
         shown.kind = PT_KIND_CHECK;
     if (!stored) {
         int r = begin_new(application, key, &shown, &stored);
@@ -212,11 +215,11 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
         assert(stored);
         return take_over(application, stored, true, &shown);
     }
-    int r = go_on_with(store, node, key, told, application->is_late, &stored);
+    int r = go_on_with(store, node, key, reported, application->is_late, &stored);
     if (r < 0 || !stored)
         return r;
-    r = pt_pull_memory_make_some_room(store, node, stored, told, &application->removed);
-    if (r == -EINPROGRESS || (r < 0 && !pt_pull_phase_is_final(told->phase)))
+    r = pt_pull_memory_make_some_room(store, node, stored, reported, &application->removed);
+    if (r == -EINPROGRESS || (r < 0 && !pt_pull_phase_is_final(reported->phase)))
         return r;
     if (r < 0) // its end is shown even where there is no room for its layers
         shown.layer_count = 0;

@@ -113,8 +113,8 @@ static struct pt_stored_pull *add_row(struct pt_pull_store *store, const struct 
 {
     struct pt_stored_pull *stored;
     struct pt_node *node = pt_store_get_node(store, row->node_name);
-    const struct pt_pull told = {.image_ref = row->image_ref, .repository = row->repository};
-    if (!node || pt_pull_memory_make_room(store, node, NULL, &told) < 0 ||
+    const struct pt_pull reported = {.image_ref = row->image_ref, .repository = row->repository};
+    if (!node || pt_pull_memory_make_room(store, node, NULL, &reported) < 0 ||
         pt_life_begin(store, node, row->key, salt_of(store, node, row), &stored) < 0)
         return NULL;
     stored->of_kubelet = true;

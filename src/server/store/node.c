@@ -320,52 +320,52 @@ bool pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now, int *left)
 // first sandboxes ask for theirs. One of them fetches, the others wait for its bytes. While it runs
 // it stands for them; what has fetched nothing in the end is a check.
 
-static bool is_of_same_image(const struct pt_stored_pull *stored, const struct pt_pull *told)
+static bool is_of_same_image(const struct pt_stored_pull *stored, const struct pt_pull *reported)
 {
     const struct pt_pull *pull = &stored->pull;
     return !stored->of_kubelet && stored->life != PT_LIFE_GIVEN_UP && pull->root_digest &&
-           pull->repository && strcmp(pull->root_digest, told->root_digest) == 0 &&
-           strcmp(pull->repository, told->repository) == 0;
+           pull->repository && strcmp(pull->root_digest, reported->root_digest) == 0 &&
+           strcmp(pull->repository, reported->repository) == 0;
 }
 
-static bool fetches_nothing(const struct pt_pull *told)
+static bool fetches_nothing(const struct pt_pull *reported)
 {
-    return told->id && told->root_digest && told->repository && told->bytes_fetched == 0 &&
-           told->kind != PT_KIND_CHECK;
+    return reported->id && reported->root_digest && reported->repository &&
+           reported->bytes_fetched == 0 && reported->kind != PT_KIND_CHECK;
 }
 
 // Of the oldest pulls under way.
-bool pt_node_waits_for_another(const struct pt_node *node, const struct pt_pull *told)
+bool pt_node_waits_for_another(const struct pt_node *node, const struct pt_pull *reported)
 {
     const struct pt_stored_pull *other = TAILQ_FIRST(&node->active);
-    if (!fetches_nothing(told) || pt_pull_phase_is_final(told->phase))
+    if (!fetches_nothing(reported) || pt_pull_phase_is_final(reported->phase))
         return false;
     for (int i = 0; i < COMPARED_PULLS && other; i++) {
-        if (is_of_same_image(other, told) && other->pull.started_at <= told->started_at)
+        if (is_of_same_image(other, reported) && other->pull.started_at <= reported->started_at)
             return true;
         other = TAILQ_NEXT(other, in_node);
     }
     return false;
 }
 
-static bool has_fetched_for(const struct pt_stored_pull *other, const struct pt_pull *told)
+static bool has_fetched_for(const struct pt_stored_pull *other, const struct pt_pull *reported)
 {
     int64_t ended_at = other->pull.completed_at;
-    return is_of_same_image(other, told) && other->pull.bytes_fetched > 0 &&
-           other->pull.started_at <= told->completed_at &&
-           (ended_at == 0 || ended_at >= told->started_at);
+    return is_of_same_image(other, reported) && other->pull.bytes_fetched > 0 &&
+           other->pull.started_at <= reported->completed_at &&
+           (ended_at == 0 || ended_at >= reported->started_at);
 }
 
 // Of the oldest pulls under way and those that ended last.
-bool pt_node_has_waited_for_another(const struct pt_node *node, const struct pt_pull *told)
+bool pt_node_has_waited_for_another(const struct pt_node *node, const struct pt_pull *reported)
 {
     const struct pt_stored_pull *active = TAILQ_FIRST(&node->active);
     const struct pt_stored_pull *finished = TAILQ_LAST(&node->finished, pt_stored_pull_list);
-    if (!fetches_nothing(told) || told->phase != PT_PULL_COMPLETED)
+    if (!fetches_nothing(reported) || reported->phase != PT_PULL_COMPLETED)
         return false;
     for (int i = 0; i < COMPARED_PULLS && (active || finished); i++) {
-        if ((active && has_fetched_for(active, told)) ||
-            (finished && has_fetched_for(finished, told)))
+        if ((active && has_fetched_for(active, reported)) ||
+            (finished && has_fetched_for(finished, reported)))
             return true;
         active = active ? TAILQ_NEXT(active, in_node) : NULL;
         finished = finished ? TAILQ_PREV(finished, pt_stored_pull_list, in_node) : NULL;

@@ -33,7 +33,7 @@ struct pt_node_past {
 
 // A node that reports, and its pulls. Times are the server's own.
 struct pt_node {
-    const char *agent_version, *runtime_name, *runtime_version; // shared; NULL: not told
+    const char *agent_version, *runtime_name, *runtime_version; // shared; NULL: not reported
     struct pt_map pulls;                                        // by key
     struct pt_stored_pull_list active, finished;                // oldest first
     size_t active_count;                                        // of the former
@@ -94,9 +94,9 @@ bool pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now, int *left);
 
 // Of several pulls of one image at once one fetches, and the others wait for its bytes: whether a
 // reported pull waits for one that has begun before it, so that it needs no row as long.
-bool pt_node_waits_for_another(const struct pt_node *node, const struct pt_pull *told);
+bool pt_node_waits_for_another(const struct pt_node *node, const struct pt_pull *reported);
 
 // It has completed, and another one fetched for it: it is a check.
-bool pt_node_has_waited_for_another(const struct pt_node *node, const struct pt_pull *told);
+bool pt_node_has_waited_for_another(const struct pt_node *node, const struct pt_pull *reported);
 
 #endif

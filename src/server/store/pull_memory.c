@@ -67,13 +67,14 @@ int64_t pt_pull_memory_of_node(const struct pt_pull_store *store)
 }
 
 int pt_pull_memory_make_some_room(struct pt_pull_store *store, struct pt_node *node,
-                                  const struct pt_stored_pull *stored, const struct pt_pull *told,
-                                  int *removed)
+                                  const struct pt_stored_pull *stored,
+                                  const struct pt_pull *reported, int *removed)
 {
     // A pull that is known grows by its layers, once; words that come later are few.
-    if (stored && told->layer_count <= stored->pull.layer_count)
+    if (stored && reported->layer_count <= stored->pull.layer_count)
         return 0;
-    int64_t bytes = head_bytes(told) + layers_bytes(told) - (stored ? stored->counted_bytes : 0);
+    int64_t bytes =
+        head_bytes(reported) + layers_bytes(reported) - (stored ? stored->counted_bytes : 0);
     int64_t max_node_bytes = pt_pull_memory_of_node(store);
     for (int step = 0; *removed < MAX_REMOVED; step++, ++*removed) {
         bool is_node_full = bytes > max_node_bytes - node->bytes;
@@ -92,11 +93,11 @@ int pt_pull_memory_make_some_room(struct pt_pull_store *store, struct pt_node *n
 }
 
 int pt_pull_memory_make_room(struct pt_pull_store *store, struct pt_node *node,
-                             const struct pt_stored_pull *stored, const struct pt_pull *told)
+                             const struct pt_stored_pull *stored, const struct pt_pull *reported)
 {
     int removed = 0, r;
     do
-        r = pt_pull_memory_make_some_room(store, node, stored, told, &removed);
+        r = pt_pull_memory_make_some_room(store, node, stored, reported, &removed);
     while (r == -EINPROGRESS);
     return r;
 }

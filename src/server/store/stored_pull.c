@@ -172,12 +172,14 @@ static int set_layers(struct pt_stored_pull *stored, const struct pt_layer *laye
     return 0;
 }
 
-static bool has_same_layers(const struct pt_stored_pull *stored, const struct pt_pull *told)
+static bool has_same_layers(const struct pt_stored_pull *stored, const struct pt_pull *reported)
 {
-    if (stored->pull.layer_count != told->layer_count || (told->layer_count && !stored->tracks))
+    if (stored->pull.layer_count != reported->layer_count ||
+        (reported->layer_count && !stored->tracks))
         return false;
-    for (size_t i = 0; i < told->layer_count; i++) {
-        if (!pt_fields_have_same_texts(&pt_layer_fields, &stored->pull.layers[i], &told->layers[i]))
+    for (size_t i = 0; i < reported->layer_count; i++) {
+        if (!pt_fields_have_same_texts(&pt_layer_fields, &stored->pull.layers[i],
+                                       &reported->layers[i]))
             return false;
     }
     return true;
@@ -216,22 +218,22 @@ static void merge_layer(struct merge *merge, const struct pt_stored_pull *stored
 
 // The set of layers is another one: new block; layers that were known keep their numbers and track.
 // A legacy agent leaves out layers that are done: these stay, behind the others.
-static int change_layers(struct pt_stored_pull *stored, const struct pt_pull *told)
+static int change_layers(struct pt_stored_pull *stored, const struct pt_pull *reported)
 {
     struct merge merge;
     struct pt_map known, named;
     if (index_layers(stored->pull.layers, stored->pull.layer_count, &known) < 0)
         return -ENOMEM;
-    if (index_layers(told->layers, told->layer_count, &named) < 0) {
+    if (index_layers(reported->layers, reported->layer_count, &named) < 0) {
         pt_map_finish(&known);
         return -ENOMEM;
     }
-    size_t most = told->layer_count + (stored->legacy ? stored->pull.layer_count : 0);
+    size_t most = reported->layer_count + (stored->legacy ? stored->pull.layer_count : 0);
     merge.count = 0;
     merge.tracks = calloc(most + 1, sizeof(*merge.tracks));
-    for (size_t i = 0; merge.tracks && i < told->layer_count; i++) {
-        merge_layer(&merge, stored, (size_t)pt_map_get(&known, told->layers[i].digest));
-        pt_fields_share_texts(&pt_layer_fields, &merge.layers[i], &told->layers[i]);
+    for (size_t i = 0; merge.tracks && i < reported->layer_count; i++) {
+        merge_layer(&merge, stored, (size_t)pt_map_get(&known, reported->layers[i].digest));
+        pt_fields_share_texts(&pt_layer_fields, &merge.layers[i], &reported->layers[i]);
     }
     for (size_t i = 0; merge.tracks && stored->legacy && i < stored->pull.layer_count; i++) {
         if (!pt_map_get(&named, stored->pull.layers[i].digest) &&
@@ -252,13 +254,13 @@ static int change_layers(struct pt_stored_pull *stored, const struct pt_pull *to
 
 // Fills in what the agent left out.
 static struct pt_layer complete_layer(const struct pt_stored_pull *stored,
-                                      const struct pt_layer *told, int64_t timestamp)
+                                      const struct pt_layer *reported, int64_t timestamp)
 {
-    struct pt_layer layer = *told;
+    struct pt_layer layer = *reported;
     if (layer.phase == PT_LAYER_UNKNOWN && layer.cached)
         layer.phase = PT_LAYER_EXISTS;
     else if (layer.phase == PT_LAYER_UNKNOWN)
-        layer.phase = pt_layer_is_downloaded(told) ? PT_LAYER_DOWNLOADED : PT_LAYER_DOWNLOADING;
+        layer.phase = pt_layer_is_downloaded(reported) ? PT_LAYER_DOWNLOADED : PT_LAYER_DOWNLOADING;
     if (layer.total_known && layer.downloaded_bytes > layer.total_bytes)
         layer.downloaded_bytes = layer.total_bytes;
     if (layer.started_at == 0)
@@ -267,9 +269,9 @@ static struct pt_layer complete_layer(const struct pt_stored_pull *stored,
 }
 
 // Its agent is of a version that says of each pull what it has fetched.
-static bool says_fetched(const struct pt_pull *told)
+static bool says_fetched(const struct pt_pull *reported)
 {
-    return told->kind != PT_KIND_UNKNOWN;
+    return reported->kind != PT_KIND_UNKNOWN;
 }
 
 // Adds new bytes of a layer to the pull's, and to the node's unless another pull did so before. A
@@ -283,15 +285,15 @@ static void count_bytes(const char *digest, int64_t bytes, struct pt_map *counte
         pt_add_saturated(&change->node_bytes, bytes);
 }
 
-static void update_layer(struct pt_stored_pull *stored, size_t index, const struct pt_layer *told,
-                         int64_t timestamp, uint64_t version, struct pt_map *counted,
-                         struct pt_pull_change *change)
+static void update_layer(struct pt_stored_pull *stored, size_t index,
+                         const struct pt_layer *reported, int64_t timestamp, uint64_t version,
+                         struct pt_map *counted, struct pt_pull_change *change)
 {
     struct pt_layer *layer = &stored->pull.layers[index];
     struct pt_layer_track *track = &stored->tracks[index];
     struct pt_layer_versions *versions = &stored->versions[index];
-    struct pt_layer next = complete_layer(stored, told, timestamp);
-    if (told->started_at == 0 && versions->started)
+    struct pt_layer next = complete_layer(stored, reported, timestamp);
+    if (reported->started_at == 0 && versions->started)
         next.started_at = layer->started_at;
     pt_fields_share_texts(&pt_layer_fields, &next, layer);
 
@@ -303,7 +305,8 @@ static void update_layer(struct pt_stored_pull *stored, size_t index, const stru
     change->downloading += next.phase == PT_LAYER_DOWNLOADING;
     change->waiting += next.phase == PT_LAYER_QUEUED;
     if (pt_layer_has_speed(&next) && next.downloaded_bytes > layer->downloaded_bytes)
-        count_bytes(told->digest, next.downloaded_bytes - layer->downloaded_bytes, counted, change);
+        count_bytes(reported->digest, next.downloaded_bytes - layer->downloaded_bytes, counted,
+                    change);
     bool same = versions->newest && pt_fields_have_same_values(&pt_layer_fields, &next, layer);
     if (!same || track->rate.bytes_per_second != speed_before) {
         versions->newest = version;
@@ -339,45 +342,49 @@ static void finish_layer(struct pt_stored_pull *stored, size_t index, int64_t ti
     change->visible = change->moved = true;
 }
 
-bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct pt_pull *told)
+bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct pt_pull *reported)
 {
-    if (pt_pull_phase_is_final(told->phase) || stored->pull.layer_count != told->layer_count)
+    if (pt_pull_phase_is_final(reported->phase) ||
+        stored->pull.layer_count != reported->layer_count)
         return true;
-    for (size_t i = 0; i < told->layer_count; i++) {
-        if (stored->pull.layers[i].downloaded_bytes != told->layers[i].downloaded_bytes ||
-            (told->layers[i].phase && stored->pull.layers[i].phase != told->layers[i].phase))
+    for (size_t i = 0; i < reported->layer_count; i++) {
+        if (stored->pull.layers[i].downloaded_bytes != reported->layers[i].downloaded_bytes ||
+            (reported->layers[i].phase &&
+             stored->pull.layers[i].phase != reported->layers[i].phase))
             return true;
     }
     return false;
 }
 
-static void update_head(struct pt_stored_pull *stored, const struct pt_pull *told,
+static void update_head(struct pt_stored_pull *stored, const struct pt_pull *reported,
                         int64_t timestamp, struct pt_pull_change *change)
 {
     struct pt_pull *pull = &stored->pull;
-    enum pt_pull_phase phase = told->phase == PT_PULL_UNKNOWN ? PT_PULL_DOWNLOADING : told->phase;
-    enum pt_pull_kind kind = told->kind == PT_KIND_UNKNOWN ? PT_KIND_PULL : told->kind;
+    enum pt_pull_phase phase =
+        reported->phase == PT_PULL_UNKNOWN ? PT_PULL_DOWNLOADING : reported->phase;
+    enum pt_pull_kind kind = reported->kind == PT_KIND_UNKNOWN ? PT_KIND_PULL : reported->kind;
     change->moved |= pull->phase != phase;
     change->visible |= pull->phase != phase || pull->kind != kind;
-    change->visible |= pull->total_known != told->total_known;
+    change->visible |= pull->total_known != reported->total_known;
     pull->phase = phase;
     pull->kind = kind;
-    pull->error_class = told->error_class;
-    pull->total_known = told->total_known;
-    pull->image_ref_exact = told->image_ref_exact;
-    if (told->started_at || !pull->started_at)
-        pull->started_at = told->started_at ? told->started_at : timestamp;
+    pull->error_class = reported->error_class;
+    pull->total_known = reported->total_known;
+    pull->image_ref_exact = reported->image_ref_exact;
+    if (reported->started_at || !pull->started_at)
+        pull->started_at = reported->started_at ? reported->started_at : timestamp;
     if (pt_pull_phase_is_final(phase))
-        pull->completed_at = told->completed_at ? told->completed_at : timestamp;
+        pull->completed_at = reported->completed_at ? reported->completed_at : timestamp;
 }
 
 // An agent that says what a pull has fetched knows which of several pulls a layer came by.
-static void update_fetched(struct pt_stored_pull *stored, const struct pt_pull *told,
+static void update_fetched(struct pt_stored_pull *stored, const struct pt_pull *reported,
                            struct pt_pull_change *change)
 {
     int64_t fetched = stored->pull.bytes_fetched;
-    if (says_fetched(told))
-        change->node_bytes = told->bytes_fetched > fetched ? told->bytes_fetched - fetched : 0;
+    if (says_fetched(reported))
+        change->node_bytes =
+            reported->bytes_fetched > fetched ? reported->bytes_fetched - fetched : 0;
     change->visible |= change->node_bytes > 0;
     pt_add_saturated(&stored->pull.bytes_fetched, change->node_bytes);
 }
@@ -459,30 +466,30 @@ static void update_progress(struct pt_stored_pull *stored, int64_t timestamp,
     stored->percent_floor = percent(stored, &totals);
 }
 
-int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *told,
+int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *reported,
                           int64_t timestamp, uint64_t version, struct pt_map *counted,
                           struct pt_pull_change *ret_change)
 {
     struct pt_pull_change change = {0};
     bool was_exact = stored->pull.image_ref_exact;
-    if (pt_fields_replace_texts(&pt_pull_fields, &stored->pull, told, "id", &change.named) < 0)
+    if (pt_fields_replace_texts(&pt_pull_fields, &stored->pull, reported, "id", &change.named) < 0)
         return -ENOMEM;
-    change.named |= was_exact != told->image_ref_exact;
+    change.named |= was_exact != reported->image_ref_exact;
     change.visible |= change.named;
-    update_head(stored, told, timestamp, &change);
-    if (!has_same_layers(stored, told)) {
-        if (change_layers(stored, told) < 0)
+    update_head(stored, reported, timestamp, &change);
+    if (!has_same_layers(stored, reported)) {
+        if (change_layers(stored, reported) < 0)
             return -ENOMEM;
         change.visible = true;
     }
     for (size_t i = 0; i < stored->pull.layer_count; i++) {
-        if (i < told->layer_count)
-            update_layer(stored, i, &told->layers[i], timestamp, version,
-                         says_fetched(told) ? NULL : counted, &change);
+        if (i < reported->layer_count)
+            update_layer(stored, i, &reported->layers[i], timestamp, version,
+                         says_fetched(reported) ? NULL : counted, &change);
         else
             finish_layer(stored, i, timestamp, version, &change);
     }
-    update_fetched(stored, told, &change);
+    update_fetched(stored, reported, &change);
     update_progress(stored, timestamp, &change);
     *ret_change = change;
     return 0;

@@ -41,7 +41,7 @@ struct pt_stored_hold_up {
     int64_t node_bytes_per_second, registry_bytes_per_second;
 };
 
-// One pull of one node with its own copy of what the agent told last.
+// One pull of one node with its own copy of what the agent has reported last.
 struct pt_stored_pull {
     struct pt_pull pull; // text and layers are owned; pull.id is NULL
     char id[PT_PULL_ID_SIZE];
@@ -65,10 +65,10 @@ struct pt_stored_pull {
     int64_t bytes_at;                   // wall_ns on the node, when a byte came last
     int64_t alive_at;                   // monotonic_ns: reported with something that moved
     int64_t finished_at;                // monotonic_ns
-    struct pt_join *join;               // what Kubernetes tells of it, owned; NULL: nothing
+    struct pt_join *join;               // what Kubernetes knows of it, owned; NULL: nothing
     struct pt_stored_hold_up hold_up;
     int64_t failures_reported; // attempts that became an event as failed
-    char *earlier_key;         // of the attempt before, which its agent may tell again; or NULL
+    char *earlier_key;         // of the attempt before, which its agent may report again; or NULL
     uint64_t version;
     uint64_t created_version;
     uint64_t final_version; // 0: not final
@@ -99,15 +99,17 @@ struct pt_pull_change {
     size_t downloading, waiting; // layers, now
 };
 
-// Takes over what the agent told at `timestamp`; layers that changed get `version`. Pulls that wait
-// for the same layer all show its bytes: `counted` holds the digests whose new bytes this report
-// has counted, as keys that borrow from `told`. -ENOMEM leaves the pull valid, maybe half updated.
-PT_MUST_CHECK int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *told,
-                                        int64_t timestamp, uint64_t version, struct pt_map *counted,
+// Takes over what the agent reported at `timestamp`; layers that changed get `version`. Pulls that
+// wait for the same layer all show its bytes: `counted` holds the digests whose new bytes this
+// report has counted, as keys that borrow from `reported`. -ENOMEM leaves the pull valid, maybe
+// half updated.
+PT_MUST_CHECK int pt_stored_pull_update(struct pt_stored_pull *stored,
+                                        const struct pt_pull *reported, int64_t timestamp,
+                                        uint64_t version, struct pt_map *counted,
                                         struct pt_pull_change *ret_change);
 
-// Whether bytes or phases that the agent tells differ from what is stored.
-bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct pt_pull *told);
+// Whether bytes or phases that the agent reports differ from what is stored.
+bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct pt_pull *reported);
 
 // Marks every layer as there and the whole as completed, as the absence in a legacy report means.
 void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at, uint64_t version);
