@@ -303,7 +303,7 @@ static const char *advice_for(const struct pt_finding *finding)
         return "Is containerd running? In a pod its socket's directory has to be mounted.";
     if (finding->state == PT_FINDING_FOREIGN)
         return "The kubelet uses another containerd, or has pulled nothing yet; see "
-               "PULLTRACE_CONTAINERD_NAMESPACE.";
+               "PULLTRACE_CONTAINERD_NAMESPACES.";
     if (finding->state == PT_FINDING_REFUSED)
         return "It must be root's and lie under PULLTRACE_CONTAINERD_SOCKET_DIRS.";
     switch (pt_socket_check_connect(finding->path, &err)) {

@@ -14,6 +14,7 @@
 #include "base/unknown_settings.h"
 #include "containerd/places.h"
 #include "containerd/socket_check.h"
+#include "pull/report.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -37,7 +38,9 @@ static struct settings {
 
 static const struct pt_setting table[] = {
     {"PULLTRACE_NODE_NAME", PT_SETTING_TEXT, &settings.node_name, "",
-     "name of this node, a DNS name; empty: the host name", 0, 0},
+     "name of this node, in Kubernetes its spec.nodeName; empty: the host name, which in a pod is "
+     "the pod's",
+     0, 0},
     {"PULLTRACE_SERVER_URL", PT_SETTING_URL, &settings.server_url, "",
      "where pulltrace-server is; empty: pulls are only logged", 0, 0},
     {"PULLTRACE_CONTAINERD_SOCKET", PT_SETTING_TEXT, &settings.containerd_socket, "",
@@ -46,8 +49,10 @@ static const struct pt_setting table[] = {
      0, 0},
     {"PULLTRACE_CONTAINERD_SOCKET_DIRS", PT_SETTING_TEXT, &settings.socket_directories, "",
      "directories that the socket may be in, after resolving links; empty: those of these", 0, 0},
-    {"PULLTRACE_CONTAINERD_NAMESPACE", PT_SETTING_TEXT, &settings.containerd_namespaces, "k8s.io",
-     "containerd namespaces to watch, comma-separated, or * for all", 0, 0},
+    {"PULLTRACE_CONTAINERD_NAMESPACES", PT_SETTING_CONTAINERD_NAMESPACES,
+     &settings.containerd_namespaces, "k8s.io",
+     "containerd namespaces to watch, comma-separated, or * for all", 0,
+     PT_LIMIT_CONTAINERD_NAMESPACES},
     {"PULLTRACE_REPORT_INTERVAL", PT_SETTING_DURATION, &settings.interval_ns, "1s",
      "how often to look and to report while something is pulled; a fast pull up to four times as "
      "often",
@@ -122,14 +127,15 @@ static bool parse_arguments(int argc, char **argv, enum mode *ret_mode, int *ret
 
 // --- settings ---
 
-// The server refuses reports of a node whose name is no DNS name: better said here.
+// The server refuses the reports of a node without such a name: better said here.
 static int check_node_name(const char *name, struct pt_error *err)
 {
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-    size_t length = strlen(name);
-    if (length == 0 || length > PT_LIMIT_NODE_NAME_BYTES || strspn(name, letters) != length)
-        return pt_error_set(err, EINVAL, "PULLTRACE_NODE_NAME \"%s\" is not a DNS name", name);
+    if (!pt_is_node_name(name) || strlen(name) > PT_LIMIT_NODE_NAME_BYTES)
+        return pt_error_set(err, EINVAL,
+                            "PULLTRACE_NODE_NAME=%s: expected the node's name, in Kubernetes its "
+                            "spec.nodeName: at most %d letters, digits, - . and _, the first one a "
+                            "letter or digit",
+                            name, PT_LIMIT_NODE_NAME_BYTES);
     return 0;
 }
 

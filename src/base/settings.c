@@ -3,12 +3,16 @@
 
 #include "base/duration.h"
 #include "base/limits.h"
+#include "base/name_list.h"
+#include "base/url.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define RANGE_SIZE PT_DURATION_SIZE // a bound, as text
 
 #define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -72,18 +76,6 @@ int pt_address_parse(const char *text, struct pt_address *ret_address)
     return 0;
 }
 
-static bool is_url_or_empty(const char *text)
-{
-    const char *host = text;
-    if (strncmp(text, "http://", 7) == 0)
-        host += 7;
-    else if (strncmp(text, "https://", 8) == 0)
-        host += 8;
-    else
-        return *text == '\0';
-    return *host && *host != '/' && *host != ':' && !strpbrk(host, " \t\r\n");
-}
-
 // Wide enough for a cluster's ARN or a kubeconfig's context.
 static bool is_name_or_empty(const char *text)
 {
@@ -109,7 +101,15 @@ static const char *expected(enum pt_setting_kind kind)
     case PT_SETTING_NAME:
         return "a name such as prod-eu-1: at most 128 letters, digits, and . _ - : / @ between";
     case PT_SETTING_URL:
-        return "a URL such as http://pulltrace:8080";
+        return "a URL such as http://pulltrace:8080, without user, query and fragment";
+    case PT_SETTING_KUBE_NAMESPACES:
+        return "names of Kubernetes namespaces with commas between them, such as team-a,team-b";
+    case PT_SETTING_CONTAINERD_NAMESPACES:
+        return "names of containerd namespaces with commas between them, such as k8s.io,moby, or "
+               "* for all";
+    case PT_SETTING_HOSTS:
+        return "names of hosts with commas between them and without ports, such as "
+               "pulls.example.org,pulls";
     case PT_SETTING_FILE:
         return "a file that can be read";
     case PT_SETTING_DURATION:
@@ -121,9 +121,30 @@ static const char *expected(enum pt_setting_kind kind)
     case PT_SETTING_ADDRESS:
         return "an address such as :8080, 127.0.0.1:8080 or [::1]:8080";
     case PT_SETTING_LOG_LEVEL:
-        return "debug, info, warn or error";
+    case PT_SETTING_OTHER_NAME:
+        break;
     }
-    return "";
+    return "debug, info, warn or error";
+}
+
+static bool is_of_text_kind(enum pt_setting_kind kind, const char *text)
+{
+    switch ((int)kind) {
+    case PT_SETTING_NAME:
+        return is_name_or_empty(text);
+    case PT_SETTING_URL:
+        return !*text || pt_url_is_base(text);
+    case PT_SETTING_FILE:
+        return !*text || access(text, R_OK) == 0;
+    case PT_SETTING_KUBE_NAMESPACES:
+        return pt_name_list_is_valid(text, PT_NAME_KUBERNETES);
+    case PT_SETTING_CONTAINERD_NAMESPACES:
+        return strcmp(text, "*") == 0 || pt_name_list_is_valid(text, PT_NAME_CONTAINERD);
+    case PT_SETTING_HOSTS:
+        return pt_name_list_is_valid(text, PT_NAME_HOST);
+    default:
+        return true;
+    }
 }
 
 // Stores the value; false when the text is not of the setting's kind.
@@ -131,17 +152,14 @@ static bool store(const struct pt_setting *setting, const char *text)
 {
     switch (setting->kind) {
     case PT_SETTING_TEXT:
-        *(const char **)setting->value = text;
-        return true;
     case PT_SETTING_NAME:
-        *(const char **)setting->value = text;
-        return is_name_or_empty(text);
     case PT_SETTING_URL:
-        *(const char **)setting->value = text;
-        return is_url_or_empty(text);
     case PT_SETTING_FILE:
+    case PT_SETTING_KUBE_NAMESPACES:
+    case PT_SETTING_CONTAINERD_NAMESPACES:
+    case PT_SETTING_HOSTS:
         *(const char **)setting->value = text;
-        return !*text || access(text, R_OK) == 0;
+        return is_of_text_kind(setting->kind, text);
     case PT_SETTING_DURATION:
         return pt_duration_parse(text, strlen(text), setting->value) == 0;
     case PT_SETTING_COUNT:
@@ -154,23 +172,69 @@ static bool store(const struct pt_setting *setting, const char *text)
         return !*text || pt_address_parse(text, setting->value) == 0;
     case PT_SETTING_LOG_LEVEL:
         return pt_log_level_parse(text, setting->value);
+    case PT_SETTING_OTHER_NAME:
+        break;
     }
     return false;
 }
 
-static int check_bounds(const struct pt_setting *setting, const char *text, struct pt_error *err)
+static void format_bytes(int64_t bytes, char text[static RANGE_SIZE])
 {
-    bool is_number =
-        setting->kind == PT_SETTING_COUNT || (setting->kind == PT_SETTING_BYTES && *text);
-    if (is_number && !within(setting, *(int64_t *)setting->value))
-        return pt_error_set(err, EINVAL, "%s=%s: must be between %lld and %lld", setting->name,
-                            text, (long long)setting->min, (long long)setting->max);
-    if (setting->kind == PT_SETTING_DURATION && !within(setting, *(int64_t *)setting->value)) {
-        char min[PT_DURATION_SIZE], max[PT_DURATION_SIZE];
-        return pt_error_set(err, EINVAL, "%s=%s: must be between %s and %s", setting->name, text,
-                            pt_duration_format(setting->min, min),
-                            pt_duration_format(setting->max, max));
+    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti"};
+    size_t unit = 0;
+    while (unit + 1 < sizeof(units) / sizeof(units[0]) && bytes > 0 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        unit++;
     }
+    snprintf(text, RANGE_SIZE, "%lld%s", (long long)bytes, units[unit]);
+}
+
+static void format_bound(const struct pt_setting *setting, int64_t value,
+                         char text[static RANGE_SIZE])
+{
+    char duration[PT_DURATION_SIZE];
+    if (setting->kind == PT_SETTING_BYTES)
+        format_bytes(value, text);
+    else if (setting->kind == PT_SETTING_DURATION)
+        snprintf(text, RANGE_SIZE, "%s", pt_duration_format(value, duration));
+    else
+        snprintf(text, RANGE_SIZE, "%lld", (long long)value);
+}
+
+static bool is_number(enum pt_setting_kind kind)
+{
+    return kind == PT_SETTING_COUNT || kind == PT_SETTING_BYTES || kind == PT_SETTING_DURATION;
+}
+
+static int check_bounds(const struct pt_setting *setting, const char *name, const char *text,
+                        struct pt_error *err)
+{
+    char min[RANGE_SIZE], max[RANGE_SIZE];
+    bool is_unset = setting->kind == PT_SETTING_BYTES && !*text;
+    if (!is_number(setting->kind) && setting->max > 0 &&
+        pt_name_list_count(text) > (size_t)setting->max)
+        return pt_error_set(err, EINVAL, "%s: at most %lld names", name, (long long)setting->max);
+    if (!is_number(setting->kind) || is_unset || within(setting, *(int64_t *)setting->value))
+        return 0;
+    format_bound(setting, setting->min, min);
+    format_bound(setting, setting->max, max);
+    return pt_error_set(err, EINVAL, "%s=%s: must be between %s and %s", name, text, min, max);
+}
+
+// The name by which a setting is set and its text; NULL when neither of its names is.
+static int look_up(const struct pt_setting *setting, const struct pt_setting *other,
+                   char *(*getenv_fn)(const char *name), const char **ret_name,
+                   const char **ret_text, struct pt_error *err)
+{
+    const char *text = getenv_fn(setting->name);
+    const char *other_text = other ? getenv_fn(other->name) : NULL;
+    bool is_set = text && *text, is_other_set = other_text && *other_text;
+    if (is_set && is_other_set && strcmp(text, other_text) != 0)
+        return pt_error_set(err, EINVAL,
+                            "%s=%s and %s=%s are one setting by two names: set only %s",
+                            setting->name, text, other->name, other_text, setting->name);
+    *ret_name = is_set || !is_other_set ? setting->name : other->name;
+    *ret_text = is_set ? text : is_other_set ? other_text : setting->default_text;
     return 0;
 }
 
@@ -178,13 +242,19 @@ int pt_settings_load(const struct pt_setting *settings, size_t count,
                      char *(*getenv_fn)(const char *name), struct pt_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        const char *text = getenv_fn(settings[i].name);
-        if (!text || !*text)
-            text = settings[i].default_text;
-        if (!store(&settings[i], text))
-            return pt_error_set(err, EINVAL, "%s=%s: expected %s", settings[i].name, text,
-                                expected(settings[i].kind));
-        int r = check_bounds(&settings[i], text, err);
+        const struct pt_setting *setting = &settings[i], *other = NULL;
+        const char *name, *text;
+        if (setting->kind == PT_SETTING_OTHER_NAME)
+            continue;
+        if (i + 1 < count && settings[i + 1].kind == PT_SETTING_OTHER_NAME)
+            other = &settings[i + 1];
+        int r = look_up(setting, other, getenv_fn, &name, &text, err);
+        if (r < 0)
+            return r;
+        if (!store(setting, text))
+            return pt_error_set(err, EINVAL, "%s=%s: expected %s", name, text,
+                                expected(setting->kind));
+        r = check_bounds(setting, name, text, err);
         if (r < 0)
             return r;
     }
@@ -194,9 +264,16 @@ int pt_settings_load(const struct pt_setting *settings, size_t count,
 void pt_settings_print(FILE *out, const struct pt_setting *settings, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        fprintf(out, "  %s\n      %s", settings[i].name, settings[i].help);
-        if (*settings[i].default_text)
-            fprintf(out, " (default: %s)", settings[i].default_text);
+        const struct pt_setting *setting = &settings[i];
+        fprintf(out, "  %s\n      %s", setting->name, setting->help);
+        if (*setting->default_text)
+            fprintf(out, " (default: %s)", setting->default_text);
+        if (is_number(setting->kind) && (setting->min || setting->max)) {
+            char min[RANGE_SIZE], max[RANGE_SIZE];
+            format_bound(setting, setting->min, min);
+            format_bound(setting, setting->max, max);
+            fprintf(out, " [%s to %s]", min, max);
+        }
         fputc('\n', out);
     }
 }

@@ -15,6 +15,40 @@ static bool is_loopback(const char *host)
     return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
 }
 
+static bool has_no_user(CURLU *parts)
+{
+    char *user = NULL;
+    bool is_there = curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_OK;
+    curl_free(user);
+    return !is_there;
+}
+
+static bool has_possible_port(CURLU *parts)
+{
+    char *port = NULL;
+    bool is_possible = curl_url_get(parts, CURLUPART_PORT, &port, 0) == CURLUE_NO_PORT ||
+                       (port && strcmp(port, "0") != 0);
+    curl_free(port);
+    return is_possible;
+}
+
+bool pt_url_is_base(const char *url)
+{
+    for (const char *at = url; *at; at++) {
+        if ((unsigned char)*at <= ' ' || *at == 0x7f || *at == '?' || *at == '#')
+            return false;
+    }
+    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return false;
+    if (strstr(url, ":///")) // libcurl would look for the host behind it
+        return false;
+    CURLU *parts = curl_url();
+    bool is_base = parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+                   has_no_user(parts) && has_possible_port(parts);
+    curl_url_cleanup(parts);
+    return is_base;
+}
+
 bool pt_url_is_in_clear(const char *url)
 {
     char *scheme = NULL, *host = NULL;

@@ -8,4 +8,8 @@
 // localhost, 127.0.0.0/8 or ::1. False for what is no URL.
 bool pt_url_is_in_clear(const char *url);
 
+// An address below which others are asked for: http or https, a host, perhaps a port (1 to 65535)
+// and a path; no user, query or fragment, no blanks and control characters.
+bool pt_url_is_base(const char *url);
+
 #endif

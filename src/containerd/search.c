@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "containerd/search.h"
 
+#include "base/name_list.h"
 #include "containerd/containerd_api.h"
 
 #include <errno.h>
@@ -43,14 +44,12 @@ static void end_probe(struct probe *probe, enum pt_finding_state state, const ch
 
 static bool is_wanted(const char *wanted, const char *name)
 {
-    size_t name_length = strlen(name);
-    for (const char *item = wanted; *item;) {
-        size_t length = strcspn(item, ",");
-        if (length == name_length && memcmp(item, name, length) == 0)
-            return true;
-        item += length + (item[length] == ',');
-    }
-    return false;
+    size_t name_length = strlen(name), length;
+    const char *item;
+    bool is_found = false;
+    while (!is_found && (item = pt_name_list_next(&wanted, &length)))
+        is_found = length == name_length && memcmp(item, name, length) == 0;
+    return is_found;
 }
 
 // Containerd checks the names of its namespaces; whoever answers here may be another.

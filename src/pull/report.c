@@ -48,8 +48,7 @@ static int decode_layers(yyjson_val *layers, struct pt_pull *pull, struct report
     return 0;
 }
 
-// Letters, digits, `-`, `.` and `_`, as the names of Kubernetes nodes are, and some more.
-static bool is_node_name(const char *name)
+bool pt_is_node_name(const char *name)
 {
     if (!isalnum((unsigned char)name[0]))
         return false;
@@ -65,9 +64,10 @@ static int decode_head(yyjson_val *root, struct pt_report *report, struct pt_err
     int r = pt_fields_read(&pt_report_fields, root, report, err);
     if (r < 0)
         return r;
-    if (!is_node_name(report->node_name))
+    if (!pt_is_node_name(report->node_name))
         return pt_error_set(err, EINVAL,
-                            "nodeName: must be a DNS name: letters, digits, '-' and '.'");
+                            "nodeName: must be letters, digits, '-', '.' and '_', the first one a "
+                            "letter or digit");
     if (report->timestamp == 0)
         return pt_error_set(err, EINVAL, "timestamp: missing");
     // An interval without end would make the server wait for the next report without end.

@@ -14,6 +14,10 @@ struct pt_left_out {
     struct pt_error why; // of the first one
 };
 
+// Whether it is as the names of Kubernetes nodes are: letters, digits, `-`, `.`, and `_`, which no
+// node of Kubernetes has but other hosts do; the first one a letter or digit.
+bool pt_is_node_name(const char *name);
+
 // What an agent posts to /api/v1/report; docs/api.md describes the format.
 struct pt_report {
     const char *node_name;

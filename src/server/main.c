@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/duration.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/settings.h"
@@ -66,7 +67,7 @@ static const struct pt_setting table[] = {
      "PEM file with certificate and chain, read again when it changes; empty: plain HTTP", 0, 0},
     {"PULLTRACE_TLS_KEY_FILE", PT_SETTING_FILE, &settings.tls_key_file, "",
      "PEM file with the certificate's key", 0, 0},
-    {"PULLTRACE_ALLOWED_HOSTS", PT_SETTING_TEXT, &settings.allowed_hosts, "",
+    {"PULLTRACE_ALLOWED_HOSTS", PT_SETTING_HOSTS, &settings.allowed_hosts, "",
      "names by which it may be asked, comma-separated, besides addresses and localhost; empty: any",
      0, 0},
     {"PULLTRACE_CLUSTER_NAME", PT_SETTING_NAME, &settings.cluster_name, "",
@@ -79,8 +80,11 @@ static const struct pt_setting table[] = {
      "PEM file with the CA of that URL, read again when it changes; empty: the system's", 0, 0},
     {"PULLTRACE_KUBECONFIG", PT_SETTING_TEXT, &settings.kube.kube.kubeconfig, "",
      "kubeconfig file whose current context to use, instead of the three above", 0, 0},
-    {"PULLTRACE_WATCH_NAMESPACES", PT_SETTING_TEXT, &settings.kube.namespaces, "",
-     "namespaces whose pods are joined with pulls, comma-separated; empty: all", 0, 0},
+    {"PULLTRACE_KUBE_NAMESPACES", PT_SETTING_KUBE_NAMESPACES, &settings.kube.namespaces, "",
+     "namespaces whose pods are joined with pulls, comma-separated; empty: all", 0,
+     PT_LIMIT_WATCHED_NAMESPACES},
+    {"PULLTRACE_WATCH_NAMESPACES", PT_SETTING_OTHER_NAME, NULL, "",
+     "another name of PULLTRACE_KUBE_NAMESPACES; with both set they must be the same", 0, 0},
     {"PULLTRACE_HISTORY_TTL", PT_SETTING_DURATION, &settings.history_ttl_ns, "30m",
      "how long finished pulls stay", PT_NS_PER_S, 720 * 3600 * PT_NS_PER_S},
     {"PULLTRACE_STALE_TIMEOUT", PT_SETTING_DURATION, &settings.stale_timeout_ns, "10m",

@@ -52,7 +52,7 @@ class Installing(InstalledCase):
         monitoring = {"grafanaDashboard": {"enabled": True}}
         options = {
             "networkPolicy": {"enabled": True},
-            "server": {"podDisruptionBudget": {"enabled": True}, "watchNamespaces": ["default"]},
+            "server": {"podDisruptionBudget": {"enabled": True}, "kubeNamespaces": ["default"]},
             "metrics": monitoring,
         }
         address = self.install_ready(**self.given_secrets(), **options)

@@ -33,7 +33,7 @@ class ContainerdNamespaces(LabCase):
         """The namespaces of the pulls that an agent tells of which watches these ones."""
         receiver = ReportReceiver()
         self.addCleanup(receiver.close)
-        self.start_agent(receiver.url, PULLTRACE_CONTAINERD_NAMESPACE=namespaces)
+        self.start_agent(receiver.url, PULLTRACE_CONTAINERD_NAMESPACES=namespaces)
         wait_for("a report", receiver.reports, 15)
         image = self.push(repository, MB, 20_000)
         pulls = [

@@ -18,18 +18,23 @@ from tests.integration.case import ADDRESS_SANITIZER, AGENT, SERVER
 DOCUMENT = REPOSITORY / "docs/configuration.md"
 
 
-def documented(program: str) -> dict[str, str]:
-    """The program's settings in the document, each with the default that its row gives."""
+def documented(program: str) -> dict[str, tuple[str, str]]:
+    """The program's settings in the document, each with the default and the range that its row gives."""
     section = DOCUMENT.read_text().split(f"## {program}\n")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| `(PULLTRACE_\w+)` \|([^|]*)\|", section, re.M)
-    return {name: default.strip() for name, default in rows}
+    rows = re.findall(r"^\| `(PULLTRACE_\w+)` \|([^|]*)\|([^|]*)\|", section, re.M)
+    # A default in code is the very text; one in words comes about at run time.
+    return {
+        name: (default.strip(" `") if default.startswith(" `") else "", bounds.strip())
+        for name, default, bounds in rows
+    }
 
 
-def offered(help_text: str) -> dict[str, str]:
-    """The settings in --help, each with its default."""
-    entries = re.findall(r"^  (PULLTRACE_\w+)\n      (.*)", help_text, re.M)
-    defaults = ((name, re.search(r"\(default: (.*)\)$", words)) for name, words in entries)
-    return {name: found[1] if found else "" for name, found in defaults}
+def offered(help_text: str) -> dict[str, tuple[str, str]]:
+    """The settings in --help, each with its default and its range."""
+    entries = re.findall(
+        r"^  (PULLTRACE_\w+)\n      .*?(?: \(default: ([^)]*)\))?(?: \[(.*)\])?$", help_text, re.M
+    )
+    return {name: (default, bounds) for name, default, bounds in entries}
 
 
 def run(binary: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -68,9 +73,13 @@ class WrongSettings(unittest.TestCase):
             ("PULLTRACE_SERVER_URL", "ftp://127.0.0.1/"),
             ("PULLTRACE_CONTAINERD_SOCKET", "relative.sock"),
             ("PULLTRACE_CONTAINERD_SOCKET", "/etc/passwd"),
-            ("PULLTRACE_CONTAINERD_NAMESPACE", ","),
+            ("PULLTRACE_SERVER_URL", "http://127.0.0.1/path?x"),
+            ("PULLTRACE_SERVER_URL", "http://user:word@127.0.0.1/"),
+            ("PULLTRACE_CONTAINERD_NAMESPACES", ","),
+            ("PULLTRACE_CONTAINERD_NAMESPACES", "a b"),
             ("PULLTRACE_CA_FILE", "/nonexistent/ca.pem"),
             ("PULLTRACE_NODE_NAME", "no spaces please"),
+            ("PULLTRACE_NODE_NAME", "-node"),
             ("PULLTRACE_AGENT_TOKEN_FILE", "/nonexistent/token"),
             ("PULLTRACE_AGENT_TOKEN_FILE", str(self.file(b"\n\0\n"))),
             ("PULLTRACE_AGENT_TOKEN", "  "),
@@ -98,6 +107,10 @@ class WrongSettings(unittest.TestCase):
             ("PULLTRACE_AGENT_TOKEN", "  "),
             ("PULLTRACE_TLS_CERT_FILE", "/nonexistent/cert.pem"),
             ("PULLTRACE_LOG_LEVEL", "loud"),
+            ("PULLTRACE_KUBE_NAMESPACES", "a b"),
+            ("PULLTRACE_WATCH_NAMESPACES", "Team"),
+            ("PULLTRACE_KUBE_URL", "http://127.0.0.1/path?x"),
+            ("PULLTRACE_ALLOWED_HOSTS", "pulls.example.org:8080"),
         ):
             with self.subTest(f"{name}={value}"):
                 ports = {
@@ -148,12 +161,7 @@ class HelpAndVersion(unittest.TestCase):
             with self.subTest(binary.name):
                 done = run(binary, "--help")
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
-                wanted = {
-                    # A default in code is the very text; one in words comes about at run time.
-                    name: default.strip("`") if default.startswith("`") else ""
-                    for name, default in documented(binary.name).items()
-                }
-                self.assertEqual(offered(done.stdout), wanted)
+                self.assertEqual(offered(done.stdout), documented(binary.name))
 
     def test_version(self) -> None:
         for binary in (AGENT, SERVER):

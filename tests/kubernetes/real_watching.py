@@ -114,7 +114,7 @@ class Rights(RealCase):
             self.api.namespace(name)
         for name in ("team-a", "team-b"):
             self.api.bind_in_namespace(name, subject)
-        server = self.start("team", PULLTRACE_WATCH_NAMESPACES="team-a,team-b")
+        server = self.start("team", PULLTRACE_KUBE_NAMESPACES="team-a,team-b")
         self.wait_until_ready(server)
         for series in (CURRENT_PODS, CURRENT_EVENTS):
             wait_for("the watches stand", lambda: self.metric(server, series) == 2, 10)

@@ -146,7 +146,7 @@ static void refuses_with_words(void **state)
         {"{\"nodeName\":\"\",\"timestamp\":\"2026-11-21T03:04:05Z\"}", "nodeName: missing"},
         {"{\"nodeName\":7}", "nodeName: must be a string"},
         {"{\"nodeName\":\"a b\",\"timestamp\":\"2026-11-21T03:04:05Z\"}",
-         "nodeName: must be a DNS name: letters, digits, '-' and '.'"},
+         "nodeName: must be letters, digits, '-', '.' and '_', the first one a letter or digit"},
         {"{\"nodeName\":\"a\"}", "timestamp: missing"},
         {"{\"nodeName\":\"a\",\"timestamp\":\"yesterday\"}", "timestamp: must be an RFC 3339 time"},
         {"{" HEAD ",\"pulls\":{}}", "pulls: must be an array"},

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #define NAME_WORDS "a name such as prod-eu-1: at most 128 letters, digits, and . _ - : / @ between"
+#define URL_WORDS "a URL such as http://pulltrace:8080, without user, query and fragment"
+#define KUBE_WORDS "names of Kubernetes namespaces with commas between them, such as team-a,team-b"
 #define X43 "1234567890123456789012345678901234567890123"
 #define TOO_LONG X43 X43 X43
 
@@ -14,6 +16,9 @@ static const char *text;
 static const char *word;
 static const char *url;
 static const char *file;
+static const char *kube_namespaces;
+static const char *containerd_namespaces;
+static const char *hosts;
 static int64_t duration;
 static int64_t count;
 static int64_t bytes;
@@ -30,15 +35,22 @@ static const struct pt_setting settings[] = {
     {"PT_T_COUNT", PT_SETTING_COUNT, &count, "10", "a number", 1, 100},
     {"PT_T_BYTES", PT_SETTING_BYTES, &bytes, "", "a size", 1024, 4096},
     {"PT_T_ADDRESS", PT_SETTING_ADDRESS, &address, ":8080", "an address", 0, 0},
+    {"PT_T_KUBE", PT_SETTING_KUBE_NAMESPACES, &kube_namespaces, "", "namespaces", 0, 3},
+    {"PT_T_KUBE_TOO", PT_SETTING_OTHER_NAME, NULL, "", "another name of PT_T_KUBE", 0, 0},
+    {"PT_T_CONTAINERD", PT_SETTING_CONTAINERD_NAMESPACES, &containerd_namespaces, "k8s.io",
+     "namespaces", 0, 2},
+    {"PT_T_HOSTS", PT_SETTING_HOSTS, &hosts, "", "hosts", 0, 0},
     {"PT_T_LEVEL", PT_SETTING_LOG_LEVEL, &level, "info", "a level", 0, 0},
 };
 
-// One variable of the environment in each case.
-static const char *set_name;
-static const char *set_value;
+// One variable of the environment in each case, or two.
+static const char *set_name, *other_set_name;
+static const char *set_value, *other_set_value;
 
 static char *fake_getenv(const char *name)
 {
+    if (other_set_name && strcmp(name, other_set_name) == 0)
+        return (char *)other_set_value;
     return set_name && strcmp(name, set_name) == 0 ? (char *)set_value : NULL;
 }
 
@@ -46,6 +58,7 @@ static int load(const char *name, const char *value, struct pt_error *err)
 {
     set_name = name;
     set_value = value;
+    other_set_name = NULL;
     return pt_settings_load(settings, COUNT_OF(settings), fake_getenv, err);
 }
 
@@ -86,6 +99,51 @@ static void reads_what_is_set(void **state)
     assert_string_equal(file, "/dev/null");
 }
 
+static void lists_of_names(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    assert_int_equal(load("PT_T_KUBE", "team-a, team-b", &err), 0);
+    assert_string_equal(kube_namespaces, "team-a, team-b");
+    assert_int_equal(load("PT_T_CONTAINERD", "*", &err), 0);
+    assert_string_equal(containerd_namespaces, "*");
+    assert_int_equal(load("PT_T_CONTAINERD", "k8s.io,Moby_2", &err), 0);
+    assert_string_equal(containerd_namespaces, "k8s.io,Moby_2");
+    assert_int_equal(load("PT_T_HOSTS", "pulls.example.org,pulls", &err), 0);
+    assert_string_equal(hosts, "pulls.example.org,pulls");
+}
+
+static void a_setting_with_two_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *row, *value, *other_value;
+        const char *wanted; // NULL: refused
+    } rows[] = {
+        {"neither", NULL, NULL, ""},
+        {"the name", "a", NULL, "a"},
+        {"the other name", NULL, "b", "b"},
+        {"the name is empty", "", "b", "b"},
+        {"both the same", "a,b", "a,b", "a,b"},
+        {"both, and not the same", "a", "b", NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct pt_error err = {0};
+        set_name = "PT_T_KUBE";
+        set_value = rows[i].value;
+        other_set_name = "PT_T_KUBE_TOO";
+        other_set_value = rows[i].other_value;
+        int r = pt_settings_load(settings, COUNT_OF(settings), fake_getenv, &err);
+        check_int(rows[i].row, r, rows[i].wanted ? 0 : -EINVAL);
+        if (rows[i].wanted)
+            check_text(rows[i].row, kube_namespaces, rows[i].wanted);
+        else
+            check_text(rows[i].row, err.message,
+                       "PT_T_KUBE=a and PT_T_KUBE_TOO=b are one setting by two names: set only "
+                       "PT_T_KUBE");
+    }
+}
+
 static void refuses_with_words(void **state)
 {
     (void)state;
@@ -107,14 +165,25 @@ static void refuses_with_words(void **state)
         {"PT_T_COUNT", "1e3", "PT_T_COUNT=1e3: expected a whole number"},
         {"PT_T_COUNT", "99999999999999999999",
          "PT_T_COUNT=99999999999999999999: expected a whole number"},
-        {"PT_T_BYTES", "1000", "PT_T_BYTES=1000: must be between 1024 and 4096"},
+        {"PT_T_BYTES", "1000", "PT_T_BYTES=1000: must be between 1Ki and 4Ki"},
         {"PT_T_BYTES", "much", "PT_T_BYTES=much: expected bytes such as 268435456, 256Mi or 1G"},
         {"PT_T_LEVEL", "loud", "PT_T_LEVEL=loud: expected debug, info, warn or error"},
-        {"PT_T_URL", "pulltrace:8080",
-         "PT_T_URL=pulltrace:8080: expected a URL such as http://pulltrace:8080"},
+        {"PT_T_URL", "pulltrace:8080", "PT_T_URL=pulltrace:8080: expected " URL_WORDS},
+        {"PT_T_URL", "http://x/path?x", "PT_T_URL=http://x/path?x: expected " URL_WORDS},
+        {"PT_T_KUBE", "a b", "PT_T_KUBE=a b: expected " KUBE_WORDS},
+        {"PT_T_KUBE_TOO", "a b", "PT_T_KUBE_TOO=a b: expected " KUBE_WORDS},
+        {"PT_T_KUBE", "*", "PT_T_KUBE=*: expected " KUBE_WORDS},
+        {"PT_T_KUBE", "a,b,c,d", "PT_T_KUBE: at most 3 names"},
+        {"PT_T_CONTAINERD", "a b",
+         "PT_T_CONTAINERD=a b: expected names of containerd namespaces with commas between them, "
+         "such as k8s.io,moby, or * for all"},
+        {"PT_T_CONTAINERD", "a,b,c", "PT_T_CONTAINERD: at most 2 names"},
+        {"PT_T_HOSTS", "pulls:80",
+         "PT_T_HOSTS=pulls:80: expected names of hosts with commas between them and without "
+         "ports, such as pulls.example.org,pulls"},
         {"PT_T_FILE", "/nonexistent/file",
          "PT_T_FILE=/nonexistent/file: expected a file that can be read"},
-        {"PT_T_URL", "http://", "PT_T_URL=http://: expected a URL such as http://pulltrace:8080"},
+        {"PT_T_URL", "http://", "PT_T_URL=http://: expected " URL_WORDS},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_error err = {0};
@@ -200,7 +269,10 @@ static void help_names_every_setting(void **state)
     fclose(out);
     for (size_t i = 0; i < COUNT_OF(settings); i++)
         assert_non_null(strstr(printed, settings[i].name));
-    assert_non_null(strstr(printed, "(default: 1s)"));
+    assert_non_null(strstr(printed, "a time (default: 1s) [100ms to 1h]\n"));
+    assert_non_null(strstr(printed, "a number (default: 10) [1 to 100]\n"));
+    assert_non_null(strstr(printed, "a size [1Ki to 4Ki]\n"));
+    assert_non_null(strstr(printed, "a URL\n"));
     free(printed);
 }
 
@@ -209,6 +281,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_when_unset_or_empty),
         cmocka_unit_test(reads_what_is_set),
+        cmocka_unit_test(lists_of_names),
+        cmocka_unit_test(a_setting_with_two_names),
         cmocka_unit_test(refuses_with_words),
         cmocka_unit_test(addresses),
         cmocka_unit_test(sizes),

@@ -33,8 +33,47 @@ static void what_leaves_this_machine_unencrypted(void **state)
         check_int(cases[i].url, pt_url_is_in_clear(cases[i].url), cases[i].is_in_clear);
 }
 
+static void what_others_are_asked_for_below(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        bool is_base;
+    } rows[] = {
+        {"http://pulltrace:8080", true},
+        {"https://pulltrace.example/path", true},
+        {"https://pulltrace.example/path/", true},
+        {"https://[::1]:6443", true},
+        {"http://10.0.0.1:65535", true},
+        {"http://x/path?x", false},
+        {"http://x/?", false},
+        {"http://x/#", false},
+        {"http://x#y", false},
+        {"http://user@x", false},
+        {"http://user:word@x", false},
+        {"http://x:0", false},
+        {"http://x:65536", false},
+        {"http://x:", true},
+        {"http://x y", false},
+        {"http://x/a b", false},
+        {"http://x\n", false},
+        {"http://\x7f", false},
+        {"http://", false},
+        {"http:///path", false},
+        {"http://:80", false},
+        {"ftp://x", false},
+        {"pulltrace:8080", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        check_int(rows[i].url, pt_url_is_base(rows[i].url), rows[i].is_base);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_leaves_this_machine_unencrypted)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_leaves_this_machine_unencrypted),
+        cmocka_unit_test(what_others_are_asked_for_below),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ struct pt_connection_options {
     void *context;
 };
 
-// Connects to nobody yet. -EINVAL if the namespaces are none.
+// Connects to nobody yet.
 PT_MUST_CHECK int pt_connection_create(const struct pt_connection_options *options,
                                        struct pt_connection **ret_connection, struct pt_error *err);
 void pt_connection_destroy(struct pt_connection *connection);

@@ -3,6 +3,7 @@
 
 #include "agent/observe/steps.h"
 #include "base/limits.h"
+#include "base/name_list.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -218,17 +219,10 @@ int pt_round_create(const struct pt_round_options *options, struct pt_round **re
     pt_key_set_init(&round->resting);
     round->options = *options;
     round->all_namespaces = strcmp(options->namespaces, "*") == 0;
-    for (const char *item = options->namespaces; !round->all_namespaces && *item;) {
-        size_t length = strcspn(item, ",");
-        pt_round_add_namespace(round, item, length);
-        item += length + (item[length] == ',');
-    }
-    if (!round->all_namespaces && round->namespace_count == 0) {
-        pt_round_destroy(round);
-        return pt_error_set(err, EINVAL,
-                            "PULLTRACE_CONTAINERD_NAMESPACE=%s names no containerd namespace",
-                            options->namespaces);
-    }
+    const char *rest = options->namespaces, *name;
+    size_t length;
+    while (!round->all_namespaces && (name = pt_name_list_next(&rest, &length)))
+        pt_round_add_namespace(round, name, length);
     *ret_round = round;
     return 0;
 }

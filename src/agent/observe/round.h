@@ -15,7 +15,7 @@ struct pt_round;
 struct pt_round_options {
     struct pt_containerd *containerd;
     const struct pt_clock *clock;
-    const char *namespaces; // comma-separated, or "*"; copied
+    const char *namespaces; // a valid list, comma-separated, or "*"; copied
     // The end of a round, one of both, maybe from within pt_round_start already. The observation
     // is borrowed for the call. Neither may start the next round itself.
     void (*on_observation)(void *context, const struct pt_observation *observation);
@@ -23,7 +23,6 @@ struct pt_round_options {
     void *context;
 };
 
-// -EINVAL if the namespaces are none.
 PT_MUST_CHECK int pt_round_create(const struct pt_round_options *options,
                                   struct pt_round **ret_round, struct pt_error *err);
 

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/name_list.h"
 #include "base/timer.h"
 #include "base/url.h"
 #include "base/warn_pace.h"
@@ -14,7 +15,6 @@
 #include "server/correlate/correlate.h"
 #include "server/store/reader.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +23,7 @@
 // Containers and pulls of one step, 0.4 ms when all change. A turn of the loop takes as many steps
 // as it has time for; a node with more is one step.
 #define FLUSH_ITEMS 250
-#define FLUSH_DELAY_MS 20 // changes of the same moment go out together
-#define MAX_NAMESPACE_BYTES 63
+#define FLUSH_DELAY_MS 20   // changes of the same moment go out together
 #define EVENTS_WAIT_TICKS 3 // for a list of pods that does not come
 // An agent reports every 10 s at least: from then on it is known which nodes have none.
 #define AGENTS_WAIT_TICKS 15
@@ -45,7 +44,7 @@ struct pt_kube_feed {
     uint64_t left_out_logged; // pods and nodes, by the last warning
     struct pt_warn_pace left_out_pace;
     struct watch_pair {
-        char name_space[MAX_NAMESPACE_BYTES + 1]; // empty: all
+        char name_space[PT_LIMIT_KUBE_NAME_BYTES + 1]; // empty: all
         struct pt_pod_watch *pods;
         struct pt_event_watch *events; // NULL until the pods are listed
     } * watches;
@@ -180,19 +179,6 @@ static void on_tick(void *context)
 
 // --- the start ---
 
-static bool is_namespace(const char *name, size_t length)
-{
-    if (length == 0 || length > MAX_NAMESPACE_BYTES)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        bool edge = i == 0 || i + 1 == length;
-        if (!islower((unsigned char)name[i]) && !isdigit((unsigned char)name[i]) &&
-            (edge || name[i] != '-'))
-            return false;
-    }
-    return true;
-}
-
 static int add_watches(struct pt_kube_feed *feed, const char *name_space, struct pt_error *err)
 {
     const struct pt_pod_watch_handler handler = {on_waiting, on_pod_end, on_listed, feed};
@@ -211,32 +197,17 @@ static int add_watches(struct pt_kube_feed *feed, const char *name_space, struct
 
 static int add_all_watches(struct pt_kube_feed *feed, const char *namespaces, struct pt_error *err)
 {
-    char name[MAX_NAMESPACE_BYTES + 1];
+    char name[PT_LIMIT_KUBE_NAME_BYTES + 1];
+    const char *item;
+    size_t length;
     if (!*namespaces)
         return add_watches(feed, NULL, err);
-    for (const char *at = namespaces;; at++) {
-        at += strspn(at, " ");
-        size_t length = strcspn(at, ", ");
-        if (!is_namespace(at, length))
-            return pt_error_set(err, EINVAL,
-                                "PULLTRACE_WATCH_NAMESPACES=%s: expected names of namespaces with "
-                                "commas between them",
-                                namespaces);
-        if (feed->count == PT_LIMIT_WATCHED_NAMESPACES)
-            return pt_error_set(err, EINVAL,
-                                "PULLTRACE_WATCH_NAMESPACES: more than %d; leave it empty to watch "
-                                "all namespaces",
-                                PT_LIMIT_WATCHED_NAMESPACES);
-        memcpy(name, at, length);
-        name[length] = '\0';
-        int r = add_watches(feed, name, err);
-        if (r < 0)
-            return r;
-        at += length;
-        at += strspn(at, " ");
-        if (!*at)
-            return 0;
+    int r = 0;
+    while (r == 0 && (item = pt_name_list_next(&namespaces, &length))) {
+        snprintf(name, sizeof(name), "%.*s", (int)length, item);
+        r = add_watches(feed, name, err);
     }
+    return r;
 }
 
 static int start(struct pt_kube_feed *feed, const struct pt_kube_feed_settings *settings,

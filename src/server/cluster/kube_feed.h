@@ -21,7 +21,7 @@ struct pt_kube_feed;
 
 struct pt_kube_feed_settings {
     struct pt_kube_settings kube;
-    const char *namespaces;   // PULLTRACE_WATCH_NAMESPACES: comma-separated, empty: all
+    const char *namespaces;   // a valid list of names, comma-separated; empty: all
     size_t max_nodes;         // as the store has
     int64_t gone_pods_ttl_ns; // what was seen last of a pod is kept for so long
     size_t gone_pods_max_bytes;

@@ -45,8 +45,8 @@ seccompProfile:
 - name: PULLTRACE_CLUSTER_NAME
   value: {{ . | quote }}
 {{- end }}
-{{- with .Values.server.watchNamespaces }}
-- name: PULLTRACE_WATCH_NAMESPACES
+{{- with .Values.server.kubeNamespaces }}
+- name: PULLTRACE_KUBE_NAMESPACES
   value: {{ join "," . | quote }}
 {{- end }}
 {{- with .Values.server.allowedHosts }}
