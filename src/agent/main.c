@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/revision.h"
 #include "base/rhythm.h"
 #include "base/secret_file.h"
 #include "base/settings.h"
@@ -117,7 +118,7 @@ static bool parse_arguments(int argc, char **argv, enum mode *ret_mode, int *ret
     if (argc == 2 && pt_text_is_either(argv[1], "-h", "--help")) {
         print_help();
     } else if (argc == 2 && pt_text_is_either(argv[1], "-V", "--version")) {
-        puts("pulltrace-agent " PT_VERSION);
+        puts("pulltrace-agent " PT_VERSION " (" PT_REVISION ")");
     } else {
         fprintf(stderr, "pulltrace-agent: unknown argument \"%s\"; see --help\n", argv[1]);
         *ret_status = EXIT_USAGE;

@@ -3,7 +3,8 @@
 
 #include <stddef.h>
 
-const double pt_histogram_bounds[PT_HISTOGRAM_BOUNDS] = {1, 5, 10, 30, 60, 120, 300, 600};
+const double pt_histogram_bounds[PT_HISTOGRAM_BOUNDS] = {1,   5,   10,  30,   60,
+                                                         120, 300, 600, 1800, 3600};
 
 void pt_histogram_add(struct pt_histogram *histogram, double seconds)
 {

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define PT_HISTOGRAM_BOUNDS 8
+#define PT_HISTOGRAM_BOUNDS 10
 
 extern const double pt_histogram_bounds[PT_HISTOGRAM_BOUNDS]; // in seconds
 

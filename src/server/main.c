@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/revision.h"
 #include "base/settings.h"
 #include "base/text.h"
 #include "base/timer.h"
@@ -154,7 +155,7 @@ static bool parse_arguments(int argc, char **argv, bool *ret_make_secrets, int *
     if (argc == 2 && pt_text_is_either(argv[1], "-h", "--help"))
         print_help();
     else if (argc == 2 && pt_text_is_either(argv[1], "-V", "--version"))
-        puts("pulltrace-server " PT_VERSION);
+        puts("pulltrace-server " PT_VERSION " (" PT_REVISION ")");
     else {
         fprintf(stderr, "pulltrace-server: unknown argument \"%s\"; see --help\n", argv[1]);
         *ret_status = EXIT_USAGE;
@@ -365,6 +366,7 @@ static int start(struct server *server, struct pt_error *err)
     };
     const struct pt_clock *clock = pt_clock_system();
     pt_memory_budget_init(&server->memory, settings.max_memory, limits.max_pulls, "", clock);
+    server->metrics.revision = PT_REVISION;
     server->metrics.memory = server->memory.shares;
     server->metrics.memory_parts = PT_MEMORY_PART_COUNT;
     const struct pt_store_output output = {

@@ -17,6 +17,7 @@ from pathlib import Path
 from lab.waiting import wait_for
 from tests.integration.certificates import make_certificates
 from tests.integration.http_json import get, request
+from tests.integration.metrics import value_of
 from tests.integration.server_case import ServerCase, layer, now, pull, raw
 
 SECURITY_HEADERS = {
@@ -256,6 +257,28 @@ class Metrics(ServerCase):
                 self.assertNotIn(line.rsplit(" ", 1)[0], seen)
                 seen.add(line.rsplit(" ", 1)[0])
         self.assertIn('pulltrace_pull_errors_total{class="other"}', seen)
+        registry = r'registry="re\"g\\x\n"'
+        for result, count in (("completed", 0), ("failed", 1)):
+            series = f'pulltrace_registry_pulls_total{{{registry},result="{result}"}}'
+            self.assertEqual(value_of(answer.text(), series), count)
+        self.assertRegex(answer.text(), r'build_info\{version="[0-9.]+",revision="\w+(-dirty)?"\} 1')
+
+    def test_buckets(self) -> None:
+        """Pulls of an hour have one of their own, but for the histogram that was there before."""
+        text = get(self.start_server().metrics_port, "/metrics").text()
+        short = ["1", "5", "10", "30", "60", "120", "300", "600"]
+        for name, wanted in (
+            ("pulltrace_pull_duration_seconds", [*short, "+Inf"]),
+            ("pulltrace_pull_download_duration_seconds", [*short, "1800", "3600", "+Inf"]),
+            ("pulltrace_pull_extract_duration_seconds", [*short, "1800", "3600", "+Inf"]),
+            ("pulltrace_registry_pull_duration_seconds", [*short, "1800", "3600", "+Inf"]),
+            ("pulltrace_registry_download_duration_seconds", [*short, "1800", "3600", "+Inf"]),
+        ):
+            with self.subTest(name):
+                labels = r'registry="other",' if "registry" in name else ""
+                bounds = re.findall(rf'^{name}_bucket{{{labels}le="([^"]*)"}} 0$', text, re.M)
+                self.assertEqual(bounds, wanted)
+        self.assertRegex(text, r"# HELP pulltrace_pull_duration_seconds .*kubelet's queue does not")
 
 
 class TlsReload(ServerCase):

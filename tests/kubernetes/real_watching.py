@@ -100,7 +100,7 @@ class Rights(RealCase):
         self.create(pod("web", "a.io/b:1", "real-9"))
         self.report(server, "real-9", pull("p1", "a.io/b"))
         self.wait_for_pull(server, "it is joined", imageRef="a.io/b:1", pods=["web"])
-        failures = 'pulltrace_kubernetes_failures_total{resource="events"}'
+        failures = 'pulltrace_kubernetes_watch_failures_total{resource="events"}'
         wait_for("it has tried again", lambda: self.metric(server, failures) >= 3, 15)
         self.assertEqual(len(self.log_lines(server, TROUBLE)), 1, "one line, however often it fails")
         self.assert_ready_but(server, "events")

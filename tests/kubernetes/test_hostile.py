@@ -13,7 +13,7 @@ from tests.kubernetes.cluster import Object, pod, pull
 from tests.kubernetes.fake_api import Faults
 
 TROUBLE = "Kubernetes does not answer as needed, trying again; pulls are tracked without it"
-FAILURES = 'pulltrace_kubernetes_failures_total{resource="pods"}'
+FAILURES = 'pulltrace_kubernetes_watch_failures_total{resource="pods"}'
 INVALID = 'pulltrace_kubernetes_objects_invalid_total{resource="pods"}'
 TOO_LARGE = 'pulltrace_kubernetes_objects_too_large_total{resource="pods"}'
 LEFT_OUT = "pulltrace_kubernetes_pods_left_out_total"

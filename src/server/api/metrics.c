@@ -7,7 +7,13 @@
 #include "server/api/process_figures.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+// Of the bounds, as many as pulltrace_pull_duration_seconds has had from the first version on.
+#define V1_BOUNDS 8
+#define WITHOUT_QUEUE                                                                              \
+    "The time in the kubelet's queue does not count, as it does in the kubelet's own figures."
 
 static const char *const rejection_names[PT_REJECTION_COUNT] = {
     [PT_REJECTED_ADDRESS] = "address",
@@ -79,22 +85,6 @@ static void counter(struct pt_buffer *out, const char *name, const char *help, d
     (void)pt_buffer_printf(out, "%s %.15g\n", name, value);
 }
 
-static void histogram(struct pt_buffer *out, const char *name, const char *help,
-                      const struct pt_histogram *figures)
-{
-    uint64_t count = 0;
-    head(out, name, "histogram", help);
-    for (size_t i = 0; i < PT_HISTOGRAM_BOUNDS; i++) {
-        count += figures->counts[i];
-        (void)pt_buffer_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name, pt_histogram_bounds[i],
-                               (unsigned long long)count);
-    }
-    count += figures->counts[PT_HISTOGRAM_BOUNDS];
-    (void)pt_buffer_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.15g\n%s_count %llu\n", name,
-                           (unsigned long long)count, name, figures->sum, name,
-                           (unsigned long long)count);
-}
-
 // --- the registries ---
 
 // The name as a label's value: it is an agent's word. The row without a name is all others.
@@ -123,11 +113,19 @@ static const struct pt_registry *next_registry(const struct pt_registries *regis
 }
 
 static void registry_count(struct pt_buffer *out, const char *metric, const struct pt_registry *row,
-                           uint64_t value)
+                           const char *label, uint64_t value)
 {
     (void)pt_buffer_printf(out, "%s{", metric);
     registry_label(out, row);
-    (void)pt_buffer_printf(out, "} %llu\n", (unsigned long long)value);
+    (void)pt_buffer_printf(out, "%s} %llu\n", label, (unsigned long long)value);
+}
+
+static uint64_t failed_of(const struct pt_registry *row)
+{
+    uint64_t sum = 0;
+    for (int i = PT_FAILURE_OTHER; i < PT_FAILURE_STALE; i++)
+        sum += row->failed[i];
+    return sum;
 }
 
 // Every class of every registry, so that the first failure is an increase.
@@ -147,48 +145,68 @@ static void write_registry_errors(const struct pt_registries *registries, struct
     }
 }
 
-static void registry_histogram(struct pt_buffer *out, const char *name,
-                               const struct pt_registry *row, const struct pt_histogram *figures)
+// One sample of a histogram; `row`: NULL where it is not by registry.
+static void sample(struct pt_buffer *out, const char *name, const char *suffix,
+                   const struct pt_registry *row, const char *bound, double value)
+{
+    (void)pt_buffer_printf(out, "%s_%s", name, suffix);
+    if (row || bound)
+        (void)pt_buffer_append_text(out, "{");
+    if (row)
+        registry_label(out, row);
+    if (bound)
+        (void)pt_buffer_printf(out, "%sle=\"%s\"", row ? "," : "", bound);
+    (void)pt_buffer_printf(out, "%s %.15g\n", row || bound ? "}" : "", value);
+}
+
+// `bounds`: how many of the histogram's bounds to write.
+static void samples(struct pt_buffer *out, const char *name, const struct pt_registry *row,
+                    const struct pt_histogram *figures, size_t bounds)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i <= PT_HISTOGRAM_BOUNDS; i++) {
+    for (size_t i = 0; i < PT_HISTOGRAM_BOUNDS; i++) {
+        char bound[32];
         count += figures->counts[i];
-        (void)pt_buffer_printf(out, "%s_bucket{", name);
-        registry_label(out, row);
-        if (i < PT_HISTOGRAM_BOUNDS)
-            (void)pt_buffer_printf(out, ",le=\"%g\"", pt_histogram_bounds[i]);
-        (void)pt_buffer_printf(out, "%s} %llu\n", i < PT_HISTOGRAM_BOUNDS ? "" : ",le=\"+Inf\"",
-                               (unsigned long long)count);
+        snprintf(bound, sizeof(bound), "%g", pt_histogram_bounds[i]);
+        if (i < bounds)
+            sample(out, name, "bucket", row, bound, (double)count);
     }
-    (void)pt_buffer_printf(out, "%s_sum{", name);
-    registry_label(out, row);
-    (void)pt_buffer_printf(out, "} %.15g\n%s_count{", figures->sum, name);
-    registry_label(out, row);
-    (void)pt_buffer_printf(out, "} %llu\n", (unsigned long long)count);
+    count += figures->counts[PT_HISTOGRAM_BOUNDS];
+    sample(out, name, "bucket", row, "+Inf", (double)count);
+    sample(out, name, "sum", row, NULL, figures->sum);
+    sample(out, name, "count", row, NULL, (double)count);
+}
+
+static void write_registry_ends(const struct pt_registries *registries, struct pt_buffer *out)
+{
+    static const char name[] = "pulltrace_registry_pulls_total";
+    const struct pt_registry *row = NULL;
+    head(out, name, "counter", "Pulls that have ended, by registry and how.");
+    while ((row = next_registry(registries, row))) {
+        registry_count(out, name, row, ",result=\"completed\"", row->completed);
+        registry_count(out, name, row, ",result=\"failed\"", failed_of(row));
+    }
 }
 
 static void write_registries(const struct pt_registries *registries, struct pt_buffer *out)
 {
     static const char bytes[] = "pulltrace_registry_bytes_total";
-    static const char pulls[] = "pulltrace_registry_pulls_total";
     static const char whole[] = "pulltrace_registry_pull_duration_seconds";
-    static const char download[] = "pulltrace_registry_download_seconds";
+    static const char download[] = "pulltrace_registry_download_duration_seconds";
     const struct pt_registry *row = NULL;
     head(out, bytes, "counter",
          "Bytes received from a registry, those of pulls under way included.");
     while ((row = next_registry(registries, row)))
-        registry_count(out, bytes, row, row->bytes);
-    head(out, pulls, "counter", "Pulls that have ended, by registry.");
-    while ((row = next_registry(registries, row)))
-        registry_count(out, pulls, row, row->pulls);
+        registry_count(out, bytes, row, "", row->bytes);
+    write_registry_ends(registries, out);
     write_registry_errors(registries, out);
-    head(out, whole, "histogram", "How long completed pulls took, by registry.");
+    head(out, whole, "histogram", "How long completed pulls took, by registry. " WITHOUT_QUEUE);
     while ((row = next_registry(registries, row)))
-        registry_histogram(out, whole, row, &row->pull_seconds);
+        samples(out, whole, row, &row->pull_seconds, PT_HISTOGRAM_BOUNDS);
     head(out, download, "histogram",
          "How long completed pulls downloaded, from the first layer to the last, by registry.");
     while ((row = next_registry(registries, row)))
-        registry_histogram(out, download, row, &row->download_seconds);
+        samples(out, download, row, &row->download_seconds, PT_HISTOGRAM_BOUNDS);
 }
 
 // --- the rest ---
@@ -201,6 +219,25 @@ static void write_sources(const struct pt_metrics *metrics, struct pt_buffer *ou
         (void)pt_buffer_printf(out, "pulltrace_pull_layer_bytes_total{source=\"%s\"} %llu\n",
                                pt_layer_source_words.words[i],
                                (unsigned long long)metrics->source_bytes[i]);
+}
+
+static void histogram(struct pt_buffer *out, const char *name, const char *help,
+                      const struct pt_histogram *figures, size_t bounds)
+{
+    head(out, name, "histogram", help);
+    samples(out, name, NULL, figures, bounds);
+}
+
+static void write_durations(const struct pt_metrics *metrics, struct pt_buffer *out)
+{
+    histogram(out, "pulltrace_pull_duration_seconds",
+              "How long completed pulls took. " WITHOUT_QUEUE, &metrics->total_seconds, V1_BOUNDS);
+    histogram(out, "pulltrace_pull_download_duration_seconds",
+              "How long completed pulls downloaded, from the first layer to the last.",
+              &metrics->download_seconds, PT_HISTOGRAM_BOUNDS);
+    histogram(out, "pulltrace_pull_extract_duration_seconds",
+              "How long a layer at least of completed pulls was being extracted.",
+              &metrics->extract_seconds, PT_HISTOGRAM_BOUNDS);
 }
 
 static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_store *store,
@@ -221,14 +258,7 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
     counter(out, "pulltrace_checks_total",
             "Pulls that found everything there and fetched nothing; no other figure counts them.",
             (double)metrics->checks);
-    histogram(out, "pulltrace_pull_duration_seconds", "How long completed pulls took.",
-              &metrics->total_seconds);
-    histogram(out, "pulltrace_pull_download_seconds",
-              "How long completed pulls downloaded, from the first layer to the last.",
-              &metrics->download_seconds);
-    histogram(out, "pulltrace_pull_extract_seconds",
-              "How long a layer at least of completed pulls was being extracted.",
-              &metrics->extract_seconds);
+    write_durations(metrics, out);
     counter(out, "pulltrace_pull_bytes_total", "Bytes received from registries.",
             (double)figures.received_bytes);
     write_sources(metrics, out);
@@ -329,8 +359,11 @@ int pt_metrics_write(const struct pt_metrics *metrics, const struct pt_pull_stor
     write_peers(metrics, store, stream, out);
     write_memory(metrics, out);
     write_log(out);
-    head(out, "pulltrace_build_info", "gauge", "Always 1; the version is in the label.");
-    (void)pt_buffer_append_text(out, "pulltrace_build_info{version=\"" PT_VERSION "\"} 1\n");
+    head(out, "pulltrace_build_info", "gauge",
+         "Always 1; the version and the revision of the source are in the labels.");
+    (void)pt_buffer_printf(out,
+                           "pulltrace_build_info{version=\"" PT_VERSION "\",revision=\"%s\"} 1\n",
+                           metrics->revision ? metrics->revision : "unknown");
     counter(out, "process_cpu_seconds_total", "CPU time used.", process.cpu_seconds);
     gauge(out, "process_resident_memory_bytes", "Memory in use.", process.resident_bytes);
     gauge(out, "process_open_fds", "File descriptors in use.", process.open_fds);

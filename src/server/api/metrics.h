@@ -34,6 +34,7 @@ enum pt_rejection {
 // What is counted besides what store and stream know themselves. No label holds a node, a pod, an
 // image or a digest.
 struct pt_metrics {
+    const char *revision; // of the source; NULL: unknown
     uint64_t pulls_completed;
     uint64_t ends;   // of all kinds
     uint64_t checks; // that completed

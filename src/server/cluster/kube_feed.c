@@ -399,7 +399,7 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
                     events.current, nodes.current);
     write_resources(out, "pulltrace_kubernetes_lists_total", "counter", "Whole lists taken.",
                     pods.lists, events.lists, nodes.lists);
-    write_resources(out, "pulltrace_kubernetes_failures_total", "counter",
+    write_resources(out, "pulltrace_kubernetes_watch_failures_total", "counter",
                     "Lists and watches that failed.", pods.failures, events.failures,
                     nodes.failures);
     write_resources(out, "pulltrace_kubernetes_objects_too_large_total", "counter",

@@ -215,9 +215,10 @@ static void explain_failure(struct pt_stored_pull *stored)
 static void count_for_registry(struct pt_registry *registry, const struct pt_stored_pull *stored)
 {
     struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
-    registry->pulls++;
     if (stored->pull.phase == PT_PULL_FAILED)
         registry->failed[stored->pull.error_class]++;
+    else
+        registry->completed++;
     if (!is_timed(stored))
         return; // how long its layers took is not known
     pt_histogram_add(&registry->pull_seconds, duration_seconds(stored));

@@ -6,7 +6,7 @@
 static void fold(struct pt_registry *into, const struct pt_registry *row)
 {
     into->bytes += row->bytes;
-    into->pulls += row->pulls;
+    into->completed += row->completed;
     for (size_t i = 0; i < PT_FAILURE_CLASS_COUNT; i++)
         into->failed[i] += row->failed[i];
     pt_histogram_merge(&into->pull_seconds, &row->pull_seconds);

@@ -19,7 +19,7 @@ struct pt_registries {
         char name[PT_LIMIT_NAME_BYTES + 1];
         uint64_t bytes;    // a layer that several pulls of a node wait for counts once
         int64_t active_ns; // monotonic, when it was last looked for
-        uint64_t pulls;    // that have ended
+        uint64_t completed;
         uint64_t failed[PT_FAILURE_CLASS_COUNT];            // attempts, by class
         struct pt_histogram pull_seconds, download_seconds; // of pulls that completed
         // Of the fastest layer of its last pulls; 0: unknown.
