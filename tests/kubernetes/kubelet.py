@@ -22,7 +22,12 @@ class Pods:
         """They are on the node, and the kubelet has begun to pull."""
         for waiting in self._pods():
             self._api.put("pods", waiting)
-            self._tell(waiting, "Pulling", f'Pulling image "{self._reference}"')
+        self.begin()
+
+    def begin(self) -> None:
+        """The next attempt."""
+        for waiting in self._pods():
+            self._tell(waiting, "Pulling", f'Pulling image "{self._reference}"', self._failures + 1)
 
     def run(self) -> None:
         self._api.put_all("pods", [running(waiting) for waiting in self._pods()])
@@ -32,7 +37,8 @@ class Pods:
         self._failures += 1
         message = f'Back-off pulling image "{self._reference}": ErrImagePull: {error}'
         for waiting in self._pods("ImagePullBackOff", message):
-            self._tell(waiting, "Failed", f'Failed to pull image "{self._reference}": {error}')
+            words = f'Failed to pull image "{self._reference}": {error}'
+            self._tell(waiting, "Failed", words, self._failures)
             self._api.put("pods", waiting)
 
     def _pods(self, waiting: str = "ContainerCreating", message: str = "") -> list[Object]:
@@ -41,6 +47,6 @@ class Pods:
             for name in self._names
         ]
 
-    def _tell(self, of: Object, reason: str, message: str) -> None:
+    def _tell(self, of: Object, reason: str, message: str, count: int) -> None:
         name = f"{of['metadata']['name']}.{reason.lower()}"
-        self._api.put("events", event(of, reason, message, max(self._failures, 1), name))
+        self._api.put("events", event(of, reason, message, count, name))

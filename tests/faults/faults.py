@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may break: each fault begins, lasts, and ends; then everything is as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import resource
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.processes import Process
+from tests.faults.ground import Ground, open_files
+from tests.faults.ledger import Span
+from tests.faults.link import FAULTS
+
+MB = 1_000_000
+PRESSING_CONNECTIONS = 30
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+class Fault:
+    """`what` names it in the log and in the spans of the ground."""
+
+    def __init__(self, ground: Ground, what: str) -> None:
+        self.what = what
+        self.ground = ground
+
+    def begin(self) -> None:
+        self._span = Span(self.what, time.monotonic())
+        self.ground.spans.append(self._span)
+        self.break_it()
+
+    def end(self) -> None:
+        self.mend()
+        self._span.ended = time.monotonic()
+
+    def break_it(self) -> None:
+        raise NotImplementedError
+
+    def mend(self) -> None:
+        raise NotImplementedError
+
+
+class Killed(Fault):
+    """kill -9; at the end it is started again."""
+
+    def __init__(self, ground: Ground, name: str) -> None:
+        super().__init__(ground, f"{name} killed")
+        self._name = name
+
+    def break_it(self) -> None:
+        process_of(self.ground, self._name).kill()
+
+    def mend(self) -> None:
+        restart(self.ground, self._name)
+
+
+class Frozen(Fault):
+    """SIGSTOP, then SIGCONT."""
+
+    def __init__(self, ground: Ground, name: str) -> None:
+        super().__init__(ground, f"{name} frozen")
+        self._name = name
+
+    def break_it(self) -> None:
+        process_of(self.ground, self._name).freeze()
+
+    def mend(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process_of(self.ground, self._name).resume()
+
+
+class BadLink(Fault):
+    def __init__(self, ground: Ground, name: str, source: random.Random) -> None:
+        self._fault = source.choice(FAULTS)
+        super().__init__(ground, f"{name} {self._fault}")
+        self._link = ground.links[name]
+        self._is_left_alone = name in ("registry", "api")
+        self._source = source
+
+    def break_it(self) -> None:
+        self._link.set(self._fault, self._source)
+
+    def mend(self) -> None:
+        self._link.heal()
+        # containerd waits for a silent registry without end, the server for a silent watch for minutes.
+        if self._is_left_alone:
+            self._link.break_all()
+
+
+class ApiAway(Fault):
+    """The API server restarts."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground, "api restarted")
+
+    def break_it(self) -> None:
+        self.ground.api.stop()
+
+    def mend(self) -> None:
+        self.ground.api.start()
+
+
+class DiskFull(Fault):
+    """containerd's file system has no room."""
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground, "disk full")
+        self._filler = ground.disk / "filler"
+
+    def break_it(self) -> None:
+        room = os.statvfs(self.ground.disk)
+        with self._filler.open("wb") as file, contextlib.suppress(OSError):
+            os.posix_fallocate(file.fileno(), 0, max(1, room.f_bavail * room.f_frsize - 100_000))
+
+    def mend(self) -> None:
+        self._filler.unlink(missing_ok=True)
+
+
+class ClockJump(Fault):
+    """The program's wall clock leaps; at the end it leaps back."""
+
+    def __init__(self, ground: Ground, name: str, source: random.Random) -> None:
+        self._seconds = source.choice((-86400, -3600, -30, -5, 5, 30, 3600, 86400))
+        super().__init__(ground, f"{name} clock {self._seconds:+} s")
+        self._clock = ground.clock[name]
+
+    def break_it(self) -> None:
+        self._clock.jump(self._seconds)
+
+    def mend(self) -> None:
+        self._clock.jump(0)
+
+
+class NoDescriptors(Fault):
+    """A running program may open nothing more, while others knock."""
+
+    def __init__(self, ground: Ground, name: str) -> None:
+        super().__init__(ground, f"{name} without descriptors")
+        self._name = name
+        self._knocking: list[socket.socket] = []
+
+    def break_it(self) -> None:
+        process = process_of(self.ground, self._name)
+        pid = process.pid
+        self._limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        highest = max(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir())
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, self._limits[1]))
+        self._pid = pid
+        for _ in range(PRESSING_CONNECTIONS if self._name == "server" else 0):
+            with contextlib.suppress(OSError):
+                self._knocking.append(
+                    socket.create_connection(("127.0.0.1", self.ground.server.port), 1)
+                )
+
+    def mend(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(self._pid, resource.RLIMIT_NOFILE, self._limits)
+        for connection in self._knocking:
+            connection.close()
+
+
+class NoMemory(Fault):
+    """What the program takes from now on is limited by a cgroup; the kernel may kill it."""
+
+    def __init__(self, ground: Ground, name: str, source: random.Random) -> None:
+        self._bytes = source.choice((MB // 2, MB, 3 * MB))
+        super().__init__(ground, f"{name} with {self._bytes / MB:g} MB more")
+        self._name = name
+
+    def break_it(self) -> None:
+        is_v2 = (CGROUPS / "cgroup.controllers").exists()
+        top = CGROUPS if is_v2 else CGROUPS / "memory"
+        self._home = top / own_cgroup("" if is_v2 else "memory").lstrip("/")
+        self._group = top / f"pulltrace-faults-{os.getpid()}-{self._name}"
+        self._group.mkdir(exist_ok=True)
+        limit = "memory.max" if is_v2 else "memory.limit_in_bytes"
+        (self._group / limit).write_text(str(self._bytes))
+        pid = process_of(self.ground, self._name).pid
+        with contextlib.suppress(ProcessLookupError):
+            (self._group / "cgroup.procs").write_text(str(pid))
+
+    def mend(self) -> None:
+        for pid in (self._group / "cgroup.procs").read_text().split():
+            with contextlib.suppress(OSError):
+                (self._home / "cgroup.procs").write_text(pid)
+        restart(self.ground, self._name)
+        self._group.rmdir()
+
+
+def own_cgroup(controller: str) -> str:
+    """This process's group, by which those that it starts begin."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            return path
+    return "/"
+
+
+def process_of(ground: Ground, name: str) -> Process:
+    return {
+        "agent": ground.agent.process,
+        "server": ground.server.process,
+        "containerd": ground.containerd.process,
+        "registry": ground.lab.throttle.process,
+    }[name]
+
+
+def restart(ground: Ground, name: str) -> None:
+    {
+        "agent": ground.restart_agent,
+        "server": ground.restart_server,
+        "containerd": ground.restart_containerd,
+    }[name]()
+
+
+OURS = ("agent", "server")
+KILLED = (*OURS, "containerd")
+FROZEN = (*KILLED, "registry")
+LINKS = ("reports", "containerd", "registry", "api", "reader")
+
+# As often as each is listed.
+KINDS: tuple[Callable[[Ground, random.Random], Fault], ...] = (
+    lambda ground, source: Killed(ground, source.choice(KILLED)),
+    lambda ground, source: Killed(ground, source.choice(KILLED)),
+    lambda ground, source: Killed(ground, source.choice(KILLED)),
+    lambda ground, source: BadLink(ground, source.choice(LINKS), source),
+    lambda ground, source: BadLink(ground, source.choice(LINKS), source),
+    lambda ground, source: BadLink(ground, source.choice(LINKS), source),
+    lambda ground, source: BadLink(ground, source.choice(LINKS), source),
+    lambda ground, source: Frozen(ground, source.choice(FROZEN)),
+    lambda ground, source: DiskFull(ground),
+    lambda ground, source: ClockJump(ground, source.choice(OURS), source),
+    lambda ground, source: NoDescriptors(ground, source.choice(OURS)),
+    lambda ground, source: NoMemory(ground, source.choice(OURS), source),
+    lambda ground, source: ApiAway(ground),
+)
+
+
+def draw(ground: Ground, source: random.Random) -> Fault:
+    return source.choice(KINDS)(ground, source)
