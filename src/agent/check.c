@@ -247,7 +247,7 @@ static int ask_right(struct check *check, size_t index, struct pt_error *err)
     struct right *right = &check->rights[index];
     switch (index) {
     case RIGHT_LEASES:
-        return pt_containerd_list_leases(containerd, namespace, on_right, right, err);
+        return pt_containerd_list_leases(containerd, namespace, NULL, on_right, right, err);
     case RIGHT_INGESTS:
         return pt_containerd_list_ingests(containerd, namespace, on_right, right, err);
     case RIGHT_CONTENT:

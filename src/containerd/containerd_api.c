@@ -204,9 +204,12 @@ int pt_containerd_list_namespaces(struct pt_containerd *containerd, pt_container
 }
 
 int pt_containerd_list_leases(struct pt_containerd *containerd, const char *namespace,
-                              pt_containerd_answer *answer_fn, void *context, struct pt_error *err)
+                              const char *filter, pt_containerd_answer *answer_fn, void *context,
+                              struct pt_error *err)
 {
-    const Ctrd__ListLeasesRequest request = CTRD__LIST_LEASES_REQUEST__INIT;
+    Ctrd__ListLeasesRequest request = CTRD__LIST_LEASES_REQUEST__INIT;
+    request.filters = (char **)&filter;
+    request.n_filters = filter ? 1 : 0;
     return call_for(containerd, namespace, "/containerd.services.leases.v1.Leases/List", &request,
                     &ctrd__list_leases_response__descriptor, PT_LIMIT_LEASES_BYTES, answer_fn,
                     context, err);

@@ -42,10 +42,12 @@ PT_MUST_CHECK int pt_containerd_version(struct pt_containerd *containerd,
 PT_MUST_CHECK int pt_containerd_list_namespaces(struct pt_containerd *containerd,
                                                 pt_containerd_answer *answer, void *context,
                                                 struct pt_error *err);
-// Ctrd__ListLeasesResponse
+// Ctrd__ListLeasesResponse: those that pass the filter
+// (https://pkg.go.dev/github.com/containerd/containerd/v2/pkg/filters), or all of them if it is
+// NULL
 PT_MUST_CHECK int pt_containerd_list_leases(struct pt_containerd *containerd, const char *namespace,
-                                            pt_containerd_answer *answer, void *context,
-                                            struct pt_error *err);
+                                            const char *filter, pt_containerd_answer *answer,
+                                            void *context, struct pt_error *err);
 // Ctrd__ListResourcesResponse
 PT_MUST_CHECK int pt_containerd_list_resources(struct pt_containerd *containerd,
                                                const char *namespace, const char *lease,

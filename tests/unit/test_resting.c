@@ -16,7 +16,7 @@ static struct scene {
     struct pt_clock clock;
     struct pt_tracker *tracker;
     struct pt_round *round;
-    unsigned started;
+    unsigned started, completed;
 } scene;
 
 static int64_t fake_now(void *context)
@@ -30,6 +30,7 @@ static void on_change(void *context, enum pt_track_change change, const struct p
 {
     (void)context, (void)pull, (void)layer;
     scene.started += change == PT_TRACK_STARTED;
+    scene.completed += change == PT_TRACK_COMPLETED;
 }
 
 static void on_observation(void *context, const struct pt_observation *observation)
@@ -176,15 +177,61 @@ static void a_pull_that_begins_late_is_seen(void **state)
     end();
 }
 
+static void they_are_listed_seldom(void **state)
+{
+    (void)state;
+    begin(IDLE_LEASES, LONG_AGO);
+    look(20);
+    scene.world.idle_listed = 0;
+    look(60);
+    check_int("each ten seconds", scene.world.idle_listed, 6 * IDLE_LEASES);
+    scene.world.idle_listed = 0;
+    scene.world.is_named = true;
+    scene.world.is_over = false;
+    scene.world.offset = 100;
+    look(1);
+    check_int("a pull is seen in the next look", scene.started, 1);
+    scene.world.offset = BYTES;
+    look(1);
+    scene.world.is_over = true;
+    look(8);
+    check_int("which ends", scene.completed, 1);
+    check_int("and does not change that", scene.world.idle_listed <= 2 * IDLE_LEASES, true);
+    end();
+    begin(50, LONG_AGO);
+    look(60);
+    check_int("few are listed each second", scene.world.idle_listed, 60 * 50);
+    end();
+}
+
+static void a_lease_of_another_name_is_followed_to_its_end(void **state)
+{
+    (void)state;
+    begin(IDLE_LEASES, LONG_AGO);
+    look(20);
+    scene.world.is_over = false;
+    scene.world.offset = 100;
+    note_event(MANIFEST);
+    look(40);
+    check_int("it is seen", scene.started, 1);
+    check_int("it has not ended", scene.completed, 0);
+    scene.world.offset = BYTES;
+    look(1);
+    scene.world.is_over = true;
+    look(2);
+    check_int("its end", scene.completed, 1);
+    end();
+}
+
 static void those_that_are_gone_are_forgotten(void **state)
 {
     (void)state;
     begin(100, LONG_AGO);
     check_int("asked", look(5), 100);
     scene.world.idle_leases = 40;
-    check_int("none", look(5), 0);
+    check_int("none", look(10), 0);
     scene.world.idle_leases = 100;
-    check_int("new ones", look(5), 60);
+    check_int("new ones", look(10), 60);
     end();
 }
 
@@ -196,6 +243,8 @@ int main(void)
         cmocka_unit_test(what_nothing_explains_has_them_all_asked_once_more),
         cmocka_unit_test(those_of_a_pull_wake_none),
         cmocka_unit_test(a_pull_that_begins_late_is_seen),
+        cmocka_unit_test(they_are_listed_seldom),
+        cmocka_unit_test(a_lease_of_another_name_is_followed_to_its_end),
         cmocka_unit_test(those_that_are_gone_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

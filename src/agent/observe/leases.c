@@ -20,6 +20,12 @@
 #define MOST_WOKEN 200
 #define MANY 100
 
+// Where many rest, the list of them all costs more than anything else that the agent does. Every
+// client that pulls names its lease `<nanoseconds>-<four random characters>`, as containerd's own
+// library does, and containerd can list those alone. All of them are listed each REST_NS, and when
+// there is a sign that another one moves.
+#define PULLS_FILTER "id~=\"^[0-9]{1,9}-[A-Za-z0-9_=-]{4}$\""
+
 // Once a lease's layers are known, ingests and events show all that moves. What it holds is asked
 // for less often, in case an event was missed or another lease has taken over its ingests.
 #define ASK_EVERY_NS (3 * PT_NS_PER_S)
@@ -173,6 +179,7 @@ static void take_leases(struct pt_ask *ask, const void *message)
         pt_ask_fail_round(ask, "leases cannot be listed");
         return;
     }
+    if (!round->is_quick)
     namespace->has_resting = false;
     for (size_t i = 0; i < list->n_leases; i++) {
         const char *id = list->leases[i]->id;
@@ -190,13 +197,48 @@ static void take_leases(struct pt_ask *ask, const void *message)
             TAILQ_INSERT_TAIL(&round->leases, lease, link);
             round->followed++;
         }
+        round->has_left_out |= !lease;
         if (lease)
             lease->seen.fate = PT_LEASE_LISTED;
     }
 }
 
+// As PULLS_FILTER.
+static bool is_named_as_of_pull(const char *id)
+{
+    size_t digits = strspn(id, "0123456789");
+    return digits >= 1 && digits <= 9 && id[digits] == '-' && strlen(id) == digits + 5 &&
+           strspn(id + digits + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                   "0123456789_=-") == 4;
+}
+
+// A lease that the list would leave out is neither followed nor to be woken.
+static bool is_quick_enough(const struct pt_round *round)
+{
+    if (round->resting.count < MANY || round->began_at - round->listed_at >= REST_NS)
+        return false;
+    for (size_t i = 0; i < round->namespace_count; i++) {
+        const struct pt_namespace *namespace = &round->namespaces[i];
+        if (namespace->has_sign || namespace->sign_at >= round->listed_at)
+            return false;
+    }
+    const struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &round->leases, link)
+    {
+        if (pt_lease_is_listed(lease) && !is_named_as_of_pull(lease->seen.id))
+            return false;
+    }
+    return true;
+}
+
 void pt_round_ask_leases(struct pt_round *round)
 {
+    bool is_through = !round->has_left_out && round->woken < MOST_WOKEN;
+    round->is_quick = is_through && is_quick_enough(round);
+    round->has_left_out = false;
+    round->woken = 0;
+    if (!round->is_quick)
+        round->listed_at = round->began_at;
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
@@ -209,7 +251,7 @@ void pt_round_ask_leases(struct pt_round *round)
     }
     for (size_t i = 0; i < round->namespace_count; i++)
         PT_ASK(&round->asks, NULL, i, take_leases, pt_containerd_list_leases,
-               round->namespaces[i].name);
+               round->namespaces[i].name, round->is_quick ? PULLS_FILTER : NULL);
 }
 
 // --- leases at rest ---
@@ -287,7 +329,8 @@ static int put_to_rest(struct pt_round *round, const struct pt_lease *lease)
 // Those that rest and are no longer listed are forgotten.
 void pt_round_rest_leases(struct pt_round *round)
 {
-    pt_key_set_keep(&round->resting, round->rounds);
+    if (!round->is_quick)
+        pt_key_set_keep(&round->resting, round->rounds);
     struct pt_lease *lease = TAILQ_FIRST(&round->leases);
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);

@@ -255,7 +255,6 @@ void pt_round_start(struct pt_round *round)
         return;
     round->rounds++;
     round->turns = 0;
-    round->woken = 0;
     round->previous_began_at = round->began_at;
     round->began_at = pt_clock_wall_ns(round->options.clock);
     round->asks.has_failed = false;

@@ -66,6 +66,9 @@ struct pt_round {
     size_t place_count;
     size_t followed;           // leases, in all
     struct pt_key_set resting; // the others
+    int64_t listed_at;         // in the last round that has listed them too
+    bool is_quick;             // this one lists only what looks like the lease of a pull
+    bool has_left_out;         // there were more in that list than are followed at once
     unsigned woken;            // of those, in this round
     unsigned rested;           // that went to rest since memory was given back
     struct pt_seen_image images[PT_MAX_IMAGES];
