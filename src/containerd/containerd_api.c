@@ -360,8 +360,9 @@ int pt_containerd_subscribe(struct pt_containerd *containerd,
                             void *context, struct pt_error *err)
 {
     static const char *const filters[] = {
-        "topic==\"/images/create\"",   "topic==\"/images/update\"",  "topic==\"/snapshot/prepare\"",
-        "topic==\"/snapshot/commit\"", "topic==\"/content/create\"",
+        "topic==\"/images/create\"",    "topic==\"/images/update\"",
+        "topic==\"/snapshot/prepare\"", "topic==\"/snapshot/commit\"",
+        "topic==\"/content/create\"",   "topic==\"/snapshot/remove\",event.key~=\"extract-\"",
     };
     struct call *call = new_call(containerd, context);
     if (!call)

@@ -94,9 +94,9 @@ int observation_write(FILE *out, const struct pt_observation *observation)
 }
 
 static const char *const kinds[] = {
-    [PT_SEEN_SNAPSHOT_PREPARED] = "prepared",
-    [PT_SEEN_SNAPSHOT_COMMITTED] = "committed",
-    [PT_SEEN_CONTENT_CREATED] = "created",
+    [PT_SEEN_SNAPSHOT_PREPARED] = "prepared", [PT_SEEN_SNAPSHOT_COMMITTED] = "committed",
+    [PT_SEEN_CONTENT_CREATED] = "created",    [PT_SEEN_IMAGE_WRITTEN] = "written",
+    [PT_SEEN_EXTRACTION_REMOVED] = "removed",
 };
 
 int event_write(FILE *out, const struct pt_seen_event *event)

@@ -49,6 +49,7 @@ struct pt_containerd {
     int64_t now;
     int64_t offset;          // of the layer's ingest; BYTES: it is content, and extracted
     bool is_over;            // the lease has gone
+    bool has_failed;         // and left no image
     bool is_bare;            // the lease holds no manifest: schema 1
     const char *snapshotter; // that brings the layer by itself; NULL: none does
     bool is_committed;       // and has done so
@@ -323,7 +324,7 @@ int pt_containerd_list_images(struct pt_containerd *world, const char *namespace
     image.name = (char *)"registry.example/app:1";
     image.updated_at = &updated_at;
     response.images = list;
-    response.n_images = world->is_over ? 1 : 0;
+    response.n_images = world->is_over && !world->has_failed ? 1 : 0;
     return answer_with(world, LIST_IMAGES, answer, context, &response);
 }
 
@@ -409,6 +410,21 @@ static inline void emit_content(struct pt_containerd *world, const char *digest)
     any.value.data = bytes;
     envelope.namespace_ = (char *)"k8s.io";
     envelope.topic = (char *)"/content/create";
+    envelope.event = &any;
+    world->on_event(world->events_context, &envelope);
+}
+
+static inline void emit_removal(struct pt_containerd *world, const char *key)
+{
+    Ctrd__SnapshotRemoveEvent event = CTRD__SNAPSHOT_REMOVE_EVENT__INIT;
+    uint8_t bytes[256];
+    Ctrd__Any any = CTRD__ANY__INIT;
+    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
+    event.key = (char *)key;
+    any.value.len = ctrd__snapshot_remove_event__pack(&event, bytes);
+    any.value.data = bytes;
+    envelope.namespace_ = (char *)"k8s.io";
+    envelope.topic = (char *)"/snapshot/remove";
     envelope.event = &any;
     world->on_event(world->events_context, &envelope);
 }

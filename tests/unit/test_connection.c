@@ -227,7 +227,12 @@ static void events_say_whether_they_are_about_a_known_layer(void **state)
     emit_image(&scene.world, "registry.example/app:1");
     check_int("an image record", scene.event.kind, PT_SEEN_IMAGE_WRITTEN);
     check_text("its name", scene.subject, "registry.example/app:1");
-    check_int("all of them", scene.events, 3);
+    emit_removal(&scene.world, EXTRACTION);
+    check_int("an extraction", scene.event.kind, PT_SEEN_EXTRACTION_REMOVED);
+    check_text("its chain ID", scene.subject, DIFF_ID);
+    check_int("of the pull's layer", scene.event.is_known, true);
+    emit_removal(&scene.world, "a-container");
+    check_int("all of them", scene.events, 4);
     scene_end(&scene);
 }
 

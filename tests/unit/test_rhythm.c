@@ -54,6 +54,8 @@ static void what_is_new_makes_the_next_look_sooner(void **state)
         {"unknown content", PT_SEEN_CONTENT_CREATED, false, false, BEGAN + 50},
         {"content, while pulling", PT_SEEN_CONTENT_CREATED, false, true, BEGAN + 50},
         {"an image record", PT_SEEN_IMAGE_WRITTEN, false, true, BEGAN + 50},
+        {"an extraction broken off", PT_SEEN_EXTRACTION_REMOVED, true, true, BEGAN + 50},
+        {"nobody's, broken off", PT_SEEN_EXTRACTION_REMOVED, false, false, BEGAN + PACE},
         {"a layer that is known", PT_SEEN_CONTENT_CREATED, true, false, BEGAN + PACE},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -159,6 +159,23 @@ static void a_round_without_its_lists_is_none(void **state)
     }
 }
 
+// containerd writes what has come before it gives up, and drops that a moment later.
+static void what_a_broken_pull_has_fetched_last_counts(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene, "k8s.io");
+    look(&scene);
+    scene.world.offset = 200;
+    look(&scene);
+    scene.world.offset = 350;
+    scene.world.is_over = scene.world.has_failed = true;
+    look(&scene);
+    check_int("failed", scene.world.failed, 1);
+    check_int("bytes", pt_tracker_next(scene.tracker, NULL)->pull.bytes_fetched, 350);
+    scene_end(&scene);
+}
+
 // Only the root of a pull whose manifest was not seen is looked for in all of them.
 static void more_image_records_than_are_taken_stop_no_round(void **state)
 {
@@ -339,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_fault_ends_a_pull),
         cmocka_unit_test(a_round_without_its_lists_is_none),
+        cmocka_unit_test(what_a_broken_pull_has_fetched_last_counts),
         cmocka_unit_test(more_image_records_than_are_taken_stop_no_round),
         cmocka_unit_test(a_long_extraction_goes_on_as_long_as_it_writes),
         cmocka_unit_test(a_snapshotter_that_has_shown_nothing_is_waited_for),

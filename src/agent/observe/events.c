@@ -63,6 +63,18 @@ static void take_commit(struct pt_containerd_events *events, const Ctrd__Envelop
     ctrd__snapshot_commit_event__free_unpacked(event, NULL);
 }
 
+// What is extracted into goes with the pull that has failed.
+static void take_remove(struct pt_containerd_events *events, const Ctrd__Envelope *envelope)
+{
+    const ProtobufCBinaryData *value = &envelope->event->value;
+    Ctrd__SnapshotRemoveEvent *event =
+        ctrd__snapshot_remove_event__unpack(NULL, value->len, value->data);
+    if (!event)
+        return;
+    emit(events, PT_SEEN_EXTRACTION_REMOVED, envelope, chain_of_key(event->key));
+    ctrd__snapshot_remove_event__free_unpacked(event, NULL);
+}
+
 static void take_content(struct pt_containerd_events *events, const Ctrd__Envelope *envelope)
 {
     const ProtobufCBinaryData *value = &envelope->event->value;
@@ -103,7 +115,7 @@ static void on_envelope(void *context, const Ctrd__Envelope *envelope)
     } topics[] = {
         {"/snapshot/prepare", take_prepare}, {"/snapshot/commit", take_commit},
         {"/content/create", take_content},   {"/images/create", take_image},
-        {"/images/update", take_image},
+        {"/images/update", take_image},      {"/snapshot/remove", take_remove},
     };
     for (size_t i = 0; envelope->event && i < sizeof(topics) / sizeof(topics[0]); i++) {
         if (strcmp(envelope->topic, topics[i].topic) == 0)

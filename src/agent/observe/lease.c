@@ -403,6 +403,10 @@ bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *eve
         is_content ? pt_lease_find_layer(lease, event->subject) : find_chain(lease, event->subject);
     if (!layer)
         return false;
+    if (event->kind == PT_SEEN_EXTRACTION_REMOVED) {
+        lease->asked_at = 0; // whether it goes on shows what it holds
+        return true;
+    }
     int64_t *at = is_content                                 ? &layer->blob_at
                   : event->kind == PT_SEEN_SNAPSHOT_PREPARED ? &layer->prepared_at
                                                              : &layer->extracted_at;

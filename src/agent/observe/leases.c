@@ -385,9 +385,11 @@ static void note_followed(struct pt_round *round)
     const struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
+        struct pt_namespace *namespace = pt_round_find_namespace(round, lease->seen.namespace);
+        // What a pull that was broken off has fetched last is there for a moment yet.
+        namespace->has_followed |= lease->is_pull && lease->seen.fate == PT_LEASE_MISSED;
         if (!pt_lease_is_listed(lease))
             continue;
-        struct pt_namespace *namespace = pt_round_find_namespace(round, lease->seen.namespace);
         namespace->has_followed = true;
         namespace->has_young |= !pt_lease_is_settled(lease);
     }

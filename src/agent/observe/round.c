@@ -279,7 +279,7 @@ bool pt_round_note_event(struct pt_round *round, const struct pt_seen_event *eve
         if (strcmp(lease->seen.namespace, event->namespace) == 0)
             is_known |= pt_lease_take_event(lease, event);
     }
-    if (!is_known)
+    if (!is_known && event->kind != PT_SEEN_EXTRACTION_REMOVED)
         pt_round_note_sign(round, event->namespace);
     return is_known;
 }

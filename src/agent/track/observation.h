@@ -89,6 +89,7 @@ struct pt_seen_event {
         PT_SEEN_SNAPSHOT_COMMITTED, // subject: the chain ID
         PT_SEEN_CONTENT_CREATED,    // subject: the digest
         PT_SEEN_IMAGE_WRITTEN,      // subject: the name of the record, which is new or updated
+        PT_SEEN_EXTRACTION_REMOVED, // subject: the chain ID, which is not there
     } kind;
     const char *namespace;
     const char *subject;

@@ -376,7 +376,7 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
 void pt_tracker_event(struct pt_tracker *tracker, const struct pt_seen_event *event)
 {
     struct pt_track_pull *pull;
-    if (event->kind == PT_SEEN_IMAGE_WRITTEN)
+    if (event->kind == PT_SEEN_IMAGE_WRITTEN || event->kind == PT_SEEN_EXTRACTION_REMOVED)
         return;
     TAILQ_FOREACH(pull, &tracker->active, link)
     {

@@ -33,7 +33,8 @@ void pt_tracker_destroy(struct pt_tracker *tracker);
 // next round.
 void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation *observation);
 
-// Takes in an event; that an image record was written is left to the next observation.
+// Takes in an event; that an image record was written, or an extraction removed, is left to the
+// next observation.
 void pt_tracker_event(struct pt_tracker *tracker, const struct pt_seen_event *event);
 
 // The connection to containerd has broken; what pulls then and does not move again has failed.
