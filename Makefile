@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart test-faults images test-images test-arm64 lint-chart bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart test-faults docs images test-images test-arm64 lint-chart bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -54,6 +54,11 @@ test-page: ## every state of the page at five sizes, dark and light, by axe; Fir
 test-faults: ## 50 seeded rounds of kills, bad links, full disk, clock jumps; FAULT_SEED=N repeats one (15 min); needs root
 	@scripts/setup test
 	@scripts/test-faults
+
+docs: ## the docs site in dist/site, strict and without any other host (30 s, 3 min at first); needs npm, PyPI
+	@scripts/setup docs
+	@scripts/build
+	@scripts/docs
 
 images: ## container images of both programs for amd64 and arm64 in dist/, without an engine (3 min); needs root
 	@scripts/images
