@@ -79,6 +79,11 @@ test-arm64: ## the arm64 images on an emulated arm64 machine (3 min), after make
 	@scripts/setup test
 	@scripts/test-arm64
 
+.PHONY: fuzz
+fuzz: ## libFuzzer on every parser of foreign bytes, 10 CPU minutes each (FUZZ_SECONDS=); with clang
+	@scripts/setup test
+	@scripts/fuzz --seconds $(or $(FUZZ_SECONDS),600)
+
 lint-chart: ## the Helm chart without a cluster: helm, unit tests, schemas, alerts (15 s, 5 min at first); needs Go
 	@scripts/setup test
 	@scripts/lint-chart
