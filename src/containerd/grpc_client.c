@@ -23,13 +23,15 @@ struct pt_grpc_client {
     struct call_list running;
     struct call_list waiting;
     size_t unary_running;
-    bool is_connected; // an answer has come and the connection has not broken since
+    bool is_connected;   // an answer has come and the connection has not broken since
+    unsigned connection; // its number: one that has failed is never used again
 };
 
 struct pt_grpc_call {
     TAILQ_ENTRY(pt_grpc_call) link;
     struct pt_grpc_client *client;
     struct pt_http_request *request; // NULL while it waits
+    unsigned connection;             // the number of the one that it goes over
     const char *method;
     char *namespace;
     struct pt_buffer body;
@@ -56,6 +58,7 @@ static void free_call(struct pt_grpc_call *call)
 }
 
 static void start_waiting(struct pt_grpc_client *client);
+static void give_connection_up(struct pt_grpc_client *client, const struct pt_grpc_status *status);
 
 static void end_call(struct pt_grpc_call *call, const struct pt_grpc_status *status)
 {
@@ -63,10 +66,36 @@ static void end_call(struct pt_grpc_call *call, const struct pt_grpc_status *sta
     TAILQ_REMOVE(&client->running, call, link);
     if (is_unary(call))
         client->unary_running--;
-    client->is_connected = !status->is_transport;
+    bool is_of_now = call->connection == client->connection;
+    if (is_of_now)
+        client->is_connected = !status->is_transport;
+    if (is_of_now && status->is_transport)
+        give_connection_up(client, status);
     start_waiting(client);
     call->on_end(call->context, status);
     free_call(call);
+}
+
+static struct pt_grpc_call *find_forsaken_stream(const struct pt_grpc_client *client)
+{
+    struct pt_grpc_call *call;
+    TAILQ_FOREACH(call, &client->running, link)
+    {
+        if (!is_unary(call) && call->connection != client->connection)
+            return call;
+    }
+    return NULL;
+}
+
+// Calls with a limit of time end by themselves. A stream would wait for ever for what never comes.
+static void give_connection_up(struct pt_grpc_client *client, const struct pt_grpc_status *status)
+{
+    struct pt_grpc_call *call;
+    client->connection++;
+    while ((call = find_forsaken_stream(client))) {
+        pt_http_request_cancel(call->request);
+        end_call(call, status);
+    }
 }
 
 static void on_header(void *context, const char *name, const char *value)
@@ -124,10 +153,12 @@ static int send_call(struct pt_grpc_call *call, struct pt_error *err)
     char url[256];
     char namespace[PT_LIMIT_NAME_BYTES + 32];
     char timeout[48];
-    const char *headers[6] = {"content-type: application/grpc", "te: trailers",
-                              ("user-agent: pulltrace-agent/" PT_VERSION)};
-    size_t count = 3;
-    snprintf(url, sizeof(url), "http://localhost%s", call->method);
+    const char *headers[7] = {"content-type: application/grpc", "te: trailers",
+                              ("user-agent: pulltrace-agent/" PT_VERSION), "host: localhost"};
+    size_t count = 4;
+    // libcurl reuses connections by the host's name, also one on which nothing comes any more.
+    call->connection = client->connection;
+    snprintf(url, sizeof(url), "http://containerd-%u%s", call->connection, call->method);
     if (call->namespace) {
         snprintf(namespace, sizeof(namespace), "containerd-namespace: %s", call->namespace);
         headers[count++] = namespace;

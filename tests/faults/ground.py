@@ -23,10 +23,12 @@ from tests.faults.ledger import Attempt, Job, Span, Watch
 from tests.faults.link import Link
 from tests.faults.readers import Reader
 from tests.faults.witness import Witness
-from tests.integration.case import ADDRESS_SANITIZER, AGENT, SERVER
+from tests.integration.case import ADDRESS_SANITIZER, BINARIES, SERVER
 from tests.kubernetes.fake_api import FakeApi
 from tests.kubernetes.kubelet import Pods
 
+# It gives up what stands still after 20 s instead of ten minutes.
+AGENT = BINARIES / "pulltrace-agent-hasty"
 NODE = "node-a"
 BYTES_PER_SECOND = 1_000_000
 DISK_BYTES = 600_000_000
@@ -159,6 +161,7 @@ class Ground:
     def _tell_pods(self, job: Job) -> None:
         """What the kubelet says when the job's last attempt has ended."""
         if job.has_pod and job.attempts[-1].succeeded:
+            self._pods[job.reference].pulled()
             self._pods[job.reference].run()
         elif job.has_pod:
             self._pods[job.reference].refuse(job.attempts[-1].words)

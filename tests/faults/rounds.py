@@ -20,9 +20,10 @@ import traceback
 from collections.abc import Callable
 
 from lab import tools
+from lab.processes import Process
 from lab.waiting import Timeout, wait_for
 from tests.faults import faults
-from tests.faults.checker import FINAL, History, LogLine, broken_promises, story
+from tests.faults.checker import FINAL, SOON_S, UNNAMED_S, History, LogLine, broken_promises, story
 from tests.faults.ground import Ground, open_files
 from tests.faults.ledger import Job
 from tests.integration.case import BINARIES, SANITIZER_WORDS
@@ -46,6 +47,7 @@ class Round:
         self.seed = seed
         self._random = random.Random(seed)
         self._plan: list[tuple[float, str, Callable[[], object]]] = []
+        self.jobs: list[Job] = []
         self.words: list[str] = []
 
     def run(self) -> list[str]:
@@ -60,13 +62,14 @@ class Round:
             self._come_to_rest()
         except Timeout as error:
             return [str(error)]
-        return self._look()
+        return self.look()
 
     # --- the story ---
 
     def _plan_pulls(self) -> None:
         for _ in range(self._random.randint(3, 6)):
             job = self.ground.new_job(f"r{self.seed}", self._random)
+            self.jobs.append(job)
             by_cri = self._random.random() < 0.5
             at = self._random.uniform(0, STORY_S)
             self._plan.append((at, "pull", lambda job=job, by_cri=by_cri: self.ground.begin(job, by_cri)))
@@ -92,7 +95,7 @@ class Round:
         for name in faults.KILLED:  # a fault may have killed what it only meant to limit
             faults.restart(ground, name)
         wait_for("all clients have ended", lambda: not any(j.is_running() for j in ground.jobs), 90)
-        again = [job for job in ground.jobs if self._is_tried_again(job)]
+        again = [job for job in self.jobs if job.has_pod and not job.attempts[-1].succeeded]
         for job in again:
             ground.begin(job, by_cri=True)
         marker = self._pull_marker()
@@ -101,20 +104,16 @@ class Round:
             "a pull after the faults is shown as completed",
             lambda: any(
                 row["phase"] == "completed" and row["imageRef"] == marker.reference
-                for row in self._rows()
+                for row in rows_of(ground)
             ),
             40,
         )
         for name, reader in ground.readers.items():
             wait_for(f"reader {name} is in step", lambda r=reader: r.is_in_step(), 40)
-        wait_for("nothing is under way", self._is_quiet, 25 if not self._agent_was_away() else 80)
+        # What ended while no agent ran is given up a minute later: wait_for_the_last looks at it.
+        if not any("agent" in fault for fault in self.words):
+            wait_for("nothing is under way", lambda: is_quiet(ground, self.jobs), SOON_S)
         time.sleep(1.5)  # a reader's last event, a log line
-
-    def _is_tried_again(self, job: Job) -> bool:
-        last = job.attempts[-1]
-        return job.has_pod and len(job.attempts) == 1 and not last.succeeded and job.repository.startswith(
-            f"registry.example/fire/r{self.seed}-"
-        )
 
     def _pull_marker(self) -> Job:
         source = random.Random(self.seed)
@@ -126,33 +125,16 @@ class Round:
             if job.attempts[-1].succeeded:
                 return job
 
-    def _agent_was_away(self) -> bool:
-        return any("agent" in span.what for span in self.ground.spans)
-
-    def _is_quiet(self) -> bool:
-        of_ours = {job.repository for job in self.ground.jobs}
-        rows = [row for row in self._rows() if row.get("repository") in of_ours]
-        return all(row["phase"] in FINAL for row in rows)
-
-    def _rows(self) -> list[dict[str, object]]:
-        found: list[dict[str, object]] = get(
-            self.ground.server.port, "/api/v1/pulls?layers=0"
-        ).json()["pulls"]
-        return found
-
     # --- the look ---
 
-    def _look(self) -> list[str]:
+    def look(self) -> list[str]:
         ground = self.ground
         wrong = broken_promises(history_of(ground))
-        for program in (ground.agent, ground.server):
-            process = program.process
-            text = process.stderr_text()
-            wrong += [
-                f"{process.name}: {line}"
-                for line in text.splitlines()
-                if any(word in line for word in SANITIZER_WORDS)
-            ]
+        if wrong:  # what was gathered may have changed meanwhile
+            time.sleep(2)
+            wrong = broken_promises(history_of(ground))
+        for process in (ground.agent.process, ground.server.process):
+            wrong += complaints_of(process)
             if not process.is_running():
                 wrong.append(f"{process.name} has ended: {process.exit_status()}\n{process.log_tail()}")
         return wrong + self._what_is_kept()
@@ -171,6 +153,23 @@ class Round:
             if used > 1_000_000:
                 wrong.append(f"{used:.0f} bytes of {part} are used at rest")
         return wrong
+
+
+def rows_of(ground: Ground) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = get(ground.server.port, "/api/v1/pulls?layers=0").json()["pulls"]
+    return found
+
+
+def is_quiet(ground: Ground, jobs: list[Job]) -> bool:
+    """Nothing of them is shown as under way that has ended."""
+    of_ours = {job.repository for job in jobs if not job.is_running()}
+    rows = [row for row in rows_of(ground) if row.get("repository") in of_ours]
+    return all(row["phase"] in FINAL for row in rows)
+
+
+def complaints_of(process: Process) -> list[str]:
+    lines = process.stderr_text().splitlines()
+    return [f"{process.name}: {x}" for x in lines if any(word in x for word in SANITIZER_WORDS)]
 
 
 def history_of(ground: Ground) -> History:
@@ -210,35 +209,66 @@ def read_log(text: str) -> list[LogLine]:
 def run_rounds(seeds: list[int]) -> int:
     """Returns how many failed."""
     failed = 0
-    ends = 0
+    pulls = ends = 0
     for number, some in itertools.groupby(seeds, lambda seed: seed // ROUNDS_A_GROUND):
         ground = Ground(GENERATIONS[number % len(GENERATIONS)], random.Random(number))
         try:
-            for seed in some:
-                wrong = play(ground, seed)
-                failed += bool(wrong)
+            played = [(seed, play(ground, seed)) for seed in some]
+            last, has_failed = played[-1]
+            ends_badly = end_well(ground, last)
+            failed += sum(bad for _, bad in played[:-1]) + (has_failed or ends_badly)
+            pulls += sum(len(job.attempts) for job in ground.jobs)
             ends += len(ground.witness.acks())
         finally:
             ground.close()
-    print(f"{ends} acknowledged ends")
+    print(f"{pulls} pulls, {ends} acknowledged ends")
     return failed
 
 
-def play(ground: Ground, seed: int) -> list[str]:
+def play(ground: Ground, seed: int) -> bool:
+    """Returns whether it failed."""
     one = Round(ground, seed)
     began = time.monotonic()
+    wrong = without_exceptions(one.run)
+    tried = [job.attempts[0] for job in one.jobs if job.attempts]
+    pulls = f"{len(tried)} pulls, {sum(not attempt.succeeded for attempt in tried)} failed"
+    return report(ground, seed, began, f"{pulls}: {', '.join(one.words)}", wrong)
+
+
+def end_well(ground: Ground, seed: int) -> bool:
+    """The last word on what ended while no agent ran, and on how the programs end. Returns whether it is bad."""
+    began = time.monotonic()
+
+    def look() -> list[str]:
+        wait_for("nothing is under way", lambda: is_quiet(ground, ground.jobs), UNNAMED_S)
+        time.sleep(1.5)
+        wrong = Round(ground, seed).look()
+        for program in (ground.agent, ground.server):
+            status = program.stop()
+            if status != 0:
+                wrong.append(f"{program.process.name} ended with {status}")
+            wrong += complaints_of(program.process)
+        return wrong
+
+    wrong = without_exceptions(look)
+    return bool(wrong) and report(ground, seed, began, "the end", wrong)
+
+
+def without_exceptions(look: Callable[[], list[str]]) -> list[str]:
     try:
-        wrong = one.run()
+        return look()
     except Exception:
-        wrong = [traceback.format_exc()]
-    seconds = time.monotonic() - began
-    verdict = "ok" if not wrong else "FAILED"
-    print(f"round FAULT_SEED={seed} {verdict} {seconds:.0f} s: {', '.join(one.words)}", flush=True)
+        return [traceback.format_exc()]
+
+
+def report(ground: Ground, seed: int, began: float, what: str, wrong: list[str]) -> bool:
+    verdict = "FAILED" if wrong else "ok"
+    print(f"FAULT_SEED={seed} {verdict} {time.monotonic() - began:.0f} s, {what}", flush=True)
     for words in wrong:
         print(f"    {words}", flush=True)
     if wrong:
         keep_story(ground, seed)
-    return wrong
+    return bool(wrong)
 
 
 def keep_story(ground: Ground, seed: int) -> None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 
 from lab.laboratory import HOST
 from lab.waiting import wait_for
+from tests.faults.link import Link
 from tests.integration.case import MB, LabCase
 from tests.integration.events import EventLog
 from tests.integration.receiver import ReportReceiver
@@ -49,6 +51,30 @@ class ContainerdComesAndGoes(LabCase):
 
         self.pull(self.push("away/replaced", 1_500_000))
         self.assertEqual(log.wait_for_end("away/replaced")[-1].pull["phase"], "completed")
+
+
+class ContainerdFallsSilent(LabCase):
+    def test_a_connection_on_which_nothing_comes_any_more_is_left(self) -> None:
+        relay = self.folder / "relay"
+        relay.mkdir()
+        link = Link(relay / "containerd.sock", self.lab.containerd.socket)
+        self.addCleanup(link.close)
+        server = self.start_server()
+        log = self.listen(server)
+        names = ("PULLTRACE_CONTAINERD_SOCKET", "PULLTRACE_CONTAINERD_SOCKET_DIRS")
+        settings = dict(zip(names, (str(relay / "containerd.sock"), str(relay))))
+        self.start_agent(server.url, **settings)
+        self.wait_for_agent(server)
+
+        link.set("forgotten", random.Random(1))
+        link.heal()
+
+        time.sleep(7)  # a call may take 5 s
+        self.pull(self.push("silent/app", 1_500_000))
+        story = log.wait_for_end("silent/app")
+        self.assertEqual(story[-1].pull["phase"], "completed")
+        extracted = [layer.get("extractCompletedAt") for layer in story[-1].pull["layers"]]
+        self.assertNotIn(None, extracted, "containerd's events come again")
 
 
 class ServerComesAndGoes(LabCase):

@@ -29,6 +29,12 @@ class Pods:
         for waiting in self._pods():
             self._tell(waiting, "Pulling", f'Pulling image "{self._reference}"', self._failures + 1)
 
+    def pulled(self) -> None:
+        """The attempt has brought the image."""
+        words = f'Successfully pulled image "{self._reference}" in 1.1s (1.1s including waiting).'
+        for waiting in self._pods():
+            self._tell(waiting, "Pulled", words, 1)
+
     def run(self) -> None:
         self._api.put_all("pods", [running(waiting) for waiting in self._pods()])
 

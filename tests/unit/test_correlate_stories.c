@@ -284,7 +284,8 @@ static void a_pull_without_a_name_is_that_of_the_container_on_turn(void **state)
     expect(scene, "ka.io/later:1", "queued a.io/later:1! ns/later/c queued=0");
     struct pt_pull named = make_pull(1001, "a.io/b", "sha256:7");
     assert_false(is_held_back(scene, &named));
-    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &named), "ka.io/b:1");
+    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &named, &(bool){false}),
+               "ka.io/b:1");
     pt_correlate_pull(scene->correlate, NODE, "i1", &named);
     expect(scene, "i1", "a.io/b:1! ns/web/c queued=1");
 }
@@ -299,7 +300,7 @@ static void a_name_that_is_another_one_takes_nothing_back_but_the_phase(void **s
     expect(scene, "ka.io/b:1", "resolving a.io/b:1! ns/web/c");
     struct pt_pull named = make_pull(1001, "a.io/other", "sha256:7");
     assert_false(is_held_back(scene, &named));
-    assert_null(pt_correlate_take_over_row(scene->correlate, NODE, &named));
+    assert_null(pt_correlate_take_over_row(scene->correlate, NODE, &named, &(bool){false}));
     pt_correlate_pull(scene->correlate, NODE, "i1", &named);
     expect(scene, "ka.io/b:1", "queued a.io/b:1! ns/web/c queued=0");
     expect(scene, "i1", "-");
@@ -407,7 +408,8 @@ static void what_is_asked_for_at_once_has_no_tag_until_it_is_known(void **state)
     pulling(scene, "two", "a.io/b:2", 1000);
     settle(scene);
     struct pt_pull pull = make_pull(1001, "a.io/b", NULL);
-    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull), "ka.io/b:1");
+    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(bool){false}),
+               "ka.io/b:1");
     pt_correlate_pull(scene->correlate, NODE, "i1", &pull);
     expect(scene, "i1", "- ns/one/c queued=1");
     scene->seconds = 1009;

@@ -278,6 +278,31 @@ static void attempts_are_one_row_and_each_is_told_once(void **state)
     assert_int_equal(row->pull.error_class, PT_FAILURE_NONE);
 }
 
+static void an_attempt_that_the_kubelet_has_called_failed_first_counts_once(void **state)
+{
+    struct pair *pair = *state;
+    struct pt_pull pull = a_pull(pair, "p1", PT_PULL_DOWNLOADING);
+    pass(pair, 1);
+    event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": not found", 1);
+    pod_says(pair, PT_KUBELET_BACK_OFF, "not found");
+    event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": not found", 1);
+    assert_int_equal(pair->scene.failed, 1);
+
+    scene_tell_pulls(&pair->scene, NODE, &pull, 1);
+    settle(pair);
+    tell(pair, "p1", PT_PULL_FAILED);
+    assert_ptr_equal(row_of(pair, "ip1"), row_of(pair, "k" IMAGE));
+    assert_int_equal(row_of(pair, "ip1")->pull.phase, PT_PULL_FAILED);
+    assert_int_equal(pair->scene.failed, 1);
+
+    pass(pair, 10);
+    tell(pair, "p2", PT_PULL_DOWNLOADING);
+    tell(pair, "p2", PT_PULL_FAILED);
+    assert_int_equal(pair->scene.failed, 2);
+    event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": not found", 2);
+    assert_int_equal(pair->scene.failed, 2);
+}
+
 static void a_great_many_attempts_at_once_are_not_told_one_by_one(void **state)
 {
     struct pair *pair = *state;
@@ -340,6 +365,7 @@ int main(void)
         TEST(a_wrong_guess_keeps_the_row_that_it_took),
         TEST(a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment),
         TEST(attempts_are_one_row_and_each_is_told_once),
+        TEST(an_attempt_that_the_kubelet_has_called_failed_first_counts_once),
         TEST(a_great_many_attempts_at_once_are_not_told_one_by_one),
         TEST(rows_leave_with_their_time),
         TEST(a_pull_that_was_given_up_is_no_failed_attempt),

@@ -8,9 +8,9 @@ static bool hold_back(void *context, const char *node_name, const char *key,
 }
 
 static const char *take_over_row(void *context, const char *node_name,
-                                 const struct pt_pull *reported)
+                                 const struct pt_pull *reported, bool *ret_is_counted)
 {
-    return pt_correlate_take_over_row(context, node_name, reported);
+    return pt_correlate_take_over_row(context, node_name, reported, ret_is_counted);
 }
 
 static void on_named(void *context, const char *node_name, const char *key,

@@ -58,8 +58,10 @@ static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct p
                                            const char *key, const struct pt_pull *reported)
 {
     const struct pt_store_hooks *hooks = &store->hooks;
-    const char *row_key =
-        hooks->take_over_row ? hooks->take_over_row(hooks->context, node->name, reported) : NULL;
+    bool is_counted = false;
+    const char *row_key = hooks->take_over_row ? hooks->take_over_row(hooks->context, node->name,
+                                                                      reported, &is_counted)
+                                               : NULL;
     struct pt_stored_pull *stored = row_key ? pt_map_get(&node->pulls, row_key) : NULL;
     if (!stored || strcmp(stored->key, row_key) != 0)
         return NULL;
@@ -69,6 +71,7 @@ static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct p
         return NULL;
     }
     pt_life_restart(store, stored, own_key);
+    stored->failure_is_counted = is_counted;
     return stored;
 }
 

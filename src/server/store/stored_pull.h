@@ -71,12 +71,13 @@ struct pt_stored_pull {
     char *earlier_key;         // of the attempt before, which its agent may report again; or NULL
     uint64_t version;
     uint64_t created_version;
-    uint64_t final_version; // 0: not final
-    size_t change_index;    // in the change log
-    uint32_t last_report;   // number of the node's report that named it last
-    bool had_queue;         // when `slots` layers were downloaded, others waited
-    bool of_kubelet;        // no agent reports it
-    bool legacy;            // its agent ends it by leaving it out
+    uint64_t final_version;  // 0: not final
+    size_t change_index;     // in the change log
+    uint32_t last_report;    // number of the node's report that named it last
+    bool had_queue;          // when `slots` layers were downloaded, others waited
+    bool of_kubelet;         // no agent reports it
+    bool failure_is_counted; // of this attempt, before its agent has said that there is one
+    bool legacy;             // its agent ends it by leaving it out
     TAILQ_ENTRY(pt_stored_pull) in_store;
     TAILQ_ENTRY(pt_stored_pull) in_node;
     TAILQ_ENTRY(pt_stored_pull) in_queue; // of the active or of the finished ones
