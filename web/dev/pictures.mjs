@@ -16,7 +16,10 @@ const LIVED_MS = 25_000;
 const LAPTOP = { width: 1400, height: 900 };
 const CLUSTER = { pulls: 40, nodes: 20, failures: 0.04, stalls: 0.03 };
 
-/** By cluster: the pictures taken of it. `open` is the image whose row is opened, `pod` that of the pod whose page is. */
+/**
+ * By cluster: the pictures taken of it. `open` is the image whose row is opened, `pod` that of the pod whose page is.
+ * A `caption` stands above the page, for whom a link to the repository is shown as a picture.
+ */
 const CLUSTERS = [
   { settings: { pulls: 0, nodes: 0 }, pictures: [{ name: 'empty', ready: '.empty-state' }] },
   {
@@ -30,6 +33,12 @@ const CLUSTERS = [
       { name: 'nodes', path: '?page=nodes', ready: '.node-tile' },
       { name: 'pod', pod: 'recommender-gpu' },
       { name: 'health', path: '?page=health', ready: '.trace-tile' },
+      {
+        name: 'social-preview',
+        open: 'recommender-gpu',
+        viewport: { width: 1280, height: 640 },
+        caption: 'Every image pull of a cluster, live: layers, bytes, who waits, and why it fails',
+      },
     ],
   },
   {
@@ -44,7 +53,39 @@ const CLUSTERS = [
 
 const DEMO = [{ name: 'demo', open: '/' }];
 
-async function take(browser, url, { name, path = '', open, pod, ready = '.pull-row', ...look }) {
+/** Above the table, over all else that stands there. */
+async function writeCaption(page, caption) {
+  const first = page.locator('.pull-row').first();
+  await first.evaluate((row, words) => {
+    const height = 150;
+    const document = row.ownerDocument;
+    const element = document.createElement('div');
+    const name = document.createElement('div');
+    // The page's policy forbids styles in attributes.
+    Object.assign(element.style, {
+      position: 'fixed',
+      inset: '0 0 auto',
+      zIndex: 99,
+      boxSizing: 'border-box',
+      height: `${height}px`,
+      padding: '22px 40px',
+      background: 'linear-gradient(#0b1a3a, #10141d)',
+      color: '#fff',
+      fontSize: '24px',
+    });
+    Object.assign(name.style, { fontSize: '44px', fontWeight: 700 });
+    name.textContent = 'Pulltrace';
+    element.append(name, words);
+    document.body.append(element);
+    document.defaultView.scrollBy(0, row.getBoundingClientRect().top - height);
+  }, caption);
+}
+
+async function take(
+  browser,
+  url,
+  { name, path = '', open, pod, caption, ready = '.pull-row', ...look },
+) {
   const context = await browser.newContext({ viewport: LAPTOP, colorScheme: 'dark', ...look });
   const page = await context.newPage();
   await page.goto(new URL(path, url).href);
@@ -62,6 +103,7 @@ async function take(browser, url, { name, path = '', open, pod, ready = '.pull-r
     await page.locator('.pod-story').waitFor();
     await page.mouse.move(0, 0);
   }
+  if (caption !== undefined) await writeCaption(page, caption);
   // The chart comes after the page, and the past of the throughput with the snapshot.
   await sleep(4000);
   await page.screenshot({ path: `${FOLDER}${name}.png` });
