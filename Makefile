@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart test-faults docs images test-images test-arm64 lint-chart bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart test-faults docs site release release-again images test-images test-arm64 lint-chart lint-workflows bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -30,7 +30,7 @@ demo: ## one command: a private containerd and registry, pulls in a loop, live p
 
 test: ## every test with sanitizers, closing with one line 'N passed, N failed' (10 min); needs root
 	@scripts/setup test
-	@scripts/test
+	@scripts/test $(SUITES)
 
 test-debian13: ## make demo and make test in a bare Debian 13 made by debootstrap (30 min); needs root
 	@scripts/debian13
@@ -60,6 +60,15 @@ docs: ## the docs site in dist/site, strict and without any other host (30 s, 3 
 	@scripts/build
 	@scripts/docs
 
+site: ## dist/pages: the docs and the Helm repository, as one site, after make docs; CHARTS=FOLDER has older charts; needs Go
+	@scripts/site $(CHARTS)
+
+release: ## every file of a release in dist/release, from a clean tree: VERSION=0.1.0 (6 min); needs root, npm, PyPI, Go
+	@scripts/release "$(VERSION)"
+
+release-again: ## the same once more from a clone elsewhere: the same bits, after make release VERSION=0.1.0 (8 min)
+	@scripts/release "$(VERSION)" --again
+
 images: ## container images of both programs for amd64 and arm64 in dist/, without an engine (3 min); needs root
 	@scripts/images
 
@@ -70,6 +79,11 @@ test-arm64: ## the arm64 images on an emulated arm64 machine (3 min), after make
 	@scripts/setup test
 	@scripts/test-arm64
 
+.PHONY: fuzz
+fuzz: ## libFuzzer on every parser of foreign bytes, 10 CPU minutes each (FUZZ_SECONDS=); with clang
+	@scripts/setup test
+	@scripts/fuzz --seconds $(or $(FUZZ_SECONDS),600)
+
 lint-chart: ## the Helm chart without a cluster: helm, unit tests, schemas, alerts (15 s, 5 min at first); needs Go
 	@scripts/setup test
 	@scripts/lint-chart
@@ -77,6 +91,10 @@ lint-chart: ## the Helm chart without a cluster: helm, unit tests, schemas, aler
 test-chart: ## the Helm chart installed in a real Kubernetes with a network of pods (8 min, 20 more at first); needs root, Go
 	@scripts/setup test
 	@scripts/test-chart
+
+lint-workflows: ## GitHub's workflows: actionlint, zizmor, pinned actions (1 s, 1 min at first); needs PyPI, Go
+	@scripts/setup docs
+	@scripts/lint-workflows
 
 bench: build ## figures for docs/performance.md (10 min); needs root
 	@scripts/setup test

@@ -97,5 +97,10 @@
 #define PT_LIMIT_GONE_POD_BYTES (32 * 1024 * 1024)
 #define PT_LIMIT_CONTAINERS_PER_POD 64    // with init, ephemeral ones and image volumes
 #define PT_LIMIT_CONTAINERS_PER_NODE 2000 // that wait
+// Pulls times containers that are compared when a node is looked at. Of a node with more of both,
+// each pull is compared with its share of the containers: each of 256 pulls with as many as a node
+// may have, each of 4,000 with 128.
+#define PT_LIMIT_COMPARED_PER_NODE (256 * PT_LIMIT_CONTAINERS_PER_NODE)
+#define PT_LIMIT_FAILED_PULLS_PER_IMAGE 64 // of a node, in whose rows the next attempt goes on
 
 #endif

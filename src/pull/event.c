@@ -94,7 +94,8 @@ static void write_pull(const struct pt_pull_status *status, bool with_layers, st
 {
     pt_fields_write(&pt_pull_status_fields, status, out);
     write_waiting(status, out);
-    if (!with_layers)
+    bool has_none = status->pull.layer_count > 0 && !status->pull.layers;
+    if (!with_layers || has_none)
         return;
     pt_json_open(out, "layers", '[');
     for (size_t i = 0; i < status->pull.layer_count; i++) {
@@ -212,13 +213,19 @@ static int read_layers(yyjson_val *layers, struct pt_pull_status *status,
     return 0;
 }
 
+static int read_object(const struct pt_fields *fields, yyjson_val *object, void *target,
+                       struct pt_error *err)
+{
+    return yyjson_is_obj(object) ? pt_fields_read(fields, object, target, err)
+                                 : pt_error_set(err, EINVAL, "must be an object");
+}
+
 static int read_pull(yyjson_val *object, struct pt_pull_status *status,
                      struct event_storage *storage, struct pt_error *err)
 {
     static const struct pt_pull empty;
     *status = pt_pull_status_make(&empty);
-    int r = yyjson_is_obj(object) ? pt_fields_read(&pt_pull_status_fields, object, status, err)
-                                  : pt_error_set(err, EINVAL, "must be an object");
+    int r = read_object(&pt_pull_status_fields, object, status, err);
     yyjson_val *layers = yyjson_obj_get(object, "layers");
     // An event without its layers says how many there are nevertheless.
     if (r == 0 && yyjson_is_arr(layers)) {
@@ -233,7 +240,7 @@ static int read_pull(yyjson_val *object, struct pt_pull_status *status,
 static int read_event(yyjson_val *root, struct pt_pull_event *event, struct event_storage *storage,
                       struct pt_error *err)
 {
-    int r = pt_fields_read(&pt_event_fields, root, event, err);
+    int r = read_object(&pt_event_fields, root, event, err);
     if (r < 0)
         return r;
     int type = PT_EVENT_PULL_STARTED;
@@ -244,8 +251,8 @@ static int read_event(yyjson_val *root, struct pt_pull_event *event, struct even
         return pt_error_set(err, EINVAL, "type: unknown");
     event->type = (enum pt_event_type)type;
     if (pt_event_is_of_layer(event->type))
-        return pt_fields_read(&pt_layer_status_fields, yyjson_obj_get(root, "layer"), &event->layer,
-                              err);
+        return read_object(&pt_layer_status_fields, yyjson_obj_get(root, "layer"), &event->layer,
+                           err);
     return read_pull(yyjson_obj_get(root, "pull"), &event->pull, storage, err);
 }
 

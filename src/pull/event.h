@@ -131,7 +131,8 @@ static inline bool pt_event_is_of_layer(enum pt_event_type type)
     return type >= PT_EVENT_LAYER_STARTED;
 }
 
-// Reads a PullEvent, or one PullStatus into `pull` of an event that is empty otherwise. -EINVAL or
+// Reads a PullEvent, or one PullStatus into `pull` of an event that is empty otherwise. Of one that
+// was sent without its layers they are NULL, and `layer_count` says how many there are. -EINVAL or
 // -EMSGSIZE says which field is wrong, -ENOMEM. On success pt_pull_event_finish frees it.
 PT_MUST_CHECK int pt_pull_event_decode(const char *json, size_t length,
                                        struct pt_pull_event *ret_event, struct pt_error *err);

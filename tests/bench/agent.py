@@ -82,11 +82,13 @@ class Bench:
         ids = [f"{number:064x}" for number in range(1000)]
         ids += [f"cache{number:020d}" for number in range(1000)]
         command = [containerd.binaries.ctr, "-a", containerd.socket, "-n", "k8s.io"]
+        create = [*command, "leases", "create", "--expires", "0", "--id", "{}"]
         subprocess.run(
-            ["xargs", "-P", "2", "-I{}", *command, "leases", "create", "--id", "{}"],
+            ["xargs", "-P", "2", "-I{}", *create],
             input="\n".join(ids),
             text=True,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             check=True,
         )
         time.sleep(45)  # until the last of them rests

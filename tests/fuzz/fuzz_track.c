@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/track/pace.h"
-#include "agent/track/track.h"
 #include "base/clock.h"
-#include "base/limits.h"
-#include "base/rhythm.h"
-#include "pull/report.h"
-
-#include <assert.h>
-#include <errno.h>
-#include <stdint.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "source.h"
+#include "tracker_story.h"
 
 // A containerd that does anything in any order: three bytes are one thing that happens. Whatever
 // it was, the story of each pull is one that can be.
@@ -27,7 +17,6 @@ static char *const roots[2] = {(char *)"sha256:r", (char *)"sha256:s"};
 static char *const images[2] = {(char *)"host/app:1", (char *)"host/app:2"};
 
 struct world {
-    struct pt_tracker *tracker;
     struct pt_seen_lease leases[LEASES];
     struct pt_seen_layer layers[LEASES][LAYERS];
     bool is_there[LEASES];
@@ -35,105 +24,8 @@ struct world {
     int64_t containerd_pid;
     int64_t begun; // leases
     struct pt_seen_image image;
-    // What was told of the pulls, by the order of their start.
-    struct told {
-        char id[32];
-        double percent;
-        int64_t started_at;
-        enum pt_pull_phase phase;
-    } told[256];
-    size_t told_count;
+    struct story story;
 };
-
-static struct told *find_told(struct world *world, const char *id)
-{
-    for (size_t i = 0; i < world->told_count; i++) {
-        if (strcmp(world->told[i].id, id) == 0)
-            return &world->told[i];
-    }
-    return NULL;
-}
-
-static void on_change(void *context, enum pt_track_change change, const struct pt_pull *pull,
-                      const struct pt_layer *layer)
-{
-    struct world *world = context;
-    struct told *told = find_told(world, pull->id);
-    assert((change == PT_TRACK_LAYER_RESTARTED) == (layer != NULL));
-    if (change == PT_TRACK_STARTED) {
-        assert(!told && strlen(pull->id) < sizeof(told->id));
-        if (world->told_count == sizeof(world->told) / sizeof(world->told[0]))
-            return;
-        told = &world->told[world->told_count++];
-        *told = (struct told){.started_at = pull->started_at, .phase = pull->phase};
-        strcpy(told->id, pull->id);
-    } else if (told) {
-        assert(!pt_pull_phase_is_final(told->phase));
-    }
-}
-
-static void check_layer(const struct pt_pull *pull, const struct pt_layer *layer)
-{
-    assert(layer->downloaded_bytes >= 0);
-    assert(!layer->total_known || layer->downloaded_bytes <= layer->total_bytes);
-    assert(!layer->cached || layer->downloaded_bytes == layer->total_bytes);
-    assert(!layer->started_at || layer->started_at >= pull->started_at);
-    assert(!layer->completed_at || layer->started_at <= layer->completed_at);
-    assert(!layer->extract_completed_at ||
-           layer->extract_started_at <= layer->extract_completed_at);
-}
-
-// What is shown of them always gives a report that the server takes whole.
-static void check_report(const struct world *world)
-{
-    struct pt_buffer text;
-    const struct pt_report head = {.node_name = "n", .timestamp = world->now};
-    const struct pt_tracked *tracked = NULL;
-    size_t count = 0;
-    struct pt_report taken;
-    pt_buffer_init(&text, PT_LIMIT_REPORT_BYTES);
-    int r = pt_report_begin(&head, &text);
-    while (r == 0 && (tracked = pt_tracker_next(world->tracker, tracked))) {
-        r = pt_report_add(&tracked->pull, &text);
-        count += r == 0;
-    }
-    assert(r == 0 || r == -EMSGSIZE);
-    r = pt_report_end(&text);
-    assert(r == 0);
-    r = pt_report_decode(text.data, text.length, &taken, NULL);
-    assert(r == 0 && taken.pull_count == count);
-    pt_report_finish(&taken);
-    pt_buffer_finish(&text);
-}
-
-static void check(struct world *world)
-{
-    const struct pt_tracked *tracked = NULL;
-    size_t active = 0;
-    while ((tracked = pt_tracker_next(world->tracker, tracked))) {
-        const struct pt_pull *pull = &tracked->pull;
-        struct told *told = find_told(world, pull->id);
-        struct pt_totals totals;
-        pt_pull_totals(pull, &totals);
-        active += !tracked->finished;
-        assert(pull->image_ref && totals.percent >= 0 && totals.percent <= 100);
-        assert(pt_pull_phase_is_final(pull->phase) == (tracked->finished != 0));
-        assert((pull->phase == PT_PULL_FAILED) == (pull->error != NULL));
-        assert(pull->phase != PT_PULL_COMPLETED || pull->image_ref_exact);
-        for (size_t i = 0; i < pull->layer_count; i++)
-            check_layer(pull, &pull->layers[i]);
-        if (!told)
-            continue;
-        assert(told->started_at == pull->started_at && told->phase <= pull->phase);
-        assert(totals.percent >= told->percent);
-        told->percent = totals.percent;
-        told->phase = pull->phase;
-    }
-    assert(active == pt_tracker_active_count(world->tracker));
-    check_report(world);
-    int64_t pace_ms = pt_pace_ms(world->tracker, 1000);
-    assert(pace_ms >= PT_LOOK_PACE_MS && pace_ms <= 1000);
-}
 
 static void look(struct world *world)
 {
@@ -150,8 +42,8 @@ static void look(struct world *world)
         if (world->is_there[i])
             leases[observation.lease_count++] = &world->leases[i];
     }
-    pt_tracker_observe(world->tracker, &observation);
-    check(world);
+    pt_tracker_observe(world->story.tracker, &observation);
+    story_check(&world->story, world->now);
     world->image.name = NULL;
     for (size_t i = 0; i < LEASES; i++)
         world->is_there[i] &= world->leases[i].fate != PT_LEASE_OVER;
@@ -226,7 +118,7 @@ static void tell_event(struct world *world, unsigned which, unsigned how)
             which % 3 == PT_SEEN_CONTENT_CREATED ? digests[how % LAYERS] : chains[how % LAYERS],
         .at = world->now - (how >> 4) * PT_NS_PER_S,
     };
-    pt_tracker_event(world->tracker, &event);
+    pt_tracker_event(world->story.tracker, &event);
 }
 
 static void end_lease(struct world *world, unsigned which, unsigned how)
@@ -246,9 +138,10 @@ static void end_lease(struct world *world, unsigned which, unsigned how)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world world;
-    const struct pt_tracker_options options = {.on_change = on_change, .context = &world};
+    const struct pt_tracker_options options = {.on_change = story_on_change,
+                                               .context = &world.story};
     world = (struct world){.now = 100000 * PT_NS_PER_S, .containerd_pid = 1};
-    if (pt_tracker_create(&options, &world.tracker, NULL) < 0)
+    if (pt_tracker_create(&options, &world.story.tracker, NULL) < 0)
         return 0;
     for (; size >= 3; data += 3, size -= 3) {
         unsigned which = data[1] % LEASES;
@@ -277,16 +170,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case 6:
             world.containerd_pid = data[1] % 3;
-            pt_tracker_disconnected(world.tracker);
+            pt_tracker_disconnected(world.story.tracker);
             break;
         case 7:
-            pt_tracker_forget(world.tracker, data[2]);
+            pt_tracker_forget(world.story.tracker, data[2]);
             break;
         default:
             world.now += (data[1] & 1 ? 1 : 100) * PT_NS_PER_MS * (1 + data[2]);
             look(&world);
         }
     }
-    pt_tracker_destroy(world.tracker);
+    pt_tracker_destroy(world.story.tracker);
     return 0;
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -17,6 +18,8 @@ from tests.integration.http_json import get, request
 from tests.integration.server_case import LAYER_BYTES, ServerCase, layer, now, pull
 
 DOCS = REPOSITORY / "docs"
+# Their parameters are passed over: a probe may have some.
+UNCHECKED = ("/healthz", "/readyz", "/api/v1/openapi.json", "/api/v1/schemas/{file}")
 STARTED = "2026-01-01T00:00:00Z"
 
 # Members that the first version of the format has; old readers rely on each.
@@ -36,20 +39,36 @@ def document(name: str) -> dict[str, Any]:
     return read
 
 
+def close(schema: Any) -> None:
+    """What is published is open, since readers pass over what they do not know; ours sends nothing else."""
+    for part in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(part, dict | list):
+            close(part)
+    if isinstance(schema, dict) and "properties" in schema and schema.get("type") == "object":
+        schema.setdefault("additionalProperties", False)
+
+
 def validator(reference: str) -> jsonschema.Draft202012Validator:
     """Checks against `file` or `file#/path`, files relative to docs/."""
     store = {
         f"file:///docs/{path.relative_to(DOCS).as_posix()}": json.loads(path.read_text())
         for path in [DOCS / "openapi.json", *(DOCS / "schemas").glob("*.json")]
     }
-    for content in store.values():
+    for address, content in store.items():
         content.pop("$id", None)
+        if not address.endswith("report.schema.json"):
+            close(content)
     resolver = jsonschema.RefResolver("file:///docs/", {}, store=store)
     return jsonschema.Draft202012Validator(
         {"$ref": f"file:///docs/{reference}"},
         resolver=resolver,
         format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
     )
+
+
+def section(name: str, heading: str) -> str:
+    """What stands below a heading of a document, up to the next one."""
+    return (DOCS / name).read_text().split(f"{heading}\n")[1].split("\n## ")[0]
 
 
 def complaints(reference: str, instance: Any) -> list[str]:
@@ -59,7 +78,8 @@ def complaints(reference: str, instance: Any) -> list[str]:
 
 def answer_schema(path: str, method: str, status: int) -> str:
     escaped = path.replace("~", "~0").replace("/", "~1")
-    return f"openapi.json#/paths/{escaped}/{method}/responses/{status}/content/application~1json/schema"
+    kind = "application~1json" if status == 200 else "application~1problem+json"
+    return f"openapi.json#/paths/{escaped}/{method}/responses/{status}/content/{kind}/schema"
 
 
 class Documents(ServerCase):
@@ -72,6 +92,75 @@ class Documents(ServerCase):
         definitions = document("schemas/pulls.schema.json")["$defs"]
         self.assertEqual(set(definitions["PullStatus"]["required"]), PULL_STATUS_V1)
         self.assertEqual(set(definitions["LayerStatus"]["required"]), LAYER_STATUS_V1)
+
+
+    def test_schemas_are_open(self) -> None:
+        for path in [DOCS / "openapi.json", *(DOCS / "schemas").glob("*.json")]:
+            with self.subTest(path.name):
+                self.assertNotIn('"additionalProperties": false', path.read_text())
+
+    def test_codes_of_problems(self) -> None:
+        source = (REPOSITORY / "src/server/http/http_reply.c").read_text()
+        codes = re.findall(r'\[PT_PROBLEM_\w+\] = \{\d+, "(\w+)"\}', source)
+        self.assertGreater(len(codes), 20)
+        problem = document("openapi.json")["components"]["schemas"]["Problem"]
+        self.assertEqual(problem["properties"]["code"]["enum"], codes)
+        listed = re.findall(r"`(\w+)`", section("api.md", "## Problems"))
+        self.assertLessEqual(set(codes), set(listed))
+
+    def test_parameters(self) -> None:
+        """Those that the document has are known to the server, and no others."""
+        server = self.start_server()
+        checked = 0
+        for path, operations in document("openapi.json")["paths"].items():
+            if "get" not in operations or path in UNCHECKED:
+                continue
+            address = path.replace("{id}", "x").replace("{namespace}/{name}", "x/y")
+            named = [p["name"] for p in operations["get"].get("parameters", []) if p["in"] == "query"]
+            for name, is_known in [*((name, True) for name in named), ("mood", False)]:
+                with self.subTest(f"{path}?{name}"):
+                    answer = request(server.port, "HEAD", f"{address}?{name}=")
+                    self.assertEqual(answer.status in (200, 404), is_known)
+                    answer = get(server.port, f"{address}?{name}=%01") if not is_known else answer
+                    checked += 1
+            self.assertEqual(answer.json()["code"], "unknown_parameter")
+            self.assertIn(", ".join(named) or "none", answer.json()["error"].replace(",", ", "))
+        self.assertGreater(checked, 20)
+
+    def test_head_is_answered_where_get_is(self) -> None:
+        server = self.start_server()
+        self.tell(server, "node", pull("1", "app", layer(1)))
+        one = get(server.port, "/api/v1/pulls").json()["pulls"][0]["id"]
+        for path in document("openapi.json")["paths"]:
+            if path == "/api/v1/report":
+                continue
+            address = path.replace("{id}", one).replace("{namespace}/{name}", "x/y")
+            address = address.replace("{file}", "pulls.schema.json")
+            with self.subTest(path):
+                headers = self.headers_of(server, "GET", address)
+                self.assertEqual(self.headers_of(server, "HEAD", address), headers)
+        self.assertEqual(self.metric(server, "pulltrace_sse_clients_active"), 0)
+
+    def headers_of(self, server: Server, method: str, path: str) -> tuple[int, dict[str, str]]:
+        """All that do not depend on the moment; a stream is closed when they are there."""
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        if method == "HEAD":
+            self.assertEqual(answer.read(), b"")
+        connection.close()
+        passed_over = {"date", "content-length", "transfer-encoding"}
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, {k: v for k, v in headers.items() if k not in passed_over}
+
+    def test_the_documents_are_served(self) -> None:
+        server = self.start_server()
+        for path in [DOCS / "openapi.json", *(DOCS / "schemas").glob("*.json")]:
+            with self.subTest(path.name):
+                answer = get(server.port, f"/api/v1/{path.relative_to(DOCS).as_posix()}")
+                self.assertEqual(answer.status, 200)
+                self.assertEqual(answer.headers["Content-Type"], "application/json")
+                self.assertEqual(answer.json(), json.loads(path.read_text()))
 
 
 class Contract(ServerCase):

@@ -139,7 +139,7 @@ class Refusals(ServerCase):
                         head = f"{first} HTTP/1.1\r\nHost: x\r\n{headers}{expect}{length}\r\n"
                         got, body = self.answer(server, head)
                         self.assertEqual(got, status)
-                        self.assertEqual(list(json.loads(body)), ["error"])
+                        self.assertIn("error", json.loads(body))
         rejected = 'pulltrace_agent_reports_rejected_total{reason="%s"}'
         for reason, count in (("token", 8), ("content_type", 4), ("origin", 8)):
             self.assertEqual(self.metric(server, rejected % reason), count)

@@ -65,7 +65,7 @@ struct pt_containerd {
     bool is_late;         // the first of them is the pull's after all
     unsigned idle_asked;
     unsigned idle_listed;
-    bool is_named; // the pull's lease is, as clients do it
+    bool expires; // the pull's lease has the label by which it does
     unsigned started, completed, failed, rounds_failed;
     int64_t downloaded;    // as shown last
     const char *place;     // where alone one answers; NULL: everywhere
@@ -132,7 +132,6 @@ int pt_containerd_list_namespaces(struct pt_containerd *world, pt_containerd_ans
 
 #define MAX_IDLE_LEASES 2000
 #define IDLE_NUMBER_WIDTH 64
-#define NAMED_LEASE "123456789-a_-Z"
 
 int pt_containerd_list_leases(struct pt_containerd *world, const char *namespace,
                               const char *filter, pt_containerd_answer *answer, void *context,
@@ -146,7 +145,7 @@ int pt_containerd_list_leases(struct pt_containerd *world, const char *namespace
     Ctrd__Timestamp idle_since = timestamp(world->idle_since);
     Ctrd__ListLeasesResponse response = CTRD__LIST_LEASES_RESPONSE__INIT;
     if (filter)
-        check_text("the filter", filter, "id~=\"^[0-9]{1,9}-[A-Za-z0-9_=-]{4}$\"");
+        check_text("the filter", filter, "labels.\"containerd.io/gc.expire\"");
     unsigned idle = filter ? 0 : world->idle_leases;
     world->idle_listed += idle;
     for (unsigned i = 0; i < idle; i++) {
@@ -157,10 +156,10 @@ int pt_containerd_list_leases(struct pt_containerd *world, const char *namespace
         leases[i].created_at = &idle_since;
         list[response.n_leases++] = &leases[i];
     }
-    if (!world->is_over && (world->is_named || !filter)) {
+    if (!world->is_over && (world->expires || !filter)) {
         Ctrd__Lease *lease = &leases[response.n_leases];
         ctrd__lease__init(lease);
-        lease->id = (char *)(world->is_named ? NAMED_LEASE : "lease");
+        lease->id = (char *)"lease";
         lease->created_at = &created_at;
         list[response.n_leases++] = lease;
     }
@@ -173,7 +172,7 @@ int pt_containerd_list_resources(struct pt_containerd *world, const char *namesp
                                  struct pt_error *err)
 {
     (void)namespace, (void)err;
-    bool is_idle = strcmp(lease, "lease") != 0 && strcmp(lease, NAMED_LEASE) != 0;
+    bool is_idle = strcmp(lease, "lease") != 0;
     bool is_first = strtoul(lease + strspn(lease, "i"), NULL, 10) == 0;
     world->idle_asked += is_idle;
     bool is_whole = world->offset == BYTES;

@@ -52,7 +52,7 @@ static void only_the_nodes_that_are_due_are_looked_at(void **state)
     settle(scene);
     scene->seconds += 2;
     pt_correlate_tick(scene->correlate);
-    assert_false(pt_correlate_flush(scene->correlate, 1));
+    assert_false(pt_correlate_flush(scene->correlate, 20));
     check_text("row", told_slot(scene, "ka.io/c:1"), "queued a.io/c:1! ns/web/c queued=0");
 }
 

@@ -184,6 +184,50 @@ static void a_speed_without_bounds_is_no_negative_number(void **state)
     pt_buffer_finish(&text);
 }
 
+// A reader that asked for no layers knows how many there are, and may pass the pull on.
+static void a_pull_that_came_without_layers_goes_on_without(void **state)
+{
+    (void)state;
+    const struct pt_pull_status status = make_status();
+    struct pt_buffer text, again;
+    struct pt_pull_event event;
+    pt_buffer_init(&text, 4096);
+    pt_buffer_init(&again, 4096);
+    assert_int_equal(pt_pull_status_encode(&status, false, &text), 0);
+    assert_int_equal(pt_pull_status_decode(text.data, text.length, &event, NULL), 0);
+    check_int("layers", (int64_t)event.pull.pull.layer_count, (int64_t)status.pull.layer_count);
+    assert_null(event.pull.pull.layers);
+    assert_int_equal(pt_pull_status_encode(&event.pull, true, &again), 0);
+    assert_null(strstr(again.data, "\"layers\""));
+    pt_pull_event_finish(&event);
+    pt_buffer_finish(&text);
+    pt_buffer_finish(&again);
+}
+
+static void what_is_no_event_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        const char *error;
+    } cases[] = {
+        {"7", "must be an object"},
+        {"{\"schemaVersion\":\"v1\",\"type\":\"layer.progress\"}", "must be an object"},
+        {"{\"schemaVersion\":\"v1\",\"type\":\"layer.progress\",\"layer\":[]}",
+         "must be an object"},
+        {"{\"schemaVersion\":\"v1\",\"type\":\"pull.progress\",\"pull\":null}",
+         "must be an object"},
+        {"{\"schemaVersion\":\"v1\",\"type\":\"pull.paused\"}", "type: unknown"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_pull_event event;
+        struct pt_error err;
+        int r = pt_pull_event_decode(cases[i].json, strlen(cases[i].json), &event, &err);
+        check_int(cases[i].json, r, -EINVAL);
+        check_text(cases[i].json, err.message, cases[i].error);
+    }
+}
+
 static void types_have_the_names_of_the_wire(void **state)
 {
     (void)state;
@@ -204,6 +248,8 @@ int main(void)
         cmocka_unit_test(text_is_escaped),
         cmocka_unit_test(numbers_have_two_decimals_at_most),
         cmocka_unit_test(a_speed_without_bounds_is_no_negative_number),
+        cmocka_unit_test(a_pull_that_came_without_layers_goes_on_without),
+        cmocka_unit_test(what_is_no_event_is_refused),
         cmocka_unit_test(types_have_the_names_of_the_wire),
     };
     return cmocka_run_group_tests_name("event", tests, NULL, NULL);

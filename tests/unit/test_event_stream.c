@@ -31,7 +31,7 @@ static void changes_are_told_in_order(void **state)
 {
     struct world *world = *state;
     struct client *client = join(world, "");
-    check_text("hello", client->text.data, ": pulltrace " PT_VERSION "\n\n");
+    check_text("hello", client->text.data, ": pulltrace " PT_VERSION "\nretry: 2000\n\n");
     download(world, "a", 10);
     tell(world, "a", 20, PT_PULL_DOWNLOADING);
     download(world, "b", 10);

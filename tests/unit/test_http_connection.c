@@ -94,7 +94,7 @@ static void on_request(void *context, struct pt_request *request, int refusal)
     else if (strcmp(request->path, "/taken") == 0)
         pt_reply_taken(request);
     else if (strcmp(request->path, "/error") == 0)
-        pt_reply_error(request, 400, 0,
+        pt_reply_error(request, PT_PROBLEM_MALFORMED, 0,
                        "bad \"\xc2\x9b"
                        "31m\"");
     else if (strcmp(request->path, "/huge") == 0)
@@ -519,7 +519,12 @@ static void no_control_stands_as_it_is_in_an_error(void **state)
     int client = connect_from(fixture, 1);
     say(client, "GET /error HTTP/1.1\r\nHost: x\r\n\r\n");
     turns(fixture, 2);
-    assert_non_null(strstr(hear(client), "{\"error\":\"bad \\\"\\u009b31m\\\"\"}"));
+    const char *heard = hear(client);
+    assert_non_null(strstr(heard, "\r\nContent-Type: application/problem+json\r\n"));
+    assert_non_null(strstr(heard, "{\"error\":\"bad \\\"\\u009b31m\\\"\","
+                                  "\"code\":\"malformed_request\",\"status\":400,"
+                                  "\"title\":\"Bad Request\","
+                                  "\"detail\":\"bad \\\"\\u009b31m\\\"\"}"));
 }
 
 // Half an answer must not be taken for a whole one, nor the next answer for its rest.

@@ -16,9 +16,24 @@
         bytes, speed, extract, false                                                               \
     }
 
+// Those that wait begin from the lowest up, unless a queue says otherwise.
+static struct pt_ready_time play(const struct pt_ready_layer *layers, size_t count,
+                                 struct pt_ready_means means)
+{
+    static size_t queue[PT_LIMIT_LAYERS_PER_PULL];
+    for (size_t i = 0; !means.queue && i < count; i++) {
+        if (!layers[i].is_downloading)
+            queue[means.queue_length++] = i;
+    }
+    if (!means.queue)
+        means.queue = queue;
+    return pt_ready_play(layers, count, &means);
+}
+
 static void what_is_left_is_played(void **state)
 {
     (void)state;
+    static const size_t last_first[] = {2, 0, 1};
     static const struct {
         const char *name;
         struct pt_ready_layer layers[4]; // bytes, bytes per second, seconds to extract
@@ -47,6 +62,12 @@ static void what_is_left_is_played(void **state)
          {.slots = 2},
          14,
          15},
+        {"the last begins first",
+         {WAITS(4, 1, 1), WAITS(10, 1, 1), WAITS(10, 1, 1)},
+         3,
+         {.slots = 1, .queue = last_first, .queue_length = 3},
+         24,
+         26},
         {"more run than there are places",
          {RUNS(4, 1, 0), RUNS(4, 1, 0), WAITS(4, 1, 0)},
          3,
@@ -91,7 +112,7 @@ static void what_is_left_is_played(void **state)
          6.5},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct pt_ready_time time = pt_ready_play(rows[i].layers, rows[i].count, &rows[i].means);
+        struct pt_ready_time time = play(rows[i].layers, rows[i].count, rows[i].means);
         char row[96];
         snprintf(row, sizeof(row), "%s: downloaded", rows[i].name);
         check_real(row, time.downloaded_s, rows[i].downloaded);
@@ -114,7 +135,7 @@ static void as_many_layers_as_there_may_be(void **state)
     } rows[] = {{"one at once", 1, 2048}, {"four", 4, 512}, {"all", PT_LIMIT_LAYERS_PER_PULL, 4}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         const struct pt_ready_means means = {.slots = rows[i].slots};
-        struct pt_ready_time time = pt_ready_play(layers, COUNT_OF(layers), &means);
+        struct pt_ready_time time = play(layers, COUNT_OF(layers), means);
         check_real(rows[i].name, time.downloaded_s, rows[i].downloaded);
     }
 }

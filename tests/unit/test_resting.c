@@ -186,7 +186,7 @@ static void they_are_listed_seldom(void **state)
     look(60);
     check_int("each ten seconds", scene.world.idle_listed, 6 * IDLE_LEASES);
     scene.world.idle_listed = 0;
-    scene.world.is_named = true;
+    scene.world.expires = true;
     scene.world.is_over = false;
     scene.world.offset = 100;
     look(1);
@@ -204,7 +204,7 @@ static void they_are_listed_seldom(void **state)
     end();
 }
 
-static void a_lease_of_another_name_is_followed_to_its_end(void **state)
+static void a_lease_that_never_expires_is_followed_to_its_end(void **state)
 {
     (void)state;
     begin(IDLE_LEASES, LONG_AGO);
@@ -244,7 +244,7 @@ int main(void)
         cmocka_unit_test(those_of_a_pull_wake_none),
         cmocka_unit_test(a_pull_that_begins_late_is_seen),
         cmocka_unit_test(they_are_listed_seldom),
-        cmocka_unit_test(a_lease_of_another_name_is_followed_to_its_end),
+        cmocka_unit_test(a_lease_that_never_expires_is_followed_to_its_end),
         cmocka_unit_test(those_that_are_gone_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stream_fixture.h"
 
-#define GREETING ": pulltrace " PT_VERSION "\n\n"
+#define GREETING ": pulltrace " PT_VERSION "\nretry: 2000\n\n"
 #define HELLO "event: hello\ndata: {\"run\":\""
 #define SYNCED "event: synced\ndata: {}\n\n"
 #define RUN_DIGITS 32

@@ -24,6 +24,21 @@ static void what_was_left_is_resumed_and_not_fetched(void **state)
     check_int("source", layer->source, PT_SOURCE_FETCHED);
 }
 
+// An ingest may be larger than what the manifest says: of another attempt, or a broken registry's.
+static void no_more_is_resumed_than_the_layer_has(void **state)
+{
+    struct scene *scene = *state;
+    observe(scene, 0);
+    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
+    add_layers(lease, 1);
+    fetch(lease, 0, 1400);
+    lease->layers[0].ingest_started_at = at(-60);
+    observe(scene, 1);
+    const struct pt_layer *layer = &first_pull(scene)->layers[0];
+    check_int("there", layer->downloaded_bytes, 1000);
+    check_int("resumed", layer->resumed_bytes, 1000);
+}
+
 static void what_is_fetched_anew_is_fetched_twice(void **state)
 {
     struct scene *scene = *state;
@@ -128,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(what_was_left_is_resumed_and_not_fetched),
+        SCENE_TEST(no_more_is_resumed_than_the_layer_has),
         SCENE_TEST(what_is_fetched_anew_is_fetched_twice),
         SCENE_TEST(another_namespaces_content_is_never_counted),
         SCENE_TEST(what_is_silent_has_its_source_and_no_speed),

@@ -86,6 +86,8 @@ struct pt_lease {
     struct pt_layer_notes *notes; // one for each layer of `seen`
     bool is_pull;                 // it has held what only a pull holds
     bool is_asked;                // in this round, for what it holds
+    bool is_in_quick;             // a list of what looks like pulls' leases has it
+    bool is_left_out;             // one has not
     bool has_record;              // the event of the image record that it has written was seen
     bool is_unseen;               // made from an image record, since nobody saw the lease itself
     bool is_repull;

@@ -20,11 +20,12 @@
 #define MOST_WOKEN 200
 #define MANY 100
 
-// Where many rest, the list of them all costs more than anything else that the agent does. Every
-// client that pulls names its lease `<nanoseconds>-<four random characters>`, as containerd's own
-// library does, and containerd can list those alone. All of them are listed each REST_NS, and when
-// there is a sign that another one moves.
-#define PULLS_FILTER "id~=\"^[0-9]{1,9}-[A-Za-z0-9_=-]{4}$\""
+// Where many rest, the list of them all costs more than anything else that the agent does. A pull's
+// lease has a label by which it expires, whichever client pulls; that of an image volume or of a
+// builder's cache has none, and containerd can leave those out. (It could sort by the names too,
+// but compiles a pattern anew for each lease.) All of them are listed each REST_NS, and when there
+// is a sign that another one moves.
+#define PULLS_FILTER "labels.\"containerd.io/gc.expire\""
 
 // Once a lease's layers are known, ingests and events show all that moves. What it holds is asked
 // for less often, in case an event was missed or another lease has taken over its ingests.
@@ -198,18 +199,12 @@ static void take_leases(struct pt_ask *ask, const void *message)
             round->followed++;
         }
         round->has_left_out |= !lease;
-        if (lease)
-            lease->seen.fate = PT_LEASE_LISTED;
+        if (!lease)
+            continue;
+        lease->seen.fate = PT_LEASE_LISTED;
+        lease->is_in_quick |= round->is_quick;
+        lease->is_left_out &= !round->is_quick;
     }
-}
-
-// As PULLS_FILTER.
-static bool is_named_as_of_pull(const char *id)
-{
-    size_t digits = strspn(id, "0123456789");
-    return digits >= 1 && digits <= 9 && id[digits] == '-' && strlen(id) == digits + 5 &&
-           strspn(id + digits + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                   "0123456789_=-") == 4;
 }
 
 // A lease that the list would leave out is neither followed nor to be woken.
@@ -225,7 +220,7 @@ static bool is_quick_enough(const struct pt_round *round)
     const struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
-        if (pt_lease_is_listed(lease) && !is_named_as_of_pull(lease->seen.id))
+        if (pt_lease_is_listed(lease) && lease->is_left_out)
             return false;
     }
     return true;
@@ -242,7 +237,9 @@ void pt_round_ask_leases(struct pt_round *round)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
-        if (pt_lease_is_listed(lease))
+        // Whether a quick list has it is not known before the first one.
+        lease->is_left_out |= round->is_quick && !lease->is_in_quick;
+        if (pt_lease_is_listed(lease) && !(round->is_quick && lease->is_left_out))
             lease->seen.fate = PT_LEASE_MISSED; // unless it is listed again now
     }
     if (place_leases(round) < 0) {

@@ -124,6 +124,8 @@ void pt_track_count(struct pt_track_pull *pull, const struct pt_seen_lease *leas
         come = layer->total_bytes - note->counted;
         note->counted = layer->total_bytes;
     }
+    if (layer->resumed_bytes > layer->downloaded_bytes) // more was there than the layer has
+        layer->resumed_bytes = layer->downloaded_bytes;
     if (!is_other && come > 0)
         note->fetched += come;
 }

@@ -2,6 +2,7 @@
 #include "server/api/api.h"
 
 #include "server/api/allowed_host.h"
+#include "server/api/api_query.h"
 #include "server/api/http_metrics.h"
 #include "server/cluster/kube_feed.h"
 #include "server/holdup/hold_ups.h"
@@ -34,28 +35,32 @@ static void on_ready(struct pt_api *api, struct pt_request *request)
     if (missing)
         (void)snprintf(words, sizeof(words), "ok, but %s", missing);
     if (pt_http_server_is_draining(api->server))
-        pt_reply_error(request, 503, 1, "shutting down");
+        pt_reply_error(request, PT_PROBLEM_SHUTTING_DOWN, 1, "shutting down");
     else
         reply_text(request, words);
 }
 
 static const char report_path[] = "/api/v1/report";
 
+#define READS (PT_HTTP_GET | PT_HTTP_HEAD)
+
+#define FILTERS "node,namespace,pod,image,status,layers"
+
 static const struct {
     const char *path;
     unsigned methods;
-    const char *allowed;
+    const char *parameters; // that there are, comma-separated; NULL: any is passed over
     void (*handle)(struct pt_api *api, struct pt_request *request);
 } routes[] = {
-    {report_path, PT_HTTP_POST, "POST", pt_api_report},
-    {"/api/v1/pulls", PT_HTTP_GET, "GET", pt_api_pulls},
-    {"/api/v1/events", PT_HTTP_GET, "GET", pt_api_events},
-    {"/api/v1/summary", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", pt_api_summary},
-    {"/api/v1/nodes", PT_HTTP_GET, "GET", pt_api_nodes},
-    {"/api/v1/registries", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", pt_api_registries},
-    {"/api/v1/pods", PT_HTTP_GET, "GET", pt_api_pods},
-    {"/healthz", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", on_health},
-    {"/readyz", PT_HTTP_GET | PT_HTTP_HEAD, "GET, HEAD", on_ready},
+    {report_path, PT_HTTP_POST, NULL, pt_api_report},
+    {"/api/v1/pulls", READS, FILTERS ",limit,cursor,sort", pt_api_pulls},
+    {"/api/v1/events", READS, FILTERS ",types,hello,lastEventId", pt_api_events},
+    {"/api/v1/summary", READS, "", pt_api_summary},
+    {"/api/v1/nodes", READS, "node", pt_api_nodes},
+    {"/api/v1/registries", READS, "", pt_api_registries},
+    {"/api/v1/pods", READS, "waiting,limit,cursor", pt_api_pods},
+    {"/healthz", READS, NULL, on_health},
+    {"/readyz", READS, NULL, on_ready},
 };
 
 static const char pulls_prefix[] = "/api/v1/pulls/";
@@ -63,23 +68,34 @@ static const char pods_prefix[] = "/api/v1/pods/";
 
 static bool reads(struct pt_request *request)
 {
-    return request->method & (PT_HTTP_GET | PT_HTTP_HEAD);
+    return request->method & READS;
 }
 
-// Everything that is no API: one pull by its id, the page, or nothing.
-static void handle_other(struct pt_api *api, struct pt_request *request)
+// One pull or one pod; false: the path is neither's, and nothing has been answered.
+static bool handle_one(struct pt_api *api, struct pt_request *request)
 {
     const char *path = request->path;
+    bool is_pull = strncmp(path, pulls_prefix, strlen(pulls_prefix)) == 0;
+    if (!is_pull && strncmp(path, pods_prefix, strlen(pods_prefix)) != 0)
+        return false;
+    if (!pt_api_admits_query(request, ""))
+        return true;
+    if (is_pull)
+        pt_api_pull(api, request, path + strlen(pulls_prefix));
+    else
+        pt_api_pod(api, request, path + strlen(pods_prefix));
+    return true;
+}
+
+// What has no address of its own in the table: one pull or pod, a file, or nothing.
+static void handle_other(struct pt_api *api, struct pt_request *request)
+{
     if (!reads(request))
         pt_reply_method_not_allowed(request, "GET, HEAD");
     else if (request->body_left_out)
-        pt_reply_error(request, 413, 0, "no body is taken at this address");
-    else if (strncmp(path, pulls_prefix, strlen(pulls_prefix)) == 0)
-        pt_api_pull(api, request, path + strlen(pulls_prefix));
-    else if (strncmp(path, pods_prefix, strlen(pods_prefix)) == 0)
-        pt_api_pod(api, request, path + strlen(pods_prefix));
-    else if (strncmp(path, "/api/", 5) == 0 || !pt_assets_serve(request, path))
-        pt_reply_error(request, 404, 0, "there is nothing at this address");
+        pt_reply_error(request, PT_PROBLEM_BODY_NOT_TAKEN, 0, "no body is taken at this address");
+    else if (!handle_one(api, request) && !pt_assets_serve(request, request->path))
+        pt_reply_error(request, PT_PROBLEM_NOT_FOUND, 0, "there is nothing at this address");
 }
 
 static bool is_probe(const struct pt_request *request)
@@ -97,10 +113,11 @@ static bool is_asked_by_its_name(const struct pt_api *api, const struct pt_reque
 static bool turn_away(struct pt_api *api, struct pt_request *request, bool may_be_extra)
 {
     if (!is_asked_by_its_name(api, request))
-        pt_reply_error(request, 421, 0,
+        pt_reply_error(request, PT_PROBLEM_HOST, 0,
                        "this server does not go by that name (PULLTRACE_ALLOWED_HOSTS)");
     else if (request->is_extra && !may_be_extra)
-        pt_reply_error(request, 503, 5, "the server has its maximum of connections");
+        pt_reply_error(request, PT_PROBLEM_CONNECTION_LIMIT, 5,
+                       "the server has its maximum of connections");
     else
         return false;
     return true;
@@ -130,22 +147,16 @@ bool pt_api_wants_no_body(void *context, struct pt_request *request)
     return false;
 }
 
-static void refuse_report(struct pt_api *api, struct pt_request *request)
-{
-    api->metrics->rejected[PT_REJECTED_ADDRESS]++;
-    pt_reply_error(request, 421, 0,
-                   "reports are taken at the agents' address (PULLTRACE_AGENT_ADDR)");
-}
-
 static void handle_route(struct pt_api *api, struct pt_request *request, size_t route)
 {
+    bool is_report = routes[route].path == report_path;
     if (!(routes[route].methods & request->method))
-        pt_reply_method_not_allowed(request, routes[route].allowed);
-    else if (request->body_left_out && request->method != PT_HTTP_POST)
-        pt_reply_error(request, 413, 0, "no body is taken at this address");
-    else if (api->agent_server && routes[route].path == report_path)
-        refuse_report(api, request);
-    else
+        pt_reply_method_not_allowed(request, is_report ? "POST" : "GET, HEAD");
+    else if (request->body_left_out && !is_report)
+        pt_reply_error(request, PT_PROBLEM_BODY_NOT_TAKEN, 0, "no body is taken at this address");
+    else if (api->agent_server && is_report)
+        pt_api_refuse_report(api, request);
+    else if (!routes[route].parameters || pt_api_admits_query(request, routes[route].parameters))
         routes[route].handle(api, request);
 }
 
@@ -153,7 +164,7 @@ void pt_api_reply_json(struct pt_request *request, int written, struct pt_buffer
 {
     pt_request_add_reply_header(request, "Cache-Control", "no-store");
     if (written < 0)
-        pt_reply_error(request, 503, 5, "out of memory");
+        pt_reply_error(request, PT_PROBLEM_OUT_OF_MEMORY, 5, "out of memory");
     else
         pt_reply(request, 200, "application/json", out->data, out->length);
     pt_buffer_finish(out);
@@ -177,9 +188,11 @@ void pt_api_handle_agents(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;
     if (request->is_extra)
-        pt_reply_error(request, 503, 5, "the server has its maximum of connections");
+        pt_reply_error(request, PT_PROBLEM_CONNECTION_LIMIT, 5,
+                       "the server has its maximum of connections");
     else if (strcmp(request->path, report_path) != 0)
-        pt_reply_error(request, 404, 0, "only reports are taken here, by POST to %s", report_path);
+        pt_reply_error(request, PT_PROBLEM_NOT_FOUND, 0,
+                       "only reports are taken here, by POST to %s", report_path);
     else if (request->method != PT_HTTP_POST)
         pt_reply_method_not_allowed(request, "POST");
     else
@@ -211,7 +224,7 @@ void pt_api_handle_metrics(void *context, struct pt_request *request)
     if (turn_away(api, request, true))
         return;
     if (strcmp(request->path, "/metrics") != 0) {
-        pt_reply_error(request, 404, 0, "only /metrics is served here");
+        pt_reply_error(request, PT_PROBLEM_NOT_FOUND, 0, "only /metrics is served here");
         return;
     }
     if (!reads(request)) {
@@ -224,7 +237,7 @@ void pt_api_handle_metrics(void *context, struct pt_request *request)
                          api->started_wall_ns, &out) < 0 ||
         write_kube_metrics(api->kube, &out) < 0 || write_stalled(api->hold_ups, &out) < 0 ||
         pt_http_metrics_write(api->server, api->agent_server, api->loop, &out) < 0)
-        pt_reply_error(request, 500, 0, "out of memory");
+        pt_reply_error(request, PT_PROBLEM_OUT_OF_MEMORY, 5, "out of memory");
     else
         pt_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", out.data, out.length);
     pt_buffer_finish(&out);

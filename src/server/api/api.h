@@ -72,6 +72,9 @@ void pt_api_reply_json(struct pt_request *request, int written, struct pt_buffer
 // One handler for each address; docs/api.md says what each answers.
 void pt_api_report(struct pt_api *api, struct pt_request *request);
 
+// Refuses one that came to another address than the agents' own.
+void pt_api_refuse_report(struct pt_api *api, struct pt_request *request);
+
 // Answers a report that has taken several turns; pt_report_done_fn of report_queue.h.
 void pt_api_report_done(void *context, struct pt_request *request, const struct pt_report *report,
                         int result, const struct pt_error *err);

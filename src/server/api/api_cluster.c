@@ -333,7 +333,7 @@ static void answer_all(struct pt_api *api, struct pt_request *request)
 {
     struct node_list *list = calloc(1, sizeof(*list));
     if (!list) {
-        pt_reply_error(request, 503, 5, "out of memory");
+        pt_reply_error(request, PT_PROBLEM_OUT_OF_MEMORY, 5, "out of memory");
         return;
     }
     *list = list_of(api);

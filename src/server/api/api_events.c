@@ -27,17 +27,17 @@ void pt_api_events(struct pt_api *api, struct pt_request *request)
     if (!pt_api_read_query(request, &query))
         return;
     if (pt_stream_request_read(&query, &wish, &err) < 0) {
-        pt_reply_error(request, 400, 0, "%s", err.message);
+        pt_reply_error(request, PT_PROBLEM_PARAMETER, 0, "%s", err.message);
         return;
     }
     read_last_event_id(request, &wish);
     if (pt_http_server_is_draining(api->server)) {
-        pt_reply_error(request, 503, 1, "shutting down");
+        pt_reply_error(request, PT_PROBLEM_SHUTTING_DOWN, 1, "shutting down");
         return;
     }
     int r = pt_event_feed_add(api->feed, request, &wish, &err);
     if (r < 0) {
         api->metrics->streams_refused++;
-        pt_reply_error(request, 503, 5, "%s", err.message);
+        pt_reply_error(request, PT_PROBLEM_STREAM_LIMIT, 5, "%s", err.message);
     }
 }

@@ -182,7 +182,8 @@ void pt_api_pod(struct pt_api *api, struct pt_request *request, const char *path
             pod || pt_correlate_view_gone_pod(correlate, name_space, path + length + 1, &view);
     }
     if (!is_known) {
-        pt_reply_error(request, 404, 0, "no such pod is known to wait, or to have waited lately");
+        pt_reply_error(request, PT_PROBLEM_NO_SUCH_POD, 0,
+                       "no such pod is known to wait, or to have waited lately");
         return;
     }
     struct pt_buffer out;
@@ -268,13 +269,13 @@ void pt_api_pods(struct pt_api *api, struct pt_request *request)
         return;
     struct page *page = calloc(1, sizeof(*page));
     if (!page) {
-        pt_reply_error(request, 503, 5, "out of memory");
+        pt_reply_error(request, PT_PROBLEM_OUT_OF_MEMORY, 5, "out of memory");
         return;
     }
     page->api = api;
     page->correlate = pt_kube_feed_pods(api->kube);
     if (read_page(&query, page, &err) < 0) {
-        pt_reply_error(request, 400, 0, "%s", err.message);
+        pt_reply_error(request, PT_PROBLEM_PARAMETER, 0, "%s", err.message);
         free(page);
         return;
     }

@@ -94,7 +94,7 @@ static bool begin(struct pt_api *api, struct pt_request *request, struct listing
     if (r == 0)
         r = pt_pull_list_begin(api->store, &listing->request, &api->lists, &listing->list, &err);
     if (r < 0)
-        pt_reply_error(request, 400, 0, "%s", err.message);
+        pt_reply_error(request, PT_PROBLEM_PARAMETER, 0, "%s", err.message);
     return r == 0;
 }
 
@@ -102,7 +102,7 @@ void pt_api_pulls(struct pt_api *api, struct pt_request *request)
 {
     struct listing *listing = calloc(1, sizeof(*listing));
     if (!listing) {
-        pt_reply_error(request, 503, 5, "out of memory");
+        pt_reply_error(request, PT_PROBLEM_OUT_OF_MEMORY, 5, "out of memory");
         return;
     }
     if (!begin(api, request, listing)) {
@@ -117,7 +117,8 @@ void pt_api_pull(struct pt_api *api, struct pt_request *request, const char *id)
 {
     const struct pt_stored_pull *stored = pt_store_find(api->store, id);
     if (!stored) {
-        pt_reply_error(request, 404, 0, "there is no such pull, or it ended too long ago");
+        pt_reply_error(request, PT_PROBLEM_NO_SUCH_PULL, 0,
+                       "there is no such pull, or it ended too long ago");
         return;
     }
     struct pt_buffer out;

@@ -28,44 +28,61 @@ static bool is_json(const struct pt_request *request)
            (!coding || strcasecmp(coding, "identity") == 0);
 }
 
+// What is answered to a report that is refused.
+static const struct {
+    enum pt_problem problem;
+    int retry_after_s;
+} answers[PT_REJECTION_COUNT] = {
+    [PT_REJECTED_ADDRESS] = {PT_PROBLEM_REPORT_ADDRESS, 0},
+    [PT_REJECTED_TOKEN] = {PT_PROBLEM_REPORT_TOKEN, 0},
+    [PT_REJECTED_ORIGIN] = {PT_PROBLEM_REPORT_ORIGIN, 0},
+    [PT_REJECTED_CONTENT_TYPE] = {PT_PROBLEM_REPORT_TYPE, 0},
+    [PT_REJECTED_INVALID] = {PT_PROBLEM_REPORT_INVALID, 0},
+    [PT_REJECTED_TOO_LARGE] = {PT_PROBLEM_REPORT_TOO_LARGE, 0},
+    [PT_REJECTED_TOO_SOON] = {PT_PROBLEM_REPORT_TOO_SOON, 1},
+    [PT_REJECTED_NODE_LIMIT] = {PT_PROBLEM_NODE_LIMIT, 30},
+    [PT_REJECTED_PULL_LIMIT] = {PT_PROBLEM_PULL_LIMIT, 5},
+    [PT_REJECTED_NODE_PULL_LIMIT] = {PT_PROBLEM_NODE_PULL_LIMIT, 5},
+    [PT_REJECTED_STORE_MEMORY] = {PT_PROBLEM_STORE_MEMORY, 5},
+    [PT_REJECTED_NODE_MEMORY] = {PT_PROBLEM_NODE_MEMORY, 5},
+    [PT_REJECTED_MEMORY] = {PT_PROBLEM_OUT_OF_MEMORY, 5},
+};
+
 static void reject(struct pt_api *api, struct pt_request *request, enum pt_rejection reason,
-                   int status, int retry_after_s, const char *message)
+                   const char *message)
 {
     api->metrics->rejected[reason]++;
-    pt_reply_error(request, status, retry_after_s, "%s", message);
+    pt_reply_error(request, answers[reason].problem, answers[reason].retry_after_s, "%s", message);
 }
 
-static void reply_to_failure(struct pt_api *api, struct pt_request *request,
-                             const struct pt_error *err)
+void pt_api_refuse_report(struct pt_api *api, struct pt_request *request)
 {
-    switch (err->code) {
+    reject(api, request, PT_REJECTED_ADDRESS,
+           "reports are taken at the agents' address (PULLTRACE_AGENT_ADDR)");
+}
+
+// By what the store and the decoder say.
+static enum pt_rejection rejection_of(int code)
+{
+    switch (code) {
     case EMSGSIZE:
-        reject(api, request, PT_REJECTED_TOO_LARGE, 400, 0, err->message);
-        break;
+        return PT_REJECTED_TOO_LARGE;
     case EAGAIN:
-        reject(api, request, PT_REJECTED_TOO_SOON, 429, 1, err->message);
-        break;
+        return PT_REJECTED_TOO_SOON;
     case ENOSPC:
-        reject(api, request, PT_REJECTED_NODE_LIMIT, 429, 30, err->message);
-        break;
+        return PT_REJECTED_NODE_LIMIT;
     case EDQUOT:
-        reject(api, request, PT_REJECTED_PULL_LIMIT, 429, 5, err->message);
-        break;
+        return PT_REJECTED_PULL_LIMIT;
     case E2BIG:
-        reject(api, request, PT_REJECTED_NODE_PULL_LIMIT, 429, 5, err->message);
-        break;
+        return PT_REJECTED_NODE_PULL_LIMIT;
     case ENOBUFS:
-        reject(api, request, PT_REJECTED_STORE_MEMORY, 429, 5, err->message);
-        break;
+        return PT_REJECTED_STORE_MEMORY;
     case EFBIG:
-        reject(api, request, PT_REJECTED_NODE_MEMORY, 429, 5, err->message);
-        break;
+        return PT_REJECTED_NODE_MEMORY;
     case ENOMEM:
-        reject(api, request, PT_REJECTED_MEMORY, 503, 5, err->message);
-        break;
+        return PT_REJECTED_MEMORY;
     default:
-        reject(api, request, PT_REJECTED_INVALID, 400, 0, err->message);
-        break;
+        return PT_REJECTED_INVALID;
     }
 }
 
@@ -112,13 +129,13 @@ bool pt_api_admits_report(struct pt_api *api, const struct pt_request *request,
 static void reject_head(struct pt_api *api, struct pt_request *request, enum pt_rejection reason)
 {
     if (reason == PT_REJECTED_ORIGIN) {
-        reject(api, request, reason, 403, 0, "a page of another origin cannot report");
+        reject(api, request, reason, "a page of another origin cannot report");
     } else if (reason == PT_REJECTED_TOKEN) {
         pt_request_add_reply_header(request, "WWW-Authenticate", "Bearer");
-        reject(api, request, reason, 401, 0,
+        reject(api, request, reason,
                "the agent's token is missing or wrong (PULLTRACE_AGENT_TOKEN)");
     } else {
-        reject(api, request, reason, 415, 0, "the body must be plain application/json");
+        reject(api, request, reason, "the body must be plain application/json");
     }
 }
 
@@ -132,7 +149,7 @@ static void reply(struct pt_api *api, struct pt_request *request, const struct p
     if (!request)
         return;
     if (result < 0)
-        reply_to_failure(api, request, err);
+        reject(api, request, rejection_of(err->code), err->message);
     else
         pt_event_feed_answer(api->feed, request, has_ended);
 }
@@ -150,7 +167,7 @@ void pt_api_report_done(void *context, struct pt_request *request, const struct 
 static void put_off(struct pt_api *api, struct pt_request *request)
 {
     if (pt_report_queue_add(api->reports, request) < 0)
-        reject(api, request, PT_REJECTED_MEMORY, 503, 5, "out of memory");
+        reject(api, request, PT_REJECTED_MEMORY, "out of memory");
 }
 
 void pt_api_report(struct pt_api *api, struct pt_request *request)

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/timer.h"
 #include "server/http/http_reply.h"
+#include "server/http/http_request.h"
 #include "server/http/http_server.h"
 #include "server/http/http_stream.h"
 
@@ -78,12 +79,17 @@ static const char *reason_of(int error)
     return error == -EDQUOT ? "the memory for answers is full" : "out of memory";
 }
 
+static enum pt_problem problem_of(int error)
+{
+    return error == -EBUSY || error == -EDQUOT ? PT_PROBLEM_ANSWER_LIMIT : PT_PROBLEM_OUT_OF_MEMORY;
+}
+
 static void refuse(struct long_answer *answer, int error)
 {
     struct pt_request *request = answer->request;
     pt_http_stream_forget(request);
     destroy(answer);
-    pt_reply_error(request, 503, 5, "%s", reason_of(error));
+    pt_reply_error(request, problem_of(error), 5, "%s", reason_of(error));
 }
 
 static bool has_room(const struct long_answer *answer)
@@ -182,10 +188,15 @@ void pt_long_answer(struct pt_long_answers *answers, const struct pt_http_server
                     struct pt_request *request, const struct pt_long_answer_source *source)
 {
     pt_request_add_reply_header(request, "Cache-Control", "no-store");
+    if (request->method == PT_HTTP_HEAD) {
+        source->release(source->context);
+        pt_reply_head(request, "application/json");
+        return;
+    }
     struct long_answer *answer = calloc(1, sizeof(*answer));
     if (!answer) {
         source->release(source->context);
-        pt_reply_error(request, 503, 5, "out of memory");
+        pt_reply_error(request, PT_PROBLEM_OUT_OF_MEMORY, 5, "out of memory");
         return;
     }
     *answer = (struct long_answer){

@@ -41,7 +41,7 @@ struct pt_kube_feed {
     size_t count; // of namespaces, at least 1
     int ticks;
     bool has_more_due;        // nodes than the last tick has marked, which are then dirty
-    uint64_t left_out_logged; // pods and nodes, by the last warning
+    uint64_t left_out_logged; // pods, nodes and comparisons, by the last warning
     struct pt_warn_pace left_out_pace;
     struct watch_pair {
         char name_space[PT_LIMIT_KUBE_NAME_BYTES + 1]; // empty: all
@@ -157,13 +157,15 @@ static uint64_t left_out_pods(const struct pt_kube_feed *feed)
 static void warn_of_left_out(struct pt_kube_feed *feed)
 {
     uint64_t pods = left_out_pods(feed);
-    uint64_t nodes = pt_correlate_figures(feed->correlate).left_out_nodes;
-    if (pods + nodes == feed->left_out_logged ||
+    const struct pt_correlate_figures figures = pt_correlate_figures(feed->correlate);
+    uint64_t nodes = figures.left_out_nodes;
+    if (pods + nodes + figures.shortened == feed->left_out_logged ||
         !pt_warn_pace_admits(&feed->left_out_pace, pt_clock_monotonic_ns(feed->clock)))
         return;
-    feed->left_out_logged = pods + nodes;
+    feed->left_out_logged = pods + nodes + figures.shortened;
     pt_log_warn("kubernetes.left_out", pt_log_int("pods", (int64_t)pods),
                 pt_log_int("nodes", (int64_t)nodes),
+                pt_log_int("shortenedComparisons", (int64_t)figures.shortened),
                 pt_log_int("maxContainersPerNode", PT_LIMIT_CONTAINERS_PER_NODE),
                 pt_log_int("maxWaitingPods", PT_LIMIT_WAITING_PODS));
 }
@@ -411,6 +413,11 @@ void pt_kube_feed_write_metrics(const struct pt_kube_feed *feed, struct pt_buffe
     write_counter(out, "pulltrace_kubernetes_pods_left_out_total",
                   "How often a pod was passed over because too many wait, in all or on its node.",
                   left_out);
+    write_counter(
+        out, "pulltrace_kubernetes_comparisons_shortened_total",
+        "How often a pull was compared with a part of its node's waiting containers, since "
+        "the node has very many of both.",
+        figures.shortened);
     write_gone_pods(out, &figures);
     write_counter(out, "pulltrace_kubernetes_nodes_left_out_total",
                   "How often a pod or a pull was passed over because there are too many nodes.",

@@ -245,9 +245,8 @@ static void finish_pull(struct correlate_node *node, struct correlate_pull *pull
                         const struct pt_pull *reported, int64_t now)
 {
     pt_correlate_join_pull(node, pull, now); // its image, while it still counts as running
-    pt_correlate_set_final(pull, now);
+    pt_correlate_set_final(pull, now, reported->phase == PT_PULL_FAILED);
     pull->completed_at = reported->completed_at;
-    pull->has_failed = reported->phase == PT_PULL_FAILED;
     note_pulls_at_once(node, pull);
     if (!pull->image)
         return;
@@ -277,7 +276,7 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
         pull = pt_correlate_add_pull(node, key, reported->started_at);
     if (!pull || !set_names(pull, reported))
         return;
-    pull->is_check = reported->kind == PT_KIND_CHECK;
+    pt_correlate_set_check(pull, reported->kind == PT_KIND_CHECK);
     // The row that it goes on in has the name of the image that waited, which may be a guess now.
     if (is_first && !TAILQ_EMPTY(&node->images))
         pt_correlate_join_pull(node, pull, now_of(correlate));
@@ -285,7 +284,7 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
     if (is_final && !pull->final_at)
         finish_pull(node, pull, reported, now_of(correlate));
     else if (!is_final)
-        pt_correlate_set_final(pull, 0); // it may have been given up too early
+        pt_correlate_set_final(pull, 0, pull->has_failed); // it may have been given up too early
     pt_correlate_mark(node);
 }
 
@@ -297,19 +296,6 @@ void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_nam
         return;
     pt_correlate_free_pull(node, pull);
     pt_correlate_mark(node);
-}
-
-// The last pull of that image that failed, if there is one.
-static struct correlate_pull *failed_pull_of(const struct correlate_image *image)
-{
-    struct correlate_pull *pull, *failed = NULL;
-    TAILQ_FOREACH(pull, &image->pulls, image_link)
-    {
-        if (pull->has_failed && pull->final_at &&
-            (!failed || pull->started_at >= failed->started_at))
-            failed = pull;
-    }
-    return failed;
 }
 
 // Whoever has asked for the image since then waits for another attempt.
@@ -338,7 +324,8 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
     struct correlate_image *image = NULL;
     if (set_names(&pull, reported) && !pull.is_nameless)
         image = pt_correlate_choose(node, &pull).image;
-    struct correlate_pull *failed = image ? failed_pull_of(image) : NULL;
+    struct correlate_pull *failed =
+        image ? TAILQ_LAST(&image->failed_pulls, correlate_pulls) : NULL;
     if (image)
         *ret_is_counted = has_failed_already(image, &pull);
     if (image && image->row_phase != PT_PULL_UNKNOWN) {
@@ -363,58 +350,6 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
     return key;
 }
 
-// --- what follows ---
-
-// Forgets the pods that nothing is to be expected of any more, and counts those that lack an image.
-static void look_at_pods(struct correlate_node *node, int64_t now)
-{
-    size_t lacking = 0;
-    struct correlate_pod *pod, *next;
-    for (pod = TAILQ_FIRST(&node->pods); pod; pod = next) {
-        next = TAILQ_NEXT(pod, link);
-        size_t waiting = 0;
-        bool is_quiet = true, lacks_image = false;
-        const struct correlate_container *container;
-        TAILQ_FOREACH(container, &pod->containers, pod_link)
-        {
-            waiting += pt_correlate_is_waiting(container, now);
-            lacks_image |= pt_correlate_lacks_image(container) &&
-                           (!pt_correlate_is_held_up(pod) || container->has_failed ||
-                            pt_correlate_is_outstanding(container));
-            is_quiet &= !pt_correlate_is_outstanding(container) && !container->has_failed;
-        }
-        int64_t ttl = is_quiet ? PT_LATE_PODS_NS : PT_EVENT_TTL_NS;
-        bool is_silent = !pod->is_cached && pt_correlate_has_passed(node, pod->heard_at + ttl, now);
-        if (!is_silent && waiting > 0) {
-            lacking += lacks_image;
-            continue;
-        }
-        pt_correlate_keep_pod(pod, now);
-        pt_correlate_free_pod(pod);
-    }
-    node->correlate->waiting_pods += lacking - node->waiting_pods;
-    node->waiting_pods = lacking;
-}
-
-bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items)
-{
-    struct correlate_node *node;
-    int64_t now = now_of(correlate);
-    size_t looked_at = 0;
-    while (looked_at < max_items && (node = TAILQ_FIRST(&correlate->dirty))) {
-        looked_at += 1 + node->containers + node->pulls_by_key.count;
-        TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
-        node->is_dirty = false;
-        node->due_at = INT64_MAX;
-        look_at_pods(node, now);
-        pt_correlate_join_pulls(node, now);
-        pt_correlate_update_rows(node, now);
-        pt_correlate_schedule(node);
-        pt_correlate_drop_unused(node);
-    }
-    return !TAILQ_EMPTY(&correlate->dirty);
-}
-
 struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *correlate)
 {
     return (struct pt_correlate_figures){.waiting_containers = correlate->waiting_containers,
@@ -422,6 +357,7 @@ struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *corr
                                          .nodes = correlate->nodes.count,
                                          .left_out_pods = correlate->left_out_pods,
                                          .left_out_nodes = correlate->left_out_nodes,
+                                         .shortened = correlate->shortened,
                                          .gone_pods = correlate->gone.by_name.count,
                                          .dropped_pods = correlate->gone.dropped};
 }

@@ -70,8 +70,8 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
 
 // --- what follows ---
 
-// Calls the outputs for what changed, node by node until `max_items` containers and pulls have been
-// looked at, at least one node; returns whether more is left.
+// Calls the outputs for what changed, node by node until `max_items` pods, pulls and images have
+// been looked at, each with all that it is compared with; returns whether more is left.
 bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items);
 
 // Lets time pass; to be called about every second, before a flush. Work is in proportion to the
@@ -150,6 +150,7 @@ struct pt_correlate_figures {
     size_t nodes;
     uint64_t left_out_pods;  // not taken in, since their node has too many
     uint64_t left_out_nodes; // not taken in, with a pod or a pull of theirs
+    uint64_t shortened;      // pulls that were not compared with all containers of their node
     size_t gone_pods;        // that are kept
     uint64_t dropped_pods;   // of these, let go before their time
 };

@@ -4,9 +4,27 @@
 #define LOOK_AGAIN_NS PT_NS_PER_S
 #define MARKED_AT_ONCE 2000 // nodes
 
+// So much would be compared there that it has to wait: whoever reports without end must not keep
+// the server at it.
+static bool has_to_wait(struct correlate_node *node)
+{
+    int64_t again_at = node->looked_at + LOOK_AGAIN_NS;
+    if (node->pulls_by_key.count * node->containers <= PT_OFTEN_COMPARED ||
+        pt_clock_wall_ns(node->correlate->clock) >= again_at)
+        return false;
+    if (node->correlate->look.node == node) {
+        pt_correlate_look_again(node);
+        return true;
+    }
+    node->due_at = again_at; // what is due before is looked at then
+    pt_correlate_schedule(node);
+    return true;
+}
+
 void pt_correlate_mark(struct correlate_node *node)
 {
-    if (node->is_dirty)
+    node->changes++;
+    if (node->is_dirty || has_to_wait(node))
         return;
     struct pt_correlate *correlate = node->correlate;
     bool is_first = TAILQ_EMPTY(&correlate->dirty);

@@ -28,6 +28,7 @@
 #define TOSS_UP_NS (20 * PT_NS_PER_MS)
 // Pods may come later than the pull that is theirs: so long the choice is open.
 #define SETTLE_NS (5 * PT_NS_PER_S)
+#define JOINED_AT_ONCE 16 // pulls, besides the one that is asked for
 
 bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now)
 {
@@ -111,18 +112,38 @@ static bool matches(const struct correlate_image *image, const struct correlate_
     return !pull->exact_ref || strchr(pull->exact_ref, '@');
 }
 
+// What holds for a pull and all containers of an image.
+struct comparison {
+    const struct correlate_pull *pull;
+    struct correlate_image *image;
+    int64_t now;
+    bool is_known;        // the pull is of the image, by name or digest
+    bool is_served_again; // it brings what the pull before it has brought
+};
+
+static struct comparison compare(struct correlate_image *image, const struct correlate_pull *pull,
+                                 int64_t now)
+{
+    return (struct comparison){.pull = pull,
+                               .image = image,
+                               .now = now,
+                               .is_known = is_named(image, pull) || is_by_digest(image, pull),
+                               .is_served_again = is_served_again(image, pull)};
+}
+
 // It waits, and had not got its image before the pull began.
 static bool may_wait_for(const struct correlate_container *container,
-                         const struct correlate_pull *pull, int64_t now)
+                         const struct comparison *comparison)
 {
-    const struct correlate_image *image = container->image;
-    bool is_known = is_named(image, pull) || is_by_digest(image, pull);
+    const struct correlate_pull *pull = comparison->pull;
+    const struct correlate_image *image = comparison->image;
+    bool is_known = comparison->is_known;
     bool had_it = container->pulled.at && container->pulled.at + SLACK_NS < pull->started_at;
     // Another pull has brought it since it was asked for; its container runs in a moment.
     bool is_served = image->pulled.at && image->pulled.at <= pull->started_at + SLACK_NS &&
                      pt_moment_is_later(&image->pulled, &container->pulling) && !is_known &&
-                     !is_served_again(image, pull);
-    return pt_correlate_is_waiting(container, now) && !is_served &&
+                     !comparison->is_served_again;
+    return pt_correlate_is_waiting(container, comparison->now) && !is_served &&
            (is_known || !pt_correlate_is_in_back_off(container, pull->started_at)) &&
            (!had_it || pt_correlate_is_outstanding(container));
 }
@@ -136,17 +157,37 @@ static bool has_got_it(const struct correlate_container *container,
     return !container->is_present && container->pulled.at > pull->started_at;
 }
 
+// With how many containers a pull of the node is compared, see PT_LIMIT_COMPARED_PER_NODE.
+static size_t share_of(const struct correlate_node *node)
+{
+    size_t pulls = node->pulls_by_key.count;
+    return pulls > 0 ? PT_LIMIT_COMPARED_PER_NODE / pulls : PT_LIMIT_COMPARED_PER_NODE;
+}
+
+// One more of the pull's share is taken, if there is one.
+static bool take_share(const struct correlate_node *node, size_t *left)
+{
+    if (*left == 0)
+        return false;
+    (*left)--;
+    node->correlate->items++;
+    return true;
+}
+
 // Gathers what the containers of an image say; false if none of them waits.
-static bool gather(struct correlate_image *image, const struct correlate_pull *pull,
+static bool gather(struct correlate_image *image, const struct correlate_pull *pull, size_t *left,
                    struct evidence *ret_evidence)
 {
     struct evidence found = {.image = image};
-    int64_t now = pt_clock_wall_ns(image->node->correlate->clock);
+    const struct comparison comparison =
+        compare(image, pull, pt_clock_wall_ns(image->node->correlate->clock));
     bool is_waited_for = false;
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        if (!may_wait_for(container, pull, now))
+        if (!take_share(image->node, left))
+            break;
+        if (!may_wait_for(container, &comparison))
             continue;
         is_waited_for = true;
         found.has_come |= has_got_it(container, pull);
@@ -162,10 +203,10 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
     }
     found.is_prompt = image->node->pulls_at_once && found.asked_at &&
                       pull->started_at - found.asked_at <= PROMPT_NS;
-    bool is_own = pull->image == image && !pull->final_at;
-    found.is_taken = image->running > (is_own ? 1 : 0);
+    bool is_own = pull->image == image && !pull->final_at && !pull->is_released;
+    found.is_taken = image->running - image->released > (is_own ? 1 : 0);
     found.is_named = is_named(image, pull);
-    found.by_digest = is_by_digest(image, pull) || is_served_again(image, pull);
+    found.by_digest = is_by_digest(image, pull) || comparison.is_served_again;
     *ret_evidence = found;
     return is_waited_for;
 }
@@ -197,14 +238,15 @@ static bool is_stronger(const struct evidence *a, const struct evidence *b)
 struct candidates {
     struct evidence list[PT_MAX_CANDIDATES];
     size_t count;
+    size_t left; // of the pull's share
 };
 
 static void consider(struct correlate_image *image, const struct correlate_pull *pull,
                      struct candidates *candidates)
 {
     struct evidence *evidence = &candidates->list[candidates->count];
-    if (candidates->count == PT_MAX_CANDIDATES || !matches(image, pull) ||
-        !gather(image, pull, evidence))
+    if (candidates->count == PT_MAX_CANDIDATES || !take_share(image->node, &candidates->left) ||
+        !matches(image, pull) || !gather(image, pull, &candidates->left, evidence))
         return;
     candidates->count++;
 }
@@ -214,11 +256,12 @@ static void find_candidates(struct correlate_node *node, const struct correlate_
 {
     struct correlate_image *image, *named = NULL;
     candidates->count = 0;
+    candidates->left = share_of(node);
     if (pull->is_nameless) {
         TAILQ_FOREACH(image, &node->images, link)
         {
             consider(image, pull, candidates);
-            if (candidates->count > 1)
+            if (candidates->count > 1 || candidates->left == 0)
                 return; // it could be either
         }
         return;
@@ -232,10 +275,13 @@ static void find_candidates(struct correlate_node *node, const struct correlate_
     }
     const struct correlate_repository *repository =
         pull->repository ? pt_map_get(&node->repositories, pull->repository) : NULL;
-    if (!repository)
+    bool is_decided = candidates->count > 0 && candidates->list[0].is_named;
+    if (!repository || is_decided)
         return;
     TAILQ_FOREACH(image, &repository->images, repository_link)
     {
+        if (candidates->count == PT_MAX_CANDIDATES || candidates->left == 0)
+            return;
         if (image != named)
             consider(image, pull, candidates);
     }
@@ -280,7 +326,7 @@ static bool keeps_image(const struct correlate_pull *pull, const struct correlat
                         int64_t now)
 {
     const struct correlate_image *own = pull->image;
-    if (!own || !matches(own, pull))
+    if (!own || pull->is_released || !matches(own, pull))
         return false;
     if (is_named(own, pull))
         return true;
@@ -320,12 +366,10 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
 {
     struct correlate_choice choice = pt_correlate_choose(node, pull);
     struct correlate_image *image = choice.image;
-    struct correlate_image *earlier = pull->image ? pull->image : pull->earlier_image;
-    pull->earlier_image = NULL;
-    if (!image && earlier)
-        pt_correlate_use_image(node, pull, earlier);
+    struct correlate_image *earlier = pull->image;
     pull->is_toss_up = choice.is_toss_up && !pull->final_at;
     if (!image) {
+        pt_correlate_set_released(pull, false);
         if (pull->image && !matches(pull->image, pull))
             pt_correlate_use_image(node, pull, NULL);
         return;
@@ -337,6 +381,7 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
             pull->joined_at = now;
         pt_correlate_use_image(node, pull, image);
     }
+    pt_correlate_set_released(pull, false);
     exchange_rows(node, pull, earlier, image);
     if (!pull->final_at || pull->exact_ref)
         pull->is_certain = choice.is_certain;
@@ -344,27 +389,16 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
 
 // --- who waits for it ---
 
-// Nothing was fetched for it: the image is what this pull brought.
-static bool has_been_checked(const struct correlate_pull *pull,
-                             const struct correlate_container *container)
+static bool belongs(const struct correlate_container *container,
+                    const struct comparison *comparison)
 {
-    const struct correlate_pull *other;
-    TAILQ_FOREACH(other, &pull->image->pulls, image_link)
-    {
-        if (other->is_check && other->started_at + SLACK_NS >= container->since)
-            return true;
-    }
-    return false;
-}
-
-static bool belongs(const struct correlate_pull *pull, const struct correlate_container *container,
-                    int64_t now)
-{
-    // One that came to wait after the pull's end waits for another one, unless that is a check.
+    const struct correlate_pull *pull = comparison->pull;
+    // One that came to wait after the pull's end waits for another one, unless that is a check:
+    // nothing was fetched for it, so that the image is what this pull brought.
     if (pull->final_at && container->since > pull->completed_at + SLACK_NS &&
-        !has_been_checked(pull, container))
+        container->since > pt_correlate_checked_at(comparison->image) + SLACK_NS)
         return false;
-    return may_wait_for(container, pull, now);
+    return may_wait_for(container, comparison);
 }
 
 // The next attempt of a pull that failed goes on in its row: all that wait for its image wait
@@ -386,49 +420,68 @@ static double queued_seconds(const struct correlate_pull *pull, int64_t first_pu
     return ns > 0 ? (double)ns / (double)PT_NS_PER_S : 0;
 }
 
-static void report_join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+// Finds who waits for the pull, and since when it was asked for.
+static void find_waiting(struct correlate_node *node, const struct correlate_pull *pull,
+                         int64_t now, struct correlate_waiting *waiting, struct pt_join *join)
 {
-    struct correlate_waiting waiting = {0};
-    bool is_waited_for = false;
-    int64_t first_pulling = 0, kubelet_ns = -1;
-    const struct correlate_container *container =
-        pull->image ? TAILQ_FIRST(&pull->image->containers) : NULL;
-    if (pull->final_at) // it keeps those that have been shown
-        pt_correlate_add_shown(&waiting, &pull->shown);
-    for (; container; container = TAILQ_NEXT(container, image_link)) {
-        bool does_belong = belongs(pull, container, now);
-        is_waited_for |= still_waits(pull, container, does_belong);
+    struct pt_moment first_pulling = {0};
+    int64_t kubelet_ns = -1;
+    size_t left = share_of(node);
+    const struct comparison comparison = compare(pull->image, pull, now);
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &pull->image->containers, image_link)
+    {
+        if (!take_share(node, &left)) {
+            node->correlate->shortened++;
+            break;
+        }
+        bool does_belong = belongs(container, &comparison);
+        join->is_waited_for |= still_waits(pull, container, does_belong);
         if (!does_belong)
             continue;
-        pt_correlate_add_waiting(&waiting, container);
+        pt_correlate_add_waiting(waiting, container);
         // Those that came later have waited for the pull itself.
-        if (container->pulling.at && (!first_pulling || container->pulling.at < first_pulling)) {
-            first_pulling = container->pulling.at;
+        if (container->pulling.at &&
+            (!first_pulling.at || pt_moment_is_later(&first_pulling, &container->pulling))) {
+            first_pulling = container->pulling;
             kubelet_ns = container->queued_ns;
         }
     }
-    pt_correlate_sort_waiting(&waiting);
-    struct pt_join join = {.waiting = waiting.list,
-                           .waiting_count = waiting.count,
-                           .is_waited_for = is_waited_for,
-                           .queued_seconds = queued_seconds(pull, first_pulling, kubelet_ns)};
-    if (pull->image) {
-        bool agent_knows = pull->exact_ref && !is_by_digest(pull->image, pull);
-        join.image_ref = agent_knows || pull->is_toss_up ? NULL : pull->image->key + 1;
-        join.image_ref_exact = pull->is_certain;
-        pt_correlate_fill_failure(pull->image, &join);
-        if (!pt_correlate_is_of_attempt(pull->image, pull)) {
-            join.error = NULL;
-            join.error_class = PT_FAILURE_NONE;
-        }
-        if (pull->has_failed && pull->final_at)
-            join.next_attempt_at = pt_correlate_next_attempt(pull->image);
+    join->queued_seconds = queued_seconds(pull, first_pulling.at, kubelet_ns);
+}
+
+static void fill_image(const struct correlate_pull *pull, struct pt_join *join)
+{
+    bool agent_knows = pull->exact_ref && !is_by_digest(pull->image, pull);
+    join->image_ref = agent_knows || pull->is_toss_up ? NULL : pull->image->key + 1;
+    join->image_ref_exact = pull->is_certain;
+    pt_correlate_fill_failure(pull->image, join);
+    if (!pt_correlate_is_of_attempt(pull->image, pull)) {
+        join->error = NULL;
+        join->error_class = PT_FAILURE_NONE;
     }
+    if (pull->has_failed && pull->final_at)
+        join->next_attempt_at = pt_correlate_next_attempt(pull->image);
+}
+
+static void report_join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+{
+    const struct pt_correlate_output *output = &node->correlate->output;
+    struct correlate_waiting waiting = {0};
+    struct pt_join join = {.queued_seconds = -1};
+    if (pull->final_at) // it keeps those that have been shown
+        pt_correlate_add_shown(&waiting, &pull->shown);
+    if (pull->image) {
+        find_waiting(node, pull, now, &waiting, &join);
+        fill_image(pull, &join);
+    }
+    pt_correlate_sort_waiting(&waiting);
+    join.waiting = waiting.list;
+    join.waiting_count = waiting.count;
     uint64_t hash = pt_join_hash(&join);
     if (hash != pull->hash) {
         pull->hash = hash;
-        node->correlate->output.on_join(node->correlate->output.context, node->name, pull->key,
-                                        &join);
+        output->on_join(output->context, node->name, pull->key, &join);
         pt_correlate_remember_waiting(&pull->shown, &waiting);
     }
     free(waiting.list);
@@ -440,7 +493,8 @@ static bool is_over(struct correlate_node *node, const struct correlate_pull *pu
 {
     if (!pull->final_at || !pt_correlate_has_passed(node, pull->final_at + PT_LATE_PODS_NS, now))
         return false;
-    return !pull->has_failed || !pull->image || pull->image->users <= 1;
+    return !pull->has_failed || !pull->image || pull->image->users <= 1 ||
+           pull->image->failed_count > PT_LIMIT_FAILED_PULLS_PER_IMAGE;
 }
 
 static void join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
@@ -454,36 +508,29 @@ static void join(struct correlate_node *node, struct correlate_pull *pull, int64
 
 void pt_correlate_join_pull(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
 {
-    while (!TAILQ_EMPTY(&node->new_pulls))
+    for (int i = 0; i < JOINED_AT_ONCE && !TAILQ_EMPTY(&node->new_pulls); i++)
         join(node, TAILQ_FIRST(&node->new_pulls), now);
     join(node, pull, now);
 }
 
-// Pulls whose image is not settled yet choose anew, in the order in which they began: what one has
-// taken by mistake, since an event came late, must not be lost for the one whose it is.
-static void release_unsettled(struct correlate_node *node, int64_t now)
+void pt_correlate_release_pulls(struct correlate_node *node, int64_t now)
 {
     struct correlate_pull *pull;
     TAILQ_FOREACH(pull, &node->pulls, link)
     {
-        if (pull->image && !pull->final_at && !pull->is_certain &&
-            now - pull->joined_at < SETTLE_NS) {
-            pull->earlier_image = pull->image;
-            pt_correlate_use_image(node, pull, NULL);
-        }
+        if (!pull->image || pull->final_at || pull->is_certain ||
+            now - pull->joined_at >= SETTLE_NS)
+            continue;
+        pt_correlate_set_released(pull, true);
+        pt_correlate_look_again(node);
     }
 }
 
-void pt_correlate_join_pulls(struct correlate_node *node, int64_t now)
+void pt_correlate_look_at_pull(struct correlate_node *node, struct correlate_pull *pull,
+                               int64_t now)
 {
-    struct correlate_pull *pull, *next;
-    pt_correlate_sort_pulls(node);
-    release_unsettled(node, now);
-    for (pull = TAILQ_FIRST(&node->pulls); pull; pull = next) {
-        next = TAILQ_NEXT(pull, link);
-        if (is_over(node, pull, now))
-            pt_correlate_free_pull(node, pull);
-        else
-            join(node, pull, now);
-    }
+    if (is_over(node, pull, now))
+        pt_correlate_free_pull(node, pull);
+    else
+        join(node, pull, now);
 }

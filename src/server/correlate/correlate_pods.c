@@ -7,16 +7,15 @@
 // Which pull, or row, an image's containers wait for; NULL: none yet.
 static const char *key_of(const struct correlate_image *image)
 {
-    const struct correlate_pull *pull, *last = NULL;
-    TAILQ_FOREACH(pull, &image->pulls, image_link)
-    {
-        if (!last || !pull->final_at || (last->final_at && pull->started_at >= last->started_at))
-            last = pull;
-        if (!pull->final_at)
-            return pull->key;
-    }
+    const struct correlate_pull *running = TAILQ_FIRST(&image->running_pulls);
+    const struct correlate_pull *last = TAILQ_LAST(&image->completed_pulls, correlate_pulls);
+    const struct correlate_pull *failed = TAILQ_LAST(&image->failed_pulls, correlate_pulls);
+    if (running)
+        return running->key;
     if (image->row_phase != PT_PULL_UNKNOWN)
         return image->key;
+    if (failed && (!last || failed->started_at >= last->started_at))
+        last = failed;
     return last ? last->key : NULL;
 }
 

@@ -32,13 +32,7 @@ struct situation {
 // A pull of it that failed keeps the words of the kubelet in its own row.
 static bool has_failed_pull(const struct correlate_image *image)
 {
-    const struct correlate_pull *pull;
-    TAILQ_FOREACH(pull, &image->pulls, image_link)
-    {
-        if (pull->has_failed)
-            return true;
-    }
-    return false;
+    return image->failed_count > 0;
 }
 
 static bool has_agent(const struct correlate_node *node)
@@ -86,6 +80,7 @@ static void look(const struct correlate_image *image, struct situation *situatio
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
+        image->node->correlate->items++;
         look_at(image, container, situation, now);
         if (pt_correlate_is_waiting(container, now))
             pt_correlate_add_waiting(&situation->waiting, container);
@@ -257,7 +252,7 @@ static void update_row(struct correlate_image *image, const struct situation *si
         report_row(image, situation);
 }
 
-static void look_and_update(struct correlate_image *image, int64_t now)
+void pt_correlate_update_row(struct correlate_image *image, int64_t now)
 {
     struct situation situation = {0};
     enum pt_pull_phase phase = image->row_phase;
@@ -268,17 +263,9 @@ static void look_and_update(struct correlate_image *image, int64_t now)
     free(situation.waiting.list);
 }
 
-void pt_correlate_update_rows(struct correlate_node *node, int64_t now)
-{
-    struct correlate_image *image;
-    TAILQ_FOREACH(image, &node->images, link)
-    {
-        look_and_update(image, now);
-    }
-}
-
 void pt_correlate_show_before_end(struct correlate_image *image, int64_t now)
 {
+    image->node->changes++;
     if (image->row_phase == PT_PULL_UNKNOWN && !has_agent(image->node))
-        look_and_update(image, now);
+        pt_correlate_update_row(image, now);
 }

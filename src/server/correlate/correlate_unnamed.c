@@ -21,11 +21,9 @@ static bool is_unnamed(const struct pt_pull *reported)
 static struct correlate_image *find_held(struct correlate_node *node, const char *key)
 {
     struct correlate_image *image;
-    if (node->resolving == 0)
-        return NULL;
-    TAILQ_FOREACH(image, &node->images, link)
+    TAILQ_FOREACH(image, &node->resolving_images, resolving_link)
     {
-        if (image->resolving_key && strcmp(image->resolving_key, key) == 0)
+        if (strcmp(image->resolving_key, key) == 0)
             return image;
     }
     return NULL;
@@ -76,6 +74,7 @@ static struct correlate_image *find_on_turn(struct correlate_node *node,
 static void forget_resolving(struct correlate_image *image)
 {
     image->node->resolving--;
+    TAILQ_REMOVE(&image->node->resolving_images, image, resolving_link);
     image->node->nobody_asks = 0;
     (void)pt_correlate_replace_text(&image->resolving_key, NULL);
 }
@@ -117,6 +116,7 @@ bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_nam
         if (!image || !pt_correlate_replace_text(&image->resolving_key, key))
             return false;
         node->resolving++;
+        TAILQ_INSERT_TAIL(&node->resolving_images, image, resolving_link);
         pt_correlate_mark(node);
     }
     if (!image)

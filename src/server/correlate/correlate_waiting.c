@@ -48,11 +48,48 @@ static int compare(const void *left, const void *right)
     return order != 0 ? order : strcmp(a->container, b->container);
 }
 
+// How many are in order from there on.
+static size_t run_length(const struct correlate_waiting *waiting, size_t from)
+{
+    size_t to = from;
+    while (to < waiting->count &&
+           (to == from || compare(&waiting->list[to - 1], &waiting->list[to]) <= 0))
+        to++;
+    return to - from;
+}
+
+// Merges the first ones, which are in order, with the others, which are in order too; false when
+// out of memory.
+static bool merge(struct correlate_waiting *waiting, size_t first)
+{
+    size_t a = 0, b = 0, second = waiting->count - first;
+    struct pt_waiting_container *others = malloc(first * sizeof(*others));
+    if (!others)
+        return false;
+    memcpy(others, waiting->list, first * sizeof(*others));
+    const struct pt_waiting_container *rest = waiting->list + first;
+    for (size_t at = 0; a < first; at++) {
+        bool is_other = b == second || compare(&others[a], &rest[b]) <= 0;
+        waiting->list[at] = is_other ? others[a++] : rest[b++];
+    }
+    free(others);
+    return true;
+}
+
+// As a rule there is one run in order, or two: those shown before, and those of now.
+static void sort(struct correlate_waiting *waiting)
+{
+    size_t first = run_length(waiting, 0);
+    if (first == waiting->count ||
+        (first + run_length(waiting, first) == waiting->count && merge(waiting, first)))
+        return;
+    qsort(waiting->list, waiting->count, sizeof(*waiting->list), compare);
+}
+
 void pt_correlate_sort_waiting(struct correlate_waiting *waiting)
 {
     size_t kept = 0;
-    if (waiting->count > 1)
-        qsort(waiting->list, waiting->count, sizeof(*waiting->list), compare);
+    sort(waiting);
     for (size_t i = 0; i < waiting->count; i++) {
         if (kept == 0 || compare(&waiting->list[kept - 1], &waiting->list[i]) != 0)
             waiting->list[kept++] = waiting->list[i];

@@ -124,18 +124,6 @@ void pt_correlate_backs_off(struct correlate_container *container,
     note(container, event->message.word, event->message.error, at);
 }
 
-// How often it has failed, as far as pods, events and the agent show.
-static int64_t failures_of(const struct correlate_image *image)
-{
-    int64_t reported = image->gone_failures;
-    const struct correlate_container *container;
-    TAILQ_FOREACH(container, &image->containers, image_link)
-    {
-        reported += container->failures;
-    }
-    return reported > image->agent_failures ? reported : image->agent_failures;
-}
-
 static int64_t back_off_ns(int64_t failures)
 {
     int64_t delay = FIRST_BACK_OFF_NS;
@@ -144,25 +132,50 @@ static int64_t back_off_ns(int64_t failures)
     return delay < LONGEST_BACK_OFF_NS ? delay : LONGEST_BACK_OFF_NS;
 }
 
-int64_t pt_correlate_next_attempt(const struct correlate_image *image)
+// When the kubelet tries again for the container at the earliest, 0: it does not.
+static int64_t next_attempt_of(const struct correlate_container *container)
 {
-    int64_t next = 0;
-    const struct correlate_container *container;
-    if (image->has_no_retry_time)
+    // The kubelet has no back-off for a sandbox.
+    if (container->ended_at || !container->has_failed || container->failures == 0 ||
+        container->kind == PT_KUBE_SANDBOX)
         return 0;
+    int64_t at = container->failed.at + back_off_ns(container->failures);
+    return container->looked_at > container->failed.at && container->looked_at + LOOK_NS > at
+               ? container->looked_at + LOOK_NS
+               : at;
+}
+
+// Many pulls, and many pods for readers, ask for the same: it is worked out once for each change.
+static void sum_up(struct correlate_image *image)
+{
+    const struct correlate_container *container;
+    if (image->summed_at == image->node->changes)
+        return;
+    image->summed_at = image->node->changes;
+    image->sum_failures = image->next_attempt = 0;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        // The kubelet has no back-off for a sandbox.
-        if (container->ended_at || !container->has_failed || container->failures == 0 ||
-            container->kind == PT_KUBE_SANDBOX)
-            continue;
-        int64_t at = container->failed.at + back_off_ns(container->failures);
-        if (container->looked_at > container->failed.at && container->looked_at + LOOK_NS > at)
-            at = container->looked_at + LOOK_NS;
-        if (next == 0 || at < next)
-            next = at;
+        int64_t at = next_attempt_of(container);
+        image->sum_failures += container->failures;
+        if (at && (!image->next_attempt || at < image->next_attempt))
+            image->next_attempt = at;
     }
-    return next;
+}
+
+int64_t pt_correlate_next_attempt(struct correlate_image *image)
+{
+    if (image->has_no_retry_time)
+        return 0;
+    sum_up(image);
+    return image->next_attempt;
+}
+
+// How often it has failed, as far as pods, events and the agent show.
+static int64_t failures_of(struct correlate_image *image)
+{
+    sum_up(image);
+    int64_t reported = image->gone_failures + image->sum_failures;
+    return reported > image->agent_failures ? reported : image->agent_failures;
 }
 
 bool pt_correlate_is_in_back_off(const struct correlate_container *container, int64_t at)
@@ -183,7 +196,7 @@ bool pt_correlate_is_of_attempt(const struct correlate_image *image,
     return image->failed.at > pull->started_at - PT_NS_PER_S; // the kubelet's are whole seconds
 }
 
-void pt_correlate_fill_failure(const struct correlate_image *image, struct pt_join *join)
+void pt_correlate_fill_failure(struct correlate_image *image, struct pt_join *join)
 {
     join->attempts = failures_of(image);
     if (!image->error || !pt_moment_is_later(&image->failed, &image->pulled))

@@ -37,6 +37,8 @@ struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, con
     TAILQ_INIT(&node->pods);
     TAILQ_INIT(&node->pulls);
     TAILQ_INIT(&node->new_pulls);
+    TAILQ_INIT(&node->resolving_images);
+    node->changes = 1;
     pt_map_init(&node->images_by_key);
     pt_map_init(&node->pulls_by_key);
     pt_map_init(&node->repositories);
@@ -113,8 +115,10 @@ static void free_image(struct correlate_image *image)
     free(image->digest);
     free(image->error);
     free(image->served_digest);
-    if (image->resolving_key)
+    if (image->resolving_key) {
         image->node->resolving--;
+        TAILQ_REMOVE(&image->node->resolving_images, image, resolving_link);
+    }
     free(image->resolving_key);
     free(image);
 }
@@ -127,7 +131,9 @@ static struct correlate_image *add_image(struct correlate_node *node, const char
         return NULL;
     image->node = node;
     TAILQ_INIT(&image->containers);
-    TAILQ_INIT(&image->pulls);
+    TAILQ_INIT(&image->running_pulls);
+    TAILQ_INIT(&image->completed_pulls);
+    TAILQ_INIT(&image->failed_pulls);
     image->key = strdup(key);
     image->tag = strdup(ref->tag);
     image->digest = strdup(ref->digest);
@@ -214,6 +220,7 @@ void pt_correlate_remove_container(struct correlate_container *container)
     struct correlate_pod *pod = container->pod;
     struct correlate_image *image = container->image;
     image->gone_failures += container->failures;
+    image->summed_at = 0;
     image->users--;
     TAILQ_REMOVE(&image->containers, container, image_link);
     TAILQ_REMOVE(&pod->containers, container, pod_link);
@@ -221,6 +228,29 @@ void pt_correlate_remove_container(struct correlate_container *container)
     pod->node->containers--;
     pod->node->correlate->waiting_containers--;
     free_container(container);
+}
+
+static int compare_places(const struct correlate_container *a, const struct correlate_container *b)
+{
+    int order = strcmp(a->pod->name_space, b->pod->name_space);
+    if (order == 0)
+        order = strcmp(a->pod->name, b->pod->name);
+    return order != 0 ? order : strcmp(a->name, b->name);
+}
+
+// In the order in which they are shown; pods are listed in that order, so that most come last.
+static void enter_image_of(struct correlate_container *container)
+{
+    struct correlate_image *image = container->image;
+    struct correlate_container *before = TAILQ_LAST(&image->containers, correlate_containers);
+    while (before && compare_places(before, container) > 0)
+        before = TAILQ_PREV(before, correlate_containers, image_link);
+    if (before)
+        TAILQ_INSERT_AFTER(&image->containers, before, container, image_link);
+    else
+        TAILQ_INSERT_HEAD(&image->containers, container, image_link);
+    image->users++;
+    image->summed_at = 0;
 }
 
 struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod, const char *name,
@@ -246,8 +276,7 @@ struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod
         free_container(container);
         return NULL;
     }
-    container->image->users++;
-    TAILQ_INSERT_TAIL(&container->image->containers, container, image_link);
+    enter_image_of(container);
     TAILQ_INSERT_TAIL(&pod->containers, container, pod_link);
     pod->count++;
     node->containers++;
@@ -314,7 +343,10 @@ struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const ch
 void pt_correlate_free_pod(struct correlate_pod *pod)
 {
     struct correlate_node *node = pod->node;
+    struct correlate_look *look = &node->correlate->look;
     struct correlate_container *container, *next;
+    if (look->next_pod == pod)
+        look->next_pod = TAILQ_NEXT(pod, link);
     for (container = TAILQ_FIRST(&pod->containers); container; container = next) {
         next = TAILQ_NEXT(container, pod_link);
         pt_correlate_remove_container(container);
@@ -420,36 +452,112 @@ void pt_correlate_sort_pulls(struct correlate_node *node)
         node->is_sorted = merge_rows(&node->pulls, width) <= 1;
 }
 
+// Where its image has it.
+static struct correlate_pulls *list_of(const struct correlate_pull *pull)
+{
+    if (!pull->final_at)
+        return &pull->image->running_pulls;
+    return pull->has_failed ? &pull->image->failed_pulls : &pull->image->completed_pulls;
+}
+
+static void leave_image(struct correlate_pull *pull)
+{
+    struct correlate_image *image = pull->image;
+    pt_correlate_set_released(pull, false);
+    image->running -= pull->final_at == 0;
+    image->failed_count -= pull->final_at != 0 && pull->has_failed;
+    if (pull->is_check && pull->started_at == image->checked_at)
+        image->is_check_known = false;
+    TAILQ_REMOVE(list_of(pull), pull, image_link);
+}
+
+static void enter_image(struct correlate_pull *pull)
+{
+    struct correlate_image *image = pull->image;
+    struct correlate_pulls *list = list_of(pull);
+    struct correlate_pull *before = TAILQ_LAST(list, correlate_pulls);
+    while (before && pull->final_at && before->started_at > pull->started_at)
+        before = TAILQ_PREV(before, correlate_pulls, image_link);
+    if (before)
+        TAILQ_INSERT_AFTER(list, before, pull, image_link);
+    else
+        TAILQ_INSERT_HEAD(list, pull, image_link);
+    image->running += pull->final_at == 0;
+    image->failed_count += pull->final_at != 0 && pull->has_failed;
+    if (pull->is_check && pull->started_at > image->checked_at)
+        image->checked_at = pull->started_at;
+}
+
 void pt_correlate_use_image(struct correlate_node *node, struct correlate_pull *pull,
                             struct correlate_image *image)
 {
     if (image == pull->image)
         return;
     if (pull->image) {
+        leave_image(pull);
         pull->image->users--;
-        pull->image->running -= pull->final_at == 0;
-        TAILQ_REMOVE(&pull->image->pulls, pull, image_link);
-    }
-    if (image) {
-        image->users++;
-        image->running += pull->final_at == 0;
-        TAILQ_INSERT_TAIL(&image->pulls, pull, image_link);
     }
     pull->image = image;
+    if (image) {
+        image->users++;
+        enter_image(pull);
+    }
     pt_correlate_look_again(node);
 }
 
-void pt_correlate_set_final(struct correlate_pull *pull, int64_t final_at)
+void pt_correlate_set_final(struct correlate_pull *pull, int64_t final_at, bool has_failed)
 {
-    if (pull->image) {
-        pull->image->running += final_at == 0;
-        pull->image->running -= pull->final_at == 0;
-    }
+    if (pull->image)
+        leave_image(pull);
     pull->final_at = final_at;
+    pull->has_failed = has_failed;
+    if (pull->image)
+        enter_image(pull);
+}
+
+void pt_correlate_set_check(struct correlate_pull *pull, bool is_check)
+{
+    if (pull->is_check != is_check && pull->image)
+        pull->image->is_check_known = false;
+    pull->is_check = is_check;
+}
+
+static void find_last_check(struct correlate_image *image, const struct correlate_pulls *pulls)
+{
+    const struct correlate_pull *pull;
+    TAILQ_FOREACH(pull, pulls, image_link)
+    {
+        image->node->correlate->items++;
+        if (pull->is_check && pull->started_at > image->checked_at)
+            image->checked_at = pull->started_at;
+    }
+}
+
+int64_t pt_correlate_checked_at(struct correlate_image *image)
+{
+    if (!image->is_check_known) {
+        image->checked_at = 0;
+        find_last_check(image, &image->running_pulls);
+        find_last_check(image, &image->completed_pulls);
+        find_last_check(image, &image->failed_pulls);
+        image->is_check_known = true;
+    }
+    return image->checked_at;
+}
+
+void pt_correlate_set_released(struct correlate_pull *pull, bool is_released)
+{
+    if (pull->is_released == is_released)
+        return;
+    pull->is_released = is_released;
+    pull->image->released += is_released ? 1 : -1U;
 }
 
 void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull)
 {
+    struct correlate_look *look = &node->correlate->look;
+    if (look->next_pull == pull)
+        look->next_pull = TAILQ_NEXT(pull, link);
     pt_correlate_use_image(node, pull, NULL);
     TAILQ_REMOVE(&node->pulls, pull, link);
     if (pull->is_new)
@@ -494,6 +602,8 @@ void pt_correlate_free_node(struct correlate_node *node)
     }
     if (node->is_dirty)
         TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
+    if (correlate->look.node == node)
+        correlate->look = (struct correlate_look){0};
     pt_correlate_unschedule(node);
     correlate->waiting_pods -= node->waiting_pods;
     pt_map_remove(&correlate->nodes, node->name);

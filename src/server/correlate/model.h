@@ -29,6 +29,8 @@
 #define PT_MAX_FAILURE_EVENTS 12 // kinds of failures that are counted for one container
 
 #define PT_MAX_CANDIDATES 64 // images that a pull without an exact name is compared with
+// A node with more pulls times containers is looked at once a second, however much happens there.
+#define PT_OFTEN_COMPARED (50 * PT_LIMIT_CONTAINERS_PER_NODE)
 
 #define PT_DELETED_PODS 4096
 #define PT_SANDBOX_NAME "sandbox" // of the container that stands for a pod's sandbox
@@ -54,14 +56,23 @@ struct correlate_image {
     TAILQ_ENTRY(correlate_image) link;
     TAILQ_ENTRY(correlate_image) repository_link;
     struct correlate_node *node;
-    struct correlate_repository *repository; // NULL if it is no reference
-    char *key;                               // `k` and the reference
-    char *tag;                               // empty if there is none
-    char *digest;                            // empty if there is none
-    struct correlate_containers containers;
-    struct correlate_pulls pulls;
-    unsigned running; // of these pulls
-    unsigned users;   // containers and pulls that point to it
+    struct correlate_repository *repository;     // NULL if it is no reference
+    char *key;                                   // `k` and the reference
+    char *tag;                                   // empty if there is none
+    char *digest;                                // empty if there is none
+    TAILQ_ENTRY(correlate_image) resolving_link; // while it has a resolving_key
+    struct correlate_containers containers;      // by namespace, pod and name, when they came
+    struct correlate_pulls running_pulls;
+    struct correlate_pulls completed_pulls, failed_pulls; // by their start
+    unsigned running;                                     // how many of each
+    unsigned failed_count;
+    unsigned released;    // of those that run: they choose anew
+    unsigned users;       // containers and pulls that point to it
+    int64_t checked_at;   // when the last check of it started, 0: none
+    bool is_check_known;  // checked_at is what its pulls say
+    uint64_t summed_at;   // node->changes when these were found, 0: not yet
+    int64_t sum_failures; // of its containers
+    int64_t next_attempt; // the earliest of them, 0: none
 
     // The row of its own, while no pull is under way.
     enum pt_pull_phase row_phase; // unknown: there is none
@@ -169,7 +180,7 @@ struct correlate_pull {
     bool is_check;    // it found everything there
     bool is_nameless; // an agent's merged content, which may be anything on that node
     struct correlate_image *image;
-    struct correlate_image *earlier_image; // while the node's pulls choose anew
+    bool is_released; // it keeps its image until it has chosen anew, but others may take it
     bool is_certain;
     bool is_toss_up; // or of another one: its tag is not shown
     int64_t joined_at;
@@ -182,6 +193,7 @@ struct correlate_node {
     struct pt_correlate *correlate;
     char *name;
     struct correlate_images images;
+    TAILQ_HEAD(, correlate_image) resolving_images;
     struct correlate_pods pods;
     struct correlate_pulls pulls, new_pulls;
     struct pt_map images_by_key, pulls_by_key;
@@ -194,7 +206,9 @@ struct correlate_node {
     size_t event_pods;
     size_t waiting_pods; // that lack an image, as of the last flush
     bool is_dirty;
-    int64_t due_at; // when it is to be looked at though nothing happens; INT64_MAX: not at all
+    uint64_t changes;  // grows with whatever happens there
+    int64_t looked_at; // when that began last
+    int64_t due_at;    // when it is to be looked at though nothing happens; INT64_MAX: not at all
     TAILQ_ENTRY(correlate_node) due_link;
     struct correlate_due_list *due_list; // NULL: in none
 };
@@ -205,6 +219,21 @@ struct correlate_deleted {
     size_t next;
 };
 
+// The look at one node: first its pods, then its pulls, then the rows of its images. It may go on
+// over several flushes, and whatever happens meanwhile happens between two of its steps.
+struct correlate_look {
+    struct correlate_node *node; // NULL: none is under way
+    enum correlate_look_part {
+        CORRELATE_LOOK_PODS,
+        CORRELATE_LOOK_PULLS,
+        CORRELATE_LOOK_ROWS,
+    } part;
+    struct correlate_pod *next_pod; // each NULL: there is no other
+    struct correlate_pull *next_pull;
+    struct correlate_image *next_image;
+    size_t lacking; // pods so far that lack an image
+};
+
 struct pt_correlate {
     const struct pt_clock *clock;
     struct pt_correlate_output output;
@@ -213,6 +242,9 @@ struct pt_correlate {
     struct pt_map pods_by_name; // by namespace/name, the last one of a name
     struct pt_pod_order order;
     TAILQ_HEAD(, correlate_node) dirty;
+    struct correlate_look look;
+    size_t items;                                // that this flush has looked at
+    uint64_t shortened;                          // pulls that were not compared with all containers
     struct correlate_due_list due[PT_DUE_LISTS]; // nodes by the second when they are due
     uint64_t ticked_at;                          // second of the last tick
     size_t waiting_containers;
@@ -275,7 +307,16 @@ void pt_correlate_use_image(struct correlate_node *node, struct correlate_pull *
                             struct correlate_image *image);
 
 // The pull ended then, 0: it runs.
-void pt_correlate_set_final(struct correlate_pull *pull, int64_t final_at);
+void pt_correlate_set_final(struct correlate_pull *pull, int64_t final_at, bool has_failed);
+
+// Whether it is one that fetches nothing.
+void pt_correlate_set_check(struct correlate_pull *pull, bool is_check);
+
+// When the last check of the image started, 0: there is none.
+int64_t pt_correlate_checked_at(struct correlate_image *image);
+
+// A pull that runs chooses anew: others may take its image before, or no longer.
+void pt_correlate_set_released(struct correlate_pull *pull, bool is_released);
 void pt_correlate_drop_unused(struct correlate_node *node);
 void pt_correlate_free_node(struct correlate_node *node);
 
@@ -302,9 +343,16 @@ void pt_correlate_unschedule(struct correlate_node *node);
 
 // --- correlate_join.c: which image a pull is of, and who waits for it ---
 
-void pt_correlate_join_pulls(struct correlate_node *node, int64_t now);
+// Pulls whose image is not settled yet choose anew, in the order in which they began: what one has
+// taken by mistake, since an event came late, must not be lost for the one whose it is.
+void pt_correlate_release_pulls(struct correlate_node *node, int64_t now);
 
-// Joins this pull, and before it those that are new, so that many of them cost no more than each.
+// Joins the pull anew, or lets it go when it is over.
+void pt_correlate_look_at_pull(struct correlate_node *node, struct correlate_pull *pull,
+                               int64_t now);
+
+// Joins this pull, and before it those that are new, so that many of them cost no more than each;
+// of very many, the next look at the node joins the others.
 void pt_correlate_join_pull(struct correlate_node *node, struct correlate_pull *pull, int64_t now);
 struct correlate_choice {
     struct correlate_image *image; // NULL: none
@@ -355,7 +403,7 @@ void pt_correlate_remember_waiting(struct pt_buffer *shown,
 
 // --- correlate_rows.c: images without a pull ---
 
-void pt_correlate_update_rows(struct correlate_node *node, int64_t now);
+void pt_correlate_update_row(struct correlate_image *image, int64_t now);
 
 // The kubelet says that it has pulled the image. Where no agent reports, and both its words come
 // within one flush, the row that it asked for is shown before it ends.

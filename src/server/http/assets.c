@@ -85,7 +85,7 @@ static void send_asset(struct pt_request *request, const struct pt_asset *asset)
     if (plain)
         pt_reply_static(request, asset->content_type, plain, asset->plain_length);
     else
-        pt_reply_error(request, 503, 5, "out of memory");
+        pt_reply_error(request, PT_PROBLEM_OUT_OF_MEMORY, 5, "out of memory");
 }
 
 bool pt_assets_serve(struct pt_request *request, const char *path)

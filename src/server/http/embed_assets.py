@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Packs the built web page into a C file: embed_assets.py DIST OUTPUT DEPFILE
+"""Packs the built web page into a C file: embed_assets.py DIST OUTPUT DEPFILE [PATH=FILE...]
+
+Further files, or all of a folder, are served at PATH besides.
 
 Each file is compressed with gzip. Without a built page (DIST/index.html) the program gets a page
 that says so, so that the server can be worked on without Node.js.
@@ -50,6 +52,17 @@ def read_files(dist):
     return [("/" + path.relative_to(dist).as_posix(), path.read_bytes()) for path in paths]
 
 
+def read_further(arguments):
+    """Returns the same, and each file with its own path, of `/path=file` and `/path=folder`."""
+    found = []
+    for argument in arguments:
+        path, _, name = argument.partition("=")
+        place = Path(name)
+        for file in sorted(place.glob("*")) if place.is_dir() else [place]:
+            found.append((f"{path}/{file.name}" if place.is_dir() else path, file))
+    return found
+
+
 def c_string(text):
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -75,10 +88,12 @@ def pack(path, content):
 
 
 def main():
-    if len(sys.argv) != 4:
-        fail("usage: embed_assets.py DIST OUTPUT DEPFILE")
-    dist, output, depfile = (Path(argument) for argument in sys.argv[1:])
-    packed = [pack(path, content) for path, content in read_files(dist)]
+    if len(sys.argv) < 4:
+        fail("usage: embed_assets.py DIST OUTPUT DEPFILE [PATH=FILE...]")
+    dist, output, depfile = (Path(argument) for argument in sys.argv[1:4])
+    further = read_further(sys.argv[4:])
+    files = read_files(dist) + [(path, file.read_bytes()) for path, file in further]
+    packed = [pack(path, content) for path, content in files]
     text = '// Made by embed_assets.py.\n#include "server/http/assets.h"\n\n'
     text += "\n".join(array for array, _ in packed)
     text += "\nconst struct pt_asset pt_assets[] = {\n" + "".join(row for _, row in packed) + "};\n"
@@ -86,6 +101,7 @@ def main():
     if not output.is_file() or output.read_text() != text:
         output.write_text(text)
     used = [dist / "index.html", *sorted(path for path in dist.rglob("*") if path.is_file())]
+    used += [file for _, file in further]
     escaped = (str(path).replace(" ", "\\ ") for path in dict.fromkeys(used))
     depfile.write_text(f"{output}: " + " ".join(escaped) + "\n")
 

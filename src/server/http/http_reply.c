@@ -28,6 +28,44 @@
 
 #define DATE_HEADER "Date: %a, %d %b %Y %H:%M:%S GMT\r\n" // for strftime
 
+static const struct {
+    int status;
+    const char *code;
+} problems[PT_PROBLEM_COUNT] = {
+    [PT_PROBLEM_MALFORMED] = {400, "malformed_request"},
+    [PT_PROBLEM_METHOD] = {405, "method_not_allowed"},
+    [PT_PROBLEM_BODY_TOO_LARGE] = {413, "body_too_large"},
+    [PT_PROBLEM_BODY_NOT_TAKEN] = {413, "body_not_taken"},
+    [PT_PROBLEM_EXPECTATION] = {417, "expectation_failed"},
+    [PT_PROBLEM_HEADERS_TOO_LARGE] = {431, "headers_too_large"},
+    [PT_PROBLEM_HTTP_VERSION] = {505, "http_version"},
+    [PT_PROBLEM_HTTPS_ONLY] = {421, "https_only"},
+    [PT_PROBLEM_HOST] = {421, "host_not_allowed"},
+    [PT_PROBLEM_NOT_FOUND] = {404, "not_found"},
+    [PT_PROBLEM_NO_SUCH_PULL] = {404, "no_such_pull"},
+    [PT_PROBLEM_NO_SUCH_POD] = {404, "no_such_pod"},
+    [PT_PROBLEM_PARAMETER] = {400, "invalid_parameter"},
+    [PT_PROBLEM_UNKNOWN_PARAMETER] = {400, "unknown_parameter"},
+    [PT_PROBLEM_REPORT_ADDRESS] = {421, "report_address"},
+    [PT_PROBLEM_REPORT_TOKEN] = {401, "report_token"},
+    [PT_PROBLEM_REPORT_ORIGIN] = {403, "report_origin"},
+    [PT_PROBLEM_REPORT_TYPE] = {415, "report_type"},
+    [PT_PROBLEM_REPORT_INVALID] = {400, "report_invalid"},
+    [PT_PROBLEM_REPORT_TOO_LARGE] = {400, "report_too_large"},
+    [PT_PROBLEM_REPORT_TOO_SOON] = {429, "report_too_soon"},
+    [PT_PROBLEM_NODE_LIMIT] = {429, "node_limit"},
+    [PT_PROBLEM_PULL_LIMIT] = {429, "pull_limit"},
+    [PT_PROBLEM_NODE_PULL_LIMIT] = {429, "node_pull_limit"},
+    [PT_PROBLEM_STORE_MEMORY] = {429, "store_memory"},
+    [PT_PROBLEM_NODE_MEMORY] = {429, "node_memory"},
+    [PT_PROBLEM_SHUTTING_DOWN] = {503, "shutting_down"},
+    [PT_PROBLEM_CONNECTION_LIMIT] = {503, "connection_limit"},
+    [PT_PROBLEM_READING_LIMIT] = {503, "reading_limit"},
+    [PT_PROBLEM_ANSWER_LIMIT] = {503, "answer_limit"},
+    [PT_PROBLEM_STREAM_LIMIT] = {503, "stream_limit"},
+    [PT_PROBLEM_OUT_OF_MEMORY] = {503, "out_of_memory"},
+};
+
 static const char *reason_of(int status)
 {
     static const struct {
@@ -47,7 +85,6 @@ static const char *reason_of(int status)
         {421, "Misdirected Request"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
         {503, "Service Unavailable"},
         {505, "HTTP Version Not Supported"},
     };
@@ -106,13 +143,21 @@ void pt_reply(struct pt_request *request, int status, const char *content_type, 
               size_t length)
 {
     if (length > LARGE_BYTES && !pt_connection_has_room_for(request->connection, length)) {
-        pt_reply_error(request, 503, 5, "the memory for answers is full");
+        pt_reply_error(request, PT_PROBLEM_ANSWER_LIMIT, 5, "the memory for answers is full");
         return;
     }
     bool good = begin_whole(request, status, content_type, length);
     if (good && request->method != PT_HTTP_HEAD)
         good = evbuffer_add(pt_connection_output(request->connection), body, length) == 0;
     end_answer(request, good);
+}
+
+void pt_reply_head(struct pt_request *request, const char *content_type)
+{
+    struct evbuffer *output = pt_connection_output(request->connection);
+    end_answer(request,
+               begin_head(request, output, 200) &&
+                   evbuffer_add_printf(output, "Content-Type: %s\r\n\r\n", content_type) >= 0);
 }
 
 void pt_reply_static(struct pt_request *request, const char *content_type, const void *body,
@@ -165,14 +210,21 @@ void pt_reply_not_modified(struct pt_request *request)
     end_answer(request, begin_head(request, output, 304) && evbuffer_add(output, "\r\n", 2) == 0);
 }
 
-// Writes {"error": message}; a message may hold what a client has sent. Returns the failure.
-static int write_error(const char *message, struct pt_buffer *out)
+// Writes the problem in words and in members for programs (https://www.rfc-editor.org/rfc/rfc9457);
+// `error` is what the first version of the format has. The words may hold what a client has sent.
+// Returns the failure.
+static int write_problem(enum pt_problem problem, const char *message, struct pt_buffer *out)
 {
     size_t length = 0;
+    int status = problems[problem].status;
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
     yyjson_mut_obj_add_str(doc, root, "error", message);
+    yyjson_mut_obj_add_str(doc, root, "code", problems[problem].code);
+    yyjson_mut_obj_add_int(doc, root, "status", status);
+    yyjson_mut_obj_add_str(doc, root, "title", reason_of(status));
+    yyjson_mut_obj_add_str(doc, root, "detail", message);
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &length);
     yyjson_mut_doc_free(doc);
     int r = text ? pt_json_append_escaped(out, text, length) : -ENOMEM;
@@ -180,9 +232,11 @@ static int write_error(const char *message, struct pt_buffer *out)
     return r;
 }
 
-void pt_reply_error(struct pt_request *request, int status, int retry_after_s, const char *format,
-                    ...)
+void pt_reply_error(struct pt_request *request, enum pt_problem problem, int retry_after_s,
+                    const char *format, ...)
 {
+    static const char type[] = "application/problem+json";
+    static const char out_of_memory[] = "{\"error\":\"out of memory\",\"code\":\"out_of_memory\"}";
     char message[512];
     va_list args;
     va_start(args, format);
@@ -194,48 +248,51 @@ void pt_reply_error(struct pt_request *request, int status, int retry_after_s, c
         pt_request_add_reply_header(request, "Retry-After", text);
     }
     pt_request_add_reply_header(request, "Cache-Control", "no-store");
-    static const char out_of_memory[] = "{\"error\":\"out of memory\"}";
     struct pt_buffer json;
-    pt_buffer_init(&json, 8 * sizeof(message)); // each byte is escaped, at most
-    if (write_error(message, &json) < 0)
-        pt_reply(request, status, "application/json", out_of_memory, sizeof(out_of_memory) - 1);
+    pt_buffer_init(&json, 16 * sizeof(message) + 512); // each byte of both is escaped, at most
+    int status = problems[problem].status;
+    if (write_problem(problem, message, &json) < 0)
+        pt_reply(request, status, type, out_of_memory, sizeof(out_of_memory) - 1);
     else
-        pt_reply(request, status, "application/json", json.data, json.length);
+        pt_reply(request, status, type, json.data, json.length);
     pt_buffer_finish(&json);
 }
 
 void pt_reply_method_not_allowed(struct pt_request *request, const char *allowed)
 {
     pt_request_add_reply_header(request, "Allow", allowed);
-    pt_reply_error(request, 405, 0, "method not allowed here; allowed: %s", allowed);
+    pt_reply_error(request, PT_PROBLEM_METHOD, 0, "method not allowed here; allowed: %s", allowed);
 }
 
 void pt_reply_refusal(struct pt_request *request, int status)
 {
     switch (status) {
     case 413:
-        pt_reply_error(request, status, 0, "the body is larger than %d bytes",
+        pt_reply_error(request, PT_PROBLEM_BODY_TOO_LARGE, 0, "the body is larger than %d bytes",
                        PT_LIMIT_REPORT_BYTES);
         break;
     case 417:
-        pt_reply_error(request, status, 0, "only 100-continue can be expected");
+        pt_reply_error(request, PT_PROBLEM_EXPECTATION, 0, "only 100-continue can be expected");
         break;
     case 421:
-        pt_reply_error(request, status, 0,
+        pt_reply_error(request, PT_PROBLEM_HTTPS_ONLY, 0,
                        "HTTPS is spoken here: the address begins with https://");
         break;
     case 431:
-        pt_reply_error(request, status, 0, "the headers are larger than %d bytes or more than %d",
+        pt_reply_error(request, PT_PROBLEM_HEADERS_TOO_LARGE, 0,
+                       "the headers are larger than %d bytes or more than %d",
                        PT_LIMIT_REQUEST_HEADER_BYTES, PT_REQUEST_MAX_HEADERS);
         break;
     case 503:
-        pt_reply_error(request, status, 5, "too many requests are being read, or out of memory");
+        pt_reply_error(request, PT_PROBLEM_READING_LIMIT, 5,
+                       "too many requests are being read, or out of memory");
         break;
     case 505:
-        pt_reply_error(request, status, 0, "only HTTP/1.0 and 1.1 are spoken here");
+        pt_reply_error(request, PT_PROBLEM_HTTP_VERSION, 0,
+                       "only HTTP/1.0 and 1.1 are spoken here");
         break;
     default:
-        pt_reply_error(request, status, 0, "malformed HTTP request");
+        pt_reply_error(request, PT_PROBLEM_MALFORMED, 0, "malformed HTTP request");
         break;
     }
 }

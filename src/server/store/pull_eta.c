@@ -91,10 +91,9 @@ static void set_taken(const struct pt_pull *pull, int64_t now, struct pt_pull_st
 // --- what is left ---
 
 #define RECENT_ENDS 8
-#define USUAL_COUNTS_S 1.5  // as much as a layer's own speed over so long
-#define BEFORE_COUNTS_S 4   // as much as what this pull shows over so long
+#define LOOK_S 0.25         // a step may have been seen so much later than it came
 #define ENOUGH_S 3          // of downloads under way; else those that have ended count too
-#define NEAR_THE_MOST 0.8   // of what the node has had: the node is what limits
+#define NEAR_THE_MOST 0.6   // of what the node has had: the node is what limits
 #define CLEARLY_SLOWER 0.75 // than a layer from this registry can be
 
 struct left {
@@ -106,7 +105,7 @@ struct left {
     size_t extracting;
     size_t slots;
     struct pt_step_span under_way, ended; // of all its layers
-    size_t known_count;                   // of those under way
+    size_t known_count, ended_count;      // layers that these are of
     double seen_speed;                    // of one layer, by what this pull shows; 0: unknown
     double usual_speed;                   // of one layer, 0: unknown
     int64_t recent_ends[RECENT_ENDS];     // of downloads, the latest first; 0: none
@@ -144,7 +143,9 @@ static void look_at(struct left *left, size_t i)
     left->extracting += layer->phase == PT_LAYER_EXTRACTING;
     if (pt_layer_is_downloaded(layer)) {
         note_end(left, layer->completed_at);
-        add_span(&left->ended, pt_step_rate_span(steps, steps->newest.at));
+        struct pt_step_span span = pt_step_rate_span(steps, steps->newest.at);
+        add_span(&left->ended, span);
+        left->ended_count += span.seconds > 0;
     } else if (layer->downloaded_bytes == 0) {
         left->waiting++;
     } else {
@@ -166,36 +167,44 @@ static size_t at_once(const struct left *left)
     return count < left->slots ? count : left->slots;
 }
 
-// Of one layer among as many as are downloaded now, by earlier pulls.
-static struct pt_step_span before(const struct left *left)
+// What was expected holds as long as what was seen may be that: steps show up to a look late, so a
+// short span says little. What is clearly something else counts alone.
+static double settle_speed(double expected, struct pt_step_span seen)
 {
-    double speed = left->basis->connection_bytes_per_second;
-    double most = left->basis->node_bytes_per_second;
-    if (most > 0 && at_once(left) > 0)
-        speed = lesser(speed, most / (double)at_once(left));
-    return speed > 0 ? (struct pt_step_span){speed * BEFORE_COUNTS_S, BEFORE_COUNTS_S}
-                     : (struct pt_step_span){0};
+    if (seen.seconds <= 0)
+        return expected;
+    double speed = seen.bytes / seen.seconds;
+    double may_be_off = speed * LOOK_S / seen.seconds;
+    double off = (expected > speed ? expected - speed : speed - expected) / may_be_off;
+    double share = expected <= 0 || off >= 2 ? 0 : off <= 1 ? 1 : 2 - off;
+    return share * expected + (1 - share) * speed;
 }
 
-// Of one layer: by those under way, those that have ended, and earlier pulls; if none was seen for
-// long enough and more wait than can have begun, its share of what all get together.
+// Of one layer: by those under way, those that have ended, and earlier pulls; if that says nothing
+// and more wait than can have begun, its share of what all get together.
 static void set_usual_speed(struct left *left)
 {
     const struct pt_eta_basis *basis = left->basis;
+    double before = basis->connection_bytes_per_second;
     struct pt_step_span seen = left->under_way;
+    size_t count = left->known_count;
     bool is_full = left->downloading + left->waiting > left->slots;
-    if (seen.seconds < ENOUGH_S)
+    if (seen.seconds < ENOUGH_S) {
         add_span(&seen, left->ended);
-    if (seen.seconds <= 0 && is_full && basis->steps) {
-        seen = pt_step_rate_span(basis->steps, basis->steps->newest.at);
-        seen.bytes /= (double)left->slots;
+        count += left->ended_count;
     }
-    if (seen.seconds > 0)
+    if (seen.seconds <= 0 && is_full && basis->steps) {
+        struct pt_step_span all = pt_step_rate_span(basis->steps, basis->steps->newest.at);
+        if (before <= 0 || all.seconds >= ENOUGH_S)
+            seen = (struct pt_step_span){all.bytes / (double)left->slots, all.seconds};
+        count = 1;
+    }
+    if (seen.seconds > 0) {
         left->seen_speed = seen.bytes / seen.seconds;
-    add_span(&seen, before(left));
-    if (seen.seconds > 0)
-        left->usual_speed = seen.bytes / seen.seconds;
-    else if (at_once(left) > 0)
+        seen = (struct pt_step_span){seen.bytes / (double)count, seen.seconds / (double)count};
+    }
+    left->usual_speed = settle_speed(before, seen);
+    if (left->usual_speed <= 0 && at_once(left) > 0)
         left->usual_speed = basis->bytes_per_second / (double)at_once(left);
 }
 
@@ -211,11 +220,9 @@ static struct left look(const struct pt_pull *pull, const struct pt_layer_track 
     return left;
 }
 
-// A layer's own, to which the usual one counts less the longer its own is known.
 static double speed_of(const struct left *left, size_t i)
 {
-    struct pt_step_span span = pt_step_rate_span(steps_of(left, i), left->now);
-    return (span.bytes + left->usual_speed * USUAL_COUNTS_S) / (span.seconds + USUAL_COUNTS_S);
+    return settle_speed(left->usual_speed, pt_step_rate_span(steps_of(left, i), left->now));
 }
 
 // When the n-th free place for a download became free: there, a layer has begun of which nothing
@@ -226,19 +233,26 @@ static double seconds_free(const struct left *left, size_t n)
     return seconds_between(since ? since : left->pull->started_at, left->now);
 }
 
-static double bytes_left(const struct left *left, size_t i, double speed, size_t *free_places)
+static bool waits(const struct pt_layer *layer)
 {
-    const struct pt_layer *layer = &left->pull->layers[i];
-    double come = (double)layer->downloaded_bytes;
-    if (pt_layer_is_downloaded(layer) || layer->phase == PT_LAYER_COMMITTING)
-        return 0;
-    if (layer->downloaded_bytes > 0)
-        come = pt_step_rate_bytes(steps_of(left, i), left->now, speed);
-    else if (*free_places > 0)
-        come = pt_step_rate_unseen(speed * seconds_free(left, --*free_places));
+    return !layer->cached && !pt_layer_is_downloaded(layer) && layer->downloaded_bytes == 0;
+}
+
+static double still_to_come(const struct pt_layer *layer, double come)
+{
     if (come < (double)layer->downloaded_bytes)
         come = (double)layer->downloaded_bytes;
     return come < (double)layer->total_bytes ? (double)layer->total_bytes - come : 0;
+}
+
+static double bytes_left(const struct left *left, size_t i, double speed)
+{
+    const struct pt_layer *layer = &left->pull->layers[i];
+    if (pt_layer_is_downloaded(layer) || layer->phase == PT_LAYER_COMMITTING)
+        return 0;
+    if (waits(layer))
+        return (double)layer->total_bytes;
+    return still_to_come(layer, pt_step_rate_bytes(steps_of(left, i), left->now, speed));
 }
 
 static double extract_seconds(const struct left *left, const struct pt_layer *layer, double speed)
@@ -249,27 +263,64 @@ static double extract_seconds(const struct left *left, const struct pt_layer *la
     return needed > 0 ? needed : 0;
 }
 
-// The layers that are not extracted yet; how many.
-static size_t list_layers(const struct left *left, double extract_speed,
-                          struct pt_ready_layer layers[static PT_LIMIT_LAYERS_PER_PULL])
+// What is to be played: the layers that are not extracted yet, and in which order those begin that
+// wait.
+struct plan {
+    struct pt_ready_layer layers[PT_LIMIT_LAYERS_PER_PULL];
+    size_t count;
+    size_t queue[PT_LIMIT_LAYERS_PER_PULL];
+    size_t queue_length;
+    size_t passed_over; // that wait below one that does not
+};
+
+static void add_layer(const struct left *left, size_t i, double extract_speed, struct plan *plan)
 {
-    size_t count = 0;
-    size_t free_places = left->slots - left->downloading;
-    if (free_places > left->waiting)
-        free_places = left->waiting;
-    for (size_t i = 0; i < left->pull->layer_count; i++) {
-        const struct pt_layer *layer = &left->pull->layers[i];
-        if (pt_layer_is_extracted(layer))
-            continue;
-        double speed = speed_of(left, i);
-        layers[count++] = (struct pt_ready_layer){
-            .bytes = bytes_left(left, i, speed, &free_places),
-            .bytes_per_second = speed,
-            .extract_seconds = extract_speed > 0 ? extract_seconds(left, layer, extract_speed) : 0,
-            .is_downloading = layer->downloaded_bytes > 0,
-        };
+    const struct pt_layer *layer = &left->pull->layers[i];
+    double speed = speed_of(left, i);
+    if (!waits(layer))
+        plan->passed_over = plan->queue_length;
+    if (pt_layer_is_extracted(layer))
+        return;
+    if (waits(layer))
+        plan->queue[plan->queue_length++] = plan->count;
+    plan->layers[plan->count++] = (struct pt_ready_layer){
+        .bytes = bytes_left(left, i, speed),
+        .bytes_per_second = speed,
+        .extract_seconds = extract_speed > 0 ? extract_seconds(left, layer, extract_speed) : 0,
+        .is_downloading = layer->downloaded_bytes > 0,
+    };
+}
+
+static void swap_pairs(size_t *queue, size_t length)
+{
+    for (size_t i = 0; i + 1 < length; i += 2) {
+        size_t first = queue[i];
+        queue[i] = queue[i + 1];
+        queue[i + 1] = first;
     }
-    return count;
+}
+
+static void make_plan(const struct left *left, double extract_speed, struct plan *plan)
+{
+    plan->count = plan->queue_length = plan->passed_over = 0;
+    for (size_t i = 0; i < left->pull->layer_count; i++)
+        add_layer(left, i, extract_speed, plan);
+}
+
+static size_t free_places(const struct left *left)
+{
+    return left->slots - left->downloading;
+}
+
+// In the free places layers have begun of which nothing can be seen yet.
+static void begin_unseen(const struct left *left, struct plan *plan)
+{
+    size_t places = free_places(left);
+    for (size_t i = 0; i < plan->queue_length && places > 0; i++) {
+        struct pt_ready_layer *layer = &plan->layers[plan->queue[i]];
+        double come = layer->bytes_per_second * seconds_free(left, --places);
+        layer->bytes -= lesser(pt_step_rate_unseen(come), layer->bytes);
+    }
 }
 
 // The most that all layers get together, 0 if each gets what it can. If they were at what the node
@@ -289,21 +340,43 @@ static double limit_by_node(const struct left *left, struct pt_ready_layer *laye
     return together.bytes / together.seconds;
 }
 
+static struct pt_ready_time play(const struct left *left, struct plan plan)
+{
+    begin_unseen(left, &plan);
+    const struct pt_ready_means means = {
+        .slots = left->slots,
+        .bytes_per_second = limit_by_node(left, plan.layers, plan.count),
+        .extracts_in_parallel = left->extracting > 1,
+        .queue = plan.queue,
+        .queue_length = plan.queue_length,
+    };
+    return pt_ready_play(plan.layers, plan.count, &means);
+}
+
+// A runtime that asks for all layers at once has threads that race for the free places: of each two
+// neighbours the upper one comes first about as often. If layers have begun above those that wait,
+// it is such a one, and what is said lies in the middle.
+static struct pt_ready_time play_both_ways(const struct left *left, struct plan *plan)
+{
+    struct pt_ready_time time = play(left, *plan);
+    if (plan->passed_over <= free_places(left))
+        return time;
+    swap_pairs(plan->queue, plan->queue_length);
+    struct pt_ready_time other = play(left, *plan);
+    return (struct pt_ready_time){(time.downloaded_s + other.downloaded_s) / 2,
+                                  (time.extracted_s + other.extracted_s) / 2};
+}
+
 static void set_left(const struct left *left, struct pt_pull_status *status)
 {
-    struct pt_ready_layer layers[PT_LIMIT_LAYERS_PER_PULL];
+    struct plan plan;
     double extract_speed = pt_pull_extract_speed(left->pull);
     if (extract_speed <= 0)
         extract_speed = left->basis->extract_bytes_per_second;
     if (left->usual_speed <= 0 && left->downloading + left->waiting > 0)
         return;
-    size_t count = list_layers(left, extract_speed, layers);
-    const struct pt_ready_means means = {
-        .slots = left->slots,
-        .bytes_per_second = limit_by_node(left, layers, count),
-        .extracts_in_parallel = left->extracting > 1,
-    };
-    struct pt_ready_time time = pt_ready_play(layers, count, &means);
+    make_plan(left, extract_speed, &plan);
+    struct pt_ready_time time = play_both_ways(left, &plan);
     status->eta_seconds = time.downloaded_s;
     if (extract_speed > 0)
         status->ready_eta_seconds = time.extracted_s + left->basis->finish_seconds;

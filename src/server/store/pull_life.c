@@ -162,7 +162,7 @@ static void learn_download(struct pt_stored_pull *stored)
     for (size_t i = 0; i < stored->pull.layer_count; i++) {
         const struct pt_step_rate *steps = &stored->tracks[i].steps;
         struct pt_step_span span = pt_step_rate_span(steps, steps->newest.at);
-        double speed = span.bytes / (span.seconds + LOOK_S); // not more than it was
+        double speed = span.bytes / (span.seconds + LOOK_S / 2);
         fastest = span.seconds >= LEARNED_FROM_S && speed > fastest ? speed : fastest;
         large += stored->pull.layers[i].total_bytes >= LEARNED_FROM_BYTES &&
                  !stored->pull.layers[i].cached;
@@ -176,7 +176,8 @@ static void learn_download(struct pt_stored_pull *stored)
         learn(known, fastest, fastest > *known ? 1 : is_shared ? 0.02 : 0.2);
     }
     // With nobody waiting it was the image that had no more layers. Small ones come unseen.
-    if ((stored->had_queue && large > stored->slots) || stored->slots > node->slots)
+    size_t known = node->slots ? node->slots : PT_USUAL_SLOTS;
+    if ((stored->had_queue && large > stored->slots) || stored->slots > known)
         node->slots = stored->slots;
 }
 
@@ -190,7 +191,7 @@ static void learn_extraction(struct pt_pull_store *store, struct pt_stored_pull 
     }
     learn(&stored->node->extract_bytes_per_second, speed, 0.5);
     learn(&store->extract_bytes_per_second, speed, 0.1);
-    double finish = last ? (double)(stored->pull.completed_at - last) / (double)PT_NS_PER_S : 0;
+    double finish = last ? (double)(stored->reported_at - last) / (double)PT_NS_PER_S : 0;
     learn(&stored->node->finish_seconds, finish < LONGEST_FINISH_S ? finish : 0, 0.5);
 }
 

@@ -68,19 +68,21 @@ static void end_next(struct run *run)
     run->downloaded_at[next.layer] = run->now;
 }
 
-// Those that have their turn run on; the others begin as there is room, from the lowest up.
+// Those that have their turn run on; the others begin as there is room.
 static double download(struct run *run)
 {
     for (size_t i = 0; i < run->count; i++) {
         if (run->layers[i].is_downloading && run->layers[i].bytes > 0)
             begin(run, i);
     }
-    for (size_t i = 0; i < run->count; i++) {
-        if (run->layers[i].is_downloading || run->layers[i].bytes <= 0)
+    for (size_t i = 0; i < run->means->queue_length; i++) {
+        size_t next = run->means->queue[i];
+        assert(next < run->count && !run->layers[next].is_downloading);
+        if (run->layers[next].bytes <= 0)
             continue;
         while (run->running >= run->means->slots)
             end_next(run);
-        begin(run, i);
+        begin(run, next);
     }
     while (run->running > 0)
         end_next(run);

@@ -6,8 +6,7 @@
 #include <stddef.h>
 
 // Plays out what a pull still has to do: layers are downloaded some at a time, the others wait for
-// their turn, from the lowest up; a layer is extracted when it and all below are there. O(layers ×
-// log layers).
+// their turn; a layer is extracted when it and all below are there. O(layers × log layers).
 
 // A layer that is not extracted yet. The lowest one comes first.
 struct pt_ready_layer {
@@ -21,6 +20,8 @@ struct pt_ready_means {
     size_t slots;            // layers downloaded at once, at least 1
     double bytes_per_second; // of all together, at most; 0: as each can
     bool extracts_in_parallel;
+    const size_t *queue; // the layers that wait, in the order in which they begin
+    size_t queue_length;
 };
 
 struct pt_ready_time {

@@ -327,6 +327,8 @@ void pt_event_feed_wake(struct pt_event_feed *feed)
     schedule_round(feed);
 }
 
+static const char content_type[] = "text/event-stream";
+
 // Whether there is room for such a stream, which those that have stalled may have to make.
 static int admit(struct pt_event_feed *feed, struct pt_request *request,
                  const struct pt_stream_request *wish, struct pt_error *err)
@@ -342,6 +344,12 @@ static int admit(struct pt_event_feed *feed, struct pt_request *request,
     return r;
 }
 
+static void add_headers(struct pt_request *request)
+{
+    pt_request_add_reply_header(request, "Cache-Control", "no-store");
+    pt_request_add_reply_header(request, "X-Accel-Buffering", "no");
+}
+
 int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
                       const struct pt_stream_request *asked, struct pt_error *err)
 {
@@ -351,14 +359,18 @@ int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
     int r = admit(feed, request, &wish, err);
     if (r < 0)
         return r;
+    if (request->method == PT_HTTP_HEAD) {
+        add_headers(request);
+        pt_reply_head(request, content_type);
+        return 0;
+    }
     struct feed_client *client = calloc(1, sizeof(*client));
     if (!client)
         return pt_error_set(err, ENOMEM, "out of memory");
     client->feed = feed;
-    pt_request_add_reply_header(request, "Cache-Control", "no-store");
-    pt_request_add_reply_header(request, "X-Accel-Buffering", "no");
+    add_headers(request);
     client->request = request;
-    pt_http_stream_begin(request, "text/event-stream", &events, client);
+    pt_http_stream_begin(request, content_type, &events, client);
     TAILQ_INSERT_TAIL(&feed->clients, client, in_feed);
     r = pt_event_stream_join(feed->stream, &wish, client, &client->member, err);
     if (r < 0)

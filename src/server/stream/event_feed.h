@@ -25,8 +25,8 @@ struct pt_event_stream *pt_event_feed_stream(struct pt_event_feed *feed);
 // The store may have changed.
 void pt_event_feed_wake(struct pt_event_feed *feed);
 
-// Answers the request with a stream. -ENOSPC at a limit, -ENOBUFS when the memory is full, -ENOMEM:
-// the request is still the caller's.
+// Answers the request with a stream, one of HEAD with its headers alone. -ENOSPC at a limit,
+// -ENOBUFS when the memory is full, -ENOMEM: the request is still the caller's.
 PT_MUST_CHECK int pt_event_feed_add(struct pt_event_feed *feed, struct pt_request *request,
                                     const struct pt_stream_request *asked, struct pt_error *err);
 

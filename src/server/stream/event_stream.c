@@ -98,7 +98,7 @@ int pt_event_stream_create(const struct pt_pull_store *store, const struct pt_cl
     pt_buffer_init(&stream->scratch, SCRATCH_BYTES);
     name_run(stream);
     stream->cluster = "";
-    stream->greeting = pt_stream_block_make_text(": pulltrace " PT_VERSION "\n\n");
+    stream->greeting = pt_stream_block_make_text(": pulltrace " PT_VERSION "\nretry: 2000\n\n");
     stream->comment = pt_stream_block_make_text(":\n\n");
     stream->synced = pt_stream_block_make_text("event: synced\ndata: {}\n\n");
     stream->goodbye = pt_stream_block_make_text("retry: 1000\n\n");

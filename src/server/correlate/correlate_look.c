@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Nodes where something has happened are looked at one after the other, each in small steps: a pod,
+// a pull, the row of an image. A flush takes as many steps as it is given, so that a node with
+// thousands of each holds nobody up. Between two flushes anything may happen to the node that is
+// looked at: what is freed is passed over, what is new comes at the end, and the node is looked at
+// once more.
+
+#include "server/correlate/model.h"
+
+// Forgets a pod that nothing is to be expected of any more, and counts one that lacks an image.
+static void look_at_pod(struct correlate_look *look, struct correlate_pod *pod, int64_t now)
+{
+    size_t waiting = 0;
+    bool is_quiet = true, lacks_image = false;
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &pod->containers, pod_link)
+    {
+        waiting += pt_correlate_is_waiting(container, now);
+        lacks_image |= pt_correlate_lacks_image(container) &&
+                       (!pt_correlate_is_held_up(pod) || container->has_failed ||
+                        pt_correlate_is_outstanding(container));
+        is_quiet &= !pt_correlate_is_outstanding(container) && !container->has_failed;
+    }
+    int64_t ttl = is_quiet ? PT_LATE_PODS_NS : PT_EVENT_TTL_NS;
+    bool is_silent =
+        !pod->is_cached && pt_correlate_has_passed(look->node, pod->heard_at + ttl, now);
+    if (!is_silent && waiting > 0) {
+        look->lacking += lacks_image;
+        return;
+    }
+    pt_correlate_keep_pod(pod, now);
+    pt_correlate_free_pod(pod);
+}
+
+static bool begin(struct pt_correlate *correlate, int64_t now)
+{
+    struct correlate_node *node = TAILQ_FIRST(&correlate->dirty);
+    if (!node)
+        return false;
+    TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
+    node->is_dirty = false;
+    node->due_at = INT64_MAX;
+    node->looked_at = now;
+    node->changes++;
+    correlate->look = (struct correlate_look){.node = node, .next_pod = TAILQ_FIRST(&node->pods)};
+    return true;
+}
+
+static void begin_pulls(struct correlate_look *look, int64_t now)
+{
+    struct correlate_node *node = look->node;
+    node->correlate->waiting_pods += look->lacking - node->waiting_pods;
+    node->waiting_pods = look->lacking;
+    pt_correlate_sort_pulls(node);
+    pt_correlate_release_pulls(node, now);
+    look->part = CORRELATE_LOOK_PULLS;
+    look->next_pull = TAILQ_FIRST(&node->pulls);
+}
+
+static void begin_rows(struct correlate_look *look)
+{
+    look->part = CORRELATE_LOOK_ROWS;
+    look->next_image = TAILQ_FIRST(&look->node->images);
+}
+
+static void end(struct correlate_look *look)
+{
+    struct correlate_node *node = look->node;
+    *look = (struct correlate_look){0};
+    pt_correlate_schedule(node);
+    pt_correlate_drop_unused(node);
+}
+
+static void take_step(struct correlate_look *look, int64_t now)
+{
+    struct correlate_pod *pod = look->next_pod;
+    struct correlate_pull *pull = look->next_pull;
+    struct correlate_image *image = look->next_image;
+    switch (look->part) {
+    case CORRELATE_LOOK_PODS:
+        if (!pod) {
+            begin_pulls(look, now);
+            break;
+        }
+        look->next_pod = TAILQ_NEXT(pod, link);
+        look_at_pod(look, pod, now);
+        break;
+    case CORRELATE_LOOK_PULLS:
+        if (!pull) {
+            begin_rows(look);
+            break;
+        }
+        look->next_pull = TAILQ_NEXT(pull, link);
+        pt_correlate_look_at_pull(look->node, pull, now);
+        break;
+    case CORRELATE_LOOK_ROWS:
+        if (!image) {
+            end(look);
+            break;
+        }
+        look->next_image = TAILQ_NEXT(image, link);
+        pt_correlate_update_row(image, now);
+        break;
+    }
+}
+
+bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items)
+{
+    struct correlate_look *look = &correlate->look;
+    int64_t now = pt_clock_wall_ns(correlate->clock);
+    for (correlate->items = 0; correlate->items < max_items; correlate->items++) {
+        if (!look->node && !begin(correlate, now))
+            return false;
+        take_step(look, now);
+    }
+    return look->node || !TAILQ_EMPTY(&correlate->dirty);
+}
