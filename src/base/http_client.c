@@ -263,6 +263,11 @@ int pt_http_client_create(struct event_base *base, struct pt_http_client **ret_c
     return 0;
 }
 
+void pt_http_client_keep(struct pt_http_client *client, size_t connections)
+{
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)connections);
+}
+
 void pt_http_client_destroy(struct pt_http_client *client)
 {
     if (!client)

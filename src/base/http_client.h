@@ -52,6 +52,9 @@ struct pt_http_options {
 PT_MUST_CHECK int pt_http_client_create(struct event_base *base, struct pt_http_client **ret_client,
                                         struct pt_error *err);
 
+// Keeps so many connections for reuse, instead of PT_LIMIT_IDLE_CONNECTIONS.
+void pt_http_client_keep(struct pt_http_client *client, size_t connections);
+
 // Cancels what is under way; not to be called from a callback of a request.
 void pt_http_client_destroy(struct pt_http_client *client);
 

@@ -26,6 +26,23 @@
 #define PT_LIMIT_SECRET_BYTES (64 * 1024) // of a value in a Secret that is made
 #define PT_LIMIT_SECRET_ANSWER_BYTES (512 * 1024)
 
+// --- who agents are ---
+#define PT_LIMIT_AGENT_TOKEN_BYTES                                                                 \
+    4096                              // as long as a secret may be; those of Kubernetes have 1,300
+#define PT_LIMIT_SIGNATURE_BYTES 1024 // RSA of 8,192 bits
+#define PT_LIMIT_TOKEN_MEMBERS 64     // names in an object of a token
+#define PT_LIMIT_ISSUER_BYTES 512
+#define PT_LIMIT_SERVICE_ACCOUNTS 16 // that may report
+#define PT_LIMIT_CLUSTER_KEYS 32     // that sign tokens; further ones are left out
+#define PT_LIMIT_CLUSTER_KEYS_BYTES (256 * 1024)
+#define PT_LIMIT_TOKENS_PER_NODE 2 // remembered: while one takes the place of another
+// Tokens that the API server is asked about: under way, begun in a second, and waiting.
+#define PT_LIMIT_TOKEN_REQUESTS 8
+#define PT_LIMIT_TOKEN_REQUESTS_PER_S 500
+#define PT_LIMIT_WAITING_TOKENS 2000
+#define PT_LIMIT_REFUSED_TOKENS 2000 // remembered for a minute; then the oldest goes
+#define PT_LIMIT_TOKEN_ANSWER_BYTES (512 * 1024)
+
 // --- containerd ---
 #define PT_LIMIT_GRPC_CALLS 16 // under way at once; more of them wait
 #define PT_LIMIT_GRPC_CONNECT_MS 2000

@@ -326,6 +326,11 @@ struct pt_cluster_nodes *pt_kube_feed_nodes(const struct pt_kube_feed *feed)
     return feed ? feed->nodes : NULL;
 }
 
+const struct pt_kube_client *pt_kube_feed_client(const struct pt_kube_feed *feed)
+{
+    return feed ? &feed->client : NULL;
+}
+
 size_t pt_kube_feed_waiting_pods(const struct pt_kube_feed *feed)
 {
     return feed ? pt_correlate_figures(feed->correlate).waiting_pods : 0;

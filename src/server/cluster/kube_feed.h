@@ -13,6 +13,7 @@
 
 struct pt_loop;
 struct pt_cluster_nodes;
+struct pt_kube_client;
 struct pt_correlate;
 
 // Follows Kubernetes and lets the store's rows know of it. Without it, or while it does not answer,
@@ -43,6 +44,9 @@ const struct pt_correlate *pt_kube_feed_pods(const struct pt_kube_feed *feed);
 
 // The nodes that the API server lists, see cluster_nodes.h; NULL if `feed` is NULL.
 struct pt_cluster_nodes *pt_kube_feed_nodes(const struct pt_kube_feed *feed);
+
+// How the API server is asked; NULL if `feed` is NULL.
+const struct pt_kube_client *pt_kube_feed_client(const struct pt_kube_feed *feed);
 
 // Pods that wait for images; 0 if `feed` is NULL.
 size_t pt_kube_feed_waiting_pods(const struct pt_kube_feed *feed);

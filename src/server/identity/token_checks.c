@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/identity/token_checks.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/text.h"
+#include "base/timer.h"
+#include "kube/backoff.h"
+#include "kube/kube_client.h"
+#include "pull/json_writer.h"
+#include "server/identity/api_question.h"
+#include "server/identity/jwt.h"
+#include "server/identity/known_tokens.h"
+#include "server/identity/review_answer.h"
+#include "server/identity/token_policy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define REVIEWS_PATH "/apis/authentication.k8s.io/v1/tokenreviews"
+#define WINDOW_NS (PT_NS_PER_S / 10)
+#define WINDOW_REQUESTS (PT_LIMIT_TOKEN_REQUESTS_PER_S / 10)
+
+struct check {
+    struct pt_token_checks *checks;
+    char key[PT_TOKEN_KEY_SIZE];
+    bool is_verified;
+    struct pt_jwt jwt;            // while a question is under way
+    struct pt_question *question; // NULL: it waits
+    struct pt_token_binding binding;
+    TAILQ_ENTRY(check) link;
+    char token[];
+};
+
+TAILQ_HEAD(check_list, check);
+
+struct pt_token_checks {
+    const struct pt_kube_client *client;
+    const struct pt_token_policy *policy;
+    struct pt_token_checks_handler handler;
+    struct pt_timer *timer;
+    struct pt_map by_key;
+    struct check_list waiting, asking;
+    size_t asking_count;
+    int64_t window_began; // monotonic_ns
+    unsigned window_count;
+    int64_t closed_until; // monotonic_ns; the API server does not answer
+    struct pt_backoff backoff;
+    struct pt_token_check_figures figures;
+    char logged[256];
+};
+
+static int64_t now_ns(const struct pt_token_checks *checks)
+{
+    return pt_clock_monotonic_ns(checks->client->clock);
+}
+
+static void drop(struct check *check)
+{
+    struct pt_token_checks *checks = check->checks;
+    pt_map_remove(&checks->by_key, check->key);
+    if (check->jwt.payload) {
+        TAILQ_REMOVE(&checks->asking, check, link);
+        checks->asking_count--;
+    } else {
+        TAILQ_REMOVE(&checks->waiting, check, link);
+        checks->figures.waiting--;
+    }
+    pt_question_cancel(check->question);
+    pt_jwt_finish(&check->jwt);
+    explicit_bzero(check->token, strlen(check->token));
+    free(check);
+}
+
+// --- how a check ends ---
+
+static void conclude(struct check *check, const char *node_name, const char *words)
+{
+    struct pt_token_checks *checks = check->checks;
+    const struct pt_token_verdict verdict = {
+        .node_name = node_name, .words = words, .expires_at = check->jwt.claims.expires_at};
+    checks->figures.good += node_name != NULL;
+    checks->figures.refused += node_name == NULL;
+    checks->logged[0] = '\0';
+    pt_backoff_good(&checks->backoff, now_ns(checks));
+    checks->handler.on_verdict(checks->handler.context, check->key, &verdict);
+    drop(check);
+    pt_timer_start(checks->timer, 0);
+}
+
+// Nobody waits for an API server that is away: the agents ask again.
+static void give_up(struct check *check, const struct pt_answer *answer)
+{
+    struct pt_token_checks *checks = check->checks;
+    int64_t delay_ns =
+        pt_backoff_failed(&checks->backoff, now_ns(checks), checks->client->random());
+    struct check *waiting;
+    checks->closed_until = now_ns(checks) + delay_ns;
+    checks->figures.failed++;
+    if (pt_text_remember(checks->logged, sizeof(checks->logged), answer->words))
+        pt_log_warn("identity.check_failed", pt_log_text("error", answer->words),
+                    pt_log_int("retryMs", delay_ns / PT_NS_PER_MS));
+    drop(check);
+    while ((waiting = TAILQ_FIRST(&checks->waiting))) {
+        checks->figures.left_out++;
+        drop(waiting);
+    }
+    if (answer->sort == PT_ANSWER_REFUSED)
+        checks->handler.on_refused(checks->handler.context);
+}
+
+// --- the pod ---
+
+static void on_pod(void *context, const struct pt_answer *answer)
+{
+    struct check *check = context;
+    struct pt_error err;
+    const char *node_name = NULL;
+    check->question = NULL;
+    if (answer->status == 404)
+        conclude(check, NULL, "the token's pod is not there any more");
+    else if (answer->sort != PT_ANSWER_GOOD)
+        give_up(check, answer);
+    else if (pt_pod_answer_read(answer->object, &check->binding, &node_name, &err) < 0)
+        conclude(check, NULL, err.message);
+    else
+        conclude(check, node_name, NULL);
+}
+
+static void ask_for_pod(struct check *check)
+{
+    const struct pt_token_checks *checks = check->checks;
+    struct pt_buffer path;
+    struct pt_error err;
+    pt_buffer_init(&path, PT_LIMIT_KUBE_URL_BYTES);
+    (void)pt_buffer_append_text(&path, "/api/v1/namespaces/");
+    (void)pt_kube_append_escaped(&path, check->binding.namespace_name);
+    (void)pt_buffer_append_text(&path, "/pods/");
+    int r = pt_kube_append_escaped(&path, check->binding.pod_name);
+    if (r == 0)
+        r = pt_question_start(checks->client, path.data, NULL, PT_LIMIT_TOKEN_ANSWER_BYTES, on_pod,
+                              check, &check->question, &err);
+    else
+        pt_error_set(&err, -r, "the request is too long");
+    pt_buffer_finish(&path);
+    if (r < 0)
+        give_up(check, &(struct pt_answer){.sort = PT_ANSWER_TROUBLE, .words = err.message});
+}
+
+static void go_on_with_binding(struct check *check)
+{
+    if (*check->binding.node_name)
+        conclude(check, check->binding.node_name, NULL);
+    else
+        ask_for_pod(check);
+}
+
+// --- the review ---
+
+static void on_review(void *context, const struct pt_answer *answer)
+{
+    struct check *check = context;
+    struct pt_error err;
+    check->question = NULL;
+    if (answer->sort != PT_ANSWER_GOOD)
+        give_up(check, answer);
+    else if (pt_review_answer_read(answer->object, check->checks->policy, &check->jwt.claims,
+                                   &check->binding, &err) < 0)
+        conclude(check, NULL, err.message);
+    else
+        go_on_with_binding(check);
+}
+
+static void ask_for_review(struct check *check)
+{
+    const struct pt_token_checks *checks = check->checks;
+    struct pt_buffer body;
+    struct pt_error err;
+    pt_buffer_init(&body, 2 * PT_LIMIT_AGENT_TOKEN_BYTES);
+    pt_json_begin(&body);
+    pt_json_text(&body, "apiVersion", "authentication.k8s.io/v1", 64);
+    pt_json_text(&body, "kind", "TokenReview", 64);
+    pt_json_open(&body, "spec", '{');
+    pt_json_text(&body, "token", check->token, PT_LIMIT_AGENT_TOKEN_BYTES);
+    pt_json_open(&body, "audiences", '[');
+    pt_json_text(&body, NULL, checks->policy->audience, PT_LIMIT_ISSUER_BYTES);
+    pt_json_close(&body, ']');
+    pt_json_close(&body, '}');
+    pt_json_close(&body, '}');
+    int r = body.failure < 0 ? pt_error_set(&err, -body.failure, "the token is too long")
+                             : pt_question_start(checks->client, REVIEWS_PATH, body.data,
+                                                 PT_LIMIT_TOKEN_ANSWER_BYTES, on_review, check,
+                                                 &check->question, &err);
+    if (body.data)
+        explicit_bzero(body.data, body.length);
+    pt_buffer_finish(&body);
+    if (r < 0)
+        give_up(check, &(struct pt_answer){.sort = PT_ANSWER_TROUBLE, .words = err.message});
+}
+
+// --- the queue ---
+
+static void begin(struct check *check)
+{
+    struct pt_token_checks *checks = check->checks;
+    struct pt_error err;
+    if (pt_jwt_read(check->token, &check->jwt, &err) < 0) { // it was read before: no memory
+        give_up(check, &(struct pt_answer){.sort = PT_ANSWER_TROUBLE, .words = err.message});
+        return;
+    }
+    TAILQ_REMOVE(&checks->waiting, check, link);
+    TAILQ_INSERT_TAIL(&checks->asking, check, link);
+    checks->figures.waiting--;
+    checks->asking_count++;
+    checks->window_count++;
+    if (!check->is_verified) {
+        ask_for_review(check);
+    } else if (pt_token_binding_read(&check->jwt.claims, &check->binding, &err) < 0) {
+        conclude(check, NULL, err.message);
+    } else {
+        go_on_with_binding(check);
+    }
+}
+
+static void on_timer(void *context)
+{
+    struct pt_token_checks *checks = context;
+    struct check *check;
+    int64_t now = now_ns(checks);
+    if (now - checks->window_began >= WINDOW_NS) {
+        checks->window_began = now;
+        checks->window_count = 0;
+    }
+    while (checks->asking_count < PT_LIMIT_TOKEN_REQUESTS &&
+           (check = TAILQ_FIRST(&checks->waiting))) {
+        if (checks->window_count >= WINDOW_REQUESTS) {
+            pt_timer_start(checks->timer,
+                           (checks->window_began + WINDOW_NS - now) / PT_NS_PER_MS + 1);
+            return;
+        }
+        begin(check);
+    }
+}
+
+// --- what the header promises ---
+
+int pt_token_checks_create(const struct pt_kube_client *client,
+                           const struct pt_token_policy *policy,
+                           const struct pt_token_checks_handler *handler,
+                           struct pt_token_checks **ret_checks, struct pt_error *err)
+{
+    struct pt_token_checks *checks = calloc(1, sizeof(*checks));
+    if (!checks)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    checks->client = client;
+    checks->policy = policy;
+    checks->handler = *handler;
+    pt_map_init(&checks->by_key);
+    TAILQ_INIT(&checks->waiting);
+    TAILQ_INIT(&checks->asking);
+    checks->timer = pt_timer_create(client->base, client->clock, on_timer, checks);
+    if (!checks->timer) {
+        free(checks);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
+    *ret_checks = checks;
+    return 0;
+}
+
+void pt_token_checks_destroy(struct pt_token_checks *checks)
+{
+    struct check *check;
+    if (!checks)
+        return;
+    while ((check = TAILQ_FIRST(&checks->asking)))
+        drop(check);
+    while ((check = TAILQ_FIRST(&checks->waiting)))
+        drop(check);
+    pt_timer_destroy(checks->timer);
+    pt_map_finish(&checks->by_key);
+    free(checks);
+}
+
+bool pt_token_checks_has(const struct pt_token_checks *checks, const char *key)
+{
+    return pt_map_get(&checks->by_key, key) != NULL;
+}
+
+int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const char *token,
+                        bool is_verified)
+{
+    size_t length = strlen(token);
+    if (checks->figures.waiting >= PT_LIMIT_WAITING_TOKENS ||
+        now_ns(checks) < checks->closed_until) {
+        checks->figures.left_out++;
+        return -EBUSY;
+    }
+    struct check *check = calloc(1, sizeof(*check) + length + 1);
+    if (!check)
+        return -ENOMEM;
+    check->checks = checks;
+    check->is_verified = is_verified;
+    memccpy(check->key, key, '\0', sizeof(check->key) - 1);
+    memcpy(check->token, token, length + 1);
+    int r = pt_map_add(&checks->by_key, check->key, check);
+    if (r < 0) {
+        free(check);
+        return r == -EEXIST ? 0 : r;
+    }
+    TAILQ_INSERT_TAIL(&checks->waiting, check, link);
+    checks->figures.waiting++;
+    if (!pt_timer_is_started(checks->timer))
+        pt_timer_start(checks->timer, 0);
+    return 0;
+}
+
+struct pt_token_check_figures pt_token_checks_figures(const struct pt_token_checks *checks)
+{
+    return checks->figures;
+}
