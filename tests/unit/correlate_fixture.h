@@ -20,9 +20,9 @@ struct scene {
     char keys[20][200];
     bool is_waited_for[20];
     size_t key_count;
-    int64_t failures;                       // new ones, summed up
-    size_t error_length;                    // of the last row
-    int64_t pull_ns, image_bytes, ended_at; // likewise
+    int64_t failures;                                   // new ones, summed up
+    size_t error_length;                                // of the last row
+    int64_t pull_ns, image_bytes, started_at, ended_at; // likewise
     int calls;
     bool is_deaf;        // to what it tells
     char exchanged[200]; // last
@@ -92,6 +92,7 @@ static inline void on_row(void *context, const struct pt_image_row *row)
     scene->error_length = row->join.error ? strlen(row->join.error) : 0;
     scene->pull_ns = row->join.pull_ns;
     scene->image_bytes = row->join.image_bytes;
+    scene->started_at = row->started_at;
     scene->ended_at = row->ended_at;
     snprintf(phase, sizeof(phase), "%s ", pt_pull_phase_name(row->phase));
     describe(told_slot(scene, row->key), phase, &row->join);

@@ -127,9 +127,83 @@ static void a_failed_row_stays_failed_when_its_pod_is_deleted(void **state)
     settle(scene);
     pod_ends(scene, "web", PT_POD_DELETED);
     expect(scene, "ka.io/b:1", "failed a.io/b:1! error=no such host(network) attempts=1");
-    pass(scene, 20);
+    pass(scene, 119);
+    assert_int_equal(pt_correlate_figures(scene->correlate).nodes, 1);
+    pass(scene, 2);
     assert_int_equal(pt_correlate_figures(scene->correlate).nodes, 0);
     assert_int_equal(scene->failures, 1);
+}
+
+// Of a pod that is deleted and made anew so much later: whether it has the row of the one before.
+static void a_pod_that_is_made_anew_waits_in_the_row_of_the_one_before(void **state)
+{
+    static const struct {
+        const char *name;
+        int later;
+        bool has_failed;
+        int64_t started;
+        const char *queued, *failed;
+    } rows[] = {
+        {"at once", 1, true, 1000, "queued a.io/b:1! ns/web/c attempts=1 queued=0",
+         "failed a.io/b:1! ns/web/c error=no such host(network) attempts=2 next=1015"},
+        {"a minute later", 60, true, 1000, "queued a.io/b:1! ns/web/c attempts=1 queued=60",
+         "failed a.io/b:1! ns/web/c error=no such host(network) attempts=2 next=1074"},
+        {"too late", 121, true, 1123, "queued a.io/b:1! ns/web/c queued=0",
+         "failed a.io/b:1! ns/web/c error=no such host(network) attempts=1 next=1135"},
+        {"one that was queued", 10, false, 1000, "queued a.io/b:1! ns/web/c queued=10",
+         "failed a.io/b:1! ns/web/c error=no such host(network) attempts=1 next=1024"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene *scene = scene_anew(state);
+        pod_waits(scene, "web", "a.io/b:1");
+        pass(scene, 2);
+        if (rows[i].has_failed)
+            pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "no such host");
+        settle(scene);
+        pod_ends(scene, "web", PT_POD_DELETED);
+        pass(scene, rows[i].later);
+        struct pt_kube_pod pod = make_pod(scene, "web", "a.io/b:1");
+        pod.uid = "another one";
+        pt_correlate_pod(scene->correlate, &pod);
+        pass(scene, 2);
+        print_message("%s\n", rows[i].name);
+        expect(scene, "ka.io/b:1", rows[i].queued);
+        check_int("started", scene->started_at / PT_NS_PER_S, rows[i].started);
+        pod.waiting[0].word = PT_KUBELET_PULL_FAILED;
+        pod.waiting[0].error = "no such host";
+        pt_correlate_pod(scene->correlate, &pod);
+        expect(scene, "ka.io/b:1", rows[i].failed);
+        check_int("failures", scene->failures, rows[i].has_failed ? 2 : 1);
+    }
+}
+
+static void a_pod_that_is_made_anew_waits_in_the_row_of_a_pull_that_failed(void **state)
+{
+    struct scene *scene = *state;
+    web_is_pulled(scene);
+    pull_ends(scene, "i1", 1000, "a.io/b", NULL, PT_PULL_FAILED);
+    pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "unexpected EOF");
+    settle(scene);
+    pod_ends(scene, "web", PT_POD_DELETED);
+    pass(scene, 60);
+    pod_waits(scene, "web-2", "a.io/b:1");
+    pass(scene, 3);
+    expect(scene, "i1", "a.io/b:1! ns/web/c ns/web-2/c error=unexpected EOF(network) attempts=1");
+    expect(scene, "ka.io/b:1", "");
+    struct pt_pull pull = make_pull(1063, "a.io/b", NULL);
+    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull), "i1");
+}
+
+static void a_pull_goes_on_in_a_row_that_has_just_ended(void **state)
+{
+    struct scene *scene = *state;
+    pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "no such host");
+    settle(scene);
+    pod_ends(scene, "web", PT_POD_DELETED);
+    pass(scene, 5);
+    pod_waits(scene, "web-2", "a.io/b:1");
+    struct pt_pull pull = make_pull(1005, "a.io/b", NULL);
+    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull), "ka.io/b:1");
 }
 
 static void an_event_without_a_pod_tells_a_failure(void **state)
@@ -249,6 +323,9 @@ int main(void)
         SCENE_TEST(the_next_attempt_goes_on_in_the_failed_row),
         SCENE_TEST(a_success_after_failures_closes_the_row),
         SCENE_TEST(a_failed_row_stays_failed_when_its_pod_is_deleted),
+        SCENE_TEST(a_pod_that_is_made_anew_waits_in_the_row_of_the_one_before),
+        SCENE_TEST(a_pod_that_is_made_anew_waits_in_the_row_of_a_pull_that_failed),
+        SCENE_TEST(a_pull_goes_on_in_a_row_that_has_just_ended),
         SCENE_TEST(an_event_without_a_pod_tells_a_failure),
         SCENE_TEST(old_failures_are_no_news),
         SCENE_TEST(each_kind_of_words_counts_once_however_often_it_is_told),

@@ -212,6 +212,11 @@ static void a_deleted_pod_does_not_come_back(void **state)
     settle(scene);
     pod_ends(scene, "web", PT_POD_DELETED);
     pass(scene, 20);
+    failed(scene, "web", "a.io/b:1", "not found", 2);
+    pulling(scene, "web", "a.io/b:1", 1020);
+    expect(scene, "ka.io/b:1", "failed a.io/b:1! error=not found(not_found) attempts=1");
+    assert_int_equal(pt_correlate_figures(scene->correlate).waiting_containers, 0);
+    pass(scene, 110);
     assert_int_equal(pt_correlate_figures(scene->correlate).nodes, 0);
     failed(scene, "web", "a.io/b:1", "not found", 2);
     pulling(scene, "web", "a.io/b:1", 1020);

@@ -328,8 +328,10 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
         image ? TAILQ_LAST(&image->failed_pulls, correlate_pulls) : NULL;
     if (image)
         *ret_is_counted = has_failed_already(image, &pull);
-    if (image && image->row_phase != PT_PULL_UNKNOWN) {
+    bool may_go_on = image && !failed && pt_correlate_may_go_on(image, now_of(correlate));
+    if (image && (image->row_phase != PT_PULL_UNKNOWN || may_go_on)) {
         image->row_phase = PT_PULL_UNKNOWN;
+        image->may_go_on = false;
         image->row_hash = 0;
         image->row_failures = 0;
         key = image->key;

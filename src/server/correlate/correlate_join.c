@@ -428,6 +428,8 @@ static void find_waiting(struct correlate_node *node, const struct correlate_pul
     int64_t kubelet_ns = -1;
     size_t left = share_of(node);
     const struct comparison comparison = compare(pull->image, pull, now);
+    const struct correlate_pull *last_failed =
+        TAILQ_LAST(&pull->image->failed_pulls, correlate_pulls);
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &pull->image->containers, image_link)
     {
@@ -436,10 +438,12 @@ static void find_waiting(struct correlate_node *node, const struct correlate_pul
             break;
         }
         bool does_belong = belongs(container, &comparison);
-        join->is_waited_for |= still_waits(pull, container, does_belong);
+        bool does_wait = still_waits(pull, container, does_belong);
+        join->is_waited_for |= does_wait;
+        if (does_belong || (does_wait && pull == last_failed))
+            pt_correlate_add_waiting(waiting, container);
         if (!does_belong)
             continue;
-        pt_correlate_add_waiting(waiting, container);
         // Those that came later have waited for the pull itself.
         if (container->pulling.at &&
             (!first_pulling.at || pt_moment_is_later(&first_pulling, &container->pulling))) {
@@ -488,13 +492,15 @@ static void report_join(struct correlate_node *node, struct correlate_pull *pull
 }
 
 // A finished pull is let go when no more pods are to be expected; a failed one stays as long as
-// its image is waited for, since the next attempt goes on in its row.
+// its image is waited for and a while longer, since the next attempt goes on in its row.
 static bool is_over(struct correlate_node *node, const struct correlate_pull *pull, int64_t now)
 {
     if (!pull->final_at || !pt_correlate_has_passed(node, pull->final_at + PT_LATE_PODS_NS, now))
         return false;
-    return !pull->has_failed || !pull->image || pull->image->users <= 1 ||
-           pull->image->failed_count > PT_LIMIT_FAILED_PULLS_PER_IMAGE;
+    const struct correlate_image *image = pull->image;
+    if (!pull->has_failed || !image || image->failed_count > PT_LIMIT_FAILED_PULLS_PER_IMAGE)
+        return true;
+    return image->users <= 1 && pt_correlate_has_passed(node, image->left_at + PT_GOES_ON_NS, now);
 }
 
 static void join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)

@@ -64,12 +64,12 @@ static void begin_rows(struct correlate_look *look)
     look->next_image = TAILQ_FIRST(&look->node->images);
 }
 
-static void end(struct correlate_look *look)
+static void end(struct correlate_look *look, int64_t now)
 {
     struct correlate_node *node = look->node;
     *look = (struct correlate_look){0};
     pt_correlate_schedule(node);
-    pt_correlate_drop_unused(node);
+    pt_correlate_drop_unused(node, now);
 }
 
 static void take_step(struct correlate_look *look, int64_t now)
@@ -96,7 +96,7 @@ static void take_step(struct correlate_look *look, int64_t now)
         break;
     case CORRELATE_LOOK_ROWS:
         if (!image) {
-            end(look);
+            end(look, now);
             break;
         }
         look->next_image = TAILQ_NEXT(image, link);

@@ -160,24 +160,35 @@ static int64_t end_of_row(const struct correlate_image *image, enum pt_pull_phas
     return is_known ? image->pulled.at : now;
 }
 
-// The last words on the row; with a success the series of failures is over.
+// The last words on the row, unless it goes on soon.
 static void end_row(struct correlate_image *image, enum pt_pull_phase phase,
                     const struct situation *situation, int64_t now)
 {
     image->row_phase = phase;
     image->row_ended_at = end_of_row(image, phase, now);
     report_row(image, situation);
+    image->may_go_on = phase != PT_PULL_COMPLETED && !situation->has_image && image->running == 0;
     image->row_phase = PT_PULL_UNKNOWN;
     image->row_hash = 0;
-    image->row_failures = 0;
+}
+
+bool pt_correlate_may_go_on(const struct correlate_image *image, int64_t now)
+{
+    return image->may_go_on &&
+           !pt_correlate_has_passed(image->node, image->left_at + PT_GOES_ON_NS, now);
 }
 
 static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
-                      const struct situation *situation)
+                      const struct situation *situation, int64_t now)
 {
-    if (image->row_phase == PT_PULL_UNKNOWN) {
+    bool is_new = image->row_phase == PT_PULL_UNKNOWN;
+    if (is_new && !pt_correlate_may_go_on(image, now)) {
         image->row_started = situation->since;
         image->row_waits_since = situation->waits_since;
+        image->row_failures = 0;
+    }
+    if (is_new) {
+        image->may_go_on = false;
         image->row_queued_ns = -1;
         image->row_pull_ns = image->row_image_bytes = 0;
     }
@@ -220,7 +231,7 @@ static void update_row(struct correlate_image *image, const struct situation *si
     bool is_resolving = pt_correlate_is_resolving(image, now) || situation->is_unseen;
     if (is_resolving && situation->live_count > 0 && may_resolve) {
         if (!has_failed_row) {
-            begin_row(image, PT_PULL_RESOLVING, situation);
+            begin_row(image, PT_PULL_RESOLVING, situation, now);
             report_row(image, situation);
         }
         return;
@@ -245,9 +256,9 @@ static void update_row(struct correlate_image *image, const struct situation *si
     if (is_shown_elsewhere && image->row_phase == PT_PULL_QUEUED)
         end_row(image, PT_PULL_CANCELLED, situation, now);
     else if (situation->has_failing && !is_shown_elsewhere)
-        begin_row(image, PT_PULL_FAILED, situation);
+        begin_row(image, PT_PULL_FAILED, situation, now);
     else if (!has_row && !has_failed_row && !situation->has_failing && situation->is_asked_for)
-        begin_row(image, PT_PULL_QUEUED, situation);
+        begin_row(image, PT_PULL_QUEUED, situation, now);
     if (image->row_phase != PT_PULL_UNKNOWN)
         report_row(image, situation);
 }
@@ -260,6 +271,7 @@ void pt_correlate_update_row(struct correlate_image *image, int64_t now)
     update_row(image, &situation, now);
     if (image->row_phase != phase)
         pt_correlate_look_again(image->node);
+    (void)pt_correlate_may_go_on(image, now); // looked at again when that is over
     free(situation.waiting.list);
 }
 

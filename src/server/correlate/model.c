@@ -220,6 +220,7 @@ void pt_correlate_remove_container(struct correlate_container *container)
     struct correlate_pod *pod = container->pod;
     struct correlate_image *image = container->image;
     image->gone_failures += container->failures;
+    image->left_at = pt_clock_wall_ns(pod->node->correlate->clock);
     image->summed_at = 0;
     image->users--;
     TAILQ_REMOVE(&image->containers, container, image_link);
@@ -574,12 +575,15 @@ void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *
 
 // --- letting go ---
 
-void pt_correlate_drop_unused(struct correlate_node *node)
+void pt_correlate_drop_unused(struct correlate_node *node, int64_t now)
 {
     struct correlate_image *image, *next;
+    size_t kept = 0;
     for (image = TAILQ_FIRST(&node->images); image; image = next) {
         next = TAILQ_NEXT(image, link);
         if (image->users > 0 || image->row_phase != PT_PULL_UNKNOWN)
+            continue;
+        if (pt_correlate_may_go_on(image, now) && kept++ < PT_MAX_KEPT_IMAGES)
             continue;
         TAILQ_REMOVE(&node->images, image, link);
         free_image(image);

@@ -19,6 +19,10 @@
 #define PT_LINGER_NS (5 * PT_NS_PER_S)
 // A finished pull takes in the pods that are listed late for so long.
 #define PT_LATE_PODS_NS (10 * PT_NS_PER_S)
+// Whoever waits for an image again so soon after its row ended without it waits in that row: a pod
+// that is made anew, as by its StatefulSet, is told no new story.
+#define PT_GOES_ON_NS (120 * PT_NS_PER_S)
+#define PT_MAX_KEPT_IMAGES 64 // of one node, for this alone
 // An event whose end is never seen is forgotten.
 #define PT_EVENT_TTL_NS (600 * PT_NS_PER_S)
 // A container waits for its image without an event to say so: then it is shown as queued.
@@ -84,6 +88,10 @@ struct correlate_image {
     int64_t row_queued_ns;   // as the kubelet says of the first container, -1: not yet
     int64_t row_failures;    // as sent last
     uint64_t row_hash;       // of what was sent last
+
+    // Its row has ended without the image, and may yet go on.
+    bool may_go_on;
+    int64_t left_at; // wall_ns when the last container left it
 
     // The pull without a name that may be of this image; NULL: none.
     char *resolving_key;
@@ -317,7 +325,7 @@ int64_t pt_correlate_checked_at(struct correlate_image *image);
 
 // A pull that runs chooses anew: others may take its image before, or no longer.
 void pt_correlate_set_released(struct correlate_pull *pull, bool is_released);
-void pt_correlate_drop_unused(struct correlate_node *node);
+void pt_correlate_drop_unused(struct correlate_node *node, int64_t now);
 void pt_correlate_free_node(struct correlate_node *node);
 
 // `host/path` of a reference, the host without its port; -EINVAL if it is none.
@@ -404,6 +412,9 @@ void pt_correlate_remember_waiting(struct pt_buffer *shown,
 // --- correlate_rows.c: images without a pull ---
 
 void pt_correlate_update_row(struct correlate_image *image, int64_t now);
+
+// Its row has ended without the image, so lately that it goes on for who waits now.
+bool pt_correlate_may_go_on(const struct correlate_image *image, int64_t now);
 
 // The kubelet says that it has pulled the image. Where no agent reports, and both its words come
 // within one flush, the row that it asked for is shown before it ends.
