@@ -72,6 +72,8 @@ static void read_times(yyjson_val *object, struct pt_kube_event *event)
         event->last_at = pt_kube_time(object, "lastTimestamp");
     if (!event->last_at)
         event->last_at = event->first_at;
+    int64_t since_first = event->last_at - event->first_at;
+    event->written_at = created_at ? created_at + since_first : event->last_at;
     sharpen_times(object, event);
     event->count = yyjson_get_sint(yyjson_obj_get(series ? series : object, "count"));
     if (event->count < 1)

@@ -65,9 +65,10 @@ struct pt_kube_event {
     bool is_listed;     // it was written before the list that holds it
     char container[64]; // empty: of the pod as a whole, as for an image volume
     enum pt_kube_container_kind kind;
-    int64_t first_at; // wall_ns
-    int64_t last_at;  // wall_ns
-    int64_t count;    // how often it has occurred, 1 to PT_LIMIT_EVENT_COUNT
+    int64_t first_at;   // wall_ns
+    int64_t last_at;    // wall_ns
+    int64_t written_at; // wall_ns of the API server's clock, as those two are of the node's
+    int64_t count;      // how often it has occurred, 1 to PT_LIMIT_EVENT_COUNT
     struct pt_kubelet_message message;
 };
 

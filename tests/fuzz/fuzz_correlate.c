@@ -101,6 +101,7 @@ static void write_event(struct pt_correlate *correlate, unsigned a, unsigned b)
                                   .node = names[a % NAMES % 2],
                                   .first_at = now_ns - 10 * PT_NS_PER_S,
                                   .last_at = now_ns - (int64_t)(b / 32) * PT_NS_PER_S,
+                                  .written_at = now_ns - (int64_t)(b / 32) * PT_NS_PER_S,
                                   .count = 1 + a / 64};
     if (a & 8)
         event.container[0] = 'a';

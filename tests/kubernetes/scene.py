@@ -54,12 +54,27 @@ class Scene:
         self.api.put("pods", made)
         return made
 
+    def put(self, made: Object) -> None:
+        """The API server has it as it now is."""
+        self.api.put("pods", made)
+
+    def add(self, made: Object, kind: str, name: str, image: str, **more: Any) -> None:
+        """A container of kind `init` or `ephemeral`, which waits."""
+        container = {"name": name, "image": image}
+        waiting = {"state": {"waiting": {"reason": "PodInitializing"}}}
+        made["spec"].setdefault(f"{kind}Containers", []).append(container | more)
+        made["status"].setdefault(f"{kind}ContainerStatuses", []).append(container | waiting)
+
     def wait_with(self, name: str, container: str, reason: str, message: str = "") -> None:
         """The kubelet writes why a container waits."""
-        for status in self._pods[name]["status"]["containerStatuses"]:
+        for status in self._statuses(name):
             if status["name"] == container:
                 status["state"] = {"waiting": {"reason": reason, "message": message}}
         self.api.put("pods", self._pods[name])
+
+    def _statuses(self, name: str) -> list[Object]:
+        status = self._pods[name]["status"]
+        return [*status["containerStatuses"], *status.get("initContainerStatuses", [])]
 
     def patch(self, name: str, container: str, image: str) -> None:
         """A user sets another image; the status still speaks of the old one."""
@@ -80,12 +95,20 @@ class Scene:
 
     def start(self, name: str, container: str) -> None:
         """One container of several runs."""
-        for status in self._pods[name]["status"]["containerStatuses"]:
+        for status in self._statuses(name):
             if status["name"] == container:
-                status["state"] = {"running": {"startedAt": stamp()}}
+                status |= {"started": True, "state": {"running": {"startedAt": stamp()}}}
+        self.api.put("pods", self._pods[name])
+
+    def end(self, name: str, phase: str, reason: str) -> None:
+        """It is over, without having run."""
+        self._pods[name]["status"] |= {"phase": phase, "reason": reason}
         self.api.put("pods", self._pods[name])
 
     def delete(self, name: str) -> None:
+        """At first it is marked, as one whose containers have to be ended."""
+        self._pods[name]["metadata"]["deletionTimestamp"] = stamp()
+        self.api.put("pods", self._pods[name])
         self.api.delete("pods", self.node, name)
 
     # --- the kubelet's events ---
@@ -100,18 +123,24 @@ class Scene:
         event_name: str = "",
         first_s: float = 0,
         last_s: float = 0,
-    ) -> None:
-        """An event so many seconds from now; without a container it is about the pod."""
+        send: bool = True,
+    ) -> Object:
+        """An event so many seconds from now; without a container it is about the pod, and one that is
+        not a main container is named with its kind, as `init:setup`."""
         made = event(self._pods[name], reason, message, count, event_name)
         if not event_name:
             made["metadata"]["name"] = f"{name}.{next(self._numbers)}"
             made["metadata"]["uid"] = f"{self.node}-{made['metadata']['name']}"
+        kind, _, short_name = container.rpartition(":")
         if container:
-            made["involvedObject"]["fieldPath"] = f"spec.containers{{{container}}}"
+            field = f"{kind}Containers" if kind else "containers"
+            made["involvedObject"]["fieldPath"] = f"spec.{field}{{{short_name}}}"
         else:
             del made["involvedObject"]["fieldPath"]
         made["firstTimestamp"], made["lastTimestamp"] = stamp(first_s), stamp(last_s)
-        self.api.put("events", made)
+        if send:
+            self.api.put("events", made)
+        return made
 
     def asks(self, name: str, container: str, image: str, **more: Any) -> None:
         self.say(name, container, "Pulling", f'Pulling image "{image}"', **more)
@@ -147,13 +176,14 @@ class Scene:
         status = post_report(self.port, self.node, *pulls)
         assert status == 200, f"the report is answered with {status}"
 
-    def rows(self) -> dict[str, Object]:
-        """By reference; fails when one has two rows."""
-        path = f"/api/v1/pulls?layers=0&node={self.node}"
+    def rows(self, node: str = "") -> dict[str, Object]:
+        """Of its node, or another one, by reference; fails when one has two rows."""
+        path = f"/api/v1/pulls?layers=0&node={node or self.node}"
         rows = get(self.port, path).json()["pulls"]
         found: dict[str, Object] = {}
         for row in rows:
             assert row["imageRef"] not in found, f"two rows of {row['imageRef']}: {rows}"
+            row["waitingPods"] = row.get("pods", [])
             row["pods"] = sorted(f"{p['podName']}/{p['container']}" for p in row.get("pods", []))
             found[row["imageRef"]] = row
         return found

@@ -203,6 +203,7 @@ static inline void event_at(struct scene *scene, const char *pod, const char *re
                                   .container = "c",
                                   .first_at = seconds * PT_NS_PER_S,
                                   .last_at = seconds * PT_NS_PER_S,
+                                  .written_at = seconds * PT_NS_PER_S,
                                   .count = count};
     pt_kubelet_message_parse(reason, message, &event.message);
     assert_int_not_equal(event.message.word, PT_KUBELET_OTHER);

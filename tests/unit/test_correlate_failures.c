@@ -191,7 +191,8 @@ static void a_pod_that_is_made_anew_waits_in_the_row_of_a_pull_that_failed(void 
     expect(scene, "i1", "a.io/b:1! ns/web/c ns/web-2/c error=unexpected EOF(network) attempts=1");
     expect(scene, "ka.io/b:1", "");
     struct pt_pull pull = make_pull(1063, "a.io/b", NULL);
-    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull), "i1");
+    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(bool){false}),
+               "i1");
 }
 
 static void a_pull_goes_on_in_a_row_that_has_just_ended(void **state)
@@ -203,7 +204,8 @@ static void a_pull_goes_on_in_a_row_that_has_just_ended(void **state)
     pass(scene, 5);
     pod_waits(scene, "web-2", "a.io/b:1");
     struct pt_pull pull = make_pull(1005, "a.io/b", NULL);
-    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull), "ka.io/b:1");
+    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(bool){false}),
+               "ka.io/b:1");
 }
 
 static void an_event_without_a_pod_tells_a_failure(void **state)

@@ -27,6 +27,7 @@ static void say(struct scene *scene, const struct said *said)
                                   .node = said->node ? said->node : NODE,
                                   .first_at = said->at * PT_NS_PER_S,
                                   .last_at = said->at * PT_NS_PER_S,
+                                  .written_at = said->at * PT_NS_PER_S,
                                   .count = said->count ? said->count : 1};
     snprintf(event.container, sizeof(event.container), "c");
     pt_kubelet_message_parse(said->reason, said->message, &event.message);

@@ -89,6 +89,7 @@ static void pod_event(struct scene *scene, const char *reason, const char *messa
                                   .node = NODE,
                                   .first_at = scene->seconds * PT_NS_PER_S,
                                   .last_at = scene->seconds * PT_NS_PER_S,
+                                  .written_at = scene->seconds * PT_NS_PER_S,
                                   .count = 1};
     pt_kubelet_message_parse(reason, message, &event.message);
     pt_correlate_event(scene->correlate, &event);

@@ -25,6 +25,7 @@ static void says_of(struct scene *scene, const char *container, const char *reas
                                   .node = NODE,
                                   .first_at = scene->seconds * PT_NS_PER_S,
                                   .last_at = scene->seconds * PT_NS_PER_S,
+                                  .written_at = scene->seconds * PT_NS_PER_S,
                                   .count = count};
     event.kind = *container ? PT_KUBE_CONTAINER : PT_KUBE_IMAGE_VOLUME;
     snprintf(event.container, sizeof(event.container), "%s", container);
@@ -204,6 +205,32 @@ static void an_image_that_was_put_there_after_a_failure_ends_its_row(void **stat
     expect(scene, "ka.io/b:1", "completed a.io/b:1! ns/web/c attempts=1");
 }
 
+// Its pod runs and its node's clock is a quarter of an hour late; the API server's is not.
+static void a_container_asks_again_by_the_clock_of_the_api_server(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "web", "a.io/b:1");
+    pod_ends(scene, "web", PT_POD_STARTED);
+    pass(scene, 3);
+    struct pt_kube_event event = {.uid = "again",
+                                  .name_space = "ns",
+                                  .pod = "web",
+                                  .pod_uid = "web",
+                                  .node = NODE,
+                                  .container = "c",
+                                  .first_at = 100 * PT_NS_PER_S,
+                                  .last_at = 100 * PT_NS_PER_S,
+                                  .written_at = 1003 * PT_NS_PER_S,
+                                  .count = 1};
+    pt_kubelet_message_parse("Pulling", "Pulling image \"a.io/b:1\"", &event.message);
+    pt_correlate_event(scene->correlate, &event);
+    expect(scene, "ka.io/b:1", "queued a.io/b:1! ns/web/c queued=900");
+    event.pod_uid = event.pod = "other"; // which no list has named
+    event.uid = "of the other";
+    pt_correlate_event(scene->correlate, &event);
+    expect(scene, "ka.io/b:1", "queued a.io/b:1! ns/other/c ns/web/c queued=900");
+}
+
 static void a_deleted_pod_does_not_come_back(void **state)
 {
     struct scene *scene = *state;
@@ -235,6 +262,7 @@ static void a_list_of_events_makes_no_pods(void **state)
                                   .container = "c",
                                   .first_at = 990 * PT_NS_PER_S,
                                   .last_at = 990 * PT_NS_PER_S,
+                                  .written_at = 990 * PT_NS_PER_S,
                                   .count = 1,
                                   .is_listed = true};
     pt_kubelet_message_parse("Pulling", "Pulling image \"a.io/b:1\"", &event.message);
@@ -258,85 +286,6 @@ static void a_volume_that_an_event_told_first_is_one(void **state)
     pt_correlate_pod(scene->correlate, &pod);
     expect(scene, "ka.io/model:1",
            "failed a.io/model:1! ns/p/model error=not found(not_found) attempts=1 next=1010");
-}
-
-// --- pulls without a name ---
-
-static struct pt_pull make_unnamed(enum pt_pull_phase phase)
-{
-    struct pt_pull pull = make_pull(1001, NULL, "sha256:7");
-    pull.image_ref = "sha256:7";
-    pull.phase = phase;
-    return pull;
-}
-
-static bool is_held_back(struct scene *scene, const struct pt_pull *pull)
-{
-    return pt_correlate_hold_back(scene->correlate, NODE, "i1", pull);
-}
-
-static void a_pull_without_a_name_is_that_of_the_container_on_turn(void **state)
-{
-    struct scene *scene = *state;
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
-    assert_false(is_held_back(scene, &unnamed)); // nobody waits
-    pod_waits(scene, "later", "a.io/later:1");
-    pod_waits(scene, "web", "a.io/b:1");
-    pulling(scene, "later", "a.io/later:1", 1001);
-    pulling(scene, "web", "a.io/b:1", 1000);
-    assert_true(is_held_back(scene, &unnamed));
-    expect(scene, "ka.io/b:1", "resolving a.io/b:1! ns/web/c");
-    expect(scene, "ka.io/later:1", "queued a.io/later:1! ns/later/c queued=0");
-    struct pt_pull named = make_pull(1001, "a.io/b", "sha256:7");
-    assert_false(is_held_back(scene, &named));
-    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &named, &(bool){false}),
-               "ka.io/b:1");
-    pt_correlate_pull(scene->correlate, NODE, "i1", &named);
-    expect(scene, "i1", "a.io/b:1! ns/web/c queued=1");
-}
-
-static void a_name_that_is_another_one_takes_nothing_back_but_the_phase(void **state)
-{
-    struct scene *scene = *state;
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
-    pod_waits(scene, "web", "a.io/b:1");
-    pulling(scene, "web", "a.io/b:1", 1000);
-    assert_true(is_held_back(scene, &unnamed));
-    expect(scene, "ka.io/b:1", "resolving a.io/b:1! ns/web/c");
-    struct pt_pull named = make_pull(1001, "a.io/other", "sha256:7");
-    assert_false(is_held_back(scene, &named));
-    assert_null(pt_correlate_take_over_row(scene->correlate, NODE, &named, &(bool){false}));
-    pt_correlate_pull(scene->correlate, NODE, "i1", &named);
-    expect(scene, "ka.io/b:1", "queued a.io/b:1! ns/web/c queued=0");
-    expect(scene, "i1", "-");
-}
-
-static void a_pull_without_a_name_that_fails_has_the_kubelets_words(void **state)
-{
-    struct scene *scene = *state;
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
-    pod_waits(scene, "web", "a.io/b:1");
-    pulling(scene, "web", "a.io/b:1", 1000);
-    assert_true(is_held_back(scene, &unnamed));
-    settle(scene);
-    scene->seconds++;
-    failed(scene, "web", "a.io/b:1", "no such host", 1);
-    unnamed.phase = PT_PULL_FAILED;
-    assert_true(is_held_back(scene, &unnamed));
-    expect(scene, "ka.io/b:1",
-           "failed a.io/b:1! ns/web/c error=no such host(network) attempts=1 next=1011");
-}
-
-static void a_pull_without_a_name_that_is_not_heard_of_any_more_stands_for_nothing(void **state)
-{
-    struct scene *scene = *state;
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
-    pod_waits(scene, "web", "a.io/b:1");
-    pulling(scene, "web", "a.io/b:1", 1000);
-    assert_true(is_held_back(scene, &unnamed));
-    settle(scene);
-    pass(scene, 7);
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "queued a.io/b:1!"));
 }
 
 // --- several tags of a repository ---
@@ -442,27 +391,6 @@ static void a_pull_whose_container_runs_is_not_given_to_one_that_still_waits(voi
     expect(scene, "i1", "a.io/b:good ns/good/c queued=1");
 }
 
-// The kubelet asks for the image once for each pod, one after the other.
-static void replicas_that_only_check_make_no_row(void **state)
-{
-    struct scene *scene = *state;
-    for (int i = 0; i < 2; i++) {
-        pod_waits(scene, i ? "second" : "first", "a.io/b:1");
-        pulling(scene, i ? "second" : "first", "a.io/b:1", 1000);
-    }
-    pull_runs(scene, "i0", 1000, "a.io/b", "sha256:7");
-    expect(scene, "i0", "a.io/b:1! ns/first/c ns/second/c queued=0");
-    scene->seconds = 1010;
-    pull_ends(scene, "i0", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
-    pulled(scene, "first", "a.io/b:1");
-    settle(scene);
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
-    assert_true(is_held_back(scene, &unnamed)); // it has no name yet
-    expect(scene, "ka.io/b:1", "");
-    pass(scene, 2);
-    expect(scene, "ka.io/b:1", "");
-}
-
 static void the_pods_of_a_check_join_the_pull_that_brought_the_image(void **state)
 {
     struct scene *scene = *state;
@@ -500,19 +428,15 @@ int main(void)
         SCENE_TEST(the_image_of_a_sandbox_is_a_row_until_the_sandbox_stands),
         SCENE_TEST(an_image_that_was_there_is_waited_for_no_more),
         SCENE_TEST(an_image_that_was_put_there_after_a_failure_ends_its_row),
+        SCENE_TEST(a_container_asks_again_by_the_clock_of_the_api_server),
         SCENE_TEST(a_deleted_pod_does_not_come_back),
         SCENE_TEST(a_list_of_events_makes_no_pods),
         SCENE_TEST(a_volume_that_an_event_told_first_is_one),
-        SCENE_TEST(a_pull_without_a_name_is_that_of_the_container_on_turn),
-        SCENE_TEST(a_name_that_is_another_one_takes_nothing_back_but_the_phase),
-        SCENE_TEST(a_pull_without_a_name_that_fails_has_the_kubelets_words),
-        SCENE_TEST(a_pull_without_a_name_that_is_not_heard_of_any_more_stands_for_nothing),
         SCENE_TEST(pulls_are_of_the_images_in_the_order_in_which_they_were_asked_for),
         SCENE_TEST(a_container_that_another_pull_has_served_does_not_take_the_next_one),
         SCENE_TEST(replicas_that_each_ask_are_of_the_image_that_was_brought_before),
         SCENE_TEST(what_is_asked_for_at_once_has_no_tag_until_it_is_known),
         SCENE_TEST(a_pull_whose_container_runs_is_not_given_to_one_that_still_waits),
-        SCENE_TEST(replicas_that_only_check_make_no_row),
         SCENE_TEST(the_pods_of_a_check_join_the_pull_that_brought_the_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,7 @@ static void a_pod_whose_sandbox_image_fails_lacks_it(void **state)
                                   .node = NODE,
                                   .first_at = 1001 * PT_NS_PER_S,
                                   .last_at = 1001 * PT_NS_PER_S,
+                                  .written_at = 1001 * PT_NS_PER_S,
                                   .count = 1};
     pt_kubelet_message_parse("FailedCreatePodSandBox",
                              "Failed to create pod sandbox: rpc error: code = NotFound desc = "

@@ -99,6 +99,7 @@ static void event_says(struct pair *pair, const char *node, const char *reason, 
                                   .node = node,
                                   .container = "c",
                                   .last_at = pair->scene.now_ns,
+                                  .written_at = pair->scene.now_ns,
                                   .count = count};
     pt_kubelet_message_parse(reason, message, &event.message);
     pt_correlate_event(pair->correlate, &event);
@@ -222,6 +223,7 @@ static void a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment(voi
                                       .node = NODE,
                                       .container = "c",
                                       .last_at = pair->scene.now_ns + i,
+                                      .written_at = pair->scene.now_ns + i,
                                       .count = 1};
         pt_kubelet_message_parse("Pulling",
                                  i ? "Pulling image \"a.io/b:2\"" : "Pulling image \"a.io/b:1\"",

@@ -177,6 +177,7 @@ void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *
     if (!pod->is_cached)
         pod->node->event_pods--;
     pod->is_cached = true;
+    pod->has_left = false;
     changed |= pod->sandbox != listed->sandbox;
     pod->sandbox = listed->sandbox;
     if (listed->sandbox == PT_KUBE_SANDBOX_READY)
@@ -196,6 +197,7 @@ void pt_correlate_pod_end(struct pt_correlate *correlate, const char *uid, enum 
         pt_correlate_note_deleted(correlate, uid);
     if (!pod)
         return;
+    pod->has_left = true;
     end_containers(pod, NULL, end, now_of(correlate), &changed);
     if (changed)
         pt_correlate_mark(pod->node);

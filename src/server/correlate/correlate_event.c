@@ -149,7 +149,7 @@ static struct correlate_container *add_container(struct pt_correlate *correlate,
     int64_t now = pt_clock_wall_ns(correlate->clock);
     const char *image = event->message.image;
     // Of what nobody waits for, only fresh news count.
-    if (!*image || now - event->last_at > PT_EVENT_TTL_NS)
+    if (!*image || now - event->written_at > PT_EVENT_TTL_NS)
         return NULL;
     if (!pod && (event->is_listed || pt_correlate_is_deleted(correlate, event->pod_uid)))
         return NULL;
@@ -171,8 +171,8 @@ static struct correlate_container *add_container(struct pt_correlate *correlate,
         return NULL;
     container->word = PT_KUBELET_WAITING;
     container->since = event->first_at;
-    // A cached pod would name it if it waited.
-    if (pod->is_cached && !is_sandbox) {
+    // A pod that is listed would name it if it waited.
+    if (pod->is_cached && !pod->has_left && !is_sandbox) {
         container->ended_at = now;
         container->end = PT_POD_STARTED;
     }
@@ -180,14 +180,15 @@ static struct correlate_container *add_container(struct pt_correlate *correlate,
 }
 
 // A container of a pod that runs asks for its image again. What it had asked for before it ended is
-// compared by the node's clock; its end was heard by the server's, which may be another time.
+// compared by the node's clock; its end was heard by the server's, and with that goes the API
+// server's.
 static bool asks_again(const struct correlate_container *container,
                        const struct pt_kube_event *event)
 {
     if (event->message.word != PT_KUBELET_PULLING)
         return false;
     return container->pulled.is_of_node ? event->last_at > container->pulled.at
-                                        : event->last_at > container->ended_at;
+                                        : event->written_at > container->ended_at;
 }
 
 void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_event *event)

@@ -257,7 +257,8 @@ static void update_row(struct correlate_image *image, const struct situation *si
         end_row(image, PT_PULL_CANCELLED, situation, now);
     else if (situation->has_failing && !is_shown_elsewhere)
         begin_row(image, PT_PULL_FAILED, situation, now);
-    else if (!has_row && !has_failed_row && !situation->has_failing && situation->is_asked_for)
+    else if (!has_failed_row && !situation->has_failing && situation->is_asked_for &&
+             (!has_row || image->row_phase == PT_PULL_FAILED)) // whoever has failed is gone
         begin_row(image, PT_PULL_QUEUED, situation, now);
     if (image->row_phase != PT_PULL_UNKNOWN)
         report_row(image, situation);

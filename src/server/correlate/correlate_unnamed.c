@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/correlate/model.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 // Pulls of which the agent knows no name yet. With a registry far away, a lease exists for some
@@ -11,38 +12,59 @@
 
 // An agent that follows a pull reports it once a second.
 #define HEARD_NS (5 * PT_NS_PER_S)
-#define MAX_RESOLVING 64 // images of a node at the same time
+#define MAX_UNNAMED 64 // of a node at the same time
+#define MAX_ASKED 128  // times that an image is asked for; later ones do not count
 
 static bool is_unnamed(const struct pt_pull *reported)
 {
     return reported->id && !reported->repository && !reported->image_ref_exact;
 }
 
-static struct correlate_image *find_held(struct correlate_node *node, const char *key)
+static struct correlate_unnamed *find_held(struct correlate_node *node, const char *key)
 {
-    struct correlate_image *image;
-    TAILQ_FOREACH(image, &node->resolving_images, resolving_link)
+    struct correlate_unnamed *unnamed;
+    TAILQ_FOREACH(unnamed, &node->unnamed, link)
     {
-        if (strcmp(image->resolving_key, key) == 0)
-            return image;
+        if (strcmp(unnamed->key, key) == 0)
+            return unnamed;
     }
     return NULL;
 }
 
-// When the kubelet asked for the image; of several, the one that it asked for first is pulled
-// first. 0: it has not asked, or not again since the last attempt.
+// The times when the kubelet asked for an image, the first ones, in order.
+struct asked {
+    int64_t at[MAX_ASKED];
+    size_t count;
+};
+
+static void add_asked(struct asked *asked, int64_t at)
+{
+    size_t i = asked->count;
+    if (i == MAX_ASKED && at >= asked->at[i - 1])
+        return;
+    if (i < MAX_ASKED)
+        asked->count++;
+    else
+        i--;
+    for (; i > 0 && asked->at[i - 1] > at; i--)
+        asked->at[i] = asked->at[i - 1];
+    asked->at[i] = at;
+}
+
+// When the kubelet asked for the image, which it does once for each container; what it asks for
+// first it pulls first. Each pull of it answers one. 0: it has not asked, not again since the last
+// attempt, or all of it is answered.
 static int64_t asked_at(const struct correlate_image *image)
 {
-    int64_t asked = 0;
+    struct asked asked = {.count = 0};
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        if (!pt_correlate_lacks_image(container) || !pt_correlate_is_outstanding(container))
-            continue;
-        if (!asked || container->pulling.at < asked)
-            asked = container->pulling.at;
+        if (pt_correlate_lacks_image(container) && pt_correlate_is_outstanding(container))
+            add_asked(&asked, container->pulling.at);
     }
-    return asked;
+    size_t answered = image->running + image->unnamed_count;
+    return answered < asked.count ? asked.at[answered] : 0;
 }
 
 static struct correlate_image *find_on_turn(struct correlate_node *node,
@@ -51,11 +73,11 @@ static struct correlate_image *find_on_turn(struct correlate_node *node,
     struct correlate_image *image, *found = NULL;
     int64_t found_at = 0;
     // Where nothing was heard since, a report of many such pulls is gone through once.
-    if (node->resolving >= MAX_RESOLVING || node->nobody_asks == node->correlate->moments)
+    if (node->unnamed_count >= MAX_UNNAMED || node->nobody_asks == node->correlate->moments)
         return NULL;
     TAILQ_FOREACH(image, &node->images, link)
     {
-        int64_t asked = image->running == 0 && !image->resolving_key ? asked_at(image) : 0;
+        int64_t asked = asked_at(image);
         if (!asked)
             continue;
         bool is_digest = *image->digest && reported->root_digest;
@@ -71,27 +93,53 @@ static struct correlate_image *find_on_turn(struct correlate_node *node,
     return found;
 }
 
-static void forget_resolving(struct correlate_image *image)
+static struct correlate_unnamed *hold(struct correlate_image *image, const char *key)
 {
-    image->node->resolving--;
-    TAILQ_REMOVE(&image->node->resolving_images, image, resolving_link);
-    image->node->nobody_asks = 0;
-    (void)pt_correlate_replace_text(&image->resolving_key, NULL);
+    struct correlate_node *node = image->node;
+    struct correlate_unnamed *unnamed = calloc(1, sizeof(*unnamed));
+    if (unnamed)
+        unnamed->key = strdup(key);
+    if (!unnamed || !unnamed->key) {
+        free(unnamed);
+        return NULL;
+    }
+    unnamed->image = image;
+    image->unnamed_count++;
+    node->unnamed_count++;
+    TAILQ_INSERT_TAIL(&node->unnamed, unnamed, link);
+    pt_correlate_mark(node);
+    return unnamed;
 }
 
-static void stop_resolving(struct correlate_image *image)
+void pt_correlate_free_unnamed(struct correlate_unnamed *unnamed)
 {
-    pt_correlate_mark(image->node);
-    forget_resolving(image);
+    struct correlate_node *node = unnamed->image->node;
+    unnamed->image->unnamed_count--;
+    node->unnamed_count--;
+    node->nobody_asks = 0;
+    TAILQ_REMOVE(&node->unnamed, unnamed, link);
+    free(unnamed->key);
+    free(unnamed);
+}
+
+static void let_go(struct correlate_unnamed *unnamed)
+{
+    pt_correlate_mark(unnamed->image->node);
+    pt_correlate_free_unnamed(unnamed);
 }
 
 bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now)
 {
-    if (image->resolving_key &&
-        (image->running > 0 ||
-         pt_correlate_has_passed(image->node, image->resolving_at + HEARD_NS, now)))
-        forget_resolving(image);
-    return image->resolving_key;
+    struct correlate_node *node = image->node;
+    struct correlate_unnamed *unnamed, *next;
+    for (unnamed = TAILQ_FIRST(&node->unnamed); image->unnamed_count > 0 && unnamed;
+         unnamed = next) {
+        next = TAILQ_NEXT(unnamed, link);
+        if (unnamed->image == image &&
+            pt_correlate_has_passed(node, unnamed->heard_at + HEARD_NS, now))
+            pt_correlate_free_unnamed(unnamed);
+    }
+    return image->unnamed_count > 0;
 }
 
 bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_name, const char *key,
@@ -100,27 +148,23 @@ bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_nam
     struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
     if (!node || TAILQ_EMPTY(&node->images))
         return false;
-    struct correlate_image *image = find_held(node, key);
+    struct correlate_unnamed *unnamed = find_held(node, key);
     if (!is_unnamed(reported)) {
-        if (image)
-            stop_resolving(image);
+        if (unnamed)
+            let_go(unnamed);
         return false;
     }
     bool is_final = pt_pull_phase_is_final(reported->phase);
-    if (is_final && image) { // the kubelet says why
-        stop_resolving(image);
+    if (is_final && unnamed) { // the kubelet says why
+        let_go(unnamed);
         return true;
     }
-    if (!is_final && !image) {
-        image = find_on_turn(node, reported);
-        if (!image || !pt_correlate_replace_text(&image->resolving_key, key))
-            return false;
-        node->resolving++;
-        TAILQ_INSERT_TAIL(&node->resolving_images, image, resolving_link);
-        pt_correlate_mark(node);
+    if (!is_final && !unnamed) {
+        struct correlate_image *image = find_on_turn(node, reported);
+        unnamed = image ? hold(image, key) : NULL;
     }
-    if (!image)
+    if (!unnamed)
         return false;
-    image->resolving_at = pt_clock_wall_ns(correlate->clock);
+    unnamed->heard_at = pt_clock_wall_ns(correlate->clock);
     return true;
 }

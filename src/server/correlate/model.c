@@ -37,7 +37,7 @@ struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, con
     TAILQ_INIT(&node->pods);
     TAILQ_INIT(&node->pulls);
     TAILQ_INIT(&node->new_pulls);
-    TAILQ_INIT(&node->resolving_images);
+    TAILQ_INIT(&node->unnamed);
     node->changes = 1;
     pt_map_init(&node->images_by_key);
     pt_map_init(&node->pulls_by_key);
@@ -115,11 +115,12 @@ static void free_image(struct correlate_image *image)
     free(image->digest);
     free(image->error);
     free(image->served_digest);
-    if (image->resolving_key) {
-        image->node->resolving--;
-        TAILQ_REMOVE(&image->node->resolving_images, image, resolving_link);
+    struct correlate_unnamed *unnamed, *next;
+    for (unnamed = TAILQ_FIRST(&image->node->unnamed); image->unnamed_count > 0; unnamed = next) {
+        next = TAILQ_NEXT(unnamed, link);
+        if (unnamed->image == image)
+            pt_correlate_free_unnamed(unnamed);
     }
-    free(image->resolving_key);
     free(image);
 }
 

@@ -60,12 +60,11 @@ struct correlate_image {
     TAILQ_ENTRY(correlate_image) link;
     TAILQ_ENTRY(correlate_image) repository_link;
     struct correlate_node *node;
-    struct correlate_repository *repository;     // NULL if it is no reference
-    char *key;                                   // `k` and the reference
-    char *tag;                                   // empty if there is none
-    char *digest;                                // empty if there is none
-    TAILQ_ENTRY(correlate_image) resolving_link; // while it has a resolving_key
-    struct correlate_containers containers;      // by namespace, pod and name, when they came
+    struct correlate_repository *repository; // NULL if it is no reference
+    char *key;                               // `k` and the reference
+    char *tag;                               // empty if there is none
+    char *digest;                            // empty if there is none
+    struct correlate_containers containers;  // by namespace, pod and name, when they came
     struct correlate_pulls running_pulls;
     struct correlate_pulls completed_pulls, failed_pulls; // by their start
     unsigned running;                                     // how many of each
@@ -93,9 +92,7 @@ struct correlate_image {
     bool may_go_on;
     int64_t left_at; // wall_ns when the last container left it
 
-    // The pull without a name that may be of this image; NULL: none.
-    char *resolving_key;
-    int64_t resolving_at; // wall_ns when it was heard of last
+    unsigned unnamed_count; // pulls without a name that may be of this image
 
     // The series of failed attempts; a success ends it.
     int64_t gone_failures;  // of containers that are gone
@@ -162,6 +159,7 @@ struct correlate_pod {
     char *name_space;
     char *name;
     bool is_cached;            // the API server has listed it, it is not from an event alone
+    bool has_left;             // the list: its containers run, or it is gone
     int64_t heard_at;          // last event
     enum correlate_lack lacks; // what its last event says that it waits for before any image
     struct pt_moment held_up;
@@ -196,20 +194,28 @@ struct correlate_pull {
     uint64_t hash;          // of what was sent last
 };
 
+// A pull without a name, which has no row: the image that it may be of stands for it.
+struct correlate_unnamed {
+    TAILQ_ENTRY(correlate_unnamed) link;
+    char *key;
+    struct correlate_image *image;
+    int64_t heard_at; // wall_ns, last
+};
+
 struct correlate_node {
     TAILQ_ENTRY(correlate_node) dirty_link;
     struct pt_correlate *correlate;
     char *name;
     struct correlate_images images;
-    TAILQ_HEAD(, correlate_image) resolving_images;
+    TAILQ_HEAD(, correlate_unnamed) unnamed;
     struct correlate_pods pods;
     struct correlate_pulls pulls, new_pulls;
     struct pt_map images_by_key, pulls_by_key;
     struct pt_map repositories; // by name
-    unsigned resolving;         // images for which a pull without a name stands
-    uint64_t nobody_asks;       // since this moment: no image is on turn for such a pull
-    bool pulls_at_once;         // its kubelet has pulled two images at the same time
-    bool is_sorted;             // pulls stand in the order in which they started
+    unsigned unnamed_count;
+    uint64_t nobody_asks; // since this moment: no image is on turn for such a pull
+    bool pulls_at_once;   // its kubelet has pulled two images at the same time
+    bool is_sorted;       // pulls stand in the order in which they started
     size_t containers;
     size_t event_pods;
     size_t waiting_pods; // that lack an image, as of the last flush
@@ -384,8 +390,9 @@ bool pt_correlate_is_held_up(const struct correlate_pod *pod);
 
 // --- correlate_unnamed.c: pulls without a name ---
 
-// Whether a pull without a name stands for the image: it was heard of lately, and none runs.
+// Whether the image stands for a pull without a name that was heard of lately.
 bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now);
+void pt_correlate_free_unnamed(struct correlate_unnamed *unnamed);
 
 // --- correlate_waiting.c: who waits, as it is sent ---
 
