@@ -4,12 +4,14 @@
 #include "agent/confine.h"
 #include "agent/readiness.h"
 #include "base/clock.h"
+#include "base/journal.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/revision.h"
 #include "base/rhythm.h"
 #include "base/secret_file.h"
+#include "base/service_manager.h"
 #include "base/settings.h"
 #include "base/text.h"
 #include "base/unknown_settings.h"
@@ -170,13 +172,21 @@ static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], en
 
 // --- running ---
 
-static void on_stop(void *agent)
+struct running {
+    struct pt_agent *agent;
+    struct pt_service_manager *manager; // NULL: nobody wants to be notified
+};
+
+static void on_stop(void *context)
 {
-    pt_agent_stop(agent);
+    struct running *running = context;
+    pt_service_manager_stopping(running->manager);
+    pt_agent_stop(running->agent);
 }
 
 static int run_agent(struct pt_loop *loop, struct pt_secret *token, int watch_fd,
-                     struct pt_readiness *readiness, struct pt_error *err)
+                     struct pt_readiness *readiness, struct pt_service_manager *manager,
+                     struct pt_error *err)
 {
     const struct pt_agent_options options = {
         .loop = loop,
@@ -192,21 +202,22 @@ static int run_agent(struct pt_loop *loop, struct pt_secret *token, int watch_fd
         .watch_fd = watch_fd,
         .readiness = readiness,
     };
-    struct pt_agent *agent;
-    int r = pt_agent_create(&options, &agent, err);
+    struct running running = {.manager = manager};
+    int r = pt_agent_create(&options, &running.agent, err);
     if (r < 0)
         return r;
     r = pt_confine(err);
     if (r < 0) {
-        pt_agent_destroy(agent);
+        pt_agent_destroy(running.agent);
         return r;
     }
     pt_log_info("agent.started", pt_log_text("version", PT_VERSION),
                 pt_log_text("node", settings.node_name),
                 pt_log_text("namespaces", settings.containerd_namespaces),
                 pt_log_text("server", settings.server_url));
-    r = pt_loop_run(loop, on_stop, agent, err);
-    pt_agent_destroy(agent);
+    pt_service_manager_ready(manager);
+    r = pt_loop_run(loop, on_stop, &running, err);
+    pt_agent_destroy(running.agent);
     if (r == 0)
         pt_log_info("agent.stopped");
     return r;
@@ -217,11 +228,14 @@ static int run(struct pt_loop *loop, struct pt_secret *token, enum mode mode, st
 {
     struct pt_readiness *readiness = NULL;
     if (mode == MODE_WATCH)
-        return run_agent(loop, token, STDOUT_FILENO, NULL, err);
+        return run_agent(loop, token, STDOUT_FILENO, NULL, NULL, err);
+    struct pt_service_manager *manager =
+        pt_service_manager_create(pt_loop_base(loop), pt_clock_system(), getenv);
     if (pt_readiness_create(pt_loop_base(loop), pt_clock_system(), settings.node_name,
                             settings.server_url[0] != '\0', &readiness, err) < 0)
         pt_log_warn("agent.no_readiness", pt_log_text("error", err->message));
-    int r = run_agent(loop, token, -1, readiness, err);
+    int r = run_agent(loop, token, -1, readiness, manager, err);
+    pt_service_manager_destroy(manager);
     pt_readiness_destroy(readiness);
     return r;
 }
@@ -244,7 +258,7 @@ static int check(struct pt_loop *loop, struct pt_secret *token, bool *ret_well,
 
 static int fail(int status, const struct pt_error *err)
 {
-    fprintf(stderr, "pulltrace-agent: %s\n", err->message);
+    pt_journal_complain("pulltrace-agent", err->message);
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/buffer.h"
+#include "base/journal.h"
 #include "base/json_escape.h"
 #include "base/limits.h"
 #include "base/output.h"
@@ -24,6 +25,15 @@ static const char *const level_names[] = {
     [PT_LOG_ERROR] = "error",
 };
 
+// https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html
+static const char *const priorities[] = {
+    [PT_LOG_DEBUG] = "<7>",
+    [PT_LOG_INFO] = "<6>",
+    [PT_LOG_WARN] = "<4>",
+    [PT_LOG_ERROR] = "<3>",
+};
+
+static bool is_for_journal;
 static enum pt_log_level threshold = PT_LOG_INFO;
 static int descriptor = STDOUT_FILENO;
 static int own_descriptor = -1;   // opened by pt_log_start
@@ -68,6 +78,7 @@ void pt_log_set_descriptor(int fd)
 
 void pt_log_start(void)
 {
+    is_for_journal = pt_journal_keeps(descriptor, getenv);
     int fd = descriptor >= 0 ? pt_output_open(descriptor) : -1;
     if (fd < 0)
         return;
@@ -168,7 +179,7 @@ static void write_pending(void)
 
 // A line that begins is written to its end, sooner or later; one for which no room is left is not
 // begun.
-static void write_line(const char *text, size_t length)
+static void write_line(enum pt_log_level level, const char *text, size_t length)
 {
     write_pending();
     if (pending.length > 0 && pending.length + length > PT_LIMIT_LOG_PENDING_BYTES) {
@@ -178,7 +189,8 @@ static void write_line(const char *text, size_t length)
     struct pt_buffer line;
     pt_buffer_init(&line, MAX_LINE_BYTES);
     pending.max_length = PT_LIMIT_LOG_PENDING_BYTES + MAX_LINE_BYTES;
-    if (pt_json_append_escaped(&line, text, length) < 0 ||
+    if ((is_for_journal && pt_buffer_append_text(&line, priorities[level]) < 0) ||
+        pt_json_append_escaped(&line, text, length) < 0 ||
         pt_buffer_append(&pending, line.data, line.length) < 0)
         drops.unread++;
     pending.failure = 0;
@@ -208,7 +220,7 @@ static void log_line(enum pt_log_level level, const char *msg, const struct pt_l
     size_t length;
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_NEWLINE_AT_END, &length);
     if (text)
-        write_line(text, length);
+        write_line(level, text, length);
     else
         drops.unread++;
     free(text);

@@ -59,7 +59,8 @@ void pt_log_set_level(enum pt_log_level level);
 bool pt_log_enabled(enum pt_log_level level);
 
 // From here on the lines go through a descriptor of the log's own, so that neither a reader that
-// stops nor another writer of the same pipe can make it wait. Before a seccomp filter forbids it.
+// stops nor another writer of the same pipe can make it wait. If that is systemd's journal, each
+// begins with its priority (base/journal.h). Before a seccomp filter forbids it.
 void pt_log_start(void);
 
 // Writes what the reader has not taken yet, as far as it takes it now. To be called now and then.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/duration.h"
+#include "base/journal.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/revision.h"
+#include "base/service_manager.h"
 #include "base/settings.h"
 #include "base/text.h"
 #include "base/timer.h"
@@ -115,6 +117,7 @@ struct server {
     struct pt_api api;
     struct pt_tls *tls;
     struct pt_kube_feed *kube;
+    struct pt_service_manager *manager;            // NULL: nobody wants to be notified
     size_t max_connections, max_agent_connections; // the latter where agents have their own address
     struct pt_timer *sweep;
     struct pt_hold_ups *hold_ups;
@@ -141,8 +144,9 @@ static void print_help(void)
     puts("\n"
          "It logs one JSON object a line on standard output. SIGTERM or SIGINT ends it in order\n"
          "within 5 s: streams are asked to come back, requests under way are answered.\n"
-         "Exit status: 0 ended by a signal, 1 failed while running, 2 bad usage or setting, or an\n"
-         "address or file that cannot be used.");
+         "Exit status: 0 ended by a signal; 1 failed while running, or what may be tried again, "
+         "such\n"
+         "as a port in use; 2 bad usage or setting, or a file that cannot be used.");
 }
 
 // Reads the command line; returns whether to go on, else *ret_status is the exit status.
@@ -230,6 +234,7 @@ static void on_stop(void *context)
 {
     struct server *server = context;
     pt_log_info("stopping");
+    pt_service_manager_stopping(server->manager);
     server->drain_until_ns = pt_clock_monotonic_ns(server->api.clock) + DRAIN_SECONDS * PT_NS_PER_S;
     pt_http_server_begin_drain(server->api.server);
     pt_http_server_begin_drain(server->api.metrics_server);
@@ -356,7 +361,7 @@ static size_t gone_pods_bytes(int64_t store_bytes)
     return (size_t)(share < PT_LIMIT_GONE_POD_BYTES ? share : PT_LIMIT_GONE_POD_BYTES);
 }
 
-static int start(struct server *server, struct pt_error *err)
+static int open_store(struct server *server, const struct pt_clock *clock, struct pt_error *err)
 {
     struct pt_store_settings limits = {
         .max_pulls = (size_t)settings.max_pulls,
@@ -364,33 +369,25 @@ static int start(struct server *server, struct pt_error *err)
         .history_ttl_ns = settings.history_ttl_ns,
         .stale_timeout_ns = settings.stale_timeout_ns,
     };
-    const struct pt_clock *clock = pt_clock_system();
+    const struct pt_store_output output = {
+        .on_event = on_event, .on_change = on_change, .context = server};
     pt_memory_budget_init(&server->memory, settings.max_memory, limits.max_pulls, "", clock);
     server->metrics.revision = PT_REVISION;
     server->metrics.memory = server->memory.shares;
     server->metrics.memory_parts = PT_MEMORY_PART_COUNT;
-    const struct pt_store_output output = {
-        .on_event = on_event, .on_change = on_change, .context = server};
     limits.memory = &server->memory.shares[PT_MEMORY_STORE];
     server->store = pt_store_create(&limits, clock, &output);
-    if (!server->store)
-        return pt_error_set(err, ENOMEM, "out of memory");
-    int r = pt_loop_create(&server->loop, err);
-    if (r < 0)
-        return r;
-    pt_loop_set_pace(server->loop, PACE_US);
+    settings.kube.max_nodes = limits.max_nodes;
+    settings.kube.gone_pods_ttl_ns = settings.history_ttl_ns;
+    settings.kube.gone_pods_max_bytes = gone_pods_bytes(limits.memory->max_bytes);
+    return server->store ? 0 : pt_error_set(err, ENOMEM, "out of memory");
+}
+
+// What goes on by itself, and what answers are made with.
+static int open_rounds(struct server *server, const struct pt_clock *clock, struct pt_error *err)
+{
     struct event_base *base = pt_loop_base(server->loop);
-    server->api = (struct pt_api){.base = base,
-                                  .clock = clock,
-                                  .store = server->store,
-                                  .metrics = &server->metrics,
-                                  .loop = server->loop,
-                                  .lists = {.memory = &server->memory.shares[PT_MEMORY_ANSWERS]},
-                                  .allowed_hosts = settings.allowed_hosts,
-                                  .cluster_name = settings.cluster_name,
-                                  .started_wall_ns = pt_clock_wall_ns(clock)};
-    set_max_connections(server);
-    r = pt_long_answers_create(server->loop, clock, &server->api.long_answers, err);
+    int r = pt_long_answers_create(server->loop, clock, &server->api.long_answers, err);
     if (r < 0)
         return r;
     server->api.reports = pt_report_queue_create(server->loop, clock, server->store,
@@ -403,12 +400,32 @@ static int start(struct server *server, struct pt_error *err)
     if (!server->api.reports || !server->sweep || !server->drain || !server->hold_up_round ||
         !server->hold_ups)
         return pt_error_set(err, ENOMEM, "out of memory");
-    r = open_feed(server, err);
+    return open_feed(server, err);
+}
+
+static int start(struct server *server, struct pt_error *err)
+{
+    const struct pt_clock *clock = pt_clock_system();
+    int r = open_store(server, clock, err);
+    if (r == 0)
+        r = pt_loop_create(&server->loop, err);
+    if (r < 0)
+        return r;
+    pt_loop_set_pace(server->loop, PACE_US);
+    server->manager = pt_service_manager_create(pt_loop_base(server->loop), clock, getenv);
+    server->api = (struct pt_api){.base = pt_loop_base(server->loop),
+                                  .clock = clock,
+                                  .store = server->store,
+                                  .metrics = &server->metrics,
+                                  .loop = server->loop,
+                                  .lists = {.memory = &server->memory.shares[PT_MEMORY_ANSWERS]},
+                                  .allowed_hosts = settings.allowed_hosts,
+                                  .cluster_name = settings.cluster_name,
+                                  .started_wall_ns = pt_clock_wall_ns(clock)};
+    set_max_connections(server);
+    r = open_rounds(server, clock, err);
     if (r == 0)
         r = open_servers(server, err);
-    settings.kube.max_nodes = limits.max_nodes;
-    settings.kube.gone_pods_ttl_ns = settings.history_ttl_ns;
-    settings.kube.gone_pods_max_bytes = gone_pods_bytes(limits.memory->max_bytes);
     if (r == 0)
         r = pt_kube_feed_create(server->loop, clock, &settings.kube, server->store, &server->kube,
                                 err);
@@ -459,9 +476,23 @@ static void finish(struct server *server)
     pt_timer_destroy(server->drain);
     pt_timer_destroy(server->hold_up_round);
     pt_hold_ups_destroy(server->hold_ups);
+    pt_service_manager_destroy(server->manager);
     pt_store_destroy(server->store);
     pt_loop_destroy(server->loop);
     libevent_global_shutdown();
+}
+
+static void complain(const struct pt_error *err)
+{
+    pt_journal_complain("pulltrace-server", err->message);
+}
+
+// Whether a start that has failed may do better later, as with a port that another still has, so
+// that a supervisor shall try again. A wrong setting stays wrong.
+static bool may_be_tried_again(int r)
+{
+    return r == -EADDRINUSE || r == -EADDRNOTAVAIL || r == -ENOMEM || r == -EMFILE ||
+           r == -ENFILE || r == -ENOBUFS;
 }
 
 static int make_secrets(struct pt_error *err)
@@ -469,7 +500,7 @@ static int make_secrets(struct pt_error *err)
     int r = pt_make_secrets(&settings.kube.kube, err);
     pt_log_flush();
     if (r < 0)
-        fprintf(stderr, "pulltrace-server: %s\n", err->message);
+        complain(err);
     return r == 0 ? EXIT_SUCCESS : r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
 }
 
@@ -485,7 +516,7 @@ int main(int argc, char **argv)
     if (r == 0 && makes_secrets)
         r = pt_settings_load(pt_make_secrets_settings, pt_make_secrets_setting_count, getenv, &err);
     if (r < 0) {
-        fprintf(stderr, "pulltrace-server: %s\n", err.message);
+        complain(&err);
         return EXIT_USAGE;
     }
     pt_log_set_level(settings.log_level);
@@ -497,11 +528,13 @@ int main(int argc, char **argv)
     if (makes_secrets)
         return make_secrets(&err);
     status = EXIT_SUCCESS;
-    if (start(&server, &err) < 0) {
-        fprintf(stderr, "pulltrace-server: %s\n", err.message);
-        status = EXIT_USAGE;
+    r = start(&server, &err);
+    if (r < 0) {
+        complain(&err);
+        status = may_be_tried_again(r) ? EXIT_FAILURE : EXIT_USAGE;
     } else {
         log_start(&server);
+        pt_service_manager_ready(server.manager);
         if (pt_loop_run(server.loop, on_stop, &server, &err) < 0) {
             pt_log_error("stopped", pt_log_text("error", err.message));
             status = EXIT_FAILURE;
