@@ -354,12 +354,15 @@ static void print_finding(struct check *check, const struct pt_finding *finding,
         print_fault(check, what, found, advice_for(finding));
 }
 
-// The first of the namespaces to watch; of all (*) k8s.io, else the first that there is.
+// The first of the namespaces to watch; of all (*) k8s.io if it or none is there, else the first
+// that is.
 static void choose_namespace(struct check *check, const struct pt_finding *finding)
 {
     const char *wanted = check->options->containerd_namespaces;
     if (strcmp(wanted, "*") == 0)
-        wanted = strstr(finding->namespaces, "k8s.io") ? "k8s.io" : finding->namespaces;
+        wanted = strstr(finding->namespaces, "k8s.io") || !finding->namespaces[0]
+                     ? "k8s.io"
+                     : finding->namespaces;
     size_t length = strcspn(wanted, ", ");
     if (length >= sizeof(check->namespace))
         length = sizeof(check->namespace) - 1;

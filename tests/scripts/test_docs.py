@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import unittest
 
 from lab.tools import REPOSITORY
+from tests.docs.commands import documents
 
 
 def headings(text: str) -> set[str]:
@@ -41,8 +41,7 @@ def dead_links(document: str, text: str, texts: dict[str, str]) -> list[str]:
 
 class Documents(unittest.TestCase):
     def test_links_between_documents_lead_somewhere(self) -> None:
-        listed = subprocess.check_output(["git", "ls-files", "*.md"], cwd=REPOSITORY, text=True)
-        texts = {name: (REPOSITORY / name).read_text() for name in listed.split()}
+        texts = documents() | {"CHANGELOG.md": (REPOSITORY / "CHANGELOG.md").read_text()}
         self.assertIn("README.md", texts)
         dead = [link for name, text in texts.items() for link in dead_links(name, text, texts)]
         self.assertEqual(dead, [])

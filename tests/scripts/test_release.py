@@ -85,6 +85,7 @@ class Archives(unittest.TestCase):
 
 
 class DirtyTree(unittest.TestCase):
+    @unittest.skipUnless(shutil.which("git"), "no git here")
     def test_it_is_refused(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             release.run("git", "init", "--quiet", folder)

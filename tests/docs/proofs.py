@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each command of the documents is known to work, or why nothing runs it.
+
+A row is a pattern of whole commands and a proof. A new command that no row fits is a failed test, and so is a row
+that fits none any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Here:
+    """Run by tests/docs/test_commands.py, by the test of this name."""
+
+    test: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """A make target, which a file (a workflow, or what CI runs) runs by this text."""
+
+    file: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test of this name in a file does the same."""
+
+    file: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """tests/chart/test_documented.py gives its arguments to `helm template`; the chart itself is installed by tests/installed."""
+
+
+@dataclass(frozen=True)
+class Nowhere:
+    """Nothing runs it."""
+
+    reason: str
+
+
+Proof = Here | Target | Test | Rendered | Nowhere
+
+CI = ".github/workflows/ci.yml"
+RELEASE = ".github/workflows/release.yml"
+INSTALLED = "tests/installed/test_chart.py"
+NO_SYSTEMD = "no systemd runs where tests run; the units are held by test_installed"
+
+PROOFS: list[tuple[str, Proof]] = [
+    (r"git clone \S+ && cd pulltrace", Nowhere("needs the network; a fresh clone is what CI works in")),
+    (r"make setup", Target("Makefile", "@scripts/setup test")),
+    (r"make demo", Target("scripts/debian13", "make demo DEMO_SECONDS=60")),
+    (r"make test", Target(".ci/run", "test")),
+    (r"make build", Target("Makefile", "demo: ")),
+    (r"make run", Nowhere("watches the machine's own containerd, which no test may touch; make demo starts the same programs")),
+    (r"make images", Target(CI, "images test-images")),
+    (r"make (test-images|test-arm64)", Target(CI, "images test-images test-arm64")),
+    (r"make site", Target(CI, "docs site")),
+    (r"make release VERSION=0\.1\.0", Target(RELEASE, "make release VERSION=")),
+    (r"(build/pulltrace-server &|PULLTRACE_SERVER_URL=\S+ build/pulltrace-agent)", Here("test_by_hand")),
+    (r"sudo (env PULLTRACE_CONTAINERD_NAMESPACES='\*' build/)?pulltrace-agent( --watch)?", Here("test_the_agent_alone")),
+    (r"curl -sN? '?http://127\.0\.0\.1:(8080/api/v1/\S+|9090/metrics)", Here("test_questions")),
+    (r"meson test -C build-asan --print-errorlogs report", Target("scripts/test", '"meson", "test", "-C"')),
+    (r"PULLTRACE_BIN_DIR=build-asan \S+ -m unittest -v tests\.integration\.test_faults\.ServerComesAndGoes",
+     Test("tests/integration/test_faults.py", "ServerComesAndGoes")),
+    (r"(microk8s helm3|helm) install pulltrace .*", Rendered()),
+    (r"export KUBECONFIG=\S+", Nowhere("names the distribution's own file")),
+    (r"kubectl create namespace pulltrace", Nowhere("tests make namespaces by the API itself, before they install")),
+    (r"kubectl label namespace pulltrace pod-security\S+", Nowhere("Talos is not here; test_chart.py runs the server where Pod Security is enforced")),
+    (r"kubectl (-n|--namespace) pulltrace port-forward service/pulltrace 8080:80", Test(INSTALLED, "test_a_pull_is_live_within_a_minute_of_the_install")),
+    (r"kubectl create deployment big --image=\S+", Nowhere("pulls from Docker Hub; tests create pods with images of their own registry")),
+    (r"kubectl --namespace pulltrace exec daemonset/pulltrace-agent -- pulltrace-agent --check",
+     Nowhere("the chart's own probe execs the same program with --ready; test_installed runs --check by itself")),
+    (r"helm upgrade pulltrace .*", Test(INSTALLED, "test_upgraded_from_the_commit_before_and_rolled_back")),
+    (r"helm rollback pulltrace --namespace pulltrace", Test(INSTALLED, "test_upgraded_from_the_commit_before_and_rolled_back")),
+    (r"sudo meson install -C build --no-rebuild", Here("test_installed")),
+    (r"sudo systemctl (daemon-reload|enable --now pulltrace-server pulltrace-agent|restart pulltrace-agent)", Nowhere(NO_SYSTEMD)),
+    (r"printf '%s\\n' PULLTRACE_SERVER_URL=\S+ \S+ \| sudo tee /etc/default/pulltrace-agent", Here("test_a_single_machine")),
+    (r"sudo pulltrace-agent --check", Here("test_a_single_machine")),
+    (r"sudo install -d -m 700 /etc/pulltrace", Here("test_agents_of_other_machines")),
+    (r"openssl rand -hex 32 \| sudo tee \S+ >/dev/null", Here("test_agents_of_other_machines")),
+    (r"sudo openssl req -x509 .*", Here("test_agents_of_other_machines")),
+    (r"cosign verify .*", Nowhere("asks GHCR and Sigstore about a release")),
+    (r"gh attestation verify .*", Nowhere("asks GitHub about a release")),
+    (r"sha256sum --check SHA256SUMS", Target(RELEASE, "sha256sum --check SHA256SUMS")),
+    (r"scripts/describe-repository", Here("test_describing_the_repository")),
+]  # fmt: skip
