@@ -15,10 +15,12 @@
 #include "pull/report.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 
 #define TIMEOUT_MS 10000
 
@@ -38,7 +40,9 @@ struct pt_deliverer {
     uint64_t sent_finished; // the newest finished pull in it
     char sent_id[PT_LIMIT_NAME_BYTES + 1]; // of its last pull
     char suspect[PT_LIMIT_NAME_BYTES + 1]; // was refused when it was alone; "": none
-    int64_t started_ms;                    // of the last report, monotonic; 0: none yet
+    char run[PT_LIMIT_RUN_BYTES + 1];
+    int64_t sequence;   // of the last report
+    int64_t started_ms; // of the last report, monotonic; 0: none yet
     int64_t not_before_ms;
     int64_t retry_ms; // 0: the last report was taken
     int64_t retry_after_ms;
@@ -119,6 +123,8 @@ static int write_report(struct pt_deliverer *deliverer)
         .node_name = deliverer->options.node_name,
         .timestamp = pt_clock_wall_ns(deliverer->options.clock),
         .agent_version = PT_VERSION,
+        .run = deliverer->run,
+        .sequence = ++deliverer->sequence,
         .runtime_name = deliverer->runtime_name,
         .runtime_version = deliverer->runtime_version,
         .interval_ms = deliverer->pace_ms,
@@ -361,6 +367,16 @@ static void warn_of_clear_token(const struct pt_deliverer_options *options)
                                           "use an https:// URL"));
 }
 
+// Names this process, as no other of the node is named.
+static int name_run(struct pt_deliverer *deliverer, struct pt_error *err)
+{
+    uint64_t number;
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        return pt_error_set(err, errno, "no randomness: %s", strerror(errno));
+    snprintf(deliverer->run, sizeof(deliverer->run), "%016" PRIx64, number);
+    return 0;
+}
+
 int pt_deliverer_create(const struct pt_deliverer_options *options,
                         struct pt_deliverer **ret_deliverer, struct pt_error *err)
 {
@@ -380,6 +396,11 @@ int pt_deliverer_create(const struct pt_deliverer_options *options,
         deliverer->url = NULL;
         pt_deliverer_destroy(deliverer);
         return pt_error_set(err, ENOMEM, "out of memory");
+    }
+    int r = name_run(deliverer, err);
+    if (r < 0) {
+        pt_deliverer_destroy(deliverer);
+        return r;
     }
     warn_of_clear_token(options);
     *ret_deliverer = deliverer;

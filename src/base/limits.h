@@ -94,6 +94,7 @@
 // More is not believed; of all nodes together it fits 64 bits.
 #define PT_LIMIT_BYTES_PER_SECOND 1000000000000
 #define PT_LIMIT_NODE_NAME_BYTES 253
+#define PT_LIMIT_RUN_BYTES 16     // hexadecimal digits that name a process of an agent
 #define PT_LIMIT_DIGEST_BYTES 160 // `attestation-sha512:` and its 128 digits are 147
 #define PT_LIMIT_REFERENCE_BYTES 1024
 #define PT_LIMIT_ERROR_BYTES 2048

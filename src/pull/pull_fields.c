@@ -83,11 +83,13 @@ static const struct pt_field report_rows[] = {
     ROW(TEXT, REQUIRED, PT_LIMIT_NODE_NAME_BYTES, "nodeName", REPORT, node_name),
     ROW(TIME, IF_SET, 0, "timestamp", REPORT, timestamp),
     ROW(TEXT, IF_SET, PT_LIMIT_NAME_BYTES, "agentVersion", REPORT, agent_version),
+    ROW(TEXT, IF_SET, PT_LIMIT_RUN_BYTES, "run", REPORT, run),
+    ROW(INTEGER, IF_SET, INT64_MAX, "sequence", REPORT, sequence),
     NESTED_ROW(OBJECT, &runtime_fields, "runtime", REPORT, runtime_name),
     ROW(INTEGER, IF_SET, INT64_MAX, "intervalMs", REPORT, interval_ms),
     NESTED_ROW(LIST, &pt_pull_fields, "pulls", REPORT, pulls),
 };
-const struct pt_fields pt_report_fields = FIELDS_OF(report_rows, 3);
+const struct pt_fields pt_report_fields = FIELDS_OF(report_rows, 4);
 
 // --- what readers get ---
 

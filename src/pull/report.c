@@ -59,6 +59,11 @@ bool pt_is_node_name(const char *name)
     return true;
 }
 
+static bool is_run(const char *run)
+{
+    return run[0] && run[strspn(run, "0123456789abcdef")] == '\0';
+}
+
 static int decode_head(yyjson_val *root, struct pt_report *report, struct pt_error *err)
 {
     int r = pt_fields_read(&pt_report_fields, root, report, err);
@@ -68,6 +73,8 @@ static int decode_head(yyjson_val *root, struct pt_report *report, struct pt_err
         return pt_error_set(err, EINVAL,
                             "nodeName: must be letters, digits, '-', '.' and '_', the first one a "
                             "letter or digit");
+    if (report->run && !is_run(report->run))
+        return pt_error_set(err, EINVAL, "run: must be hexadecimal digits in lower case");
     if (report->timestamp == 0)
         return pt_error_set(err, EINVAL, "timestamp: missing");
     // An interval without end would make the server wait for the next report without end.

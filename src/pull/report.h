@@ -23,6 +23,8 @@ struct pt_report {
     const char *node_name;
     int64_t timestamp; // wall_ns on the node
     const char *agent_version;
+    const char *run;  // names the agent's process, in hexadecimal digits; NULL: it does not say
+    int64_t sequence; // within that, one more with each report
     const char *runtime_name;
     const char *runtime_version;
     int64_t interval_ms; // 0: not said

@@ -19,6 +19,8 @@ struct scene {
     struct pt_clock clock;
     int64_t now_ns; // of both clocks of the server and, unless skewed, of the nodes
     int64_t node_skew_ns;
+    const char *run; // of the nodes' agents, and the number of the next report; NULL: not said
+    int64_t sequence;
     struct pt_layer layers[2];
     struct pt_pull pull;
     int started, completed, failed;
@@ -118,6 +120,8 @@ static inline int scene_report(struct scene *scene, const char *node, struct pt_
 {
     scene->now_ns += PT_NS_PER_S;
     struct pt_report report = {
+        .run = scene->run,
+        .sequence = scene->sequence,
         .node_name = node,
         .timestamp = scene->now_ns + scene->node_skew_ns,
         .interval_ms = 1000,

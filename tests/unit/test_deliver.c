@@ -55,6 +55,23 @@ static void the_runtime_is_the_one_that_has_answered(void **state)
     delivery_end(&d);
 }
 
+static void reports_are_numbered(void **state)
+{
+    (void)state;
+    struct delivery d;
+    char run[PT_LIMIT_RUN_BYTES + 1];
+    delivery_begin(&d, URL, NULL);
+    delivery_run(&d, true);
+    check_int("first", d.report.sequence, 1);
+    snprintf(run, sizeof(run), "%s", d.report.run);
+    delivery_answer(&d, 503, NULL);
+    delivery_wait(&d, 60000);
+    check_int("second", d.report.sequence, 2);
+    check_text("of one run", d.report.run, run);
+    delivery_answer(&d, 200, NULL);
+    delivery_end(&d);
+}
+
 // What ended while a report was on its way is not taken with that one.
 static void one_that_finishes_meanwhile_comes_with_the_next(void **state)
 {
@@ -557,6 +574,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_finished_pull_stays_until_it_is_taken),
         cmocka_unit_test(the_runtime_is_the_one_that_has_answered),
+        cmocka_unit_test(reports_are_numbered),
         cmocka_unit_test(one_that_finishes_meanwhile_comes_with_the_next),
         cmocka_unit_test(what_does_not_fit_comes_with_the_next_report),
         cmocka_unit_test(a_report_that_is_too_large_is_made_smaller),

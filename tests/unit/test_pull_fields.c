@@ -254,6 +254,7 @@ static void a_report_keeps_every_field(void **state)
     fill_fields(&pt_pull_fields, &pull, texts[1]);
     fill_fields(&pt_report_fields, &report, texts[2]);
     report.node_name = "node";
+    report.run = "0ab1";
     report.runtime_name = "runtime";
     report.runtime_version = "1.2";
     pull.layers = &layer;

@@ -141,6 +141,38 @@ static void a_late_report_turns_nothing_back(void **state)
     check_int("failed", scene->failed, 1);
 }
 
+// Reports of one process are numbered; what its node's clock says does not count then.
+static void a_report_that_is_overtaken_turns_nothing_back(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *run;
+        int64_t sequence;
+        int64_t skew_s;
+        int64_t bytes, wanted;
+    } steps[] = {
+        {"first", "ab", 7, 0, 20, 20},
+        {"its clock goes back", "ab", 8, -3, 30, 30},
+        {"it was overtaken", "ab", 6, 0, 10, 30},
+        {"the same again", "ab", 8, 0, 10, 30},
+        {"another process", "cd", 1, 0, 40, 40},
+        {"one that came late of the process before", "ab", 9, -2, 10, 40},
+        {"next", "cd", 2, 0, 50, 50},
+        {"an agent that does not say", NULL, 0, 0, 60, 60},
+        {"and is late by its clock", NULL, 0, -5, 10, 60},
+    };
+    struct scene *scene = *state;
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        scene->run = steps[i].run;
+        scene->sequence = steps[i].sequence;
+        scene->node_skew_ns = steps[i].skew_s * PT_NS_PER_S;
+        scene->layers[0].downloaded_bytes = steps[i].bytes;
+        scene_tell(scene);
+        check_int(steps[i].name, scene_last(scene)->pull.layers[0].downloaded_bytes,
+                  steps[i].wanted);
+    }
+}
+
 static void layers_that_come_and_go_keep_their_numbers(void **state)
 {
     struct scene *scene = *state;
@@ -478,6 +510,7 @@ int main(void)
         SCENE_TEST(percent_falls_when_what_was_there_is_not),
         SCENE_TEST(rates_bear_jitter),
         SCENE_TEST(a_late_report_turns_nothing_back),
+        SCENE_TEST(a_report_that_is_overtaken_turns_nothing_back),
         SCENE_TEST(layers_that_come_and_go_keep_their_numbers),
         SCENE_TEST(agents_cannot_take_each_others_pulls),
         SCENE_TEST(an_id_survives_a_restart_of_the_server),

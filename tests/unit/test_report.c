@@ -10,7 +10,8 @@
 #define HEAD "\"nodeName\":\"node-1\",\"timestamp\":\"2026-11-21T03:04:05.678Z\""
 
 static const char full[] =
-    "{" HEAD ",\"agentVersion\":\"1.2.3\",\"runtime\":{\"name\":\"containerd\",\"version\":"
+    "{" HEAD ",\"agentVersion\":\"1.2.3\",\"run\":\"0ab1\",\"sequence\":7,\"runtime\":{\"name\":"
+    "\"containerd\",\"version\":"
     "\"1.6.20\"},\"intervalMs\":1000,\"pulls\":[{\"id\":\"abc\",\"imageRef\":\"ghcr.io/acme/"
     "app:1\","
     "\"repository\":\"ghcr.io/acme/app\",\"rootDigest\":\"sha256:aa\",\"manifestDigest\":"
@@ -44,6 +45,8 @@ static void decodes_every_field(void **state)
     assert_string_equal(report.node_name, "node-1");
     assert_int_equal(report.timestamp, INT64_C(1795230245678000000));
     assert_string_equal(report.agent_version, "1.2.3");
+    assert_string_equal(report.run, "0ab1");
+    assert_int_equal(report.sequence, 7);
     assert_string_equal(report.runtime_name, "containerd");
     assert_string_equal(report.runtime_version, "1.6.20");
     assert_int_equal(report.interval_ms, 1000);
@@ -150,6 +153,9 @@ static void refuses_with_words(void **state)
         {"{\"nodeName\":\"a\"}", "timestamp: missing"},
         {"{\"nodeName\":\"a\",\"timestamp\":\"yesterday\"}", "timestamp: must be an RFC 3339 time"},
         {"{" HEAD ",\"pulls\":{}}", "pulls: must be an array"},
+        {"{" HEAD ",\"run\":\"0aB\"}", "run: must be hexadecimal digits in lower case"},
+        {"{" HEAD ",\"run\":7}", "run: must be a string"},
+        {"{" HEAD ",\"sequence\":\"1\"}", "sequence: must be a whole number, 0 or more"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_report report;

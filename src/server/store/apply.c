@@ -3,7 +3,7 @@
 // How a report changes the store. Each pull of a report is found by its key on the node, or gets a
 // row: a new one, or one that waited for it, which the hook take_over_row names. Then the row takes
 // over what the agent says (pt_stored_pull_update), gets a version if a reader sees a difference,
-// and ends if its phase is final. The order of reports counts, and may be wrong by some seconds: a
+// and ends if its phase is final. Reports are numbered, and may come in another order: a
 // late report may end a pull but does not turn one back. Agents of two kinds report. Our own names
 // a pull by an id until the server has taken its end; a pull that it leaves out for a minute is
 // given up. A legacy agent sends names only, leaves out what has completed, and content without a
@@ -364,6 +364,22 @@ static bool step(struct pt_application *application)
     return application->stage != STAGE_DONE;
 }
 
+static uint64_t run_of(const struct pt_report *report)
+{
+    return report->run ? strtoull(report->run, NULL, 16) : 0;
+}
+
+// Whether a newer report of the node came before. Reports of one process are numbered; else their
+// times say it, if they are no further apart than a report may be on its way.
+static bool is_late(const struct pt_node *node, const struct pt_report *report)
+{
+    uint64_t run = run_of(report);
+    if (run && run == node->agent_run)
+        return report->sequence <= node->sequence;
+    return report->timestamp < node->newest_timestamp &&
+           report->timestamp > node->newest_timestamp - LATE_WINDOW_NS;
+}
+
 static int begin(struct pt_pull_store *store, const struct pt_report *report,
                  struct pt_application *application, struct pt_error *err)
 {
@@ -376,13 +392,15 @@ static int begin(struct pt_pull_store *store, const struct pt_report *report,
         .report = report,
         .received_before = node->received_bytes,
         .reported_before = node->newest_timestamp,
-        .is_late = report->timestamp < node->newest_timestamp &&
-                   report->timestamp > node->newest_timestamp - LATE_WINDOW_NS,
+        .is_late = is_late(node, report),
     };
     pt_map_init(&application->counted);
     application->failure = pt_store_note_report(store, node, report);
-    if (!application->is_late)
+    if (!application->is_late) {
         node->newest_timestamp = report->timestamp;
+        node->agent_run = run_of(report);
+        node->sequence = report->sequence;
+    }
     node->is_applying = true;
     node->pins++;
     return 0;

@@ -42,6 +42,8 @@ struct pt_node {
     int64_t reported_wall_ns;
     int64_t reported_ns; // monotonic
     int64_t newest_timestamp;
+    uint64_t agent_run; // of the last report; 0: not said
+    int64_t sequence;   // the highest of that run
     int64_t interval_ms;
     int64_t received_bytes;             // a layer that several pulls wait for counts once
     const struct pt_stored_pull *first; // of the active ones, as was noted last; NULL: not known
