@@ -13,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.processes import Process
-from tests.faults.ground import Ground, open_files
+from tests.faults.ground import Ground, LabGround
 from tests.faults.ledger import Span
 from tests.faults.link import FAULTS
+from tests.faults.node_ground import NodeGround
 
 MB = 1_000_000
 PRESSING_CONNECTIONS = 30
@@ -99,21 +100,22 @@ class ApiAway(Fault):
         super().__init__(ground, "api restarted")
 
     def break_it(self) -> None:
-        self.ground.api.stop()
+        self.ground.stop_api()
 
     def mend(self) -> None:
-        self.ground.api.start()
+        self.ground.start_api()
 
 
 class DiskFull(Fault):
     """containerd's file system has no room."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: LabGround) -> None:
         super().__init__(ground, "disk full")
+        self._disk = ground.disk
         self._filler = ground.disk / "filler"
 
     def break_it(self) -> None:
-        room = os.statvfs(self.ground.disk)
+        room = os.statvfs(self._disk)
         with self._filler.open("wb") as file, contextlib.suppress(OSError):
             os.posix_fallocate(file.fileno(), 0, max(1, room.f_bavail * room.f_frsize - 100_000))
 
@@ -202,43 +204,79 @@ def own_cgroup(controller: str) -> str:
 
 
 def process_of(ground: Ground, name: str) -> Process:
-    return {
-        "agent": ground.agent.process,
-        "server": ground.server.process,
-        "containerd": ground.containerd.process,
-        "registry": ground.lab.throttle.process,
-    }[name]
+    if name == "agent":
+        return ground.agent.process
+    if name == "server":
+        return ground.server.process
+    if name == "containerd":
+        return ground.containerd.process
+    if name == "registry":
+        return ground.registry
+    assert isinstance(ground, NodeGround) and name == "kubelet"
+    return ground.node.kubelet
 
 
 def restart(ground: Ground, name: str) -> None:
-    {
-        "agent": ground.restart_agent,
-        "server": ground.restart_server,
-        "containerd": ground.restart_containerd,
-    }[name]()
+    """Unless it runs."""
+    if name == "agent":
+        ground.restart_agent()
+    elif name == "server":
+        ground.restart_server()
+    elif name == "containerd":
+        ground.restart_containerd()
+    elif isinstance(ground, NodeGround) and not ground.node.kubelet.is_running():
+        ground.node.start_kubelet()
+
+
+def restart_all(ground: Ground) -> None:
+    """A fault may have killed what it only meant to limit."""
+    for name in ("containerd", "kubelet", *OURS):
+        restart(ground, name)
 
 
 OURS = ("agent", "server")
-KILLED = (*OURS, "containerd")
-FROZEN = (*KILLED, "registry")
-LINKS = ("reports", "containerd", "registry", "api", "reader")
+
+
+def killed(ground: Ground, source: random.Random) -> Fault:
+    if isinstance(ground, NodeGround):
+        return Killed(ground, source.choice((*OURS, "containerd", "kubelet")))
+    assert isinstance(ground, LabGround)
+    return Killed(ground, source.choice(OURS if ground.is_relayed else (*OURS, "containerd")))
+
+
+def frozen(ground: Ground, source: random.Random) -> Fault:
+    names = (*OURS, "containerd", "registry")
+    return Frozen(ground, source.choice((*names, "kubelet") if ground.is_real else names))
+
+
+def bad_link(ground: Ground, source: random.Random) -> Fault:
+    return BadLink(ground, source.choice(sorted(ground.links)), source)
+
+
+def disk_full(ground: Ground, source: random.Random) -> Fault:
+    return DiskFull(ground) if isinstance(ground, LabGround) else killed(ground, source)
+
+
+def api_away(ground: Ground, source: random.Random) -> Fault:
+    return ApiAway(ground)
+
+
+def clock_jump(ground: Ground, source: random.Random) -> Fault:
+    return ClockJump(ground, source.choice(OURS), source)
+
+
+def no_descriptors(ground: Ground, source: random.Random) -> Fault:
+    return NoDescriptors(ground, source.choice(OURS))
+
+
+def no_memory(ground: Ground, source: random.Random) -> Fault:
+    return NoMemory(ground, source.choice(OURS), source)
+
 
 # As often as each is listed.
 KINDS: tuple[Callable[[Ground, random.Random], Fault], ...] = (
-    lambda ground, source: Killed(ground, source.choice(KILLED)),
-    lambda ground, source: Killed(ground, source.choice(KILLED)),
-    lambda ground, source: Killed(ground, source.choice(KILLED)),
-    lambda ground, source: BadLink(ground, source.choice(LINKS), source),
-    lambda ground, source: BadLink(ground, source.choice(LINKS), source),
-    lambda ground, source: BadLink(ground, source.choice(LINKS), source),
-    lambda ground, source: BadLink(ground, source.choice(LINKS), source),
-    lambda ground, source: Frozen(ground, source.choice(FROZEN)),
-    lambda ground, source: DiskFull(ground),
-    lambda ground, source: ClockJump(ground, source.choice(OURS), source),
-    lambda ground, source: NoDescriptors(ground, source.choice(OURS)),
-    lambda ground, source: NoMemory(ground, source.choice(OURS), source),
-    lambda ground, source: ApiAway(ground),
-)
+    *[killed] * 3, *[bad_link] * 4, frozen, disk_full, clock_jump, no_descriptors, no_memory, api_away,
+)  # fmt: skip
 
 
 def draw(ground: Ground, source: random.Random) -> Fault:

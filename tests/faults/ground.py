@@ -7,12 +7,13 @@ import itertools
 import random
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from lab import tools
-from lab.containerd import PullFailed
-from lab.cri import CriClient
+from lab.containerd import Containerd, PullFailed
+from lab.cri import CriCall, CriClient
 from lab.laboratory import HOST, Laboratory
 from lab.layers import LayerSpec
 from lab.processes import Process
@@ -20,7 +21,7 @@ from lab.pulltrace import Agent, Server
 from lab.waiting import wait_for
 from tests.faults.clock import ShiftedClock
 from tests.faults.ledger import Attempt, Job, Span, Watch
-from tests.faults.link import Link
+from tests.faults.link import Link, Tap
 from tests.faults.readers import Reader
 from tests.faults.witness import Witness
 from tests.integration.case import ADDRESS_SANITIZER, BINARIES, SERVER
@@ -28,9 +29,10 @@ from tests.kubernetes.fake_api import FakeApi
 from tests.kubernetes.kubelet import Pods
 
 # It gives up what stands still after 20 s instead of ten minutes.
-AGENT = BINARIES / "pulltrace-agent-hasty"
+HASTY_AGENT = BINARIES / "pulltrace-agent-hasty"
 NODE = "node-a"
 BYTES_PER_SECOND = 1_000_000
+BACK_OFF_S = 11  # the kubelet's after a first failure, and a little more
 DISK_BYTES = 600_000_000
 SETTINGS = ADDRESS_SANITIZER | {
     "ASAN_OPTIONS": ADDRESS_SANITIZER["ASAN_OPTIONS"]
@@ -38,58 +40,56 @@ SETTINGS = ADDRESS_SANITIZER | {
 }
 
 
-class Ground:
-    """Registry, containerd on a disk of its own, agent, server, an API server, readers, and links between all."""
+class Closing(Protocol):
+    def close(self) -> object: ...
 
-    def __init__(self, binaries: tools.ContainerdBinaries, source: random.Random) -> None:
+
+Part = TypeVar("Part", bound=Closing)
+
+
+class Ground:
+    """Agent, server, readers and the links between them. What they look at, the kinds of ground have."""
+
+    containerd: Containerd
+    registry: Process
+    path: Path
+    is_real = False  # the kubelet is
+    has_pods = True  # they wait for what is pulled; a node has those, or is no node of Kubernetes
+
+    def __init__(self) -> None:
         self._stops: list[Callable[[], object]] = []
         self._numbers = itertools.count(1)
         self.jobs: list[Job] = []
         self.spans: list[Span] = []
         self.server_starts: list[float] = []
-        self._pods: dict[str, Pods] = {}
-        try:
-            self._start(binaries, source)
-        except BaseException:
-            self.close()
-            raise
-
-    def _start(self, binaries: tools.ContainerdBinaries, source: random.Random) -> None:
-        self.watch = self._keep(Watch())
-        self.lab = self._keep(Laboratory(BYTES_PER_SECOND, binaries=binaries, cri=True))
-        self.containerd = self.lab.containerd
-        self._give_it_a_disk()
-        self.cri = CriClient(self.containerd)
-        self.api = self._keep(FakeApi())
-        self.witness = Witness()
-        self.clock = {name: ShiftedClock(self.lab.path, name) for name in ("agent", "server")}
+        self.reported: set[str] = set()  # what the checker has said of rounds before
         self.links: dict[str, Link] = {}
-        self._link("registry", self.lab.throttle.port)
-        self._link("api", self.api.port)
-        self.containerd.serve_registry(HOST, self.links["registry"].port)
-        self.server = Server(
-            SERVER,
-            self.lab.path,
-            settings=SETTINGS
-            | self.clock["server"].environment
-            | {"PULLTRACE_KUBE_URL": f"http://127.0.0.1:{self.links['api'].port}"},
-        )
+        self.witness = Witness()
+        self.watch = Watch()
+
+    def close(self) -> None:
+        self.watch.close()
+        while self._stops:
+            self._stops.pop()()
+
+    # --- for the kinds of ground ---
+
+    def _start_server(self, settings: Mapping[str, str]) -> None:
+        self.clock = {name: ShiftedClock(self.path, name) for name in ("agent", "server")}
+        given = SETTINGS | self.clock["server"].environment | dict(settings)
+        self.server = Server(SERVER, self.path, settings=given)
         self._stops.append(lambda: self.server.stop())
         self.server_starts.append(time.monotonic())
-        self._link("reports", self.server.port, tap=self.witness.tap)
+        self._link("reports", self.server.port, self.witness.tap)
         self._link("reader", self.server.port)
-        relay = self.lab.path / "relay"
-        relay.mkdir()
-        socket = relay / "containerd.sock"
-        self.links["containerd"] = self._keep(Link(socket, self.containerd.socket))
-        self.agent = Agent(
-            AGENT,
-            self.lab.path,
-            socket,
-            f"http://127.0.0.1:{self.links['reports'].port}",
-            SETTINGS | self.clock["agent"].environment | {"PULLTRACE_NODE_NAME": NODE},
-        )
+
+    def _start_agent(self, binary: Path, socket: Path) -> None:
+        url = f"http://127.0.0.1:{self.links['reports'].port}"
+        given = SETTINGS | self.clock["agent"].environment | {"PULLTRACE_NODE_NAME": NODE}
+        self.agent = Agent(binary, self.path, socket, url, given)
         self._stops.append(lambda: self.agent.stop())
+
+    def _start_readers(self, source: random.Random) -> None:
         self.readers = {
             "in step": self._keep(Reader(self.server.port)),
             "comes and goes": self._keep(Reader(self.server.port, random.Random(source.random()))),
@@ -97,74 +97,31 @@ class Ground:
         }
         wait_for("the agent reports", lambda: self.witness.reports > 0, 30)
 
-    def _link(self, name: str, port: int, tap: object = None) -> None:
-        self.links[name] = self._keep(Link(0, port, tap))  # type: ignore[arg-type]
+    def _link(self, name: str, port: int, tap: Tap | None = None) -> None:
+        self.links[name] = self._keep(Link(0, port, tap))
 
-    def _keep(self, part: object) -> object:  # the same, closed at the end
-        self._stops.append(part.close)  # type: ignore[attr-defined]
+    def _keep(self, part: Part) -> Part:
+        """It is closed at the end."""
+        self._stops.append(part.close)
         return part
 
-    def _give_it_a_disk(self) -> None:
-        """containerd's root becomes a file system of its own, which can be filled up."""
-        self.containerd.stop()
-        self.disk = self.containerd.folder / "root"
-        subprocess.run(["rm", "-rf", self.disk], check=True)
-        self.disk.mkdir()
-        size = f"size={DISK_BYTES}"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "faults", self.disk], check=True)
-        self._stops.append(self._take_the_disk)
-        self.containerd.start()
+    # --- what a round does ---
 
-    def _take_the_disk(self) -> None:
-        self.containerd.kill()
-        subprocess.run(["umount", "--lazy", self.disk], check=False)
+    def new_job(self, name: str, source: random.Random, may_lack: bool = True) -> Job:
+        """An image of a few layers that nothing else pulls; it may lack one at the registry."""
+        raise NotImplementedError
 
-    def close(self) -> None:
-        while self._stops:
-            self._stops.pop()()
+    def begin(self, job: Job, by_cri: bool) -> None:
+        raise NotImplementedError
 
-    # --- load ---
+    def try_again(self, jobs: list[Job]) -> None:
+        """Who waits for one that has failed lets it be pulled once more."""
 
-    def new_job(self, name: str, source: random.Random) -> Job:
-        """An image of a few layers; one in five lacks one at the registry, so that its pull fails."""
-        repository = f"fire/{name}-{next(self._numbers)}"
-        sizes = [source.randint(20_000, 2_500_000) for _ in range(source.randint(1, 4))]
-        layers = [LayerSpec(size, f"{repository} {i}") for i, size in enumerate(sizes)]
-        image = self.lab.images.push(repository, "1.0", layers)
-        self.lab.images.discard_blobs()
-        if source.random() < 0.2:
-            self.lab.images.remove_blob(image, image.layers[-1])
-        job = Job(f"{HOST}/{repository}", self.lab.reference(image), source.random() < 0.4)
-        self.jobs.append(job)
-        if job.has_pod:
-            self._pods[job.reference] = Pods(self.api, NODE, job.reference, 1)
-        return job
+    def stop_api(self) -> None:
+        raise NotImplementedError
 
-    def begin(self, job: Job, by_cri: bool) -> Attempt:
-        if job.has_pod:
-            pods = self._pods[job.reference]
-            pods.begin() if job.attempts else pods.wait()
-        attempt = Attempt(time.monotonic())
-        job.attempts.append(attempt)
-
-        def tell() -> None:
-            self._tell_pods(job)
-
-        if by_cri:
-            call = self.cri.start_pull(job.reference)
-            self.watch.add(attempt, call.process, lambda: _words_of(call), tell)
-        else:
-            process = self.containerd.start_pull(job.reference)
-            self.watch.add(attempt, process, lambda: _words(process), tell)
-        return attempt
-
-    def _tell_pods(self, job: Job) -> None:
-        """What the kubelet says when the job's last attempt has ended."""
-        if job.has_pod and job.attempts[-1].succeeded:
-            self._pods[job.reference].pulled()
-            self._pods[job.reference].run()
-        elif job.has_pod:
-            self._pods[job.reference].refuse(job.attempts[-1].words)
+    def start_api(self) -> None:
+        raise NotImplementedError
 
     def images(self) -> set[str]:
         """What containerd has."""
@@ -186,15 +143,128 @@ class Ground:
             self.containerd.start()
 
 
+class LabGround(Ground):
+    """Registry, containerd on a disk of its own, and an API server that is told of pods."""
+
+    def __init__(
+        self, binaries: tools.ContainerdBinaries, is_relayed: bool, source: random.Random
+    ) -> None:
+        """With a relay between agent and containerd, which may misbehave; the agent then knows the relay's
+        process for containerd's, and would not see that containerd was killed."""
+        super().__init__()
+        self.is_relayed = is_relayed
+        self._pods: dict[str, Pods] = {}
+        try:
+            self._start(binaries, source)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, binaries: tools.ContainerdBinaries, source: random.Random) -> None:
+        self.lab = self._keep(Laboratory(BYTES_PER_SECOND, binaries=binaries, cri=True))
+        self.path = self.lab.path
+        self.containerd = self.lab.containerd
+        self.registry = self.lab.throttle.process
+        self._give_it_a_disk()
+        self.cri = CriClient(self.containerd)
+        self.api = self._keep(FakeApi())
+        self._link("registry", self.lab.throttle.port)
+        self._link("api", self.api.port)
+        self.containerd.serve_registry(HOST, self.links["registry"].port)
+        self._start_server({"PULLTRACE_KUBE_URL": f"http://127.0.0.1:{self.links['api'].port}"})
+        self._start_agent(HASTY_AGENT, self._agents_socket())
+        self._start_readers(source)
+
+    def _agents_socket(self) -> Path:
+        if not self.is_relayed:
+            return self.containerd.socket
+        relay = self.path / "relay"
+        relay.mkdir()
+        socket = relay / "containerd.sock"
+        self.links["containerd"] = self._keep(Link(socket, self.containerd.socket))
+        return socket
+
+    def _give_it_a_disk(self) -> None:
+        """containerd's root becomes a file system of its own, which can be filled up."""
+        self.containerd.stop()
+        self.disk = self.containerd.folder / "root"
+        subprocess.run(["rm", "-rf", self.disk], check=True)
+        self.disk.mkdir()
+        size = f"size={DISK_BYTES}"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "faults", self.disk], check=True)
+        self._stops.append(self._take_the_disk)
+        self.containerd.start()
+
+    def _take_the_disk(self) -> None:
+        self.containerd.kill()
+        subprocess.run(["umount", "--lazy", self.disk], check=False)
+
+    def new_job(self, name: str, source: random.Random, may_lack: bool = True) -> Job:
+        repository = f"fire/{name}-{next(self._numbers)}"
+        layers = [LayerSpec(size, f"{repository} {i}") for i, size in enumerate(sizes(source))]
+        image = self.lab.images.push(repository, "1.0", layers)
+        self.lab.images.discard_blobs()
+        if source.random() < 0.2 and may_lack:
+            self.lab.images.remove_blob(image, image.layers[-1])
+        has_pod = self.has_pods and may_lack
+        job = Job(f"{HOST}/{repository}", self.lab.reference(image), has_pod)
+        self.jobs.append(job)
+        if has_pod:
+            self._pods[job.reference] = Pods(self.api, NODE, job.reference, 1)
+        return job
+
+    def begin(self, job: Job, by_cri: bool) -> None:
+        if job.has_pod:
+            pods = self._pods[job.reference]
+            pods.begin() if job.attempts else pods.wait()
+        attempt = Attempt(time.monotonic())
+        job.attempts.append(attempt)
+
+        def tell() -> None:
+            self._tell_pods(job)
+
+        if by_cri:
+            call = self.cri.start_pull(job.reference)
+            self.watch.add(attempt, call.process, lambda: _words_of(call), tell)
+        else:
+            process = self.containerd.start_pull(job.reference)
+            self.watch.add(attempt, process, lambda: _words(process), tell)
+
+    def _tell_pods(self, job: Job) -> None:
+        """What the kubelet says when the job's last attempt has ended."""
+        if job.has_pod and job.attempts[-1].succeeded:
+            self._pods[job.reference].pulled()
+            self._pods[job.reference].run()
+        elif job.has_pod:
+            self._pods[job.reference].refuse(job.attempts[-1].words)
+
+    def stop_api(self) -> None:
+        self.api.stop()
+
+    def start_api(self) -> None:
+        self.api.start()
+
+    def try_again(self, jobs: list[Job]) -> None:
+        """Not before the kubelet would."""
+        for job in jobs:
+            if job.has_pod and job.attempts and not job.attempts[-1].succeeded:
+                time.sleep(max(0, job.attempts[-1].ended + BACK_OFF_S - time.monotonic()))
+                self.begin(job, by_cri=True)
+
+
+def sizes(source: random.Random) -> list[int]:
+    return [source.randint(20_000, 2_500_000) for _ in range(source.randint(1, 4))]
+
+
 def _words(process: Process) -> str:
     if process.exit_status() == 0:
         return ""
     return process.stderr_text().strip()[-500:] or f"status {process.exit_status()}"
 
 
-def _words_of(call: object) -> str:
+def _words_of(call: CriCall) -> str:
     try:
-        call.finish(1)  # type: ignore[attr-defined]
+        call.finish(1)
     except PullFailed as error:
         return str(error)[-500:] or "failed"
     return ""

@@ -24,15 +24,23 @@ from lab.processes import Process
 from lab.waiting import Timeout, wait_for
 from tests.faults import faults
 from tests.faults.checker import FINAL, SOON_S, UNNAMED_S, History, LogLine, broken_promises, story
-from tests.faults.ground import Ground, open_files
+from tests.faults.ground import Ground, LabGround, open_files
 from tests.faults.ledger import Job
+from tests.faults.node_ground import NodeGround, wait_for_pods
+from tests.faults.readers import SILENCE_S
 from tests.integration.case import BINARIES, SANITIZER_WORDS
 from tests.integration.http_json import get
 from tests.integration.metrics import value_of
 
 ROUNDS_A_GROUND = 5  # one server's list and one log hold so many rounds
 STORY_S = 6  # in which pulls begin and faults too
-GENERATIONS = (tools.CONTAINERD_DEBIAN, tools.CONTAINERD_2)
+KINDS: tuple[Callable[[random.Random], Ground], ...] = (
+    lambda source: LabGround(tools.CONTAINERD_DEBIAN, False, source),
+    lambda source: LabGround(tools.CONTAINERD_2, True, source),
+    lambda source: NodeGround(source),
+    lambda source: LabGround(tools.CONTAINERD_DEBIAN, True, source),
+    lambda source: LabGround(tools.CONTAINERD_2, False, source),
+)
 SERIES = {
     "completed": 'pulltrace_pulls_total{result="completed"}',
     "failed": 'pulltrace_pulls_total{result="failed"}',
@@ -67,7 +75,8 @@ class Round:
     # --- the story ---
 
     def _plan_pulls(self) -> None:
-        for _ in range(self._random.randint(3, 6)):
+        self.ground.has_pods = self._random.random() < 0.5
+        for _ in range(self._random.randint(4, 8)):
             job = self.ground.new_job(f"r{self.seed}", self._random)
             self.jobs.append(job)
             by_cri = self._random.random() < 0.5
@@ -81,8 +90,8 @@ class Round:
             if fault.what.split()[0] not in [other.what.split()[0] for other in drawn]:
                 drawn.append(fault)
         for fault in drawn:
-            begins = self._random.uniform(0.5, STORY_S)
-            lasts = self._random.choice((0.1, 1, 2, 4, 6))
+            begins = self._random.uniform(0.5, STORY_S - 1)
+            lasts = self._random.choice((0.2, 1, 2, 4, 6))
             self._plan.append((begins, fault.what, fault.begin))
             self._plan.append((begins + lasts, f"{fault.what} ends", fault.end))
             self.words.append(f"{fault.what} {begins:.1f}+{lasts}")
@@ -92,14 +101,12 @@ class Round:
     def _come_to_rest(self) -> None:
         """All clients have ended, what failed was tried once more, and a last pull goes through."""
         ground = self.ground
-        for name in faults.KILLED:  # a fault may have killed what it only meant to limit
-            faults.restart(ground, name)
-        wait_for("all clients have ended", lambda: not any(j.is_running() for j in ground.jobs), 90)
-        again = [job for job in self.jobs if job.has_pod and not job.attempts[-1].succeeded]
-        for job in again:
-            ground.begin(job, by_cri=True)
-        marker = self._pull_marker()
-        wait_for("all clients have ended", lambda: not any(j.is_running() for j in ground.jobs), 90)
+        faults.restart_all(ground)
+        wait_for_clients(ground)
+        ground.try_again(self.jobs)
+        marker = ground.new_job(f"m{self.seed}", random.Random(self.seed), may_lack=False)
+        ground.begin(marker, by_cri=True)
+        wait_for_clients(ground)
         wait_for(
             "a pull after the faults is shown as completed",
             lambda: any(
@@ -110,20 +117,12 @@ class Round:
         )
         for name, reader in ground.readers.items():
             wait_for(f"reader {name} is in step", lambda r=reader: r.is_in_step(), 40)
+        if any("reader forgotten" in fault for fault in self.words):
+            time.sleep(SILENCE_S + 1)  # so long a reader waits for a word
         # What ended while no agent ran is given up a minute later: wait_for_the_last looks at it.
         if not any("agent" in fault for fault in self.words):
             wait_for("nothing is under way", lambda: is_quiet(ground, self.jobs), SOON_S)
         time.sleep(1.5)  # a reader's last event, a log line
-
-    def _pull_marker(self) -> Job:
-        source = random.Random(self.seed)
-        while True:
-            job = self.ground.new_job(f"m{self.seed}", source)
-            job.has_pod = False
-            self.ground.begin(job, by_cri=True)
-            wait_for("the marker's client has ended", lambda: not job.is_running(), 60)
-            if job.attempts[-1].succeeded:
-                return job
 
     # --- the look ---
 
@@ -153,6 +152,13 @@ class Round:
             if used > 1_000_000:
                 wrong.append(f"{used:.0f} bytes of {part} are used at rest")
         return wrong
+
+
+def wait_for_clients(ground: Ground) -> None:
+    if isinstance(ground, NodeGround):
+        wait_for_pods(ground)
+    else:
+        wait_for("all clients have ended", lambda: not any(j.is_running() for j in ground.jobs), 90)
 
 
 def rows_of(ground: Ground) -> list[dict[str, object]]:
@@ -187,6 +193,7 @@ def history_of(ground: Ground) -> History:
         totals={name: value_of(metrics, series) for name, series in SERIES.items()},
         log=read_log(ground.server.process.stdout_text()),
         images=ground.images(),
+        kubelet_is_real=ground.is_real,
     )
 
 
@@ -211,7 +218,7 @@ def run_rounds(seeds: list[int]) -> int:
     failed = 0
     pulls = ends = 0
     for number, some in itertools.groupby(seeds, lambda seed: seed // ROUNDS_A_GROUND):
-        ground = Ground(GENERATIONS[number % len(GENERATIONS)], random.Random(number))
+        ground = KINDS[number % len(KINDS)](random.Random(number))
         try:
             played = [(seed, play(ground, seed)) for seed in some]
             last, has_failed = played[-1]
@@ -229,7 +236,8 @@ def play(ground: Ground, seed: int) -> bool:
     """Returns whether it failed."""
     one = Round(ground, seed)
     began = time.monotonic()
-    wrong = without_exceptions(one.run)
+    wrong = [words for words in without_exceptions(one.run) if words not in ground.reported]
+    ground.reported.update(wrong)
     tried = [job.attempts[0] for job in one.jobs if job.attempts]
     pulls = f"{len(tried)} pulls, {sum(not attempt.succeeded for attempt in tried)} failed"
     return report(ground, seed, began, f"{pulls}: {', '.join(one.words)}", wrong)
@@ -250,7 +258,7 @@ def end_well(ground: Ground, seed: int) -> bool:
             wrong += complaints_of(program.process)
         return wrong
 
-    wrong = without_exceptions(look)
+    wrong = [words for words in without_exceptions(look) if words not in ground.reported]
     return bool(wrong) and report(ground, seed, began, "the end", wrong)
 
 
@@ -277,6 +285,8 @@ def keep_story(ground: Ground, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):
         (folder / "story").write_text("\n".join(story(history_of(ground))) + "\n")
+    if isinstance(ground, NodeGround):
+        (folder / "events").write_text(json.dumps(ground.kubelets_words(), indent=1))
     for process in (ground.agent.process, ground.server.process, ground.containerd.process):
         for path in (process.stdout_path, process.stderr_path):
             (folder / path.name).write_bytes(path.read_bytes())

@@ -305,6 +305,27 @@ static void an_attempt_that_the_kubelet_has_called_failed_first_counts_once(void
     assert_int_equal(pair->scene.failed, 2);
 }
 
+static void a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    assert_non_null(row);
+    struct pt_pull pull = a_pull(pair, "p1", PT_PULL_DOWNLOADING);
+    pull.started_at += 300 * PT_NS_PER_MS;
+    pass(pair, 1);
+    event_says(pair, NODE, "Pulled",
+               "Successfully pulled image \"" IMAGE "\" in 800ms (800ms including waiting)", 1);
+
+    scene_tell_pulls(&pair->scene, NODE, &pull, 1);
+    settle(pair);
+    assert_ptr_equal(row_of(pair, "ip1"), row);
+    tell(pair, "p1", PT_PULL_COMPLETED);
+    assert_int_equal(pair->scene.store->pulls.count, 1);
+    assert_int_equal(pair->scene.completed, 1);
+}
+
 static void a_great_many_attempts_at_once_are_not_told_one_by_one(void **state)
 {
     struct pair *pair = *state;
@@ -368,6 +389,7 @@ int main(void)
         TEST(a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment),
         TEST(attempts_are_one_row_and_each_is_told_once),
         TEST(an_attempt_that_the_kubelet_has_called_failed_first_counts_once),
+        TEST(a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first),
         TEST(a_great_many_attempts_at_once_are_not_told_one_by_one),
         TEST(rows_leave_with_their_time),
         TEST(a_pull_that_was_given_up_is_no_failed_attempt),
