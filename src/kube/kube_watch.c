@@ -187,17 +187,29 @@ static void hand_over(struct pt_kube_watch *watch, enum pt_kube_change change, y
         count_bad_object(watch, "it lacks what it must have, or that is too long");
 }
 
+// -ENOMEM ends the request: an object that is passed over would seem to be gone.
+static int read_object(struct pt_kube_watch *watch, const char *json, size_t length,
+                       yyjson_doc **ret_doc)
+{
+    yyjson_read_err why;
+    *ret_doc = yyjson_read_opts((char *)json, length, YYJSON_READ_NOFLAG, NULL, &why);
+    if (!*ret_doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        return -ENOMEM;
+    if (!*ret_doc)
+        count_bad_object(watch, "it is no valid JSON");
+    return 0;
+}
+
 static int on_list_object(void *context, const char *json, size_t length)
 {
     struct pt_kube_watch *watch = context;
-    yyjson_doc *doc = yyjson_read(json, length, 0);
+    yyjson_doc *doc;
+    int r = read_object(watch, json, length, &doc);
     if (doc)
         hand_over(watch, PT_KUBE_ADDED, yyjson_doc_get_root(doc));
-    else
-        count_bad_object(watch, "it is no valid JSON");
     yyjson_doc_free(doc);
     watch->got_object = true;
-    return 0;
+    return r;
 }
 
 // One message of the watch: {"type": …, "object": …}. < 0 ends the watch.
@@ -232,12 +244,10 @@ static int handle_message(struct pt_kube_watch *watch, yyjson_val *message)
 static int on_watch_object(void *context, const char *json, size_t length)
 {
     struct pt_kube_watch *watch = context;
-    yyjson_doc *doc = yyjson_read(json, length, 0);
-    int r = 0;
+    yyjson_doc *doc;
+    int r = read_object(watch, json, length, &doc);
     if (doc)
         r = handle_message(watch, yyjson_doc_get_root(doc));
-    else
-        count_bad_object(watch, "it is no valid JSON");
     yyjson_doc_free(doc);
     return r;
 }

@@ -255,18 +255,15 @@ int pt_containerd_read_content(struct pt_containerd *world, const char *namespac
                                void *context, struct pt_error *err)
 {
     (void)namespace, (void)limit, (void)err;
-    struct pt_buffer text;
-    pt_buffer_init(&text, 1024);
+    static char json[1024];
     if (strcmp(digest, MANIFEST) == 0)
-        pt_buffer_printf(&text,
-                         "{\"config\":{\"digest\":\"%s\"},\"layers\":[{\"digest\":\"%s\","
-                         "\"size\":%d}]}",
-                         CONFIG, LAYER, BYTES);
+        snprintf(json, sizeof(json),
+                 "{\"config\":{\"digest\":\"%s\"},\"layers\":[{\"digest\":\"%s\",\"size\":%d}]}",
+                 CONFIG, LAYER, BYTES);
     else
-        pt_buffer_printf(&text, "{\"rootfs\":{\"diff_ids\":[\"%s\"]}}", DIFF_ID);
-    int r = answer_with(world, READ_CONTENT, answer, context, &text);
-    pt_buffer_finish(&text);
-    return r;
+        snprintf(json, sizeof(json), "{\"rootfs\":{\"diff_ids\":[\"%s\"]}}", DIFF_ID);
+    const struct pt_buffer text = {.data = json, .length = strlen(json)};
+    return answer_with(world, READ_CONTENT, answer, context, &text);
 }
 
 int pt_containerd_stat_snapshot(struct pt_containerd *world, const char *namespace,

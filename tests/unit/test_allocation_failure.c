@@ -4,56 +4,11 @@
 #include "base/map.h"
 #include "base/secret_file.h"
 #include "pull/event.h"
+#include "pull/join.h"
+#include "pull/legacy_report.h"
 #include "pull/report.h"
 
-#include "check.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-// Each function runs again and again, with its first allocation failing, then its second, and so
-// on, until it gets through. It must fail with -ENOMEM each time before, and leak nothing (the
-// sanitizer tells). The linker turns the calls of our own libraries to these.
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-char *__wrap_strdup(const char *text);
-
-static int allocations_left = -1; // -1: none fails
-
-static bool fails(void)
-{
-    if (allocations_left < 0)
-        return false;
-    if (allocations_left == 0)
-        return true;
-    allocations_left--;
-    return false;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
+#include "scarce_memory.h"
 
 static const char json[] = "{\"nodeName\":\"n\",\"timestamp\":\"2026-11-21T03:04:05Z\",\"pulls\":[{"
                            "\"imageRef\":\"a\",\"layers\":[{\"digest\":\"d\"}]}]}";
@@ -119,38 +74,60 @@ static int read_secret(void)
     return r;
 }
 
-static void every_failure_is_told(void **state)
+static int decode_event(void)
+{
+    static const char text[] =
+        "{\"schemaVersion\":\"v1\",\"timestamp\":\"2026-11-21T03:04:05Z\","
+        "\"type\":\"pull.progress\","
+        "\"nodeName\":\"n\",\"pull\":{\"id\":\"a\",\"nodeName\":\"n\",\"imageRef\":\"a\","
+        "\"pods\":[{\"namespace\":\"n\",\"podName\":\"p\",\"container\":\"c\"}],"
+        "\"layers\":[{\"pullId\":\"a\",\"digest\":\"d\"}]}}";
+    struct pt_pull_event event;
+    struct pt_error err;
+    int r = pt_pull_event_decode(text, strlen(text), &event, &err);
+    if (r == 0)
+        pt_pull_event_finish(&event);
+    return r;
+}
+
+static int merge_legacy(void)
+{
+    struct pt_layer nameless = {.digest = "sha256:d"};
+    struct pt_pull reported = {
+        .image_ref = "layer-sha256:d", .layers = &nameless, .layer_count = 1};
+    const struct pt_report report = {.node_name = "n", .pulls = &reported, .pull_count = 1};
+    struct pt_pull merged;
+    int r = pt_legacy_merge(&report, &merged);
+    if (r == 0)
+        free(merged.layers);
+    return r;
+}
+
+static int copy_join(void)
+{
+    const struct pt_waiting_container waiting = {"ns", "pod", "c", "a:1"};
+    const struct pt_join join = {.image_ref = "a:1", .waiting = &waiting, .waiting_count = 1};
+    struct pt_join *copy = pt_join_copy(&join);
+    free(copy);
+    return copy ? 0 : -ENOMEM;
+}
+
+static void every_failure_is_an_error(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        int (*run)(void);
-    } cases[] = {
-        {"decode a report", decode},       {"encode a report", encode_report},
-        {"encode an event", encode_event}, {"fill a map", fill_map},
-        {"read a secret", read_secret},
+    static const struct scarce_row rows[] = {
+        SCARCE_ROW(decode, false),       SCARCE_ROW(encode_report, false),
+        SCARCE_ROW(encode_event, false), SCARCE_ROW(decode_event, false),
+        SCARCE_ROW(fill_map, false),     SCARCE_ROW(read_secret, false),
+        SCARCE_ROW(merge_legacy, false), SCARCE_ROW(copy_join, false),
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        int r = -ENOMEM;
-        int step = 0;
-        for (; r < 0 && step < 1000; step++) {
-            allocations_left = step;
-            r = cases[i].run();
-            bool was_used_up = allocations_left == 0;
-            allocations_left = -1;
-            if (r < 0 || step == 0)
-                check_int(cases[i].name, r, -ENOMEM);
-            assert_true(r == 0 || was_used_up);
-        }
-        check_int(cases[i].name, r, 0);
-        assert_true(step > 1);
-    }
+    scarce_sweep(rows, COUNT_OF(rows));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_failure_is_told),
+        cmocka_unit_test(every_failure_is_an_error),
     };
     return cmocka_run_group_tests_name("allocation_failure", tests, NULL, NULL);
 }

@@ -44,20 +44,22 @@ struct pt_namespace *pt_round_find_namespace(struct pt_round *round, const char 
     return NULL;
 }
 
-void pt_round_add_namespace(struct pt_round *round, const char *name, size_t length)
+int pt_round_add_namespace(struct pt_round *round, const char *name, size_t length)
 {
     char text[PT_LIMIT_NAME_BYTES + 1];
     if (length == 0 || length >= sizeof(text) ||
         round->namespace_count == PT_LIMIT_CONTAINERD_NAMESPACES)
-        return;
+        return 0;
     memcpy(text, name, length);
     text[length] = '\0';
     if (pt_round_find_namespace(round, text))
-        return;
+        return 0;
     struct pt_namespace *namespace = &round->namespaces[round->namespace_count];
     namespace->name = strdup(text);
-    if (namespace->name)
-        round->namespace_count++;
+    if (!namespace->name)
+        return -ENOMEM;
+    round->namespace_count++;
+    return 0;
 }
 
 static void take_namespaces(struct pt_ask *ask, const void *message)
@@ -65,7 +67,7 @@ static void take_namespaces(struct pt_ask *ask, const void *message)
     const Ctrd__ListNamespacesResponse *list = message;
     for (size_t i = 0; list && i < list->n_namespaces; i++) {
         const char *name = list->namespaces[i]->name;
-        pt_round_add_namespace(ask->asks->round, name, strlen(name));
+        (void)pt_round_add_namespace(ask->asks->round, name, strlen(name)); // or in the next round
     }
 }
 

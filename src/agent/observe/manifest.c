@@ -234,8 +234,11 @@ static int take_document(yyjson_val *root, struct pt_document *document)
 int pt_document_parse(const char *json, size_t length, struct pt_document *ret_document)
 {
     struct pt_document document = {0};
-    yyjson_doc *doc = yyjson_read(json, length, YYJSON_READ_NOFLAG);
-    int r = doc ? take_document(yyjson_doc_get_root(doc), &document) : 0;
+    yyjson_read_err why;
+    yyjson_doc *doc = yyjson_read_opts((char *)json, length, YYJSON_READ_NOFLAG, NULL, &why);
+    int r = doc ? take_document(yyjson_doc_get_root(doc), &document)
+            : why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? -ENOMEM
+                                                              : 0;
     yyjson_doc_free(doc);
     if (r < 0)
         pt_document_finish(&document);

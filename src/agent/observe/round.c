@@ -70,7 +70,7 @@ static void drop_gone_leases(struct pt_round *round)
     }
 }
 
-static void emit_observation(struct pt_round *round)
+static int emit_observation(struct pt_round *round)
 {
     const struct pt_clock *clock = round->options.clock;
     size_t count = 0;
@@ -79,7 +79,7 @@ static void emit_observation(struct pt_round *round)
     count++;
     struct pt_seen_lease **leases = calloc(count ? count : 1, sizeof(struct pt_seen_lease *));
     if (!leases)
-        return;
+        return -ENOMEM;
     struct pt_observation observation = {
         .taken_at = pt_clock_wall_ns(clock),
         .taken_monotonic = pt_clock_monotonic_ns(clock),
@@ -96,6 +96,7 @@ static void emit_observation(struct pt_round *round)
     }
     round->options.on_observation(round->options.context, &observation);
     free(leases);
+    return 0;
 }
 
 // Events may have been missed, and another containerd may answer next.
@@ -116,14 +117,19 @@ static void end_round(struct pt_round *round)
     free(round->places);
     round->places = NULL;
     round->place_count = 0;
+    if (!round->asks.has_failed) {
+        pt_round_judge_ends(round);
+        // What has ended stays for the next round, which hands it out.
+        round->asks.has_failed = emit_observation(round) < 0;
+        if (round->asks.has_failed)
+            pt_error_set(&round->asks.failure, ENOMEM, "out of memory");
+    }
     if (round->asks.has_failed) {
         ask_all_again(round);
         round->step = STEP_IDLE;
         round->options.on_failure(round->options.context, round->asks.failure.message);
         return;
     }
-    pt_round_judge_ends(round);
-    emit_observation(round);
     pt_round_adopt_images(round);
     drop_gone_leases(round);
     pt_round_rest_leases(round);
@@ -221,8 +227,13 @@ int pt_round_create(const struct pt_round_options *options, struct pt_round **re
     round->all_namespaces = strcmp(options->namespaces, "*") == 0;
     const char *rest = options->namespaces, *name;
     size_t length;
-    while (!round->all_namespaces && (name = pt_name_list_next(&rest, &length)))
-        pt_round_add_namespace(round, name, length);
+    int r = 0;
+    while (r == 0 && !round->all_namespaces && (name = pt_name_list_next(&rest, &length)))
+        r = pt_round_add_namespace(round, name, length);
+    if (r < 0) {
+        pt_round_destroy(round);
+        return pt_error_set(err, ENOMEM, "out of memory");
+    }
     *ret_round = round;
     return 0;
 }

@@ -95,7 +95,8 @@ struct pt_round {
 };
 
 // A namespace that is given or found; a name that is too long, or one too many, is left out.
-void pt_round_add_namespace(struct pt_round *round, const char *name, size_t length);
+// -ENOMEM.
+int pt_round_add_namespace(struct pt_round *round, const char *name, size_t length);
 struct pt_namespace *pt_round_find_namespace(struct pt_round *round, const char *name);
 void pt_namespace_finish(struct pt_namespace *namespace);
 

@@ -270,13 +270,18 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
         pull->has_broken = false;
     }
     pull->is_rebased = false;
-    if (pt_track_pull_update(pull, lease, claims, now) < 0)
+    bool is_over = lease->fate == PT_LEASE_OVER; // then there is no next round for it
+    if (pt_track_pull_update(pull, lease, claims, now) < 0 && !is_over) {
+        pull->is_live = was_live;
+        if (is_new)
+            drop(&tracker->active, pull);
         return;
+    }
     if (pull->is_live && !was_live)
         notify(tracker, PT_TRACK_STARTED, pull, NULL);
     if (pull->is_live)
         notify_restarts(tracker, pull);
-    if (lease->fate == PT_LEASE_OVER)
+    if (is_over)
         observe_end(tracker, pull, lease, now);
     else if (pull->is_live)
         observe_fate(tracker, pull, lease, life.superseded, observation);
@@ -355,20 +360,22 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
     if (tracker->began_at == 0)
         tracker->began_at = observation->taken_at;
     observe_restart(tracker, observation);
-    if (note_claims(tracker, observation, &claims) == 0) {
-        uint64_t taken = 0;
-        for (size_t i = 0; i < observation->image_count && i < 64; i++)
-            taken |= (uint64_t)observe_image(tracker, &observation->images[i]) << i;
-        for (size_t i = 0; i < observation->lease_count; i++)
+    // Out of memory only what ends is taken in, since that does not come again.
+    bool has_claims = note_claims(tracker, observation, &claims) == 0;
+    uint64_t taken = 0;
+    for (size_t i = 0; i < observation->image_count && i < 64; i++)
+        taken |= (uint64_t)observe_image(tracker, &observation->images[i]) << i;
+    for (size_t i = 0; i < observation->lease_count; i++) {
+        if (has_claims || observation->leases[i]->fate == PT_LEASE_OVER)
             observe_lease(tracker, observation->leases[i], observation, &claims);
-        // Once more for those that are new in this observation.
-        for (size_t i = 0; i < observation->image_count && i < 64; i++) {
-            if (!(taken >> i & 1))
-                observe_image(tracker, &observation->images[i]);
-        }
-        bury(tracker, observation);
-        tracker->is_first_look = false;
     }
+    // Once more for those that are new in this observation.
+    for (size_t i = 0; i < observation->image_count && i < 64; i++) {
+        if (!(taken >> i & 1))
+            observe_image(tracker, &observation->images[i]);
+    }
+    bury(tracker, observation);
+    tracker->is_first_look &= !has_claims;
     pt_map_finish(&claims.writers);
     pt_map_finish(&claims.firsts);
 }

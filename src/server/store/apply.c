@@ -216,7 +216,11 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
         if (r < 0)
             return r;
         assert(stored);
-        return take_over(application, stored, true, &shown);
+        r = take_over(application, stored, true, &shown);
+        // Nobody has seen it yet: the next report begins it again, whole.
+        if (r < 0 && !stored->earlier_key)
+            pt_life_remove(store, stored);
+        return r;
     }
     int r = go_on_with(store, node, key, reported, application->is_late, &stored);
     if (r < 0 || !stored)

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe/connection.h"
+#include "agent/observe/manifest.h"
+#include "agent/observe/round.h"
+#include "agent/track/track.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "containerd/arena.h"
+#include "containerd/grpc_frame.h"
+#include "fake_containerd.h"
+
+#include "scarce_memory.h"
+
+#include <unistd.h>
+
+// --- parsers ---
+
+static int parse(const char *json)
+{
+    struct pt_document document;
+    int r = pt_document_parse(json, strlen(json), &document);
+    if (r == 0)
+        pt_document_finish(&document);
+    return r;
+}
+
+static int parse_an_index(void)
+{
+    return parse("{\"manifests\":[{\"digest\":\"" D(
+        "1") "\",\"platform\":{\"os\":\"linux\","
+             "\"architecture\":\"arm64\",\"variant\":\"v8\"}},{\"digest\":\"" D("2") "\"}]}");
+}
+
+static int parse_a_manifest(void)
+{
+    return parse("{\"config\":{\"digest\":\"" D("1") "\"},\"layers\":[{\"digest\":\"" D(
+        "2") "\","
+             "\"size\":1,\"mediaType\":\"a/b\"},{\"digest\":\"" D("3") "\",\"size\":2}]}");
+}
+
+static int parse_a_config(void)
+{
+    return parse("{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{\"diff_ids\":[\"" D(
+        "1") "\",\"" D("2") "\"]}}");
+}
+
+static int on_message(void *context, const uint8_t *message, size_t length)
+{
+    (void)context, (void)message, (void)length;
+    return 0;
+}
+
+static int parse_frames(void)
+{
+    static const uint8_t frames[] = {0, 0, 0, 0, 3, 'a', 'b', 'c', 0, 0, 0, 0, 1, 'd'};
+    struct pt_grpc_parser parser;
+    int r = 0;
+    pt_grpc_parser_init(&parser, 100);
+    for (size_t i = 0; r == 0 && i < sizeof(frames); i++)
+        r = pt_grpc_parser_feed(&parser, frames + i, 1, on_message, NULL);
+    pt_grpc_parser_finish(&parser);
+    return r;
+}
+
+// A message of which a list is longer than the arena's first piece.
+static int unpack_a_message(void)
+{
+    static Ctrd__Resource resources[500];
+    static Ctrd__Resource *list[COUNT_OF(resources)];
+    static uint8_t bytes[64 * 1024];
+    Ctrd__ListResourcesResponse response = CTRD__LIST_RESOURCES_RESPONSE__INIT;
+    struct pt_arena arena;
+    for (size_t i = 0; i < COUNT_OF(resources); i++) {
+        ctrd__resource__init(&resources[i]);
+        resources[i].id = (char *)D("1");
+        list[i] = &resources[i];
+    }
+    response.resources = list;
+    response.n_resources = COUNT_OF(resources);
+    size_t length = ctrd__list_resources_response__pack(&response, bytes);
+    pt_arena_init(&arena);
+    const Ctrd__ListResourcesResponse *got =
+        ctrd__list_resources_response__unpack(&arena.allocator, length, bytes);
+    int r = got ? 0 : -ENOMEM;
+    if (got)
+        assert_string_equal(got->resources[COUNT_OF(resources) - 1]->id, D("1"));
+    pt_arena_finish(&arena);
+    return r;
+}
+
+// --- a pull, from the first look to its end ---
+
+struct scene {
+    struct pt_containerd world;
+    struct pt_clock clock;
+    struct pt_tracker *tracker;
+    struct pt_round *round;
+};
+
+static int64_t fake_now(void *context)
+{
+    return ((struct pt_containerd *)context)->now;
+}
+
+static void on_change(void *context, enum pt_track_change change, const struct pt_pull *pull,
+                      const struct pt_layer *layer)
+{
+    struct scene *scene = context;
+    (void)pull, (void)layer;
+    scene->world.started += change == PT_TRACK_STARTED;
+    scene->world.completed += change == PT_TRACK_COMPLETED;
+    scene->world.failed += change == PT_TRACK_FAILED;
+}
+
+static void on_observation(void *context, const struct pt_observation *observation)
+{
+    pt_tracker_observe(((struct scene *)context)->tracker, observation);
+}
+
+static void on_failure(void *context, const char *message)
+{
+    assert_true(message[0]);
+    ((struct scene *)context)->world.rounds_failed++;
+}
+
+static void look(struct scene *scene)
+{
+    pt_round_start(scene->round);
+    check_int("the round is over", pt_round_is_busy(scene->round), false);
+    scene->world.now += PT_NS_PER_S;
+}
+
+static int scene_begin(struct scene *scene)
+{
+    *scene = (struct scene){.world = {.broken = CALL_COUNT, .now = START + PT_NS_PER_S}};
+    scene->clock = (struct pt_clock){fake_now, fake_now, &scene->world};
+    const struct pt_tracker_options tracker = {.on_change = on_change, .context = scene};
+    const struct pt_round_options round = {
+        .containerd = &scene->world,
+        .clock = &scene->clock,
+        .namespaces = "k8s.io",
+        .on_observation = on_observation,
+        .on_failure = on_failure,
+        .context = scene,
+    };
+    int r = pt_tracker_create(&tracker, &scene->tracker, NULL);
+    if (r < 0)
+        return r;
+    r = pt_round_create(&round, &scene->round, NULL);
+    if (r < 0)
+        pt_tracker_destroy(scene->tracker);
+    return r;
+}
+
+static void scene_end(struct scene *scene)
+{
+    pt_round_destroy(scene->round);
+    pt_tracker_destroy(scene->tracker);
+}
+
+// Memory is short in the first looks: the pull is seen whole once there is some.
+static int begin_a_pull(void)
+{
+    struct scene scene;
+    int r = scene_begin(&scene);
+    if (r < 0)
+        return r;
+    look(&scene);
+    scene.world.offset = 400;
+    look(&scene);
+    memory_is_back();
+    for (int i = 0; i < 12; i++)
+        look(&scene);
+    check_int("started", scene.world.started, 1);
+    const struct pt_tracked *tracked = pt_tracker_next(scene.tracker, NULL);
+    assert_non_null(tracked);
+    check_int("layers", (int64_t)tracked->pull.layer_count, 1);
+    check_int("bytes", tracked->pull.layers[0].downloaded_bytes, 400);
+    scene.world.offset = BYTES;
+    scene.world.is_over = true;
+    look(&scene);
+    look(&scene);
+    check_int("completed", scene.world.completed, 1);
+    check_int("failed", scene.world.failed, 0);
+    scene_end(&scene);
+    return 0;
+}
+
+// Memory is short when the pull ends: it ends once, and nothing of it is lost but words.
+static int end_a_pull(void)
+{
+    struct scene scene;
+    const struct scarce_memory scarce = scarce_memory;
+    memory_is_back();
+    assert_int_equal(scene_begin(&scene), 0);
+    look(&scene);
+    scene.world.offset = 400;
+    look(&scene);
+    scene.world.offset = BYTES;
+    scene.world.is_over = true;
+    scarce_memory = scarce;
+    look(&scene);
+    memory_is_back();
+    for (int i = 0; i < 4; i++)
+        look(&scene);
+    check_int("ended", scene.world.completed + scene.world.failed, 1);
+    check_int("active", (int64_t)pt_tracker_active_count(scene.tracker), 0);
+    scene_end(&scene);
+    return 0;
+}
+
+static void every_failure_is_an_error_or_mended(void **state)
+{
+    (void)state;
+    static const struct scarce_row rows[] = {
+        SCARCE_ROW(parse_an_index, false),   SCARCE_ROW(parse_a_manifest, false),
+        SCARCE_ROW(parse_a_config, false),   SCARCE_ROW(parse_frames, false),
+        SCARCE_ROW(unpack_a_message, false), SCARCE_ROW(begin_a_pull, true),
+        SCARCE_ROW(end_a_pull, true),
+    };
+    pt_log_set_descriptor(-1);
+    scarce_sweep(rows, COUNT_OF(rows));
+    pt_log_set_descriptor(STDOUT_FILENO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_failure_is_an_error_or_mended),
+    };
+    return cmocka_run_group_tests_name("allocation_agent", tests, NULL, NULL);
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/timer.h"
+#include "kube/json_splitter.h"
+#include "kube/kube_config.h"
+#include "kube/pod_watch.h"
+
+#include "scarce_memory.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+// --- small parsers ---
+
+static int on_object(void *context, const char *json, size_t length)
+{
+    (void)context, (void)json, (void)length;
+    return 0;
+}
+
+static int split_a_list(void)
+{
+    static const char list[] =
+        "{\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[{\"a\":1},{}]}";
+    struct pt_json_splitter splitter;
+    int r = 0;
+    pt_json_splitter_init(&splitter, true, 1000, 1000);
+    splitter.on_object = on_object;
+    for (size_t i = 0; r == 0 && i < strlen(list); i++)
+        r = pt_json_splitter_feed(&splitter, list + i, 1);
+    pt_json_splitter_finish(&splitter);
+    return r;
+}
+
+static const char kubeconfig[] =
+    "current-context: a\n"
+    "contexts: [{name: a, context: {cluster: c, user: u}}]\n"
+    "clusters: [{name: c, cluster: {server: 'https://h:6443/', certificate-authority-data: "
+    "aGk=}}]\n"
+    "users: [{name: u, user: {client-certificate-data: aGk=, client-key-data: aGk=}}]\n";
+
+static char *no_variable(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+static int read_kubeconfig(void)
+{
+    char path[64];
+    struct pt_kube_config config;
+    struct pt_error err;
+    int fd = memfd_create("kubeconfig", MFD_CLOEXEC);
+    assert_int_equal(write(fd, kubeconfig, strlen(kubeconfig)), strlen(kubeconfig));
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    const struct pt_kube_settings settings = {.kubeconfig = path};
+    int r = pt_kube_config_load(&settings, no_variable, "/nowhere", &config, &err);
+    if (r == 0)
+        pt_kube_config_finish(&config);
+    close(fd);
+    return r;
+}
+
+// --- a watch, whose requests and timer are the test's ---
+
+static struct {
+    struct pt_http_options request;
+    bool is_in_flight, is_watch, is_timer_set;
+    void (*on_timer)(void *context);
+    void *timer_context;
+    unsigned waiting, listed;
+} world;
+
+int __wrap_pt_kube_client_start(const struct pt_kube_client *client, const char *path,
+                                struct pt_http_options request,
+                                struct pt_http_request **ret_request, struct pt_error *err);
+void __wrap_pt_http_request_cancel(struct pt_http_request *request);
+struct pt_timer *__wrap_pt_timer_create(struct event_base *base, const struct pt_clock *clock,
+                                        void (*on_due)(void *context), void *context);
+void __wrap_pt_timer_start(struct pt_timer *timer, int64_t delay_ms);
+void __wrap_pt_timer_destroy(struct pt_timer *timer);
+
+int __wrap_pt_kube_client_start(const struct pt_kube_client *client, const char *path,
+                                struct pt_http_options request,
+                                struct pt_http_request **ret_request, struct pt_error *err)
+{
+    (void)client;
+    if (allocation_fails())
+        return pt_error_set(err, ENOMEM, "out of memory");
+    assert_false(world.is_in_flight);
+    world.request = request;
+    world.is_in_flight = true;
+    world.is_watch = strstr(path, "watch=") != NULL;
+    *ret_request = (struct pt_http_request *)&world.request;
+    return 0;
+}
+
+void __wrap_pt_http_request_cancel(struct pt_http_request *request)
+{
+    (void)request;
+    world.is_in_flight = false;
+}
+
+struct pt_timer *__wrap_pt_timer_create(struct event_base *base, const struct pt_clock *clock,
+                                        void (*on_due)(void *context), void *context)
+{
+    (void)base, (void)clock;
+    world.on_timer = on_due;
+    world.timer_context = context;
+    return allocation_fails() ? NULL : (struct pt_timer *)&world.on_timer;
+}
+
+void __wrap_pt_timer_start(struct pt_timer *timer, int64_t delay_ms)
+{
+    (void)timer, (void)delay_ms;
+    world.is_timer_set = true;
+}
+
+void __wrap_pt_timer_destroy(struct pt_timer *timer)
+{
+    (void)timer;
+    world.is_timer_set = false;
+}
+
+static void on_waiting(void *context, const struct pt_kube_pod *pod)
+{
+    (void)context;
+    assert_string_equal(pod->uid, "u");
+    world.waiting++;
+}
+
+static void on_end(void *context, const char *uid, enum pt_pod_end end)
+{
+    (void)context, (void)uid, (void)end;
+}
+
+static void on_listed(void *context)
+{
+    (void)context;
+    world.listed++;
+}
+
+static uint32_t no_chance(void)
+{
+    return 1;
+}
+
+#define POD                                                                                        \
+    "{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\",\"resourceVersion\":\"7\"},"  \
+    "\"spec\":{\"nodeName\":\"n1\",\"containers\":[{\"name\":\"c\",\"image\":\"a\"}]},\"status\":" \
+    "{"                                                                                            \
+    "\"phase\":\"Pending\",\"containerStatuses\":[{\"name\":\"c\",\"state\":{\"waiting\":{"        \
+    "\"reason\":\"ErrImagePull\",\"message\":\"no such host\"}}}]}}"
+
+#define LIST "{\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"\"},\"items\":[" POD "]}"
+#define MESSAGE "{\"type\":\"MODIFIED\",\"object\":" POD "}"
+
+// The request that is in flight is answered; if there is none the timer fires.
+static void answer(void)
+{
+    struct pt_http_result result = {.status = 200, .message = ""};
+    if (!world.is_in_flight) {
+        assert_true(world.is_timer_set);
+        world.is_timer_set = false;
+        world.on_timer(world.timer_context);
+        return;
+    }
+    const char *text = world.is_watch ? MESSAGE : LIST;
+    int r = world.request.on_data(world.request.context, text, strlen(text));
+    if (r < 0)
+        result = (struct pt_http_result){.error = r, .message = "no memory"};
+    world.is_in_flight = false;
+    world.request.on_done(world.request.context, &result);
+}
+
+// Whatever was lost: once there is memory again, the next list brings the pod.
+static int follow_pods(void)
+{
+    const struct pt_kube_client client = {.clock = pt_clock_system(), .random = no_chance};
+    const struct pt_pod_watch_handler handler = {
+        .on_waiting = on_waiting, .on_end = on_end, .on_listed = on_listed};
+    struct pt_pod_watch *watch;
+    memset(&world, 0, sizeof(world));
+    int r = pt_pod_watch_create(&client, "n", &handler, &watch, NULL);
+    if (r < 0)
+        return r;
+    answer();
+    answer();
+    memory_is_back();
+    unsigned waiting = world.waiting;
+    for (int i = 0; i < 6 && (world.waiting == waiting || world.listed == 0); i++)
+        answer();
+    assert_true(world.waiting > waiting && world.listed > 0);
+    pt_pod_watch_destroy(watch);
+    assert_false(world.is_in_flight || world.is_timer_set);
+    return 0;
+}
+
+static void every_failure_is_an_error_or_mended(void **state)
+{
+    (void)state;
+    static const struct scarce_row rows[] = {
+        SCARCE_ROW(split_a_list, false),
+        SCARCE_ROW(read_kubeconfig, false),
+        SCARCE_ROW(follow_pods, true),
+    };
+    pt_log_set_descriptor(-1);
+    scarce_sweep(rows, COUNT_OF(rows));
+    pt_log_set_descriptor(STDOUT_FILENO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_failure_is_an_error_or_mended),
+    };
+    return cmocka_run_group_tests_name("allocation_kube", tests, NULL, NULL);
+}
