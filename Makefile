@@ -79,7 +79,15 @@ test-arm64: ## the arm64 images on an emulated arm64 machine (3 min), after make
 	@scripts/setup test
 	@scripts/test-arm64
 
-.PHONY: fuzz
+.PHONY: test-valgrind coverage fuzz
+test-valgrind: ## agent and server under Valgrind while one class of integration tests runs (5 min); needs root
+	@scripts/setup test
+	@scripts/test-valgrind
+
+coverage: ## which lines the tests reach, by folder, and whether 90 % are (5 min); needs root
+	@scripts/setup test
+	@scripts/coverage
+
 fuzz: ## libFuzzer on every parser of foreign bytes, 10 CPU minutes each (FUZZ_SECONDS=); with clang
 	@scripts/setup test
 	@scripts/fuzz --seconds $(or $(FUZZ_SECONDS),600)

@@ -199,7 +199,7 @@ static int filter_calls(struct pt_error *err)
 #define IS_SANITIZED 1
 #endif
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#if !defined(IS_SANITIZED) && (defined(__SANITIZE_ADDRESS__) || defined(PT_WITHOUT_SECCOMP))
 #define IS_SANITIZED 1
 #endif
 #ifndef IS_SANITIZED

@@ -30,6 +30,8 @@ SERVER = BINARIES / "pulltrace-server"
 RELEASE_AGENT = BINARIES / "release" / "pulltrace-agent"  # as it is shipped, without sanitizers
 
 MB = 1_000_000
+# How many times slower the programs run than as they are shipped: under Valgrind.
+SLOWER = float(os.environ.get("PULLTRACE_TESTS_SLOWER") or 1)
 SANITIZER_WORDS = ("Sanitizer", "runtime error:")
 ADDRESS_SANITIZER = {
     "ASAN_OPTIONS": "detect_leaks=1:exitcode=66:detect_stack_use_after_return=1",

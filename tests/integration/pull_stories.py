@@ -9,11 +9,11 @@ from lab.images import Image
 from lab.layers import LayerSpec
 from lab.pulltrace import Server
 from lab.waiting import wait_for
-from tests.integration.case import MB, LabCase, sizes
+from tests.integration.case import MB, SLOWER, LabCase, sizes
 from tests.integration.events import EventLog
 
-TOLD_WITHIN_S = 3.0
-STARTED_WITHIN_S = 2.0
+TOLD_WITHIN_S = 3.0 * SLOWER
+STARTED_WITHIN_S = 2.0 * SLOWER
 
 
 class PullStories(LabCase):
