@@ -130,8 +130,8 @@ static void begin_store(void)
     world.api.store = pt_store_create(&settings, &fake_clock, &output);
     world.hold_ups = pt_hold_ups_create(world.api.store, &fake_clock);
     world.api.hold_ups = world.hold_ups;
-    world.api.reports =
-        pt_report_queue_create(world.loop, &fake_clock, world.api.store, pt_api_report_done, &world.api);
+    world.api.reports = pt_report_queue_create(world.loop, &fake_clock, world.api.store,
+                                               pt_api_report_done, &world.api);
     int r = pt_event_feed_create(world.loop, &fake_clock, world.api.store, 4, &world.stream_memory,
                                  &world.api.feed, NULL);
     assert(r == 0 && world.api.store && world.hold_ups && world.api.reports);
