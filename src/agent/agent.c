@@ -264,6 +264,7 @@ static int create_parts(struct pt_agent *agent, struct pt_error *err)
             .http = agent->http,
             .clock = options->clock,
             .tracker = agent->tracker,
+            .identity = options->identity,
             .token = options->token,
             .server_url = options->server_url,
             .node_name = options->node_name,

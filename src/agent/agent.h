@@ -25,6 +25,7 @@ struct pt_agent_options {
     const char *containerd_socket_directories;
     const char *containerd_namespaces;
     const char *ca_file;
+    struct pt_secret *identity; // NULL: none
     struct pt_secret *token;
     int64_t interval_ms;
     int watch_fd;                   // where to draw progress, -1: nowhere

@@ -49,6 +49,7 @@ struct check {
     unsigned open; // questions of this step
     unsigned faults;
     bool have_events_ended;
+    bool sends_shared; // token, since the other one was refused
     bool is_done;
     struct right {
         struct check *check;
@@ -109,19 +110,44 @@ static void judge_failure(struct check *check, const struct pt_http_result *resu
     print_fault(check, "reached", result->message, advice);
 }
 
+static struct pt_secret *current_token(const struct check *check)
+{
+    const struct pt_check_options *options = check->options;
+    return options->identity && !check->sends_shared ? options->identity : options->token;
+}
+
+static void judge_refused_token(struct check *check)
+{
+    const char *token = pt_secret_get(check->options->token);
+    const char *found = token[0] ? "it is a wrong one" : "none is set";
+    const char *advice = "Set PULLTRACE_AGENT_TOKEN_FILE to the token that the server has.";
+    print_well(check, "reached", "it takes reports");
+    if (check->options->identity) {
+        found = token[0] ? "that of Kubernetes and the shared one are wrong"
+                         : "that of Kubernetes is refused";
+        advice = "Does the server have PULLTRACE_AGENT_IDENTITY=kubernetes, and this agent's "
+                 "ServiceAccount and audience? Its /readyz says what it lacks.";
+    }
+    print_fault(check, "token", found, advice);
+}
+
 // The report that was sent is refused for its content type, after its token was looked at.
 static void judge_status(struct check *check, int status)
 {
-    const char *token = pt_secret_get(check->options->token);
+    const char *token = pt_secret_get(current_token(check));
     char text[64];
     snprintf(text, sizeof(text), "HTTP status %d", status);
-    if (status == 415) {
+    if (status == 503) {
+        print_fault(check, "token", "the server cannot look at it yet",
+                    "Try again. If that stays, does the server reach the Kubernetes API?");
+    } else if (status == 415) {
         print_well(check, "reached", "it takes reports");
-        print_well(check, "token", token[0] ? "it is the right one" : "none is needed");
+        print_well(check, "token",
+                   check->sends_shared ? "the shared one is right, that of Kubernetes is not taken"
+                   : token[0]          ? "it is the right one"
+                                       : "none is needed");
     } else if (status == 401) {
-        print_well(check, "reached", "it takes reports");
-        print_fault(check, "token", token[0] ? "it is a wrong one" : "none is set",
-                    "Set PULLTRACE_AGENT_TOKEN_FILE to the token that the server has.");
+        judge_refused_token(check);
     } else if (status == 421) {
         print_fault(check, "reached", text,
                     "It takes reports at an address of their own: that of PULLTRACE_AGENT_ADDR, "
@@ -132,9 +158,18 @@ static void judge_status(struct check *check, int status)
     }
 }
 
+static int send_to_server(struct check *check, const char *token, struct pt_error *err);
+
 static void on_server(void *context, const struct pt_http_result *result)
 {
     struct check *check = context;
+    bool has_other = check->options->identity && pt_secret_get(check->options->token)[0];
+    struct pt_error err;
+    if (result->status == 401 && has_other && !check->sends_shared) {
+        check->sends_shared = true;
+        if (send_to_server(check, pt_secret_get(check->options->token), &err) == 0)
+            return;
+    }
     if (result->error)
         judge_failure(check, result);
     else
@@ -181,7 +216,7 @@ static void ask_server(struct check *check)
         end_check(check);
         return;
     }
-    const char *token = pt_secret_get(check->options->token);
+    const char *token = pt_secret_get(current_token(check));
     print_line(check, "-", "asked", url);
     if (token[0] && pt_url_is_in_clear(url))
         print_line(check, "note", "the token leaves this machine unencrypted", "use https");

@@ -23,6 +23,7 @@ struct pt_check_options {
     const char *containerd_namespaces;
     const char *server_url; // "": none
     const char *ca_file;
+    struct pt_secret *identity; // NULL: none
     struct pt_secret *token;
 };
 

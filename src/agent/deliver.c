@@ -49,6 +49,7 @@ struct pt_deliverer {
     int64_t pace_ms;       // between two reports while pulls are active
     int64_t calm_until_ms; // no faster ones than usual before
     bool has_news;
+    bool sends_shared;      // token, since the server has refused the other one
     char last_failure[160]; // as logged, "" while all is well
     void (*on_flushed)(void *context);
     void *flush_context;
@@ -138,6 +139,32 @@ static int write_report(struct pt_deliverer *deliverer)
     return r < 0 ? r : pt_report_end(&deliverer->body);
 }
 
+// --- the token ---
+
+static bool is_set(struct pt_secret *token)
+{
+    return token && pt_secret_get(token)[0];
+}
+
+// Reads its file again if that has changed. "": there is none.
+static const char *current_token(const struct pt_deliverer *deliverer)
+{
+    const struct pt_deliverer_options *options = &deliverer->options;
+    struct pt_secret *token =
+        options->identity && !deliverer->sends_shared ? options->identity : options->token;
+    return token ? pt_secret_get(token) : "";
+}
+
+// The server may not have the rights to look at the ServiceAccount's token, or have got them since.
+static void offer_other_token(struct pt_deliverer *deliverer)
+{
+    if (!deliverer->options.identity || !is_set(deliverer->options.token))
+        return;
+    deliverer->sends_shared = !deliverer->sends_shared;
+    pt_log_info("server.token_refused",
+                pt_log_text("next", deliverer->sends_shared ? "shared" : "kubernetes"));
+}
+
 // --- its answer ---
 
 static void schedule(struct pt_deliverer *deliverer, int64_t delay_ms)
@@ -224,6 +251,8 @@ static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_re
     pt_readiness_set_server(deliverer->options.readiness, result->status == 429 ? NULL : failure);
     if (result->status == 429)
         deliverer->calm_until_ms = now_ms(deliverer) + PT_REPORT_CALM_MS;
+    if (result->status == 401)
+        offer_other_token(deliverer);
     if (result->status == 400 || result->status == 413)
         suspect_pulls(deliverer);
     deliverer->retry_ms = deliverer->retry_ms ? 2 * deliverer->retry_ms : PT_REPORT_FIRST_RETRY_MS;
@@ -266,7 +295,7 @@ static int send_body(struct pt_deliverer *deliverer, struct pt_error *err)
 {
     char authorization[4200];
     const char *headers[] = {"Content-Type: application/json", "Expect:", NULL, NULL};
-    const char *token = deliverer->options.token ? pt_secret_get(deliverer->options.token) : "";
+    const char *token = current_token(deliverer);
     if (token[0]) {
         snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", token);
         headers[2] = authorization;
@@ -360,8 +389,7 @@ static void on_timer(void *context)
 
 static void warn_of_clear_token(const struct pt_deliverer_options *options)
 {
-    if (options->token && pt_secret_get(options->token)[0] &&
-        pt_url_is_in_clear(options->server_url))
+    if ((options->identity || is_set(options->token)) && pt_url_is_in_clear(options->server_url))
         pt_log_warn("server.token_in_clear", pt_log_text("url", options->server_url),
                     pt_log_text("advice", "the agent token travels unencrypted to another host; "
                                           "use an https:// URL"));

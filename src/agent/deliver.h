@@ -24,7 +24,8 @@ struct pt_deliverer_options {
     struct pt_http_client *http;
     const struct pt_clock *clock;
     struct pt_tracker *tracker;
-    struct pt_secret *token; // NULL: none
+    struct pt_secret *identity; // the ServiceAccount's token; NULL: none
+    struct pt_secret *token;    // shared by all agents, for when that is refused; NULL: none
     const char *server_url;
     const char *node_name;
     const char *ca_file;            // "": the system's

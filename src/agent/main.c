@@ -34,6 +34,7 @@ extern char **environ; // POSIX leaves its declaration to the program
 static struct settings {
     const char *node_name, *server_url, *ca_file;
     const char *containerd_socket, *socket_directories, *containerd_namespaces;
+    const char *agent_identity, *agent_identity_file;
     const char *agent_token, *agent_token_file;
     int64_t interval_ns;
     enum pt_log_level log_level;
@@ -60,6 +61,13 @@ static const struct pt_setting table[] = {
      "how often to look and to report while something is pulled; a fast pull up to four times as "
      "often",
      PT_REPORT_NEWS_MS *PT_NS_PER_MS, 3600 * PT_NS_PER_S},
+    {"PULLTRACE_AGENT_IDENTITY", PT_SETTING_TEXT, &settings.agent_identity, "token",
+     "how it proves which node it is: token, one that all agents share, or kubernetes, by the "
+     "token of its ServiceAccount; the shared one is then for a server that cannot look at that",
+     0, 0},
+    {"PULLTRACE_AGENT_IDENTITY_FILE", PT_SETTING_TEXT, &settings.agent_identity_file,
+     "/var/run/secrets/pulltrace/token",
+     "file with the token of its ServiceAccount, read again when the kubelet has changed it", 0, 0},
     {"PULLTRACE_AGENT_TOKEN", PT_SETTING_TEXT, &settings.agent_token, "",
      "bearer token for the server; empty: none", 0, 0},
     {"PULLTRACE_AGENT_TOKEN_FILE", PT_SETTING_TEXT, &settings.agent_token_file, "",
@@ -172,6 +180,32 @@ static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], en
 
 // --- running ---
 
+// What it shows the server.
+struct tokens {
+    struct pt_secret *identity; // NULL: none
+    struct pt_secret *shared;
+};
+
+static int read_tokens(struct tokens *tokens, struct pt_error *err)
+{
+    bool has_identity = strcmp(settings.agent_identity, "kubernetes") == 0;
+    if (!has_identity && strcmp(settings.agent_identity, "token") != 0)
+        return pt_error_set(err, EINVAL,
+                            "PULLTRACE_AGENT_IDENTITY=%s: expected token or kubernetes",
+                            settings.agent_identity);
+    int r = has_identity
+                ? pt_secret_create(NULL, settings.agent_identity_file, &tokens->identity, err)
+                : 0;
+    if (r < 0)
+        return pt_error_prefix(err, "PULLTRACE_AGENT_IDENTITY_FILE");
+    r = pt_secret_create_lines(settings.agent_token, settings.agent_token_file, &tokens->shared,
+                               err);
+    if (r < 0)
+        pt_error_prefix(err, settings.agent_token_file[0] ? "PULLTRACE_AGENT_TOKEN_FILE"
+                                                          : "PULLTRACE_AGENT_TOKEN");
+    return r;
+}
+
 struct running {
     struct pt_agent *agent;
     struct pt_service_manager *manager; // NULL: nobody wants to be notified
@@ -184,7 +218,7 @@ static void on_stop(void *context)
     pt_agent_stop(running->agent);
 }
 
-static int run_agent(struct pt_loop *loop, struct pt_secret *token, int watch_fd,
+static int run_agent(struct pt_loop *loop, const struct tokens *tokens, int watch_fd,
                      struct pt_readiness *readiness, struct pt_service_manager *manager,
                      struct pt_error *err)
 {
@@ -197,7 +231,8 @@ static int run_agent(struct pt_loop *loop, struct pt_secret *token, int watch_fd
         .containerd_socket_directories = settings.socket_directories,
         .containerd_namespaces = settings.containerd_namespaces,
         .ca_file = settings.ca_file,
-        .token = token,
+        .identity = tokens->identity,
+        .token = tokens->shared,
         .interval_ms = settings.interval_ns / PT_NS_PER_MS,
         .watch_fd = watch_fd,
         .readiness = readiness,
@@ -224,23 +259,24 @@ static int run_agent(struct pt_loop *loop, struct pt_secret *token, int watch_fd
 }
 
 // Without memory to share, --ready finds no agent; the agent itself works.
-static int run(struct pt_loop *loop, struct pt_secret *token, enum mode mode, struct pt_error *err)
+static int run(struct pt_loop *loop, const struct tokens *tokens, enum mode mode,
+               struct pt_error *err)
 {
     struct pt_readiness *readiness = NULL;
     if (mode == MODE_WATCH)
-        return run_agent(loop, token, STDOUT_FILENO, NULL, NULL, err);
+        return run_agent(loop, tokens, STDOUT_FILENO, NULL, NULL, err);
     struct pt_service_manager *manager =
         pt_service_manager_create(pt_loop_base(loop), pt_clock_system(), getenv);
     if (pt_readiness_create(pt_loop_base(loop), pt_clock_system(), settings.node_name,
                             settings.server_url[0] != '\0', &readiness, err) < 0)
         pt_log_warn("agent.no_readiness", pt_log_text("error", err->message));
-    int r = run_agent(loop, token, -1, readiness, manager, err);
+    int r = run_agent(loop, tokens, -1, readiness, manager, err);
     pt_service_manager_destroy(manager);
     pt_readiness_destroy(readiness);
     return r;
 }
 
-static int check(struct pt_loop *loop, struct pt_secret *token, bool *ret_well,
+static int check(struct pt_loop *loop, const struct tokens *tokens, bool *ret_well,
                  struct pt_error *err)
 {
     const struct pt_check_options options = {
@@ -251,7 +287,8 @@ static int check(struct pt_loop *loop, struct pt_secret *token, bool *ret_well,
         .containerd_namespaces = settings.containerd_namespaces,
         .server_url = settings.server_url,
         .ca_file = settings.ca_file,
-        .token = token,
+        .identity = tokens->identity,
+        .token = tokens->shared,
     };
     return pt_check_run(&options, ret_well, err);
 }
@@ -266,7 +303,7 @@ int main(int argc, char **argv)
 {
     char node_name[PT_LIMIT_NODE_NAME_BYTES + 1] = "";
     struct pt_error err;
-    struct pt_secret *token = NULL;
+    struct tokens tokens = {0};
     struct pt_loop *loop = NULL;
     enum mode mode;
     bool is_well = true;
@@ -283,16 +320,15 @@ int main(int argc, char **argv)
     if (mode == MODE_READY)
         return pt_readiness_probe(settings.node_name, pt_clock_system(), stdout) ? EXIT_SUCCESS
                                                                                  : EXIT_FAILURE;
-    if (pt_secret_create_lines(settings.agent_token, settings.agent_token_file, &token, &err) < 0) {
-        pt_error_prefix(&err, settings.agent_token_file[0] ? "PULLTRACE_AGENT_TOKEN_FILE"
-                                                           : "PULLTRACE_AGENT_TOKEN");
+    if (read_tokens(&tokens, &err) < 0)
         return fail(EXIT_USAGE, &err);
-    }
     int r = pt_loop_create(&loop, &err);
     if (r == 0)
-        r = mode == MODE_CHECK ? check(loop, token, &is_well, &err) : run(loop, token, mode, &err);
+        r = mode == MODE_CHECK ? check(loop, &tokens, &is_well, &err)
+                               : run(loop, &tokens, mode, &err);
     pt_loop_destroy(loop);
-    pt_secret_destroy(token);
+    pt_secret_destroy(tokens.identity);
+    pt_secret_destroy(tokens.shared);
     if (r < 0)
         return fail(r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE, &err);
     return is_well ? EXIT_SUCCESS : EXIT_FAILURE;

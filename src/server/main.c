@@ -16,6 +16,7 @@
 #include "server/file_limit.h"
 #include "server/holdup/hold_ups.h"
 #include "server/http/tls.h"
+#include "server/identity/identity.h"
 #include "server/ingest/report_queue.h"
 #include "server/memory_budget.h"
 #include "server/secrets/make_secrets.h"
@@ -41,6 +42,7 @@ extern char **environ; // POSIX leaves its declaration to the program
 
 static struct settings {
     struct pt_kube_feed_settings kube;
+    const char *agent_identity, *agent_audience, *agent_accounts;
     const char *agent_token, *agent_token_file;
     const char *tls_cert_file, *tls_key_file;
     const char *allowed_hosts;
@@ -60,6 +62,15 @@ static const struct pt_setting table[] = {
      0, 0},
     {"PULLTRACE_METRICS_ADDR", PT_SETTING_ADDRESS, &settings.metrics_address, ":9090",
      "where /metrics is served, and nothing else", 0, 0},
+    {"PULLTRACE_AGENT_IDENTITY", PT_SETTING_TEXT, &settings.agent_identity, "token",
+     "how agents prove who they are: token, one that they share, or kubernetes, each by the token "
+     "of its ServiceAccount, which is bound to its node",
+     0, 0},
+    {"PULLTRACE_AGENT_AUDIENCE", PT_SETTING_NAME, &settings.agent_audience, "pulltrace",
+     "audience of the ServiceAccounts' tokens that are taken", 0, 0},
+    {"PULLTRACE_AGENT_SERVICE_ACCOUNTS", PT_SETTING_TEXT, &settings.agent_accounts,
+     "pulltrace/pulltrace-agent",
+     "ServiceAccounts that may report, as namespace/name, comma-separated", 0, 0},
     {"PULLTRACE_AGENT_TOKEN", PT_SETTING_TEXT, &settings.agent_token, "",
      "what agents must send as bearer token; empty: anyone may report", 0, 0},
     {"PULLTRACE_AGENT_TOKEN_FILE", PT_SETTING_TEXT, &settings.agent_token_file, "",
@@ -354,6 +365,27 @@ static int open_feed(struct server *server, struct pt_error *err)
     return r;
 }
 
+static int open_identity(struct server *server, struct pt_error *err)
+{
+    const struct pt_kube_client *client = pt_kube_feed_client(server->kube);
+    const struct pt_identity_settings wanted = {
+        .audience = settings.agent_audience,
+        .service_accounts = settings.agent_accounts,
+        .max_nodes = (size_t)settings.max_nodes,
+    };
+    if (strcmp(settings.agent_identity, "token") == 0)
+        return 0;
+    if (strcmp(settings.agent_identity, "kubernetes") != 0)
+        return pt_error_set(err, EINVAL,
+                            "PULLTRACE_AGENT_IDENTITY=%s: expected token or kubernetes",
+                            settings.agent_identity);
+    if (!client)
+        return pt_error_set(err, EINVAL,
+                            "PULLTRACE_AGENT_IDENTITY=kubernetes needs a Kubernetes API: see "
+                            "PULLTRACE_KUBE_URL");
+    return pt_identity_create(client, &wanted, &server->api.agent_token.identity, err);
+}
+
 // What is kept of pods that no longer wait, in a fixed proportion to the pulls' share.
 static size_t gone_pods_bytes(int64_t store_bytes)
 {
@@ -430,6 +462,8 @@ static int start(struct server *server, struct pt_error *err)
         r = pt_kube_feed_create(server->loop, clock, &settings.kube, server->store, &server->kube,
                                 err);
     server->api.kube = server->kube;
+    if (r == 0)
+        r = open_identity(server, err);
     if (r == 0) {
         on_sweep(server);
         on_hold_up_round(server);
@@ -463,6 +497,7 @@ static void log_start(const struct server *server)
 
 static void finish(struct server *server)
 {
+    pt_identity_destroy(server->api.agent_token.identity); // asks as the feed does
     pt_kube_feed_destroy(server->kube);
     pt_event_feed_destroy(server->api.feed);
     pt_http_server_destroy(server->api.server);

@@ -8,7 +8,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from tests.integration.http_json import request
+from tests.integration.http_json import Answer, request
 
 Object = dict[str, Any]
 
@@ -130,12 +130,18 @@ def pull(
 
 def post_report(port: int, node: str, *pulls: Object) -> int:
     """Sends a report and returns the answer's status."""
+    return answer_to_report(port, node, *pulls).status
+
+
+def answer_to_report(port: int, node: str, *pulls: Object, token: str = "") -> Answer:
+    """Sends a report, with that token."""
     body = {
         "nodeName": node,
         "timestamp": stamp(whole=False),
         "intervalMs": 1000,
         "pulls": list(pulls),
     }
-    return request(
-        port, "POST", "/api/v1/report", json.dumps(body).encode(), Content_Type="application/json"
-    ).status
+    headers = {"Content_Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    return request(port, "POST", "/api/v1/report", json.dumps(body).encode(), **headers)

@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,6 +30,7 @@ class Faults:
     duplicate: bool = False  # every change is told twice
     swap: bool = False  # changes are told in the wrong order, two by two
     token: str = ""  # demanded of every request
+    document_delay_s: float = 0  # before each of `documents`
     forbidden: str = ""  # the resource that there is no right to
     list_body: bytes = b""  # is what every list answers
     endless: bytes = b""  # follows on the first bytes of every watch, again and again
@@ -78,6 +80,8 @@ class FakeApi:
     def __init__(self) -> None:
         self.faults = Faults()
         self.asked: list[Asked] = []
+        self.documents: dict[str, tuple[int, bytes]] = {}  # status and body of an exact path
+        self.on_post: Callable[[str, Object], tuple[int, Object]] | None = None
         self._lock = threading.Condition()
         self._version = 100
         self._oldest = 0  # changes up to this version are forgotten
@@ -103,6 +107,9 @@ class FakeApi:
 
             def do_GET(self) -> None:
                 api._answer(self)
+
+            def do_POST(self) -> None:
+                api._answer_post(self)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -225,6 +232,11 @@ class FakeApi:
                     faults.refuse_status = 0
             self._refuse(handler, status, "made to fail", faults.refuse_headers)
             return
+        document = self.documents.get(parts.path)
+        if document or not parts.path.startswith("/api/"):
+            time.sleep(faults.document_delay_s)
+            self._send(handler, *(document or (404, b"{}")))
+            return
         segments = parts.path.strip("/").split("/")
         if segments[-1] == faults.forbidden:
             self._refuse(handler, 403, f"{segments[-1]} is forbidden")
@@ -234,6 +246,19 @@ class FakeApi:
             self._watch(handler, segments[-1], namespace, query)
         else:
             self._list(handler, segments[-1], namespace, query)
+
+    def _answer_post(self, handler: BaseHTTPRequestHandler) -> None:
+        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        self.asked.append(Asked(handler.path, {}, handler.headers.get("Authorization", "")))
+        status, answer = self.on_post(handler.path, body) if self.on_post else (403, {})
+        self._send(handler, status, json.dumps(answer).encode())
+
+    def _send(self, handler: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
 
     def _refuse(
         self,

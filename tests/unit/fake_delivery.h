@@ -99,7 +99,9 @@ static inline int64_t delivery_now_ns(void *context)
     return ((struct delivery *)context)->now_ms * PT_NS_PER_MS;
 }
 
-static inline void delivery_begin(struct delivery *self, const char *url, struct pt_secret *token)
+// `identity` is the ServiceAccount's token, `token` the shared one; each may be NULL.
+static inline void delivery_begin_with(struct delivery *self, const char *url,
+                                       struct pt_secret *identity, struct pt_secret *token)
 {
     *self = (struct delivery){.now_ms = 1000000, .pace_ms = 1000};
     delivery = self;
@@ -108,6 +110,7 @@ static inline void delivery_begin(struct delivery *self, const char *url, struct
     const struct pt_deliverer_options options = {
         .clock = &self->clock,
         .tracker = self->scene.tracker,
+        .identity = identity,
         .token = token,
         .server_url = url,
         .node_name = "node",
@@ -115,6 +118,11 @@ static inline void delivery_begin(struct delivery *self, const char *url, struct
     };
     assert_int_equal(pt_deliverer_create(&options, &self->deliverer, NULL), 0);
     observe(&self->scene, 0);
+}
+
+static inline void delivery_begin(struct delivery *self, const char *url, struct pt_secret *token)
+{
+    delivery_begin_with(self, url, NULL, token);
 }
 
 static inline void delivery_end(struct delivery *self)

@@ -568,6 +568,57 @@ static void a_token_in_clear_is_warned_of_once(void **state)
     }
 }
 
+// The rows are one story: what is sent, and how it is answered.
+static const struct {
+    const char *name, *sent;
+    int status;
+} offers[] = {
+    {"its own first", "Bearer own", 200},          {"and again", "Bearer own", 503},
+    {"not for want of a server", "Bearer own", 0}, {"nor for another's node", "Bearer own", 403},
+    {"until it is refused", "Bearer own", 401},    {"then the shared one", "Bearer shared", 200},
+    {"which stays", "Bearer shared", 500},         {"as long as it is taken", "Bearer shared", 401},
+    {"then its own again", "Bearer own", 200},
+};
+
+static void the_other_token_is_offered_when_one_is_refused(void **state)
+{
+    (void)state;
+    struct delivery d;
+    struct pt_secret *identity, *shared;
+    assert_int_equal(pt_secret_create("own", NULL, &identity, NULL), 0);
+    assert_int_equal(pt_secret_create("shared", NULL, &shared, NULL), 0);
+    delivery_begin_with(&d, URL, identity, shared);
+    delivery_run(&d, true);
+    for (size_t i = 0; i < COUNT_OF(offers); i++) {
+        check_text(offers[i].name, d.authorization, offers[i].sent);
+        delivery_answer(&d, offers[i].status, NULL);
+        for (int wait = 0; wait < 60 && !d.is_in_flight; wait++)
+            delivery_wait(&d, 1000);
+    }
+    delivery_answer(&d, 200, NULL);
+    delivery_end(&d);
+    pt_secret_destroy(identity);
+    pt_secret_destroy(shared);
+}
+
+static void a_refused_token_without_another_is_sent_again(void **state)
+{
+    (void)state;
+    struct delivery d;
+    struct pt_secret *identity, *none;
+    assert_int_equal(pt_secret_create("own", NULL, &identity, NULL), 0);
+    assert_int_equal(pt_secret_create(NULL, NULL, &none, NULL), 0);
+    delivery_begin_with(&d, URL, identity, none);
+    delivery_run(&d, true);
+    delivery_answer(&d, 401, NULL);
+    delivery_wait(&d, 10000);
+    check_text("again", d.authorization, "Bearer own");
+    delivery_answer(&d, 200, NULL);
+    delivery_end(&d);
+    pt_secret_destroy(identity);
+    pt_secret_destroy(none);
+}
+
 int main(void)
 {
     pt_log_set_descriptor(-1);
@@ -593,6 +644,8 @@ int main(void)
         cmocka_unit_test(it_gets_faster_again_after_a_while),
         cmocka_unit_test(what_has_finished_is_told_before_the_end),
         cmocka_unit_test(a_token_in_clear_is_warned_of_once),
+        cmocka_unit_test(the_other_token_is_offered_when_one_is_refused),
+        cmocka_unit_test(a_refused_token_without_another_is_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

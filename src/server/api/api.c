@@ -8,6 +8,7 @@
 #include "server/holdup/hold_ups.h"
 #include "server/http/assets.h"
 #include "server/http/http_reply.h"
+#include "server/identity/identity.h"
 #include "server/stream/event_feed.h"
 
 #include <stdio.h>
@@ -31,7 +32,12 @@ static void on_health(struct pt_api *api, struct pt_request *request)
 static void on_ready(struct pt_api *api, struct pt_request *request)
 {
     const char *missing = pt_kube_feed_missing(api->kube);
-    char words[128] = "ok";
+    char words[256] = "ok";
+    if (!missing && api->agent_token.identity)
+        missing = pt_agent_token_stands_in(&api->agent_token)
+                      ? "agents are known by the shared token only, as the server may not look at "
+                        "those of Kubernetes"
+                      : pt_identity_missing(api->agent_token.identity);
     if (missing)
         (void)snprintf(words, sizeof(words), "ok, but %s", missing);
     if (pt_http_server_is_draining(api->server))
@@ -126,10 +132,10 @@ static bool turn_away(struct pt_api *api, struct pt_request *request, bool may_b
 bool pt_api_wants_report(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;
-    enum pt_rejection reason;
+    struct pt_refusal refusal;
     request->is_admitted = request->method == PT_HTTP_POST &&
                            strcmp(request->path, report_path) == 0 && !request->is_extra &&
-                           pt_api_admits_report(api, request, &reason);
+                           pt_api_admits_report(api, request, &refusal);
     return request->is_admitted;
 }
 
@@ -199,9 +205,10 @@ void pt_api_handle_agents(void *context, struct pt_request *request)
         pt_api_report(api, request);
 }
 
-static int write_kube_metrics(const struct pt_kube_feed *kube, struct pt_buffer *out)
+static int write_kube_metrics(const struct pt_api *api, struct pt_buffer *out)
 {
-    pt_kube_feed_write_metrics(kube, out);
+    pt_kube_feed_write_metrics(api->kube, out);
+    pt_identity_write_metrics(api->agent_token.identity, out);
     return out->failure;
 }
 
@@ -235,7 +242,7 @@ void pt_api_handle_metrics(void *context, struct pt_request *request)
     pt_buffer_init(&out, MAX_METRICS_BYTES);
     if (pt_metrics_write(api->metrics, api->store, pt_event_feed_stream(api->feed),
                          api->started_wall_ns, &out) < 0 ||
-        write_kube_metrics(api->kube, &out) < 0 || write_stalled(api->hold_ups, &out) < 0 ||
+        write_kube_metrics(api, &out) < 0 || write_stalled(api->hold_ups, &out) < 0 ||
         pt_http_metrics_write(api->server, api->agent_server, api->loop, &out) < 0)
         pt_reply_error(request, PT_PROBLEM_OUT_OF_MEMORY, 5, "out of memory");
     else

@@ -22,6 +22,12 @@ struct pt_long_answers;
 struct pt_loop;
 struct pt_report_queue;
 
+// Why a report is refused by its head.
+struct pt_refusal {
+    enum pt_rejection reason;
+    struct pt_admission token; // of PT_REJECTED_TOKEN and PT_REJECTED_TOKEN_UNCHECKED
+};
+
 // What the handlers of all addresses work on.
 struct pt_api {
     struct event_base *base;
@@ -37,7 +43,7 @@ struct pt_api {
     struct pt_http_server *metrics_server;
     const struct pt_loop *loop;
     int64_t started_wall_ns;
-    struct pt_warn_pace left_out_pace, limit_pace;
+    struct pt_warn_pace left_out_pace, limit_pace, node_pace;
     struct pt_long_answers *long_answers;
     struct pt_report_queue *reports;
     struct pt_pull_lists lists;
@@ -61,9 +67,10 @@ void pt_api_handle_metrics(void *context, struct pt_request *request);
 
 bool pt_api_wants_no_body(void *context, struct pt_request *request);
 
-// Whether the head of a report says all that it must; false: *ret_reason is why not.
-bool pt_api_admits_report(struct pt_api *api, const struct pt_request *request,
-                          enum pt_rejection *ret_reason);
+// Whether the head of a report says all that it must, which is noted in the request; false:
+// *ret_refusal is why not.
+bool pt_api_admits_report(struct pt_api *api, struct pt_request *request,
+                          struct pt_refusal *ret_refusal);
 
 // Answers with a JSON document that is in the buffer whole, or 503 if `written` says that it is
 // not; finishes the buffer.

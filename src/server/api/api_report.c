@@ -35,6 +35,8 @@ static const struct {
 } answers[PT_REJECTION_COUNT] = {
     [PT_REJECTED_ADDRESS] = {PT_PROBLEM_REPORT_ADDRESS, 0},
     [PT_REJECTED_TOKEN] = {PT_PROBLEM_REPORT_TOKEN, 0},
+    [PT_REJECTED_TOKEN_UNCHECKED] = {PT_PROBLEM_REPORT_TOKEN_UNCHECKED, 0}, // says it itself
+    [PT_REJECTED_NODE] = {PT_PROBLEM_REPORT_NODE, 0},
     [PT_REJECTED_ORIGIN] = {PT_PROBLEM_REPORT_ORIGIN, 0},
     [PT_REJECTED_CONTENT_TYPE] = {PT_PROBLEM_REPORT_TYPE, 0},
     [PT_REJECTED_INVALID] = {PT_PROBLEM_REPORT_INVALID, 0},
@@ -65,6 +67,8 @@ void pt_api_refuse_report(struct pt_api *api, struct pt_request *request)
 static enum pt_rejection rejection_of(int code)
 {
     switch (code) {
+    case EPERM:
+        return PT_REJECTED_NODE;
     case EMSGSIZE:
         return PT_REJECTED_TOO_LARGE;
     case EAGAIN:
@@ -109,42 +113,66 @@ static void note_limit(struct pt_api *api, const char *node_name, const struct p
                     pt_log_text("error", err->message));
 }
 
-bool pt_api_admits_report(struct pt_api *api, const struct pt_request *request,
-                          enum pt_rejection *ret_reason)
+bool pt_api_admits_report(struct pt_api *api, struct pt_request *request,
+                          struct pt_refusal *ret_refusal)
 {
-    if (!pt_agent_token_admits(&api->agent_token, pt_clock_monotonic_ns(api->clock),
-                               pt_request_header(request, "Authorization")))
-        *ret_reason = PT_REJECTED_TOKEN;
+    struct pt_admission *token = &ret_refusal->token;
+    pt_agent_token_judge(&api->agent_token, pt_clock_monotonic_ns(api->clock),
+                         pt_request_header(request, "Authorization"), token);
+    if (token->answer != PT_TOKEN_ADMITTED)
+        ret_refusal->reason =
+            token->answer == PT_TOKEN_WRONG ? PT_REJECTED_TOKEN : PT_REJECTED_TOKEN_UNCHECKED;
     else if (pt_origin_is_foreign(pt_request_header(request, "Sec-Fetch-Site"),
                                   pt_request_header(request, "Origin"),
                                   pt_request_header(request, "Host")))
-        *ret_reason = PT_REJECTED_ORIGIN;
+        ret_refusal->reason = PT_REJECTED_ORIGIN;
     else if (!is_json(request))
-        *ret_reason = PT_REJECTED_CONTENT_TYPE;
-    else
+        ret_refusal->reason = PT_REJECTED_CONTENT_TYPE;
+    else {
+        memcpy(request->admission, token->key, sizeof(request->admission));
         return true;
+    }
     return false;
 }
 
-static void reject_head(struct pt_api *api, struct pt_request *request, enum pt_rejection reason)
+static void reject_unchecked(struct pt_api *api, struct pt_request *request, int retry_after_s,
+                             const char *words)
 {
+    api->metrics->rejected[PT_REJECTED_TOKEN_UNCHECKED]++;
+    pt_reply_error(request, PT_PROBLEM_REPORT_TOKEN_UNCHECKED, retry_after_s, "%s", words);
+}
+
+static void reject_head(struct pt_api *api, struct pt_request *request,
+                        const struct pt_refusal *refusal)
+{
+    enum pt_rejection reason = refusal->reason;
     if (reason == PT_REJECTED_ORIGIN) {
         reject(api, request, reason, "a page of another origin cannot report");
     } else if (reason == PT_REJECTED_TOKEN) {
         pt_request_add_reply_header(request, "WWW-Authenticate", "Bearer");
-        reject(api, request, reason,
-               "the agent's token is missing or wrong (PULLTRACE_AGENT_TOKEN)");
+        reject(api, request, reason, refusal->token.words);
+    } else if (reason == PT_REJECTED_TOKEN_UNCHECKED) {
+        reject_unchecked(api, request, refusal->token.retry_after_s, refusal->token.words);
     } else {
         reject(api, request, reason, "the body must be plain application/json");
     }
+}
+
+static void note_wrong_node(struct pt_api *api, const struct pt_error *err)
+{
+    if (err->code == EPERM &&
+        pt_warn_pace_admits(&api->node_pace, pt_clock_monotonic_ns(api->clock)))
+        pt_log_warn("report.other_node", pt_log_text("error", err->message));
 }
 
 // `request` is NULL when its client has gone.
 static void reply(struct pt_api *api, struct pt_request *request, const struct pt_report *report,
                   int result, bool has_ended, const struct pt_error *err)
 {
-    if (report && result < 0)
+    if (report && result < 0) {
         note_limit(api, report->node_name, err);
+        note_wrong_node(api, err);
+    }
     api->metrics->reports += result == 0;
     if (!request)
         return;
@@ -164,38 +192,57 @@ void pt_api_report_done(void *context, struct pt_request *request, const struct 
 }
 
 // Leaves a report to the next turns of the loop.
-static void put_off(struct pt_api *api, struct pt_request *request)
+static void put_off(struct pt_api *api, struct pt_request *request, const char *node_name)
 {
-    if (pt_report_queue_add(api->reports, request) < 0)
+    if (pt_report_queue_add(api->reports, request, node_name) < 0)
         reject(api, request, PT_REJECTED_MEMORY, "out of memory");
 }
 
-void pt_api_report(struct pt_api *api, struct pt_request *request)
+static void take(struct pt_api *api, struct pt_request *request, const struct pt_report *report,
+                 const char *node_name)
+{
+    struct pt_error err;
+    uint64_t ends = api->metrics->ends;
+    int r = pt_report_check_node(report, node_name, &err);
+    note_left_out(api, report);
+    if (r == 0)
+        r = pt_store_apply(api->store, report, &err);
+    reply(api, request, report, r, api->metrics->ends > ends, &err);
+}
+
+static void read_and_take(struct pt_api *api, struct pt_request *request, const char *node_name)
 {
     struct pt_error err;
     struct pt_report report;
-    enum pt_rejection reason;
-    if (!request->is_admitted && !pt_api_admits_report(api, request, &reason)) {
-        reject_head(api, request, reason);
-        return;
-    }
-    if (request->body_length > SMALL_BYTES) {
-        put_off(api, request);
-        return;
-    }
     int r = pt_report_decode(request->body, request->body_length, &report, &err);
     if (r < 0) {
         reply(api, request, NULL, r, false, &err);
         return;
     }
-    if (report.pull_count > SMALL_PULLS) {
-        pt_report_finish(&report);
-        put_off(api, request); // and reads it again, which is quick
+    if (report.pull_count > SMALL_PULLS)
+        put_off(api, request, node_name); // it is read again, which is quick
+    else
+        take(api, request, &report, node_name);
+    pt_report_finish(&report);
+}
+
+void pt_api_report(struct pt_api *api, struct pt_request *request)
+{
+    struct pt_refusal refusal;
+    const char *node_name = NULL;
+    if (!request->is_admitted && !pt_api_admits_report(api, request, &refusal)) {
+        reject_head(api, request, &refusal);
         return;
     }
-    note_left_out(api, &report);
-    uint64_t ends = api->metrics->ends;
-    r = pt_store_apply(api->store, &report, &err);
-    reply(api, request, &report, r, api->metrics->ends > ends, &err);
-    pt_report_finish(&report);
+    if (*request->admission) {
+        node_name = pt_agent_token_node(&api->agent_token, request->admission);
+        if (!node_name) {
+            reject_unchecked(api, request, 1, "the agent's token has expired meanwhile");
+            return;
+        }
+    }
+    if (request->body_length > SMALL_BYTES)
+        put_off(api, request, node_name);
+    else
+        read_and_take(api, request, node_name);
 }

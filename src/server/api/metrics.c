@@ -18,6 +18,8 @@
 static const char *const rejection_names[PT_REJECTION_COUNT] = {
     [PT_REJECTED_ADDRESS] = "address",
     [PT_REJECTED_TOKEN] = "token",
+    [PT_REJECTED_TOKEN_UNCHECKED] = "token_unchecked",
+    [PT_REJECTED_NODE] = "node",
     [PT_REJECTED_ORIGIN] = "origin",
     [PT_REJECTED_CONTENT_TYPE] = "content_type",
     [PT_REJECTED_INVALID] = "invalid",

@@ -17,6 +17,8 @@
 enum pt_rejection {
     PT_REJECTED_ADDRESS, // not sent to the agents' own address
     PT_REJECTED_TOKEN,
+    PT_REJECTED_TOKEN_UNCHECKED,
+    PT_REJECTED_NODE, // another than that of its token
     PT_REJECTED_ORIGIN,
     PT_REJECTED_CONTENT_TYPE,
     PT_REJECTED_INVALID,

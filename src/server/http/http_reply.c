@@ -48,6 +48,8 @@ static const struct {
     [PT_PROBLEM_UNKNOWN_PARAMETER] = {400, "unknown_parameter"},
     [PT_PROBLEM_REPORT_ADDRESS] = {421, "report_address"},
     [PT_PROBLEM_REPORT_TOKEN] = {401, "report_token"},
+    [PT_PROBLEM_REPORT_TOKEN_UNCHECKED] = {503, "report_token_unchecked"},
+    [PT_PROBLEM_REPORT_NODE] = {403, "report_node"},
     [PT_PROBLEM_REPORT_ORIGIN] = {403, "report_origin"},
     [PT_PROBLEM_REPORT_TYPE] = {415, "report_type"},
     [PT_PROBLEM_REPORT_INVALID] = {400, "report_invalid"},

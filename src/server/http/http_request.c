@@ -20,6 +20,7 @@ struct pt_request *pt_request_new(void)
     request->body = "";
     request->body_length = 0;
     request->body_left_out = request->is_admitted = request->is_extra = false;
+    request->admission[0] = '\0';
     request->connection = NULL;
     request->header_count = 0;
     pt_buffer_init(&request->reply_headers, MAX_REPLY_HEADER_BYTES);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define PT_REQUEST_MAX_HEADERS 64
+#define PT_REQUEST_ADMISSION_SIZE 48
 
 struct pt_http_connection;
 
@@ -29,9 +30,10 @@ struct pt_request {
     const char *query; // NULL: none
     const char *body;
     size_t body_length;
-    bool body_left_out; // it has one, which is not wanted
-    bool is_admitted;   // wants_body has found that its head is in order
-    bool is_extra;      // its connection is one too many: only a probe is answered
+    bool body_left_out;                        // it has one, which is not wanted
+    bool is_admitted;                          // wants_body has found that its head is in order
+    char admission[PT_REQUEST_ADMISSION_SIZE]; // what it then noted for on_request
+    bool is_extra; // its connection is one too many: only a probe is answered
     struct pt_http_connection *connection; // which it came by
     struct pt_buffer reply_headers;        // lines for the answer
 

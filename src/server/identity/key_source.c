@@ -61,11 +61,13 @@ static void log_proof(const struct pt_key_source *source)
         pt_log_info("identity.reviews", pt_log_text("keysRefused", source->refusal));
         break;
     case PT_PROOF_NONE:
-        pt_log_warn("identity.no_rights", pt_log_text("error", source->refusal),
-                    pt_log_text("advice",
-                                "give the server's ServiceAccount the right to get " KEYS_PATH
-                                " and " CONFIGURATION_PATH
-                                ", or to create tokenreviews: see docs/security.md"));
+        pt_log_warn(
+            "identity.no_rights", pt_log_text("error", source->refusal),
+            pt_log_text("advice",
+                        "give the server's ServiceAccount the right to get " KEYS_PATH
+                        " and " CONFIGURATION_PATH
+                        ", or to create tokenreviews (docs/security.md); until then the shared "
+                        "token stands in, if there is one"));
         break;
     case PT_PROOF_UNKNOWN:
         break;

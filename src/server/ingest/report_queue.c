@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #define READ_ITEMS 1024 // pulls and layers in one step
@@ -27,6 +28,7 @@ struct queued_report {
     struct pt_report report;
     struct pt_application *application;
     TAILQ_ENTRY(queued_report) link;
+    char node_name[]; // of which it must be; empty: of any
 };
 
 struct pt_report_queue {
@@ -38,6 +40,15 @@ struct pt_report_queue {
     bool has_yielded;                    // to others, who had used up the turn
     TAILQ_HEAD(, queued_report) reports; // the first one is under way
 };
+
+int pt_report_check_node(const struct pt_report *report, const char *node_name,
+                         struct pt_error *err)
+{
+    if (!node_name || strcmp(node_name, report->node_name) == 0)
+        return 0;
+    return pt_error_set(err, EPERM, "the token speaks for node %.100s, the report is of %.100s",
+                        node_name, report->node_name);
+}
 
 static void drop(struct queued_report *queued)
 {
@@ -76,10 +87,14 @@ static void read_head(struct queued_report *queued)
     struct pt_error err;
     int r = pt_report_decode_head(queued->request->body, queued->request->body_length,
                                   &queued->report, &err);
+    if (r < 0) {
+        finish(queued, r, &err);
+        return;
+    }
+    queued->stage = STAGE_READING;
+    r = pt_report_check_node(&queued->report, *queued->node_name ? queued->node_name : NULL, &err);
     if (r < 0)
         finish(queued, r, &err);
-    else
-        queued->stage = STAGE_READING;
 }
 
 static void begin_to_apply(struct queued_report *queued)
@@ -173,12 +188,17 @@ void pt_report_queue_destroy(struct pt_report_queue *queue)
     free(queue);
 }
 
-int pt_report_queue_add(struct pt_report_queue *queue, struct pt_request *request)
+int pt_report_queue_add(struct pt_report_queue *queue, struct pt_request *request,
+                        const char *node_name)
 {
-    struct queued_report *queued = calloc(1, sizeof(*queued));
+    size_t length = node_name ? strlen(node_name) : 0;
+    struct queued_report *queued = calloc(1, sizeof(*queued) + length + 1);
     if (!queued)
         return -ENOMEM;
-    *queued = (struct queued_report){.queue = queue, .request = request};
+    queued->queue = queue;
+    queued->request = request;
+    if (length > 0)
+        memcpy(queued->node_name, node_name, length);
     if (pt_http_stream_wait(request, on_closed, queued) < 0) {
         free(queued);
         return -ENOMEM;

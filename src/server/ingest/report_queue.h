@@ -21,6 +21,11 @@ typedef void pt_report_done_fn(void *context, struct pt_request *request,
                                const struct pt_report *report, int result,
                                const struct pt_error *err);
 
+// -EPERM, with words, if the report is of another node than the one that its token speaks for;
+// NULL: it speaks for any.
+PT_MUST_CHECK int pt_report_check_node(const struct pt_report *report, const char *node_name,
+                                       struct pt_error *err);
+
 // Loop, clock and store outlive it. NULL when out of memory.
 struct pt_report_queue *pt_report_queue_create(struct pt_loop *loop, const struct pt_clock *clock,
                                                struct pt_pull_store *store,
@@ -29,8 +34,9 @@ struct pt_report_queue *pt_report_queue_create(struct pt_loop *loop, const struc
 // The connections are gone: nobody waits any more. What is being applied ends where it is.
 void pt_report_queue_destroy(struct pt_report_queue *queue);
 
-// Takes a request, whose body is a report; on_done says later what became of it. -ENOMEM: there is
-// no memory for it, or bodies have no room.
-PT_MUST_CHECK int pt_report_queue_add(struct pt_report_queue *queue, struct pt_request *request);
+// Takes a request, whose body is a report; on_done says later what became of it. `node_name`: as in
+// pt_report_check_node. -ENOMEM: there is no memory for it, or bodies have no room.
+PT_MUST_CHECK int pt_report_queue_add(struct pt_report_queue *queue, struct pt_request *request,
+                                      const char *node_name);
 
 #endif
