@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("PULLTRACE_BIN_DIR", REPOSITORY / "build"))
+SETTING = re.compile(r"^  (PULLTRACE_\w+)\n      (.*)$", re.M)
 PROGRAMS = ("pulltrace-agent", "pulltrace-server")
 
 
@@ -17,11 +19,22 @@ def help_of(program: str) -> str:
 
 
 def help_page() -> str:
-    """Both programs' --help, word by word."""
-    parts = ["# What the programs say\n\nWith more words: [settings](configuration.md).\n"]
+    """Both programs' --help: its settings as tables, all else as it stands."""
+    parts = ["# What the programs say\n\nMade of their `--help`. [Settings](configuration.md) has the same with more words.\n"]
     for program in PROGRAMS:
-        parts.append(f"## {program}\n\n```text\n{help_of(program)}```\n")
+        parts.append(f"## {program}\n")
+        for paragraph in help_of(program).rstrip("\n").split("\n\n"):
+            rows = [row(*each) for each in SETTING.findall(paragraph)]
+            head = ["| setting | default | range | what it is |", "|---|---|---|---|"]
+            parts.append("\n".join(head + rows) + "\n" if rows else f"```text\n{paragraph}\n```\n")
     return "\n".join(parts)
+
+
+def row(name: str, words: str) -> str:
+    found = re.match(r"(.*?)(?: \(default: (.*)\))?(?: \[(.*)\])?$", words)
+    assert found
+    default = f"`{found[2]}`" if found[2] else ""
+    return f"| `{name}` | {default} | {found[3] or ''} | {found[1].replace('|', chr(92) + '|')} |"
 
 
 def version_of(program: str) -> str:
