@@ -240,7 +240,7 @@ static void report_drops(void)
     };
     reported_drops = all;
     reported_at_ns = now_ns();
-    log_line(PT_LOG_WARN, "log lines are missing here", fields, sizeof(fields) / sizeof(fields[0]));
+    log_line(PT_LOG_WARN, "log.lines_missing", fields, sizeof(fields) / sizeof(fields[0]));
 }
 
 void pt_log_write(enum pt_log_level level, const char *msg, const struct pt_log_field *fields,

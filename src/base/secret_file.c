@@ -172,7 +172,7 @@ const char *pt_secret_get(struct pt_secret *secret)
     struct pt_error err;
     int r = read_secret(secret, &err);
     if (r < 0 && !secret->failing)
-        pt_log_warn("cannot read the changed token file, the last good token stays",
+        pt_log_warn("token.reload_failed", pt_log_text("text", "the last good token stays"),
                     pt_log_text("error", err.message));
     secret->failing = r < 0;
     return secret->text;

@@ -80,10 +80,9 @@ static void warn(void *context, const char *name, const char *meant)
 {
     (void)context;
     if (meant)
-        pt_log_warn("there is no such setting; a similar one is meant, perhaps",
-                    pt_log_text("name", name), pt_log_text("similar", meant));
+        pt_log_warn("settings.unknown", pt_log_text("name", name), pt_log_text("similar", meant));
     else
-        pt_log_warn("there is no such setting", pt_log_text("name", name));
+        pt_log_warn("settings.unknown", pt_log_text("name", name));
 }
 
 void pt_settings_warn_of_unknown(char *const *environment, const struct pt_setting_table *tables,

@@ -94,7 +94,7 @@ static void do_without(struct pt_kube_watch *watch, const char *why)
     watch->state.is_watching = false;
     watch->lists_next = true;
     if (!*watch->logged)
-        pt_log_info("does without what Kubernetes does not let it list",
+        pt_log_info("kubernetes.forbidden", pt_log_text("text", "it goes on without these"),
                     pt_log_text("collection", watch->collection), pt_log_text("error", why));
     snprintf(watch->logged, sizeof(watch->logged), "%s", why);
     pt_timer_start(watch->retry_timer, delay_ns / PT_NS_PER_MS);
@@ -106,10 +106,13 @@ static void log_failure(struct pt_kube_watch *watch, const char *why, int64_t de
     copy_without_digits(why, words, sizeof(words));
     if (!pt_text_remember(watch->logged, sizeof(watch->logged), words))
         return;
-    pt_log_warn("Kubernetes does not answer as needed, trying again; pulls are tracked without it",
-                pt_log_text("collection", watch->collection),
-                pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL),
-                pt_log_text("error", why), pt_log_int("retryMs", delay_ns / PT_NS_PER_MS));
+    pt_log_warn(
+        "kubernetes.unreachable",
+        pt_log_text("text",
+                    "tried again; pulls are shown meanwhile, without what is new of their pods"),
+        pt_log_text("collection", watch->collection),
+        pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL),
+        pt_log_text("error", why), pt_log_int("retryMs", delay_ns / PT_NS_PER_MS));
 }
 
 static void log_success(struct pt_kube_watch *watch)
@@ -117,7 +120,7 @@ static void log_success(struct pt_kube_watch *watch)
     if (!*watch->logged)
         return;
     watch->logged[0] = '\0';
-    pt_log_info("Kubernetes answers again", pt_log_text("collection", watch->collection),
+    pt_log_info("kubernetes.reachable", pt_log_text("collection", watch->collection),
                 pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL));
 }
 
@@ -162,7 +165,7 @@ static void log_skipped(struct pt_kube_watch *watch, const char *why)
 {
     if (!pt_warn_pace_admits(&watch->skip_pace, now_ns(watch)))
         return;
-    pt_log_warn("skips a Kubernetes object", pt_log_text("collection", watch->collection),
+    pt_log_warn("kubernetes.object_skipped", pt_log_text("collection", watch->collection),
                 pt_log_text("error", why),
                 pt_log_int("tooLarge", (int64_t)watch->state.too_large_objects),
                 pt_log_int("invalid", (int64_t)watch->state.bad_objects));

@@ -51,8 +51,7 @@ static struct known_pod *add_pod(struct pt_pod_watch *watch, const char *uid)
 {
     if (watch->pods.count >= PT_LIMIT_WAITING_PODS) {
         if (!watch->is_full)
-            pt_log_warn("too many waiting pods, further ones are left out",
-                        pt_log_int("limit", PT_LIMIT_WAITING_PODS));
+            pt_log_warn("kubernetes.pod_limit", pt_log_int("limit", PT_LIMIT_WAITING_PODS));
         watch->is_full = true;
         watch->left_out++;
         return NULL;

@@ -244,7 +244,7 @@ static void on_drain(void *context)
 static void on_stop(void *context)
 {
     struct server *server = context;
-    pt_log_info("stopping");
+    pt_log_info("server.stopping");
     pt_service_manager_stopping(server->manager);
     server->drain_until_ns = pt_clock_monotonic_ns(server->api.clock) + DRAIN_SECONDS * PT_NS_PER_S;
     pt_http_server_begin_drain(server->api.server);
@@ -260,9 +260,9 @@ static void on_stop(void *context)
 static void on_libevent_message(int severity, const char *message)
 {
     if (severity >= EVENT_LOG_WARN)
-        pt_log_warn("libevent", pt_log_text("message", message));
+        pt_log_warn("server.libevent", pt_log_text("message", message));
     else
-        pt_log_debug("libevent", pt_log_text("message", message));
+        pt_log_debug("server.libevent", pt_log_text("message", message));
 }
 
 static bool has_agent_address(void)
@@ -350,7 +350,8 @@ static void set_max_connections(struct server *server)
         server->max_connections -= server->max_agent_connections;
     }
     if (possible < wanted)
-        pt_log_warn("the limit of open files is lower than nodes and streams together may need",
+        pt_log_warn("files.limit_low",
+                    pt_log_text("text", "fewer connections than nodes and streams may need"),
                     pt_log_int("limit", (int64_t)files),
                     pt_log_int("wanted", (int64_t)(wanted + RESERVED_FILES)));
 }
@@ -480,7 +481,7 @@ static int64_t known_bytes(int64_t bytes)
 static void log_start(const struct server *server)
 {
     pt_log_info(
-        "listening", pt_log_text("host", settings.http_address.host),
+        "server.listening", pt_log_text("host", settings.http_address.host),
         pt_log_int("port", settings.http_address.port),
         pt_log_int("agentPort",
                    has_agent_address() ? settings.agent_address.port : settings.http_address.port),
@@ -571,10 +572,10 @@ int main(int argc, char **argv)
         log_start(&server);
         pt_service_manager_ready(server.manager);
         if (pt_loop_run(server.loop, on_stop, &server, &err) < 0) {
-            pt_log_error("stopped", pt_log_text("error", err.message));
+            pt_log_error("server.stopped", pt_log_text("error", err.message));
             status = EXIT_FAILURE;
         } else {
-            pt_log_info("stopped");
+            pt_log_info("server.stopped");
         }
     }
     finish(&server);

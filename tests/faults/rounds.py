@@ -202,7 +202,7 @@ def read_log(text: str) -> list[LogLine]:
     run = -1
     found = []
     for line in text.splitlines():
-        if '"msg":"listening"' in line:
+        if '"msg":"server.listening"' in line:
             run += 1
         if '"msg":"pull.completed"' in line or '"msg":"pull.failed"' in line:
             try:

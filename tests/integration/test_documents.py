@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests that the documents name are there."""
+"""The tests that the documents name are there, and so is every message of the log in its document."""
 
 from __future__ import annotations
 
+import json
 import re
 import unittest
 from pathlib import Path
@@ -15,6 +16,43 @@ NAMED = re.compile(r"`((?:tests/\w+/)?test_\w+(?:\.c|\.py))`\s+`(\w+)`")
 
 def file_of(name: str) -> Path:
     return REPOSITORY / (name if "/" in name else f"{FOLDERS[Path(name).suffix]}/{name}")
+
+
+CALL = re.compile(r'(?:pt_log_(?:debug|info|warn|error)|PT_LOG_WRITE|log_line)\(\s*([^;]*?);', re.S)
+
+
+def logged(call: str) -> str | None:
+    """The code that a call logs with; None when it is that of an event."""
+    call = call.replace('RUNTIME_NAME "', '"containerd')
+    if "pt_event_type_name(type)" in call:
+        return None
+    found = re.match(r'(?:PT_LOG_\w+, )?"([^"]*)"', call)
+    assert found, call
+    return found[1]
+
+
+class Log(unittest.TestCase):
+    def test_every_line_has_a_code_and_the_document_has_every_code(self) -> None:
+        sources = [path for path in (REPOSITORY / "src").rglob("*.c") if path.name != "log.c"]
+        calls = [call for path in sources for call in CALL.findall(path.read_text())]
+        self.assertGreater(len(calls), 40)
+        codes = {code for code in map(logged, calls) if code} | {"log.lines_missing"}
+        for code in codes:
+            self.assertRegex(code, r"^[a-z]+\.[a-z_]+$")
+        events = {f"pull.{what}" for what in ("started", "progress", "completed", "failed")}
+        rows = re.findall(r"^\| (`.*?`) \| (?:warn|info|debug)", self.document(), re.M)
+        listed = [code for row in rows for code in re.findall(r"`([^`]*)`", row)]
+        self.assertEqual(sorted(listed), sorted(codes | events))
+
+    def test_the_samples_are_lines(self) -> None:
+        samples = [json.loads(line) for line in self.document().splitlines() if line.startswith('{"')]
+        self.assertGreater(len(samples), 2)
+        for line in samples:
+            self.assertEqual(list(line)[:3], ["time", "level", "msg"])
+            self.assertIn(f"`{line['msg']}`", self.document())
+
+    def document(self) -> str:
+        return (REPOSITORY / "docs/logs.md").read_text()
 
 
 class NamedTests(unittest.TestCase):

@@ -96,7 +96,7 @@ class LargeReports(ServerCase):
             agent.sendall(request_of(body_of(f"n{number}"))[:-1])
         self.assertTrue(self.healthy(server))
         server.process.send(15)
-        wait_for("it stops", lambda: "stopping" in server.process.stdout_text(), 5)
+        wait_for("it stops", lambda: "server.stopping" in server.process.stdout_text(), 5)
         for agent in agents:
             agent.sendall(b"}")
         for agent in agents:

@@ -54,7 +54,7 @@ class UnreadLog(ServerCase):
 
         def missing() -> list[int]:
             told = [json.loads(line) for line in list(lines)]
-            return [line["lines"] for line in told if line["msg"] == "log lines are missing here"]
+            return [line["lines"] for line in told if line["msg"] == "log.lines_missing"]
 
         wait_for("the log says what is missing", missing, 10)
         self.assertEqual(missing(), [self.dropped()])
@@ -62,4 +62,4 @@ class UnreadLog(ServerCase):
         self.assertEqual(self.server.wait(10), 0)
         reader.join(10)
         self.server.stdout.close()
-        self.assertEqual(json.loads(lines[-1])["msg"], "stopped")
+        self.assertEqual(json.loads(lines[-1])["msg"], "server.stopped")

@@ -309,7 +309,7 @@ class TlsReload(ServerCase):
         cert.write_bytes(b"no certificate")
         wait_for(
             "the broken file is said",
-            lambda: "last good certificate" in server.process.stdout_text(),
+            lambda: "tls.reload_failed" in server.process.stdout_text(),
             15,
         )
         self.assertEqual(self.certificate(server.port), before)
@@ -342,7 +342,7 @@ class Ending(ServerCase):
             )
             began = time.monotonic()
             server.process.send(15)
-            wait_for("it stops", lambda: "stopping" in server.process.stdout_text(), 5)
+            wait_for("it stops", lambda: "server.stopping" in server.process.stdout_text(), 5)
             agent.sendall(body[10:])
             answer = b""
             while chunk := agent.recv(4096):

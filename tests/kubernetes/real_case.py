@@ -16,7 +16,7 @@ from tests.kubernetes.real_api import ApiError, RealApi, have_programs
 
 CURRENT_PODS = 'pulltrace_kubernetes_watches_current{resource="pods"}'
 CURRENT_EVENTS = 'pulltrace_kubernetes_watches_current{resource="events"}'
-TROUBLE = "Kubernetes does not answer as needed, trying again; pulls are tracked without it"
+TROUBLE = "kubernetes.unreachable"
 
 
 class RealCase(ServerCase):

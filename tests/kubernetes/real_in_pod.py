@@ -73,7 +73,7 @@ class InPod(RealCase):
     def test_it_finds_the_cluster_by_itself(self) -> None:
         self.mount(self.api.token("pulltrace"))
         server = self.start_in_pod()
-        self.assertEqual(self.log_lines(server, "follows Kubernetes")[0]["from"], "in-cluster")
+        self.assertEqual(self.log_lines(server, "kubernetes.started")[0]["from"], "in-cluster")
         self.wait_until_current(server)
         self.assert_follows(server, "found")
 

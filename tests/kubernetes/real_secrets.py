@@ -77,7 +77,7 @@ class SecretsCase(RealCase):
         return [*lines, {"msg": "error", "text": done.stderr}] if done.stderr else lines
 
     def written(self, lines: list[Object]) -> list[str]:
-        return [line["secret"] for line in lines if line["msg"] == "secret.written"]
+        return [line["secret"] for line in lines if line["msg"] == "secrets.written"]
 
     def read(self) -> Secrets:
         """The content of each Secret."""
@@ -178,7 +178,7 @@ class MakeSecrets(SecretsCase):
         ]
         outputs = [each.communicate(timeout=90)[0] for each in running]
         self.assertEqual([each.returncode for each in running], [0] * 6, outputs)
-        wrote = [line for out in outputs for line in out.splitlines() if "secret.written" in line]
+        wrote = [line for out in outputs for line in out.splitlines() if "secrets.written" in line]
         self.assertEqual(len(wrote), 4, wrote)
         self.assertEqual(self.names_of(self.read()), {"localhost", "127.0.0.1"})
 

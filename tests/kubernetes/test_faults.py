@@ -68,7 +68,7 @@ class Faulty(FakeCase):
         self.assert_follows(server, "after")
         too_large = 'pulltrace_kubernetes_objects_too_large_total{resource="pods"}'
         self.assertEqual(self.metric(server, too_large), 1)
-        self.assertEqual(len(self.log_lines(server, "skips a Kubernetes object")), 1)
+        self.assertEqual(len(self.log_lines(server, "kubernetes.object_skipped")), 1)
 
     def test_wrong_json(self) -> None:
         server = self.start()
@@ -124,7 +124,7 @@ class Faulty(FakeCase):
         self.wait_for_pull(server, "all is right again", 30, imageRef="a.io/new:1", pods=["new"])
         self.assertLess(time.monotonic() - restarted, 30)
         wait_for("it says so", lambda: self.metric(server, CURRENT_PODS) == 1, 30)
-        said = "Kubernetes answers again"
+        said = "kubernetes.reachable"
         wait_for("it is logged", lambda: len(self.log_lines(server, said)) == 3, 30)
 
     def test_connections_that_break_all_the_time(self) -> None:
@@ -156,7 +156,7 @@ class Refused(FakeCase):
         self.api.faults.refuse_status = 403
         server = self.start_unready()
         self.assert_works_without(server)
-        said = "Kubernetes does not answer as needed, trying again; pulls are tracked without it"
+        said = "kubernetes.unreachable"
         wait_for("it is logged", lambda: len(self.log_lines(server, said)) == 2, 10)
         time.sleep(2.5)  # two more attempts
         lines = self.log_lines(server, said)

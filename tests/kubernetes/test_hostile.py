@@ -12,7 +12,7 @@ from tests.kubernetes.case import FakeCase
 from tests.kubernetes.cluster import Object, pod, pull
 from tests.kubernetes.fake_api import Faults
 
-TROUBLE = "Kubernetes does not answer as needed, trying again; pulls are tracked without it"
+TROUBLE = "kubernetes.unreachable"
 FAILURES = 'pulltrace_kubernetes_watch_failures_total{resource="pods"}'
 INVALID = 'pulltrace_kubernetes_objects_invalid_total{resource="pods"}'
 TOO_LARGE = 'pulltrace_kubernetes_objects_too_large_total{resource="pods"}'
@@ -84,7 +84,7 @@ class Hostile(FakeCase):
         )
         server = self.start()
         self.assertEqual(self.metric(server, INVALID), len(objects))
-        lines = self.log_lines(server, "skips a Kubernetes object")
+        lines = self.log_lines(server, "kubernetes.object_skipped")
         collections = sorted(line["collection"] for line in lines)
         self.assertEqual(collections, ["events", "nodes", "pods"], "one line for each")
         self.assert_recovers(server)

@@ -124,7 +124,7 @@ class WithoutAgent(FakeCase):
         self.api.faults.forbidden = "nodes"
         server = self.start()
         self.wait_for_watches()
-        message = "does without what Kubernetes does not let it list"
+        message = "kubernetes.forbidden"
         wait_for("it says so", lambda: self.log_lines(server, message), 5)
         time.sleep(2)
         self.assertEqual(len(self.log_lines(server, message)), 1)

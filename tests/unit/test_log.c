@@ -140,7 +140,7 @@ static yyjson_doc *read_all(size_t *ret_lines)
         yyjson_doc *doc = yyjson_read(at, (size_t)(end - at), 0);
         assert_non_null(doc);
         bool is_it = strcmp(yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "msg")),
-                            "log lines are missing here") == 0;
+                            "log.lines_missing") == 0;
         if (is_it) {
             assert_null(found);
             found = doc;

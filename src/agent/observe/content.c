@@ -27,7 +27,7 @@ static void take_guesses(struct pt_ask *ask, const void *message)
         struct pt_round *round = ask->asks->round;
         pt_log_warn("images.too_many", pt_log_text("namespace", ask->lease->seen.namespace),
                     pt_log_text("lost", "the name of a pull whose manifest was not seen"),
-                    pt_log_int("limit_bytes", PT_LIMIT_IMAGE_RECORDS_BYTES),
+                    pt_log_int("limitBytes", PT_LIMIT_IMAGE_RECORDS_BYTES),
                     pt_log_int("times", (int64_t)++round->guesses_lost));
         return;
     }
@@ -95,7 +95,7 @@ static void log_left_out(struct pt_lease *lease)
     pt_log_warn("image.documents_left_out", pt_log_text("image", lease->seen.root_digest),
                 pt_log_text("repository", lease->seen.repository),
                 pt_log_int("documents", (int64_t)lease->documents_left_out),
-                pt_log_int("read_bytes", lease->document_bytes));
+                pt_log_int("readBytes", lease->document_bytes));
 }
 
 void pt_round_ask_documents(struct pt_round *round)

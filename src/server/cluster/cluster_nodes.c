@@ -89,8 +89,7 @@ static void replace(struct pt_cluster_nodes *nodes, struct known_node *known,
 static int leave_out(struct pt_cluster_nodes *nodes)
 {
     if (!nodes->is_full)
-        pt_log_warn("too many nodes in the cluster, further ones are left out",
-                    pt_log_int("limit", (int64_t)nodes->max_nodes));
+        pt_log_warn("kubernetes.node_limit", pt_log_int("limit", (int64_t)nodes->max_nodes));
     nodes->is_full = true;
     nodes->left_out++;
     return 0;

@@ -124,7 +124,7 @@ static void start_event_watches(struct pt_kube_feed *feed)
         if (pair->events || !is_time)
             continue;
         if (pt_event_watch_create(&feed->client, name_space, &handler, &pair->events, &err) < 0)
-            pt_log_warn("events are not watched yet", pt_log_text("error", err.message));
+            pt_log_warn("kubernetes.events_failed", pt_log_text("error", err.message));
     }
 }
 
@@ -245,8 +245,7 @@ static int start(struct pt_kube_feed *feed, const struct pt_kube_feed_settings *
 static void warn_of_plain_token(const struct pt_kube_config *config)
 {
     if (*pt_secret_get(config->token) && pt_url_is_in_clear(config->url))
-        pt_log_warn("the token for Kubernetes goes over plain HTTP to another host",
-                    pt_log_text("url", config->url));
+        pt_log_warn("kubernetes.token_in_clear", pt_log_text("url", config->url));
 }
 
 int pt_kube_feed_create(struct pt_loop *loop, const struct pt_clock *clock,
@@ -258,7 +257,7 @@ int pt_kube_feed_create(struct pt_loop *loop, const struct pt_clock *clock,
     if (r < 0)
         return r;
     if (!config.url) {
-        pt_log_info("Kubernetes is not configured: pulls are shown without their pods");
+        pt_log_info("kubernetes.off", pt_log_text("text", "pulls are shown without their pods"));
         *ret_feed = NULL;
         return 0;
     }
@@ -277,7 +276,7 @@ int pt_kube_feed_create(struct pt_loop *loop, const struct pt_clock *clock,
         return r;
     }
     warn_of_plain_token(&feed->config);
-    pt_log_info("follows Kubernetes", pt_log_text("url", config.url),
+    pt_log_info("kubernetes.started", pt_log_text("url", config.url),
                 pt_log_text("from", config.source),
                 pt_log_text("namespaces", settings->namespaces));
     *ret_feed = feed;

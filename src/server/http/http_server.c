@@ -72,8 +72,7 @@ static void log_misses(struct pt_http_server *server, const char *error)
         return;
     server->logged_at = now;
     server->logged_misses = misses;
-    pt_log_warn("there are as many connections as there may be",
-                pt_log_int("port", server->options.address->port),
+    pt_log_warn("connections.full", pt_log_int("port", server->options.address->port),
                 pt_log_int("connections", (int64_t)figures->open),
                 pt_log_int("refused", (int64_t)figures->refused),
                 pt_log_int("cut", (int64_t)figures->cut), pt_log_text("error", error));

@@ -86,9 +86,9 @@ static void on_look(void *context)
     struct pt_error err;
     int r = load(tls, &err);
     if (r == 0)
-        pt_log_info("read the new TLS certificate", pt_log_text("file", tls->cert_file));
+        pt_log_info("tls.reloaded", pt_log_text("file", tls->cert_file));
     else if (!tls->failing)
-        pt_log_warn("cannot read the changed TLS files, the last good certificate stays",
+        pt_log_warn("tls.reload_failed", pt_log_text("text", "the last good certificate stays"),
                     pt_log_text("error", err.message));
     tls->failing = r < 0;
 }

@@ -169,7 +169,7 @@ static int take_step(const struct maker *maker, struct pt_error *err)
         const char *name = settings.names[change.secret];
         r = pt_kube_secrets_write(&maker->secrets, &secrets[change.secret], &change, err);
         if (r == 0)
-            pt_log_info("secret.written", pt_log_text("secret", name),
+            pt_log_info("secrets.written", pt_log_text("secret", name),
                         pt_log_text("why", change.why));
         else
             pt_error_prefix(err, "%s", name);
