@@ -236,7 +236,7 @@ describe('the live page', () => {
     expect(rows()[1]?.textContent).toContain('reading the manifest');
   });
 
-  it('says what is not known of a lost pull, and keeps it on top while a pod waits', () => {
+  it('says what is not known of a pull whose outcome is unknown, and keeps it on top while a pod waits', () => {
     const pods = [{ namespace: 'shop', podName: 'web-0', container: 'main' }];
     const over = { phase: 'failed', errorClass: 'stale', completedAt: T0 } as const;
     const stuck = makePull({ ...web, ...over, pods, staleReason: 'stuck' });
@@ -246,7 +246,7 @@ describe('the live page', () => {
     expect(rows()[0]?.textContent).toContain('no progress');
     expect(rows()[1]?.textContent).toContain('no progress for 10m');
     expect(screen.queryByText(/went silent/)).toBeNull();
-    expect(screen.getByRole('button', { name: /^Failed/ }).textContent).toContain('+2 unknown');
+    expect(screen.getByRole('button', { name: /^Failed/ }).textContent).toContain('+2 outcome unknown');
   });
 
   it('says that a node is silent, and what is old of what it shows', () => {

@@ -18,7 +18,7 @@ export function troubledPulls(pulls: Iterable<Pull>, now: number): Pull[] {
 function isTroubled(pull: Pull, now: number): boolean {
   switch (statusOf(pull)) {
     case 'failed':
-    case 'lost':
+    case 'stale':
       return now - (pull.completedAt ?? now) < BLAME_MS && !endsByItself(pull);
     case 'stalled':
       return true;

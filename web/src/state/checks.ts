@@ -9,7 +9,7 @@ import { statusOf } from './status';
  * container that starts again and again does not fill the page.
  */
 export function isCheck(pull: Pull): boolean {
-  return pull.kind === 'check' && statusOf(pull) !== 'failed' && statusOf(pull) !== 'lost';
+  return pull.kind === 'check' && statusOf(pull) !== 'failed' && statusOf(pull) !== 'stale';
 }
 
 /** Of one image on one node; undefined as long as nobody knows which. */

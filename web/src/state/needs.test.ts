@@ -29,8 +29,16 @@ describe('what needs somebody', () => {
     ['a late manifest', { phase: 'resolving', startedAt: NOW - 10_000 }, ['resolving']],
     ['a failure', { phase: 'failed', error: 'no', waiting: true }, ['failed']],
     ['a failure of the past', { phase: 'failed', error: 'no', waiting: false }, []],
-    ['a lost one', { phase: 'failed', errorClass: 'stale', waiting: true }, ['lost']],
-    ['a lost one of the past', { phase: 'failed', errorClass: 'stale', waiting: false }, []],
+    [
+      'one whose outcome is unknown',
+      { phase: 'failed', errorClass: 'stale', waiting: true },
+      ['stale'],
+    ],
+    [
+      'one of the past whose outcome is unknown',
+      { phase: 'failed', errorClass: 'stale', waiting: false },
+      [],
+    ],
     [
       'the kubelet’s own limit',
       { phase: 'failed', errorClass: 'rate_limited', error: 'pull QPS exceeded', waiting: true },

@@ -6,7 +6,7 @@ import { registryOf } from './query';
 import { adviceFor, endsByItself, errorWords, isWaitedFor, statusOf } from './status';
 import { lateManifestSeconds, waitingSince } from './times';
 
-export const NEED_KINDS = ['failed', 'lost', 'stalled', 'resolving', 'silent'] as const;
+export const NEED_KINDS = ['failed', 'stale', 'stalled', 'resolving', 'silent'] as const;
 export type NeedKind = (typeof NEED_KINDS)[number];
 
 /** One cause that somebody must see to, with all that suffers from it. */
@@ -76,7 +76,7 @@ function kindOf(pull: Pull, anyPods: boolean, now: number): NeedKind | undefined
     case 'failed':
       if (endsByItself(pull)) return undefined;
       return isWaitedFor(pull) || !anyPods ? status : undefined;
-    case 'lost':
+    case 'stale':
       return isWaitedFor(pull) ? status : undefined;
     case 'stalled':
       return status;
@@ -91,7 +91,7 @@ function causeOf(kind: NeedKind, pull: Pull): string {
   switch (kind) {
     case 'failed':
       return errorWords(pull) ?? 'failed';
-    case 'lost':
+    case 'stale':
       return errorWords(pull) ?? 'outcome unknown';
     case 'stalled':
       return 'no byte comes';
@@ -177,7 +177,7 @@ const DOCKER_HUB = 'registry-1.docker.io';
 
 function commandOf({ kind, pull }: Trouble): Pick<Need, 'command' | 'onNode'> {
   const node = shellWord(pull.nodeName);
-  if (kind === 'lost') {
+  if (kind === 'stale') {
     const command = `kubectl get pods -A -o wide --field-selector spec.nodeName=${node}`;
     return { command, onNode: undefined };
   }

@@ -23,7 +23,7 @@ it('adds up what the strip shows', () => {
     waitingPods: 3,
     anyPods: true,
     failed: 1,
-    lost: 1,
+    stale: 1,
     medianSeconds: 2,
     p95Seconds: 8,
   });

@@ -13,7 +13,7 @@ export interface Overview {
   readonly anyPods: boolean;
   readonly failed: number;
   /** Ended, nobody knows how. */
-  readonly lost: number;
+  readonly stale: number;
   readonly medianSeconds: number | undefined;
   readonly p95Seconds: number | undefined;
 }
@@ -28,7 +28,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
     let active = 0;
     let queued = 0;
     let failed = 0;
-    let lost = 0;
+    let stale = 0;
     let anyPods = false;
     const seconds: number[] = [];
     // The map's own keys: their hashes are known, those of freshly decoded ids are not.
@@ -38,7 +38,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
       if (!check && isActive(status)) active++;
       else if (!check && status === 'queued') queued++;
       else if (status === 'failed') failed++;
-      else if (status === 'lost') lost++;
+      else if (status === 'stale') stale++;
       else if (!check && status === 'completed' && pull.completedAt !== undefined) {
         seconds.push((pull.completedAt - pull.startedAt) / 1000);
       }
@@ -53,7 +53,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
       waitingPods: waiting.count,
       anyPods,
       failed,
-      lost,
+      stale,
       medianSeconds: quantile(seconds, 0.5),
       p95Seconds: quantile(seconds, 0.95),
     };

@@ -124,10 +124,10 @@ it.each([
     'shop/web-0 waited for redis:8.2, which could not be pulled on n9: it failed, 1 attempt.',
   ],
   [
-    'lost',
+    'stale',
     { ...redis, phase: 'failed', errorClass: 'stale', staleReason: 'silent' },
     {},
-    'redis:8.2 has an unknown outcome on n9: node went silent.',
+    'redis:8.2 ended on n9, outcome unknown: node went silent.',
   ],
   [
     'completed',

@@ -52,8 +52,8 @@ function stateWords(pull: Pull, peers: Peers, now: number): string {
       return `was ${doneWords(pull)} on ${node} in ${spanOf(pull)}`;
     case 'failed':
       return `could not be pulled on ${node}: ${failureWords(pull, now)}`;
-    case 'lost':
-      return `has an unknown outcome on ${node}: ${errorWords(pull) ?? 'nothing was heard of it'}`;
+    case 'stale':
+      return `ended on ${node}, outcome unknown: ${errorWords(pull) ?? 'nothing was heard of it'}`;
     case 'resolving':
     case 'downloading':
     case 'stalled':
@@ -139,7 +139,7 @@ function comparisons(pull: Pull, { node, registry }: Peers): string[] {
       return [];
     default:
   }
-  if (status === 'completed' || status === 'lost' || status === 'extracting') return [];
+  if (status === 'completed' || status === 'stale' || status === 'extracting') return [];
   const dry = isUnderWay(status) && status !== 'queued' && pull.bytesPerSec === 0;
   const name = registryOf(pull);
   return [

@@ -108,7 +108,7 @@ function kindOfPull(pull: Pull, now: number): SquareKind {
   switch (status) {
     case 'completed':
       return 'done';
-    case 'lost':
+    case 'stale':
       return 'failed';
     case 'resolving':
       return lateManifestSeconds(pull, now) === undefined ? 'downloading' : 'stalled';

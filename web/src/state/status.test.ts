@@ -13,7 +13,7 @@ it.each([
   [{ phase: 'resolving' }, 'resolving'],
   [{ phase: 'completed', completedAt: T0 }, 'completed'],
   [{ phase: 'failed', error: 'no' }, 'failed'],
-  [{ phase: 'failed', errorClass: 'stale' }, 'lost'],
+  [{ phase: 'failed', errorClass: 'stale' }, 'stale'],
   // A server that tells no phase.
   [{ phase: undefined }, 'downloading'],
   [{ phase: undefined, completedAt: T0 }, 'completed'],
@@ -34,7 +34,7 @@ it.each([
   ['stalled', true, true],
   ['completed', false, false],
   ['failed', false, false],
-  ['lost', false, false],
+  ['stale', false, false],
 ] as const)('%s: under way %s, active %s', (status, underWay, active) => {
   expect(isUnderWay(status)).toBe(underWay);
   expect(isActive(status)).toBe(active);

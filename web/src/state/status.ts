@@ -9,7 +9,7 @@ export const STATUSES = [
   'extracting',
   'completed',
   'failed',
-  'lost',
+  'stale',
 ] as const;
 export type Status = (typeof STATUSES)[number];
 
@@ -18,7 +18,7 @@ export const STALL_SECONDS = 10;
 
 /** What to tell of a pull; falls back to the fields that every v1 server sends. */
 export function statusOf(pull: Pull): Status {
-  if (pull.errorClass === 'stale') return 'lost';
+  if (pull.errorClass === 'stale') return 'stale';
   if (pull.phase === 'failed' || pull.error !== undefined) return 'failed';
   if (pull.phase === 'completed' || pull.completedAt !== undefined) return 'completed';
   if (pull.phase === 'queued' || pull.phase === 'resolving' || pull.phase === 'extracting') {
@@ -30,7 +30,7 @@ export function statusOf(pull: Pull): Status {
 
 /** Not over yet: active, or queued. */
 export function isUnderWay(status: Status): boolean {
-  return status !== 'completed' && status !== 'failed' && status !== 'lost';
+  return status !== 'completed' && status !== 'failed' && status !== 'stale';
 }
 
 /** Somebody works at it; what is queued only waits for its turn. */
@@ -50,7 +50,7 @@ export function isOfNow(pull: Pull): boolean {
 
 /** Over, and not well as far as anybody knows. */
 export function endedBadly(status: Status): boolean {
-  return status === 'failed' || status === 'lost';
+  return status === 'failed' || status === 'stale';
 }
 
 export const STATUS_WORDS: Record<Status, string> = {
@@ -61,7 +61,7 @@ export const STATUS_WORDS: Record<Status, string> = {
   extracting: 'Extracting',
   completed: 'Completed',
   failed: 'Failed',
-  lost: 'Outcome unknown',
+  stale: 'Outcome unknown',
 };
 
 const CLASS_WORDS: Record<Exclude<ErrorClass, 'other' | 'stale'>, string> = {
@@ -122,7 +122,7 @@ const CLASS_ADVICE: Record<Exclude<ErrorClass, 'stale'>, string> = {
 
 const STALE_ADVICE: Record<StaleReason, string> = {
   silent:
-    'The agent on this node stopped reporting during the pull; its outcome is not known. Check the agent’s pod and the node.',
+    'The agent on this node stopped reporting during the pull; its outcome is unknown. Check the agent’s pod and the node.',
   unnamed:
     'The agent on this node reports, but names this pull no more: who pulled has gone away, or containerd was restarted. Look for a newer pull of the image.',
   stuck:
@@ -145,4 +145,4 @@ export function adviceFor({ errorClass = 'other', staleReason, error = '' }: Fai
 }
 
 const UNHEARD_ADVICE =
-  'Nothing was heard of this pull for long, or it did not move; its outcome is not known. The error’s words say which.';
+  'Nothing was heard of this pull for long, or it did not move; its outcome is unknown. The error’s words say which.';

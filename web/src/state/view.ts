@@ -192,7 +192,7 @@ function needsAttention(pull: Pull, now: number, lingerMs: number): boolean {
 const STATUS_ORDER: readonly Status[] = [
   'failed',
   'stalled',
-  'lost',
+  'stale',
   'downloading',
   'extracting',
   'resolving',

@@ -10,7 +10,7 @@ const ICONS: Record<Exclude<Status, 'downloading'>, IconName> = {
   extracting: 'extract',
   completed: 'check',
   failed: 'cross',
-  lost: 'question',
+  stale: 'question',
 };
 
 /** A status as a shape of its own, so that colour is never the only sign. */

@@ -180,7 +180,7 @@ function RolloutCells({ rollout, squaresPx, now, onUrl }: RolloutCellsProps) {
             type="button"
             className="image-link failed"
             aria-label={`Show the ${rollout.failed} failed pulls of ${reference}`}
-            onClick={() => show('status:failed status:lost')}
+            onClick={() => show('status:failed status:stale')}
           >
             {formatCount(rollout.failed)}
           </button>

@@ -113,7 +113,7 @@ function Headline({ need, now }: { need: Need; now: number }) {
 
 const NOUNS: Record<NeedKind, string> = {
   failed: 'failure',
-  lost: 'unknown end',
+  stale: 'pull',
   stalled: 'pull',
   resolving: 'pull',
   silent: 'pull',

@@ -55,7 +55,7 @@ interface PullRowProps {
 }
 
 /** These have no progress to draw. */
-const WORDS_ONLY: ReadonlySet<Status> = new Set(['queued', 'resolving', 'failed', 'lost']);
+const WORDS_ONLY: ReadonlySet<Status> = new Set(['queued', 'resolving', 'failed', 'stale']);
 
 /** What tells the pods of one workload apart; the last to go when there is little room. */
 const POD_TAIL = /-[^-]{1,10}$/;

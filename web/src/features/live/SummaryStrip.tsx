@@ -65,11 +65,11 @@ export function SummaryStrip(props: SummaryStripProps) {
       <Figure label="Waiting pods">{formatCount(overview.waitingPods)}</Figure>
       <Figure
         label={`Failed${lately}`}
-        onClick={() => props.onStatus(overview.lost > 0 ? ['failed', 'lost'] : ['failed'])}
+        onClick={() => props.onStatus(overview.stale > 0 ? ['failed', 'stale'] : ['failed'])}
         alarm={overview.failed > 0}
       >
         {formatCount(overview.failed)}
-        {overview.lost > 0 && <small> +{formatCount(overview.lost)} unknown</small>}
+        {overview.stale > 0 && <small> +{formatCount(overview.stale)} outcome unknown</small>}
       </Figure>
       <Figure label={`Pull time${lately}`} pair>
         {median === undefined ? (
