@@ -18,7 +18,7 @@ from tests.integration.http_json import get, request
 from tests.integration.server_case import LAYER_BYTES, ServerCase, layer, now, pull
 from tests.integration.test_siege import RELEASE_SERVER
 from tests.integration.turns_case import TRIES, TurnsCase, long_turns
-from tests.kubernetes.cluster import pod
+from tests.kubernetes.cluster import event, pod
 from tests.kubernetes.fake_api import FakeApi
 
 NODES = 100
@@ -29,6 +29,9 @@ SENDERS = 8
 POD_NODES = 200
 LISTED_PODS = 2000
 WATCHED_PODS = 20_000
+FULL_PODS = 100_000
+FULL_NODES = 1000
+HOSTILE_PULLS = 4000
 MAX_BODY = 1024 * 1024
 SORTS = (
     "startedAt", "-completedAt", "percent", "bytesPerSec", "-totalBytes", "nodeName", "-imageRef",
@@ -252,3 +255,89 @@ class ManyPods(ServerCase):
         api.expire_streams()
         time.sleep(3)  # until those that wait for long are looked at again, in the new list too
         self.assertLess(long_turns(server), TRIES)
+
+
+class AFullCluster(ServerCase):
+    """As many pods as may wait, a row for each, and a node that does what it can."""
+
+    api: FakeApi
+    server: Server
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.api = FakeApi()
+        self.addCleanup(self.api.close)
+
+    def start(self) -> None:
+        self.server = self.start_server(
+            binary=RELEASE_SERVER,
+            PULLTRACE_LOG_LEVEL="warn",
+            PULLTRACE_KUBE_URL=self.api.url,
+            PULLTRACE_MAX_PULLS="1000000",  # so that memory does not refuse what shall be measured
+        )
+
+    def waiting_pods(self) -> int:
+        return int(get(self.server.port, "/api/v1/summary").json()["waitingPods"])
+
+    def read_stream(self) -> None:
+        with Reader(self.server.port, ""):
+            time.sleep(1)
+
+    def test_no_turn_is_long_with_100_000_pods_and_their_rows(self) -> None:
+        pods = [
+            pod(f"pod-{number}", f"a.io/image-{number}:1", f"n{number % FULL_NODES}")
+            for number in range(FULL_PODS)
+        ]
+        self.api.put_all("pods", pods)
+        self.start()
+        wait_for("all are known", lambda: self.waiting_pods() == FULL_PODS, 120)
+        rows = "pulltrace_pulls_queued"
+        wait_for("each has its row", lambda: self.metric(self.server, rows) == FULL_PODS, 120)
+        for path in (
+            "/api/v1/pods", "/api/v1/pods?waiting=1", "/api/v1/pulls?limit=1000", "/api/v1/summary",
+            "/api/v1/registries", "/api/v1/nodes", "/api/v1/pods/default/pod-7",
+            "/api/v1/pulls?status=active&layers=0&sort=imageRef",
+        ):  # fmt: skip
+            self.assertEqual(get(self.server.port, path).status, 200, path)
+        self.read_stream()
+        for node in range(0, FULL_NODES, 2):  # an agent comes, and pulls one of its images
+            self.tell(self.server, f"n{node}", pull("p", f"a.io/image-{node}:1", layer(node)))
+        self.api.expire_streams()
+        for number in range(0, FULL_PODS, 20):
+            self.api.delete("pods", "default", f"pod-{number}")
+        left = FULL_PODS - FULL_PODS // 20
+        wait_for("some are gone", lambda: self.waiting_pods() == left, 120)
+        self.assertLess(long_turns(self.server), TRIES)
+
+    def hostile_pulls(self, first: int, **more: Any) -> list[dict[str, Any]]:
+        """A report of one image only: half of a node's pulls."""
+        return [
+            pull(f"p{number}", "a.io/wanted", layer(number), repository="a.io/wanted", **more)
+            for number in range(first, first + HOSTILE_PULLS // 2)
+        ]
+
+    def test_no_turn_is_long_whatever_a_hostile_node_pulls(self) -> None:
+        self.start()
+        end = {"phase": "failed", "completedAt": "2026-01-01T00:01:00Z", "error": "no route to host"}
+        known = 0
+        for waiting in (500, 4000):
+            pods = [
+                pod(f"w-{number}", "a.io/wanted:1", "hostile") for number in range(known, waiting)
+            ]
+            known = waiting
+            self.api.put_all("pods", pods)
+            most = min(waiting, 2000)
+            wait_for("all are known", lambda most=most: self.waiting_pods() == most, 60)
+            for more in ({}, {"imageRefExact": True, "imageRef": "a.io/wanted:1"}, end, {}):
+                for half in (0, HOSTILE_PULLS // 2):
+                    answer = self.report(self.server, "hostile", *self.hostile_pulls(half, **more))
+                    self.assertIn(answer.status, (200, 429), answer.text())
+                    time.sleep(0.5)  # a node may report so often
+                self.read_stream()
+            for pod_of in pods[:50]:
+                self.api.put("events", event(pod_of, "Pulling", 'Pulling image "a.io/wanted:1"'))
+            for path in ("/api/v1/pods?node=hostile", "/api/v1/pulls?node=hostile&limit=100"):
+                self.assertEqual(get(self.server.port, path).status, 200, path)
+        shortened = "pulltrace_kubernetes_comparisons_shortened_total"
+        self.assertGreater(self.metric(self.server, shortened), 0)
+        self.assertLess(long_turns(self.server), TRIES)

@@ -92,6 +92,7 @@ class FakeApi:
         self._of_nodes: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self._expiry = 0
+        self._snapshots: dict[tuple[str, str, str, int], list[Object]] = {}  # of the last list
         self.port = 0
         self.start()
 
@@ -291,23 +292,29 @@ class FakeApi:
         handler.end_headers()
         handler.wfile.flush()
 
-    def _list(
-        self, handler: BaseHTTPRequestHandler, resource: str, namespace: str, query: dict[str, str]
-    ) -> None:
-        selector = query.get("fieldSelector", "")
+    def _selected(self, resource: str, namespace: str, selector: str) -> list[Object]:
         with self._lock:
-            version = self._version
-            all_items = [
+            return [
                 obj
                 for obj in self._objects[resource].values()
                 if matches(obj, selector) and namespace in ("", namespace_of(obj))
             ]
-        start = 0
+
+    def _list(
+        self, handler: BaseHTTPRequestHandler, resource: str, namespace: str, query: dict[str, str]
+    ) -> None:
+        selector = query.get("fieldSelector", "")
+        start, snapshot = 0, None
+        with self._lock:
+            version = self._version
         if "continue" in query:
             version, start = (int(part) for part in query["continue"].split("/"))
             if version < self._oldest:
                 self._refuse(handler, 410, "the continue token is too old")
                 return
+            snapshot = self._snapshots.get((resource, namespace, selector, version))
+        all_items = snapshot or self._selected(resource, namespace, selector)
+        self._snapshots = {(resource, namespace, selector, version): all_items}
         limit = int(query.get("limit") or len(all_items) or 1)
         metadata = {"resourceVersion": str(version)}
         if start + limit < len(all_items):
