@@ -20,9 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Containers and pulls of one step, 0.4 ms when all change. A turn of the loop takes as many steps
-// as it has time for; a node with more is one step.
-#define FLUSH_ITEMS 250
+// Pods, pulls and rows of one step, 0.2 ms when all change. A turn of the loop takes as many steps as
+// it has time for.
+#define FLUSH_ITEMS 100
 #define FLUSH_DELAY_MS 20   // changes of the same moment go out together
 #define EVENTS_WAIT_TICKS 3 // for a list of pods that does not come
 // An agent reports every 10 s at least: from then on it is known which nodes have none.
