@@ -66,6 +66,13 @@ class Tokens(LabCase):
             Authorization=f"Bearer {TOKEN}", Content_Type="application/json",
         ).status  # fmt: skip
 
+    def test_who_reads_is_not_asked_who_they_are(self) -> None:
+        """What docs/security.md admits: the token is for reports only."""
+        server = self.start_server(PULLTRACE_AGENT_TOKEN=TOKEN)
+        for path in ("/", "/api/v1/pulls", "/api/v1/pods", "/api/v1/nodes", "/api/v1/summary"):
+            self.assertEqual(get(server.port, path).status, 200, path)
+        self.assertEqual(get(server.metrics_port, "/metrics").status, 200)
+
     def test_who_has_the_token_speaks_for_any_node_and_silences_one(self) -> None:
         """What docs/security.md admits: the token is shared, and the body names the node."""
         server = self.start_server(PULLTRACE_AGENT_TOKEN=TOKEN)

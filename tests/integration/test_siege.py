@@ -72,7 +72,9 @@ class Client:
         )  # fmt: skip
 
 
-class Siege(ServerCase):
+class SiegeCase(ServerCase):
+    """A released server with little memory, and what must hold of it."""
+
     def start(self, **settings: str) -> Server:
         settings = {
             "PULLTRACE_MAX_MEMORY": str(MAX_MEMORY),
@@ -104,6 +106,26 @@ class Siege(ServerCase):
             line = next(line for line in status if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
 
+    def assert_within_budget(self, server: Server) -> None:
+        for part in ("store", "connections", "streams", "answers"):
+            used = self.metric(server, f'pulltrace_memory_used_bytes{{part="{part}"}}')
+            most = self.metric(server, f'pulltrace_memory_max_bytes{{part="{part}"}}')
+            refused = self.metric(server, f'pulltrace_memory_refused_total{{part="{part}"}}')
+            self.assertLess(used, most + 2**20, part)  # what is being read when it is full
+            if refused:
+                wait_for(
+                    f"a warning of {part}",
+                    lambda part=part: f'"part":"{part}"' in server.process.stdout_text(),
+                    timeout_s=2,
+                )
+
+    def assert_one_warning_each(self, server: Server) -> None:
+        lines = [json.loads(line) for line in server.process.stdout_text().splitlines()]
+        parts = Counter(line["part"] for line in lines if line.get("event") == "memory.full")
+        self.assertLessEqual(max(parts.values(), default=0), 1, parts)
+
+
+class Siege(SiegeCase):
     def withstand(
         self, server: Server, peers: list[Peers], tls: ssl.SSLContext | None, token: str = ""
     ) -> None:
@@ -126,24 +148,6 @@ class Siege(ServerCase):
         self.assertEqual(Counter(reports), {200: len(reports)})
         self.assertLess(max(waits), ANSWER_SECONDS, sorted(waits)[-5:])
         self.assertLess(self.peak_bytes(server), MAX_MEMORY)
-
-    def assert_within_budget(self, server: Server) -> None:
-        for part in ("store", "connections", "streams", "answers"):
-            used = self.metric(server, f'pulltrace_memory_used_bytes{{part="{part}"}}')
-            most = self.metric(server, f'pulltrace_memory_max_bytes{{part="{part}"}}')
-            refused = self.metric(server, f'pulltrace_memory_refused_total{{part="{part}"}}')
-            self.assertLess(used, most + 2**20, part)  # what is being read when it is full
-            if refused:
-                wait_for(
-                    f"a warning of {part}",
-                    lambda part=part: f'"part":"{part}"' in server.process.stdout_text(),
-                    timeout_s=2,
-                )
-
-    def assert_one_warning_each(self, server: Server) -> None:
-        lines = [json.loads(line) for line in server.process.stdout_text().splitlines()]
-        parts = Counter(line["part"] for line in lines if line.get("event") == "memory.full")
-        self.assertLessEqual(max(parts.values(), default=0), 1, parts)
 
     def test_every_kind_of_peer_at_once(self) -> None:
         server = self.start()

@@ -61,6 +61,15 @@ class Hostile(FakeCase):
                 self.assert_complains(server, words)
         self.assert_recovers(server)
 
+    def test_it_invents_pods_and_rows(self) -> None:
+        """What docs/security.md admits: what it says of pods is believed."""
+        self.api.put("pods", pod("invented", "a.io/invented:1", "node-1"))
+        self.api.put("pods", pod("joined", "a.io/real:1", "node-1"))
+        server = self.start()
+        self.report(server, "node-1", pull("p", "a.io/real"))
+        self.wait_for_pull(server, "joined", 20, imageRef="a.io/real:1", pods=["joined"])
+        self.wait_for_pull(server, "a row", 20, imageRef="a.io/invented:1", pods=["invented"])
+
     def test_a_redirect_is_not_followed(self) -> None:
         self.api.faults.refuse_status = 302
         self.api.faults.refuse_headers = {"Location": self.api.url + "/elsewhere"}
