@@ -20,8 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Pods, pulls and rows of one step, 0.2 ms when all change. A turn of the loop takes as many steps as
-// it has time for.
+// Pods, pulls and rows of one step, 0.2 ms when all change. A turn of the loop takes as many steps
+// as it has time for.
 #define FLUSH_ITEMS 100
 #define FLUSH_DELAY_MS 20   // changes of the same moment go out together
 #define EVENTS_WAIT_TICKS 3 // for a list of pods that does not come
