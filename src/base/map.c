@@ -124,6 +124,20 @@ static struct pt_map_slot *find_old_slot(const struct pt_map_growth *growth, con
     return NULL;
 }
 
+// Where a key's entry stands.
+struct place {
+    struct pt_map_slot *slot; // in the table; without a key: the free one where it belongs
+    struct pt_map_slot *old;  // in the table that is being left, NULL: not there
+};
+
+static struct place find(const struct pt_map *map, const char *key, uint64_t hash)
+{
+    struct place place = {.slot = find_slot(map, key, hash)};
+    if (map->growth && !place.slot->key)
+        place.old = find_old_slot(map->growth, key, hash);
+    return place;
+}
+
 static void move_some(struct pt_map *map, size_t count)
 {
     struct pt_map_growth *growth = map->growth;
@@ -172,11 +186,8 @@ void *pt_map_get(const struct pt_map *map, const char *key)
 {
     if (map->count == 0)
         return NULL;
-    uint64_t hash = hash_key(key);
-    const struct pt_map_slot *slot = find_slot(map, key, hash);
-    if (map->growth && !slot->key)
-        slot = find_old_slot(map->growth, key, hash);
-    return slot ? slot->value : NULL;
+    struct place place = find(map, key, hash_key(key));
+    return place.old ? place.old->value : place.slot->value;
 }
 
 // Finds the key's slot with room for one more entry; NULL when out of memory.
@@ -186,14 +197,12 @@ static struct pt_map_slot *make_slot(struct pt_map *map, const char *key, uint64
         move_some(map, MOVED_AT_ONCE);
     if (4 * (map->count + 1) > 3 * map->capacity && grow(map) < 0)
         return NULL;
-    struct pt_map_slot *slot = find_slot(map, key, hash);
-    struct pt_map_slot *old =
-        map->growth && !slot->key ? find_old_slot(map->growth, key, hash) : NULL;
-    if (old) {
-        *slot = *old;
-        old->value = NULL;
+    struct place place = find(map, key, hash);
+    if (place.old) {
+        *place.slot = *place.old;
+        place.old->value = NULL;
     }
-    return slot;
+    return place.slot;
 }
 
 static void fill_slot(struct pt_map *map, struct pt_map_slot *slot, struct pt_map_slot content)
@@ -248,18 +257,15 @@ void *pt_map_remove(struct pt_map *map, const char *key)
         return NULL;
     if (map->growth)
         move_some(map, MOVED_AT_ONCE);
-    uint64_t hash = hash_key(key);
-    struct pt_map_slot *slot = find_slot(map, key, hash);
-    struct pt_map_slot *old =
-        map->growth && !slot->key ? find_old_slot(map->growth, key, hash) : NULL;
-    if (!slot->key && !old)
+    struct place place = find(map, key, hash_key(key));
+    void *value = place.old ? place.old->value : place.slot->value;
+    if (!value)
         return NULL;
-    void *value = old ? old->value : slot->value;
     map->count--;
-    if (old)
-        old->value = NULL;
+    if (place.old)
+        place.old->value = NULL;
     else
-        empty_slot(map, slot);
+        empty_slot(map, place.slot);
     return value;
 }
 

@@ -3,14 +3,12 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/step_rate.h"
 
 #include <string.h>
 
 // A shorter one is no pause: a window of pt_rate holds two of them.
 #define PAUSE_NS (2500 * PT_NS_PER_MS)
-#define LEAST_PATIENCE_NS (5 * PT_NS_PER_S)
-#define MOST_PATIENCE_NS (60 * PT_NS_PER_S)
-#define PATIENCE_PAUSES 3
 
 void pt_pauses_add(struct pt_pauses *pauses, int64_t taken_at, int64_t bytes)
 {
@@ -50,10 +48,7 @@ static int64_t usual_pause_ns(const struct pt_pauses *pauses)
 
 int64_t pt_pauses_patience_ns(const struct pt_pauses *pauses)
 {
-    int64_t patience_ns = PATIENCE_PAUSES * usual_pause_ns(pauses);
-    if (patience_ns > MOST_PATIENCE_NS)
-        return MOST_PATIENCE_NS;
-    return patience_ns > LEAST_PATIENCE_NS ? patience_ns : LEAST_PATIENCE_NS;
+    return pt_step_patience_ns(usual_pause_ns(pauses));
 }
 
 double pt_pauses_speed(const struct pt_pauses *pauses, int64_t taken_at, double windowed)

@@ -24,8 +24,7 @@ struct pt_pauses {
 // Adds a sample; one that went back, in bytes or time, starts anew.
 void pt_pauses_add(struct pt_pauses *pauses, int64_t taken_at, int64_t bytes);
 
-// How long no byte may come before that is a stall: 5 s, and for steps three times the pause
-// between them, a minute at most.
+// How long no byte may come before that is a stall, by the pauses between the steps.
 int64_t pt_pauses_patience_ns(const struct pt_pauses *pauses);
 
 // Bytes per second at the newest sample: over the last two whole steps if it comes in steps, less

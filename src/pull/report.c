@@ -12,8 +12,11 @@
 #include <string.h>
 #include <yyjson.h>
 
-#define END_LENGTH 2             // of what pt_report_end writes
-#define UNSEEN_BYTES (32 * 1024) // a shorter text costs little, whatever it is made of
+#define END_LENGTH 2 // of what pt_report_end writes
+// A shorter text costs little, whatever it is made of: its depth is checked when it has been read.
+// The look at a text before it is read, which limits what reading costs, takes half as long again
+// as reading: 1.2 µs more than 2.75 for 5.4 KB.
+#define UNSEEN_BYTES (32 * 1024)
 
 // --- reading ---
 

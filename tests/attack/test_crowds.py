@@ -7,6 +7,7 @@ tests/integration/test_siege.py all of them come at once, fewer of each.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
@@ -23,7 +24,8 @@ from tests.integration.test_siege import ANSWER_SECONDS, TOKEN, Client, SiegeCas
 HALF_OPEN = 5000
 SECONDS = 6
 MADE_UP_NODES = 100_000
-AT_ONCE = 500  # reports in one write
+AT_ONCE = 100  # reports in one write
+REPORTERS = 50  # connections: a turn of the loop answers one report of each
 MAX_NODES = 20_000
 
 HEAD = b"POST /api/v1/report HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -132,13 +134,16 @@ class Crowds(SiegeCase):
 class MadeUpNodes(SiegeCase):
     """Whoever has the token may invent nodes: so many, and no more, take room."""
 
-    def send(self, connection: socket.socket, first: int) -> Counter[int]:
-        """Pipelined, as no agent does; returns how often each status was answered."""
+    def send(self, connection: socket.socket, first: int) -> None:
+        """Pipelined, as no agent does."""
         reports = b""
         for number in range(first, first + AT_ONCE):
             body = json.dumps({"nodeName": f"made-up-{number}", "timestamp": now(), "pulls": []})
             reports += b"%sContent-Length: %d\r\n\r\n%s" % (AUTHORIZED, len(body), body.encode())
         connection.sendall(reports)
+
+    def receive(self, connection: socket.socket) -> Counter[int]:
+        """How often each status was answered."""
         received = b""
         while received.count(b"HTTP/1.1 ") < AT_ONCE or not received.endswith(b"}"):
             chunk = connection.recv(1 << 20)
@@ -155,12 +160,19 @@ class MadeUpNodes(SiegeCase):
         agent = Client(server.port, None)
         self.addCleanup(agent.close)
         self.assertEqual(agent.report("good", 1), 200)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-            for first in range(0, MADE_UP_NODES, AT_ONCE):
-                statuses += self.send(connection, first)
+        with contextlib.ExitStack() as stack:
+            connections = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+                for _ in range(REPORTERS)
+            ]
+            for first in range(0, MADE_UP_NODES, AT_ONCE * REPORTERS):
+                for number, connection in enumerate(connections):
+                    self.send(connection, first + number * AT_ONCE)
                 began = time.monotonic()
                 self.assertEqual(probe.ask("GET", "/healthz"), 200)
                 waits.append(time.monotonic() - began)
+                for connection in connections:
+                    statuses += self.receive(connection)
         self.assertEqual(statuses, {200: MAX_NODES - 1, 429: MADE_UP_NODES - MAX_NODES + 1})
         self.assertLess(max(waits), ANSWER_SECONDS)
         self.assertEqual(agent.report("good", 2), 200)

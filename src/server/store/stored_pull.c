@@ -16,10 +16,6 @@
 
 // containerd shows nothing of a layer before its first MiB has come.
 #define FIRST_PIECE_NS (30 * PT_NS_PER_S)
-#define PIECE_BYTES (1 << 20)
-// As of a pull's own pauses (pauses.c).
-#define PATIENCE_PIECES 3
-#define MOST_PATIENCE_SECONDS 60
 
 struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key, int64_t salt)
 {
@@ -406,13 +402,10 @@ static bool is_fetching(const struct pt_stored_pull *stored, bool *ret_has_begun
 // pull's own pauses do not show that yet.
 static bool is_between_pieces(const struct pt_stored_pull *stored, int64_t still_ns)
 {
-    double seconds = (double)still_ns / (double)PT_NS_PER_S;
     for (size_t i = 0; stored->tracks && i < stored->pull.layer_count; i++) {
-        const struct pt_step_rate *steps = &stored->tracks[i].steps;
-        struct pt_step_span span = pt_step_rate_span(steps, steps->newest.at);
-        if (stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING && span.bytes > 0 &&
-            seconds < PATIENCE_PIECES * PIECE_BYTES * span.seconds / span.bytes)
-            return seconds < MOST_PATIENCE_SECONDS;
+        if (stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING &&
+            pt_step_rate_is_between(&stored->tracks[i].steps, still_ns))
+            return true;
     }
     return false;
 }
