@@ -236,6 +236,31 @@ char *pt_image_ref_format(const struct pt_image_ref *ref, char text[static PT_IM
     return text;
 }
 
+size_t pt_image_ref_ported(const char *reference, const char *repository)
+{
+    const char *at = reference, *path = strchr(repository, '/');
+    if (!path)
+        return 0;
+    bool has_brackets = *at == '[';
+    at += has_brackets;
+    if (strncmp(at, repository, (size_t)(path - repository)) != 0)
+        return 0;
+    at += path - repository;
+    if (has_brackets && *at++ != ']')
+        return 0;
+    size_t digits = *at == ':' ? strspn(at + 1, "0123456789") : 0;
+    if (digits == 0 || strncmp(at + 1 + digits, path, strlen(path)) != 0)
+        return 0;
+    at += 1 + digits + strlen(path);
+    return *at == '\0' || *at == ':' || *at == '@' ? (size_t)(at - reference) : 0;
+}
+
+bool pt_repository_is_same(const char *one, const char *other)
+{
+    return strcmp(one, other) == 0 || pt_image_ref_ported(one, other) == strlen(one) ||
+           pt_image_ref_ported(other, one) == strlen(other);
+}
+
 bool pt_is_content_ref(const char *text)
 {
     static const char *const kinds[] = {"layer-",       "config-",  "manifest-", "index-",

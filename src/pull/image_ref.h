@@ -27,6 +27,13 @@ PT_MUST_CHECK int pt_image_ref_parse(const char *text, struct pt_image_ref *ret_
 // Writes host/path[:tag][@digest]. Parsing that text gives the same reference. Returns `text`.
 char *pt_image_ref_format(const struct pt_image_ref *ref, char text[static PT_IMAGE_REF_SIZE]);
 
+// Of a repository `host/path` containerd knows no port. Returns how long `host:port/path` is at the
+// beginning of a reference of that repository; 0: it is of another one, or has no port.
+size_t pt_image_ref_ported(const char *reference, const char *repository);
+
+// The same repository, also if only one of the two has a port.
+bool pt_repository_is_same(const char *one, const char *other);
+
 // A bare content reference as agents send that know no name (`layer-sha256:…`, `sha256:…`, …).
 bool pt_is_content_ref(const char *text);
 

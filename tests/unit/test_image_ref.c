@@ -97,9 +97,43 @@ static void knows_content_references(void **state)
     assert_false(pt_is_content_ref("nginx@sha256:" HEX));
 }
 
+static void the_port_of_a_repository(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reference, *repository, *ported;
+    } rows[] = {
+        {"localhost:5000/app:1.0", "localhost/app", "localhost:5000/app"},
+        {"localhost:5000/app@sha256:" HEX, "localhost/app", "localhost:5000/app"},
+        {"localhost:5000/app", "localhost/app", "localhost:5000/app"},
+        {"[::1]:5000/team/app:1", "::1/team/app", "[::1]:5000/team/app"},
+        {"localhost:5000/app-two:1", "localhost/app", NULL},
+        {"localhost:5000/other:1", "localhost/app", NULL},
+        {"localhost/app:1", "localhost/app", NULL},
+        {"localhost:/app:1", "localhost/app", NULL},
+        {"localhost:x/app:1", "localhost/app", NULL},
+        {"[::1/app:1", "::1/app", NULL},
+        {"registry.example:5000/app:1", "registry/app", NULL},
+        {"", "localhost/app", NULL},
+        {"localhost:5000/app:1", "localhost", NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        size_t length = pt_image_ref_ported(rows[i].reference, rows[i].repository);
+        check_int(rows[i].reference, (int64_t)length,
+                  rows[i].ported ? (int64_t)strlen(rows[i].ported) : 0);
+        if (rows[i].ported)
+            check_int(rows[i].ported, pt_repository_is_same(rows[i].repository, rows[i].ported),
+                      true);
+    }
+    check_int("the same", pt_repository_is_same("a.example/app", "a.example/app"), true);
+    check_int("two ports", pt_repository_is_same("a.example:1/app", "a.example:2/app"), false);
+    check_int("two paths", pt_repository_is_same("a.example:1/app", "a.example/other"), false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_port_of_a_repository),
         cmocka_unit_test(follows_the_grammar),
         cmocka_unit_test(leaves_the_result_alone_on_error),
         cmocka_unit_test(knows_content_references),

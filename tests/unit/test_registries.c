@@ -96,6 +96,39 @@ static void bytes_count_for_their_registry(void **state)
     check_int("of the node", (int64_t)scene->store->received_bytes, 80);
 }
 
+// Two registries on one host are two, whichever name comes first.
+static void a_port_is_part_of_the_registry(void **state)
+{
+    struct scene *scene = *state;
+    const struct pt_registries *registries = &scene->store->registries;
+    static const struct pt_join join = {.image_ref = "local.example:5001/app:1"};
+    scene->pull.repository = "localhost/app";
+    scene->pull.bytes_fetched = 10;
+    scene_tell(scene);
+    check_int("of one that is not known", (int64_t)registries->named_count, 0);
+    scene->pull.repository = "localhost:5000/app";
+    scene->pull.image_ref = "localhost:5000/app:1";
+    scene->pull.image_ref_exact = true;
+    scene->pull.phase = PT_PULL_COMPLETED;
+    scene_tell(scene);
+    check_int("known in the end", (int64_t)registries->named_count, 1);
+    check_text("by its name", registries->rows[0].name, "localhost:5000");
+
+    struct pt_pull other = make_pull("lease-2", "local.example/app", scene->layers, 1);
+    other.repository = "local.example/app";
+    scene_tell_pulls(scene, "n2", &other, 1);
+    pt_store_apply_join(scene->store, "n2", "ilease-2", &join);
+    const struct pt_stored_pull *stored = pt_store_find(scene->store, scene->last_id);
+    check_text("by a pod", stored->pull.repository, "local.example:5001/app");
+    uint64_t version = scene->store->changes.newest_version;
+    scene_tell_pulls(scene, "n2", &other, 1);
+    check_int("and nothing is new with each report",
+              (int64_t)(scene->store->changes.newest_version - version), 0);
+    check_int("may be another", pt_registries_may_have_port(registries, "localhost/app"), true);
+    check_int("an address", pt_registries_may_have_port(registries, "10.0.0.1/app"), true);
+    check_int("a domain", pt_registries_may_have_port(registries, "quay.io/app"), false);
+}
+
 // One that was given up has nothing to do with its registry.
 static void ends_count_for_their_registry(void **state)
 {
@@ -133,6 +166,7 @@ int main(void)
         cmocka_unit_test(who_is_idle_for_longest_gives_way),
         cmocka_unit_test(what_has_no_host_has_no_row),
         SCENE_TEST(bytes_count_for_their_registry),
+        SCENE_TEST(a_port_is_part_of_the_registry),
         SCENE_TEST(ends_count_for_their_registry),
     };
     return cmocka_run_group_tests_name("registries", tests, NULL, NULL);

@@ -131,12 +131,29 @@ static void a_label_names_the_image_before_its_record(void **state)
     const struct pt_pull *pull = first_pull(scene);
     check_text("name", pull->image_ref, "registry.example:5000/app:1");
     check_int("exact", pull->image_ref_exact, true);
+    check_text("which says the registry's port", pull->repository, "registry.example:5000/app");
     add_image(scene, "registry.example:5000/app:other", 2.5);
     observe(scene, 3);
     check_text("another tag of it", pull->image_ref, "registry.example:5000/app:1");
     end_lease(lease, NULL, 0);
     observe(scene, 4);
     check_int("without a record", first_pull(scene)->phase, PT_PULL_FAILED);
+}
+
+// Two registries on one host, and a pull from each.
+static void a_record_says_the_port_of_its_registry(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 100);
+    observe(scene, 2);
+    check_text("of content", first_pull(scene)->repository, "registry.example/app");
+    add_image(scene, "registry.example:5001/app:1", 2.5);
+    observe(scene, 3);
+    observe(scene, 4);
+    check_text("of its record", first_pull(scene)->repository, "registry.example:5001/app");
+    lease->repository = (char *)"registry.example/other";
+    observe(scene, 5);
+    check_text("another one", first_pull(scene)->repository, "registry.example/other");
 }
 
 int main(void)
@@ -150,6 +167,7 @@ int main(void)
         SCENE_TEST(what_is_mounted_while_it_is_fetched_is_remote),
         SCENE_TEST(layers_beside_each_other_are_extracted_from_their_bytes_on),
         SCENE_TEST(a_label_names_the_image_before_its_record),
+        SCENE_TEST(a_record_says_the_port_of_its_registry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

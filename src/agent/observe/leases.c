@@ -23,8 +23,9 @@
 // Where many rest, the list of them all costs more than anything else that the agent does. A pull's
 // lease has a label by which it expires, whichever client pulls; that of an image volume or of a
 // builder's cache has none, and containerd can leave those out. (It could sort by the names too,
-// but compiles a pattern anew for each lease.) All of them are listed each REST_NS, and when there
-// is a sign that another one moves.
+// but compiles a pattern anew for each lease.) All of them are listed each LIST_ALL_NS, and when
+// there is a sign that another one moves.
+#define LIST_ALL_NS (60 * PT_NS_PER_S)
 #define PULLS_FILTER "labels.\"containerd.io/gc.expire\""
 
 // Once a lease's layers are known, ingests and events show all that moves. What it holds is asked
@@ -212,7 +213,7 @@ static void take_leases(struct pt_ask *ask, const void *message)
 // A lease that the list would leave out is neither followed nor to be woken.
 static bool is_quick_enough(const struct pt_round *round)
 {
-    if (round->resting.count < MANY || round->began_at - round->listed_at >= REST_NS)
+    if (round->resting.count < MANY || round->began_at - round->listed_at >= LIST_ALL_NS)
         return false;
     for (size_t i = 0; i < round->namespace_count; i++) {
         const struct pt_namespace *namespace = &round->namespaces[i];

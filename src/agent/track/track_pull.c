@@ -23,8 +23,7 @@ void pt_track_id(const struct pt_seen_lease *lease, char id[static PT_TRACK_ID_S
         snprintf(id + 2 * i, 3, "%02x", hash[i]);
 }
 
-// Gives a text of the shown pull, which owns its texts, a copy of the value; NULL changes nothing.
-static int set_text(const char **text, const char *value)
+int pt_track_set_text(const char **text, const char *value)
 {
     if (!value || (*text && strcmp(*text, value) == 0))
         return 0;
@@ -53,7 +52,7 @@ struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease)
     view->id = strdup(id);
     view->image_ref = strdup(id);
     if (!pull->lease_id || !view->id || !view->image_ref ||
-        set_text(&view->containerd_namespace, lease->namespace) < 0) {
+        pt_track_set_text(&view->containerd_namespace, lease->namespace) < 0) {
         pt_track_pull_destroy(pull);
         return NULL;
     }
@@ -298,8 +297,8 @@ static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease 
         struct pt_layer *layer = &view->layers[i];
         struct pt_layer_note *note = &pull->notes[i];
         const struct pt_seen_layer *seen = &lease->layers[i];
-        if (set_text(&layer->media_type, seen->media_type) < 0 ||
-            set_text(&note->chain_id, seen->chain_id) < 0)
+        if (pt_track_set_text(&layer->media_type, seen->media_type) < 0 ||
+            pt_track_set_text(&note->chain_id, seen->chain_id) < 0)
             return -ENOMEM;
         if (seen->size >= 0) {
             layer->total_known = true;
@@ -350,37 +349,13 @@ static bool is_check(const struct pt_track_pull *pull, const struct pt_seen_leas
     return true;
 }
 
-static int take_label(struct pt_track_pull *pull, const struct pt_seen_lease *lease)
-{
-    struct pt_pull *view = &pull->shown.pull;
-    if (!lease->labelled_name || view->image_ref_exact)
-        return 0;
-    if (set_text(&view->image_ref, lease->labelled_name) < 0)
-        return -ENOMEM;
-    view->image_ref_exact = true;
-    pull->is_labelled = true;
-    return 0;
-}
-
-// The best name as long as the exact one is not known.
-static int update_reference(struct pt_pull *view)
-{
-    if (view->image_ref_exact)
-        return 0;
-    return set_text(&view->image_ref, view->repository ? view->repository : view->root_digest);
-}
-
 int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease *lease,
                          const struct pt_track_claims *claims, int64_t now)
 {
     struct pt_pull *view = &pull->shown.pull;
     if (!has_same_layers(view, lease) && replace_layers(pull, lease) < 0)
         return -ENOMEM;
-    if (set_text(&view->root_digest, lease->root_digest) < 0 ||
-        set_text(&view->manifest_digest, lease->manifest_digest) < 0 ||
-        set_text(&view->platform, lease->platform) < 0 ||
-        set_text(&view->repository, lease->repository) < 0 || take_label(pull, lease) < 0 ||
-        update_reference(view) < 0 || update_layers(pull, lease, claims, now) < 0)
+    if (pt_track_pull_take_names(pull, lease) < 0 || update_layers(pull, lease, claims, now) < 0)
         return -ENOMEM;
     pt_track_sum(pull, now);
     view->kind = is_check(pull, lease) ? PT_KIND_CHECK : PT_KIND_PULL;
@@ -422,38 +397,6 @@ void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_seen_event 
     }
 }
 
-// --- its name ---
-
-bool pt_track_pull_may_be_named(const struct pt_track_pull *pull, const struct pt_seen_image *image)
-{
-    const struct pt_pull *view = &pull->shown.pull;
-    if (pull->is_labelled && strcmp(view->image_ref, image->name) != 0)
-        return false; // of another pull, or a tag that somebody sets
-    return pull->named_at == 0 && view->root_digest &&
-           strcmp(view->root_digest, image->target_digest) == 0 &&
-           strcmp(view->containerd_namespace, image->namespace) == 0 &&
-           image->written_at >= pull->created_at;
-}
-
-int pt_track_pull_is_of(const struct pt_track_pull *pull, const char *name)
-{
-    if (pull->is_labelled)
-        return 2 * (strcmp(pull->shown.pull.image_ref, name) == 0);
-    const char *repository = pull->shown.pull.repository;
-    size_t length = repository ? strlen(repository) : 0;
-    if (length == 0 || strncmp(name, repository, length) != 0)
-        return 0;
-    return name[length] == ':' || name[length] == '@';
-}
-
-void pt_track_pull_name(struct pt_track_pull *pull, const char *name, int64_t written_at)
-{
-    if (!pull->is_labelled && set_text(&pull->shown.pull.image_ref, name) < 0)
-        return;
-    pull->shown.pull.image_ref_exact = true;
-    pull->named_at = written_at;
-}
-
 // --- its end ---
 
 void pt_track_pull_drop_missing_layers(struct pt_track_pull *pull)
@@ -475,7 +418,7 @@ void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t 
 {
     struct pt_pull *view = &pull->shown.pull;
     view->kind = PT_KIND_PULL;
-    set_text(&view->error, reason); // out of memory: a failure without words
+    (void)pt_track_set_text(&view->error, reason); // out of memory: a failure without words
     view->phase = PT_PULL_FAILED;
     view->completed_at = now;
 }

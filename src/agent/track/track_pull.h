@@ -66,6 +66,10 @@ TAILQ_HEAD(pt_track_list, pt_track_pull);
 // The id follows from what containerd knows, so that it outlives the agent.
 void pt_track_id(const struct pt_seen_lease *lease, char id[static PT_TRACK_ID_SIZE]);
 
+// Gives a text of the shown pull, which owns its texts, a copy of the value; NULL changes nothing.
+// -ENOMEM.
+int pt_track_set_text(const char **text, const char *value);
+
 // NULL when out of memory.
 struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease);
 void pt_track_pull_destroy(struct pt_track_pull *pull);
@@ -101,6 +105,10 @@ void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t 
 // An artifact, which is no container image, may complete without some of its layers: those are no
 // part of the pull.
 void pt_track_pull_drop_missing_layers(struct pt_track_pull *pull);
+
+// Takes over the digests and names that the lease shows (track_name.c); -ENOMEM.
+PT_MUST_CHECK int pt_track_pull_take_names(struct pt_track_pull *pull,
+                                           const struct pt_seen_lease *lease);
 
 // The record may be that of this pull, which has no name yet; and how well the name fits.
 bool pt_track_pull_may_be_named(const struct pt_track_pull *pull,

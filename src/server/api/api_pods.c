@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/limits.h"
+#include "pull/image_ref.h"
 #include "pull/json_writer.h"
 #include "pull/pull_fields.h"
 #include "server/api/api.h"
@@ -66,8 +67,9 @@ static void write_hold_up(const struct pt_hold_up *hold_up,
     pt_fields_write(&pt_hold_up_fields, &status, out);
     if (container && container->repository) {
         char host[PT_LIMIT_REFERENCE_BYTES + 1];
-        snprintf(host, sizeof(host), "%.*s", (int)strcspn(container->repository, "/"),
-                 container->repository);
+        bool has_port = pt_image_ref_ported(container->image, container->repository) > 0;
+        const char *from = has_port ? container->image : container->repository;
+        snprintf(host, sizeof(host), "%.*s", (int)strcspn(from, "/"), from);
         pt_json_text(out, "registry", host, PT_LIMIT_REFERENCE_BYTES);
     }
     const char *class_name = container ? pt_failure_class_name(container->error_class) : NULL;

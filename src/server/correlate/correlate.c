@@ -218,6 +218,10 @@ static bool set_names(struct correlate_pull *pull, const struct pt_pull *reporte
     const char *repository_text = reported->repository;
     bool is_ref = reported->image_ref && pt_image_ref_parse(reported->image_ref, &ref) == 0;
     bool is_exact = reported->image_ref_exact && is_ref;
+    // Without its port, as the images' are.
+    bool has_port = repository_text && memchr(repository_text, ':', strcspn(repository_text, "/"));
+    if (has_port && pt_correlate_repository(repository_text, repository) == 0)
+        repository_text = repository;
     // An agent that sends no repository may still know the name.
     if (!repository_text && is_ref &&
         pt_correlate_repository(reported->image_ref, repository) == 0) {

@@ -110,8 +110,12 @@ static void make_key(const struct pt_pull *reported, bool merged, char key[stati
 // Bytes that no other pull of the node has counted.
 static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t bytes)
 {
-    struct pt_registry *registry =
-        pt_registries_find(&store->registries, stored->pull.repository, stored->node->reported_ns);
+    // What comes from a registry that is not known for sure waits for its name.
+    const char *repository = stored->pull.repository;
+    bool is_known = pt_stored_pull_is_name_sure(stored) ||
+                    !pt_registries_may_have_port(&store->registries, repository);
+    struct pt_registry *registry = pt_registries_find(
+        &store->registries, is_known ? repository : NULL, stored->node->reported_ns);
     pt_add_saturated(&stored->node->received_bytes, bytes);
     pt_add_saturated(&stored->of_no_registry, bytes);
     stored->registry = registry;

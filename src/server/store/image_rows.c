@@ -83,6 +83,7 @@ static void apply_join(struct pt_pull_store *store, struct pt_stored_pull *store
                        const struct pt_join *join)
 {
     set_join(store, stored, join, pt_pull_phase_is_final(stored->pull.phase));
+    (void)pt_stored_pull_take_port(stored); // out of memory: the next report does it
     pt_change_log_touch(&store->changes, stored);
     if (stored->pull.phase != PT_PULL_FAILED)
         return;
@@ -122,7 +123,8 @@ static struct pt_stored_pull *add_row(struct pt_pull_store *store, const struct 
     stored->pull.started_at = row->started_at;
     stored->pull.image_ref_exact = true;
     if (pt_text_replace(&stored->pull.image_ref, row->image_ref, NULL) < 0 ||
-        pt_text_replace(&stored->pull.repository, row->repository, NULL) < 0) {
+        pt_text_replace(&stored->pull.repository, row->repository, NULL) < 0 ||
+        !pt_stored_pull_take_port(stored)) {
         pt_life_remove(store, stored);
         return NULL;
     }
@@ -194,7 +196,8 @@ void pt_store_exchange_rows(struct pt_pull_store *store, const struct pt_row_exc
     free(row->key);
     row->key = key;
     if (pt_text_replace(&row->pull.image_ref, exchange->image_ref, NULL) < 0 ||
-        pt_text_replace(&row->pull.repository, exchange->repository, NULL) < 0)
+        pt_text_replace(&row->pull.repository, exchange->repository, NULL) < 0 ||
+        !pt_stored_pull_take_port(row))
         return; // it keeps the name that it had
     exchange_ids(store, pull, row);
     pt_pull_memory_count(store, row);

@@ -3,6 +3,7 @@
 
 #include "base/rhythm.h"
 #include "base/shared_text.h"
+#include "pull/image_ref.h"
 #include "server/store/pull_store_internal.h"
 
 #include <assert.h>
@@ -325,7 +326,7 @@ static bool is_of_same_image(const struct pt_stored_pull *stored, const struct p
     const struct pt_pull *pull = &stored->pull;
     return !stored->of_kubelet && stored->life != PT_LIFE_GIVEN_UP && pull->root_digest &&
            pull->repository && strcmp(pull->root_digest, reported->root_digest) == 0 &&
-           strcmp(pull->repository, reported->repository) == 0;
+           pt_repository_is_same(pull->repository, reported->repository);
 }
 
 static bool fetches_nothing(const struct pt_pull *reported)

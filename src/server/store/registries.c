@@ -41,6 +41,22 @@ static struct pt_registry *find(struct pt_registries *registries, const char *na
     return NULL;
 }
 
+bool pt_registries_may_have_port(const struct pt_registries *registries, const char *repository)
+{
+    size_t length = repository ? strcspn(repository, "/") : 0;
+    if (length == 0)
+        return false;
+    // An address, or a name without a domain.
+    if (strspn(repository, "0123456789.") == length || !memchr(repository, '.', length))
+        return true;
+    for (size_t i = 0; i < registries->named_count; i++) {
+        const char *name = registries->rows[i].name;
+        if (strncmp(name, repository, length) == 0 && name[length] == ':')
+            return true;
+    }
+    return false;
+}
+
 struct pt_registry *pt_registries_find(struct pt_registries *registries, const char *repository,
                                        int64_t now_ns)
 {

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "pull/failure_class.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,10 @@ struct pt_registries {
     } rows[PT_NAMED_REGISTRIES + 1]; // the last one is "other"
     size_t named_count;
 };
+
+// Of a repository without a port: whether its registry may be one with a port. Then others of that
+// host are known, or the host is none that is asked at the usual one.
+bool pt_registries_may_have_port(const struct pt_registries *registries, const char *repository);
 
 // The row of `host/path`'s host, borrowed; NULL when the repository is not known. Where all names
 // are taken, the one that nobody has looked for in ten minutes, and for longest, gives way: what it

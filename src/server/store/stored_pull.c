@@ -5,6 +5,8 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/saturate.h"
+#include "base/text.h"
+#include "pull/image_ref.h"
 #include "pull/join.h"
 #include "pull/pull_fields.h"
 #include "server/store/node.h"
@@ -459,13 +461,50 @@ static void update_progress(struct pt_stored_pull *stored, int64_t timestamp,
     stored->percent_floor = percent(stored, &totals);
 }
 
+// What says the name for sure, as far as that is known; NULL: nothing.
+static const char *sure_name(const struct pt_stored_pull *stored, const struct pt_pull *reported)
+{
+    if (reported->image_ref_exact)
+        return reported->image_ref;
+    return stored->join ? stored->join->image_ref : NULL;
+}
+
+// The repository with its registry's port, if a name says that.
+static const char *with_port(const char *repository, const char *name,
+                             char text[static PT_LIMIT_REFERENCE_BYTES + 1])
+{
+    size_t length = repository && name ? pt_image_ref_ported(name, repository) : 0;
+    if (length == 0 || length > PT_LIMIT_REFERENCE_BYTES)
+        return repository;
+    memcpy(text, name, length);
+    text[length] = '\0';
+    return text;
+}
+
+bool pt_stored_pull_take_port(struct pt_stored_pull *stored)
+{
+    char text[PT_LIMIT_REFERENCE_BYTES + 1];
+    const char *repository =
+        with_port(stored->pull.repository, sure_name(stored, &stored->pull), text);
+    return repository == stored->pull.repository ||
+           pt_text_replace(&stored->pull.repository, repository, NULL) == 0;
+}
+
+bool pt_stored_pull_is_name_sure(const struct pt_stored_pull *stored)
+{
+    return pt_pull_phase_is_final(stored->pull.phase) || sure_name(stored, &stored->pull);
+}
+
 int pt_stored_pull_update(struct pt_stored_pull *stored, const struct pt_pull *reported,
                           int64_t timestamp, uint64_t version, struct pt_map *counted,
                           struct pt_pull_change *ret_change)
 {
     struct pt_pull_change change = {0};
     bool was_exact = stored->pull.image_ref_exact;
-    if (pt_fields_replace_texts(&pt_pull_fields, &stored->pull, reported, "id", &change.named) < 0)
+    char text[PT_LIMIT_REFERENCE_BYTES + 1];
+    struct pt_pull named = *reported;
+    named.repository = with_port(reported->repository, sure_name(stored, reported), text);
+    if (pt_fields_replace_texts(&pt_pull_fields, &stored->pull, &named, "id", &change.named) < 0)
         return -ENOMEM;
     change.named |= was_exact != reported->image_ref_exact;
     change.visible |= change.named;
