@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/check.h"
 
+#include "agent/check_lines.h"
 #include "agent/confine.h"
 #include "base/clock.h"
 #include "base/http_client.h"
@@ -14,6 +15,7 @@
 #include "containerd/socket_check.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,9 +47,11 @@ struct check {
     struct pt_search *search;
     struct pt_containerd *containerd; // at the best place
     struct pt_timer *timer;
-    char namespace[PT_LIMIT_NAME_BYTES + 1];
+    char *namespaces[PT_LIMIT_CONTAINERD_NAMESPACES]; // to watch, that are there
+    size_t namespace_count;
+    size_t asked;  // namespaces before this one
     unsigned open; // questions of this step
-    unsigned faults;
+    struct pt_check_lines lines;
     bool have_events_ended;
     bool sends_shared; // token, since the other one was refused
     bool is_done;
@@ -56,38 +60,6 @@ struct check {
         const char *what;
     } rights[RIGHT_COUNT];
 };
-
-// --- lines ---
-
-// What others have said is printed without anything that a terminal obeys.
-static void print_clean(FILE *out, const char *text)
-{
-    for (; *text; text++)
-        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text, out);
-}
-
-static void print_line(struct check *check, const char *mark, const char *what, const char *found)
-{
-    FILE *out = check->options->out;
-    fprintf(out, "  %-5s ", mark);
-    print_clean(out, what);
-    fputs(": ", out);
-    print_clean(out, found);
-    fputc('\n', out);
-}
-
-static void print_well(struct check *check, const char *what, const char *found)
-{
-    print_line(check, "ok", what, found);
-}
-
-static void print_fault(struct check *check, const char *what, const char *found,
-                        const char *advice)
-{
-    check->faults++;
-    print_line(check, "FAULT", what, found);
-    fprintf(check->options->out, "        %s\n", advice);
-}
 
 // --- the server ---
 
@@ -107,7 +79,7 @@ static void judge_failure(struct check *check, const struct pt_http_result *resu
     else if (result->error == -EPROTO || strstr(result->message, "certificate"))
         advice = "Set PULLTRACE_CA_FILE to the CA of the server's certificate, which must be for "
                  "the host of PULLTRACE_SERVER_URL.";
-    print_fault(check, "reached", result->message, advice);
+    pt_check_fault(&check->lines, "reached", result->message, advice);
 }
 
 static struct pt_secret *current_token(const struct check *check)
@@ -121,14 +93,14 @@ static void judge_refused_token(struct check *check)
     const char *token = pt_secret_get(check->options->token);
     const char *found = token[0] ? "it is a wrong one" : "none is set";
     const char *advice = "Set PULLTRACE_AGENT_TOKEN_FILE to the token that the server has.";
-    print_well(check, "reached", "it takes reports");
+    pt_check_well(&check->lines, "reached", "it takes reports");
     if (check->options->identity) {
         found = token[0] ? "that of Kubernetes and the shared one are wrong"
                          : "that of Kubernetes is refused";
         advice = "Does the server have PULLTRACE_AGENT_IDENTITY=kubernetes, and this agent's "
                  "ServiceAccount and audience? Its /readyz says what it lacks.";
     }
-    print_fault(check, "token", found, advice);
+    pt_check_fault(&check->lines, "token", found, advice);
 }
 
 // The report that was sent is refused for its content type, after its token was looked at.
@@ -138,23 +110,24 @@ static void judge_status(struct check *check, int status)
     char text[64];
     snprintf(text, sizeof(text), "HTTP status %d", status);
     if (status == 503) {
-        print_fault(check, "token", "the server cannot look at it yet",
-                    "Try again. If that stays, does the server reach the Kubernetes API?");
+        pt_check_fault(&check->lines, "token", "the server cannot look at it yet",
+                       "Try again. If that stays, does the server reach the Kubernetes API?");
     } else if (status == 415) {
-        print_well(check, "reached", "it takes reports");
-        print_well(check, "token",
-                   check->sends_shared ? "the shared one is right, that of Kubernetes is not taken"
-                   : token[0]          ? "it is the right one"
-                                       : "none is needed");
+        pt_check_well(&check->lines, "reached", "it takes reports");
+        pt_check_well(&check->lines, "token",
+                      check->sends_shared
+                          ? "the shared one is right, that of Kubernetes is not taken"
+                      : token[0] ? "it is the right one"
+                                 : "none is needed");
     } else if (status == 401) {
         judge_refused_token(check);
     } else if (status == 421) {
-        print_fault(check, "reached", text,
-                    "It takes reports at an address of their own: that of PULLTRACE_AGENT_ADDR, "
-                    "by https.");
+        pt_check_fault(&check->lines, "reached", text,
+                       "It takes reports at an address of their own: that of PULLTRACE_AGENT_ADDR, "
+                       "by https.");
     } else {
-        print_fault(check, "reached", text,
-                    "What answers there is no pulltrace-server, or a proxy in front of it.");
+        pt_check_fault(&check->lines, "reached", text,
+                       "What answers there is no pulltrace-server, or a proxy in front of it.");
     }
 }
 
@@ -179,13 +152,11 @@ static void on_server(void *context, const struct pt_http_result *result)
 
 static int send_to_server(struct check *check, const char *token, struct pt_error *err)
 {
-    char url[2048], authorization[4200];
+    char authorization[4200];
     const char *headers[] = {"Content-Type: text/plain", "Expect:", NULL, NULL};
-    const char *base = check->options->server_url;
-    size_t length = strlen(base);
-    while (length > 0 && base[length - 1] == '/')
-        length--;
-    snprintf(url, sizeof(url), "%.*s/api/v1/report", (int)length, base);
+    char *url = pt_url_join(check->options->server_url, "/api/v1/report");
+    if (!url)
+        return pt_error_set(err, ENOMEM, "out of memory");
     if (token[0]) {
         snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", token);
         headers[2] = authorization;
@@ -203,6 +174,7 @@ static int send_to_server(struct check *check, const char *token, struct pt_erro
     };
     int r = pt_http_client_start(check->http, &options, NULL, err);
     explicit_bzero(authorization, sizeof(authorization));
+    free(url);
     return r;
 }
 
@@ -212,25 +184,32 @@ static void ask_server(struct check *check)
     const char *url = check->options->server_url;
     fputs("\nserver (PULLTRACE_SERVER_URL)\n", check->options->out);
     if (!url[0]) {
-        print_line(check, "-", "none is set", "pulls are only logged");
+        pt_check_line(&check->lines, "-", "none is set", "pulls are only logged");
         end_check(check);
         return;
     }
     const char *token = pt_secret_get(current_token(check));
-    print_line(check, "-", "asked", url);
+    pt_check_line(&check->lines, "-", "asked", url);
     if (token[0] && pt_url_is_in_clear(url))
-        print_line(check, "note", "the token leaves this machine unencrypted", "use https");
+        pt_check_line(&check->lines, "note", "the token leaves this machine unencrypted",
+                      "use https");
     if (send_to_server(check, token, &err) < 0) {
-        print_fault(check, "reached", err.message, "Look at PULLTRACE_SERVER_URL.");
+        pt_check_fault(&check->lines, "reached", err.message, "Look at PULLTRACE_SERVER_URL.");
         end_check(check);
     }
 }
 
 // --- the rights ---
 
+static void ask_rights(struct check *check);
+
 static void end_right(struct check *check)
 {
-    if (--check->open == 0)
+    if (--check->open > 0)
+        return;
+    if (++check->asked < check->namespace_count)
+        ask_rights(check);
+    else
         ask_server(check);
 }
 
@@ -239,11 +218,12 @@ static void judge_right(struct check *check, const char *what, const struct pt_g
 {
     bool is_well = status->code == PT_GRPC_OK || status->code == PT_GRPC_NOT_FOUND;
     if (is_well)
-        print_well(check, what, "may be read");
+        pt_check_well(&check->lines, what, "may be read");
     else
-        print_fault(check, what, status->message,
-                    "A proxy in front of containerd, or a plugin that is disabled there, refuses "
-                    "this.");
+        pt_check_fault(
+            &check->lines, what, status->message,
+            "A proxy in front of containerd, or a plugin that is disabled there, refuses "
+            "this.");
 }
 
 static void on_right(void *context, const struct pt_grpc_status *status, const void *message)
@@ -278,7 +258,7 @@ static void on_events_stand(void *context)
 static int ask_right(struct check *check, size_t index, struct pt_error *err)
 {
     struct pt_containerd *containerd = check->containerd;
-    const char *namespace = check->namespace;
+    const char *namespace = check->namespaces[check->asked];
     struct right *right = &check->rights[index];
     switch (index) {
     case RIGHT_LEASES:
@@ -295,36 +275,114 @@ static int ask_right(struct check *check, size_t index, struct pt_error *err)
     }
 }
 
-static void ask_rights(struct check *check)
+// Those of all namespaces come in one stream.
+static void ask_events(struct check *check)
 {
     struct pt_error err;
-    fprintf(check->options->out, "\nwhat the agent reads there, in namespace %s\n",
-            check->namespace);
-    check->open = RIGHT_COUNT + 2; // with the events, and until all are asked
-    for (size_t i = 0; i < RIGHT_COUNT; i++) {
-        check->rights[i] = (struct right){check, right_names[i]};
-        if (ask_right(check, i, &err) < 0) {
-            print_fault(check, right_names[i], err.message, "Try again.");
-            end_right(check);
-        }
-    }
+    check->open++;
     if (pt_containerd_subscribe(check->containerd, on_event, on_events_ended, check, &err) < 0) {
-        print_fault(check, "events", err.message, "Try again.");
+        pt_check_fault(&check->lines, "events", err.message, "Try again.");
         end_right(check);
     } else {
         pt_timer_start(check->timer, EVENTS_STAND_MS);
     }
+}
+
+static void ask_rights(struct check *check)
+{
+    struct pt_error err;
+    fputs("\nwhat the agent reads there, in namespace ", check->options->out);
+    pt_check_clean(check->options->out, check->namespaces[check->asked]);
+    fputc('\n', check->options->out);
+    check->open = RIGHT_COUNT + 1; // until all are asked
+    for (size_t i = 0; i < RIGHT_COUNT; i++) {
+        check->rights[i] = (struct right){check, right_names[i]};
+        if (ask_right(check, i, &err) < 0) {
+            pt_check_fault(&check->lines, right_names[i], err.message, "Try again.");
+            end_right(check);
+        }
+    }
+    if (check->asked == 0)
+        ask_events(check);
     end_right(check);
+}
+
+// --- which namespaces ---
+
+static bool has_namespace(const Ctrd__ListNamespacesResponse *list, const char *name, size_t length)
+{
+    for (size_t i = 0; i < list->n_namespaces; i++) {
+        const char *own = list->namespaces[i]->name;
+        if (strncmp(own, name, length) == 0 && own[length] == '\0')
+            return true;
+    }
+    return false;
+}
+
+static void add_namespace(struct check *check, const char *name, size_t length)
+{
+    if (check->namespace_count == PT_LIMIT_CONTAINERD_NAMESPACES)
+        return;
+    check->namespaces[check->namespace_count] = strndup(name, length);
+    check->namespace_count += check->namespaces[check->namespace_count] != NULL;
+}
+
+static void take_namespace(struct check *check, const Ctrd__ListNamespacesResponse *list,
+                           const char *name, size_t length)
+{
+    char text[PT_LIMIT_NAME_BYTES + 32];
+    if (has_namespace(list, name, length)) {
+        add_namespace(check, name, length);
+        return;
+    }
+    snprintf(text, sizeof(text), "namespace %.*s", (int)length, name);
+    pt_check_line(
+        &check->lines, "note", text,
+        "containerd has none of this name, or not yet; see PULLTRACE_CONTAINERD_NAMESPACES");
+}
+
+// Of all of them (*) k8s.io if it or none is there, else the first that is.
+static void take_any_namespace(struct check *check, const Ctrd__ListNamespacesResponse *list)
+{
+    bool is_usual = list->n_namespaces == 0 || has_namespace(list, "k8s.io", 6);
+    const char *name = is_usual ? "k8s.io" : list->namespaces[0]->name;
+    add_namespace(check, name, strlen(name));
+}
+
+static void on_namespaces(void *context, const struct pt_grpc_status *status, const void *message)
+{
+    struct check *check = context;
+    const Ctrd__ListNamespacesResponse *list = message;
+    const char *wanted = check->options->containerd_namespaces;
+    if (!list) {
+        pt_check_fault(&check->lines, "namespaces", status->message, "Try again.");
+        ask_server(check);
+        return;
+    }
+    if (strcmp(wanted, "*") == 0)
+        take_any_namespace(check, list);
+    for (size_t length; strcmp(wanted, "*") != 0 && *wanted;
+         wanted += length + (wanted[length] == ',')) {
+        length = strcspn(wanted, ",");
+        if (length > 0)
+            take_namespace(check, list, wanted, length);
+    }
+    if (check->namespace_count > 0)
+        ask_rights(check);
+    else
+        ask_server(check);
 }
 
 // The standing stream of events needs a connection that has answered.
 static void on_version(void *context, const struct pt_grpc_status *status, const void *message)
 {
     struct check *check = context;
-    if (message) {
-        ask_rights(check);
-    } else {
-        print_fault(check, "containerd", status->message, "Try again.");
+    struct pt_error err;
+    if (!message) {
+        pt_check_fault(&check->lines, "containerd", status->message, "Try again.");
+        ask_server(check);
+    } else if (pt_containerd_list_namespaces(check->containerd, on_namespaces, check, &err) < 0) {
+        pt_check_fault(&check->lines, "namespaces", err.message, "Try again.");
         ask_server(check);
     }
 }
@@ -333,7 +391,6 @@ static void on_version(void *context, const struct pt_grpc_status *status, const
 
 static const char *advice_for(const struct pt_finding *finding)
 {
-    struct pt_error err;
     if (finding->state == PT_FINDING_MISSING)
         return "Is containerd running? In a pod its socket's directory has to be mounted.";
     if (finding->state == PT_FINDING_FOREIGN)
@@ -341,7 +398,7 @@ static const char *advice_for(const struct pt_finding *finding)
                "PULLTRACE_CONTAINERD_NAMESPACES.";
     if (finding->state == PT_FINDING_REFUSED)
         return "It must be root's and lie under PULLTRACE_CONTAINERD_SOCKET_DIRS.";
-    switch (pt_socket_check_connect(finding->path, &err)) {
+    switch (pt_socket_check_connect(finding->path)) {
     case -EACCES:
     case -EPERM:
         return "The agent must run as root. Where SELinux is on, its pod needs the type spc_t.";
@@ -376,33 +433,17 @@ static void print_finding(struct check *check, const struct pt_finding *finding,
         snprintf(found, sizeof(found), "%s", finding->message);
     bool is_named = !finding->whose[0];
     if (finding == best)
-        print_well(check, what, found);
+        pt_check_well(&check->lines, what, found);
     else if (finding->state == PT_FINDING_FOUND)
-        print_line(check, "-", what,
-                   "is another one with the namespace; set "
-                   "PULLTRACE_CONTAINERD_SOCKET if it is the right one");
+        pt_check_line(&check->lines, "-", what,
+                      "is another one with the namespace; set "
+                      "PULLTRACE_CONTAINERD_SOCKET if it is the right one");
     else if (finding->state == PT_FINDING_MISSING && !is_named)
-        print_line(check, "-", what, "nothing is there");
+        pt_check_line(&check->lines, "-", what, "nothing is there");
     else if (best)
-        print_line(check, "-", what, found);
+        pt_check_line(&check->lines, "-", what, found);
     else
-        print_fault(check, what, found, advice_for(finding));
-}
-
-// The first of the namespaces to watch; of all (*) k8s.io if it or none is there, else the first
-// that is.
-static void choose_namespace(struct check *check, const struct pt_finding *finding)
-{
-    const char *wanted = check->options->containerd_namespaces;
-    if (strcmp(wanted, "*") == 0)
-        wanted = strstr(finding->namespaces, "k8s.io") || !finding->namespaces[0]
-                     ? "k8s.io"
-                     : finding->namespaces;
-    size_t length = strcspn(wanted, ", ");
-    if (length >= sizeof(check->namespace))
-        length = sizeof(check->namespace) - 1;
-    memcpy(check->namespace, wanted, length);
-    check->namespace[length] = '\0';
+        pt_check_fault(&check->lines, what, found, advice_for(finding));
 }
 
 static void on_findings(void *context, const struct pt_finding *findings, size_t found)
@@ -418,19 +459,18 @@ static void on_findings(void *context, const struct pt_finding *findings, size_t
         missing += findings[i].state == PT_FINDING_MISSING;
     }
     if (found > 1 && missing == found)
-        print_fault(check, "containerd", "no socket is at any of these places",
-                    advice_for(&findings[0]));
+        pt_check_fault(&check->lines, "containerd", "no socket is at any of these places",
+                       advice_for(&findings[0]));
     if (!best) {
         ask_server(check);
         return;
     }
-    choose_namespace(check, best);
     int r = pt_containerd_create(check->http, best->path, options->containerd_socket_directories,
                                  &check->containerd, &err);
     if (r == 0)
         r = pt_containerd_version(check->containerd, on_version, check, &err);
     if (r < 0) {
-        print_fault(check, best->path, err.message, "Try again.");
+        pt_check_fault(&check->lines, best->path, err.message, "Try again.");
         ask_server(check);
     }
 }
@@ -472,7 +512,7 @@ static int create_parts(struct check *check, struct pt_timer **ret_start, struct
 
 int pt_check_run(const struct pt_check_options *options, bool *ret_well, struct pt_error *err)
 {
-    struct check check = {.options = options};
+    struct check check = {.options = options, .lines = {.out = options->out}};
     struct pt_timer *start = NULL;
     int r = create_parts(&check, &start, err);
     if (r == 0)
@@ -484,11 +524,13 @@ int pt_check_run(const struct pt_check_options *options, bool *ret_well, struct 
     if (r == 0 && !check.is_done)
         r = pt_error_set(err, EINTR, "ended by a signal");
     if (r == 0) {
-        *ret_well = check.faults == 0;
+        *ret_well = check.lines.faults == 0;
         fprintf(options->out, "\n%s\n",
                 *ret_well ? "All that the agent needs is there." : "Something is missing.");
     }
     fflush(options->out);
+    for (size_t i = 0; i < check.namespace_count; i++)
+        free(check.namespaces[i]);
     pt_containerd_destroy(check.containerd);
     pt_search_destroy(check.search);
     pt_http_client_destroy(check.http);

@@ -416,12 +416,8 @@ int pt_deliverer_create(const struct pt_deliverer_options *options,
     pt_buffer_init(&deliverer->body, PT_LIMIT_REPORT_BYTES);
     pt_buffer_init(&deliverer->answer, 512);
     deliverer->timer = pt_timer_create(options->base, options->clock, on_timer, deliverer);
-    size_t length = strlen(options->server_url);
-    while (length > 0 && options->server_url[length - 1] == '/')
-        length--;
-    if (!deliverer->timer ||
-        asprintf(&deliverer->url, "%.*s/api/v1/report", (int)length, options->server_url) < 0) {
-        deliverer->url = NULL;
+    deliverer->url = pt_url_join(options->server_url, "/api/v1/report");
+    if (!deliverer->timer || !deliverer->url) {
         pt_deliverer_destroy(deliverer);
         return pt_error_set(err, ENOMEM, "out of memory");
     }

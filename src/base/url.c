@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -61,4 +62,17 @@ bool pt_url_is_in_clear(const char *url)
     curl_free(host);
     curl_url_cleanup(parts);
     return is_in_clear;
+}
+
+char *pt_url_join(const char *base, const char *path)
+{
+    size_t length = strlen(base);
+    while (length > 0 && base[length - 1] == '/')
+        length--;
+    char *url = malloc(length + strlen(path) + 1);
+    if (!url)
+        return NULL;
+    memcpy(url, base, length);
+    memcpy(url + length, path, strlen(path) + 1);
+    return url;
 }

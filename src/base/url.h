@@ -12,4 +12,8 @@ bool pt_url_is_in_clear(const char *url);
 // and a path; no user, query or fragment, no blanks and control characters.
 bool pt_url_is_base(const char *url);
 
+// The address of a path, which begins with a slash, below a base. free() frees it; NULL when out of
+// memory.
+char *pt_url_join(const char *base, const char *path);
+
 #endif

@@ -85,16 +85,15 @@ int pt_socket_check_path(const char *path, const char *directories, struct pt_er
     return 0;
 }
 
-int pt_socket_check_connect(const char *path, struct pt_error *err)
+int pt_socket_check_connect(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address.sun_path))
-        return pt_error_set(err, ENAMETOOLONG, "socket path \"%s\" is too long", path);
+        return -ENAMETOOLONG;
     memcpy(address.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int r = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&address, sizeof(address));
-    if (r < 0)
-        r = pt_error_set(err, errno, "socket \"%s\": %s", path, strerror(errno));
+    r = r < 0 ? -errno : 0;
     if (fd >= 0)
         close(fd);
     return r;

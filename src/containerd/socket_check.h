@@ -15,7 +15,7 @@ PT_MUST_CHECK int pt_socket_check_path(const char *path, const char *directories
                                        struct pt_error *err);
 
 // Whether this process may connect to the socket: 0 or -errno (-EACCES, -ECONNREFUSED, …).
-PT_MUST_CHECK int pt_socket_check_connect(const char *path, struct pt_error *err);
+PT_MUST_CHECK int pt_socket_check_connect(const char *path);
 
 // The peer of a connected unix socket has to run as root: else -EPERM. *ret_pid is its process, 0
 // when that is not visible from this PID namespace.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 import sys
 import unittest
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from lab.images import Image
 from lab.laboratory import Laboratory
 from lab.layers import LayerSpec
 from lab.processes import Process
-from lab.pulltrace import Agent, Server
+from lab.pulltrace import Agent, Server, environment
 from lab.unpacking import Unpacking
 from lab.waiting import wait_for
 from tests.integration.clients import Cri, Ctr, PullClient
@@ -109,6 +110,18 @@ class LabCase(ProcessCase):
         agent = Agent(binary, self.folder, self.lab.containerd.socket, server_url, given)
         self.addCleanup(self.end_well, agent.process)
         return agent
+
+    def answer_of(self, program: Path, option: str, **settings: str) -> tuple[int, str]:
+        """Its status and what it prints; there is nothing to complain of."""
+        done = subprocess.run(
+            [program, option],
+            env=environment(settings),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.assertEqual(done.stderr, "")
+        return done.returncode, done.stdout
 
     def listen(self, server: Server, query: str = "") -> EventLog:
         """Records events until the test ends, which then fails if they tell an impossible story."""

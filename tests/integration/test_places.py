@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from lab.containerd import Containerd
 from lab.laboratory import HOST
-from lab.pulltrace import Agent, environment
+from lab.pulltrace import Agent
 from lab.waiting import wait_for
 from tests.integration.case import ADDRESS_SANITIZER, AGENT, RELEASE_AGENT, LabCase
 from tests.integration.certificates import make_certificates
@@ -61,15 +61,7 @@ class PlacesCase(LabCase):
         self, places: dict[str, Path], server_url: str, binary: Path = RELEASE_AGENT, **settings: str
     ) -> tuple[int, str]:
         given = ADDRESS_SANITIZER | {"PULLTRACE_SERVER_URL": server_url} | settings
-        done = subprocess.run(
-            [self.program(places, binary), "--check"],
-            env=environment(given),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        self.assertEqual(done.stderr, "")
-        return done.returncode, done.stdout
+        return self.answer_of(self.program(places, binary), "--check", **given)
 
     def assert_seen(self, log: EventLog, repository: str) -> None:
         self.pull(self.push(repository, 300_000))
@@ -165,6 +157,21 @@ class Checked(PlacesCase):
                 ):
                     self.assertIn(words, text)
         self.assertEqual(self.metric(server, "pulltrace_agent_reports_total"), 0)
+
+    def test_each_namespace_is_looked_at(self) -> None:
+        here = {USUAL: self.lab.containerd.folder}
+        self.lab.containerd.ctr("namespaces", "create", "second")
+        names = "mobi,k8s.io,second"
+        status, text = self.check(here, "", PULLTRACE_CONTAINERD_NAMESPACES=names)
+        self.assertEqual(status, 0, text)
+        self.assertIn("  note  namespace mobi: containerd has none of this name", text)
+        for name in ("k8s.io", "second"):
+            self.assertIn(f"what the agent reads there, in namespace {name}\n  ok", text)
+        self.assertNotIn("in namespace mobi", text)
+        self.assertEqual(text.count("  ok    events: may be read"), 1)
+        status, text = self.check(here, "", PULLTRACE_CONTAINERD_NAMESPACES="*")
+        self.assertEqual(status, 0, text)
+        self.assertIn("in namespace k8s.io", text)
 
     def test_what_is_missing_is_said_with_what_to_do(self) -> None:
         server = self.start_server(PULLTRACE_AGENT_TOKEN="secret")

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-from lab.pulltrace import Agent, environment
+from lab.pulltrace import Agent
 from lab.waiting import wait_for
 from tests.integration.case import RELEASE_AGENT, LabCase
 
@@ -32,15 +31,7 @@ class Ready(LabCase):
         )
 
     def probe(self, program: Path | None = None) -> tuple[int, str]:
-        done = subprocess.run(
-            [program or self.program, "--ready"],
-            env=environment({"PULLTRACE_NODE_NAME": self.node}),
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-        self.assertEqual(done.stderr, "")
-        return done.returncode, done.stdout
+        return self.answer_of(program or self.program, "--ready", PULLTRACE_NODE_NAME=self.node)
 
     def wait_for_probe(self, status: int, words: str) -> None:
         def fits() -> bool:

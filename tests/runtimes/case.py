@@ -41,7 +41,6 @@ class Pulled:
     began: float
     ended: float
     sent: int
-    counted: float
 
     @property
     def sources(self) -> list[str]:
@@ -125,10 +124,10 @@ class RuntimeCase(LabCase):
         row = wait_for(f"{image.repository} has ended", ended, 20)[0]
         sent = self.meter.bytes_sent(image.repository) - sent_before
         story = self.log.of_pull(row["id"])
-        counted = self.counted() - counted_before
-        pulled = Pulled(row, story, call.started, ended_at, sent, counted)
+        pulled = Pulled(row, story, call.started, ended_at, sent)
         self.assertEqual(row["phase"], "completed", row)
         self.assertNotIn("queued", {layer["phase"] for layer in row["layers"]}, row)
+        counted = self.counted() - counted_before
         self.check_count(image.repository, sent, row["bytesFetched"], counted)
         return pulled
 

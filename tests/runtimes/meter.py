@@ -48,8 +48,7 @@ class Meter:
         self._server = _HttpServer(("127.0.0.1", 0), _Handler)
         self._server.meter = self
         self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
         self._server.is_closing = True

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from lab import tools
 from lab.cri import CriClient
 from lab.images import Image
@@ -87,37 +89,34 @@ class AnnotatedOnContainerd1(Annotated):
 class Transfer(RuntimeCase):
     """By containerd's transfer service: what its CRI plugin does by itself since 2.1, and ctr."""
 
+    ctr_options: ClassVar[tuple[str, ...]] = ()
+    falls_back = False
+
     def test_by_the_kubelet_and_by_ctr(self) -> None:
         for name, start in (("kubelet", self.start), ("ctr", self.start_by_ctr)):
             with self.subTest(name):
-                image = self.push_large(f"transfer/{name}")
+                image = self.push_large(f"{type(self).__name__.lower()}/{name}")
                 self.check_percent(image, self.pull_and_count(image, start))
-        self.assertNotIn(FALLS_BACK, self.lab.containerd.process.stderr_text())
+        said = self.lab.containerd.process.stderr_text()
+        self.assertEqual(FALLS_BACK in said, self.falls_back)
 
     def start_by_ctr(self, image: Image) -> RunningPull:
-        return Ctr(self.lab.containerd).start(image.reference(HOST))
+        return Ctr(self.lab.containerd, *self.ctr_options).start(image.reference(HOST))
 
 
 class TransferOnContainerd24(Transfer):
     binaries = tools.CONTAINERD_24
 
 
-class Local(RuntimeCase):
+class Local(Transfer):
     """By containerd's client, as where snapshots are annotated, and by ctr --local."""
+
+    ctr_options = ("--local",)
+    falls_back = True
 
     @classmethod
     def unpacks_with(cls, lab: Laboratory) -> Unpacking:
         return Unpacking("overlayfs", annotations=True)
-
-    def test_by_the_kubelet_and_by_ctr(self) -> None:
-        for name, start in (("kubelet", self.start), ("ctr", self.start_by_ctr)):
-            with self.subTest(name):
-                image = self.push_large(f"local/{name}")
-                self.check_percent(image, self.pull_and_count(image, start))
-        self.assertIn(FALLS_BACK, self.lab.containerd.process.stderr_text())
-
-    def start_by_ctr(self, image: Image) -> RunningPull:
-        return Ctr(self.lab.containerd, "--local").start(image.reference(HOST))
 
 
 RUNTIME_CLASS = """

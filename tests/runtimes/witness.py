@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lab.containerd import Containerd
+from lab.containerd import NAMESPACE, Containerd
 from lab.processes import Process
 from lab.waiting import wait_for
 
@@ -24,23 +24,22 @@ LINE = re.compile(
 @dataclass(frozen=True)
 class Happened:
     at: float  # as time.time()
-    topic: str
     body: dict[str, Any]
 
 
 class Witness:
-    """Listens until stop(), for one namespace's events."""
+    """Listens until stop()."""
 
-    def __init__(self, containerd: Containerd, folder: Path, namespace: str = "k8s.io") -> None:
+    def __init__(self, containerd: Containerd, folder: Path) -> None:
         binary, socket = containerd.binaries.ctr, containerd.socket
-        command = [binary, "-a", socket, "-n", namespace, "events"]
+        command = [binary, "-a", socket, "-n", NAMESPACE, "events"]
         self._process = Process("witness", command, folder)
         self._containerd = containerd
         wait_for("the witness listens", self._hears, 20, every_s=0.2)
 
     def _hears(self) -> bool:
         """A namespace's label is changed until the event of that arrives."""
-        self._containerd.ctr("namespaces", "label", "k8s.io", f"witness={time.time()}")
+        self._containerd.ctr("namespaces", "label", NAMESPACE, f"witness={time.time()}")
         return bool(self._process.stdout_text())
 
     def stop(self) -> None:
@@ -55,7 +54,7 @@ class Witness:
             whole = datetime.fromisoformat(f"{match['day']}T{match['second']}+00:00").timestamp()
             at = whole + float(match["fraction"] or 0)
             if at >= since:
-                found.append(Happened(at, topic, json.loads(match["body"])))
+                found.append(Happened(at, json.loads(match["body"])))
         return found
 
     def extractions(self, since: float) -> list[float]:

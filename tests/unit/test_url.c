@@ -3,6 +3,9 @@
 
 #include "check.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 static void what_leaves_this_machine_unencrypted(void **state)
 {
     (void)state;
@@ -69,11 +72,33 @@ static void what_others_are_asked_for_below(void **state)
         check_int(rows[i].url, pt_url_is_base(rows[i].url), rows[i].is_base);
 }
 
+static void a_path_below_a_base(void **state)
+{
+    (void)state;
+    static char base[4000] = "https://pulltrace.example/", wanted[sizeof(base) + 8];
+    memset(base + strlen(base), 'x', 3900);
+    snprintf(wanted, sizeof(wanted), "%s/report", base);
+    const struct {
+        const char *base, *url;
+    } rows[] = {
+        {"http://pulltrace:8080", "http://pulltrace:8080/report"},
+        {"http://pulltrace:8080///", "http://pulltrace:8080/report"},
+        {"https://x/path/", "https://x/path/report"},
+        {base, wanted},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char *url = pt_url_join(rows[i].base, "/report");
+        check_text(rows[i].base, url, rows[i].url);
+        free(url);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_leaves_this_machine_unencrypted),
         cmocka_unit_test(what_others_are_asked_for_below),
+        cmocka_unit_test(a_path_below_a_base),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
