@@ -138,6 +138,29 @@ static void mark_all(struct pt_correlate *correlate)
         pt_correlate_mark(node);
 }
 
+// What stands in a list stands in its map, once.
+static void check_maps(struct pt_correlate *correlate)
+{
+    struct correlate_node *node;
+    const struct correlate_image *image;
+    const struct correlate_pull *pull;
+    size_t cursor = 0;
+    while ((node = pt_map_next(&correlate->nodes, &cursor))) {
+        size_t image_count = 0, pull_count = 0;
+        TAILQ_FOREACH(image, &node->images, link)
+        {
+            assert(pt_map_get(&node->images_by_key, image->key) == image);
+            image_count++;
+        }
+        TAILQ_FOREACH(pull, &node->pulls, link)
+        {
+            assert(pt_map_get(&node->pulls_by_key, pull->key) == pull);
+            pull_count++;
+        }
+        assert(image_count == node->images_by_key.count && pull_count == node->pulls_by_key.count);
+    }
+}
+
 static void pass(unsigned seconds)
 {
     now_ns += (int64_t)seconds * PT_NS_PER_S;
@@ -146,6 +169,7 @@ static void pass(unsigned seconds)
         pt_correlate_tick(worlds[w].correlate);
         while (pt_correlate_flush(worlds[w].correlate, 1))
             continue;
+        check_maps(worlds[w].correlate);
     }
     assert(worlds[0].told == worlds[1].told);
 }
