@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.h"
 #include "server/cluster/kube_rows.h"
-#include "server/store/pull_memory.h"
-#include "server/store/pull_store_internal.h"
 #include "source.h"
+#include "store_story.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -16,15 +15,11 @@
 
 #define NODES 2
 #define SLOTS 3 // pulls of a node at once
-#define LAYERS 3
 #define PODS 4
-#define IMAGES 3
-#define MAX_SEEN 256
 #define MAX_STEPS 300
 #define START (INT64_C(1790000000) * PT_NS_PER_S)
 
 static const char *const node_names[NODES] = {"n1", "n2"};
-static const char *const images[IMAGES] = {"a.io/b:1", "a.io/b:2", "c.io/d:1"};
 static const char *const repositories[IMAGES] = {"a.io/b", "a.io/b", "c.io/d"};
 static const char *const digests[LAYERS] = {"sha256:a", "sha256:b", "sha256:c"};
 static const char *const pod_names[PODS] = {"p1", "p2", "p3", "p4"};
@@ -43,25 +38,13 @@ struct agent {
     unsigned begun;
 };
 
-// What was shown of a pull so far.
-struct seen {
-    char id[PT_PULL_ID_SIZE];
-    double percent;
-    uint64_t version;
-    unsigned completed; // events
-};
-
 static struct world {
     int64_t now;
-    struct pt_pull_store *store;
     struct pt_correlate *correlate;
     struct pt_memory_share memory;
     struct agent agents[NODES];
     unsigned pod_image[PODS]; // that it waits for; IMAGES: none
     unsigned pod_life[PODS];
-    struct seen seen[MAX_SEEN];
-    size_t seen_count;
-    uint64_t received_bytes, newest_version;
 } world;
 
 static int64_t fake_now(void *context)
@@ -72,153 +55,9 @@ static int64_t fake_now(void *context)
 
 static const struct pt_clock clock = {fake_now, fake_now, NULL};
 
-// --- what is shown ---
-
-static struct seen *see(const char *id)
-{
-    for (size_t i = 0; i < world.seen_count; i++) {
-        if (strcmp(world.seen[i].id, id) == 0)
-            return &world.seen[i];
-    }
-    if (world.seen_count == MAX_SEEN)
-        return NULL;
-    struct seen *seen = &world.seen[world.seen_count++];
-    *seen = (struct seen){0};
-    strcpy(seen->id, id);
-    return seen;
-}
-
 static void on_change(void *context)
 {
     (void)context;
-}
-
-static void on_event(void *context, enum pt_event_type type, const struct pt_stored_pull *stored)
-{
-    struct seen *seen = see(stored->id);
-    (void)context;
-    assert(type == PT_EVENT_PULL_STARTED || pt_stored_pull_is_final(stored) || stored->of_kubelet);
-    if (seen && type == PT_EVENT_PULL_COMPLETED) {
-        assert(stored->pull.phase == PT_PULL_COMPLETED);
-        seen->completed++;
-        assert(seen->completed == 1);
-    }
-}
-
-static void check_layers(const struct pt_pull *pull, const struct pt_totals *totals)
-{
-    int64_t total = 0, downloaded = 0;
-    for (size_t i = 0; i < pull->layer_count; i++) {
-        const struct pt_layer *layer = &pull->layers[i];
-        assert(layer->downloaded_bytes >= 0);
-        assert(!layer->total_known || layer->downloaded_bytes <= layer->total_bytes);
-        total += layer->total_bytes;
-        downloaded += layer->downloaded_bytes;
-    }
-    // A row that no agent reports has the kubelet's size and no layers.
-    if (pull->layer_count > 0)
-        assert(totals->total_bytes == total && totals->downloaded_bytes == downloaded);
-    assert(totals->percent >= 0 && totals->percent <= 100);
-}
-
-static void check_pull(struct pt_stored_pull *stored)
-{
-    struct pt_layer_rate rates[LAYERS + 1];
-    struct pt_buffer out;
-    struct seen *seen = see(stored->id);
-    assert(stored->pull.layer_count <= LAYERS);
-    struct pt_pull_status status = pt_stored_pull_status(stored, rates);
-    bool is_final = pt_pull_phase_is_final(stored->pull.phase);
-    check_layers(&stored->pull, &status.totals);
-    assert(pt_stored_pull_is_final(stored) == is_final);
-    assert(stored->pull.phase != PT_PULL_COMPLETED || !status.pull.error);
-    assert((stored->final_version != 0) == is_final);
-    assert(stored->version <= world.store->changes.newest_version);
-    assert(pt_map_get(&stored->node->pulls, stored->key) == stored);
-    assert(pt_store_find(world.store, stored->id) == stored);
-    pt_buffer_init(&out, 1 << 20);
-    int r = pt_pull_status_encode(&status, true, &out);
-    assert(r == 0);
-    pt_buffer_finish(&out);
-    if (!seen)
-        return;
-    // Another attempt in the same row begins anew, which readers see by its created version.
-    assert(stored->version >= seen->version);
-    assert(status.totals.percent >= seen->percent || stored->created_version > seen->version);
-    seen->percent = status.totals.percent;
-    seen->version = stored->version;
-}
-
-struct sums {
-    size_t active, queued, completed, checks, failed, all;
-};
-
-static void add_up(const struct pt_stored_pull *stored, struct sums *sums)
-{
-    const struct pt_pull *pull = &stored->pull;
-    bool is_final = pt_stored_pull_is_final(stored);
-    sums->all++;
-    sums->active += !is_final;
-    sums->queued += stored->life == PT_LIFE_QUEUED;
-    sums->completed += is_final && pull->phase == PT_PULL_COMPLETED && pull->kind != PT_KIND_CHECK;
-    sums->checks += is_final && pull->phase == PT_PULL_COMPLETED && pull->kind == PT_KIND_CHECK;
-    sums->failed += is_final && pull->phase == PT_PULL_FAILED;
-}
-
-// No image has two rows on a node of which nobody pulls.
-static void check_rows(const struct pt_node *node)
-{
-    size_t rows[IMAGES] = {0};
-    const struct pt_stored_pull *stored = NULL;
-    while ((stored = pt_node_next_active(node, stored))) {
-        for (size_t i = 0; i < IMAGES; i++)
-            rows[i] += stored->of_kubelet && strcmp(stored->pull.image_ref, images[i]) == 0;
-    }
-    for (size_t i = 0; i < IMAGES; i++)
-        assert(rows[i] <= 1);
-}
-
-static void check_node(const struct pt_node *node, struct sums *sums)
-{
-    const struct pt_stored_pull *stored = NULL;
-    size_t active = 0, all = 0;
-    while ((stored = pt_node_next_active(node, stored))) {
-        assert(stored->node == node && !pt_stored_pull_is_final(stored));
-        active++;
-    }
-    all = active;
-    while ((stored = pt_node_next_finished(node, stored)))
-        all++;
-    assert(active == node->active_count && all == node->pull_count);
-    assert(node->pulls.count >= all); // an earlier attempt's key may stand for its row too
-    check_rows(node);
-    sums->all -= all;
-}
-
-static void check(void)
-{
-    struct pt_pull_store *store = world.store;
-    struct sums sums = {0};
-    struct pt_stored_pull *stored;
-    size_t cursor = 0;
-    while ((stored = pt_map_next(&store->pulls, &cursor))) {
-        check_pull(stored);
-        add_up(stored, &sums);
-    }
-    const struct pt_store_figures figures = pt_store_figures(store);
-    assert(sums.all == figures.pulls && sums.all == store->changes.pull_count);
-    assert(sums.active - sums.queued == figures.under_way && sums.queued == figures.queued);
-    assert(sums.completed == figures.completed && sums.checks == figures.checks);
-    assert(sums.failed == figures.failed);
-    assert(figures.received_bytes >= world.received_bytes);
-    assert(store->changes.newest_version >= world.newest_version);
-    assert(store->memory->used_bytes >= 0 && store->memory->used_bytes <= store->memory->max_bytes);
-    world.received_bytes = figures.received_bytes;
-    world.newest_version = store->changes.newest_version;
-    struct pt_node *node;
-    for (cursor = 0; (node = pt_store_next_node(store, &cursor));)
-        check_node(node, &sums);
-    assert(sums.all == 0);
 }
 
 // --- between the two ---
@@ -227,25 +66,25 @@ static void on_join(void *context, const char *node_name, const char *key,
                     const struct pt_join *join)
 {
     (void)context;
-    pt_store_apply_join(world.store, node_name, key, join);
+    pt_store_apply_join(store_story.store, node_name, key, join);
 }
 
 static void on_row(void *context, const struct pt_image_row *row)
 {
     (void)context;
-    pt_store_apply_row(world.store, row);
+    pt_store_apply_row(store_story.store, row);
 }
 
 static void on_exchange(void *context, const struct pt_row_exchange *exchange)
 {
     (void)context;
-    pt_store_exchange_rows(world.store, exchange);
+    pt_store_exchange_rows(store_story.store, exchange);
 }
 
 static void pass(unsigned tenths)
 {
     world.now += (int64_t)tenths * PT_NS_PER_S / 10;
-    while (pt_store_sweep(world.store))
+    while (pt_store_sweep(store_story.store))
         continue;
     pt_correlate_tick(world.correlate);
     while (pt_correlate_flush(world.correlate, 10))
@@ -375,7 +214,7 @@ static void report(unsigned node, unsigned how)
         if (agent->pulls[i].is_there)
             pulls[report.pull_count++] = agent->pulls[i].pull;
     }
-    int r = pt_store_apply(world.store, &report, &err);
+    int r = pt_store_apply(store_story.store, &report, &err);
     assert(r == 0 || r == -EAGAIN);
     for (size_t i = 0; r == 0 && i < SLOTS; i++) {
         bool is_lost = how % 8 == 7; // the answer, so that its end is reported once more
@@ -482,18 +321,20 @@ static void begin(void)
 {
     const struct pt_store_settings settings = {100, 10, 300 * PT_NS_PER_S, 60 * PT_NS_PER_S,
                                                &world.memory};
-    const struct pt_store_output store_output = {.on_event = on_event, .on_change = on_change};
+    const struct pt_store_output store_output = {.on_event = store_story_on_event,
+                                                 .on_change = on_change};
     const struct pt_correlate_output output = {
         .on_join = on_join, .on_row = on_row, .on_exchange = on_exchange};
     world = (struct world){.now = START};
+    memset(&store_story, 0, sizeof(store_story));
     for (size_t i = 0; i < PODS; i++)
         world.pod_image[i] = IMAGES;
     pt_memory_share_init(&world.memory, "store", 16 << 20, NULL);
-    world.store = pt_store_create(&settings, &clock, &store_output);
-    assert(world.store);
+    store_story.store = pt_store_create(&settings, &clock, &store_output);
+    assert(store_story.store);
     int r = pt_correlate_create(&clock, 10, &output, &world.correlate);
     assert(r == 0);
-    pt_kube_rows_attach(world.store, world.correlate);
+    pt_kube_rows_attach(store_story.store, world.correlate);
 }
 
 // When nobody says anything any more, everything goes.
@@ -505,12 +346,12 @@ static void end(void)
     }
     for (int i = 0; i < 40; i++) {
         pass(300);
-        check();
+        store_story_check();
     }
-    assert(pt_store_figures(world.store).pulls == 0);
+    assert(pt_store_figures(store_story.store).pulls == 0);
     assert(pt_correlate_figures(world.correlate).waiting_containers == 0);
-    pt_store_set_hooks(world.store, NULL);
-    pt_store_destroy(world.store);
+    pt_store_set_hooks(store_story.store, NULL);
+    pt_store_destroy(store_story.store);
     pt_correlate_destroy(world.correlate);
     assert(world.memory.used_bytes == 0);
 }
@@ -522,7 +363,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     begin();
     for (int i = 0; source.size > 0 && i < MAX_STEPS; i++) {
         happen(&source);
-        check();
+        store_story_check();
     }
     end();
     return 0;
