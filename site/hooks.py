@@ -69,6 +69,8 @@ def link_from(source: str, uri: str, link: str) -> str:
         return posixpath.relpath(PAGE_OF[target], posixpath.dirname(uri) or ".") + behind
     if target.startswith("docs/") and (REPOSITORY / target).is_file():
         return posixpath.relpath(target.removeprefix("docs/"), posixpath.dirname(uri) or ".") + behind
+    if not (REPOSITORY / target).exists():
+        return link  # which MkDocs refuses
     kind = "tree" if (REPOSITORY / target).is_dir() else "blob"
     return f"{FORGE}/{kind}/main/{target}{behind}"
 
