@@ -12,7 +12,7 @@ from tests.cluster.node import HOST
 from tests.integration.case import MB
 from tests.kubernetes.real_api import Object
 
-RETRY_SLACK_S = 3.0  # the kubelet looks again after 10 to 15 s, and events have whole seconds
+RETRY_SLACK_S = 2.0  # the kubelet looks again after 10 to 16 s, and events have whole seconds
 
 
 class Failures(NodeCase):

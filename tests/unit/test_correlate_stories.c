@@ -81,7 +81,7 @@ static void the_state_that_follows_an_event_is_the_same_attempt(void **state)
     scene->seconds += 13; // the kubelet writes the state when it looks at the pod again
     pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "no such host");
     expect(scene, "ka.io/b:1",
-           "failed a.io/b:1! ns/web/c error=no such host(network) attempts=1 next=1010");
+           "failed a.io/b:1! ns/web/c error=no such host(network) attempts=1 next=1013");
 }
 
 static void the_event_that_follows_a_state_tells_when_it_was(void **state)
@@ -104,10 +104,28 @@ static void the_kubelet_tries_when_it_looks_again(void **state)
     failed(scene, "web", "a.io/b:1", "no such host", 2);
     event_at(scene, "web", "BackOff", "Back-off pulling image \"a.io/b:1\"", "b", 1, 1011);
     settle(scene);
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=2 next=1023"));
+    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=2 next=1022"));
     event_at(scene, "web", "BackOff", "Back-off pulling image \"a.io/b:1\"", "b", 1, 1003);
     settle(scene);
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=2 next=1023"));
+    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=2 next=1022"));
+}
+
+static void an_attempt_that_is_due_is_so_now(void **state)
+{
+    struct scene *scene = *state;
+    static const struct {
+        int64_t seconds;
+        const char *next;
+    } rows[] = {{1009, "next=1010"}, {1010, "next=1010"}, {1011, "next=1011"},
+                {1016, "next=1016"}, {1030, "next=1030"}, {1033, "next=1030"}};
+    pod_waits(scene, "web", "a.io/b:1");
+    failed(scene, "web", "a.io/b:1", "no such host", 1);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        pass(scene, (int)(rows[i].seconds - scene->seconds));
+        if (!strstr(told_slot(scene, "ka.io/b:1"), rows[i].next))
+            fail_msg("at %lld: %s, not %s", (long long)rows[i].seconds,
+                     told_slot(scene, "ka.io/b:1"), rows[i].next);
+    }
 }
 
 static void the_earliest_back_off_ends_first(void **state)
@@ -421,6 +439,7 @@ int main(void)
         SCENE_TEST(the_state_that_follows_an_event_is_the_same_attempt),
         SCENE_TEST(the_event_that_follows_a_state_tells_when_it_was),
         SCENE_TEST(the_kubelet_tries_when_it_looks_again),
+        SCENE_TEST(an_attempt_that_is_due_is_so_now),
         SCENE_TEST(the_earliest_back_off_ends_first),
         SCENE_TEST(a_node_whose_clock_is_behind_succeeds_after_a_failure),
         SCENE_TEST(what_waits_for_a_volume_is_not_queued),

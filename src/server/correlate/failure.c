@@ -10,8 +10,11 @@
 // The kubelet waits so long after the first failure, then doubles it up to the longest.
 #define FIRST_BACK_OFF_NS (10 * PT_NS_PER_S)
 #define LONGEST_BACK_OFF_NS (300 * PT_NS_PER_S)
-// It looks at a pod again 10 to 15 s after a look that failed, and tries when the back-off is over.
-#define LOOK_NS (PT_NS_PER_S * 25 / 2)
+// It looks at a pod again 10 to 16 s after a look that failed, at random, and tries when the
+// back-off is over. Whoever expects it early is not far off in either case: when it has not tried
+// by then, it will at any moment.
+#define LOOK_NS (PT_NS_PER_S * 23 / 2)
+#define LATEST_NS (20 * PT_NS_PER_S) // behind what was expected; then it was heard of no more
 // A pull that fails at once is heard of after the kubelet's words on it.
 #define HEARD_LATER_NS (5 * PT_NS_PER_S)
 
@@ -167,7 +170,13 @@ int64_t pt_correlate_next_attempt(struct correlate_image *image)
     if (image->has_no_retry_time)
         return 0;
     sum_up(image);
-    return image->next_attempt;
+    int64_t at = image->next_attempt, now = pt_clock_wall_ns(image->node->correlate->clock);
+    if (!at || !pt_correlate_has_passed(image->node, at, now))
+        return at;
+    if (now > at + LATEST_NS)
+        return at + LATEST_NS;
+    pt_correlate_look_again(image->node);
+    return now - now % PT_NS_PER_S;
 }
 
 // How often it has failed, as far as pods, events and the agent show.
