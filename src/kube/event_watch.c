@@ -27,6 +27,8 @@ static void on_list_end(void *context)
 {
     struct pt_event_watch *watch = context;
     watch->is_listing = false;
+    if (watch->handler.on_listed)
+        watch->handler.on_listed(watch->handler.context);
 }
 
 static int on_object(void *context, enum pt_kube_change change, yyjson_val *object)

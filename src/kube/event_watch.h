@@ -14,6 +14,8 @@ struct pt_event_watch_handler {
     // An event was written or has occurred again; the same one may come several times, and
     // events may come in any order. Borrowed for the call.
     void (*on_event)(void *context, const struct pt_kube_event *event);
+    // A whole list has been reported; may be NULL.
+    void (*on_listed)(void *context);
     void *context;
 };
 

@@ -41,6 +41,14 @@ struct pt_image_row {
     struct pt_join join;
 };
 
+// What a new pull is told of rows of its node. Text is borrowed until something changes.
+struct pt_row_taken {
+    const char *key;       // of the row that it goes on in; NULL: it gets one of its own
+    bool is_counted;       // it is the attempt whose failure that row has counted
+    const char *image_key; // of the row that its image would have; NULL: not known
+    int64_t waits_since;   // what that row's id would be made of, too
+};
+
 // The row of a pull and the row of an image that waits are taken for each other.
 struct pt_row_exchange {
     const char *node_name;

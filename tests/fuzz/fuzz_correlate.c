@@ -126,7 +126,7 @@ static void change_pull(struct pt_correlate *correlate, unsigned a, unsigned b)
                            .phase = phases[b / 4 % 4]};
     const char *node_name = names[a / NAMES % 2];
     if (a & 128)
-        pt_correlate_take_over_row(correlate, node_name, &pull, &(bool){false});
+        pt_correlate_take_over_row(correlate, node_name, &pull, &(struct pt_row_taken){0});
     pt_correlate_pull(correlate, node_name, keys[a % NAMES], &pull);
 }
 

@@ -251,6 +251,10 @@ static void tells_nothing_twice(void **state)
     int calls = scene->calls;
     pod_waits(scene, "web", "a.io/b:1");
     pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    pass(scene, 9);
+    assert_int_equal(scene->calls, calls);
+    pass(scene, 31); // the next attempt is due, each second, and then was heard of no more
+    calls = scene->calls;
     pass(scene, 20);
     assert_int_equal(scene->calls, calls);
 }

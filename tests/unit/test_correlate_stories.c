@@ -380,7 +380,8 @@ static void what_is_asked_for_at_once_has_no_tag_until_it_is_known(void **state)
     pulling(scene, "two", "a.io/b:2", 1000);
     settle(scene);
     struct pt_pull pull = make_pull(1001, "a.io/b", NULL);
-    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(bool){false}),
+    check_text("row",
+               pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(struct pt_row_taken){0}),
                "ka.io/b:1");
     pt_correlate_pull(scene->correlate, NODE, "i1", &pull);
     expect(scene, "i1", "- ns/one/c queued=1");

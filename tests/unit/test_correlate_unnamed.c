@@ -30,8 +30,10 @@ static void a_pull_without_a_name_is_that_of_the_container_on_turn(void **state)
     expect(scene, "ka.io/later:1", "queued a.io/later:1! ns/later/c queued=0");
     struct pt_pull named = make_pull(1001, "a.io/b", "sha256:7");
     assert_false(is_held_back(scene, &named));
-    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &named, &(bool){false}),
-               "ka.io/b:1");
+    check_text(
+        "row",
+        pt_correlate_take_over_row(scene->correlate, NODE, &named, &(struct pt_row_taken){0}),
+        "ka.io/b:1");
     pt_correlate_pull(scene->correlate, NODE, "i1", &named);
     expect(scene, "i1", "a.io/b:1! ns/web/c queued=1");
 }
@@ -46,7 +48,8 @@ static void a_name_that_is_another_one_takes_nothing_back_but_the_phase(void **s
     expect(scene, "ka.io/b:1", "resolving a.io/b:1! ns/web/c");
     struct pt_pull named = make_pull(1001, "a.io/other", "sha256:7");
     assert_false(is_held_back(scene, &named));
-    assert_null(pt_correlate_take_over_row(scene->correlate, NODE, &named, &(bool){false}));
+    assert_null(
+        pt_correlate_take_over_row(scene->correlate, NODE, &named, &(struct pt_row_taken){0}));
     pt_correlate_pull(scene->correlate, NODE, "i1", &named);
     expect(scene, "ka.io/b:1", "queued a.io/b:1! ns/web/c queued=0");
     expect(scene, "i1", "-");
@@ -102,8 +105,10 @@ static void as_many_pulls_without_a_name_as_were_asked_for_are_of_an_image(void 
     // One of them is known: the others still have no row.
     struct pt_pull named = make_pull(1001, "a.io/b", "sha256:7");
     assert_false(pt_correlate_hold_back(scene->correlate, NODE, "i1", &named));
-    check_text("row", pt_correlate_take_over_row(scene->correlate, NODE, &named, &(bool){false}),
-               "ka.io/b:1");
+    check_text(
+        "row",
+        pt_correlate_take_over_row(scene->correlate, NODE, &named, &(struct pt_row_taken){0}),
+        "ka.io/b:1");
     pt_correlate_pull(scene->correlate, NODE, "i1", &named);
     expect(scene, "i1", "a.io/b:1! ns/a/c ns/b/c ns/c/c queued=1");
     assert_true(pt_correlate_hold_back(scene->correlate, NODE, "i2", &unnamed));

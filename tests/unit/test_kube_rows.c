@@ -177,6 +177,48 @@ static void a_pull_goes_on_in_the_queued_row(void **state)
     assert_int_equal(pair->scene.store->pulls.count, 1);
 }
 
+// A server that starts anew does not know in which order they came before.
+static void the_id_of_a_row_does_not_depend_on_who_was_heard_first(void **state)
+{
+    char ids[3][PT_PULL_ID_SIZE];
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        tear_down(state);
+        set_up(state);
+        struct pair *pair = *state;
+        if (i == 2) // the lists come last
+            pt_correlate_set_listing(pair->correlate, true);
+        else
+            pod_says(pair, PT_KUBELET_WAITING, NULL);
+        if (i == 1)
+            pass(pair, 3);
+        tell(pair, "p1", PT_PULL_DOWNLOADING);
+        if (i == 2) {
+            assert_null(row_of(pair, "ip1"));
+            pair->scene.now_ns = SCENE_START; // since when the pod waits
+            pod_says(pair, PT_KUBELET_WAITING, NULL);
+            pair->scene.now_ns += 3 * PT_NS_PER_S;
+            settle(pair);
+            pt_correlate_set_listing(pair->correlate, false);
+            tell(pair, "p1", PT_PULL_DOWNLOADING);
+        }
+        const struct pt_stored_pull *row = row_of(pair, "ip1");
+        assert_non_null(row);
+        assert_int_equal(pair->scene.store->pulls.count, 1);
+        memcpy(ids[i], row->id, sizeof(ids[i]));
+    }
+    assert_string_equal(ids[0], ids[1]);
+    assert_string_equal(ids[0], ids[2]);
+}
+
+// What has ended is not held back: its agent reports it until it has been taken.
+static void an_end_is_taken_before_the_lists_have_come(void **state)
+{
+    struct pair *pair = *state;
+    pt_correlate_set_listing(pair->correlate, true);
+    tell(pair, "p1", PT_PULL_COMPLETED);
+    assert_non_null(row_of(pair, "ip1"));
+}
+
 // Two tags wait since the same moment, and the pull's name turns out to be the other one.
 static void a_wrong_guess_keeps_the_row_that_it_took(void **state)
 {
@@ -385,6 +427,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_queued_row_waits_as_long_as_its_pod),
         TEST(a_pull_goes_on_in_the_queued_row),
+        TEST(the_id_of_a_row_does_not_depend_on_who_was_heard_first),
+        TEST(an_end_is_taken_before_the_lists_have_come),
         TEST(a_wrong_guess_keeps_the_row_that_it_took),
         TEST(a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment),
         TEST(attempts_are_one_row_and_each_is_told_once),

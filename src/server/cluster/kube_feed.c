@@ -25,6 +25,7 @@
 #define FLUSH_ITEMS 100
 #define FLUSH_DELAY_MS 20   // changes of the same moment go out together
 #define EVENTS_WAIT_TICKS 3 // for a list of pods that does not come
+#define LISTS_WAIT_TICKS 3  // with the rows of pulls, for the first lists
 // An agent reports every 10 s at least: from then on it is known which nodes have none.
 #define AGENTS_WAIT_TICKS 15
 
@@ -110,11 +111,18 @@ static void on_event(void *context, const struct pt_kube_event *event)
     pt_correlate_event(feed->correlate, event);
 }
 
+// What they say is concluded first, and then the pulls that were held back get their rows.
+static void on_events_listed(void *context)
+{
+    schedule_flush(context, FLUSH_DELAY_MS);
+}
+
 // Events are listed behind the pods, so that one whose pod is not known is of a pod that is gone.
 // Without pods, as for want of rights, they are listed all the same.
 static void start_event_watches(struct pt_kube_feed *feed)
 {
-    const struct pt_event_watch_handler handler = {on_event, feed};
+    const struct pt_event_watch_handler handler = {
+        .on_event = on_event, .on_listed = on_events_listed, .context = feed};
     struct pt_error err;
     for (size_t i = 0; i < feed->count; i++) {
         struct watch_pair *pair = &feed->watches[i];
@@ -133,6 +141,12 @@ static void on_listed(void *context)
     start_event_watches(context);
 }
 
+static void end_listing(struct pt_kube_feed *feed)
+{
+    if (!pt_kube_feed_missing(feed) || feed->ticks >= LISTS_WAIT_TICKS)
+        pt_correlate_set_listing(feed->correlate, false);
+}
+
 static void on_flush(void *context)
 {
     struct pt_kube_feed *feed = context;
@@ -144,6 +158,8 @@ static void on_flush(void *context)
     } while (more && !pt_loop_turn_is_over(feed->loop));
     if (more)
         schedule_flush(feed, 0);
+    else
+        end_listing(feed);
 }
 
 static uint64_t left_out_pods(const struct pt_kube_feed *feed)
@@ -175,6 +191,8 @@ static void on_tick(void *context)
     struct pt_kube_feed *feed = context;
     if (feed->ticks < AGENTS_WAIT_TICKS && ++feed->ticks == EVENTS_WAIT_TICKS)
         start_event_watches(feed);
+    if (feed->ticks == LISTS_WAIT_TICKS)
+        end_listing(feed);
     feed->has_more_due = pt_correlate_tick(feed->correlate);
     warn_of_left_out(feed);
 }
@@ -227,6 +245,7 @@ static int start(struct pt_kube_feed *feed, const struct pt_kube_feed_settings *
     if (!feed->flush_timer || !feed->tick_timer ||
         pt_correlate_create(feed->clock, settings->max_nodes, &output, &feed->correlate) < 0)
         return pt_error_set(err, ENOMEM, "out of memory");
+    pt_correlate_set_listing(feed->correlate, true);
     pt_correlate_keep_pods(feed->correlate, settings->gone_pods_ttl_ns,
                            settings->gone_pods_max_bytes);
     int r = pt_http_client_create(base, &feed->client.http, err);

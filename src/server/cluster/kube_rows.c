@@ -7,10 +7,10 @@ static bool hold_back(void *context, const char *node_name, const char *key,
     return pt_correlate_hold_back(context, node_name, key, reported);
 }
 
-static const char *take_over_row(void *context, const char *node_name,
-                                 const struct pt_pull *reported, bool *ret_is_counted)
+static void take_over_row(void *context, const char *node_name, const struct pt_pull *reported,
+                          struct pt_row_taken *ret_taken)
 {
-    return pt_correlate_take_over_row(context, node_name, reported, ret_is_counted);
+    pt_correlate_take_over_row(context, node_name, reported, ret_taken);
 }
 
 static void on_named(void *context, const char *node_name, const char *key,

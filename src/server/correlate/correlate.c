@@ -317,25 +317,27 @@ static bool has_failed_already(const struct correlate_image *image,
     return pt_correlate_is_of_attempt(image, pull);
 }
 
-const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const char *node_name,
-                                       const struct pt_pull *reported, bool *ret_is_counted)
+// Since when the row of the image waits, or would.
+static int64_t waits_since(const struct correlate_image *image)
 {
-    struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
-    struct correlate_pull pull = {.started_at = reported->started_at,
-                                  .heard_at = pt_clock_wall_ns(correlate->clock)};
+    int64_t since = 0;
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        if (!container->ended_at && !container->is_present && (!since || container->since < since))
+            since = container->since;
+    }
+    return since;
+}
+
+// The key of the row that a pull of the image goes on in, NULL: none. Its row is the pull's then.
+static const char *take_row(struct correlate_image *image)
+{
+    struct pt_correlate *correlate = image->node->correlate;
+    struct correlate_pull *failed = TAILQ_LAST(&image->failed_pulls, correlate_pulls);
+    bool may_go_on = !failed && pt_correlate_may_go_on(image, now_of(correlate));
     const char *key = NULL;
-    *ret_is_counted = false;
-    if (!node || TAILQ_EMPTY(&node->images))
-        return NULL;
-    struct correlate_image *image = NULL;
-    if (set_names(&pull, reported) && !pull.is_nameless)
-        image = pt_correlate_choose(node, &pull).image;
-    struct correlate_pull *failed =
-        image ? TAILQ_LAST(&image->failed_pulls, correlate_pulls) : NULL;
-    if (image)
-        *ret_is_counted = has_failed_already(image, &pull);
-    bool may_go_on = image && !failed && pt_correlate_may_go_on(image, now_of(correlate));
-    if (image && (image->row_phase != PT_PULL_UNKNOWN || may_go_on)) {
+    if (image->row_phase != PT_PULL_UNKNOWN || may_go_on) {
         image->row_phase = PT_PULL_UNKNOWN;
         image->may_go_on = false;
         image->row_hash = 0;
@@ -345,17 +347,44 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
         key = failed->key;
     }
     if (key) {
-        pt_correlate_mark(node);
+        pt_correlate_mark(image->node);
         snprintf(correlate->continued_key, sizeof(correlate->continued_key), "%s", key);
         key = correlate->continued_key;
     }
     if (failed)
-        pt_correlate_free_pull(node, failed);
+        pt_correlate_free_pull(image->node, failed);
+    return key;
+}
+
+const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const char *node_name,
+                                       const struct pt_pull *reported,
+                                       struct pt_row_taken *ret_taken)
+{
+    struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
+    struct correlate_pull pull = {.started_at = reported->started_at,
+                                  .heard_at = pt_clock_wall_ns(correlate->clock)};
+    struct correlate_image *image = NULL;
+    *ret_taken = (struct pt_row_taken){0};
+    if (!node || TAILQ_EMPTY(&node->images))
+        return NULL;
+    if (set_names(&pull, reported) && !pull.is_nameless)
+        image = pt_correlate_choose(node, &pull).image;
+    if (image) {
+        ret_taken->is_counted = has_failed_already(image, &pull);
+        ret_taken->waits_since = waits_since(image);
+        ret_taken->image_key = ret_taken->waits_since ? image->key : NULL;
+        ret_taken->key = take_row(image);
+    }
     free(pull.repository);
     free(pull.root_digest);
     free(pull.manifest_digest);
     free(pull.exact_ref);
-    return key;
+    return ret_taken->key;
+}
+
+void pt_correlate_set_listing(struct pt_correlate *correlate, bool is_listing)
+{
+    correlate->is_listing = is_listing;
 }
 
 struct pt_correlate_figures pt_correlate_figures(const struct pt_correlate *correlate)

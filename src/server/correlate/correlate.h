@@ -62,11 +62,16 @@ void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_nam
 bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_name, const char *key,
                             const struct pt_pull *reported);
 
-// Before a pull gets a row: takes over the queued or failed row that it goes on in. Returns its
-// key, valid until the next call, or NULL if there is none. *ret_is_counted: the kubelet's words on
-// the failure of this very attempt came before the agent's first ones on its beginning.
+// Before a pull gets a row: takes over the queued or failed row that it goes on in.
+// ret_taken->is_counted: the kubelet's words on the failure of this very attempt came before the
+// agent's first ones on its beginning. Returns ret_taken->key, valid until the next call.
 const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const char *node_name,
-                                       const struct pt_pull *reported, bool *ret_is_counted);
+                                       const struct pt_pull *reported,
+                                       struct pt_row_taken *ret_taken);
+
+// The server has just started, and the first lists are under way: until they have come, no pull
+// gets a row, since the one that it had before may be that of an image which waits.
+void pt_correlate_set_listing(struct pt_correlate *correlate, bool is_listing);
 
 // --- what follows ---
 

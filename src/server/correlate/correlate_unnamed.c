@@ -146,6 +146,8 @@ bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_nam
                             const struct pt_pull *reported)
 {
     struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
+    if (correlate->is_listing && reported->id && !pt_pull_phase_is_final(reported->phase))
+        return true;
     if (!node || TAILQ_EMPTY(&node->images))
         return false;
     struct correlate_unnamed *unnamed = find_held(node, key);

@@ -33,8 +33,8 @@ bool pt_correlate_is_of_attempt(const struct correlate_image *image,
 // Fills in the attempts and, of a failure that no success has followed, its words and class.
 void pt_correlate_fill_failure(struct correlate_image *image, struct pt_join *join);
 
-// When the kubelet tries again: each container has a back-off of its own, from its own last attempt.
-// When that time has passed it is now, each second, for a while. 0: not, or not known.
+// When the kubelet tries again: each container has a back-off of its own, from its own last
+// attempt. When that time has passed it is now, each second, for a while. 0: not, or not known.
 int64_t pt_correlate_next_attempt(struct correlate_image *image);
 
 #endif

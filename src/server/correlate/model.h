@@ -268,6 +268,7 @@ struct pt_correlate {
     uint64_t moments; // that were heard
     struct correlate_deleted deleted;
     struct pt_gone_pods gone;
+    bool is_listing;
     char continued_key[PT_LIMIT_REFERENCE_BYTES + 2];
 };
 

@@ -55,15 +55,10 @@ struct pt_application {
 // The row that a new pull continues: one that has waited, or whose last attempt has failed. NULL if
 // there is none.
 static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct pt_node *node,
-                                           const char *key, const struct pt_pull *reported)
+                                           const char *key, const struct pt_row_taken *taken)
 {
-    const struct pt_store_hooks *hooks = &store->hooks;
-    bool is_counted = false;
-    const char *row_key = hooks->take_over_row ? hooks->take_over_row(hooks->context, node->name,
-                                                                      reported, &is_counted)
-                                               : NULL;
-    struct pt_stored_pull *stored = row_key ? pt_map_get(&node->pulls, row_key) : NULL;
-    if (!stored || strcmp(stored->key, row_key) != 0)
+    struct pt_stored_pull *stored = taken->key ? pt_map_get(&node->pulls, taken->key) : NULL;
+    if (!stored || strcmp(stored->key, taken->key) != 0)
         return NULL;
     char *own_key = strdup(key);
     if (!own_key || pt_map_put(&node->pulls, own_key, stored) < 0) {
@@ -71,7 +66,7 @@ static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct p
         return NULL;
     }
     pt_life_restart(store, stored, own_key);
-    stored->failure_is_counted = is_counted;
+    stored->failure_is_counted = taken->is_counted;
     return stored;
 }
 
@@ -85,11 +80,19 @@ static bool is_held_back(const struct pt_pull_store *store, const struct pt_node
 static int add_pull(struct pt_pull_store *store, struct pt_node *node, const char *key,
                     const struct pt_pull *reported, struct pt_stored_pull **ret_stored)
 {
+    const struct pt_store_hooks *hooks = &store->hooks;
+    struct pt_row_taken taken = {0};
     bool legacy = !reported->id;
     int r = 0;
-    *ret_stored = continue_row(store, node, key, reported);
+    if (hooks->take_over_row)
+        hooks->take_over_row(hooks->context, node->name, reported, &taken);
+    // A server that starts while it runs may hear of the image first: then this is its row's id.
+    struct pt_id_source source = {key, legacy ? reported->started_at : 0};
+    if (taken.image_key && !legacy)
+        source = (struct pt_id_source){taken.image_key, taken.waits_since};
+    *ret_stored = continue_row(store, node, key, &taken);
     if (!*ret_stored)
-        r = pt_life_begin(store, node, key, legacy ? reported->started_at : 0, ret_stored);
+        r = pt_life_begin(store, node, key, &source, ret_stored);
     if (r == 0)
         (*ret_stored)->legacy = legacy;
     return r;

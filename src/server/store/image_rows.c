@@ -115,8 +115,10 @@ static struct pt_stored_pull *add_row(struct pt_pull_store *store, const struct 
     struct pt_stored_pull *stored;
     struct pt_node *node = pt_store_get_node(store, row->node_name);
     const struct pt_pull reported = {.image_ref = row->image_ref, .repository = row->repository};
-    if (!node || pt_pull_memory_make_room(store, node, NULL, &reported) < 0 ||
-        pt_life_begin(store, node, row->key, salt_of(store, node, row), &stored) < 0)
+    if (!node || pt_pull_memory_make_room(store, node, NULL, &reported) < 0)
+        return NULL;
+    const struct pt_id_source source = {row->key, salt_of(store, node, row)};
+    if (pt_life_begin(store, node, row->key, &source, &stored) < 0)
         return NULL;
     stored->of_kubelet = true;
     stored->pull.kind = PT_KIND_PULL;

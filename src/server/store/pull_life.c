@@ -361,14 +361,15 @@ static bool has_key(const struct pt_stored_pull *stored, const struct pt_node *n
 
 // Gives the new pull an id that no other one has. Returns the pull that the same node has under the
 // same key, if that is still there.
-static int settle_id(const struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t salt,
-                     struct pt_stored_pull **ret_earlier)
+static int settle_id(const struct pt_pull_store *store, struct pt_stored_pull *stored,
+                     const struct pt_id_source *source, struct pt_stored_pull **ret_earlier)
 {
     struct pt_stored_pull *earlier;
+    int64_t salt = source->salt;
     while ((earlier = pt_map_get(&store->pulls, stored->id)) &&
            !has_key(earlier, stored->node, stored->key)) {
         // That id's pull has taken a row over.
-        int r = pt_pull_id_make(stored->node->name, stored->key, ++salt, stored->id);
+        int r = pt_pull_id_make(stored->node->name, source->key, ++salt, stored->id);
         if (r < 0)
             return r;
     }
@@ -396,13 +397,15 @@ static int insert(struct pt_pull_store *store, struct pt_stored_pull *stored)
     return 0;
 }
 
-int pt_life_begin(struct pt_pull_store *store, struct pt_node *node, const char *key, int64_t salt,
-                  struct pt_stored_pull **ret_stored)
+int pt_life_begin(struct pt_pull_store *store, struct pt_node *node, const char *key,
+                  const struct pt_id_source *source, struct pt_stored_pull **ret_stored)
 {
-    struct pt_stored_pull *earlier = NULL, *stored = pt_stored_pull_create(node, key, salt);
+    struct pt_stored_pull *earlier = NULL, *stored = pt_stored_pull_create(node, key);
     if (!stored)
         return -ENOMEM;
-    int r = settle_id(store, stored, salt, &earlier);
+    int r = pt_pull_id_make(node->name, source->key, source->salt, stored->id);
+    if (r == 0)
+        r = settle_id(store, stored, source, &earlier);
     if (r == 0 && !earlier)
         r = insert(store, stored);
     if (r < 0 || earlier)

@@ -7,11 +7,18 @@
 // A pull's way through the store: queued or active, given up or final, gone; with all that counts
 // it. Only this writes stored->life. Used by the store's own files only.
 
-// Adds an empty pull of the node under a copy of the key to the active ones. `salt` makes its id
-// differ from that of an earlier pull under the same key. A legacy pull that is still there goes on
-// instead. -E2BIG at the node's limit, -EDQUOT at the store's, -ENOMEM.
+// What an id is made of, besides the node: a key, and a salt that makes it differ from that of an
+// earlier pull under the same one.
+struct pt_id_source {
+    const char *key;
+    int64_t salt;
+};
+
+// Adds an empty pull of the node under a copy of the key to the active ones. A legacy pull that is
+// still there goes on instead. -E2BIG at the node's limit, -EDQUOT at the store's, -ENOMEM.
 PT_MUST_CHECK int pt_life_begin(struct pt_pull_store *store, struct pt_node *node, const char *key,
-                                int64_t salt, struct pt_stored_pull **ret_stored);
+                                const struct pt_id_source *source,
+                                struct pt_stored_pull **ret_stored);
 
 // It moved at `now` (monotonic_ns).
 void pt_life_keep_alive(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t now);

@@ -40,10 +40,9 @@ struct pt_store_hooks {
     // A pull that has no row: whether it gets none yet, since the row of an image stands for it.
     bool (*hold_back)(void *context, const char *node_name, const char *key,
                       const struct pt_pull *reported);
-    // The key of a row of that node which a new pull continues, or NULL. The row is the pull's.
-    // *ret_is_counted: it is the attempt whose failure the row has counted.
-    const char *(*take_over_row)(void *context, const char *node_name,
-                                 const struct pt_pull *reported, bool *ret_is_counted);
+    // The row of that node which a new pull continues, and which then is the pull's.
+    void (*take_over_row)(void *context, const char *node_name, const struct pt_pull *reported,
+                          struct pt_row_taken *ret_taken);
     // A pull is new, or its names, digests or final phase are.
     void (*on_named)(void *context, const char *node_name, const char *key,
                      const struct pt_pull *pull);

@@ -10,7 +10,6 @@
 #include "pull/join.h"
 #include "pull/pull_fields.h"
 #include "server/store/node.h"
-#include "server/store/pull_id.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,15 +18,14 @@
 // containerd shows nothing of a layer before its first MiB has come.
 #define FIRST_PIECE_NS (30 * PT_NS_PER_S)
 
-struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key, int64_t salt)
+struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key)
 {
     struct pt_stored_pull *stored = calloc(1, sizeof(*stored));
     if (!stored)
         return NULL;
     stored->node = node;
     stored->key = strdup(key);
-    if (!stored->key || pt_pull_id_make(node->name, key, salt, stored->id) < 0) {
-        free(stored->key);
+    if (!stored->key) {
         free(stored);
         return NULL;
     }

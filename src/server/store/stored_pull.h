@@ -85,9 +85,8 @@ struct pt_stored_pull {
 
 TAILQ_HEAD(pt_stored_pull_list, pt_stored_pull);
 
-// An empty pull of that node under a copy of the key; NULL when out of memory. `salt` makes the id
-// differ for another pull under the same key.
-struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key, int64_t salt);
+// An empty pull of that node under a copy of the key, without an id; NULL when out of memory.
+struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key);
 void pt_stored_pull_destroy(struct pt_stored_pull *stored);
 
 // What an update has done.
