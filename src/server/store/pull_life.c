@@ -17,6 +17,7 @@
 #define LEARNED_FROM_BYTES (3 << 20)
 #define SHARED_FROM 0.8    // of the most that the node has had
 #define LONGEST_FINISH_S 5 // more is no habit
+#define LONGEST_HEARD_NS (PT_NS_PER_S / 2)
 
 static double duration_seconds(const struct pt_stored_pull *stored)
 {
@@ -191,7 +192,11 @@ static void learn_extraction(struct pt_pull_store *store, struct pt_stored_pull 
     }
     learn(&stored->node->extract_bytes_per_second, speed, 0.5);
     learn(&store->extract_bytes_per_second, speed, 0.1);
-    double finish = last ? (double)(stored->reported_at - last) / (double)PT_NS_PER_S : 0;
+    // Its end is known to nobody before it is reported; a machine that is busy then is no habit.
+    int64_t heard_ns = stored->reported_at - stored->pull.completed_at;
+    heard_ns = heard_ns < 0 ? 0 : heard_ns < LONGEST_HEARD_NS ? heard_ns : LONGEST_HEARD_NS;
+    double finish =
+        last ? (double)(stored->pull.completed_at + heard_ns - last) / (double)PT_NS_PER_S : 0;
     learn(&stored->node->finish_seconds, finish < LONGEST_FINISH_S ? finish : 0, 0.5);
 }
 
