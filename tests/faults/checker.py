@@ -39,6 +39,7 @@ class History:
     jobs: list[Job] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     acks: list[Ack] = field(default_factory=list)
+    unnamed: list[Ack] = field(default_factory=list)  # of which nothing is promised
     server_starts: list[float] = field(default_factory=list)
     server_ends: dict[int, float] = field(default_factory=dict)  # of the runs that are over
     readers: dict[str, list[Connection]] = field(default_factory=dict)
@@ -63,7 +64,9 @@ def _without_held_back(history: History) -> History:
     """A pull that ends without a name, while pods wait for images, ends in their rows by the kubelet's words."""
     if not any(job.has_pod for job in history.jobs):
         return history
-    return replace(history, acks=[ack for ack in history.acks if "/" in ack.repository])
+    named = [ack for ack in history.acks if "/" in ack.repository]
+    unnamed = [ack for ack in history.acks if "/" not in ack.repository]
+    return replace(history, acks=named, unnamed=unnamed)
 
 
 def broken_promises(history: History) -> list[str]:
@@ -269,9 +272,10 @@ def _failures(history: History) -> tuple[int, int]:
     ends = _last_acks(_of_run(history, run)).values()
     by_agent = sum(ack.phase == "failed" and ack.repository not in names for ack in ends)
     told = [attempt for job in with_pods for attempt in job.attempts if not attempt.succeeded]
+    most = by_agent + len(told) + len(history.unnamed)
     if any(span.what.startswith(("agent", "api", "server")) for span in history.spans):
-        return by_agent, by_agent + len(told)
-    return by_agent + len(told), by_agent + len(told)
+        return by_agent, most
+    return by_agent + len(told), most
 
 
 def the_log_is_right(history: History) -> Iterator[str]:
