@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart test-faults test-attack docs site release release-again images test-images test-arm64 lint-chart lint-workflows bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart test-faults soak test-attack docs site release release-again images test-images test-arm64 lint-chart lint-workflows bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -51,13 +51,17 @@ test-page: ## every state of the page at five sizes, dark and light, by axe; Fir
 	@scripts/setup page
 	@scripts/test page
 
-test-faults: ## 50 seeded rounds of kills, bad links, full disk, clock jumps; FAULT_SEED=N repeats one (15 min); needs root
+test-faults: ## 50 seeded rounds of kills, bad links, full disk, clock jumps; FAULT_SEED=N repeats one (25 min); needs root, Go
 	@scripts/setup test
 	@scripts/test-faults
 
 test-attack: ## crowds: 5,000 half-open of each kind, slow readers, 100,000 nodes and pods (6 min); needs root
 	@scripts/setup test
 	@scripts/test-attack
+
+soak: ## an hour of mixed load: what is held and what it costs stays as it is; SOAK_MINUTES=5 for less; needs root
+	@scripts/setup test
+	@scripts/soak
 
 docs: ## the docs site in dist/site, strict and without any other host (30 s, 3 min at first); needs npm, PyPI
 	@scripts/setup docs

@@ -63,6 +63,7 @@ class Ground:
         self.spans: list[Span] = []
         self.server_starts: list[float] = []
         self.reported: set[str] = set()  # what the checker has said of rounds before
+        self.at_rest: dict[str, float] = {}  # what is held before the first round
         self.links: dict[str, Link] = {}
         self.witness = Witness()
         self.watch = Watch()

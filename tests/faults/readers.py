@@ -39,7 +39,9 @@ class Connection:
 class Reader:
     """Reads until close(). With a pause it leaves on its own now and then, and resumes where it was."""
 
-    def __init__(self, port: int, pause: random.Random | None = None) -> None:
+    def __init__(self, port: int, pause: random.Random | None = None, keeps: bool = True) -> None:
+        """Keeps what it is sent, unless that would be too much."""
+        self._keeps = keeps
         self._port = port
         self._pause = pause
         self._lock = threading.Lock()
@@ -91,7 +93,7 @@ class Reader:
             return
         here = Connection()
         with self._lock:
-            self._connections.append(here)
+            self._connections = [*(self._connections if self._keeps else []), here]
         leaves_at = time.monotonic() + (self._pause.uniform(0.5, 4) if self._pause else 1e9)
         name, identity = "", ""
         try:
@@ -120,7 +122,7 @@ class Reader:
                 here.run = data["run"]
             elif name == "synced":
                 here.synced_at = now
-            elif "pull" in data:
+            elif "pull" in data and self._keeps:
                 here.events.append(Told(now, data["type"], data["pull"], here.synced_at > 0))
 
 
