@@ -168,7 +168,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--lab-only", action="store_true", help="pull without agent and server; tells the socket"
+        "--lab-only", action="store_true", help="pull without agent and server; prints the socket"
     )
     arguments = parser.parse_args()
     if os.geteuid() != 0:
