@@ -55,6 +55,14 @@ class Log(unittest.TestCase):
         return (REPOSITORY / "docs/logs.md").read_text()
 
 
+class Demonstration(unittest.TestCase):
+    def test_its_settings_are_documented(self) -> None:
+        source = (REPOSITORY / "lab/demo.py").read_text()
+        rows = dict(re.findall(r"^\| `(DEMO_\w+)` \| `(\d+)`", (REPOSITORY / "docs/quick-start.md").read_text(), re.M))
+        settings = re.findall(r'setting\("(DEMO_\w+)", ([\d_]+),', source)
+        self.assertEqual(rows, {name: default.replace("_", "") for name, default in settings})
+
+
 class NamedTests(unittest.TestCase):
     def test_each_is_there(self) -> None:
         for document in ("docs/security.md", "docs/testing.md"):
