@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/lease.h"
 
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "containerd/containerd_api.h"
@@ -14,25 +15,14 @@
 #define CHILD_LABEL "containerd.io/gc.ref.content."
 #define MANIFEST_LABEL CHILD_LABEL "m."
 #define SNAPSHOT_LABEL "containerd.io/gc.ref.snapshot."
-#define FNV_OFFSET UINT64_C(14695981039346656037)
-#define FNV_PRIME UINT64_C(1099511628211)
 // Rounds after which a blob without labels is taken to have none; events make them come thick and
 // fast when twenty pulls begin at once.
 #define LABEL_ROUNDS 100
 
-static void mix(uint64_t *hash, const char *text)
-{
-    for (; *text; text++)
-        *hash = (*hash ^ (unsigned char)*text) * FNV_PRIME;
-    *hash = (*hash ^ 0xff) * FNV_PRIME;
-}
-
 uint64_t pt_lease_key(const char *namespace, const char *id, int64_t created_at)
 {
-    uint64_t key = FNV_OFFSET;
-    mix(&key, namespace);
-    mix(&key, id);
-    key = (key ^ (uint64_t)created_at) * FNV_PRIME;
+    uint64_t key = pt_hash_text(pt_hash_text(PT_HASH_EMPTY, namespace), id);
+    key = pt_hash_bytes(key, &created_at, sizeof(created_at));
     return key ? key : 1;
 }
 
@@ -352,7 +342,7 @@ static void take_content(struct pt_lease *lease, const char *digest)
 
 void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesResponse *resources)
 {
-    lease->seen.fingerprint = FNV_OFFSET;
+    lease->seen.fingerprint = PT_HASH_EMPTY;
     for (size_t i = 0; i < lease->seen.layer_count; i++) {
         struct pt_layer_notes *notes = &lease->notes[i];
         if (notes->extraction == PT_EXTRACTION_HELD)
@@ -361,8 +351,8 @@ void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesRe
     }
     for (size_t i = 0; i < resources->n_resources; i++) {
         const Ctrd__Resource *resource = resources->resources[i];
-        mix(&lease->seen.fingerprint, resource->type);
-        mix(&lease->seen.fingerprint, resource->id);
+        lease->seen.fingerprint = pt_hash_text(lease->seen.fingerprint, resource->type);
+        lease->seen.fingerprint = pt_hash_text(lease->seen.fingerprint, resource->id);
         if (strcmp(resource->type, "ingests") == 0)
             take_own_ingest(lease, resource->id);
         else if (strcmp(resource->type, "content") == 0)
@@ -414,7 +404,7 @@ bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *eve
     layer->is_apart |= event->kind == PT_SEEN_SNAPSHOT_PREPARED && event->is_apart;
     if (*at == 0)
         *at = event->at;
-    mix(&lease->seen.fingerprint, event->subject);
+    lease->seen.fingerprint = pt_hash_text(lease->seen.fingerprint, event->subject);
     if (event->kind == PT_SEEN_SNAPSHOT_PREPARED && (!lease->snapshotter || !lease->extraction))
         lease->asked_at = 0; // whether that was for this lease shows what it holds
     return true;

@@ -180,33 +180,32 @@ static void write_runtime(const struct pt_cluster_node *node, struct pt_buffer *
     write_text(out, "runtimeVersion", node ? node->runtime_version : NULL);
 }
 
-// One figure of each step, the oldest first; nothing where all are zero.
-static void write_node_figures(const struct node_list *list, const struct pt_node *node,
-                               enum past figure, const char *name, struct pt_buffer *out)
+// One figure of each of `count` steps, the newest first in `steps`; nothing where all are zero.
+static void write_node_figures(const struct pt_registry_step *steps, size_t count, enum past figure,
+                               const char *name, struct pt_buffer *out)
 {
-    size_t steps = pt_registry_history_steps(pt_hold_ups_history(list->hold_ups));
     bool is_all_zero = true;
-    for (size_t ago = 0; ago < steps && is_all_zero; ago++) {
-        struct pt_registry_step step = pt_hold_ups_node_step(list->hold_ups, node, ago);
-        is_all_zero = figure_of(&step, figure) == 0;
-    }
+    for (size_t ago = 0; ago < count && is_all_zero; ago++)
+        is_all_zero = figure_of(&steps[ago], figure) == 0;
     if (is_all_zero)
         return;
     pt_json_open(out, name, '[');
-    for (size_t ago = steps; ago-- > 0;) {
-        struct pt_registry_step step = pt_hold_ups_node_step(list->hold_ups, node, ago);
-        pt_json_integer(out, NULL, figure_of(&step, figure));
-    }
+    for (size_t ago = count; ago-- > 0;)
+        pt_json_integer(out, NULL, figure_of(&steps[ago], figure));
     pt_json_close(out, ']');
 }
 
 static void write_node_past(const struct node_list *list, const struct pt_node *node,
                             struct pt_buffer *out)
 {
+    struct pt_registry_step steps[PT_REGISTRY_STEPS];
+    size_t count = pt_registry_history_steps(pt_hold_ups_history(list->hold_ups));
+    for (size_t ago = 0; ago < count; ago++)
+        steps[ago] = pt_hold_ups_node_step(list->hold_ups, node, ago);
     pt_json_open(out, "history", '{');
-    write_node_figures(list, node, PAST_SPEED, "bytesPerSec", out);
-    write_node_figures(list, node, PAST_STALLED, "stalledPulls", out);
-    write_node_figures(list, node, PAST_FAILED, "failed", out);
+    write_node_figures(steps, count, PAST_SPEED, "bytesPerSec", out);
+    write_node_figures(steps, count, PAST_STALLED, "stalledPulls", out);
+    write_node_figures(steps, count, PAST_FAILED, "failed", out);
     pt_json_close(out, '}');
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/correlate/failure.h"
 
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "pull/failure_class.h"
@@ -28,7 +29,7 @@ static bool is_never_retried(enum pt_kubelet_word word)
 static int64_t new_attempts(struct correlate_container *container,
                             const struct pt_kube_event *event)
 {
-    uint64_t hash = pt_correlate_hash(event->uid);
+    uint64_t hash = pt_hash_text(PT_HASH_EMPTY, event->uid);
     int64_t count = is_never_retried(event->message.word) ? 1 : event->count;
     unsigned i = 0;
     while (i < container->failure_event_count && container->failure_events[i].event != hash)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/correlate/model.h"
 
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "pull/image_ref.h"
@@ -363,24 +364,16 @@ void pt_correlate_free_pod(struct correlate_pod *pod)
     free(pod);
 }
 
-uint64_t pt_correlate_hash(const char *text)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    return hash;
-}
-
 void pt_correlate_note_deleted(struct pt_correlate *correlate, const char *uid)
 {
     struct correlate_deleted *deleted = &correlate->deleted;
-    deleted->uids[deleted->next] = pt_correlate_hash(uid);
+    deleted->uids[deleted->next] = pt_hash_text(PT_HASH_EMPTY, uid);
     deleted->next = (deleted->next + 1) % PT_DELETED_PODS;
 }
 
 bool pt_correlate_is_deleted(const struct pt_correlate *correlate, const char *uid)
 {
-    uint64_t hash = pt_correlate_hash(uid);
+    uint64_t hash = pt_hash_text(PT_HASH_EMPTY, uid);
     for (size_t i = 0; i < PT_DELETED_PODS; i++) {
         if (correlate->deleted.uids[i] == hash)
             return true;

@@ -291,8 +291,6 @@ void pt_correlate_pod_key(const char *name_space, const char *name,
 void pt_correlate_note_deleted(struct pt_correlate *correlate, const char *uid);
 bool pt_correlate_is_deleted(const struct pt_correlate *correlate, const char *uid);
 
-uint64_t pt_correlate_hash(const char *text);
-
 // NULL when out of memory, or at the limit of the pod or the node.
 struct correlate_container *pt_correlate_add_container(struct correlate_pod *pod, const char *name,
                                                        enum pt_kube_container_kind kind,

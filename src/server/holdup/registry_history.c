@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/holdup/registry_history.h"
 
+#include "base/hash.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -26,9 +28,7 @@ static bool is_free(const struct pt_registry_history *history, size_t index)
 
 static uint64_t hash_of(const char *name, size_t length)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)name[i]) * UINT64_C(1099511628211);
+    uint64_t hash = pt_hash_bytes(PT_HASH_EMPTY, name, length);
     return hash ? hash : 1;
 }
 
