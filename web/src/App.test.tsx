@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // @vitest-environment jsdom
-import { act, cleanup, screen, within } from '@testing-library/react';
+import { act, screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { App } from './App';
+import { db, names, rows, setUpPage, web } from './testing/page';
+import { SUMMARY, liveState, renderWith } from './testing/render';
 import { T0, makeLayer, makeNode, makePull, pullMap } from './testing/samples';
-import { SUMMARY, installBrowserParts, liveState, renderWith } from './testing/render';
 
 vi.mock('./ui/Sparkline', () => ({ default: () => null }));
 
-beforeEach(() => {
-  installBrowserParts();
-  window.history.replaceState(null, '', '/');
-  vi.useFakeTimers({ now: T0 + 60_000, toFake: ['Date'] });
-});
-afterEach(() => {
-  cleanup();
-  vi.useRealTimers();
-});
-
-const web = makePull({ id: 'web', imageRef: 'acme/web:2', nodeName: 'n1' });
-const db = makePull({ id: 'db', imageRef: 'acme/db:1', nodeName: 'n2', startedAt: T0 + 1 });
-const rows = () => screen.getAllByRole('row').filter((row) => row.matches('.pull-row'));
-const names = () => rows().map((row) => row.querySelector('.image-name')?.getAttribute('title'));
+setUpPage();
 
 describe('the live page', () => {
   it('has a row a pull, and follows the store', () => {
@@ -246,7 +234,9 @@ describe('the live page', () => {
     expect(rows()[0]?.textContent).toContain('no progress');
     expect(rows()[1]?.textContent).toContain('no progress for 10m');
     expect(screen.queryByText(/went silent/)).toBeNull();
-    expect(screen.getByRole('button', { name: /^Failed/ }).textContent).toContain('+2 outcome unknown');
+    expect(screen.getByRole('button', { name: /^Failed/ }).textContent).toContain(
+      '+2 outcome unknown',
+    );
   });
 
   it('says that a node is silent, and what is old of what it shows', () => {
@@ -350,257 +340,4 @@ it('does not call a cluster idle while the stream has not told all', () => {
   renderWith(liveState([done], { summary }), <App />);
   expect(screen.getByRole('button', { name: /^Active pulls/ }).textContent).toContain('9');
   expect(screen.queryByText(/No pull under way/)).toBeNull();
-});
-
-describe('what needs you', () => {
-  const pods = [{ namespace: 'shop', podName: 'web-0', container: 'main' }];
-  const failed = makePull({
-    ...web,
-    phase: 'failed',
-    error: 'no',
-    errorClass: 'not_found',
-    completedAt: T0 + 1000,
-    pods,
-    waiting: true,
-  });
-
-  it('is one line a cause, with its advice and command', async () => {
-    const user = userEvent.setup();
-    renderWith(liveState([failed, { ...failed, id: 'b', nodeName: 'n2' }, db]), <App />);
-    const needs = screen.getByRole('region', { name: 'Needs you' });
-    expect(needs.textContent).toContain('2 failures · 2 nodes · 1 pod · for 1m 00s');
-    expect(needs.textContent).toContain('Check the name and tag');
-    expect(needs.textContent).toContain('kubectl -n shop describe pod web-0');
-    await user.click(within(needs).getByText('not found'));
-    await user.click(within(needs).getByText('Show these pulls'));
-    expect(names()).toEqual(['acme/web:2', 'acme/web:2']);
-  });
-
-  it('shows three, and the rest when asked', async () => {
-    const user = userEvent.setup();
-    const all = ['a', 'b', 'c', 'd', 'e'].map((id) =>
-      makePull({ id, imageRef: `${id}.example/x:1`, stalledSeconds: 20 }),
-    );
-    renderWith(liveState(all), <App />);
-    const needs = screen.getByRole('region', { name: 'Needs you' });
-    expect(within(needs).getAllByRole('listitem')).toHaveLength(3);
-    await user.click(within(needs).getByRole('button', { name: 'and 2 more' }));
-    expect(within(needs).getAllByRole('listitem')).toHaveLength(5);
-  });
-
-  it('leads to nodes that are silent, and is calm otherwise', async () => {
-    const user = userEvent.setup();
-    const { store } = renderWith(liveState([web]), <App />);
-    expect(screen.getByText(/Nothing needs you/)).toBeTruthy();
-    act(() => store.set({ summary: { ...SUMMARY, nodesSilent: 2 } }));
-    expect(screen.queryByText(/Nothing needs you/)).toBeNull();
-    await user.click(screen.getByText('2 nodes silent'));
-    await user.click(screen.getByText('Show the nodes'));
-    expect(window.location.search).toBe('?page=nodes');
-  });
-
-  it('claims nothing while the stream has not told all', () => {
-    renderWith(liveState([web], { summary: { ...SUMMARY, activePulls: 9 } }), <App />);
-    expect(screen.queryByText(/Nothing needs you/)).toBeNull();
-  });
-});
-
-it('shows the keys on ?, but not while somebody types', async () => {
-  const user = userEvent.setup();
-  const showModal = vi.fn();
-  window.history.replaceState(null, '', '/?open=web');
-  HTMLDialogElement.prototype.showModal = showModal;
-  renderWith(liveState([web]), <App />);
-  await user.click(screen.getByRole('textbox', { name: 'Filter pulls' }));
-  await user.keyboard('?');
-  expect(showModal).not.toHaveBeenCalled();
-  await user.keyboard('{Escape}{Escape}');
-  await user.keyboard('?');
-  await vi.waitFor(() => expect(showModal).toHaveBeenCalledOnce());
-  document.querySelector('dialog')?.setAttribute('open', '');
-  await user.keyboard('{Escape}'); // the browser closes the dialog with it, and no row
-  expect(window.location.search).toBe('?open=web');
-  expect(screen.getByText('to the search field')).toBeTruthy();
-  const dialog = document.querySelector('dialog');
-  act(() => void dialog?.dispatchEvent(new Event('close')));
-  expect(document.querySelector('dialog')).toBeNull();
-});
-
-it('says in a sentence how a pull stands, in the open row and as the tooltip', async () => {
-  const user = userEvent.setup();
-  window.history.replaceState(null, '', '/?open=web');
-  renderWith(liveState([web, db]), <App />);
-  const words = /^acme\/web:2 has been downloading on n1 for 1m 00s at 10.0 MB\/s/;
-  expect(screen.getByText(words)).toBeTruthy();
-  await user.hover(rows()[0] ?? document.body);
-  expect(rows()[0]?.getAttribute('title')).toMatch(words);
-});
-
-describe('without pulls', () => {
-  it.each([
-    ['No agent reports yet', liveState([], { summary: { ...SUMMARY, nodesReporting: 0 } })],
-    ['No pulls now', liveState([])],
-    ['Connecting to the server…', liveState([], { summary: null })],
-    ['Connecting to the server…', liveState([], { summary: { ...SUMMARY, completedPulls: 3 } })],
-  ])('says: %s', (words, state) => {
-    renderWith(state, <App />);
-    expect(screen.getByText(words)).toBeTruthy();
-  });
-});
-
-describe('a lost connection', () => {
-  it('keeps the rows, dims them, and says how old they are', () => {
-    const state = liveState([web], {
-      connection: { phase: 'reconnecting', lastMessageAt: T0 + 48_000 },
-    });
-    const { container, store } = renderWith(state, <App />);
-    expect(names()).toEqual(['acme/web:2']);
-    expect(container.querySelector('main')?.className).toBe('is-stale');
-    expect(screen.getByRole('status').textContent).toBe('reconnecting, last update 12s ago');
-    act(() => store.set({ connection: { phase: 'live', lastMessageAt: T0 } }));
-    expect(container.querySelector('main')?.className).toBe('');
-    expect(screen.getByRole('status').textContent).toBe('live');
-  });
-
-  it('counts messages that could not be read', () => {
-    renderWith(liveState([web], { rejected: { count: 2, lastReason: 'id is missing' } }), <App />);
-    expect(screen.getByTitle('id is missing').textContent).toBe('2 unreadable messages');
-  });
-});
-
-describe('the other pages', () => {
-  it('images lead to their pulls', async () => {
-    const user = userEvent.setup();
-    window.history.replaceState(null, '', '/?page=images');
-    renderWith(liveState([web, makePull({ ...web, id: 'b', nodeName: 'n2' })]), <App />);
-    const [, row] = await screen.findAllByRole('row');
-    expect(row?.textContent).toContain('0 of 2');
-    await user.click(screen.getByRole('button', { name: 'Show the pulls of acme/web:2' }));
-    expect(window.location.search).toBe('?q=image:=acme/web:2');
-    expect(rows()).toHaveLength(2);
-  });
-
-  it('images lead to those pulls too that do not know the tag yet', async () => {
-    const user = userEvent.setup();
-    const rootDigest = `sha256:${'5be1'.repeat(16)}`;
-    window.history.replaceState(null, '', '/?page=images');
-    const done = makePull({ ...web, rootDigest, phase: 'completed', completedAt: T0 });
-    const active = makePull({ id: 'b', imageRef: 'acme/web', rootDigest, nodeName: 'n2' });
-    const never = makePull({ ...web, id: 'c', nodeName: 'n3', phase: 'failed', error: 'no' });
-    const other = makePull({ id: 'd', imageRef: 'acme/web:20', nodeName: 'n4' });
-    renderWith(liveState([done, active, never, other]), <App />);
-    await user.click(await screen.findByRole('button', { name: 'Show the pulls of acme/web:2' }));
-    expect(rows().map((row) => row.dataset.key)).toEqual(['b', 'web', 'c']);
-  });
-
-  it('nodes show the silent first', async () => {
-    window.history.replaceState(null, '', '/?page=nodes');
-    const node = {
-      nodeName: 'n1',
-      agentVersion: '1.0',
-      runtimeName: 'containerd',
-      runtimeVersion: '2.1',
-      lastReportAt: T0 + 58_000,
-      silent: false,
-      activePulls: 2,
-      bytesPerSec: 1024 * 1024,
-    };
-    const silent = { ...node, nodeName: 'n2', silent: true, lastReportAt: T0 };
-    const agentless = { ...node, nodeName: 'n0', silent: true, lastReportAt: undefined };
-    const windows = { ...agentless, nodeName: 'n9', reason: 'a Windows node' };
-    renderWith(liveState([], { nodes: [node, agentless, windows, silent] }), <App />);
-    await screen.findByRole('listbox', { name: 'Nodes' });
-    const tiles = [...document.querySelectorAll('.node-tile')].map((tile) => tile.textContent);
-    expect(tiles[0]).toContain('n2');
-    expect(tiles[0]).toContain('silent for 1m 00s');
-    expect(tiles[1]).toContain('n0no agent has reported');
-    expect(tiles[2]).toContain('n9a Windows node');
-    expect(tiles[3]).toContain('reported 2s ago');
-    expect(tiles[3]).toContain('1.0 MB/s2 active pulls');
-    expect(tiles[3]).toContain('agent 1.0 · containerd 2.1');
-    expect(screen.getByRole('heading', { level: 1 }).textContent).toBe(
-      'Nodes 1 reporting · 1 silent · 2 without an agent',
-    );
-  });
-
-  it('puts every node on paper, not only those in sight', async () => {
-    window.history.replaceState(null, '', '/?page=nodes');
-    const nodes = Array.from({ length: 80 }, (_, index) => makeNode({ nodeName: `n${index}` }));
-    renderWith(liveState([], { nodes }), <App />);
-    await screen.findByRole('listbox', { name: 'Nodes' });
-    const tiles = () => document.querySelectorAll('.node-tile').length;
-    expect(tiles()).toBeLessThan(80);
-    act(() => void window.dispatchEvent(new Event('beforeprint')));
-    expect(tiles()).toBe(80);
-    act(() => void window.dispatchEvent(new Event('afterprint')));
-    expect(tiles()).toBeLessThan(80);
-  });
-
-  it('asks for nodes only on their page', async () => {
-    const user = userEvent.setup();
-    const wish = vi.fn();
-    renderWith(liveState([web]), <App source={{ wish }} />);
-    expect(wish).toHaveBeenLastCalledWith(expect.objectContaining({ nodes: false }));
-    await user.click(screen.getByRole('link', { name: 'Nodes' }));
-    expect(wish).toHaveBeenLastCalledWith(expect.objectContaining({ nodes: true }));
-    expect(document.title).toBe('1 pulling · Nodes · Pulltrace');
-  });
-});
-
-describe('the page of a pod', () => {
-  const story = {
-    namespace: 'shop',
-    podName: 'web-0',
-    nodeName: 'n1',
-    waiting: true,
-    waitingSince: T0,
-    readyEtaSeconds: 42,
-    containers: [
-      { name: 'setup', kind: 'init', image: 'acme/setup:1', state: 'started' },
-      { name: 'app', kind: 'main', image: 'acme/web:2', state: 'waiting', pullId: 'web' },
-    ],
-  } as const;
-
-  it('has its containers in order, and what each waits for', async () => {
-    window.history.replaceState(null, '', '/?pod=shop/web-0');
-    const pod = { name: 'shop/web-0', story, trouble: null };
-    const wish = vi.fn();
-    renderWith(liveState([web], { pod }), <App source={{ wish }} />);
-    expect(wish).toHaveBeenLastCalledWith({
-      open: null,
-      nodes: false,
-      registries: false,
-      pod: 'shop/web-0',
-      older: null,
-    });
-    const page = await screen.findByRole('region', { name: 'Pod' });
-    expect(page.textContent).toContain('1 of 2 images is missing; all are here in 42s.');
-    const containers = within(page).getAllByRole('listitem');
-    expect(containers.map((one) => one.querySelector('strong')?.textContent)).toEqual([
-      'setup',
-      'app',
-    ]);
-    expect(containers[1]?.textContent).toContain('has been downloading on n1');
-    await userEvent.setup().click(within(page).getByRole('button', { name: 'Show the pull' }));
-    expect(window.location.search).toBe('?open=web');
-  });
-
-  it('is made of the pulls when the server knows it no more, and says when there is nothing', async () => {
-    window.history.replaceState(null, '', '/?pod=shop/web-0');
-    const pod = { name: 'shop/web-0', story: undefined, trouble: 'unknown' } as const;
-    const pods = [{ namespace: 'shop', podName: 'web-0', container: 'app' }];
-    const done = { ...web, pods, phase: 'completed', completedAt: T0 } as const;
-    const { store } = renderWith(liveState([done], { pod }), <App />);
-    const page = await screen.findByRole('region', { name: 'Pod' });
-    expect(page.textContent).toContain('Every image that is known of it is here.');
-    act(() => store.set({ pulls: { ...store.get().pulls, pulls: new Map() } }));
-    expect(screen.getByText('Nothing is pulled for this pod')).toBeTruthy();
-  });
-
-  it('is reached by the pod’s name in a row', async () => {
-    const pods = [{ namespace: 'shop', podName: 'web-0', container: 'app' }];
-    renderWith(liveState([{ ...web, pods }]), <App />);
-    await userEvent.setup().click(screen.getByRole('link', { name: /web-0/ }));
-    expect(window.location.search).toBe('?pod=shop/web-0');
-  });
 });

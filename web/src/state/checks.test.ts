@@ -100,7 +100,7 @@ describe('checks', () => {
 
   it('are in no figure of pulls', () => {
     const pulls = pullMap(brought, check('one', 31), check('two', 32));
-    expect(createOverviewSelector()(pulls)).toMatchObject({ active: 0, medianSeconds: 30 });
+    expect(createOverviewSelector()(pulls)).toMatchObject({ active: 0, durations: [30] });
     const running = check('one', 31, { phase: 'resolving', completedAt: undefined });
     expect(createOverviewSelector()(pullMap(brought, running))).toMatchObject({ active: 0 });
   });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
 import { T0, makePull, pullMap } from '../testing/samples';
-import { createOverviewSelector, quantile } from './overview';
+import { createOverviewSelector, pullTimes, quantile } from './overview';
 
 const pod = (podName: string) => ({ namespace: 'shop', podName, container: 'main' });
 
@@ -24,9 +24,13 @@ it('adds up what the strip shows', () => {
     anyPods: true,
     failed: 1,
     stale: 1,
-    medianSeconds: 2,
-    p95Seconds: 8,
+    durations: [2, 8],
   });
+});
+
+it('knows how long pulls take without the server', () => {
+  expect(pullTimes([])).toEqual([undefined, undefined]);
+  expect(pullTimes([8, 2])).toEqual([2, 8]);
 });
 
 it('quantile takes the nearest rank', () => {

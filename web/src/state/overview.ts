@@ -14,8 +14,8 @@ export interface Overview {
   readonly failed: number;
   /** Ended, nobody knows how. */
   readonly stale: number;
-  readonly medianSeconds: number | undefined;
-  readonly p95Seconds: number | undefined;
+  /** How many seconds each of the completed pulls took. */
+  readonly durations: readonly number[];
 }
 
 /**
@@ -30,7 +30,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
     let failed = 0;
     let stale = 0;
     let anyPods = false;
-    const seconds: number[] = [];
+    const durations: number[] = [];
     // The map's own keys: their hashes are known, those of freshly decoded ids are not.
     for (const [id, pull] of pulls) {
       const status = statusOf(pull);
@@ -40,13 +40,12 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
       else if (status === 'failed') failed++;
       else if (status === 'stale') stale++;
       else if (!check && status === 'completed' && pull.completedAt !== undefined) {
-        seconds.push((pull.completedAt - pull.startedAt) / 1000);
+        durations.push((pull.completedAt - pull.startedAt) / 1000);
       }
       anyPods ||= pull.pods.length > 0;
       waiting.set(id, isWaitedFor(pull) ? pull.pods : NO_PODS);
     }
     waiting.keepOnly(pulls);
-    seconds.sort((a, b) => a - b);
     return {
       active,
       queued,
@@ -54,8 +53,7 @@ export function createOverviewSelector(): (pulls: ReadonlyMap<string, Pull>) => 
       anyPods,
       failed,
       stale,
-      medianSeconds: quantile(seconds, 0.5),
-      p95Seconds: quantile(seconds, 0.95),
+      durations,
     };
   };
 }
@@ -96,6 +94,12 @@ class Waiting {
       else this.uses.delete(key);
     }
   }
+}
+
+/** For a server whose summary does not say them. */
+export function pullTimes(durations: readonly number[]): [number | undefined, number | undefined] {
+  const sorted = [...durations].sort((a, b) => a - b);
+  return [quantile(sorted, 0.5), quantile(sorted, 0.95)];
 }
 
 /** Nearest rank; undefined of nothing. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../model/pull';
-import { statusOf } from './status';
+import { downloadOf } from './download';
 import type { Sample } from './store';
 
 /** Five minutes at one sample a second. */
@@ -12,7 +12,7 @@ export function addSample(history: readonly Sample[], sample: Sample): readonly 
 }
 
 /**
- * The five minutes before `now`, as far as the pulls that are known tell: each at its own average
+ * The five minutes before `now`, as far as the known pulls show: each at its own average
  * speed. A page that was just opened shows more than an empty line.
  */
 export function pastSamples(pulls: Iterable<Pull>, now: number): readonly Sample[] {
@@ -20,15 +20,11 @@ export function pastSamples(pulls: Iterable<Pull>, now: number): readonly Sample
   const steps = new Float64Array(SAMPLES + 1);
   const slot = (time: number) => Math.max(0, Math.min(SAMPLES, Math.round((time - first) / 1000)));
   for (const pull of pulls) {
-    const bytes = pull.bytesFetched ?? pull.downloadedBytes - (pull.cachedBytes ?? 0);
-    const began = pull.startedAt + (pull.queuedSeconds ?? 0) * 1000;
-    const whole = ((pull.completedAt ?? now) - began) / 1000;
-    // What a node tells of a download under way is a moment old: the line would end before now.
-    const told = statusOf(pull) === 'downloading' ? undefined : pull.downloadSeconds;
-    const seconds = Math.min(whole, told ?? whole);
-    if (bytes <= 0 || seconds <= 0) continue;
+    const download = downloadOf(pull, now);
+    if (download === undefined) continue;
+    const { bytes, began, ended } = download;
     // Short pulls fill one sample, so that their bytes are not lost.
-    const span = Math.max(1, seconds);
+    const span = Math.max(1, (ended - began) / 1000);
     const from = slot(began);
     const to = Math.min(SAMPLES, Math.max(from + 1, slot(began + span * 1000)));
     if (began + span * 1000 < first || from >= to) continue;

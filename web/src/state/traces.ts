@@ -2,6 +2,7 @@
 import type { History, NodeStatus, RegistryStatus } from '../model/cluster';
 import type { Pull } from '../model/pull';
 import { BLAME_MS } from './blame';
+import { downloadOf } from './download';
 import { isActive, statusOf, endedBadly } from './status';
 import { lateManifestSeconds } from './times';
 
@@ -62,7 +63,7 @@ interface Sums {
   readonly failed: Float64Array;
 }
 
-/** As far as the pulls tell: of a stall that is over, and of a failure before the last one, nothing is known. */
+/** As far as the pulls show: of a stall that is over, and of a failure before the last one, nothing is known. */
 export function tracesOfPulls(
   pulls: Iterable<Pull>,
   nameOf: (pull: Pull) => string | undefined,
@@ -107,10 +108,9 @@ function add(sums: Sums, pull: Pull, now: number) {
     sums.stalled++;
     for (let step = stepOf(since, now); step < STEPS; step++) bump(sums.stalls, step);
   }
-  const bytes = pull.bytesFetched ?? pull.downloadedBytes - (pull.cachedBytes ?? 0);
-  const began = pull.startedAt + (pull.queuedSeconds ?? 0) * 1000;
-  const ended = Math.min(completedAt, began + (pull.downloadSeconds ?? Infinity) * 1000);
-  if (bytes <= 0 || ended <= began) return;
+  const download = downloadOf(pull, now);
+  if (download === undefined) return;
+  const { bytes, began, ended } = download;
   const first = stepOf(began, now);
   const last = stepOf(ended, now);
   // What came before the half hour is left out; a short one fills its step on average.

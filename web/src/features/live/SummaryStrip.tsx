@@ -8,7 +8,7 @@ import {
   formatDuration,
   formatSpan,
 } from '../../lib/format';
-import type { Overview } from '../../state/overview';
+import { type Overview, pullTimes } from '../../state/overview';
 import type { Status } from '../../state/status';
 import type { Sample } from '../../state/store';
 import type { Summary } from '../../model/cluster';
@@ -37,7 +37,10 @@ export function SummaryStrip(props: SummaryStripProps) {
   const values = useMemo(() => throughput.map((sample) => sample.bytesPerSec), [throughput]);
   const lately = summary === null ? '' : `, last ${formatSpan(summary.historySeconds)}`;
   // The server counts all that it keeps.
-  const median = summary?.pullSecondsP50 ?? overview.medianSeconds;
+  const [median, p95] =
+    summary?.pullSecondsP50 === undefined
+      ? pullTimes(overview.durations)
+      : [summary.pullSecondsP50, summary.pullSecondsP95];
   const past = hovered === null ? undefined : throughput[hovered];
   const [value, unit] = bytesParts(past?.bytesPerSec ?? summary?.bytesPerSec ?? 0);
   return (
@@ -76,8 +79,8 @@ export function SummaryStrip(props: SummaryStripProps) {
           NONE
         ) : (
           <>
-            {formatDuration(median)} <small>median</small>{' '}
-            {formatDuration(summary?.pullSecondsP95 ?? overview.p95Seconds ?? 0)} <small>p95</small>
+            {formatDuration(median)} <small>median</small> {formatDuration(p95 ?? 0)}{' '}
+            <small>p95</small>
           </>
         )}
       </Figure>
