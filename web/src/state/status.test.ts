@@ -56,7 +56,7 @@ it.each([
   ['silent', 'node went silent', /agent’s pod/],
   ['unnamed', 'no longer reported', /newer pull/],
   ['stuck', 'no progress', /route from this node/],
-  [undefined, undefined, /error’s words/],
+  [undefined, undefined, /The error says/],
 ] as const)('says of a pull that is %s what it is', (staleReason, words, advice) => {
   const failure = { errorClass: 'stale', staleReason } as const;
   expect(errorWords(failure)).toBe(words);

@@ -103,21 +103,20 @@ const CLASS_ADVICE: Record<Exclude<ErrorClass, 'stale'>, string> = {
   timeout:
     'The registry did not answer in time, or the runtime gave up for want of progress. Check the route from this node, a proxy, and the registry’s load; for slow links raise the runtime’s limit (image_pull_progress_timeout of containerd, pull_progress_timeout of CRI-O).',
   network:
-    'This node cannot reach the registry. Check DNS, firewall, proxy and the registry’s address from the node.',
+    'This node cannot reach the registry, or it, or a proxy before it, fails (an HTTP 5xx). Check DNS, firewall, proxy and the registry’s address from the node, and the registry’s state.',
   tls: 'The registry’s certificate was not accepted. Check its validity and the CA that containerd trusts for this host.',
   disk_full:
     'The node has no room left for the image. Check the file system of /var/lib/containerd and image garbage collection.',
   invalid_reference: 'The image name is not a valid reference. Check its spelling in the pod spec.',
   policy:
-    'A rule refused the image: imagePullPolicy Never and no image on the node, a signature that is missing or does not hold, or the registry’s own scan for vulnerabilities. The error’s words say which.',
+    'A rule refused the image: imagePullPolicy Never and no image on the node, a signature that is missing or does not hold, or the registry’s own scan for vulnerabilities. The error says which.',
   platform:
     'The image is not made for this machine’s architecture or operating system. Push it for this platform too, or let the pod run on other nodes (kubernetes.io/arch, kubernetes.io/os).',
   corrupt:
     'What came is not what its digest or size says. Try again; when it stays so, the registry, a mirror or a proxy before it holds a damaged copy. Push the image again there or clear the cache.',
   not_unpacked:
-    'Everything may be fetched, but no container can start from it. Either its layers could not be extracted, and the error’s words and the runtime’s log on the node say why, or it is no container image: artifacts end so, and what “ctr content fetch” stores.',
-  other:
-    'Read the error’s words; “kubectl describe pod” and containerd’s log on the node say more.',
+    'Everything may be fetched, but no container can start from it. Either its layers could not be extracted, and the error and the runtime’s log on the node say why, or it is no container image: artifacts end so, and what “ctr content fetch” stores.',
+  other: 'Read the error; “kubectl describe pod” and containerd’s log on the node say more.',
 };
 
 const STALE_ADVICE: Record<StaleReason, string> = {
@@ -145,4 +144,4 @@ export function adviceFor({ errorClass = 'other', staleReason, error = '' }: Fai
 }
 
 const UNHEARD_ADVICE =
-  'Nothing was heard of this pull for long, or it did not move; its outcome is unknown. The error’s words say which.';
+  'Nothing was heard of this pull for long, or it did not move; its outcome is unknown. The error says which.';
