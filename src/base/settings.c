@@ -243,7 +243,7 @@ int pt_settings_load(const struct pt_setting *settings, size_t count,
 {
     for (size_t i = 0; i < count; i++) {
         const struct pt_setting *setting = &settings[i], *other = NULL;
-        const char *name, *text;
+        const char *name = setting->name, *text = setting->default_text;
         if (setting->kind == PT_SETTING_OTHER_NAME)
             continue;
         if (i + 1 < count && settings[i + 1].kind == PT_SETTING_OTHER_NAME)
