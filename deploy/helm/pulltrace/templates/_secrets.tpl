@@ -40,6 +40,11 @@ TOKEN: token
 {{- end -}}
 {{- end -}}
 
+{{/* Agents prove which node they speak for, to a server of their own cluster. */}}
+{{- define "pulltrace.hasIdentity" -}}
+{{- if and .Values.agentIdentity.enabled (or .Values.server.enabled .Values.agentIdentity.serverInCluster) }}true{{ end -}}
+{{- end -}}
+
 {{- define "pulltrace.tokenSecret" -}}
 {{- default (include "pulltrace.object" (list . "token")) .Values.agentToken.existingSecret -}}
 {{- end -}}

@@ -53,6 +53,14 @@ seccompProfile:
 - name: PULLTRACE_ALLOWED_HOSTS
   value: {{ join "," . | quote }}
 {{- end }}
+{{- if include "pulltrace.hasIdentity" . }}
+- name: PULLTRACE_AGENT_IDENTITY
+  value: kubernetes
+- name: PULLTRACE_AGENT_AUDIENCE
+  value: {{ .Values.agentIdentity.audience | quote }}
+- name: PULLTRACE_AGENT_SERVICE_ACCOUNTS
+  value: {{ prepend .Values.agentIdentity.serviceAccounts (printf "%s/%s" (include "pulltrace.namespace" .) (include "pulltrace.account" (list . "agent"))) | join "," | quote }}
+{{- end }}
 {{- if .Values.agentToken.enabled }}
 - name: PULLTRACE_AGENT_TOKEN_FILE
   value: /etc/pulltrace/token/token
