@@ -53,7 +53,8 @@ int pt_kube_client_start(const struct pt_kube_client *client, const char *path,
         pt_error_set(err, -r, "the request is too long: %s", strerror(-r));
         goto out;
     }
-    const char *headers[5] = {"Accept: application/json",
+    // The cluster's keys are of a type of their own, and refused to who does not take it.
+    const char *headers[5] = {"Accept: application/json, application/jwk-set+json",
                               "User-Agent: pulltrace-server/" PT_VERSION};
     size_t count = 2;
     if (*token)

@@ -236,6 +236,8 @@ class FakeApi:
         document = self.documents.get(parts.path)
         if document or not parts.path.startswith("/api/"):
             time.sleep(faults.document_delay_s)
+            if parts.path == "/openid/v1/jwks" and "jwk-set+json" not in handler.headers.get("Accept", ""):
+                document = (406, b"{}")  # as kube-apiserver does
             self._send(handler, *(document or (404, b"{}")))
             return
         segments = parts.path.strip("/").split("/")

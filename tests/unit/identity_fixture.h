@@ -17,6 +17,8 @@
 
 #define NOW_S INT64_C(1800000000)
 
+static int64_t made_at_s = NOW_S; // when tokens are made
+
 struct signer {
     const char *id;
     const char *curve; // NULL: RSA
@@ -116,7 +118,7 @@ static inline const char *usual_payload(const char *node_name, int64_t expires_a
              "\"namespace\":\"pulltrace\",%s\"pod\":{\"name\":\"agent-x\",\"uid\":\"p-1\"},"
              "\"serviceaccount\":{\"name\":\"pulltrace-agent\",\"uid\":\"s-1\"}},"
              "\"sub\":\"system:serviceaccount:pulltrace:pulltrace-agent\"}",
-             (long long)expires_at, (long long)NOW_S, (long long)NOW_S, node);
+             (long long)expires_at, (long long)made_at_s, (long long)made_at_s, node);
     return payload;
 }
 

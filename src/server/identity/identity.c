@@ -15,9 +15,10 @@
 #include <strings.h>
 
 #define REFUSED_NS (60 * PT_NS_PER_S)
-#define SOON_S 1         // an answer is on its way
-#define LATER_S 2        // and up to
-#define LATER_SPREAD_S 8 // more, so that not all come back at once
+#define SOON_S 1                                          // an answer is on its way
+#define CHECKED_PER_S (PT_LIMIT_TOKEN_REQUESTS_PER_S / 2) // of those that wait, at the least
+#define LATER_S 2                                         // and up to
+#define LATER_SPREAD_S 8                                  // more, so that not all come back at once
 
 struct pt_identity {
     struct pt_kube_client kube; // with connections of its own
@@ -90,12 +91,20 @@ static void answer_known(struct pt_identity *identity, struct pt_identity_verdic
         answer_later(identity, true, "out of memory", verdict);
 }
 
+// When those are through that were there before.
+static void answer_waiting(const struct pt_identity *identity, struct pt_identity_verdict *verdict)
+{
+    size_t waiting = pt_token_checks_figures(identity->checks).waiting;
+    answer_later(identity, true, "the API server is asked about the token", verdict);
+    verdict->retry_after_s += (int)(waiting / CHECKED_PER_S);
+}
+
 static void ask(struct pt_identity *identity, const char *token, bool is_verified,
                 struct pt_identity_verdict *verdict)
 {
     int r = pt_token_checks_add(identity->checks, verdict->key, token, is_verified);
     if (r == 0)
-        answer_later(identity, true, "the API server is asked about the token", verdict);
+        answer_waiting(identity, verdict);
     else
         answer_later(identity, false, "the API server cannot be asked about the token now",
                      verdict);
@@ -156,7 +165,7 @@ static void look_anew(struct pt_identity *identity, const char *token,
         pt_error_set(&verdict->words, EPERM, "%s", why);
         answer_wrong(verdict);
     } else if (pt_token_checks_has(identity->checks, verdict->key)) {
-        answer_later(identity, true, "the API server is asked about the token", verdict);
+        answer_waiting(identity, verdict);
     } else if (proof == PT_PROOF_UNKNOWN || proof == PT_PROOF_NONE) {
         answer_later(identity, false, pt_identity_missing(identity), verdict);
     } else if (pt_jwt_read(token, &jwt, &verdict->words) < 0) {
