@@ -39,7 +39,7 @@
 // Tokens that the API server is asked about: under way, begun in a second, and waiting.
 #define PT_LIMIT_TOKEN_REQUESTS 32 // the loop rests 20 ms between two turns: some 1,000 a second
 #define PT_LIMIT_TOKEN_REQUESTS_PER_S 500
-#define PT_LIMIT_WAITING_TOKENS 2000
+#define PT_LIMIT_WAITING_TOKEN_BYTES (8 * 1024 * 1024) // some 6,000
 #define PT_LIMIT_REFUSED_TOKENS 2000 // remembered for a minute; then the oldest goes
 #define PT_LIMIT_TOKEN_ANSWER_BYTES (512 * 1024)
 

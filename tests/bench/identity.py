@@ -162,7 +162,7 @@ def main() -> None:
         folder = Path(name)
         subprocess.run([PROGRAM, "--tokens", str(count), name], check=True)
         tokens = (folder / "tokens").read_text().splitlines()
-        print("| by | known | after s | answers 503 | failures | left out | failed | CPU s of the server |\n|---|---|---|---|---|---|---|---|", flush=True)
+        print("| by | known | after s | answers 503 | failures | left out | not answered | CPU s of the server |\n|---|---|---|---|---|---|---|---|", flush=True)
         for source in ("keys", "reviews"):
             restart(source, folder, tokens)
 

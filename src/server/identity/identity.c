@@ -15,10 +15,10 @@
 #include <strings.h>
 
 #define REFUSED_NS (60 * PT_NS_PER_S)
-#define SOON_S 1                                          // an answer is on its way
-#define CHECKED_PER_S (PT_LIMIT_TOKEN_REQUESTS_PER_S / 2) // of those that wait, at the least
-#define LATER_S 2                                         // and up to
-#define LATER_SPREAD_S 8                                  // more, so that not all come back at once
+#define SOON_S 1                                              // an answer is on its way
+#define CHECKED_PER_S (PT_LIMIT_TOKEN_REQUESTS_PER_S * 4 / 5) // of those that wait
+#define LATER_S 2                                             // and up to
+#define LATER_SPREAD_S 8 // more, so that not all come back at once
 
 struct pt_identity {
     struct pt_kube_client kube; // with connections of its own
@@ -236,6 +236,7 @@ static void write_metric(struct pt_buffer *out, const char *name, const char *ty
     (void)pt_buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+// The shared token is what they are known by where nothing else is wished for.
 static void write_proof(const struct pt_identity *identity, struct pt_buffer *out)
 {
     static const char name[] = "pulltrace_agent_identity";
@@ -245,39 +246,50 @@ static void write_proof(const struct pt_identity *identity, struct pt_buffer *ou
         [PT_PROOF_REVIEWS] = "reviews",
         [PT_PROOF_NONE] = "none",
     };
-    enum pt_proof proof = pt_key_source_proof(identity->source);
-    write_metric(out, name, "gauge",
-                 "1 at what the agents' tokens are verified by; none: the shared token stands in, "
-                 "if there is one.");
+    write_metric(
+        out, name, "gauge",
+        "1 at what agents are known by: the cluster's keys, reviews by its API server, the "
+        "shared token; none: the server has no rights to the first two, and the shared "
+        "token stands in, if there is one.");
     for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++)
         (void)pt_buffer_printf(out, "%s{by=\"%s\"} %d\n", name, proofs[i],
-                               (enum pt_proof)i == proof);
+                               identity && pt_key_source_proof(identity->source) == i);
+    (void)pt_buffer_printf(out, "%s{by=\"shared_token\"} %d\n", name, !identity);
+}
+
+static void write_checks(const struct pt_identity *identity, struct pt_buffer *out)
+{
+    static const char name[] = "pulltrace_agent_tokens_checked_total";
+    struct pt_token_check_figures checks = {0};
+    if (identity)
+        checks = pt_token_checks_figures(identity->checks);
+    uint64_t good = checks.good + (identity ? identity->verified : 0);
+    uint64_t wrong = checks.refused + (identity ? identity->wrong : 0);
+    write_metric(out, name, "counter",
+                 "Agents' own tokens that were verified, here or by the API server; failed: it did "
+                 "not answer; left_out: nor was it asked, as it was away or too many waited.");
+    (void)pt_buffer_printf(out,
+                           "%s{result=\"good\"} %llu\n%s{result=\"wrong\"} %llu\n"
+                           "%s{result=\"failed\"} %llu\n%s{result=\"left_out\"} %llu\n",
+                           name, (unsigned long long)good, name, (unsigned long long)wrong, name,
+                           (unsigned long long)checks.failed, name,
+                           (unsigned long long)checks.left_out);
 }
 
 void pt_identity_write_metrics(const struct pt_identity *identity, struct pt_buffer *out)
 {
     static const char known[] = "pulltrace_agent_tokens_known";
-    static const char looked_at[] = "pulltrace_agent_tokens_checked_total";
     static const char fetches[] = "pulltrace_cluster_key_fetches_total";
     static const char failures[] = "pulltrace_cluster_key_fetch_failures_total";
-    if (!identity)
-        return;
-    struct pt_token_check_figures checks = pt_token_checks_figures(identity->checks);
-    struct pt_key_source_figures source = pt_key_source_figures(identity->source);
+    struct pt_key_source_figures source = {0};
+    if (identity)
+        source = pt_key_source_figures(identity->source);
     write_proof(identity, out);
-    write_metric(out, known, "gauge", "Agents' tokens that were found good and have not expired.");
-    (void)pt_buffer_printf(out, "%s %zu\n", known, pt_known_tokens_count(identity->known));
-    write_metric(out, looked_at, "counter",
-                 "Agents' tokens that were verified here or by the API server; left_out: it was "
-                 "away, or too many waited.");
-    (void)pt_buffer_printf(
-        out,
-        "%s{result=\"good\"} %llu\n%s{result=\"wrong\"} %llu\n%s{result=\"failed\"} %llu\n"
-        "%s{result=\"left_out\"} %llu\n",
-        looked_at, (unsigned long long)(identity->verified + checks.good), looked_at,
-        (unsigned long long)(identity->wrong + checks.refused), looked_at,
-        (unsigned long long)checks.failed, looked_at, (unsigned long long)checks.left_out);
-    write_metric(out, fetches, "counter", "How often the cluster's keys were asked for.");
+    write_metric(out, known, "gauge", "Agents' own tokens that are good and have not expired.");
+    (void)pt_buffer_printf(out, "%s %zu\n", known,
+                           identity ? pt_known_tokens_count(identity->known) : 0);
+    write_checks(identity, out);
+    write_metric(out, fetches, "counter", "How often the cluster's public keys were asked for.");
     (void)pt_buffer_printf(out, "%s %llu\n", fetches, (unsigned long long)source.looks);
     write_metric(out, failures, "counter", "Of these, how often the API server did not answer.");
     (void)pt_buffer_printf(out, "%s %llu\n", failures, (unsigned long long)source.failures);

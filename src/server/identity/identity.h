@@ -56,7 +56,7 @@ bool pt_identity_has_no_rights(const struct pt_identity *identity);
 // What is missing, static text; NULL: tokens can be verified.
 const char *pt_identity_missing(const struct pt_identity *identity);
 
-// Appends its metrics; NULL is allowed.
+// Appends its metrics; with NULL, that agents share a token.
 void pt_identity_write_metrics(const struct pt_identity *identity, struct pt_buffer *out);
 
 #endif

@@ -24,13 +24,18 @@
 #define WINDOW_NS (PT_NS_PER_S / 10)
 #define WINDOW_REQUESTS (PT_LIMIT_TOKEN_REQUESTS_PER_S / 10)
 
+// What is needed of a token only while the API server is asked about it.
+struct asked {
+    struct pt_jwt jwt;
+    struct pt_token_binding binding;
+};
+
 struct check {
     struct pt_token_checks *checks;
     char key[PT_TOKEN_KEY_SIZE];
     bool is_verified;
-    struct pt_jwt jwt;            // while a question is under way
-    struct pt_question *question; // NULL: it waits
-    struct pt_token_binding binding;
+    struct asked *asked; // NULL: it waits
+    struct pt_question *question;
     TAILQ_ENTRY(check) link;
     char token[];
 };
@@ -45,6 +50,7 @@ struct pt_token_checks {
     struct pt_map by_key;
     struct check_list waiting, asking;
     size_t asking_count;
+    size_t waiting_bytes; // of those that wait
     int64_t window_began; // monotonic_ns
     unsigned window_count;
     int64_t closed_until; // monotonic_ns; the API server does not answer
@@ -58,19 +64,32 @@ static int64_t now_ns(const struct pt_token_checks *checks)
     return pt_clock_monotonic_ns(checks->client->clock);
 }
 
+static size_t bytes_of(const struct check *check)
+{
+    return sizeof(*check) + strlen(check->token);
+}
+
+static void leave_queue(struct check *check)
+{
+    struct pt_token_checks *checks = check->checks;
+    TAILQ_REMOVE(&checks->waiting, check, link);
+    checks->figures.waiting--;
+    checks->waiting_bytes -= bytes_of(check);
+}
+
 static void drop(struct check *check)
 {
     struct pt_token_checks *checks = check->checks;
     pt_map_remove(&checks->by_key, check->key);
-    if (check->jwt.payload) {
+    if (check->asked) {
+        pt_jwt_finish(&check->asked->jwt);
+        free(check->asked);
         TAILQ_REMOVE(&checks->asking, check, link);
         checks->asking_count--;
     } else {
-        TAILQ_REMOVE(&checks->waiting, check, link);
-        checks->figures.waiting--;
+        leave_queue(check);
     }
     pt_question_cancel(check->question);
-    pt_jwt_finish(&check->jwt);
     explicit_bzero(check->token, strlen(check->token));
     free(check);
 }
@@ -81,7 +100,7 @@ static void conclude(struct check *check, const char *node_name, const char *wor
 {
     struct pt_token_checks *checks = check->checks;
     const struct pt_token_verdict verdict = {
-        .node_name = node_name, .words = words, .expires_at = check->jwt.claims.expires_at};
+        .node_name = node_name, .words = words, .expires_at = check->asked->jwt.claims.expires_at};
     checks->figures.good += node_name != NULL;
     checks->figures.refused += node_name == NULL;
     checks->logged[0] = '\0';
@@ -124,7 +143,7 @@ static void on_pod(void *context, const struct pt_answer *answer)
         conclude(check, NULL, "the token's pod is not there any more");
     else if (answer->sort != PT_ANSWER_GOOD)
         give_up(check, answer);
-    else if (pt_pod_answer_read(answer->object, &check->binding, &node_name, &err) < 0)
+    else if (pt_pod_answer_read(answer->object, &check->asked->binding, &node_name, &err) < 0)
         conclude(check, NULL, err.message);
     else
         conclude(check, node_name, NULL);
@@ -137,9 +156,9 @@ static void ask_for_pod(struct check *check)
     struct pt_error err;
     pt_buffer_init(&path, PT_LIMIT_KUBE_URL_BYTES);
     (void)pt_buffer_append_text(&path, "/api/v1/namespaces/");
-    (void)pt_kube_append_escaped(&path, check->binding.namespace_name);
+    (void)pt_kube_append_escaped(&path, check->asked->binding.namespace_name);
     (void)pt_buffer_append_text(&path, "/pods/");
-    int r = pt_kube_append_escaped(&path, check->binding.pod_name);
+    int r = pt_kube_append_escaped(&path, check->asked->binding.pod_name);
     if (r == 0)
         r = pt_question_start(checks->client, path.data, NULL, PT_LIMIT_TOKEN_ANSWER_BYTES, on_pod,
                               check, &check->question, &err);
@@ -152,8 +171,8 @@ static void ask_for_pod(struct check *check)
 
 static void go_on_with_binding(struct check *check)
 {
-    if (*check->binding.node_name)
-        conclude(check, check->binding.node_name, NULL);
+    if (*check->asked->binding.node_name)
+        conclude(check, check->asked->binding.node_name, NULL);
     else
         ask_for_pod(check);
 }
@@ -167,8 +186,8 @@ static void on_review(void *context, const struct pt_answer *answer)
     check->question = NULL;
     if (answer->sort != PT_ANSWER_GOOD)
         give_up(check, answer);
-    else if (pt_review_answer_read(answer->object, check->checks->policy, &check->jwt.claims,
-                                   &check->binding, &err) < 0)
+    else if (pt_review_answer_read(answer->object, check->checks->policy, &check->asked->jwt.claims,
+                                   &check->asked->binding, &err) < 0)
         conclude(check, NULL, err.message);
     else
         go_on_with_binding(check);
@@ -207,18 +226,21 @@ static void begin(struct check *check)
 {
     struct pt_token_checks *checks = check->checks;
     struct pt_error err;
-    if (pt_jwt_read(check->token, &check->jwt, &err) < 0) { // it was read before: no memory
+    struct asked *asked = calloc(1, sizeof(*asked));
+    if (!asked || pt_jwt_read(check->token, &asked->jwt, &err) < 0) { // it was read before
+        free(asked);
+        pt_error_set(&err, ENOMEM, "out of memory");
         give_up(check, &(struct pt_answer){.sort = PT_ANSWER_TROUBLE, .words = err.message});
         return;
     }
-    TAILQ_REMOVE(&checks->waiting, check, link);
+    leave_queue(check);
+    check->asked = asked;
     TAILQ_INSERT_TAIL(&checks->asking, check, link);
-    checks->figures.waiting--;
     checks->asking_count++;
     checks->window_count++;
     if (!check->is_verified) {
         ask_for_review(check);
-    } else if (pt_token_binding_read(&check->jwt.claims, &check->binding, &err) < 0) {
+    } else if (pt_token_binding_read(&check->asked->jwt.claims, &check->asked->binding, &err) < 0) {
         conclude(check, NULL, err.message);
     } else {
         go_on_with_binding(check);
@@ -293,7 +315,7 @@ int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const c
                         bool is_verified)
 {
     size_t length = strlen(token);
-    if (checks->figures.waiting >= PT_LIMIT_WAITING_TOKENS ||
+    if (checks->waiting_bytes + length > PT_LIMIT_WAITING_TOKEN_BYTES ||
         now_ns(checks) < checks->closed_until) {
         checks->figures.left_out++;
         return -EBUSY;
@@ -312,6 +334,7 @@ int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const c
     }
     TAILQ_INSERT_TAIL(&checks->waiting, check, link);
     checks->figures.waiting++;
+    checks->waiting_bytes += bytes_of(check);
     if (!pt_timer_is_started(checks->timer))
         pt_timer_start(checks->timer, 0);
     return 0;
