@@ -141,6 +141,48 @@ static void no_fault_ends_a_pull(void **state)
     }
 }
 
+// It was listed, and is gone when it is asked for: as if it had not been listed.
+static void a_lease_that_goes_between_two_questions_ends_once(void **state)
+{
+    (void)state;
+    const struct pt_grpc_status gone = {PT_GRPC_NOT_FOUND, false, "lease not found"};
+    struct scene scene;
+    scene_begin(&scene, "*");
+    look(&scene);
+    scene.world.offset = 400;
+    look(&scene);
+    scene.world.now += 5 * PT_NS_PER_S; // it is asked for again
+    scene.world.offset = BYTES;
+    look_in_vain(&scene, LIST_RESOURCES, &gone);
+    check_int("it was asked for", scene.world.faults > 0, true);
+    scene.world.is_over = true;
+    look(&scene);
+    look(&scene);
+    check_int("started", scene.world.started, 1);
+    check_int("ended", scene.world.completed + scene.world.failed, 1);
+    check_int("rounds that failed", scene.world.rounds_failed, 0);
+    scene_end(&scene);
+}
+
+static void of_too_many_leases_the_oldest_idle_one_gives_way(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene, "*");
+    scene.world.idle_leases = PT_LIMIT_LEASES;
+    scene.world.idle_since = START - 10 * PT_NS_PER_S;
+    scene.world.is_over = true;
+    look(&scene);
+    check_int("before", scene.world.started, 0);
+    scene.world.is_over = false;
+    look(&scene);
+    scene.world.offset = 400;
+    look(&scene);
+    check_int("started", scene.world.started, 1);
+    check_int("bytes", scene.world.downloaded, 400);
+    scene_end(&scene);
+}
+
 // A containerd that cannot tell is not asked for a conclusion.
 static void a_round_without_its_lists_is_none(void **state)
 {
@@ -355,6 +397,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_fault_ends_a_pull),
+        cmocka_unit_test(a_lease_that_goes_between_two_questions_ends_once),
+        cmocka_unit_test(of_too_many_leases_the_oldest_idle_one_gives_way),
         cmocka_unit_test(a_round_without_its_lists_is_none),
         cmocka_unit_test(what_a_broken_pull_has_fetched_last_counts),
         cmocka_unit_test(more_image_records_than_are_taken_stop_no_round),
