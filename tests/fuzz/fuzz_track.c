@@ -82,9 +82,9 @@ static void read_manifest(struct world *world, unsigned which, unsigned how)
 static void change_layer(struct world *world, unsigned which, unsigned how)
 {
     struct pt_seen_lease *lease = &world->leases[which];
-    struct pt_seen_layer *layer = &lease->layers[how % LAYERS];
     if (how % LAYERS >= lease->layer_count)
         return;
+    struct pt_seen_layer *layer = &lease->layers[how % LAYERS];
     lease->fingerprint += how & 128;
     lease->has_given_up = how == 255;
     layer->owns_ingest = how & 64;
