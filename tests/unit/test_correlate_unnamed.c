@@ -13,7 +13,7 @@ static struct pt_pull make_unnamed(enum pt_pull_phase phase)
 
 static bool is_held_back(struct scene *scene, const struct pt_pull *pull)
 {
-    return pt_correlate_hold_back(scene->correlate, NODE, "i1", pull);
+    return pt_correlate_hold_back(scene->correlate, NODE, "i1", pull, false);
 }
 
 static void a_pull_without_a_name_is_that_of_the_container_on_turn(void **state)
@@ -97,23 +97,23 @@ static void as_many_pulls_without_a_name_as_were_asked_for_are_of_an_image(void 
     pulling(scene, "later", "a.io/later:1", 1001);
     static const char *const keys[] = {"i1", "i2", "i3", "i4"};
     for (size_t i = 0; i < COUNT_OF(keys); i++)
-        assert_true(pt_correlate_hold_back(scene->correlate, NODE, keys[i], &unnamed));
+        assert_true(pt_correlate_hold_back(scene->correlate, NODE, keys[i], &unnamed, false));
     expect(scene, "ka.io/b:1", "resolving a.io/b:1! ns/a/c ns/b/c ns/c/c");
     expect(scene, "ka.io/later:1", "resolving a.io/later:1! ns/later/c");
-    assert_false(pt_correlate_hold_back(scene->correlate, NODE, "i5", &unnamed)); // nobody's
+    assert_false(pt_correlate_hold_back(scene->correlate, NODE, "i5", &unnamed, false)); // nobody's
 
     // One of them is known: the others still have no row.
     struct pt_pull named = make_pull(1001, "a.io/b", "sha256:7");
-    assert_false(pt_correlate_hold_back(scene->correlate, NODE, "i1", &named));
+    assert_false(pt_correlate_hold_back(scene->correlate, NODE, "i1", &named, false));
     check_text(
         "row",
         pt_correlate_take_over_row(scene->correlate, NODE, &named, &(struct pt_row_taken){0}),
         "ka.io/b:1");
     pt_correlate_pull(scene->correlate, NODE, "i1", &named);
     expect(scene, "i1", "a.io/b:1! ns/a/c ns/b/c ns/c/c queued=1");
-    assert_true(pt_correlate_hold_back(scene->correlate, NODE, "i2", &unnamed));
-    assert_true(pt_correlate_hold_back(scene->correlate, NODE, "i3", &unnamed));
-    assert_false(pt_correlate_hold_back(scene->correlate, NODE, "i5", &unnamed));
+    assert_true(pt_correlate_hold_back(scene->correlate, NODE, "i2", &unnamed, false));
+    assert_true(pt_correlate_hold_back(scene->correlate, NODE, "i3", &unnamed, false));
+    assert_false(pt_correlate_hold_back(scene->correlate, NODE, "i5", &unnamed, false));
 }
 
 // The kubelet asks for the image once for each pod, one after the other.

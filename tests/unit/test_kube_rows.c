@@ -125,6 +125,15 @@ static void tell(struct pair *pair, const char *id, enum pt_pull_phase phase)
     settle(pair);
 }
 
+// The same of a pull that is older than the server.
+static void tell_old(struct pair *pair, const char *id, enum pt_pull_phase phase)
+{
+    struct pt_pull pull = a_pull(pair, id, phase);
+    pull.started_at -= 10 * PT_NS_PER_S;
+    scene_tell_pulls(&pair->scene, NODE, &pull, 1);
+    settle(pair);
+}
+
 static const struct pt_stored_pull *row_of(struct pair *pair, const char *key)
 {
     struct pt_node *node = pt_map_get(&pair->scene.store->nodes, NODE);
@@ -191,7 +200,7 @@ static void the_id_of_a_row_does_not_depend_on_who_was_heard_first(void **state)
             pod_says(pair, PT_KUBELET_WAITING, NULL);
         if (i == 1)
             pass(pair, 3);
-        tell(pair, "p1", PT_PULL_DOWNLOADING);
+        tell_old(pair, "p1", PT_PULL_DOWNLOADING);
         if (i == 2) {
             assert_null(row_of(pair, "ip1"));
             pair->scene.now_ns = SCENE_START; // since when the pod waits
@@ -199,7 +208,7 @@ static void the_id_of_a_row_does_not_depend_on_who_was_heard_first(void **state)
             pair->scene.now_ns += 3 * PT_NS_PER_S;
             settle(pair);
             pt_correlate_set_listing(pair->correlate, false);
-            tell(pair, "p1", PT_PULL_DOWNLOADING);
+            tell_old(pair, "p1", PT_PULL_DOWNLOADING);
         }
         const struct pt_stored_pull *row = row_of(pair, "ip1");
         assert_non_null(row);
@@ -210,13 +219,15 @@ static void the_id_of_a_row_does_not_depend_on_who_was_heard_first(void **state)
     assert_string_equal(ids[0], ids[2]);
 }
 
-// What has ended is not held back: its agent reports it until it has been taken.
+// What is new is not held back, and what has ended neither: its agent has no more to say of it.
 static void an_end_is_taken_before_the_lists_have_come(void **state)
 {
     struct pair *pair = *state;
     pt_correlate_set_listing(pair->correlate, true);
-    tell(pair, "p1", PT_PULL_COMPLETED);
+    tell_old(pair, "p1", PT_PULL_COMPLETED);
     assert_non_null(row_of(pair, "ip1"));
+    tell(pair, "p2", PT_PULL_DOWNLOADING);
+    assert_non_null(row_of(pair, "ip2"));
 }
 
 // Two tags wait since the same moment, and the pull's name turns out to be the other one.

@@ -2,9 +2,9 @@
 #include "server/cluster/kube_rows.h"
 
 static bool hold_back(void *context, const char *node_name, const char *key,
-                      const struct pt_pull *reported)
+                      const struct pt_pull *reported, bool is_older)
 {
-    return pt_correlate_hold_back(context, node_name, key, reported);
+    return pt_correlate_hold_back(context, node_name, key, reported, is_older);
 }
 
 static void take_over_row(void *context, const char *node_name, const struct pt_pull *reported,

@@ -58,9 +58,10 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
 void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_name, const char *key);
 
 // Before a pull gets a row, at each report of it: whether it has none, because it has no name yet
-// and the row of an image that is waited for stands for it.
+// and the row of an image that is waited for stands for it, or because the first lists have not
+// come and it `is_older` than the server.
 bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_name, const char *key,
-                            const struct pt_pull *reported);
+                            const struct pt_pull *reported, bool is_older);
 
 // Before a pull gets a row: takes over the queued or failed row that it goes on in.
 // ret_taken->is_counted: the kubelet's words on the failure of this very attempt came before the
@@ -70,7 +71,7 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
                                        struct pt_row_taken *ret_taken);
 
 // The server has just started, and the first lists are under way: until they have come, no pull
-// gets a row, since the one that it had before may be that of an image which waits.
+// that is older gets a row, since the one that it had before may be that of an image which waits.
 void pt_correlate_set_listing(struct pt_correlate *correlate, bool is_listing);
 
 // --- what follows ---

@@ -143,10 +143,10 @@ bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now)
 }
 
 bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_name, const char *key,
-                            const struct pt_pull *reported)
+                            const struct pt_pull *reported, bool is_older)
 {
     struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
-    if (correlate->is_listing && reported->id && !pt_pull_phase_is_final(reported->phase))
+    if (correlate->is_listing && is_older && !pt_pull_phase_is_final(reported->phase))
         return true;
     if (!node || TAILQ_EMPTY(&node->images))
         return false;

@@ -70,13 +70,6 @@ static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct p
     return stored;
 }
 
-static bool is_held_back(const struct pt_pull_store *store, const struct pt_node *node,
-                         const char *key, const struct pt_pull *reported)
-{
-    const struct pt_store_hooks *hooks = &store->hooks;
-    return hooks->hold_back && hooks->hold_back(hooks->context, node->name, key, reported);
-}
-
 static int add_pull(struct pt_pull_store *store, struct pt_node *node, const char *key,
                     const struct pt_pull *reported, struct pt_stored_pull **ret_stored)
 {
@@ -175,6 +168,14 @@ static bool is_older(const struct pt_application *application, const struct pt_p
            application->report->timestamp - reported->started_at > uptime_ns;
 }
 
+static bool is_held_back(const struct pt_application *application, const char *key,
+                         const struct pt_pull *reported)
+{
+    const struct pt_store_hooks *hooks = &application->store->hooks;
+    return hooks->hold_back && hooks->hold_back(hooks->context, application->node->name, key,
+                                                reported, is_older(application, reported));
+}
+
 static int take_over(struct pt_application *application, struct pt_stored_pull *stored,
                      bool is_first, const struct pt_pull *reported)
 {
@@ -213,7 +214,7 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
     make_key(reported, merged, key);
     struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
     if (!stored &&
-        (is_held_back(store, node, key, reported) || pt_node_waits_for_another(node, reported)))
+        (is_held_back(application, key, reported) || pt_node_waits_for_another(node, reported)))
         return 0;
     struct pt_pull shown = *reported;
     if (pt_node_has_waited_for_another(node, reported))

@@ -37,9 +37,10 @@ struct pt_store_output {
 // Who knows more of the pulls than their agents; all may be NULL. A pull is named by its node and
 // its key there.
 struct pt_store_hooks {
-    // A pull that has no row: whether it gets none yet, since the row of an image stands for it.
+    // A pull that has no row: whether it gets none yet, since the row of an image stands for it, or
+    // may do so. `is_older`: it began before this server did.
     bool (*hold_back)(void *context, const char *node_name, const char *key,
-                      const struct pt_pull *reported);
+                      const struct pt_pull *reported, bool is_older);
     // The row of that node which a new pull continues, and which then is the pull's.
     void (*take_over_row)(void *context, const char *node_name, const struct pt_pull *reported,
                           struct pt_row_taken *ret_taken);
