@@ -281,6 +281,7 @@ const struct pt_failure_rule pt_failure_rules[] = {
     {REMOTE, "connection refused", 0, 0, PT_FAILURE_NETWORK},
     {REMOTE, "actively refused", 0, 0, PT_FAILURE_NETWORK},
     {REMOTE, "connection reset", 0, 0, PT_FAILURE_NETWORK},
+    {REMOTE, "connection abort", 0, 0, PT_FAILURE_NETWORK},
     {REMOTE, "connection aborted", 0, 0, PT_FAILURE_NETWORK},
     {REMOTE, "connection was aborted", 0, 0, PT_FAILURE_NETWORK},
     {REMOTE, "forcibly closed", 0, 0, PT_FAILURE_NETWORK},
