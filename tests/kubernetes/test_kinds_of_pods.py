@@ -216,6 +216,24 @@ def image_of_a_volume_beside_the_same_image(scene: Scene) -> Iterator[float]:
 
 
 @story
+def sandbox_image_that_is_named_by_digest(scene: Scene) -> Iterator[float]:
+    pause = "registry.k8s.io/pause:3.10.1@sha256:" + "2" * 64
+    scene.create("p", web=WEB)
+    words = (
+        'Failed to create pod sandbox: rpc error: code = NotFound desc = failed to start sandbox "x": '
+        f'failed to get sandbox image "{pause}": failed to get image "{pause}": not found'
+    )
+    scene.say("p", "", "FailedCreatePodSandBox", words)
+    yield 4
+    scene.expect(pause, phase="failed", errorClass="not_found", pods=["p/sandbox"])
+    assert WEB not in scene.rows(), scene.rows()
+    scene.asks("p", "web", WEB)
+    yield 1
+    scene.expect(WEB, phase="queued", pods=["p/web"])
+    scene.expect(pause, phase="completed", error=None)
+
+
+@story
 def pods_of_one_name_in_two_namespaces(scene: Scene) -> Iterator[float]:
     scene.create("p", web=BAD)
     fail(scene, "p", "web", BAD)

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "server/store/ready.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -180,6 +181,28 @@ static double settle_speed(double expected, struct pt_step_span seen)
     return share * expected + (1 - share) * speed;
 }
 
+// Of one layer, if nothing else is known: by the first steps, as if all had begun with the pull.
+// When the next one is late, it is slower.
+static double speed_since_start(const struct left *left)
+{
+    struct pt_step_span sum = {0};
+    double count = 0;
+    for (size_t i = 0; i < left->pull->layer_count; i++) {
+        const struct pt_step *newest = &steps_of(left, i)->newest;
+        double seconds = seconds_between(left->pull->started_at, newest->at);
+        if (left->pull->layers[i].cached || seconds <= 0)
+            continue;
+        double late = seconds_between(left->pull->started_at, left->now);
+        double next = (double)newest->bytes + pt_step_rate_unseen(INFINITY);
+        if (late <= seconds * next / (double)newest->bytes)
+            add_span(&sum, (struct pt_step_span){(double)newest->bytes, seconds});
+        else
+            add_span(&sum, (struct pt_step_span){next, late});
+        count++;
+    }
+    return count > 0 ? sum.bytes / sum.seconds : 0;
+}
+
 // Of one layer: by those under way, those that have ended, and earlier pulls; if that says nothing
 // and more wait than can have begun, its share of what all get together.
 static void set_usual_speed(struct left *left)
@@ -204,8 +227,12 @@ static void set_usual_speed(struct left *left)
         seen = (struct pt_step_span){seen.bytes / (double)count, seen.seconds / (double)count};
     }
     left->usual_speed = settle_speed(before, seen);
-    if (left->usual_speed <= 0 && at_once(left) > 0)
-        left->usual_speed = basis->bytes_per_second / (double)at_once(left);
+    if (left->usual_speed > 0 || at_once(left) == 0)
+        return;
+    left->usual_speed = basis->bytes_per_second / (double)at_once(left);
+    double since_start = speed_since_start(left);
+    if (since_start > left->usual_speed) // between two steps the other one falls
+        left->usual_speed = since_start;
 }
 
 static struct left look(const struct pt_pull *pull, const struct pt_layer_track *tracks,
