@@ -33,6 +33,7 @@ class ServerCase(ProcessCase):
         answer = get(server.port, "/readyz")
         self.assertEqual(answer.status, 200)
         self.assertRegex(answer.text(), f"^ok, but .*{lack}")
+        self.assertRegex(get(server.port, "/api/v1/summary").json()["missing"], lack)
 
     def pulls(self, server: Server, query: str = "") -> list[Object]:
         found: list[Object] = get(server.port, "/api/v1/pulls" + query).json()["pulls"]

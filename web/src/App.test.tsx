@@ -341,3 +341,13 @@ it('does not call a cluster idle while the stream has not told all', () => {
   expect(screen.getByRole('button', { name: /^Active pulls/ }).textContent).toContain('9');
   expect(screen.queryByText(/No pull under way/)).toBeNull();
 });
+
+it('says that the waiting pods are those known so far, until Kubernetes has been listed', () => {
+  const missing = 'the first list of pods has not come';
+  const { store } = renderWith(liveState([web], { summary: { ...SUMMARY, missing } }), <App />);
+  const strip = screen.getByRole('region', { name: 'Summary' });
+  expect(strip.textContent).toContain('Waiting pods0 so far');
+  expect(screen.getByTitle(missing)).toBeTruthy();
+  act(() => store.set({ summary: SUMMARY }));
+  expect(strip.textContent).not.toContain('so far');
+});

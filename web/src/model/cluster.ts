@@ -32,6 +32,8 @@ export const SUMMARY_FIELDS = {
   serverVersion: withDefault(text, ''),
   /** What whoever runs it calls the cluster. */
   cluster: optional(text),
+  /** What has not come from Kubernetes yet, in words. */
+  missing: optional(text),
   now: time,
 };
 

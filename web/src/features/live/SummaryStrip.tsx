@@ -65,7 +65,10 @@ export function SummaryStrip(props: SummaryStripProps) {
         {formatCount(overview.active)}
         {overview.queued > 0 && <small> +{formatCount(overview.queued)} queued</small>}
       </Figure>
-      <Figure label="Waiting pods">{formatCount(overview.waitingPods)}</Figure>
+      <Figure label="Waiting pods">
+        {formatCount(overview.waitingPods)}
+        {summary?.missing !== undefined && <small title={summary.missing}> so far</small>}
+      </Figure>
       <Figure
         label={`Failed${lately}`}
         onClick={() => props.onStatus(overview.stale > 0 ? ['failed', 'stale'] : ['failed'])}
