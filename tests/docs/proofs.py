@@ -74,6 +74,7 @@ PROOFS: list[tuple[str, Proof]] = [
     (r"kubectl create namespace pulltrace", Nowhere("tests make namespaces by the API itself, before they install")),
     (r"kubectl label namespace pulltrace pod-security\S+", Nowhere("Talos is not here; test_chart.py runs the server where Pod Security is enforced")),
     (r"kubectl (-n|--namespace) pulltrace port-forward service/pulltrace 8080:80", Test(INSTALLED, "test_a_pull_is_live_within_a_minute_of_the_install")),
+    (r"kubectl logs -n pulltrace deploy/pulltrace-server \| jq -r .*", Test("tests/integration/test_documents.py", "test_the_query_of_failures_finds_them")),
     (r"kubectl create deployment big --image=\S+", Nowhere("pulls from Docker Hub; tests create pods with images of their own registry")),
     (r"kubectl --namespace pulltrace exec daemonset/pulltrace-agent -- pulltrace-agent --check",
      Nowhere("the chart's own probe execs the same program with --ready; test_installed runs --check by itself")),

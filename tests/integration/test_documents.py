@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import unittest
 from pathlib import Path
 
@@ -50,6 +52,17 @@ class Log(unittest.TestCase):
         for line in samples:
             self.assertEqual(list(line)[:3], ["time", "level", "msg"])
             self.assertIn(f"`{line['msg']}`", self.document())
+
+    @unittest.skipUnless(shutil.which("jq"), "no jq here")
+    def test_the_query_of_failures_finds_them(self) -> None:
+        found = re.search(r"^kubectl logs .* \| jq -r '(.*)'$", self.document(), re.M)
+        assert found
+        samples = [json.loads(line) for line in self.document().splitlines() if line.startswith('{"')]
+        event = {"nodeName": "n", "pull": {"imageRef": "a:1", "errorClass": "not_found", "error": "no"}}
+        lines = [*samples, {"time": "t", "level": "info", "msg": "pull.failed", "event": event}]
+        text = "\n".join(map(json.dumps, lines))
+        done = subprocess.run(["jq", "-r", found[1]], input=text, capture_output=True, text=True, timeout=20)
+        self.assertEqual((done.stdout, done.stderr), ("t\tn\ta:1\tnot_found\tno\n", ""))
 
     def document(self) -> str:
         return (REPOSITORY / "docs/logs.md").read_text()
