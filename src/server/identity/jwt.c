@@ -172,7 +172,7 @@ static int read_payload(struct pt_jwt *jwt, struct pt_error *err)
 
 int pt_jwt_read(const char *text, struct pt_jwt *ret_jwt, struct pt_error *err)
 {
-    struct part parts[3];
+    struct part parts[3] = {0};
     struct pt_jwt jwt = {.signed_text = text};
     int r = split(text, parts, err);
     if (r < 0)

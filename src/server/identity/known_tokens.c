@@ -88,8 +88,8 @@ static void leave_group(struct pt_known_tokens *tokens, struct known *known)
     while (group->tokens[place] != known)
         place++;
     group->count--;
-    memmove(&group->tokens[place], &group->tokens[place + 1],
-            (group->count - place) * sizeof(group->tokens[0]));
+    for (; place < group->count; place++)
+        group->tokens[place] = group->tokens[place + 1];
     if (group->count > 0)
         return;
     if (tokens->max_per_text > 0)
@@ -139,7 +139,8 @@ static void enter_group(struct pt_known_tokens *tokens, struct group *group, str
 {
     if (tokens->max_per_text > 0 && group->count == tokens->max_per_text)
         forget(tokens, group->tokens[group->count - 1]); // others stay, so that the group does
-    memmove(&group->tokens[1], &group->tokens[0], group->count * sizeof(group->tokens[0]));
+    for (size_t place = group->count; place > 0; place--)
+        group->tokens[place] = group->tokens[place - 1];
     group->tokens[0] = known;
     group->count++;
     known->group = group;
