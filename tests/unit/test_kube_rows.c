@@ -379,6 +379,38 @@ static void a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first(void **
     assert_int_equal(pair->scene.completed, 1);
 }
 
+static void a_row_that_was_taken_for_resolving_counts_its_failure_once(void **state)
+{
+    struct pair *pair = *state;
+    struct pt_image_row row = {.node_name = NODE,
+                               .key = "k" IMAGE,
+                               .image_ref = IMAGE,
+                               .repository = "a.io/b",
+                               .phase = PT_PULL_FAILED,
+                               .started_at = pair->scene.now_ns,
+                               .ended_at = pair->scene.now_ns,
+                               .new_failures = 1};
+    row.join = (struct pt_join){
+        .image_ref = IMAGE, .error = "not found", .attempts = 1, .queued_seconds = -1};
+    pt_store_apply_row(pair->scene.store, &row);
+    row.phase = PT_PULL_RESOLVING;
+    row.new_failures = 0;
+    pt_store_apply_row(pair->scene.store, &row);
+    row.phase = PT_PULL_FAILED;
+    pt_store_apply_row(pair->scene.store, &row);
+    assert_int_equal(row_of(pair, "k" IMAGE)->pull.phase, PT_PULL_FAILED);
+    assert_int_equal(pair->scene.failed, 1);
+    assert_int_equal(pair->scene.store->failed_count, 1);
+
+    row.phase = PT_PULL_RESOLVING;
+    pt_store_apply_row(pair->scene.store, &row);
+    row.phase = PT_PULL_FAILED;
+    row.new_failures = 1;
+    row.join.attempts = 2;
+    pt_store_apply_row(pair->scene.store, &row);
+    assert_int_equal(pair->scene.failed, 2);
+}
+
 static void a_great_many_attempts_at_once_are_not_told_one_by_one(void **state)
 {
     struct pair *pair = *state;
@@ -445,6 +477,7 @@ int main(void)
         TEST(attempts_are_one_row_and_each_is_told_once),
         TEST(an_attempt_that_the_kubelet_has_called_failed_first_counts_once),
         TEST(a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first),
+        TEST(a_row_that_was_taken_for_resolving_counts_its_failure_once),
         TEST(a_great_many_attempts_at_once_are_not_told_one_by_one),
         TEST(rows_leave_with_their_time),
         TEST(a_pull_that_was_given_up_is_no_failed_attempt),

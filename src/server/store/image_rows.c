@@ -150,6 +150,8 @@ static void apply_row(struct pt_pull_store *store, const struct pt_image_row *ro
     set_join(store, stored, &row->join, is_final);
     stored->reported_at = pt_clock_wall_ns(store->clock);
     bool was_failed = stored->pull.phase == PT_PULL_FAILED;
+    // What was taken for the next attempt was another image's.
+    stored->failure_is_counted = !is_new && row->new_failures == 0;
     set_end(stored, row);
     if (is_new || stored->pull.phase != row->phase)
         pt_life_set_phase(store, stored, row->phase);

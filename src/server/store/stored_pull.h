@@ -76,7 +76,7 @@ struct pt_stored_pull {
     uint32_t last_report;    // number of the node's report that named it last
     bool had_queue;          // when `slots` layers were downloaded, others waited
     bool of_kubelet;         // no agent reports it
-    bool failure_is_counted; // of this attempt, before its agent has said that there is one
+    bool failure_is_counted; // of this attempt, before it has ended
     bool legacy;             // its agent ends it by leaving it out
     TAILQ_ENTRY(pt_stored_pull) in_store;
     TAILQ_ENTRY(pt_stored_pull) in_node;
