@@ -80,6 +80,26 @@ static void test_a_token_is_added_anew(void **state)
     pt_known_tokens_destroy(tokens);
 }
 
+static void test_all_are_forgotten_at_once_and_may_come_again(void **state)
+{
+    (void)state;
+    char key[PT_TOKEN_KEY_SIZE], text[16];
+    struct pt_known_tokens *tokens = pt_known_tokens_create(100, 2);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 50; i++) {
+            (void)snprintf(key, sizeof(key), "%d", i);
+            (void)snprintf(text, sizeof(text), "node-%d", i);
+            pt_known_tokens_add(tokens, key, text, HOUR, 0);
+        }
+        assert_int_equal(pt_known_tokens_count(tokens), 50);
+        assert_string_equal(pt_known_tokens_find(tokens, "7", 1), "node-7");
+        pt_known_tokens_forget_all(tokens);
+        assert_int_equal(pt_known_tokens_count(tokens), 0);
+        assert_null(pt_known_tokens_find(tokens, "7", 1));
+    }
+    pt_known_tokens_destroy(tokens);
+}
+
 static void test_keys_differ_as_tokens_do(void **state)
 {
     (void)state;
@@ -101,6 +121,7 @@ int main(void)
         cmocka_unit_test(test_of_too_many_the_oldest_goes),
         cmocka_unit_test(test_expired_ones_go_with_those_that_come),
         cmocka_unit_test(test_a_token_is_added_anew),
+        cmocka_unit_test(test_all_are_forgotten_at_once_and_may_come_again),
         cmocka_unit_test(test_keys_differ_as_tokens_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -26,6 +27,7 @@ struct group {
 struct known {
     char key[PT_TOKEN_KEY_SIZE];
     int64_t until; // wall_ns
+    uint64_t generation;
     struct group *group;
     TAILQ_ENTRY(known) link;
 };
@@ -33,6 +35,8 @@ struct known {
 struct pt_known_tokens {
     struct pt_map by_key, by_text; // the latter only with a limit of each text
     size_t max_count, max_per_text;
+    uint64_t generation;  // those of an earlier one are forgotten, and go little by little
+    size_t current_count; // of this one
     TAILQ_HEAD(, known) oldest_first;
 };
 
@@ -71,16 +75,6 @@ struct pt_known_tokens *pt_known_tokens_create(size_t max_count, size_t max_per_
     return tokens;
 }
 
-void pt_known_tokens_destroy(struct pt_known_tokens *tokens)
-{
-    if (!tokens)
-        return;
-    pt_known_tokens_forget_all(tokens);
-    pt_map_finish(&tokens->by_key);
-    pt_map_finish(&tokens->by_text);
-    free(tokens);
-}
-
 static void leave_group(struct pt_known_tokens *tokens, struct known *known)
 {
     struct group *group = known->group;
@@ -99,10 +93,23 @@ static void leave_group(struct pt_known_tokens *tokens, struct known *known)
 
 static void forget(struct pt_known_tokens *tokens, struct known *known)
 {
+    tokens->current_count -= known->generation == tokens->generation;
     pt_map_remove(&tokens->by_key, known->key);
     TAILQ_REMOVE(&tokens->oldest_first, known, link);
     leave_group(tokens, known);
     free(known);
+}
+
+void pt_known_tokens_destroy(struct pt_known_tokens *tokens)
+{
+    struct known *known;
+    if (!tokens)
+        return;
+    while ((known = TAILQ_FIRST(&tokens->oldest_first)))
+        forget(tokens, known);
+    pt_map_finish(&tokens->by_key);
+    pt_map_finish(&tokens->by_text);
+    free(tokens);
 }
 
 static struct group *find_group(struct pt_known_tokens *tokens, const char *text)
@@ -122,12 +129,17 @@ static struct group *find_group(struct pt_known_tokens *tokens, const char *text
     return group;
 }
 
+static bool is_over(const struct pt_known_tokens *tokens, const struct known *known, int64_t now)
+{
+    return known->until <= now || known->generation != tokens->generation;
+}
+
 static void make_room(struct pt_known_tokens *tokens, int64_t now)
 {
     struct known *oldest;
     for (int i = 0; i < SWEPT_AT_ONCE; i++) {
         oldest = TAILQ_FIRST(&tokens->oldest_first);
-        if (oldest && oldest->until <= now)
+        if (oldest && is_over(tokens, oldest, now))
             forget(tokens, oldest);
     }
     oldest = TAILQ_FIRST(&tokens->oldest_first);
@@ -161,6 +173,7 @@ void pt_known_tokens_add(struct pt_known_tokens *tokens, const char *key, const 
     }
     memccpy(known->key, key, '\0', sizeof(known->key) - 1);
     known->until = until;
+    known->generation = tokens->generation;
     if (pt_map_put(&tokens->by_key, known->key, known) < 0) {
         if (group->count == 0) {
             pt_map_remove(&tokens->by_text, group->text);
@@ -170,6 +183,7 @@ void pt_known_tokens_add(struct pt_known_tokens *tokens, const char *key, const 
         return;
     }
     TAILQ_INSERT_TAIL(&tokens->oldest_first, known, link);
+    tokens->current_count++;
     enter_group(tokens, group, known);
 }
 
@@ -178,7 +192,7 @@ const char *pt_known_tokens_find(struct pt_known_tokens *tokens, const char *key
     struct known *known = pt_map_get(&tokens->by_key, key);
     if (!known)
         return NULL;
-    if (known->until <= now) {
+    if (is_over(tokens, known, now)) {
         forget(tokens, known);
         return NULL;
     }
@@ -187,12 +201,11 @@ const char *pt_known_tokens_find(struct pt_known_tokens *tokens, const char *key
 
 void pt_known_tokens_forget_all(struct pt_known_tokens *tokens)
 {
-    struct known *known;
-    while ((known = TAILQ_FIRST(&tokens->oldest_first)))
-        forget(tokens, known);
+    tokens->generation++;
+    tokens->current_count = 0;
 }
 
 size_t pt_known_tokens_count(const struct pt_known_tokens *tokens)
 {
-    return tokens->by_key.count;
+    return tokens->current_count;
 }

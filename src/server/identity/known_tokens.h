@@ -29,6 +29,7 @@ void pt_known_tokens_add(struct pt_known_tokens *tokens, const char *key, const 
 // The token's text, until the next call that adds or forgets; NULL: not known, or its time is over.
 const char *pt_known_tokens_find(struct pt_known_tokens *tokens, const char *key, int64_t now);
 
+// Takes no longer for many; their memory goes with those that come.
 void pt_known_tokens_forget_all(struct pt_known_tokens *tokens);
 size_t pt_known_tokens_count(const struct pt_known_tokens *tokens);
 
