@@ -16,6 +16,8 @@ from tests.integration.http_json import get, is_in_step
 from tests.kubernetes.case import fits
 from tests.kubernetes.real_api import Object
 
+NAMED_WITHIN_S = 1.0  # of the first that is known of it
+
 
 class NodeCase(ProcessCase):
     binaries: ClassVar[tools.ContainerdBinaries] = tools.CONTAINERD_2
@@ -92,6 +94,8 @@ class NodeCase(ProcessCase):
         identities = {event.pull["id"] for event in events}
         rows = self.rows(repository)
         self.assertEqual((len(identities), len(rows)), (1, 1), f"\n{self.story(repository)}\n{rows}")
+        named = next((e.received for e in events if e.pull["imageRef"] == reference), float("inf"))
+        self.assertLess(named - events[0].received, NAMED_WITHIN_S, f"\n{self.story(repository)}")
         self.assertTrue(fits(rows[0], {"imageRef": reference} | wanted), rows[0])
         return rows[0]
 

@@ -7,6 +7,7 @@ import time
 from datetime import datetime
 
 from lab import tools
+from lab.waiting import wait_for
 from tests.cluster.case import NodeCase
 from tests.cluster.node import HOST
 from tests.integration.case import MB
@@ -74,6 +75,19 @@ class Failures(NodeCase):
         # containerd asks the host and then its own server entry, which is the same here.
         self.assertEqual(len([line for line in asked if line.startswith("HEAD")]), 2 * 3, asked)
         self.assert_one_row(image, pods=["again"])
+
+    def test_a_pod_that_is_made_anew_while_its_image_fails(self) -> None:
+        image = f"{HOST}/fail/anew:1.0"
+        self.node.create_pod("anew", image)
+        self.wait_for_row("it fails", 40, imageRef=image, phase="failed", attempts=1)
+        self.node.delete_pod("anew")
+        wait_for("it is gone", lambda: not self.node.pods("anew"), 30)
+        self.node.create_pod("anew", image)
+        self.wait_for_row("it fails again", 40, imageRef=image, attempts=2, pods=["anew"])
+        self.node.push("fail/anew:1.0", 2 * MB)
+        self.node.wait_until_running("anew", 1, 60)
+        self.wait_for_row("it is done", 10, imageRef=image, phase="completed")
+        self.assert_one_row(image, pods=["anew"])
 
     def test_the_earliest_of_several_pods_retries_next(self) -> None:
         image = f"{HOST}/fail/two:1.0"

@@ -25,7 +25,7 @@
 #define PROMPT_NS (2 * PT_NS_PER_S)
 // What is asked for within this time may be pulled in another order: the kubelet writes a file for
 // each image before it queues it.
-#define TOSS_UP_NS (20 * PT_NS_PER_MS)
+#define TOSS_UP_NS (50 * PT_NS_PER_MS)
 // Pods may come later than the pull that is theirs: so long the choice is open.
 #define SETTLE_NS (5 * PT_NS_PER_S)
 #define JOINED_AT_ONCE 16 // pulls, besides the one that is asked for
