@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 from lab.pulltrace import Server
 from lab.waiting import wait_for
@@ -130,7 +130,7 @@ class Turns(TurnsCase):
             connection.recv(1000)
 
     def test_no_turn_is_long_whatever_is_read(self) -> None:
-        for path in ("/healthz", "/", "/api/v1/summary", "/api/v1/nodes"):
+        for path in ("/healthz", "/", "/api/v1/summary", "/api/v1/nodes", "/api/v1/registries"):
             self.check(path, lambda path=path: self.ask(path))
         self.check("/metrics", lambda: get(self.server.metrics_port, "/metrics"))
         for wanted in (*FILTERS, *(f"limit=1000&image=app&sort={sort}" for sort in SORTS)):
@@ -186,6 +186,36 @@ class Turns(TurnsCase):
             self.check("a large node ends", lambda: self.change_all(LAYER_BYTES, **done))
             for name, body in hostile_bodies().items():
                 self.check(name, lambda body=body: self.send_bytes(body))
+
+
+class Ends(TurnsCase):
+    """Half of 100,000 pulls has ended and is forgotten, of the others no agent reports any more."""
+
+    settings: ClassVar[dict[str, str]] = {
+        "PULLTRACE_HISTORY_TTL": "5s",
+        "PULLTRACE_STALE_TIMEOUT": "5s",
+    }
+
+    def report_node(self, node: int) -> None:
+        end = {"phase": "completed", "completedAt": now()} if node % 2 else {}
+        pulls = [
+            pull(f"p{number}", f"r-{number % 40}.example/a:{number}", layer(number, 900), **end)
+            for number in range(PULLS_PER_NODE)
+        ]
+        self.tell(self.server, f"node-{node}", *pulls, intervalMs=1000)
+
+    def has_pulls(self) -> bool:
+        return bool(get(self.server.port, "/api/v1/pulls?limit=1&layers=0").json()["pulls"])
+
+    def test_no_turn_is_long_when_pulls_are_given_up_and_forgotten(self) -> None:
+        with contextlib.ExitStack() as readers:
+            for query in ("", "layers=0", "image=a:7"):
+                readers.enter_context(Reader(self.server.port, query))
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(self.report_node, range(NODES)))
+            self.assertTrue(self.has_pulls())
+            wait_for("all are forgotten", lambda: not self.has_pulls(), 120)
+        self.assertLess(self.long_turns(), TRIES)
 
 
 class ManyNodes(TurnsCase):

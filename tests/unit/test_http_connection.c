@@ -669,6 +669,24 @@ static void when_all_are_busy_only_probes_are_taken_and_not_for_long(void **stat
     check_int("refused", (int64_t)fixture->connections.figures.refused, 1);
 }
 
+// It has its answer; whether it reads it is no reason to keep others out.
+static void who_lingers_makes_room(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, 2);
+    for (uint32_t i = 0; i < 2; i++)
+        say(connect_from(fixture, i), "no request\r\n\r\n");
+    turns(fixture, 2);
+    check_int("linger", (int64_t)fixture->connections.state_counts[PT_CONNECTION_LINGERING], 2);
+    int next = connect_from(fixture, 3);
+    say(next, GET);
+    turns(fixture, 2);
+    assert_non_null(strstr(hear(next), "200 OK"));
+    assert_false(fixture->is_extra);
+    check_int("cut", (int64_t)fixture->connections.figures.cut, 1);
+    check_int("refused", (int64_t)fixture->connections.figures.refused, 0);
+}
+
 static void an_address_has_half_of_the_connections(void **state)
 {
     struct fixture *fixture = *state;
@@ -756,6 +774,7 @@ int main(void)
         TEST(a_stream_may_be_slow_as_long_as_it_takes_something),
         TEST(at_the_maximum_the_longest_idle_makes_room),
         TEST(when_all_are_busy_only_probes_are_taken_and_not_for_long),
+        TEST(who_lingers_makes_room),
         TEST(an_address_has_half_of_the_connections),
         TEST(an_address_has_a_share_of_each_kind_of_answer),
         TEST(addresses_are_told_apart_as_their_owners_are),

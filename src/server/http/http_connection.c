@@ -343,6 +343,7 @@ static void on_failure(struct pt_http_connection *connection)
         pt_connection_cut(connection);
         return;
     }
+    pt_connection_count(connection); // it holds nothing for TLS any more
     pt_request_parser_begin(&connection->parser);
     hand_over(connection, 421);
 }

@@ -111,8 +111,8 @@ void pt_connections_finish(struct pt_connections *connections);
 void pt_connections_add(struct pt_connections *connections, int fd, const struct sockaddr *address,
                         struct pt_tls *tls);
 
-// Cuts the connection that has been new or idle for longest, of whichever there are more, so that
-// neither kind keeps the other out; false when there is none.
+// Cuts the connection that has been new, idle or lingering for longest, of whichever there are
+// most, so that no kind keeps another out; false when there is none.
 bool pt_connections_cut_idlest(struct pt_connections *connections);
 
 // Cuts those that have been doing the same for too long, or take an answer too slowly.

@@ -195,13 +195,18 @@ static struct pt_http_connection *first_in(struct pt_connections *connections,
 
 bool pt_connections_cut_idlest(struct pt_connections *connections)
 {
-    const size_t *counts = connections->state_counts;
-    enum pt_connection_state more = counts[PT_CONNECTION_NEW] > counts[PT_CONNECTION_IDLE]
-                                        ? PT_CONNECTION_NEW
-                                        : PT_CONNECTION_IDLE;
-    struct pt_http_connection *idlest = first_in(connections, more);
-    if (!idlest)
-        idlest = first_in(connections, PT_CONNECTION_NEW + PT_CONNECTION_IDLE - more);
+    // One that lingers has its answer, whether or not its client has read it.
+    static const enum pt_connection_state idle[] = {PT_CONNECTION_LINGERING, PT_CONNECTION_NEW,
+                                                    PT_CONNECTION_IDLE};
+    struct pt_http_connection *idlest = NULL;
+    size_t most = 0;
+    for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {
+        struct pt_http_connection *first = first_in(connections, idle[i]);
+        if (first && connections->state_counts[idle[i]] > most) {
+            most = connections->state_counts[idle[i]];
+            idlest = first;
+        }
+    }
     if (!idlest)
         return false;
     connections->figures.cut++;
