@@ -8,9 +8,10 @@
 // the server at it.
 static bool has_to_wait(struct correlate_node *node)
 {
+    int64_t now = pt_clock_wall_ns(node->correlate->clock);
     int64_t again_at = node->looked_at + LOOK_AGAIN_NS;
-    if (node->pulls_by_key.count * node->containers <= PT_OFTEN_COMPARED ||
-        pt_clock_wall_ns(node->correlate->clock) >= again_at)
+    if (node->pulls_by_key.count * node->containers <= PT_OFTEN_COMPARED || now < node->looked_at ||
+        now >= again_at) // or the clock was set back
         return false;
     if (node->correlate->look.node == node) {
         pt_correlate_look_again(node);
