@@ -13,7 +13,8 @@ const faults = [];
 
 /** What the hostile text would have made of itself. */
 function elements() {
-  const made = 'x-evil, iframe, object, embed, base, [onerror], [onload], [onclick], [onfocus], a[href^="javascript" i]';
+  const made =
+    'x-evil, iframe, object, embed, base, [onerror], [onload], [onclick], [onfocus], a[href^="javascript" i]';
   return [...document.querySelectorAll(made)].map((element) => element.outerHTML.slice(0, 200));
 }
 
@@ -31,13 +32,19 @@ page.on('console', (message) => {
 });
 page.on('request', (request) => {
   const asked = new URL(request.url());
-  if (asked.origin !== new URL(url).origin && asked.protocol !== 'blob:' && asked.protocol !== 'data:')
+  if (
+    asked.origin !== new URL(url).origin &&
+    asked.protocol !== 'blob:' &&
+    asked.protocol !== 'data:'
+  )
     fault(`asks ${request.url()}`);
 });
 for (at of paths) {
   await page.goto(new URL(at, url).href);
   try {
-    await page.waitForFunction(() => document.body.innerText.includes('<x-evil'), null, { timeout: 15000 });
+    await page.waitForFunction(() => document.body.innerText.includes('<x-evil'), null, {
+      timeout: 15000,
+    });
   } catch {
     fault(`does not show the text: ${(await page.innerText('body')).slice(0, 300)}`);
   }
