@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/cluster/kube_rows.h"
+#include "server/store/pull_id.h"
 
 #include "store_fixture.h"
 
@@ -217,6 +218,21 @@ static void the_id_of_a_row_does_not_depend_on_who_was_heard_first(void **state)
     }
     assert_string_equal(ids[0], ids[1]);
     assert_string_equal(ids[0], ids[2]);
+}
+
+// A node may pull an image many times at once: only the first one has the id of the image's row,
+// and no id is sought among those that all the others have.
+static void a_further_pull_of_an_image_has_the_id_of_its_own_key(void **state)
+{
+    struct pair *pair = *state;
+    char own[PT_PULL_ID_SIZE];
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    tell(pair, "p1", PT_PULL_DOWNLOADING);
+    tell(pair, "p2", PT_PULL_DOWNLOADING);
+    const struct pt_stored_pull *row = row_of(pair, "ip2");
+    assert_non_null(row);
+    assert_int_equal(pt_pull_id_make(row->node->name, "ip2", 0, own), 0);
+    assert_string_equal(row->id, own);
 }
 
 // What is new is not held back, and what has ended neither: its agent has no more to say of it.
@@ -471,6 +487,7 @@ int main(void)
         TEST(a_queued_row_waits_as_long_as_its_pod),
         TEST(a_pull_goes_on_in_the_queued_row),
         TEST(the_id_of_a_row_does_not_depend_on_who_was_heard_first),
+        TEST(a_further_pull_of_an_image_has_the_id_of_its_own_key),
         TEST(an_end_is_taken_before_the_lists_have_come),
         TEST(a_wrong_guess_keeps_the_row_that_it_took),
         TEST(a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment),
