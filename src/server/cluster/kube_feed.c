@@ -156,10 +156,12 @@ static void on_flush(void *context)
         if (!more && feed->has_more_due)
             more = feed->has_more_due = pt_correlate_tick(feed->correlate);
     } while (more && !pt_loop_turn_is_over(feed->loop));
-    if (more)
-        schedule_flush(feed, 0);
-    else
+    if (!more) {
         end_listing(feed);
+        return;
+    }
+    schedule_flush(feed, 0);
+    pt_loop_end_turn(feed->loop); // what else there is to do has a turn of its own
 }
 
 static uint64_t left_out_pods(const struct pt_kube_feed *feed)
