@@ -10,6 +10,9 @@
 // Closer samples are made one, so that the ring spans the window however often they come.
 #define SPACING_NS (WINDOW_NS / PT_RATE_SAMPLES)
 
+// What began so long before its first sample was not seen from its beginning.
+#define AMID_NS (3 * PT_NS_PER_S)
+
 // What came within less would be a speed of its own.
 #define MIN_DISTANCE_NS PT_NS_PER_MS
 
@@ -17,6 +20,7 @@ static void start_anew(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
 {
     rate->count = 1;
     rate->newest = 0;
+    rate->is_amid = false;
     rate->samples[0] = (struct pt_rate_sample){taken_at, bytes};
     rate->bytes_per_second = 0;
 }
@@ -33,6 +37,10 @@ void pt_rate_add(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
         taken_at >= newest->taken_at - WINDOW_NS)
         return; // late or doubled
     if (rate->count == 0 || bytes < newest->bytes || taken_at < newest->taken_at) {
+        start_anew(rate, taken_at, bytes);
+        return;
+    }
+    if (rate->is_amid && bytes > newest->bytes) {
         start_anew(rate, taken_at, bytes);
         return;
     }
@@ -54,4 +62,12 @@ void pt_rate_add(struct pt_rate *rate, int64_t taken_at, int64_t bytes)
         (double)(bytes - base->bytes) * (double)PT_NS_PER_S / (double)(taken_at - base->taken_at);
     rate->bytes_per_second =
         speed < PT_LIMIT_BYTES_PER_SECOND ? speed : (double)PT_LIMIT_BYTES_PER_SECOND;
+}
+
+void pt_rate_add_since(struct pt_rate *rate, int64_t began_at, int64_t taken_at, int64_t bytes)
+{
+    bool is_first = rate->count == 0;
+    pt_rate_add(rate, taken_at, bytes);
+    if (is_first)
+        rate->is_amid = bytes > 0 && taken_at - began_at > AMID_NS;
 }

@@ -2,6 +2,7 @@
 #ifndef PT_PULL_RATE_H
 #define PT_PULL_RATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PT_RATE_SAMPLES 8
@@ -15,6 +16,7 @@ struct pt_rate {
     } samples[PT_RATE_SAMPLES];
     uint8_t count;
     uint8_t newest;
+    bool is_amid; // it began in the middle of a download, of which nothing has come since
     double bytes_per_second; // as of the newest sample
 };
 
@@ -22,5 +24,9 @@ struct pt_rate {
 // clock went back by more than the window: then the ring starts anew. Bytes that went back start it
 // anew as well.
 void pt_rate_add(struct pt_rate *rate, int64_t taken_at, int64_t bytes);
+
+// The same, of a download that may have begun before its first sample. Bytes come in steps: the
+// next one is then the first of which it is known when it came, and the speed is measured from it.
+void pt_rate_add_since(struct pt_rate *rate, int64_t began_at, int64_t taken_at, int64_t bytes);
 
 #endif

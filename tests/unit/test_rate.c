@@ -111,10 +111,28 @@ static void starts_anew_when_bytes_or_clock_go_back(void **state)
     check_real("measured anew", rate.bytes_per_second, 500);
 }
 
+// Of what had come before nobody knows when, nor of what was about to come.
+static void in_the_middle_of_a_download(void **state)
+{
+    (void)state;
+    struct pt_rate rate = {0};
+    pt_rate_add_since(&rate, at(-60), at(0), 50000);
+    pt_rate_add_since(&rate, at(-60), at(0.1), 51000);
+    check_real("the first step", rate.bytes_per_second, 0);
+    pt_rate_add_since(&rate, at(-60), at(1), 51000);
+    pt_rate_add_since(&rate, at(-60), at(1.1), 52000);
+    check_real("from step to step", rate.bytes_per_second, 1000);
+    rate = (struct pt_rate){0};
+    pt_rate_add_since(&rate, at(-1), at(0), 1000);
+    pt_rate_add_since(&rate, at(-1), at(1), 2000);
+    check_real("one that has just begun", rate.bytes_per_second, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steady_download),
+        cmocka_unit_test(in_the_middle_of_a_download),
         cmocka_unit_test(uneven_reports_do_not_bend_it),
         cmocka_unit_test(late_and_doubled_samples_are_dropped),
         cmocka_unit_test(no_speed_is_beyond_belief),

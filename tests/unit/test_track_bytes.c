@@ -122,6 +122,28 @@ static void layers_beside_each_other_are_extracted_from_their_bytes_on(void **st
     check_int("since", first_pull(scene)->layers[1].extract_started_at, at(1.5));
 }
 
+// Its snapshot is there when the copy is, but it is at work on the layer from before.
+static void what_is_copied_is_extracted_since_the_layer_below(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 2, 100);
+    lease->copies_layers = true;
+    lease->layers[0].prepared_at = at(0.2);
+    lease->layers[0].blob_at = at(1);
+    lease->layers[1].blob_at = at(1.5);
+    observe(scene, 2);
+    check_int("the lowest", first_pull(scene)->layers[0].phase, PT_LAYER_EXTRACTING);
+    check_int("waits for it", first_pull(scene)->layers[1].phase, PT_LAYER_DOWNLOADED);
+    lease->layers[0].extracted_at = at(2.5);
+    observe(scene, 3);
+    check_int("is copied onto", first_pull(scene)->layers[1].phase, PT_LAYER_EXTRACTING);
+    check_int("since", first_pull(scene)->layers[1].extract_started_at, at(2.5));
+    lease->layers[1].prepared_at = at(6);
+    lease->layers[1].extracted_at = at(7);
+    observe(scene, 8);
+    check_int("since then", first_pull(scene)->layers[1].extract_started_at, at(2.5));
+}
+
 static void a_label_names_the_image_before_its_record(void **state)
 {
     struct scene *scene = *state;
@@ -166,6 +188,7 @@ int main(void)
         SCENE_TEST(what_is_silent_has_its_source_and_no_speed),
         SCENE_TEST(what_is_mounted_while_it_is_fetched_is_remote),
         SCENE_TEST(layers_beside_each_other_are_extracted_from_their_bytes_on),
+        SCENE_TEST(what_is_copied_is_extracted_since_the_layer_below),
         SCENE_TEST(a_label_names_the_image_before_its_record),
         SCENE_TEST(a_record_says_the_port_of_its_registry),
     };

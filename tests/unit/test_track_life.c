@@ -43,6 +43,19 @@ static void one_that_just_moved_is_shown_at_once(void **state)
     check_int("shown", scene->started, 1);
 }
 
+// Its client was killed, and the agent was started again soon after.
+static void one_that_has_just_stopped_is_no_pull(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = add_lease(scene, "a", -9);
+    add_layers(lease, 1);
+    fetch(lease, 0, 400);
+    lease->layers[0].ingest_updated_at = at(-4);
+    for (int second = 0; second < 700; second++)
+        observe(scene, second);
+    check_int("shown", scene->started, 0);
+}
+
 static void one_that_ended_well_unmoved_is_told(void **state)
 {
     struct scene *scene = *state;
@@ -203,6 +216,19 @@ static void a_restart_of_containerd_fails_what_does_not_move(void **state)
     check_text("words", scene->last_error, "containerd was restarted during the pull");
 }
 
+// In an orderly way it takes back the leases first.
+static void a_restart_of_containerd_ends_what_has_no_lease(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = begin_pull(scene, 1, 400);
+    pt_tracker_disconnected(scene->tracker);
+    scene->containerd_pid = 200;
+    end_lease(lease, NULL, 0);
+    observe(scene, 10);
+    check_int("failed", scene->failed, 1);
+    check_text("words", scene->last_error, "containerd was restarted during the pull");
+}
+
 static void what_moves_after_a_restart_goes_on(void **state)
 {
     struct scene *scene = *state;
@@ -277,6 +303,7 @@ int main(void)
         SCENE_TEST(what_was_left_behind_is_no_pull),
         SCENE_TEST(it_is_one_as_soon_as_it_moves),
         SCENE_TEST(one_that_just_moved_is_shown_at_once),
+        SCENE_TEST(one_that_has_just_stopped_is_no_pull),
         SCENE_TEST(one_that_ended_well_unmoved_is_told),
         cmocka_unit_test(ids_outlive_the_agent),
         SCENE_TEST(one_that_waits_for_another_lives),
@@ -285,6 +312,7 @@ int main(void)
         SCENE_TEST(one_that_stands_still_is_given_up_in_the_end),
         cmocka_unit_test(one_that_may_be_at_work_is_not_given_up),
         SCENE_TEST(a_restart_of_containerd_fails_what_does_not_move),
+        SCENE_TEST(a_restart_of_containerd_ends_what_has_no_lease),
         SCENE_TEST(what_moves_after_a_restart_goes_on),
         SCENE_TEST(the_same_containerd_is_no_restart),
         SCENE_TEST(without_a_pid_a_break_counts_as_a_restart_after_a_while),

@@ -60,6 +60,7 @@ bool pt_snapshotter_has_cache(const char *snapshotter)
 static void note_snapshotter(struct pt_lease *lease, const char *snapshotter)
 {
     bool has_cache = pt_snapshotter_has_cache(snapshotter);
+    lease->seen.copies_layers = lease->snapshotter && strcmp(snapshotter, "native") == 0;
     lease->seen.brings_layers = has_cache || !is_own_snapshotter(snapshotter);
     for (size_t i = 0; has_cache && i < lease->seen.layer_count; i++)
         lease->seen.layers[i].brought = PT_SOURCE_SNAPSHOTTER_CACHE;

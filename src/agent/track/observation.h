@@ -64,6 +64,7 @@ struct pt_seen_lease {
     // Asked for only when nothing else has changed for minutes: what its extractions have written.
     int64_t written_bytes;
     bool brings_layers; // its snapshotter may bring a layer that containerd does not fetch
+    bool copies_layers; // its snapshotter copies what is below a layer
     bool may_be_silent; // its snapshotter may be at work and show nothing of that
     // Of a lease that is over: the image record that was written in its time.
     char *image_name; // NULL: there is none

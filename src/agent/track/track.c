@@ -25,7 +25,7 @@
 // follow from what was seen is in track_pull.c.
 
 // A lease that the first look finds is a pull at once if it has moved within this time.
-#define FRESH_NS (10 * PT_NS_PER_S)
+#define FRESH_NS (3 * PT_NS_PER_S)
 // A pull whose extraction was given up ends at once, unless nobody is left who ends it.
 #define GIVEN_UP_GRACE_NS (3 * PT_NS_PER_S)
 // A pull that has not moved for this long is not waited for any more.
@@ -218,7 +218,7 @@ static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
         reason = "the client that pulled is gone: a newer pull fetches the same layers";
     else if (pull->has_broken &&
              still_ns > (tracker->containerd_pid ? RESTART_GRACE_NS : DISCONNECT_GRACE_NS))
-        reason = "containerd was restarted during the pull";
+        reason = PT_TRACK_RESTARTED;
     else if (lease->has_given_up && still_ns > GIVEN_UP_GRACE_NS)
         reason = "the client that pulled is gone: containerd has given up its extraction";
     else if (still_ns > ABANDONED_NS && !lease->may_be_silent)

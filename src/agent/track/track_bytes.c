@@ -142,5 +142,5 @@ void pt_track_sum(struct pt_track_pull *pull, int64_t now)
     }
     if (fetched > view->bytes_fetched)
         view->bytes_fetched = fetched;
-    pt_rate_add(&pull->shown.rate, now, seen);
+    pt_rate_add_since(&pull->shown.rate, pull->created_at, now, seen);
 }

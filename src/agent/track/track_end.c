@@ -126,6 +126,10 @@ void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *l
     size_t missing;
     if (lease->image_name && pull->named_at == 0)
         pt_track_pull_name(pull, lease->image_name, lease->image_updated_at);
+    if (pull->named_at == 0 && pull->has_broken) {
+        pt_track_pull_fail(pull, PT_TRACK_RESTARTED, now);
+        return;
+    }
     if (pull->named_at == 0) {
         fail_without_image(pull, now);
         return;

@@ -252,10 +252,11 @@ static bool is_brought(const struct pt_layer *layer)
            layer->source == PT_SOURCE_SNAPSHOTTER_CACHE;
 }
 
-// `below_at` is when the layer below was extracted: 0 not yet, -1 there is none.
+// `below_at` is when the layer below was extracted: 0 not yet, -1 there is none. A snapshotter that
+// copies what is below begins with that, and its snapshot is there when the copy is.
 static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer,
                               struct pt_layer_note *note, const struct pt_seen_layer *seen,
-                              int64_t below_at)
+                              int64_t below_at, bool is_copied)
 {
     if (note->prepared_at == 0)
         note->prepared_at = seen->prepared_at;
@@ -274,8 +275,9 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
     if (!pt_layer_is_downloaded(layer) || is_brought(layer))
         return;
     // The snapshot is prepared before the download ends: the extraction waits for the bytes.
-    if ((note->prepared_at || extracted_at) && below_at && layer->extract_started_at == 0) {
-        int64_t from = later(note->prepared_at, later(layer->completed_at, below_at));
+    int64_t prepared_at = is_copied && below_at > 0 ? below_at : note->prepared_at;
+    if ((prepared_at || extracted_at) && below_at && layer->extract_started_at == 0) {
+        int64_t from = later(prepared_at, later(layer->completed_at, below_at));
         layer->extract_started_at = later(from, pull->created_at);
     }
     if (extracted_at) {
@@ -313,7 +315,7 @@ static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease 
         if (has_come || seen->has_ingest || lease->fate != PT_LEASE_OVER ||
             layer->phase == PT_LAYER_UNKNOWN)
             update_bytes(pull, layer, note, seen, blob_at, claims->is_alone, now);
-        update_extraction(pull, layer, note, seen, below_at);
+        update_extraction(pull, layer, note, seen, below_at, lease->copies_layers);
         pt_track_count(pull, lease, i, claims);
         below_at = note->committed_at ? note->committed_at : seen->extracted_at;
     }

@@ -12,6 +12,9 @@
 // Length of a pull's id with its NUL.
 #define PT_TRACK_ID_SIZE 17
 
+// Why a pull has failed that was under way when containerd ended.
+#define PT_TRACK_RESTARTED "containerd was restarted during the pull"
+
 // Who writes a layer's ingest, as far as it was seen. Of pulls that want the same layer one fetches
 // it, and the others wait.
 enum pt_track_fetcher {

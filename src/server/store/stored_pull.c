@@ -435,7 +435,8 @@ static void update_progress(struct pt_stored_pull *stored, int64_t timestamp,
     double speed_before = stored->rate.bytes_per_second;
     pt_add_saturated(&stored->received_bytes, change->received_bytes);
     if (stored->pull.phase == PT_PULL_DOWNLOADING) {
-        pt_rate_add(&stored->rate, timestamp, stored->received_bytes);
+        pt_rate_add_since(&stored->rate, stored->pull.started_at, timestamp,
+                          stored->received_bytes);
         pt_pauses_add(&stored->pauses, timestamp, stored->received_bytes);
         stored->rate.bytes_per_second =
             pt_pauses_speed(&stored->pauses, timestamp, stored->rate.bytes_per_second);
