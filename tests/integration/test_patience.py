@@ -105,6 +105,22 @@ class BlockingPrepareOnContainerd2(BlockingPrepare):
     mode = "whole"
 
 
+class SlowLink(AtWork):
+    """Its bytes come too slowly for containerd to show any between two limits: a MiB at a time."""
+
+    bytes_per_second = int((1 << 20) / LONG_S)
+
+    def test_it_goes_on(self) -> None:
+        image = self.push("patience/slow", 1_500_000)
+        self.pull(image, 120)
+        self.assert_completed(self.log.wait_for_end("patience/slow")[-1], image)
+        self.assertEqual(self.results(), {"completed": 1, "failed": 0, "stale": 0})
+
+
+class SlowLinkOnContainerd2(SlowLink):
+    binaries = tools.CONTAINERD_2
+
+
 class KilledClient(PatienceCase):
     """Its lease lives on for a day, and its ingests stay as they are."""
 

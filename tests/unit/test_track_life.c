@@ -43,6 +43,47 @@ static void one_that_just_moved_is_shown_at_once(void **state)
     check_int("shown", scene->started, 1);
 }
 
+// Of one that gets so little that no look sees it: it may be at work, whoever has begun it.
+static void one_that_is_too_slow_to_be_seen_is_waited_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        int64_t size, offset;
+        double piece_seconds; // that each of the first pieces took
+        int64_t given_up_after;
+        const char *words;
+    } rows[] = {
+        {"no piece has come", 100 << 20, 0, 0, 3600, "for 60 minutes"},
+        {"a piece each 12 minutes", 100 << 20, 2 << 20, 720, 2160, "for 36 minutes"},
+        {"a piece each second", 100 << 20, 5 << 20, 1, 600, "for 10 minutes"},
+        {"smaller than a piece", 1000, 400, 1, 600, "for 10 minutes"},
+        {"it is all there", 1000, 1000, 1, 600, "for 10 minutes"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene scene;
+        scene_begin(&scene);
+        struct pt_seen_lease *lease = add_lease(&scene, "a", 0);
+        add_layers(lease, 1);
+        lease->layers[0].size = rows[i].size;
+        lease->layers[0].has_ingest = lease->layers[0].owns_ingest = true;
+        lease->layers[0].ingest_started_at = at(0);
+        int64_t pieces = rows[i].offset >> 20 ? rows[i].offset >> 20 : 1;
+        double moved = rows[i].piece_seconds * (double)pieces;
+        observe(&scene, 0);
+        lease->layers[0].offset = rows[i].offset;
+        lease->layers[0].ingest_updated_at = at(moved);
+        observe(&scene, moved);
+        observe(&scene, moved + (double)rows[i].given_up_after - 1);
+        check_int(rows[i].what, scene.failed, 0);
+        observe(&scene, moved + (double)rows[i].given_up_after + 1);
+        check_int(rows[i].what, scene.failed, 1);
+        if (!strstr(scene.last_error, rows[i].words))
+            fail_msg("%s: %s", rows[i].what, scene.last_error);
+        scene_end(&scene);
+    }
+}
+
 // Its client was killed, and the agent was started again soon after.
 static void one_that_has_just_stopped_is_no_pull(void **state)
 {
@@ -304,6 +345,7 @@ int main(void)
         SCENE_TEST(it_is_one_as_soon_as_it_moves),
         SCENE_TEST(one_that_just_moved_is_shown_at_once),
         SCENE_TEST(one_that_has_just_stopped_is_no_pull),
+        cmocka_unit_test(one_that_is_too_slow_to_be_seen_is_waited_for),
         SCENE_TEST(one_that_ended_well_unmoved_is_told),
         cmocka_unit_test(ids_outlive_the_agent),
         SCENE_TEST(one_that_waits_for_another_lives),

@@ -9,7 +9,7 @@
 // only of a pull that would soon be given up. And a snapshotter that fetches layers by itself works
 // inside of a call to it, of which nothing is seen until it returns.
 
-// Before the tracker gives a pull up (ABANDONED_NS of track.c), usage is asked for three times.
+// Before the tracker gives a pull up (PATIENCE_NS of track_end.c), usage is asked for three times.
 #define STILL_NS (7 * 60 * PT_NS_PER_S / PT_PATIENCE_DIVISOR)
 #define ASK_USAGE_EVERY_NS (60 * PT_NS_PER_S / PT_PATIENCE_DIVISOR)
 

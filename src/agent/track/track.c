@@ -25,11 +25,9 @@
 // follow from what was seen is in track_pull.c.
 
 // A lease that the first look finds is a pull at once if it has moved within this time.
-#define FRESH_NS (3 * PT_NS_PER_S)
+#define FRESH_NS (4 * PT_NS_PER_S)
 // A pull whose extraction was given up ends at once, unless nobody is left who ends it.
 #define GIVEN_UP_GRACE_NS (3 * PT_NS_PER_S)
-// A pull that has not moved for this long is not waited for any more.
-#define ABANDONED_NS (600 * PT_NS_PER_S / PT_PATIENCE_DIVISOR)
 // How long a pull may take to move again after containerd was restarted, when its process ID has
 // changed; and when only the connection is known to have broken.
 #define RESTART_GRACE_NS (3 * PT_NS_PER_S)
@@ -50,8 +48,9 @@ struct pt_tracker {
     uint64_t last_finished;
     int64_t began_at; // of the first observation
     int64_t containerd_pid;
-    bool is_first_look; // at what was there before us
-    bool has_broken;    // the connection, since the last observation
+    bool is_first_look;      // at what was there before us
+    int64_t looked_first_at; // when that was tried
+    bool has_broken;         // the connection, since the last observation
 };
 
 // --- the end of a pull ---
@@ -213,6 +212,8 @@ static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
                          const struct pt_observation *observation)
 {
     int64_t still_ns = observation->taken_monotonic - pull->moved_monotonic;
+    int64_t patience_ns = pt_track_patience_ns(pull, lease);
+    char abandoned[96];
     const char *reason = NULL;
     if (superseded)
         reason = "the client that pulled is gone: a newer pull fetches the same layers";
@@ -221,10 +222,12 @@ static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
         reason = PT_TRACK_RESTARTED;
     else if (lease->has_given_up && still_ns > GIVEN_UP_GRACE_NS)
         reason = "the client that pulled is gone: containerd has given up its extraction";
-    else if (still_ns > ABANDONED_NS && !lease->may_be_silent)
-        reason = "abandoned: nothing has moved for 10 minutes";
+    else if (still_ns > patience_ns && !lease->may_be_silent)
+        reason = abandoned;
     if (!reason)
         return;
+    snprintf(abandoned, sizeof(abandoned), "abandoned: nothing has moved for %lld minutes",
+             (long long)(patience_ns * PT_PATIENCE_DIVISOR / (60 * PT_NS_PER_S)));
     pt_track_pull_fail(pull, reason, observation->taken_at);
     struct grave *grave = calloc(1, sizeof(*grave));
     if (grave) {
@@ -262,7 +265,8 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
     struct life life = look_for_life(pull, lease, &claims->writers);
     bool was_live = pull->is_live;
     if (is_new)
-        pull->is_live = !life.superseded && (!tracker->is_first_look || is_fresh(lease, now));
+        pull->is_live = !life.superseded &&
+                        (!tracker->is_first_look || is_fresh(lease, tracker->looked_first_at));
     else if (life.moved && !pull->is_rebased)
         pull->is_live = true;
     if (life.moved && !pull->is_rebased) {
@@ -359,6 +363,8 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
     pt_map_init(&claims.firsts);
     if (tracker->began_at == 0)
         tracker->began_at = observation->taken_at;
+    if (tracker->looked_first_at == 0)
+        tracker->looked_first_at = observation->taken_at;
     observe_restart(tracker, observation);
     // Out of memory only what ends is taken in, since that does not come again.
     bool has_claims = note_claims(tracker, observation, &claims) == 0;
@@ -396,6 +402,7 @@ void pt_tracker_disconnected(struct pt_tracker *tracker)
 {
     tracker->has_broken = true;
     tracker->is_first_look = true;
+    tracker->looked_first_at = 0;
 }
 
 // --- what the header promises ---

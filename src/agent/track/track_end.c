@@ -1,15 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/track/track_pull.h"
 
+#include "base/clock.h"
+#include "base/limits.h"
+
 #include <stdio.h>
 
 // How a pull has ended, when its lease is over. It has completed if an image record was written in
 // its time and the image is unpacked, or accepted as it is by the CRI plugin. Otherwise it has
 // failed, with words that say how far it had come.
 
+// A pull that stands still for so long may be dead: its client was killed, and its lease lives on.
+#define PATIENCE_NS (600 * PT_NS_PER_S / PT_PATIENCE_DIVISOR)
+// One that gets bytes too slowly to be seen is waited for up to this.
+#define LONGEST_PATIENCE_NS (6 * PATIENCE_NS)
+#define PIECE_BYTES (1 << 20)
+#define PATIENCE_PIECES 3
+
 static int64_t later(int64_t a, int64_t b)
 {
     return a > b ? a : b;
+}
+
+// containerd shows bytes by the MiB. So of a layer that has brought nothing yet it is not known how
+// slow it is; another one is overdue when its next piece takes several times as long as those
+// before have taken on average.
+int64_t pt_track_patience_ns(const struct pt_track_pull *pull, const struct pt_seen_lease *lease)
+{
+    bool is_fetching = false, has_pace = false;
+    int64_t patience_ns = PATIENCE_NS;
+    for (size_t i = 0; i < lease->layer_count; i++) {
+        const struct pt_seen_layer *layer = &lease->layers[i];
+        if (!layer->has_ingest || !layer->owns_ingest || layer->offset >= layer->size)
+            continue;
+        is_fetching = true;
+        if (layer->offset == 0)
+            continue;
+        has_pace = true;
+        int64_t took_ns =
+            layer->ingest_updated_at - later(layer->ingest_started_at, pull->created_at);
+        int64_t pieces = later(layer->offset / PIECE_BYTES, 1);
+        patience_ns = later(patience_ns, took_ns / pieces * PATIENCE_PIECES);
+    }
+    bool is_unknown = is_fetching && !has_pace;
+    return is_unknown || patience_ns > LONGEST_PATIENCE_NS ? LONGEST_PATIENCE_NS : patience_ns;
 }
 
 static const char *ordinal_text(const struct pt_pull *view, size_t index, char *text, size_t size)

@@ -101,6 +101,9 @@ int64_t pt_track_pull_offset(const struct pt_track_pull *pull, size_t index,
 
 void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_seen_event *event);
 
+// How long the pull may stand still until it is not waited for any more (track_end.c).
+int64_t pt_track_patience_ns(const struct pt_track_pull *pull, const struct pt_seen_lease *lease);
+
 // The lease is over: completed or failed (track_end.c).
 void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *lease, int64_t now);
 void pt_track_pull_fail(struct pt_track_pull *pull, const char *reason, int64_t now);
