@@ -166,6 +166,9 @@ static void on_change(void *context, enum pt_track_change change, const struct p
     case PT_TRACK_FAILED:
         on_end(context, pull);
         break;
+    case PT_TRACK_NAMED:
+        ((struct pt_agent *)context)->has_news = true;
+        break;
     case PT_TRACK_LAYER_RESTARTED:
         pt_log_info("layer.restarted", pt_log_text("image", pull->image_ref),
                     pt_log_text("layer", layer->digest));

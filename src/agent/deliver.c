@@ -49,6 +49,7 @@ struct pt_deliverer {
     int64_t pace_ms;       // between two reports while pulls are active
     int64_t calm_until_ms; // no faster ones than usual before
     bool has_news;
+    int64_t announced_ms; // what the report says of the interval
     bool sends_shared;      // token, since the server has refused the other one
     char last_failure[160]; // as logged, "" while all is well
     void (*on_flushed)(void *context);
@@ -128,7 +129,7 @@ static int write_report(struct pt_deliverer *deliverer)
         .sequence = ++deliverer->sequence,
         .runtime_name = deliverer->runtime_name,
         .runtime_version = deliverer->runtime_version,
-        .interval_ms = deliverer->pace_ms,
+        .interval_ms = deliverer->announced_ms,
     };
     pt_buffer_clear(&deliverer->body);
     deliverer->sent_pulls = 0;
@@ -319,10 +320,19 @@ static int send_body(struct pt_deliverer *deliverer, struct pt_error *err)
     return r;
 }
 
+static bool is_fast(const struct pt_deliverer *deliverer)
+{
+    return deliverer->pace_ms < PT_REPORT_NEWS_MS;
+}
+
 static void report(struct pt_deliverer *deliverer)
 {
     struct pt_error err = {0};
     deliverer->started_ms = now_ms(deliverer);
+    deliverer->announced_ms = deliverer->pace_ms;
+    if (deliverer->has_news && is_fast(deliverer) &&
+        deliverer->announced_ms > 2 * PT_REPORT_SHORTEST_DISTANCE_MS)
+        deliverer->announced_ms = 2 * PT_REPORT_SHORTEST_DISTANCE_MS;
     deliverer->has_news = false;
     int r = write_report(deliverer);
     if (r < 0)
@@ -348,8 +358,9 @@ static int64_t delay_ms(const struct pt_deliverer *deliverer)
     // A little early is still in time.
     if (is_busy && deliverer->pace_ms < PT_REPORT_HEARTBEAT_MS)
         gap_ms = deliverer->pace_ms - deliverer->pace_ms / 10;
-    if (deliverer->has_news && gap_ms > PT_REPORT_NEWS_MS)
-        gap_ms = PT_REPORT_NEWS_MS;
+    int64_t news_ms = is_fast(deliverer) ? PT_REPORT_SOON_MS : PT_REPORT_NEWS_MS;
+    if (deliverer->has_news && gap_ms > news_ms)
+        gap_ms = news_ms;
     if (gap_ms < pt_deliverer_shortest_ms(deliverer))
         gap_ms = pt_deliverer_shortest_ms(deliverer);
     int64_t due_ms = deliverer->started_ms + gap_ms;

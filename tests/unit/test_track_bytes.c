@@ -153,6 +153,7 @@ static void a_label_names_the_image_before_its_record(void **state)
     const struct pt_pull *pull = first_pull(scene);
     check_text("name", pull->image_ref, "registry.example:5000/app:1");
     check_int("exact", pull->image_ref_exact, true);
+    check_int("which is news", scene->named, 1);
     check_text("which says the registry's port", pull->repository, "registry.example:5000/app");
     add_image(scene, "registry.example:5000/app:other", 2.5);
     observe(scene, 3);

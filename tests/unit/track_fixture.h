@@ -29,7 +29,7 @@ struct scene {
     size_t image_count;
     double seconds; // since NOW
     int64_t containerd_pid;
-    unsigned started, completed, failed, restarted;
+    unsigned started, named, completed, failed, restarted;
     char last_error[256];
 };
 
@@ -45,6 +45,9 @@ static inline void on_change(void *context, enum pt_track_change change, const s
     switch (change) {
     case PT_TRACK_STARTED:
         scene->started++;
+        break;
+    case PT_TRACK_NAMED:
+        scene->named++;
         break;
     case PT_TRACK_COMPLETED:
         scene->completed++;

@@ -264,6 +264,7 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
     }
     struct life life = look_for_life(pull, lease, &claims->writers);
     bool was_live = pull->is_live;
+    bool was_exact = pull->shown.pull.image_ref_exact;
     if (is_new)
         pull->is_live = !life.superseded &&
                         (!tracker->is_first_look || is_fresh(lease, tracker->looked_first_at));
@@ -283,6 +284,8 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
     }
     if (pull->is_live && !was_live)
         notify(tracker, PT_TRACK_STARTED, pull, NULL);
+    else if (pull->is_live && !was_exact && pull->shown.pull.image_ref_exact)
+        notify(tracker, PT_TRACK_NAMED, pull, NULL);
     if (pull->is_live)
         notify_restarts(tracker, pull);
     if (is_over)

@@ -13,6 +13,7 @@ struct pt_tracker;
 
 enum pt_track_change {
     PT_TRACK_STARTED,
+    PT_TRACK_NAMED, // its exact name has become known while it runs
     PT_TRACK_COMPLETED,
     PT_TRACK_FAILED,
     PT_TRACK_LAYER_RESTARTED, // a layer's bytes are fetched anew
