@@ -23,14 +23,16 @@ void pt_rhythm_note_trouble(struct pt_rhythm *rhythm, int64_t now_ms)
 }
 
 // What happens to a layer that is known can be reported with the next look, and while something is
-// pulled most other things can wait a little. Three things cannot: an image record, whose lease is
-// about to go; content that is not known, which may be the manifest of a pull that fails at once;
-// and an extraction that is broken off, since what its pull has fetched is dropped in a moment.
-// Returns a negative number if nothing is in a hurry.
+// pulled most other things can wait a little. Some things cannot: an image record, whose lease is
+// about to go; content that is not known, which may be the manifest of a pull that fails at once; a
+// pull's first extraction, which may know its name; and one that is broken off, since what its pull
+// has fetched is dropped in a moment. Returns a negative number if nothing is in a hurry.
 static int64_t gap_ms(const struct pt_seen_event *event, bool is_busy)
 {
     if (event->kind == PT_SEEN_EXTRACTION_REMOVED)
         return event->is_known ? PT_LOOK_GAP_MS : -1;
+    if (event->is_first)
+        return PT_LOOK_GAP_MS;
     if (event->is_known)
         return -1;
     bool may_wait =

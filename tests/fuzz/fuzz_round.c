@@ -216,8 +216,9 @@ static void on_failure(void *context, const char *message)
 static void on_event(void *context, const struct pt_seen_event *event)
 {
     (void)context;
-    pt_round_note_event(world.round, event);
-    pt_tracker_event(world.story.tracker, event);
+    struct pt_seen_event seen = *event;
+    pt_round_note_event(world.round, &seen);
+    pt_tracker_event(world.story.tracker, &seen);
 }
 
 static void on_image(void *context, const char *namespace, const char *name, bool is_repull,

@@ -86,10 +86,10 @@ static unsigned look(unsigned times)
 
 static void note_event(const char *digest)
 {
-    const struct pt_seen_event event = {.kind = PT_SEEN_CONTENT_CREATED,
-                                        .namespace = "k8s.io",
-                                        .subject = digest,
-                                        .at = scene.world.now};
+    struct pt_seen_event event = {.kind = PT_SEEN_CONTENT_CREATED,
+                                  .namespace = "k8s.io",
+                                  .subject = digest,
+                                  .at = scene.world.now};
     pt_round_note_event(scene.round, &event);
 }
 

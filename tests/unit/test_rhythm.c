@@ -47,20 +47,24 @@ static void what_is_new_makes_the_next_look_sooner(void **state)
         enum pt_seen_event_kind kind;
         bool is_known, is_busy;
         int64_t due_ms;
+        bool is_first;
     } cases[] = {
-        {"an unknown snapshot", PT_SEEN_SNAPSHOT_PREPARED, false, false, BEGAN + 50},
-        {"while something is pulled", PT_SEEN_SNAPSHOT_PREPARED, false, true, BEGAN + 250},
-        {"committed, while pulling", PT_SEEN_SNAPSHOT_COMMITTED, false, true, BEGAN + 250},
-        {"unknown content", PT_SEEN_CONTENT_CREATED, false, false, BEGAN + 50},
-        {"content, while pulling", PT_SEEN_CONTENT_CREATED, false, true, BEGAN + 50},
-        {"an image record", PT_SEEN_IMAGE_WRITTEN, false, true, BEGAN + 50},
-        {"an extraction broken off", PT_SEEN_EXTRACTION_REMOVED, true, true, BEGAN + 50},
-        {"nobody's, broken off", PT_SEEN_EXTRACTION_REMOVED, false, false, BEGAN + PACE},
-        {"a layer that is known", PT_SEEN_CONTENT_CREATED, true, false, BEGAN + PACE},
+        {"an unknown snapshot", PT_SEEN_SNAPSHOT_PREPARED, false, false, BEGAN + 50, false},
+        {"while something is pulled", PT_SEEN_SNAPSHOT_PREPARED, false, true, BEGAN + 250, false},
+        {"committed, while pulling", PT_SEEN_SNAPSHOT_COMMITTED, false, true, BEGAN + 250, false},
+        {"unknown content", PT_SEEN_CONTENT_CREATED, false, false, BEGAN + 50, false},
+        {"content, while pulling", PT_SEEN_CONTENT_CREATED, false, true, BEGAN + 50, false},
+        {"an image record", PT_SEEN_IMAGE_WRITTEN, false, true, BEGAN + 50, false},
+        {"a known snapshot", PT_SEEN_SNAPSHOT_PREPARED, true, true, BEGAN + PACE, false},
+        {"its pull's first", PT_SEEN_SNAPSHOT_PREPARED, true, true, BEGAN + 50, true},
+        {"an extraction broken off", PT_SEEN_EXTRACTION_REMOVED, true, true, BEGAN + 50, false},
+        {"nobody's, broken off", PT_SEEN_EXTRACTION_REMOVED, false, false, BEGAN + PACE, false},
+        {"a layer that is known", PT_SEEN_CONTENT_CREATED, true, false, BEGAN + PACE, false},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_rhythm rhythm = {0};
-        const struct pt_seen_event event = {.kind = cases[i].kind, .is_known = cases[i].is_known};
+        const struct pt_seen_event event = {
+            .kind = cases[i].kind, .is_known = cases[i].is_known, .is_first = cases[i].is_first};
         pt_rhythm_begin_look(&rhythm, BEGAN);
         pt_rhythm_end_look(&rhythm, ENDED, PACE, false);
         bool is_sooner = pt_rhythm_note_event(&rhythm, ENDED, &event, cases[i].is_busy);

@@ -70,7 +70,7 @@ static void on_event(void *context, const struct pt_seen_event *event)
 {
     struct pt_connection *connection = context;
     struct pt_seen_event seen = *event;
-    seen.is_known = pt_round_note_event(connection->round, event);
+    pt_round_note_event(connection->round, &seen);
     connection->options.on_event(connection->options.context, &seen);
 }
 

@@ -386,16 +386,17 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
     }
 }
 
-bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *event)
+void pt_lease_take_event(struct pt_lease *lease, struct pt_seen_event *event)
 {
     bool is_content = event->kind == PT_SEEN_CONTENT_CREATED;
     struct pt_seen_layer *layer =
         is_content ? pt_lease_find_layer(lease, event->subject) : find_chain(lease, event->subject);
     if (!layer)
-        return false;
+        return;
+    event->is_known = true;
     if (event->kind == PT_SEEN_EXTRACTION_REMOVED) {
         lease->asked_at = 0; // whether it goes on shows what it holds
-        return true;
+        return;
     }
     int64_t *at = is_content                                 ? &layer->blob_at
                   : event->kind == PT_SEEN_SNAPSHOT_PREPARED ? &layer->prepared_at
@@ -405,9 +406,9 @@ bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *eve
     if (*at == 0)
         *at = event->at;
     lease->seen.fingerprint = pt_hash_text(lease->seen.fingerprint, event->subject);
+    event->is_first |= event->kind == PT_SEEN_SNAPSHOT_PREPARED && !lease->extraction;
     if (event->kind == PT_SEEN_SNAPSHOT_PREPARED && (!lease->snapshotter || !lease->extraction))
         lease->asked_at = 0; // whether that was for this lease shows what it holds
-    return true;
 }
 
 void pt_lease_drop_layer_blobs(struct pt_lease *lease)

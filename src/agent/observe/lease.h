@@ -152,8 +152,8 @@ void pt_lease_take_resources(struct pt_lease *lease, const Ctrd__ListResourcesRe
 // Looks up each layer in the ingests (struct pt_ingest by digest) of the lease's namespace.
 void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests);
 
-// Takes in an event; returns whether it was about a layer of the lease.
-bool pt_lease_take_event(struct pt_lease *lease, const struct pt_seen_event *event);
+// Takes in an event; notes in it whether it is about a layer of the lease.
+void pt_lease_take_event(struct pt_lease *lease, struct pt_seen_event *event);
 
 // Takes in what Content.Info says of a blob.
 void pt_blob_take_info(struct pt_blob *blob, const Ctrd__ContentInfo *info);

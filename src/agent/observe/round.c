@@ -281,18 +281,16 @@ bool pt_round_is_busy(const struct pt_round *round)
     return round->step != STEP_IDLE;
 }
 
-bool pt_round_note_event(struct pt_round *round, const struct pt_seen_event *event)
+void pt_round_note_event(struct pt_round *round, struct pt_seen_event *event)
 {
-    bool is_known = false;
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
         if (strcmp(lease->seen.namespace, event->namespace) == 0)
-            is_known |= pt_lease_take_event(lease, event);
+            pt_lease_take_event(lease, event);
     }
-    if (!is_known && event->kind != PT_SEEN_EXTRACTION_REMOVED)
+    if (!event->is_known && event->kind != PT_SEEN_EXTRACTION_REMOVED)
         pt_round_note_sign(round, event->namespace);
-    return is_known;
 }
 
 void pt_round_note_image(struct pt_round *round, const char *namespace, const char *name,

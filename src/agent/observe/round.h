@@ -34,8 +34,8 @@ void pt_round_start(struct pt_round *round);
 
 bool pt_round_is_busy(const struct pt_round *round);
 
-// What an event says of a layer need not be asked for. Returns whether it was about a known one.
-bool pt_round_note_event(struct pt_round *round, const struct pt_seen_event *event);
+// What an event says of a layer need not be asked for. Notes in it whether it is about a known one.
+void pt_round_note_event(struct pt_round *round, struct pt_seen_event *event);
 
 // By an event this image record was written: the next round asks for it. `is_repull`: it was
 // there before, and was written as a pull does.

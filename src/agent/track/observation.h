@@ -96,6 +96,7 @@ struct pt_seen_event {
     const char *subject;
     int64_t at;
     bool is_known; // it is about a layer that the observer follows
+    bool is_first; // and is the first that is seen of an extraction of that pull
     bool is_apart; // a snapshot that was prepared upon none
 };
 
