@@ -49,6 +49,26 @@ class Images(RuntimeCase):
         layers = [base.layers[0], empty, base.layers[1]]
         self.check(self.lab.images.push_layers("shape/empty", "1.0", layers))
 
+    def test_a_gzip_of_several_members(self) -> None:
+        base = self.push("shape/member", 2 * MB, MB)
+        tar = gzip.decompress(base.layers[0].path.read_bytes())
+        half = len(tar) // 2
+        content = gzip.compress(tar[:half], mtime=0) + gzip.compress(tar[half:], mtime=0)
+        path = self.folder / "members.tar.gz"
+        path.write_bytes(content)
+        members = replace(base.layers[0], digest=digest_of(content), size=len(content), path=path)
+        self.check(self.lab.images.push_layers("shape/members", "1.0", [members, base.layers[1]]))
+
+    def test_content_that_is_only_stored(self) -> None:
+        """ctr content fetch: nothing is unpacked, and each byte is counted."""
+        image = self.push("shape/stored", 3 * MB, MB)
+        containerd = self.lab.containerd
+        self.assertEqual(containerd.start_fetch(image.reference(HOST)).wait(60), 0)
+        row = self.log.wait_for_end(image.repository)[-1].pull
+        self.assertEqual(row["errorClass"], "not_unpacked")
+        sent = self.meter.bytes_sent(image.repository)
+        self.check_count(image.repository, sent, row["bytesFetched"], self.counted())
+
     def test_the_same_layer_twice(self) -> None:
         """It is shown once, and fetched once."""
         base = self.push("shape/once", 3 * MB, MB)

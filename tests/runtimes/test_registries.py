@@ -150,6 +150,31 @@ class Broken(RuntimeCase):
         self.start(image).finish()
         self.end(image, "", "")
 
+    def test_the_kubelet_is_killed_with_three_layers_on_their_way(self) -> None:
+        """containerd 2 writes what has come of each, and says that it gives up; 1 says nothing."""
+        image = self.push("broken/three", 6 * MB, 6 * MB, 6 * MB)
+        self.begin(image).process.kill()
+        failed = self.log.wait_for_end(image.repository)[-1].pull
+        sent = self.meter.bytes_sent(image.repository)
+        self.note(image.repository, "bytes", sent, failed["bytesFetched"])
+        unseen = 3 << 20 if self.binaries is tools.CONTAINERD_DEBIAN else 1 << 20
+        self.assertAlmostEqual(failed["bytesFetched"], sent, delta=unseen)
+
+    def test_the_agent_is_restarted(self) -> None:
+        """What had come before it started counts once, and not as speed."""
+        image = self.push("broken/agent", 9 * MB)
+        call = self.begin(image)
+        self.agent.process.kill()
+        before = time.time()
+        self.agent = self.start_agent(self.server.url)
+        call.finish()
+        self.log.wait_for_end(image.repository)
+        shown = [event for event in self.log.of_image(image.repository) if event.received > before]
+        fastest = max(event.pull["bytesPerSec"] for event in shown)
+        self.note(image.repository, "fastest", self.bytes_per_second, f"{fastest:.0f}")
+        self.assertLess(fastest, 2.5 * self.bytes_per_second)
+        self.end(image, "")
+
     def test_ctr_is_killed(self) -> None:
         """Its lease stays; the pull is still until another fetches the same."""
         image = self.push("broken/ctr", 7 * MB)
