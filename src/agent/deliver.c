@@ -49,7 +49,7 @@ struct pt_deliverer {
     int64_t pace_ms;       // between two reports while pulls are active
     int64_t calm_until_ms; // no faster ones than usual before
     bool has_news;
-    int64_t announced_ms; // what the report says of the interval
+    int64_t announced_ms;   // what the report says of the interval
     bool sends_shared;      // token, since the server has refused the other one
     char last_failure[160]; // as logged, "" while all is well
     void (*on_flushed)(void *context);

@@ -16,8 +16,8 @@
 // report's way may differ from the last one's. It is also the shortest interval that can be set.
 #define PT_REPORT_NEWS_MS (PT_REPORT_DISTANCE_MS + 100)
 
-// While it reports faster than that for a pull that is fast, this is enough for news, which announce
-// an interval that allows it.
+// While it reports faster than that for a pull that is fast, this is enough for news, which
+// announce an interval that allows it.
 #define PT_REPORT_SOON_MS (PT_REPORT_SHORTEST_DISTANCE_MS + 50)
 
 // An agent with nothing to report does so this often, and is silent for the server when it has not
