@@ -254,6 +254,10 @@ static void test_bad_claims(void **state)
          "{\"exp\":99999999999999,\"iat\":1800000000,\"nbf\":1800000000," ISSUER AUDIENCE SUBJECT
              BOUND "}",
          "no end"},
+        {"end beyond the year 2261",
+         "{\"exp\":9214646400,\"iat\":1800000000,\"nbf\":1800000000," ISSUER AUDIENCE SUBJECT BOUND
+         "}",
+         "no end"},
         {"end is a fraction",
          "{\"exp\":1.8e9,\"iat\":1800000000,\"nbf\":1800000000," ISSUER AUDIENCE SUBJECT BOUND "}",
          "no end"},

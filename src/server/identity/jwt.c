@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <yyjson.h>
 
-#define LAST_SECOND INT64_C(253402300799) // of the year 9999
+#define LAST_SECOND INT64_C(9214646399) // of the year 2261: times are kept in nanoseconds
 
 struct part {
     const char *text;
