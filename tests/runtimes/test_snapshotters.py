@@ -59,9 +59,10 @@ class Stargz(RuntimeCase):
     def test_a_lazy_layer_above_an_ordinary_one(self) -> None:
         """containerd begins to fetch it, and gives that up when the snapshotter has mounted it.
 
-        Of what was given up nobody sees the MiB that was not whole; the sizes are such that it is half a one.
+        Of what was given up nobody sees the MiB that was not whole, nor what has come since the last look: the sizes
+        are such that it is two thirds of a one, and that a look comes behind the last whole one.
         """
-        ordinary = self.push("lazy/base", 2_300_000).layers[0]
+        ordinary = self.push("lazy/base", 2_800_000).layers[0]
         mixed = [ordinary, self.estargz_layer(5 * MB, "above")]
         pulled = self.pull_and_count(self.lab.images.push_layers("lazy/above", "1.0", mixed))
         self.assertEqual(pulled.sources[1], "remote")
