@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -69,10 +69,6 @@ char *pt_url_join(const char *base, const char *path)
     size_t length = strlen(base);
     while (length > 0 && base[length - 1] == '/')
         length--;
-    char *url = malloc(length + strlen(path) + 1);
-    if (!url)
-        return NULL;
-    memcpy(url, base, length);
-    memcpy(url + length, path, strlen(path) + 1);
-    return url;
+    char *url;
+    return asprintf(&url, "%.*s%s", (int)length, base, path) < 0 ? NULL : url;
 }

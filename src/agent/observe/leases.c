@@ -183,8 +183,7 @@ static void take_leases(struct pt_ask *ask, const void *message)
         pt_ask_fail_round(ask, "leases cannot be listed");
         return;
     }
-    if (!round->is_quick)
-    namespace->has_resting = false;
+    namespace->has_resting = namespace->has_resting && round->is_quick;
     for (size_t i = 0; i < list->n_leases; i++) {
         const char *id = list->leases[i]->id;
         int64_t created_at = pt_containerd_time(list->leases[i]->created_at);

@@ -192,7 +192,10 @@ int pt_jwks_read(const char *text, size_t length, struct pt_jwks **ret_keys, str
         return pt_error_set(err, ENOMEM, "out of memory");
     }
     yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(document), "keys");
-    yyjson_arr_foreach(list, index, count, object) add(keys, object);
+    yyjson_arr_foreach(list, index, count, object)
+    {
+        add(keys, object);
+    }
     yyjson_doc_free(document);
     if (keys->count == 0) {
         pt_jwks_destroy(keys);
