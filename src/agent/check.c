@@ -2,14 +2,13 @@
 #include "agent/check.h"
 
 #include "agent/check_lines.h"
+#include "agent/check_server.h"
 #include "agent/confine.h"
 #include "base/clock.h"
 #include "base/http_client.h"
 #include "base/limits.h"
 #include "base/loop.h"
-#include "base/secret_file.h"
 #include "base/timer.h"
-#include "base/url.h"
 #include "containerd/containerd_api.h"
 #include "containerd/search.h"
 #include "containerd/socket_check.h"
@@ -24,7 +23,6 @@
 // step.
 
 #define EVENTS_STAND_MS 300 // a stream that has not broken by then stands
-#define SERVER_TIMEOUT_MS 10000
 #define NO_DIGEST "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
 // Each shows by one call whether it is there.
@@ -52,8 +50,8 @@ struct check {
     size_t asked;  // namespaces before this one
     unsigned open; // questions of this step
     struct pt_check_lines lines;
+    struct pt_check_server server;
     bool have_events_ended;
-    bool sends_shared; // token, since the other one was refused
     bool is_done;
     struct right {
         struct check *check;
@@ -63,140 +61,23 @@ struct check {
 
 // --- the server ---
 
-static void end_check(struct check *check)
+static void end_check(void *context)
 {
+    struct check *check = context;
     check->is_done = true;
     pt_loop_stop(check->options->loop);
 }
 
-static void judge_failure(struct check *check, const struct pt_http_result *result)
-{
-    const char *advice = "Is it running, and does a network policy or firewall let this node "
-                         "reach it?";
-    if (result->error == -EHOSTUNREACH || strstr(result->message, "resolve"))
-        advice = "The name of PULLTRACE_SERVER_URL is not known here. A pod with hostNetwork needs "
-                 "dnsPolicy: ClusterFirstWithHostNet.";
-    else if (result->error == -EPROTO || strstr(result->message, "certificate"))
-        advice = "Set PULLTRACE_CA_FILE to the CA of the server's certificate, which must be for "
-                 "the host of PULLTRACE_SERVER_URL.";
-    pt_check_fault(&check->lines, "reached", result->message, advice);
-}
-
-static struct pt_secret *current_token(const struct check *check)
-{
-    const struct pt_check_options *options = check->options;
-    return options->identity && !check->sends_shared ? options->identity : options->token;
-}
-
-static void judge_refused_token(struct check *check)
-{
-    const char *token = pt_secret_get(check->options->token);
-    const char *found = token[0] ? "it is a wrong one" : "none is set";
-    const char *advice = "Set PULLTRACE_AGENT_TOKEN_FILE to the token that the server has.";
-    pt_check_well(&check->lines, "reached", "it takes reports");
-    if (check->options->identity) {
-        found = token[0] ? "that of Kubernetes and the shared one are wrong"
-                         : "that of Kubernetes is refused";
-        advice = "Does the server have PULLTRACE_AGENT_IDENTITY=kubernetes, and this agent's "
-                 "ServiceAccount and audience? Its /readyz says what it lacks.";
-    }
-    pt_check_fault(&check->lines, "token", found, advice);
-}
-
-// The report that was sent is refused for its content type, after its token was looked at.
-static void judge_status(struct check *check, int status)
-{
-    const char *token = pt_secret_get(current_token(check));
-    char text[64];
-    snprintf(text, sizeof(text), "HTTP status %d", status);
-    if (status == 503) {
-        pt_check_fault(&check->lines, "token", "the server cannot look at it yet",
-                       "Try again. If that stays, does the server reach the Kubernetes API?");
-    } else if (status == 415) {
-        pt_check_well(&check->lines, "reached", "it takes reports");
-        pt_check_well(&check->lines, "token",
-                      check->sends_shared
-                          ? "the shared one is right, that of Kubernetes is not taken"
-                      : token[0] ? "it is the right one"
-                                 : "none is needed");
-    } else if (status == 401) {
-        judge_refused_token(check);
-    } else if (status == 421) {
-        pt_check_fault(&check->lines, "reached", text,
-                       "It takes reports at an address of their own: that of PULLTRACE_AGENT_ADDR, "
-                       "by https.");
-    } else {
-        pt_check_fault(&check->lines, "reached", text,
-                       "What answers there is no pulltrace-server, or a proxy in front of it.");
-    }
-}
-
-static int send_to_server(struct check *check, const char *token, struct pt_error *err);
-
-static void on_server(void *context, const struct pt_http_result *result)
-{
-    struct check *check = context;
-    bool has_other = check->options->identity && pt_secret_get(check->options->token)[0];
-    struct pt_error err;
-    if (result->status == 401 && has_other && !check->sends_shared) {
-        check->sends_shared = true;
-        if (send_to_server(check, pt_secret_get(check->options->token), &err) == 0)
-            return;
-    }
-    if (result->error)
-        judge_failure(check, result);
-    else
-        judge_status(check, result->status);
-    end_check(check);
-}
-
-static int send_to_server(struct check *check, const char *token, struct pt_error *err)
-{
-    char authorization[4200];
-    const char *headers[] = {"Content-Type: text/plain", "Expect:", NULL, NULL};
-    char *url = pt_url_join(check->options->server_url, "/api/v1/report");
-    if (!url)
-        return pt_error_set(err, ENOMEM, "out of memory");
-    if (token[0]) {
-        snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", token);
-        headers[2] = authorization;
-    }
-    const struct pt_http_options options = {
-        .method = "POST",
-        .url = url,
-        .headers = headers,
-        .body = "",
-        .ca_file = check->options->ca_file[0] ? check->options->ca_file : NULL,
-        .timeout_ms = SERVER_TIMEOUT_MS,
-        .max_response_bytes = PT_LIMIT_HTTP_BUFFER_BYTES,
-        .on_done = on_server,
-        .context = check,
-    };
-    int r = pt_http_client_start(check->http, &options, NULL, err);
-    explicit_bzero(authorization, sizeof(authorization));
-    free(url);
-    return r;
-}
-
 static void ask_server(struct check *check)
 {
-    struct pt_error err;
-    const char *url = check->options->server_url;
-    fputs("\nserver (PULLTRACE_SERVER_URL)\n", check->options->out);
-    if (!url[0]) {
-        pt_check_line(&check->lines, "-", "none is set", "pulls are only logged");
-        end_check(check);
-        return;
-    }
-    const char *token = pt_secret_get(current_token(check));
-    pt_check_line(&check->lines, "-", "asked", url);
-    if (token[0] && pt_url_is_in_clear(url))
-        pt_check_line(&check->lines, "note", "the token leaves this machine unencrypted",
-                      "use https");
-    if (send_to_server(check, token, &err) < 0) {
-        pt_check_fault(&check->lines, "reached", err.message, "Look at PULLTRACE_SERVER_URL.");
-        end_check(check);
-    }
+    check->server = (struct pt_check_server){
+        .options = check->options,
+        .http = check->http,
+        .lines = &check->lines,
+        .on_done = end_check,
+        .context = check,
+    };
+    pt_check_server_ask(&check->server);
 }
 
 // --- the rights ---
