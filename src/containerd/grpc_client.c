@@ -25,6 +25,7 @@ struct pt_grpc_client {
     size_t unary_running;
     bool is_connected;   // an answer has come and the connection has not broken since
     unsigned connection; // its number: one that has failed is never used again
+    uint64_t heard;      // pieces of answers and streams that have come over that one
 };
 
 struct pt_grpc_call {
@@ -32,6 +33,7 @@ struct pt_grpc_call {
     struct pt_grpc_client *client;
     struct pt_http_request *request; // NULL while it waits
     unsigned connection;             // the number of the one that it goes over
+    uint64_t heard;                  // the client's count when it was sent
     const char *method;
     char *namespace;
     struct pt_buffer body;
@@ -99,9 +101,23 @@ static void give_connection_up(struct pt_grpc_client *client, const struct pt_gr
     }
 }
 
+static void note_heard(const struct pt_grpc_call *call)
+{
+    if (call->connection == call->client->connection)
+        call->client->heard++;
+}
+
+// Where others were answered meanwhile, a call that was not is slow, and its connection well.
+static bool is_slow_alone(const struct pt_grpc_call *call, int error)
+{
+    return error == -ETIMEDOUT && is_unary(call) && call->connection == call->client->connection &&
+           call->heard != call->client->heard;
+}
+
 static void on_header(void *context, const char *name, const char *value)
 {
     struct pt_grpc_call *call = context;
+    note_heard(call);
     if (strcasecmp(name, "grpc-status") == 0)
         call->code = pt_grpc_status_parse(value);
     else if (strcasecmp(name, "grpc-message") == 0)
@@ -111,6 +127,7 @@ static void on_header(void *context, const char *name, const char *value)
 static int on_data(void *context, const char *data, size_t length)
 {
     struct pt_grpc_call *call = context;
+    note_heard(call);
     return pt_grpc_parser_feed(&call->parser, data, length, call->on_message, call->context);
 }
 
@@ -134,6 +151,10 @@ static void on_done(void *context, const struct pt_http_result *result)
         status.is_transport = result->error != -EMSGSIZE && result->error != -EBADMSG;
         if (result->error == -EMSGSIZE)
             status.code = PT_GRPC_TOO_LARGE;
+        if (is_slow_alone(call, result->error)) {
+            status.is_transport = false;
+            status.code = PT_GRPC_DEADLINE_EXCEEDED;
+        }
         snprintf(text, sizeof(text), "%s", result->message);
     } else {
         snprintf(text, sizeof(text), "the answer of %s has no gRPC status (HTTP status %d)",
@@ -159,6 +180,7 @@ static int send_call(struct pt_grpc_call *call, struct pt_error *err)
     size_t count = 4;
     // libcurl reuses connections by the host's name, also one on which nothing comes any more.
     call->connection = client->connection;
+    call->heard = client->heard;
     snprintf(url, sizeof(url), "http://containerd-%u%s", call->connection, call->method);
     if (call->namespace) {
         snprintf(namespace, sizeof(namespace), "containerd-namespace: %s", call->namespace);

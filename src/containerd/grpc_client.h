@@ -14,7 +14,9 @@ struct pt_http_client;
 // gRPC calls to one unix socket: unary and server-streaming, HTTP/2 without TLS.
 struct pt_grpc_client;
 
-// How a call ended. `is_transport`: there was no answer of a gRPC server at all, or it broke off.
+// How a call ended. `is_transport`: there was no answer of a gRPC server at all, or it broke off,
+// and the connection is given up with its streams. A call whose time is over ends so only if
+// nothing has come over the connection since it was sent.
 struct pt_grpc_status {
     int code; // enum pt_grpc_code
     bool is_transport;
