@@ -13,6 +13,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from lab.processes import Process
 from lab.pulltrace import environment
 from lab.tools import REPOSITORY
 from lab.waiting import free_port, wait_for
@@ -26,6 +27,12 @@ def with_proof(test: str) -> list[Command]:
     """The commands that a test here runs."""
     patterns = [pattern for pattern, proof in PROOFS if proof == Here(test)]
     return [c for c in all_commands() if any(re.fullmatch(pattern, c.text) for pattern in patterns)]
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for that signal (proc_pid_status(5))."""
+    mask = Path(f"/proc/{pid}/status").read_text().split("SigCgt:")[1].split()[0]
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 class EveryCommand(unittest.TestCase):
@@ -70,21 +77,21 @@ class EveryCommand(unittest.TestCase):
 class CommandsInALaboratory(LabCase):
     """With a server, an agent or both, on ports and sockets of the laboratory."""
 
-    def shell(self, text: str, seconds: float | None = None, **settings: str) -> str:
-        """Runs it as the document says, but for root and paths; one that does not end by itself is asked to."""
-        command = ["bash", "-ec", f"sudo() {{ \"$@\"; }}; hostname() {{ echo localhost; }}; {text}"]
-        if seconds is not None:
-            command[2] = f"hostname() {{ echo localhost; }}; exec timeout --preserve-status {seconds} {text.removeprefix('sudo ')}"
+    def environment(self, **settings: str) -> dict[str, str]:
         given = {
             "PATH": f"{BINARIES}:{os.environ['PATH']}",
             "PULLTRACE_CONTAINERD_SOCKET": str(self.lab.containerd.socket),
             "PULLTRACE_CONTAINERD_SOCKET_DIRS": str(self.lab.containerd.socket.parent),
             "PULLTRACE_NODE_NAME": "here",
         }
+        return environment(ADDRESS_SANITIZER | given | settings)
+
+    def shell(self, text: str, **settings: str) -> str:
+        """Runs it as the document says, but for root and paths."""
         done = subprocess.run(
-            command,
+            ["bash", "-ec", f"sudo() {{ \"$@\"; }}; hostname() {{ echo localhost; }}; {text}"],
             cwd=self.folder,
-            env=environment(ADDRESS_SANITIZER | given | settings),
+            env=self.environment(**settings),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -92,6 +99,15 @@ class CommandsInALaboratory(LabCase):
         )
         self.assertIn(done.returncode, (0, 28) if "curl" in text else (0,), f"{text}\n{done.stdout}{done.stderr}")
         return done.stdout
+
+    def until_asked_to_end(self, text: str, **settings: str) -> str:
+        """The same for one that does not end by itself: once it runs, it is asked to."""
+        script = f"exec env {text.removeprefix('sudo ')}"
+        process = Process("command", ["bash", "-ec", script], self.folder, self.environment(**settings))
+        self.addCleanup(process.stop)
+        process.wait_until_ready("it can be asked to end", lambda: catches(process.pid, signal.SIGTERM), 60)
+        self.assertEqual(process.stop(), 0, process.log_tail())
+        return process.stdout_text()
 
     def test_questions(self) -> None:
         server = self.start_server()
@@ -110,7 +126,7 @@ class CommandsInALaboratory(LabCase):
     def test_the_agent_alone(self) -> None:
         for command in with_proof("test_the_agent_alone"):
             with self.subTest(str(command)):
-                said = self.shell(command.text.replace("build/", f"{BINARIES}/"), seconds=4)
+                said = self.until_asked_to_end(command.text.replace("build/", f"{BINARIES}/"))
                 if "--watch" not in command.text:
                     self.assertIn('"agent.', said)
 
