@@ -76,6 +76,23 @@ class Jobs(unittest.TestCase):
                 counts = script.test_classes(f"tests/{suite}")
                 self.assertEqual(sum(counts.values()), found.countTestCases())
 
+    def test_one_busy_job_at_a_time(self) -> None:
+        def job(suite: str, name: str) -> script.Job:
+            return script.Job(suite, name, [], script.read_unittest)
+
+        busy = job("browser", "kept")
+        other_busy = job("integration", "test_turns.Turns")
+        calm = job("integration", "test_pulls.WithCtr")
+        for what, waiting, running, expected in (
+            ("alone", [busy, calm], [], busy),
+            ("beside a calm one", [busy], [calm], busy),
+            ("beside a busy one", [other_busy, calm], [busy], calm),
+            ("nothing else is left", [other_busy], [busy, calm], None),
+            ("nothing is left", [], [], None),
+        ):
+            with self.subTest(what):
+                self.assertIs(script.next_job(waiting, running), expected)
+
     def test_a_module_that_cannot_be_imported_is_one_that_fails(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "test_broken.py").write_text("import none_such\n")
