@@ -40,6 +40,7 @@
 #define PT_LIMIT_TOKEN_REQUESTS 32 // the loop rests 20 ms between two turns: some 1,000 a second
 #define PT_LIMIT_TOKEN_REQUESTS_PER_S 500
 #define PT_LIMIT_WAITING_TOKEN_BYTES (8 * 1024 * 1024) // some 6,000
+#define PT_LIMIT_WAITING_TOKEN_BYTES_PER_PEER (PT_LIMIT_WAITING_TOKEN_BYTES / 2)
 #define PT_LIMIT_REFUSED_TOKENS 2000 // remembered for a minute; then the oldest goes
 #define PT_LIMIT_TOKEN_ANSWER_BYTES (512 * 1024)
 

@@ -52,7 +52,7 @@ static void judge_shared(struct pt_agent_token *token, int64_t now, const char *
 }
 
 static void judge_identity(const struct pt_agent_token *token, const char *authorization,
-                           struct pt_admission *ret_admission)
+                           const char *peer, struct pt_admission *ret_admission)
 {
     static const enum pt_token_answer answers[] = {
         [PT_IDENTITY_KNOWN] = PT_TOKEN_ADMITTED,
@@ -60,7 +60,7 @@ static void judge_identity(const struct pt_agent_token *token, const char *autho
         [PT_IDENTITY_LATER] = PT_TOKEN_UNCHECKED,
     };
     struct pt_identity_verdict verdict;
-    pt_identity_look(token->identity, authorization, &verdict);
+    pt_identity_look(token->identity, authorization, peer, &verdict);
     ret_admission->answer = answers[verdict.answer];
     ret_admission->retry_after_s = verdict.retry_after_s;
     memcpy(ret_admission->key, verdict.key, sizeof(ret_admission->key));
@@ -70,12 +70,12 @@ static void judge_identity(const struct pt_agent_token *token, const char *autho
 }
 
 void pt_agent_token_judge(struct pt_agent_token *token, int64_t now, const char *authorization,
-                          struct pt_admission *ret_admission)
+                          const char *peer, struct pt_admission *ret_admission)
 {
     ret_admission->answer = PT_TOKEN_ADMITTED;
     ret_admission->key[0] = '\0';
     if (token->identity && !pt_agent_token_stands_in(token))
-        judge_identity(token, authorization, ret_admission);
+        judge_identity(token, authorization, peer, ret_admission);
     else
         judge_shared(token, now, authorization, ret_admission);
 }

@@ -34,10 +34,10 @@ struct pt_admission {
     char words[256];             // why it is not admitted
 };
 
-// Judges an Authorization header; NULL: there is none. A shared token takes a time that depends on
-// the header alone; an empty one is asked of nobody.
+// Judges an Authorization header; NULL: there is none. `peer` is the address that it came from. A
+// shared token takes a time that depends on the header alone; an empty one is asked of nobody.
 void pt_agent_token_judge(struct pt_agent_token *token, int64_t now, const char *authorization,
-                          struct pt_admission *ret_admission);
+                          const char *peer, struct pt_admission *ret_admission);
 
 // Whether the header gives the shared token.
 bool pt_agent_token_admits(struct pt_agent_token *token, int64_t now, const char *authorization);

@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_METRICS_BYTES (256 * 1024)
-
 static void reply_text(struct pt_request *request, const char *text)
 {
     pt_request_add_reply_header(request, "Cache-Control", "no-store");
@@ -132,10 +130,11 @@ static bool turn_away(struct pt_api *api, struct pt_request *request, bool may_b
 bool pt_api_wants_report(void *context, struct pt_request *request)
 {
     struct pt_api *api = context;
-    struct pt_refusal refusal;
-    request->is_admitted = request->method == PT_HTTP_POST &&
-                           strcmp(request->path, report_path) == 0 && !request->is_extra &&
-                           pt_api_admits_report(api, request, &refusal);
+    if (request->method != PT_HTTP_POST || strcmp(request->path, report_path) != 0 ||
+        request->is_extra)
+        return false;
+    request->is_admitted = pt_api_admits_report(api, request, &api->refusal);
+    request->is_refused = !request->is_admitted;
     return request->is_admitted;
 }
 
@@ -239,7 +238,7 @@ void pt_api_handle_metrics(void *context, struct pt_request *request)
         return;
     }
     struct pt_buffer out;
-    pt_buffer_init(&out, MAX_METRICS_BYTES);
+    pt_buffer_init(&out, PT_METRICS_MAX_BYTES);
     if (pt_metrics_write(api->metrics, api->store, pt_event_feed_stream(api->feed),
                          api->started_wall_ns, &out) < 0 ||
         write_kube_metrics(api, &out) < 0 || write_stalled(api->hold_ups, &out) < 0 ||

@@ -47,6 +47,7 @@ struct pt_api {
     struct pt_long_answers *long_answers;
     struct pt_report_queue *reports;
     struct pt_pull_lists lists;
+    struct pt_refusal refusal; // of the request that is being refused
     const char *allowed_hosts; // comma-separated, empty: any
     const char *cluster_name;  // empty: not set
 };

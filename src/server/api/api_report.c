@@ -4,6 +4,7 @@
 #include "pull/report.h"
 #include "server/api/allowed_host.h"
 #include "server/api/api.h"
+#include "server/http/http_connection.h"
 #include "server/http/http_reply.h"
 #include "server/ingest/report_queue.h"
 #include "server/stream/event_feed.h"
@@ -11,6 +12,8 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+
+_Static_assert(PT_REQUEST_ADMISSION_SIZE == PT_TOKEN_KEY_SIZE, "the key has room in a request");
 
 // A report of no more than this is taken at once.
 #define SMALL_BYTES (64 * 1024)
@@ -118,7 +121,8 @@ bool pt_api_admits_report(struct pt_api *api, struct pt_request *request,
 {
     struct pt_admission *token = &ret_refusal->token;
     pt_agent_token_judge(&api->agent_token, pt_clock_monotonic_ns(api->clock),
-                         pt_request_header(request, "Authorization"), token);
+                         pt_request_header(request, "Authorization"),
+                         pt_connection_peer(request->connection)->name, token);
     if (token->answer != PT_TOKEN_ADMITTED)
         ret_refusal->reason =
             token->answer == PT_TOKEN_WRONG ? PT_REJECTED_TOKEN : PT_REJECTED_TOKEN_UNCHECKED;
@@ -204,9 +208,10 @@ static void take(struct pt_api *api, struct pt_request *request, const struct pt
     struct pt_error err;
     uint64_t ends = api->metrics->ends;
     int r = pt_report_check_node(report, node_name, &err);
-    note_left_out(api, report);
-    if (r == 0)
+    if (r == 0) {
+        note_left_out(api, report);
         r = pt_store_apply(api->store, report, &err);
+    }
     reply(api, request, report, r, api->metrics->ends > ends, &err);
 }
 
@@ -228,10 +233,10 @@ static void read_and_take(struct pt_api *api, struct pt_request *request, const 
 
 void pt_api_report(struct pt_api *api, struct pt_request *request)
 {
-    struct pt_refusal refusal;
     const char *node_name = NULL;
-    if (!request->is_admitted && !pt_api_admits_report(api, request, &refusal)) {
-        reject_head(api, request, &refusal);
+    if (request->is_refused ||
+        (!request->is_admitted && !pt_api_admits_report(api, request, &api->refusal))) {
+        reject_head(api, request, &api->refusal);
         return;
     }
     if (*request->admission) {

@@ -15,6 +15,11 @@
 #define WITHOUT_QUEUE                                                                              \
     "The time in the kubelet's queue does not count, as it does in the kubelet's own figures."
 
+_Static_assert(PT_METRICS_MAX_BYTES >= PT_METRICS_REST_BYTES + (PT_NAMED_REGISTRIES + 1) *
+                                                                   PT_METRICS_REGISTRY_LINES *
+                                                                   PT_METRICS_LINE_BYTES,
+               "no names of registries make the metrics too long");
+
 static const char *const rejection_names[PT_REJECTION_COUNT] = {
     [PT_REJECTED_ADDRESS] = "address",
     [PT_REJECTED_TOKEN] = "token",

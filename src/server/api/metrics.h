@@ -51,6 +51,13 @@ struct pt_metrics {
     struct pt_histogram total_seconds, download_seconds, extract_seconds;
 };
 
+// How many lines each registry has, and what one takes at most: the name is an agent's word, and
+// each of its characters may be escaped. The rest, of which no name is a peer's, takes far less.
+#define PT_METRICS_REGISTRY_LINES (3 + PT_FAILURE_STALE + 2 * (PT_HISTOGRAM_BOUNDS + 3))
+#define PT_METRICS_LINE_BYTES (128 + 2 * PT_LIMIT_NAME_BYTES)
+#define PT_METRICS_REST_BYTES (256 * 1024)
+#define PT_METRICS_MAX_BYTES (1024 * 1024)
+
 // Counts a pull that has ended, or one failed attempt at it.
 void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull *stored);
 

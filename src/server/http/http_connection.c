@@ -247,6 +247,8 @@ static bool goes_on(struct pt_http_connection *connection, bool has_all)
 {
     const struct pt_connection_handler *handler = &connection->connections->handler;
     struct pt_request *request = connection->parser.request;
+    request->connection = connection;
+    request->is_extra = connection->is_extra;
     if (!handler->wants_body(handler->context, request)) {
         request->body_left_out = true;
         hand_over(connection, 0);

@@ -19,7 +19,7 @@ struct pt_request *pt_request_new(void)
     request->query = NULL;
     request->body = "";
     request->body_length = 0;
-    request->body_left_out = request->is_admitted = request->is_extra = false;
+    request->body_left_out = request->is_admitted = request->is_refused = request->is_extra = false;
     request->admission[0] = '\0';
     request->connection = NULL;
     request->header_count = 0;

@@ -30,8 +30,9 @@ struct pt_request {
     const char *query; // NULL: none
     const char *body;
     size_t body_length;
-    bool body_left_out;                        // it has one, which is not wanted
-    bool is_admitted;                          // wants_body has found that its head is in order
+    bool body_left_out; // it has one, which is not wanted
+    bool is_admitted;   // wants_body has found that its head is in order
+    bool is_refused;    // wants_body has found what on_request, called at once, is to answer
     char admission[PT_REQUEST_ADMISSION_SIZE]; // what it then noted for on_request
     bool is_extra; // its connection is one too many: only a probe is answered
     struct pt_http_connection *connection; // which it came by

@@ -94,15 +94,15 @@ static void answer_known(struct pt_identity *identity, struct pt_identity_verdic
 // When those are through that were there before.
 static void answer_waiting(const struct pt_identity *identity, struct pt_identity_verdict *verdict)
 {
-    size_t waiting = pt_token_checks_figures(identity->checks).waiting;
+    size_t ahead = pt_token_checks_ahead(identity->checks, verdict->key);
     answer_later(identity, true, "the API server is asked about the token", verdict);
-    verdict->retry_after_s += (int)(waiting / CHECKED_PER_S);
+    verdict->retry_after_s += (int)(ahead / CHECKED_PER_S);
 }
 
-static void ask(struct pt_identity *identity, const char *token, bool is_verified,
+static void ask(struct pt_identity *identity, const char *token, const char *peer, bool is_verified,
                 struct pt_identity_verdict *verdict)
 {
-    int r = pt_token_checks_add(identity->checks, verdict->key, token, is_verified);
+    int r = pt_token_checks_add(identity->checks, verdict->key, token, peer, is_verified);
     if (r == 0)
         answer_waiting(identity, verdict);
     else
@@ -119,8 +119,8 @@ static void renew(struct pt_identity *identity, struct pt_identity_verdict *verd
         answer_wrong(verdict);
 }
 
-static void verify(struct pt_identity *identity, const char *token, const struct pt_jwt *jwt,
-                   struct pt_identity_verdict *verdict)
+static void verify(struct pt_identity *identity, const char *token, const char *peer,
+                   const struct pt_jwt *jwt, struct pt_identity_verdict *verdict)
 {
     const struct pt_jwks *keys = pt_key_source_keys(identity->source);
     int r = pt_jwks_verify(keys, jwt, &verdict->words);
@@ -134,11 +134,11 @@ static void verify(struct pt_identity *identity, const char *token, const struct
         remember(identity, verdict->key, jwt->claims.node_name, jwt->claims.expires_at);
         answer_known(identity, verdict);
     } else {
-        ask(identity, token, true, verdict);
+        ask(identity, token, peer, true, verdict);
     }
 }
 
-static void look_at_claims(struct pt_identity *identity, const char *token,
+static void look_at_claims(struct pt_identity *identity, const char *token, const char *peer,
                            const struct pt_jwt *jwt, struct pt_identity_verdict *verdict)
 {
     bool has_keys = pt_key_source_proof(identity->source) == PT_PROOF_KEYS;
@@ -150,12 +150,12 @@ static void look_at_claims(struct pt_identity *identity, const char *token,
     else if (r < 0)
         answer_wrong(verdict);
     else if (has_keys)
-        verify(identity, token, jwt, verdict);
+        verify(identity, token, peer, jwt, verdict);
     else
-        ask(identity, token, false, verdict);
+        ask(identity, token, peer, false, verdict);
 }
 
-static void look_anew(struct pt_identity *identity, const char *token,
+static void look_anew(struct pt_identity *identity, const char *token, const char *peer,
                       struct pt_identity_verdict *verdict)
 {
     struct pt_jwt jwt;
@@ -171,12 +171,12 @@ static void look_anew(struct pt_identity *identity, const char *token,
     } else if (pt_jwt_read(token, &jwt, &verdict->words) < 0) {
         answer_wrong(verdict);
     } else {
-        look_at_claims(identity, token, &jwt, verdict);
+        look_at_claims(identity, token, peer, &jwt, verdict);
         pt_jwt_finish(&jwt);
     }
 }
 
-void pt_identity_look(struct pt_identity *identity, const char *authorization,
+void pt_identity_look(struct pt_identity *identity, const char *authorization, const char *peer,
                       struct pt_identity_verdict *ret_verdict)
 {
     static const char scheme[] = "Bearer ";
@@ -200,7 +200,7 @@ void pt_identity_look(struct pt_identity *identity, const char *authorization,
     if (ret_verdict->node_name)
         ret_verdict->answer = PT_IDENTITY_KNOWN;
     else
-        look_anew(identity, token, ret_verdict);
+        look_anew(identity, token, peer, ret_verdict);
 }
 
 const char *pt_identity_node(struct pt_identity *identity, const char *key)

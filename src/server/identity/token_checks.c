@@ -35,6 +35,7 @@ struct check {
     char key[PT_TOKEN_KEY_SIZE];
     bool is_verified;
     struct asked *asked; // NULL: it waits
+    struct queue *queue; // where it waits
     struct pt_question *question;
     TAILQ_ENTRY(check) link;
     char token[];
@@ -42,15 +43,25 @@ struct check {
 
 TAILQ_HEAD(check_list, check);
 
+// What waits from one address.
+struct queue {
+    struct check_list checks;
+    size_t count, bytes;
+    TAILQ_ENTRY(queue) link;
+    char peer[];
+};
+
 struct pt_token_checks {
     const struct pt_kube_client *client;
     const struct pt_token_policy *policy;
     struct pt_token_checks_handler handler;
     struct pt_timer *timer;
     struct pt_map by_key;
-    struct check_list waiting, asking;
+    struct pt_map by_peer;
+    TAILQ_HEAD(, queue) queues; // whose turn is next is first
+    struct check_list asking;
     size_t asking_count;
-    size_t waiting_bytes; // of those that wait
+    size_t waiting_bytes; // in all queues
     int64_t window_began; // monotonic_ns
     unsigned window_count;
     int64_t closed_until; // monotonic_ns; the API server does not answer
@@ -69,12 +80,61 @@ static size_t bytes_of(const struct check *check)
     return sizeof(*check) + strlen(check->token);
 }
 
+// The queue of that address, maybe a new one, which is empty; NULL when out of memory.
+static struct queue *queue_of(struct pt_token_checks *checks, const char *peer)
+{
+    struct queue *queue = pt_map_get(&checks->by_peer, peer);
+    size_t length = strlen(peer);
+    if (queue)
+        return queue;
+    queue = calloc(1, sizeof(*queue) + length + 1);
+    if (!queue)
+        return NULL;
+    memcpy(queue->peer, peer, length + 1);
+    if (pt_map_add(&checks->by_peer, queue->peer, queue) < 0) {
+        free(queue);
+        return NULL;
+    }
+    TAILQ_INIT(&queue->checks);
+    TAILQ_INSERT_TAIL(&checks->queues, queue, link);
+    return queue;
+}
+
+static void enter_queue(struct queue *queue, struct check *check)
+{
+    struct pt_token_checks *checks = check->checks;
+    check->queue = queue;
+    TAILQ_INSERT_TAIL(&queue->checks, check, link);
+    queue->count++;
+    queue->bytes += bytes_of(check);
+    checks->figures.waiting++;
+    checks->waiting_bytes += bytes_of(check);
+}
+
+// The turn goes to the next address.
 static void leave_queue(struct check *check)
 {
     struct pt_token_checks *checks = check->checks;
-    TAILQ_REMOVE(&checks->waiting, check, link);
+    struct queue *queue = check->queue;
+    TAILQ_REMOVE(&queue->checks, check, link);
+    check->queue = NULL;
+    queue->count--;
+    queue->bytes -= bytes_of(check);
     checks->figures.waiting--;
     checks->waiting_bytes -= bytes_of(check);
+    TAILQ_REMOVE(&checks->queues, queue, link);
+    if (queue->count > 0) {
+        TAILQ_INSERT_TAIL(&checks->queues, queue, link);
+        return;
+    }
+    pt_map_remove(&checks->by_peer, queue->peer);
+    free(queue);
+}
+
+static struct check *first_waiting(const struct pt_token_checks *checks)
+{
+    struct queue *queue = TAILQ_FIRST(&checks->queues);
+    return queue ? TAILQ_FIRST(&queue->checks) : NULL;
 }
 
 static void drop(struct check *check)
@@ -123,7 +183,7 @@ static void give_up(struct check *check, const struct pt_answer *answer)
         pt_log_warn("identity.check_failed", pt_log_text("error", answer->words),
                     pt_log_int("retryMs", delay_ns / PT_NS_PER_MS));
     drop(check);
-    while ((waiting = TAILQ_FIRST(&checks->waiting))) {
+    while ((waiting = first_waiting(checks))) {
         checks->figures.left_out++;
         // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         drop(waiting);
@@ -140,7 +200,7 @@ static void on_pod(void *context, const struct pt_answer *answer)
     struct pt_error err;
     const char *node_name = NULL;
     check->question = NULL;
-    if (answer->status == 404)
+    if (answer->sort == PT_ANSWER_REFUSED && answer->status == 404)
         conclude(check, NULL, "the token's pod is not there any more");
     else if (answer->sort != PT_ANSWER_GOOD)
         give_up(check, answer);
@@ -257,8 +317,7 @@ static void on_timer(void *context)
         checks->window_began = now;
         checks->window_count = 0;
     }
-    while (checks->asking_count < PT_LIMIT_TOKEN_REQUESTS &&
-           (check = TAILQ_FIRST(&checks->waiting))) {
+    while (checks->asking_count < PT_LIMIT_TOKEN_REQUESTS && (check = first_waiting(checks))) {
         if (checks->window_count >= WINDOW_REQUESTS) {
             pt_timer_start(checks->timer,
                            (checks->window_began + WINDOW_NS - now) / PT_NS_PER_MS + 1);
@@ -283,7 +342,8 @@ int pt_token_checks_create(const struct pt_kube_client *client,
     checks->policy = policy;
     checks->handler = *handler;
     pt_map_init(&checks->by_key);
-    TAILQ_INIT(&checks->waiting);
+    pt_map_init(&checks->by_peer);
+    TAILQ_INIT(&checks->queues);
     TAILQ_INIT(&checks->asking);
     checks->timer = pt_timer_create(client->base, client->clock, on_timer, checks);
     if (!checks->timer) {
@@ -303,12 +363,13 @@ void pt_token_checks_destroy(struct pt_token_checks *checks)
         // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         drop(check);
     }
-    while ((check = TAILQ_FIRST(&checks->waiting))) {
+    while ((check = first_waiting(checks))) {
         // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         drop(check);
     }
     pt_timer_destroy(checks->timer);
     pt_map_finish(&checks->by_key);
+    pt_map_finish(&checks->by_peer);
     free(checks);
 }
 
@@ -317,30 +378,58 @@ bool pt_token_checks_has(const struct pt_token_checks *checks, const char *key)
     return pt_map_get(&checks->by_key, key) != NULL;
 }
 
-int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const char *token,
-                        bool is_verified)
+size_t pt_token_checks_ahead(const struct pt_token_checks *checks, const char *key)
+{
+    const struct check *check = pt_map_get(&checks->by_key, key);
+    size_t waiting = checks->figures.waiting;
+    if (!check || !check->queue)
+        return 0;
+    size_t in_turns = check->queue->count * checks->by_peer.count;
+    return in_turns < waiting ? in_turns : waiting;
+}
+
+// Whether the tokens that wait have room for another, all of them and those of its address.
+static bool has_room(const struct pt_token_checks *checks, const char *peer, size_t length)
+{
+    const struct queue *queue = pt_map_get(&checks->by_peer, peer);
+    return checks->waiting_bytes + length <= PT_LIMIT_WAITING_TOKEN_BYTES &&
+           (queue ? queue->bytes : 0) + length <= PT_LIMIT_WAITING_TOKEN_BYTES_PER_PEER;
+}
+
+// A check that waits nowhere yet; NULL when out of memory.
+static struct check *make_check(struct pt_token_checks *checks, const char *key, const char *token)
 {
     size_t length = strlen(token);
-    if (checks->waiting_bytes + length > PT_LIMIT_WAITING_TOKEN_BYTES ||
-        now_ns(checks) < checks->closed_until) {
+    struct check *check = calloc(1, sizeof(*check) + length + 1);
+    if (!check)
+        return NULL;
+    check->checks = checks;
+    memccpy(check->key, key, '\0', sizeof(check->key) - 1);
+    memcpy(check->token, token, length + 1);
+    return check;
+}
+
+int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const char *token,
+                        const char *peer, bool is_verified)
+{
+    if (pt_token_checks_has(checks, key))
+        return 0;
+    if (!has_room(checks, peer, strlen(token)) || now_ns(checks) < checks->closed_until) {
         checks->figures.left_out++;
         return -EBUSY;
     }
-    struct check *check = calloc(1, sizeof(*check) + length + 1);
+    struct check *check = make_check(checks, key, token);
     if (!check)
         return -ENOMEM;
-    check->checks = checks;
     check->is_verified = is_verified;
-    memccpy(check->key, key, '\0', sizeof(check->key) - 1);
-    memcpy(check->token, token, length + 1);
     int r = pt_map_add(&checks->by_key, check->key, check);
-    if (r < 0) {
+    struct queue *queue = r == 0 ? queue_of(checks, peer) : NULL;
+    if (!queue) {
+        pt_map_remove(&checks->by_key, check->key);
         free(check);
-        return r == -EEXIST ? 0 : r;
+        return -ENOMEM;
     }
-    TAILQ_INSERT_TAIL(&checks->waiting, check, link);
-    checks->figures.waiting++;
-    checks->waiting_bytes += bytes_of(check);
+    enter_queue(queue, check);
     if (!pt_timer_is_started(checks->timer))
         pt_timer_start(checks->timer, 0);
     return 0;

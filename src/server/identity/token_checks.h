@@ -43,10 +43,15 @@ void pt_token_checks_destroy(struct pt_token_checks *checks);
 
 bool pt_token_checks_has(const struct pt_token_checks *checks, const char *key);
 
+// How many others are asked about before that one, at most.
+size_t pt_token_checks_ahead(const struct pt_token_checks *checks, const char *key);
+
 // Asks about a token, whose claims are in order; `is_verified`: so is its signature, and only its
-// pod is asked for. -EBUSY: there is no room, or the API server has not answered of late; -ENOMEM.
+// pod is asked for. `peer` is the address that it came from: those of all addresses take turns, and
+// one may have half of the room. -EBUSY: there is none, or the API server has not answered of late;
+// -ENOMEM.
 PT_MUST_CHECK int pt_token_checks_add(struct pt_token_checks *checks, const char *key,
-                                      const char *token, bool is_verified);
+                                      const char *token, const char *peer, bool is_verified);
 
 struct pt_token_check_figures pt_token_checks_figures(const struct pt_token_checks *checks);
 
