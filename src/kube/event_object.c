@@ -2,6 +2,7 @@
 #include "kube/kube_object.h"
 
 #include "base/clock.h"
+#include "base/saturate.h"
 #include "kube/object_fields.h"
 
 #include <errno.h>
@@ -72,8 +73,9 @@ static void read_times(yyjson_val *object, struct pt_kube_event *event)
         event->last_at = pt_kube_time(object, "lastTimestamp");
     if (!event->last_at)
         event->last_at = event->first_at;
-    int64_t since_first = event->last_at - event->first_at;
-    event->written_at = created_at ? created_at + since_first : event->last_at;
+    event->written_at = created_at ? created_at : event->last_at;
+    if (created_at && event->last_at > event->first_at)
+        pt_add_saturated(&event->written_at, event->last_at - event->first_at);
     sharpen_times(object, event);
     event->count = yyjson_get_sint(yyjson_obj_get(series ? series : object, "count"));
     if (event->count < 1)

@@ -275,6 +275,36 @@ static void leaves_out_more_containers_than_the_limit(void **state)
 #define SAYS "\"reason\":\"Pulling\",\"message\":\"Pulling image \\\"a\\\"\","
 #define FROM "\"source\":{\"host\":\"node\"}"
 
+// When an event was written last is not in it: it follows from other times, which anybody may set.
+static void times_of_events_stay_in_range(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *created, *first, *last;
+        int64_t written_at;
+    } rows[] = {
+        {"usual", "1970-01-01T00:00:05Z", "1970-01-01T00:00:06Z", "1970-01-01T00:00:09Z",
+         8 * PT_NS_PER_S},
+        {"beyond what can be kept", "2261-01-01T00:00:00Z", "1970-01-01T00:00:06Z",
+         "2261-01-01T00:00:00Z", INT64_MAX},
+        {"the last before the first", "1970-01-01T00:00:05Z", "2261-01-01T00:00:00Z",
+         "1970-01-01T00:00:06Z", 5 * PT_NS_PER_S},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char json[1024];
+        struct pt_kube_event event;
+        snprintf(json, sizeof(json),
+                 "{\"metadata\":{\"uid\":\"e\",\"creationTimestamp\":\"%s\"},"
+                 "\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"n\",\"name\":\"p\","
+                 "\"uid\":\"u\"}," SAYS FROM ",\"firstTimestamp\":\"%s\",\"lastTimestamp\":\"%s\"}",
+                 rows[i].created, rows[i].first, rows[i].last);
+        yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
+        check_int(rows[i].name, pt_kube_event_decode(yyjson_doc_get_root(doc), &event), 0);
+        check_int(rows[i].name, event.written_at, rows[i].written_at);
+        yyjson_doc_free(doc);
+    }
+}
+
 static void reads_events(void **state)
 {
     (void)state;
@@ -359,6 +389,7 @@ int main(void)
         cmocka_unit_test(knows_since_when_a_pod_waits),
         cmocka_unit_test(takes_no_text_that_is_too_long),
         cmocka_unit_test(leaves_out_more_containers_than_the_limit),
+        cmocka_unit_test(times_of_events_stay_in_range),
         cmocka_unit_test(reads_events),
         cmocka_unit_test(an_event_may_lack_its_node),
     };
