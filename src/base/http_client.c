@@ -295,6 +295,36 @@ static long http2_version(const struct pt_http_options *options)
                                                  : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
 }
 
+static void set_version(CURL *easy, const struct pt_http_options *options)
+{
+    if (options->http2) {
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http2_version(options));
+        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+        // libcurl before 8.0 stalls, or loses trailers, when an answer does not fit its buffer.
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PT_LIMIT_HTTP2_BUFFER_BYTES);
+    } else {
+        // A TLS peer may offer HTTP/2, of which libcurl 7.88 leaves the end of an answer that does
+        // not fit its buffer until a timer runs out, seconds later.
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+        // libcurl empties a hundred of them in one turn of the loop, in which nobody else is
+        // served.
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PT_LIMIT_HTTP_BUFFER_BYTES);
+    }
+}
+
+static void set_files(CURL *easy, const struct pt_http_options *options)
+{
+    if (options->ca_file) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
+        // By default libcurl reads the file once a day; each connection takes it as it is then.
+        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+    }
+    if (options->client_cert_file)
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, options->client_cert_file);
+    if (options->client_key_file)
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, options->client_key_file);
+}
+
 static void set_options(struct pt_http_request *request, const struct pt_http_options *options)
 {
     CURL *easy = request->easy;
@@ -317,30 +347,10 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     }
-    if (options->http2) {
-        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http2_version(options));
-        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
-        // libcurl before 8.0 stalls, or loses trailers, when an answer does not fit its buffer.
-        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PT_LIMIT_HTTP2_BUFFER_BYTES);
-    } else {
-        // A TLS peer may offer HTTP/2, of which libcurl 7.88 leaves the end of an answer that does
-        // not fit its buffer until a timer runs out, seconds later.
-        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-        // libcurl empties a hundred of them in one turn of the loop, in which nobody else is
-        // served.
-        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PT_LIMIT_HTTP_BUFFER_BYTES);
-    }
+    set_version(easy, options);
     if (options->fresh_connection)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-    if (options->ca_file) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
-        // By default libcurl reads the file once a day; each connection takes it as it is then.
-        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
-    }
-    if (options->client_cert_file)
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, options->client_cert_file);
-    if (options->client_key_file)
-        curl_easy_setopt(easy, CURLOPT_SSLKEY, options->client_key_file);
+    set_files(easy, options);
     if (options->check_peer) {
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_curl_open_socket);
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
