@@ -11,12 +11,13 @@
 static const struct alphabet {
     const char *ends, *inside;
     size_t max_bytes;
+    bool is_apart; // what only stands inside does so between two letters that may be ends
 } alphabets[] = {
     // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
-    [PT_NAME_KUBERNETES] = {LOWER DIGITS, LOWER DIGITS "-", 63},
+    [PT_NAME_KUBERNETES] = {LOWER DIGITS, LOWER DIGITS "-", 63, false},
     // https://github.com/containerd/containerd/blob/main/pkg/identifiers/validate.go
-    [PT_NAME_CONTAINERD] = {LETTERS DIGITS, LETTERS DIGITS "-._", 76},
-    [PT_NAME_HOST] = {LETTERS DIGITS, LETTERS DIGITS "-._", 253},
+    [PT_NAME_CONTAINERD] = {LETTERS DIGITS, LETTERS DIGITS "-._", 76, true},
+    [PT_NAME_HOST] = {LETTERS DIGITS, LETTERS DIGITS "-._", 253, false},
 };
 
 // The part up to the next comma, without the blanks at its ends; moves *at behind the comma.
@@ -36,6 +37,10 @@ static bool is_name(const char *name, size_t length, const struct alphabet *alph
     if (length == 0 || length > alphabet->max_bytes || !strchr(alphabet->ends, name[0]) ||
         !strchr(alphabet->ends, name[length - 1]))
         return false;
+    for (size_t i = 1; alphabet->is_apart && i < length; i++) {
+        if (!strchr(alphabet->ends, name[i]) && !strchr(alphabet->ends, name[i - 1]))
+            return false;
+    }
     return strspn(name, alphabet->inside) >= length;
 }
 
