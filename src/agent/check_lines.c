@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/check_lines.h"
 
+#include "base/text.h"
+
 void pt_check_clean(FILE *out, const char *text)
 {
     for (; *text; text++)
-        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text, out);
+        fputc(pt_text_clean(*text), out);
 }
 
 void pt_check_line(struct pt_check_lines *lines, const char *mark, const char *what,

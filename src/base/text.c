@@ -29,6 +29,11 @@ bool pt_text_remember(char *last, size_t size, const char *text)
     return true;
 }
 
+char pt_text_clean(char character)
+{
+    return (char)(character >= ' ' && character < 0x7f ? character : '?');
+}
+
 bool pt_text_is_either(const char *text, const char *one, const char *other)
 {
     return strcmp(text, one) == 0 || strcmp(text, other) == 0;

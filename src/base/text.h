@@ -15,6 +15,10 @@ PT_MUST_CHECK int pt_text_replace(const char **slot, const char *text, bool *cha
 // another, so that what is said again and again is logged once. `last` is "" at first.
 bool pt_text_remember(char *last, size_t size, const char *text);
 
+// The character, or `?` for what is not printable ASCII: others choose names and words, and nothing
+// of those may steer a terminal (which takes the bytes 80..9F for control characters too).
+char pt_text_clean(char character);
+
 // Whether a text is one of two, such as the brief and the long name of an option.
 bool pt_text_is_either(const char *text, const char *one, const char *other);
 

@@ -89,7 +89,7 @@ static const char *clean_words(const char *text, char *out, size_t size)
 {
     size_t length = 0;
     for (; *text && length + 1 < size; text++)
-        out[length++] = *text >= ' ' && *text < 0x7f ? *text : '?';
+        out[length++] = pt_text_clean(*text);
     out[length] = '\0';
     return out;
 }

@@ -3,6 +3,8 @@
 
 #include "check.h"
 
+#include <stdio.h>
+
 static void a_slot_takes_another_text(void **state)
 {
     (void)state;
@@ -49,9 +51,20 @@ static void what_is_said_again_is_known(void **state)
     }
 }
 
+static void nothing_that_steers_a_terminal_is_clean(void **state)
+{
+    (void)state;
+    for (int code = 0; code < 256; code++) {
+        char name[8];
+        snprintf(name, sizeof(name), "%02X", (unsigned)code);
+        check_int(name, pt_text_clean((char)code), code >= ' ' && code < 0x7f ? code : '?');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_that_steers_a_terminal_is_clean),
         cmocka_unit_test(a_slot_takes_another_text),
         cmocka_unit_test(what_is_said_again_is_known),
     };
