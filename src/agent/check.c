@@ -8,6 +8,7 @@
 #include "base/http_client.h"
 #include "base/limits.h"
 #include "base/loop.h"
+#include "base/name_list.h"
 #include "base/timer.h"
 #include "containerd/containerd_api.h"
 #include "containerd/search.h"
@@ -240,14 +241,13 @@ static void on_namespaces(void *context, const struct pt_grpc_status *status, co
         ask_server(check);
         return;
     }
-    if (strcmp(wanted, "*") == 0)
+    bool is_any = strcmp(wanted, "*") == 0;
+    if (is_any)
         take_any_namespace(check, list);
-    for (size_t length; strcmp(wanted, "*") != 0 && *wanted;
-         wanted += length + (wanted[length] == ',')) {
-        length = strcspn(wanted, ",");
-        if (length > 0)
-            take_namespace(check, list, wanted, length);
-    }
+    const char *name;
+    size_t length;
+    while (!is_any && (name = pt_name_list_next(&wanted, &length)))
+        take_namespace(check, list, name, length);
     if (check->namespace_count > 0)
         ask_rights(check);
     else

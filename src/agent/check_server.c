@@ -21,7 +21,7 @@ static void judge_failure(struct pt_check_server *server, const struct pt_http_r
     if (result->error == -EHOSTUNREACH || strstr(result->message, "resolve"))
         advice = "The name of PULLTRACE_SERVER_URL is not known here. A pod with hostNetwork needs "
                  "dnsPolicy: ClusterFirstWithHostNet.";
-    else if (result->error == -EPROTO || strstr(result->message, "certificate"))
+    else if (result->error == -EPERM || strstr(result->message, "certificate"))
         advice = "Set PULLTRACE_CA_FILE to the CA of the server's certificate, which must be for "
                  "the host of PULLTRACE_SERVER_URL.";
     pt_check_fault(server->lines, "reached", result->message, advice);
@@ -54,7 +54,7 @@ static void judge_status(struct pt_check_server *server, int status)
     const char *token = pt_secret_get(current_token(server));
     char text[64];
     snprintf(text, sizeof(text), "HTTP status %d", status);
-    if (status == 503) {
+    if (status == 503 && strstr(server->answer, "\"report_token_unchecked\"")) {
         pt_check_fault(server->lines, "token", "the server cannot look at it yet",
                        "Try again. If that stays, does the server reach the Kubernetes API?");
     } else if (status == 415) {
@@ -66,6 +66,9 @@ static void judge_status(struct pt_check_server *server, int status)
                                  : "none is needed");
     } else if (status == 401) {
         judge_refused_token(server);
+    } else if (status == 503) {
+        pt_check_fault(server->lines, "reached", text,
+                       "It has too much to do, or is about to end. Try again.");
     } else if (status == 421) {
         pt_check_fault(server->lines, "reached", text,
                        "It takes reports at an address of their own: that of PULLTRACE_AGENT_ADDR, "
@@ -87,16 +90,28 @@ static void on_server(void *context, const struct pt_http_result *result)
         server->sends_shared = true;
         if (send_to_server(server, pt_secret_get(server->options->token), &err) == 0)
             return;
-    }
-    if (result->error)
+        pt_check_fault(server->lines, "token", err.message,
+                       "That of Kubernetes is refused, and the shared one could not be sent.");
+    } else if (result->error) {
         judge_failure(server, result);
-    else
+    } else {
         judge_status(server, result->status);
+    }
     server->on_done(server->context);
+}
+
+static int on_data(void *context, const char *data, size_t length)
+{
+    struct pt_check_server *server = context;
+    size_t used = strlen(server->answer);
+    size_t room = sizeof(server->answer) - 1 - used;
+    memcpy(server->answer + used, data, length < room ? length : room);
+    return 0;
 }
 
 static int send_to_server(struct pt_check_server *server, const char *token, struct pt_error *err)
 {
+    memset(server->answer, 0, sizeof(server->answer));
     char authorization[4200];
     const char *headers[] = {"Content-Type: text/plain", "Expect:", NULL, NULL};
     char *url = pt_url_join(server->options->server_url, "/api/v1/report");
@@ -114,6 +129,7 @@ static int send_to_server(struct pt_check_server *server, const char *token, str
         .ca_file = server->options->ca_file[0] ? server->options->ca_file : NULL,
         .timeout_ms = TIMEOUT_MS,
         .max_response_bytes = PT_LIMIT_HTTP_BUFFER_BYTES,
+        .on_data = on_data,
         .on_done = on_server,
         .context = server,
     };

@@ -17,6 +17,7 @@ struct pt_check_server {
     void (*on_done)(void *context);
     void *context;
     bool sends_shared; // token, since the other one was refused
+    char answer[1024]; // the begin of its body
 };
 
 // on_done is called once, maybe within; the struct lives until then.

@@ -161,7 +161,7 @@ class Checked(PlacesCase):
     def test_each_namespace_is_looked_at(self) -> None:
         here = {USUAL: self.lab.containerd.folder}
         self.lab.containerd.ctr("namespaces", "create", "second")
-        names = "mobi,k8s.io,second"
+        names = "mobi, k8s.io ,second"
         status, text = self.check(here, "", PULLTRACE_CONTAINERD_NAMESPACES=names)
         self.assertEqual(status, 0, text)
         self.assertIn("  note  namespace mobi: containerd has none of this name", text)
