@@ -157,13 +157,14 @@ static const char *current_token(const struct pt_deliverer *deliverer)
 }
 
 // The server may not have the rights to look at the ServiceAccount's token, or have got them since.
-static void offer_other_token(struct pt_deliverer *deliverer)
+static void offer_other_token(struct pt_deliverer *deliverer, bool is_news)
 {
     if (!deliverer->options.identity || !is_set(deliverer->options.token))
         return;
     deliverer->sends_shared = !deliverer->sends_shared;
-    pt_log_info("server.token_refused",
-                pt_log_text("next", deliverer->sends_shared ? "shared" : "kubernetes"));
+    if (is_news)
+        pt_log_info("server.token_refused",
+                    pt_log_text("next", deliverer->sends_shared ? "shared" : "kubernetes"));
 }
 
 // --- its answer ---
@@ -244,7 +245,8 @@ static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_re
         snprintf(failure, sizeof(failure), "%s", result->message);
     else
         snprintf(failure, sizeof(failure), "HTTP status %d", result->status);
-    if (strcmp(failure, deliverer->last_failure) != 0)
+    bool is_news = strcmp(failure, deliverer->last_failure) != 0;
+    if (is_news)
         pt_log_warn("server.unreachable", pt_log_text("url", deliverer->url),
                     pt_log_text("error", failure), pt_log_text("answer", deliverer->answer.data));
     memcpy(deliverer->last_failure, failure, sizeof(failure));
@@ -253,7 +255,7 @@ static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_re
     if (result->status == 429)
         deliverer->calm_until_ms = now_ms(deliverer) + PT_REPORT_CALM_MS;
     if (result->status == 401)
-        offer_other_token(deliverer);
+        offer_other_token(deliverer, is_news);
     if (result->status == 400 || result->status == 413)
         suspect_pulls(deliverer);
     deliverer->retry_ms = deliverer->retry_ms ? 2 * deliverer->retry_ms : PT_REPORT_FIRST_RETRY_MS;

@@ -601,6 +601,40 @@ static void the_other_token_is_offered_when_one_is_refused(void **state)
     pt_secret_destroy(shared);
 }
 
+// The server takes neither: both are offered by turns for as long as that lasts.
+static void tokens_that_are_both_refused_are_logged_once(void **state)
+{
+    (void)state;
+    struct delivery d;
+    struct pt_secret *identity, *shared;
+    static char log[65536];
+    int ends[2];
+    size_t lines = 0;
+    assert_int_equal(pt_secret_create("own", NULL, &identity, NULL), 0);
+    assert_int_equal(pt_secret_create("shared", NULL, &shared, NULL), 0);
+    assert_int_equal(pipe(ends), 0);
+    delivery_begin_with(&d, URL, identity, shared);
+    pt_log_set_descriptor(ends[1]);
+    delivery_run(&d, true);
+    for (size_t i = 0; i < 10; i++) {
+        check_text("by turns", d.authorization, i % 2 == 0 ? "Bearer own" : "Bearer shared");
+        delivery_answer(&d, 401, NULL);
+        for (int wait = 0; wait < 60 && !d.is_in_flight; wait++)
+            delivery_wait(&d, 1000);
+    }
+    pt_log_set_descriptor(-1);
+    close(ends[1]);
+    assert_true(read(ends[0], log, sizeof(log) - 1) > 0);
+    for (const char *at = log; (at = strstr(at, "server.token_refused")); at++)
+        lines++;
+    check_int("lines", (int64_t)lines, 1);
+    close(ends[0]);
+    delivery_answer(&d, 200, NULL);
+    delivery_end(&d);
+    pt_secret_destroy(identity);
+    pt_secret_destroy(shared);
+}
+
 static void a_refused_token_without_another_is_sent_again(void **state)
 {
     (void)state;
@@ -645,6 +679,7 @@ int main(void)
         cmocka_unit_test(what_has_finished_is_told_before_the_end),
         cmocka_unit_test(a_token_in_clear_is_warned_of_once),
         cmocka_unit_test(the_other_token_is_offered_when_one_is_refused),
+        cmocka_unit_test(tokens_that_are_both_refused_are_logged_once),
         cmocka_unit_test(a_refused_token_without_another_is_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
