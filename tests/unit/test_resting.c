@@ -204,6 +204,18 @@ static void they_are_listed_seldom(void **state)
     end();
 }
 
+static void they_are_listed_again_when_the_clock_was_set_back(void **state)
+{
+    (void)state;
+    begin(IDLE_LEASES, LONG_AGO);
+    look(20);
+    scene.world.now -= 1000 * PT_NS_PER_S;
+    scene.world.idle_listed = 0;
+    look(50);
+    check_int("at once, and each minute", scene.world.idle_listed, IDLE_LEASES);
+    end();
+}
+
 static void a_lease_that_never_expires_is_followed_to_its_end(void **state)
 {
     (void)state;
@@ -244,6 +256,7 @@ int main(void)
         cmocka_unit_test(those_of_a_pull_wake_none),
         cmocka_unit_test(a_pull_that_begins_late_is_seen),
         cmocka_unit_test(they_are_listed_seldom),
+        cmocka_unit_test(they_are_listed_again_when_the_clock_was_set_back),
         cmocka_unit_test(a_lease_that_never_expires_is_followed_to_its_end),
         cmocka_unit_test(those_that_are_gone_are_forgotten),
     };

@@ -212,7 +212,10 @@ static void take_leases(struct pt_ask *ask, const void *message)
 // A lease that the list would leave out is neither followed nor to be woken.
 static bool is_quick_enough(const struct pt_round *round)
 {
-    if (round->resting.count < MANY || round->began_at - round->listed_at >= LIST_ALL_NS)
+    // A clock that was set back says nothing of when they were listed.
+    bool is_due =
+        round->began_at < round->listed_at || round->began_at - round->listed_at >= LIST_ALL_NS;
+    if (round->resting.count < MANY || is_due)
         return false;
     for (size_t i = 0; i < round->namespace_count; i++) {
         const struct pt_namespace *namespace = &round->namespaces[i];
