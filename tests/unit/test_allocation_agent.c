@@ -186,6 +186,38 @@ static int begin_a_pull(void)
     return 0;
 }
 
+// Memory is short at the first look: a lease that somebody has left is no pull at the second one.
+static int find_an_old_lease(void)
+{
+    struct scene scene = {.world = {.broken = CALL_COUNT}};
+    struct pt_seen_layer layer = {
+        .digest = (char *)D("1"), .size = BYTES, .has_ingest = true, .owns_ingest = true};
+    struct pt_seen_lease lease = {
+        .namespace = (char *)"k8s.io",
+        .id = (char *)"old",
+        .created_at = START,
+        .fingerprint = 1,
+        .layers = &layer,
+        .layer_count = 1,
+        .layers_known = true,
+    };
+    struct pt_seen_lease *leases[] = {&lease};
+    struct pt_observation observation = {.leases = leases, .lease_count = 1};
+    const struct pt_tracker_options options = {.on_change = on_change, .context = &scene};
+    int r = pt_tracker_create(&options, &scene.tracker, NULL);
+    if (r < 0)
+        return r;
+    for (int second = 0; second < 3; second++) {
+        observation.taken_at = START + (600 + second) * PT_NS_PER_S;
+        observation.taken_monotonic = observation.taken_at;
+        pt_tracker_observe(scene.tracker, &observation);
+        memory_is_back();
+    }
+    check_int("started", scene.world.started, 0);
+    pt_tracker_destroy(scene.tracker);
+    return 0;
+}
+
 // Memory is short when the pull ends: it ends once, and nothing of it is lost but words.
 static int end_a_pull(void)
 {
@@ -216,7 +248,7 @@ static void every_failure_is_an_error_or_mended(void **state)
         SCARCE_ROW(parse_an_index, false),   SCARCE_ROW(parse_a_manifest, false),
         SCARCE_ROW(parse_a_config, false),   SCARCE_ROW(parse_frames, false),
         SCARCE_ROW(unpack_a_message, false), SCARCE_ROW(begin_a_pull, true),
-        SCARCE_ROW(end_a_pull, true),
+        SCARCE_ROW(end_a_pull, true),        SCARCE_ROW(find_an_old_lease, true),
     };
     pt_log_set_descriptor(-1);
     scarce_sweep(rows, COUNT_OF(rows));

@@ -174,6 +174,7 @@ static void a_record_says_the_port_of_its_registry(void **state)
     observe(scene, 3);
     observe(scene, 4);
     check_text("of its record", first_pull(scene)->repository, "registry.example:5001/app");
+    check_int("its name is news", scene->named, 1);
     lease->repository = (char *)"registry.example/other";
     observe(scene, 5);
     check_text("another one", first_pull(scene)->repository, "registry.example/other");

@@ -213,6 +213,44 @@ static void one_that_stands_still_is_given_up_in_the_end(void **state)
     check_text("words", scene->last_error, "abandoned: nothing has moved for 10 minutes");
 }
 
+// A slow one is waited for as long as its pieces take, of those that came in its time.
+static void one_that_is_slow_is_waited_for(void **state)
+{
+    static const struct {
+        const char *name;
+        double begun;
+        int64_t first_mebibytes, second_mebibytes;
+        double second_at, updated; // the second look, and when containerd has written last by then
+        unsigned failed;           // ten minutes after it
+    } rows[] = {
+        {"quick pieces", 0.6, 1, 9, 100, 100, 1},
+        {"slow pieces", 0.6, 1, 2, 800, 800, 0},
+        {"nothing but what was left over", -5000, 8, 8, 2, -4000, 0},
+        {"one slow piece and what was left over", -5000, 8, 9, 400, 400, 0},
+        {"one quick piece and what was left over", -5000, 8, 9, 100, 100, 1},
+        {"a time far ahead", 0.6, 1, 2, 100, 4.6e9, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene scene;
+        scene_begin(&scene);
+        observe(&scene, 0);
+        struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
+        add_layers(lease, 1);
+        lease->layers[0].size = INT64_C(100) << 20;
+        fetch(lease, 0, rows[i].first_mebibytes << 20);
+        lease->layers[0].ingest_started_at = at(rows[i].begun);
+        lease->layers[0].ingest_updated_at = at(rows[i].begun);
+        observe(&scene, 1);
+        lease->layers[0].offset = rows[i].second_mebibytes << 20;
+        lease->layers[0].ingest_updated_at = at(rows[i].updated);
+        observe(&scene, rows[i].second_at);
+        observe(&scene, rows[i].second_at + 602);
+        check_int(rows[i].name, scene.failed, rows[i].failed);
+        scene_end(&scene);
+    }
+    (void)state;
+}
+
 // A large layer is extracted, or another snapshotter fetches it inside of a call.
 static void one_that_may_be_at_work_is_not_given_up(void **state)
 {
@@ -357,6 +395,7 @@ int main(void)
         SCENE_TEST(a_restart_of_containerd_ends_what_has_no_lease),
         SCENE_TEST(what_moves_after_a_restart_goes_on),
         SCENE_TEST(the_same_containerd_is_no_restart),
+        SCENE_TEST(one_that_is_slow_is_waited_for),
         SCENE_TEST(without_a_pid_a_break_counts_as_a_restart_after_a_while),
         SCENE_TEST(finished_pulls_stay_until_they_are_forgotten),
         SCENE_TEST(the_newest_finished_pulls_are_kept),

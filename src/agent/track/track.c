@@ -207,6 +207,13 @@ static void observe_end(struct pt_tracker *tracker, struct pt_track_pull *pull,
     finish(tracker, pull);
 }
 
+static const char *abandoned_text(int64_t patience_ns, char *text, size_t size)
+{
+    snprintf(text, size, "abandoned: nothing has moved for %lld minutes",
+             (long long)(patience_ns * PT_PATIENCE_DIVISOR / (60 * PT_NS_PER_S)));
+    return text;
+}
+
 static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
                          const struct pt_seen_lease *lease, bool superseded,
                          const struct pt_observation *observation)
@@ -223,11 +230,9 @@ static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
     else if (lease->has_given_up && still_ns > GIVEN_UP_GRACE_NS)
         reason = "the client that pulled is gone: containerd has given up its extraction";
     else if (still_ns > patience_ns && !lease->may_be_silent)
-        reason = abandoned;
+        reason = abandoned_text(patience_ns, abandoned, sizeof(abandoned));
     if (!reason)
         return;
-    snprintf(abandoned, sizeof(abandoned), "abandoned: nothing has moved for %lld minutes",
-             (long long)(patience_ns * PT_PATIENCE_DIVISOR / (60 * PT_NS_PER_S)));
     pt_track_pull_fail(pull, reason, observation->taken_at);
     struct grave *grave = calloc(1, sizeof(*grave));
     if (grave) {
@@ -246,7 +251,8 @@ static void notify_restarts(struct pt_tracker *tracker, struct pt_track_pull *pu
     }
 }
 
-static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease *lease,
+// Returns false if it was not taken in, out of memory.
+static bool observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease *lease,
                           const struct pt_observation *observation,
                           const struct pt_track_claims *claims)
 {
@@ -255,10 +261,10 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
     bool is_new = !pull;
     if (is_new) {
         if (is_dead(tracker, lease))
-            return;
+            return true;
         pull = pt_track_pull_create(lease);
         if (!pull)
-            return;
+            return false;
         pull->moved_monotonic = observation->taken_monotonic;
         TAILQ_INSERT_TAIL(&tracker->active, pull, link);
     }
@@ -280,7 +286,7 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
         pull->is_live = was_live;
         if (is_new)
             drop(&tracker->active, pull);
-        return;
+        return false;
     }
     if (pull->is_live && !was_live)
         notify(tracker, PT_TRACK_STARTED, pull, NULL);
@@ -292,6 +298,7 @@ static void observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
         observe_end(tracker, pull, lease, now);
     else if (pull->is_live)
         observe_fate(tracker, pull, lease, life.superseded, observation);
+    return true;
 }
 
 // What was under way when containerd ended may still move; its first sight afterwards is where that
@@ -330,9 +337,13 @@ static bool observe_image(struct pt_tracker *tracker, const struct pt_seen_image
             pt_track_pull_is_of(pull, image->name) > pt_track_pull_is_of(best, image->name))
             best = pull;
     }
-    if (best)
-        pt_track_pull_name(best, image->name, image->written_at);
-    return best != NULL;
+    if (!best)
+        return false;
+    bool was_exact = best->shown.pull.image_ref_exact;
+    pt_track_pull_name(best, image->name, image->written_at);
+    if (best->is_live && !was_exact && best->shown.pull.image_ref_exact)
+        notify(tracker, PT_TRACK_NAMED, best, NULL);
+    return true;
 }
 
 static bool is_listed(const struct pt_observation *observation, const char *id)
@@ -371,12 +382,13 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
     observe_restart(tracker, observation);
     // Out of memory only what ends is taken in, since that does not come again.
     bool has_claims = note_claims(tracker, observation, &claims) == 0;
+    bool has_all = has_claims;
     uint64_t taken = 0;
     for (size_t i = 0; i < observation->image_count && i < 64; i++)
         taken |= (uint64_t)observe_image(tracker, &observation->images[i]) << i;
     for (size_t i = 0; i < observation->lease_count; i++) {
         if (has_claims || observation->leases[i]->fate == PT_LEASE_OVER)
-            observe_lease(tracker, observation->leases[i], observation, &claims);
+            has_all &= observe_lease(tracker, observation->leases[i], observation, &claims);
     }
     // Once more for those that are new in this observation.
     for (size_t i = 0; i < observation->image_count && i < 64; i++) {
@@ -384,7 +396,7 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
             observe_image(tracker, &observation->images[i]);
     }
     bury(tracker, observation);
-    tracker->is_first_look &= !has_claims;
+    tracker->is_first_look &= !has_all; // what it missed was there before us all the same
     pt_map_finish(&claims.writers);
     pt_map_finish(&claims.firsts);
 }

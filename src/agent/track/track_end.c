@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/step_rate.h"
 
 #include <stdio.h>
 
@@ -14,12 +15,27 @@
 #define PATIENCE_NS (600 * PT_NS_PER_S / PT_PATIENCE_DIVISOR)
 // One that gets bytes too slowly to be seen is waited for up to this.
 #define LONGEST_PATIENCE_NS (6 * PATIENCE_NS)
-#define PIECE_BYTES (1 << 20)
 #define PATIENCE_PIECES 3
 
 static int64_t later(int64_t a, int64_t b)
 {
     return a > b ? a : b;
+}
+
+// How long a piece of the layer has taken on average; -1: none has come in the pull's time. What an
+// interrupted download has left is none.
+static int64_t pace_ns(const struct pt_track_pull *pull, const struct pt_seen_lease *lease,
+                       size_t index)
+{
+    const struct pt_seen_layer *layer = &lease->layers[index];
+    const struct pt_pull *view = &pull->shown.pull;
+    int64_t resumed = index < view->layer_count ? view->layers[index].resumed_bytes : 0;
+    int64_t begun_at = later(layer->ingest_started_at, pull->created_at);
+    bool is_of_before = layer->ingest_updated_at && layer->ingest_updated_at <= pull->created_at;
+    if (layer->offset <= resumed || is_of_before)
+        return -1;
+    int64_t pieces = later((layer->offset - resumed) / PT_STEP_BYTES, 1);
+    return later(layer->ingest_updated_at - begun_at, 0) / pieces;
 }
 
 // containerd shows bytes by the MiB. So of a layer that has brought nothing yet it is not known how
@@ -34,16 +50,13 @@ int64_t pt_track_patience_ns(const struct pt_track_pull *pull, const struct pt_s
         if (!layer->has_ingest || !layer->owns_ingest || layer->offset >= layer->size)
             continue;
         is_fetching = true;
-        if (layer->offset == 0)
-            continue;
-        has_pace = true;
-        int64_t took_ns =
-            layer->ingest_updated_at - later(layer->ingest_started_at, pull->created_at);
-        int64_t pieces = later(layer->offset / PIECE_BYTES, 1);
-        patience_ns = later(patience_ns, took_ns / pieces * PATIENCE_PIECES);
+        int64_t pace = pace_ns(pull, lease, i);
+        if (pace > LONGEST_PATIENCE_NS / PATIENCE_PIECES)
+            return LONGEST_PATIENCE_NS;
+        has_pace |= pace >= 0;
+        patience_ns = later(patience_ns, pace * PATIENCE_PIECES);
     }
-    bool is_unknown = is_fetching && !has_pace;
-    return is_unknown || patience_ns > LONGEST_PATIENCE_NS ? LONGEST_PATIENCE_NS : patience_ns;
+    return is_fetching && !has_pace ? LONGEST_PATIENCE_NS : patience_ns;
 }
 
 static const char *ordinal_text(const struct pt_pull *view, size_t index, char *text, size_t size)
