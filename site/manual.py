@@ -20,7 +20,7 @@ OPTIONS = {
 }
 EXAMPLES = {
     "pulltrace-agent": [
-        ("Progress bars of this machine's pulls, ctr's and nerdctl's too:", "PULLTRACE_CONTAINERD_NAMESPACE='*' pulltrace-agent --watch"),
+        ("Progress bars of this machine's pulls, ctr's and nerdctl's too:", "PULLTRACE_CONTAINERD_NAMESPACES='*' pulltrace-agent --watch"),
         ("Report to a server:", "PULLTRACE_SERVER_URL=http://127.0.0.1:8080 pulltrace-agent"),
     ],
     "pulltrace-server": [
