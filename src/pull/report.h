@@ -24,7 +24,7 @@ struct pt_report {
     int64_t timestamp; // wall_ns on the node
     const char *agent_version;
     const char *run;  // names the agent's process, in hexadecimal digits; NULL: it does not say
-    int64_t sequence; // within that, one more with each report
+    int64_t sequence; // within that, one more with each report; 0: it does not say
     const char *runtime_name;
     const char *runtime_version;
     int64_t interval_ms; // 0: not said

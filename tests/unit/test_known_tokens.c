@@ -16,7 +16,7 @@ static void test_a_token_is_known_until_it_expires(void **state)
     pt_known_tokens_add(tokens, "a", "node-1", HOUR, 0);
     assert_string_equal(pt_known_tokens_find(tokens, "a", HOUR - 1), "node-1");
     assert_null(pt_known_tokens_find(tokens, "a", HOUR));
-    assert_int_equal(pt_known_tokens_count(tokens), 0);
+    assert_int_equal(pt_known_tokens_count(tokens, HOUR), 0);
     pt_known_tokens_destroy(tokens);
 }
 
@@ -30,7 +30,7 @@ static void test_a_node_has_two_and_forgets_its_own_only(void **state)
         (void)snprintf(key, sizeof(key), "%d", i);
         pt_known_tokens_add(tokens, key, "node-1", HOUR, 0);
     }
-    assert_int_equal(pt_known_tokens_count(tokens), 3);
+    assert_int_equal(pt_known_tokens_count(tokens, 0), 3);
     assert_non_null(pt_known_tokens_find(tokens, "99", 0));
     assert_non_null(pt_known_tokens_find(tokens, "98", 0));
     assert_null(pt_known_tokens_find(tokens, "97", 0));
@@ -49,7 +49,7 @@ static void test_of_too_many_the_oldest_goes(void **state)
             (void)snprintf(text, sizeof(text), "t%d", i);
             pt_known_tokens_add(tokens, key, text, HOUR, 0);
         }
-        assert_int_equal(pt_known_tokens_count(tokens), 3);
+        assert_int_equal(pt_known_tokens_count(tokens, 0), 3);
         assert_null(pt_known_tokens_find(tokens, "6", 0));
         assert_string_equal(pt_known_tokens_find(tokens, "7", 0), "t7");
         pt_known_tokens_destroy(tokens);
@@ -63,7 +63,27 @@ static void test_expired_ones_go_with_those_that_come(void **state)
     pt_known_tokens_add(tokens, "a", "node-1", 1, 0);
     pt_known_tokens_add(tokens, "b", "node-2", 1, 0);
     pt_known_tokens_add(tokens, "c", "node-3", HOUR, 2);
-    assert_int_equal(pt_known_tokens_count(tokens), 1);
+    assert_int_equal(pt_known_tokens_count(tokens, 0), 1);
+    pt_known_tokens_destroy(tokens);
+}
+
+static void test_expired_ones_do_not_count_behind_one_that_lives(void **state)
+{
+    (void)state;
+    char key[PT_TOKEN_KEY_SIZE], text[16];
+    struct pt_known_tokens *tokens = pt_known_tokens_create(10000, 2);
+    pt_known_tokens_add(tokens, "lives", "node-0", HOUR, 0);
+    for (int i = 0; i < 3000; i++) {
+        (void)snprintf(key, sizeof(key), "%d", i);
+        (void)snprintf(text, sizeof(text), "node-%d", i);
+        pt_known_tokens_add(tokens, key, text, 1, 0);
+    }
+    pt_known_tokens_add(tokens, "too", "node-x", HOUR, 0);
+    assert_int_equal(pt_known_tokens_count(tokens, 0), 3002);
+    (void)pt_known_tokens_count(tokens, 2);
+    (void)pt_known_tokens_count(tokens, 2);
+    assert_int_equal(pt_known_tokens_count(tokens, 2), 2);
+    assert_string_equal(pt_known_tokens_find(tokens, "lives", 2), "node-0");
     pt_known_tokens_destroy(tokens);
 }
 
@@ -73,7 +93,7 @@ static void test_a_token_is_added_anew(void **state)
     struct pt_known_tokens *tokens = pt_known_tokens_create(10, 2);
     pt_known_tokens_add(tokens, "a", "node-1", 1, 0);
     pt_known_tokens_add(tokens, "a", "node-2", HOUR, 0);
-    assert_int_equal(pt_known_tokens_count(tokens), 1);
+    assert_int_equal(pt_known_tokens_count(tokens, 0), 1);
     assert_string_equal(pt_known_tokens_find(tokens, "a", 2), "node-2");
     pt_known_tokens_forget_all(tokens);
     assert_null(pt_known_tokens_find(tokens, "a", 2));
@@ -91,10 +111,10 @@ static void test_all_are_forgotten_at_once_and_may_come_again(void **state)
             (void)snprintf(text, sizeof(text), "node-%d", i);
             pt_known_tokens_add(tokens, key, text, HOUR, 0);
         }
-        assert_int_equal(pt_known_tokens_count(tokens), 50);
+        assert_int_equal(pt_known_tokens_count(tokens, 0), 50);
         assert_string_equal(pt_known_tokens_find(tokens, "7", 1), "node-7");
         pt_known_tokens_forget_all(tokens);
-        assert_int_equal(pt_known_tokens_count(tokens), 0);
+        assert_int_equal(pt_known_tokens_count(tokens, 0), 0);
         assert_null(pt_known_tokens_find(tokens, "7", 1));
     }
     pt_known_tokens_destroy(tokens);
@@ -120,6 +140,7 @@ int main(void)
         cmocka_unit_test(test_a_node_has_two_and_forgets_its_own_only),
         cmocka_unit_test(test_of_too_many_the_oldest_goes),
         cmocka_unit_test(test_expired_ones_go_with_those_that_come),
+        cmocka_unit_test(test_expired_ones_do_not_count_behind_one_that_lives),
         cmocka_unit_test(test_a_token_is_added_anew),
         cmocka_unit_test(test_all_are_forgotten_at_once_and_may_come_again),
         cmocka_unit_test(test_keys_differ_as_tokens_do),

@@ -87,6 +87,30 @@ static void what_is_left_is_told(void **state)
     }
 }
 
+// That layers above those that wait have begun says of a race for the free places; that the node
+// had them before does not.
+static void cached_layers_have_not_begun(void **state)
+{
+    (void)state;
+    const struct pt_layer waiting = {
+        .total_bytes = 100, .phase = PT_LAYER_QUEUED, .total_known = true};
+    struct pt_layer layers[] = {half, waiting, waiting, cached};
+    const struct pt_eta_basis basis = {
+        .bytes_per_second = 10, .extract_bytes_per_second = 20, .slots = 1};
+    double ready[2];
+    for (size_t i = 0; i < 2; i++) {
+        struct pt_pull pull = {.phase = PT_PULL_DOWNLOADING,
+                               .total_known = true,
+                               .layers = layers,
+                               .layer_count = 3 + i};
+        struct pt_pull_status status = pt_pull_status_make(&pull);
+        pt_pull_eta(&pull, NULL, &basis, NOW, &status);
+        ready[i] = status.ready_eta_seconds;
+    }
+    assert_true(ready[0] > 0);
+    check_real("with a cached layer above", ready[1], ready[0]);
+}
+
 // Only while a layer was being extracted: not while all waited for bytes, and once where several
 // were beside each other.
 static void extraction_lasts_while_there_is_one(void **state)
@@ -173,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_is_told),
+        cmocka_unit_test(cached_layers_have_not_begun),
         cmocka_unit_test(extraction_lasts_while_there_is_one),
         cmocka_unit_test(nothing_is_left_of_what_has_ended_or_is_unknown),
         cmocka_unit_test(quantiles_are_near),

@@ -158,6 +158,9 @@ static void a_report_that_is_overtaken_turns_nothing_back(void **state)
         {"another process", "cd", 1, 0, 40, 40},
         {"one that came late of the process before", "ab", 9, -2, 10, 40},
         {"next", "cd", 2, 0, 50, 50},
+        {"it does not number them", "ef", 0, 0, 55, 55},
+        {"nor the next one", "ef", 0, 0, 57, 57},
+        {"one that is late by its clock", "ef", 0, -5, 10, 57},
         {"an agent that does not say", NULL, 0, 0, 60, 60},
         {"and is late by its clock", NULL, 0, -5, 10, 60},
     };

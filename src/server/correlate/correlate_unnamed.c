@@ -31,18 +31,18 @@ static struct correlate_unnamed *find_held(struct correlate_node *node, const ch
     return NULL;
 }
 
-// The times when the kubelet asked for an image, the first ones, in order.
+// The times when the kubelet asked for an image, the first `max_count`, in order.
 struct asked {
     int64_t at[MAX_ASKED];
-    size_t count;
+    size_t count, max_count;
 };
 
 static void add_asked(struct asked *asked, int64_t at)
 {
     size_t i = asked->count;
-    if (i == MAX_ASKED && at >= asked->at[i - 1])
+    if (i == asked->max_count && at >= asked->at[i - 1])
         return;
-    if (i < MAX_ASKED)
+    if (i < asked->max_count)
         asked->count++;
     else
         i--;
@@ -56,14 +56,18 @@ static void add_asked(struct asked *asked, int64_t at)
 // attempt, or all of it is answered.
 static int64_t asked_at(const struct correlate_image *image)
 {
-    struct asked asked = {.count = 0};
+    size_t answered = image->running + image->unnamed_count;
+    struct asked asked;
     const struct correlate_container *container;
+    if (answered >= MAX_ASKED)
+        return 0;
+    asked.count = 0;
+    asked.max_count = answered + 1;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
         if (pt_correlate_lacks_image(container) && pt_correlate_is_outstanding(container))
             add_asked(&asked, container->pulling.at);
     }
-    size_t answered = image->running + image->unnamed_count;
     return answered < asked.count ? asked.at[answered] : 0;
 }
 

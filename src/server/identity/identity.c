@@ -35,6 +35,11 @@ static int64_t wall_ns(const struct pt_identity *identity)
     return pt_clock_wall_ns(identity->kube.clock);
 }
 
+static int64_t now_ns(const struct pt_identity *identity)
+{
+    return pt_clock_monotonic_ns(identity->kube.clock);
+}
+
 // --- answers that come later ---
 
 // What was verified by keys that are gone is verified anew.
@@ -42,6 +47,7 @@ static void on_change(void *context)
 {
     struct pt_identity *identity = context;
     pt_known_tokens_forget_all(identity->known);
+    pt_token_checks_forget_verified(identity->checks);
 }
 
 static void remember(struct pt_identity *identity, const char *key, const char *node_name,
@@ -54,7 +60,7 @@ static void remember(struct pt_identity *identity, const char *key, const char *
 static void on_verdict(void *context, const char *key, const struct pt_token_verdict *verdict)
 {
     struct pt_identity *identity = context;
-    int64_t now = wall_ns(identity);
+    int64_t now = now_ns(identity);
     if (verdict->node_name)
         remember(identity, key, verdict->node_name, verdict->expires_at);
     else
@@ -160,7 +166,7 @@ static void look_anew(struct pt_identity *identity, const char *token, const cha
 {
     struct pt_jwt jwt;
     enum pt_proof proof = pt_key_source_proof(identity->source);
-    const char *why = pt_known_tokens_find(identity->refused, verdict->key, wall_ns(identity));
+    const char *why = pt_known_tokens_find(identity->refused, verdict->key, now_ns(identity));
     if (why) {
         pt_error_set(&verdict->words, EPERM, "%s", why);
         answer_wrong(verdict);
@@ -287,7 +293,8 @@ void pt_identity_write_metrics(const struct pt_identity *identity, struct pt_buf
     write_proof(identity, out);
     write_metric(out, known, "gauge", "Agents' own tokens that are good and have not expired.");
     (void)pt_buffer_printf(out, "%s %zu\n", known,
-                           identity ? pt_known_tokens_count(identity->known) : 0);
+                           identity ? pt_known_tokens_count(identity->known, wall_ns(identity))
+                                    : 0);
     write_checks(identity, out);
     write_metric(out, fetches, "counter", "How often the cluster's public keys were asked for.");
     (void)pt_buffer_printf(out, "%s %llu\n", fetches, (unsigned long long)source.looks);

@@ -10,6 +10,7 @@
 #include "kube/object_fields.h"
 #include "server/identity/api_question.h"
 #include "server/identity/jwks.h"
+#include "server/identity/review_answer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +18,6 @@
 
 #define CONFIGURATION_PATH "/.well-known/openid-configuration"
 #define KEYS_PATH "/openid/v1/jwks"
-#define REVIEWS_PATH "/apis/authentication.k8s.io/v1/tokenreviews"
 #define CONFIGURATION_BYTES (64 * 1024)
 #define USUAL_MS (10 * 60 * 1000)
 #define WITHOUT_MS (60 * 1000) // rights may be given at any time
@@ -35,8 +35,9 @@ struct pt_key_source {
     char *issuer, *next_issuer; // the latter of the look that is under way
     struct pt_jwks *keys;
     bool has_looked;
-    int64_t looked_at; // monotonic_ns
-    unsigned refusals;
+    int64_t looked_at;     // monotonic_ns
+    unsigned refusals;     // of keys and reviews
+    unsigned key_refusals; // since there were keys
     struct pt_backoff backoff;
     struct pt_key_source_figures figures;
     char refusal[256]; // of the keys, for the log
@@ -109,7 +110,7 @@ static void take_keys(struct pt_key_source *source, struct pt_jwks *keys)
     source->next_issuer = NULL;
     pt_jwks_destroy(source->keys);
     source->keys = keys;
-    source->refusals = 0;
+    source->refusals = source->key_refusals = 0;
     settle(source, PT_PROOF_KEYS);
     if (was_there && !is_same) {
         log_proof(source);
@@ -149,23 +150,35 @@ static void try_review(struct pt_key_source *source, const char *refusal)
     static const char body[] = "{\"apiVersion\":\"authentication.k8s.io/v1\","
                                "\"kind\":\"TokenReview\",\"spec\":{\"token\":\"none\"}}";
     (void)pt_text_remember(source->refusal, sizeof(source->refusal), refusal);
-    ask(source, REVIEWS_PATH, body, PT_LIMIT_TOKEN_ANSWER_BYTES, on_review);
+    ask(source, PT_TOKEN_REVIEWS_PATH, body, PT_LIMIT_TOKEN_ANSWER_BYTES, on_review);
 }
 
 // --- the keys ---
 
+static void take_refusal(struct pt_key_source *source, const char *words)
+{
+    if (source->proof == PT_PROOF_KEYS && ++source->key_refusals < REFUSALS)
+        pt_timer_start(source->timer, REFUSED_MS);
+    else
+        try_review(source, words);
+}
+
 static void on_keys(void *context, const struct pt_answer *answer)
 {
     struct pt_key_source *source = context;
-    struct pt_jwks *keys;
+    struct pt_jwks *keys = NULL;
     struct pt_error err;
     source->question = NULL;
+    int r = answer->sort == PT_ANSWER_GOOD ? pt_jwks_read(answer->text, answer->length, &keys, &err)
+                                           : 0;
     if (answer->sort == PT_ANSWER_TROUBLE)
         fail(source, answer->words);
     else if (answer->sort == PT_ANSWER_REFUSED)
-        try_review(source, answer->words);
-    else if (pt_jwks_read(answer->text, answer->length, &keys, &err) < 0)
-        try_review(source, err.message);
+        take_refusal(source, answer->words);
+    else if (r == -ENOMEM)
+        fail(source, err.message);
+    else if (r < 0)
+        take_refusal(source, err.message);
     else
         take_keys(source, keys);
 }
@@ -180,9 +193,9 @@ static void on_configuration(void *context, const struct pt_answer *answer)
     if (answer->sort == PT_ANSWER_TROUBLE) {
         fail(source, answer->words);
     } else if (answer->sort == PT_ANSWER_REFUSED) {
-        try_review(source, answer->words);
+        take_refusal(source, answer->words);
     } else if (!issuer || !*issuer) {
-        try_review(source, "the API server names no issuer");
+        take_refusal(source, "the API server names no issuer");
     } else {
         free(source->next_issuer);
         source->next_issuer = strdup(issuer);

@@ -22,8 +22,9 @@ enum pt_proof {
 // Fetches the cluster's issuer and keys, at /.well-known/openid-configuration and /openid/v1/jwks
 // (https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery),
 // and again each ten minutes. Where these are refused it tries whether tokens may be reviewed. A
-// refusal of both counts when it was repeated, since an API server that starts refuses what it has
-// not read the roles of yet. What is there stays while the API server is away.
+// refusal of both, or of keys that were there, counts when it was repeated, since an API server
+// that starts refuses what it has not read the roles of yet. What is there stays while the API
+// server is away.
 struct pt_key_source;
 
 struct pt_key_source_figures {

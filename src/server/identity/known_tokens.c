@@ -13,7 +13,8 @@
 #include <sys/queue.h>
 
 #define HASH_BYTES 32
-#define SWEPT_AT_ONCE 2 // over ones, with each that is added
+#define SWEPT_AT_ONCE 2 // looked at, with each that is added
+#define SWEPT_AT_COUNT 2000
 
 _Static_assert((HASH_BYTES + 2) / 3 * 4 < PT_TOKEN_KEY_SIZE, "the key has room");
 
@@ -26,7 +27,7 @@ struct group {
 
 struct known {
     char key[PT_TOKEN_KEY_SIZE];
-    int64_t until; // wall_ns
+    int64_t until;
     uint64_t generation;
     struct group *group;
     TAILQ_ENTRY(known) link;
@@ -38,6 +39,7 @@ struct pt_known_tokens {
     uint64_t generation;  // those of an earlier one are forgotten, and go little by little
     size_t current_count; // of this one
     TAILQ_HEAD(, known) oldest_first;
+    struct known *swept_next; // NULL: the oldest
 };
 
 int pt_token_key(const char *token, size_t length, char ret_key[static PT_TOKEN_KEY_SIZE])
@@ -94,6 +96,8 @@ static void leave_group(struct pt_known_tokens *tokens, struct known *known)
 static void forget(struct pt_known_tokens *tokens, struct known *known)
 {
     tokens->current_count -= known->generation == tokens->generation;
+    if (tokens->swept_next == known)
+        tokens->swept_next = TAILQ_NEXT(known, link);
     pt_map_remove(&tokens->by_key, known->key);
     TAILQ_REMOVE(&tokens->oldest_first, known, link);
     leave_group(tokens, known);
@@ -134,15 +138,24 @@ static bool is_over(const struct pt_known_tokens *tokens, const struct known *kn
     return known->until <= now || known->generation != tokens->generation;
 }
 
+// Goes on where it was before, so that no long-lived one keeps others from being looked at.
+static void sweep(struct pt_known_tokens *tokens, int64_t now, size_t max_count)
+{
+    for (size_t i = 0; i < max_count && i < tokens->max_count; i++) {
+        struct known *known =
+            tokens->swept_next ? tokens->swept_next : TAILQ_FIRST(&tokens->oldest_first);
+        if (!known)
+            return;
+        tokens->swept_next = TAILQ_NEXT(known, link);
+        if (is_over(tokens, known, now))
+            forget(tokens, known);
+    }
+}
+
 static void make_room(struct pt_known_tokens *tokens, int64_t now)
 {
-    struct known *oldest;
-    for (int i = 0; i < SWEPT_AT_ONCE; i++) {
-        oldest = TAILQ_FIRST(&tokens->oldest_first);
-        if (oldest && is_over(tokens, oldest, now))
-            forget(tokens, oldest);
-    }
-    oldest = TAILQ_FIRST(&tokens->oldest_first);
+    sweep(tokens, now, SWEPT_AT_ONCE);
+    struct known *oldest = TAILQ_FIRST(&tokens->oldest_first);
     if (oldest && tokens->by_key.count >= tokens->max_count)
         forget(tokens, oldest);
 }
@@ -205,7 +218,8 @@ void pt_known_tokens_forget_all(struct pt_known_tokens *tokens)
     tokens->current_count = 0;
 }
 
-size_t pt_known_tokens_count(const struct pt_known_tokens *tokens)
+size_t pt_known_tokens_count(struct pt_known_tokens *tokens, int64_t now)
 {
+    sweep(tokens, now, SWEPT_AT_COUNT);
     return tokens->current_count;
 }

@@ -22,15 +22,18 @@ PT_MUST_CHECK int pt_token_key(const char *token, size_t length,
 struct pt_known_tokens *pt_known_tokens_create(size_t max_count, size_t max_per_text);
 void pt_known_tokens_destroy(struct pt_known_tokens *tokens);
 
-// Remembers a token until that time (wall_ns). One that finds no memory is not remembered.
+// Remembers a token until that time; all times of one set are of the same clock. One that finds no
+// memory is not remembered.
 void pt_known_tokens_add(struct pt_known_tokens *tokens, const char *key, const char *text,
                          int64_t until, int64_t now);
 
-// The token's text, until the next call that adds or forgets; NULL: not known, or its time is over.
+// The token's text, until the next call; NULL: not known, or its time is over.
 const char *pt_known_tokens_find(struct pt_known_tokens *tokens, const char *key, int64_t now);
 
 // Takes no longer for many; their memory goes with those that come.
 void pt_known_tokens_forget_all(struct pt_known_tokens *tokens);
-size_t pt_known_tokens_count(const struct pt_known_tokens *tokens);
+
+// How many there are. Those whose time is over go first, of very many some with each call.
+size_t pt_known_tokens_count(struct pt_known_tokens *tokens, int64_t now);
 
 #endif

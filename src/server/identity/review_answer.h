@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/limits.h"
 
+#define PT_TOKEN_REVIEWS_PATH "/apis/authentication.k8s.io/v1/tokenreviews"
+
 struct pt_claims;
 struct pt_token_policy;
 struct yyjson_val;

@@ -20,7 +20,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define REVIEWS_PATH "/apis/authentication.k8s.io/v1/tokenreviews"
 #define WINDOW_NS (PT_NS_PER_S / 10)
 #define WINDOW_REQUESTS (PT_LIMIT_TOKEN_REQUESTS_PER_S / 10)
 
@@ -34,6 +33,7 @@ struct check {
     struct pt_token_checks *checks;
     char key[PT_TOKEN_KEY_SIZE];
     bool is_verified;
+    uint64_t generation; // of the keys, when it was
     struct asked *asked; // NULL: it waits
     struct queue *queue; // where it waits
     struct pt_question *question;
@@ -66,6 +66,7 @@ struct pt_token_checks {
     unsigned window_count;
     int64_t closed_until; // monotonic_ns; the API server does not answer
     struct pt_backoff backoff;
+    uint64_t generation; // one more each time that what was verified is forgotten
     struct pt_token_check_figures figures;
     char logged[256];
 };
@@ -159,13 +160,15 @@ static void drop(struct check *check)
 static void conclude(struct check *check, const char *node_name, const char *words)
 {
     struct pt_token_checks *checks = check->checks;
+    bool is_void = check->is_verified && check->generation != checks->generation;
     const struct pt_token_verdict verdict = {
         .node_name = node_name, .words = words, .expires_at = check->asked->jwt.claims.expires_at};
-    checks->figures.good += node_name != NULL;
-    checks->figures.refused += node_name == NULL;
+    checks->figures.good += !is_void && node_name;
+    checks->figures.refused += !is_void && !node_name;
     checks->logged[0] = '\0';
     pt_backoff_good(&checks->backoff, now_ns(checks));
-    checks->handler.on_verdict(checks->handler.context, check->key, &verdict);
+    if (!is_void)
+        checks->handler.on_verdict(checks->handler.context, check->key, &verdict);
     drop(check);
     pt_timer_start(checks->timer, 0);
 }
@@ -271,7 +274,7 @@ static void ask_for_review(struct check *check)
     pt_json_close(&body, '}');
     pt_json_close(&body, '}');
     int r = body.failure < 0 ? pt_error_set(&err, -body.failure, "the token is too long")
-                             : pt_question_start(checks->client, REVIEWS_PATH, body.data,
+                             : pt_question_start(checks->client, PT_TOKEN_REVIEWS_PATH, body.data,
                                                  PT_LIMIT_TOKEN_ANSWER_BYTES, on_review, check,
                                                  &check->question, &err);
     if (body.data)
@@ -373,6 +376,11 @@ void pt_token_checks_destroy(struct pt_token_checks *checks)
     free(checks);
 }
 
+void pt_token_checks_forget_verified(struct pt_token_checks *checks)
+{
+    checks->generation++;
+}
+
 bool pt_token_checks_has(const struct pt_token_checks *checks, const char *key)
 {
     return pt_map_get(&checks->by_key, key) != NULL;
@@ -422,6 +430,7 @@ int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const c
     if (!check)
         return -ENOMEM;
     check->is_verified = is_verified;
+    check->generation = checks->generation;
     int r = pt_map_add(&checks->by_key, check->key, check);
     struct queue *queue = r == 0 ? queue_of(checks, peer) : NULL;
     if (!queue) {

@@ -41,6 +41,9 @@ PT_MUST_CHECK int pt_token_checks_create(const struct pt_kube_client *client,
                                          struct pt_token_checks **ret_checks, struct pt_error *err);
 void pt_token_checks_destroy(struct pt_token_checks *checks);
 
+// No verdict comes of those under way whose signature was verified: the keys are others now.
+void pt_token_checks_forget_verified(struct pt_token_checks *checks);
+
 bool pt_token_checks_has(const struct pt_token_checks *checks, const char *key);
 
 // How many others are asked about before that one, at most.

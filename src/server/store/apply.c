@@ -176,13 +176,19 @@ static bool is_held_back(const struct pt_application *application, const char *k
                                                 reported, is_older(application, reported));
 }
 
+// A row that came again, or was taken over, is new to nobody.
+static bool is_new_to_readers(const struct pt_pull_store *store,
+                              const struct pt_stored_pull *stored)
+{
+    return stored->created_version == store->changes.newest_version;
+}
+
 static int take_over(struct pt_application *application, struct pt_stored_pull *stored,
                      bool is_first, const struct pt_pull *reported)
 {
     struct pt_pull_store *store = application->store;
     struct pt_pull_change change;
-    // A row that came again is new to nobody.
-    bool is_new = is_first && stored->created_version == store->changes.newest_version;
+    bool is_new = is_first && is_new_to_readers(store, stored);
     uint64_t version = is_new ? stored->version : store->changes.newest_version + 1;
     int r = pt_stored_pull_update(stored, reported, application->report->timestamp, version,
                                   &application->counted, &change);
@@ -226,7 +232,7 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
         assert(stored);
         r = take_over(application, stored, true, &shown);
         // Nobody has seen it yet: the next report begins it again, whole.
-        if (r < 0 && !stored->earlier_key)
+        if (r < 0 && !stored->earlier_key && is_new_to_readers(store, stored))
             pt_life_remove(store, stored);
         return r;
     }
@@ -381,12 +387,12 @@ static uint64_t run_of(const struct pt_report *report)
     return report->run ? strtoull(report->run, NULL, 16) : 0;
 }
 
-// Whether a newer report of the node came before. Reports of one process are numbered; else their
-// times say it, if they are no further apart than a report may be on its way.
+// Whether a newer report of the node came before. Reports of one process are numbered from 1; else
+// their times say it, if they are no further apart than a report may be on its way.
 static bool is_late(const struct pt_node *node, const struct pt_report *report)
 {
     uint64_t run = run_of(report);
-    if (run && run == node->agent_run)
+    if (run && run == node->agent_run && report->sequence > 0)
         return report->sequence <= node->sequence;
     return report->timestamp < node->newest_timestamp &&
            report->timestamp > node->newest_timestamp - LATE_WINDOW_NS;

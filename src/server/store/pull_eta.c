@@ -304,7 +304,7 @@ static void add_layer(const struct left *left, size_t i, double extract_speed, s
 {
     const struct pt_layer *layer = &left->pull->layers[i];
     double speed = speed_of(left, i);
-    if (!waits(layer))
+    if (!waits(layer) && !layer->cached)
         plan->passed_over = plan->queue_length;
     if (pt_layer_is_extracted(layer))
         return;

@@ -114,8 +114,6 @@ bool pt_stored_pull_would_move(const struct pt_stored_pull *stored, const struct
 // Marks every layer as there and the whole as completed, as the absence in a legacy report means.
 void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at, uint64_t version);
 
-// Sets words and class of a failure, no words if there is no memory for them; NULL and
-// PT_FAILURE_NONE take them away.
 // A name that is known for sure says the port of its repository's registry; false when out of
 // memory.
 bool pt_stored_pull_take_port(struct pt_stored_pull *stored);
@@ -123,6 +121,8 @@ bool pt_stored_pull_take_port(struct pt_stored_pull *stored);
 // Nothing more is to come that says the port.
 bool pt_stored_pull_is_name_sure(const struct pt_stored_pull *stored);
 
+// Sets words and class of a failure, no words if there is no memory for them; NULL and
+// PT_FAILURE_NONE take them away.
 void pt_stored_pull_set_failure(struct pt_stored_pull *stored, const char *error,
                                 enum pt_failure_class error_class);
 
