@@ -242,7 +242,8 @@ void pt_api_report(struct pt_api *api, struct pt_request *request)
     if (*request->admission) {
         node_name = pt_agent_token_node(&api->agent_token, request->admission);
         if (!node_name) {
-            reject_unchecked(api, request, 1, "the agent's token is not known any more: send the report again");
+            reject_unchecked(api, request, 1,
+                             "the agent's token is not known any more: send the report again");
             return;
         }
     }
