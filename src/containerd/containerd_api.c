@@ -19,7 +19,7 @@ struct pt_containerd {
     LIST_HEAD(, call) calls;
     char *socket_path;
     char *socket_directories;
-    pid_t peer;
+    int64_t peer;
 };
 
 // A call under way, from the start to its answer.
@@ -65,7 +65,11 @@ static void free_call(struct call *call)
 static int check_peer(void *context, int fd, struct pt_error *err)
 {
     struct pt_containerd *containerd = context;
-    return pt_socket_check_peer(fd, &containerd->peer, err);
+    pid_t pid;
+    int r = pt_socket_check_peer(fd, &pid, err);
+    if (r == 0)
+        containerd->peer = pid ? pid : pt_socket_check_making(containerd->socket_path);
+    return r;
 }
 
 int pt_containerd_create(struct pt_http_client *http, const char *socket_path,
@@ -104,7 +108,7 @@ void pt_containerd_destroy(struct pt_containerd *containerd)
     free(containerd);
 }
 
-pid_t pt_containerd_peer(const struct pt_containerd *containerd)
+int64_t pt_containerd_peer(const struct pt_containerd *containerd)
 {
     return containerd->peer;
 }

@@ -7,7 +7,6 @@
 #include "containerd/grpc_client.h"
 
 #include <stdint.h>
-#include <sys/types.h>
 
 struct pt_http_client;
 
@@ -28,8 +27,9 @@ PT_MUST_CHECK int pt_containerd_create(struct pt_http_client *http, const char *
 // Cancels what is under way; not to be called from a callback of a call.
 void pt_containerd_destroy(struct pt_containerd *containerd);
 
-// The process at the other end of the newest connection; 0: none yet, or not visible from here.
-pid_t pt_containerd_peer(const struct pt_containerd *containerd);
+// The process at the other end of the newest connection, or, where its PID is not visible, a number
+// below 0 that the next one does not have; 0: none yet, or not known.
+int64_t pt_containerd_peer(const struct pt_containerd *containerd);
 
 // Each starts a call; `answer` comes exactly once and later, unless the call could not be started
 // (-errno) or pt_containerd_destroy ended it. The comment names the type of the answer.

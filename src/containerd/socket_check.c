@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "containerd/socket_check.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -111,4 +113,12 @@ int pt_socket_check_peer(int fd, pid_t *ret_pid, struct pt_error *err)
                             (unsigned)peer.uid);
     *ret_pid = peer.pid;
     return 0;
+}
+
+int64_t pt_socket_check_making(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) < 0)
+        return 0;
+    return -(status.st_mtim.tv_sec * PT_NS_PER_S + status.st_mtim.tv_nsec);
 }

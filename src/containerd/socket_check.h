@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 // Who may be containerd: what answers on its socket is believed, so it has to be root's.
@@ -20,5 +21,9 @@ PT_MUST_CHECK int pt_socket_check_connect(const char *path);
 // The peer of a connected unix socket has to run as root: else -EPERM. *ret_pid is its process, 0
 // when that is not visible from this PID namespace.
 PT_MUST_CHECK int pt_socket_check_peer(int fd, pid_t *ret_pid, struct pt_error *err);
+
+// Tells one process that serves the socket from the next where its PID is not visible: containerd
+// makes the socket's file anew when it starts. Below 0, so that it is no PID; 0: not known.
+int64_t pt_socket_check_making(const char *path);
 
 #endif

@@ -109,7 +109,7 @@ int64_t pt_containerd_time(const Ctrd__Timestamp *timestamp)
     return timestamp ? timestamp->seconds * PT_NS_PER_S + timestamp->nanos : 0;
 }
 
-pid_t pt_containerd_peer(const struct pt_containerd *containerd)
+int64_t pt_containerd_peer(const struct pt_containerd *containerd)
 {
     (void)containerd;
     return 1;

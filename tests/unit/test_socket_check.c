@@ -102,11 +102,38 @@ static void the_peer(void **state)
     close(fds[1]);
 }
 
+// The file of a socket that was made anew has another time.
+static void which_process_serves_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct timespec made;
+        int64_t making;
+    } rows[] = {
+        {"made", {1000, 5}, -1000000000005},
+        {"still the same", {1000, 5}, -1000000000005},
+        {"made anew", {1002, 0}, -1002000000000},
+    };
+    char path[] = "/tmp/pulltrace-making-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct timespec times[] = {rows[i].made, rows[i].made};
+        assert_int_equal(futimens(fd, times), 0);
+        check_int(rows[i].name, pt_socket_check_making(path), rows[i].making);
+    }
+    close(fd);
+    unlink(path);
+    check_int("nothing there", pt_socket_check_making(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(paths, make_folder, remove_folder),
         cmocka_unit_test(the_peer),
+        cmocka_unit_test(which_process_serves_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

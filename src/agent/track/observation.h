@@ -104,7 +104,7 @@ struct pt_seen_event {
 struct pt_observation {
     int64_t taken_at;
     int64_t taken_monotonic;
-    int64_t containerd_pid; // 0: not visible from here
+    int64_t containerd_pid; // not visible from here: below 0, by its socket; 0: not known
     bool has_young;         // something is about to show as a pull, or how it has ended
     struct pt_seen_lease **leases;
     size_t lease_count;
