@@ -326,6 +326,30 @@ static int begin_a_server(void)
     return 0;
 }
 
+// A pull that has ended comes again, with a layer more: readers know its row, so that it stays.
+static int a_shown_pull_comes_again(void)
+{
+    const struct scarce_memory scarce = scarce_memory;
+    struct scene scene;
+    memory_is_back();
+    scene_begin(&scene);
+    scene.pull.id = NULL; // of an agent that ends it by leaving it out
+    scene_tell(&scene);
+    scene_tell_pulls(&scene, "n1", NULL, 0);
+    check_int("completed", scene.completed, 1);
+    scene_two_layers(&scene, 100, 10);
+    scarce_memory = scarce;
+    int r = scene_report(&scene, "n1", &scene.pull, 1);
+    memory_is_back();
+    assert_true(r == 0 || r == -ENOMEM);
+    assert_non_null(scene_last(&scene));
+    scene_tell(&scene);
+    check_int("pulls", (int64_t)pt_store_figures(scene.store).pulls, 1);
+    check_int("layers", (int64_t)scene_last(&scene)->pull.layer_count, 2);
+    scene_end(&scene);
+    return r;
+}
+
 static void every_failure_is_an_error_or_mended(void **state)
 {
     (void)state;
@@ -333,6 +357,7 @@ static void every_failure_is_an_error_or_mended(void **state)
         SCARCE_ROW(parse_a_request, false),
         SCARCE_ROW(answer_requests, true),
         SCARCE_ROW(begin_a_server, true),
+        SCARCE_ROW(a_shown_pull_comes_again, true),
     };
     pt_log_set_descriptor(-1);
     scarce_sweep(rows, COUNT_OF(rows));
