@@ -83,6 +83,18 @@ static void test_what_a_key_may_say(void **state)
     assert_int_equal(count_of("a", "", "a"), 1); // the first of that name
 }
 
+// No key says that this is its signature; -ENOENT: there is no key of that name.
+static int verify_nothing_by(const struct pt_jwks *keys, const char *key_id)
+{
+    const struct pt_jwt jwt = {.signed_text = "e30.e30",
+                               .signed_length = 7,
+                               .signature_length = 256,
+                               .algorithm = "RS256",
+                               .key_id = key_id};
+    struct pt_error err;
+    return pt_jwks_verify(keys, &jwt, &err);
+}
+
 static void test_key_sets_are_compared(void **state)
 {
     (void)state;
@@ -96,8 +108,8 @@ static void test_key_sets_are_compared(void **state)
     assert_true(pt_jwks_are_equal(keys, same));
     assert_false(pt_jwks_are_equal(keys, fewer));
     assert_false(pt_jwks_are_equal(NULL, keys));
-    assert_true(pt_jwks_has(fewer, "rsa"));
-    assert_false(pt_jwks_has(fewer, "p521"));
+    assert_int_equal(verify_nothing_by(fewer, "rsa"), -EPERM);
+    assert_int_equal(verify_nothing_by(fewer, "p521"), -ENOENT);
     pt_jwks_destroy(keys);
     pt_jwks_destroy(fewer);
     pt_jwks_destroy(same);

@@ -219,11 +219,6 @@ size_t pt_jwks_count(const struct pt_jwks *keys)
     return keys->count;
 }
 
-bool pt_jwks_has(const struct pt_jwks *keys, const char *key_id)
-{
-    return find(keys, key_id) != NULL;
-}
-
 bool pt_jwks_are_equal(const struct pt_jwks *a, const struct pt_jwks *b)
 {
     if (!a || !b || a->count != b->count)

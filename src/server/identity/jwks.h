@@ -21,7 +21,6 @@ PT_MUST_CHECK int pt_jwks_read(const char *text, size_t length, struct pt_jwks *
 void pt_jwks_destroy(struct pt_jwks *keys);
 
 size_t pt_jwks_count(const struct pt_jwks *keys);
-bool pt_jwks_has(const struct pt_jwks *keys, const char *key_id);
 
 // Whether both hold the same keys under the same names; NULL holds none.
 bool pt_jwks_are_equal(const struct pt_jwks *a, const struct pt_jwks *b);
