@@ -7,15 +7,12 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 static bool is_given(const struct pt_agent_token *token, const char *authorization)
 {
-    static const char scheme[] = "Bearer ";
-    if (pt_secret_matches(token->secret, ""))
-        return true;
-    return authorization && strncasecmp(authorization, scheme, strlen(scheme)) == 0 &&
-           pt_secret_matches(token->secret, authorization + strlen(scheme));
+    const char *given = pt_bearer_token(authorization);
+    return pt_secret_matches(token->secret, "") ||
+           (given && pt_secret_matches(token->secret, given));
 }
 
 static void look(struct pt_agent_token *token, int64_t now)

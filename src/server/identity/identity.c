@@ -182,16 +182,23 @@ static void look_anew(struct pt_identity *identity, const char *token, const cha
     }
 }
 
+const char *pt_bearer_token(const char *authorization)
+{
+    static const char scheme[] = "Bearer ";
+    size_t length = strlen(scheme);
+    bool is_bearer = authorization && strncasecmp(authorization, scheme, length) == 0;
+    return is_bearer ? authorization + length : NULL;
+}
+
 void pt_identity_look(struct pt_identity *identity, const char *authorization, const char *peer,
                       struct pt_identity_verdict *ret_verdict)
 {
-    static const char scheme[] = "Bearer ";
+    const char *token = pt_bearer_token(authorization);
     *ret_verdict = (struct pt_identity_verdict){.answer = PT_IDENTITY_WRONG};
-    if (!authorization || strncasecmp(authorization, scheme, strlen(scheme)) != 0) {
+    if (!token) {
         pt_error_set(&ret_verdict->words, EPERM, "the agent's token is missing");
         return;
     }
-    const char *token = authorization + strlen(scheme);
     size_t length = strlen(token);
     if (length > PT_LIMIT_AGENT_TOKEN_BYTES) {
         pt_error_set(&ret_verdict->words, EPERM, "the agent's token is too long");

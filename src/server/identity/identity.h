@@ -43,6 +43,9 @@ PT_MUST_CHECK int pt_identity_create(const struct pt_kube_client *kube,
                                      struct pt_identity **ret_identity, struct pt_error *err);
 void pt_identity_destroy(struct pt_identity *identity);
 
+// The token in an Authorization header, as its own text; NULL: there is none.
+const char *pt_bearer_token(const char *authorization);
+
 // Looks at an Authorization header; NULL: there is none. `peer` is the address that it came from.
 void pt_identity_look(struct pt_identity *identity, const char *authorization, const char *peer,
                       struct pt_identity_verdict *ret_verdict);

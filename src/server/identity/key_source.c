@@ -93,7 +93,7 @@ static void fail(struct pt_key_source *source, const char *words)
     int64_t delay_ns =
         pt_backoff_failed(&source->backoff, now_ns(source), source->client->random());
     source->figures.failures++;
-    source->refusals = 0;
+    source->refusals = source->key_refusals = 0;
     if (pt_text_remember(source->logged, sizeof(source->logged), words))
         pt_log_warn("identity.trouble", pt_log_text("error", words),
                     pt_log_int("retryMs", delay_ns / PT_NS_PER_MS));
