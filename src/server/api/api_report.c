@@ -190,7 +190,7 @@ void pt_api_report_done(void *context, struct pt_request *request, const struct 
                         int result, const struct pt_error *err)
 {
     struct pt_api *api = context;
-    if (report)
+    if (report && (result == 0 || err->code != EPERM))
         note_left_out(api, report);
     reply(api, request, report, result, true, err); // in some turn, most likely
 }

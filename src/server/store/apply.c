@@ -176,9 +176,8 @@ static bool is_held_back(const struct pt_application *application, const char *k
                                                 reported, is_older(application, reported));
 }
 
-// A row that came again, or was taken over, is new to nobody.
-static bool is_new_to_readers(const struct pt_pull_store *store,
-                              const struct pt_stored_pull *stored)
+// Whether no reader has seen the row: not of one that came again, or was taken over.
+static bool is_unseen(const struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
     return stored->created_version == store->changes.newest_version;
 }
@@ -188,7 +187,7 @@ static int take_over(struct pt_application *application, struct pt_stored_pull *
 {
     struct pt_pull_store *store = application->store;
     struct pt_pull_change change;
-    bool is_new = is_first && is_new_to_readers(store, stored);
+    bool is_new = is_first && is_unseen(store, stored);
     uint64_t version = is_new ? stored->version : store->changes.newest_version + 1;
     int r = pt_stored_pull_update(stored, reported, application->report->timestamp, version,
                                   &application->counted, &change);
@@ -232,7 +231,7 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
         assert(stored);
         r = take_over(application, stored, true, &shown);
         // Nobody has seen it yet: the next report begins it again, whole.
-        if (r < 0 && !stored->earlier_key && is_new_to_readers(store, stored))
+        if (r < 0 && !stored->earlier_key && is_unseen(store, stored))
             pt_life_remove(store, stored);
         return r;
     }
@@ -387,7 +386,7 @@ static uint64_t run_of(const struct pt_report *report)
     return report->run ? strtoull(report->run, NULL, 16) : 0;
 }
 
-// Whether a newer report of the node came before. Reports of one process are numbered from 1; else
+// Whether a newer report of the node came before. Reports of one process are numbered, from 1; else
 // their times say it, if they are no further apart than a report may be on its way.
 static bool is_late(const struct pt_node *node, const struct pt_report *report)
 {
