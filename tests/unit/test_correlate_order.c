@@ -62,6 +62,23 @@ static void a_container_asks_again_on_a_node_whose_clock_is_behind(void **state)
     expect(scene, "i2", IMAGE "! ns/web/c queued=0");
 }
 
+// A kubelet that pulls one after the other begins the next one before an agent has seen the end of
+// the one before, and both tags were asked for at once.
+static void the_next_tag_is_pulled_before_the_last_ones_end_is_seen(void **state)
+{
+    struct scene *scene = *state;
+    pod_waits(scene, "one", IMAGE);
+    pod_waits(scene, "two", "a.io/b:2");
+    asks(scene, "one", 1000);
+    say(scene, &(struct said){"two", "Pulling", "Pulling image \"a.io/b:2\"", 1000, 1, NULL});
+    pull_runs(scene, "i1", 1000, "a.io/b", NULL);
+    pass(scene, 3);
+    pull_ends(scene, "i1", 1000, "a.io/b", IMAGE, PT_PULL_COMPLETED);
+    has_pulled(scene, "one", 1003);
+    pull_runs(scene, "i2", 1002, "a.io/b", NULL);
+    expect(scene, "i2", "a.io/b:2! ns/two/c queued=2");
+}
+
 static void what_is_repeated_after_the_end_asks_for_nothing(void **state)
 {
     struct scene *scene = *state;
@@ -153,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_container_asks_again_on_a_node_whose_clock_is_behind),
+        SCENE_TEST(the_next_tag_is_pulled_before_the_last_ones_end_is_seen),
         SCENE_TEST(what_is_repeated_after_the_end_asks_for_nothing),
         SCENE_TEST(an_answer_may_come_before_what_it_answers),
         SCENE_TEST(a_pod_that_waits_since_the_future_is_queued_as_any_other),

@@ -266,8 +266,10 @@ static void finish_pull(struct correlate_node *node, struct correlate_pull *pull
     }
     if (pt_moment_is_later(&at, known))
         *known = at;
-    if (!pull->has_failed)
+    if (!pull->has_failed) {
+        image->served = at;
         (void)pt_correlate_replace_text(&image->served_digest, pull->root_digest);
+    }
 }
 
 void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, const char *key,

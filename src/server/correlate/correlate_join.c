@@ -140,9 +140,11 @@ static bool may_wait_for(const struct correlate_container *container,
     bool is_known = comparison->is_known;
     bool had_it = container->pulled.at && container->pulled.at + SLACK_NS < pull->started_at;
     // Another pull has brought it since it was asked for; its container runs in a moment. An agent
-    // may have begun this one before it saw the end of that one; the kubelet knows the order.
+    // may have begun this one before it saw the end of that one. Where only the kubelet's word is
+    // there yet, it may speak of this very pull.
     bool has_word = pt_moment_is_later(&container->pulled, &container->pulling);
-    int64_t slack = has_word ? 0 : SLACK_NS;
+    bool is_word_only = has_word && !pt_moment_is_later(&image->served, &container->pulling);
+    int64_t slack = is_word_only ? 0 : SLACK_NS;
     bool is_served = image->pulled.at && image->pulled.at <= pull->started_at + slack &&
                      pt_moment_is_later(&image->pulled, &container->pulling) && !is_known &&
                      !comparison->is_served_again;

@@ -99,6 +99,7 @@ struct correlate_image {
     int64_t agent_failures; // pulls that agents reported as failed
     struct pt_moment failed;
     struct pt_moment pulled;           // the kubelet or an agent said that the image has come
+    struct pt_moment served;           // the agent said so
     char *served_digest;               // root of the last pull that brought it, NULL: none yet
     char *error;                       // the kubelet's words
     enum pt_failure_class error_class; // of them
