@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -37,11 +38,23 @@ def port_is_free(port: int) -> bool:
         return True
 
 
+_handed_out: set[int] = set()
+
+
 def free_port() -> int:
-    """A loopback TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback TCP port that nobody listens on at this moment, another one at each call. It lies below those that
+    the kernel gives to outgoing connections (ip(7), ip_local_port_range), one of which may take it before its user does.
+    """
+    while True:
+        port = random.randrange(11_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _handed_out:
+            _handed_out.add(port)
+            return port
 
 
 def accepts_connections(port: int) -> bool:
