@@ -56,6 +56,21 @@ static inline void free_signers(void)
         EVP_PKEY_free(signers[i].key);
 }
 
+// For a group of tests that needs nothing but them.
+static inline int signers_set_up(void **state)
+{
+    (void)state;
+    make_signers();
+    return 0;
+}
+
+static inline int signers_tear_down(void **state)
+{
+    (void)state;
+    free_signers();
+    return 0;
+}
+
 // Appends base64url without padding; returns the new end.
 static inline char *encode(char *out, const void *bytes, size_t length)
 {

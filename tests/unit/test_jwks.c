@@ -5,20 +5,6 @@
 #include "check.h"
 #include "identity_fixture.h"
 
-static int set_up(void **state)
-{
-    (void)state;
-    make_signers();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free_signers();
-    return 0;
-}
-
 static void test_key_sets(void **state)
 {
     (void)state;
@@ -138,5 +124,5 @@ int main(void)
         cmocka_unit_test(test_key_sets_are_compared),
         cmocka_unit_test(test_base64url),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, signers_set_up, signers_tear_down);
 }

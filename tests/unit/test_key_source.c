@@ -91,25 +91,11 @@ static void no_memory_for_the_keys_is_trouble(void **state)
     pt_key_source_destroy(source);
 }
 
-static int group_setup(void **state)
-{
-    (void)state;
-    make_signers();
-    return 0;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    free_signers();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_that_are_refused_are_asked_for_again),
         cmocka_unit_test(no_memory_for_the_keys_is_trouble),
     };
-    return cmocka_run_group_tests_name("key_source", tests, group_setup, group_teardown);
+    return cmocka_run_group_tests_name("key_source", tests, signers_set_up, signers_tear_down);
 }

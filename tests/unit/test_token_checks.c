@@ -84,25 +84,11 @@ static void an_address_has_half_of_the_room(void **state)
     free(token);
 }
 
-static int group_setup(void **state)
-{
-    (void)state;
-    make_signers();
-    return 0;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    free_signers();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_take_turns),
         cmocka_unit_test(an_address_has_half_of_the_room),
     };
-    return cmocka_run_group_tests_name("token_checks", tests, group_setup, group_teardown);
+    return cmocka_run_group_tests_name("token_checks", tests, signers_set_up, signers_tear_down);
 }
