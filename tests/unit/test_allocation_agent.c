@@ -4,14 +4,11 @@
 #include "agent/observe/round.h"
 #include "agent/track/track.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "containerd/arena.h"
 #include "containerd/grpc_frame.h"
 #include "fake_containerd.h"
 
 #include "scarce_memory.h"
-
-#include <unistd.h>
 
 // --- parsers ---
 
@@ -250,9 +247,7 @@ static void every_failure_is_an_error_or_mended(void **state)
         SCARCE_ROW(unpack_a_message, false), SCARCE_ROW(begin_a_pull, true),
         SCARCE_ROW(end_a_pull, true),        SCARCE_ROW(find_an_old_lease, true),
     };
-    pt_log_set_descriptor(-1);
     scarce_sweep(rows, COUNT_OF(rows));
-    pt_log_set_descriptor(STDOUT_FILENO);
 }
 
 int main(void)

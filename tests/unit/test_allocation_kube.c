@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/timer.h"
 #include "kube/json_splitter.h"
 #include "kube/kube_config.h"
@@ -205,9 +204,7 @@ static void every_failure_is_an_error_or_mended(void **state)
         SCARCE_ROW(read_kubeconfig, false),
         SCARCE_ROW(follow_pods, true),
     };
-    pt_log_set_descriptor(-1);
     scarce_sweep(rows, COUNT_OF(rows));
-    pt_log_set_descriptor(STDOUT_FILENO);
 }
 
 int main(void)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/log.h"
 #include "base/loop.h"
 #include "server/api/pull_list.h"
 #include "server/cluster/kube_rows.h"
@@ -359,9 +358,7 @@ static void every_failure_is_an_error_or_mended(void **state)
         SCARCE_ROW(begin_a_server, true),
         SCARCE_ROW(a_shown_pull_comes_again, true),
     };
-    pt_log_set_descriptor(-1);
     scarce_sweep(rows, COUNT_OF(rows));
-    pt_log_set_descriptor(STDOUT_FILENO);
 }
 
 int main(void)
