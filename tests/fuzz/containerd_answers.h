@@ -15,8 +15,6 @@
 #define X8(c) c c c c c c c c
 #define D(c) "sha256:" X8(X8(c))
 #define START (INT64_C(1795230245) * PT_NS_PER_S)
-#define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
-#define ANY(source, list) (list)[take_below((source), COUNT_OF(list))]
 
 static const char *const digests[] = {D("1"), D("2"), D("3"), D("4"), D("5"), "sha256:zz"};
 static const char *const namespaces[] = {"k8s.io", "other", "moby", "\xff\x9b"};

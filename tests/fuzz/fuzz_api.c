@@ -22,8 +22,6 @@
 // given back.
 
 #define START (INT64_C(1790000000) * PT_NS_PER_S)
-#define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
-#define ANY(source, list) (list)[take_below((source), COUNT_OF(list))]
 
 static int64_t now_ns;
 

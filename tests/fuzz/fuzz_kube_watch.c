@@ -16,8 +16,6 @@
 
 #define MAX_STEPS 400
 #define MAX_PODS 32
-#define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
-#define ANY(source, list) (list)[take_below((source), COUNT_OF(list))]
 
 static struct world {
     int64_t now;

@@ -29,6 +29,9 @@ static inline unsigned take_below(struct source *source, size_t count)
     return take(source) % (unsigned)count;
 }
 
+#define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
+#define ANY(source, list) (list)[take_below((source), COUNT_OF(list))]
+
 static inline int64_t take_number(struct source *source)
 {
     uint64_t number = 0;
