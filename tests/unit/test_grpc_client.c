@@ -85,6 +85,19 @@ static void fail_request(size_t index, int error)
     requests[index].on_done(requests[index].context, &result);
 }
 
+// A client with a connection that has answered, over which a stream stands.
+static struct pt_grpc_client *begin(struct end ends[static CALLS])
+{
+    struct pt_grpc_client *client;
+    request_count = 0;
+    memset(are_cancelled, 0, sizeof(are_cancelled));
+    assert_int_equal(pt_grpc_client_create(NULL, "/a.sock", NULL, NULL, &client, NULL), 0);
+    start(client, &ends[VERSION], 5000);
+    answer(VERSION);
+    start(client, &ends[STREAM], 0);
+    return client;
+}
+
 static const struct {
     const char *name;
     bool streams_before, streams, answers; // what comes besides, before and after the call is sent
@@ -101,14 +114,8 @@ static void a_slow_call_alone_leaves_the_connection(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct pt_grpc_client *client;
         struct end ends[CALLS];
-        request_count = 0;
-        memset(are_cancelled, 0, sizeof(are_cancelled));
-        assert_int_equal(pt_grpc_client_create(NULL, "/a.sock", NULL, NULL, &client, NULL), 0);
-        start(client, &ends[VERSION], 5000);
-        answer(VERSION);
-        start(client, &ends[STREAM], 0);
+        struct pt_grpc_client *client = begin(ends);
         if (rows[i].streams_before)
             stream_message(STREAM);
         start(client, &ends[SLOW], 5000);
@@ -132,14 +139,8 @@ static void a_slow_call_alone_leaves_the_connection(void **state)
 static void a_late_end_of_an_old_connection_leaves_the_new_one(void **state)
 {
     (void)state;
-    struct pt_grpc_client *client;
     struct end ends[CALLS + 2];
-    request_count = 0;
-    memset(are_cancelled, 0, sizeof(are_cancelled));
-    assert_int_equal(pt_grpc_client_create(NULL, "/a.sock", NULL, NULL, &client, NULL), 0);
-    start(client, &ends[VERSION], 5000);
-    answer(VERSION);
-    start(client, &ends[STREAM], 0);
+    struct pt_grpc_client *client = begin(ends);
     start(client, &ends[SLOW], 5000);
     start(client, &ends[OTHER], 5000);
     fail_request(OTHER, ETIMEDOUT);
