@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 import textwrap
 
+from programs import SETTING
+
 SHORT = {
     "pulltrace-agent": "watch the image pulls of a node's containerd",
     "pulltrace-server": "show every image pull of a cluster, live",
@@ -27,7 +29,6 @@ EXAMPLES = {
         ("Page and API on this machine only:", "PULLTRACE_HTTP_ADDR=127.0.0.1:8080 pulltrace-server"),
     ],
 }
-SETTING = re.compile(r"^  (PULLTRACE_\w+)\n      (.*)$")
 
 
 def escaped(text: str) -> str:
@@ -57,7 +58,7 @@ def manual(program: str, help_text: str, version: str, date: str) -> str:
     status = ""
     section = "DESCRIPTION"
     for paragraph in paragraphs:
-        if SETTING.match("\n".join(paragraph.split("\n")[:2])):
+        if SETTING.match(paragraph):
             if section == "DESCRIPTION":
                 page.append(".SH ENVIRONMENT")
             section = "ENVIRONMENT"
@@ -86,6 +87,6 @@ def manual(program: str, help_text: str, version: str, date: str) -> str:
 
 def settings(paragraph: str) -> list[str]:
     lines: list[str] = []
-    for name, words in re.findall(r"^  (PULLTRACE_\w+)\n      (.*)$", paragraph, re.M):
+    for name, words in SETTING.findall(paragraph):
         lines += [".TP", f".B {name}", escaped(words)]
     return lines
