@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart test-faults soak test-attack docs site release release-again images test-images test-arm64 lint-chart lint-workflows bench lint format clean
+.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart test-faults test-attack test-valgrind soak coverage fuzz docs site release release-again images test-images test-arm64 lint-chart lint-workflows bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -28,7 +28,7 @@ demo: ## one command: a private containerd and registry, pulls in a loop, live p
 	@scripts/build
 	@/usr/bin/python3 -m lab.demo
 
-test: ## every test with sanitizers, closing with one line 'N passed, N failed' (10 min); needs root
+test: ## the tests that have no target of their own, with sanitizers; the last line is 'N passed, N failed' (10 min); needs root
 	@scripts/setup test
 	@scripts/test $(SUITES)
 
@@ -87,7 +87,6 @@ test-arm64: ## the arm64 images on an emulated arm64 machine (3 min), after make
 	@scripts/setup test
 	@scripts/test-arm64
 
-.PHONY: test-valgrind coverage fuzz
 test-valgrind: ## agent and server under Valgrind while one class of integration tests runs (5 min); needs root
 	@scripts/setup test
 	@scripts/test-valgrind
@@ -96,7 +95,7 @@ coverage: ## which lines the tests reach, by folder, and whether 90 % are (5 min
 	@scripts/setup test
 	@scripts/coverage
 
-fuzz: ## libFuzzer on every parser of foreign bytes, 10 CPU minutes each (FUZZ_SECONDS=); with clang
+fuzz: ## libFuzzer on every parser of foreign bytes, 10 CPU minutes each, 5 h in all (FUZZ_SECONDS=)
 	@scripts/setup test
 	@scripts/fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
@@ -112,7 +111,7 @@ lint-workflows: ## GitHub's workflows: actionlint, zizmor, pinned actions (1 s, 
 	@scripts/setup docs
 	@scripts/lint-workflows
 
-bench: build ## figures for docs/performance.md (10 min); needs root
+bench: build ## figures for docs/performance.md (20 min or more, 11 of them the agent's); needs root
 	@scripts/setup test
 	@scripts/fetch-tools
 	@scripts/bench
