@@ -310,6 +310,15 @@ struct pt_moment pt_correlate_now(struct pt_correlate *correlate);
 // Makes *slot a copy of text, NULL empties it; false when out of memory.
 bool pt_correlate_replace_text(char **slot, const char *text);
 
+void pt_correlate_drop_unused(struct correlate_node *node, int64_t now);
+void pt_correlate_free_node(struct correlate_node *node);
+
+// `host/path` of a reference, the host without its port; -EINVAL if it is none.
+PT_MUST_CHECK int pt_correlate_repository(const char *reference,
+                                          char repository[static PT_IMAGE_REF_SIZE]);
+
+// --- model_pulls.c: the pulls of a node, and of which image each is ---
+
 // Adds a pull without names, NULL when out of memory.
 struct correlate_pull *pt_correlate_add_pull(struct correlate_node *node, const char *key,
                                              int64_t started_at);
@@ -331,14 +340,8 @@ int64_t pt_correlate_checked_at(struct correlate_image *image);
 
 // A pull that runs chooses anew: others may take its image before, or no longer.
 void pt_correlate_set_released(struct correlate_pull *pull, bool is_released);
-void pt_correlate_drop_unused(struct correlate_node *node, int64_t now);
-void pt_correlate_free_node(struct correlate_node *node);
 
-// `host/path` of a reference, the host without its port; -EINVAL if it is none.
-PT_MUST_CHECK int pt_correlate_repository(const char *reference,
-                                          char repository[static PT_IMAGE_REF_SIZE]);
-
-// --- correlate_due.c: when a node is looked at ---
+// --- correlate_look.c: when a node is looked at ---
 
 // Something happened there: it is looked at in the next flush.
 void pt_correlate_mark(struct correlate_node *node);
