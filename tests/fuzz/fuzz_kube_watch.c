@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/timer.h"
 #include "kube/event_watch.h"
 #include "kube/pod_watch.h"
+
+#include "../unit/fake_watch.h"
 #include "source.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 
 // An API server that answers lists and watches with anything: pieces of JSON, objects that are
@@ -19,68 +18,9 @@
 
 static struct world {
     int64_t now;
-    struct pt_http_options request; // in flight
-    bool is_in_flight;
-    void (*on_timer)(void *context);
-    void *timer_context;
-    bool is_timer_set;
     char pods[MAX_PODS][PT_LIMIT_KUBE_NAME_BYTES + 1]; // that wait; "": free
     bool has_more;                                     // than are noted
 } world;
-
-// --- in place of HTTP client and timer ---
-
-int __wrap_pt_kube_client_start(const struct pt_kube_client *client, const char *path,
-                                struct pt_http_options request,
-                                struct pt_http_request **ret_request, struct pt_error *err);
-void __wrap_pt_http_request_cancel(struct pt_http_request *request);
-struct pt_timer *__wrap_pt_timer_create(struct event_base *base, const struct pt_clock *clock,
-                                        void (*on_due)(void *context), void *context);
-void __wrap_pt_timer_start(struct pt_timer *timer, int64_t delay_ms);
-void __wrap_pt_timer_destroy(struct pt_timer *timer);
-
-int __wrap_pt_kube_client_start(const struct pt_kube_client *client, const char *path,
-                                struct pt_http_options request,
-                                struct pt_http_request **ret_request, struct pt_error *err)
-{
-    (void)client;
-    assert(!world.is_in_flight && !world.is_timer_set);
-    if (strlen(path) > PT_LIMIT_KUBE_URL_BYTES)
-        return pt_error_set(err, EMSGSIZE, "too long");
-    assert(path[0] == '/' && !strpbrk(path, " \r\n\x7f"));
-    world.request = request;
-    world.is_in_flight = true;
-    *ret_request = (struct pt_http_request *)&world.request;
-    return 0;
-}
-
-void __wrap_pt_http_request_cancel(struct pt_http_request *request)
-{
-    assert(world.is_in_flight && request == (struct pt_http_request *)&world.request);
-    world.is_in_flight = false;
-}
-
-struct pt_timer *__wrap_pt_timer_create(struct event_base *base, const struct pt_clock *clock,
-                                        void (*on_due)(void *context), void *context)
-{
-    (void)base, (void)clock;
-    world.on_timer = on_due;
-    world.timer_context = context;
-    return (struct pt_timer *)&world.on_timer;
-}
-
-void __wrap_pt_timer_start(struct pt_timer *timer, int64_t delay_ms)
-{
-    (void)timer;
-    assert(delay_ms >= 0 && delay_ms <= 3600 * 1000 && !world.is_in_flight);
-    world.is_timer_set = true;
-}
-
-void __wrap_pt_timer_destroy(struct pt_timer *timer)
-{
-    (void)timer;
-    world.is_timer_set = false;
-}
 
 // --- who follows ---
 
@@ -163,12 +103,9 @@ static void write_object(struct source *source, char *text, size_t size)
 
 static void send(const char *text)
 {
-    if (world.is_in_flight &&
-        world.request.on_data(world.request.context, text, strlen(text)) < 0) {
-        const struct pt_http_result result = {.error = -EBADMSG, .message = "bad message"};
-        world.is_in_flight = false;
-        world.request.on_done(world.request.context, &result);
-    }
+    const struct pt_http_result bad = {.error = -EBADMSG, .message = "bad message"};
+    if (fake_watch.is_in_flight && send_data(text) < 0)
+        end_answer(&bad);
 }
 
 static void send_whole(struct source *source)
@@ -202,8 +139,8 @@ static void send_status(struct source *source)
 static void send_header(struct source *source)
 {
     char *value = take_text(source, 1);
-    if (world.is_in_flight)
-        world.request.on_header(world.request.context, "retry-after", value);
+    if (fake_watch.is_in_flight)
+        fake_watch.request.on_header(fake_watch.request.context, "retry-after", value);
     free(value);
 }
 
@@ -214,18 +151,8 @@ static void end_request(struct source *source)
     const struct pt_http_result result = {.error = how & 1 ? -ECONNRESET : 0,
                                           .status = ANY(source, statuses),
                                           .message = how & 1 ? "reset" : ""};
-    if (!world.is_in_flight)
-        return;
-    world.is_in_flight = false;
-    world.request.on_done(world.request.context, &result);
-}
-
-static void fire(void)
-{
-    if (!world.is_timer_set)
-        return;
-    world.is_timer_set = false;
-    world.on_timer(world.timer_context);
+    if (fake_watch.is_in_flight)
+        end_answer(&result);
 }
 
 static void happen(struct source *source)
@@ -253,7 +180,8 @@ static void happen(struct source *source)
         break;
     default:
         world.now += take(source) * PT_NS_PER_S;
-        fire();
+        if (fake_watch.is_timer_set)
+            fire_timer();
     }
 }
 
@@ -268,6 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct pt_event_watch *events = NULL;
     pt_log_set_descriptor(-1);
     world = (struct world){.now = 1000 * PT_NS_PER_S};
+    fake_watch = (struct fake_watch){0};
     unsigned how = take(&source);
     int r = how & 1
                 ? pt_pod_watch_create(&client, how & 2 ? "n s" : NULL, &pod_handler, &pods, NULL)
@@ -275,10 +204,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(r == 0);
     for (int i = 0; source.size > 0 && i < MAX_STEPS; i++) {
         happen(&source);
-        assert(world.is_in_flight != world.is_timer_set);
+        assert(fake_watch.is_in_flight != fake_watch.is_timer_set);
     }
     pt_pod_watch_destroy(pods);
     pt_event_watch_destroy(events);
-    assert(!world.is_in_flight && !world.is_timer_set);
+    assert(!fake_watch.is_in_flight && !fake_watch.is_timer_set);
     return 0;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
-#include "base/timer.h"
 #include "kube/json_splitter.h"
 #include "kube/kube_config.h"
 #include "kube/pod_watch.h"
 
+#include "fake_watch.h"
 #include "scarce_memory.h"
 
 #include <sys/mman.h>
@@ -64,69 +64,14 @@ static int read_kubeconfig(void)
 // --- a watch, whose requests and timer are the test's ---
 
 static struct {
-    struct pt_http_options request;
-    bool is_in_flight, is_watch, is_timer_set;
-    void (*on_timer)(void *context);
-    void *timer_context;
     unsigned waiting, listed;
-} world;
-
-int __wrap_pt_kube_client_start(const struct pt_kube_client *client, const char *path,
-                                struct pt_http_options request,
-                                struct pt_http_request **ret_request, struct pt_error *err);
-void __wrap_pt_http_request_cancel(struct pt_http_request *request);
-struct pt_timer *__wrap_pt_timer_create(struct event_base *base, const struct pt_clock *clock,
-                                        void (*on_due)(void *context), void *context);
-void __wrap_pt_timer_start(struct pt_timer *timer, int64_t delay_ms);
-void __wrap_pt_timer_destroy(struct pt_timer *timer);
-
-int __wrap_pt_kube_client_start(const struct pt_kube_client *client, const char *path,
-                                struct pt_http_options request,
-                                struct pt_http_request **ret_request, struct pt_error *err)
-{
-    (void)client;
-    if (allocation_fails())
-        return pt_error_set(err, ENOMEM, "out of memory");
-    assert_false(world.is_in_flight);
-    world.request = request;
-    world.is_in_flight = true;
-    world.is_watch = strstr(path, "watch=") != NULL;
-    *ret_request = (struct pt_http_request *)&world.request;
-    return 0;
-}
-
-void __wrap_pt_http_request_cancel(struct pt_http_request *request)
-{
-    (void)request;
-    world.is_in_flight = false;
-}
-
-struct pt_timer *__wrap_pt_timer_create(struct event_base *base, const struct pt_clock *clock,
-                                        void (*on_due)(void *context), void *context)
-{
-    (void)base, (void)clock;
-    world.on_timer = on_due;
-    world.timer_context = context;
-    return allocation_fails() ? NULL : (struct pt_timer *)&world.on_timer;
-}
-
-void __wrap_pt_timer_start(struct pt_timer *timer, int64_t delay_ms)
-{
-    (void)timer, (void)delay_ms;
-    world.is_timer_set = true;
-}
-
-void __wrap_pt_timer_destroy(struct pt_timer *timer)
-{
-    (void)timer;
-    world.is_timer_set = false;
-}
+} seen;
 
 static void on_waiting(void *context, const struct pt_kube_pod *pod)
 {
     (void)context;
     assert_string_equal(pod->uid, "u");
-    world.waiting++;
+    seen.waiting++;
 }
 
 static void on_end(void *context, const char *uid, enum pt_pod_end end)
@@ -137,7 +82,7 @@ static void on_end(void *context, const char *uid, enum pt_pod_end end)
 static void on_listed(void *context)
 {
     (void)context;
-    world.listed++;
+    seen.listed++;
 }
 
 static uint32_t no_chance(void)
@@ -159,18 +104,14 @@ static uint32_t no_chance(void)
 static void answer(void)
 {
     struct pt_http_result result = {.status = 200, .message = ""};
-    if (!world.is_in_flight) {
-        assert_true(world.is_timer_set);
-        world.is_timer_set = false;
-        world.on_timer(world.timer_context);
+    if (!fake_watch.is_in_flight) {
+        fire_timer();
         return;
     }
-    const char *text = world.is_watch ? MESSAGE : LIST;
-    int r = world.request.on_data(world.request.context, text, strlen(text));
+    int r = send_data(fake_watch.is_list ? LIST : MESSAGE);
     if (r < 0)
         result = (struct pt_http_result){.error = r, .message = "no memory"};
-    world.is_in_flight = false;
-    world.request.on_done(world.request.context, &result);
+    end_answer(&result);
 }
 
 // Whatever was lost: once there is memory again, the next list brings the pod.
@@ -180,19 +121,20 @@ static int follow_pods(void)
     const struct pt_pod_watch_handler handler = {
         .on_waiting = on_waiting, .on_end = on_end, .on_listed = on_listed};
     struct pt_pod_watch *watch;
-    memset(&world, 0, sizeof(world));
+    memset(&seen, 0, sizeof(seen));
+    fake_watch = (struct fake_watch){.is_refused = allocation_fails};
     int r = pt_pod_watch_create(&client, "n", &handler, &watch, NULL);
     if (r < 0)
         return r;
     answer();
     answer();
     memory_is_back();
-    unsigned waiting = world.waiting;
-    for (int i = 0; i < 6 && (world.waiting == waiting || world.listed == 0); i++)
+    unsigned waiting = seen.waiting;
+    for (int i = 0; i < 6 && (seen.waiting == waiting || seen.listed == 0); i++)
         answer();
-    assert_true(world.waiting > waiting && world.listed > 0);
+    assert_true(seen.waiting > waiting && seen.listed > 0);
     pt_pod_watch_destroy(watch);
-    assert_false(world.is_in_flight || world.is_timer_set);
+    assert_false(fake_watch.is_in_flight || fake_watch.is_timer_set);
     return 0;
 }
 
