@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/observe/connection.h"
 #include "agent/observe/manifest.h"
-#include "agent/observe/round.h"
-#include "agent/track/track.h"
 #include "base/limits.h"
 #include "containerd/arena.h"
 #include "containerd/grpc_frame.h"
-#include "fake_containerd.h"
 
+#include "round_scene.h"
 #include "scarce_memory.h"
 
 // --- parsers ---
@@ -87,87 +84,19 @@ static int unpack_a_message(void)
 
 // --- a pull, from the first look to its end ---
 
-struct scene {
-    struct pt_containerd world;
-    struct pt_clock clock;
-    struct pt_tracker *tracker;
-    struct pt_round *round;
-};
-
-static int64_t fake_now(void *context)
-{
-    return ((struct pt_containerd *)context)->now;
-}
-
-static void on_change(void *context, enum pt_track_change change, const struct pt_pull *pull,
-                      const struct pt_layer *layer)
-{
-    struct scene *scene = context;
-    (void)pull, (void)layer;
-    scene->world.started += change == PT_TRACK_STARTED;
-    scene->world.completed += change == PT_TRACK_COMPLETED;
-    scene->world.failed += change == PT_TRACK_FAILED;
-}
-
-static void on_observation(void *context, const struct pt_observation *observation)
-{
-    pt_tracker_observe(((struct scene *)context)->tracker, observation);
-}
-
-static void on_failure(void *context, const char *message)
-{
-    assert_true(message[0]);
-    ((struct scene *)context)->world.rounds_failed++;
-}
-
-static void look(struct scene *scene)
-{
-    pt_round_start(scene->round);
-    check_int("the round is over", pt_round_is_busy(scene->round), false);
-    scene->world.now += PT_NS_PER_S;
-}
-
-static int scene_begin(struct scene *scene)
-{
-    *scene = (struct scene){.world = {.broken = CALL_COUNT, .now = START + PT_NS_PER_S}};
-    scene->clock = (struct pt_clock){fake_now, fake_now, &scene->world};
-    const struct pt_tracker_options tracker = {.on_change = on_change, .context = scene};
-    const struct pt_round_options round = {
-        .containerd = &scene->world,
-        .clock = &scene->clock,
-        .namespaces = "k8s.io",
-        .on_observation = on_observation,
-        .on_failure = on_failure,
-        .context = scene,
-    };
-    int r = pt_tracker_create(&tracker, &scene->tracker, NULL);
-    if (r < 0)
-        return r;
-    r = pt_round_create(&round, &scene->round, NULL);
-    if (r < 0)
-        pt_tracker_destroy(scene->tracker);
-    return r;
-}
-
-static void scene_end(struct scene *scene)
-{
-    pt_round_destroy(scene->round);
-    pt_tracker_destroy(scene->tracker);
-}
-
 // Memory is short in the first looks: the pull is seen whole once there is some.
 static int begin_a_pull(void)
 {
     struct scene scene;
-    int r = scene_begin(&scene);
+    int r = scene_create(&scene, "k8s.io");
     if (r < 0)
         return r;
-    look(&scene);
+    scene_look(&scene);
     scene.world.offset = 400;
-    look(&scene);
+    scene_look(&scene);
     memory_is_back();
     for (int i = 0; i < 12; i++)
-        look(&scene);
+        scene_look(&scene);
     check_int("started", scene.world.started, 1);
     const struct pt_tracked *tracked = pt_tracker_next(scene.tracker, NULL);
     assert_non_null(tracked);
@@ -175,8 +104,8 @@ static int begin_a_pull(void)
     check_int("bytes", tracked->pull.layers[0].downloaded_bytes, 400);
     scene.world.offset = BYTES;
     scene.world.is_over = true;
-    look(&scene);
-    look(&scene);
+    scene_look(&scene);
+    scene_look(&scene);
     check_int("completed", scene.world.completed, 1);
     check_int("failed", scene.world.failed, 0);
     scene_end(&scene);
@@ -221,17 +150,17 @@ static int end_a_pull(void)
     struct scene scene;
     const struct scarce_memory scarce = scarce_memory;
     memory_is_back();
-    assert_int_equal(scene_begin(&scene), 0);
-    look(&scene);
+    scene_begin(&scene, "k8s.io");
+    scene_look(&scene);
     scene.world.offset = 400;
-    look(&scene);
+    scene_look(&scene);
     scene.world.offset = BYTES;
     scene.world.is_over = true;
     scarce_memory = scarce;
-    look(&scene);
+    scene_look(&scene);
     memory_is_back();
     for (int i = 0; i < 4; i++)
-        look(&scene);
+        scene_look(&scene);
     check_int("ended", scene.world.completed + scene.world.failed, 1);
     check_int("active", (int64_t)pt_tracker_active_count(scene.tracker), 0);
     scene_end(&scene);

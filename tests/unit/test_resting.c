@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/round.h"
 
-#include "agent/track/track.h"
 #include "base/limits.h"
-#include "fake_containerd.h"
+#include "round_scene.h"
 
 // Leases that show no pull are not asked for what they hold again and again, and one that proves to
 // be a pull after all is seen.
@@ -11,76 +10,30 @@
 #define IDLE_LEASES 2000
 #define LONG_AGO (START - 3600 * PT_NS_PER_S)
 
-static struct scene {
-    struct pt_containerd world;
-    struct pt_clock clock;
-    struct pt_tracker *tracker;
-    struct pt_round *round;
-    unsigned started, completed;
-} scene;
-
-static int64_t fake_now(void *context)
-{
-    (void)context;
-    return scene.world.now;
-}
-
-static void on_change(void *context, enum pt_track_change change, const struct pt_pull *pull,
-                      const struct pt_layer *layer)
-{
-    (void)context, (void)pull, (void)layer;
-    scene.started += change == PT_TRACK_STARTED;
-    scene.completed += change == PT_TRACK_COMPLETED;
-}
-
-static void on_observation(void *context, const struct pt_observation *observation)
-{
-    (void)context;
-    pt_tracker_observe(scene.tracker, observation);
-}
-
-static void on_failure(void *context, const char *message)
-{
-    (void)context;
-    fail_msg("a round has failed: %s", message);
-}
+static struct scene scene;
 
 // Nothing is pulled, and this many leases are there since.
 static void begin(unsigned idle_leases, int64_t since)
 {
-    scene = (struct scene){.world = {.broken = CALL_COUNT, .now = START + PT_NS_PER_S}};
+    scene_begin(&scene, "k8s.io");
     scene.world.is_over = true;
     scene.world.offset = BYTES;
     scene.world.idle_leases = idle_leases;
     scene.world.idle_since = since;
-    scene.clock = (struct pt_clock){fake_now, fake_now, NULL};
-    const struct pt_tracker_options tracker = {.on_change = on_change};
-    assert_int_equal(pt_tracker_create(&tracker, &scene.tracker, NULL), 0);
-    const struct pt_round_options round = {
-        .containerd = &scene.world,
-        .clock = &scene.clock,
-        .namespaces = "k8s.io",
-        .on_observation = on_observation,
-        .on_failure = on_failure,
-    };
-    assert_int_equal(pt_round_create(&round, &scene.round, NULL), 0);
 }
 
 static void end(void)
 {
-    pt_round_destroy(scene.round);
-    pt_tracker_destroy(scene.tracker);
+    check_int("rounds that failed", scene.world.rounds_failed, 0);
+    scene_end(&scene);
 }
 
 // So many looks, a second apart; returns how many idle leases were asked in them.
 static unsigned look(unsigned times)
 {
     unsigned before = scene.world.idle_asked;
-    for (unsigned i = 0; i < times; i++) {
-        pt_round_start(scene.round);
-        assert_false(pt_round_is_busy(scene.round));
-        scene.world.now += PT_NS_PER_S;
-    }
+    for (unsigned i = 0; i < times; i++)
+        scene_look(&scene);
     return scene.world.idle_asked - before;
 }
 
@@ -146,7 +99,7 @@ static void those_of_a_pull_wake_none(void **state)
     scene.world.offset = 100;
     note_event(MANIFEST);
     check_int("of its manifest, in its first look", look(1), 0);
-    check_int("the pull is seen", scene.started, 1);
+    check_int("the pull is seen", scene.world.started, 1);
     scene.world.offset = 200;
     look(1);
     note_event(LAYER);
@@ -163,14 +116,14 @@ static void a_pull_that_begins_late_is_seen(void **state)
     scene.world.offset = 100;
     note_event(MANIFEST);
     look(3);
-    check_int("by an event", scene.started, 1);
+    check_int("by an event", scene.world.started, 1);
     end();
     begin(IDLE_LEASES, LONG_AGO);
     look(20);
     scene.world.is_late = true;
     scene.world.offset = 100;
     look(13);
-    check_int("by its ingest", scene.started, 1);
+    check_int("by its ingest", scene.world.started, 1);
     unsigned asked = look(1);
     scene.world.offset = 200;
     check_int("which is its own then", look(30) + asked <= IDLE_LEASES + 60, true);
@@ -190,12 +143,12 @@ static void they_are_listed_seldom(void **state)
     scene.world.is_over = false;
     scene.world.offset = 100;
     look(1);
-    check_int("a pull is seen in the next look", scene.started, 1);
+    check_int("a pull is seen in the next look", scene.world.started, 1);
     scene.world.offset = BYTES;
     look(1);
     scene.world.is_over = true;
     look(8);
-    check_int("which ends", scene.completed, 1);
+    check_int("which ends", scene.world.completed, 1);
     check_int("and does not change that", scene.world.idle_listed <= 2 * IDLE_LEASES, true);
     end();
     begin(50, LONG_AGO);
@@ -225,13 +178,13 @@ static void a_lease_that_never_expires_is_followed_to_its_end(void **state)
     scene.world.offset = 100;
     note_event(MANIFEST);
     look(40);
-    check_int("it is seen", scene.started, 1);
-    check_int("it has not ended", scene.completed, 0);
+    check_int("it is seen", scene.world.started, 1);
+    check_int("it has not ended", scene.world.completed, 0);
     scene.world.offset = BYTES;
     look(1);
     scene.world.is_over = true;
     look(2);
-    check_int("its end", scene.completed, 1);
+    check_int("its end", scene.world.completed, 1);
     end();
 }
 

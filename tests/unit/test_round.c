@@ -1,95 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/round.h"
 
-#include "agent/track/track.h"
 #include "base/limits.h"
-#include "fake_containerd.h"
-
-#include <stdlib.h>
+#include "round_scene.h"
 
 // What rounds make of a containerd that does not always answer.
-
-// --- rounds and their tracker ---
-
-struct scene {
-    struct pt_containerd world;
-    struct pt_clock clock;
-    struct pt_tracker *tracker;
-    struct pt_round *round;
-};
-
-static int64_t fake_now(void *context)
-{
-    return ((struct pt_containerd *)context)->now;
-}
-
-static void on_change(void *context, enum pt_track_change change, const struct pt_pull *pull,
-                      const struct pt_layer *layer)
-{
-    struct scene *scene = context;
-    (void)pull, (void)layer;
-    scene->world.started += change == PT_TRACK_STARTED;
-    scene->world.completed += change == PT_TRACK_COMPLETED;
-    scene->world.failed += change == PT_TRACK_FAILED;
-}
-
-static void on_observation(void *context, const struct pt_observation *observation)
-{
-    struct scene *scene = context;
-    struct pt_totals totals;
-    pt_tracker_observe(scene->tracker, observation);
-    const struct pt_tracked *tracked = pt_tracker_next(scene->tracker, NULL);
-    if (!tracked)
-        return;
-    pt_pull_totals(&tracked->pull, &totals);
-    if (totals.downloaded_bytes < scene->world.downloaded)
-        fail_msg("bytes fall from %lld to %lld", (long long)scene->world.downloaded,
-                 (long long)totals.downloaded_bytes);
-    scene->world.downloaded = totals.downloaded_bytes;
-}
-
-static void on_failure(void *context, const char *message)
-{
-    struct scene *scene = context;
-    assert_true(message[0]);
-    scene->world.rounds_failed++;
-}
-
-static void scene_begin(struct scene *scene, const char *namespaces)
-{
-    *scene = (struct scene){.world = {.broken = CALL_COUNT, .now = START + PT_NS_PER_S}};
-    scene->clock = (struct pt_clock){fake_now, fake_now, &scene->world};
-    const struct pt_tracker_options tracker = {.on_change = on_change, .context = scene};
-    assert_int_equal(pt_tracker_create(&tracker, &scene->tracker, NULL), 0);
-    const struct pt_round_options round = {
-        .containerd = &scene->world,
-        .clock = &scene->clock,
-        .namespaces = namespaces,
-        .on_observation = on_observation,
-        .on_failure = on_failure,
-        .context = scene,
-    };
-    assert_int_equal(pt_round_create(&round, &scene->round, NULL), 0);
-}
-
-static void scene_end(struct scene *scene)
-{
-    pt_round_destroy(scene->round);
-    pt_tracker_destroy(scene->tracker);
-}
-
-static void look(struct scene *scene)
-{
-    pt_round_start(scene->round);
-    check_int("the round is over", pt_round_is_busy(scene->round), false);
-    scene->world.now += PT_NS_PER_S;
-}
 
 static void look_in_vain(struct scene *scene, enum call call, const struct pt_grpc_status *fault)
 {
     scene->world.broken = call;
     scene->world.fault = *fault;
-    look(scene);
+    scene_look(scene);
     scene->world.broken = CALL_COUNT;
 }
 
@@ -119,19 +40,19 @@ static void no_fault_ends_a_pull(void **state)
         snprintf(name, sizeof(name), "%s: %s", call_names[call], fault->message);
         scene_begin(&scene, "*");
         look_in_vain(&scene, call, fault);
-        look(&scene);
+        scene_look(&scene);
         check_int(name, scene.world.started, 1);
         for (int round = 1; round <= 4; round++) {
             scene.world.offset = 200 * round;
             look_in_vain(&scene, call, fault);
             check_int(name, (int64_t)pt_tracker_active_count(scene.tracker), 1);
         }
-        look(&scene);
+        scene_look(&scene);
         check_int(name, scene.world.downloaded, 800);
         finish(&scene.world);
         look_in_vain(&scene, call, fault);
         check_int(name, scene.world.failed, 0);
-        look(&scene);
+        scene_look(&scene);
         check_int(name, scene.world.completed, 1);
         check_int(name, scene.world.failed, 0);
         check_int(name, scene.world.started, 1);
@@ -148,16 +69,16 @@ static void a_lease_that_goes_between_two_questions_ends_once(void **state)
     const struct pt_grpc_status gone = {PT_GRPC_NOT_FOUND, false, "lease not found"};
     struct scene scene;
     scene_begin(&scene, "*");
-    look(&scene);
+    scene_look(&scene);
     scene.world.offset = 400;
-    look(&scene);
+    scene_look(&scene);
     scene.world.now += 5 * PT_NS_PER_S; // it is asked for again
     scene.world.offset = BYTES;
     look_in_vain(&scene, LIST_RESOURCES, &gone);
     check_int("it was asked for", scene.world.faults > 0, true);
     scene.world.is_over = true;
-    look(&scene);
-    look(&scene);
+    scene_look(&scene);
+    scene_look(&scene);
     check_int("started", scene.world.started, 1);
     check_int("ended", scene.world.completed + scene.world.failed, 1);
     check_int("rounds that failed", scene.world.rounds_failed, 0);
@@ -172,12 +93,12 @@ static void of_too_many_leases_the_oldest_idle_one_gives_way(void **state)
     scene.world.idle_leases = PT_LIMIT_LEASES;
     scene.world.idle_since = START - 10 * PT_NS_PER_S;
     scene.world.is_over = true;
-    look(&scene);
+    scene_look(&scene);
     check_int("before", scene.world.started, 0);
     scene.world.is_over = false;
-    look(&scene);
+    scene_look(&scene);
     scene.world.offset = 400;
-    look(&scene);
+    scene_look(&scene);
     check_int("started", scene.world.started, 1);
     check_int("bytes", scene.world.downloaded, 400);
     scene_end(&scene);
@@ -191,7 +112,7 @@ static void a_round_without_its_lists_is_none(void **state)
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         struct scene scene;
         scene_begin(&scene, "k8s.io");
-        look(&scene);
+        scene_look(&scene);
         if (lists[i] == LIST_IMAGES)
             finish(&scene.world);
         for (size_t k = 0; k < COUNT_OF(faults); k++)
@@ -207,12 +128,12 @@ static void what_a_broken_pull_has_fetched_last_counts(void **state)
     (void)state;
     struct scene scene;
     scene_begin(&scene, "k8s.io");
-    look(&scene);
+    scene_look(&scene);
     scene.world.offset = 200;
-    look(&scene);
+    scene_look(&scene);
     scene.world.offset = 350;
     scene.world.is_over = scene.world.has_failed = true;
-    look(&scene);
+    scene_look(&scene);
     check_int("failed", scene.world.failed, 1);
     check_int("bytes", pt_tracker_next(scene.tracker, NULL)->pull.bytes_fetched, 350);
     scene_end(&scene);
@@ -226,12 +147,12 @@ static void more_image_records_than_are_taken_stop_no_round(void **state)
     struct scene scene;
     scene_begin(&scene, "k8s.io");
     scene.world.is_bare = true;
-    look(&scene);
+    scene_look(&scene);
     check_int("begun", scene.world.started, 1);
     finish(&scene.world);
     look_in_vain(&scene, LIST_IMAGES, &too_large);
     check_int("asked", scene.world.faults > 0, true);
-    look(&scene);
+    scene_look(&scene);
     check_int("rounds that failed", scene.world.rounds_failed, 0);
     check_int("ended", scene.world.failed, 1);
     scene_end(&scene);
@@ -241,9 +162,8 @@ static void more_image_records_than_are_taken_stop_no_round(void **state)
 static void look_for(struct scene *scene, int seconds, int64_t written_each_time)
 {
     for (int second = 0; second < seconds; second += 10) {
-        pt_round_start(scene->round);
-        check_int("the round is over", pt_round_is_busy(scene->round), false);
-        scene->world.now += 10 * PT_NS_PER_S;
+        scene_look(scene);
+        scene->world.now += 9 * PT_NS_PER_S;
         scene->world.written += written_each_time;
     }
 }
@@ -253,7 +173,7 @@ static void a_long_extraction_goes_on_as_long_as_it_writes(void **state)
     (void)state;
     struct scene scene;
     scene_begin(&scene, "k8s.io");
-    look(&scene);
+    scene_look(&scene);
     scene.world.offset = BYTES;
     scene.world.is_extracting = true;
     look_for(&scene, 6 * 60, 1000);
@@ -285,14 +205,14 @@ static void a_snapshotter_that_has_shown_nothing_is_waited_for(void **state)
     scene_begin(&scene, "k8s.io");
     scene.world.snapshotter = "other";
     scene.world.is_blocked = true;
-    look(&scene);
+    scene_look(&scene);
     look_for(&scene, 40 * 60, 0);
     check_int("goes on", scene.world.failed, 0);
     scene.world.is_blocked = false;
     scene.world.is_committed = true;
-    look(&scene);
+    scene_look(&scene);
     finish(&scene.world);
-    look(&scene);
+    scene_look(&scene);
     check_int("completed", scene.world.completed, 1);
     scene_end(&scene);
 }
@@ -303,7 +223,7 @@ static void a_fetch_of_which_nothing_comes_is_given_up(void **state)
     (void)state;
     struct scene scene;
     scene_begin(&scene, "k8s.io");
-    look(&scene);
+    scene_look(&scene);
     scene.world.offset = BYTES / 2;
     look_for(&scene, 9 * 60, 0);
     check_int("some time is left", scene.world.failed, 0);
@@ -320,11 +240,11 @@ static void a_snapshot_that_the_lease_holds_is_asked_for(void **state)
     scene_begin(&scene, "k8s.io");
     scene.world.snapshotter = "other";
     for (int i = 0; i < 3; i++)
-        look(&scene);
+        scene_look(&scene);
     const struct pt_tracked *tracked = pt_tracker_next(scene.tracker, NULL);
     check_int("before", tracked->pull.layers[0].phase, PT_LAYER_QUEUED);
     scene.world.is_committed = true;
-    look(&scene);
+    scene_look(&scene);
     tracked = pt_tracker_next(scene.tracker, NULL);
     check_int("there with the next look", tracked->pull.layers[0].phase, PT_LAYER_DONE);
     scene_end(&scene);
@@ -351,8 +271,8 @@ static void the_name_of_a_snapshot_is_taken_if_it_may_be_the_images(void **state
         scene.world.label[1] = rows[i].reference;
         scene.world.offset = BYTES;
         scene.world.is_extracting = true;
-        look(&scene);
-        look(&scene);
+        scene_look(&scene);
+        scene_look(&scene);
         const struct pt_tracked *tracked = pt_tracker_next(scene.tracker, NULL);
         check_int(rows[i].name, tracked->pull.image_ref_exact, rows[i].is_exact);
         check_text(rows[i].name, tracked->pull.image_ref,
@@ -385,7 +305,7 @@ static void where_a_layer_comes_from(void **state)
         scene.world.label[1] = "x";
         scene.world.other = rows[i].other;
         for (int round = 0; round < 4; round++)
-            look(&scene);
+            scene_look(&scene);
         const struct pt_tracked *tracked = pt_tracker_next(scene.tracker, NULL);
         check_int(rows[i].name, tracked->pull.layers[0].source, rows[i].source);
         scene_end(&scene);
