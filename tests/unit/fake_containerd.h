@@ -65,9 +65,7 @@ struct pt_containerd {
     bool is_late;         // the first of them is the pull's after all
     unsigned idle_asked;
     unsigned idle_listed;
-    bool expires; // the pull's lease has the label by which it does
-    unsigned started, completed, failed, rounds_failed;
-    int64_t downloaded;    // as shown last
+    bool expires;          // the pull's lease has the label by which it does
     const char *place;     // where alone one answers; NULL: everywhere
     const char *connected; // where the newest one was looked for
     unsigned versions_asked;
@@ -395,49 +393,42 @@ static inline void break_events(struct pt_containerd *world)
     world->on_end(world->events_context, &status);
 }
 
+// An event of the namespace k8s.io, packed into so many bytes.
+static inline void emit(struct pt_containerd *world, const char *topic, uint8_t *bytes,
+                        size_t length)
+{
+    Ctrd__Any any = CTRD__ANY__INIT;
+    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
+    any.value.len = length;
+    any.value.data = bytes;
+    envelope.namespace_ = (char *)"k8s.io";
+    envelope.topic = (char *)topic;
+    envelope.event = &any;
+    world->on_event(world->events_context, &envelope);
+}
+
 static inline void emit_content(struct pt_containerd *world, const char *digest)
 {
     Ctrd__ContentCreateEvent event = CTRD__CONTENT_CREATE_EVENT__INIT;
     uint8_t bytes[256];
-    Ctrd__Any any = CTRD__ANY__INIT;
-    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
     event.digest = (char *)digest;
-    any.value.len = ctrd__content_create_event__pack(&event, bytes);
-    any.value.data = bytes;
-    envelope.namespace_ = (char *)"k8s.io";
-    envelope.topic = (char *)"/content/create";
-    envelope.event = &any;
-    world->on_event(world->events_context, &envelope);
+    emit(world, "/content/create", bytes, ctrd__content_create_event__pack(&event, bytes));
 }
 
 static inline void emit_removal(struct pt_containerd *world, const char *key)
 {
     Ctrd__SnapshotRemoveEvent event = CTRD__SNAPSHOT_REMOVE_EVENT__INIT;
     uint8_t bytes[256];
-    Ctrd__Any any = CTRD__ANY__INIT;
-    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
     event.key = (char *)key;
-    any.value.len = ctrd__snapshot_remove_event__pack(&event, bytes);
-    any.value.data = bytes;
-    envelope.namespace_ = (char *)"k8s.io";
-    envelope.topic = (char *)"/snapshot/remove";
-    envelope.event = &any;
-    world->on_event(world->events_context, &envelope);
+    emit(world, "/snapshot/remove", bytes, ctrd__snapshot_remove_event__pack(&event, bytes));
 }
 
 static inline void emit_image(struct pt_containerd *world, const char *name)
 {
     Ctrd__ImageEvent event = CTRD__IMAGE_EVENT__INIT;
     uint8_t bytes[256];
-    Ctrd__Any any = CTRD__ANY__INIT;
-    Ctrd__Envelope envelope = CTRD__ENVELOPE__INIT;
     event.name = (char *)name;
-    any.value.len = ctrd__image_event__pack(&event, bytes);
-    any.value.data = bytes;
-    envelope.namespace_ = (char *)"k8s.io";
-    envelope.topic = (char *)"/images/create";
-    envelope.event = &any;
-    world->on_event(world->events_context, &envelope);
+    emit(world, "/images/create", bytes, ctrd__image_event__pack(&event, bytes));
 }
 
 #endif

@@ -14,6 +14,9 @@ struct scene {
     struct pt_clock clock;
     struct pt_tracker *tracker;
     struct pt_round *round;
+    unsigned started, completed, failed; // pulls
+    unsigned rounds_failed;
+    int64_t downloaded; // of the first pull, as shown last
 };
 
 static inline int64_t fake_now(void *context)
@@ -26,9 +29,9 @@ static inline void on_change(void *context, enum pt_track_change change, const s
 {
     struct scene *scene = context;
     (void)pull, (void)layer;
-    scene->world.started += change == PT_TRACK_STARTED;
-    scene->world.completed += change == PT_TRACK_COMPLETED;
-    scene->world.failed += change == PT_TRACK_FAILED;
+    scene->started += change == PT_TRACK_STARTED;
+    scene->completed += change == PT_TRACK_COMPLETED;
+    scene->failed += change == PT_TRACK_FAILED;
 }
 
 static inline void on_observation(void *context, const struct pt_observation *observation)
@@ -40,17 +43,17 @@ static inline void on_observation(void *context, const struct pt_observation *ob
     if (!tracked)
         return;
     pt_pull_totals(&tracked->pull, &totals);
-    if (totals.downloaded_bytes < scene->world.downloaded)
-        fail_msg("bytes fall from %lld to %lld", (long long)scene->world.downloaded,
+    if (totals.downloaded_bytes < scene->downloaded)
+        fail_msg("bytes fall from %lld to %lld", (long long)scene->downloaded,
                  (long long)totals.downloaded_bytes);
-    scene->world.downloaded = totals.downloaded_bytes;
+    scene->downloaded = totals.downloaded_bytes;
 }
 
 static inline void on_failure(void *context, const char *message)
 {
     struct scene *scene = context;
     assert_true(message[0]);
-    scene->world.rounds_failed++;
+    scene->rounds_failed++;
 }
 
 // Fails for want of memory only.

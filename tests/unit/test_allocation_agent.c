@@ -97,7 +97,7 @@ static int begin_a_pull(void)
     memory_is_back();
     for (int i = 0; i < 12; i++)
         scene_look(&scene);
-    check_int("started", scene.world.started, 1);
+    check_int("started", scene.started, 1);
     const struct pt_tracked *tracked = pt_tracker_next(scene.tracker, NULL);
     assert_non_null(tracked);
     check_int("layers", (int64_t)tracked->pull.layer_count, 1);
@@ -106,8 +106,8 @@ static int begin_a_pull(void)
     scene.world.is_over = true;
     scene_look(&scene);
     scene_look(&scene);
-    check_int("completed", scene.world.completed, 1);
-    check_int("failed", scene.world.failed, 0);
+    check_int("completed", scene.completed, 1);
+    check_int("failed", scene.failed, 0);
     scene_end(&scene);
     return 0;
 }
@@ -139,7 +139,7 @@ static int find_an_old_lease(void)
         pt_tracker_observe(scene.tracker, &observation);
         memory_is_back();
     }
-    check_int("started", scene.world.started, 0);
+    check_int("started", scene.started, 0);
     pt_tracker_destroy(scene.tracker);
     return 0;
 }
@@ -161,7 +161,7 @@ static int end_a_pull(void)
     memory_is_back();
     for (int i = 0; i < 4; i++)
         scene_look(&scene);
-    check_int("ended", scene.world.completed + scene.world.failed, 1);
+    check_int("ended", scene.completed + scene.failed, 1);
     check_int("active", (int64_t)pt_tracker_active_count(scene.tracker), 0);
     scene_end(&scene);
     return 0;

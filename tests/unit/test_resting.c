@@ -24,7 +24,7 @@ static void begin(unsigned idle_leases, int64_t since)
 
 static void end(void)
 {
-    check_int("rounds that failed", scene.world.rounds_failed, 0);
+    check_int("rounds that failed", scene.rounds_failed, 0);
     scene_end(&scene);
 }
 
@@ -99,7 +99,7 @@ static void those_of_a_pull_wake_none(void **state)
     scene.world.offset = 100;
     note_event(MANIFEST);
     check_int("of its manifest, in its first look", look(1), 0);
-    check_int("the pull is seen", scene.world.started, 1);
+    check_int("the pull is seen", scene.started, 1);
     scene.world.offset = 200;
     look(1);
     note_event(LAYER);
@@ -116,14 +116,14 @@ static void a_pull_that_begins_late_is_seen(void **state)
     scene.world.offset = 100;
     note_event(MANIFEST);
     look(3);
-    check_int("by an event", scene.world.started, 1);
+    check_int("by an event", scene.started, 1);
     end();
     begin(IDLE_LEASES, LONG_AGO);
     look(20);
     scene.world.is_late = true;
     scene.world.offset = 100;
     look(13);
-    check_int("by its ingest", scene.world.started, 1);
+    check_int("by its ingest", scene.started, 1);
     unsigned asked = look(1);
     scene.world.offset = 200;
     check_int("which is its own then", look(30) + asked <= IDLE_LEASES + 60, true);
@@ -143,12 +143,12 @@ static void they_are_listed_seldom(void **state)
     scene.world.is_over = false;
     scene.world.offset = 100;
     look(1);
-    check_int("a pull is seen in the next look", scene.world.started, 1);
+    check_int("a pull is seen in the next look", scene.started, 1);
     scene.world.offset = BYTES;
     look(1);
     scene.world.is_over = true;
     look(8);
-    check_int("which ends", scene.world.completed, 1);
+    check_int("which ends", scene.completed, 1);
     check_int("and does not change that", scene.world.idle_listed <= 2 * IDLE_LEASES, true);
     end();
     begin(50, LONG_AGO);
@@ -178,13 +178,13 @@ static void a_lease_that_never_expires_is_followed_to_its_end(void **state)
     scene.world.offset = 100;
     note_event(MANIFEST);
     look(40);
-    check_int("it is seen", scene.world.started, 1);
-    check_int("it has not ended", scene.world.completed, 0);
+    check_int("it is seen", scene.started, 1);
+    check_int("it has not ended", scene.completed, 0);
     scene.world.offset = BYTES;
     look(1);
     scene.world.is_over = true;
     look(2);
-    check_int("its end", scene.world.completed, 1);
+    check_int("its end", scene.completed, 1);
     end();
 }
 

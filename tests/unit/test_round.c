@@ -41,21 +41,21 @@ static void no_fault_ends_a_pull(void **state)
         scene_begin(&scene, "*");
         look_in_vain(&scene, call, fault);
         scene_look(&scene);
-        check_int(name, scene.world.started, 1);
+        check_int(name, scene.started, 1);
         for (int round = 1; round <= 4; round++) {
             scene.world.offset = 200 * round;
             look_in_vain(&scene, call, fault);
             check_int(name, (int64_t)pt_tracker_active_count(scene.tracker), 1);
         }
         scene_look(&scene);
-        check_int(name, scene.world.downloaded, 800);
+        check_int(name, scene.downloaded, 800);
         finish(&scene.world);
         look_in_vain(&scene, call, fault);
-        check_int(name, scene.world.failed, 0);
+        check_int(name, scene.failed, 0);
         scene_look(&scene);
-        check_int(name, scene.world.completed, 1);
-        check_int(name, scene.world.failed, 0);
-        check_int(name, scene.world.started, 1);
+        check_int(name, scene.completed, 1);
+        check_int(name, scene.failed, 0);
+        check_int(name, scene.started, 1);
         if (call != SNAPSHOT_USAGE) // which is asked of what is still for long only
             check_int(name, scene.world.faults > 0, true);
         scene_end(&scene);
@@ -79,9 +79,9 @@ static void a_lease_that_goes_between_two_questions_ends_once(void **state)
     scene.world.is_over = true;
     scene_look(&scene);
     scene_look(&scene);
-    check_int("started", scene.world.started, 1);
-    check_int("ended", scene.world.completed + scene.world.failed, 1);
-    check_int("rounds that failed", scene.world.rounds_failed, 0);
+    check_int("started", scene.started, 1);
+    check_int("ended", scene.completed + scene.failed, 1);
+    check_int("rounds that failed", scene.rounds_failed, 0);
     scene_end(&scene);
 }
 
@@ -94,13 +94,13 @@ static void of_too_many_leases_the_oldest_idle_one_gives_way(void **state)
     scene.world.idle_since = START - 10 * PT_NS_PER_S;
     scene.world.is_over = true;
     scene_look(&scene);
-    check_int("before", scene.world.started, 0);
+    check_int("before", scene.started, 0);
     scene.world.is_over = false;
     scene_look(&scene);
     scene.world.offset = 400;
     scene_look(&scene);
-    check_int("started", scene.world.started, 1);
-    check_int("bytes", scene.world.downloaded, 400);
+    check_int("started", scene.started, 1);
+    check_int("bytes", scene.downloaded, 400);
     scene_end(&scene);
 }
 
@@ -117,7 +117,7 @@ static void a_round_without_its_lists_is_none(void **state)
             finish(&scene.world);
         for (size_t k = 0; k < COUNT_OF(faults); k++)
             look_in_vain(&scene, lists[i], &faults[k]);
-        check_int(call_names[lists[i]], scene.world.rounds_failed, COUNT_OF(faults));
+        check_int(call_names[lists[i]], scene.rounds_failed, COUNT_OF(faults));
         scene_end(&scene);
     }
 }
@@ -134,7 +134,7 @@ static void what_a_broken_pull_has_fetched_last_counts(void **state)
     scene.world.offset = 350;
     scene.world.is_over = scene.world.has_failed = true;
     scene_look(&scene);
-    check_int("failed", scene.world.failed, 1);
+    check_int("failed", scene.failed, 1);
     check_int("bytes", pt_tracker_next(scene.tracker, NULL)->pull.bytes_fetched, 350);
     scene_end(&scene);
 }
@@ -148,13 +148,13 @@ static void more_image_records_than_are_taken_stop_no_round(void **state)
     scene_begin(&scene, "k8s.io");
     scene.world.is_bare = true;
     scene_look(&scene);
-    check_int("begun", scene.world.started, 1);
+    check_int("begun", scene.started, 1);
     finish(&scene.world);
     look_in_vain(&scene, LIST_IMAGES, &too_large);
     check_int("asked", scene.world.faults > 0, true);
     scene_look(&scene);
-    check_int("rounds that failed", scene.world.rounds_failed, 0);
-    check_int("ended", scene.world.failed, 1);
+    check_int("rounds that failed", scene.rounds_failed, 0);
+    check_int("ended", scene.failed, 1);
     scene_end(&scene);
 }
 
@@ -179,7 +179,7 @@ static void a_long_extraction_goes_on_as_long_as_it_writes(void **state)
     look_for(&scene, 6 * 60, 1000);
     check_int("not asked before it has been still for long", scene.world.usages_asked, 0);
     look_for(&scene, 24 * 60, 1000);
-    check_int("goes on", scene.world.failed, 0);
+    check_int("goes on", scene.failed, 0);
     if (scene.world.usages_asked < 20 || scene.world.usages_asked > 24)
         fail_msg("asked %u times in 24 minutes", scene.world.usages_asked);
     scene.world.broken = SNAPSHOT_USAGE;
@@ -187,13 +187,13 @@ static void a_long_extraction_goes_on_as_long_as_it_writes(void **state)
         scene.world.fault = faults[i];
         look_for(&scene, 60, 1000);
     }
-    check_int("no round fails for want of it", scene.world.rounds_failed, 0);
+    check_int("no round fails for want of it", scene.rounds_failed, 0);
     scene.world.broken = CALL_COUNT;
     look_for(&scene, 2 * 60, 1000);
     look_for(&scene, 9 * 60, 0);
-    check_int("some time is left", scene.world.failed, 0);
+    check_int("some time is left", scene.failed, 0);
     look_for(&scene, 3 * 60, 0);
-    check_int("given up", scene.world.failed, 1);
+    check_int("given up", scene.failed, 1);
     scene_end(&scene);
 }
 
@@ -207,13 +207,13 @@ static void a_snapshotter_that_has_shown_nothing_is_waited_for(void **state)
     scene.world.is_blocked = true;
     scene_look(&scene);
     look_for(&scene, 40 * 60, 0);
-    check_int("goes on", scene.world.failed, 0);
+    check_int("goes on", scene.failed, 0);
     scene.world.is_blocked = false;
     scene.world.is_committed = true;
     scene_look(&scene);
     finish(&scene.world);
     scene_look(&scene);
-    check_int("completed", scene.world.completed, 1);
+    check_int("completed", scene.completed, 1);
     scene_end(&scene);
 }
 
@@ -226,9 +226,9 @@ static void a_fetch_of_which_nothing_comes_is_given_up(void **state)
     scene_look(&scene);
     scene.world.offset = BYTES / 2;
     look_for(&scene, 9 * 60, 0);
-    check_int("some time is left", scene.world.failed, 0);
+    check_int("some time is left", scene.failed, 0);
     look_for(&scene, 3 * 60, 0);
-    check_int("given up", scene.world.failed, 1);
+    check_int("given up", scene.failed, 1);
     scene_end(&scene);
 }
 
