@@ -192,8 +192,9 @@ static inline void pod_ends(struct scene *scene, const char *name, enum pt_pod_e
     pt_correlate_pod_end(scene->correlate, name, end);
 }
 
-static inline void event_at(struct scene *scene, const char *pod, const char *reason,
-                            const char *message, const char *uid, int count, int64_t seconds)
+// Of the pod's container.
+static inline struct pt_kube_event make_event(const char *pod, const char *reason,
+                                              const char *message, const char *uid, int64_t seconds)
 {
     struct pt_kube_event event = {.uid = uid,
                                   .name_space = "ns",
@@ -204,9 +205,17 @@ static inline void event_at(struct scene *scene, const char *pod, const char *re
                                   .first_at = seconds * PT_NS_PER_S,
                                   .last_at = seconds * PT_NS_PER_S,
                                   .written_at = seconds * PT_NS_PER_S,
-                                  .count = count};
+                                  .count = 1};
     pt_kubelet_message_parse(reason, message, &event.message);
     assert_int_not_equal(event.message.word, PT_KUBELET_OTHER);
+    return event;
+}
+
+static inline void event_at(struct scene *scene, const char *pod, const char *reason,
+                            const char *message, const char *uid, int count, int64_t seconds)
+{
+    struct pt_kube_event event = make_event(pod, reason, message, uid, seconds);
+    event.count = count;
     pt_correlate_event(scene->correlate, &event);
 }
 
@@ -240,6 +249,12 @@ static inline struct pt_pull make_pull(int64_t started, const char *repository, 
                             .root_digest = digest,
                             .started_at = started * PT_NS_PER_S,
                             .phase = PT_PULL_DOWNLOADING};
+}
+
+// Key of the row that goes on as this pull, NULL: none.
+static inline const char *row_taken_by(struct scene *scene, const struct pt_pull *pull)
+{
+    return pt_correlate_take_over_row(scene->correlate, NODE, pull, &(struct pt_row_taken){0});
 }
 
 static inline void pull_runs(struct scene *scene, const char *key, int64_t started,

@@ -97,9 +97,7 @@ static void the_next_attempt_goes_on_in_the_failed_row(void **state)
     pod_says(scene, "web", "a.io/b:1", PT_KUBELET_PULL_FAILED, "unexpected EOF");
     pass(scene, 20);
     struct pt_pull pull = make_pull(1020, "a.io/b", NULL);
-    check_text("row",
-               pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(struct pt_row_taken){0}),
-               "i1");
+    check_text("row", row_taken_by(scene, &pull), "i1");
     pt_correlate_pull(scene->correlate, NODE, "i2", &pull);
     expect(scene, "i2", "a.io/b:1! ns/web/c attempts=1");
     pass(scene, 5);
@@ -192,9 +190,7 @@ static void a_pod_that_is_made_anew_waits_in_the_row_of_a_pull_that_failed(void 
     expect(scene, "i1", "a.io/b:1! ns/web/c ns/web-2/c error=unexpected EOF(network) attempts=1");
     expect(scene, "ka.io/b:1", "");
     struct pt_pull pull = make_pull(1063, "a.io/b", NULL);
-    check_text("row",
-               pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(struct pt_row_taken){0}),
-               "i1");
+    check_text("row", row_taken_by(scene, &pull), "i1");
 }
 
 static void a_pull_goes_on_in_a_row_that_has_just_ended(void **state)
@@ -206,9 +202,7 @@ static void a_pull_goes_on_in_a_row_that_has_just_ended(void **state)
     pass(scene, 5);
     pod_waits(scene, "web-2", "a.io/b:1");
     struct pt_pull pull = make_pull(1005, "a.io/b", NULL);
-    check_text("row",
-               pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(struct pt_row_taken){0}),
-               "ka.io/b:1");
+    check_text("row", row_taken_by(scene, &pull), "ka.io/b:1");
 }
 
 static void an_event_without_a_pod_tells_a_failure(void **state)
@@ -280,8 +274,7 @@ static void a_pull_is_not_of_an_image_that_is_in_its_back_off(void **state)
         settle(scene);
         scene->seconds = rows[i].started;
         struct pt_pull pull = make_pull(rows[i].started, "a.io/b", NULL);
-        const char *key =
-            pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(struct pt_row_taken){0});
+        const char *key = row_taken_by(scene, &pull);
         check_text(rows[i].name, key, rows[i].row);
     }
 }
@@ -314,9 +307,7 @@ static void what_the_kubelet_asks_for_is_pulled_in_spite_of_a_back_off(void **st
     scene->seconds = 1004;
     pulling(scene, "web", "a.io/b:bad", 1004);
     struct pt_pull pull = make_pull(1004, "a.io/b", NULL);
-    check_text("row",
-               pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(struct pt_row_taken){0}),
-               "ka.io/b:bad");
+    check_text("row", row_taken_by(scene, &pull), "ka.io/b:bad");
 }
 
 int main(void)

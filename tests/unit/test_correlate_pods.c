@@ -55,7 +55,7 @@ static void a_container_names_the_pull_that_it_waits_for(void **state)
     pass(scene, 3);
     check_container(scene, 0, "c", "waiting", "ka.io/b:1");
     struct pt_pull pull = make_pull(1003, "a.io/b", NULL);
-    (void)pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(struct pt_row_taken){0});
+    (void)row_taken_by(scene, &pull);
     pull_runs(scene, "i1", 1003, "a.io/b", NULL);
     settle(scene);
     check_container(scene, 0, "c", "waiting", "i1");

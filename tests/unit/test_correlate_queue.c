@@ -12,9 +12,7 @@ static void shows_what_the_kubelet_has_queued(void **state)
     expect(scene, "ka.io/b:1", "queued a.io/b:1! ns/web/c queued=0");
     struct pt_pull pull = make_pull(1030, "a.io/b", NULL);
     scene->seconds = 1030;
-    check_text("row",
-               pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(struct pt_row_taken){0}),
-               "ka.io/b:1");
+    check_text("row", row_taken_by(scene, &pull), "ka.io/b:1");
     pt_correlate_pull(scene->correlate, NODE, "i1", &pull);
     expect(scene, "i1", "a.io/b:1! ns/web/c queued=30");
     expect(scene, "ka.io/b:1",

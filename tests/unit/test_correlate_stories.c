@@ -230,17 +230,9 @@ static void a_container_asks_again_by_the_clock_of_the_api_server(void **state)
     pod_waits(scene, "web", "a.io/b:1");
     pod_ends(scene, "web", PT_POD_STARTED);
     pass(scene, 3);
-    struct pt_kube_event event = {.uid = "again",
-                                  .name_space = "ns",
-                                  .pod = "web",
-                                  .pod_uid = "web",
-                                  .node = NODE,
-                                  .container = "c",
-                                  .first_at = 100 * PT_NS_PER_S,
-                                  .last_at = 100 * PT_NS_PER_S,
-                                  .written_at = 1003 * PT_NS_PER_S,
-                                  .count = 1};
-    pt_kubelet_message_parse("Pulling", "Pulling image \"a.io/b:1\"", &event.message);
+    struct pt_kube_event event =
+        make_event("web", "Pulling", "Pulling image \"a.io/b:1\"", "again", 100);
+    event.written_at = 1003 * PT_NS_PER_S;
     pt_correlate_event(scene->correlate, &event);
     expect(scene, "ka.io/b:1", "queued a.io/b:1! ns/web/c queued=900");
     event.pod_uid = event.pod = "other"; // which no list has named
@@ -272,18 +264,9 @@ static void a_deleted_pod_does_not_come_back(void **state)
 static void a_list_of_events_makes_no_pods(void **state)
 {
     struct scene *scene = *state;
-    struct pt_kube_event event = {.uid = "e",
-                                  .name_space = "ns",
-                                  .pod = "gone",
-                                  .pod_uid = "gone",
-                                  .node = NODE,
-                                  .container = "c",
-                                  .first_at = 990 * PT_NS_PER_S,
-                                  .last_at = 990 * PT_NS_PER_S,
-                                  .written_at = 990 * PT_NS_PER_S,
-                                  .count = 1,
-                                  .is_listed = true};
-    pt_kubelet_message_parse("Pulling", "Pulling image \"a.io/b:1\"", &event.message);
+    struct pt_kube_event event =
+        make_event("gone", "Pulling", "Pulling image \"a.io/b:1\"", "e", 990);
+    event.is_listed = true;
     pt_correlate_event(scene->correlate, &event);
     settle(scene);
     assert_int_equal(pt_correlate_figures(scene->correlate).nodes, 0);
@@ -380,9 +363,7 @@ static void what_is_asked_for_at_once_has_no_tag_until_it_is_known(void **state)
     pulling(scene, "two", "a.io/b:2", 1000);
     settle(scene);
     struct pt_pull pull = make_pull(1001, "a.io/b", NULL);
-    check_text("row",
-               pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(struct pt_row_taken){0}),
-               "ka.io/b:1");
+    check_text("row", row_taken_by(scene, &pull), "ka.io/b:1");
     pt_correlate_pull(scene->correlate, NODE, "i1", &pull);
     expect(scene, "i1", "- ns/one/c queued=1");
     scene->seconds = 1009;

@@ -3,54 +3,60 @@
 
 #include "pull/model.h"
 
-static struct pt_pull make_unnamed(enum pt_pull_phase phase)
+static struct pt_pull make_unnamed(void)
 {
     struct pt_pull pull = make_pull(1001, NULL, "sha256:7");
     pull.image_ref = "sha256:7";
-    pull.phase = phase;
+    pull.phase = PT_PULL_RESOLVING;
     return pull;
 }
 
-static bool is_held_back(struct scene *scene, const struct pt_pull *pull)
+static bool is_held_back(struct scene *scene, const char *key, const struct pt_pull *pull)
 {
-    return pt_correlate_hold_back(scene->correlate, NODE, "i1", pull, false);
+    return pt_correlate_hold_back(scene->correlate, NODE, key, pull, false);
+}
+
+// Pod web waits for a.io/b:1, and a pull without a name is that one for the time being.
+static struct pt_pull web_is_pulled_unnamed(struct scene *scene)
+{
+    struct pt_pull unnamed = make_unnamed();
+    pod_waits(scene, "web", "a.io/b:1");
+    pulling(scene, "web", "a.io/b:1", 1000);
+    assert_true(is_held_back(scene, "i1", &unnamed));
+    return unnamed;
+}
+
+// Its name comes, by which it takes the row of that key; NULL: none.
+static void name_comes(struct scene *scene, const char *repository, const char *row)
+{
+    struct pt_pull named = make_pull(1001, repository, "sha256:7");
+    assert_false(is_held_back(scene, "i1", &named));
+    check_text("row", row_taken_by(scene, &named), row);
+    pt_correlate_pull(scene->correlate, NODE, "i1", &named);
 }
 
 static void a_pull_without_a_name_is_that_of_the_container_on_turn(void **state)
 {
     struct scene *scene = *state;
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
-    assert_false(is_held_back(scene, &unnamed)); // nobody waits
+    struct pt_pull unnamed = make_unnamed();
+    assert_false(is_held_back(scene, "i1", &unnamed)); // nobody waits
     pod_waits(scene, "later", "a.io/later:1");
     pod_waits(scene, "web", "a.io/b:1");
     pulling(scene, "later", "a.io/later:1", 1001);
     pulling(scene, "web", "a.io/b:1", 1000);
-    assert_true(is_held_back(scene, &unnamed));
+    assert_true(is_held_back(scene, "i1", &unnamed));
     expect(scene, "ka.io/b:1", "resolving a.io/b:1! ns/web/c");
     expect(scene, "ka.io/later:1", "queued a.io/later:1! ns/later/c queued=0");
-    struct pt_pull named = make_pull(1001, "a.io/b", "sha256:7");
-    assert_false(is_held_back(scene, &named));
-    check_text(
-        "row",
-        pt_correlate_take_over_row(scene->correlate, NODE, &named, &(struct pt_row_taken){0}),
-        "ka.io/b:1");
-    pt_correlate_pull(scene->correlate, NODE, "i1", &named);
+    name_comes(scene, "a.io/b", "ka.io/b:1");
     expect(scene, "i1", "a.io/b:1! ns/web/c queued=1");
 }
 
 static void a_name_that_is_another_one_takes_nothing_back_but_the_phase(void **state)
 {
     struct scene *scene = *state;
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
-    pod_waits(scene, "web", "a.io/b:1");
-    pulling(scene, "web", "a.io/b:1", 1000);
-    assert_true(is_held_back(scene, &unnamed));
+    (void)web_is_pulled_unnamed(scene);
     expect(scene, "ka.io/b:1", "resolving a.io/b:1! ns/web/c");
-    struct pt_pull named = make_pull(1001, "a.io/other", "sha256:7");
-    assert_false(is_held_back(scene, &named));
-    assert_null(
-        pt_correlate_take_over_row(scene->correlate, NODE, &named, &(struct pt_row_taken){0}));
-    pt_correlate_pull(scene->correlate, NODE, "i1", &named);
+    name_comes(scene, "a.io/other", NULL);
     expect(scene, "ka.io/b:1", "queued a.io/b:1! ns/web/c queued=0");
     expect(scene, "i1", "-");
 }
@@ -58,15 +64,12 @@ static void a_name_that_is_another_one_takes_nothing_back_but_the_phase(void **s
 static void a_pull_without_a_name_that_fails_has_the_kubelets_words(void **state)
 {
     struct scene *scene = *state;
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
-    pod_waits(scene, "web", "a.io/b:1");
-    pulling(scene, "web", "a.io/b:1", 1000);
-    assert_true(is_held_back(scene, &unnamed));
+    struct pt_pull unnamed = web_is_pulled_unnamed(scene);
     settle(scene);
     scene->seconds++;
     failed(scene, "web", "a.io/b:1", "no such host", 1);
     unnamed.phase = PT_PULL_FAILED;
-    assert_true(is_held_back(scene, &unnamed));
+    assert_true(is_held_back(scene, "i1", &unnamed));
     expect(scene, "ka.io/b:1",
            "failed a.io/b:1! ns/web/c error=no such host(network) attempts=1 next=1011");
 }
@@ -74,10 +77,7 @@ static void a_pull_without_a_name_that_fails_has_the_kubelets_words(void **state
 static void a_pull_without_a_name_that_is_not_heard_of_any_more_stands_for_nothing(void **state)
 {
     struct scene *scene = *state;
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
-    pod_waits(scene, "web", "a.io/b:1");
-    pulling(scene, "web", "a.io/b:1", 1000);
-    assert_true(is_held_back(scene, &unnamed));
+    (void)web_is_pulled_unnamed(scene);
     settle(scene);
     pass(scene, 7);
     assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "queued a.io/b:1!"));
@@ -88,7 +88,7 @@ static void as_many_pulls_without_a_name_as_were_asked_for_are_of_an_image(void 
 {
     struct scene *scene = *state;
     static const char *const pods[] = {"a", "b", "c"};
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
+    struct pt_pull unnamed = make_unnamed();
     for (size_t i = 0; i < COUNT_OF(pods); i++) {
         pod_waits(scene, pods[i], "a.io/b:1");
         pulling(scene, pods[i], "a.io/b:1", 1000);
@@ -97,23 +97,17 @@ static void as_many_pulls_without_a_name_as_were_asked_for_are_of_an_image(void 
     pulling(scene, "later", "a.io/later:1", 1001);
     static const char *const keys[] = {"i1", "i2", "i3", "i4"};
     for (size_t i = 0; i < COUNT_OF(keys); i++)
-        assert_true(pt_correlate_hold_back(scene->correlate, NODE, keys[i], &unnamed, false));
+        assert_true(is_held_back(scene, keys[i], &unnamed));
     expect(scene, "ka.io/b:1", "resolving a.io/b:1! ns/a/c ns/b/c ns/c/c");
     expect(scene, "ka.io/later:1", "resolving a.io/later:1! ns/later/c");
-    assert_false(pt_correlate_hold_back(scene->correlate, NODE, "i5", &unnamed, false)); // nobody's
+    assert_false(is_held_back(scene, "i5", &unnamed)); // nobody's
 
     // One of them is known: the others still have no row.
-    struct pt_pull named = make_pull(1001, "a.io/b", "sha256:7");
-    assert_false(pt_correlate_hold_back(scene->correlate, NODE, "i1", &named, false));
-    check_text(
-        "row",
-        pt_correlate_take_over_row(scene->correlate, NODE, &named, &(struct pt_row_taken){0}),
-        "ka.io/b:1");
-    pt_correlate_pull(scene->correlate, NODE, "i1", &named);
+    name_comes(scene, "a.io/b", "ka.io/b:1");
     expect(scene, "i1", "a.io/b:1! ns/a/c ns/b/c ns/c/c queued=1");
-    assert_true(pt_correlate_hold_back(scene->correlate, NODE, "i2", &unnamed, false));
-    assert_true(pt_correlate_hold_back(scene->correlate, NODE, "i3", &unnamed, false));
-    assert_false(pt_correlate_hold_back(scene->correlate, NODE, "i5", &unnamed, false));
+    assert_true(is_held_back(scene, "i2", &unnamed));
+    assert_true(is_held_back(scene, "i3", &unnamed));
+    assert_false(is_held_back(scene, "i5", &unnamed));
 }
 
 // The kubelet asks for the image once for each pod, one after the other.
@@ -130,8 +124,8 @@ static void replicas_that_only_check_make_no_row(void **state)
     pull_ends(scene, "i0", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
     pulled(scene, "first", "a.io/b:1");
     settle(scene);
-    struct pt_pull unnamed = make_unnamed(PT_PULL_RESOLVING);
-    assert_true(is_held_back(scene, &unnamed)); // it has no name yet
+    struct pt_pull unnamed = make_unnamed();
+    assert_true(is_held_back(scene, "i1", &unnamed)); // it has no name yet
     expect(scene, "ka.io/b:1", "");
     pass(scene, 2);
     expect(scene, "ka.io/b:1", "");

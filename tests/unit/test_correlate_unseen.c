@@ -115,9 +115,7 @@ static void an_agents_pull_goes_on_in_the_row(void **state)
     pulling(scene, "web", IMAGE, 1000);
     expect(scene, ROW, "resolving" WEB);
     struct pt_pull pull = make_pull(1001, "a.io/b", NULL);
-    check_text("row",
-               pt_correlate_take_over_row(scene->correlate, NODE, &pull, &(struct pt_row_taken){0}),
-               ROW);
+    check_text("row", row_taken_by(scene, &pull), ROW);
 }
 
 int main(void)
