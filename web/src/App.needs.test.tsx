@@ -59,7 +59,7 @@ describe('what needs you', () => {
     expect(window.location.search).toBe('?page=nodes');
   });
 
-  it('claims nothing while the stream has not told all', () => {
+  it('claims nothing while the stream has not brought all', () => {
     renderWith(liveState([web], { summary: { ...SUMMARY, activePulls: 9 } }), <App />);
     expect(screen.queryByText(/Nothing needs you/)).toBeNull();
   });

@@ -118,7 +118,7 @@ describe('the live page', () => {
     expect(window.location.search).toBe('');
   });
 
-  it('opens and closes a row, and tells it to the address', async () => {
+  it('opens and closes a row, and writes it into the address', async () => {
     const user = userEvent.setup();
     const wish = vi.fn();
     const source = { wish };
@@ -171,7 +171,7 @@ describe('the live page', () => {
     expect(names()).toEqual(['acme/db:1']);
   });
 
-  it('tells what is wrong with a failed pull', () => {
+  it('says what is wrong with a failed pull', () => {
     window.history.replaceState(null, '', '/?open=web');
     const failed = makePull({
       ...web,
@@ -334,7 +334,7 @@ it('lists a pull under each namespace that waits for it', async () => {
   expect(rows().map((row) => row.getAttribute('aria-expanded'))).toEqual(['true', 'true', 'false']);
 });
 
-it('does not call a cluster idle while the stream has not told all', () => {
+it('does not call a cluster idle while the stream has not brought all', () => {
   const done = makePull({ ...web, phase: 'completed', completedAt: T0 });
   const summary = { ...SUMMARY, activePulls: 9, completedPulls: 11 };
   renderWith(liveState([done], { summary }), <App />);

@@ -12,7 +12,7 @@ export function inventedPulls(pulls: number, nodes: number, failures = 0.06): Pu
     if (second % 10 === 0) cluster.refill(now - second * 1000);
   }
   return [...cluster.pulls.values()].flatMap((pull) => {
-    const told = decodeEvent(
+    const decoded = decodeEvent(
       JSON.stringify({
         schemaVersion: 'v1',
         timestamp: new Date(now).toISOString(),
@@ -20,6 +20,6 @@ export function inventedPulls(pulls: number, nodes: number, failures = 0.06): Pu
         pull: cluster.status(pull, false),
       }),
     );
-    return told === null ? [] : [told];
+    return decoded === null ? [] : [decoded];
   });
 }

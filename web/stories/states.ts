@@ -35,7 +35,7 @@ function summary(nodesReporting: number, nodesSilent = 0): Summary {
 function live(pulls: readonly Pull[], change: Partial<AppState> = {}): AppState {
   return {
     ...INITIAL,
-    pulls: { pulls: pullMap(...pulls), untold: null },
+    pulls: { pulls: pullMap(...pulls), unconfirmed: null },
     connection: { phase: 'live', lastMessageAt: Date.now() },
     summary: summary(20, 1),
     throughput: Array.from({ length: 300 }, (_, index) => ({
@@ -194,10 +194,10 @@ const longNode = makeNode(1, {
   runtimeVersion: '2.1.4-0ubuntu1~24.04.1+a-very-long-build-name',
 });
 
-const open = (pull: Pull, told: readonly Layer[] = layers) => ({
+const open = (pull: Pull, shown: readonly Layer[] = layers) => ({
   search: `?open=${pull.id}`,
   state: () =>
-    live([pull], { detail: { pull, layers: told, node: makeNode(1, { bytesPerSec: 90 * MB }) } }),
+    live([pull], { detail: { pull, layers: shown, node: makeNode(1, { bytesPerSec: 90 * MB }) } }),
 });
 
 export const STORIES: readonly Story[] = [

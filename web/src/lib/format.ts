@@ -63,7 +63,7 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 86400)}d ${two(Math.floor((whole % 86400) / 3600))}h`;
 }
 
-/** Until when how many are ready: `all ready in 42s`, `90% ready in 2m 05s, 3 cannot tell`. */
+/** Until when how many are ready: `all ready in 42s`, `90% ready in 2m 05s, 3 unknown`. */
 export function formatReadiness(ready: {
   readonly seconds: number | undefined;
   readonly percent: number;
@@ -73,7 +73,7 @@ export function formatReadiness(ready: {
   const part = percent === 100 ? 'all' : `${percent}%`;
   return [
     seconds !== undefined && `${part} ready in ${formatDuration(Math.max(1, seconds))}`,
-    unknown > 0 && `${formatCount(unknown)} cannot tell`,
+    unknown > 0 && `${formatCount(unknown)} unknown`,
   ]
     .filter((words) => words !== false)
     .join(', ');
@@ -131,7 +131,7 @@ export function plural(value: number, noun: string): string {
   return `${formatCount(value)} ${noun}${value === 1 ? '' : 's'}`;
 }
 
-/** The first eight hex digits of a digest, enough to tell a pull's layers apart. */
+/** The first eight hex digits of a digest, enough to set a pull's layers apart. */
 export function shortDigest(digest: string): string {
   const hex = digest.slice(digest.indexOf(':') + 1);
   return hex.slice(0, 8);

@@ -74,9 +74,9 @@ it.each([
     [web(done), db(failed)],
     ['Ready: the pulls of “acme”', 'pulled in 12s'],
   ],
-] as const)('%s', (_, bell, before, after, told) => {
+] as const)('%s', (_, bell, before, after, wanted) => {
   const found = ring(bell, [...before], [...after]);
-  expect(found && [found.title, found.body]).toEqual(told);
+  expect(found && [found.title, found.body]).toEqual(wanted);
 });
 
 it('does not call a pod ready that the server says waits, for what has no pull yet', () => {

@@ -4,7 +4,7 @@ import type { PullPredicate } from './query';
 import { statusOf } from './status';
 
 /**
- * A check asked the registry and found everything on the node. It is told with the pull that has
+ * A check asked the registry and found everything on the node. It is shown with the pull that has
  * brought the image; where that is not known any more, the newest check stands for them all. So a
  * container that starts again and again does not fill the page.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pull } from '../model/pull';
 
-/** What a server calls a pull whose image nobody has told yet. */
+/** What a server calls a pull whose image nobody has named yet. */
 export const UNNAMED = '__pulling__';
 
 export interface Images {
@@ -12,7 +12,7 @@ export interface Images {
 }
 
 /**
- * Tells which pulls are of one image. A node often learns the tag only when its pull ends, but
+ * Finds which pulls are of one image. A node often learns the tag only when its pull ends, but
  * the digest at once; a pull that failed before that has only the name.
  */
 export function imagesOf(pulls: Iterable<Pull>): Images {

@@ -7,7 +7,7 @@ import { ReadinessCount } from './readiness';
 import { errorWords, isUnderWay, isWaitedFor, statusOf } from './status';
 import { waitingSince } from './times';
 
-/** A pod as far as its pulls tell: for a server that keeps no story of it. */
+/** A pod as far as its pulls show: for a server that keeps no story of it. */
 export function storyFromPulls(name: string, pulls: Iterable<Pull>): PodStory | undefined {
   const [namespace = '', podName = ''] = name.split('/');
   const mine = [...pulls]

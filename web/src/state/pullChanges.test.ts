@@ -7,7 +7,7 @@ const a = makePull({ id: 'a', etaSeconds: 9 });
 const b = makePull({ id: 'b' });
 
 describe('the difference of two sets of pulls', () => {
-  it('tells new pulls whole, then only what changed in them', () => {
+  it('has new pulls whole, then only what changed in them', () => {
     const diff = createPullDiff();
     expect(diff(pullMap(a, b))).toEqual({ added: [a, b], changed: [], gone: [] });
     const moved = { ...a, percent: 51, etaSeconds: undefined };
@@ -26,21 +26,21 @@ describe('the difference of two sets of pulls', () => {
     expect(diff(pullMap({ ...a }))).toBeNull();
   });
 
-  it('tells whose pods changed', () => {
+  it('knows whose pods changed', () => {
     const diff = createPullDiff();
     diff(pullMap(a));
     const pods = [{ namespace: 'shop', podName: 'web-0', container: 'main' }];
     expect(diff(pullMap({ ...a, pods }))?.changed).toEqual([['a', { pods }]]);
   });
 
-  it('tells a pull that went and came back whole again', () => {
+  it('has a pull that went and came back whole again', () => {
     const diff = createPullDiff();
     diff(pullMap(a, b));
     expect(diff(pullMap(b))?.gone).toEqual(['a']);
     expect(diff(pullMap(a, b))?.added).toEqual([a]);
   });
 
-  it('tells much in parts, and all of it in the end', () => {
+  it('has much in parts, and all of it in the end', () => {
     const many = Array.from({ length: 100 }, (_, index) => makePull({ id: `p${index}` }));
     const wanted = pullMap(...many);
     const diff = createPullDiff(40);

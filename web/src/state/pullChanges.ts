@@ -13,22 +13,22 @@ export interface PullChanges {
 const ADDED_COST = 4;
 
 /**
- * Tells, call by call, what is new in the pulls since the last call; null when nothing is. One
- * answer costs its reader `most` at most, counted in changed pulls; the next call tells the rest.
+ * Returns, call by call, what is new in the pulls since the last call; null when nothing is. One
+ * answer costs its reader `most` at most, counted in changed pulls; the next call has the rest.
  */
 export function createPullDiff(
   most = 4000,
 ): (pulls: ReadonlyMap<string, Pull>) => PullChanges | null {
-  const told = new Map<string, Pull>();
+  const known = new Map<string, Pull>();
   return (pulls) => {
     const added: Pull[] = [];
     const changed: [string, Partial<Pull>][] = [];
     const gone: string[] = [];
     for (const [id, pull] of pulls) {
       if (added.length * ADDED_COST + changed.length >= most) break;
-      const before = told.get(id);
+      const before = known.get(id);
       if (before === pull) continue;
-      told.set(id, pull);
+      known.set(id, pull);
       if (before === undefined) {
         added.push(pull);
         continue;
@@ -36,9 +36,9 @@ export function createPullDiff(
       const fields = changedFields(before, pull);
       if (fields !== null) changed.push([id, fields]);
     }
-    if (told.size > pulls.size) {
-      for (const id of told.keys()) if (!pulls.has(id)) gone.push(id);
-      for (const id of gone) told.delete(id);
+    if (known.size > pulls.size) {
+      for (const id of known.keys()) if (!pulls.has(id)) gone.push(id);
+      for (const id of gone) known.delete(id);
     }
     return added.length + changed.length + gone.length === 0 ? null : { added, changed, gone };
   };

@@ -5,10 +5,10 @@ import { T0, makePull } from '../testing/samples';
 import { EMPTY, MAX_FINISHED, type PullsState, reducePulls } from './pulls';
 
 function after(state: PullsState, ...pulls: ReturnType<typeof makePull>[]): PullsState {
-  return reducePulls(state, { type: 'told', pulls });
+  return reducePulls(state, { type: 'received', pulls });
 }
 
-describe('what the stream tells', () => {
+describe('what the stream brings', () => {
   it('adds and replaces pulls by id', () => {
     const one = after(EMPTY, makePull({ id: 'a' }), makePull({ id: 'b' }));
     const two = after(one, makePull({ id: 'a', percent: 60 }));
@@ -46,14 +46,14 @@ describe('what the stream tells', () => {
   });
 });
 
-describe('all told afresh', () => {
+describe('all that comes afresh', () => {
   const node = { nodeName: 'n1' };
   const before = after(EMPTY, makePull({ id: 'old', nodeName: 'n9' }), makePull({ id: 'kept' }));
   const afresh = (state: PullsState) => reducePulls(state, { type: 'afresh' });
   const settled = (state: PullsState) => reducePulls(state, { type: 'settled' });
   const ids = (state: PullsState) => [...state.pulls.keys()];
 
-  it('drops in the end what was not told', () => {
+  it('drops in the end what has not come', () => {
     let state = afresh(before);
     expect(state.pulls).toBe(before.pulls);
     state = after(state, makePull({ id: 'kept' }), makePull({ id: 'new', ...node }));
@@ -63,7 +63,7 @@ describe('all told afresh', () => {
     expect(settled(state)).toBe(state);
   });
 
-  it('drops all when nothing was told', () => {
+  it('drops all when nothing has come', () => {
     expect(settled(afresh(before)).pulls.size).toBe(0);
   });
 
@@ -76,13 +76,13 @@ describe('all told afresh', () => {
     ['by its digest', { rootDigest: 'sha256:1' }, { rootDigest: 'sha256:1', imageRef: 'x' }],
     ['that has failed', { phase: 'failed', error: 'no' }, { phase: 'failed', error: 'no' }],
     ['that has ended meanwhile', {}, { phase: 'completed', completedAt: T0 }],
-  ])('knows a pull again that has another id, %s', (_, old, told) => {
+  ])('knows a pull again that has another id, %s', (_, old, now) => {
     const held = after(EMPTY, makePull({ id: 'a', ...node, ...old }));
-    expect(ids(after(afresh(held), makePull({ id: 'b', ...node, ...told })))).toEqual(['b']);
-    expect(ids(after(held, makePull({ id: 'b', ...node, ...told })))).toEqual(['a', 'b']);
+    expect(ids(after(afresh(held), makePull({ id: 'b', ...node, ...now })))).toEqual(['b']);
+    expect(ids(after(held, makePull({ id: 'b', ...node, ...now })))).toEqual(['a', 'b']);
   });
 
-  it('does so too once it is told what the pull is of', () => {
+  it('does so too once it knows what the pull is of', () => {
     const digest = { ...node, rootDigest: 'sha256:1' };
     let state = afresh(after(EMPTY, makePull({ id: 'a', ...digest })));
     state = after(state, makePull({ id: 'b', ...node, imageRef: 'x', phase: 'resolving' }));

@@ -11,29 +11,31 @@ const SLACK = 2000;
 
 export interface PullsState {
   readonly pulls: ReadonlyMap<string, Pull>;
-  /** While all is told afresh: ids held from before that were not told again yet. Else null. */
-  readonly untold: ReadonlySet<string> | null;
+  /** While all comes afresh: ids held from before that have not come again yet. Else null. */
+  readonly unconfirmed: ReadonlySet<string> | null;
 }
 
 export type PullsAction =
   /** The newest state of some pulls. */
-  | { readonly type: 'told'; readonly pulls: readonly Pull[] }
-  /** From here on all is told afresh, perhaps by another server: what is held may be over. */
+  | { readonly type: 'received'; readonly pulls: readonly Pull[] }
+  /** From here on all comes afresh, perhaps by another server: what is held may be over. */
   | { readonly type: 'afresh' }
-  /** All has been told: drops the rest. */
+  /** All has come: drops the rest. */
   | { readonly type: 'settled' }
-  /** Drops what ended more than `historyMs` ago: the server does not tell when it forgets a pull. */
+  /** Drops what ended more than `historyMs` ago: the server does not say when it forgets a pull. */
   | { readonly type: 'expire'; readonly now: number; readonly historyMs: number };
 
-export const EMPTY: PullsState = { pulls: new Map(), untold: null };
+export const EMPTY: PullsState = { pulls: new Map(), unconfirmed: null };
 
 /** Pure; returns the same object when nothing changed. */
 export function reducePulls(state: PullsState, action: PullsAction): PullsState {
   switch (action.type) {
-    case 'told':
+    case 'received':
       return take(state, action.pulls);
     case 'afresh':
-      return state.pulls.size === 0 ? state : { ...state, untold: new Set(state.pulls.keys()) };
+      return state.pulls.size === 0
+        ? state
+        : { ...state, unconfirmed: new Set(state.pulls.keys()) };
     case 'settled':
       return settle(state);
     case 'expire':
@@ -43,11 +45,11 @@ export function reducePulls(state: PullsState, action: PullsAction): PullsState 
 
 function take(state: PullsState, newest: readonly Pull[]): PullsState {
   let pulls: Map<string, Pull> | null = null;
-  const untold = state.untold && new Set(state.untold);
-  if (untold !== null) {
-    const renamed = renamedPulls(state.pulls, untold, newest);
+  const unconfirmed = state.unconfirmed && new Set(state.unconfirmed);
+  if (unconfirmed !== null) {
+    const renamed = renamedPulls(state.pulls, unconfirmed, newest);
     if (renamed.length > 0) pulls = new Map(state.pulls);
-    for (const id of [...renamed, ...newest.map((pull) => pull.id)]) untold.delete(id);
+    for (const id of [...renamed, ...newest.map((pull) => pull.id)]) unconfirmed.delete(id);
     for (const id of renamed) pulls?.delete(id);
   }
   for (const pull of newest) {
@@ -63,9 +65,9 @@ function take(state: PullsState, newest: readonly Pull[]): PullsState {
     pulls ??= new Map(state.pulls);
     pulls.set(pull.id, pull);
   }
-  if (pulls === null && untold === null) return state;
+  if (pulls === null && unconfirmed === null) return state;
   if (pulls !== null && pulls.size > MAX_FINISHED + SLACK) dropOldest(pulls, SLACK);
-  return { pulls: pulls ?? state.pulls, untold };
+  return { pulls: pulls ?? state.pulls, unconfirmed };
 }
 
 /** Takes finished pulls away until MAX_FINISHED are left, once there are `slack` more. */
@@ -81,33 +83,33 @@ function dropOldest(pulls: Map<string, Pull>, slack: number) {
 }
 
 /**
- * Pulls from before that a restarted server tells under another id: the same image on the same
+ * Pulls from before that a restarted server has under another id: the same image on the same
  * node. Both side by side would be a pull too many.
  */
 function renamedPulls(
   pulls: ReadonlyMap<string, Pull>,
-  untold: ReadonlySet<string>,
+  unconfirmed: ReadonlySet<string>,
   newest: readonly Pull[],
 ): string[] {
-  const told = newest.filter(({ id, phase }) => phase !== 'cancelled' && !untold.has(id));
-  if (told.length === 0) return [];
+  const fresh = newest.filter(({ id, phase }) => phase !== 'cancelled' && !unconfirmed.has(id));
+  if (fresh.length === 0) return [];
   const again = new Set(newest.map(({ id }) => id));
   const left: Pull[] = [];
-  for (const id of untold) {
+  for (const id of unconfirmed) {
     const pull = pulls.get(id);
     if (pull !== undefined && !again.has(id) && statusOf(pull) !== 'completed') left.push(pull);
   }
-  const { keyOf } = imagesOf([...left, ...told]);
+  const { keyOf } = imagesOf([...left, ...fresh]);
   const key = (pull: Pull) => `${pull.nodeName} ${keyOf(pull)}`;
-  const here = new Set(told.map(key));
+  const here = new Set(fresh.map(key));
   return left.filter((pull) => here.has(key(pull))).map(({ id }) => id);
 }
 
 function settle(state: PullsState): PullsState {
-  const { untold } = state;
-  if (untold === null) return state;
-  const pulls = new Map([...state.pulls].filter(([id]) => !untold.has(id)));
-  return { pulls: pulls.size === state.pulls.size ? state.pulls : pulls, untold: null };
+  const { unconfirmed } = state;
+  if (unconfirmed === null) return state;
+  const pulls = new Map([...state.pulls].filter(([id]) => !unconfirmed.has(id)));
+  return { pulls: pulls.size === state.pulls.size ? state.pulls : pulls, unconfirmed: null };
 }
 
 function expire(state: PullsState, now: number, historyMs: number): PullsState {

@@ -13,7 +13,7 @@ import {
 } from './query';
 
 describe('parseQuery', () => {
-  it('tells tokens from free text', () => {
+  it('keeps tokens apart from free text', () => {
     expect(parseQuery(' node:worker-1  web status:failed x ')).toEqual({
       tokens: [
         { key: 'node', value: 'worker-1' },

@@ -14,10 +14,10 @@ it.each([
   ['', []],
   ['', [done]],
   ['all ready in 42s', [known(7), known(42), done]],
-  ['1 cannot tell', [stalled]],
-  ['50% ready in 42s, 2 cannot tell', [known(42), stalled, queued, done]],
+  ['1 unknown', [stalled]],
+  ['50% ready in 42s, 2 unknown', [known(42), stalled, queued, done]],
   ['50% ready in 42s', [known(42), failed]],
-  ['90% ready in 8s, 1 cannot tell', [...[1, 2, 3, 4, 5, 6, 7, 8].map(known), done, stalled]],
+  ['90% ready in 8s, 1 unknown', [...[1, 2, 3, 4, 5, 6, 7, 8].map(known), done, stalled]],
   ['90% ready in 9s', [...[1, 2, 3, 4, 5, 6, 7, 8, 9].map(known), failed]],
 ])('says “%s”', (words, changes) => {
   const count = new ReadinessCount();

@@ -2,7 +2,7 @@
 import type { Pull } from '../model/pull';
 import { isUnderWay, statusOf } from './status';
 
-/** When the pulls of one group or image are all ready, as far as anybody can tell. */
+/** When the pulls of one group or image are all ready, as far as anybody knows. */
 export interface Readiness {
   /** Seconds until so many of the pulls are ready; undefined when nobody knows, or all are. */
   readonly seconds: number | undefined;
@@ -20,7 +20,7 @@ export function readySeconds(pull: Pull): number | undefined {
   return pull.readyEtaSeconds ?? pull.etaSeconds;
 }
 
-/** Adds up pull by pull. A failed pull is never ready, and a stalled one cannot tell. */
+/** Adds up pull by pull. A failed pull is never ready, and of a stalled one it is unknown when. */
 export class ReadinessCount {
   private readonly known: number[] = [];
   private done = 0;

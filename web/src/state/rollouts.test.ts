@@ -27,7 +27,7 @@ it('counts each node once, by its newest pull', () => {
   });
 });
 
-it('says of how many it knows the time while one node cannot tell', () => {
+it('says of how many it knows the time while that of one node is unknown', () => {
   const [rollout] = rolloutsOf(
     pullMap(
       makePull({ ...web, id: 'a', nodeName: 'n1', readyEtaSeconds: 4 }),

@@ -14,7 +14,7 @@ it.each([
   [{ phase: 'completed', completedAt: T0 }, 'completed'],
   [{ phase: 'failed', error: 'no' }, 'failed'],
   [{ phase: 'failed', errorClass: 'stale' }, 'stale'],
-  // A server that tells no phase.
+  // A server that sends no phase.
   [{ phase: undefined }, 'downloading'],
   [{ phase: undefined, completedAt: T0 }, 'completed'],
   [{ phase: undefined, completedAt: T0, error: 'no' }, 'failed'],

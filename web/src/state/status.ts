@@ -16,7 +16,7 @@ export type Status = (typeof STATUSES)[number];
 /** From here on a download that receives nothing is called stalled. */
 export const STALL_SECONDS = 10;
 
-/** What to tell of a pull; falls back to the fields that every v1 server sends. */
+/** What to call a pull; falls back to the fields that every v1 server sends. */
 export function statusOf(pull: Pull): Status {
   if (pull.errorClass === 'stale') return 'stale';
   if (pull.phase === 'failed' || pull.error !== undefined) return 'failed';

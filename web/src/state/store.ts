@@ -76,7 +76,7 @@ export const INITIAL: AppState = {
 
 export interface Store {
   get: () => AppState;
-  /** Merges `change`; tells subscribers only if a slice is another object. */
+  /** Merges `change`; notifies subscribers only if a slice is another object. */
   set: (change: Partial<AppState>) => void;
   subscribe: (listener: () => void) => () => void;
 }

@@ -28,7 +28,7 @@ export interface Sort {
 export const GROUPS = ['none', 'image', 'node', 'namespace'] as const;
 export type Group = (typeof GROUPS)[number];
 
-/** What a group's head tells of its pulls. */
+/** What a group's head says of its pulls. */
 export interface GroupTotals {
   readonly active: number;
   readonly queued: number;
@@ -76,7 +76,7 @@ export interface ViewOptions {
   /** Keys of the group items whose pulls are hidden. */
   readonly collapsed: ReadonlySet<string>;
   readonly openId: string | null;
-  /** The stream has not told all yet; it tells those under way last. */
+  /** The stream has not brought all yet; it brings those under way last. */
   readonly arriving: boolean;
   /** How many are under way, queued ones included, is more than MOST_TO_LINGER. */
   readonly crowded: boolean;

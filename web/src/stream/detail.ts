@@ -63,7 +63,7 @@ export function startDetail(store: Store, api: string): DetailSource {
     if (!unknown || believed) store.set({ detailTrouble: unknown ? 'unknown' : 'unanswered' });
   }
 
-  /** Asks if the stream told something since the last question, not before the time is up. */
+  /** Asks if the stream had something new since the last question, not before the time is up. */
   function schedule() {
     if (wanted === null || busy || timer !== undefined) return;
     const pull = store.get().pulls.pulls.get(wanted);

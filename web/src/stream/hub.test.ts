@@ -22,8 +22,8 @@ const shared = () => {
   if (store === undefined) throw new Error('no source was started');
   return store;
 };
-const tell = async (...pulls: Parameters<typeof pullMap>) => {
-  shared().set({ pulls: { pulls: pullMap(...pulls), untold: null } });
+const bring = async (...pulls: Parameters<typeof pullMap>) => {
+  shared().set({ pulls: { pulls: pullMap(...pulls), unconfirmed: null } });
   await vi.advanceTimersByTimeAsync(1);
 };
 
@@ -60,7 +60,7 @@ afterEach(() => vi.useRealTimers());
 
 it('two pages have one stream, and the second all that came before it', async () => {
   const first = openPage();
-  await tell(a);
+  await bring(a);
   const second = openPage();
   await vi.advanceTimersByTimeAsync(1);
   expect(startSource).toHaveBeenCalledTimes(1);
@@ -71,10 +71,10 @@ it('two pages have one stream, and the second all that came before it', async ()
 it('the stream goes on when the page that began it closes', async () => {
   const first = openPage();
   const second = openPage();
-  await tell(a);
+  await bring(a);
   await second.take();
   first.client.receive({ type: 'bye' });
-  await tell(a, b);
+  await bring(a, b);
   expect(ids(second.store)).toEqual(['a', 'b']);
   expect(ids(first.store)).toEqual(['a']);
 });
@@ -82,9 +82,9 @@ it('the stream goes on when the page that began it closes', async () => {
 it('a frozen page holds up no other, and has all when it wakes', async () => {
   const frozen = openPage();
   const other = openPage();
-  await tell(a);
+  await bring(a);
   await other.take();
-  await tell(b);
+  await bring(b);
   expect(ids(other.store)).toEqual(['b']);
   expect(frozen.posted).toHaveLength(1);
   await frozen.take();
@@ -94,13 +94,13 @@ it('a frozen page holds up no other, and has all when it wakes', async () => {
 it('a page that is silent for long costs nothing, and begins anew when it speaks', async () => {
   const page = openPage();
   const other = openPage();
-  await tell(a);
+  await bring(a);
   for (let minutes = 0; minutes < 4; minutes++) {
     other.client.receive({ type: 'here' });
     await vi.advanceTimersByTimeAsync(60_000);
   }
   expect(answers[0]?.stop).toHaveBeenCalled();
-  await tell(b);
+  await bring(b);
   page.client.receive({ type: 'here' });
   await vi.advanceTimersByTimeAsync(1);
   expect(ids(page.store)).toEqual(['b']);

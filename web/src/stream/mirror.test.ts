@@ -4,7 +4,7 @@ import { type Store, createStore } from '../state/store';
 import { makePull, pullMap } from '../testing/samples';
 import { type Update, createReceiver, startMirror } from './mirror';
 
-/** Two stores with a mirror between them; what is told waits in `updates` until it is taken. */
+/** Two stores with a mirror between them; what was sent waits in `updates` until it is taken. */
 function pair() {
   const from = createStore();
   const to = createStore();
@@ -18,7 +18,7 @@ function pair() {
 }
 
 const setPulls = (store: Store, ...pulls: ReturnType<typeof makePull>[]) =>
-  store.set({ pulls: { pulls: pullMap(...pulls), untold: null } });
+  store.set({ pulls: { pulls: pullMap(...pulls), unconfirmed: null } });
 const microtasks = () => Promise.resolve();
 
 describe('the mirror', () => {
@@ -36,7 +36,7 @@ describe('the mirror', () => {
     expect(to.get().clockOffsetMs).toBe(7);
   });
 
-  it('tells changes of one turn at once', async () => {
+  it('sends changes of one turn at once', async () => {
     const { from, updates } = pair();
     setPulls(from, makePull());
     from.set({ clockOffsetMs: 7 });
@@ -58,7 +58,7 @@ describe('the mirror', () => {
     expect(to.get().pulls.pulls.get('pull-1')?.percent).toBe(4);
   });
 
-  it('tells much in parts, which are shown together', async () => {
+  it('sends much in parts, which are shown together', async () => {
     const { from, to, updates, take } = pair();
     const many = Array.from({ length: 300 }, (_, index) => makePull({ id: `p${index}` }));
     setPulls(from, ...many);

@@ -3,7 +3,7 @@ import { type PullChanges, applyPullChanges, createPullDiff, partsOf } from '../
 import { type AppState, INITIAL, type Store } from '../state/store';
 import type { Pull } from '../model/pull';
 
-/** The state as it is told from one thread to another: pulls by their changes, the rest whole. */
+/** The state as it goes from one thread to another: pulls by their changes, the rest whole. */
 export interface Update {
   readonly rest: Partial<Omit<AppState, 'pulls'>>;
   readonly pulls: PullChanges | null;
@@ -23,26 +23,26 @@ export interface Mirror {
 }
 
 /**
- * Tells `post` whatever is new in the store, the next time only after `taken` was called: a reader
+ * Gives `post` whatever is new in the store, the next time only after `taken` was called: a reader
  * that is slow gets fewer and larger updates, never a queue of them. A fresh reader knows INITIAL.
  */
 export function startMirror(store: Store, post: (update: Update) => void): Mirror {
   const diff = createPullDiff();
-  let told: AppState = INITIAL;
+  let sent: AppState = INITIAL;
   let anew = true;
   let waiting = false;
   let scheduled = false;
 
-  function tell() {
+  function send() {
     scheduled = false;
     if (waiting) return;
     const state = store.get();
     const rest: Record<string, unknown> = {};
     for (const key of Object.keys(state) as (keyof AppState)[]) {
-      if (key !== 'pulls' && state[key] !== told[key]) rest[key] = state[key];
+      if (key !== 'pulls' && state[key] !== sent[key]) rest[key] = state[key];
     }
     const pulls = diff(state.pulls.pulls);
-    told = state;
+    sent = state;
     if (pulls === null && Object.keys(rest).length === 0) return;
     waiting = true;
     const parts = pulls === null ? [null] : partsOf(pulls, PART);
@@ -57,7 +57,7 @@ export function startMirror(store: Store, post: (update: Update) => void): Mirro
   function schedule() {
     if (scheduled || waiting) return;
     scheduled = true;
-    queueMicrotask(tell);
+    queueMicrotask(send);
   }
 
   const unsubscribe = store.subscribe(schedule);
@@ -90,8 +90,8 @@ export function createReceiver(store: Store): (part: Update) => boolean {
       applyPullChanges(next, pulls);
     }
     if (more) return false;
-    const told = { ...base, ...rest };
-    store.set(next === null ? told : { ...told, pulls: { pulls: next, untold: null } });
+    const merged = { ...base, ...rest };
+    store.set(next === null ? merged : { ...merged, pulls: { pulls: next, unconfirmed: null } });
     next = null;
     base = {};
     return true;

@@ -21,7 +21,7 @@ afterEach(() => vi.unstubAllGlobals());
 function start() {
   const store = createStore();
   store.set({
-    pulls: { pulls: pullMap(makePull({ id: 'a' }), makePull({ id: 'b' })), untold: null },
+    pulls: { pulls: pullMap(makePull({ id: 'a' }), makePull({ id: 'b' })), unconfirmed: null },
   });
   const shown = () => store.get().older?.pulls.map(({ id }) => id);
   const state = () => store.get().older?.state;

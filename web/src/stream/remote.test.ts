@@ -20,7 +20,7 @@ class FakeWorker {
     this.sent.push(command);
   }
 
-  tell(update: Update) {
+  send(update: Update) {
     this.onmessage?.({ data: update });
   }
 }
@@ -59,12 +59,12 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('tells the worker where the API is, seen from the page', () => {
+it('sends the worker where the API is, seen from the page', () => {
   expect(FakeWorker.newest.sent).toEqual([{ type: 'start', api: 'http://localhost:3000/api/v1/' }]);
 });
 
 it('takes one update a frame', () => {
-  FakeWorker.newest.tell(added);
+  FakeWorker.newest.send(added);
   expect(store.get().pulls.pulls.size).toBe(1);
   expect(taken()).toBe(0);
   drawFrame?.();
@@ -74,7 +74,7 @@ it('takes one update a frame', () => {
 });
 
 it('takes four updates a second while no frame is drawn', () => {
-  FakeWorker.newest.tell(added);
+  FakeWorker.newest.send(added);
   vi.advanceTimersByTime(240);
   expect(taken()).toBe(0);
   vi.advanceTimersByTime(20);
@@ -82,7 +82,7 @@ it('takes four updates a second while no frame is drawn', () => {
 });
 
 it('takes the next update when nobody scrolls or types any more', () => {
-  FakeWorker.newest.tell(added);
+  FakeWorker.newest.send(added);
   window.dispatchEvent(new Event('wheel'));
   drawFrame?.();
   expect(taken()).toBe(0);
@@ -95,7 +95,7 @@ it('takes the next update when nobody scrolls or types any more', () => {
 });
 
 it('takes an update within a second from who never stops', () => {
-  FakeWorker.newest.tell(added);
+  FakeWorker.newest.send(added);
   drawFrame?.();
   for (let ms = 0; ms < 1000; ms += 50) {
     window.dispatchEvent(new Event('scroll'));
@@ -106,10 +106,10 @@ it('takes an update within a second from who never stops', () => {
 });
 
 it('draws an update of several parts once, with the last', () => {
-  FakeWorker.newest.tell({ ...added, anew: false, more: true });
+  FakeWorker.newest.send({ ...added, anew: false, more: true });
   expect(store.get().pulls.pulls.size).toBe(0);
   expect(drawFrame).toBeUndefined();
-  FakeWorker.newest.tell({ rest: {}, pulls: null, anew: false, more: false });
+  FakeWorker.newest.send({ rest: {}, pulls: null, anew: false, more: false });
   expect(store.get().pulls.pulls.size).toBe(1);
   expect(drawFrame).toBeDefined();
 });

@@ -44,7 +44,7 @@ class FakeEventSource {
     this.closed = true;
   }
 
-  tell(id: number, change: Record<string, unknown>) {
+  send(id: number, change: Record<string, unknown>) {
     this.onmessage?.({ data: wireEvent(change), lastEventId: String(id) });
   }
 }
@@ -111,20 +111,20 @@ describe('the stream', () => {
     expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
     expect(store.get().connection.phase).toBe('connecting');
     newest().hello();
-    newest().tell(1, { id: 'a' });
-    newest().tell(2, { id: 'b' });
+    newest().send(1, { id: 'a' });
+    newest().send(2, { id: 'b' });
     await run(100);
     expect(store.get().connection.phase).toBe('live');
     expect(ids()).toEqual(['a', 'b']);
-    newest().tell(3, { id: 'a', percent: 77 });
+    newest().send(3, { id: 'a', percent: 77 });
     await run(100);
     expect(store.get().pulls.pulls.get('a')?.percent).toBe(77);
   });
 
-  it('keeps what it told while the server answers nothing else', async () => {
+  it('keeps what has come while the server answers nothing else', async () => {
     delete answers.summary;
     newest().hello();
-    newest().tell(1, { id: 'a' });
+    newest().send(1, { id: 'a' });
     await run(1000);
     answers.summary = summary();
     await run(8000);
@@ -136,7 +136,7 @@ describe('the stream', () => {
     await run(100);
     const drawn = vi.fn();
     store.subscribe(drawn);
-    for (let index = 0; index < 50; index++) newest().tell(index, { id: `p${index}` });
+    for (let index = 0; index < 50; index++) newest().send(index, { id: `p${index}` });
     await run(40);
     expect(store.get().pulls.pulls.size).toBe(50);
     expect(drawn).toHaveBeenCalledTimes(1);
@@ -148,7 +148,7 @@ describe('the stream', () => {
     store.subscribe(() => commits.add(store.get().pulls));
     for (let tick = 0; tick < 20; tick++) {
       for (let index = 0; index < 200; index++) {
-        newest().tell(index, { id: `p${index}`, downloadedBytes: tick });
+        newest().send(index, { id: `p${index}`, downloadedBytes: tick });
       }
       await run(50);
     }
@@ -160,7 +160,7 @@ describe('the stream', () => {
 
   it('takes a server that says no hello as one that sends everything', async () => {
     newest().onopen?.();
-    newest().tell(1, { id: 'a' });
+    newest().send(1, { id: 'a' });
     await run(100);
     expect(store.get().connection.phase).toBe('live');
     expect(ids()).toEqual(['a']);
@@ -168,7 +168,7 @@ describe('the stream', () => {
     await run(700);
     expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
     newest().onopen?.();
-    newest().tell(1, { id: 'b' });
+    newest().send(1, { id: 'b' });
     await run(2900);
     expect(ids()).toEqual(['b']);
     await run(200);
@@ -186,8 +186,8 @@ describe('the stream', () => {
 
   it('counts what it cannot read and goes on', async () => {
     newest().hello();
-    newest().tell(1, { totalBytes: 'many' });
-    newest().tell(2, { id: 'good' });
+    newest().send(1, { totalBytes: 'many' });
+    newest().send(2, { id: 'good' });
     await run(100);
     expect(store.get().rejected).toEqual({ count: 1, lastReason: 'totalBytes is not a number' });
     expect(ids()).toEqual(['good']);
@@ -197,8 +197,8 @@ describe('the stream', () => {
 describe('a lost connection', () => {
   beforeEach(async () => {
     newest().hello();
-    newest().tell(1, { id: 'a' });
-    newest().tell(2, { id: 'b' });
+    newest().send(1, { id: 'a' });
+    newest().send(2, { id: 'b' });
     await run(3000);
     newest().onerror?.();
   });
@@ -211,29 +211,29 @@ describe('a lost connection', () => {
     expect(newest().url).toBe('api/v1/events?layers=0&hello=1&lastEventId=2');
     newest().hello();
     expect(store.get().connection.phase).toBe('live');
-    newest().tell(3, { id: 'b', percent: 90 });
+    newest().send(3, { id: 'b', percent: 90 });
     await run(5000);
     expect(ids()).toEqual(['a', 'b']);
-    expect(store.get().pulls.untold).toBeNull();
+    expect(store.get().pulls.unconfirmed).toBeNull();
   });
 
-  it('drops what a restarted server does not tell', async () => {
+  it('drops what a restarted server does not send', async () => {
     await run(700);
     newest().hello(RUN_2);
-    newest().tell(1, { id: 'b' });
-    newest().tell(2, { id: 'c', imageRef: 'redis:8' });
+    newest().send(1, { id: 'b' });
+    newest().send(2, { id: 'c', imageRef: 'redis:8' });
     await run(100);
     expect(ids()).toEqual(['a', 'b', 'c']);
     newest().synced();
     expect(ids()).toEqual(['b', 'c']);
   });
 
-  it('never shows a pull twice that a restarted server tells under another id', async () => {
+  it('never shows a pull twice that a restarted server has under another id', async () => {
     const sizes = new Set<number>();
     store.subscribe(() => sizes.add(ids().length));
     await run(700);
     newest().hello(RUN_2);
-    newest().tell(1, { id: 'c' });
+    newest().send(1, { id: 'c' });
     await run(100);
     expect(ids()).toEqual(['c']);
     newest().synced();
@@ -245,14 +245,14 @@ describe('a lost connection', () => {
   it('shows nothing of a stream before it knows which run it is of', async () => {
     await run(700);
     expect(newest().url).toBe('api/v1/events?layers=0&hello=1&lastEventId=2');
-    newest().tell(7, { id: 'c' });
+    newest().send(7, { id: 'c' });
     expect(newest().closed).toBe(true);
     await run(1000);
     expect(ids()).toEqual(['a', 'b']);
     expect(store.get().connection.phase).toBe('reconnecting');
     expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
     newest().hello(RUN_2);
-    newest().tell(7, { id: 'c' });
+    newest().send(7, { id: 'c' });
     await run(100);
     expect(ids()).toEqual(['c']);
   });
@@ -270,7 +270,7 @@ describe('a lost connection', () => {
     await run(700);
     newest().hello(RUN_2);
     for (let step = 0; step < 50; step++) {
-      newest().tell(step, { id: 'b', percent: step });
+      newest().send(step, { id: 'b', percent: step });
       if (step === 20) newest().synced();
       await run(100);
     }
@@ -281,13 +281,13 @@ describe('a lost connection', () => {
     await run(700);
     const foreign = newest();
     foreign.hello(RUN_2, true);
-    foreign.tell(3, { id: 'c' });
+    foreign.send(3, { id: 'c' });
     expect(foreign.closed).toBe(true);
     expect(store.get().connection.phase).toBe('reconnecting');
     await run(700);
     expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
     newest().hello(RUN_2);
-    newest().tell(1, { id: 'b' });
+    newest().send(1, { id: 'b' });
     newest().synced();
     expect(ids()).toEqual(['b']);
   });
@@ -301,7 +301,7 @@ describe('a lost connection', () => {
     expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
     answers.summary = summary();
     newest().hello();
-    newest().tell(9, { id: 'b' });
+    newest().send(9, { id: 'b' });
     newest().synced();
     expect(ids()).toEqual(['b']);
   });
@@ -345,7 +345,7 @@ it('takes a server that does not answer in time for away at once', async () => {
 describe('the open pull', () => {
   beforeEach(async () => {
     newest().hello();
-    newest().tell(1, { id: 'node/a' });
+    newest().send(1, { id: 'node/a' });
     await run(100);
     answers['pulls/node%2Fa'] = wirePull({
       id: 'node/a',
@@ -372,14 +372,14 @@ describe('the open pull', () => {
     expect(store.get().detail?.node?.bytesPerSec).toBe(44);
     await run(5000);
     expect(questions()).toBe(1);
-    newest().tell(2, { id: 'node/a', percent: 60 });
+    newest().send(2, { id: 'node/a', percent: 60 });
     await run(600);
     expect(questions()).toBe(2);
   });
 
   it('asks at most twice a second', async () => {
     for (let step = 0; step < 20; step++) {
-      newest().tell(step, { id: 'node/a', percent: 60 + step });
+      newest().send(step, { id: 'node/a', percent: 60 + step });
       await run(100);
     }
     expect(questions()).toBeLessThanOrEqual(6);
@@ -388,7 +388,7 @@ describe('the open pull', () => {
   it('is forgotten when closed', async () => {
     answered.wish({ ...NO_WISHES, open: null });
     expect(store.get().detail).toBeNull();
-    newest().tell(2, { id: 'node/a', percent: 60 });
+    newest().send(2, { id: 'node/a', percent: 60 });
     await run(2000);
     expect(questions()).toBe(1);
   });
@@ -398,7 +398,7 @@ describe('the open pull', () => {
       answers['pulls/node%2Fb'] = answer;
       await run(ms);
     };
-    newest().tell(2, { id: 'node/b', phase: 'completed' });
+    newest().send(2, { id: 'node/b', phase: 'completed' });
     await run(100);
     answered.wish({ ...NO_WISHES, open: 'node/b' });
     await run(10);
@@ -417,7 +417,7 @@ describe('the open pull', () => {
 
   it('survives a server that does not answer', async () => {
     delete answers['pulls/node%2Fa'];
-    newest().tell(2, { id: 'node/a', percent: 60 });
+    newest().send(2, { id: 'node/a', percent: 60 });
     await run(1000);
     expect(store.get().detail?.layers).toHaveLength(1);
   });
@@ -436,12 +436,12 @@ describe('the throughput', () => {
 
   it('is drawn at once, and anew as long as the snapshot comes', async () => {
     newest().hello();
-    newest().tell(1, ended('a', 100));
+    newest().send(1, ended('a', 100));
     await run(300);
     expect(drawn()).toHaveLength(300);
     expect(drawn().at(-1)).toBe(7);
     expect(peak()).toBe(10);
-    newest().tell(2, ended('b', 100));
+    newest().send(2, ended('b', 100));
     await run(300);
     expect(drawn()).toHaveLength(300);
     expect(peak()).toBe(20);
@@ -449,11 +449,11 @@ describe('the throughput', () => {
 
   it('has a sample a second once the snapshot is in', async () => {
     newest().hello();
-    newest().tell(1, ended('a', 100));
+    newest().send(1, ended('a', 100));
     newest().synced();
     await run(5000);
     answers.summary = summary(0, 9);
-    newest().tell(2, ended('b', 100));
+    newest().send(2, ended('b', 100));
     await run(4000);
     expect(peak()).toBe(10);
     expect(drawn()).toHaveLength(300);
@@ -481,7 +481,7 @@ it('takes a clock that is far off from the server’s', async () => {
 
 it('drops pulls that ended longer ago than the server keeps them', async () => {
   newest().hello();
-  newest().tell(1, { id: 'a', phase: 'completed', completedAt: new Date(T0).toISOString() });
+  newest().send(1, { id: 'a', phase: 'completed', completedAt: new Date(T0).toISOString() });
   await run(100);
   expect(ids()).toEqual(['a']);
   vi.setSystemTime(T0 + 590_000);

@@ -51,7 +51,7 @@ export function startSource(store: Store, api: string): Source {
   const intake = createIntake((batch) => {
     const { pulls, connection } = store.get();
     store.set({
-      pulls: reducePulls(pulls, { type: 'told', pulls: batch }),
+      pulls: reducePulls(pulls, { type: 'received', pulls: batch }),
       connection: { ...connection, lastMessageAt: Date.now() },
     });
   }, reject);

@@ -40,11 +40,11 @@ export const SUMMARY: Summary = {
   now: T0,
 };
 
-/** A live connection that has told `pulls`. */
+/** A live connection that has brought `pulls`. */
 export function liveState(pulls: readonly Pull[], change: Partial<AppState> = {}): AppState {
   return {
     ...INITIAL,
-    pulls: { pulls: pullMap(...pulls), untold: null },
+    pulls: { pulls: pullMap(...pulls), unconfirmed: null },
     connection: { phase: 'live', lastMessageAt: T0 },
     summary: SUMMARY,
     ...change,

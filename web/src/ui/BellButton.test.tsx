@@ -50,9 +50,10 @@ it('rings once when the pull is ready, after the browser was asked', async () =>
   await userEvent.click(button);
   expect(button.getAttribute('aria-pressed')).toBe('true');
   const done = makePull({ phase: 'completed', completedAt: T0 + 3000 });
-  const tell = () => act(() => store.set({ pulls: { pulls: pullMap(done), untold: null } }));
-  tell();
-  tell();
+  const complete = () =>
+    act(() => store.set({ pulls: { pulls: pullMap(done), unconfirmed: null } }));
+  complete();
+  complete();
   expect(shown.mock.calls).toEqual([['Ready: acme/frontend:1.204.0 on worker-1', 'pulled in 3s']]);
   expect(button.getAttribute('aria-pressed')).toBe('false');
 });

@@ -8,7 +8,7 @@ export interface SparklineProps {
   times: readonly number[];
   values: readonly number[];
   spanMs: number;
-  /** Told the sample under the pointer, or null when it leaves. */
+  /** Called with the sample under the pointer, or null when it leaves. */
   onHover: (index: number | null) => void;
 }
 

@@ -5,7 +5,7 @@ import { useSlice } from '../state/context';
 
 const TICK_MS = 1000;
 
-/** Those who show a time; all of them are told at once, so that the page is drawn once. */
+/** Those who show a time; all of them are notified at once, so that the page is drawn once. */
 const shown = new Set<(now: number) => void>();
 let timer: ReturnType<typeof setInterval> | undefined;
 

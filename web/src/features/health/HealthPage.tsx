@@ -19,7 +19,7 @@ const MOST_NODES = 48;
 /** Where the fault lies: the last half hour of each registry, and of each node that had trouble. */
 export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
   const { pulls } = useSlice('pulls');
-  const told = { registries: useSlice('registries'), nodes: useSlice('nodes') };
+  const answers = { registries: useSlice('registries'), nodes: useSlice('nodes') };
   const summary = useSlice('summary');
   // Half a minute is a step: what comes many times a second need not be added up as often.
   const step = Math.floor(useNow() / STEP_MS) * STEP_MS;
@@ -29,13 +29,13 @@ export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
   const verdict = useMemo(() => verdictOf(troubled), [troubled]);
   const registries = useMemo(
     () =>
-      told.registries === null
+      answers.registries === null
         ? tracesOfPulls(held.values(), registryOf, step)
-        : tracesOfRegistries(told.registries),
-    [told.registries, held, step],
+        : tracesOfRegistries(answers.registries),
+    [answers.registries, held, step],
   );
   const nodes = useMemo(() => {
-    const known = tracesOfNodes(told.nodes, troubled);
+    const known = tracesOfNodes(answers.nodes, troubled);
     if (known !== undefined) return known;
     const names = new Set(troubled.map(({ nodeName }) => nodeName));
     return tracesOfPulls(
@@ -43,7 +43,7 @@ export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
       ({ nodeName }) => (names.has(nodeName) ? nodeName : undefined),
       step,
     );
-  }, [told.nodes, troubled, held, step]);
+  }, [answers.nodes, troubled, held, step]);
   if (summary !== null && summary.nodesReporting + summary.nodesSilent === 0) return <NoAgent />;
   return (
     <>

@@ -46,9 +46,9 @@ interface PullDetailProps {
 
 /** What an open row shows: layers, who waits, what exactly is pulled, and what went wrong. */
 export function PullDetail({ pull, sentence, now }: PullDetailProps) {
-  const told = useSlice('detail');
+  const answer = useSlice('detail');
   const trouble = useSlice('detailTrouble');
-  const detail = told?.pull.id === pull.id ? told : undefined;
+  const detail = answer?.pull.id === pull.id ? answer : undefined;
   const layers = detail?.layers;
   const silentSince = silentSinceOf(pull, detail);
   const failed = endedBadly(statusOf(pull));

@@ -57,7 +57,7 @@ interface PullRowProps {
 /** These have no progress to draw. */
 const WORDS_ONLY: ReadonlySet<Status> = new Set(['queued', 'resolving', 'failed', 'stale']);
 
-/** What tells the pods of one workload apart; the last to go when there is little room. */
+/** What sets the pods of one workload apart; the last to go when there is little room. */
 const POD_TAIL = /-[^-]{1,10}$/;
 
 /** The cells of one pull. */
@@ -279,8 +279,8 @@ function repositoryOf(pull: Pull): string {
 }
 
 function speedText(pull: Pull, status: Status): string {
-  const told = status === 'stalled' || (isUnderWay(status) && pull.bytesPerSec > 0);
-  return told ? formatRate(pull.bytesPerSec) : NONE;
+  const hasSpeed = status === 'stalled' || (isUnderWay(status) && pull.bytesPerSec > 0);
+  return hasSpeed ? formatRate(pull.bytesPerSec) : NONE;
 }
 
 function sizeText(pull: Pull, status: Status): string {

@@ -6,10 +6,10 @@ import { barShares } from './barShares';
 const base = { totalBytes: 100, downloadedBytes: 60, cachedBytes: 20 };
 
 it.each([
-  ['as told', { ...base, extractedBytes: 10 }, [0.2, 0.1, 0.3]],
+  ['as the server says', { ...base, extractedBytes: 10 }, [0.2, 0.1, 0.3]],
   ['never beyond what is downloaded', { ...base, extractedBytes: 90 }, [0.2, 0.4, 0]],
   [
-    'by layers where bytes are not told',
+    'by layers where bytes are not known',
     { ...base, layersExtracted: 1, layerCount: 4 },
     [0.2, 0.2, 0.2],
   ],

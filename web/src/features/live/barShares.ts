@@ -11,7 +11,7 @@ export interface BarShares {
 }
 
 /**
- * How a pull's bar divides. Bytes extracted are told by our server; from one that tells only
+ * How a pull's bar divides. Our server says how many bytes are extracted; from one that sends only
  * layers they are taken in proportion, never beyond what is downloaded.
  */
 export function barShares(pull: Pull): BarShares {
@@ -25,10 +25,10 @@ export function barShares(pull: Pull): BarShares {
   const cached = here - remote;
   if (status === 'completed') return { cached, remote, extracted: 1 - here, downloaded: 0 };
   const fetched = Math.max(0, Math.min(1, pull.downloadedBytes / total) - here);
-  const told =
+  const unpacked =
     pull.extractedBytes === undefined
       ? ((pull.layersExtracted ?? 0) / Math.max(1, pull.layerCount)) * (1 - here)
       : pull.extractedBytes / total;
-  const extracted = Math.min(fetched, told);
+  const extracted = Math.min(fetched, unpacked);
   return { cached, remote, extracted, downloaded: fetched - extracted };
 }

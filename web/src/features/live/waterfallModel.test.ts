@@ -106,7 +106,7 @@ describe('layOut', () => {
     expect(shown?.segments).toEqual([{ kind: 'download', from: 0, to: 1 }]);
   });
 
-  it('takes a server that tells no phase', () => {
+  it('takes a server that sends no phase', () => {
     expect(row({ phase: undefined })?.words).toBe('1.0 MB/s');
     expect(row({ phase: undefined, completedAt: at(5) })?.words).toBe('downloaded');
     expect(row({ phase: undefined, downloadedBytes: 0 })?.words).toBe('queued');

@@ -67,8 +67,8 @@ const PHASES: Record<LayerPhase, LayerState> = {
 function layerState(layer: Layer): LayerState {
   if (layer.source === 'remote') return 'remote';
   if (layer.cached) return 'cached';
-  const told = layer.phase === undefined ? undefined : PHASES[layer.phase];
-  if (told !== undefined) return told;
+  const phase = layer.phase === undefined ? undefined : PHASES[layer.phase];
+  if (phase !== undefined) return phase;
   if (layer.completedAt !== undefined) return 'downloaded';
   return layer.downloadedBytes > 0 ? 'downloading' : 'queued';
 }

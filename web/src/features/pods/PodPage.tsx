@@ -26,11 +26,11 @@ export function PodPage({ pod, onUrl }: { pod: string; onUrl: ChangeUrl }) {
   const connection = useSlice('connection');
   const answer = useSlice('pod');
   const now = useNow();
-  const told = answer?.name === pod ? answer : undefined;
+  const ours = answer?.name === pod ? answer : undefined;
   const fromPulls = useMemo(() => storyFromPulls(pod, pulls.values()), [pod, pulls]);
-  const gone = told?.trouble === 'unknown';
+  const gone = ours?.trouble === 'unknown';
   // What the server knows no more, the pulls that the pod had waited for may.
-  const story = told?.trouble === null ? told.story : (fromPulls ?? told?.story);
+  const story = ours?.trouble === null ? ours.story : (fromPulls ?? ours?.story);
   return (
     <>
       <h1 className="page-title pod-title name">
@@ -39,7 +39,7 @@ export function PodPage({ pod, onUrl }: { pod: string; onUrl: ChangeUrl }) {
       </h1>
       {story === undefined ? (
         <NoStory
-          asked={told !== undefined}
+          asked={ours !== undefined}
           unknown={gone}
           live={connection.phase === 'live'}
           onUrl={onUrl}
