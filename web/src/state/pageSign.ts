@@ -3,7 +3,7 @@ import { formatCount } from '../lib/format';
 import type { Summary } from '../model/cluster';
 import type { Pull } from '../model/pull';
 import { isCheck } from './checks';
-import { isActive, isWaitedFor, statusOf, endedBadly } from './status';
+import { endedBadly, isActive, isWaitedFor, statusOf } from './status';
 
 /** What a tab shows of itself; the icon is one of `public/`. */
 export interface PageSign {

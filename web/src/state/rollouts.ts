@@ -3,7 +3,7 @@ import { splitImageRef } from '../lib/imageRef';
 import { type Pull, fullPodName } from '../model/pull';
 import { isCheck, supersedes } from './checks';
 import { quantile } from './overview';
-import { isUnderWay, isWaitedFor, statusOf, endedBadly } from './status';
+import { endedBadly, isUnderWay, isWaitedFor, statusOf } from './status';
 import { imagesOf, isUnnamed } from './images';
 import { type Readiness, ReadinessCount, readySeconds } from './readiness';
 

@@ -3,7 +3,7 @@ import type { History, NodeStatus, RegistryStatus } from '../model/cluster';
 import type { Pull } from '../model/pull';
 import { BLAME_MS } from './blame';
 import { downloadOf } from './download';
-import { isActive, statusOf, endedBadly } from './status';
+import { endedBadly, isActive, statusOf } from './status';
 import { lateManifestSeconds } from './times';
 
 export const STEPS = 60;

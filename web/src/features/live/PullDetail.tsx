@@ -18,12 +18,12 @@ import { registryOf } from '../../state/query';
 import {
   STATUS_WORDS,
   adviceFor,
+  endedBadly,
   errorWords,
+  isOfNow,
   isUnderWay,
   isWaitedFor,
   statusOf,
-  endedBadly,
-  isOfNow,
 } from '../../state/status';
 import { retrySeconds, waitingSince } from '../../state/times';
 import type { PullDetail as Detail } from '../../model/decode';

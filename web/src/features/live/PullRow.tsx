@@ -17,11 +17,11 @@ import { isCheck } from '../../state/checks';
 import {
   STATUS_WORDS,
   type Status,
+  endedBadly,
   errorWords,
   isUnderWay,
   isWaitedFor,
   statusOf,
-  endedBadly,
 } from '../../state/status';
 import { waitingSince } from '../../state/times';
 import { readySeconds } from '../../state/readiness';
