@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 static double seconds_between(int64_t from, int64_t to)
 {
@@ -340,11 +341,12 @@ static size_t free_places(const struct left *left)
 }
 
 // In the free places layers have begun of which nothing can be seen yet.
-static void begin_unseen(const struct left *left, struct plan *plan)
+static void begin_unseen(const struct left *left, const struct plan *plan,
+                         struct pt_ready_layer *layers)
 {
     size_t places = free_places(left);
     for (size_t i = 0; i < plan->queue_length && places > 0; i++) {
-        struct pt_ready_layer *layer = &plan->layers[plan->queue[i]];
+        struct pt_ready_layer *layer = &layers[plan->queue[i]];
         double come = layer->bytes_per_second * seconds_free(left, --places);
         layer->bytes -= lesser(pt_step_rate_unseen(come), layer->bytes);
     }
@@ -367,17 +369,21 @@ static double limit_by_node(const struct left *left, struct pt_ready_layer *laye
     return together.bytes / together.seconds;
 }
 
-static struct pt_ready_time play(const struct left *left, struct plan plan)
+// On a copy of the layers that there are: a copy of the whole plan, with room for the most that
+// there may be, would take far longer than all else here.
+static struct pt_ready_time play(const struct left *left, const struct plan *plan)
 {
-    begin_unseen(left, &plan);
+    struct pt_ready_layer layers[PT_LIMIT_LAYERS_PER_PULL];
+    memcpy(layers, plan->layers, plan->count * sizeof(layers[0]));
+    begin_unseen(left, plan, layers);
     const struct pt_ready_means means = {
         .slots = left->slots,
-        .bytes_per_second = limit_by_node(left, plan.layers, plan.count),
+        .bytes_per_second = limit_by_node(left, layers, plan->count),
         .extracts_in_parallel = left->extracting > 1,
-        .queue = plan.queue,
-        .queue_length = plan.queue_length,
+        .queue = plan->queue,
+        .queue_length = plan->queue_length,
     };
-    return pt_ready_play(plan.layers, plan.count, &means);
+    return pt_ready_play(layers, plan->count, &means);
 }
 
 // A runtime that asks for all layers at once has threads that race for the free places: of each two
@@ -385,11 +391,11 @@ static struct pt_ready_time play(const struct left *left, struct plan plan)
 // it is such a one, and what is said lies in the middle.
 static struct pt_ready_time play_both_ways(const struct left *left, struct plan *plan)
 {
-    struct pt_ready_time time = play(left, *plan);
+    struct pt_ready_time time = play(left, plan);
     if (plan->passed_over <= free_places(left))
         return time;
     swap_pairs(plan->queue, plan->queue_length);
-    struct pt_ready_time other = play(left, *plan);
+    struct pt_ready_time other = play(left, plan);
     return (struct pt_ready_time){(time.downloaded_s + other.downloaded_s) / 2,
                                   (time.extracted_s + other.extracted_s) / 2};
 }
