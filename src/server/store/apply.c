@@ -388,9 +388,8 @@ static uint64_t run_of(const struct pt_report *report)
 
 // Whether a newer report of the node came before. Reports of one process are numbered, from 1; else
 // their times say it, if they are no further apart than a report may be on its way.
-static bool is_late(const struct pt_node *node, const struct pt_report *report)
+static bool is_late(const struct pt_node *node, const struct pt_report *report, uint64_t run)
 {
-    uint64_t run = run_of(report);
     if (run && run == node->agent_run && report->sequence > 0)
         return report->sequence <= node->sequence;
     return report->timestamp < node->newest_timestamp &&
@@ -401,6 +400,7 @@ static int begin(struct pt_pull_store *store, const struct pt_report *report,
                  struct pt_application *application, struct pt_error *err)
 {
     struct pt_node *node = admit(store, report, err);
+    uint64_t run = run_of(report);
     if (!node)
         return -err->code;
     *application = (struct pt_application){
@@ -409,13 +409,13 @@ static int begin(struct pt_pull_store *store, const struct pt_report *report,
         .report = report,
         .received_before = node->received_bytes,
         .reported_before = node->newest_timestamp,
-        .is_late = is_late(node, report),
+        .is_late = is_late(node, report, run),
     };
     pt_map_init(&application->counted);
     application->failure = pt_store_note_report(store, node, report);
     if (!application->is_late) {
         node->newest_timestamp = report->timestamp;
-        node->agent_run = run_of(report);
+        node->agent_run = run;
         node->sequence = report->sequence;
     }
     node->is_applying = true;
