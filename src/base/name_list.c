@@ -54,6 +54,16 @@ const char *pt_name_list_next(const char **at, size_t *ret_length)
     return NULL;
 }
 
+bool pt_name_list_has(const char *list, const char *name)
+{
+    size_t wanted = strlen(name), length;
+    const char *item;
+    bool is_found = false;
+    while (!is_found && (item = pt_name_list_next(&list, &length)))
+        is_found = length == wanted && memcmp(item, name, length) == 0;
+    return is_found;
+}
+
 bool pt_name_list_is_valid(const char *list, enum pt_name_kind kind)
 {
     const char *at = list;

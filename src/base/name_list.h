@@ -15,6 +15,9 @@ enum pt_name_kind {
 // The next name of the list, *length its bytes; moves *at behind it. NULL when none is left.
 const char *pt_name_list_next(const char **at, size_t *ret_length);
 
+// Whether one of the names is that, to the letter.
+bool pt_name_list_has(const char *list, const char *name);
+
 // Whether each part of the list is such a name. An empty list is valid.
 bool pt_name_list_is_valid(const char *list, enum pt_name_kind kind);
 

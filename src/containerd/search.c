@@ -42,16 +42,6 @@ static void end_probe(struct probe *probe, enum pt_finding_state state, const ch
 
 // --- what a place answers ---
 
-static bool is_wanted(const char *wanted, const char *name)
-{
-    size_t name_length = strlen(name), length;
-    const char *item;
-    bool is_found = false;
-    while (!is_found && (item = pt_name_list_next(&wanted, &length)))
-        is_found = length == name_length && memcmp(item, name, length) == 0;
-    return is_found;
-}
-
 // Containerd checks the names of its namespaces; whoever answers here may be another.
 static void add_name(struct pt_finding *finding, const char *name)
 {
@@ -73,7 +63,7 @@ static void on_namespaces(void *context, const struct pt_grpc_status *status, co
     }
     for (size_t i = 0; i < list->n_namespaces; i++) {
         const char *name = list->namespaces[i]->name;
-        is_found |= is_wanted(probe->search->options.namespaces, name);
+        is_found |= pt_name_list_has(probe->search->options.namespaces, name);
         add_name(probe->finding, name);
     }
     char text[128];

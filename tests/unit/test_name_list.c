@@ -65,11 +65,27 @@ static void names_come_one_after_the_other(void **state)
     assert_int_equal(pt_name_list_count(" , "), 0);
 }
 
+static void a_list_has_whole_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list, *name;
+        bool has;
+    } rows[] = {
+        {"a,bc", "a", true},   {"a,bc", "bc", true}, {"a, bc ", "bc", true}, {"a,bc", "b", false},
+        {"a,bc", "ab", false}, {"a,bc", "", false},  {"", "a", false},       {"", "", false},
+        {"abc", "ab", false},  {"ab", "abc", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        check_int(rows[i].name, pt_name_list_has(rows[i].list, rows[i].name), rows[i].has);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_list_may_hold),
         cmocka_unit_test(names_come_one_after_the_other),
+        cmocka_unit_test(a_list_has_whole_names),
     };
     return cmocka_run_group_tests_name("name_list", tests, NULL, NULL);
 }

@@ -5,19 +5,6 @@
 #include "server/http/http_reply.h"
 #include "server/http/http_request.h"
 
-#include <string.h>
-
-static bool is_listed(const char *name, const char *list)
-{
-    const char *item;
-    size_t length;
-    while ((item = pt_name_list_next(&list, &length))) {
-        if (strlen(name) == length && memcmp(name, item, length) == 0)
-            return true;
-    }
-    return false;
-}
-
 bool pt_api_admits_query(struct pt_request *request, const char *known)
 {
     struct pt_query query;
@@ -27,7 +14,7 @@ bool pt_api_admits_query(struct pt_request *request, const char *known)
         return false;
     for (size_t i = 0; i < query.count; i++) {
         const char *name = query.parameters[i].name;
-        if (is_listed(name, known))
+        if (pt_name_list_has(known, name))
             continue;
         pt_reply_error(request, PT_PROBLEM_UNKNOWN_PARAMETER, 0,
                        "there is no parameter \"%.64s\" here; there is %s", name,
