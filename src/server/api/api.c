@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/api/api.h"
 
+#include "base/metric_text.h"
 #include "server/api/allowed_host.h"
 #include "server/api/api_query.h"
 #include "server/api/http_metrics.h"
@@ -217,11 +218,9 @@ static int write_stalled(const struct pt_hold_ups *hold_ups, struct pt_buffer *o
     size_t stalled = 0;
     for (size_t i = 0; pt_hold_ups_registry(hold_ups, i, &registry); i++)
         stalled += registry.stalled;
-    return pt_buffer_printf(out,
-                            "# HELP pulltrace_pulls_stalled Pulls under way that get no bytes, or "
-                            "resolve for long.\n# TYPE pulltrace_pulls_stalled gauge\n"
-                            "pulltrace_pulls_stalled %zu\n",
-                            stalled);
+    pt_metric_number(out, "pulltrace_pulls_stalled", "gauge",
+                     "Pulls under way that get no bytes, or resolve for long.", stalled);
+    return out->failure;
 }
 
 void pt_api_handle_metrics(void *context, struct pt_request *request)

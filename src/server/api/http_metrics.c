@@ -2,23 +2,16 @@
 #include "server/api/http_metrics.h"
 
 #include "base/loop.h"
+#include "base/metric_text.h"
 #include "server/http/http_server.h"
-
-static void write_one(struct pt_buffer *out, const char *name, const char *type, const char *help,
-                      uint64_t value)
-{
-    (void)pt_buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type,
-                           name, (unsigned long long)value);
-}
 
 static void write_turns(struct pt_buffer *out, const struct pt_loop_turns *turns)
 {
     static const char name[] = "pulltrace_loop_turn_duration_seconds";
     unsigned long long count = 0;
-    (void)pt_buffer_printf(out,
-                           "# HELP %s CPU time of the turns of the event loop: nobody waits longer "
-                           "than one for another's work.\n# TYPE %s histogram\n",
-                           name, name);
+    pt_metric_head(out, name, "histogram",
+                   "CPU time of the turns of the event loop: nobody waits longer than one for "
+                   "another's work.");
     for (size_t i = 0; i < PT_LOOP_TURN_BOUNDS; i++) {
         count += turns->counts[i];
         (void)pt_buffer_printf(out, "%s_bucket{le=\"%g\"} %llu\n", name, pt_loop_turn_bounds[i],
@@ -42,16 +35,16 @@ int pt_http_metrics_write(const struct pt_http_server *server,
         figures.cut += more.cut;
         refused_bodies += pt_http_server_refused_bodies(agent_server);
     }
-    write_one(out, "pulltrace_http_connections", "gauge",
-              "Connections to the public and the agents' address.", figures.open);
-    write_one(out, "pulltrace_http_connections_refused_total", "counter",
-              "Connections closed at once, at the maximum of all or of one address.",
-              figures.refused);
-    write_one(out, "pulltrace_http_connections_cut_total", "counter",
-              "Idle connections that made room for others.", figures.cut);
-    write_one(out, "pulltrace_http_bodies_refused_total", "counter",
-              "Bodies refused since all that are being read were too large together.",
-              refused_bodies);
+    pt_metric_number(out, "pulltrace_http_connections", "gauge",
+                     "Connections to the public and the agents' address.", figures.open);
+    pt_metric_number(out, "pulltrace_http_connections_refused_total", "counter",
+                     "Connections closed at once, at the maximum of all or of one address.",
+                     figures.refused);
+    pt_metric_number(out, "pulltrace_http_connections_cut_total", "counter",
+                     "Idle connections that made room for others.", figures.cut);
+    pt_metric_number(out, "pulltrace_http_bodies_refused_total", "counter",
+                     "Bodies refused since all that are being read were too large together.",
+                     refused_bodies);
     write_turns(out, pt_loop_turns(loop));
     return out->failure;
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric_text.h"
 #include "pull/fields.h"
 #include "server/api/process_figures.h"
 
@@ -75,20 +76,15 @@ void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull
 
 // --- writing ---
 
-static void head(struct pt_buffer *out, const char *name, const char *type, const char *help)
-{
-    (void)pt_buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 static void gauge(struct pt_buffer *out, const char *name, const char *help, double value)
 {
-    head(out, name, "gauge", help);
+    pt_metric_head(out, name, "gauge", help);
     (void)pt_buffer_printf(out, "%s %.15g\n", name, value);
 }
 
 static void counter(struct pt_buffer *out, const char *name, const char *help, double value)
 {
-    head(out, name, "counter", help);
+    pt_metric_head(out, name, "counter", help);
     (void)pt_buffer_printf(out, "%s %.15g\n", name, value);
 }
 
@@ -140,7 +136,7 @@ static void write_registry_errors(const struct pt_registries *registries, struct
 {
     static const char name[] = "pulltrace_registry_errors_total";
     const struct pt_registry *row = NULL;
-    head(out, name, "counter", "Pulls that failed, by registry and class.");
+    pt_metric_head(out, name, "counter", "Pulls that failed, by registry and class.");
     while ((row = next_registry(registries, row))) {
         for (int i = PT_FAILURE_OTHER; i < PT_FAILURE_STALE; i++) {
             (void)pt_buffer_printf(out, "%s{", name);
@@ -188,7 +184,7 @@ static void write_registry_ends(const struct pt_registries *registries, struct p
 {
     static const char name[] = "pulltrace_registry_pulls_total";
     const struct pt_registry *row = NULL;
-    head(out, name, "counter", "Pulls that have ended, by registry and how.");
+    pt_metric_head(out, name, "counter", "Pulls that have ended, by registry and how.");
     while ((row = next_registry(registries, row))) {
         registry_count(out, name, row, ",result=\"completed\"", row->completed);
         registry_count(out, name, row, ",result=\"failed\"", failed_of(row));
@@ -201,17 +197,19 @@ static void write_registries(const struct pt_registries *registries, struct pt_b
     static const char whole[] = "pulltrace_registry_pull_duration_seconds";
     static const char download[] = "pulltrace_registry_download_duration_seconds";
     const struct pt_registry *row = NULL;
-    head(out, bytes, "counter",
-         "Bytes received from a registry, those of pulls under way included.");
+    pt_metric_head(out, bytes, "counter",
+                   "Bytes received from a registry, those of pulls under way included.");
     while ((row = next_registry(registries, row)))
         registry_count(out, bytes, row, "", row->bytes);
     write_registry_ends(registries, out);
     write_registry_errors(registries, out);
-    head(out, whole, "histogram", "How long completed pulls took, by registry. " WITHOUT_QUEUE);
+    pt_metric_head(out, whole, "histogram",
+                   "How long completed pulls took, by registry. " WITHOUT_QUEUE);
     while ((row = next_registry(registries, row)))
         samples(out, whole, row, &row->pull_seconds, PT_HISTOGRAM_BOUNDS);
-    head(out, download, "histogram",
-         "How long completed pulls downloaded, from the first layer to the last, by registry.");
+    pt_metric_head(
+        out, download, "histogram",
+        "How long completed pulls downloaded, from the first layer to the last, by registry.");
     while ((row = next_registry(registries, row)))
         samples(out, download, row, &row->download_seconds, PT_HISTOGRAM_BOUNDS);
 }
@@ -220,8 +218,8 @@ static void write_registries(const struct pt_registries *registries, struct pt_b
 
 static void write_sources(const struct pt_metrics *metrics, struct pt_buffer *out)
 {
-    head(out, "pulltrace_pull_layer_bytes_total", "counter",
-         "Size of the layers of completed pulls, by where their bytes came from.");
+    pt_metric_head(out, "pulltrace_pull_layer_bytes_total", "counter",
+                   "Size of the layers of completed pulls, by where their bytes came from.");
     for (int i = PT_SOURCE_FETCHED; i < PT_LAYER_SOURCE_COUNT; i++)
         (void)pt_buffer_printf(out, "pulltrace_pull_layer_bytes_total{source=\"%s\"} %llu\n",
                                pt_layer_source_words.words[i],
@@ -231,7 +229,7 @@ static void write_sources(const struct pt_metrics *metrics, struct pt_buffer *ou
 static void histogram(struct pt_buffer *out, const char *name, const char *help,
                       const struct pt_histogram *figures, size_t bounds)
 {
-    head(out, name, "histogram", help);
+    pt_metric_head(out, name, "histogram", help);
     samples(out, name, NULL, figures, bounds);
 }
 
@@ -254,7 +252,7 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
     gauge(out, "pulltrace_pulls_active", "Pulls under way.", (double)figures.under_way);
     gauge(out, "pulltrace_pulls_queued", "Images that pods wait for and no pull has begun of.",
           (double)figures.queued);
-    head(out, "pulltrace_pulls_total", "counter", "Pulls that have ended, by how.");
+    pt_metric_head(out, "pulltrace_pulls_total", "counter", "Pulls that have ended, by how.");
     (void)pt_buffer_printf(out,
                            "pulltrace_pulls_total{result=\"completed\"} %llu\n"
                            "pulltrace_pulls_total{result=\"failed\"} %llu\n"
@@ -269,7 +267,7 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
     counter(out, "pulltrace_pull_bytes_total", "Bytes received from registries.",
             (double)figures.received_bytes);
     write_sources(metrics, out);
-    head(out, "pulltrace_pull_errors_total", "counter", "Pulls that failed, by class.");
+    pt_metric_head(out, "pulltrace_pull_errors_total", "counter", "Pulls that failed, by class.");
     for (int i = PT_FAILURE_OTHER; i < PT_FAILURE_STALE; i++)
         (void)pt_buffer_printf(out, "pulltrace_pull_errors_total{class=\"%s\"} %llu\n",
                                pt_failure_class_name((enum pt_failure_class)i),
@@ -283,12 +281,13 @@ static void write_peers(const struct pt_metrics *metrics, const struct pt_pull_s
     struct pt_store_figures of_store = pt_store_figures(store);
     struct pt_stream_figures figures = pt_event_stream_figures(stream);
     counter(out, "pulltrace_agent_reports_total", "Reports taken.", (double)metrics->reports);
-    head(out, "pulltrace_agent_reports_rejected_total", "counter", "Reports refused, by reason.");
+    pt_metric_head(out, "pulltrace_agent_reports_rejected_total", "counter",
+                   "Reports refused, by reason.");
     for (size_t i = 0; i < PT_REJECTION_COUNT; i++)
         (void)pt_buffer_printf(out, "pulltrace_agent_reports_rejected_total{reason=\"%s\"} %llu\n",
                                rejection_names[i], (unsigned long long)metrics->rejected[i]);
-    head(out, "pulltrace_agent_pulls_rejected_total", "counter",
-         "Pulls left out of reports that were taken, by reason.");
+    pt_metric_head(out, "pulltrace_agent_pulls_rejected_total", "counter",
+                   "Pulls left out of reports that were taken, by reason.");
     (void)pt_buffer_printf(out,
                            "pulltrace_agent_pulls_rejected_total{reason=\"invalid\"} %llu\n"
                            "pulltrace_agent_pulls_rejected_total{reason=\"too_large\"} %llu\n",
@@ -311,7 +310,7 @@ static void write_parts(const struct pt_metrics *metrics, const char *name, cons
                         const char *help, double (*value_of)(const struct pt_memory_share *share),
                         struct pt_buffer *out)
 {
-    head(out, name, type, help);
+    pt_metric_head(out, name, type, help);
     for (size_t i = 0; i < metrics->memory_parts; i++) {
         double value = value_of(&metrics->memory[i]);
         (void)pt_buffer_printf(out, "%s{part=\"%s\"} ", name, metrics->memory[i].name);
@@ -348,8 +347,9 @@ static void write_memory(const struct pt_metrics *metrics, struct pt_buffer *out
 static void write_log(struct pt_buffer *out)
 {
     const struct pt_log_drops drops = pt_log_drops();
-    head(out, "pulltrace_log_lines_dropped_total", "counter",
-         "Log lines that were not written: nobody read them in time, or there were too many.");
+    pt_metric_head(
+        out, "pulltrace_log_lines_dropped_total", "counter",
+        "Log lines that were not written: nobody read them in time, or there were too many.");
     (void)pt_buffer_printf(out,
                            "pulltrace_log_lines_dropped_total{reason=\"unread\"} %llu\n"
                            "pulltrace_log_lines_dropped_total{reason=\"too_many\"} %llu\n",
@@ -366,8 +366,8 @@ int pt_metrics_write(const struct pt_metrics *metrics, const struct pt_pull_stor
     write_peers(metrics, store, stream, out);
     write_memory(metrics, out);
     write_log(out);
-    head(out, "pulltrace_build_info", "gauge",
-         "Always 1; the version and the revision of the source are in the labels.");
+    pt_metric_head(out, "pulltrace_build_info", "gauge",
+                   "Always 1; the version and the revision of the source are in the labels.");
     (void)pt_buffer_printf(out,
                            "pulltrace_build_info{version=\"" PT_VERSION "\",revision=\"%s\"} 1\n",
                            metrics->revision ? metrics->revision : "unknown");

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/metric_text.h"
 #include "base/name_list.h"
 #include "base/timer.h"
 #include "base/url.h"
@@ -374,26 +375,23 @@ static void add_up(struct watch_sums *sums, const struct pt_kube_watch_state *st
 static void write_resources(struct pt_buffer *out, const char *name, const char *type,
                             const char *help, uint64_t pods, uint64_t events, uint64_t nodes)
 {
+    pt_metric_head(out, name, type, help);
     (void)pt_buffer_printf(out,
-                           "# HELP %s %s\n# TYPE %s %s\n%s{resource=\"pods\"} %llu\n"
-                           "%s{resource=\"events\"} %llu\n%s{resource=\"nodes\"} %llu\n",
-                           name, help, name, type, name, (unsigned long long)pods, name,
-                           (unsigned long long)events, name, (unsigned long long)nodes);
+                           "%s{resource=\"pods\"} %llu\n%s{resource=\"events\"} %llu\n"
+                           "%s{resource=\"nodes\"} %llu\n",
+                           name, (unsigned long long)pods, name, (unsigned long long)events, name,
+                           (unsigned long long)nodes);
 }
 
 static void write_counter(struct pt_buffer *out, const char *name, const char *help, uint64_t value)
 {
-    (void)pt_buffer_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", name, help, name,
-                           name, (unsigned long long)value);
+    pt_metric_number(out, name, "counter", help, value);
 }
 
 static void write_gone_pods(struct pt_buffer *out, const struct pt_correlate_figures *figures)
 {
-    (void)pt_buffer_printf(out,
-                           "# HELP pulltrace_kubernetes_gone_pods Pods that no longer wait and are "
-                           "kept for readers.\n# TYPE pulltrace_kubernetes_gone_pods gauge\n"
-                           "pulltrace_kubernetes_gone_pods %zu\n",
-                           figures->gone_pods);
+    pt_metric_number(out, "pulltrace_kubernetes_gone_pods", "gauge",
+                     "Pods that no longer wait and are kept for readers.", figures->gone_pods);
     write_counter(out, "pulltrace_kubernetes_gone_pods_dropped_total",
                   "Of these, how many were let go before their time because there are too many.",
                   figures->dropped_pods);

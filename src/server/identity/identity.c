@@ -2,6 +2,7 @@
 #include "server/identity/identity.h"
 
 #include "base/limits.h"
+#include "base/metric_text.h"
 #include "kube/kube_client.h"
 #include "server/identity/jwks.h"
 #include "server/identity/jwt.h"
@@ -243,12 +244,6 @@ const char *pt_identity_missing(const struct pt_identity *identity)
 
 // --- metrics ---
 
-static void write_metric(struct pt_buffer *out, const char *name, const char *type,
-                         const char *help)
-{
-    (void)pt_buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 // The shared token is what they are known by where nothing else is wished for.
 static void write_proof(const struct pt_identity *identity, struct pt_buffer *out)
 {
@@ -259,7 +254,7 @@ static void write_proof(const struct pt_identity *identity, struct pt_buffer *ou
         [PT_PROOF_REVIEWS] = "reviews",
         [PT_PROOF_NONE] = "none",
     };
-    write_metric(
+    pt_metric_head(
         out, name, "gauge",
         "1 at what agents are known by: the cluster's keys, reviews by its API server, the "
         "shared token; none: the server has no rights to the first two, and the shared "
@@ -278,9 +273,10 @@ static void write_checks(const struct pt_identity *identity, struct pt_buffer *o
         checks = pt_token_checks_figures(identity->checks);
     uint64_t good = checks.good + (identity ? identity->verified : 0);
     uint64_t wrong = checks.refused + (identity ? identity->wrong : 0);
-    write_metric(out, name, "counter",
-                 "Agents' own tokens that were verified, here or by the API server; failed: it did "
-                 "not answer; left_out: nor was it asked, as it was away or too many waited.");
+    pt_metric_head(
+        out, name, "counter",
+        "Agents' own tokens that were verified, here or by the API server; failed: it did "
+        "not answer; left_out: nor was it asked, as it was away or too many waited.");
     (void)pt_buffer_printf(out,
                            "%s{result=\"good\"} %llu\n%s{result=\"wrong\"} %llu\n"
                            "%s{result=\"failed\"} %llu\n%s{result=\"left_out\"} %llu\n",
@@ -291,22 +287,18 @@ static void write_checks(const struct pt_identity *identity, struct pt_buffer *o
 
 void pt_identity_write_metrics(const struct pt_identity *identity, struct pt_buffer *out)
 {
-    static const char known[] = "pulltrace_agent_tokens_known";
-    static const char fetches[] = "pulltrace_cluster_key_fetches_total";
-    static const char failures[] = "pulltrace_cluster_key_fetch_failures_total";
     struct pt_key_source_figures source = {0};
     if (identity)
         source = pt_key_source_figures(identity->source);
     write_proof(identity, out);
-    write_metric(out, known, "gauge", "Agents' own tokens that are good and have not expired.");
-    (void)pt_buffer_printf(out, "%s %zu\n", known,
-                           identity ? pt_known_tokens_count(identity->known, wall_ns(identity))
-                                    : 0);
+    pt_metric_number(out, "pulltrace_agent_tokens_known", "gauge",
+                     "Agents' own tokens that are good and have not expired.",
+                     identity ? pt_known_tokens_count(identity->known, wall_ns(identity)) : 0);
     write_checks(identity, out);
-    write_metric(out, fetches, "counter", "How often the cluster's public keys were asked for.");
-    (void)pt_buffer_printf(out, "%s %llu\n", fetches, (unsigned long long)source.looks);
-    write_metric(out, failures, "counter", "Of these, how often the API server did not answer.");
-    (void)pt_buffer_printf(out, "%s %llu\n", failures, (unsigned long long)source.failures);
+    pt_metric_number(out, "pulltrace_cluster_key_fetches_total", "counter",
+                     "How often the cluster's public keys were asked for.", source.looks);
+    pt_metric_number(out, "pulltrace_cluster_key_fetch_failures_total", "counter",
+                     "Of these, how often the API server did not answer.", source.failures);
 }
 
 // --- the start ---
