@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "pull/image_ref.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -205,11 +205,15 @@ void pt_jwt_finish(struct pt_jwt *jwt)
 
 bool pt_claims_are_for(const struct pt_claims *claims, const char *audience)
 {
+    return yyjson_equals_str(claims->audiences, audience) ||
+           pt_audiences_have(claims->audiences, audience);
+}
+
+bool pt_audiences_have(yyjson_val *audiences, const char *audience)
+{
     size_t index, count;
     yyjson_val *each;
-    if (yyjson_equals_str(claims->audiences, audience))
-        return true;
-    yyjson_arr_foreach(claims->audiences, index, count, each)
+    yyjson_arr_foreach(audiences, index, count, each)
     {
         if (yyjson_equals_str(each, audience))
             return true;

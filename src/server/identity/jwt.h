@@ -45,4 +45,7 @@ void pt_jwt_finish(struct pt_jwt *jwt);
 // Whether the token is for that audience.
 bool pt_claims_are_for(const struct pt_claims *claims, const char *audience);
 
+// Whether that audience is in an array of them; NULL, or what is none, has no audience.
+bool pt_audiences_have(struct yyjson_val *audiences, const char *audience);
+
 #endif

@@ -50,18 +50,6 @@ static const char *extra(yyjson_val *user, const char *key, size_t max_bytes)
     return text && length <= max_bytes && strlen(text) == length ? text : NULL;
 }
 
-static bool has_audience(yyjson_val *status, const char *audience)
-{
-    size_t index, count;
-    yyjson_val *each;
-    yyjson_arr_foreach(yyjson_obj_get(status, "audiences"), index, count, each)
-    {
-        if (yyjson_equals_str(each, audience))
-            return true;
-    }
-    return false;
-}
-
 int pt_review_answer_read(yyjson_val *review, const struct pt_token_policy *policy,
                           const struct pt_claims *claims, struct pt_token_binding *ret_binding,
                           struct pt_error *err)
@@ -73,7 +61,7 @@ int pt_review_answer_read(yyjson_val *review, const struct pt_token_policy *poli
     if (!yyjson_get_bool(yyjson_obj_get(status, "authenticated")))
         return pt_error_set(err, EPERM, "the API server refuses the token: %.150s",
                             words ? words : "it is not authentic");
-    if (!has_audience(status, policy->audience))
+    if (!pt_audiences_have(yyjson_obj_get(status, "audiences"), policy->audience))
         return pt_error_set(err, EPERM, "the token is for another audience");
     if (!name || strcmp(name, claims->subject) != 0 || !pt_token_policy_account(policy, name))
         return pt_error_set(err, EPERM, "the token's ServiceAccount may not report");

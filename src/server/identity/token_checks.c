@@ -195,6 +195,11 @@ static void give_up(struct check *check, const struct pt_answer *answer)
         checks->handler.on_refused(checks->handler.context);
 }
 
+static void give_up_unasked(struct check *check, const char *words)
+{
+    give_up(check, &(struct pt_answer){.sort = PT_ANSWER_TROUBLE, .words = words});
+}
+
 // --- the pod ---
 
 static void on_pod(void *context, const struct pt_answer *answer)
@@ -230,7 +235,7 @@ static void ask_for_pod(struct check *check)
         pt_error_set(&err, -r, "the request is too long");
     pt_buffer_finish(&path);
     if (r < 0)
-        give_up(check, &(struct pt_answer){.sort = PT_ANSWER_TROUBLE, .words = err.message});
+        give_up_unasked(check, err.message);
 }
 
 static void go_on_with_binding(struct check *check)
@@ -281,7 +286,7 @@ static void ask_for_review(struct check *check)
         explicit_bzero(body.data, body.length);
     pt_buffer_finish(&body);
     if (r < 0)
-        give_up(check, &(struct pt_answer){.sort = PT_ANSWER_TROUBLE, .words = err.message});
+        give_up_unasked(check, err.message);
 }
 
 // --- the queue ---
@@ -294,7 +299,7 @@ static void begin(struct check *check)
     if (!asked || pt_jwt_read(check->token, &asked->jwt, &err) < 0) { // it was read before
         free(asked);
         pt_error_set(&err, ENOMEM, "out of memory");
-        give_up(check, &(struct pt_answer){.sort = PT_ANSWER_TROUBLE, .words = err.message});
+        give_up_unasked(check, err.message);
         return;
     }
     leave_queue(check);
