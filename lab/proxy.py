@@ -5,23 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab import tools
-from lab.processes import Process
-from lab.waiting import accepts_connections, free_port
+from lab.nginx import start_nginx
+from lab.waiting import free_port
 
-CONFIG = """\
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr warn;
-events {{ }}
-http {{
+HTTP = """\
     access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
     large_client_header_buffers 4 32k;
     server {{
         listen 127.0.0.1:{port};
@@ -30,7 +18,6 @@ http {{
             proxy_pass http://127.0.0.1:{server_port}/;
 {settings}        }}
     }}
-}}
 """
 
 
@@ -48,20 +35,14 @@ class Proxy:
         folder.mkdir(parents=True)
         self.port = free_port()
         self.prefix = prefix
-        config = folder / "nginx.conf"
-        config.write_text(
-            CONFIG.format(
-                folder=folder,
-                port=self.port,
-                prefix=prefix,
-                server_port=server_port,
-                settings="".join(f"            {each};\n" for each in settings),
-                version=version,
-            )
+        http = HTTP.format(
+            port=self.port,
+            prefix=prefix,
+            server_port=server_port,
+            settings="".join(f"            {each};\n" for each in settings),
+            version=version,
         )
-        command = [tools.NGINX, "-p", folder, "-e", "stderr", "-c", config]
-        self.process = Process("proxy", command, folder)
-        self.process.wait_until_ready("listens", lambda: accepts_connections(self.port))
+        self.process = start_nginx("proxy", folder, self.port, http)
 
     @property
     def url(self) -> str:

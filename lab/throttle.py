@@ -12,27 +12,15 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab import tools
 from lab.images import OCI_MANIFEST
-from lab.processes import Process
-from lab.waiting import accepts_connections, free_port
+from lab.nginx import start_nginx
+from lab.waiting import free_port
 
-CONFIG = """\
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr warn;
-events {{ worker_connections 8192; }}
-http {{
+HTTP = """\
     log_format requests '$request_method $uri $status';
     access_log {folder}/requests.log requests;
     log_format sent '$body_bytes_sent $uri';
     access_log {folder}/sent.log sent;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
     map $uri $bytes_per_second {{
         default {default_rate};
 {rates}    }}
@@ -62,7 +50,6 @@ http {{
             try_files $uri @registry;
         }}
     }}
-}}
 """
 
 
@@ -86,21 +73,15 @@ class Throttle:
         )
         self._manifests = folder / "manifests"
         self._manifests.mkdir()
-        config_path = folder / "nginx.conf"
-        config_path.write_text(
-            CONFIG.format(
-                folder=folder,
-                port=self.port,
-                registry_port=registry_port,
-                default_rate=bytes_per_second,
-                rates=rates,
-                manifest_type=OCI_MANIFEST,
-            )
+        http = HTTP.format(
+            folder=folder,
+            port=self.port,
+            registry_port=registry_port,
+            default_rate=bytes_per_second,
+            rates=rates,
+            manifest_type=OCI_MANIFEST,
         )
-        self.process = Process(
-            "throttle", [tools.NGINX, "-p", folder, "-e", "stderr", "-c", config_path], folder
-        )
-        self.process.wait_until_ready("listens", lambda: accepts_connections(self.port))
+        self.process = start_nginx("throttle", folder, self.port, http, connections=8192)
 
     def serve_manifest(self, repository: str, tag: str, content: bytes) -> str:
         """The repository has this manifest, though the registry may not; returns its digest."""
