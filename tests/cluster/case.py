@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from lab import tools
-from lab.pulltrace import Agent, Server
+from lab.pulltrace import Agent
 from lab.waiting import wait_for
 from tests.cluster.node import NODE, Node, have_programs
 from tests.integration.case import ADDRESS_SANITIZER, AGENT, MB, ProcessCase

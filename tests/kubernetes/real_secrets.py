@@ -9,7 +9,6 @@ import socket
 import ssl
 import subprocess
 import threading
-from pathlib import Path
 
 from lab.pulltrace import environment
 from tests.integration.case import ADDRESS_SANITIZER, SERVER

@@ -14,7 +14,7 @@ from tests.integration.case import ADDRESS_SANITIZER, AGENT
 from tests.integration.http_json import Answer, get
 from tests.kubernetes.case import FakeCase
 from tests.kubernetes.cluster import answer_to_report, pull
-from tests.kubernetes.tokens import ISSUER, SUBJECT, Object, Signer, claims
+from tests.kubernetes.tokens import ISSUER, SUBJECT, Object, Signer
 
 CONFIGURATION = "/.well-known/openid-configuration"
 KEYS = "/openid/v1/jwks"

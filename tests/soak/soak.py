@@ -13,7 +13,6 @@ import json
 import os
 import random
 import signal
-import statistics
 import sys
 import time
 from collections.abc import Callable
