@@ -47,9 +47,6 @@ class Span:
     begun: float
     ended: float = 0  # 0: it goes on
 
-    def covers(self, at: float) -> bool:
-        return self.begun <= at and (self.ended == 0 or at <= self.ended)
-
 
 @dataclass(eq=False)
 class _Running:

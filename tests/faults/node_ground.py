@@ -25,7 +25,6 @@ class NodeGround(Ground):
     def __init__(self, source: random.Random) -> None:
         super().__init__()
         self._names: dict[str, str] = {}  # of pods, by reference
-        self._images: dict[str, tuple[str, list[int]]] = {}
         try:
             self._start(source)
         except BaseException:

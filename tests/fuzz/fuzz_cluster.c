@@ -26,7 +26,7 @@ static const char *const pod_names[PODS] = {"p1", "p2", "p3", "p4"};
 
 // A pull as its agent knows it.
 struct agent_pull {
-    bool is_there, is_final_reported;
+    bool is_there;
     unsigned image;
     char id[32];
     struct pt_pull pull;
