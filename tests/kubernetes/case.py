@@ -7,7 +7,6 @@ import json
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tests.integration.events import EventLog
 from tests.integration.http_json import get, is_in_step
 from tests.kubernetes.cluster import Object, post_report
 from tests.kubernetes.fake_api import FakeApi
+from tests.kubernetes.scene import Story, play
 
 
 class ServerCase(ProcessCase):
@@ -79,6 +79,15 @@ class FakeCase(ServerCase):
         self.addCleanup(log.close)
         return log
 
+    def play(self, server: Server, stories: dict[str, Story]) -> None:
+        """Each of them, once the watches stand, is a subtest."""
+        self.wait_for_watches()
+        failures = play(stories, self.api, server.port)
+        for name in stories:
+            with self.subTest(name):
+                if name in failures:
+                    self.fail(failures[name])
+
     def wait_for_watches(self, count: int = 2, timeout_s: float = 10) -> None:
         wait_for("the watches stand", lambda: self.api.watches() >= count, timeout_s)
 
@@ -91,7 +100,3 @@ def fits(pull: Object, wanted: dict[str, Any]) -> bool:
         if found != value:
             return False
     return True
-
-
-def seconds_since(start: float) -> float:
-    return time.monotonic() - start

@@ -201,6 +201,16 @@ class Scene:
 Story = Callable[[Scene], Iterator[float]]
 
 
+def into(stories: dict[str, Story]) -> Callable[[Story], Story]:
+    """A decorator: the story is one of these, by its function's name."""
+
+    def add(story: Story) -> Story:
+        stories[story.__name__] = story
+        return story
+
+    return add
+
+
 def play(stories: dict[str, Story], api: FakeApi, server_port: int) -> dict[str, str]:
     """Plays all of them to their end; returns the traceback of each that failed."""
     failures: dict[str, str] = {}

@@ -7,16 +7,12 @@ from collections.abc import Iterator
 
 from tests.kubernetes.case import FakeCase
 from tests.kubernetes.cluster import stamp
-from tests.kubernetes.scene import NOT_FOUND, Scene, Story, play
+from tests.kubernetes.scene import NOT_FOUND, Scene, Story, into
 from tests.kubernetes.test_kinds_of_pods import BAD, fail
 from tests.kubernetes.test_stories import WEB, agent_pull
 
 STORIES: dict[str, Story] = {}
-
-
-def story(of: Story) -> Story:
-    STORIES[of.__name__] = of
-    return of
+story = into(STORIES)
 
 
 @story
@@ -124,10 +120,4 @@ def replicas_that_are_pulled_at_once_before_anything_is_known(scene: Scene) -> I
 
 class KindsOfEvents(FakeCase):
     def test_all_of_them(self) -> None:
-        server = self.start()
-        self.wait_for_watches()
-        failures = play(STORIES, self.api, server.port)
-        for name in STORIES:
-            with self.subTest(name):
-                if name in failures:
-                    self.fail(failures[name])
+        self.play(self.start(), STORIES)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tests.kubernetes.case import FakeCase
 from tests.kubernetes.cluster import Object, stamp
-from tests.kubernetes.scene import NOT_FOUND, Scene, Story, play
+from tests.kubernetes.scene import NOT_FOUND, Scene, Story, into
 from tests.kubernetes.test_stories import QUIET_S, SIDE, WEB, agent_pull
 
 BAD = "registry.example/bad:1"
@@ -16,18 +16,9 @@ NEW = "registry.example/web:2"
 INIT = "registry.example/setup:3"
 
 STORIES: dict[str, Story] = {}
-NEW_LIST_STORIES: dict[str, Story] = {}
-
-
-def story(of: Story) -> Story:
-    STORIES[of.__name__] = of
-    return of
-
-
-def with_a_new_list(of: Story) -> Story:
-    """The API server's events and pods are listed anew while it is played."""
-    NEW_LIST_STORIES[of.__name__] = of
-    return of
+NEW_LIST_STORIES: dict[str, Story] = {}  # events and pods are listed anew while they are played
+story = into(STORIES)
+with_a_new_list = into(NEW_LIST_STORIES)
 
 
 def fail(scene: Scene, pod: str, container: str, image: str) -> None:
@@ -112,8 +103,7 @@ def pod_that_is_made_anew_while_an_agents_pull_fails(scene: Scene) -> Iterator[f
     scene.asks("p", "web", WEB)
     scene.report(agent_pull(WEB))
     yield 1.2
-    broken = {"phase": "failed", "completedAt": stamp(whole=False)}
-    scene.report(agent_pull(WEB) | broken)
+    scene.report(agent_pull(WEB, "failed"))
     words = f'failed to pull and unpack image "{WEB}": failed to copy: unexpected EOF'
     scene.say("p", "web", "Failed", f'Failed to pull image "{WEB}": {words}')
     scene.wait_with("p", "web", "ErrImagePull", words)
@@ -138,7 +128,7 @@ def init_container_whose_image_fails(scene: Scene) -> Iterator[float]:
     made = scene.pod("p", web=WEB)
     scene.add(made, "init", "setup", INIT)
     scene.put(made)
-    scene.say("p", "init:setup", "Pulling", f'Pulling image "{INIT}"')
+    scene.asks("p", "init:setup", INIT)
     scene.say("p", "init:setup", "Failed", f'Failed to pull image "{INIT}": {NOT_FOUND.format(INIT)}')
     scene.wait_with("p", "setup", "ErrImagePull", NOT_FOUND.format(INIT))
     yield 4
@@ -154,7 +144,7 @@ def sidecar_before_its_main_container(scene: Scene) -> Iterator[float]:
     yield 3
     scene.expect(SIDE, phase="queued", pods=["p/proxy"])
     assert WEB not in scene.rows(), scene.rows()
-    scene.say("p", "init:proxy", "Pulling", f'Pulling image "{SIDE}"')
+    scene.asks("p", "init:proxy", SIDE)
     words = f'Successfully pulled image "{SIDE}" in 1.1s (1.1s including waiting)'
     scene.say("p", "init:proxy", "Pulled", words)
     scene.start("p", "proxy")
@@ -169,12 +159,10 @@ def debug_container_of_a_pod_that_runs(scene: Scene) -> Iterator[float]:
     scene.create("p", web=WEB)
     scene.run("p")
     yield 1
-    scene.say("p", "ephemeral:debugger", "Pulling", f'Pulling image "{debug}"')
+    scene.asks("p", "ephemeral:debugger", debug)
     yield 1
     scene.expect(debug, phase="queued", pods=["p/debugger"])
-    words = f'Failed to pull image "{debug}": {NOT_FOUND.format(debug)}'
-    scene.say("p", "ephemeral:debugger", "Failed", words)
-    scene.say("p", "ephemeral:debugger", "Failed", "Error: ErrImagePull")
+    scene.fails("p", "ephemeral:debugger", debug)
     yield 1
     scene.expect(debug, phase="failed", attempts=1, pods=["p/debugger"])
 
@@ -293,8 +281,7 @@ def tag_that_moves_between_two_attempts(scene: Scene) -> Iterator[float]:
     scene.asks("p", "web", WEB)
     scene.report(agent_pull(WEB, rootDigest="sha256:" + "a" * 64))
     yield 1
-    broken = {"phase": "failed", "completedAt": stamp(whole=False)}
-    scene.report(agent_pull(WEB, rootDigest="sha256:" + "a" * 64) | broken)
+    scene.report(agent_pull(WEB, "failed", rootDigest="sha256:" + "a" * 64))
     scene.say("p", "web", "Failed", f'Failed to pull image "{WEB}": unexpected EOF')
     yield 1
     first = scene.expect(WEB, phase="failed", attempts=1)
@@ -367,8 +354,7 @@ def kubelet_that_is_restarted_while_it_pulls(scene: Scene) -> Iterator[float]:
     scene.report(agent_pull(WEB))
     yield 1.2
     first = scene.expect(WEB, phase="downloading")
-    broken = {"phase": "failed", "completedAt": stamp(whole=False)}
-    scene.report(agent_pull(WEB) | broken)
+    scene.report(agent_pull(WEB, "failed"))
     yield 1
     scene.asks("p", "web", WEB)
     scene.report(agent_pull(WEB, id="of the new one"))
@@ -416,20 +402,11 @@ def the_new_list(scene: Scene) -> Iterator[float]:
 
 
 class KindsOfPods(FakeCase):
-    def play(self, stories: dict[str, Story]) -> None:
-        server = self.start()
-        self.wait_for_watches()
-        failures = play(stories, self.api, server.port)
-        for name in stories:
-            with self.subTest(name):
-                if name in failures:
-                    self.fail(failures[name])
-
     def test_all_of_them(self) -> None:
-        self.play(STORIES)
+        self.play(self.start(), STORIES)
 
     def test_around_a_new_list(self) -> None:
-        self.play(NEW_LIST_STORIES)
+        self.play(self.start(), NEW_LIST_STORIES)
 
     def test_a_server_that_starts_in_the_middle(self) -> None:
         """What has happened before is in pods and events; none of it is news."""
@@ -441,9 +418,7 @@ class KindsOfPods(FakeCase):
         scene.asks("q", "web", WEB, first_s=-29, last_s=-29)
         server = self.start()
         scene.port = server.port
-        self.wait_for_watches()
-        failures = play({"middle": lambda _: self._look(scene)}, self.api, server.port)
-        self.assertEqual(failures, {})
+        self.play(server, {"middle": lambda _: self._look(scene)})
 
     def _look(self, scene: Scene) -> Iterator[float]:
         yield 2

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.kubernetes.case import FakeCase
 from tests.kubernetes.cluster import Object, layer, stamp
-from tests.kubernetes.scene import Scene, Story, play
+from tests.kubernetes.scene import Scene, Story, into
 
 WEB = "registry.example/web:1"
 SIDE = "registry.example/side:9"
@@ -18,33 +18,23 @@ PAUSE = "registry.k8s.io/pause:3.9"
 QUIET_S = 7.0  # after that nothing lingers any more
 
 STORIES: dict[str, Story] = {}
-NEW_LIST_STORIES: dict[str, Story] = {}
-
-
-def story(of: Story) -> Story:
-    STORIES[of.__name__] = of
-    return of
-
-
-def with_a_new_list(of: Story) -> Story:
-    """The API server's events are listed anew while it is played."""
-    NEW_LIST_STORIES[of.__name__] = of
-    return of
+NEW_LIST_STORIES: dict[str, Story] = {}  # events and pods are listed anew while they are played
+story = into(STORIES)
+with_a_new_list = into(NEW_LIST_STORIES)
 
 
 def agent_pull(image: str, phase: str = "downloading", **more: Any) -> Object:
     repository = image.rpartition(":")[0].partition("@")[0]
-    is_done = phase == "completed"
     made: Object = {
         "id": f"pull-of-{repository}",
         "imageRef": repository,
         "repository": repository,
         "startedAt": stamp(-0.1, whole=False),
         "totalKnown": True,
-        "layers": [layer(1, 1000 if is_done else 100)],
+        "layers": [layer(1, 1000 if phase == "completed" else 100)],
         "phase": phase,
     }
-    if is_done:
+    if phase in ("completed", "failed"):
         made["completedAt"] = stamp(whole=False)
     return made | more
 
@@ -442,17 +432,8 @@ def the_new_list(scene: Scene) -> Iterator[float]:
 
 
 class Stories(FakeCase):
-    def play(self, stories: dict[str, Story]) -> None:
-        server = self.start()
-        self.wait_for_watches()
-        failures = play(stories, self.api, server.port)
-        for name in stories:
-            with self.subTest(name):
-                if name in failures:
-                    self.fail(failures[name])
-
     def test_all_of_them(self) -> None:
-        self.play(STORIES)
+        self.play(self.start(), STORIES)
 
     def test_around_a_new_list(self) -> None:
-        self.play(NEW_LIST_STORIES)
+        self.play(self.start(), NEW_LIST_STORIES)

@@ -10,16 +10,12 @@ from lab.waiting import wait_for
 from tests.integration.http_json import get, is_in_step
 from tests.kubernetes.case import FakeCase
 from tests.kubernetes.cluster import Object, post_report
-from tests.kubernetes.scene import Scene, Story, play
+from tests.kubernetes.scene import Scene, Story, into
 
 AGENTS_KNOWN_S = 15  # from the server's start on
 WEB = "registry.example/web:1"
 STORIES: dict[str, Story] = {}
-
-
-def story(of: Story) -> Story:
-    STORIES[of.__name__] = of
-    return of
+story = into(STORIES)
 
 
 def node(name: str, runtime: str) -> Object:
@@ -88,13 +84,8 @@ def an_agent_comes_late(scene: Scene) -> Iterator[float]:
 class WithoutAgent(FakeCase):
     def test_pulls_are_shown_from_the_kubelets_words(self) -> None:
         server = self.start()
-        self.wait_for_watches()
         time.sleep(AGENTS_KNOWN_S + 1)
-        failures = play(STORIES, self.api, server.port)
-        for name in STORIES:
-            with self.subTest(name):
-                if name in failures:
-                    self.fail(failures[name])
+        self.play(server, STORIES)
 
     def test_nodes_say_why_nothing_is_known_of_their_bytes(self) -> None:
         self.api.put("nodes", node("crio", "cri-o://1.31.0"))
