@@ -78,9 +78,7 @@ static void phases_of_a_pull(void **state)
 static void a_layer_begins_when_another_has_come(void **state)
 {
     struct scene *scene = *state;
-    observe(scene, 0);
-    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
-    add_layers(lease, 4);
+    struct pt_seen_lease *lease = new_pull(scene, 4);
     for (size_t i = 0; i < 4; i++)
         fetch(lease, i, 0);
     observe(scene, 1);
@@ -234,9 +232,7 @@ static void what_a_snapshotter_brings_is_not_fetched(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct scene scene;
         scene_begin(&scene);
-        observe(&scene, 0);
-        struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-        add_layers(lease, 1);
+        struct pt_seen_lease *lease = new_pull(&scene, 1);
         lease->brings_layers = rows[i].brings_layers;
         lease->layers[0].brought = rows[i].brought;
         lease->layers[0].is_foreign = rows[i].is_foreign;
@@ -290,11 +286,7 @@ static void how_it_ends(void **state)
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
         struct scene scene;
         scene_begin(&scene);
-        observe(&scene, 0);
-        struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-        add_layers(lease, 2);
-        fetch(lease, 0, 500);
-        observe(&scene, 1);
+        struct pt_seen_lease *lease = begin_pull(&scene, 2, 500);
         if (ends[i].is_fetched) {
             commit(lease, 0, 1.5);
             commit(lease, 1, 1.6);
@@ -495,9 +487,7 @@ static void bytes_never_fall(void **state)
     static const int64_t shown[] = {100, 700, 700, 700, 700, 700, 900};
     struct scene scene;
     scene_begin(&scene);
-    observe(&scene, 0);
-    struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-    add_layers(lease, 1);
+    struct pt_seen_lease *lease = new_pull(&scene, 1);
     for (size_t i = 0; i < COUNT_OF(offsets); i++) {
         fetch(lease, 0, offsets[i]);
         observe(&scene, 1 + (double)i);
@@ -510,20 +500,14 @@ static void bytes_never_fall(void **state)
 static void more_bytes_than_the_manifest_says_are_not_shown(void **state)
 {
     struct scene *scene = *state;
-    observe(scene, 0);
-    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
-    add_layers(lease, 1);
-    fetch(lease, 0, INT64_MAX);
-    observe(scene, 1);
+    (void)begin_pull(scene, 1, INT64_MAX);
     check_int("cut", first_pull(scene)->layers[0].downloaded_bytes, 1000);
 }
 
 static void layers_keep_their_bytes_when_the_manifest_comes(void **state)
 {
     struct scene *scene = *state;
-    observe(scene, 0);
-    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
-    add_layers(lease, 2);
+    struct pt_seen_lease *lease = new_pull(scene, 2);
     lease->layers[0] = lease->layers[1]; // only one layer is known, by its ingest
     lease->layer_count = 1;
     lease->layers_known = false;

@@ -6,9 +6,7 @@
 static void what_was_left_is_resumed_and_not_fetched(void **state)
 {
     struct scene *scene = *state;
-    observe(scene, 0);
-    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
-    add_layers(lease, 1);
+    struct pt_seen_lease *lease = new_pull(scene, 1);
     fetch(lease, 0, 400);
     lease->layers[0].ingest_started_at = at(-60);
     observe(scene, 1);
@@ -28,9 +26,7 @@ static void what_was_left_is_resumed_and_not_fetched(void **state)
 static void no_more_is_resumed_than_the_layer_has(void **state)
 {
     struct scene *scene = *state;
-    observe(scene, 0);
-    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
-    add_layers(lease, 1);
+    struct pt_seen_lease *lease = new_pull(scene, 1);
     fetch(lease, 0, 1400);
     lease->layers[0].ingest_started_at = at(-60);
     observe(scene, 1);
@@ -53,9 +49,7 @@ static void what_is_fetched_anew_is_fetched_twice(void **state)
 static void another_namespaces_content_is_never_counted(void **state)
 {
     struct scene *scene = *state;
-    observe(scene, 0);
-    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
-    add_layers(lease, 1);
+    struct pt_seen_lease *lease = new_pull(scene, 1);
     lease->layers[0].is_foreign_open = true;
     commit(lease, 0, 0.6);
     observe(scene, 1);
@@ -74,9 +68,7 @@ static void another_namespaces_content_is_never_counted(void **state)
 static void what_is_silent_has_its_source_and_no_speed(void **state)
 {
     struct scene *scene = *state;
-    observe(scene, 0);
-    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
-    add_layers(lease, 2);
+    struct pt_seen_lease *lease = new_pull(scene, 2);
     lease->brings_layers = lease->may_be_silent = true;
     observe(scene, 1);
     check_int("at first", first_pull(scene)->layers[0].source, PT_SOURCE_UNKNOWN);

@@ -116,9 +116,7 @@ static void bytes_as_they_come(void **state)
 static void what_an_interrupted_download_has_left(void **state)
 {
     struct scene *scene = *state;
-    observe(scene, 0);
-    struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
-    add_layers(lease, 2);
+    struct pt_seen_lease *lease = new_pull(scene, 2);
     fetch(lease, 0, 300);
     fetch(lease, 1, 0);
     lease->layers[0].ingest_started_at = lease->layers[1].ingest_started_at = at(-60);

@@ -140,9 +140,7 @@ static void ids_outlive_the_agent(void **state)
 static void one_that_waits_for_another_lives(void **state)
 {
     struct scene *scene = *state;
-    observe(scene, 0);
-    struct pt_seen_lease *writer = add_lease(scene, "a", 0.5);
-    add_layers(writer, 1);
+    struct pt_seen_lease *writer = new_pull(scene, 1);
     struct pt_seen_lease *waiter = add_lease(scene, "b", 0.6);
     add_layers(waiter, 1);
     for (int second = 1; second <= 1300; second += 100) {
@@ -233,9 +231,7 @@ static void one_that_is_slow_is_waited_for(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct scene scene;
         scene_begin(&scene);
-        observe(&scene, 0);
-        struct pt_seen_lease *lease = add_lease(&scene, "a", 0.5);
-        add_layers(lease, 1);
+        struct pt_seen_lease *lease = new_pull(&scene, 1);
         lease->layers[0].size = INT64_C(100) << 20;
         fetch(lease, 0, rows[i].first_mebibytes << 20);
         lease->layers[0].ingest_started_at = at(rows[i].begun);

@@ -148,13 +148,19 @@ static inline void fetch(struct pt_seen_lease *lease, size_t index, int64_t offs
     layer->offset = offset;
 }
 
-// The agent looks, at 0, before a pull of so many layers begins; by 1 it has so many bytes of the
-// first one.
-static inline struct pt_seen_lease *begin_pull(struct scene *scene, size_t layers, int64_t bytes)
+// The agent looks, at 0, before a pull of so many layers begins.
+static inline struct pt_seen_lease *new_pull(struct scene *scene, size_t layers)
 {
     observe(scene, 0);
     struct pt_seen_lease *lease = add_lease(scene, "a", 0.5);
     add_layers(lease, layers);
+    return lease;
+}
+
+// Such a pull has, by the look at 1, so many bytes of its first layer.
+static inline struct pt_seen_lease *begin_pull(struct scene *scene, size_t layers, int64_t bytes)
+{
+    struct pt_seen_lease *lease = new_pull(scene, layers);
     fetch(lease, 0, bytes);
     observe(scene, 1);
     return lease;
