@@ -20,7 +20,10 @@ static double speed_of(size_t speed_class)
 
 void pt_speeds_add(struct pt_speeds *speeds, double bytes_per_second)
 {
-    speeds->counts[class_of(bytes_per_second)]++;
+    size_t speed_class = class_of(bytes_per_second);
+    if (speeds->count == 0 || speed_class < speeds->lowest)
+        speeds->lowest = speed_class;
+    speeds->counts[speed_class]++;
     speeds->count++;
 }
 
@@ -33,7 +36,7 @@ struct pt_other_speed pt_speeds_of_others(const struct pt_speeds *speeds, double
         others.count--;
     if (others.count == 0)
         return others;
-    for (size_t i = 0; i < PT_SPEED_CLASSES; i++) {
+    for (size_t i = speeds->lowest; i < PT_SPEED_CLASSES; i++) {
         below += speeds->counts[i] - (is_among && i == own);
         if (2 * below < others.count)
             continue;

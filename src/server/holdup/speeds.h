@@ -14,6 +14,7 @@
 struct pt_speeds {
     uint32_t counts[PT_SPEED_CLASSES];
     size_t count;
+    size_t lowest; // class in which there is one
 };
 
 void pt_speeds_add(struct pt_speeds *speeds, double bytes_per_second);
