@@ -41,7 +41,7 @@ struct pt_image_row {
     struct pt_join join;
 };
 
-// What a new pull is told of rows of its node. Text is borrowed until something changes.
+// What a new pull learns of rows of its node. Text is borrowed until something changes.
 struct pt_row_taken {
     const char *key;       // of the row that it goes on in; NULL: it gets one of its own
     bool is_counted;       // it is the attempt whose failure that row has counted

@@ -20,7 +20,7 @@
 // A finished pull takes in the pods that are listed late for so long.
 #define PT_LATE_PODS_NS (10 * PT_NS_PER_S)
 // Whoever waits for an image again so soon after its row ended without it waits in that row: a pod
-// that is made anew, as by its StatefulSet, is told no new story.
+// that is made anew, as by its StatefulSet, begins no new story.
 #define PT_GOES_ON_NS (120 * PT_NS_PER_S)
 #define PT_MAX_KEPT_IMAGES 64 // of one node, for this alone
 // An event whose end is never seen is forgotten.
