@@ -37,14 +37,30 @@ class NodeCase(ProcessCase):
         cls.node.api.bind_documented_role(cls.node.api.service_account("pulltrace"))
 
     def setUp(self) -> None:
+        self.make_folder()
+        self.start_both()
+        self.log = EventLog(self.server.port, "?layers=0")
+        self.addCleanup(self.log.close)
+        self.addCleanup(self.node.delete_everything)
+
+    def make_folder(self) -> None:
         self.folder = self.node.path / self._testMethodName
         self.folder.mkdir()
+
+    def start_both(
+        self,
+        server: Mapping[str, str] | None = None,
+        agent: Mapping[str, str] | None = None,
+        reports_within_s: float = 15,
+    ) -> None:
+        """Server and agent, with these settings besides those that name the node and its API server."""
         token = self.folder / "token"
         token.write_text(self.node.api.token("pulltrace"))
         self.server = self.start_server(
             PULLTRACE_KUBE_URL=self.node.api.url,
             PULLTRACE_KUBE_TOKEN_FILE=str(token),
             PULLTRACE_KUBE_CA_FILE=str(self.node.api.authority),
+            **(server or {}),
         )
         self._wait_until_ready()
         self.agent = Agent(
@@ -52,13 +68,12 @@ class NodeCase(ProcessCase):
             self.folder,
             self.node.containerd.socket,
             self.server.url,
-            ADDRESS_SANITIZER | {"PULLTRACE_NODE_NAME": NODE},
+            ADDRESS_SANITIZER | {"PULLTRACE_NODE_NAME": NODE} | dict(agent or {}),
         )
         self.addCleanup(self.end_well, self.agent.process)
-        wait_for("the agent reports", lambda: self.summary()["nodesReporting"] == 1, 15)
-        self.log = EventLog(self.server.port, "?layers=0")
-        self.addCleanup(self.log.close)
-        self.addCleanup(self.node.delete_everything)
+        wait_for(
+            "the agent reports", lambda: self.summary()["nodesReporting"] == 1, reports_within_s
+        )
 
     def _wait_until_ready(self) -> None:
         """Says what it waits for, and what the server has logged, if it does not come to be."""

@@ -7,16 +7,15 @@ import base64
 import json
 from pathlib import Path
 
-from lab.pulltrace import Agent
 from lab.waiting import wait_for
 from tests.cluster.case import NodeCase
 from tests.cluster.node import ALWAYS_RUNS, NODE
-from tests.integration.case import ADDRESS_SANITIZER, AGENT, MB
+from tests.integration.case import MB
 from tests.kubernetes.cluster import answer_to_report
 from tests.kubernetes.real_api import Object
+from tests.kubernetes.tokens import REFUSED
 
 ACCOUNT = "pulltrace-agent"
-REFUSED = 'pulltrace_agent_reports_rejected_total{{reason="{}"}}'
 CHECKED = 'pulltrace_agent_tokens_checked_total{result="good"}'
 TOKEN = {"serviceAccountToken": {"audience": "pulltrace", "expirationSeconds": 600, "path": "token"}}
 SYNC_S = 150  # a kubelet looks at a pod's volumes about once a minute
@@ -31,36 +30,18 @@ def payload(token: str) -> Object:
 class Identity(NodeCase):
     def setUp(self) -> None:
         """The agent does not run in the pod, but with the file that the kubelet keeps there."""
-        self.folder = self.node.path / self._testMethodName
-        self.folder.mkdir()
+        self.make_folder()
         self.addCleanup(self.node.delete_everything)
         if not any(a["metadata"]["name"] == ACCOUNT for a in self.accounts()):
             self.node.api.service_account(ACCOUNT)
         self.node.push("agent:1", 1000)
         self.pod = self.make_pod()
-        token = self.folder / "token"
-        token.write_text(self.node.api.token("pulltrace"))
-        self.server = self.start_server(
-            PULLTRACE_KUBE_URL=self.node.api.url,
-            PULLTRACE_KUBE_TOKEN_FILE=str(token),
-            PULLTRACE_KUBE_CA_FILE=str(self.node.api.authority),
-            PULLTRACE_AGENT_IDENTITY="kubernetes",
-            PULLTRACE_AGENT_SERVICE_ACCOUNTS=f"default/{ACCOUNT}",
+        by_tokens = {"PULLTRACE_AGENT_IDENTITY": "kubernetes"}
+        self.start_both(
+            by_tokens | {"PULLTRACE_AGENT_SERVICE_ACCOUNTS": f"default/{ACCOUNT}"},
+            by_tokens | {"PULLTRACE_AGENT_IDENTITY_FILE": str(self.file())},
+            reports_within_s=30,
         )
-        self.agent = Agent(
-            AGENT,
-            self.folder,
-            self.node.containerd.socket,
-            self.server.url,
-            ADDRESS_SANITIZER
-            | {
-                "PULLTRACE_NODE_NAME": NODE,
-                "PULLTRACE_AGENT_IDENTITY": "kubernetes",
-                "PULLTRACE_AGENT_IDENTITY_FILE": str(self.file()),
-            },
-        )
-        self.addCleanup(self.end_well, self.agent.process)
-        wait_for("the agent reports", lambda: self.summary()["nodesReporting"] == 1, 30)
 
     def accounts(self) -> list[Object]:
         found: list[Object] = self.node.api.call("GET", "/api/v1/namespaces/default/serviceaccounts")["items"]

@@ -14,13 +14,11 @@ from lab.pulltrace import Agent, Server
 from lab.waiting import wait_for
 from tests.integration.case import ADDRESS_SANITIZER, AGENT
 from tests.integration.http_json import Answer, get
-from tests.kubernetes.cluster import answer_to_report
+from tests.kubernetes.cluster import answer_in_turn
 from tests.kubernetes.real_api import RBAC, ApiError
 from tests.kubernetes.real_case import RealCase
-from tests.kubernetes.tokens import Object, Signer, claims
+from tests.kubernetes.tokens import BY, REFUSED, Object, Signer, claims
 
-BY = 'pulltrace_agent_identity{{by="{}"}}'
-REFUSED = 'pulltrace_agent_reports_rejected_total{{reason="{}"}}'
 EVERYBODYS = "system:service-account-issuer-discovery"  # the binding that lets each account read the keys
 READ_KEYS = {"nonResourceURLs": ["/.well-known/openid-configuration", "/openid/v1/jwks"], "verbs": ["get"]}
 REVIEW = {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}
@@ -89,11 +87,7 @@ class RealIdentity(RealCase):
         )
 
     def send(self, server: Server, token: str, node: str) -> Answer:
-        answer = answer_to_report(server.port, node, token=token)
-        if answer.status == 429:
-            time.sleep(0.6)
-            answer = answer_to_report(server.port, node, token=token)
-        return answer
+        return answer_in_turn(server.port, node, token=token)
 
     def code(self, server: Server, token: str, node: str) -> tuple[int, str]:
         answer = self.send(server, token, node)
@@ -157,7 +151,7 @@ class RealIdentity(RealCase):
         self.addCleanup(self.end_well, agent.process)
         wait_for("it reports", lambda: self.reports(server) >= 1, 20)
         for _ in range(2):
-            before = self.metric(server, 'pulltrace_agent_tokens_checked_total{result="good"}')
+            before = self.checked(server)
             self.write(file, self.token_of(pod))
             wait_for("the new one is seen", lambda: self.checked(server) > before, 30)
         self.assertEqual(self.metric(server, REFUSED.format("token")), 0)

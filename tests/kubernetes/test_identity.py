@@ -13,15 +13,13 @@ from lab.waiting import wait_for
 from tests.integration.case import ADDRESS_SANITIZER, AGENT
 from tests.integration.http_json import Answer, get
 from tests.kubernetes.case import FakeCase
-from tests.kubernetes.cluster import answer_to_report, pull
-from tests.kubernetes.tokens import ISSUER, SUBJECT, Object, Signer
+from tests.kubernetes.cluster import answer_in_turn, answer_to_report, pull
+from tests.kubernetes.tokens import BY, ISSUER, REFUSED, SUBJECT, Object, Signer
 
 CONFIGURATION = "/.well-known/openid-configuration"
 KEYS = "/openid/v1/jwks"
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 POD = "/api/v1/namespaces/pulltrace/pods/agent-x"
-REFUSED = 'pulltrace_agent_reports_rejected_total{{reason="{}"}}'
-BY = 'pulltrace_agent_identity{{by="{}"}}'
 
 
 def body(document: Object) -> bytes:
@@ -52,11 +50,7 @@ class IdentityCase(FakeCase):
         return server
 
     def send(self, server: Server, token: str, node: str = "node-1", *pulls: Object) -> Answer:
-        answer = answer_to_report(server.port, node, *pulls, token=token)
-        if answer.status == 429:  # the last report of the node is less than half a second old
-            time.sleep(0.6)
-            answer = answer_to_report(server.port, node, *pulls, token=token)
-        return answer
+        return answer_in_turn(server.port, node, *pulls, token=token)
 
     def assert_answer(self, answer: Answer, status: int, code: str = "", words: str = "") -> None:
         told = answer.json()

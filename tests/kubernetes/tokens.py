@@ -15,6 +15,9 @@ Object = dict[str, Any]
 
 ISSUER = "https://kubernetes.default.svc"
 SUBJECT = "system:serviceaccount:pulltrace:pulltrace-agent"
+# The server's metrics: what it knows agents by, and reports that it has refused, by reason.
+BY = 'pulltrace_agent_identity{{by="{}"}}'
+REFUSED = 'pulltrace_agent_reports_rejected_total{{reason="{}"}}'
 
 
 def encode(data: bytes) -> str:
