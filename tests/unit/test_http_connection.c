@@ -375,7 +375,7 @@ static void all_that_a_connection_holds_counts_and_is_given_back(void **state)
     struct fixture *fixture = *state;
     start(fixture, 10);
     bound_memory(fixture, 1000000, 1000000);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
         int client = connect_from(fixture, 1);
         int64_t before = fixture->memory.used_bytes;
         assert_true(before > (int64_t)sizeof(void *));

@@ -31,7 +31,7 @@ static void test_key_sets(void **state)
         {"another curve", "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"kid\":\"a\",\"x\":"
                           "\"AA\",\"y\":\"AA\"}]}"},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct pt_jwks *none = NULL;
         if (pt_jwks_read(rows[i].text, strlen(rows[i].text), &none, NULL) != -EINVAL)
             fail_msg("%s: taken", rows[i].name);

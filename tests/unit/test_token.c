@@ -108,7 +108,7 @@ static void test_times_have_a_leeway(void **state)
         {"expired", NOW_S + 600 + PT_TOKEN_LEEWAY_S, false},
     };
     char *token = make_token(&signers[RSA_KEY], "node-1", NOW_S + 600);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
         const char *why = judge(token, rows[i].now_s);
         if ((why == NULL) != rows[i].is_good)
             fail_msg("%s: %s", rows[i].name, why ? why : "taken");
@@ -127,7 +127,7 @@ static void test_audience_and_account_may_be_one_of_several(void **state)
         "\"iss\":\"https://kubernetes.default.svc\",\"kubernetes.io\":{\"namespace\":\"other\","
         "\"node\":{\"name\":\"n\"}},\"sub\":\"system:serviceaccount:other:agent\"}",
     };
-    for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(payloads); i++) {
         char *token = sign_token(&signers[RSA_KEY], usual_header(&signers[RSA_KEY]), payloads[i]);
         const char *why = judge(token, NOW_S);
         if (why)
@@ -175,7 +175,7 @@ static void test_bad_headers(void **state)
         {"text behind it", "{\"alg\":\"RS256\",\"kid\":\"rsa\"}x", "header is no proper JSON"},
         {"empty", "", "header is no proper JSON"},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char *token =
             sign_token(&signers[RSA_KEY], rows[i].header, usual_payload("node-1", NOW_S + 3600));
         check_refused(rows[i].name, token, rows[i].words);
@@ -315,7 +315,7 @@ static void test_bad_claims(void **state)
          "bound to no node"},
         {"a text", "\"payload\"", "payload is no proper JSON"},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char *token =
             sign_token(&signers[RSA_KEY], usual_header(&signers[RSA_KEY]), rows[i].payload);
         check_refused(rows[i].name, token, rows[i].words);
@@ -346,7 +346,7 @@ static void test_bad_shapes(void **state)
         {"signature with padding", "e30.e30.AA==", "signature is no base64url"},
         {"signature of one letter", "e30.e30.A", "signature is no base64url"},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
         check_refused(rows[i].name, rows[i].token, rows[i].words);
 }
 
@@ -413,7 +413,7 @@ static void test_accounts_that_cannot_be(void **state)
                                        "a/B", "a/b,", "a/b/c", "a/b,,c/d", "A_b/c"};
     struct pt_token_policy other;
     struct pt_error err;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (pt_token_policy_read("pulltrace", rows[i], &other, &err) != -EINVAL)
             fail_msg("\"%s\": taken", rows[i]);
     }
