@@ -6,7 +6,7 @@ from __future__ import annotations
 from lab.waiting import wait_for
 from tests.integration.http_json import get
 from tests.integration.server_case import layer, pull
-from tests.integration.test_turns import ClusterCase
+from tests.integration.test_turns import ROOM, ClusterCase
 from tests.integration.turns_case import TRIES, long_turns
 from tests.kubernetes.cluster import pod
 
@@ -21,7 +21,7 @@ class AFullCluster(ClusterCase):
             for number in range(FULL_PODS)
         ]
         self.api.put_all("pods", pods)
-        self.start()
+        self.start(**ROOM)
         wait_for("all are known", lambda: self.waiting_pods() == FULL_PODS, 120)
         rows = "pulltrace_pulls_queued"
         wait_for("each has its row", lambda: self.metric(self.server, rows) == FULL_PODS, 120)

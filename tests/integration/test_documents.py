@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import unittest
 from pathlib import Path
+from typing import Any
 
 from lab.tools import REPOSITORY
 
@@ -47,7 +48,7 @@ class Log(unittest.TestCase):
         self.assertEqual(sorted(listed), sorted(codes | events))
 
     def test_the_samples_are_lines(self) -> None:
-        samples = [json.loads(line) for line in self.document().splitlines() if line.startswith('{"')]
+        samples = self.samples()
         self.assertGreater(len(samples), 2)
         for line in samples:
             self.assertEqual(list(line)[:3], ["time", "level", "msg"])
@@ -57,15 +58,17 @@ class Log(unittest.TestCase):
     def test_the_query_of_failures_finds_them(self) -> None:
         found = re.search(r"^kubectl logs .* \| jq -r '(.*)'$", self.document(), re.M)
         assert found
-        samples = [json.loads(line) for line in self.document().splitlines() if line.startswith('{"')]
         event = {"nodeName": "n", "pull": {"imageRef": "a:1", "errorClass": "not_found", "error": "no"}}
-        lines = [*samples, {"time": "t", "level": "info", "msg": "pull.failed", "event": event}]
+        lines = [*self.samples(), {"time": "t", "level": "info", "msg": "pull.failed", "event": event}]
         text = "\n".join(map(json.dumps, lines))
         done = subprocess.run(["jq", "-r", found[1]], input=text, capture_output=True, text=True, timeout=20)
         self.assertEqual((done.stdout, done.stderr), ("t\tn\ta:1\tnot_found\tno\n", ""))
 
     def document(self) -> str:
         return (REPOSITORY / "docs/logs.md").read_text()
+
+    def samples(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.document().splitlines() if line.startswith('{"')]
 
 
 class Demonstration(unittest.TestCase):

@@ -12,6 +12,7 @@ import tempfile
 import unittest
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from lab.pulltrace import environment
 from lab.waiting import free_port
@@ -38,12 +39,19 @@ class ServiceManager(unittest.TestCase):
             "PULLTRACE_METRICS_ADDR": f"127.0.0.1:{free_port()}",
         }
 
-    def start(self, binary: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def start(
+        self,
+        binary: Path,
+        settings: Mapping[str, str],
+        stdout: BinaryIO | int = subprocess.DEVNULL,
+        stderr: BinaryIO | None = None,
+    ) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [binary],
             env=environment(ADDRESS_SANITIZER | self.settings() | dict(settings)),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
         )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -78,21 +86,11 @@ class ServiceManager(unittest.TestCase):
                 out, err = self.folder / f"{stream}.out", self.folder / f"{stream}.err"
                 with out.open("wb") as output, err.open("wb") as error:
                     place = os.fstat(output.fileno() if name == "stdout" else self.socket.fileno())
-                    process = subprocess.Popen(
-                        [SERVER],
-                        env=environment(
-                            ADDRESS_SANITIZER
-                            | self.settings()
-                            | {
-                                "JOURNAL_STREAM": f"{place.st_dev}:{place.st_ino}",
-                                "PULLTRACE_UNHEARD_OF": "1",
-                            }
-                        ),
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=error,
-                    )
-                    self.addCleanup(process.kill)
+                    settings = {
+                        "JOURNAL_STREAM": f"{place.st_dev}:{place.st_ino}",
+                        "PULLTRACE_UNHEARD_OF": "1",
+                    }
+                    process = self.start(SERVER, settings, output, error)
                     while self.heard() != "READY=1":
                         pass
                     process.terminate()
