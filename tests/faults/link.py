@@ -100,10 +100,6 @@ class Link:
             for pair in list(self._pairs):
                 self._break(pair)
 
-    def connections(self) -> int:
-        with self._lock:
-            return len(self._pairs)
-
     def close(self) -> None:
         self._is_closing = True
         self._thread.join(5)

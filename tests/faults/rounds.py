@@ -56,7 +56,7 @@ class Round:
         self.ground = ground
         self.seed = seed
         self._random = random.Random(seed)
-        self._plan: list[tuple[float, str, Callable[[], object]]] = []
+        self._plan: list[tuple[float, Callable[[], object]]] = []
         self.jobs: list[Job] = []
         self.words: list[str] = []
 
@@ -65,7 +65,7 @@ class Round:
         self._plan_pulls()
         self._plan_faults()
         began = time.monotonic()
-        for at, what, action in sorted(self._plan, key=lambda entry: entry[0]):
+        for at, action in sorted(self._plan, key=lambda entry: entry[0]):
             time.sleep(max(0, began + at - time.monotonic()))
             action()
         try:
@@ -83,7 +83,7 @@ class Round:
             self.jobs.append(job)
             by_cri = self._random.random() < 0.5
             at = self._random.uniform(0, STORY_S)
-            self._plan.append((at, "pull", lambda job=job, by_cri=by_cri: self.ground.begin(job, by_cri)))
+            self._plan.append((at, lambda job=job, by_cri=by_cri: self.ground.begin(job, by_cri)))
 
     def _plan_faults(self) -> None:
         drawn: list[faults.Fault] = []
@@ -94,8 +94,8 @@ class Round:
         for fault in drawn:
             begins = self._random.uniform(0.5, STORY_S - 1)
             lasts = self._random.choice((0.2, 1, 2, 4, 6))
-            self._plan.append((begins, fault.what, fault.begin))
-            self._plan.append((begins + lasts, f"{fault.what} ends", fault.end))
+            self._plan.append((begins, fault.begin))
+            self._plan.append((begins + lasts, fault.end))
             self.words.append(f"{fault.what} {begins:.1f}+{lasts}")
 
     # --- rest ---

@@ -60,7 +60,6 @@ class Witness:
         self._waiting: dict[int, list[dict[str, Any]]] = {}
         self._acks: list[Ack] = []
         self.reports = 0
-        self.refused = 0
 
     def tap(self, connection: int, is_there: bool, data: bytes) -> None:
         with self._lock:
@@ -82,7 +81,6 @@ class Witness:
         report = waiting.pop(0)
         self.reports += 1
         if status_line.split()[1] != "200":
-            self.refused += 1
             return
         for pull in report["pulls"]:
             if pull["phase"] in FINAL:
