@@ -35,7 +35,7 @@ static void make_root(void)
     snprintf(root, sizeof(root), "/dev/shm/fuzz-cgroup-XXXXXX");
     if (!mkdtemp(root))
         abort();
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
         char path[160];
         snprintf(path, sizeof(path), "%s%s", root, folders[i]);
         if (mkdir(path, 0700) < 0)

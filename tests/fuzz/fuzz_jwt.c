@@ -2,24 +2,18 @@
 #include "base/clock.h"
 #include "server/identity/jwt.h"
 #include "server/identity/token_policy.h"
+#include "source.h"
 
 #include <assert.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 // A token that is read has all that it must have, and what the policy takes is bound to something.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct source source = {data, size};
     struct pt_jwt jwt;
     struct pt_error err;
     struct pt_token_policy policy;
-    char *text = malloc(size + 1);
-    assert(text);
-    memcpy(text, data, size);
-    text[size] = '\0';
+    char *text = take_rest(&source);
     if (pt_jwt_read(text, &jwt, &err) == 0) {
         const struct pt_claims *claims = &jwt.claims;
         assert(jwt.signed_length < strlen(text));

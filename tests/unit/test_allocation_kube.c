@@ -4,11 +4,9 @@
 #include "kube/kube_config.h"
 #include "kube/pod_watch.h"
 
+#include "../fuzz/input_file.h"
 #include "fake_watch.h"
 #include "scarce_memory.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
 
 // --- small parsers ---
 
@@ -47,17 +45,14 @@ static char *no_variable(const char *name)
 
 static int read_kubeconfig(void)
 {
-    char path[64];
     struct pt_kube_config config;
     struct pt_error err;
-    int fd = memfd_create("kubeconfig", MFD_CLOEXEC);
-    assert_int_equal(write(fd, kubeconfig, strlen(kubeconfig)), strlen(kubeconfig));
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    const struct pt_kube_settings settings = {.kubeconfig = path};
+    const struct input_file file = input_file_open(kubeconfig, strlen(kubeconfig));
+    const struct pt_kube_settings settings = {.kubeconfig = file.path};
     int r = pt_kube_config_load(&settings, no_variable, "/nowhere", &config, &err);
     if (r == 0)
         pt_kube_config_finish(&config);
-    close(fd);
+    input_file_close(&file);
     return r;
 }
 
