@@ -24,6 +24,7 @@ sys.path[:0] = [str(SITE), str(SITE.parent)]
 
 from manual import manual  # noqa: E402
 from programs import BUILD, PROGRAMS, REPOSITORY, help_of, version_of  # noqa: E402
+from tables import row  # noqa: E402
 
 from lab.waiting import free_port  # noqa: E402
 
@@ -58,7 +59,7 @@ def metrics_table(scraped: str) -> str:
         assert kind, name
         samples = re.findall(rf"^{name}(?:{'|'.join(UNITS)})?\{{([^}}]*)\}}", scraped, re.M)
         labels = sorted({label for sample in samples for label in re.findall(r'(\w+)="', sample)} - {"le"})
-        rows.append(f"| `{name}` | {kind[1]} | {', '.join(f'`{label}`' for label in labels)} | {cell(words)} |")
+        rows.append(row(f"`{name}`", kind[1], ", ".join(f"`{label}`" for label in labels), words))
     return "\n".join(rows)
 
 
@@ -66,7 +67,7 @@ def alerts_table(rules: str) -> str:
     rows = ["| alert | for | fires when | what it says |", "|---|---|---|---|"]
     for rule in rules.split("      - alert: ")[1:]:
         name = rule.split("\n", 1)[0]
-        rows.append(f"| `{name}` | {entry(rule, 'for') or 'at once'} | `{cell(entry(rule, 'expr'))}` | {cell(entry(rule, 'summary'))} |")
+        rows.append(row(f"`{name}`", entry(rule, "for") or "at once", f"`{entry(rule, 'expr')}`", entry(rule, "summary")))
     return "\n".join(rows)
 
 
@@ -77,10 +78,6 @@ def entry(rule: str, key: str) -> str:
         return ""
     value = found[3] if found[2] == ">-" else found[2]
     return " ".join(value.split()).strip("'")
-
-
-def cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def between(text: str, what: str, content: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tables import row
+
 Schema = dict[str, Any]
 HEAD = """# API reference
 
@@ -102,7 +104,3 @@ def link_to(reference: str) -> str:
     titles = {"event": "PullEvent", "hello": "Hello", "pulls": "PullList", "report": "AgentReport"}
     name = path.rsplit("/", 1)[-1] if path else titles[Path(file).name.split(".")[0]]
     return f"[{name}](#{name.lower()})"
-
-
-def row(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -8,6 +8,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from tables import row
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("PULLTRACE_BIN_DIR", REPOSITORY / "build"))
 SETTING = re.compile(r"^  (PULLTRACE_\w+)\n      (.*)$", re.M)
@@ -24,17 +26,17 @@ def help_page() -> str:
     for program in PROGRAMS:
         parts.append(f"## {program}\n")
         for paragraph in help_of(program).rstrip("\n").split("\n\n"):
-            rows = [row(*each) for each in SETTING.findall(paragraph)]
+            rows = [setting_row(*each) for each in SETTING.findall(paragraph)]
             head = ["| setting | default | range | what it is |", "|---|---|---|---|"]
             parts.append("\n".join(head + rows) + "\n" if rows else f"```text\n{paragraph}\n```\n")
     return "\n".join(parts)
 
 
-def row(name: str, words: str) -> str:
+def setting_row(name: str, words: str) -> str:
     found = re.match(r"(.*?)(?: \(default: (.*)\))?(?: \[(.*)\])?$", words)
     assert found
     default = f"`{found[2]}`" if found[2] else ""
-    return f"| `{name}` | {default} | {found[3] or ''} | {found[1].replace('|', chr(92) + '|')} |"
+    return row(f"`{name}`", default, found[3] or "", found[1])
 
 
 def version_of(program: str) -> str:
