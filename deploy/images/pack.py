@@ -20,6 +20,7 @@ from pathlib import Path
 
 EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
 CREATED = datetime.fromtimestamp(EPOCH, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+REVISION = Path(".revision").read_text().strip()
 VERSION = re.search(r"version: '([^']+)'", Path("meson.build").read_text())[1]
 REPOSITORY = "ghcr.io/pulltrace"
 USERS = {"pulltrace-agent": "0:0", "pulltrace-server": "65534:65534"}
@@ -77,7 +78,7 @@ class Layout:
 def labels(program):
     return {f"org.opencontainers.image.{name}": value for name, value in {
         "title": program, "version": VERSION, "created": CREATED, "licenses": "Apache-2.0", "vendor": "Pulltrace",
-        "revision": os.environ["PULLTRACE_REVISION"], "source": "https://github.com/pulltrace/pulltrace",
+        "revision": REVISION, "source": "https://github.com/pulltrace/pulltrace",
         "description": "Real-time monitor of container image pulls"}.items()}
 
 
