@@ -65,7 +65,7 @@ static const struct pt_setting table[] = {
     {"PULLTRACE_HISTORY_TTL", PT_SETTING_DURATION, &settings.history_ttl_ns, "30m",
      "how long finished pulls stay", PT_NS_PER_S, 720 * 3600 * PT_NS_PER_S},
     {"PULLTRACE_STALE_TIMEOUT", PT_SETTING_DURATION, &settings.stale_timeout_ns, "10m",
-     "a pull that nothing is heard of for so long counts as failed", PT_NS_PER_S,
+     "a pull of which nothing is heard for so long counts as of unknown outcome", PT_NS_PER_S,
      720 * 3600 * PT_NS_PER_S},
     {"PULLTRACE_MAX_PULLS", PT_SETTING_COUNT, &settings.max_pulls, "100000",
      "pulls that are kept, about 4 KB each", 1, 10000000},

@@ -22,7 +22,7 @@ struct pt_store_settings {
     size_t max_pulls;
     size_t max_nodes;
     int64_t history_ttl_ns;         // how long finished pulls stay
-    int64_t stale_timeout_ns;       // a pull that nothing is heard of for so long has failed
+    int64_t stale_timeout_ns;       // a pull of which nothing is heard for so long is stale
     struct pt_memory_share *memory; // what pulls may take; NULL: as much as there is
 };
 
