@@ -24,11 +24,12 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 class Fault:
-    """`what` names it in the log and in the spans of the ground."""
+    """The part of that name suffers it; name and `how` stand for it in the log and in the spans of the ground."""
 
-    def __init__(self, ground: Ground, what: str) -> None:
-        self.what = what
+    def __init__(self, ground: Ground, name: str, how: str) -> None:
         self.ground = ground
+        self.name = name
+        self.what = f"{name} {how}"
 
     def begin(self) -> None:
         self._span = Span(self.what, time.monotonic())
@@ -50,35 +51,33 @@ class Killed(Fault):
     """kill -9; at the end it is started again."""
 
     def __init__(self, ground: Ground, name: str) -> None:
-        super().__init__(ground, f"{name} killed")
-        self._name = name
+        super().__init__(ground, name, "killed")
 
     def break_it(self) -> None:
-        process_of(self.ground, self._name).kill()
+        process_of(self.ground, self.name).kill()
 
     def mend(self) -> None:
-        restart(self.ground, self._name)
+        restart(self.ground, self.name)
 
 
 class Frozen(Fault):
     """SIGSTOP, then SIGCONT."""
 
     def __init__(self, ground: Ground, name: str) -> None:
-        super().__init__(ground, f"{name} frozen")
-        self._name = name
+        super().__init__(ground, name, "frozen")
 
     def break_it(self) -> None:
-        process_of(self.ground, self._name).freeze()
+        process_of(self.ground, self.name).freeze()
 
     def mend(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            process_of(self.ground, self._name).resume()
+            process_of(self.ground, self.name).resume()
 
 
 class BadLink(Fault):
     def __init__(self, ground: Ground, name: str, source: random.Random) -> None:
         self._fault = source.choice(FAULTS)
-        super().__init__(ground, f"{name} {self._fault}")
+        super().__init__(ground, name, self._fault)
         self._link = ground.links[name]
         self._is_left_alone = name in ("registry", "api")
         self._source = source
@@ -97,7 +96,7 @@ class ApiAway(Fault):
     """The API server restarts."""
 
     def __init__(self, ground: Ground) -> None:
-        super().__init__(ground, "api restarted")
+        super().__init__(ground, "api", "restarted")
 
     def break_it(self) -> None:
         self.ground.stop_api()
@@ -110,7 +109,7 @@ class DiskFull(Fault):
     """containerd's file system has no room."""
 
     def __init__(self, ground: LabGround) -> None:
-        super().__init__(ground, "disk full")
+        super().__init__(ground, "disk", "full")
         self._disk = ground.disk
         self._filler = ground.disk / "filler"
 
@@ -128,7 +127,7 @@ class ClockJump(Fault):
 
     def __init__(self, ground: Ground, name: str, source: random.Random) -> None:
         self._seconds = source.choice((-86400, -3600, -30, -5, 5, 30, 3600, 86400))
-        super().__init__(ground, f"{name} clock {self._seconds:+} s")
+        super().__init__(ground, name, f"clock {self._seconds:+} s")
         self._clock = ground.clock[name]
 
     def break_it(self) -> None:
@@ -142,18 +141,17 @@ class NoDescriptors(Fault):
     """A running program may open nothing more, while others knock."""
 
     def __init__(self, ground: Ground, name: str) -> None:
-        super().__init__(ground, f"{name} without descriptors")
-        self._name = name
+        super().__init__(ground, name, "without descriptors")
         self._knocking: list[socket.socket] = []
 
     def break_it(self) -> None:
-        process = process_of(self.ground, self._name)
+        process = process_of(self.ground, self.name)
         pid = process.pid
         self._limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         highest = max(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir())
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, self._limits[1]))
         self._pid = pid
-        for _ in range(PRESSING_CONNECTIONS if self._name == "server" else 0):
+        for _ in range(PRESSING_CONNECTIONS if self.name == "server" else 0):
             with contextlib.suppress(OSError):
                 self._knocking.append(
                     socket.create_connection(("127.0.0.1", self.ground.server.port), 1)
@@ -171,18 +169,17 @@ class NoMemory(Fault):
 
     def __init__(self, ground: Ground, name: str, source: random.Random) -> None:
         self._bytes = source.choice((MB // 2, MB, 3 * MB))
-        super().__init__(ground, f"{name} with {self._bytes / MB:g} MB more")
-        self._name = name
+        super().__init__(ground, name, f"with {self._bytes / MB:g} MB more")
 
     def break_it(self) -> None:
         is_v2 = (CGROUPS / "cgroup.controllers").exists()
         top = CGROUPS if is_v2 else CGROUPS / "memory"
         self._home = top / own_cgroup("" if is_v2 else "memory").lstrip("/")
-        self._group = top / f"pulltrace-faults-{os.getpid()}-{self._name}"
+        self._group = top / f"pulltrace-faults-{os.getpid()}-{self.name}"
         self._group.mkdir(exist_ok=True)
         limit = "memory.max" if is_v2 else "memory.limit_in_bytes"
         (self._group / limit).write_text(str(self._bytes))
-        pid = process_of(self.ground, self._name).pid
+        pid = process_of(self.ground, self.name).pid
         with contextlib.suppress(ProcessLookupError):
             (self._group / "cgroup.procs").write_text(str(pid))
 
@@ -190,7 +187,7 @@ class NoMemory(Fault):
         for pid in (self._group / "cgroup.procs").read_text().split():
             with contextlib.suppress(OSError):
                 (self._home / "cgroup.procs").write_text(pid)
-        restart(self.ground, self._name)
+        restart(self.ground, self.name)
         self._group.rmdir()
 
 

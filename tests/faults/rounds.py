@@ -89,7 +89,7 @@ class Round:
         drawn: list[faults.Fault] = []
         for _ in range(self._random.choice((1, 1, 2, 2, 3))):
             fault = faults.draw(self.ground, self._random)
-            if fault.what.split()[0] not in [other.what.split()[0] for other in drawn]:
+            if fault.name not in [other.name for other in drawn]:
                 drawn.append(fault)
         for fault in drawn:
             begins = self._random.uniform(0.5, STORY_S - 1)
