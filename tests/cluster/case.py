@@ -70,7 +70,7 @@ class NodeCase(ProcessCase):
             self.server.url,
             ADDRESS_SANITIZER | {"PULLTRACE_NODE_NAME": NODE} | dict(agent or {}),
         )
-        self.addCleanup(self.end_well, self.agent.process)
+        self.must_end_well(self.agent)
         wait_for(
             "the agent reports", lambda: self.summary()["nodesReporting"] == 1, reports_within_s
         )

@@ -56,11 +56,17 @@ class ProcessCase(unittest.TestCase):
         self, port: int | None = None, binary: Path = SERVER, **settings: str
     ) -> Server:
         server = Server(binary, self.folder, port, ADDRESS_SANITIZER | settings)
-        self.addCleanup(self.end_well, server.process)
+        self.must_end_well(server)
         return server
 
     def metric(self, server: Server, series: str) -> float:
         return metric(server.metrics_port, series)
+
+    def must_end_well(self, program: Server | Agent) -> None:
+        """At the end of the test: the process that runs now, and that by which a restart has replaced it."""
+        first = program.process
+        self.addCleanup(self.end_well, first)
+        self.addCleanup(lambda: program.process is first or self.end_well(program.process))
 
     def end_well(self, process: Process) -> None:
         """SIGTERM; it must end with status 0 in good time. One that was killed is not asked."""
@@ -108,7 +114,7 @@ class LabCase(ProcessCase):
     def start_agent(self, server_url: str, binary: Path = AGENT, **settings: str) -> Agent:
         given = ADDRESS_SANITIZER | settings
         agent = Agent(binary, self.folder, self.lab.containerd.socket, server_url, given)
-        self.addCleanup(self.end_well, agent.process)
+        self.must_end_well(agent)
         return agent
 
     def answer_of(self, program: Path, option: str, **settings: str) -> tuple[int, str]:

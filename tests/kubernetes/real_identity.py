@@ -148,7 +148,7 @@ class RealIdentity(RealCase):
             | {"PULLTRACE_AGENT_IDENTITY": "kubernetes", "PULLTRACE_AGENT_IDENTITY_FILE": str(file)},
             name="node-a",
         )  # fmt: skip
-        self.addCleanup(self.end_well, agent.process)
+        self.must_end_well(agent)
         wait_for("it reports", lambda: self.reports(server) >= 1, 20)
         for _ in range(2):
             before = self.checked(server)

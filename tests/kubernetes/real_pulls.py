@@ -47,7 +47,7 @@ class RealPulls(RealCase):
     def start_agent(self, server: Server) -> None:
         socket = self.lab.containerd.socket
         agent = Agent(AGENT, self.folder, socket, server.url, ADDRESS_SANITIZER)
-        self.addCleanup(self.end_well, agent.process)
+        self.must_end_well(agent)
         wait_for("it reports", lambda: self.metric(server, "pulltrace_agent_reports_total"), 15)
 
     def push(self, repository: str, tag: str = "1", size: int = 5 * MB) -> str:

@@ -61,7 +61,7 @@ class Rotation(SecretsCase):
             ADDRESS_SANITIZER
             | {"PULLTRACE_AGENT_TOKEN_FILE": of_agent / "token", "PULLTRACE_CA_FILE": of_agent / "ca.crt"},
         )
-        self.addCleanup(self.end_well, agent.process)
+        self.must_end_well(agent)
         self.agent = agent
         return server, port
 

@@ -329,7 +329,7 @@ class Agents(IdentityCase):
             | settings,
             name="node-1",
         )
-        self.addCleanup(self.end_well, agent.process)
+        self.must_end_well(agent)
         return agent
 
     def reports(self, server: Server) -> float:
