@@ -580,47 +580,65 @@ static const struct {
     {"then its own again", "Bearer own", 200},
 };
 
+// A delivery that has the ServiceAccount's token, and a shared one.
+struct with_tokens {
+    struct delivery d;
+    struct pt_secret *own, *shared;
+};
+
+// `shared`: NULL for none.
+static void with_tokens_begin(struct with_tokens *self, const char *shared)
+{
+    assert_int_equal(pt_secret_create("own", NULL, &self->own, NULL), 0);
+    assert_int_equal(pt_secret_create(shared, NULL, &self->shared, NULL), 0);
+    delivery_begin_with(&self->d, URL, self->own, self->shared);
+}
+
+static void with_tokens_end(struct with_tokens *self)
+{
+    delivery_answer(&self->d, 200, NULL);
+    delivery_end(&self->d);
+    pt_secret_destroy(self->own);
+    pt_secret_destroy(self->shared);
+}
+
+static void answer_until_the_next(struct delivery *d, int status)
+{
+    delivery_answer(d, status, NULL);
+    for (int wait = 0; wait < 60 && !d->is_in_flight; wait++)
+        delivery_wait(d, 1000);
+}
+
 static void the_other_token_is_offered_when_one_is_refused(void **state)
 {
     (void)state;
-    struct delivery d;
-    struct pt_secret *identity, *shared;
-    assert_int_equal(pt_secret_create("own", NULL, &identity, NULL), 0);
-    assert_int_equal(pt_secret_create("shared", NULL, &shared, NULL), 0);
-    delivery_begin_with(&d, URL, identity, shared);
-    delivery_run(&d, true);
+    struct with_tokens tokens;
+    struct delivery *d = &tokens.d;
+    with_tokens_begin(&tokens, "shared");
+    delivery_run(d, true);
     for (size_t i = 0; i < COUNT_OF(offers); i++) {
-        check_text(offers[i].name, d.authorization, offers[i].sent);
-        delivery_answer(&d, offers[i].status, NULL);
-        for (int wait = 0; wait < 60 && !d.is_in_flight; wait++)
-            delivery_wait(&d, 1000);
+        check_text(offers[i].name, d->authorization, offers[i].sent);
+        answer_until_the_next(d, offers[i].status);
     }
-    delivery_answer(&d, 200, NULL);
-    delivery_end(&d);
-    pt_secret_destroy(identity);
-    pt_secret_destroy(shared);
+    with_tokens_end(&tokens);
 }
 
 // The server takes neither: both are offered by turns for as long as that lasts.
 static void tokens_that_are_both_refused_are_logged_once(void **state)
 {
     (void)state;
-    struct delivery d;
-    struct pt_secret *identity, *shared;
+    struct with_tokens tokens;
+    struct delivery *d = &tokens.d;
     static char log[65536];
     int ends[2];
     size_t lines = 0;
-    assert_int_equal(pt_secret_create("own", NULL, &identity, NULL), 0);
-    assert_int_equal(pt_secret_create("shared", NULL, &shared, NULL), 0);
     assert_int_equal(pipe(ends), 0);
-    delivery_begin_with(&d, URL, identity, shared);
+    with_tokens_begin(&tokens, "shared");
     pt_log_set_descriptor(ends[1]);
-    delivery_run(&d, true);
+    delivery_run(d, true);
     for (size_t i = 0; i < 10; i++) {
-        check_text("by turns", d.authorization, i % 2 == 0 ? "Bearer own" : "Bearer shared");
-        delivery_answer(&d, 401, NULL);
-        for (int wait = 0; wait < 60 && !d.is_in_flight; wait++)
-            delivery_wait(&d, 1000);
+        check_text("by turns", d->authorization, i % 2 == 0 ? "Bearer own" : "Bearer shared");
+        answer_until_the_next(d, 401);
     }
     pt_log_set_descriptor(-1);
     close(ends[1]);
@@ -629,28 +647,20 @@ static void tokens_that_are_both_refused_are_logged_once(void **state)
         lines++;
     check_int("lines", (int64_t)lines, 1);
     close(ends[0]);
-    delivery_answer(&d, 200, NULL);
-    delivery_end(&d);
-    pt_secret_destroy(identity);
-    pt_secret_destroy(shared);
+    with_tokens_end(&tokens);
 }
 
 static void a_refused_token_without_another_is_sent_again(void **state)
 {
     (void)state;
-    struct delivery d;
-    struct pt_secret *identity, *none;
-    assert_int_equal(pt_secret_create("own", NULL, &identity, NULL), 0);
-    assert_int_equal(pt_secret_create(NULL, NULL, &none, NULL), 0);
-    delivery_begin_with(&d, URL, identity, none);
-    delivery_run(&d, true);
-    delivery_answer(&d, 401, NULL);
-    delivery_wait(&d, 10000);
-    check_text("again", d.authorization, "Bearer own");
-    delivery_answer(&d, 200, NULL);
-    delivery_end(&d);
-    pt_secret_destroy(identity);
-    pt_secret_destroy(none);
+    struct with_tokens tokens;
+    struct delivery *d = &tokens.d;
+    with_tokens_begin(&tokens, NULL);
+    delivery_run(d, true);
+    delivery_answer(d, 401, NULL);
+    delivery_wait(d, 10000);
+    check_text("again", d->authorization, "Bearer own");
+    with_tokens_end(&tokens);
 }
 
 int main(void)
