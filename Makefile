@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian13 test-kubernetes test-cluster test-runtimes test-page test-chart test-faults test-attack test-valgrind soak coverage fuzz docs site release release-again images test-images test-arm64 lint-chart lint-workflows bench lint format clean
+.PHONY: help setup build web run demo test test-debian test-kubernetes test-cluster test-runtimes test-page test-chart test-faults test-attack test-valgrind soak coverage fuzz docs site release release-again images test-images test-arm64 lint-chart lint-workflows bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -32,8 +32,8 @@ test: ## the tests that have no target of their own, with sanitizers; the last l
 	@scripts/setup test
 	@scripts/test $(SUITES)
 
-test-debian13: ## make demo and make test in a bare Debian 13 made by debootstrap (30 min); needs root
-	@scripts/debian13
+test-debian: ## what the README says in a bare Debian made by debootstrap: RELEASE=12 or 13 (30 min); needs root
+	@scripts/test-debian $(or $(RELEASE),13)
 
 test-kubernetes: ## the server against a real kube-apiserver with etcd (10 min at first); needs Go
 	@scripts/setup test

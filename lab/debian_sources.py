@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where this machine takes Debian's packages from, put for Debian 13."""
+"""Where this machine takes Debian's packages from, put for Debian 13 or another release of Debian."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def own_codename() -> str:
     return found[1] if found else ""
 
 
-def sources_of(targets: str, codename: str) -> list[str]:
-    """Debian 13's counterparts of the machine's own sources, from `apt-get indextargets`."""
+def sources_of(targets: str, codename: str, suite: str = SUITE) -> list[str]:
+    """The suite's counterparts of the machine's own sources, from `apt-get indextargets`."""
     found = []
     for line in targets.splitlines():
         uri, release, component = line.split()
         own = re.fullmatch(rf"{codename}(-updates|-security)?", release)
         if own and component == "main":
-            found.append(f"deb {uri} {SUITE}{own[1] or ''} main")
+            found.append(f"deb {uri} {suite}{own[1] or ''} main")
     return list(dict.fromkeys(found))
 
 
-def machine_sources() -> list[str]:
+def machine_sources(suite: str = SUITE) -> list[str]:
     wanted = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
     targets = output_of("apt-get", "indextargets", "--format", wanted, "Created-By: Packages")
-    sources = sources_of(targets, own_codename())
-    if not any(source.endswith(f" {SUITE} main") for source in sources):
+    sources = sources_of(targets, own_codename(), suite)
+    if not any(source.endswith(f" {suite} main") for source in sources):
         raise NoSources("apt has no source of Debian's main archive for this machine's release")
     return sources
 

@@ -55,7 +55,7 @@ NO_SYSTEMD = "no systemd runs where tests run; the units are held by test_instal
 PROOFS: list[tuple[str, Proof]] = [
     (r"git clone \S+ && cd pulltrace", Nowhere("needs the network; a fresh clone is what CI works in")),
     (r"make setup", Target("Makefile", "@scripts/setup test")),
-    (r"make demo", Target("scripts/debian13", "make demo DEMO_SECONDS=60")),
+    (r"make demo", Target("scripts/test-debian", "make demo DEMO_SECONDS=60")),
     (r"make test", Target(".ci/run", "test")),
     (r"make build", Target("Makefile", "demo: ")),
     (r"make run", Nowhere("watches the machine's own containerd, which no test may touch; make demo starts the same programs")),

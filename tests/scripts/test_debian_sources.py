@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""scripts/debian13: where its packages come from."""
+"""Where scripts/test-debian and scripts/images take their packages from."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ class Sources(unittest.TestCase):
     def test_on_debian_13_itself(self) -> None:
         found = sources_of(TARGETS, "trixie")
         self.assertEqual(found, ["deb http://mirror.example/debian/ trixie main"])
+
+    def test_the_release_that_is_asked_for(self) -> None:
+        self.assertEqual(
+            sources_of(TARGETS, "trixie", "bookworm"), ["deb http://mirror.example/debian/ bookworm main"]
+        )
+        own = sources_of(TARGETS, "bookworm", "bookworm")
+        self.assertEqual(own[1], "deb http://mirror.example/debian/ bookworm-updates main")
 
     def test_none(self) -> None:
         self.assertEqual(
