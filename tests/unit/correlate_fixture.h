@@ -11,12 +11,12 @@
 #define NODE "n1"
 #define MAX_NODES 100
 
-// A correlation whose clock stands at `seconds`, and what it told last of each row.
+// A correlation whose clock stands at `seconds`, and what it said last of each row.
 struct scene {
     struct pt_correlate *correlate;
     struct pt_clock clock;
     int64_t seconds;
-    char told[20][400];
+    char shown[20][400];
     char keys[20][200];
     bool is_waited_for[20];
     size_t key_count;
@@ -24,7 +24,7 @@ struct scene {
     size_t error_length;                                // of the last row
     int64_t pull_ns, image_bytes, started_at, ended_at; // likewise
     int calls;
-    bool is_deaf;        // to what it tells
+    bool is_deaf;        // to what it says
     char exchanged[200]; // last
     int dirty;           // how often it said that there is something to flush
 };
@@ -35,20 +35,20 @@ static inline int64_t scene_now(void *context)
     return scene->seconds * PT_NS_PER_S;
 }
 
-static inline char *told_slot(struct scene *scene, const char *key)
+static inline char *shown_slot(struct scene *scene, const char *key)
 {
     for (size_t i = 0; i < scene->key_count; i++) {
         if (strcmp(scene->keys[i], key) == 0)
-            return scene->told[i];
+            return scene->shown[i];
     }
     assert_in_range(scene->key_count, 0, COUNT_OF(scene->keys) - 1);
     snprintf(scene->keys[scene->key_count], sizeof(scene->keys[0]), "%s", key);
-    return scene->told[scene->key_count++];
+    return scene->shown[scene->key_count++];
 }
 
 static inline bool *waited_slot(struct scene *scene, const char *key)
 {
-    size_t slot = (size_t)(told_slot(scene, key) - scene->told[0]) / sizeof(scene->told[0]);
+    size_t slot = (size_t)(shown_slot(scene, key) - scene->shown[0]) / sizeof(scene->shown[0]);
     return &scene->is_waited_for[slot];
 }
 
@@ -79,7 +79,7 @@ static inline void on_join(void *context, const char *node_name, const char *key
         return;
     assert_string_equal(node_name, NODE);
     scene->calls++;
-    describe(told_slot(scene, key), "", join);
+    describe(shown_slot(scene, key), "", join);
     *waited_slot(scene, key) = join->is_waited_for;
 }
 
@@ -95,7 +95,7 @@ static inline void on_row(void *context, const struct pt_image_row *row)
     scene->started_at = row->started_at;
     scene->ended_at = row->ended_at;
     snprintf(phase, sizeof(phase), "%s ", pt_pull_phase_name(row->phase));
-    describe(told_slot(scene, row->key), phase, &row->join);
+    describe(shown_slot(scene, row->key), phase, &row->join);
     *waited_slot(scene, row->key) = row->join.is_waited_for;
 }
 
@@ -156,7 +156,7 @@ static inline void pass(struct scene *scene, int seconds)
 static inline void expect(struct scene *scene, const char *key, const char *wanted)
 {
     settle(scene);
-    check_text(key, told_slot(scene, key), wanted);
+    check_text(key, shown_slot(scene, key), wanted);
 }
 
 static inline struct pt_kube_pod make_pod(const struct scene *scene, const char *name,

@@ -326,7 +326,7 @@ int pt_containerd_get_image(struct pt_containerd *world, const char *namespace, 
                             pt_containerd_answer *answer, void *context, struct pt_error *err)
 {
     (void)world, (void)namespace, (void)name, (void)answer, (void)context, (void)err;
-    fail_msg("no event has told of an image");
+    fail_msg("no event has named an image");
     return 0;
 }
 

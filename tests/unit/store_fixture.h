@@ -12,7 +12,7 @@
 #define HISTORY_NS (1800 * PT_NS_PER_S)
 #define STALE_NS (600 * PT_NS_PER_S)
 
-// A store under a clock that stands still until it is told to go on, what the store told last, and
+// A store under a clock that stands still until a test moves it, what the store announced last, and
 // the pull that the agent of node n1 has to report: of app:1, with one layer.
 struct scene {
     struct pt_pull_store *store;
@@ -43,7 +43,7 @@ static inline struct pt_layer make_layer(const char *digest, int64_t bytes)
     };
 }
 
-// As our own agent tells it.
+// As our own agent reports it.
 static inline struct pt_pull make_pull(const char *id, const char *image, struct pt_layer *layers,
                                        size_t count)
 {
@@ -132,16 +132,16 @@ static inline int scene_report(struct scene *scene, const char *node, struct pt_
 }
 
 // The same, of a report that is taken.
-static inline void scene_tell_pulls(struct scene *scene, const char *node, struct pt_pull *pulls,
-                                    size_t count)
+static inline void scene_deliver_pulls(struct scene *scene, const char *node, struct pt_pull *pulls,
+                                       size_t count)
 {
     check_int("report", scene_report(scene, node, pulls, count), 0);
 }
 
 // A second later, n1 reports its pull.
-static inline void scene_tell(struct scene *scene)
+static inline void scene_deliver(struct scene *scene)
 {
-    scene_tell_pulls(scene, "n1", &scene->pull, 1);
+    scene_deliver_pulls(scene, "n1", &scene->pull, 1);
 }
 
 // The pull has two layers, sha256:a and sha256:b, of which so many bytes have come.

@@ -6,7 +6,7 @@
 
 #include "store_fixture.h"
 
-// A client that takes what it is sent at once, or lets it lie, and remembers what it was told.
+// A client that takes what it is sent at once, or lets it lie, and remembers what it was sent.
 struct client {
     struct pt_stream_client *member; // NULL: not joined
     bool slow;
@@ -18,7 +18,7 @@ struct client {
 
 #define MAX_CLIENTS 8 // of the stream
 
-// A store whose changes are told to clients.
+// A store whose changes are sent to clients.
 struct world {
     struct scene scene;
     struct pt_event_stream *stream;
@@ -152,20 +152,20 @@ static inline uint64_t last_id(const struct client *client)
 }
 
 // Node and image stand for each other here, so that every pull is of its own node.
-static inline void tell(struct world *world, const char *image, int64_t bytes,
-                        enum pt_pull_phase phase)
+static inline void report(struct world *world, const char *image, int64_t bytes,
+                          enum pt_pull_phase phase)
 {
     struct scene *scene = &world->scene;
     scene->layers[0] = make_layer("sha256:a", bytes);
     scene->pull.image_ref = image;
     scene->pull.phase = phase;
-    scene_tell_pulls(scene, image, &scene->pull, 1);
+    scene_deliver_pulls(scene, image, &scene->pull, 1);
 }
 
 // The same of a download that goes on, and its clients hear of it.
 static inline void download(struct world *world, const char *image, int64_t bytes)
 {
-    tell(world, image, bytes, PT_PULL_DOWNLOADING);
+    report(world, image, bytes, PT_PULL_DOWNLOADING);
     run(world);
 }
 
@@ -179,7 +179,7 @@ static inline void begin_many(struct world *world)
     for (int i = 0; i < 100; i++) {
         snprintf(image, sizeof(image), "p%d", i);
         struct pt_pull pull = make_pull("lease-1", image, layers, COUNT_OF(layers));
-        scene_tell_pulls(&world->scene, image, &pull, 1);
+        scene_deliver_pulls(&world->scene, image, &pull, 1);
     }
     run(world);
 }

@@ -333,8 +333,8 @@ static int a_shown_pull_comes_again(void)
     memory_is_back();
     scene_begin(&scene);
     scene.pull.id = NULL; // of an agent that ends it by leaving it out
-    scene_tell(&scene);
-    scene_tell_pulls(&scene, "n1", NULL, 0);
+    scene_deliver(&scene);
+    scene_deliver_pulls(&scene, "n1", NULL, 0);
     check_int("completed", scene.completed, 1);
     scene_two_layers(&scene, 100, 10);
     scarce_memory = scarce;
@@ -342,7 +342,7 @@ static int a_shown_pull_comes_again(void)
     memory_is_back();
     assert_true(r == 0 || r == -ENOMEM);
     assert_non_null(scene_last(&scene));
-    scene_tell(&scene);
+    scene_deliver(&scene);
     check_int("pulls", (int64_t)pt_store_figures(scene.store).pulls, 1);
     check_int("layers", (int64_t)scene_last(&scene)->pull.layer_count, 2);
     scene_end(&scene);

@@ -39,7 +39,7 @@ static void joins_by_host_without_port_and_by_repository(void **state)
         pull_runs(scene, "i1", 1000, cases[i].repository, NULL);
         pod_waits(scene, "w", cases[i].image);
         settle(scene);
-        check_text(cases[i].image, told_slot(scene, "i1"), cases[i].wanted);
+        check_text(cases[i].image, shown_slot(scene, "i1"), cases[i].wanted);
     }
 }
 
@@ -122,8 +122,8 @@ static void two_pulls_of_a_repository_are_two_tags(void **state)
         pull_runs(scene, "i1", cases[i].started[0], "a.io/b", NULL);
         pull_runs(scene, "i2", cases[i].started[1], "a.io/b", NULL);
         settle(scene);
-        check_text(cases[i].name, told_slot(scene, "i1"), cases[i].wanted[0]);
-        check_text(cases[i].name, told_slot(scene, "i2"), cases[i].wanted[1]);
+        check_text(cases[i].name, shown_slot(scene, "i1"), cases[i].wanted[0]);
+        check_text(cases[i].name, shown_slot(scene, "i2"), cases[i].wanted[1]);
     }
 }
 
@@ -146,8 +146,8 @@ static void the_image_record_corrects_a_guess(void **state)
     scene->seconds += 10;
     pull_ends(scene, "i1", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
     settle(scene);
-    assert_non_null(strstr(told_slot(scene, "i1"), "ns/one/c"));
-    assert_int_equal(strncmp(told_slot(scene, "i1"), "-!", 2), 0);
+    assert_non_null(strstr(shown_slot(scene, "i1"), "ns/one/c"));
+    assert_int_equal(strncmp(shown_slot(scene, "i1"), "-!", 2), 0);
 }
 
 static void fifty_pods_wait_for_one_pull(void **state)
@@ -161,8 +161,8 @@ static void fifty_pods_wait_for_one_pull(void **state)
     pull_runs(scene, "i1", 1000, "a.io/b", NULL);
     pull_runs(scene, "i2", 1000, "a.io/b", NULL); // a kubelet that pulls in parallel
     settle(scene);
-    assert_non_null(strstr(told_slot(scene, "i1"), "ns/p0/c ns/p1/c"));
-    assert_string_equal(told_slot(scene, "i1"), told_slot(scene, "i2"));
+    assert_non_null(strstr(shown_slot(scene, "i1"), "ns/p0/c ns/p1/c"));
+    assert_string_equal(shown_slot(scene, "i1"), shown_slot(scene, "i2"));
     assert_int_equal(pt_correlate_figures(scene->correlate).waiting_containers, 50);
 }
 
@@ -242,7 +242,7 @@ static void forgets_finished_pulls_where_nothing_waits(void **state)
     assert_int_equal(pt_correlate_figures(scene->correlate).nodes, 0);
 }
 
-static void tells_nothing_twice(void **state)
+static void says_nothing_twice(void **state)
 {
     struct scene *scene = *state;
     web_is_pulled(scene);
@@ -272,7 +272,7 @@ static void a_rescheduled_pod_is_another_one(void **state)
     assert_int_equal(pt_correlate_figures(scene->correlate).nodes, 0);
 }
 
-static void a_pod_that_is_made_anew_under_its_name_is_told_once(void **state)
+static void a_pod_that_is_made_anew_under_its_name_is_named_once(void **state)
 {
     struct scene *scene = *state;
     web_is_pulled(scene);
@@ -393,9 +393,9 @@ int main(void)
         SCENE_TEST(an_event_names_a_container_of_a_running_pod),
         SCENE_TEST(merged_content_gets_the_only_name_there_is),
         SCENE_TEST(forgets_finished_pulls_where_nothing_waits),
-        SCENE_TEST(tells_nothing_twice),
+        SCENE_TEST(says_nothing_twice),
         SCENE_TEST(a_rescheduled_pod_is_another_one),
-        SCENE_TEST(a_pod_that_is_made_anew_under_its_name_is_told_once),
+        SCENE_TEST(a_pod_that_is_made_anew_under_its_name_is_named_once),
         SCENE_TEST(who_waits_for_another_tag_is_not_of_a_finished_pull),
         SCENE_TEST(tag_and_digest_of_a_pod_stay_the_name_of_its_pull),
         SCENE_TEST(passes_over_pods_when_a_node_has_too_many),

@@ -24,7 +24,7 @@ static void a_node_where_nothing_is_due_is_left_alone(void **state)
     assert_int_equal(dirty_within(scene, 700), 0);
 }
 
-static void a_queued_row_is_looked_at_when_it_is_told(void **state)
+static void a_queued_row_is_looked_at_each_ten_seconds(void **state)
 {
     struct scene *scene = *state;
     pod_waits(scene, "web", "a.io/b:1");
@@ -53,7 +53,7 @@ static void only_the_nodes_that_are_due_are_looked_at(void **state)
     scene->seconds += 2;
     pt_correlate_tick(scene->correlate);
     assert_false(pt_correlate_flush(scene->correlate, 20));
-    check_text("row", told_slot(scene, "ka.io/c:1"), "queued a.io/c:1! ns/web/c queued=0");
+    check_text("row", shown_slot(scene, "ka.io/c:1"), "queued a.io/c:1! ns/web/c queued=0");
 }
 
 static void count_row(void *context, const struct pt_image_row *row)
@@ -107,9 +107,9 @@ static void a_clock_that_is_set_loses_nothing(void **state)
         pod_waits(scene, "after", "a.io/b:1");
         settle(scene);
         pass(scene, 1);
-        check_text("row", told_slot(scene, "ka.io/b:1"), "");
+        check_text("row", shown_slot(scene, "ka.io/b:1"), "");
         pass(scene, 1);
-        check_text("row", told_slot(scene, "ka.io/b:1"), "queued a.io/b:1! ns/after/c queued=0");
+        check_text("row", shown_slot(scene, "ka.io/b:1"), "queued a.io/b:1! ns/after/c queued=0");
     }
 }
 
@@ -117,7 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_node_where_nothing_is_due_is_left_alone),
-        SCENE_TEST(a_queued_row_is_looked_at_when_it_is_told),
+        SCENE_TEST(a_queued_row_is_looked_at_each_ten_seconds),
         SCENE_TEST(only_the_nodes_that_are_due_are_looked_at),
         SCENE_TEST(of_many_nodes_that_are_due_some_are_marked_at_once),
         SCENE_TEST(a_clock_that_is_set_loses_nothing),

@@ -13,7 +13,7 @@ static void a_pull_that_never_began_is_a_failed_row(void **state)
     expect(scene, "ka.io/b:nope",
            "failed a.io/b:nope! ns/web/c error=a.io/b:nope: not found(not_found) attempts=1 "
            "next=1010");
-    // The status tells the same attempt, and so does the event when it comes again.
+    // The status names the same attempt, and so does the event when it comes again.
     pod_says(scene, "web", "a.io/b:nope", PT_KUBELET_PULL_FAILED, "a.io/b:nope: not found");
     pod_says(scene, "web", "a.io/b:nope", PT_KUBELET_BACK_OFF, "a.io/b:nope: not found");
     failed(scene, "web", "a.io/b:nope", "a.io/b:nope: not found", 1);
@@ -73,7 +73,7 @@ static void a_failed_pull_gets_the_kubelets_words(void **state)
     expect(scene, "i1",
            "a.io/b:1! ns/web/c error=unexpected EOF(network) attempts=1 next=1015 queued=0");
     expect(scene, "ka.io/b:1", "");
-    assert_int_equal(scene->failures, 0); // the agent's row tells it
+    assert_int_equal(scene->failures, 0); // the agent's row says it
 }
 
 // In between its pods wait for no pull that is known.
@@ -205,7 +205,7 @@ static void a_pull_goes_on_in_a_row_that_has_just_ended(void **state)
     check_text("row", row_taken_by(scene, &pull), "ka.io/b:1");
 }
 
-static void an_event_without_a_pod_tells_a_failure(void **state)
+static void an_event_without_a_pod_says_a_failure(void **state)
 {
     struct scene *scene = *state;
     failed(scene, "unknown", "a.io/b:1", "no space left on device", 1);
@@ -220,16 +220,16 @@ static void old_failures_are_no_news(void **state)
     pod_waits(scene, "web", "a.io/b:1");
     failed(scene, "web", "a.io/b:1", "no such host", 57);
     settle(scene);
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=57"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/b:1"), "attempts=57"));
     assert_int_equal(scene->failures, 1);
 }
 
-static void each_kind_of_words_counts_once_however_often_it_is_told(void **state)
+static void each_kind_of_words_counts_once_however_often_it_is_said(void **state)
 {
     struct scene *scene = *state;
     char message[100], uid[20];
     pod_waits(scene, "web", "a.io/b:1");
-    for (int list = 0; list < 3; list++) { // each new list tells all events again
+    for (int list = 0; list < 3; list++) { // each new list has all events again
         for (int i = 0; i < 14; i++) {
             snprintf(uid, sizeof(uid), "event-%d", i);
             snprintf(message, sizeof(message),
@@ -239,7 +239,7 @@ static void each_kind_of_words_counts_once_however_often_it_is_told(void **state
         }
     }
     assert_int_equal(scene->failures, 14);
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=14"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/b:1"), "attempts=14"));
 }
 
 static void words_without_end_are_cut(void **state)
@@ -293,7 +293,7 @@ static void a_good_tag_behind_a_bad_one_is_named_when_its_pod_comes(void **state
     pulling(scene, "good", "a.io/b:good", 1003);
     expect(scene, "i1", "a.io/b:good! ns/good/c queued=0");
     check_int("failed once", scene->failures, 1);
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:bad"), "failed a.io/b:bad! ns/bad/c"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/b:bad"), "failed a.io/b:bad! ns/bad/c"));
 }
 
 // A kubelet that was restarted has forgotten its back-off: it asks, and that decides.
@@ -324,9 +324,9 @@ int main(void)
         SCENE_TEST(a_pod_that_is_made_anew_waits_in_the_row_of_the_one_before),
         SCENE_TEST(a_pod_that_is_made_anew_waits_in_the_row_of_a_pull_that_failed),
         SCENE_TEST(a_pull_goes_on_in_a_row_that_has_just_ended),
-        SCENE_TEST(an_event_without_a_pod_tells_a_failure),
+        SCENE_TEST(an_event_without_a_pod_says_a_failure),
         SCENE_TEST(old_failures_are_no_news),
-        SCENE_TEST(each_kind_of_words_counts_once_however_often_it_is_told),
+        SCENE_TEST(each_kind_of_words_counts_once_however_often_it_is_said),
         SCENE_TEST(words_without_end_are_cut),
         SCENE_TEST(a_pull_is_not_of_an_image_that_is_in_its_back_off),
         SCENE_TEST(a_good_tag_behind_a_bad_one_is_named_when_its_pod_comes),

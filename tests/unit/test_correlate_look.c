@@ -190,7 +190,7 @@ static void what_happens_between_two_steps_counts(void **state)
             pass(scene, 1);
             for (size_t k = 0; k < COUNT_OF(pulls); k++) {
                 if (strcmp(cases[i].what, pulls[k]) != 0)
-                    check_text(cases[i].name, strstr(told_slot(scene, pulls[k]), "ns/"),
+                    check_text(cases[i].name, strstr(shown_slot(scene, pulls[k]), "ns/"),
                                cases[i].waiting);
             }
         }

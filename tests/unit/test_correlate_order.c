@@ -106,7 +106,7 @@ static void an_answer_may_come_before_what_it_answers(void **state)
         say(scene, &(struct said){"web", answers[i], messages[i], 1000, 1, NULL});
         say(scene, &(struct said){"web", "Pulling", "Pulling image \"" IMAGE "\"", 1000, 2, NULL});
         pass(scene, 3);
-        check_text(answers[i], told_slot(scene, ROW), rows[i]);
+        check_text(answers[i], shown_slot(scene, ROW), rows[i]);
     }
 }
 
@@ -160,7 +160,7 @@ static void what_waits_for_network_devices_or_volumes_is_not_queued(void **state
         pod_waits(scene, "web", IMAGE);
         say(scene, &(struct said){"web", reasons[i], "not ready yet", 1000, 1, NULL});
         pass(scene, 9);
-        check_text(reasons[i], told_slot(scene, ROW), "");
+        check_text(reasons[i], shown_slot(scene, ROW), "");
         asks(scene, "web", scene->seconds);
         expect(scene, ROW, "queued " IMAGE "! ns/web/c queued=0");
     }

@@ -95,7 +95,7 @@ static void pod_event(struct scene *scene, const char *reason, const char *messa
     pt_correlate_event(scene->correlate, &event);
 }
 
-static void a_volume_and_a_sandbox_are_told_apart(void **state)
+static void a_volume_is_no_sandbox(void **state)
 {
     struct scene *scene = *state;
     struct pt_pod_view web;
@@ -292,7 +292,7 @@ int main(void)
         SCENE_TEST(containers_come_in_the_order_of_their_start),
         SCENE_TEST(a_container_names_the_pull_that_it_waits_for),
         SCENE_TEST(a_container_whose_image_has_come_is_ready),
-        SCENE_TEST(a_volume_and_a_sandbox_are_told_apart),
+        SCENE_TEST(a_volume_is_no_sandbox),
         SCENE_TEST(a_place_outlives_its_pod),
         SCENE_TEST(of_two_pods_of_a_name_the_later_one_is_found),
         SCENE_TEST(the_last_of_a_pod_is_kept_for_a_while),

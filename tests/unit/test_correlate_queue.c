@@ -16,7 +16,7 @@ static void shows_what_the_kubelet_has_queued(void **state)
     pt_correlate_pull(scene->correlate, NODE, "i1", &pull);
     expect(scene, "i1", "a.io/b:1! ns/web/c queued=30");
     expect(scene, "ka.io/b:1",
-           "queued a.io/b:1! ns/web/c queued=0"); // nothing more was told of it
+           "queued a.io/b:1! ns/web/c queued=0"); // nothing more was said of it
 }
 
 static void shows_as_queued_what_waits_without_an_event(void **state)

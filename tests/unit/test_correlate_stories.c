@@ -84,7 +84,7 @@ static void the_state_that_follows_an_event_is_the_same_attempt(void **state)
            "failed a.io/b:1! ns/web/c error=no such host(network) attempts=1 next=1013");
 }
 
-static void the_event_that_follows_a_state_tells_when_it_was(void **state)
+static void the_event_that_follows_a_state_says_when_it_was(void **state)
 {
     struct scene *scene = *state;
     scene->seconds = 1008;
@@ -104,10 +104,10 @@ static void the_kubelet_tries_when_it_looks_again(void **state)
     failed(scene, "web", "a.io/b:1", "no such host", 2);
     event_at(scene, "web", "BackOff", "Back-off pulling image \"a.io/b:1\"", "b", 1, 1011);
     settle(scene);
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=2 next=1022"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/b:1"), "attempts=2 next=1022"));
     event_at(scene, "web", "BackOff", "Back-off pulling image \"a.io/b:1\"", "b", 1, 1003);
     settle(scene);
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "attempts=2 next=1022"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/b:1"), "attempts=2 next=1022"));
 }
 
 static void an_attempt_that_is_due_is_so_now(void **state)
@@ -122,9 +122,9 @@ static void an_attempt_that_is_due_is_so_now(void **state)
     failed(scene, "web", "a.io/b:1", "no such host", 1);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         pass(scene, (int)(rows[i].seconds - scene->seconds));
-        if (!strstr(told_slot(scene, "ka.io/b:1"), rows[i].next))
+        if (!strstr(shown_slot(scene, "ka.io/b:1"), rows[i].next))
             fail_msg("at %lld: %s, not %s", (long long)rows[i].seconds,
-                     told_slot(scene, "ka.io/b:1"), rows[i].next);
+                     shown_slot(scene, "ka.io/b:1"), rows[i].next);
     }
 }
 
@@ -137,7 +137,7 @@ static void the_earliest_back_off_ends_first(void **state)
     event_at(scene, "b", "Failed", "Failed to pull image \"a.io/b:1\": no such host", "fb", 1,
              1000);
     settle(scene);
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "next=1010"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/b:1"), "next=1010"));
 }
 
 static void a_node_whose_clock_is_behind_succeeds_after_a_failure(void **state)
@@ -188,16 +188,17 @@ static void the_image_of_a_sandbox_is_a_row_until_the_sandbox_stands(void **stat
     two_wait(scene, "a.io/web:1", "a.io/side:9");
     says_of(scene, "", "FailedCreatePodSandBox", words, "e1", 1);
     pass(scene, 5);
-    assert_non_null(strstr(told_slot(scene, "ka.io/pause:3"), "failed a.io/pause:3! ns/p/sandbox"));
-    assert_non_null(strstr(told_slot(scene, "ka.io/pause:3"), "(timeout) attempts=1"));
+    assert_non_null(
+        strstr(shown_slot(scene, "ka.io/pause:3"), "failed a.io/pause:3! ns/p/sandbox"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/pause:3"), "(timeout) attempts=1"));
     expect(scene, "ka.io/web:1", "");
     says_of(scene, "", "FailedCreatePodSandBox", words, "e1", 2);
-    two_wait(scene, "a.io/web:1", "a.io/side:9"); // the pod is told again
+    two_wait(scene, "a.io/web:1", "a.io/side:9"); // the pod is said again
     settle(scene);
-    assert_non_null(strstr(told_slot(scene, "ka.io/pause:3"), "attempts=2"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/pause:3"), "attempts=2"));
     says_of(scene, "web", "Pulling", "Pulling image \"a.io/web:1\"", "e2", 1);
     pass(scene, 1);
-    assert_non_null(strstr(told_slot(scene, "ka.io/pause:3"), "completed a.io/pause:3!"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/pause:3"), "completed a.io/pause:3!"));
 }
 
 static void an_image_that_was_there_is_waited_for_no_more(void **state)
@@ -275,7 +276,7 @@ static void a_list_of_events_makes_no_pods(void **state)
     expect(scene, "ka.io/b:1", "queued a.io/b:1! ns/gone/c queued=10");
 }
 
-static void a_volume_that_an_event_told_first_is_one(void **state)
+static void a_volume_that_an_event_names_first_is_one(void **state)
 {
     struct scene *scene = *state;
     struct pt_kube_pod pod = make_pod(scene, "p", "a.io/model:1");
@@ -326,7 +327,7 @@ static void a_container_that_another_pull_has_served_does_not_take_the_next_one(
     expect(scene, "i2", "a.io/b:2! ns/two/c queued=4");
     pull_runs(scene, "i3", 1004, "a.io/b", NULL); // before the agent has seen the end
     settle(scene);
-    assert_null(strstr(told_slot(scene, "i3"), "a.io/b:1"));
+    assert_null(strstr(shown_slot(scene, "i3"), "a.io/b:1"));
     scene->seconds = 1006;
     pod_ends(scene, "one", PT_POD_LOST); // it runs
     expect(scene, "i2", "a.io/b:2! ns/two/c queued=4");
@@ -351,7 +352,7 @@ static void replicas_that_each_ask_are_of_the_image_that_was_brought_before(void
     pulling(scene, "bad", "a.io/b:bad", 1005);
     pull_runs(scene, "i2", 1006, "a.io/b", "sha256:7");
     settle(scene);
-    assert_non_null(strstr(told_slot(scene, "i2"), "a.io/b:good!"));
+    assert_non_null(strstr(shown_slot(scene, "i2"), "a.io/b:good!"));
 }
 
 static void what_is_asked_for_at_once_has_no_tag_until_it_is_known(void **state)
@@ -371,8 +372,8 @@ static void what_is_asked_for_at_once_has_no_tag_until_it_is_known(void **state)
     pull_ends(scene, "i1", 1001, "a.io/b", "a.io/b:2", PT_PULL_COMPLETED);
     settle(scene);
     check_text("exchanged", scene->exchanged, "i1 <> ka.io/b:2, now ka.io/b:1");
-    assert_non_null(strstr(told_slot(scene, "i1"), "-! ns/two/c"));
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "queued a.io/b:1! ns/one/c"));
+    assert_non_null(strstr(shown_slot(scene, "i1"), "-! ns/two/c"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/b:1"), "queued a.io/b:1! ns/one/c"));
 }
 
 static void a_pull_whose_container_runs_is_not_given_to_one_that_still_waits(void **state)
@@ -409,7 +410,7 @@ static void the_pods_of_a_check_join_the_pull_that_brought_the_image(void **stat
     check.completed_at = 1014 * PT_NS_PER_S;
     pt_correlate_pull(scene->correlate, NODE, "i1", &check);
     expect(scene, "i0", "-! ns/first/c ns/second/c");
-    assert_non_null(strstr(told_slot(scene, "i1"), "ns/second/c"));
+    assert_non_null(strstr(shown_slot(scene, "i1"), "ns/second/c"));
 }
 
 int main(void)
@@ -419,7 +420,7 @@ int main(void)
         SCENE_TEST(an_event_about_an_image_of_the_past_counts_for_none),
         SCENE_TEST(short_words_name_no_image),
         SCENE_TEST(the_state_that_follows_an_event_is_the_same_attempt),
-        SCENE_TEST(the_event_that_follows_a_state_tells_when_it_was),
+        SCENE_TEST(the_event_that_follows_a_state_says_when_it_was),
         SCENE_TEST(the_kubelet_tries_when_it_looks_again),
         SCENE_TEST(an_attempt_that_is_due_is_so_now),
         SCENE_TEST(the_earliest_back_off_ends_first),
@@ -432,7 +433,7 @@ int main(void)
         SCENE_TEST(a_container_asks_again_by_the_clock_of_the_api_server),
         SCENE_TEST(a_deleted_pod_does_not_come_back),
         SCENE_TEST(a_list_of_events_makes_no_pods),
-        SCENE_TEST(a_volume_that_an_event_told_first_is_one),
+        SCENE_TEST(a_volume_that_an_event_names_first_is_one),
         SCENE_TEST(pulls_are_of_the_images_in_the_order_in_which_they_were_asked_for),
         SCENE_TEST(a_container_that_another_pull_has_served_does_not_take_the_next_one),
         SCENE_TEST(replicas_that_each_ask_are_of_the_image_that_was_brought_before),

@@ -80,7 +80,7 @@ static void a_pull_without_a_name_that_is_not_heard_of_any_more_stands_for_nothi
     (void)web_is_pulled_unnamed(scene);
     settle(scene);
     pass(scene, 7);
-    assert_non_null(strstr(told_slot(scene, "ka.io/b:1"), "queued a.io/b:1!"));
+    assert_non_null(strstr(shown_slot(scene, "ka.io/b:1"), "queued a.io/b:1!"));
 }
 
 // Three containers of an image are asked for at once, and the pulls of all three have no name yet.

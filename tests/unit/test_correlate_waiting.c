@@ -37,7 +37,7 @@ static void a_failed_pull_is_not_waited_for_by_pods_that_are_gone(void **state)
         expect_waiting(scene, "failed", "i1", true, 1);
         pod_ends(scene, "web", ends[i]);
         expect_waiting(scene, "pod is gone", "i1", false, 0);
-        assert_non_null(strstr(told_slot(scene, "i1"), "ns/web/c"));
+        assert_non_null(strstr(shown_slot(scene, "i1"), "ns/web/c"));
     }
 }
 

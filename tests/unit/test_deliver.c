@@ -32,7 +32,7 @@ static void a_finished_pull_stays_until_it_is_taken(void **state)
         delivery_answer(&d, answers[i].status, NULL);
         delivery_wait(&d, 10000);
         delivery_run(&d, false);
-        check_int("told again", d.reports, 2);
+        check_int("reported again", d.reports, 2);
         check_int(name, delivery_names(&d, IMAGE), !answers[i].is_taken);
         delivery_end(&d);
     }
@@ -88,7 +88,7 @@ static void one_that_finishes_meanwhile_comes_with_the_next(void **state)
     check_int("first", delivery_names(&d, IMAGE), false);
     check_int("second", delivery_names(&d, "registry.example/other:1"), true);
     delivery_answer(&d, 200, NULL);
-    check_int("all told", (int64_t)pt_tracker_finished_count(d.scene.tracker), 0);
+    check_int("all confirmed", (int64_t)pt_tracker_finished_count(d.scene.tracker), 0);
     delivery_end(&d);
 }
 
@@ -96,7 +96,7 @@ static void what_does_not_fit_comes_with_the_next_report(void **state)
 {
     (void)state;
     enum { PULLS = 900 };
-    static bool told[PULLS];
+    static bool is_reported[PULLS];
     struct delivery d;
     size_t count = 0;
     char image[1000] = IMAGE; // a name that takes two bytes for each of its own
@@ -113,8 +113,8 @@ static void what_does_not_fit_comes_with_the_next_report(void **state)
         for (size_t i = 0; i < d.report.pull_count; i++) {
             int64_t second = (d.report.pulls[i].started_at - NOW) / PT_NS_PER_S;
             assert_in_range(second, 0, PULLS - 1);
-            check_int("told once", told[second], false);
-            told[second] = true;
+            check_int("reported once", is_reported[second], false);
+            is_reported[second] = true;
             count++;
         }
         assert_int_not_equal(count, before);
@@ -411,7 +411,7 @@ static void a_short_pull_does_not_wait_for_a_long_interval(void **state)
     pull_at_once(&d.scene, "a", IMAGE, 1);
     delivery_run(&d, true);
     check_int("at once", d.sent_ms[1] - d.sent_ms[0], 3000);
-    check_int("told", delivery_names(&d, IMAGE), true);
+    check_int("reported", delivery_names(&d, IMAGE), true);
     delivery_end(&d);
 }
 
@@ -500,20 +500,20 @@ static void on_flushed(void *context)
     ((struct delivery *)context)->flushed++;
 }
 
-static void what_has_finished_is_told_before_the_end(void **state)
+static void what_has_finished_is_reported_before_the_end(void **state)
 {
     (void)state;
     struct delivery d;
     delivery_begin(&d, URL, NULL);
     pt_deliverer_flush(d.deliverer, on_flushed, &d);
-    check_int("nothing to tell", d.flushed, 1);
+    check_int("nothing to report", d.flushed, 1);
     delivery_run(&d, false);
     pull_at_once(&d.scene, "a", IMAGE, 1);
     pt_deliverer_flush(d.deliverer, on_flushed, &d);
     delivery_answer(&d, 200, NULL);
     check_int("the report in flight lacked it", d.flushed, 1);
     delivery_wait(&d, 700);
-    check_int("told", delivery_names(&d, IMAGE), true);
+    check_int("reported", delivery_names(&d, IMAGE), true);
     delivery_answer(&d, 200, NULL);
     check_int("flushed", d.flushed, 2);
     pull_at_once(&d.scene, "b", IMAGE, 2);
@@ -686,7 +686,7 @@ int main(void)
         cmocka_unit_test(a_heartbeat_when_nothing_is_pulled),
         cmocka_unit_test(reports_follow_the_pace),
         cmocka_unit_test(it_gets_faster_again_after_a_while),
-        cmocka_unit_test(what_has_finished_is_told_before_the_end),
+        cmocka_unit_test(what_has_finished_is_reported_before_the_end),
         cmocka_unit_test(a_token_in_clear_is_warned_of_once),
         cmocka_unit_test(the_other_token_is_offered_when_one_is_refused),
         cmocka_unit_test(tokens_that_are_both_refused_are_logged_once),

@@ -27,16 +27,16 @@ static const char *story(const struct client *client)
     return text;
 }
 
-static void changes_are_told_in_order(void **state)
+static void changes_are_sent_in_order(void **state)
 {
     struct world *world = *state;
     struct client *client = join(world, "");
     check_text("hello", client->text.data, ": pulltrace " PT_VERSION "\nretry: 2000\n\n");
     download(world, "a", 10);
-    tell(world, "a", 20, PT_PULL_DOWNLOADING);
+    report(world, "a", 20, PT_PULL_DOWNLOADING);
     download(world, "b", 10);
-    tell(world, "a", 100, PT_PULL_COMPLETED);
-    tell(world, "b", 20, PT_PULL_FAILED);
+    report(world, "a", 100, PT_PULL_COMPLETED);
+    report(world, "b", 20, PT_PULL_FAILED);
     run(world);
     check_text("story", story(client), "started:a progress:a started:b completed:a failed:b");
     check_int("last id", (int64_t)last_id(client), (int64_t)scene_version(&world->scene));
@@ -45,8 +45,8 @@ static void changes_are_told_in_order(void **state)
 static void a_snapshot_comes_first_and_holds_each_pull_once(void **state)
 {
     struct world *world = *state;
-    tell(world, "a", 10, PT_PULL_DOWNLOADING);
-    tell(world, "b", 10, PT_PULL_FAILED);
+    report(world, "a", 10, PT_PULL_DOWNLOADING);
+    report(world, "b", 10, PT_PULL_FAILED);
     download(world, "a", 20);
     check_text("snapshot", story(join(world, "")), "failed:b progress:a");
 }
@@ -70,10 +70,10 @@ static void a_slow_client_is_passed_over_and_gets_the_latest_state(void **state)
     slow->slow = true;
     slow->untaken = 1 << 20;
     for (int i = 1; i < 10; i++) {
-        tell(world, "a", 10 * i, PT_PULL_DOWNLOADING);
+        report(world, "a", 10 * i, PT_PULL_DOWNLOADING);
         download(world, "b", 10 * i);
     }
-    tell(world, "b", 100, PT_PULL_COMPLETED);
+    report(world, "b", 100, PT_PULL_COMPLETED);
     run(world);
     check_text("nothing more was sent", story(slow), "");
     assert_true(pt_event_stream_figures(world->stream).skipped > 0);
@@ -126,19 +126,19 @@ static void filters_apply(void **state)
         {"node=node-a&status=failed", ""},
     };
     struct world *world = *state;
-    tell(world, "node-a", 10, PT_PULL_DOWNLOADING);
-    tell(world, "node-b", 10, PT_PULL_FAILED);
+    report(world, "node-a", 10, PT_PULL_DOWNLOADING);
+    report(world, "node-b", 10, PT_PULL_FAILED);
     run(world);
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         check_text(cases[i].query, story(join(world, cases[i].query)), cases[i].wanted);
 }
 
-static void a_stream_of_active_pulls_tells_their_end(void **state)
+static void a_stream_of_active_pulls_has_their_end(void **state)
 {
     struct world *world = *state;
     download(world, "a", 10);
     struct client *client = join(world, "status=active");
-    tell(world, "a", 100, PT_PULL_COMPLETED);
+    report(world, "a", 100, PT_PULL_COMPLETED);
     run(world);
     check_text("story", story(client), "progress:a completed:a");
 }
@@ -162,7 +162,7 @@ static void layer_events_come_on_request(void **state)
         scene_two_layers(scene, steps[i].bytes[0], steps[i].bytes[1]);
         scene->layers[0].phase = steps[i].phases[0];
         scene->layers[1].phase = steps[i].phases[1];
-        scene_tell(scene);
+        scene_deliver(scene);
         run(world);
     }
     check_text("both", story(both),
@@ -246,28 +246,28 @@ static void a_long_snapshot_is_sent_in_slices(void **state)
     assert_int_equal(ask(world, late, "", 0), 0);
     assert_false(pt_event_stream_pump(world->stream)); // blocked after the first slice
     assert_in_range(late->text.length, 64 * 1024, 256 * 1024);
-    tell(world, "p0", 100, PT_PULL_COMPLETED);
+    report(world, "p0", 100, PT_PULL_COMPLETED);
     for (int i = 0; i < 100 && last_id(late) < scene_version(&world->scene); i++) {
         late->untaken = 0;
         pt_event_stream_drained(late->member);
         run(world);
     }
     assert_true(late->blocks > 5);
-    const char *told = strstr(late->text.data, "pull.completed");
-    assert_non_null(told);
-    assert_null(strstr(told, "pull.progress")); // the change comes last
+    const char *end = strstr(late->text.data, "pull.completed");
+    assert_non_null(end);
+    assert_null(strstr(end, "pull.progress")); // the change comes last
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(changes_are_told_in_order),
+        WORLD_TEST(changes_are_sent_in_order),
         WORLD_TEST(a_snapshot_comes_first_and_holds_each_pull_once),
         WORLD_TEST(clients_in_step_share_one_block),
         WORLD_TEST(a_slow_client_is_passed_over_and_gets_the_latest_state),
         WORLD_TEST(a_reconnect_gets_exactly_what_it_missed),
         WORLD_TEST(filters_apply),
-        WORLD_TEST(a_stream_of_active_pulls_tells_their_end),
+        WORLD_TEST(a_stream_of_active_pulls_has_their_end),
         WORLD_TEST(layer_events_come_on_request),
         WORLD_TEST(layers_can_be_left_out),
         WORLD_TEST(silence_is_broken_by_comments),

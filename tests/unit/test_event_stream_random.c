@@ -37,10 +37,10 @@ static void step(struct world *world, unsigned *seed, int progress[PULLS])
     bool done = progress[which] > 100;
     bool failed = which % 5 == 0;
     snprintf(image, sizeof(image), "p%u", which);
-    tell(world, image, done && !failed ? 100 : progress[which] % 100,
-         !done    ? PT_PULL_DOWNLOADING
-         : failed ? PT_PULL_FAILED
-                  : PT_PULL_COMPLETED);
+    report(world, image, done && !failed ? 100 : progress[which] % 100,
+           !done    ? PT_PULL_DOWNLOADING
+           : failed ? PT_PULL_FAILED
+                    : PT_PULL_COMPLETED);
 }
 
 static void take_all(struct client *client)

@@ -75,7 +75,7 @@ static void a_queued_row_names_what_stands_before_it(void **state)
 {
     struct scene *scene = *state;
     struct pt_hold_ups *hold_ups = begin(scene);
-    scene_tell(scene);
+    scene_deliver(scene);
     apply_row(scene, PT_PULL_QUEUED, 0);
     const struct pt_stored_pull *row = only_of(scene, "a.io/b:1");
     const struct pt_stored_pull *before = only_of(scene, "app:1");
@@ -92,7 +92,7 @@ static void a_queued_row_names_what_stands_before_it(void **state)
     check_int("no news", (int64_t)row->version, (int64_t)version);
     check_int("no change", scene->changes, changes);
     scene->pull.phase = PT_PULL_COMPLETED;
-    scene_tell(scene);
+    scene_deliver(scene);
     go_round(hold_ups);
     check_text("behind nothing", hold_up_of(row).pull_id, NULL);
     assert_true(row->version > version);
@@ -105,7 +105,7 @@ static void what_resolves_for_long_is_held_up_until_it_goes_on(void **state)
     struct pt_hold_ups *hold_ups = begin(scene);
     scene->pull.phase = PT_PULL_RESOLVING;
     scene->pull.layer_count = 0;
-    scene_tell(scene);
+    scene_deliver(scene);
     go_round(hold_ups);
     const struct pt_stored_pull *stored = only_of(scene, "app:1");
     check_kind("at first", stored, PT_HOLD_UP_NONE);
@@ -113,7 +113,7 @@ static void what_resolves_for_long_is_held_up_until_it_goes_on(void **state)
     go_round(hold_ups);
     check_kind("after 11 s", stored, PT_HOLD_UP_RESOLVING);
     scene->pull.phase = PT_PULL_DOWNLOADING;
-    scene_tell(scene);
+    scene_deliver(scene);
     go_round(hold_ups);
     check_kind("it goes on", stored, PT_HOLD_UP_NONE);
     pt_hold_ups_destroy(hold_ups);
@@ -141,7 +141,7 @@ static void a_silent_node_holds_up_its_pulls(void **state)
 {
     struct scene *scene = *state;
     struct pt_hold_ups *hold_ups = begin(scene);
-    scene_tell(scene);
+    scene_deliver(scene);
     int64_t reported_at = scene->now_ns;
     scene_wait(scene, 60);
     go_round(hold_ups);
@@ -179,7 +179,7 @@ static void a_slow_pull_is_compared_with_its_registrys_others(void **state)
             layer.total_bytes = 1000000;
             layer.downloaded_bytes = second * (i == 3 ? 40 : 400);
             struct pt_pull pull = make_pull(nodes[i], nodes[i], &layer, 1);
-            scene_tell_pulls(scene, nodes[i], &pull, 1);
+            scene_deliver_pulls(scene, nodes[i], &pull, 1);
         }
         go_round(hold_ups);
     }
@@ -210,7 +210,7 @@ static void registries_beyond_the_limit_are_one(void **state)
         pull.repository = repository;
         pull.phase = PT_PULL_FAILED;
         pull.error = "not found";
-        scene_tell_pulls(scene, "n1", &pull, 1);
+        scene_deliver_pulls(scene, "n1", &pull, 1);
     }
     go_round(hold_ups);
     struct pt_registry_status registry;
@@ -235,7 +235,7 @@ static void a_round_is_made_of_bounded_turns(void **state)
             snprintf(ids[p], sizeof(ids[p]), "lease-%d", p);
             pulls[p] = make_pull(ids[p], "app:1", NULL, 0);
         }
-        scene_tell_pulls(scene, node, pulls, 10);
+        scene_deliver_pulls(scene, node, pulls, 10);
     }
     int turns = 1;
     while (pt_hold_ups_turn(hold_ups))
@@ -258,7 +258,7 @@ static void the_pulls_of_one_node_are_looked_at_in_several_turns(void **state)
         pulls[i] = make_pull(ids[i], "app:1", NULL, 0);
         pulls[i].phase = PT_PULL_RESOLVING;
     }
-    scene_tell_pulls(scene, "n1", pulls, PULLS);
+    scene_deliver_pulls(scene, "n1", pulls, PULLS);
     scene_wait(scene, 15);
     assert_true(pt_hold_ups_turn(hold_ups));
     check_kind("the first", TAILQ_FIRST(&scene->store->all), PT_HOLD_UP_RESOLVING);
@@ -266,7 +266,7 @@ static void the_pulls_of_one_node_are_looked_at_in_several_turns(void **state)
     check_kind("the last", last, PT_HOLD_UP_NONE);
     for (int i = 0; i < PULLS - 1; i++)
         pulls[i].phase = PT_PULL_COMPLETED;
-    scene_tell_pulls(scene, "n1", pulls, PULLS); // the next one, too, is under way no more
+    scene_deliver_pulls(scene, "n1", pulls, PULLS); // the next one, too, is under way no more
     go_round(hold_ups);
     go_round(hold_ups);
     check_kind("in the end", last, PT_HOLD_UP_RESOLVING);
@@ -286,7 +286,7 @@ static void a_registry_has_a_history_in_steps(void **state)
     struct pt_pull pull = make_pull("a", "app:1", NULL, 0);
     pull.phase = PT_PULL_FAILED;
     pull.error = "not found";
-    scene_tell_pulls(scene, "n1", &pull, 1);
+    scene_deliver_pulls(scene, "n1", &pull, 1);
     go_round(hold_ups);
     pt_hold_ups_note_failed(hold_ups, only_of(scene, "app:1"));
     check_int("steps", (int64_t)pt_registry_history_steps(history), 1);
@@ -306,7 +306,7 @@ static void a_node_that_pulls_has_a_history_while_there_is_one(void **state)
     struct pt_hold_ups *hold_ups = begin(scene);
     struct pt_pull pull = make_pull("a", "app:1", NULL, 0);
     pull.phase = PT_PULL_RESOLVING;
-    scene_tell_pulls(scene, "n1", &pull, 1);
+    scene_deliver_pulls(scene, "n1", &pull, 1);
     struct pt_node *node = pt_store_find_node(scene->store, "n1");
     go_round(hold_ups);
     assert_false(pt_node_has_past(node)); // nothing to say
@@ -318,14 +318,14 @@ static void a_node_that_pulls_has_a_history_while_there_is_one(void **state)
     check_int("stalled", pt_hold_ups_node_step(hold_ups, node, 0).stalled, 1);
     pull.phase = PT_PULL_FAILED;
     pull.error = "not found";
-    scene_tell_pulls(scene, "n1", &pull, 1);
+    scene_deliver_pulls(scene, "n1", &pull, 1);
     pt_hold_ups_note_failed(hold_ups, only_of(scene, "app:1"));
     check_int("failed", pt_hold_ups_node_step(hold_ups, node, 0).failed, 1);
     pt_life_remove(scene->store, only_of(scene, "app:1"));
     scene_wait(scene, 29 * 60);
     go_round(hold_ups);
     check_int("kept", pt_hold_ups_node_step(hold_ups, node, 58).failed, 1);
-    scene_tell_pulls(scene, "n1", &pull, 0);
+    scene_deliver_pulls(scene, "n1", &pull, 0);
     scene_wait(scene, 2 * 60);
     go_round(hold_ups);
     go_round(hold_ups);
@@ -340,7 +340,7 @@ static void a_node_without_room_has_no_history(void **state)
     struct pt_hold_ups *hold_ups = begin(scene);
     struct pt_pull pull = make_pull("a", "app:1", NULL, 0);
     pull.phase = PT_PULL_FAILED;
-    scene_tell_pulls(scene, "n1", &pull, 1);
+    scene_deliver_pulls(scene, "n1", &pull, 1);
     scene->memory.max_bytes = scene->memory.used_bytes + 10;
     pt_hold_ups_note_failed(hold_ups, only_of(scene, "app:1"));
     assert_false(pt_node_has_past(pt_store_find_node(scene->store, "n1")));

@@ -23,7 +23,7 @@ struct fixture {
     int port;
 };
 
-// What one request has told.
+// What came of one request.
 struct outcome {
     struct fixture *fixture;
     struct pt_http_request *request;
@@ -285,7 +285,7 @@ static void a_callback_may_cancel_itself_and_others(void **state)
     pt_buffer_finish(&last.body);
 }
 
-// tear_down destroys the client while this request waits; sanitizers tell if anything is left.
+// tear_down destroys the client while this request waits; sanitizers say if anything is left.
 static void destroying_cancels_what_is_under_way(void **state)
 {
     struct fixture *fixture = *state;

@@ -716,7 +716,7 @@ static void an_address_has_a_share_of_each_kind_of_answer(void **state)
     check_int("streams at the end", (int64_t)peer->streams, 0);
 }
 
-static void addresses_are_told_apart_as_their_owners_are(void **state)
+static void addresses_are_distinct_as_their_owners_are(void **state)
 {
     struct fixture *fixture = *state;
     start(fixture, 10);
@@ -777,7 +777,7 @@ int main(void)
         TEST(who_lingers_makes_room),
         TEST(an_address_has_half_of_the_connections),
         TEST(an_address_has_a_share_of_each_kind_of_answer),
-        TEST(addresses_are_told_apart_as_their_owners_are),
+        TEST(addresses_are_distinct_as_their_owners_are),
     };
     return cmocka_run_group_tests_name("http_connection", tests, NULL, NULL);
 }

@@ -98,9 +98,9 @@ static void each_call_that_changes_something_says_so_once(void **state)
     check_int("join with two more failures", scene->changes, 2);
     pt_store_apply_join(scene->store, "n1", "kother", &join);
     check_int("join of no row", scene->changes, 2);
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("report", scene->changes, 3);
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("report of the same", scene->changes, 3);
     scene_wait(scene, 700);
     check_int("sweep", scene->changes, 4);

@@ -54,7 +54,7 @@ static void what_is_noted_stays_and_the_rest_goes(void **state)
     pt_key_set_finish(&set);
 }
 
-static void keys_of_one_slot_are_told_apart(void **state)
+static void keys_of_one_slot_are_distinct(void **state)
 {
     (void)state;
     struct pt_key_set set;
@@ -72,7 +72,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_set_has_nothing),
         cmocka_unit_test(what_is_noted_stays_and_the_rest_goes),
-        cmocka_unit_test(keys_of_one_slot_are_told_apart),
+        cmocka_unit_test(keys_of_one_slot_are_distinct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -149,7 +149,7 @@ static int decode_pod(const char *json, struct pt_kube_pod *pod, yyjson_doc **do
     return pt_kube_pod_decode(yyjson_doc_get_root(*doc), pod);
 }
 
-static void tells_pods_that_wait_for_nothing(void **state)
+static void knows_pods_that_wait_for_nothing(void **state)
 {
     (void)state;
     static const struct {
@@ -384,7 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_waits),
-        cmocka_unit_test(tells_pods_that_wait_for_nothing),
+        cmocka_unit_test(knows_pods_that_wait_for_nothing),
         cmocka_unit_test(names_a_static_pod_as_its_events_do),
         cmocka_unit_test(knows_since_when_a_pod_waits),
         cmocka_unit_test(takes_no_text_that_is_too_long),

@@ -119,19 +119,19 @@ static struct pt_pull a_pull(const struct pair *pair, const char *id, enum pt_pu
     return pull;
 }
 
-static void tell(struct pair *pair, const char *id, enum pt_pull_phase phase)
+static void report(struct pair *pair, const char *id, enum pt_pull_phase phase)
 {
     struct pt_pull pull = a_pull(pair, id, phase);
-    scene_tell_pulls(&pair->scene, NODE, &pull, 1);
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
     settle(pair);
 }
 
 // The same of a pull that is older than the server.
-static void tell_old(struct pair *pair, const char *id, enum pt_pull_phase phase)
+static void report_old(struct pair *pair, const char *id, enum pt_pull_phase phase)
 {
     struct pt_pull pull = a_pull(pair, id, phase);
     pull.started_at -= 10 * PT_NS_PER_S;
-    scene_tell_pulls(&pair->scene, NODE, &pull, 1);
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
     settle(pair);
 }
 
@@ -171,7 +171,7 @@ static void a_pull_goes_on_in_the_queued_row(void **state)
     pod_says(pair, PT_KUBELET_WAITING, NULL);
     pass(pair, 3);
     const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
-    tell(pair, "p1", PT_PULL_DOWNLOADING);
+    report(pair, "p1", PT_PULL_DOWNLOADING);
     assert_ptr_equal(row_of(pair, "ip1"), row);
     assert_int_equal(pair->scene.store->pulls.count, 1);
     assert_int_equal(pair->scene.store->queued_count, 0);
@@ -179,7 +179,7 @@ static void a_pull_goes_on_in_the_queued_row(void **state)
     assert_string_equal(pt_stored_pull_image_ref(row), IMAGE);
     assert_int_equal(row->join->waiting_count, 1);
     pt_correlate_pod_end(pair->correlate, "u", PT_POD_STARTED);
-    tell(pair, "p1", PT_PULL_COMPLETED);
+    report(pair, "p1", PT_PULL_COMPLETED);
     pass(pair, 20);
     assert_int_equal(row->pull.phase, PT_PULL_COMPLETED);
     assert_int_equal(row->join->waiting_count, 1);
@@ -201,7 +201,7 @@ static void the_id_of_a_row_does_not_depend_on_who_was_heard_first(void **state)
             pod_says(pair, PT_KUBELET_WAITING, NULL);
         if (i == 1)
             pass(pair, 3);
-        tell_old(pair, "p1", PT_PULL_DOWNLOADING);
+        report_old(pair, "p1", PT_PULL_DOWNLOADING);
         if (i == 2) {
             assert_null(row_of(pair, "ip1"));
             pair->scene.now_ns = SCENE_START; // since when the pod waits
@@ -209,7 +209,7 @@ static void the_id_of_a_row_does_not_depend_on_who_was_heard_first(void **state)
             pair->scene.now_ns += 3 * PT_NS_PER_S;
             settle(pair);
             pt_correlate_set_listing(pair->correlate, false);
-            tell_old(pair, "p1", PT_PULL_DOWNLOADING);
+            report_old(pair, "p1", PT_PULL_DOWNLOADING);
         }
         const struct pt_stored_pull *row = row_of(pair, "ip1");
         assert_non_null(row);
@@ -227,8 +227,8 @@ static void a_further_pull_of_an_image_has_the_id_of_its_own_key(void **state)
     struct pair *pair = *state;
     char own[PT_PULL_ID_SIZE];
     pod_says(pair, PT_KUBELET_WAITING, NULL);
-    tell(pair, "p1", PT_PULL_DOWNLOADING);
-    tell(pair, "p2", PT_PULL_DOWNLOADING);
+    report(pair, "p1", PT_PULL_DOWNLOADING);
+    report(pair, "p2", PT_PULL_DOWNLOADING);
     const struct pt_stored_pull *row = row_of(pair, "ip2");
     assert_non_null(row);
     assert_int_equal(pt_pull_id_make(row->node->name, "ip2", 0, own), 0);
@@ -240,9 +240,9 @@ static void an_end_is_taken_before_the_lists_have_come(void **state)
 {
     struct pair *pair = *state;
     pt_correlate_set_listing(pair->correlate, true);
-    tell_old(pair, "p1", PT_PULL_COMPLETED);
+    report_old(pair, "p1", PT_PULL_COMPLETED);
     assert_non_null(row_of(pair, "ip1"));
-    tell(pair, "p2", PT_PULL_DOWNLOADING);
+    report(pair, "p2", PT_PULL_DOWNLOADING);
     assert_non_null(row_of(pair, "ip2"));
 }
 
@@ -257,13 +257,13 @@ static void a_wrong_guess_keeps_the_row_that_it_took(void **state)
         a_pod_says(pair, "one", IMAGE, PT_KUBELET_WAITING, NULL);
         a_pod_says(pair, "two", "a.io/b:2", PT_KUBELET_WAITING, NULL);
         pass(pair, 3);
-        tell(pair, "p1", PT_PULL_DOWNLOADING);
+        report(pair, "p1", PT_PULL_DOWNLOADING);
         const struct pt_stored_pull *row = row_of(pair, "ip1");
         assert_string_equal(pt_stored_pull_image_ref(row), IMAGE);
         struct pt_pull named = a_pull(pair, "p1", when_named[i]);
         named.image_ref = "a.io/b:2";
         named.image_ref_exact = true;
-        scene_tell_pulls(&pair->scene, NODE, &named, 1);
+        scene_deliver_pulls(&pair->scene, NODE, &named, 1);
         pass(pair, 2);
         assert_ptr_equal(row_of(pair, "ip1"), row);
         assert_int_equal(row->pull.phase, when_named[i]);
@@ -272,7 +272,7 @@ static void a_wrong_guess_keeps_the_row_that_it_took(void **state)
         assert_ptr_not_equal(other, row);
         assert_string_not_equal(other->id, row->id);
         assert_int_equal(other->pull.phase, PT_PULL_QUEUED);
-        tell(pair, "p2", PT_PULL_DOWNLOADING);
+        report(pair, "p2", PT_PULL_DOWNLOADING);
         assert_ptr_equal(row_of(pair, "ip2"), other);
         assert_string_equal(pt_stored_pull_image_ref(other), IMAGE);
     }
@@ -303,7 +303,7 @@ static void a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment(voi
     assert_non_null(row_of(pair, "ka.io/b:1"));
     scene_wait(&pair->scene, 1);
     struct pt_pull pull = a_pull(pair, "p1", PT_PULL_DOWNLOADING);
-    scene_tell_pulls(&pair->scene, NODE, &pull, 1);
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
     const struct pt_stored_pull *row = row_of(pair, "ip1");
     assert_ptr_equal(row, row_of(pair, "ka.io/b:1"));
     struct pt_pull_status status = pt_stored_pull_status(row, NULL);
@@ -311,7 +311,7 @@ static void a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment(voi
     check_int("exact", status.image_ref_exact, 0);
 }
 
-static void attempts_are_one_row_and_each_is_told_once(void **state)
+static void attempts_are_one_row_and_each_is_logged_once(void **state)
 {
     struct pair *pair = *state;
     pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
@@ -324,10 +324,10 @@ static void attempts_are_one_row_and_each_is_told_once(void **state)
     assert_int_equal(pair->scene.failed, 2);
     assert_int_equal(row->join->attempts, 2);
     pass(pair, 10);
-    tell(pair, "p1", PT_PULL_DOWNLOADING); // the third attempt finds its host
+    report(pair, "p1", PT_PULL_DOWNLOADING); // the third attempt finds its host
     assert_ptr_equal(row_of(pair, "ip1"), row);
     assert_null(row->pull.error);
-    tell(pair, "p1", PT_PULL_FAILED);
+    report(pair, "p1", PT_PULL_FAILED);
     assert_int_equal(pair->scene.failed, 3);
     pod_says(pair, PT_KUBELET_BACK_OFF, "no such host");
     pod_says(pair, PT_KUBELET_PULL_FAILED, "unexpected EOF"); // the same third attempt
@@ -335,13 +335,13 @@ static void attempts_are_one_row_and_each_is_told_once(void **state)
     assert_string_equal(row->pull.error, "unexpected EOF");
     assert_int_equal(pair->scene.store->failed_count, 1);
     pass(pair, 40);
-    tell(pair, "p2", PT_PULL_DOWNLOADING);
+    report(pair, "p2", PT_PULL_DOWNLOADING);
     assert_ptr_equal(row_of(pair, "ip2"), row);
-    tell(pair, "p1", PT_PULL_FAILED); // told again, since its agent does not know that it arrived
+    report(pair, "p1", PT_PULL_FAILED); // again, since its agent does not know that it arrived
     assert_int_equal(pair->scene.store->pulls.count, 1);
     assert_int_equal(row->pull.phase, PT_PULL_DOWNLOADING);
     pt_correlate_pod_end(pair->correlate, "u", PT_POD_STARTED);
-    tell(pair, "p2", PT_PULL_COMPLETED);
+    report(pair, "p2", PT_PULL_COMPLETED);
     assert_int_equal(pair->scene.store->failed_count, 0);
     assert_int_equal(pair->scene.store->completed_count, 1);
     assert_int_equal(pair->scene.failed, 3);
@@ -359,16 +359,16 @@ static void an_attempt_that_the_kubelet_has_called_failed_first_counts_once(void
     event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": not found", 1);
     assert_int_equal(pair->scene.failed, 1);
 
-    scene_tell_pulls(&pair->scene, NODE, &pull, 1);
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
     settle(pair);
-    tell(pair, "p1", PT_PULL_FAILED);
+    report(pair, "p1", PT_PULL_FAILED);
     assert_ptr_equal(row_of(pair, "ip1"), row_of(pair, "k" IMAGE));
     assert_int_equal(row_of(pair, "ip1")->pull.phase, PT_PULL_FAILED);
     assert_int_equal(pair->scene.failed, 1);
 
     pass(pair, 10);
-    tell(pair, "p2", PT_PULL_DOWNLOADING);
-    tell(pair, "p2", PT_PULL_FAILED);
+    report(pair, "p2", PT_PULL_DOWNLOADING);
+    report(pair, "p2", PT_PULL_FAILED);
     assert_int_equal(pair->scene.failed, 2);
     event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": not found", 2);
     assert_int_equal(pair->scene.failed, 2);
@@ -387,10 +387,10 @@ static void a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first(void **
     event_says(pair, NODE, "Pulled",
                "Successfully pulled image \"" IMAGE "\" in 800ms (800ms including waiting)", 1);
 
-    scene_tell_pulls(&pair->scene, NODE, &pull, 1);
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
     settle(pair);
     assert_ptr_equal(row_of(pair, "ip1"), row);
-    tell(pair, "p1", PT_PULL_COMPLETED);
+    report(pair, "p1", PT_PULL_COMPLETED);
     assert_int_equal(pair->scene.store->pulls.count, 1);
     assert_int_equal(pair->scene.completed, 1);
 }
@@ -427,7 +427,7 @@ static void a_row_that_was_taken_for_resolving_counts_its_failure_once(void **st
     assert_int_equal(pair->scene.failed, 2);
 }
 
-static void a_great_many_attempts_at_once_are_not_told_one_by_one(void **state)
+static void a_great_many_attempts_at_once_are_not_logged_one_by_one(void **state)
 {
     struct pair *pair = *state;
     pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
@@ -441,8 +441,8 @@ static void rows_leave_with_their_time(void **state)
 {
     struct pair *pair = *state;
     pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
-    tell(pair, "p1", PT_PULL_DOWNLOADING);
-    tell(pair, "p1", PT_PULL_FAILED);
+    report(pair, "p1", PT_PULL_DOWNLOADING);
+    report(pair, "p1", PT_PULL_FAILED);
     pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
     pass(pair, 20);
     scene_wait(&pair->scene, 1900);
@@ -455,14 +455,14 @@ static void rows_leave_with_their_time(void **state)
 static void a_pull_that_was_given_up_is_no_failed_attempt(void **state)
 {
     struct pair *pair = *state;
-    tell(pair, "p1", PT_PULL_DOWNLOADING);
+    report(pair, "p1", PT_PULL_DOWNLOADING);
     pod_says(pair, PT_KUBELET_WAITING, NULL);
     scene_wait(&pair->scene, 700);
     settle(pair);
     const struct pt_stored_pull *row = row_of(pair, "ip1");
     assert_int_equal(row->pull.error_class, PT_FAILURE_STALE);
     assert_int_equal(row->join->attempts, 0);
-    tell(pair, "p1", PT_PULL_DOWNLOADING);
+    report(pair, "p1", PT_PULL_DOWNLOADING);
     assert_int_equal(row->pull.phase, PT_PULL_DOWNLOADING);
     assert_int_equal(row->join->waiting_count, 1);
 }
@@ -471,7 +471,7 @@ static void at_the_limit_rows_are_left_out(void **state)
 {
     struct pair *pair = *state;
     pair->scene.store->settings.max_pulls = 1;
-    tell(pair, "p1", PT_PULL_DOWNLOADING); // of the node, and not to be given up
+    report(pair, "p1", PT_PULL_DOWNLOADING); // of the node, and not to be given up
     struct pt_pull other = a_pull(pair, "p2", PT_PULL_DOWNLOADING);
     other.repository = other.image_ref = "a.io/other";
     assert_int_equal(scene_report(&pair->scene, "n2", &other, 1), -EDQUOT);
@@ -491,11 +491,11 @@ int main(void)
         TEST(an_end_is_taken_before_the_lists_have_come),
         TEST(a_wrong_guess_keeps_the_row_that_it_took),
         TEST(a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment),
-        TEST(attempts_are_one_row_and_each_is_told_once),
+        TEST(attempts_are_one_row_and_each_is_logged_once),
         TEST(an_attempt_that_the_kubelet_has_called_failed_first_counts_once),
         TEST(a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first),
         TEST(a_row_that_was_taken_for_resolving_counts_its_failure_once),
-        TEST(a_great_many_attempts_at_once_are_not_told_one_by_one),
+        TEST(a_great_many_attempts_at_once_are_not_logged_one_by_one),
         TEST(rows_leave_with_their_time),
         TEST(a_pull_that_was_given_up_is_no_failed_attempt),
         TEST(at_the_limit_rows_are_left_out),

@@ -43,7 +43,7 @@ struct fixture {
     size_t answer_count;
     size_t asked;
     struct evhttp_request *held;
-    char told[4000]; // what the handler was told
+    char said[4000]; // what the handler was called with
     char wrong_uri[1000];
 };
 
@@ -100,28 +100,28 @@ static void on_request(struct evhttp_request *request, void *context)
     evhttp_send_reply_end(request);
 }
 
-static void tell(struct fixture *fixture, const char *what, yyjson_val *object)
+static void note(struct fixture *fixture, const char *what, yyjson_val *object)
 {
     const char *name = pt_kube_text(yyjson_obj_get(object, "metadata"), "name");
-    strcat(fixture->told, what);
-    strcat(fixture->told, name ? name : "");
-    strcat(fixture->told, " ");
+    strcat(fixture->said, what);
+    strcat(fixture->said, name ? name : "");
+    strcat(fixture->said, " ");
 }
 
 static void on_list_begin(void *context)
 {
-    tell(context, "[", NULL);
+    note(context, "[", NULL);
 }
 
 static void on_list_end(void *context)
 {
-    tell(context, "]", NULL);
+    note(context, "]", NULL);
 }
 
 static int on_object(void *context, enum pt_kube_change change, yyjson_val *object)
 {
     static const char *const marks[] = {"+", "~", "-"};
-    tell(context, marks[change], object);
+    note(context, marks[change], object);
     return yyjson_obj_get(object, "metadata") ? 0 : -EINVAL;
 }
 
@@ -197,11 +197,11 @@ static void run_script(struct fixture *fixture, const struct answer *script, siz
     do {
         event_base_loop(fixture->base, EVLOOP_ONCE);
         evutil_gettimeofday(&now, NULL);
-    } while ((strcmp(fixture->told, wanted) != 0 || fixture->asked <= count) &&
+    } while ((strcmp(fixture->said, wanted) != 0 || fixture->asked <= count) &&
              !*fixture->wrong_uri && now.tv_sec - start.tv_sec < DEADLINE_S);
     event_free(tick);
     check_text("URI", fixture->wrong_uri, "");
-    check_text("told", fixture->told, wanted);
+    check_text("said", fixture->said, wanted);
     check_int("requests", (int64_t)fixture->asked, (int64_t)count + 1);
 }
 
@@ -292,7 +292,7 @@ static void asks_again_for_a_page_that_was_not_answered(void **state)
     run_script(*state, script, COUNT_OF(script), "[ +p +q ] ");
 }
 
-static void waits_as_long_as_it_is_told(void **state)
+static void waits_as_long_as_the_answer_asks(void **state)
 {
     static const struct answer script[] = {
         {LIST_URI, .status = 429, .retry_after = "2"},
@@ -388,7 +388,7 @@ static void does_not_spin_when_watches_end_at_once(void **state)
     assert_int_equal(pt_kube_watch_state(fixture->watch)->failures, 2);
 }
 
-static void tells_that_it_is_not_current_without_rights(void **state)
+static void says_that_it_is_not_current_without_rights(void **state)
 {
     static const struct answer script[] = {
         {LIST_URI, .status = 403,
@@ -410,7 +410,7 @@ static int count_lines(int fd)
     return lines;
 }
 
-static void tells_an_outage_once_and_its_end(void **state)
+static void reports_an_outage_once_and_its_end(void **state)
 {
     static const struct answer script[] = {
         {LIST_URI, .status = 503, .pieces = {"{\"kind\":\"Status\",\"message\":\"after 17 ms\"}"}},
@@ -434,7 +434,7 @@ int main(void)
         TEST(lists_anew_when_a_page_has_expired),
         TEST(goes_on_after_a_reset_from_where_it_was),
         TEST(asks_again_for_a_page_that_was_not_answered),
-        TEST(waits_as_long_as_it_is_told),
+        TEST(waits_as_long_as_the_answer_asks),
         TEST(skips_wrong_json_and_goes_on),
         TEST(skips_an_object_that_is_too_large),
         TEST(gives_up_a_list_that_does_not_end),
@@ -442,8 +442,8 @@ int main(void)
         TEST(begins_anew_when_a_stream_is_no_json),
         TEST(bears_a_list_that_breaks_off_or_lacks_its_version),
         TEST(does_not_spin_when_watches_end_at_once),
-        TEST(tells_that_it_is_not_current_without_rights),
-        TEST(tells_an_outage_once_and_its_end),
+        TEST(says_that_it_is_not_current_without_rights),
+        TEST(reports_an_outage_once_and_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

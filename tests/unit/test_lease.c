@@ -276,7 +276,7 @@ static void an_extraction_that_is_given_up(void **state)
     pt_lease_destroy(lease);
 }
 
-// Which of several repositories is pulled from now is not told, so none is guessed.
+// Which of several repositories is pulled from now nothing says, so none is guessed.
 // Layers seemed to be there by the snapshotter that was assumed.
 static void another_snapshotter_has_extracted_nothing_yet(void **state)
 {

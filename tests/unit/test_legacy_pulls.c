@@ -25,9 +25,9 @@ static int legacy_setup(void **state)
     return 0;
 }
 
-static void tell_nothing(struct scene *scene)
+static void report_nothing(struct scene *scene)
 {
-    scene_tell_pulls(scene, "n1", NULL, 0);
+    scene_deliver_pulls(scene, "n1", NULL, 0);
 }
 
 static void absence_completes_a_pull(void **state)
@@ -36,15 +36,15 @@ static void absence_completes_a_pull(void **state)
     scene_two_layers(scene, 10, 0);
     struct pt_pull pulls[] = {make_legacy("app:1", scene->layers, 2),
                               make_pull("own", "app:2", NULL, 0)};
-    scene_tell_pulls(scene, "n1", pulls, 2);
+    scene_deliver_pulls(scene, "n1", pulls, 2);
     check_int("started", scene->started, 2);
-    tell_nothing(scene);
+    report_nothing(scene);
     check_int("completed", scene->completed, 1); // our own agent's goes on
     const struct pt_stored_pull *stored = scene_last(scene);
     check_text("image", stored->pull.image_ref, "app:1");
     check_real("percent", stored->percent_floor, 5);
     struct pt_pull_status status = scene_last_status(scene);
-    check_real("percent told", status.totals.percent, 100);
+    check_real("percent shown", status.totals.percent, 100);
     check_int("layers done", (int64_t)status.totals.layers_done, 2);
     check_int("received", (int64_t)scene->store->received_bytes, 200);
 }
@@ -53,13 +53,13 @@ static void absence_completes_a_pull(void **state)
 static void absence_from_a_cut_report_completes_nothing(void **state)
 {
     struct scene *scene = *state;
-    scene_tell(scene);
+    scene_deliver(scene);
     scene->now_ns += PT_NS_PER_S;
     const struct pt_report cut = {
         .node_name = "n1", .timestamp = scene->now_ns, .left_out = {.too_large = 1}};
     check_int("taken", pt_store_apply(scene->store, &cut, &scene->err), 0);
     check_int("not completed", scene->completed, 0);
-    tell_nothing(scene);
+    report_nothing(scene);
     check_int("completed", scene->completed, 1);
 }
 
@@ -68,9 +68,9 @@ static void layers_that_are_left_out_are_done(void **state)
     struct scene *scene = *state;
     scene_two_layers(scene, 90, 0);
     scene->pull = make_legacy("app:1", scene->layers, 2);
-    scene_tell(scene);
+    scene_deliver(scene);
     scene->pull = make_legacy("app:1", &scene->layers[1], 1);
-    scene_tell(scene);
+    scene_deliver(scene);
     const struct pt_stored_pull *stored = scene_last(scene);
     check_int("layers", (int64_t)stored->pull.layer_count, 2);
     check_text("the one left out", stored->pull.layers[1].digest, "sha256:a");
@@ -86,7 +86,7 @@ static void content_without_a_name_is_one_pull(void **state)
     struct pt_pull pulls[] = {make_legacy("layer-sha256:a", &layers[0], 1),
                               make_legacy("sha256:b", &layers[1], 1),
                               make_legacy("config-sha256:c", &layers[2], 1)};
-    scene_tell_pulls(scene, "n1", pulls, 3);
+    scene_deliver_pulls(scene, "n1", pulls, 3);
     check_int("pulls", scene->started, 1);
     const struct pt_stored_pull *stored = scene_last(scene);
     check_text("name", stored->pull.image_ref, PT_MERGED_IMAGE_REF);
@@ -94,7 +94,7 @@ static void content_without_a_name_is_one_pull(void **state)
 
     // An image that somebody named so is another pull.
     scene->pull = make_legacy(PT_MERGED_IMAGE_REF, NULL, 0);
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("pulls", scene->started, 2);
     check_int("the merged one has completed", scene->completed, 1);
 }
@@ -102,14 +102,14 @@ static void content_without_a_name_is_one_pull(void **state)
 static void a_pull_that_comes_again_is_the_same_or_another(void **state)
 {
     struct scene *scene = *state;
-    scene_tell(scene);
-    tell_nothing(scene);
-    scene_tell(scene); // one report had missed it
+    scene_deliver(scene);
+    report_nothing(scene);
+    scene_deliver(scene); // one report had missed it
     check_int("started", scene->started, 1);
     check_int("active", (int64_t)scene->store->active_count, 1);
-    tell_nothing(scene);
+    report_nothing(scene);
     scene->pull.started_at += 60 * PT_NS_PER_S;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("another", scene->started, 2);
     check_int("pulls", (int64_t)scene->store->pulls.count, 2);
 }

@@ -5,7 +5,7 @@
 
 static struct pt_node *make_node(struct scene *scene, const char *name)
 {
-    scene_tell_pulls(scene, name, &scene->pull, 0);
+    scene_deliver_pulls(scene, name, &scene->pull, 0);
     return pt_store_find_node(scene->store, name);
 }
 

@@ -44,7 +44,7 @@ static const struct pt_layer cached = {.total_bytes = 100,
                                        .total_known = true,
                                        .cached = true};
 
-static void what_is_left_is_told(void **state)
+static void what_is_left_is_shown(void **state)
 {
     (void)state;
     const struct {
@@ -196,7 +196,7 @@ static void quantiles_are_near(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_left_is_told),
+        cmocka_unit_test(what_is_left_is_shown),
         cmocka_unit_test(cached_layers_have_not_begun),
         cmocka_unit_test(extraction_lasts_while_there_is_one),
         cmocka_unit_test(nothing_is_left_of_what_has_ended_or_is_unknown),

@@ -60,7 +60,7 @@ static void a_report_without_memory_for_ids_comes_again(void **state)
         digests_left = -1;
         check_int("kept", (int64_t)scene->store->pulls.count, left);
     }
-    scene_tell_pulls(scene, "n1", made.pulls, 2);
+    scene_deliver_pulls(scene, "n1", made.pulls, 2);
     assert_int_equal(scene->store->pulls.count, 2);
     assert_int_equal(scene->started, 2);
 }

@@ -7,7 +7,7 @@ static void finished_pulls_stay_for_their_time(void **state)
 {
     struct scene *scene = *state;
     scene->pull.phase = PT_PULL_COMPLETED;
-    scene_tell(scene);
+    scene_deliver(scene);
     scene_wait(scene, 1799);
     assert_non_null(scene_last(scene));
     check_int("durations", (int64_t)scene->store->durations.count, 1);
@@ -23,7 +23,7 @@ static void a_pinned_node_outlives_its_pulls(void **state)
 {
     struct scene *scene = *state;
     scene->pull.phase = PT_PULL_COMPLETED;
-    scene_tell(scene);
+    scene_deliver(scene);
     struct pt_node *node = pt_store_find_node(scene->store, "n1");
     pt_node_pin(node);
     scene_wait(scene, 1801);
@@ -36,13 +36,13 @@ static void a_pinned_node_outlives_its_pulls(void **state)
     check_int("nodes", (int64_t)scene->store->nodes.count, 0);
 }
 
-static void a_silent_node_is_told_and_its_pulls_become_stale(void **state)
+static void a_silent_node_is_announced_and_its_pulls_become_stale(void **state)
 {
     struct scene *scene = *state;
     scene->layers[0].downloaded_bytes = 10;
-    scene_tell(scene);
+    scene_deliver(scene);
     scene->layers[0].downloaded_bytes = 20;
-    scene_tell(scene);
+    scene_deliver(scene);
     const struct pt_stored_pull *stored = scene_last(scene);
     check_real("what is left", scene_last_status(scene).eta_seconds, 8);
     scene_wait(scene, 29);
@@ -62,7 +62,7 @@ static void a_silent_node_is_told_and_its_pulls_become_stale(void **state)
     check_text("words", stored->pull.error, "the node's agent has not reported for 10m");
 
     scene->layers[0].downloaded_bytes = 30; // the node comes back and the pull goes on
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("silent", (int64_t)scene->store->silent_count, 0);
     check_int("active again", (int64_t)scene->store->active_count, 1);
     check_int("failures kept", (int64_t)scene->store->failed_count, 0);
@@ -77,13 +77,13 @@ static void a_stuck_pull_comes_back_when_it_moves(void **state)
     scene->pull.id = NULL; // an agent of before, which gives nothing up itself
     scene->layers[0].downloaded_bytes = 50;
     for (int i = 0; i < 610; i++) {
-        scene_tell(scene);
+        scene_deliver(scene);
         scene_wait(scene, 0);
     }
     check_int("failed once", scene->failed, 1);
     check_int("and stays so", (int64_t)scene->store->active_count, 0);
     scene->layers[0].downloaded_bytes = 51;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("active again", (int64_t)scene->store->active_count, 1);
 }
 
@@ -93,15 +93,15 @@ static void one_that_its_agent_has_lost_is_given_up(void **state)
     struct scene *scene = *state;
     scene->layers[0].downloaded_bytes = 50;
     struct pt_pull pulls[] = {scene->pull, make_pull("lease-2", "app:2", scene->layers, 1)};
-    scene_tell_pulls(scene, "n1", pulls, 2);
+    scene_deliver_pulls(scene, "n1", pulls, 2);
     for (int second = 1; second < 60; second++)
-        scene_tell_pulls(scene, "n1", &pulls[1], 1);
+        scene_deliver_pulls(scene, "n1", &pulls[1], 1);
     check_int("not yet", scene->failed, 0);
-    scene_tell_pulls(scene, "n1", &pulls[1], 1);
+    scene_deliver_pulls(scene, "n1", &pulls[1], 1);
     check_int("given up", scene->failed, 1);
     check_int("the other one goes on", (int64_t)scene->store->active_count, 1);
     scene->layers[0].downloaded_bytes = 60;
-    scene_tell_pulls(scene, "n1", pulls, 2);
+    scene_deliver_pulls(scene, "n1", pulls, 2);
     check_int("unless it is named again", (int64_t)scene->store->active_count, 2);
 }
 
@@ -129,10 +129,10 @@ static void what_does_not_move_becomes_stale(void **state)
         scene->layers[0].downloaded_bytes = 50;
         scene->pull.phase = cases[i].phase;
         scene->pull.id = cases[i].id;
-        scene_tell(scene);
+        scene_deliver(scene);
         for (int second = 0; second < 605; second += 5) {
             scene_wait(scene, 4);
-            scene_tell_pulls(scene, "n1", &scene->pull, cases[i].named ? 1 : 0);
+            scene_deliver_pulls(scene, "n1", &scene->pull, cases[i].named ? 1 : 0);
         }
         check_text(cases[i].name, scene_last(scene)->pull.error, cases[i].error);
         check_int(cases[i].name, scene_last_status(scene).stale_reason, cases[i].reason);
@@ -157,7 +157,7 @@ static void the_class_is_the_agents_or_that_of_its_words(void **state)
         scene->pull.phase = PT_PULL_FAILED;
         scene->pull.error = cases[i].error;
         scene->pull.error_class = cases[i].reported;
-        scene_tell(scene);
+        scene_deliver(scene);
         check_int(cases[i].error ? cases[i].error : "no words", scene_last(scene)->pull.error_class,
                   cases[i].wanted);
     }
@@ -168,7 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(finished_pulls_stay_for_their_time),
         SCENE_TEST(a_pinned_node_outlives_its_pulls),
-        SCENE_TEST(a_silent_node_is_told_and_its_pulls_become_stale),
+        SCENE_TEST(a_silent_node_is_announced_and_its_pulls_become_stale),
         SCENE_TEST(a_stuck_pull_comes_back_when_it_moves),
         SCENE_TEST(one_that_its_agent_has_lost_is_given_up),
         SCENE_TEST(what_does_not_move_becomes_stale),

@@ -77,7 +77,7 @@ static void fill(struct scene *scene)
         pull.started_at += pulls[i].started * PT_NS_PER_S;
         if (i == COUNT_OF(pulls) - 1)
             pull.phase = PT_PULL_COMPLETED;
-        scene_tell_pulls(scene, pulls[i].node, &pull, 1);
+        scene_deliver_pulls(scene, pulls[i].node, &pull, 1);
     }
 }
 
@@ -138,7 +138,7 @@ static void pages_join_into_the_whole(void **state)
         snprintf(image, sizeof(image), "i%d", i * 7 % 23);
         scene->pull.id = scene->pull.image_ref = image;
         scene->pull.started_at = SCENE_START + i % 5 * PT_NS_PER_S;
-        scene_tell_pulls(scene, i % 2 ? "n1" : "n2", &scene->pull, 1);
+        scene_deliver_pulls(scene, i % 2 ? "n1" : "n2", &scene->pull, 1);
     }
     for (size_t i = 0; i < COUNT_OF(sorts); i++) {
         char text[512], whole[512] = "", joined[512] = "";
@@ -175,7 +175,7 @@ static void fill_many(struct scene *scene, int count)
             snprintf(names[i], sizeof(names[i]), "i%04d", (done + i) * 7 % count);
             pulls[i] = make_pull(names[i], names[i], scene->layers, 1);
         }
-        scene_tell_pulls(scene, node, pulls, 64);
+        scene_deliver_pulls(scene, node, pulls, 64);
     }
 }
 
@@ -192,7 +192,7 @@ static void a_scan_takes_many_steps_and_the_store_may_change_meanwhile(void **st
         assert_int_equal(begin(scene, queries[i], &list), 0);
         check_int(queries[i], pt_pull_list_scan(&list), 1);
         scene->pull.id = scene->pull.image_ref = i == 0 ? "zzy" : "zzz";
-        scene_tell_pulls(scene, "late", &scene->pull, 1);              // comes meanwhile
+        scene_deliver_pulls(scene, "late", &scene->pull, 1);           // comes meanwhile
         pt_life_remove(scene->store, TAILQ_FIRST(&scene->store->all)); // was looked at
         pt_life_remove(scene->store, list.walk.next);                  // is about to be
         while (pt_pull_list_scan(&list) > 0)

@@ -11,22 +11,22 @@ static void a_pull_goes_from_start_to_completion(void **state)
 {
     struct scene *scene = *state;
     scene_two_layers(scene, 10, 0);
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("started", scene->started, 1);
     const struct pt_stored_pull *stored = scene_last(scene);
     check_real("percent", stored->percent_floor, 5);
     uint64_t version = stored->version;
 
     scene_two_layers(scene, 60, 0);
-    scene_tell(scene);
+    scene_deliver(scene);
     assert_true(stored->version > version);
     check_real("percent", stored->percent_floor, 30);
     check_real("speed", pt_stored_pull_speed(stored), 50);
 
     scene_two_layers(scene, 100, 100);
     scene->pull.phase = PT_PULL_COMPLETED;
-    scene_tell(scene);
-    scene_tell(scene); // until the agent knows it has arrived
+    scene_deliver(scene);
+    scene_deliver(scene); // until the agent knows it has arrived
     check_int("completed once", scene->completed, 1);
     check_int("active", (int64_t)scene->store->active_count, 0);
     check_int("received", (int64_t)scene->store->received_bytes, 200);
@@ -39,11 +39,11 @@ static void a_layer_of_two_pulls_is_received_once(void **state)
     struct scene *scene = *state;
     struct sharing_pulls it;
     make_sharing_pulls(&it);
-    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    scene_deliver_pulls(scene, "n1", it.pulls, 2);
     const struct pt_stored_pull *stored = scene_last(scene);
     it.first[0].downloaded_bytes = it.second[0].downloaded_bytes = 40;
     it.first[1].downloaded_bytes = 10;
-    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    scene_deliver_pulls(scene, "n1", it.pulls, 2);
     check_real("speed of the second pull", pt_stored_pull_speed(stored), 40);
     check_real("speed of the node", pt_node_speed(stored->node), 50);
     check_int("received", (int64_t)scene->store->received_bytes, 50);
@@ -54,9 +54,9 @@ static void a_report_that_changes_nothing_gives_no_version(void **state)
     struct scene *scene = *state;
     scene->layers[0] = make_layer("sha256:a", 100);
     scene->pull.phase = PT_PULL_EXTRACTING;
-    scene_tell(scene);
+    scene_deliver(scene);
     uint64_t version = scene_version(scene);
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("version", (int64_t)scene_version(scene), (int64_t)version);
 }
 
@@ -65,7 +65,7 @@ static void a_pull_first_seen_at_its_end_is_started_and_ended(void **state)
     struct scene *scene = *state;
     scene->pull.phase = PT_PULL_FAILED;
     scene->pull.error = "manifest unknown";
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("started", scene->started, 1);
     check_int("failed", scene->failed, 1);
     check_text("error", scene_last(scene)->pull.error, "manifest unknown");
@@ -75,9 +75,9 @@ static void percent_does_not_fall(void **state)
 {
     struct scene *scene = *state;
     scene_two_layers(scene, 80, 20);
-    scene_tell(scene);
+    scene_deliver(scene);
     scene_two_layers(scene, 0, 20); // the first one's download began anew
-    scene_tell(scene);
+    scene_deliver(scene);
     struct pt_pull_status status = scene_last_status(scene);
     check_real("percent", status.totals.percent, 50);
     check_int("bytes", status.totals.downloaded_bytes, 20);
@@ -91,11 +91,11 @@ static void percent_falls_when_what_was_there_is_not(void **state)
     scene_two_layers(scene, 100, 100);
     scene->layers[0].phase = scene->layers[1].phase = PT_LAYER_EXISTS;
     scene->layers[0].cached = scene->layers[1].cached = true;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_real("there", scene_last_status(scene).totals.percent, 100);
     scene_two_layers(scene, 0, 0);
     scene->layers[0].phase = scene->layers[1].phase = PT_LAYER_QUEUED;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_real("it is not", scene_last_status(scene).totals.percent, 0);
     check_int("received", (int64_t)scene->store->received_bytes, 0);
 }
@@ -122,7 +122,7 @@ static void rates_bear_jitter(void **state)
         scene->now_ns += (int64_t)((steps[i].after - 1) * 1e9);
         scene->node_skew_ns = (int64_t)(steps[i].skew * 1e9);
         scene->layers[0].downloaded_bytes = steps[i].bytes;
-        scene_tell(scene);
+        scene_deliver(scene);
         check_real(steps[i].name, pt_stored_pull_speed(scene_last(scene)), steps[i].wanted);
     }
 }
@@ -131,13 +131,13 @@ static void a_late_report_turns_nothing_back(void **state)
 {
     struct scene *scene = *state;
     scene->layers[0].downloaded_bytes = 50;
-    scene_tell(scene);
+    scene_deliver(scene);
     scene->node_skew_ns = -3 * PT_NS_PER_S;
     scene->layers[0].downloaded_bytes = 30;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("bytes", scene_last(scene)->pull.layers[0].downloaded_bytes, 50);
     scene->pull.phase = PT_PULL_FAILED; // but how it ended is true whenever it comes
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("failed", scene->failed, 1);
 }
 
@@ -170,7 +170,7 @@ static void a_report_that_is_overtaken_turns_nothing_back(void **state)
         scene->sequence = steps[i].sequence;
         scene->node_skew_ns = steps[i].skew_s * PT_NS_PER_S;
         scene->layers[0].downloaded_bytes = steps[i].bytes;
-        scene_tell(scene);
+        scene_deliver(scene);
         check_int(steps[i].name, scene_last(scene)->pull.layers[0].downloaded_bytes,
                   steps[i].wanted);
     }
@@ -182,13 +182,13 @@ static void layers_that_come_and_go_keep_their_numbers(void **state)
     struct pt_layer layers[] = {make_layer("sha256:b", 20), make_layer("sha256:c", 30)};
     layers[1].media_type = "application/x-unheard-of";
     scene->pull = make_pull("lease-1", "app:1", layers, 2);
-    scene_tell(scene);
+    scene_deliver(scene);
     const struct pt_stored_pull *stored = scene_last(scene);
     uint64_t started = stored->versions[1].started;
     struct pt_layer more[] = {make_layer("sha256:a", 5), layers[1], layers[0],
                               make_layer("sha256:a", 5)};
     scene->pull = make_pull("lease-1", "app:1", more, 4);
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("layers", (int64_t)stored->pull.layer_count, 4);
     check_text("digest", stored->pull.layers[1].digest, "sha256:c");
     check_text("media type", stored->pull.layers[1].media_type, "application/x-unheard-of");
@@ -211,13 +211,13 @@ static void agents_cannot_take_each_others_pulls(void **state)
         {"an id with odd characters", "n1", "../../x?y#z\n", "app:1"},
     };
     struct scene *scene = *state;
-    scene_tell(scene);
+    scene_deliver(scene);
     char first_id[PT_PULL_ID_SIZE];
     strcpy(first_id, scene->last_id);
     for (size_t i = 0; i < COUNT_OF(evil); i++) {
         int started = scene->started;
         struct pt_pull pull = make_pull(evil[i].id, evil[i].image, NULL, 0);
-        scene_tell_pulls(scene, evil[i].node, &pull, 1);
+        scene_deliver_pulls(scene, evil[i].node, &pull, 1);
         check_int(evil[i].name, scene->started, started + 1);
         assert_string_not_equal(scene->last_id, first_id);
         check_int("only hexadecimal digits", (int64_t)strspn(scene->last_id, "0123456789abcdef"),
@@ -228,12 +228,12 @@ static void agents_cannot_take_each_others_pulls(void **state)
 static void an_id_survives_a_restart_of_the_server(void **state)
 {
     struct scene *scene = *state;
-    scene_tell(scene);
+    scene_deliver(scene);
     char id[PT_PULL_ID_SIZE];
     strcpy(id, scene->last_id);
     scene_restart(scene);
     scene->now_ns += 3600 * PT_NS_PER_S;
-    scene_tell(scene);
+    scene_deliver(scene);
     assert_string_equal(scene->last_id, id);
 }
 
@@ -296,7 +296,7 @@ static void sizes_do_not_add_up_beyond_their_type(void **state)
         pulls[i].repository = NULL;
     }
     scene->store->settings.max_pulls = COUNT_OF(pulls);
-    scene_tell_pulls(scene, "n1", pulls, COUNT_OF(pulls));
+    scene_deliver_pulls(scene, "n1", pulls, COUNT_OF(pulls));
     const struct pt_node *node = pt_map_get(&scene->store->nodes, "n1");
     assert_true(node->received_bytes == INT64_MAX);
     assert_true(scene->store->received_bytes == INT64_MAX);
@@ -322,7 +322,7 @@ static void reports_keep_their_distance(void **state)
     };
     struct scene *scene = *state;
     for (size_t i = 0; i < COUNT_OF(distances); i++) {
-        scene_tell_pulls(scene, "n1", NULL, 0);
+        scene_deliver_pulls(scene, "n1", NULL, 0);
         scene->now_ns += distances[i].after_ms * PT_NS_PER_MS;
         const struct pt_report report = {
             .node_name = "n1", .timestamp = scene->now_ns, .interval_ms = distances[i].interval_ms};
@@ -362,14 +362,14 @@ static void every_field_of_a_report_is_shown(void **state)
     struct pt_pull pull = {0};
     struct pt_report report = {.node_name = "n1", .timestamp = 1, .pulls = &pull, .pull_count = 1};
     struct pt_buffer reported, shown;
-    scene_tell(scene); // so that what comes differs from it
+    scene_deliver(scene); // so that what comes differs from it
     fill_fields(&pt_layer_fields, &layer, texts[0]);
     fill_fields(&pt_pull_fields, &pull, texts[1]);
     layer.downloaded_bytes = layer.total_bytes;
     pull.id = scene->pull.id;
     pull.layers = &layer;
     pull.layer_count = 1;
-    scene_tell_pulls(scene, "n1", &pull, 1);
+    scene_deliver_pulls(scene, "n1", &pull, 1);
     struct pt_pull_status status = scene_last_status(scene);
     pt_buffer_init(&reported, PT_LIMIT_REPORT_BYTES);
     pt_buffer_init(&shown, PT_LIMIT_REPORT_BYTES);
@@ -377,10 +377,10 @@ static void every_field_of_a_report_is_shown(void **state)
     assert_int_equal(pt_pull_status_encode(&status, true, &shown), 0);
     yyjson_doc *one = yyjson_read(reported.data, reported.length, YYJSON_READ_NOFLAG);
     yyjson_doc *other = yyjson_read(shown.data, shown.length, YYJSON_READ_NOFLAG);
-    yyjson_val *told = first(yyjson_doc_get_root(one), "pulls");
+    yyjson_val *sent = first(yyjson_doc_get_root(one), "pulls");
     yyjson_val *seen = yyjson_doc_get_root(other);
-    check_shown("pull", told, seen);
-    check_shown("layer", first(told, "layers"), first(seen, "layers"));
+    check_shown("pull", sent, seen);
+    check_shown("layer", first(sent, "layers"), first(seen, "layers"));
     yyjson_doc_free(one);
     yyjson_doc_free(other);
     pt_buffer_finish(&reported);
@@ -396,14 +396,14 @@ static void what_a_pull_has_fetched(void **state)
     made.pulls[0].kind = made.pulls[1].kind = PT_KIND_PULL;
     made.first[0].downloaded_bytes = made.second[0].downloaded_bytes = 60;
     made.pulls[0].bytes_fetched = 60;
-    scene_tell_pulls(scene, "n1", made.pulls, 2);
+    scene_deliver_pulls(scene, "n1", made.pulls, 2);
     check_int("once", (int64_t)scene->store->received_bytes, 60);
     made.second[0].downloaded_bytes = 100; // seen first by the pull that only waits for it
-    scene_tell_pulls(scene, "n1", &made.pulls[1], 1);
+    scene_deliver_pulls(scene, "n1", &made.pulls[1], 1);
     check_int("not by the other", (int64_t)scene->store->received_bytes, 60);
     made.first[0].downloaded_bytes = 100;
     made.pulls[0].bytes_fetched = 100;
-    scene_tell_pulls(scene, "n1", made.pulls, 2);
+    scene_deliver_pulls(scene, "n1", made.pulls, 2);
     check_int("all", (int64_t)scene->store->received_bytes, 100);
     check_int("nothing", scene_last_status(scene).pull.bytes_fetched, 0);
 }
@@ -431,11 +431,11 @@ static void a_server_that_starts_in_the_middle_of_a_pull(void **state)
         scene->pull.bytes_fetched = 60;
         scene->pull.started_at = scene->now_ns + PT_NS_PER_S + scene->node_skew_ns -
                                  (int64_t)(rows[i].age_s * (double)PT_NS_PER_S);
-        scene_tell(scene);
+        scene_deliver(scene);
         check_int(rows[i].name, (int64_t)scene->store->received_bytes, rows[i].counted);
         check_int("is shown", scene_last_status(scene).pull.bytes_fetched, 60);
         scene->layers[0].downloaded_bytes = scene->pull.bytes_fetched = 85;
-        scene_tell(scene);
+        scene_deliver(scene);
         check_int(rows[i].name, (int64_t)scene->store->received_bytes, rows[i].counted_later);
         check_int("is shown", scene_last_status(scene).pull.bytes_fetched, 85);
     }
@@ -446,7 +446,7 @@ static void an_agent_that_does_not_say_what_it_fetched(void **state)
     struct scene *scene = *state;
     scene_two_layers(scene, 40, 100);
     scene->layers[1].cached = true;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("a pull", scene_last_status(scene).pull.kind, PT_KIND_PULL);
     check_int("without what was there", scene_last_status(scene).pull.bytes_fetched, 40);
 }
@@ -460,7 +460,7 @@ static void checks_are_counted_apart(void **state)
     scene->pull.kind = PT_KIND_CHECK;
     scene->pull.phase = PT_PULL_COMPLETED;
     scene->pull.completed_at = SCENE_START + 1;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("its end is an event", scene->completed, 1);
     check_int("a check", scene_last_status(scene).pull.kind, PT_KIND_CHECK);
     check_int("checks", (int64_t)scene->store->check_count, 1);
@@ -481,10 +481,10 @@ static void nodes_are_met_as_they_came(void **state)
 {
     struct scene *scene = *state;
     check_text("empty", name_after(scene, NULL), "none");
-    scene_tell_pulls(scene, "n2", NULL, 0);
-    scene_tell_pulls(scene, "n1", NULL, 0);
-    scene_tell_pulls(scene, "n3", NULL, 0);
-    scene_tell_pulls(scene, "n2", NULL, 0); // the newest report
+    scene_deliver_pulls(scene, "n2", NULL, 0);
+    scene_deliver_pulls(scene, "n1", NULL, 0);
+    scene_deliver_pulls(scene, "n3", NULL, 0);
+    scene_deliver_pulls(scene, "n2", NULL, 0); // the newest report
     struct pt_node *first = pt_store_node_after(scene->store, NULL);
     struct pt_node *second = pt_store_node_after(scene->store, first);
     check_text("first", first->name, "n2");
@@ -496,7 +496,7 @@ static void nodes_are_met_as_they_came(void **state)
     pt_node_pin(second);
     scene_wait(scene, 3601);
     check_text("all others are gone", name_after(scene, NULL), "n1");
-    scene_tell_pulls(scene, "n4", NULL, 0);
+    scene_deliver_pulls(scene, "n4", NULL, 0);
     check_text("it goes on", name_after(scene, second), "n4");
     pt_node_unpin(second);
 }

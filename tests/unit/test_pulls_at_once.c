@@ -26,10 +26,10 @@ static void end(const struct scene *scene, struct pt_pull *pull, enum pt_pull_ph
     pull->completed_at = scene->now_ns;
 }
 
-static void tell(struct scene *scene, struct pt_pull *pulls, size_t count)
+static void report(struct scene *scene, struct pt_pull *pulls, size_t count)
 {
     scene_wait(scene, 1);
-    scene_tell_pulls(scene, "n1", pulls, count);
+    scene_deliver_pulls(scene, "n1", pulls, count);
 }
 
 static int rows(const struct scene *scene)
@@ -42,15 +42,15 @@ static void one_stands_for_those_that_wait_for_its_bytes(void **state)
     struct scene *scene = *state;
     struct pt_pull pulls[] = {a_pull(scene, "a", -2, 0), a_pull(scene, "b", -1.7, 0),
                               a_pull(scene, "c", -1.7, 0)};
-    tell(scene, pulls, 3);
+    report(scene, pulls, 3);
     check_int("rows", rows(scene), 1);
     pulls[0].bytes_fetched = 500;
-    tell(scene, pulls, 3);
+    report(scene, pulls, 3);
     check_int("rows", rows(scene), 1);
     for (int i = 0; i < 3; i++)
         end(scene, &pulls[i], PT_PULL_COMPLETED);
-    tell(scene, pulls, 3);
-    tell(scene, pulls, 3); // until the agent knows that it has arrived
+    report(scene, pulls, 3);
+    report(scene, pulls, 3); // until the agent knows that it has arrived
     check_int("rows", rows(scene), 3);
     struct pt_store_figures figures = pt_store_figures(scene->store);
     check_int("completed", (int64_t)figures.completed, 1);
@@ -61,10 +61,10 @@ static void an_end_may_be_reported_before_that_of_the_one_it_waited_for(void **s
 {
     struct scene *scene = *state;
     struct pt_pull pulls[] = {a_pull(scene, "b", -1, 0), a_pull(scene, "a", -2, 500)};
-    tell(scene, &pulls[1], 1);
+    report(scene, &pulls[1], 1);
     end(scene, &pulls[0], PT_PULL_COMPLETED);
     end(scene, &pulls[1], PT_PULL_COMPLETED);
-    tell(scene, pulls, 2);
+    report(scene, pulls, 2);
     check_int("checks", (int64_t)pt_store_figures(scene->store).checks, 1);
     check_int("completed", (int64_t)pt_store_figures(scene->store).completed, 1);
 }
@@ -75,15 +75,15 @@ static void one_that_had_a_row_turns_out_to_be_a_check(void **state)
     struct scene *scene = *state;
     struct pt_pull pulls[] = {a_pull(scene, "a", -2, 0), a_pull(scene, "b", -1, 0)};
     pulls[1].root_digest = pulls[1].repository = NULL;
-    tell(scene, pulls, 2);
+    report(scene, pulls, 2);
     check_int("rows", rows(scene), 2);
     pulls[1].root_digest = ROOT;
     pulls[1].repository = "a.io/b";
     pulls[0].bytes_fetched = 500;
-    tell(scene, pulls, 2);
+    report(scene, pulls, 2);
     end(scene, &pulls[0], PT_PULL_COMPLETED);
     end(scene, &pulls[1], PT_PULL_COMPLETED);
-    tell(scene, pulls, 2);
+    report(scene, pulls, 2);
     check_int("checks", (int64_t)pt_store_figures(scene->store).checks, 1);
 }
 
@@ -91,14 +91,14 @@ static void one_that_goes_on_when_the_other_has_failed_is_shown(void **state)
 {
     struct scene *scene = *state;
     struct pt_pull pulls[] = {a_pull(scene, "a", -2, 300), a_pull(scene, "b", -1, 0)};
-    tell(scene, pulls, 2);
+    report(scene, pulls, 2);
     check_int("rows", rows(scene), 1);
     end(scene, &pulls[0], PT_PULL_FAILED);
-    tell(scene, pulls, 2);
+    report(scene, pulls, 2);
     check_int("rows", rows(scene), 2);
     pulls[1].bytes_fetched = 700;
     end(scene, &pulls[1], PT_PULL_COMPLETED);
-    tell(scene, &pulls[1], 1);
+    report(scene, &pulls[1], 1);
     check_int("completed", (int64_t)pt_store_figures(scene->store).completed, 1);
 }
 
@@ -123,7 +123,7 @@ static void what_fetches_itself_or_something_else_has_a_row(void **state)
                                   a_pull(scene, "b", others[i].seconds, others[i].fetched)};
         pulls[1].repository = others[i].repository;
         pulls[1].root_digest = others[i].root_digest;
-        tell(scene, pulls, 2);
+        report(scene, pulls, 2);
         check_int(others[i].name, rows(scene), 2);
     }
 }
@@ -134,11 +134,11 @@ static void a_later_one_that_fetches_nothing_is_a_pull(void **state)
     struct scene *scene = *state;
     struct pt_pull pull = a_pull(scene, "a", -2, 500);
     end(scene, &pull, PT_PULL_COMPLETED);
-    tell(scene, &pull, 1);
+    report(scene, &pull, 1);
     struct pt_pull later = a_pull(scene, "b", 1, 0);
     scene_wait(scene, 3);
     end(scene, &later, PT_PULL_COMPLETED);
-    tell(scene, &later, 1);
+    report(scene, &later, 1);
     check_int("completed", (int64_t)pt_store_figures(scene->store).completed, 2);
     check_int("checks", (int64_t)pt_store_figures(scene->store).checks, 0);
 }

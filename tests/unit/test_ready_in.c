@@ -188,14 +188,14 @@ struct said {
 
 static void report(struct scene *scene, struct play *play)
 {
-    const struct pt_report told = {
+    const struct pt_report report = {
         .node_name = "n1",
         .timestamp = scene->now_ns,
         .interval_ms = 250,
         .pulls = &play->pull,
         .pull_count = 1,
     };
-    check_int("report", pt_store_apply(scene->store, &told, &scene->err), 0);
+    check_int("report", pt_store_apply(scene->store, &report, &scene->err), 0);
 }
 
 static void note(struct scene *scene, double at_s, struct said said[2])

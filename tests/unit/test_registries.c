@@ -80,18 +80,18 @@ static void bytes_count_for_their_registry(void **state)
     struct sharing_pulls it;
     make_sharing_pulls(&it);
     it.pulls[0].repository = NULL;
-    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    scene_deliver_pulls(scene, "n1", it.pulls, 2);
     struct pt_registry *docker = pt_registries_find(&scene->store->registries, "docker.io/", NOW);
     it.first[0].downloaded_bytes = it.second[0].downloaded_bytes = 40;
     it.first[1].downloaded_bytes = 10;
-    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    scene_deliver_pulls(scene, "n1", it.pulls, 2);
     check_int("none of them known yet", (int64_t)docker->bytes, 0);
 
     it.pulls[0].repository = "docker.io/library/app";
-    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    scene_deliver_pulls(scene, "n1", it.pulls, 2);
     check_int("known now", (int64_t)docker->bytes, 50);
     it.second[0].downloaded_bytes = it.first[0].downloaded_bytes = 70;
-    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    scene_deliver_pulls(scene, "n1", it.pulls, 2);
     check_int("more of the common layer", (int64_t)docker->bytes, 80);
     check_int("of the node", (int64_t)scene->store->received_bytes, 80);
 }
@@ -104,24 +104,24 @@ static void a_port_is_part_of_the_registry(void **state)
     static const struct pt_join join = {.image_ref = "local.example:5001/app:1"};
     scene->pull.repository = "localhost/app";
     scene->pull.bytes_fetched = 10;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("of one that is not known", (int64_t)registries->named_count, 0);
     scene->pull.repository = "localhost:5000/app";
     scene->pull.image_ref = "localhost:5000/app:1";
     scene->pull.image_ref_exact = true;
     scene->pull.phase = PT_PULL_COMPLETED;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_int("known in the end", (int64_t)registries->named_count, 1);
     check_text("by its name", registries->rows[0].name, "localhost:5000");
 
     struct pt_pull other = make_pull("lease-2", "local.example/app", scene->layers, 1);
     other.repository = "local.example/app";
-    scene_tell_pulls(scene, "n2", &other, 1);
+    scene_deliver_pulls(scene, "n2", &other, 1);
     pt_store_apply_join(scene->store, "n2", "ilease-2", &join);
     const struct pt_stored_pull *stored = pt_store_find(scene->store, scene->last_id);
     check_text("by a pod", stored->pull.repository, "local.example:5001/app");
     uint64_t version = scene->store->changes.newest_version;
-    scene_tell_pulls(scene, "n2", &other, 1);
+    scene_deliver_pulls(scene, "n2", &other, 1);
     check_int("and nothing is new with each report",
               (int64_t)(scene->store->changes.newest_version - version), 0);
     check_int("may be another", pt_registries_may_have_port(registries, "localhost/app"), true);
@@ -136,13 +136,13 @@ static void ends_count_for_their_registry(void **state)
     struct sharing_pulls it;
     make_sharing_pulls(&it);
     it.pulls[0].repository = "ghcr.io/app";
-    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    scene_deliver_pulls(scene, "n1", it.pulls, 2);
     const struct pt_registry *ghcr = pt_registries_find(&scene->store->registries, "ghcr.io/", NOW);
     const struct pt_registry *docker =
         pt_registries_find(&scene->store->registries, "docker.io/", NOW);
     it.pulls[0].phase = PT_PULL_FAILED;
     it.pulls[0].error = "toomanyrequests: slow down";
-    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    scene_deliver_pulls(scene, "n1", it.pulls, 2);
     check_int("none completed", (int64_t)ghcr->completed, 0);
     check_int("by its class", (int64_t)ghcr->failed[PT_FAILURE_RATE_LIMITED], 1);
     check_int("under way", (int64_t)docker->completed, 0);
@@ -151,7 +151,7 @@ static void ends_count_for_their_registry(void **state)
     check_int("of no registry", (int64_t)docker->completed, 0);
     it.second[0].downloaded_bytes = 100;
     it.pulls[1].phase = PT_PULL_COMPLETED;
-    scene_tell_pulls(scene, "n1", it.pulls, 2);
+    scene_deliver_pulls(scene, "n1", it.pulls, 2);
     check_int("completed", (int64_t)docker->completed, 1);
     check_real("how long it took", docker->pull_seconds.sum, 604);
     check_int("none of them failed", (int64_t)docker->failed[PT_FAILURE_STALE], 0);

@@ -13,7 +13,7 @@
 
 static struct pt_request_budget budget;
 
-// Feeds the text in pieces of that size, up to the end of the first request, and tells how much of
+// Feeds the text in pieces of that size, up to the end of the first request, and says how much of
 // it that was.
 static enum pt_parse_result feed(struct pt_request_parser *parser, const char *text, size_t length,
                                  size_t piece, size_t *ret_used)
@@ -321,7 +321,7 @@ static void a_chunked_body_is_bounded(void **state)
     pt_request_parser_clear(&parser);
 }
 
-static void who_waits_to_be_told_is_known(void **state)
+static void who_waits_for_an_interim_answer_is_known(void **state)
 {
     (void)state;
     static const struct {
@@ -355,7 +355,7 @@ int main(void)
         cmocka_unit_test(all_bodies_together_are_bounded),
         cmocka_unit_test(what_is_kept_is_counted),
         cmocka_unit_test(a_chunked_body_is_bounded),
-        cmocka_unit_test(who_waits_to_be_told_is_known),
+        cmocka_unit_test(who_waits_for_an_interim_answer_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,7 +104,7 @@ static void of_too_many_leases_the_oldest_idle_one_gives_way(void **state)
     scene_end(&scene);
 }
 
-// A containerd that cannot tell is not asked for a conclusion.
+// A containerd that cannot answer is not asked for a conclusion.
 static void a_round_without_its_lists_is_none(void **state)
 {
     (void)state;
@@ -232,7 +232,7 @@ static void a_fetch_of_which_nothing_comes_is_given_up(void **state)
     scene_end(&scene);
 }
 
-// It has neither ingest nor blob, and no event tells of it.
+// It has neither ingest nor blob, and no event names it.
 static void a_snapshot_that_the_lease_holds_is_asked_for(void **state)
 {
     (void)state;

@@ -7,19 +7,19 @@
 
 #define MEBIBYTE ((int64_t)1 << 20)
 
-static void a_stall_is_told_with_its_seconds(void **state)
+static void a_stall_is_shown_with_its_seconds(void **state)
 {
     struct scene *scene = *state;
     scene->layers[0].downloaded_bytes = 50;
     for (int second = 0; second <= 8; second++) {
         uint64_t version = scene_version(scene);
-        scene_tell(scene);
+        scene_deliver(scene);
         check_real("stalled", scene_last_status(scene).stalled_seconds, second < 5 ? 0 : second);
         if (second >= 5)
             assert_true(scene_version(scene) > version);
     }
     scene->layers[0].downloaded_bytes++;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_real("moves", scene_last_status(scene).stalled_seconds, 0);
 }
 
@@ -29,18 +29,18 @@ static void a_registry_that_sends_nothing_is_a_stall(void **state)
     struct scene *scene = *state;
     scene->layers[0].phase = PT_LAYER_QUEUED;
     for (int second = 0; second < 60; second++) {
-        scene_tell(scene);
+        scene_deliver(scene);
         check_real("not asked for", scene_last_status(scene).stalled_seconds, 0);
     }
     scene->layers[0].source = PT_SOURCE_FETCHED;
     for (int second = 0; second <= 40; second++) {
-        scene_tell(scene);
+        scene_deliver(scene);
         double wanted = second < 30 ? 0 : second;
         check_real("asked for", scene_last_status(scene).stalled_seconds, wanted);
     }
     scene->layers[0].phase = PT_LAYER_DOWNLOADING;
     scene->layers[0].downloaded_bytes = 50;
-    scene_tell(scene);
+    scene_deliver(scene);
     check_real("comes", scene_last_status(scene).stalled_seconds, 0);
 }
 
@@ -51,14 +51,14 @@ static void a_slow_download_is_not_stalled_between_its_pieces(void **state)
     scene->layers[0].total_bytes = 100 * MEBIBYTE;
     for (int second = 0; second <= 60; second++) {
         scene->layers[0].downloaded_bytes = second / 10 * MEBIBYTE;
-        scene_tell(scene);
+        scene_deliver(scene);
         struct pt_pull_status status = scene_last_status(scene);
         check_real("stalled", second > 10 ? status.stalled_seconds : 0, 0);
         if (second > 10)
             check_real("speed", status.bytes_per_second, MEBIBYTE / 10.0);
     }
     for (int second = 0; second < 31; second++)
-        scene_tell(scene);
+        scene_deliver(scene);
     check_real("now it is", scene_last_status(scene).stalled_seconds, 31);
     check_real("and its speed", scene_last_status(scene).bytes_per_second, 0);
 }
@@ -76,18 +76,18 @@ static void a_slow_layer_that_is_left_is_not_stalled(void **state)
         scene->layers[1].downloaded_bytes = (second < 32 ? 2 * second : 64) * MEBIBYTE;
         if (second == 32)
             scene->layers[1].phase = PT_LAYER_DONE;
-        scene_tell(scene);
+        scene_deliver(scene);
         check_real("stalled", scene_last_status(scene).stalled_seconds, 0);
     }
     for (int second = 0; second < 60; second++)
-        scene_tell(scene);
+        scene_deliver(scene);
     check_real("now it is", scene_last_status(scene).stalled_seconds, 60);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCENE_TEST(a_stall_is_told_with_its_seconds),
+        SCENE_TEST(a_stall_is_shown_with_its_seconds),
         SCENE_TEST(a_registry_that_sends_nothing_is_a_stall),
         SCENE_TEST(a_slow_layer_that_is_left_is_not_stalled),
         SCENE_TEST(a_slow_download_is_not_stalled_between_its_pieces),

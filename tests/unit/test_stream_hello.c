@@ -131,7 +131,7 @@ static void who_does_not_ask_gets_the_same_bytes_as_ever(void **state)
     struct client *unwilling = join(world, "hello=0");
     struct client *asking = join(world, "hello=1");
     download(world, "b", 10);
-    tell(world, "a", 100, PT_PULL_COMPLETED);
+    report(world, "a", 100, PT_PULL_COMPLETED);
     run(world);
     check_int("events with a name", (int64_t)count_of(plain->text.data, "event:"), 0);
     check_text("hello=0", unwilling->text.data, plain->text.data);

@@ -59,14 +59,14 @@ static void the_first_round_waits_for_nothing(void **state)
 static int rounds_a_second(int64_t fixed_cost_ns, int64_t cost_a_ms_of_changes_ns)
 {
     struct pt_stream_pace pace = {0};
-    int64_t cpu_ns = 0, told_ns = 0;
+    int64_t cpu_ns = 0, flushed_ns = 0;
     int rounds = 0;
     for (int64_t now_ns = 0; now_ns < 2 * PT_NS_PER_S; now_ns += TURN_MS * MS) {
         if (pt_stream_pace_wait_ns(&pace, now_ns, cpu_ns) > 0)
             continue;
         pt_stream_pace_begin(&pace, now_ns, cpu_ns);
-        cpu_ns += fixed_cost_ns + (now_ns - told_ns) / MS * cost_a_ms_of_changes_ns;
-        told_ns = now_ns;
+        cpu_ns += fixed_cost_ns + (now_ns - flushed_ns) / MS * cost_a_ms_of_changes_ns;
+        flushed_ns = now_ns;
         rounds += now_ns >= PT_NS_PER_S;
     }
     return rounds;

@@ -137,7 +137,7 @@ static void a_node_that_reports_between_two_steps_is_not_silent(void **state)
     scene->now_ns -= PT_NS_PER_S;
     char name[20];
     snprintf(name, sizeof(name), "%s", next->name);
-    scene_tell_pulls(scene, name, NULL, 0);
+    scene_deliver_pulls(scene, name, NULL, 0);
     while (pt_store_sweep(scene->store))
         continue;
     check_int("silent", (int64_t)scene->store->silent_count, NODES - 1);

@@ -79,7 +79,8 @@ static const char *control(struct screen *screen, const char *at)
     return end + 1;
 }
 
-// What is written to a terminal comes out piece by piece: a mark behind it tells the last one.
+// What is written to a terminal comes out piece by piece: a mark behind it shows which is the last
+// one.
 static void show(struct screen *screen)
 {
     static const char mark = '\x1e';
@@ -390,7 +391,7 @@ static void errors_and_trouble_are_cleaned(void **state)
     screen_end(&screen);
 }
 
-static void long_trouble_is_told_once(void **state)
+static void long_trouble_is_shown_once(void **state)
 {
     (void)state;
     struct screen screen;
@@ -405,7 +406,7 @@ static void long_trouble_is_told_once(void **state)
     screen_end(&screen);
 }
 
-static void trouble_is_told_until_it_is_over(void **state)
+static void trouble_is_shown_until_it_is_over(void **state)
 {
     (void)state;
     struct screen screen;
@@ -513,8 +514,8 @@ int main(void)
         cmocka_unit_test(the_screen_is_never_passed),
         cmocka_unit_test(names_are_cut_and_cleaned),
         cmocka_unit_test(errors_and_trouble_are_cleaned),
-        cmocka_unit_test(long_trouble_is_told_once),
-        cmocka_unit_test(trouble_is_told_until_it_is_over),
+        cmocka_unit_test(long_trouble_is_shown_once),
+        cmocka_unit_test(trouble_is_shown_until_it_is_over),
         cmocka_unit_test(a_terminal_that_is_stopped_holds_nobody_up),
         cmocka_unit_test(a_pipe_that_nobody_reads_holds_nobody_up),
         cmocka_unit_test(plain_lines_into_a_pipe),

@@ -145,10 +145,10 @@ static void events_give_exact_times(void **state)
 {
     struct scene *scene = *state;
     begin_pull(scene, 2, 100);
-    tell_event(scene, PT_SEEN_SNAPSHOT_PREPARED, CHAIN(0), 1.1);
-    tell_event(scene, PT_SEEN_CONTENT_CREATED, DIGEST(0), 1.25);
-    tell_event(scene, PT_SEEN_SNAPSHOT_COMMITTED, CHAIN(0), 1.5);
-    tell_event(scene, PT_SEEN_SNAPSHOT_COMMITTED, CHAIN(3), 1.6); // nobody's
+    see_event(scene, PT_SEEN_SNAPSHOT_PREPARED, CHAIN(0), 1.1);
+    see_event(scene, PT_SEEN_CONTENT_CREATED, DIGEST(0), 1.25);
+    see_event(scene, PT_SEEN_SNAPSHOT_COMMITTED, CHAIN(0), 1.5);
+    see_event(scene, PT_SEEN_SNAPSHOT_COMMITTED, CHAIN(3), 1.6); // nobody's
     observe(scene, 2);
     const struct pt_layer *layer = &first_pull(scene)->layers[0];
     check_int("done", layer->phase, PT_LAYER_DONE);
@@ -157,13 +157,13 @@ static void events_give_exact_times(void **state)
     check_int("extract end", layer->extract_completed_at, at(1.5));
 }
 
-// Of an extraction before the pull; whether it still counts, the observation tells.
+// Of an extraction before the pull; whether it still counts, the observation says.
 static void an_event_before_the_pull_is_not_its_own(void **state)
 {
     struct scene *scene = *state;
     begin_pull(scene, 1, 100);
-    tell_event(scene, PT_SEEN_SNAPSHOT_COMMITTED, CHAIN(0), 0.1);
-    tell_event(scene, PT_SEEN_CONTENT_CREATED, DIGEST(0), 0.1);
+    see_event(scene, PT_SEEN_SNAPSHOT_COMMITTED, CHAIN(0), 0.1);
+    see_event(scene, PT_SEEN_CONTENT_CREATED, DIGEST(0), 0.1);
     observe(scene, 2);
     check_int("goes on", first_pull(scene)->layers[0].phase, PT_LAYER_DOWNLOADING);
     check_int("is not cached", first_pull(scene)->layers[0].cached, false);
@@ -412,7 +412,7 @@ static void nothing_known_fails_in_words(void **state)
     check_text("words", scene->last_error, "ended before the image's manifest was there");
 }
 
-// Its event has told the name; the record may be deleted before the lease is.
+// Its event has given the name; the record may be deleted before the lease is.
 static void the_record_s_event_is_enough(void **state)
 {
     struct scene *scene = *state;
@@ -493,7 +493,7 @@ static void bytes_never_fall(void **state)
         observe(&scene, 1 + (double)i);
         check_int("shown", first_pull(&scene)->layers[0].downloaded_bytes, shown[i]);
     }
-    check_int("told as fetched anew", scene.restarted, 1);
+    check_int("said to be fetched anew", scene.restarted, 1);
     scene_end(&scene);
 }
 

@@ -97,7 +97,7 @@ static void one_that_has_just_stopped_is_no_pull(void **state)
     check_int("shown", scene->started, 0);
 }
 
-static void one_that_ended_well_unmoved_is_told(void **state)
+static void one_that_ended_well_unmoved_is_reported(void **state)
 {
     struct scene *scene = *state;
     struct pt_seen_lease *lease = add_lease(scene, "a", -3600);
@@ -110,7 +110,7 @@ static void one_that_ended_well_unmoved_is_told(void **state)
     check_int("completed", scene->completed, 1);
 }
 
-// The same lease gives the same id, whoever looks: nothing is told twice after a restart.
+// The same lease gives the same id, whoever looks: nothing is reported twice after a restart.
 static void ids_outlive_the_agent(void **state)
 {
     (void)state;
@@ -176,7 +176,7 @@ static void one_whose_ingest_a_newer_pull_has_is_dead(void **state)
     pt_tracker_forget(scene->tracker, UINT64_MAX);
     observe(scene, 10);
     check_int("it is not found anew", scene->started, 2);
-    check_int("told once", scene->failed, 1);
+    check_int("emitted once", scene->failed, 1);
     end_lease(newer, "registry.example/app:1", 11);
     commit(newer, 0, 10.5);
     observe(scene, 12);
@@ -391,7 +391,7 @@ int main(void)
         SCENE_TEST(one_that_just_moved_is_shown_at_once),
         SCENE_TEST(one_that_has_just_stopped_is_no_pull),
         cmocka_unit_test(one_that_is_too_slow_to_be_seen_is_waited_for),
-        SCENE_TEST(one_that_ended_well_unmoved_is_told),
+        SCENE_TEST(one_that_ended_well_unmoved_is_reported),
         cmocka_unit_test(ids_outlive_the_agent),
         SCENE_TEST(one_that_waits_for_another_lives),
         SCENE_TEST(one_whose_ingest_a_newer_pull_has_is_dead),

@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-static void tells_valid_from_invalid(void **state)
+static void knows_valid_from_invalid(void **state)
 {
     (void)state;
     static const struct {
@@ -44,7 +44,7 @@ static void cleans_and_cuts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tells_valid_from_invalid),
+        cmocka_unit_test(knows_valid_from_invalid),
         cmocka_unit_test(cleans_and_cuts),
     };
     return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);

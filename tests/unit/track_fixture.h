@@ -214,8 +214,8 @@ static inline void add_image(struct scene *scene, const char *name, double secon
     };
 }
 
-static inline void tell_event(struct scene *scene, enum pt_seen_event_kind kind,
-                              const char *subject, double seconds)
+static inline void see_event(struct scene *scene, enum pt_seen_event_kind kind, const char *subject,
+                             double seconds)
 {
     const struct pt_seen_event event = {
         .kind = kind, .namespace = NAMESPACE, .subject = subject, .at = at(seconds)};
