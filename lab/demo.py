@@ -113,7 +113,7 @@ def start_pulltrace(stack: ExitStack, lab: Laboratory, port: int) -> list[Proces
     return [server.process, agent.process]
 
 
-def tell_socket(lab: Laboratory) -> list[Process]:
+def print_socket(lab: Laboratory) -> list[Process]:
     socket = lab.containerd.socket
     print(
         "\nWatch it with:\n"
@@ -139,7 +139,7 @@ def run(lab_only: bool) -> None:
         say("makes images (240 MB of random layers)")
         lanes = make_lanes(lab.images)
         lab.images.discard_blobs()
-        watched = tell_socket(lab) if lab_only else start_pulltrace(stack, lab, port)
+        watched = print_socket(lab) if lab_only else start_pulltrace(stack, lab, port)
         watched += [lab.containerd.process, lab.registry.process, lab.throttle.process]
         runs = [LaneRun(lab, lane, 2.0 * number) for number, lane in enumerate(lanes)]
         end = time.monotonic() + seconds if seconds else float("inf")

@@ -22,8 +22,9 @@ PT_MUST_CHECK int pt_socket_check_connect(const char *path);
 // when that is not visible from this PID namespace.
 PT_MUST_CHECK int pt_socket_check_peer(int fd, pid_t *ret_pid, struct pt_error *err);
 
-// Tells one process that serves the socket from the next where its PID is not visible: containerd
-// makes the socket's file anew when it starts. Below 0, so that it is no PID; 0: not known.
+// Distinguishes one process that serves the socket from the next where its PID is not visible:
+// containerd makes the socket's file anew when it starts. Below 0, so that it is no PID; 0: not
+// known.
 int64_t pt_socket_check_making(const char *path);
 
 #endif

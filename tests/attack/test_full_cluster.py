@@ -33,7 +33,7 @@ class AFullCluster(ClusterCase):
             self.assertEqual(get(self.server.port, path).status, 200, path)
         self.read_stream()
         for node in range(0, FULL_NODES, 2):  # an agent comes, and pulls one of its images
-            self.tell(self.server, f"n{node}", pull("p", f"a.io/image-{node}:1", layer(node)))
+            self.deliver(self.server, f"n{node}", pull("p", f"a.io/image-{node}:1", layer(node)))
         self.api.expire_streams()
         for number in range(0, FULL_PODS, 20):
             self.api.delete("pods", "default", f"pod-{number}")

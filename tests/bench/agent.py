@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How true and how cheap the agent is: python3 -m tests.bench.agent [--scene S...] [--client C...]
 
-Compares what the event stream tells with containerd's files sampled at 10 Hz, and measures CPU and
+Compares what the event stream says with containerd's files sampled at 10 Hz, and measures CPU and
 memory of agent and server when idle and with 20 pulls of 40 layers.
 """
 
@@ -107,7 +107,7 @@ class Bench:
             sampler.stop()
             self.log.wait_for_end(image.repository)
             off = deviations(sampler.samples, self.log.of_image(image.repository))
-            self._tell(image, pull, ended)
+            self._print(image, pull, ended)
             print(
                 f"    off by {statistics.mean(off):.2f} points on average, at most {max(off):.2f}"
             )
@@ -117,7 +117,7 @@ class Bench:
         pull = self.client.start(self.lab.reference(image))
         ended = pull.finish()
         final = self.log.wait_for_end(image.repository)[-1]
-        self._tell(image, pull, ended)
+        self._print(image, pull, ended)
         print(f"    {final.pull['phase']} as {final.pull['imageRef']}")
 
     def busy(self) -> None:
@@ -155,7 +155,7 @@ class Bench:
     def _push(self, repository: str, *layer_bytes: int) -> Image:
         return self.lab.images.push(repository, "1.0", sizes(repository, *layer_bytes))
 
-    def _tell(self, image: Image, pull: RunningPull, ended: float) -> None:
+    def _print(self, image: Image, pull: RunningPull, ended: float) -> None:
         story = self.log.of_image(image.repository)
         print(
             f"  {image.repository}: {ended - pull.started:.2f} s;"

@@ -203,7 +203,7 @@ void agents_refresh(struct agents *agents, int node, int64_t wall_ns, int64_t st
     int64_t generation = (int64_t)(age / agents->pull_seconds);
     double share = age / agents->pull_seconds - (double)generation;
     bool others = generation > agents->generations[node];
-    bool done = others && !agents->v1; // one report tells the end of the old ones
+    bool done = others && !agents->v1; // one report says the end of the old ones
     if (others) {
         agents->generations[node]++;
         agents->completions += (uint64_t)agents->pulls;

@@ -20,14 +20,14 @@ struct agents {
     char **requests;     // one HTTP request for each node
     size_t *lengths;
     int64_t *generations; // of each node's pulls
-    uint64_t completions; // told by all nodes
+    uint64_t completions; // reported by all nodes
 };
 
 int agents_create(struct agents *agents);
 void agents_destroy(struct agents *agents);
 
-// Brings the node's report up to date. Its pulls end together: at the time of a report that tells
-// so, they are counted as completed. One of v1 tells so by naming the next pulls only.
+// Brings the node's report up to date. Its pulls end together: at the time of a report that says
+// so, they are counted as completed. One of v1 says so by naming the next pulls only.
 void agents_refresh(struct agents *agents, int node, int64_t wall_ns, int64_t started_wall_ns);
 
 #endif

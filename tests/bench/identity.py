@@ -80,7 +80,7 @@ class Agents:
     def __init__(self, port: int, tokens: list[str]) -> None:
         self.port = port
         self.tokens = tokens
-        self.told_later = 0
+        self.put_off = 0
         self.failures = 0
         # All come from one address, which may have half of the server's connections.
         self.turns = asyncio.Semaphore(1000)
@@ -102,7 +102,7 @@ class Agents:
             writer.close()
         if answer.split()[1] == "200":
             return 0
-        self.told_later += 1
+        self.put_off += 1
         return int(answer.split("retry-after:")[1].split()[0])
 
     async def run(self, index: int) -> None:
@@ -146,7 +146,7 @@ def restart(source: str, folder: Path, tokens: list[str]) -> None:
         by = f'pulltrace_agent_identity{{by="{source}"}}'
         wait_for("it is known by what", lambda: metric(server.metrics_port, by) == 1, 5)
         known = metric(server.metrics_port, "pulltrace_agent_tokens_known")
-        figures = [source, int(known), f"{agents.known_at[-1] - began:.1f}", agents.told_later, agents.failures]
+        figures = [source, int(known), f"{agents.known_at[-1] - began:.1f}", agents.put_off, agents.failures]
         left_out = metric(server.metrics_port, 'pulltrace_agent_tokens_checked_total{result="left_out"}')
         failed = metric(server.metrics_port, 'pulltrace_agent_tokens_checked_total{result="failed"}')
         print("| " + " | ".join(map(str, [*figures, int(left_out), int(failed), f"{cpu_seconds(server):.1f}"])) + " |", flush=True)

@@ -46,7 +46,7 @@ struct connection {
     const char *unsent;
     size_t unsent_length;
     int64_t sent_at;
-    uint64_t completions; // that a stream has told
+    uint64_t completions; // that a stream has announced
     uint64_t bytes;
     char tail[TAIL_BYTES]; // of a stream
     size_t tail_length;
@@ -202,8 +202,8 @@ static void read_messages(struct connection *connection, char *text, size_t leng
         if (memcmp(type, "pull.completed", 14) == 0)
             connection->completions++;
         if (measuring && connection->index % (options.streams / TIMED_STREAMS + 1) == 0) {
-            int64_t told_at = parse_time(time);
-            latency_add(&event_latency, (double)(now - told_at) / 1000);
+            int64_t sent_at = parse_time(time);
+            latency_add(&event_latency, (double)(now - sent_at) / 1000);
             events_timed++;
         }
         at = seen = type;
@@ -300,7 +300,7 @@ static void tick(void)
 }
 
 // Reports are spread evenly over the interval.
-static void run_agents(double seconds, int64_t *next_due, uint64_t *told)
+static void run_agents(double seconds, int64_t *next_due, uint64_t *sent)
 {
     int64_t end = now_ns(CLOCK_MONOTONIC) + (int64_t)(seconds * 1e9);
     double step = (double)agents.interval_ms * 1e6 / agents.count;
@@ -308,10 +308,10 @@ static void run_agents(double seconds, int64_t *next_due, uint64_t *told)
         int64_t now = now_ns(CLOCK_MONOTONIC);
         if (now >= end)
             return;
-        while (*next_due + (int64_t)(step * (double)*told) <= now) {
-            int node = (int)(*told % (uint64_t)agents.count);
+        while (*next_due + (int64_t)(step * (double)*sent) <= now) {
+            int node = (int)(*sent % (uint64_t)agents.count);
             report_is_due(&connections[node % options.connections]);
-            (*told)++;
+            (*sent)++;
         }
         tick();
     }
@@ -495,12 +495,12 @@ int main(int argc, char **argv)
     drain(0.5);
     started_wall_ns = now_ns(CLOCK_REALTIME);
     int64_t next_due = now_ns(CLOCK_MONOTONIC);
-    uint64_t told = 0;
-    run_agents(options.warm_up_seconds, &next_due, &told);
+    uint64_t sent = 0;
+    run_agents(options.warm_up_seconds, &next_due, &sent);
     double cpu = server_cpu_seconds(), own_cpu = own_cpu_seconds();
     int64_t began = now_ns(CLOCK_MONOTONIC);
     measuring = true;
-    run_agents(options.seconds, &next_due, &told);
+    run_agents(options.seconds, &next_due, &sent);
     measuring = false;
     double seconds = (double)(now_ns(CLOCK_MONOTONIC) - began) / 1e9;
     cpu = server_cpu_seconds() - cpu;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples containerd's own files at 10 Hz, to compare with what was told of a pull."""
+"""Samples containerd's own files at 10 Hz, to compare with what was said of a pull."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class TruthSampler:
         return 100 * sum(present.values()) / sum(self._sizes.values())
 
 
-def deviations(samples: list[tuple[float, float]], told: list[Event]) -> list[float]:
-    """For each sample between the first and the last event: |told percent - true percent|."""
+def deviations(samples: list[tuple[float, float]], said: list[Event]) -> list[float]:
+    """For each sample between the first and the last event: |said percent - true percent|."""
     differences = []
     for moment, percent in samples:
-        before = [event for event in told if event.received <= moment]
-        if before and len(before) < len(told):
+        before = [event for event in said if event.received <= moment]
+        if before and len(before) < len(said):
             differences.append(abs(before[-1].pull["percent"] - percent))
     return differences

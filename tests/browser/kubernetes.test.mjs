@@ -123,7 +123,7 @@ test(
     await row.click();
     const failure = page.getByRole('region', { name: 'Failure' });
     await failure.waitFor();
-    // Between the end of a pause and the next attempt there is no time to tell.
+    // Between the end of a pause and the next attempt there is no time to show.
     await until('the next attempt', async () =>
       /\d+ attempts · next in \d/.test(await failure.innerText()),
     );

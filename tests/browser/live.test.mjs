@@ -137,7 +137,7 @@ test('an open row shows the layers, which move too', { timeout: 120_000 }, async
   });
 });
 
-test('a failed pull tells why', { timeout: 120_000 }, async (t) => {
+test('a failed pull says why', { timeout: 120_000 }, async (t) => {
   const page = await openPage(t, '?q=status:failed');
   const row = rowsOf(page, FAILED_IMAGE).first();
   await row.waitFor({ timeout: 90_000 });

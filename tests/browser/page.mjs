@@ -63,8 +63,8 @@ export async function openPage(t, path = '', options = {}) {
       faults.push(`other origin: ${request.url()}`);
   });
   // The worker has a policy of its own; what either says is seen on the console.
-  await page.addInitScript(tellViolations);
-  page.on('worker', (worker) => worker.evaluate(tellViolations).catch(() => undefined));
+  await page.addInitScript(logViolations);
+  page.on('worker', (worker) => worker.evaluate(logViolations).catch(() => undefined));
   t.after(async () => {
     await context.close();
     assert.deepEqual(faults, []);
@@ -73,7 +73,7 @@ export async function openPage(t, path = '', options = {}) {
   return page;
 }
 
-function tellViolations() {
+function logViolations() {
   addEventListener('securitypolicyviolation', (event) => {
     console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
   });

@@ -39,7 +39,7 @@ test('a server that goes and comes back', { timeout: 120_000 }, async (t) => {
   await page.evaluate(watchRows, withoutTag(IMAGES[0]));
 
   process.kill(LAB_PID, 'SIGUSR1');
-  await until('the loss told', async () =>
+  await until('the loss shown', async () =>
     /^reconnecting, last update \d+s ago$/.test(await state.textContent()),
   );
   const isGrey = () =>
@@ -51,7 +51,7 @@ test('a server that goes and comes back', { timeout: 120_000 }, async (t) => {
 
   await until('live again', async () => (await state.textContent()) === 'live', 30_000);
   await until('the data in colour again', async () => !(await isGrey()));
-  // The new run may tell a pull under another id; the row of the run before then goes.
+  // The new run may name a pull with another id; the row of the run before then goes.
   const first = new Map();
   await until('progress after it', async () => {
     for (const row of await rowsOf(page, IMAGES[0], ':not(.is-over)').all()) {

@@ -45,7 +45,7 @@ class Failures(NodeCase):
         image = f"{HOST}/fail/never:1.0"
         containers = [{"name": "app", "image": image, "imagePullPolicy": "Never"}]
         self.node.create_pod("never", "", containers=containers)
-        self.wait_for_row("it is told", 30, imageRef=image, phase="failed", pods=["never"])
+        self.wait_for_row("it is shown", 30, imageRef=image, phase="failed", pods=["never"])
 
     def test_a_failed_image_that_is_pushed_later_goes_on_in_its_row(self) -> None:
         image = f"{HOST}/fail/late:1.0"

@@ -146,8 +146,8 @@ def _all_that_was_said(history: History) -> Iterator[tuple[str, dict[str, Any]]]
         yield f"the log of run {line.run}", line.pull
     for name, connections in history.readers.items():
         for connection in connections:
-            for told in connection.events:
-                yield f"reader {name}", told.pull
+            for event in connection.events:
+                yield f"reader {name}", event.pull
 
 
 def shown_ends_are_true(history: History) -> Iterator[str]:
@@ -170,18 +170,18 @@ def what_goes_on_has_not_failed(history: History) -> Iterator[str]:
     """No reader heard that a pull had failed which then succeeded."""
     jobs = history.jobs_by_repository()
     for name, connections in history.readers.items():
-        for told in (told for connection in connections for told in connection.events):
-            job = jobs.get(told.pull.get("repository", ""))
-            if told.type != "pull.failed" or job is None or not told.is_new:
+        for event in (event for connection in connections for event in connection.events):
+            job = jobs.get(event.pull.get("repository", ""))
+            if event.type != "pull.failed" or job is None or not event.is_new:
                 continue
             for attempt in job.attempts:
-                if attempt.succeeded and attempt.started < told.at < attempt.ended:
-                    words = f"{told.pull.get('errorClass')} {told.pull.get('error')}"
-                    earlier = [a for a in job.attempts if not a.succeeded and a.started < told.at]
+                if attempt.succeeded and attempt.started < event.at < attempt.ended:
+                    words = f"{event.pull.get('errorClass')} {event.pull.get('error')}"
+                    earlier = [a for a in job.attempts if not a.succeeded and a.started < event.at]
                     broken = history.kubelet_is_real and any(
                         span.what.startswith(("containerd", "kubelet", "registry"))
                         for span in history.spans
-                        if span.begun < told.at and span.ended > attempt.started
+                        if span.begun < event.at and span.ended > attempt.started
                     )
                     if not earlier and not broken:
                         yield f"{job.repository}: reader {name} heard of a failure ({words}), it went on"
@@ -203,9 +203,9 @@ def nothing_is_doubled(history: History) -> Iterator[str]:
     for name, connections in history.readers.items():
         for connection in connections:
             sent = Counter(
-                (told.pull["id"], told.type)
-                for told in connection.events
-                if told.is_new and told.type == "pull.completed"
+                (event.pull["id"], event.type)
+                for event in connection.events
+                if event.is_new and event.type == "pull.completed"
             )
             for (identity, kind), count in sent.items():
                 if count > 1:
@@ -223,11 +223,11 @@ def readers_in_step_have_each_end(history: History) -> Iterator[str]:
                 continue
             if _went_on(history, ack):
                 continue  # the row may have been under way again before it was sent
-            if not any(_tells(told.pull, ack) for told in connection.events):
+            if not any(_says(event.pull, ack) for event in connection.events):
                 yield f"{ack.repository}: {ack.phase} was acknowledged, a reader in step has not heard of it"
 
 
-def _tells(pull: dict[str, Any], ack: Ack) -> bool:
+def _says(pull: dict[str, Any], ack: Ack) -> bool:
     is_it = pull["id"] == ack.pull_id or pull.get("repository") == ack.repository
     return is_it and pull["phase"] == ack.phase
 
@@ -264,18 +264,18 @@ def counters_are_right(history: History) -> Iterator[str]:
 
 
 def _failures(history: History) -> tuple[int, int]:
-    """Of what pods wait for the kubelet tells failures too, and then each attempt counts once. Of
-    those it may tell late, or never, when the way to it is bad or there is no server."""
+    """Of what pods wait for the kubelet reports failures too, and then each attempt counts once. Of
+    those it may report late, or never, when the way to it is bad or there is no server."""
     run = history.last_run()
     with_pods = [job for job in history.jobs if job.has_pod]
     names = {job.repository for job in with_pods}
     ends = _last_acks(_of_run(history, run)).values()
     by_agent = sum(ack.phase == "failed" and ack.repository not in names for ack in ends)
-    told = [attempt for job in with_pods for attempt in job.attempts if not attempt.succeeded]
-    most = by_agent + len(told) + len(history.unnamed)
+    reported = [attempt for job in with_pods for attempt in job.attempts if not attempt.succeeded]
+    most = by_agent + len(reported) + len(history.unnamed)
     if any(span.what.startswith(("agent", "api", "server")) for span in history.spans):
         return by_agent, most
-    return by_agent + len(told), most
+    return by_agent + len(reported), most
 
 
 def the_log_is_right(history: History) -> Iterator[str]:
@@ -327,9 +327,9 @@ def story(history: History) -> Iterator[str]:
         for connection in connections:
             lines.append((connection.ended_at or history.now, f"reader {name} leaves {connection.run}"))
             lines += [
-                (told.at, f"reader {name}: {told.type} {_shown(told.pull)}")
-                for told in connection.events
-                if told.is_new and told.type != "pull.progress"
+                (event.at, f"reader {name}: {event.type} {_shown(event.pull)}")
+                for event in connection.events
+                if event.is_new and event.type != "pull.progress"
             ]
     begun = min(at for at, _ in lines)
     yield from (f"{at - begun:8.3f} {words}" for at, words in sorted(lines))

@@ -145,7 +145,7 @@ class Ground:
 
 
 class LabGround(Ground):
-    """Registry, containerd on a disk of its own, and an API server that is told of pods."""
+    """Registry, containerd on a disk of its own, and an API server that knows of pods."""
 
     def __init__(
         self, binaries: tools.ContainerdBinaries, is_relayed: bool, source: random.Random
@@ -221,17 +221,17 @@ class LabGround(Ground):
         attempt = Attempt(time.monotonic())
         job.attempts.append(attempt)
 
-        def tell() -> None:
-            self._tell_pods(job)
+        def pods() -> None:
+            self._update_pods(job)
 
         if by_cri:
             call = self.cri.start_pull(job.reference)
-            self.watch.add(attempt, call.process, lambda: _words_of(call), tell)
+            self.watch.add(attempt, call.process, lambda: _words_of(call), pods)
         else:
             process = self.containerd.start_pull(job.reference)
-            self.watch.add(attempt, process, lambda: _words(process), tell)
+            self.watch.add(attempt, process, lambda: _words(process), pods)
 
-    def _tell_pods(self, job: Job) -> None:
+    def _update_pods(self, job: Job) -> None:
         """What the kubelet says when the job's last attempt has ended."""
         if job.has_pod and job.attempts[-1].succeeded:
             self._pods[job.reference].pulled()

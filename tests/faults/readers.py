@@ -17,7 +17,7 @@ SILENCE_S = 20  # the server says something each 15 s
 
 
 @dataclass(frozen=True)
-class Told:
+class Heard:
     """A pull event as it came."""
 
     at: float  # time.monotonic()
@@ -33,7 +33,7 @@ class Connection:
     run: str = ""  # of the server, as hello says it
     synced_at: float = 0  # 0: the server broke off before
     ended_at: float = 0  # 0: it stands
-    events: list[Told] = field(default_factory=list)
+    events: list[Heard] = field(default_factory=list)
 
 
 class Reader:
@@ -123,7 +123,7 @@ class Reader:
             elif name == "synced":
                 here.synced_at = now
             elif "pull" in data and self._keeps:
-                here.events.append(Told(now, data["type"], data["pull"], here.synced_at > 0))
+                here.events.append(Heard(now, data["type"], data["pull"], here.synced_at > 0))
 
 
 def state_of(connections: list[Connection]) -> dict[str, dict[str, Any]]:
@@ -134,6 +134,6 @@ def state_of(connections: list[Connection]) -> dict[str, dict[str, Any]]:
         if connection.run != run:
             pulls.clear()
             run = connection.run
-        for told in connection.events:
-            pulls[told.pull["id"]] = told.pull
+        for event in connection.events:
+            pulls[event.pull["id"]] = event.pull
     return pulls

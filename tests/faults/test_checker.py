@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.faults.checker import History, LogLine, broken_promises
 from tests.faults.ledger import Attempt, Job, Span
-from tests.faults.readers import Connection, Told
+from tests.faults.readers import Connection, Heard
 from tests.faults.witness import Ack, server_id
 
 PULLS = 8
@@ -25,8 +25,8 @@ def row(number: int, phase: str, **more: Any) -> dict[str, Any]:
     return {"id": identity, "repository": name, "imageRef": f"{name}:1.0", "phase": phase} | error | more
 
 
-def told(at: float, pull: dict[str, Any]) -> Told:
-    return Told(at, f"pull.{pull['phase']}", pull, is_new=True)
+def heard(at: float, pull: dict[str, Any]) -> Heard:
+    return Heard(at, f"pull.{pull['phase']}", pull, is_new=True)
 
 
 def good_history() -> History:
@@ -48,7 +48,7 @@ def good_history() -> History:
         history.jobs.append(Job(pull["repository"], pull["imageRef"], attempts=[attempt]))
         history.acks.append(Ack(ended, pull["id"], pull["repository"], phase, False))
         run = 0 if number < PULLS // 2 else 1
-        runs[run].events.append(told(ended - 0.01, pull))
+        runs[run].events.append(heard(ended - 0.01, pull))
         history.log.append(LogLine(run, f"pull.{phase}", pull))
         if run == 1:
             history.rows.append(pull)
@@ -88,11 +88,11 @@ def double_an_event(history: History, source: random.Random) -> None:
 
 def fail_what_goes_on(history: History, source: random.Random) -> None:
     attempt = history.jobs[0].attempts[0]
-    history.readers["in step"][0].events.insert(0, told(attempt.started + 1, row(0, "failed")))
+    history.readers["in step"][0].events.insert(0, heard(attempt.started + 1, row(0, "failed")))
 
 
 def change_an_end_after_the_kill(history: History, source: random.Random) -> None:
-    history.readers["comes and goes"][1].events.append(told(150, row(1, "failed")))
+    history.readers["comes and goes"][1].events.append(heard(150, row(1, "failed")))
 
 
 def change_a_log(history: History, source: random.Random) -> None:
@@ -117,7 +117,7 @@ def show_what_is_not_there(history: History, source: random.Random) -> None:
 
 
 def mislead_a_reader(history: History, source: random.Random) -> None:
-    history.readers["comes and goes"][1].events.append(told(150, row(7, "downloading")))
+    history.readers["comes and goes"][1].events.append(heard(150, row(7, "downloading")))
 
 
 LIES: tuple[Callable[[History, random.Random], None], ...] = (
@@ -131,7 +131,7 @@ class Checker(unittest.TestCase):
     def test_a_good_history_breaks_no_promise(self) -> None:
         self.assertEqual(broken_promises(good_history()), [])
 
-    def test_each_lie_is_found_wherever_it_is_told(self) -> None:
+    def test_each_lie_is_found_wherever_it_stands(self) -> None:
         for lie in LIES:
             for seed in range(10):
                 with self.subTest(lie.__name__, seed=seed):
@@ -154,7 +154,7 @@ class Checker(unittest.TestCase):
         stale = row(9, "failed", errorClass="stale")
         history.rows.append(stale)
         for connections in history.readers.values():
-            connections[1].events.append(told(190, stale))
+            connections[1].events.append(heard(190, stale))
         self.assertEqual(broken_promises(history), [])
 
         history.rows[-1] = stale | {"errorClass": "network"}
@@ -172,7 +172,7 @@ class Checker(unittest.TestCase):
         history.totals["completed"] += 1
         history.log.append(LogLine(1, "pull.completed", end))
         for connections in history.readers.values():
-            connections[1].events.append(told(99.4, end))
+            connections[1].events.append(heard(99.4, end))
         self.assertEqual(broken_promises(history), [])
 
         history.rows.append(row(6, "failed"))

@@ -17,11 +17,11 @@ static const char *const repositories[NAMES] = {"a.io/b", "docker.io/library/ngi
 static const char *const keys[NAMES] = {"ia", "ib", "ic", "id"};
 static int64_t now_ns;
 
-// Two that are told the same. The second one looks at all nodes at every tick, and must not come to
+// Two that hear the same. The second one looks at all nodes at every tick, and must not come to
 // know more by it.
 static struct world {
     struct pt_correlate *correlate;
-    uint64_t told; // sum of what it has told, in any order
+    uint64_t said; // sum of what it has said, in any order
 } worlds[2];
 
 static int64_t fake_now(void *context)
@@ -38,7 +38,7 @@ static void add_up(struct world *world, const char *node_name, const char *key,
         hash = hash * 31 + (unsigned char)*at;
     for (const char *at = key; *at; at++)
         hash = hash * 31 + (unsigned char)*at;
-    world->told += hash;
+    world->said += hash;
 }
 
 static void on_join(void *context, const char *node_name, const char *key,
@@ -171,7 +171,7 @@ static void pass(unsigned seconds)
             continue;
         check_maps(worlds[w].correlate);
     }
-    assert(worlds[0].told == worlds[1].told);
+    assert(worlds[0].said == worlds[1].said);
 }
 
 static void happen(struct pt_correlate *correlate, unsigned what, unsigned a, unsigned b)
@@ -214,7 +214,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                              .on_row = on_row,
                                              .on_exchange = on_exchange,
                                              .context = &worlds[w]};
-        worlds[w].told = 0;
+        worlds[w].said = 0;
         int r = pt_correlate_create(&clock, 100, &output, &worlds[w].correlate);
         assert(r == 0);
         (void)r;

@@ -30,7 +30,7 @@ static void on_event(void *context, enum pt_event_type type, const struct pt_sto
     assert(type == PT_EVENT_PULL_STARTED || pt_stored_pull_is_final(stored));
 }
 
-// Everything that is stored can be told, and its numbers agree.
+// Everything that is stored can be shown, and its numbers agree.
 static void check(struct pt_pull_store *store)
 {
     size_t cursor = 0;

@@ -109,7 +109,7 @@ static void change_layer(struct world *world, unsigned which, unsigned how)
     }
 }
 
-static void tell_event(struct world *world, unsigned which, unsigned how)
+static void see_event(struct world *world, unsigned which, unsigned how)
 {
     const struct pt_seen_event event = {
         .kind = (enum pt_seen_event_kind)(which % 3),
@@ -157,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             change_layer(&world, which, data[2]);
             break;
         case 3:
-            tell_event(&world, data[1], data[2]);
+            see_event(&world, data[1], data[2]);
             break;
         case 4:
             world.image = (struct pt_seen_image){.namespace = (char *)"k8s.io",

@@ -20,7 +20,7 @@
 struct story {
     struct pt_tracker *tracker;
     // What was seen of the pulls, by the order of their start; the first ones only.
-    struct told {
+    struct heard {
         char id[32];
         double percent;
         int64_t started_at;
@@ -29,16 +29,16 @@ struct story {
         enum pt_pull_phase phase;
         unsigned ends;  // events of its end
         unsigned round; // in which it was shown last
-    } told[STORY_PULLS];
-    size_t told_count;
+    } heard[STORY_PULLS];
+    size_t heard_count;
     unsigned rounds;
 };
 
-static inline struct told *find_told(struct story *story, const char *id)
+static inline struct heard *find_heard(struct story *story, const char *id)
 {
-    for (size_t i = 0; i < story->told_count; i++) {
-        if (strcmp(story->told[i].id, id) == 0)
-            return &story->told[i];
+    for (size_t i = 0; i < story->heard_count; i++) {
+        if (strcmp(story->heard[i].id, id) == 0)
+            return &story->heard[i];
     }
     return NULL;
 }
@@ -48,22 +48,22 @@ static inline void story_on_change(void *context, enum pt_track_change change,
                                    const struct pt_pull *pull, const struct pt_layer *layer)
 {
     struct story *story = context;
-    struct told *told = find_told(story, pull->id);
+    struct heard *heard = find_heard(story, pull->id);
     bool is_end = change == PT_TRACK_COMPLETED || change == PT_TRACK_FAILED;
     assert((change == PT_TRACK_LAYER_RESTARTED) == (layer != NULL));
     assert(is_end == pt_pull_phase_is_final(pull->phase));
     assert(change != PT_TRACK_COMPLETED || pull->phase == PT_PULL_COMPLETED);
     assert(change != PT_TRACK_FAILED || pull->phase == PT_PULL_FAILED);
     if (change == PT_TRACK_STARTED) {
-        assert(!told && strlen(pull->id) < sizeof(told->id));
-        if (story->told_count == STORY_PULLS)
+        assert(!heard && strlen(pull->id) < sizeof(heard->id));
+        if (story->heard_count == STORY_PULLS)
             return;
-        told = &story->told[story->told_count++];
-        *told = (struct told){.started_at = pull->started_at, .phase = pull->phase};
-        strcpy(told->id, pull->id);
-    } else if (told) {
-        assert(!pt_pull_phase_is_final(told->phase) && told->ends == 0);
-        told->ends += is_end;
+        heard = &story->heard[story->heard_count++];
+        *heard = (struct heard){.started_at = pull->started_at, .phase = pull->phase};
+        strcpy(heard->id, pull->id);
+    } else if (heard) {
+        assert(!pt_pull_phase_is_final(heard->phase) && heard->ends == 0);
+        heard->ends += is_end;
     }
 }
 
@@ -124,25 +124,25 @@ static inline void story_check_report(const struct story *story, int64_t now)
 }
 
 // None of them stands in it twice, nothing goes back, and a pull that has ended has said so once.
-static inline void story_check_told(struct story *story, const struct pt_pull *pull,
-                                    const struct pt_totals *totals)
+static inline void story_check_heard(struct story *story, const struct pt_pull *pull,
+                                     const struct pt_totals *totals)
 {
-    struct told *told = find_told(story, pull->id);
-    if (!told)
+    struct heard *heard = find_heard(story, pull->id);
+    if (!heard)
         return;
-    assert(told->round != story->rounds);
-    assert(told->started_at == pull->started_at && told->phase <= pull->phase);
-    assert(!pt_pull_phase_is_final(told->phase) || told->phase == pull->phase);
+    assert(heard->round != story->rounds);
+    assert(heard->started_at == pull->started_at && heard->phase <= pull->phase);
+    assert(!pt_pull_phase_is_final(heard->phase) || heard->phase == pull->phase);
     // One lease may pull another platform besides, whose layers come to those of the first; the
     // server keeps what it shows.
-    assert(totals->percent >= told->percent || pull->layer_count > told->layer_count);
-    assert(pull->bytes_fetched >= told->bytes_fetched);
-    assert(told->ends == (unsigned)pt_pull_phase_is_final(pull->phase));
-    told->round = story->rounds;
-    told->percent = totals->percent;
-    told->layer_count = pull->layer_count;
-    told->bytes_fetched = pull->bytes_fetched;
-    told->phase = pull->phase;
+    assert(totals->percent >= heard->percent || pull->layer_count > heard->layer_count);
+    assert(pull->bytes_fetched >= heard->bytes_fetched);
+    assert(heard->ends == (unsigned)pt_pull_phase_is_final(pull->phase));
+    heard->round = story->rounds;
+    heard->percent = totals->percent;
+    heard->layer_count = pull->layer_count;
+    heard->bytes_fetched = pull->bytes_fetched;
+    heard->phase = pull->phase;
 }
 
 static inline void story_check(struct story *story, int64_t now)
@@ -162,7 +162,7 @@ static inline void story_check(struct story *story, int64_t now)
         assert(pull->phase != PT_PULL_COMPLETED || pull->image_ref_exact);
         assert((pull->completed_at != 0) == (tracked->finished != 0));
         story_check_totals(pull, &totals);
-        story_check_told(story, pull, &totals);
+        story_check_heard(story, pull, &totals);
     }
     assert(active == pt_tracker_active_count(story->tracker));
     assert(finished == pt_tracker_finished_count(story->tracker));

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the browser tests against a real server, agent and pulls: python3 -m tests.integration.browser
 
-The pulls are real; the pods that wait for them are told by a fake API server. The tests get by environment:
+The pulls are real; the pods that wait for them are those of a fake API server. The tests get by environment:
   PULLTRACE_URL            the page
   PULLTRACE_EXPECT_IMAGES  references, by commas, that are pulled over and over while the tests run
   PULLTRACE_FAILED_IMAGE   a reference whose pulls fail after some seconds, over and over

@@ -130,7 +130,7 @@ class LabCase(ProcessCase):
         return done.returncode, done.stdout
 
     def listen(self, server: Server, query: str = "") -> EventLog:
-        """Records events until the test ends, which then fails if they tell an impossible story."""
+        """Records events until the test ends, which then fails if they make an impossible story."""
         log = EventLog(server.port, query)
         self._event_logs.append(log)
 
@@ -169,9 +169,9 @@ class LabCase(ProcessCase):
         for event in story:
             if event.pull["phase"] == "resolving":
                 continue
-            told = event.pull["repository"], event.pull["totalBytes"], event.pull["layerCount"]
+            shown = event.pull["repository"], event.pull["totalBytes"], event.pull["layerCount"]
             repository = f"registry.example/{image.repository}"
-            self.assertEqual(told, (repository, image.layer_bytes, len(image.layers)))
+            self.assertEqual(shown, (repository, image.layer_bytes, len(image.layers)))
             self.assertTrue(event.pull["totalKnown"])
 
     def assert_completed(self, final: Event, image: Image) -> None:
@@ -182,8 +182,8 @@ class LabCase(ProcessCase):
         self.assertTrue(pull["imageRefExact"])
         self.assertEqual(pull["rootDigest"], image.root_digest)
         self.assertEqual((pull["percent"], pull["totalBytes"]), (100, image.layer_bytes))
-        told = [(layer["digest"], layer["totalBytes"]) for layer in pull["layers"]]
-        self.assertEqual(told, [(layer.digest, layer.size) for layer in image.layers])
+        shown = [(layer["digest"], layer["totalBytes"]) for layer in pull["layers"]]
+        self.assertEqual(shown, [(layer.digest, layer.size) for layer in image.layers])
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         assert result is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must be told of pulls that find everything there, and of whose bytes they are that came."""
+"""What must be shown of pulls that find everything there, and of whose bytes they are that came."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class CheckStories(LabCase):
         return sorted(rows, key=lambda row: str(row["startedAt"]))
 
     def _assert_counted(self, server: Server, pulls: int, checks: int, fetched: int) -> None:
-        told = {
+        counted = {
             "checks": self.metric(server, "pulltrace_checks_total"),
             "pulls": self.metric(server, "pulltrace_pulls_total"),
             "durations": self.metric(server, "pulltrace_pull_duration_seconds_count"),
@@ -110,14 +110,14 @@ class CheckStories(LabCase):
             "of registries": pulls,
             "bytes": fetched,
         }
-        self.assertEqual(told, wanted)
+        self.assertEqual(counted, wanted)
 
     def _assert_no_flapping(self, story: list[Event]) -> None:
         """A pull may turn out to be a check, as soon as its layers are known; never the other way."""
         kinds: dict[str, list[str]] = {}
         for event in story:
-            told = kinds.setdefault(event.pull["id"], [])
-            if told[-1:] != [event.pull["kind"]]:
-                told.append(event.pull["kind"])
-        for told in kinds.values():
-            self.assertIn(told, (["pull"], ["check"], ["pull", "check"]))
+            seen = kinds.setdefault(event.pull["id"], [])
+            if seen[-1:] != [event.pull["kind"]]:
+                seen.append(event.pull["kind"])
+        for seen in kinds.values():
+            self.assertIn(seen, (["pull"], ["check"], ["pull", "check"]))

@@ -81,7 +81,7 @@ class EventLog:
             final = [event for event in self.of_image(part) if event.pull["phase"] in FINAL]
             return final if len({event.pull["id"] for event in final}) >= count else []
 
-        return wait_for(f"{count} pulls of {part} are told as ended", find, timeout_s)
+        return wait_for(f"{count} pulls of {part} are said to have ended", find, timeout_s)
 
     def wait_for_phase(self, part: str, phase: str, timeout_s: float = 20) -> Event:
         return self.wait_for(
@@ -125,7 +125,7 @@ class EventLog:
 
 
 def broken_rules(events: list[Event]) -> list[str]:
-    """What is wrong with the story that the events tell, pull by pull."""
+    """What is wrong with the story that the events make, pull by pull."""
     wrong = []
     stories: dict[str, list[Event]] = {}
     for event in events:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must be told of pulls that fail, are killed, or lose their image, on whatever containerd."""
+"""What must be shown of pulls that fail, are killed, or lose their image, on whatever containerd."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.pulltrace import Server
 from lab.waiting import wait_for
 from tests.integration.case import MB, LabCase, sizes
 from tests.integration.clients import Ctr
-from tests.integration.pull_stories import TOLD_WITHIN_S
+from tests.integration.pull_stories import SHOWN_WITHIN_S
 
 
 class FailureStories(LabCase):
@@ -37,16 +37,16 @@ class FailureStories(LabCase):
         self.assertEqual(final.pull["totalBytes"], image.layer_bytes)
         self.assertEqual(self.metric(server, "pulltrace_pull_errors_total"), 1)
 
-    def test_a_pull_that_fails_at_once_is_told(self) -> None:
+    def test_a_pull_that_fails_at_once_is_shown(self) -> None:
         server, _, log = self.start_all()
         image = self.push("at-once/app", 1_300_000, 50_000)
         self.lab.images.remove_blob(image, image.layers[-1])
         with self.assertRaises(PullFailed):
             self.pull(image)
-        # Of containerd 1 no event tells that content was fetched: there it may be missed.
+        # Of containerd 1 no event says that content was fetched: there it may be missed.
         root = image.root_digest
         if self.binaries is tools.CONTAINERD_2:
-            log.wait_for("it is told", lambda event: event.pull.get("rootDigest") == root)
+            log.wait_for("it is shown", lambda event: event.pull.get("rootDigest") == root)
         self.pull(self.push("at-once/marker", 1_500_000))
         log.wait_for_end("at-once/marker")
 
@@ -79,13 +79,13 @@ class FailureStories(LabCase):
         # The kubelet's call takes its pull along, and containerd 2 stops to extract for a ctr that is
         # gone; containerd 1 knows nothing of what its ctr was about.
         if self.uses_cri or self.binaries is tools.CONTAINERD_2:
-            wait_for("told as failed", lambda: self._is_failed(server), 20)
+            wait_for("shown as failed", lambda: self._is_failed(server), 20)
         else:
-            wait_for("told as stalled", lambda: self._is_stalled(server), 20)
+            wait_for("shown as stalled", lambda: self._is_stalled(server), 20)
             self.assertFalse(self._is_failed(server))
         self.client.start(self.lab.reference(image)).finish()
         wait_for(
-            "the second pull is told as completed",
+            "the second pull is shown as completed",
             lambda: any(row["phase"] == "completed" for row in self.pulls(server)),
             10,
         )
@@ -113,7 +113,7 @@ class FailureStories(LabCase):
         with self.assertRaises(PullFailed):
             pull.finish()
         failed = log.wait_for(
-            "the broken pull is told as failed",
+            "the broken pull is shown as failed",
             lambda event: event.pull["id"] == begun.pull["id"] and event.pull["phase"] == "failed",
             30,
         )
@@ -135,7 +135,7 @@ class FailureStories(LabCase):
 
         ended = pull.finish()
         final = log.wait_for_end("deleted/app")[-1]
-        self.assertLess(final.received - ended, TOLD_WITHIN_S)
+        self.assertLess(final.received - ended, SHOWN_WITHIN_S)
         self.assertEqual(final.pull["phase"], "completed", final.pull)
         self.assertEqual(final.pull["rootDigest"], new.root_digest)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must be told of pulls that go their way, on whatever containerd and by whatever client."""
+"""What must be shown of pulls that go their way, on whatever containerd and by whatever client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.waiting import wait_for
 from tests.integration.case import MB, SLOWER, LabCase, sizes
 from tests.integration.events import EventLog
 
-TOLD_WITHIN_S = 3.0 * SLOWER
+SHOWN_WITHIN_S = 3.0 * SLOWER
 STARTED_WITHIN_S = 2.0 * SLOWER
 
 
@@ -47,7 +47,7 @@ class PullStories(LabCase):
                 story = log.of_image(image.repository)
                 self.assertEqual({event.pull["id"] for event in story}, {final.pull["id"]})
                 self.assertLess(story[0].received - pull.started, STARTED_WITHIN_S)
-                self.assertLess(final.received - ended, TOLD_WITHIN_S)
+                self.assertLess(final.received - ended, SHOWN_WITHIN_S)
                 self.assert_true_from_the_start(story, image)
                 self.assert_completed(final, image)
                 between = {e.pull["percent"] for e in story if 0 < e.pull["percent"] < 100}
@@ -108,7 +108,7 @@ class PullStories(LabCase):
         ended = pull.finish()
 
         final = log.wait_for_end("fast/short")[-1]
-        self.assertLess(final.received - ended, TOLD_WITHIN_S)
+        self.assertLess(final.received - ended, SHOWN_WITHIN_S)
         self.assert_completed(final, image)
 
     def test_a_pull_shorter_than_a_long_interval_is_seen(self) -> None:
@@ -181,8 +181,8 @@ class PullStories(LabCase):
 
         final = log.wait_for_end("mixed/compression")[-1]
         self.assert_completed(final, image)
-        told = [layer["mediaType"] for layer in final.pull["layers"]]
-        self.assertEqual(told, [layer.media_type for layer in image.layers])
+        shown = [layer["mediaType"] for layer in final.pull["layers"]]
+        self.assertEqual(shown, [layer.media_type for layer in image.layers])
 
     def test_twenty_at_once_are_twenty_rows(self) -> None:
         images = [self.push(f"many/app-{n:02}", 1_200_000 + 1_000 * n, 20_000) for n in range(20)]
@@ -191,7 +191,7 @@ class PullStories(LabCase):
         self._pull_at_once(images, log)
         self.assertEqual(len(self.pulls(server)), 20)
 
-    def test_a_stalled_registry_is_told_and_survived(self) -> None:
+    def test_a_stalled_registry_is_shown_and_survived(self) -> None:
         image = self.push("stall/app", 6 * MB)
         server, _, log = self.start_all()
         pull = self.client.start(self.lab.reference(image))
@@ -199,7 +199,7 @@ class PullStories(LabCase):
 
         self.lab.throttle.stall()
         self.addCleanup(self.lab.throttle.resume)
-        stalled = wait_for("told as stalled", lambda: self._stalled_row(server, 3), 20)
+        stalled = wait_for("shown as stalled", lambda: self._stalled_row(server, 3), 20)
         assert stalled is not None
         self.assertEqual(stalled["phase"], "downloading")
         wait_for("it is counted", lambda: self.metric(server, "pulltrace_pulls_stalled") == 1, 20)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report receiver that answers as it is told, for faults that the real server will not produce."""
+"""A report receiver that answers as a test wants it, for faults that the real server will not produce."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ReportReceiver:
                 with receiver._lock:
                     entry = (time.monotonic(), status, dict(self.headers), json.loads(body))
                     receiver._reports.append(entry)
-                answer = b"{}" if status == 200 else b'{"error":"as told"}'
+                answer = b"{}" if status == 200 else b'{"error":"as a test wants it"}'
                 self.send_response(status)
                 for name, value in receiver.answered_headers.items():
                     self.send_header(name, value)

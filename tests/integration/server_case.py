@@ -33,7 +33,7 @@ def layer(number: int, got: int = 0, **more: Any) -> dict[str, Any]:
 
 
 def pull(identity: str, image: str, *layers: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """As our own agent tells it."""
+    """As our own agent reports it."""
     return {
         "id": identity,
         "imageRef": image,
@@ -56,7 +56,7 @@ class ServerCase(ProcessCase):
         data = json.dumps(body).encode()
         return request(server.port, "POST", "/api/v1/report", data, Content_Type="application/json")
 
-    def tell(self, server: Server, node: str, *pulls: dict[str, Any], **more: Any) -> None:
+    def deliver(self, server: Server, node: str, *pulls: dict[str, Any], **more: Any) -> None:
         """Reports, and waits when the node has just reported."""
         answer = self.report(server, node, *pulls, **more)
         while answer.status == 429:

@@ -41,7 +41,7 @@ class HostileTexts(ServerCase):
         api.put("events", event(evil, "Failed", f'Failed to pull image "{HOSTILE}": {HOSTILE}'))
         server = self.start_server(PULLTRACE_KUBE_URL=api.url)
         end = {"phase": "failed", "completedAt": "2026-01-01T00:01:00Z", "error": HOSTILE}
-        self.tell(
+        self.deliver(
             server,
             "evil",
             self.hostile_pull(1),

@@ -70,7 +70,7 @@ class Injection(ServerCase):
     def send_everything(self) -> None:
         """Twice: pulls under way, then ended, so that each kind of event is sent."""
         for end in ({}, {"phase": "failed", "completedAt": "2026-01-01T00:01:00Z"}):
-            self.tell(
+            self.deliver(
                 self.server,
                 "evil",
                 self.hostile_pull(1, **end),

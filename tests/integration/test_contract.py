@@ -129,7 +129,7 @@ class Documents(ServerCase):
 
     def test_head_is_answered_where_get_is(self) -> None:
         server = self.start_server()
-        self.tell(server, "node", pull("1", "app", layer(1)))
+        self.deliver(server, "node", pull("1", "app", layer(1)))
         one = get(server.port, "/api/v1/pulls").json()["pulls"][0]["id"]
         for path in document("openapi.json")["paths"]:
             if path == "/api/v1/report":
@@ -167,7 +167,7 @@ class Contract(ServerCase):
     def check(self, reference: str, instance: Any) -> None:
         self.assertEqual(complaints(reference, instance), [], reference)
 
-    def tell_all_kinds(self, server: Server) -> None:
+    def report_all_kinds(self, server: Server) -> None:
         """Reports of our agent in every phase, and of an agent that sends only the first members."""
         cached = layer(9, LAYER_BYTES, phase="exists", cached=True)
         done = layer(
@@ -179,7 +179,7 @@ class Contract(ServerCase):
             queued = layer(3, phase="queued")
             extracting = layer(2, LAYER_BYTES, phase="extracting", extractStartedAt=STARTED)
             digests = {"rootDigest": "sha256:" + "a" * 64, "manifestDigest": "sha256:" + "b" * 64}
-            self.tell(
+            self.deliver(
                 server,
                 "node-own",
                 pull("resolving", "app", phase="resolving"),
@@ -194,7 +194,7 @@ class Contract(ServerCase):
             legacy = {"startedAt": STARTED, "totalKnown": True}
             named = {"imageRef": "docker.io/library/nginx:1.27", "layers": [layer(5, 10 * step)]}
             nameless = {"imageRef": f"layer-sha256:{'c' * 64}", "layers": [layer(6, 10 * step)]}
-            self.tell(
+            self.deliver(
                 server, "node-legacy", *([named | legacy, nameless | legacy] if step < 3 else [])
             )
 
@@ -235,8 +235,8 @@ class Contract(ServerCase):
                 name = f'pulltrace_agent_pulls_rejected_total{{reason="{reason}"}}'
                 before = self.metric(server, name)
                 pulls = [pull("1", "bad", bad), pull("2", "good", layer(1))]
-                told = {"nodeName": what, "timestamp": now(), "pulls": pulls}
-                self.assertNotEqual(complaints("schemas/report.schema.json", told), [])
+                refused = {"nodeName": what, "timestamp": now(), "pulls": pulls}
+                self.assertNotEqual(complaints("schemas/report.schema.json", refused), [])
                 answer = self.report(server, what, *pulls)
                 self.assertEqual(answer.status, 200, answer.text())
                 self.assertEqual(self.metric(server, name), before + 1)
@@ -245,15 +245,15 @@ class Contract(ServerCase):
 
     def test_answers(self) -> None:
         server = self.start_server()
-        self.tell_all_kinds(server)
+        self.report_all_kinds(server)
         for path in ("/api/v1/pulls", "/api/v1/summary", "/api/v1/nodes"):
             with self.subTest(path):
                 self.check(answer_schema(path, "get", 200), get(server.port, path).json())
         pulls = get(server.port, "/api/v1/pulls").json()["pulls"]
         self.assertEqual(len(pulls), 7)
-        self.assertIn("__pulling__", [told["imageRef"] for told in pulls])
+        self.assertIn("__pulling__", [row["imageRef"] for row in pulls])
         self.assertEqual(
-            {told["phase"] for told in pulls if told["nodeName"] == "node-legacy"}, {"completed"}
+            {row["phase"] for row in pulls if row["nodeName"] == "node-legacy"}, {"completed"}
         )
         self.assertEqual(get(server.port, "/api/v1/summary").json()["historySeconds"], 30 * 60)
         for name, found in (("node-legacy", ["node-legacy"]), ("node-unheard", [])):
@@ -270,7 +270,7 @@ class Contract(ServerCase):
         server = self.start_server()
         log = EventStream(server.port, "?types=pull,layer")
         self.addCleanup(log.close)
-        self.tell_all_kinds(server)
+        self.report_all_kinds(server)
         wanted = {
             "pull.started", "pull.progress", "pull.completed", "pull.failed",
             "layer.started", "layer.progress", "layer.completed",

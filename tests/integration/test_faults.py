@@ -16,7 +16,7 @@ from tests.integration.receiver import ReportReceiver
 
 
 def completions(log: EventLog, part: str) -> Counter[str]:
-    """How often each pull was told as completed."""
+    """How often each pull was announced as completed."""
     return Counter(e.pull["id"] for e in log.of_image(part) if e.type == "pull.completed")
 
 
@@ -78,7 +78,7 @@ class ContainerdFallsSilent(LabCase):
 
 
 class ServerComesAndGoes(LabCase):
-    def test_away_for_a_minute_nothing_is_lost_and_each_is_told_once(self) -> None:
+    def test_away_for_a_minute_nothing_is_lost_and_each_is_announced_once(self) -> None:
         server, _, _ = self.start_all()
         server.stop()
         away_since = time.monotonic()
@@ -139,7 +139,7 @@ class AgentComesAndGoes(LabCase):
                 self.assertEqual(list(completions(log, image.repository).values()), [1])
         self.assertEqual(len(self.pulls(server)), 2)
 
-    def test_stopped_and_started_after_a_pull_tells_nothing_twice(self) -> None:
+    def test_stopped_and_started_after_a_pull_reports_nothing_twice(self) -> None:
         server, agent, log = self.start_all()
         self.pull(self.push("agent/once", 400_000))
         log.wait_for_end("agent/once")
@@ -167,7 +167,7 @@ class DeliveryToAReceiver(LabCase):
                 agent = self.start_agent(self.receiver.url)
                 wait_for("a report", lambda: self.receiver.reports(status), 15)
                 self.pull(self.push(repository, 300_000))
-                wait_for("it is told", lambda: self._completed(repository, status), 20)
+                wait_for("it is reported", lambda: self._completed(repository, status), 20)
                 refused = len(self._completed(repository, status))
                 wait_for("again", lambda: len(self._completed(repository, status)) > refused, 40)
 
@@ -200,7 +200,7 @@ class DeliveryToAReceiver(LabCase):
         self.start_agent(self.receiver.url)
         wait_for("a report", self.receiver.reports, 15)
         self.pull(self.push("paced/app", 2_500_000))
-        wait_for("it is told", lambda: self._completed("paced/app", 200), 20)
+        wait_for("it is reported", lambda: self._completed("paced/app", 200), 20)
 
         intervals = [report["intervalMs"] / 1000 for report in self.receiver.reports()]
         times = self.receiver.times()

@@ -57,21 +57,21 @@ class Protocol(ServerCase):
 
     def test_a_request_behind_a_stream_waits_for_its_end(self) -> None:
         server = self.start_server()
-        told = b""
+        received = b""
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
             connection.sendall(
                 b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
             )
-            while b": pulltrace" not in told:
-                told += connection.recv(4096)
+            while b": pulltrace" not in received:
+                received += connection.recv(4096)
             server.process.send(15)
             while chunk := connection.recv(4096):
-                told += chunk
+                received += chunk
         self.assertEqual(server.process.wait(5), 0)
-        self.assertEqual(told.count(b"HTTP/1.1 "), 1)
-        self.assertTrue(told.endswith(b"0\r\n\r\n"), told[-100:])
+        self.assertEqual(received.count(b"HTTP/1.1 "), 1)
+        self.assertTrue(received.endswith(b"0\r\n\r\n"), received[-100:])
 
-    def test_a_client_that_asks_is_told_to_go_on(self) -> None:
+    def test_a_client_that_asks_may_go_on(self) -> None:
         server = self.start_server()
         body = report_of("n")
         head = f"{REPORT_HEAD}Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
@@ -203,10 +203,10 @@ class OverTls(ServerCase):
     def ask(self, connection: ssl.SSLSocket, path: str) -> None:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
-    def tell_many_pulls(self, connection: ssl.SSLSocket) -> None:
+    def report_many_pulls(self, connection: ssl.SSLSocket) -> None:
         layers = [layer(i) for i in range(LAYERS)]
-        told = [pull(str(i), f"app-{i}", *layers) for i in range(PULLS)]
-        body = json.dumps({"nodeName": "n", "timestamp": now(), "pulls": told}).encode()
+        reported = [pull(str(i), f"app-{i}", *layers) for i in range(PULLS)]
+        body = json.dumps({"nodeName": "n", "timestamp": now(), "pulls": reported}).encode()
         self.assertGreater(len(body), 256 * 1024)
         connection.sendall(f"{REPORT_HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         self.assertEqual(read_answer(connection), (200, b"{}"))
@@ -225,14 +225,14 @@ class OverTls(ServerCase):
         with self.assertRaises(ssl.SSLError):
             self.connect()
 
-    def test_a_plain_request_is_told_to_come_by_https(self) -> None:
+    def test_a_plain_request_is_asked_to_come_by_https(self) -> None:
         answer = raw(self.server.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertTrue(answer.startswith(b"HTTP/1.1 421 "), answer)
         self.assertIn(b"https://", answer.split(b"\r\n\r\n")[1])
 
     def test_long_reports_and_long_answers_go_through_one_connection(self) -> None:
         connection = self.connect()
-        self.tell_many_pulls(connection)
+        self.report_many_pulls(connection)
         for _ in range(3):
             self.ask(connection, f"/api/v1/pulls?limit={PULLS}&layers=1")
             status, body = read_answer(connection)
@@ -240,15 +240,15 @@ class OverTls(ServerCase):
             self.assertEqual(len(json.loads(body)["pulls"]), PULLS)
 
     def test_a_slow_stream_gets_all(self) -> None:
-        self.tell_many_pulls(self.connect())
+        self.report_many_pulls(self.connect())
         stream = self.connect()
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
         self.ask(stream, "/api/v1/events")
-        told = b""
+        received = b""
         seen: set[str] = set()
         while len(seen) < PULLS:
-            told += stream.recv(3000)
-            *lines, told = told.split(b"\n")
+            received += stream.recv(3000)
+            *lines, received = received.split(b"\n")
             for line in lines:
                 if line.startswith(b"data: {") and b'"pull":' in line:
                     seen.add(json.loads(line[6:])["pull"]["imageRef"])

@@ -53,8 +53,8 @@ class UnreadLog(ServerCase):
         reader.start()
 
         def missing() -> list[int]:
-            told = [json.loads(line) for line in list(lines)]
-            return [line["lines"] for line in told if line["msg"] == "log.lines_missing"]
+            logged = [json.loads(line) for line in list(lines)]
+            return [line["lines"] for line in logged if line["msg"] == "log.lines_missing"]
 
         wait_for("the log says what is missing", missing, 10)
         self.assertEqual(missing(), [self.dropped()])

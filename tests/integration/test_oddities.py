@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pulls of what is no usual image: told as far as known, and never wrongly."""
+"""Pulls of what is no usual image: shown as far as known, and never wrongly."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class OddityCase(LabCase):
             failed = True
         self.assertEqual(failed, fails, "what the client says")
         final = log.wait_for_end(image.repository)[-1]
-        told = final.type, final.pull["errorClass"], final.pull["totalBytes"]
-        self.assertEqual(told, ("pull.failed", "not_unpacked", image.layer_bytes))
+        shown = final.type, final.pull["errorClass"], final.pull["totalBytes"]
+        self.assertEqual(shown, ("pull.failed", "not_unpacked", image.layer_bytes))
         self.assertEqual(final.pull["imageRef"], self.lab.reference(image))
         line = 'pulltrace_pull_errors_total{class="not_unpacked"} 1'
         self.assertIn(line, get(server.metrics_port, "/metrics").text().splitlines())
@@ -68,7 +68,7 @@ class OddityCase(LabCase):
         return self.lab.images.push_artifact(name, "1.0", OCI_GZIP, sizes(name, 2 * MB, 300_000))
 
     def check_refused(self, image: Image) -> None:
-        """containerd fails at once; what is told of it, if anything, is that it failed."""
+        """containerd fails at once; what is shown of it, if anything, is that it failed."""
         server, _, log = self.start_all()
 
         with self.assertRaises(PullFailed):
@@ -139,22 +139,22 @@ class OnContainerd1(OddityCase):
         final = log.wait_for_end(image.repository)[-1]
         if isinstance(client, CtrFetch):
             self.assertEqual(final.pull["errorClass"], "not_unpacked")
-            self.assert_told_as_far_as_known(log, final.pull["id"], image)
+            self.assert_shown_as_far_as_known(log, final.pull["id"], image)
             return
         record = self.lab.containerd.ctr("images", "ls", f"name=={self.lab.reference(image)}")
         self.assertIn(final.pull["rootDigest"], record)
         own = final.pull["rootDigest"]
         self.assert_completed(final, replace(image, root_digest=own, manifest_digest=own))
-        self.assert_told_as_far_as_known(log, final.pull["id"], image)
+        self.assert_shown_as_far_as_known(log, final.pull["id"], image)
 
-    def assert_told_as_far_as_known(self, log: EventLog, pull_id: str, image: Image) -> None:
+    def assert_shown_as_far_as_known(self, log: EventLog, pull_id: str, image: Image) -> None:
         story = [event.pull for event in log.of_pull(pull_id)]
         digests = [layer.digest for layer in image.layers]
-        self.assertFalse(story[0]["totalKnown"], "no manifest tells it")
+        self.assertFalse(story[0]["totalKnown"], "no manifest says it")
         for pull in story:
             if pull["totalKnown"]:
-                told = pull["totalBytes"], pull["layerCount"]
-                self.assertEqual(told, (image.layer_bytes, len(digests)))
+                shown = pull["totalBytes"], pull["layerCount"]
+                self.assertEqual(shown, (image.layer_bytes, len(digests)))
             else:
                 self.assertEqual((pull["phase"], pull["percent"]), ("downloading", 0))
                 self.assertLessEqual(pull["totalBytes"], image.layer_bytes)
@@ -181,8 +181,8 @@ class OnContainerd2(OddityCase):
         self.client.start(self.lab.reference(image)).finish()
 
         row = wait_for("it has ended", lambda: self._completed(server, image), 15)
-        told = row["percent"], row["totalBytes"], row["downloadedBytes"], row["layerCount"]
-        self.assertEqual(told, (100, 0, 0, 0))
+        shown = row["percent"], row["totalBytes"], row["downloadedBytes"], row["layerCount"]
+        self.assertEqual(shown, (100, 0, 0, 0))
 
     def _completed(self, server: Server, image: Image) -> dict[str, Any] | None:
         rows = self.pulls(server, f"?image={image.repository}&status=completed")

@@ -45,7 +45,7 @@ class BehindNginx(ServerCase):
         self.say("first")
 
     def say(self, image: str) -> None:
-        self.tell(self.server, "n", pull("first", "first", layer(1, 9)), pull(image, image, layer(2)))
+        self.deliver(self.server, "n", pull("first", "first", layer(1, 9)), pull(image, image, layer(2)))
 
     def proxy(self, name: str, *settings: str, prefix: str = "", version: str = "1.0") -> Proxy:
         proxy = Proxy(self.folder / name, self.server.port, prefix, settings, version)

@@ -24,13 +24,13 @@ class ContainerdNamespaces(LabCase):
     """Which are watched; the same image in two of them is two pulls."""
 
     def test_all_of_them(self) -> None:
-        self.assertEqual(self._told("all/app", "*"), {"k8s.io", "team-a", "team-b"})
+        self.assertEqual(self._reported("all/app", "*"), {"k8s.io", "team-a", "team-b"})
 
     def test_those_that_are_named(self) -> None:
-        self.assertEqual(self._told("some/app", "k8s.io,team-b"), {"k8s.io", "team-b"})
+        self.assertEqual(self._reported("some/app", "k8s.io,team-b"), {"k8s.io", "team-b"})
 
-    def _told(self, repository: str, namespaces: str) -> set[str]:
-        """The namespaces of the pulls that an agent tells of which watches these ones."""
+    def _reported(self, repository: str, namespaces: str) -> set[str]:
+        """The namespaces of the pulls that an agent reports which watches these ones."""
         receiver = ReportReceiver()
         self.addCleanup(receiver.close)
         self.start_agent(receiver.url, PULLTRACE_CONTAINERD_NAMESPACES=namespaces)
@@ -42,7 +42,7 @@ class ContainerdNamespaces(LabCase):
         ]
         self.assertEqual([pull.wait(60) for pull in pulls], [0, 0, 0])
         self.pull(self.push(f"marker/{repository}", 1_500_000))
-        wait_for("the marker is told", lambda: self._ends(receiver, f"marker/{repository}"), 20)
+        wait_for("the marker is reported", lambda: self._ends(receiver, f"marker/{repository}"), 20)
         ends = self._ends(receiver, f"registry.example/{repository}")
         for pull in ends:
             self.assertEqual(pull["phase"], "completed")
@@ -92,9 +92,9 @@ class AnotherPlatform(LabCase):
                 self.pull(image)
 
                 query = f"?image=:{size}&status=completed"
-                row = wait_for("it is told", lambda: self.pulls(server, query), 15)[0]
-                told = row["manifestDigest"], row["totalBytes"], row["layerCount"]
-                self.assertEqual(told, (image.manifest_digest, image.layer_bytes, 1))
+                row = wait_for("it is shown", lambda: self.pulls(server, query), 15)[0]
+                shown = row["manifestDigest"], row["totalBytes"], row["layerCount"]
+                self.assertEqual(shown, (image.manifest_digest, image.layer_bytes, 1))
 
 
 class AnotherPlatformOnContainerd2(AnotherPlatform):

@@ -209,7 +209,7 @@ class AgentAddress(LabCase):
 
 class CapturedAgent(LabCase):
     def test_it_holds_no_capability_and_gains_none(self) -> None:
-        """Nor does what it cannot do hinder it: it tells of a pull."""
+        """Nor does what it cannot do hinder it: it reports a pull."""
         server = self.start_server()
         log = self.listen(server)
         agent = self.start_agent(server.url, RELEASE_AGENT)

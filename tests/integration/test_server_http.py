@@ -142,7 +142,7 @@ class Errors(ServerCase):
 
     def test_limits_answer_429_and_say_when_to_come_again(self) -> None:
         server = self.start_server(PULLTRACE_MAX_NODES="1", PULLTRACE_MAX_PULLS="1")
-        self.tell(server, "a", pull("1", "app", layer(1)))
+        self.deliver(server, "a", pull("1", "app", layer(1)))
         for what, node, pulls, reason in (
             ("too soon", "a", 1, "too_soon"),
             ("another node", "b", 0, "node_limit"),
@@ -151,8 +151,8 @@ class Errors(ServerCase):
             with self.subTest(what):
                 if what == "another pull":
                     time.sleep(0.6)
-                told = [pull(str(i + 1), "app", layer(1)) for i in range(pulls)]
-                answer = self.report(server, node, *told)
+                reported = [pull(str(i + 1), "app", layer(1)) for i in range(pulls)]
+                answer = self.report(server, node, *reported)
                 self.assertEqual(answer.status, 429)
                 self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
                 name = f'pulltrace_agent_reports_rejected_total{{reason="{reason}"}}'
@@ -238,7 +238,7 @@ class Metrics(ServerCase):
     def test_they_are_well_formed(self) -> None:
         server = self.start_server()
         evil = pull("1", 'a"b\\c\n', layer(1), repository='re"g\\x\n/app')
-        self.tell(server, "a", evil | {"phase": "failed", "error": "x"})
+        self.deliver(server, "a", evil | {"phase": "failed", "error": "x"})
         answer = get(server.metrics_port, "/metrics")
         self.assertTrue(answer.headers["Content-Type"].startswith("text/plain; version=0.0.4"))
         kinds: dict[str, str] = {}
@@ -320,7 +320,7 @@ class TlsReload(ServerCase):
 
 
 class Ending(ServerCase):
-    def test_streams_are_told_and_a_report_under_way_is_answered(self) -> None:
+    def test_streams_are_ended_and_a_report_under_way_is_answered(self) -> None:
         server = self.start_server()
         body = json.dumps({"nodeName": "n", "timestamp": now(), "pulls": []}).encode()
         head = (
@@ -347,12 +347,12 @@ class Ending(ServerCase):
             answer = b""
             while chunk := agent.recv(4096):
                 answer += chunk
-            told = b""
+            received = b""
             while chunk := stream.recv(4096):
-                told += chunk
+                received += chunk
         self.assertTrue(answer.startswith(b"HTTP/1.1 200"), answer)
         self.assertIn(b"Connection: close", answer)
-        self.assertIn(b"retry: 1000", told)
-        self.assertTrue(told.endswith(b"0\r\n\r\n"), told[-100:])
+        self.assertIn(b"retry: 1000", received)
+        self.assertTrue(received.endswith(b"0\r\n\r\n"), received[-100:])
         self.assertEqual(server.process.wait(5), 0)
         self.assertLess(time.monotonic() - began, 5)

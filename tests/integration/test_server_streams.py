@@ -24,7 +24,7 @@ MEMORY_FOR_ALL_KB = 120_000  # with sanitizers
 
 
 class Reader(threading.Thread):
-    """Keeps the last phase of every pull that its stream tells."""
+    """Keeps the last phase of every pull that its stream names."""
 
     def __init__(self, port: int, bytes_per_read: int, pause_s: float, flaps: bool = False) -> None:
         super().__init__(daemon=True)
@@ -75,11 +75,11 @@ class Reader(threading.Thread):
         data = [line[6:] for line in lines if line.startswith("data: ")]
         if not data:
             return
-        told = json.loads(data[0])["pull"]
-        if told["percent"] < self.percents.get(told["id"], 0):
-            self.falls.append(told["id"])
-        self.phases[told["id"]] = told["phase"]
-        self.percents[told["id"]] = told["percent"]
+        sent = json.loads(data[0])["pull"]
+        if sent["percent"] < self.percents.get(sent["id"], 0):
+            self.falls.append(sent["id"])
+        self.phases[sent["id"]] = sent["phase"]
+        self.percents[sent["id"]] = sent["percent"]
         self._last_id = next(line[4:] for line in lines if line.startswith("id: "))
 
 
@@ -93,12 +93,12 @@ class Readers(ServerCase):
                 phase = chance.choice(("completed", "failed"))
             layers = [layer(i, got) for i in range(12)]
             pulls = [pull(f"lease-{i}", f"app-{i}", *layers) for i in range(PULLS_OF_A_NODE)]
-            for told in pulls:
-                told["phase"] = phase
+            for one in pulls:
+                one["phase"] = phase
                 if phase == "failed":
-                    told["error"] = "manifest unknown"
+                    one["error"] = "manifest unknown"
             try:
-                self.tell(server, f"node-{number}", *pulls)
+                self.deliver(server, f"node-{number}", *pulls)
             except (AssertionError, OSError) as error:
                 failures.append(f"node-{number}: {error}")
             time.sleep(0.5)

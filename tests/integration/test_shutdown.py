@@ -17,7 +17,7 @@ class CleanShutdown(LabCase):
                 server, agent, log = self.start_all()
                 image = self.push(f"shutdown/{number.name.lower()}", 5 * MB)
                 pull = self.client.start(self.lab.reference(image))
-                log.wait_for("bytes are told", lambda event: event.pull["downloadedBytes"] > 0)
+                log.wait_for("bytes are shown", lambda event: event.pull["downloadedBytes"] > 0)
 
                 agent.process.send(number)
                 self.assertEqual(agent.process.wait(ENDS_WITHIN_S), 0)

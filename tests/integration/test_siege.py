@@ -64,8 +64,8 @@ class Client:
         self.connection = None
 
     def report(self, node: str, got: int) -> int:
-        told = pull("p", "app:1", layer(1, got))
-        body = json.dumps({"nodeName": node, "timestamp": now(), "pulls": [told]}).encode()
+        reported = pull("p", "app:1", layer(1, got))
+        body = json.dumps({"nodeName": node, "timestamp": now(), "pulls": [reported]}).encode()
         return self.ask(
             "POST", "/api/v1/report", body,
             Content_Type="application/json", Authorization=f"Bearer {TOKEN}",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent as a tool by itself: the log tells the story, and --watch draws it."""
+"""The agent as a tool by itself: the log has the story, and --watch draws it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class LogOnly(LabCase):
         self.assertEqual(lines[3:], [("pull.failed", bad)])
         self.assertEqual([ids[0], ids[2]], [ids[1], ids[3]], "a start and an end of each")
 
-    def test_progress_is_told_at_debug(self) -> None:
+    def test_progress_is_logged_at_debug(self) -> None:
         agent = self.start_agent("", PULLTRACE_LOG_LEVEL="debug")
         wait_for("the agent runs", agent.process.stdout_text, 10)
 
@@ -54,9 +54,9 @@ class LogOnly(LabCase):
         self.assertEqual(events[-1]["type"], "pull.completed")
         between = [event for event in events[1:-1] if event["type"] == "pull.progress"]
         self.assertEqual(len(between), len(events) - 2)
-        bytes_told = [event["pull"]["downloadedBytes"] for event in between]
-        self.assertEqual(bytes_told, sorted(bytes_told))
-        self.assertGreater(len(set(bytes_told)), 2, "it moves")
+        bytes_logged = [event["pull"]["downloadedBytes"] for event in between]
+        self.assertEqual(bytes_logged, sorted(bytes_logged))
+        self.assertGreater(len(set(bytes_logged)), 2, "it moves")
 
     @staticmethod
     def _repository(pull: dict[str, Any]) -> str:
@@ -112,7 +112,7 @@ class WatchCase(LabCase):
                 wait_for("it looks", lambda: b"no image is being pulled" in received, 15)
             self.pull(image)
             ends = (b"completed", b"100", b"checked")
-            wait_for("the end is told", lambda: any(end in received for end in ends), 15)
+            wait_for("the end is shown", lambda: any(end in received for end in ends), 15)
         finally:
             agent.terminate()
             _, complaints = agent.communicate(timeout=10)

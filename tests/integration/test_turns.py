@@ -203,7 +203,7 @@ class Ends(TurnsCase):
             pull(f"p{number}", f"r-{number % 40}.example/a:{number}", layer(number, 900), **end)
             for number in range(PULLS_PER_NODE)
         ]
-        self.tell(self.server, f"node-{node}", *pulls, intervalMs=1000)
+        self.deliver(self.server, f"node-{node}", *pulls, intervalMs=1000)
 
     def has_pulls(self) -> bool:
         return bool(get(self.server.port, "/api/v1/pulls?limit=1&layers=0").json()["pulls"])
@@ -298,7 +298,7 @@ class ManyPods(ClusterCase):
         every = LISTED_PODS + WATCHED_PODS + len(full)
         wait_for("all are known", lambda: self.waiting_pods() == every, 60)
         pulls = [pull(f"p{number}", f"a.io/full-{number}:1") for number in range(2000)]
-        self.tell(self.server, "full", *pulls)
+        self.deliver(self.server, "full", *pulls)
         for path in ("/api/v1/pods?limit=1000", "/api/v1/pods?waiting=1", "/api/v1/pods?cursor=9000"):
             self.assertEqual(get(self.server.port, path).status, 200, path)
         self.api.expire_streams()

@@ -79,14 +79,14 @@ def memory_mb(pid: int) -> float:
     return anonymous_kib(pid) / 1024
 
 
-def tell(what: str, value: float, unit: str) -> None:
+def show(what: str, value: float, unit: str) -> None:
     print(f"  {what:<58} {value:9.2f} {unit}", flush=True)
 
 
-def tell_latencies(what: str, seconds: list[float]) -> None:
+def show_latencies(what: str, seconds: list[float]) -> None:
     for name, part in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
         index = min(int(part * len(seconds)), len(seconds) - 1)
-        tell(f"{what}, {name} of {len(seconds)}", seconds[index] * 1000, "ms")
+        show(f"{what}, {name} of {len(seconds)}", seconds[index] * 1000, "ms")
 
 
 def measure(api: FakeApi, server: Server) -> None:
@@ -102,17 +102,17 @@ def measure(api: FakeApi, server: Server) -> None:
     wait_for("all pods are known", lambda: json.loads(
         get(server.port, "/api/v1/summary").body)["waitingPods"] == PODS, 300)  # fmt: skip
     time.sleep(5)  # until those that wait without an event are shown as queued
-    tell(f"CPU to take in {PODS} pods on {NODES} nodes", cpu_seconds(pid) - started, "s")
-    tell("memory for them", memory_mb(pid) - before, "MB")
+    show(f"CPU to take in {PODS} pods on {NODES} nodes", cpu_seconds(pid) - started, "s")
+    show("memory for them", memory_mb(pid) - before, "MB")
 
     started, at = cpu_seconds(pid), time.monotonic()
     time.sleep(STEADY_S)
     share = (cpu_seconds(pid) - started) / (time.monotonic() - at) * 100
-    tell("CPU in steady state", share, "% of a core")
+    show("CPU in steady state", share, "% of a core")
 
     reports = Reports(server.port)
     time.sleep(STEADY_S)
-    tell_latencies("a report", reports.end())
+    show_latencies("a report", reports.end())
 
     reports = Reports(server.port)
     for _ in range(RELISTS):
@@ -120,8 +120,8 @@ def measure(api: FakeApi, server: Server) -> None:
         api.expire_streams()
         wait_for("it lists again", lambda: metric(server.metrics_port, LISTS) > lists, 300)
         time.sleep(1)
-    tell_latencies(f"a report during {RELISTS} new lists", reports.end())
-    tell("memory in the end", memory_mb(pid), "MB")
+    show_latencies(f"a report during {RELISTS} new lists", reports.end())
+    show("memory in the end", memory_mb(pid), "MB")
 
 
 def main() -> int:

@@ -114,8 +114,8 @@ def pull(
     started_s: float = 0,
     **more: Any,
 ) -> Object:
-    """A pull as our agent tells it; of 1,000 bytes."""
-    told: Object = {
+    """A pull as our agent reports it; of 1,000 bytes."""
+    reported: Object = {
         "id": identity,
         "imageRef": repository,
         "repository": repository,
@@ -125,8 +125,8 @@ def pull(
         "phase": phase,
     }
     if phase in ("completed", "failed"):
-        told["completedAt"] = stamp(whole=False)
-    return told | more
+        reported["completedAt"] = stamp(whole=False)
+    return reported | more
 
 
 def post_report(port: int, node: str, *pulls: Object) -> int:

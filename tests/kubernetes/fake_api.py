@@ -27,8 +27,8 @@ class Faults:
     refusals: int = 0  # … so many times; 0: until refuse_status is taken away
     piece_bytes: int = 0  # answers come in pieces of so many bytes
     piece_delay_s: float = 0
-    duplicate: bool = False  # every change is told twice
-    swap: bool = False  # changes are told in the wrong order, two by two
+    duplicate: bool = False  # every change is sent twice
+    swap: bool = False  # changes are sent in the wrong order, two by two
     token: str = ""  # demanded of every request
     document_delay_s: float = 0  # before each of `documents`
     forbidden: str = ""  # the resource that there is no right to
@@ -195,7 +195,7 @@ class FakeApi:
             self._changes.clear()
 
     def expire_streams(self) -> None:
-        """All watches that stand are told in the stream that their version is too old."""
+        """All watches that stand hear in the stream that their version is too old."""
         with self._lock:
             self._oldest = self._version
             self._changes.clear()
@@ -356,9 +356,9 @@ class FakeApi:
                 if handler.connection not in self._sockets:
                     handler.close_connection = True
                     return
-                told, version = self._since(resource, namespace, query, version)
+                messages, version = self._since(resource, namespace, query, version)
                 expired = self._expiry > expiry
-            for message in told:
+            for message in messages:
                 self._write(handler, message)
             if expired:
                 gone = {"type": "ERROR", "object": {"kind": "Status", "code": 410}}
@@ -372,7 +372,7 @@ class FakeApi:
         self, resource: str, namespace: str, query: dict[str, str], version: int
     ) -> tuple[list[bytes], int]:
         selector = query.get("fieldSelector", "")
-        told = [(at, text) for at, text in self._raw if at > version]
+        found = [(at, text) for at, text in self._raw if at > version]
         for change in self._changes:
             in_namespace = namespace in ("", namespace_of(change.now))
             if change.version <= version or change.resource != resource or not in_namespace:
@@ -389,9 +389,9 @@ class FakeApi:
                     metadata = change.before["metadata"] | {"resourceVersion": version_now}
                     obj = change.before | {"metadata": metadata}
                 text = json.dumps({"type": kind, "object": obj}).encode() + b"\n"
-                told += [(change.version, text)] * (2 if self.faults.duplicate else 1)
-        told.sort(key=lambda entry: entry[0])
-        messages = [text for _, text in told]
+                found += [(change.version, text)] * (2 if self.faults.duplicate else 1)
+        found.sort(key=lambda entry: entry[0])
+        messages = [text for _, text in found]
         if self.faults.swap:
             for i in range(0, len(messages) - 1, 2):
                 messages[i], messages[i + 1] = messages[i + 1], messages[i]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells an API server of pods as the kubelet of a node does while it pulls for them."""
+"""Writes pods to an API server as the kubelet of a node does while it pulls for them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Pods:
     def begin(self) -> None:
         """The next attempt."""
         for waiting in self._pods():
-            self._tell(waiting, "Pulling", f'Pulling image "{self._reference}"', self._failures + 1)
+            self._write(waiting, "Pulling", f'Pulling image "{self._reference}"', self._failures + 1)
 
     def pulled(self) -> None:
         """The attempt has brought the image."""
         words = f'Successfully pulled image "{self._reference}" in 1.1s (1.1s including waiting).'
         for waiting in self._pods():
-            self._tell(waiting, "Pulled", words, 1)
+            self._write(waiting, "Pulled", words, 1)
 
     def run(self) -> None:
         self._api.put_all("pods", [running(waiting) for waiting in self._pods()])
@@ -44,7 +44,7 @@ class Pods:
         message = f'Back-off pulling image "{self._reference}": ErrImagePull: {error}'
         for waiting in self._pods("ImagePullBackOff", message):
             words = f'Failed to pull image "{self._reference}": {error}'
-            self._tell(waiting, "Failed", words, self._failures)
+            self._write(waiting, "Failed", words, self._failures)
             self._api.put("pods", waiting)
 
     def _pods(self, waiting: str = "ContainerCreating", message: str = "") -> list[Object]:
@@ -53,6 +53,6 @@ class Pods:
             for name in self._names
         ]
 
-    def _tell(self, of: Object, reason: str, message: str, count: int) -> None:
+    def _write(self, of: Object, reason: str, message: str, count: int) -> None:
         name = f"{of['metadata']['name']}.{reason.lower()}"
         self._api.put("events", event(of, reason, message, count, name))

@@ -252,9 +252,9 @@ class RealApi:
             answer = connection.getresponse()
             change()
             for line in answer:
-                told = json.loads(line)
-                if told["type"] == "BOOKMARK":
-                    version: str = told["object"]["metadata"]["resourceVersion"]
+                entry = json.loads(line)
+                if entry["type"] == "BOOKMARK":
+                    version: str = entry["object"]["metadata"]["resourceVersion"]
                     return version
             raise ApiError("the watch has ended")
         finally:
@@ -302,8 +302,8 @@ class RealApi:
         """What the service account has asked for, from the audit log."""
         user = f"system:serviceaccount:default:{account}"
         lines = (self.folder / "audit.log").read_text().splitlines(keepends=True)
-        told = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [entry for entry in told if entry["user"]["username"] == user]
+        entries = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [entry for entry in entries if entry["user"]["username"] == user]
 
     def create_yaml(self, path: str, text: str) -> None:
         status, answer = self._call("POST", path, text.encode(), "application/yaml")

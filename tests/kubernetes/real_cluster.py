@@ -68,7 +68,7 @@ class Joining(RealCase):
         self.report(server, "real-2", *running_pulls)
         self.wait_for_pull(server, "of a running pod", imageRef="a.io/debug:1", pods=["alive"])
 
-    def test_each_failed_attempt_is_told_once_and_a_success_closes_the_row(self) -> None:
+    def test_each_failed_attempt_is_logged_once_and_a_success_closes_the_row(self) -> None:
         server = self.start_ready()
         image, error = "a.io/b:nope", "a.io/b:nope: not found"
         words = f'Failed to pull image "{image}": {error}'
@@ -77,7 +77,7 @@ class Joining(RealCase):
             self.api.write_event(event(bad, "Failed", words, count, name="bad-failed"))
             self.api.set_status(pod("bad", image, "real-3", waiting="ErrImagePull", message=error))
             self.wait_for_pull(
-                server, "it is told", phase="failed", errorClass="not_found", attempts=count
+                server, "it is shown", phase="failed", errorClass="not_found", attempts=count
             )
             backs_off = f'Back-off pulling image "{image}": ErrImagePull: {error}'
             self.api.write_event(event(bad, "BackOff", backs_off, count, name="bad-back-off"))
@@ -93,8 +93,8 @@ class Joining(RealCase):
         closed = self.wait_for_pull(server, "a success", phase="completed", id=row["id"])
         self.assertNotIn("error", closed)
         self.assertEqual(len(self.pulls(server, "?node=real-3")), 1)
-        told = [line["event"]["nodeName"] for line in self.log_lines(server, "pull.failed")]
-        self.assertEqual(told.count("real-3"), 2)
+        nodes = [line["event"]["nodeName"] for line in self.log_lines(server, "pull.failed")]
+        self.assertEqual(nodes.count("real-3"), 2)
         self.assertEqual(
             self.metric(server, 'pulltrace_pull_errors_total{class="not_found"}'), 2
         )
@@ -105,9 +105,9 @@ class Joining(RealCase):
         mirror = pod("static", "a.io/static:nope", "real-14")
         mirror["metadata"]["annotations"] = {"kubernetes.io/config.mirror": uid}
         mirror = self.create(mirror)
-        told = event(mirror, "Failed", 'Failed to pull image "a.io/static:nope": no such host')
-        told["involvedObject"]["uid"] = uid
-        self.api.write_event(told)
+        failure = event(mirror, "Failed", 'Failed to pull image "a.io/static:nope": no such host')
+        failure["involvedObject"]["uid"] = uid
+        self.api.write_event(failure)
         failing = pod("static", "a.io/static:nope", "real-14", waiting="ErrImagePull")
         self.api.set_status(failing)
         wanted = {"imageRef": "a.io/static:nope", "phase": "failed", "pods": ["static"]}

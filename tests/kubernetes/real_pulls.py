@@ -57,7 +57,7 @@ class RealPulls(RealCase):
     def create_pods(self, name: str, reference: str, count: int = PODS) -> list[Object]:
         return [self.create(pod(f"{name}-{i}", reference, NODE)) for i in range(count)]
 
-    def seconds_until_told(self, later: float, reference: str, pods: list[Object]) -> float:
+    def seconds_until_shown(self, later: float, reference: str, pods: list[Object]) -> float:
         names = sorted(each["metadata"]["name"] for each in pods)
         self.wait_for_pull(
             self.server, "name and pods", 10, phase="downloading", imageRef=reference, pods=names
@@ -65,13 +65,13 @@ class RealPulls(RealCase):
         return time.monotonic() - later
 
     def measure(self, what: str, once: Callable[[str, str], float]) -> None:
-        """Each round pulls another image; prints how long it took until all was told."""
+        """Each round pulls another image; prints how long it took until all was shown."""
         seconds = []
         for number in range(ROUNDS):
             name = f"{what}-{number}".replace(" ", "-")
             seconds.append(once(name, self.push(f"kube/{name}")))
-        told = f"{min(seconds):.2f} to {max(seconds):.2f} s"
-        print(f"\n  {what}: name and {PODS} pods {told} after the later of both", file=sys.stderr)
+        took = f"{min(seconds):.2f} to {max(seconds):.2f} s"
+        print(f"\n  {what}: name and {PODS} pods {took} after the later of both", file=sys.stderr)
         self.assertLess(max(seconds), WITHIN_S)
 
     def test_the_pods_come_first(self) -> None:
@@ -81,7 +81,7 @@ class RealPulls(RealCase):
             self.api.write_event(event(pods[0], "Pulling", asked))
             started = time.monotonic()
             call = self.client.start_pull(reference)
-            seconds = self.seconds_until_told(started, reference, pods)
+            seconds = self.seconds_until_shown(started, reference, pods)
             call.finish(PULL_S)
             return seconds
 
@@ -94,7 +94,7 @@ class RealPulls(RealCase):
             pods = self.create_pods(name, reference, PODS - 1)
             created = time.monotonic()
             pods += self.create_pods(f"{name}-last", reference, 1)
-            seconds = self.seconds_until_told(created, reference, pods)
+            seconds = self.seconds_until_shown(created, reference, pods)
             call.finish(PULL_S)
             return seconds
 
@@ -153,9 +153,9 @@ class RealPulls(RealCase):
         call = self.client.start_pull(v1)
         of_first = {"imageRef": v1, "pods": ["serial-v1"]}
         of_second = {"imageRef": v2, "pods": ["serial-v2"]}
-        # Both were asked for in the same second: which of them it is, its image record tells.
+        # Both were asked for in the same second: which of them it is, its image record says.
         call.finish(PULL_S)
-        self.wait_for_pull(self.server, "the record tells", 10, phase="completed", **of_first)
+        self.wait_for_pull(self.server, "the record says", 10, phase="completed", **of_first)
         self.api.write_event(event(first, "Pulled", f'Successfully pulled image "{v1}" in 2s'))
         self.api.set_status(running(first))
         row = self.wait_for_pull(self.server, "the other one waits", 10, phase="queued", **of_second)

@@ -103,9 +103,9 @@ class Hostile(FakeCase):
         words = {"400": "-1 &watch=0#%00/..", "the path is too long": "9" * 20_000}
         for number, (complaint, version) in enumerate(words.items()):
             self.wait_for_watches(timeout_s=20)
-            told = pod(f"p{number}", f"a.io/b{number}:1", f"n{number}")
-            told["metadata"]["resourceVersion"] = version
-            self.api.say(json.dumps({"type": "ADDED", "object": told}).encode() + b"\n")
+            made = pod(f"p{number}", f"a.io/b{number}:1", f"n{number}")
+            made["metadata"]["resourceVersion"] = version
+            self.api.say(json.dumps({"type": "ADDED", "object": made}).encode() + b"\n")
             self.report(server, f"n{number}", pull("p", f"a.io/b{number}"))
             self.wait_for_pull(server, "it is taken", imageRef=f"a.io/b{number}:1")
             self.api.reset()

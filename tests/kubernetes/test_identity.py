@@ -53,9 +53,9 @@ class IdentityCase(FakeCase):
         return answer_in_turn(server.port, node, *pulls, token=token)
 
     def assert_answer(self, answer: Answer, status: int, code: str = "", words: str = "") -> None:
-        told = answer.json()
-        self.assertEqual((answer.status, told.get("code", "")), (status, code), told)
-        self.assertIn(words, told.get("error", ""))
+        said = answer.json()
+        self.assertEqual((answer.status, said.get("code", "")), (status, code), said)
+        self.assertIn(words, said.get("error", ""))
 
     def wait_until_taken(self, server: Server, token: str, node: str = "node-1") -> None:
         def is_taken() -> bool:

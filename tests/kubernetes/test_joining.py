@@ -122,7 +122,7 @@ class LeavingInMidPull(FakeCase):
 
 
 def failures(log: EventLog) -> int:
-    return [told.type for told in log.all()].count("pull.failed")
+    return [event.type for event in log.all()].count("pull.failed")
 
 
 class Failing(FakeCase):
@@ -132,7 +132,7 @@ class Failing(FakeCase):
         words = f'Failed to pull image "a.io/b:nope": {self.words}'
         self.api.put("events", event(of, "Failed", words, count, name="failed-event"))
 
-    def test_each_attempt_is_told_once_in_one_row(self) -> None:
+    def test_each_attempt_is_logged_once_in_one_row(self) -> None:
         server = self.start()
         self.wait_for_watches()
         log = self.listen(server)
@@ -192,11 +192,11 @@ class Failing(FakeCase):
         broken = pull("p1", "a.io/b", started_s=-15, **ended)
         self.report(server, "node-1", broken)
         self.wait_for_pull(
-            server, "why is told", phase="failed", error="unexpected EOF", errorClass="network"
+            server, "why is said", phase="failed", error="unexpected EOF", errorClass="network"
         )
         self.report(server, "node-1", broken, pull("p2", "a.io/b", 200))
         self.wait_for_pull(server, "the next attempt", phase="downloading", id=row["id"])
-        # The agent tells the first attempt again, as long as it does not know that it arrived.
+        # The agent reports the first attempt again, as long as it does not know that it arrived.
         self.report(server, "node-1", broken, pull("p2", "a.io/b", 300))
         self.assertEqual(len(self.pulls(server)), 1)
         self.assertEqual(len(self.log_lines(server, "pull.failed")), 1)

@@ -38,7 +38,7 @@ class Pods(FakeCase):
         self.assertEqual(web["pullId"], rows[WEB]["id"])
         self.assertEqual(side["holdUp"]["kind"], "queue")
         self.assertEqual(side["holdUp"]["pullId"], rows[WEB]["id"])
-        self.assertNotIn("readyEtaSeconds", found)  # of the queued one nobody can tell
+        self.assertNotIn("readyEtaSeconds", found)  # of the queued one nobody can know
         self.assertTrue(found["waiting"])
         registries = get(server.port, "/api/v1/registries").json()["registries"]
         self.assertEqual([each["registry"] for each in registries], ["registry.example"])

@@ -99,15 +99,15 @@ class RealPulls(LabCase):
         self.api.put("pods", web)
         with self.assertRaises(PullFailed) as failed:
             self.client.start(reference).finish()
-        row = self.wait_for_row("the agent tells", imageRef=reference, phase="failed")
+        row = self.wait_for_row("the agent's failure", imageRef=reference, phase="failed")
         self.assertEqual(row["errorClass"], "not_unpacked")
 
         words = f'Failed to pull image "{reference}": {failed.exception}'
         self.api.put("events", event(web, "Failed", words))
 
-        told = wait_for("the kubelet tells", lambda: self._row_in_words("mismatched image rootfs"), 15)
+        joined = wait_for("the kubelet's words", lambda: self._row_in_words("mismatched image rootfs"), 15)
         self.assertEqual(
-            (told["id"], told["phase"], told["errorClass"], told["attempts"]),
+            (joined["id"], joined["phase"], joined["errorClass"], joined["attempts"]),
             (row["id"], "failed", "not_unpacked", 1),
         )
         self.assertEqual(self.metric(self.server, "pulltrace_pull_errors_total"), 1)

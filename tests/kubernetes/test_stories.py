@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is shown for stories that kubelets are known to tell; see tests/kubernetes/scene.py."""
+"""What is shown for stories that kubelets are known to write; see tests/kubernetes/scene.py."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ test('an open row shows layers, its address and its sentence', { timeout: 120_00
   assert.match(words, /agent/);
 });
 
-test('a failed pull tells why, and a search finds it', { timeout: 120_000 }, async (t) => {
+test('a failed pull says why, and a search finds it', { timeout: 120_000 }, async (t) => {
   const page = await openPage(t);
   await page.keyboard.press('/');
   await page.keyboard.type('status:failed ');

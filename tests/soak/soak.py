@@ -2,7 +2,7 @@
 """Mixed load on the released programs for SOAK_MINUTES (60), by scripts/soak. Prints what each series did.
 
 From half an hour on, no series may grow by 2 % an hour beyond doubt (tests/soak/flat.py). A shorter run
-cannot tell: there the last minute is held against the first one, within bounds that catch what runs away.
+is too short for that: there the last minute is held against the first one, within bounds that catch what runs away.
 The last line is `N passed, N failed`, of the series.
 """
 
@@ -35,7 +35,7 @@ from tests.kubernetes.kubelet import Pods
 from tests.soak.flat import by_minute, slope_of
 
 BINARIES = Path(os.environ["PULLTRACE_BIN_DIR"]).resolve()
-TELLS_FROM_MIN = 30  # a slope of fewer minutes says nothing
+SLOPES_FROM_MIN = 30  # a slope of fewer minutes says nothing
 WARM_UP_MIN = 2  # what is kept for a minute has been let go, and caches are full
 GROWTH = 0.02  # an hour
 SAMPLE_S = 5
@@ -62,7 +62,7 @@ class Series:
         points = self.minutes()
         first, last = points[0][1], points[-1][1]
         words = f"{self.name}: {first:.4g} to {last:.4g} {self.unit}"
-        if minutes < TELLS_FROM_MIN:
+        if minutes < SLOPES_FROM_MIN:
             return last - first <= self.bound, f"{words}, at most {self.bound:g} more"
         slope = slope_of([(at / 60, value) for at, value in points])
         parts = [f"{100 * share:+.2f}" for share in (slope.estimate, slope.lowest, slope.highest)]

@@ -65,7 +65,7 @@ async function measureSteady(page, seconds) {
   const long = [];
   const heaps = [await page.heaps()];
   for (let round = 0; round < rounds; round++) {
-    await sleep(500); // the collection that was forced is told a moment later
+    await sleep(500); // the collection that was forced is reported a moment later
     await page.evaluate(takeNoted);
     tasks.push(...(await page.tasks((seconds / rounds) * 1000)));
     long.push(...(await page.evaluate(takeNoted)).long);

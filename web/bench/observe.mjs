@@ -2,7 +2,7 @@
 
 /**
  * Runs in the page: notes long tasks, and the time from each input until what it changed was
- * presented, as the browser tells it: of a key by Event Timing, which rounds to 8 ms; of the wheel
+ * presented, as the browser reports it: of a key by Event Timing, which rounds to 8 ms; of the wheel
  * by Element Timing of the first row that is new in the page, and by the frame after it.
  */
 export function observe() {
@@ -48,7 +48,7 @@ export function takeNoted() {
   const seen = window.pulltraceBench;
   const { long, keys, scrolls, frames, pressed } = seen;
   Object.assign(seen, { long: [], keys: [], scrolls: [], frames: [], pressed: 0 });
-  // What takes less than 16 ms is not told one by one.
+  // What takes less than 16 ms is not reported one by one.
   while (keys.length < pressed) keys.push(16);
   return { long, keys, scrolls, frames };
 }

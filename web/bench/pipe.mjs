@@ -106,7 +106,7 @@ export async function openPage(width, height) {
   };
 }
 
-/** The protocol over two pipes; `on` sets the one who is told of a kind of event. */
+/** The protocol over two pipes; `on` sets who is called for a kind of event. */
 function connect(output, input) {
   const waiting = new Map();
   const listeners = new Map();

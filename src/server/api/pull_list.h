@@ -29,8 +29,8 @@ struct pt_pull_list_request {
     const char *cursor; // NULL: from the beginning
 };
 
-// What a pull is sorted by. The id tells equal ones apart, so that the order is total and a cursor
-// finds its place even when its pull is gone.
+// What a pull is sorted by. The id puts equal ones in order, so that the order is total and a
+// cursor finds its place even when its pull is gone.
 struct pt_pull_list_entry {
     int64_t number;
     const char *text; // "" when sorted by a number, else owned by the list once it is kept

@@ -10,7 +10,7 @@
 struct pt_request;
 
 // Why a request is not answered as was asked. Each has a status and a code that stays the same, by
-// which programs tell it from others (https://www.rfc-editor.org/rfc/rfc9457).
+// which programs know it from others (https://www.rfc-editor.org/rfc/rfc9457).
 enum pt_problem {
     // --- of HTTP ---
     PT_PROBLEM_MALFORMED,

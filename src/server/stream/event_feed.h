@@ -35,7 +35,7 @@ PT_MUST_CHECK int pt_event_feed_add(struct pt_event_feed *feed, struct pt_reques
 // between. Who does not take what he is sent holds the answer up for two seconds at most.
 void pt_event_feed_answer(struct pt_event_feed *feed, struct pt_request *request, bool has_ended);
 
-// Tells all clients to come back soon, and ends their streams.
+// Asks all clients to come back soon, and ends their streams.
 void pt_event_feed_end(struct pt_event_feed *feed);
 
 #endif
