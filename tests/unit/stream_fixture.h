@@ -6,6 +6,8 @@
 
 #include "store_fixture.h"
 
+#include <inttypes.h>
+
 // A client that takes what it is sent at once, or lets it lie, and remembers what it was sent.
 struct client {
     struct pt_stream_client *member; // NULL: not joined
@@ -112,17 +114,26 @@ static inline void run(struct world *world)
         assert_in_range(i, 0, 100000);
 }
 
-// Asks for a stream, for a client that has none; returns what is answered.
-static inline int ask(struct world *world, struct client *client, const char *query_text,
-                      uint64_t last_event_id)
+// Asks for a stream behind an id, for a client that has none; returns what is answered.
+static inline int ask_behind(struct world *world, struct client *client, const char *query_text,
+                             const char *last_event_id)
 {
     struct pt_query query;
     struct pt_stream_request request;
     assert_int_equal(pt_query_parse(query_text, &query, NULL), 0);
     assert_int_equal(pt_stream_request_read(&query, &request, &world->scene.err), 0);
-    request.last_event_id = last_event_id;
+    pt_stream_request_go_on_behind(&request, last_event_id);
     return pt_event_stream_join(world->stream, &request, client, &client->member,
                                 &world->scene.err);
+}
+
+// The same behind a version of this run; 0: behind none.
+static inline int ask(struct world *world, struct client *client, const char *query_text,
+                      uint64_t version)
+{
+    char id[64];
+    snprintf(id, sizeof(id), "%s.%" PRIu64, pt_event_stream_run(world->stream), version);
+    return ask_behind(world, client, query_text, version ? id : "");
 }
 
 static inline struct client *new_client(struct world *world)
@@ -142,12 +153,12 @@ static inline struct client *join(struct world *world, const char *query_text)
     return client;
 }
 
-// The id of the message that came last.
+// The version in the id of the message that came last.
 static inline uint64_t last_id(const struct client *client)
 {
     uint64_t id = 0;
     for (const char *at = client->text.data; (at = strstr(at, "id: ")); at += 4)
-        id = strtoull(at + 4, NULL, 10);
+        id = strtoull(strchr(at, '.') + 1, NULL, 10);
     return id;
 }
 

@@ -115,6 +115,40 @@ static void a_reconnect_gets_exactly_what_it_missed(void **state)
     }
 }
 
+static void an_id_of_another_run_gives_all(void **state)
+{
+    struct world *world = *state;
+    download(world, "a", 10);
+    struct client *client = join(world, "");
+    const char *run_name = pt_event_stream_run(world->stream);
+    char version[32], ours[64], strange[64], longer[64], signed_one[64];
+    snprintf(version, sizeof(version), "%" PRIu64, last_id(client));
+    snprintf(ours, sizeof(ours), "%s.%s", run_name, version);
+    snprintf(strange, sizeof(strange), "%c%s.%s", *run_name == 'a' ? 'b' : 'a', run_name + 1,
+             version);
+    snprintf(longer, sizeof(longer), "%s.%sx", run_name, version);
+    snprintf(signed_one, sizeof(signed_one), "%s.+%s", run_name, version);
+    const struct {
+        const char *name, *id, *wanted;
+    } cases[] = {
+        {"ours", ours, "started:b"},
+        {"another", strange, "progress:a progress:b"},
+        {"without a run, as earlier versions had it", version, "progress:a progress:b"},
+        {"the run alone", run_name, "progress:a progress:b"},
+        {"with a letter behind", longer, "progress:a progress:b"},
+        {"with a sign", signed_one, "progress:a progress:b"},
+    };
+    leave(client);
+    download(world, "b", 20);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        forget(client);
+        assert_int_equal(ask_behind(world, client, "", cases[i].id), 0);
+        run(world);
+        check_text(cases[i].name, story(client), cases[i].wanted);
+        leave(client);
+    }
+}
+
 static void filters_apply(void **state)
 {
     static const struct {
@@ -224,7 +258,6 @@ static void bad_requests_are_named(void **state)
         {"types=pods", "types: must be pull, layer or pull,layer"},
         {"layers=2", "layers: must be 0 or 1"},
         {"status=done", "status: must be active, completed or failed"},
-        {"lastEventId=-1", "lastEventId: must be a whole number from 0 to 9223372036854775807"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_query query;
@@ -266,6 +299,7 @@ int main(void)
         WORLD_TEST(clients_in_step_share_one_block),
         WORLD_TEST(a_slow_client_is_passed_over_and_gets_the_latest_state),
         WORLD_TEST(a_reconnect_gets_exactly_what_it_missed),
+        WORLD_TEST(an_id_of_another_run_gives_all),
         WORLD_TEST(filters_apply),
         WORLD_TEST(a_stream_of_active_pulls_has_their_end),
         WORLD_TEST(layer_events_come_on_request),

@@ -4,7 +4,7 @@
 #define GREETING ": pulltrace " PT_VERSION "\nretry: 2000\n\n"
 #define HELLO "event: hello\ndata: {\"run\":\""
 #define SYNCED "event: synced\ndata: {}\n\n"
-#define RUN_DIGITS 32
+#define RUN_DIGITS 16
 
 struct hello {
     char run[RUN_DIGITS + 1];

@@ -4,21 +4,6 @@
 #include "server/http/http_reply.h"
 #include "server/stream/event_feed.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
-// The header, which a browser sends when it connects again, goes before the parameter.
-static void read_last_event_id(struct pt_request *request, struct pt_stream_request *wish)
-{
-    const char *text = pt_request_header(request, "Last-Event-ID");
-    if (!text || *text < '0' || *text > '9')
-        return;
-    char *end;
-    errno = 0;
-    unsigned long long id = strtoull(text, &end, 10);
-    wish->last_event_id = errno || *end ? 0 : id;
-}
-
 void pt_api_events(struct pt_api *api, struct pt_request *request)
 {
     struct pt_query query;
@@ -30,7 +15,10 @@ void pt_api_events(struct pt_api *api, struct pt_request *request)
         pt_reply_error(request, PT_PROBLEM_PARAMETER, 0, "%s", err.message);
         return;
     }
-    read_last_event_id(request, &wish);
+    // The header, which a browser sends when it connects again, goes before the parameter.
+    const char *last_event_id = pt_request_header(request, "Last-Event-ID");
+    if (last_event_id && *last_event_id)
+        pt_stream_request_go_on_behind(&wish, last_event_id);
     if (pt_http_server_is_draining(api->server)) {
         pt_reply_error(request, PT_PROBLEM_SHUTTING_DOWN, 1, "shutting down");
         return;

@@ -8,6 +8,7 @@
 #include "server/stream/stream_group.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #define PUMP_BYTES (4 * 1024 * 1024)  // about as much
 #define PUMP_BUILDS 8                 // blocks serialized in one call
 #define HEARTBEAT_NS (15 * PT_NS_PER_S)
-#define RUN_BYTES 16                     // of randomness that name a run of the server
+#define RUN_BYTES 8                      // of randomness that name a run of the server
 #define HELLO_SIZE 288                   // of the longest hello
 #define ROOM_BYTES (256 * 1024)          // for a block of usual size
 #define CLIENT_BYTES 512                 // with its places in lists
@@ -133,6 +134,11 @@ void pt_event_stream_name_cluster(struct pt_event_stream *stream, const char *na
     stream->cluster = name;
 }
 
+const char *pt_event_stream_run(const struct pt_event_stream *stream)
+{
+    return stream->run;
+}
+
 void pt_event_stream_set_memory(struct pt_event_stream *stream, struct pt_memory_share *memory)
 {
     stream->memory = stream->groups.memory = memory;
@@ -142,17 +148,16 @@ int pt_stream_request_read(const struct pt_query *query, struct pt_stream_reques
                            struct pt_error *err)
 {
     struct pt_stream_request request = {0};
-    int64_t last_event_id = 0;
     int r = pt_pull_filter_read(query, &request.filter, err);
     if (r == 0)
         r = pt_query_get_bool(query, "layers", true, &request.layers, err);
     if (r == 0)
         r = pt_query_get_bool(query, "hello", false, &request.hello, err);
-    if (r == 0)
-        r = pt_query_get_count(query, "lastEventId", 0, INT64_MAX, 0, &last_event_id, err);
     if (r < 0)
         return r;
-    request.last_event_id = (uint64_t)last_event_id;
+    const char *last_event_id = pt_query_get(query, "lastEventId");
+    if (last_event_id)
+        pt_stream_request_go_on_behind(&request, last_event_id);
     const char *types = pt_query_get(query, "types");
     if (!types)
         types = "pull";
@@ -163,6 +168,15 @@ int pt_stream_request_read(const struct pt_query *query, struct pt_stream_reques
         return pt_error_set(err, EINVAL, "types: must be pull, layer or pull,layer");
     *ret_request = request;
     return 0;
+}
+
+void pt_stream_request_go_on_behind(struct pt_stream_request *request, const char *id)
+{
+    size_t length = strlen(id);
+    if (length >= sizeof(request->last_event_id))
+        length = 0;
+    memcpy(request->last_event_id, id, length);
+    request->last_event_id[length] = '\0';
 }
 
 // --- clients ---
@@ -227,6 +241,19 @@ int pt_event_stream_admit(struct pt_event_stream *stream, const struct pt_stream
     return 0;
 }
 
+// The version in an id of this run; 0: it is of another one, or no id.
+static uint64_t version_of(const struct pt_event_stream *stream, const char *id)
+{
+    size_t length = strlen(stream->run);
+    if (strncmp(id, stream->run, length) != 0 || id[length] != '.' ||
+        !isdigit((unsigned char)id[length + 1]))
+        return 0;
+    char *end;
+    errno = 0;
+    unsigned long long version = strtoull(id + length + 1, &end, 10);
+    return errno || *end ? 0 : version;
+}
+
 int pt_event_stream_join(struct pt_event_stream *stream, const struct pt_stream_request *request,
                          void *context, struct pt_stream_client **ret_client, struct pt_error *err)
 {
@@ -235,10 +262,9 @@ int pt_event_stream_join(struct pt_event_stream *stream, const struct pt_stream_
         return r;
     struct pt_stream_client *client = calloc(1, sizeof(*client));
     uint64_t first_version = pt_store_first_version(stream->store);
-    bool resumes = request->last_event_id >= first_version &&
-                   request->last_event_id <= pt_store_newest_version(stream->store) &&
-                   request->last_event_id > 0;
-    uint64_t seen = resumes ? request->last_event_id : first_version;
+    uint64_t version = version_of(stream, request->last_event_id);
+    bool resumes = version >= first_version && version <= pt_store_newest_version(stream->store);
+    uint64_t seen = resumes ? version : first_version;
     struct pt_stream_block *hello = client && request->hello ? make_hello(stream, seen) : NULL;
     struct pt_stream_group *group = client && (hello || !request->hello)
                                         ? pt_stream_groups_join(&stream->groups, request)
@@ -302,8 +328,8 @@ static struct pt_stream_block *get_block(struct pt_event_stream *stream,
     *ret_owned = false;
     if (block)
         return block;
-    block = pt_stream_block_make(stream->store, &group->request, from, stream->target, of_snapshot,
-                                 &stream->scratch);
+    block = pt_stream_block_make(stream->store, &group->request, stream->run, from, stream->target,
+                                 of_snapshot, &stream->scratch);
     *ret_owned = !block || group->client_count < 2;
     if (block)
         pt_stream_block_count(block, stream->memory);

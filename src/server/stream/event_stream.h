@@ -47,15 +47,17 @@ struct pt_stream_output {
     bool (*make_room)(void *context);
 };
 
+#define PT_STREAM_ID_SIZE 40 // longest id, with its NUL
+
 // What a client asks for.
 struct pt_stream_request {
     struct pt_pull_filter filter;
     bool layers; // inside the pull events
     bool pull_events;
     bool layer_events;
-    bool hello;             // messages of events hello and synced besides
-    uint64_t last_event_id; // 0: none
-    const char *address;    // of who asks, for his share of the filters; NULL: not known
+    bool hello;                            // messages of events hello and synced besides
+    char last_event_id[PT_STREAM_ID_SIZE]; // as the reader has it; empty: none
+    const char *address; // of who asks, for his share of the filters; NULL: not known
 };
 
 struct pt_stream_figures {
@@ -73,6 +75,10 @@ void pt_event_stream_destroy(struct pt_event_stream *stream);
 // settings of the kind PT_SETTING_NAME are, free of what JSON would escape.
 void pt_event_stream_name_cluster(struct pt_event_stream *stream, const char *name);
 
+// Names this run of the server among all replicas, in hexadecimal digits. Ids of messages are
+// `run.version`: an id of another run, or of none, gives the full state.
+const char *pt_event_stream_run(const struct pt_event_stream *stream);
+
 // Where blocks and clients count, while there are none. Without it there is no maximum.
 void pt_event_stream_set_memory(struct pt_event_stream *stream, struct pt_memory_share *memory);
 
@@ -81,6 +87,9 @@ void pt_event_stream_set_memory(struct pt_event_stream *stream, struct pt_memory
 PT_MUST_CHECK int pt_stream_request_read(const struct pt_query *query,
                                          struct pt_stream_request *ret_request,
                                          struct pt_error *err);
+
+// Notes the id that the client has seen last; one too long to be an id counts as none.
+void pt_stream_request_go_on_behind(struct pt_stream_request *request, const char *id);
 
 // Adds a client. It gets a comment line at once and the rest from pt_event_stream_pump. If it asked
 // for hello, it also gets which run of the server speaks, for which cluster, and behind which

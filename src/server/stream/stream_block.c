@@ -57,9 +57,19 @@ void pt_stream_block_unref(struct pt_stream_block *block)
     free(block);
 }
 
-static int begin_message(struct pt_buffer *out, uint64_t id)
+// What all messages of a block have in common.
+struct making {
+    const struct pt_stream_request *request;
+    const char *run;
+    uint64_t from;
+    bool of_snapshot;
+    struct pt_buffer *out;
+};
+
+static int begin_message(const struct making *making, uint64_t version)
 {
-    return pt_buffer_printf(out, "id: %llu\ndata: ", (unsigned long long)id);
+    return pt_buffer_printf(making->out, "id: %s.%llu\ndata: ", making->run,
+                            (unsigned long long)version);
 }
 
 static enum pt_event_type pull_event_type(const struct pt_stored_pull *stored, uint64_t from,
@@ -83,41 +93,42 @@ static enum pt_event_type layer_event_type(struct pt_layer_versions versions, ui
 
 // The layers that changed. They carry the id of what was sent before, so that a client which is cut
 // off between them and their pull gets all of them again.
-static int add_layer_events(const struct pt_stored_pull *stored,
-                            const struct pt_pull_status *status, uint64_t from, uint64_t id,
-                            struct pt_buffer *out)
+static int add_layer_events(const struct making *making, const struct pt_stored_pull *stored,
+                            const struct pt_pull_status *status, uint64_t last_version)
 {
     int r = 0;
     int64_t reported_at = pt_stored_pull_reported_at(stored);
     for (size_t i = 0; r == 0 && i < status->pull.layer_count; i++) {
         struct pt_layer_versions versions = pt_stored_pull_layer_versions(stored, i);
-        if (versions.newest <= from || !versions.started)
+        if (versions.newest <= making->from || !versions.started)
             continue;
-        r = begin_message(out, id);
+        r = begin_message(making, last_version);
         if (r == 0)
-            r = pt_layer_event_encode(layer_event_type(versions, from), reported_at, status, i,
-                                      out);
+            r = pt_layer_event_encode(layer_event_type(versions, making->from), reported_at, status,
+                                      i, making->out);
         if (r == 0)
-            r = pt_buffer_append_text(out, "\n\n");
+            r = pt_buffer_append_text(making->out, "\n\n");
     }
     return r;
 }
 
-static int add_pull(const struct pt_stored_pull *stored, const struct pt_stream_request *request,
-                    uint64_t from, uint64_t last_id, bool of_snapshot, struct pt_buffer *out)
+static int add_pull(const struct making *making, const struct pt_stored_pull *stored,
+                    uint64_t last_version)
 {
+    const struct pt_stream_request *request = making->request;
     struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
     struct pt_pull_status status = pt_stored_pull_status(stored, rates);
     int r = 0;
     if (request->layer_events)
-        r = add_layer_events(stored, &status, from, last_id, out);
+        r = add_layer_events(making, stored, &status, last_version);
     if (r < 0 || !request->pull_events)
         return r;
-    r = begin_message(out, status.version);
+    r = begin_message(making, status.version);
     if (r == 0)
-        r = pt_pull_event_encode(pull_event_type(stored, from, of_snapshot),
-                                 pt_stored_pull_reported_at(stored), &status, request->layers, out);
-    return r == 0 ? pt_buffer_append_text(out, "\n\n") : r;
+        r = pt_pull_event_encode(pull_event_type(stored, making->from, making->of_snapshot),
+                                 pt_stored_pull_reported_at(stored), &status, request->layers,
+                                 making->out);
+    return r == 0 ? pt_buffer_append_text(making->out, "\n\n") : r;
 }
 
 // A stream of active pulls has their end as well, else its reader would never see them go.
@@ -130,10 +141,11 @@ static bool is_wanted(const struct pt_stream_request *request, const struct pt_s
 }
 
 struct pt_stream_block *pt_stream_block_make(const struct pt_pull_store *store,
-                                             const struct pt_stream_request *request, uint64_t from,
-                                             uint64_t to, bool of_snapshot,
-                                             struct pt_buffer *scratch)
+                                             const struct pt_stream_request *request,
+                                             const char *run, uint64_t from, uint64_t to,
+                                             bool of_snapshot, struct pt_buffer *scratch)
 {
+    const struct making making = {request, run, from, of_snapshot, scratch};
     size_t cursor;
     uint64_t sent = from;
     bool is_cut = false;
@@ -147,8 +159,7 @@ struct pt_stream_block *pt_stream_block_make(const struct pt_pull_store *store,
         is_cut = scratch->length >= BLOCK_BYTES || changes++ == BLOCK_CHANGES;
         if (is_cut)
             break;
-        if (is_wanted(request, stored, of_snapshot) &&
-            add_pull(stored, request, from, sent, of_snapshot, scratch) < 0)
+        if (is_wanted(request, stored, of_snapshot) && add_pull(&making, stored, sent) < 0)
             return NULL;
         sent = version;
     }

@@ -80,12 +80,9 @@ export function startSource(store: Store, api: string): Source {
     events = stream;
   }
 
-  /** The first message says whose stream it is; nothing is taken from it before. */
+  /** The first message says whose stream it is; nothing is taken from it before. Another run sends all. */
   function onHello(stream: EventSource, hello: Hello) {
-    const goesOn = asked !== '' && hello.version === Number(asked);
-    // Another replica takes the id for one of its own, and would leave out what it stands for.
-    if (goesOn && hello.run !== run) askForAll();
-    else begin(stream, hello.run, goesOn);
+    begin(stream, hello.run, asked !== '' && asked === `${hello.run}.${String(hello.version)}`);
   }
 
   /** An older server, as during an update, says neither whose stream it is nor when all is sent. */
