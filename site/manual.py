@@ -13,7 +13,7 @@ SHORT = {
     "pulltrace-server": "show every image pull of a cluster, live",
 }
 OPTIONS = {
-    "--watch": "Draw live progress on the terminal instead of writing a log.",
+    "--watch": "Draw live progress on the terminal instead of writing a log and reporting.",
     "--check": "Say what is found of all that is needed, and what to do, and end.",
     "--ready": "Say whether the agent that runs reaches containerd and the server, and end.",
     "--make-secrets": "Make or renew certificate, CAs and token in Secrets of Kubernetes, and end.",

@@ -84,15 +84,19 @@ static const struct pt_setting table[] = {
 
 static void print_help(void)
 {
-    puts("Usage: pulltrace-agent [--watch | --check | --ready | --help | --version]\n"
-         "\n"
-         "Watches every image pull of this node's containerd, from which it only reads, and "
-         "reports\n"
-         "it to pulltrace-server. With --watch it draws live progress on the terminal instead of\n"
-         "writing a log, or plain lines when standard output is no terminal. With --check it says\n"
-         "what it finds of all that it needs, and what to do, and ends. With --ready it says\n"
-         "whether the agent that runs reaches containerd and the server, and ends: for a probe in\n"
-         "the same container. It is configured by environment variables:\n");
+    puts(
+        "Usage: pulltrace-agent [--watch | --check | --ready | --help | --version]\n"
+        "\n"
+        "Watches every image pull of this node's containerd, from which it only reads, and "
+        "reports\n"
+        "it to pulltrace-server. With --watch it draws live progress on the terminal instead of\n"
+        "writing a log, or plain lines when standard output is no terminal, and reports to "
+        "nobody:\n"
+        "it may run beside an agent. With --check it says what it finds of all that it needs, and\n"
+        "what to do, and ends. With --ready it says whether the agent that runs reaches "
+        "containerd\n"
+        "and the server, and ends: for a probe in the same container. It is configured by\n"
+        "environment variables:\n");
     pt_settings_print(stdout, table, TABLE_COUNT);
     puts(
         "\n"
@@ -156,6 +160,8 @@ static int load_settings(char node_name[static PT_LIMIT_NODE_NAME_BYTES + 1], en
     int r = pt_settings_load(table, TABLE_COUNT, getenv, err);
     if (r < 0)
         return r;
+    if (mode == MODE_WATCH)
+        settings.server_url = ""; // who watches is no second agent of the node
     pt_log_set_level(settings.log_level);
     pt_log_start();
     if (mode == MODE_AGENT) {
@@ -320,7 +326,7 @@ int main(int argc, char **argv)
     if (mode == MODE_READY)
         return pt_readiness_probe(settings.node_name, pt_clock_system(), stdout) ? EXIT_SUCCESS
                                                                                  : EXIT_FAILURE;
-    if (read_tokens(&tokens, &err) < 0)
+    if (mode != MODE_WATCH && read_tokens(&tokens, &err) < 0)
         return fail(EXIT_USAGE, &err);
     int r = pt_loop_create(&loop, &err);
     if (r == 0)

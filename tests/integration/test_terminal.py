@@ -16,6 +16,7 @@ from lab.pulltrace import Agent, environment
 from lab.waiting import wait_for
 from tests.integration.case import ADDRESS_SANITIZER, AGENT, LabCase
 from tests.integration.clients import Ctr
+from tests.integration.receiver import ReportReceiver
 
 
 class LogOnly(LabCase):
@@ -77,7 +78,9 @@ class LogOnly(LabCase):
 class WatchCase(LabCase):
     agent: ClassVar[Path] = AGENT
 
-    def watch(self, repository: str, to_terminal: bool, is_there: bool = False) -> str:
+    def watch(
+        self, repository: str, to_terminal: bool, is_there: bool = False, **more_settings: str
+    ) -> str:
         """What `pulltrace-agent --watch` writes while an image is pulled."""
         image = self.push(repository, 3_500_000)
         if is_there:
@@ -90,7 +93,7 @@ class WatchCase(LabCase):
         }
         agent = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", self.agent, "--watch"],
-            env=environment(ADDRESS_SANITIZER | settings),
+            env=environment(ADDRESS_SANITIZER | settings | more_settings),
             stdin=subprocess.DEVNULL,
             stdout=writing,
             stderr=subprocess.PIPE,
@@ -139,3 +142,16 @@ class Watch(WatchCase):
         text = self.watch("watch/there", to_terminal=True, is_there=True)
         self.assertIn("registry.example/watch/there:1.0 checked: nothing to fetch", text)
         self.assertNotIn("%", text)
+
+    def test_beside_the_agent_it_is_no_second_one(self) -> None:
+        """In an agent's pod it has the agent's settings, and needs none of its tokens."""
+        receiver = ReportReceiver()
+        self.addCleanup(receiver.close)
+        agents = {
+            "PULLTRACE_SERVER_URL": receiver.url,
+            "PULLTRACE_NODE_NAME": "worker",
+            "PULLTRACE_AGENT_IDENTITY": "kubernetes",
+            "PULLTRACE_AGENT_IDENTITY_FILE": str(self.folder / "absent"),
+        }
+        self.assertIn("completed", self.watch("watch/beside", to_terminal=False, **agents))
+        self.assertEqual(receiver.reports(), [])
