@@ -77,7 +77,6 @@ class ImageMaker:
             return Image(repository, tag, digest, digest, config, blobs)
 
         digests: dict[str, str] = {}
-        entries = []
         first_config = None
         for number, platform in enumerate(platforms):
             held = blobs
@@ -89,6 +88,16 @@ class ImageMaker:
             )
             first_config = first_config or config
             digests[platform] = digest
+        root = self.push_index(repository, tag, digests, docker_types)
+        assert first_config is not None
+        return Image(repository, tag, root, digests[platforms[0]], first_config, blobs, digests)
+
+    def push_index(
+        self, repository: str, tag: str, digests: Mapping[str, str], docker_types: bool = False
+    ) -> str:
+        """Pushes an index of manifests that were pushed before, by platform; returns its digest."""
+        entries = []
+        for platform, digest in digests.items():
             system, _, architecture = platform.partition("/")
             entries.append(
                 {
@@ -100,9 +109,7 @@ class ImageMaker:
             )
         kind = DOCKER_INDEX if docker_types else OCI_INDEX
         index = {"schemaVersion": 2, "mediaType": kind, "manifests": entries}
-        root = self._put_manifest(repository, tag, index, kind)
-        assert first_config is not None
-        return Image(repository, tag, root, digests[platforms[0]], first_config, blobs, digests)
+        return self._put_manifest(repository, tag, index, kind)
 
     def push_layers(
         self,
@@ -127,8 +134,8 @@ class ImageMaker:
         manifest = {
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
-            "config": _descriptor(config),
-            "layers": [_descriptor(blob) for blob in blobs],
+            "config": descriptor(config),
+            "layers": [descriptor(blob) for blob in blobs],
         }
         return self._put_manifest(repository, None, manifest, OCI_MANIFEST, is_compact=True)
 
@@ -144,15 +151,15 @@ class ImageMaker:
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
             "artifactType": media_type,
-            "config": _descriptor(config),
-            "layers": [_descriptor(layer) for layer in layers],
+            "config": descriptor(config),
+            "layers": [descriptor(layer) for layer in layers],
         }
         digest = self._put_manifest(repository, tag, manifest, OCI_MANIFEST)
         return Image(repository, tag, digest, digest, config, layers)
 
     def manifest_without_config(self, image: Image) -> bytes:
         """Of the same layers; a registry refuses it."""
-        layers = [_descriptor(layer) for layer in image.layers]
+        layers = [descriptor(layer) for layer in image.layers]
         manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers}
         return json.dumps(manifest).encode()
 
@@ -201,8 +208,8 @@ class ImageMaker:
         manifest = {
             "schemaVersion": 2,
             "mediaType": kind,
-            "config": _descriptor(config),
-            "layers": [_descriptor(layer) for layer in layers],
+            "config": descriptor(config),
+            "layers": [descriptor(layer) for layer in layers],
             **({"annotations": dict(annotations)} if annotations else {}),
         }
         return config, self._put_manifest(repository, tag, manifest, kind)
@@ -278,6 +285,7 @@ def chain_ids(layers: Sequence[Blob]) -> list[str]:
     return chain
 
 
-def _descriptor(blob: Blob) -> dict[str, Any]:
+def descriptor(blob: Blob) -> dict[str, Any]:
+    """As a manifest names it."""
     described = {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size}
     return described | ({"annotations": dict(blob.annotations)} if blob.annotations else {})

@@ -23,11 +23,14 @@ static void check_report(const struct pt_document *document)
         .node_name = "n", .timestamp = 1000000000, .pulls = &pull, .pull_count = 1};
     struct pt_report taken;
     struct pt_buffer text;
-    for (size_t i = 0; i < document->layer_count; i++)
+    for (size_t i = 0; i < document->layer_count; i++) {
+        int64_t size = document->layers[i].size;
         layers[i] = (struct pt_layer){.digest = document->layers[i].digest,
                                       .media_type = document->layers[i].media_type,
-                                      .total_bytes = document->layers[i].size,
-                                      .downloaded_bytes = document->layers[i].size};
+                                      .total_known = size >= 0,
+                                      .total_bytes = size < 0 ? 0 : size,
+                                      .downloaded_bytes = size < 0 ? 0 : size};
+    }
     pt_buffer_init(&text, PT_LIMIT_REPORT_BYTES);
     int r = pt_report_encode(&report, &text);
     assert(r == 0 || r == -EMSGSIZE);
@@ -35,7 +38,7 @@ static void check_report(const struct pt_document *document)
         r = pt_report_decode(text.data, text.length, &taken, NULL);
         assert(r == 0 && taken.pull_count == 1);
         for (size_t i = 0; i < document->layer_count; i++)
-            assert(taken.pulls[0].layers[i].total_bytes == document->layers[i].size);
+            assert(taken.pulls[0].layers[i].total_bytes == layers[i].total_bytes);
         pt_report_finish(&taken);
     }
     pt_buffer_finish(&text);
@@ -52,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(document.digest_count <= PT_LIMIT_LAYERS_PER_PULL);
     for (size_t i = 0; i < document.layer_count; i++) {
         assert(pt_is_digest(document.layers[i].digest));
-        assert(document.layers[i].size >= 0 && document.layers[i].size <= PT_LIMIT_SIZE_BYTES);
+        assert(document.layers[i].size >= -1 && document.layers[i].size <= PT_LIMIT_SIZE_BYTES);
         assert(!document.layers[i].media_type ||
                strlen(document.layers[i].media_type) <= PT_LIMIT_NAME_BYTES);
     }

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from lab import tools
-from lab.images import Image
+from lab.images import OCI_MANIFEST, Image, descriptor
 from lab.laboratory import Laboratory
 from lab.layers import MEDIA_TYPES, Blob, LayerSpec, write_tar
 from lab.pulltrace import Agent, Server
@@ -64,6 +65,7 @@ class RuntimeCase(LabCase):
     uses_cri = True
     bytes_per_second = 4 * MB
     host: ClassVar[str] = HOST
+    agent_settings: ClassVar[Mapping[str, str]] = {}
     meter: ClassVar[Meter]
 
     @classmethod
@@ -86,7 +88,7 @@ class RuntimeCase(LabCase):
         self.server: Server
         self.agent: Agent
         self.log: EventLog
-        self.server, self.agent, self.log = self.start_all()
+        self.server, self.agent, self.log = self.start_all(**self.agent_settings)
 
     # --- pulls ---
 
@@ -101,6 +103,10 @@ class RuntimeCase(LabCase):
         """Newest first."""
         return [row for row in self.pulls(self.server) if image.repository in row["imageRef"]]
 
+    def sent(self, repository: str) -> int:
+        """Bytes of the repository's blobs, by whatever host has them."""
+        return self.meter.bytes_sent(repository)
+
     def counted(self) -> float:
         return self.metric(self.server, "pulltrace_pull_bytes_total")
 
@@ -111,7 +117,7 @@ class RuntimeCase(LabCase):
         timeout_s: float = 120,
     ) -> Pulled:
         """Pulls it; the bytes that are counted must be those that the registry sent."""
-        sent_before = self.meter.bytes_sent(image.repository)
+        sent_before = self.sent(image.repository)
         counted_before = self.counted()
         known = {row["id"] for row in self.pulls(self.server)}
         call = (start or self.start)(image)
@@ -122,7 +128,7 @@ class RuntimeCase(LabCase):
             return [row for row in rows if row["phase"] in FINAL]
 
         row = wait_for(f"{image.repository} has ended", ended, 20)[0]
-        sent = self.meter.bytes_sent(image.repository) - sent_before
+        sent = self.sent(image.repository) - sent_before
         story = self.log.of_pull(row["id"])
         pulled = Pulled(row, story, call.started, ended_at, sent)
         self.assertEqual(row["phase"], "completed", row)
@@ -170,6 +176,23 @@ class RuntimeCase(LabCase):
             looks += self.rows(image)[:1]
             time.sleep(every_s)
         return looks
+
+    # --- what no registry would take ---
+
+    def serve(self, base: Image, layers: Sequence[Mapping[str, Any]]) -> Image:
+        """The image with these descriptors instead of its layers' own, as tag 1.0."""
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": descriptor(base.config),
+            "layers": layers,
+        }
+        content = json.dumps(manifest).encode()
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        for name in ("1.0", digest):
+            path = f"/v2/{base.repository}/manifests/{name}"
+            self.meter.serve(path, content, OCI_MANIFEST)
+        return replace(base, tag="1.0", root_digest=digest, manifest_digest=digest)
 
     # --- layers ---
 

@@ -341,6 +341,35 @@ static void the_layer_that_is_named_is_the_one(void **state)
     (void)state;
 }
 
+// containerd refuses what its manifest describes in this way, and keeps the reason to itself.
+static void a_size_that_no_layer_has_is_named(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t size;
+        bool is_total_known;
+    } rows[] = {{"none, or one that is absurd", -1, false}, {"zero", 0, true}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene scene;
+        scene_begin(&scene);
+        struct pt_seen_lease *lease = new_pull(&scene, 3);
+        lease->layers[1].size = rows[i].size;
+        commit(lease, 0, 0.8);
+        observe(&scene, 1);
+        check_int(rows[i].name, first_pull(&scene)->total_known, rows[i].is_total_known);
+        check_int(rows[i].name, (int64_t)first_pull(&scene)->layer_count, 3);
+        end_lease(lease, NULL, 2);
+        observe(&scene, 3);
+        check_text(
+            rows[i].name, scene.last_error,
+            "ended without an image: its manifest gives layer 2 of 3 (sha256:aaaaaaaaaaaa) a "
+            "size that no layer has, or none");
+        check_int(rows[i].name, first_pull(&scene)->error_class, PT_FAILURE_CORRUPT);
+        scene_end(&scene);
+    }
+    (void)state;
+}
+
 // Of an index without this machine's platform ctr writes the record, and then fails.
 static void what_has_no_manifest_is_no_success(void **state)
 {
@@ -538,6 +567,7 @@ int main(void)
         cmocka_unit_test(what_a_snapshotter_brings_is_not_fetched),
         cmocka_unit_test(how_it_ends),
         cmocka_unit_test(the_layer_that_is_named_is_the_one),
+        cmocka_unit_test(a_size_that_no_layer_has_is_named),
         SCENE_TEST(what_has_no_manifest_is_no_success),
         SCENE_TEST(what_is_labelled_as_unpacked_has_completed),
         SCENE_TEST(layers_that_were_not_wanted_are_not_counted),

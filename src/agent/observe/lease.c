@@ -377,7 +377,8 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
         if (!ingest)
             continue;
         layer->offset = pt_lease_size(ingest->offset) > 0 ? ingest->offset : 0;
-        lease->notes[i].has_moved |= layer->offset > 0 && layer->offset < layer->size;
+        lease->notes[i].has_moved |=
+            layer->offset > 0 && (layer->size < 0 || layer->offset < layer->size);
         layer->ingest_total = pt_lease_size(ingest->total) > 0 ? ingest->total : 0;
         layer->ingest_started_at = ingest->started_at;
         layer->ingest_updated_at = ingest->updated_at;

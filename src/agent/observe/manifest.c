@@ -75,7 +75,7 @@ static char *copy_text(const char *text)
     return strndup(text, PT_LIMIT_NAME_BYTES);
 }
 
-// How many elements of an array are taken; the document is cut if there are more.
+// How many elements of an array are taken; the document is not whole if there are more.
 static size_t limited_size(yyjson_val *array, struct pt_document *document)
 {
     size_t count = yyjson_arr_size(array);
@@ -109,14 +109,16 @@ static int take_digests(yyjson_val *array, const char *(*find)(yyjson_val *eleme
     return 0;
 }
 
+// -EINVAL: it is no descriptor.
 static int take_layer(yyjson_val *descriptor, struct pt_manifest_layer *layer)
 {
     const char *digest = digest_of(descriptor);
     yyjson_val *size = yyjson_obj_get(descriptor, "size");
     const char *media_type = yyjson_get_str(yyjson_obj_get(descriptor, "mediaType"));
-    if (!digest || !yyjson_is_uint(size) || yyjson_get_uint(size) > PT_LIMIT_SIZE_BYTES)
+    if (!digest)
         return -EINVAL;
-    layer->size = yyjson_get_sint(size);
+    bool is_possible = yyjson_is_uint(size) && yyjson_get_uint(size) <= PT_LIMIT_SIZE_BYTES;
+    layer->size = is_possible ? yyjson_get_sint(size) : -1;
     layer->digest = copy_text(digest);
     layer->media_type = media_type ? copy_text(media_type) : NULL;
     return layer->digest && (layer->media_type || !media_type) ? 0 : -ENOMEM;
@@ -134,8 +136,12 @@ static int take_layers(yyjson_val *array, struct pt_document *document)
     {
         if (index == count)
             break;
+        int r = take_layer(element, &document->layers[document->layer_count]);
+        if (r == -EINVAL) {
+            document->is_cut = true;
+            continue;
+        }
         document->layer_count++;
-        int r = take_layer(element, &document->layers[index]);
         if (r < 0)
             return r;
     }

@@ -22,7 +22,7 @@ enum pt_document_kind {
 struct pt_manifest_layer {
     char *digest;
     char *media_type; // NULL if there is none
-    int64_t size;
+    int64_t size; // -1: none, or one that no layer can have
 };
 
 struct pt_document {
@@ -36,7 +36,7 @@ struct pt_document {
     char *config_digest; // of a manifest, NULL if it has none
     struct pt_manifest_layer *layers;
     size_t layer_count;
-    bool is_cut; // there were more than PT_LIMIT_LAYERS_PER_PULL
+    bool is_cut; // there were more than PT_LIMIT_LAYERS_PER_PULL, or layers without a digest
 };
 
 // Recognizes a document by its shape, since a media type may be missing. What cannot be understood

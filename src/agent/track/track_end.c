@@ -47,7 +47,8 @@ int64_t pt_track_patience_ns(const struct pt_track_pull *pull, const struct pt_s
     int64_t patience_ns = PATIENCE_NS;
     for (size_t i = 0; i < lease->layer_count; i++) {
         const struct pt_seen_layer *layer = &lease->layers[i];
-        if (!layer->has_ingest || !layer->owns_ingest || layer->offset >= layer->size)
+        bool is_whole = layer->size >= 0 && layer->offset >= layer->size;
+        if (!layer->has_ingest || !layer->owns_ingest || is_whole)
             continue;
         is_fetching = true;
         int64_t pace = pace_ns(pull, lease, i);
@@ -103,11 +104,40 @@ static void explain_missing(const struct pt_pull *view, char *reason, size_t siz
                  fetched, (long long)totals.downloaded_bytes);
 }
 
+// The first layer that is not there and of which the manifest says what no layer is: it has nothing
+// in it, or its size is left out, negative or absurd. containerd fetches no such layer, or in vain.
+static size_t first_impossible(const struct pt_pull *view)
+{
+    size_t i = 0;
+    while (i < view->layer_count && (pt_layer_is_downloaded(&view->layers[i]) ||
+                                     (view->layers[i].total_known && view->layers[i].total_bytes)))
+        i++;
+    return i;
+}
+
+static void fail_as_impossible(struct pt_track_pull *pull, size_t index, int64_t now)
+{
+    const struct pt_pull *view = &pull->shown.pull;
+    char reason[192];
+    snprintf(reason, sizeof(reason),
+             "ended without an image: its manifest gives layer %zu of %zu (%.19s) a size that no "
+             "layer has, or none",
+             index + 1, view->layer_count, view->layers[index].digest);
+    pt_track_pull_fail(pull, reason, now);
+    pull->shown.pull.error_class = PT_FAILURE_CORRUPT;
+}
+
 // Says how far the pull had come: containerd keeps the reason to itself and its log.
-static void fail_without_image(struct pt_track_pull *pull, int64_t now)
+static void fail_without_image(struct pt_track_pull *pull, const struct pt_seen_lease *lease,
+                               int64_t now)
 {
     const struct pt_pull *view = &pull->shown.pull;
     char reason[512];
+    size_t impossible = lease->layers_known ? first_impossible(view) : view->layer_count;
+    if (impossible < view->layer_count) {
+        fail_as_impossible(pull, impossible, now);
+        return;
+    }
     if (!view->total_known && view->layer_count == 0)
         snprintf(reason, sizeof(reason), "ended before the image's manifest was there");
     else if (first_missing(view) < view->layer_count)
@@ -178,7 +208,7 @@ void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *l
         return;
     }
     if (pull->named_at == 0) {
-        fail_without_image(pull, now);
+        fail_without_image(pull, lease, now);
         return;
     }
     if (is_half_extracted(pull, lease, &missing)) {

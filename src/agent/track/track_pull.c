@@ -335,6 +335,15 @@ static enum pt_pull_phase phase_of(const struct pt_pull *view)
     return view->total_known ? PT_PULL_EXTRACTING : PT_PULL_DOWNLOADING;
 }
 
+// A manifest may leave them out, or have such as no layer can have.
+static bool has_all_sizes(const struct pt_pull *view)
+{
+    size_t i = 0;
+    while (i < view->layer_count && view->layers[i].total_known)
+        i++;
+    return i == view->layer_count;
+}
+
 // Whether everything was there when the pull began. One that is over may also have left its layers
 // packed, as it does with an artifact.
 static bool is_check(const struct pt_track_pull *pull, const struct pt_seen_lease *lease)
@@ -363,7 +372,7 @@ int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease 
     view->kind = is_check(pull, lease) ? PT_KIND_CHECK : PT_KIND_PULL;
     pull->fingerprint = lease->fingerprint;
     pull->written_bytes = lease->written_bytes;
-    view->total_known = lease->layers_known;
+    view->total_known = lease->layers_known && has_all_sizes(view);
     enum pt_pull_phase phase = phase_of(view);
     if (phase > view->phase)
         view->phase = phase;
