@@ -22,7 +22,7 @@ enum pt_document_kind {
 struct pt_manifest_layer {
     char *digest;
     char *media_type; // NULL if there is none
-    int64_t size; // -1: none, or one that no layer can have
+    int64_t size;     // -1: none, or one that no layer can have
 };
 
 struct pt_document {
