@@ -3,6 +3,7 @@
 
 #include "agent/check.h"
 #include "agent/check_lines.h"
+#include "agent/report_post.h"
 #include "base/http_client.h"
 #include "base/limits.h"
 #include "base/secret_file.h"
@@ -11,8 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define TIMEOUT_MS 10000
 
 static void judge_failure(struct pt_check_server *server, const struct pt_http_result *result)
 {
@@ -112,29 +111,22 @@ static int on_data(void *context, const char *data, size_t length)
 static int send_to_server(struct pt_check_server *server, const char *token, struct pt_error *err)
 {
     memset(server->answer, 0, sizeof(server->answer));
-    char authorization[4200];
-    const char *headers[] = {"Content-Type: text/plain", "Expect:", NULL, NULL};
-    char *url = pt_url_join(server->options->server_url, "/api/v1/report");
+    char *url = pt_url_join(server->options->server_url, PT_REPORT_PATH);
     if (!url)
         return pt_error_set(err, ENOMEM, "out of memory");
-    if (token[0]) {
-        snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", token);
-        headers[2] = authorization;
-    }
-    const struct pt_http_options options = {
-        .method = "POST",
+    const struct pt_report_post post = {
+        .http = server->http,
         .url = url,
-        .headers = headers,
+        .ca_file = server->options->ca_file,
+        .token = token,
+        .content_type = "text/plain",
         .body = "",
-        .ca_file = server->options->ca_file[0] ? server->options->ca_file : NULL,
-        .timeout_ms = TIMEOUT_MS,
-        .max_response_bytes = PT_LIMIT_HTTP_BUFFER_BYTES,
+        .max_answer_bytes = PT_LIMIT_HTTP_BUFFER_BYTES,
         .on_data = on_data,
         .on_done = on_server,
         .context = server,
     };
-    int r = pt_http_client_start(server->http, &options, NULL, err);
-    explicit_bzero(authorization, sizeof(authorization));
+    int r = pt_report_post_start(&post, NULL, err);
     free(url);
     return r;
 }

@@ -2,6 +2,7 @@
 #include "agent/deliver.h"
 
 #include "agent/readiness.h"
+#include "agent/report_post.h"
 #include "agent/track/track.h"
 #include "base/buffer.h"
 #include "base/http_client.h"
@@ -21,8 +22,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
-
-#define TIMEOUT_MS 10000
 
 struct pt_deliverer {
     struct pt_deliverer_options options;
@@ -296,30 +295,22 @@ static void on_done(void *context, const struct pt_http_result *result)
 
 static int send_body(struct pt_deliverer *deliverer, struct pt_error *err)
 {
-    char authorization[4200];
-    const char *headers[] = {"Content-Type: application/json", "Expect:", NULL, NULL};
-    const char *token = current_token(deliverer);
-    if (token[0]) {
-        snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", token);
-        headers[2] = authorization;
-    }
     deliverer->retry_after_ms = 0;
     pt_buffer_clear(&deliverer->answer);
-    const struct pt_http_options options = {
+    const struct pt_report_post post = {
+        .http = deliverer->options.http,
         .url = deliverer->url,
-        .headers = headers,
+        .ca_file = deliverer->options.ca_file,
+        .token = current_token(deliverer),
+        .content_type = "application/json",
         .body = deliverer->body.data,
         .body_length = deliverer->body.length,
-        .ca_file = deliverer->options.ca_file[0] ? deliverer->options.ca_file : NULL,
-        .timeout_ms = TIMEOUT_MS,
         .on_header = on_header,
         .on_data = on_data,
         .on_done = on_done,
         .context = deliverer,
     };
-    int r = pt_http_client_start(deliverer->options.http, &options, &deliverer->request, err);
-    explicit_bzero(authorization, sizeof(authorization));
-    return r;
+    return pt_report_post_start(&post, &deliverer->request, err);
 }
 
 static bool is_fast(const struct pt_deliverer *deliverer)
@@ -429,7 +420,7 @@ int pt_deliverer_create(const struct pt_deliverer_options *options,
     pt_buffer_init(&deliverer->body, PT_LIMIT_REPORT_BYTES);
     pt_buffer_init(&deliverer->answer, 512);
     deliverer->timer = pt_timer_create(options->base, options->clock, on_timer, deliverer);
-    deliverer->url = pt_url_join(options->server_url, "/api/v1/report");
+    deliverer->url = pt_url_join(options->server_url, PT_REPORT_PATH);
     if (!deliverer->timer || !deliverer->url) {
         pt_deliverer_destroy(deliverer);
         return pt_error_set(err, ENOMEM, "out of memory");

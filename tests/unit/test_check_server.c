@@ -16,7 +16,10 @@
 
 #define UNCHECKED "{\"status\":503,\"code\":\"report_token_unchecked\"}"
 
+#define LONGEST_ADDRESS 3000
+
 static struct pt_http_options request;
+static char asked_url[LONGEST_ADDRESS + 100]; // of the last request
 static unsigned sent, most_sent;
 
 int __wrap_pt_http_client_start(struct pt_http_client *client,
@@ -32,6 +35,7 @@ int __wrap_pt_http_client_start(struct pt_http_client *client,
         return pt_error_set(err, ENOMEM, "out of memory");
     sent++;
     request = *options;
+    snprintf(asked_url, sizeof(asked_url), "%s", options->url);
     return 0;
 }
 
@@ -94,7 +98,8 @@ static const struct row {
      "PULLTRACE_CA_FILE"},
 };
 
-static void ask(const struct row *row, struct pt_secret *identity, struct pt_secret *token)
+static void ask_at(const char *url, const struct row *row, struct pt_secret *identity,
+                   struct pt_secret *token)
 {
     char *text = NULL;
     size_t size;
@@ -103,7 +108,7 @@ static void ask(const struct row *row, struct pt_secret *identity, struct pt_sec
     struct pt_check_lines lines = {.out = out};
     const struct pt_check_options options = {
         .out = out,
-        .server_url = "https://pulls.example",
+        .server_url = url,
         .ca_file = "",
         .identity = row->has_identity ? identity : NULL,
         .token = token,
@@ -123,6 +128,11 @@ static void ask(const struct row *row, struct pt_secret *identity, struct pt_sec
     if (!strstr(text, row->words) || strstr(text, row->not_words))
         fail_msg("%s: %s", row->name, text);
     free(text);
+}
+
+static void ask(const struct row *row, struct pt_secret *identity, struct pt_secret *token)
+{
+    ask_at("https://pulls.example", row, identity, token);
 }
 
 static void each_answer_has_its_line(void **state)
@@ -151,11 +161,28 @@ static void a_long_body_is_cut(void **state)
     pt_secret_destroy(token);
 }
 
+// What was behind 2 KB of it was cut off once.
+static void an_address_of_any_length_is_asked_whole(void **state)
+{
+    (void)state;
+    struct pt_secret *token;
+    assert_int_equal(pt_secret_create("shared", NULL, &token, NULL), 0);
+    for (size_t length = 100; length <= LONGEST_ADDRESS; length += 100) {
+        char url[LONGEST_ADDRESS + 1] = "https://pulls.example/", wanted[sizeof(asked_url)];
+        memset(url + strlen(url), 'x', length - strlen(url));
+        snprintf(wanted, sizeof(wanted), "%s/api/v1/report", url);
+        ask_at(url, &rows[0], NULL, token);
+        check_text("address", asked_url, wanted);
+    }
+    pt_secret_destroy(token);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_answer_has_its_line),
         cmocka_unit_test(a_long_body_is_cut),
+        cmocka_unit_test(an_address_of_any_length_is_asked_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
