@@ -44,5 +44,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     pt_request_parser_clear(&parser);
     assert(budget.head_bytes == 0 && budget.body_bytes == 0);
+    pt_request_budget_finish(&budget);
     return 0;
 }

@@ -34,6 +34,7 @@ static int parse_a_request(void)
         check_int("it is the server's fault", parser.refusal / 100, 5);
     pt_request_parser_clear(&parser);
     check_int("what the request took", budget.bytes, 0);
+    pt_request_budget_finish(&budget);
     return result == PT_PARSE_WHOLE ? 0 : -ENOMEM;
 }
 

@@ -270,7 +270,8 @@ static void all_bodies_together_are_bounded(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_request_parser parser;
         size_t used;
-        budget = (struct pt_request_budget){.body_bytes = PT_LIMIT_BODIES_BYTES - 1};
+        budget.body_bytes = PT_LIMIT_BODIES_BYTES - 1;
+        budget.refused_bodies = 0;
         pt_request_parser_init(&parser, &budget);
         check_int(cases[i], feed(&parser, cases[i], strlen(cases[i]), 1000, &used),
                   PT_PARSE_REFUSED);
@@ -280,7 +281,8 @@ static void all_bodies_together_are_bounded(void **state)
         check_int(cases[i], (int64_t)budget.body_bytes, PT_LIMIT_BODIES_BYTES - 1);
         check_int(cases[i], (int64_t)budget.head_bytes, 0);
     }
-    budget = (struct pt_request_budget){0};
+    budget.body_bytes = 0;
+    budget.refused_bodies = 0;
 }
 
 static void what_is_kept_is_counted(void **state)
@@ -297,6 +299,53 @@ static void what_is_kept_is_counted(void **state)
     pt_request_parser_clear(&parser);
     check_int("cleared body", (int64_t)budget.body_bytes, 0);
     check_int("cleared head", (int64_t)budget.head_bytes, 0);
+}
+
+// The memory of a request is used again for the next one.
+static void nothing_of_a_request_is_left_to_the_next(void **state)
+{
+    (void)state;
+    static const char first[] = "POST /a?b HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer t\r\n"
+                                "Content-Length: 2\r\n\r\n{}";
+    static const char next[] = "GET / HTTP/1.1\r\nHost: y\r\nAccept: z\r\n\r\n";
+    struct pt_request_parser parser;
+    size_t used;
+    pt_request_parser_init(&parser, &budget);
+    assert_int_equal(feed(&parser, first, strlen(first), 5, &used), PT_PARSE_WHOLE);
+    const struct pt_request *request = parser.request;
+    parser.request->is_admitted = parser.request->is_refused = parser.request->is_extra = true;
+    memcpy(parser.request->admission, "key", 4);
+    pt_request_add_reply_header(parser.request, "Retry-After", "1");
+    pt_request_parser_clear(&parser);
+    assert_int_equal(feed(&parser, next, strlen(next), SIZE_MAX, &used), PT_PARSE_WHOLE);
+    assert_ptr_equal(parser.request, request);
+    check_text("Authorization", pt_request_header(request, "Authorization"), NULL);
+    check_text("Host", pt_request_header(request, "host"), "y");
+    check_text("query", request->query, NULL);
+    check_text("body", request->body, "");
+    check_text("admission", request->admission, "");
+    check_int("reply headers", (int64_t)request->reply_headers.length, 0);
+    check_int("length of the body", (int64_t)request->body_length, 0);
+    assert_false(request->is_admitted || request->is_refused || request->is_extra);
+    assert_false(request->http_1_0);
+    pt_request_parser_clear(&parser);
+}
+
+static void the_memory_of_a_long_head_is_not_kept(void **state)
+{
+    (void)state;
+    static char text[10000] = GET "Long: ";
+    size_t at = strlen(text);
+    memset(text + at, 'x', sizeof(text) - at - 5);
+    memcpy(text + sizeof(text) - 5, "\r\n\r\n", 5);
+    struct pt_request_parser parser;
+    size_t used;
+    pt_request_parser_init(&parser, &budget);
+    assert_int_equal(feed(&parser, text, strlen(text), SIZE_MAX, &used), PT_PARSE_WHOLE);
+    pt_request_parser_clear(&parser);
+    assert_non_null(budget.spare);
+    check_int("bytes kept", (int64_t)budget.spare->text.capacity, 0);
+    check_int("bytes counted", budget.bytes, 0);
 }
 
 static void a_chunked_body_is_bounded(void **state)
@@ -354,8 +403,12 @@ int main(void)
         cmocka_unit_test(a_head_is_whole_before_its_body),
         cmocka_unit_test(all_bodies_together_are_bounded),
         cmocka_unit_test(what_is_kept_is_counted),
+        cmocka_unit_test(nothing_of_a_request_is_left_to_the_next),
+        cmocka_unit_test(the_memory_of_a_long_head_is_not_kept),
         cmocka_unit_test(a_chunked_body_is_bounded),
         cmocka_unit_test(who_waits_for_an_interim_answer_is_known),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    pt_request_budget_finish(&budget);
+    return failed;
 }

@@ -216,7 +216,7 @@ void pt_connection_fail(struct pt_http_connection *connection)
 static void ask_for_body(struct pt_http_connection *connection)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (evbuffer_add(connection->output, go_on, sizeof(go_on) - 1) < 0)
+    if (evbuffer_add(pt_connection_output(connection), go_on, sizeof(go_on) - 1) < 0)
         pt_connection_cut(connection);
     else
         pt_connection_touch(connection);
@@ -265,17 +265,19 @@ static size_t read_request(struct pt_http_connection *connection, const char *da
 {
     struct pt_request_parser *parser = &connection->parser;
     size_t used, head = 0;
-    if (connection->state < PT_CONNECTION_READING)
-        pt_connection_enter(connection, PT_CONNECTION_READING);
     enum pt_parse_result result = pt_request_parser_feed(parser, data, length, &used);
     if (result == PT_PARSE_HEAD) {
         head = used;
-        if (!goes_on(connection, head == length) || head == length)
+        if (!goes_on(connection, head == length))
             return head;
-        result = pt_request_parser_feed(parser, data + head, length - head, &used);
+        used = 0;
+        result = head == length ? PT_PARSE_MORE
+                                : pt_request_parser_feed(parser, data + head, length - head, &used);
     }
     if (result != PT_PARSE_MORE)
         hand_over(connection, result == PT_PARSE_REFUSED ? parser->refusal : 0);
+    else if (connection->state < PT_CONNECTION_READING)
+        pt_connection_enter(connection, PT_CONNECTION_READING);
     return head + used;
 }
 
@@ -396,7 +398,7 @@ void pt_connection_on_readable(evutil_socket_t fd, short what, void *context)
         else if (n != -EAGAIN)
             on_failure(connection);
         else if (connection->transport.read_waits_to_send)
-            event_add(&connection->writable, NULL);
+            pt_connection_await_writable(connection);
     } while (!connection->gone && connection->is_reading &&
              pt_transport_has_more(&connection->transport));
     pt_connection_release(connection);

@@ -11,29 +11,14 @@
 // For the three files that connections are made of: http_connection.c reads, http_send.c sends,
 // http_connections.c counts them and cuts those that are too many or too slow.
 
+// What each request touches stands together: of thousands of connections none is in the processor's
+// cache when its turn comes.
 struct pt_http_connection {
     struct pt_connections *connections;
     struct pt_peer *peer;
     struct pt_transport transport;
-    struct event readable;
-    struct event writable; // waited for only while the socket takes no more
-    struct evbuffer *output;
-    const char *ready; // a whole answer, to be sent behind the output
-    size_t ready_length;
-    struct pt_request_parser parser;
-    struct pt_buffer ahead; // read behind the request that is being answered
     enum pt_connection_state state;
-    int64_t began; // monotonic_ns
-    int64_t since; // monotonic_ns of the last change
     enum pt_answer_kind kind;
-    int64_t answer_began; // monotonic_ns
-    uint64_t answer_sent; // bytes that the socket has taken since
-    int64_t own_bytes;    // counted among the connections' memory
-    int64_t held_bytes;   // of the output, counted among the answers' memory
-    int64_t held_since;   // monotonic_ns of the last byte taken, while something is pending
-    void (*on_drained)(void *context);
-    void (*on_closed)(void *context);
-    void *context;
     int holds;     // by callers on the stack
     bool is_extra; // above the maximum, for a probe
     bool is_touched;
@@ -43,12 +28,33 @@ struct pt_http_connection {
     bool is_whole;   // the answer: all of it is in the output
     bool closes;     // after this answer
     bool has_failed; // to keep what is to be sent
+    bool has_output; // there may be something in it
+    bool awaits_writable;
     bool is_pending; // output that the socket has not taken
     bool lends;      // the output, which is somebody else's memory
     bool gone;
+    int64_t since; // monotonic_ns of the last change
     TAILQ_ENTRY(pt_http_connection) in_state;
+    TAILQ_ENTRY(pt_http_connection) in_answered; // while an answer is ready
+    const char *ready;                           // a whole answer, to be sent behind the output
+    size_t ready_length;
+    struct evbuffer *output; // looked at only if has_output: it is memory of its own
+    int64_t answer_began;    // monotonic_ns
+    uint64_t answer_sent;    // bytes that the socket has taken since
+    int64_t own_bytes;       // counted among the connections' memory
+    int64_t held_bytes;      // of the output, counted among the answers' memory
+    void (*on_drained)(void *context);
+    void (*on_closed)(void *context);
+    struct pt_request_parser parser;
+    struct pt_buffer ahead; // read behind the request that is being answered
+    struct event readable;
+
+    // --- of few requests ---
+    struct event writable; // waited for only while the socket takes no more
+    int64_t began;         // monotonic_ns
+    int64_t held_since;    // monotonic_ns of the last byte taken, while something is pending
+    void *context;         // of on_drained and on_closed
     TAILQ_ENTRY(pt_http_connection) in_touched;
-    TAILQ_ENTRY(pt_http_connection) in_answered;  // while an answer is ready
     TAILQ_ENTRY(pt_http_connection) in_resumable; // while a request waits for its turn
     TAILQ_ENTRY(pt_http_connection) in_extras;
     TAILQ_ENTRY(pt_http_connection) in_pending;
@@ -72,6 +78,9 @@ void pt_connection_change_kind(struct pt_http_connection *connection, enum pt_an
 // answer of that length has no room, even after stalled ones were cut.
 bool pt_connection_note_pending(struct pt_http_connection *connection, size_t length,
                                 bool has_taken);
+
+// Waits until the socket takes something. Returns event_add's failure.
+int pt_connection_await_writable(struct pt_http_connection *connection);
 
 // Sends what there is; the connection may be gone then.
 void pt_connection_flush(struct pt_http_connection *connection);

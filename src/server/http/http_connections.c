@@ -87,6 +87,7 @@ void pt_connections_finish(struct pt_connections *connections)
     pt_timer_destroy(connections->answers);
     pt_timer_destroy(connections->resume);
     pt_peers_finish(&connections->peers);
+    pt_request_budget_finish(&connections->budget);
 }
 
 // --- memory ---

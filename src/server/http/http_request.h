@@ -42,6 +42,7 @@ struct pt_request {
     struct pt_buffer text; // the target, then each header's name and value, all with a NUL behind
     struct pt_buffer gathered; // a body that came in pieces
     size_t header_count;
+    uint32_t initials; // of the headers' names: the bit of each letter that one begins with
     struct {
         uint32_t name, value; // where they begin in the text
     } headers[PT_REQUEST_MAX_HEADERS];
@@ -49,6 +50,12 @@ struct pt_request {
 
 struct pt_request *pt_request_new(void);
 void pt_request_free(struct pt_request *request);
+
+// As new, except that the memory of its texts stays if it is that of a usual request.
+void pt_request_clear(struct pt_request *request);
+
+// The name of the newest header is whole; its value begins behind it.
+void pt_request_end_name(struct pt_request *request);
 
 // The value of the first header of that name in any case, NULL if there is none.
 const char *pt_request_header(const struct pt_request *request, const char *name);

@@ -46,11 +46,16 @@ static void on_all_sent(struct pt_http_connection *connection)
     pt_connection_resume(connection);
 }
 
+static size_t waiting_bytes(const struct pt_http_connection *connection)
+{
+    return connection->has_output ? evbuffer_get_length(connection->output) : 0;
+}
+
 // Sends the answer that is ready without a copy if it can be; what is left goes to the output.
 // False if there is no memory for that.
 static bool send_ready(struct pt_http_connection *connection)
 {
-    ssize_t n = evbuffer_get_length(connection->output) > 0
+    ssize_t n = waiting_bytes(connection) > 0
                     ? 0
                     : pt_transport_send(&connection->transport, connection->ready,
                                         connection->ready_length);
@@ -58,14 +63,26 @@ static bool send_ready(struct pt_http_connection *connection)
     const char *rest = connection->ready + sent;
     size_t length = connection->ready_length - sent;
     forget_ready(connection);
-    return length == 0 || evbuffer_add(connection->output, rest, length) == 0;
+    return length == 0 || evbuffer_add(pt_connection_output(connection), rest, length) == 0;
+}
+
+int pt_connection_await_writable(struct pt_http_connection *connection)
+{
+    connection->awaits_writable = true;
+    return event_add(&connection->writable, NULL);
+}
+
+static void await_no_more(struct pt_http_connection *connection)
+{
+    if (connection->awaits_writable)
+        event_del(&connection->writable);
+    connection->awaits_writable = false;
 }
 
 static bool wait_for_socket(struct pt_http_connection *connection, bool has_taken)
 {
-    return event_add(&connection->writable, NULL) == 0 &&
-           pt_connection_note_pending(connection, evbuffer_get_length(connection->output),
-                                      has_taken);
+    return pt_connection_await_writable(connection) == 0 &&
+           pt_connection_note_pending(connection, waiting_bytes(connection), has_taken);
 }
 
 // Sends until nothing is left or the socket takes no more; false if it has failed.
@@ -74,7 +91,7 @@ static bool send_output(struct pt_http_connection *connection)
     if (connection->ready_length > 0 && !send_ready(connection))
         return false;
     bool has_taken = false;
-    while (evbuffer_get_length(connection->output) > 0) {
+    while (waiting_bytes(connection) > 0) {
         ssize_t n = pt_transport_send_buffer(&connection->transport, connection->output);
         if (n == -EAGAIN)
             return wait_for_socket(connection, has_taken);
@@ -85,7 +102,8 @@ static bool send_output(struct pt_http_connection *connection)
         if (connection->state == PT_CONNECTION_SENDING)
             pt_connection_enter(connection, PT_CONNECTION_SENDING); // its time begins anew
     }
-    event_del(&connection->writable);
+    connection->has_output = false;
+    await_no_more(connection);
     return pt_connection_note_pending(connection, 0, has_taken);
 }
 
@@ -96,7 +114,7 @@ void pt_connection_flush(struct pt_http_connection *connection)
     if (connection->has_failed || !send_output(connection)) {
         pt_connection_cut(connection);
     } else if (connection->state > PT_CONNECTION_READING) {
-        size_t left = evbuffer_get_length(connection->output);
+        size_t left = waiting_bytes(connection);
         if (left == 0)
             on_all_sent(connection);
         else if (connection->state != PT_CONNECTION_SENDING)
@@ -161,6 +179,7 @@ void pt_connections_on_flush(void *context)
 
 struct evbuffer *pt_connection_output(struct pt_http_connection *connection)
 {
+    connection->has_output = true;
     return connection->output;
 }
 

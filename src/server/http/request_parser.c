@@ -78,15 +78,21 @@ static int on_header_field_complete(llhttp_t *http)
     struct pt_request *request = parser->request;
     if (parser->headers_done)
         return 0;
-    int r = end_text(parser);
-    request->headers[request->header_count - 1].value = (uint32_t)request->text.length;
-    return r;
+    if (end_text(parser) != 0)
+        return HPE_USER;
+    pt_request_end_name(request);
+    return 0;
 }
 
 static int on_header_value(llhttp_t *http, const char *at, size_t length)
 {
     struct pt_request_parser *parser = http->data;
     return parser->headers_done ? count_head(parser, length) : append(parser, at, length);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
 }
 
 static int on_header_value_complete(llhttp_t *http)
@@ -97,7 +103,7 @@ static int on_header_value_complete(llhttp_t *http)
         return 0;
     struct pt_buffer *text = &request->text;
     size_t begin = request->headers[request->header_count - 1].value;
-    while (text->length > begin && strchr(" \t", text->data[text->length - 1]))
+    while (text->length > begin && is_blank(text->data[text->length - 1]))
         text->length--;
     parser->in_header = false;
     return end_text(parser);
@@ -267,10 +273,21 @@ void pt_request_parser_clear(struct pt_request_parser *parser)
     size_t body_bytes = parser->request ? parser->request->gathered.length : 0;
     budget->body_bytes -= body_bytes;
     budget->head_bytes -= parser->head_bytes;
-    pt_request_free(parser->request);
+    if (parser->request && !budget->spare) {
+        pt_request_clear(parser->request);
+        budget->spare = parser->request;
+    } else {
+        pt_request_free(parser->request);
+    }
     parser->request = NULL;
     count(parser);
     pt_request_parser_init(parser, budget);
+}
+
+void pt_request_budget_finish(struct pt_request_budget *budget)
+{
+    pt_request_free(budget->spare);
+    budget->spare = NULL;
 }
 
 void pt_request_parser_forget_head(struct pt_request_parser *parser)
@@ -299,7 +316,8 @@ void pt_request_parser_begin(struct pt_request_parser *parser)
 {
     llhttp_init(&parser->http, HTTP_REQUEST, &settings);
     parser->http.data = parser;
-    parser->request = pt_request_new();
+    parser->request = parser->budget->spare ? parser->budget->spare : pt_request_new();
+    parser->budget->spare = NULL;
 }
 
 // The status for what the library has not taken.

@@ -14,6 +14,7 @@ struct pt_request_budget {
     size_t head_bytes;              // kept bounded by who has the connections
     size_t body_bytes; // at most PT_LIMIT_BODIES_BYTES: a body beyond is refused with 503
     uint64_t refused_bodies;
+    struct pt_request *spare; // of the last one that was answered, for the next; NULL: none
 };
 
 // Reads requests of HTTP/1.0 and 1.1 (https://www.rfc-editor.org/rfc/rfc9112), one at a time, from
@@ -40,6 +41,9 @@ enum pt_parse_result {
     PT_PARSE_WHOLE,   // it is, and stays here until the parser is cleared
     PT_PARSE_REFUSED, // `refusal` is the status that says why; the rest cannot be understood
 };
+
+// Frees what the budget keeps; it may be used again.
+void pt_request_budget_finish(struct pt_request_budget *budget);
 
 // The budget outlives the parser.
 void pt_request_parser_init(struct pt_request_parser *parser, struct pt_request_budget *budget);
