@@ -45,6 +45,7 @@ struct pt_image_row {
 struct pt_row_taken {
     const char *key;       // of the row that it goes on in; NULL: it gets one of its own
     bool is_counted;       // it is the attempt whose failure that row has counted
+    bool has_come;         // likewise, the success with which that row has ended
     const char *image_key; // of the row that its image would have; NULL: not known
     int64_t waits_since;   // what that row's id would be made of, too
 };

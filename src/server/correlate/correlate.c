@@ -210,6 +210,14 @@ static bool equal(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
+static void free_names(struct correlate_pull *pull)
+{
+    free(pull->repository);
+    free(pull->root_digest);
+    free(pull->manifest_digest);
+    free(pull->exact_ref);
+}
+
 // Takes over names and digests; false when out of memory.
 static bool set_names(struct correlate_pull *pull, const struct pt_pull *reported)
 {
@@ -222,8 +230,10 @@ static bool set_names(struct correlate_pull *pull, const struct pt_pull *reporte
     bool has_port = repository_text && memchr(repository_text, ':', strcspn(repository_text, "/"));
     if (has_port && pt_correlate_repository(repository_text, repository) == 0)
         repository_text = repository;
-    // An agent that sends no repository may still know the name.
-    if (!repository_text && is_ref &&
+    // An agent that sends no repository may still know the name. Ours does not: it has an id for
+    // it.
+    pull->is_unnamed = pt_correlate_is_unnamed(reported);
+    if (!repository_text && is_ref && !pull->is_unnamed &&
         pt_correlate_repository(reported->image_ref, repository) == 0) {
         repository_text = repository;
         is_exact = true;
@@ -251,6 +261,8 @@ static void finish_pull(struct correlate_node *node, struct correlate_pull *pull
                         const struct pt_pull *reported, int64_t now)
 {
     pt_correlate_join_pull(node, pull, now); // its image, while it still counts as running
+    if (pull->is_unnamed && reported->phase != PT_PULL_FAILED)
+        pt_correlate_use_image(node, pull, NULL); // what it has brought nobody knows
     pt_correlate_set_final(pull, now, reported->phase == PT_PULL_FAILED);
     pull->completed_at = reported->completed_at;
     note_pulls_at_once(node, pull);
@@ -282,8 +294,11 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
     bool is_first = !pull;
     if (is_first)
         pull = pt_correlate_add_pull(node, key, reported->started_at);
+    bool was_unnamed = pull && pull->is_unnamed;
     if (!pull || !set_names(pull, reported))
         return;
+    if (was_unnamed && !pull->is_unnamed)
+        pull->joined_at = now_of(correlate); // what was guessed has not settled
     pt_correlate_set_check(pull, reported->kind == PT_KIND_CHECK);
     // The row that it goes on in has the name of the image that waited, which may be a guess now.
     if (is_first && !TAILQ_EMPTY(&node->images))
@@ -332,16 +347,81 @@ static int64_t waits_since(const struct correlate_image *image)
     return since;
 }
 
+// The pull began while the image had a row of its own, which stands or has ended lately.
+static bool is_of_row(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    int64_t now = now_of(image->node->correlate);
+    bool stands = image->row_phase != PT_PULL_UNKNOWN;
+    bool has_ended = pt_correlate_may_go_on(image, now) || pt_correlate_awaits_agent(image, now);
+    // The kubelet's times are whole seconds.
+    return (stands || has_ended) && pull->started_at >= image->row_started.at - PT_NS_PER_S &&
+           (stands || pull->started_at < image->row_ended_at + PT_NS_PER_S) &&
+           pt_correlate_matches(image, pull);
+}
+
+// Of the images of its repository that nobody waits for any more.
+static struct correlate_image *find_late(struct correlate_node *node,
+                                         const struct correlate_pull *pull)
+{
+    const struct correlate_repository *repository =
+        pull->repository ? pt_map_get(&node->repositories, pull->repository) : NULL;
+    struct correlate_image *image, *found = NULL;
+    if (!repository)
+        return NULL;
+    TAILQ_FOREACH(image, &repository->images, repository_link)
+    {
+        if (pt_correlate_is_waited_for(image) || !is_of_row(image, pull))
+            continue;
+        if (found)
+            return NULL; // it could be either
+        found = image;
+    }
+    return found;
+}
+
+// The image whose row the pull may go on in, NULL: none.
+static struct correlate_image *find_image(struct correlate_node *node,
+                                          const struct correlate_pull *pull)
+{
+    if (pull->is_nameless || pull->is_unnamed)
+        return NULL;
+    struct correlate_image *image = pt_correlate_choose(node, pull).image;
+    return image ? image : find_late(node, pull);
+}
+
+// The kubelet has called the end of this very pull, and its row has ended by that.
+static bool has_come(const struct correlate_image *image, const struct correlate_pull *pull)
+{
+    return image->row_phase == PT_PULL_UNKNOWN && image->came_at && is_of_row(image, pull);
+}
+
+bool pt_correlate_waits_for_end(struct correlate_node *node, const struct pt_pull *reported)
+{
+    struct correlate_pull pull = {.started_at = reported->started_at};
+    struct correlate_image *image = NULL;
+    if (now_of(node->correlate) >= node->came_at + PT_GOES_ON_NS)
+        return false;
+    if (set_names(&pull, reported))
+        image = find_image(node, &pull);
+    bool is_over = image && has_come(image, &pull);
+    // An attempt before the one that brought it, whose failure the kubelet has counted.
+    bool is_counted = reported->phase == PT_PULL_FAILED && is_over && pt_correlate_failures(image);
+    free_names(&pull);
+    return is_over && (is_counted || !pt_pull_phase_is_final(reported->phase));
+}
+
 // The key of the row that a pull of the image goes on in, NULL: none. Its row is the pull's then.
-static const char *take_row(struct correlate_image *image)
+static const char *take_row(struct correlate_image *image, const struct correlate_pull *pull)
 {
     struct pt_correlate *correlate = image->node->correlate;
     struct correlate_pull *failed = TAILQ_LAST(&image->failed_pulls, correlate_pulls);
-    bool may_go_on = !failed && pt_correlate_may_go_on(image, now_of(correlate));
+    bool may_go_on =
+        !failed && (pt_correlate_may_go_on(image, now_of(correlate)) || has_come(image, pull));
     const char *key = NULL;
     if (image->row_phase != PT_PULL_UNKNOWN || may_go_on) {
         image->row_phase = PT_PULL_UNKNOWN;
         image->may_go_on = false;
+        image->came_at = 0;
         image->row_hash = 0;
         image->row_failures = 0;
         key = image->key;
@@ -369,18 +449,19 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
     *ret_taken = (struct pt_row_taken){0};
     if (!node || TAILQ_EMPTY(&node->images))
         return NULL;
-    if (set_names(&pull, reported) && !pull.is_nameless)
-        image = pt_correlate_choose(node, &pull).image;
-    if (image) {
+    if (set_names(&pull, reported))
+        image = find_image(node, &pull);
+    ret_taken->has_come = image && has_come(image, &pull);
+    // A check found it there, and what has failed has not brought it.
+    bool is_another = ret_taken->has_come &&
+                      (reported->phase != PT_PULL_COMPLETED || reported->kind == PT_KIND_CHECK);
+    if (image && !is_another) {
         ret_taken->is_counted = has_failed_already(image, &pull);
         ret_taken->waits_since = waits_since(image);
         ret_taken->image_key = ret_taken->waits_since ? image->key : NULL;
-        ret_taken->key = take_row(image);
+        ret_taken->key = take_row(image, &pull);
     }
-    free(pull.repository);
-    free(pull.root_digest);
-    free(pull.manifest_digest);
-    free(pull.exact_ref);
+    free_names(&pull);
     return ret_taken->key;
 }
 

@@ -56,6 +56,17 @@ bool pt_correlate_lacks_image(const struct correlate_container *container)
            !pt_moment_is_later(&container->pulled, &container->pulling);
 }
 
+bool pt_correlate_is_waited_for(const struct correlate_image *image)
+{
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        if (pt_correlate_lacks_image(container))
+            return true;
+    }
+    return false;
+}
+
 // --- which image ---
 
 // What speaks for an image as that of a pull.
@@ -98,7 +109,7 @@ static bool is_named(const struct correlate_image *image, const struct correlate
     return !*image->digest && equal(image->key + 1, pull->exact_ref);
 }
 
-static bool matches(const struct correlate_image *image, const struct correlate_pull *pull)
+bool pt_correlate_matches(const struct correlate_image *image, const struct correlate_pull *pull)
 {
     if (pull->is_nameless)
         return true;
@@ -251,7 +262,7 @@ static void consider(struct correlate_image *image, const struct correlate_pull 
 {
     struct evidence *evidence = &candidates->list[candidates->count];
     if (candidates->count == PT_MAX_CANDIDATES || !take_share(image->node, &candidates->left) ||
-        !matches(image, pull) || !gather(image, pull, &candidates->left, evidence))
+        !pt_correlate_matches(image, pull) || !gather(image, pull, &candidates->left, evidence))
         return;
     candidates->count++;
 }
@@ -310,6 +321,8 @@ struct correlate_choice pt_correlate_choose(struct correlate_node *node,
 {
     struct candidates candidates;
     struct evidence best = {0};
+    if (pull->is_unnamed)
+        return (struct correlate_choice){.image = pt_correlate_guess(node, pull)};
     find_candidates(node, pull, &candidates);
     for (size_t i = 0; i < candidates.count; i++) {
         if (!best.image || is_stronger(&candidates.list[i], &best))
@@ -331,7 +344,7 @@ static bool keeps_image(const struct correlate_pull *pull, const struct correlat
                         int64_t now)
 {
     const struct correlate_image *own = pull->image;
-    if (!own || pull->is_released || !matches(own, pull))
+    if (!own || pull->is_released || !pt_correlate_matches(own, pull))
         return false;
     if (is_named(own, pull))
         return true;
@@ -375,7 +388,7 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
     pull->is_toss_up = choice.is_toss_up && !pull->final_at;
     if (!image) {
         pt_correlate_set_released(pull, false);
-        if (pull->image && !matches(pull->image, pull))
+        if (pull->image && !pt_correlate_matches(pull->image, pull))
             pt_correlate_use_image(node, pull, NULL);
         return;
     }

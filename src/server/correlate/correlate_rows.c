@@ -168,6 +168,8 @@ static void end_row(struct correlate_image *image, enum pt_pull_phase phase,
     image->row_ended_at = end_of_row(image, phase, now);
     report_row(image, situation);
     image->may_go_on = phase != PT_PULL_COMPLETED && !situation->has_image && image->running == 0;
+    image->came_at = phase == PT_PULL_COMPLETED ? now : 0;
+    image->node->came_at = image->came_at ? now : image->node->came_at;
     image->row_phase = PT_PULL_UNKNOWN;
     image->row_hash = 0;
 }
@@ -176,6 +178,12 @@ bool pt_correlate_may_go_on(const struct correlate_image *image, int64_t now)
 {
     return image->may_go_on &&
            !pt_correlate_has_passed(image->node, image->left_at + PT_GOES_ON_NS, now);
+}
+
+bool pt_correlate_awaits_agent(const struct correlate_image *image, int64_t now)
+{
+    return image->came_at &&
+           !pt_correlate_has_passed(image->node, image->came_at + PT_GOES_ON_NS, now);
 }
 
 static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
@@ -189,6 +197,8 @@ static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
     }
     if (is_new) {
         image->may_go_on = false;
+        image->came_at = 0;
+        image->node->nobody_asks = 0;
         image->row_queued_ns = -1;
         image->row_pull_ns = image->row_image_bytes = 0;
     }
@@ -273,6 +283,7 @@ void pt_correlate_update_row(struct correlate_image *image, int64_t now)
     if (image->row_phase != phase)
         pt_correlate_look_again(image->node);
     (void)pt_correlate_may_go_on(image, now); // looked at again when that is over
+    (void)pt_correlate_awaits_agent(image, now);
     free(situation.waiting.list);
 }
 

@@ -9,13 +9,17 @@
 // of its own beside the row of the image that its pods wait for. So it is held back: the image
 // whose turn has come is being resolved, and the pull goes on in that row as soon as it has a name.
 // If the name turns out to be another one, nothing has to be taken back but the word `resolving`.
+//
+// Who waits may be heard of later than the pull, as when the API server is away: then the pull has
+// a row already, and the image must not get another one beside it. So it is guessed to be of the
+// image that would be on turn, as long as it has no name.
 
 // An agent that follows a pull reports it once a second.
 #define HEARD_NS (5 * PT_NS_PER_S)
 #define MAX_UNNAMED 64 // of a node at the same time
 #define MAX_ASKED 128  // times that an image is asked for; later ones do not count
 
-static bool is_unnamed(const struct pt_pull *reported)
+bool pt_correlate_is_unnamed(const struct pt_pull *reported)
 {
     return reported->id && !reported->repository && !reported->image_ref_exact;
 }
@@ -54,9 +58,8 @@ static void add_asked(struct asked *asked, int64_t at)
 // When the kubelet asked for the image, which it does once for each container; what it asks for
 // first it pulls first. Each pull of it answers one. 0: it has not asked, not again since the last
 // attempt, or all of it is answered.
-static int64_t asked_at(const struct correlate_image *image)
+static int64_t asked_at(const struct correlate_image *image, size_t answered)
 {
-    size_t answered = image->running + image->unnamed_count;
     struct asked asked;
     const struct correlate_container *container;
     if (answered >= MAX_ASKED)
@@ -71,30 +74,88 @@ static int64_t asked_at(const struct correlate_image *image)
     return answered < asked.count ? asked.at[answered] : 0;
 }
 
+// Since when somebody waits whose turn it is, though no event says that the kubelet has asked. 0:
+// nobody does.
+static int64_t waits_since(const struct correlate_image *image)
+{
+    int64_t since = 0;
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        if (container->is_on_turn && !container->has_failed && !container->pulled.at &&
+            !container->pulling.at && pt_correlate_lacks_image(container) &&
+            !pt_correlate_is_held_up(container->pod) && (!since || container->since < since))
+            since = container->since;
+    }
+    return since;
+}
+
+// The image that is on turn, of those that were looked at.
+struct turn {
+    struct correlate_image *image;
+    int64_t at; // asked for, or else waited for
+    bool is_asked_for;
+};
+
+// So many pulls `answer` the asking. What is asked for goes before what is merely waited for.
+static void consider(struct correlate_image *image, size_t answer, int64_t latest,
+                     struct turn *turn)
+{
+    int64_t asked = asked_at(image, answer);
+    int64_t at = asked ? asked : answer == 0 && !turn->is_asked_for ? waits_since(image) : 0;
+    bool is_first = !turn->image || (asked && !turn->is_asked_for) || at < turn->at;
+    if (at && at <= latest && is_first)
+        *turn = (struct turn){.image = image, .at = at, .is_asked_for = asked != 0};
+}
+
+static bool is_digest(const struct correlate_image *image, const char *root_digest)
+{
+    return *image->digest && root_digest && strcmp(image->digest, root_digest) == 0;
+}
+
+struct correlate_image *pt_correlate_guess(struct correlate_node *node,
+                                           const struct correlate_pull *pull)
+{
+    struct turn turn = {0};
+    struct correlate_image *image;
+    if (pull->final_at)
+        return pull->image;
+    TAILQ_FOREACH(image, &node->images, link)
+    {
+        bool is_own = image == pull->image;
+        size_t others = image->running + image->unnamed_count - (is_own ? 1 : 0);
+        node->correlate->items++;
+        if (image->row_phase != PT_PULL_UNKNOWN)
+            continue;
+        if (is_digest(image, pull->root_digest) ||
+            (is_own && others == 0 && pt_correlate_is_waited_for(image)))
+            return image;
+        if (!*image->digest || !pull->root_digest)
+            consider(image, others, pull->started_at, &turn);
+    }
+    return turn.image;
+}
+
 static struct correlate_image *find_on_turn(struct correlate_node *node,
                                             const struct pt_pull *reported)
 {
-    struct correlate_image *image, *found = NULL;
-    int64_t found_at = 0;
+    struct turn turn = {0};
+    struct correlate_image *image;
     // Where nothing was heard since, a report of many such pulls is gone through once.
     if (node->unnamed_count >= MAX_UNNAMED || node->nobody_asks == node->correlate->moments)
         return NULL;
     TAILQ_FOREACH(image, &node->images, link)
     {
-        int64_t asked = asked_at(image);
-        if (!asked)
-            continue;
-        bool is_digest = *image->digest && reported->root_digest;
-        if (is_digest && strcmp(image->digest, reported->root_digest) == 0)
+        size_t answered = image->running + image->unnamed_count;
+        bool is_queued = image->row_phase == PT_PULL_QUEUED;
+        if (is_digest(image, reported->root_digest) && asked_at(image, answered))
             return image;
-        if (!is_digest && (!found || asked < found_at)) {
-            found = image;
-            found_at = asked;
-        }
+        if ((!*image->digest || !reported->root_digest) && (is_queued || asked_at(image, answered)))
+            consider(image, answered, INT64_MAX, &turn);
     }
-    if (!found)
+    if (!turn.image)
         node->nobody_asks = node->correlate->moments;
-    return found;
+    return turn.image;
 }
 
 static struct correlate_unnamed *hold(struct correlate_image *image, const char *key)
@@ -155,10 +216,10 @@ bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_nam
     if (!node || TAILQ_EMPTY(&node->images))
         return false;
     struct correlate_unnamed *unnamed = find_held(node, key);
-    if (!is_unnamed(reported)) {
+    if (!pt_correlate_is_unnamed(reported)) {
         if (unnamed)
             let_go(unnamed);
-        return false;
+        return pt_correlate_waits_for_end(node, reported);
     }
     bool is_final = pt_pull_phase_is_final(reported->phase);
     if (is_final && unnamed) { // the kubelet says why

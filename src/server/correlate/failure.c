@@ -180,8 +180,7 @@ int64_t pt_correlate_next_attempt(struct correlate_image *image)
     return now - now % PT_NS_PER_S;
 }
 
-// How often it has failed, as far as pods, events and the agent show.
-static int64_t failures_of(struct correlate_image *image)
+int64_t pt_correlate_failures(struct correlate_image *image)
 {
     sum_up(image);
     int64_t reported = image->gone_failures + image->sum_failures;
@@ -208,7 +207,7 @@ bool pt_correlate_is_of_attempt(const struct correlate_image *image,
 
 void pt_correlate_fill_failure(struct correlate_image *image, struct pt_join *join)
 {
-    join->attempts = failures_of(image);
+    join->attempts = pt_correlate_failures(image);
     if (!image->error || !pt_moment_is_later(&image->failed, &image->pulled))
         return;
     join->error = image->error;

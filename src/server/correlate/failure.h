@@ -30,6 +30,9 @@ bool pt_correlate_is_in_back_off(const struct correlate_container *container, in
 bool pt_correlate_is_of_attempt(const struct correlate_image *image,
                                 const struct correlate_pull *pull);
 
+// How often it has failed, as far as pods, events and the agent show.
+int64_t pt_correlate_failures(struct correlate_image *image);
+
 // Fills in the attempts and, of a failure that no success has followed, its words and class.
 void pt_correlate_fill_failure(struct correlate_image *image, struct pt_join *join);
 

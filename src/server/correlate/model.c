@@ -389,7 +389,9 @@ void pt_correlate_drop_unused(struct correlate_node *node, int64_t now)
         next = TAILQ_NEXT(image, link);
         if (image->users > 0 || image->row_phase != PT_PULL_UNKNOWN)
             continue;
-        if (pt_correlate_may_go_on(image, now) && kept++ < PT_MAX_KEPT_IMAGES)
+        bool may_be_taken =
+            pt_correlate_may_go_on(image, now) || pt_correlate_awaits_agent(image, now);
+        if (may_be_taken && kept++ < PT_MAX_KEPT_IMAGES)
             continue;
         TAILQ_REMOVE(&node->images, image, link);
         free_image(image);

@@ -91,6 +91,8 @@ struct correlate_image {
     // Its row has ended without the image, and may yet go on.
     bool may_go_on;
     int64_t left_at; // wall_ns when the last container left it
+    // Its row has ended with the image by the kubelet's word alone, then: its agent's may yet come.
+    int64_t came_at; // wall_ns, 0: no
 
     unsigned unnamed_count; // pulls without a name that may be of this image
 
@@ -186,6 +188,7 @@ struct correlate_pull {
     bool is_new;      // not joined yet
     bool is_check;    // it found everything there
     bool is_nameless; // an agent's merged content, which may be anything on that node
+    bool is_unnamed;  // its agent does not know yet of which repository it is
     struct correlate_image *image;
     bool is_released; // it keeps its image until it has chosen anew, but others may take it
     bool is_certain;
@@ -214,6 +217,7 @@ struct correlate_node {
     struct pt_map images_by_key, pulls_by_key;
     struct pt_map repositories; // by name
     unsigned unnamed_count;
+    int64_t came_at;      // of its images, the last one
     uint64_t nobody_asks; // since this moment: no image is on turn for such a pull
     bool pulls_at_once;   // its kubelet has pulled two images at the same time
     bool is_sorted;       // pulls stand in the order in which they started
@@ -379,11 +383,17 @@ struct correlate_choice {
 struct correlate_choice pt_correlate_choose(struct correlate_node *node,
                                             const struct correlate_pull *pull);
 
+// Its names and digests do not rule out that the pull is of the image.
+bool pt_correlate_matches(const struct correlate_image *image, const struct correlate_pull *pull);
+
 // The container still waits, or has ended so lately that it may belong to what runs.
 bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now);
 
 // It waits, and its image has not come as far as the kubelet says.
 bool pt_correlate_lacks_image(const struct correlate_container *container);
+
+// Such a container is there.
+bool pt_correlate_is_waited_for(const struct correlate_image *image);
 
 // A Pulling event that nothing has followed yet.
 bool pt_correlate_is_outstanding(const struct correlate_container *container);
@@ -393,9 +403,21 @@ bool pt_correlate_is_held_up(const struct correlate_pod *pod);
 
 // --- correlate_unnamed.c: pulls without a name ---
 
+bool pt_correlate_is_unnamed(const struct pt_pull *reported);
+
 // Whether the image stands for a pull without a name that was heard of lately.
 bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now);
 void pt_correlate_free_unnamed(struct correlate_unnamed *unnamed);
+
+// The image of an unnamed pull that has a row, as far as can be guessed; NULL: none.
+struct correlate_image *pt_correlate_guess(struct correlate_node *node,
+                                           const struct correlate_pull *pull);
+
+// --- correlate.c: an agent's word that comes behind the kubelet's ---
+
+// The row that it would go on in has ended by the kubelet's word on its success: it has no row
+// until its own end, which then goes there.
+bool pt_correlate_waits_for_end(struct correlate_node *node, const struct pt_pull *reported);
 
 // --- correlate_waiting.c: who waits, as it is sent ---
 
@@ -425,6 +447,9 @@ void pt_correlate_update_row(struct correlate_image *image, int64_t now);
 
 // Its row has ended without the image, so lately that it goes on for who waits now.
 bool pt_correlate_may_go_on(const struct correlate_image *image, int64_t now);
+
+// The kubelet's word has ended its row, and its agent's may yet come.
+bool pt_correlate_awaits_agent(const struct correlate_image *image, int64_t now);
 
 // The kubelet says that it has pulled the image. Where no agent reports, and both its words come
 // within one flush, the row that it asked for is shown before it ends.

@@ -65,7 +65,10 @@ static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct p
         free(own_key);
         return NULL;
     }
-    pt_life_restart(store, stored, own_key);
+    if (taken->has_come)
+        pt_life_fill_in(store, stored, own_key);
+    else
+        pt_life_restart(store, stored, own_key);
     stored->failure_is_counted = taken->is_counted;
     return stored;
 }

@@ -85,7 +85,8 @@ static void apply_join(struct pt_pull_store *store, struct pt_stored_pull *store
     set_join(store, stored, join, pt_pull_phase_is_final(stored->pull.phase));
     (void)pt_stored_pull_take_port(stored); // out of memory: the next report does it
     pt_change_log_touch(&store->changes, stored);
-    if (stored->pull.phase != PT_PULL_FAILED)
+    // One whose end its agent has just reported counts that attempt itself.
+    if (stored->pull.phase != PT_PULL_FAILED || !pt_stored_pull_is_final(stored))
         return;
     set_failure(stored, join);
     report_failures(store, stored, join->attempts - stored->failures_reported);

@@ -101,8 +101,10 @@ static void leave(struct pt_pull_store *store, struct pt_stored_pull *stored)
 
 void pt_life_report_named(struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
+    struct pt_pull named = stored->pull;
+    named.id = stored->legacy ? NULL : stored->id; // only those of our own agent have one
     if (store->hooks.on_named && !stored->of_kubelet)
-        store->hooks.on_named(store->hooks.context, stored->node->name, stored->key, &stored->pull);
+        store->hooks.on_named(store->hooks.context, stored->node->name, stored->key, &named);
 }
 
 static void report_gone(struct pt_pull_store *store, const struct pt_stored_pull *stored)
@@ -134,6 +136,14 @@ void pt_life_restart(struct pt_pull_store *store, struct pt_stored_pull *stored,
     pt_change_log_touch(&store->changes, stored);
     stored->created_version = stored->version;
     enter(store, stored, PT_LIFE_ACTIVE);
+}
+
+void pt_life_fill_in(struct pt_pull_store *store, struct pt_stored_pull *stored, char *key)
+{
+    uint64_t created = stored->created_version, final = stored->final_version;
+    pt_life_restart(store, stored, key);
+    stored->created_version = created;
+    stored->counted_final = final;
 }
 
 int pt_life_revive(struct pt_pull_store *store, struct pt_stored_pull *stored)
@@ -257,6 +267,10 @@ static void end(struct pt_pull_store *store, struct pt_stored_pull *stored, enum
         pt_map_remove(&stored->node->pulls, stored->key);
     if (stored->pull.phase == PT_PULL_FAILED && stored->failure_is_counted)
         return;
+    if (stored->pull.phase == PT_PULL_COMPLETED && stored->counted_final) {
+        stored->final_version = stored->counted_final;
+        return;
+    }
     // What was cancelled had not begun: its end is no event.
     stored->failures_reported += stored->pull.phase == PT_PULL_FAILED;
     if (stored->pull.phase != PT_PULL_CANCELLED)

@@ -39,6 +39,10 @@ PT_MUST_CHECK int pt_life_revive(struct pt_pull_store *store, struct pt_stored_p
 // Another attempt begins in the row of this one, under a key that the row then owns.
 void pt_life_restart(struct pt_pull_store *store, struct pt_stored_pull *stored, char *key);
 
+// The same of a row that has completed by the kubelet's word alone: it is its agent's from now on,
+// and its end, when that comes, is neither counted nor sent as an end once more.
+void pt_life_fill_in(struct pt_pull_store *store, struct pt_stored_pull *stored, char *key);
+
 // Gives a row that no agent reports another phase, and a version.
 void pt_life_set_phase(struct pt_pull_store *store, struct pt_stored_pull *stored,
                        enum pt_pull_phase phase);

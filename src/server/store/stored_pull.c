@@ -70,6 +70,7 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     stored->pull.phase = PT_PULL_RESOLVING;
     stored->pull.kind = PT_KIND_PULL;
     stored->of_kubelet = false;
+    stored->counted_final = 0;
     pt_stored_pull_set_failure(stored, NULL, PT_FAILURE_NONE);
 }
 

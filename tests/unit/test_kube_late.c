@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What is heard of later than what followed it: an agent's word behind the kubelet's, a pod behind
+// the pull that it waits for. Neither makes a second row.
+
+#include "kube_rows_fixture.h"
+
+// The way from the agent was bad when the image came.
+static void an_end_that_is_heard_of_after_the_kubelets_word_fills_the_row_in(void **state)
+{
+    static const int seconds[] = {1, 6, 60};
+    for (size_t i = 0; i < COUNT_OF(seconds); i++) {
+        tear_down(state);
+        set_up(state);
+        struct pair *pair = *state;
+        struct pt_pull_store *store = pair->scene.store;
+        pod_says(pair, PT_KUBELET_WAITING, NULL);
+        event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+        const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+        struct pt_pull pull = a_pull(pair, "p1", PT_PULL_DOWNLOADING);
+        pull.started_at += 300 * PT_NS_PER_MS;
+        pass(pair, 1);
+        event_says(pair, NODE, "Pulled",
+                   "Successfully pulled image \"" IMAGE "\" in 800ms (800ms including waiting)", 1);
+        pt_correlate_pod_end(pair->correlate, "u", PT_POD_STARTED);
+        pass(pair, seconds[i]);
+
+        uint64_t end = row->final_version;
+        scene_deliver_pulls(&pair->scene, NODE, &pull, 1); // it is still what the agent knows
+        pass(pair, 1);
+        pull.phase = PT_PULL_COMPLETED;
+        pull.completed_at = pull.started_at + PT_NS_PER_S / 2;
+        pull.image_ref = IMAGE;
+        pull.image_ref_exact = true;
+        scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+        pass(pair, 10);
+        assert_ptr_equal(row_of(pair, "ip1"), row);
+        assert_int_equal(store->pulls.count, 1);
+        assert_int_equal(row->pull.phase, PT_PULL_COMPLETED);
+        assert_int_equal(row->pull.completed_at, pull.completed_at);
+        assert_int_equal(row->of_kubelet, false);
+        assert_int_equal(pair->scene.completed, 1);
+        assert_int_equal(store->completed_count, 1);
+        if (!end)
+            continue; // it had not ended before
+        assert_int_equal(pair->scene.started, 1);
+        assert_int_equal(row->final_version, end);
+    }
+}
+
+// Each begins when the row has ended: a check of the same second, the next attempt of another pod.
+static void what_begins_after_the_kubelets_word_has_a_row_of_its_own(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+    pass(pair, 1);
+    event_says(pair, NODE, "Pulled", "Successfully pulled image \"" IMAGE "\" in 800ms", 1);
+    pt_correlate_pod_end(pair->correlate, "u", PT_POD_STARTED);
+    pass(pair, 7);
+    assert_int_equal(pair->scene.completed, 1);
+
+    struct pt_pull check = a_pull(pair, "p1", PT_PULL_COMPLETED);
+    check.started_at -= 7 * PT_NS_PER_S;
+    check.kind = PT_KIND_CHECK;
+    scene_deliver_pulls(&pair->scene, NODE, &check, 1);
+    settle(pair);
+    assert_int_equal(pair->scene.store->pulls.count, 2);
+    pass(pair, 1);
+    report(pair, "p2", PT_PULL_DOWNLOADING);
+    pass(pair, 1);
+    report(pair, "p2", PT_PULL_COMPLETED);
+    assert_int_equal(pair->scene.store->pulls.count, 3);
+    assert_int_equal(pair->scene.completed, 3);
+}
+
+// Its pod was deleted, and the pull of which nothing had been heard goes on.
+static void a_pull_that_is_heard_of_after_its_pod_goes_on_in_the_row(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    struct pt_pull pull = a_pull(pair, "p1", PT_PULL_DOWNLOADING);
+    pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
+    pass(pair, 10);
+    assert_int_equal(row->pull.phase, PT_PULL_CANCELLED);
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+    settle(pair);
+    assert_ptr_equal(row_of(pair, "ip1"), row);
+    assert_int_equal(pair->scene.store->pulls.count, 1);
+    pass(pair, 1);
+    report(pair, "p1", PT_PULL_COMPLETED);
+    assert_int_equal(pair->scene.completed, 1);
+}
+
+// What the kubelet says has not been flushed when its agent reports the end of the same attempt.
+static void a_failure_that_both_report_at_once_counts_once(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    for (int attempt = 1; attempt <= 3; attempt++) {
+        const char *id = attempt == 1 ? "p1" : attempt == 2 ? "p2" : "p3";
+        event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", attempt);
+        report(pair, id, PT_PULL_DOWNLOADING);
+        pass(pair, 1);
+        hear_event(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": not found", attempt);
+        report(pair, id, PT_PULL_FAILED);
+        pass(pair, 20);
+        assert_int_equal(pair->scene.failed, attempt);
+        assert_int_equal(pair->scene.store->pulls.count, 1);
+    }
+}
+
+static struct pt_pull an_unnamed_pull(const struct pair *pair, const char *id)
+{
+    struct pt_pull pull = a_pull(pair, id, PT_PULL_RESOLVING);
+    pull.repository = NULL;
+    pull.image_ref = "sha256:7";
+    return pull;
+}
+
+// The API server is away, or slow.
+static void who_waits_is_heard_of_after_a_pull_without_a_name(void **state)
+{
+    static const char *const names[] = {"a.io/b", "a.io/other"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        tear_down(state);
+        set_up(state);
+        struct pair *pair = *state;
+        struct pt_pull_store *store = pair->scene.store;
+        struct pt_pull pull = an_unnamed_pull(pair, "p1");
+        pull.started_at += 1300 * PT_NS_PER_MS; // a report takes the clock on by a second
+        scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+        settle(pair);
+        assert_int_equal(store->pulls.count, 1);
+        pod_says(pair, PT_KUBELET_WAITING, NULL);
+        event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+        const struct pt_stored_pull *row = row_of(pair, "ip1");
+        assert_int_equal(row->join->waiting_count, 1);
+        pass(pair, 3);
+        assert_int_equal(store->pulls.count, 1);
+
+        pull.repository = pull.image_ref = names[i];
+        scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+        pass(pair, 3);
+        assert_int_equal(store->pulls.count, 1 + i);
+        assert_int_equal(row->join->waiting_count, 1 - i);
+        assert_int_equal(pair->scene.completed + pair->scene.failed, 0);
+    }
+}
+
+// Nothing says of which image it was, so that it serves none.
+static void a_pull_that_ends_without_a_name_brings_nothing(void **state)
+{
+    struct pair *pair = *state;
+    struct pt_pull pull = an_unnamed_pull(pair, "p1");
+    pull.started_at += 1300 * PT_NS_PER_MS;
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+    settle(pair);
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+    pass(pair, 1);
+    pull.phase = PT_PULL_COMPLETED;
+    pull.completed_at = pair->scene.now_ns;
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+    settle(pair);
+    assert_int_equal(row_of(pair, "k" IMAGE)->pull.phase, PT_PULL_QUEUED);
+    report(pair, "p2", PT_PULL_DOWNLOADING);
+    assert_string_equal(row_of(pair, "ip2")->key, "ip2");
+    assert_int_equal(pair->scene.store->pulls.count, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_end_that_is_heard_of_after_the_kubelets_word_fills_the_row_in),
+        TEST(what_begins_after_the_kubelets_word_has_a_row_of_its_own),
+        TEST(a_pull_that_is_heard_of_after_its_pod_goes_on_in_the_row),
+        TEST(a_failure_that_both_report_at_once_counts_once),
+        TEST(who_waits_is_heard_of_after_a_pull_without_a_name),
+        TEST(a_pull_that_ends_without_a_name_brings_nothing),
+    };
+    return cmocka_run_group_tests_name("kube_late", tests, NULL, NULL);
+}
