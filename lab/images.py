@@ -93,21 +93,27 @@ class ImageMaker:
         return Image(repository, tag, root, digests[platforms[0]], first_config, blobs, digests)
 
     def push_index(
-        self, repository: str, tag: str, digests: Mapping[str, str], docker_types: bool = False
+        self,
+        repository: str,
+        tag: str,
+        digests: Mapping[str, str],
+        docker_types: bool = False,
+        of_indexes: bool = False,
     ) -> str:
-        """Pushes an index of manifests that were pushed before, by platform; returns its digest."""
+        """Pushes an index of what was pushed before, by platform; returns its digest."""
+        kind = DOCKER_INDEX if docker_types else OCI_INDEX
+        held = DOCKER_MANIFEST if docker_types else OCI_MANIFEST
         entries = []
         for platform, digest in digests.items():
             system, _, architecture = platform.partition("/")
             entries.append(
                 {
-                    "mediaType": DOCKER_MANIFEST if docker_types else OCI_MANIFEST,
+                    "mediaType": kind if of_indexes else held,
                     "digest": digest,
                     "size": self._manifest_sizes[digest],
                     "platform": {"os": system, "architecture": architecture},
                 }
             )
-        kind = DOCKER_INDEX if docker_types else OCI_INDEX
         index = {"schemaVersion": 2, "mediaType": kind, "manifests": entries}
         return self._put_manifest(repository, tag, index, kind)
 

@@ -20,10 +20,13 @@ OF_CONTAINERD_2 = """
   disable_snapshot_annotations = {no_annotations}
   discard_unpacked_layers = {discard}
   image_pull_progress_timeout = "{patience}"
+  max_concurrent_downloads = {downloads}
+  concurrent_layer_fetch_buffer = {fetch_buffer}
   [plugins."io.containerd.cri.v1.images".registry]
     config_path = "{hosts}"
 [plugins."io.containerd.transfer.v1.local"]
   max_concurrent_unpacks = {at_once}
+  concurrent_layer_fetch_buffer = {fetch_buffer}
   [[plugins."io.containerd.transfer.v1.local".unpack_config]]
     platform = "linux/amd64"
     snapshotter = "{name}"
@@ -41,6 +44,8 @@ class Unpacking:
     annotations: bool = False
     discard: bool = False
     at_once: int = 1
+    downloads: int = 3  # of the layers of a pull at once, by containerd 2
+    fetch_buffer: int = 0  # above 0 containerd 2 fetches a layer by ranges of this size, beside each other
     patience: str = "5m0s"  # of containerd 2's CRI plugin: it gives a pull up that shows it nothing for so long
     settings: str = ""  # more of containerd's configuration
     programs: Path | None = None  # a folder for PATH
@@ -65,6 +70,8 @@ class Unpacking:
                 at_once=self.at_once,
                 differ=self.differ,
                 patience=self.patience,
+                downloads=self.downloads,
+                fetch_buffer=self.fetch_buffer,
             )
         return text
 

@@ -219,5 +219,13 @@ class OtherNamespace(RuntimeCase):
         self.assertEqual(pulled.sources, ["namespace"] * 2)
 
 
+class OtherNamespaceOnContainerd24(OtherNamespace):
+    binaries = tools.CONTAINERD_24
+
+
+class OtherNamespaceOnContainerd1(OtherNamespace):
+    binaries = tools.CONTAINERD_DEBIAN
+
+
 def digest_of(content: bytes, algorithm: str = "sha256") -> str:
     return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"

@@ -73,6 +73,19 @@ class Manifests(RuntimeCase):
                 self.assertEqual(row["totalBytes"], image.layer_bytes)
                 self.assert_true_from_the_start(pulled.story, image)
 
+    def test_an_index_in_an_index(self) -> None:
+        image = self.push("manifest/nested", 3 * MB, MB)
+        inner = self.lab.images.push_index(
+            image.repository, "inner", {"linux/amd64": image.root_digest}
+        )
+        outer = self.lab.images.push_index(
+            image.repository, "1.0", {"linux/amd64": inner}, of_indexes=True
+        )
+        pulled = self.pull_and_count(replace(image, root_digest=outer))
+        shown = pulled.row["rootDigest"], pulled.row["manifestDigest"]
+        self.assertEqual(shown, (outer, image.manifest_digest))
+        self.assertEqual(pulled.row["totalBytes"], image.layer_bytes)
+
     def test_an_artifact(self) -> None:
         image = self.lab.images.push_artifact(
             "manifest/model", "1.0", MODEL, sizes("manifest/model", 5 * MB, 300_000)

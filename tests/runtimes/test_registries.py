@@ -55,6 +55,9 @@ class Silent(RuntimeCase):
     def test_nothing_comes_at_all(self) -> None:
         self.check_stall(self.push("silent/all", 4 * MB), 0)
 
+    def test_less_than_is_shown_and_then_nothing(self) -> None:
+        self.check_stall(self.push("silent/first", 4 * MB), 700 * KB)
+
     def test_nothing_comes_any_more(self) -> None:
         self.check_stall(self.push("silent/middle", 6 * MB), 2_500 * KB)
 

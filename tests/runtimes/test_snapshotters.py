@@ -159,6 +159,10 @@ class SociParallel(SociCase):
         return truth
 
 
+class SociParallelOnContainerd24(SociParallel):
+    binaries = tools.CONTAINERD_24
+
+
 class Erofs(RuntimeCase):
     """Layers are fetched as ever and made into file systems."""
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import ClassVar
 
 from lab import tools
@@ -12,7 +13,7 @@ from lab.laboratory import Laboratory
 from lab.unpacking import Unpacking
 from tests.integration.case import MB, sizes
 from tests.integration.clients import CriPull, Ctr, RunningPull
-from tests.runtimes.case import HOST, RuntimeCase
+from tests.runtimes.case import EROFS, HOST, RuntimeCase
 from tests.runtimes.witness import Witness
 
 FALLS_BACK = "Falling back to local image pull"
@@ -39,6 +40,12 @@ class ParallelOnContainerd24(Parallel):
     binaries = tools.CONTAINERD_24
 
 
+class ParallelErofs(Parallel):
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        return Unpacking("erofs", differ="erofs", at_once=4, programs=EROFS)
+
+
 class Discarded(RuntimeCase):
     @classmethod
     def unpacks_with(cls, lab: Laboratory) -> Unpacking:
@@ -56,6 +63,10 @@ class Discarded(RuntimeCase):
 
 class DiscardedOnContainerd24(Discarded):
     binaries = tools.CONTAINERD_24
+
+
+class DiscardedOnContainerd1(Discarded):
+    binaries = tools.CONTAINERD_DEBIAN
 
 
 class Annotated(RuntimeCase):
@@ -146,3 +157,36 @@ class RuntimeClass(RuntimeCase):
 
     def start_for_class(self, image: Image) -> RunningPull:
         return CriPull(CriClient(self.lab.containerd).start_pull(image.reference(HOST), "sandboxed"))
+
+
+class Native(RuntimeCase):
+    """It copies what is below before it says that it prepares a layer: that is part of the extraction."""
+
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        return Unpacking("native")
+
+    def test_copying_is_extracting(self) -> None:
+        image = self.push("native/app", 60 * MB, MB, MB, MB)
+        layers = self.pull_and_count(image).row["layers"]
+        for below, layer in itertools.pairwise(layers):
+            self.assertEqual(layer["extractStartedAt"], below["extractCompletedAt"])
+
+
+class AnotherSnapshotter(RuntimeCase):
+    """The blobs are there, and were unpacked by another one than now: nothing is fetched, all is unpacked."""
+
+    binaries = tools.CONTAINERD_DEBIAN
+
+    def test_all_is_unpacked_again(self) -> None:
+        image = self.push("another/app", 8 * MB, 4 * MB)
+        self.pull_and_count(image)
+        pulled = self.pull_and_count(image, self.start_with_native)
+        self.assertEqual(pulled.row["bytesFetched"], 0)
+        self.assertEqual(pulled.row["kind"], "pull")
+        for layer in pulled.row["layers"]:
+            self.assertEqual((layer["phase"], layer["cached"]), ("done", True))
+
+    def start_with_native(self, image: Image) -> RunningPull:
+        client = Ctr(self.lab.containerd, "--snapshotter", "native")
+        return client.start(image.reference(HOST))

@@ -99,6 +99,26 @@ static void a_layer_begins_when_another_has_come(void **state)
     check_int("the fourth", pull->layers[1].started_at, at(3.2));
 }
 
+// The small one of two that wait may be fetched first, and between two looks.
+static void one_that_came_unseen_began_when_another_had_come(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = new_pull(scene, 3);
+    fetch(lease, 0, 400);
+    fetch(lease, 1, 0);
+    fetch(lease, 2, 0);
+    observe(scene, 1);
+    commit(lease, 0, 1.8);
+    observe(scene, 2);
+    observe(scene, 2.5);
+    commit(lease, 2, 2.9);
+    observe(scene, 3);
+    fetch(lease, 1, 400);
+    observe(scene, 4);
+    check_int("it began", first_pull(scene)->layers[2].started_at, at(1.8));
+    check_int("the next one", first_pull(scene)->layers[1].started_at, at(2.9));
+}
+
 // Between the end of its ingest and the first sight of its blob there may be a look.
 static void a_layer_that_has_just_come_is_not_queued(void **state)
 {
@@ -558,6 +578,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(phases_of_a_pull),
         SCENE_TEST(a_layer_begins_when_another_has_come),
+        SCENE_TEST(one_that_came_unseen_began_when_another_had_come),
         SCENE_TEST(a_layer_that_has_just_come_is_not_queued),
         SCENE_TEST(of_two_pulls_a_layer_begins_with_its_bytes),
         SCENE_TEST(events_give_exact_times),

@@ -183,6 +183,17 @@ static int64_t begin_of(struct pt_track_pull *pull, const struct pt_layer_note *
     return begin < latest ? begin : latest;
 }
 
+// The same of one that has come between two looks, of which nothing was seen but that it waited.
+static int64_t begin_unseen(struct pt_track_pull *pull, const struct pt_layer_note *note,
+                            bool is_alone)
+{
+    int64_t latest = later(pull->created_at, note->idle_at);
+    if (!is_alone || note->idle_at == 0 || note->fetcher == PT_FETCHER_OTHER)
+        return latest;
+    int64_t place_at = take_place(pull);
+    return place_at && place_at < latest ? place_at : latest;
+}
+
 // Bytes on their way. Offsets that go back are a fetch that began anew: what is shown never falls.
 static void update_fetch(struct pt_track_pull *pull, struct pt_layer *layer,
                          struct pt_layer_note *note, const struct pt_seen_layer *seen,
@@ -235,10 +246,10 @@ static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
         layer->started_at = layer->completed_at = 0;
         return;
     }
+    if (layer->started_at == 0)
+        layer->started_at = begin_unseen(pull, note, is_alone);
     if (layer->completed_at == 0) // not before the pull, even if the clock was set back
         layer->completed_at = later(blob_at ? blob_at : seen->extracted_at, pull->created_at);
-    if (layer->started_at == 0)
-        layer->started_at = later(pull->created_at, note->idle_at);
     if (layer->started_at > layer->completed_at)
         layer->started_at = layer->completed_at;
 }
