@@ -50,7 +50,6 @@ Proof = Here | Target | Test | Rendered | Nowhere
 CI = ".github/workflows/ci.yml"
 RELEASE = ".github/workflows/release.yml"
 INSTALLED = "tests/installed/test_chart.py"
-NO_SYSTEMD = "no systemd runs where tests run; the units are held by test_installed"
 
 PROOFS: list[tuple[str, Proof]] = [
     (r"git clone \S+ && cd pulltrace", Nowhere("needs the network; a fresh clone is what CI works in")),
@@ -90,7 +89,8 @@ PROOFS: list[tuple[str, Proof]] = [
     (r"helm upgrade pulltrace .*", Test(INSTALLED, "test_upgraded_from_the_commit_before_and_rolled_back")),
     (r"helm rollback pulltrace --namespace pulltrace", Test(INSTALLED, "test_upgraded_from_the_commit_before_and_rolled_back")),
     (r"sudo meson install -C build --no-rebuild", Here("test_installed")),
-    (r"sudo systemctl (daemon-reload|enable --now pulltrace-server pulltrace-agent|restart pulltrace-agent)", Nowhere(NO_SYSTEMD)),
+    (r"sudo systemctl (daemon-reload|enable --now pulltrace-server pulltrace-agent|restart pulltrace-agent)",
+     Test("tests/docs/test_systemd.py", "test_both_run_and_the_agent_reports")),
     (r"printf '%s\\n' PULLTRACE_SERVER_URL=\S+ \S+ \| sudo tee /etc/default/pulltrace-agent", Here("test_a_single_machine")),
     (r"sudo pulltrace-agent --check", Here("test_a_single_machine")),
     (r"sudo install -d -m 700 /etc/pulltrace", Here("test_agents_of_other_machines")),

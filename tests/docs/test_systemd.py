@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The units under a real systemd: what the documents say of them, and that each line of their sandbox holds."""
+
+from __future__ import annotations
+
+import json
+import re
+import unittest
+from pathlib import Path
+
+from lab.systemd import PROGRAM, UNITS, Systemd
+from lab.tools import REPOSITORY
+from lab.waiting import wait_for
+from tests.docs.commands import all_commands
+from tests.docs.test_commands import with_proof
+from tests.integration.case import BINARIES, LabCase
+
+RELEASED = BINARIES / "release"
+PROBE = "/usr/local/lib/sandbox_probe.py"
+# Lines of the units, and what each alone makes of an attempt that succeeds without it, or of what is found.
+LINES: dict[str, dict[str, str]] = {
+    "CapabilityBoundingSet=": {"capabilities that can be had": "none", "make a device": "EPERM"},
+    "NoNewPrivileges=yes": {"new privileges": "never"},
+    "ProtectSystem=strict": {"write to /usr": "EROFS", "write to /etc": "EROFS", "write to /var": "EROFS"},
+    "ProtectHome=yes": {"files in /root": "ENOENT", "files in /home": "ENOENT"},
+    "PrivateTmp=yes": {"others' files in /tmp": "ENOENT"},
+    "PrivateDevices=yes": {"open a disk or kmsg": "ENOENT", "make a device": "EPERM"},
+    "ProtectClock=yes": {"set the clock": "EPERM"},
+    "ProtectControlGroups=yes": {"make a control group": "EROFS"},
+    "ProtectKernelLogs=yes": {"read the kernel's log": "EPERM"},
+    "ProtectKernelModules=yes": {"load a module": "EPERM"},
+    "ProtectKernelTunables=yes": {"write a kernel's setting": "EROFS"},
+    "ProtectProc=invisible": {"see process 1": "ENOENT"},
+    "RestrictNamespaces=yes": {"a user namespace": "EPERM", "a mount namespace": "EPERM"},
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6": {
+        "a netlink socket": "EAFNOSUPPORT",
+        "a packet socket": "EAFNOSUPPORT",
+    },
+    "LockPersonality=yes": {"another personality": "EPERM"},
+    "MemoryDenyWriteExecute=yes": {"memory that is writable and executable": "EPERM"},
+    "SystemCallFilter=@system-service": {"ptrace": "SIGSYS"},
+    "DynamicUser=yes": {"user": "dynamic"},
+    "LimitNOFILE=65536": {"files at once": "65536"},
+}
+# It hides processes of other users only, and root sees all.
+NEEDS_A_USER = {"ProtectProc=invisible": "DynamicUser=yes"}
+NEEDED = {"an inet socket", "an inet6 socket", "a unix socket", "resolve localhost"}
+# What is proven by what the program does, in the tests below, or says nothing of what it may.
+NO_SANDBOX = {
+    "Type", "WatchdogSec", "ExecStart", "EnvironmentFile", "Environment", "Restart", "RestartSec",
+    "RestartPreventExitStatus", "MemoryMax", "Description", "Documentation", "After", "Wants", "WantedBy",
+}  # fmt: skip
+
+
+def lines_of(unit: Path) -> list[str]:
+    return [line for line in unit.read_text().splitlines() if line and line[0] not in "#["]
+
+
+class UnitsCase(LabCase):
+    """Installed as the documents say, below the /usr/local of a copy of this machine."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = self.folder / "systemd"
+        folder.mkdir()
+        self.systemd = Systemd(folder, [REPOSITORY, BINARIES, self.lab.path])
+        self.addCleanup(self.systemd.stop)
+        install = with_proof("test_installed")[0].text.removeprefix("sudo ").replace("-C build", f"-C {RELEASED}")
+        self.systemd.must(install)
+        self.systemd.must(f"cp {REPOSITORY}/tests/docs/sandbox_probe.py {PROBE}")
+        self.systemd.must("touch /tmp/of-another /root/of-another /home/of-another")
+
+    def drop_in(self, unit: str, *lines: str) -> None:
+        """As `systemctl edit` makes it."""
+        text = "\n".join(["[Service]", *lines])
+        folder = f"/etc/systemd/system/{unit}.service.d"
+        self.systemd.must(f"mkdir -p {folder}; cat >{folder}/override.conf <<'E'\n{text}\nE")
+        self.systemd.must("systemctl daemon-reload")
+
+    def probe(self, *lines: str) -> dict[str, str]:
+        """What a service with these lines may do."""
+        text = "\n".join(["[Service]", "Type=oneshot", f"ExecStart=/usr/bin/python3 -I {PROBE}", *lines])
+        text += "\nStandardOutput=truncate:/run/probe.json"
+        self.systemd.must(f"cat >/run/systemd/system/probe.service <<'E'\n{text}\nE\nsystemctl daemon-reload; systemctl start probe")
+        found: dict[str, str] = json.loads(self.systemd.must("cat /run/probe.json"))
+        return found
+
+
+@unittest.skipUnless(PROGRAM.exists(), "no systemd is installed here")
+class Sandbox(UnitsCase):
+    def test_each_line_of_the_sandbox(self) -> None:
+        usual = self.probe()
+        most = usual["files at most"]
+        for line, changes in LINES.items():
+            needed = NEEDS_A_USER.get(line)
+            before = self.probe(needed) if needed else usual
+            after = self.probe(line, *([needed] if needed else []))
+            for attempt, wanted in changes.items():
+                with self.subTest(line, attempt=attempt):
+                    self.assertNotEqual(before[attempt], after[attempt], "without it, and with it")
+                    self.assertEqual(after[attempt], most if attempt == "files at once" and int(most) < 65536 else wanted)
+
+    def test_all_lines_together(self) -> None:
+        for program in ("pulltrace-agent", "pulltrace-server"):
+            with self.subTest(program):
+                lines = lines_of(RELEASED / f"{program}.service")
+                sandbox = [line for line in lines if line.partition("=")[0] not in NO_SANDBOX]
+                self.assertEqual([line for line in sandbox if line not in LINES], [], "a line without a proof")
+                found = self.probe(*sandbox)
+                for line in sandbox:
+                    for attempt, wanted in LINES[line].items():
+                        with self.subTest(program, attempt=attempt):
+                            self.assertIn(found[attempt], (wanted, "EPERM", "EACCES", "SIGSYS", found["files at most"]))
+                for attempt in NEEDED:
+                    self.assertEqual(found[attempt], "done", attempt)
+
+    def test_no_line_of_the_table_is_of_no_unit(self) -> None:
+        units = [RELEASED / f"pulltrace-{name}.service" for name in ("agent", "server")]
+        self.assertEqual(set(LINES) - {line for unit in units for line in lines_of(unit)}, set())
+
+
+@unittest.skipUnless(PROGRAM.exists(), "no systemd is installed here")
+class AsDocumented(UnitsCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.run_documented("systemctl daemon-reload", "systemctl enable")
+
+    def run_documented(self, *begins: str) -> None:
+        """Those of the documents' commands, in their order."""
+        texts = [c.text.removeprefix("sudo ") for c in all_commands() if c.document == "docs/installation.md"]
+        for begin in begins:
+            self.systemd.must(next(text for text in texts if text.startswith(begin)))
+
+    def get(self, path: str, port: int = 8080) -> str:
+        return self.systemd.run(f"curl -s http://127.0.0.1:{port}{path}").stdout
+
+    def wait_for_node(self) -> None:
+        wait_for("the agent reports", lambda: '"nodeName"' in self.get("/api/v1/nodes"), 20)
+
+    def configure_agent(self) -> None:
+        """As the document writes the settings; containerd is the laboratory's."""
+        write = next(c.text for c in with_proof("test_a_single_machine") if c.text.startswith("printf"))
+        socket = self.lab.containerd.socket
+        self.systemd.must(f"mkdir -p /etc/default; sudo() {{ \"$@\"; }}; {write}")
+        more = f"PULLTRACE_CONTAINERD_SOCKET={socket}\nPULLTRACE_CONTAINERD_SOCKET_DIRS={socket.parent}"
+        self.systemd.must(f"printf '{more}\nPULLTRACE_NODE_NAME=here\n' >>/etc/default/pulltrace-agent")
+        self.run_documented("systemctl restart pulltrace-agent")
+
+    def test_both_run_and_the_agent_reports(self) -> None:
+        self.configure_agent()
+        self.wait_for_node()
+        for unit in ("pulltrace-server", "pulltrace-agent"):
+            with self.subTest(unit):
+                self.assertEqual(self.systemd.show(unit, "ActiveState"), "active")
+                self.assertEqual(self.systemd.show(unit, "NRestarts"), "0")
+                self.assertEqual(self.systemd.show(unit, "UnitFileState"), "enabled")
+                most = {"pulltrace-agent": 64, "pulltrace-server": 512}[unit]
+                self.assertEqual(self.systemd.show(unit, "MemoryMax"), str(most << 20))
+        self.assertIn("pulltrace_build_info", self.get("/metrics", 9090))
+        listening = self.systemd.must("ss --no-header --listening --tcp --numeric")
+        self.assertEqual(sorted(line.split()[3] for line in listening.splitlines()), ["127.0.0.1:8080", "127.0.0.1:9090"])
+
+    def test_one_that_is_killed_or_hangs_is_started_anew(self) -> None:
+        self.configure_agent()
+        self.wait_for_node()
+        for unit in ("pulltrace-server", "pulltrace-agent"):
+            self.drop_in(unit, "WatchdogSec=2s", "RestartSec=100ms")
+            self.systemd.must(f"systemctl restart {unit}")
+            for signal in ("KILL", "STOP"):
+                with self.subTest(unit, signal=signal):
+                    before = self.systemd.show(unit, "MainPID")
+                    self.systemd.must(f"systemctl kill --signal={signal} {unit}")
+                    wait_for("another process", lambda before=before: self.is_new(unit, before), 20)
+        self.wait_for_node()
+
+    def is_new(self, unit: str, before: str) -> bool:
+        return self.systemd.show(unit, "ActiveState") == "active" and self.systemd.show(unit, "MainPID") not in (before, "0")
+
+    def test_a_wrong_setting_is_not_tried_again(self) -> None:
+        for unit in ("pulltrace-server", "pulltrace-agent"):
+            with self.subTest(unit):
+                self.drop_in(unit, "RestartSec=100ms", "Environment=PULLTRACE_LOG_LEVEL=loud")
+                self.systemd.run(f"systemctl restart {unit}")
+                wait_for("it has failed", lambda unit=unit: self.systemd.show(unit, "ActiveState") == "failed", 10)
+                self.assertEqual(self.systemd.show(unit, "ExecMainStatus"), "2")
+                self.assertEqual(self.systemd.show(unit, "NRestarts"), "0")
+
+    def test_tls_and_token_are_handed_to_the_server(self) -> None:
+        """`systemctl edit`, as the document has it: the server's own user may read none of the files."""
+        for command in with_proof("test_agents_of_other_machines"):
+            self.systemd.must(f"sudo() {{ \"$@\"; }}; hostname() {{ echo localhost; }}; {command.text}")
+        text = (REPOSITORY / "docs/installation.md").read_text()
+        block = re.search(r"^```ini\n\[Service\]\n(.*?)^```$", text, re.M | re.S)
+        assert block
+        self.drop_in("pulltrace-server", *block[1].splitlines())
+        self.systemd.must("systemctl restart pulltrace-server")
+        self.assertEqual(self.systemd.must("stat --format=%U%a /etc/pulltrace").strip(), "root700")
+        said = self.systemd.must(
+            "PULLTRACE_SERVER_URL=https://localhost:8443 PULLTRACE_CA_FILE=/etc/pulltrace/tls.crt"
+            " PULLTRACE_AGENT_TOKEN_FILE=/etc/pulltrace/token PULLTRACE_CONTAINERD_NAMESPACES='*'"
+            f" PULLTRACE_CONTAINERD_SOCKET={self.lab.containerd.socket}"
+            f" PULLTRACE_CONTAINERD_SOCKET_DIRS={self.lab.containerd.socket.parent} pulltrace-agent --check"
+        )
+        self.assertIn("token: it is the right one", said)
