@@ -55,6 +55,11 @@ def device() -> None:
     os.unlink("/dev/shm/probe")
 
 
+def set_user_id() -> None:
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        os.chmod(file.name, 0o4700)
+
+
 def say(words: object) -> None:
     """Not what was done, but what was found."""
     raise RuntimeError(str(words))
@@ -76,6 +81,7 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "make a device": device,
     "set the clock": no_time,
     "make a control group": group,
+    "name the machine": lambda: socket.sethostname(socket.gethostname()),
     "read the kernel's log": lambda: call("klogctl", SYSLOG_ACTION_SIZE_BUFFER, None, 0),
     "load a module": lambda: call("syscall", SYS_INIT_MODULE, None, 0, b""),
     "write a kernel's setting": lambda: os.close(os.open("/proc/sys/kernel/panic", os.O_WRONLY)),
@@ -88,6 +94,8 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "an inet6 socket": lambda: socket.socket(socket.AF_INET6).close(),
     "a unix socket": lambda: socket.socket(socket.AF_UNIX).close(),
     "resolve localhost": lambda: socket.getaddrinfo("localhost", 80),
+    "real-time scheduling": lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)),
+    "a file that runs as its owner": set_user_id,
     "another personality": lambda: call("personality", ctypes.c_ulong(PER_LINUX32)),
     "memory that is writable and executable": lambda: mmap.mmap(
         -1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
