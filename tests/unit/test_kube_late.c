@@ -150,6 +150,36 @@ static void who_waits_is_heard_of_after_a_pull_without_a_name(void **state)
     }
 }
 
+// The image before has come, or failed, and the kubelet's words on that are on their way.
+static void a_pull_without_a_name_is_not_of_an_image_that_was_pulled_already(void **state)
+{
+    static const enum pt_pull_phase ends[] = {PT_PULL_COMPLETED, PT_PULL_FAILED};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        tear_down(state);
+        set_up(state);
+        struct pair *pair = *state;
+        pod_says(pair, PT_KUBELET_WAITING, NULL);
+        event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+        struct pt_pull pulls[] = {a_pull(pair, "p1", PT_PULL_DOWNLOADING),
+                                  an_unnamed_pull(pair, "p2")};
+        pulls[0].started_at += 100 * PT_NS_PER_MS;
+        pulls[1].started_at += 2300 * PT_NS_PER_MS;
+        scene_deliver_pulls(&pair->scene, NODE, pulls, 2);
+        settle(pair);
+        pass(pair, 1);
+        pulls[0].phase = ends[i];
+        pulls[0].completed_at = pair->scene.now_ns;
+        scene_deliver_pulls(&pair->scene, NODE, pulls, 2);
+        settle(pair);
+        assert_null(row_of(pair, "ip2")->join->image_ref);
+        pair->scene.now_ns -= PT_NS_PER_S;
+        a_pod_says(pair, "two", "a.io/other:1", PT_KUBELET_WAITING, NULL);
+        pass(pair, 3);
+        assert_string_equal(row_of(pair, "ip2")->join->image_ref, "a.io/other:1");
+        assert_null(row_of(pair, "ka.io/other:1"));
+    }
+}
+
 // Nothing says of which image it was, so that it serves none.
 static void a_pull_that_ends_without_a_name_brings_nothing(void **state)
 {
@@ -179,6 +209,7 @@ int main(void)
         TEST(a_pull_that_is_heard_of_after_its_pod_goes_on_in_the_row),
         TEST(a_failure_that_both_report_at_once_counts_once),
         TEST(who_waits_is_heard_of_after_a_pull_without_a_name),
+        TEST(a_pull_without_a_name_is_not_of_an_image_that_was_pulled_already),
         TEST(a_pull_that_ends_without_a_name_brings_nothing),
     };
     return cmocka_run_group_tests_name("kube_late", tests, NULL, NULL);

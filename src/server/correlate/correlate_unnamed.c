@@ -80,6 +80,8 @@ static int64_t waits_since(const struct correlate_image *image)
 {
     int64_t since = 0;
     const struct correlate_container *container;
+    if (image->pulled.at || image->failed.at)
+        return 0;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
         if (container->is_on_turn && !container->has_failed && !container->pulled.at &&
@@ -108,6 +110,20 @@ static void consider(struct correlate_image *image, size_t answer, int64_t lates
         *turn = (struct turn){.image = image, .at = at, .is_asked_for = asked != 0};
 }
 
+// A pull has answered all that was asked, though the kubelet's words on its end have not come.
+static bool has_ended_since(const struct correlate_image *image)
+{
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        if (pt_correlate_is_outstanding(container) &&
+            !pt_moment_is_later(&image->pulled, &container->pulling) &&
+            !pt_moment_is_later(&image->failed, &container->pulling))
+            return false;
+    }
+    return image->pulled.at || image->failed.at;
+}
+
 static bool is_digest(const struct correlate_image *image, const char *root_digest)
 {
     return *image->digest && root_digest && strcmp(image->digest, root_digest) == 0;
@@ -130,7 +146,7 @@ struct correlate_image *pt_correlate_guess(struct correlate_node *node,
         if (is_digest(image, pull->root_digest) ||
             (is_own && others == 0 && pt_correlate_is_waited_for(image)))
             return image;
-        if (!*image->digest || !pull->root_digest)
+        if ((!*image->digest || !pull->root_digest) && !has_ended_since(image))
             consider(image, others, pull->started_at, &turn);
     }
     return turn.image;
