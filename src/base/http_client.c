@@ -350,6 +350,8 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
     set_version(easy, options);
     if (options->fresh_connection)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    if (options->max_age_s)
+        curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)options->max_age_s);
     set_files(easy, options);
     if (options->check_peer) {
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_curl_open_socket);

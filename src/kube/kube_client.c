@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+// One on which nothing comes any more, since a proxy holds it, is left behind at last.
+#define MAX_CONNECTION_AGE_S 120
+
 uint32_t pt_kube_random(void)
 {
     uint32_t bits = 0;
@@ -62,6 +65,7 @@ int pt_kube_client_start(const struct pt_kube_client *client, const char *path,
     headers[count] = content_type(&request);
     request.url = url.data;
     request.headers = headers;
+    request.max_age_s = MAX_CONNECTION_AGE_S;
     request.ca_file = config->ca_file;
     request.client_cert_file = config->client_cert_file;
     request.client_key_file = config->client_key_file;

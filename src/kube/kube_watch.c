@@ -20,9 +20,15 @@
 
 #define PAGE_SIZE 500
 #define LIST_TIMEOUT_MS (120 * 1000)
-#define WATCH_MIN_S 300
-#define WATCH_MAX_S 600
-#define WATCH_GRACE_S 30 // the API server ends a watch itself; after this we do
+// The API server ends a watch itself when this is over, which is a sign of life: a proxy may hold a
+// connection on which nothing comes any more, and collections without bookmarks are silent for
+// long.
+#define WATCH_MIN_S 60
+#define WATCH_MAX_S 90
+#define WATCH_GRACE_S 30 // after this we do
+// The same of a watch that follows a request without an answer: whether there is one now.
+#define DOUBTED_WATCH_S 10
+#define DOUBTED_GRACE_S 10
 #define SHORT_WATCH_NS PT_NS_PER_S
 #define MAX_RETRY_AFTER_S 300
 #define MAX_LIST_NS (600 * PT_NS_PER_S) // all pages of one
@@ -47,7 +53,8 @@ struct pt_kube_watch {
     bool lists_next;    // when the timer fires: list, or watch from `version`
     int64_t started_at; // of the request, monotonic_ns
     bool is_watch_request;
-    bool got_object;      // from this request
+    bool got_object;  // from this request
+    bool is_in_doubt; // nothing came in time, and nothing has come since: no connection is reused
     bool expired_at_once; // the last request said 410 before it brought anything
     unsigned quiet_failures;
     bool was_forbidden;
@@ -260,6 +267,7 @@ static int on_watch_object(void *context, const char *json, size_t length)
 static void on_header(void *context, const char *name, const char *value)
 {
     struct pt_kube_watch *watch = context;
+    watch->is_in_doubt = false;
     // The API server answers a watch at once. Were it an error, its end would follow at once too.
     watch->state.is_watching = watch->state.is_watching || watch->is_watch_request;
     if (strcasecmp(name, "Retry-After") != 0)
@@ -299,12 +307,19 @@ static void start_request(struct pt_kube_watch *watch, struct pt_buffer *path,
     watch->status = (struct pt_kube_status){0};
     options.on_header = on_header;
     options.context = watch;
+    options.fresh_connection = watch->is_in_doubt;
     int r = path->failure ? pt_error_set(&err, -path->failure, "the path is too long") : 0;
     if (r == 0)
         r = pt_kube_client_start(watch->client, path->data, options, &watch->request, &err);
     pt_buffer_finish(path);
     if (r < 0)
         retry_later(watch, err.message, true);
+}
+
+static void end_request(struct pt_kube_watch *watch, const struct pt_http_result *result)
+{
+    watch->request = NULL;
+    watch->is_in_doubt = watch->is_in_doubt || result->error == -ETIMEDOUT;
 }
 
 // --- list ---
@@ -343,7 +358,7 @@ static void on_list_done(void *context, const struct pt_http_result *result)
 {
     struct pt_kube_watch *watch = context;
     char text[400];
-    watch->request = NULL;
+    end_request(watch, result);
     char *token = watch->continue_token;
     watch->continue_token = NULL;
     bool is_whole = pt_json_splitter_is_at_end(&watch->list_splitter);
@@ -420,7 +435,7 @@ static void on_watch_done(void *context, const struct pt_http_result *result)
 {
     struct pt_kube_watch *watch = context;
     char text[400];
-    watch->request = NULL;
+    end_request(watch, result);
     if (is_expired(watch, result)) {
         list_again(watch);
         return;
@@ -444,6 +459,11 @@ static void on_watch_done(void *context, const struct pt_http_result *result)
 static void start_watch(struct pt_kube_watch *watch)
 {
     uint32_t seconds = WATCH_MIN_S + watch->client->random() % (WATCH_MAX_S - WATCH_MIN_S + 1);
+    uint32_t grace = WATCH_GRACE_S;
+    if (watch->is_in_doubt) {
+        seconds = DOUBTED_WATCH_S;
+        grace = DOUBTED_GRACE_S;
+    }
     struct pt_buffer path;
     pt_buffer_init(&path, PT_LIMIT_KUBE_URL_BYTES);
     append_path(watch, &path);
@@ -452,7 +472,7 @@ static void start_watch(struct pt_kube_watch *watch)
     pt_kube_append_escaped(&path, watch->version);
     pt_json_splitter_reset(&watch->watch_splitter);
     start_request(watch, &path,
-                  (struct pt_http_options){.timeout_ms = (seconds + WATCH_GRACE_S) * 1000,
+                  (struct pt_http_options){.timeout_ms = (seconds + grace) * 1000,
                                            .on_data = on_watch_data,
                                            .on_done = on_watch_done});
 }

@@ -12,12 +12,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct fake_watch {
     struct pt_http_options request; // in flight
     bool is_in_flight;
     bool is_list; // what it asks for; else a watch
+    char path[1000];
     void (*on_timer)(void *context);
     void *timer_context;
     bool is_timer_set;
@@ -51,6 +53,7 @@ int __wrap_pt_kube_client_start(const struct pt_kube_client *client, const char 
     assert(path[0] == '/' && !strpbrk(path, " \r\n\x7f"));
     fake_watch.request = request;
     fake_watch.is_in_flight = true;
+    snprintf(fake_watch.path, sizeof(fake_watch.path), "%s", path);
     fake_watch.is_list = strstr(path, "watch=") == NULL;
     *ret_request = (struct pt_http_request *)&fake_watch.request;
     return 0;

@@ -212,7 +212,7 @@ static void run_script(struct fixture *fixture, const struct answer *script, siz
     "{\"type\":\"" type "\",\"object\":{\"metadata\":{\"name\":\"" name                            \
     "\",\"resourceVersion\":\"" version "\"}}}\n"
 #define LIST_URI "/api/v1/namespaces/team%20a/pods?fieldSelector=a%3Db&limit=500"
-#define WATCH_URI "watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion="
+#define WATCH_URI "watch=1&allowWatchBookmarks=true&timeoutSeconds=60&resourceVersion="
 
 static void lists_in_pages_and_watches_from_there(void **state)
 {
