@@ -37,8 +37,8 @@
 #define PT_LIMIT_CLUSTER_KEYS_BYTES (256 * 1024)
 #define PT_LIMIT_TOKENS_PER_NODE 2 // remembered: while one takes the place of another
 // Tokens that the API server is asked about: under way, begun in a second, and waiting.
-#define PT_LIMIT_TOKEN_REQUESTS 32 // the loop rests 20 ms between two turns: some 1,000 a second
-#define PT_LIMIT_TOKEN_REQUESTS_PER_S 500
+#define PT_LIMIT_TOKEN_REQUESTS 64 // the loop rests 20 ms between two turns: some 2,000 a second
+#define PT_LIMIT_TOKEN_REQUESTS_PER_S 1000
 #define PT_LIMIT_WAITING_TOKEN_BYTES (8 * 1024 * 1024) // some 6,000
 #define PT_LIMIT_WAITING_TOKEN_BYTES_PER_PEER (PT_LIMIT_WAITING_TOKEN_BYTES / 2)
 #define PT_LIMIT_REFUSED_TOKENS 2000 // remembered for a minute; then the oldest goes

@@ -174,7 +174,11 @@ static void look_anew(struct pt_identity *identity, const char *token, const cha
     } else if (pt_token_checks_has(identity->checks, verdict->key)) {
         answer_waiting(identity, verdict);
     } else if (proof == PT_PROOF_UNKNOWN || proof == PT_PROOF_NONE) {
-        answer_later(identity, false, pt_identity_missing(identity), verdict);
+        // The first look takes a moment.
+        answer_later(identity,
+                     pt_key_source_figures(identity->source).failures == 0 &&
+                         proof == PT_PROOF_UNKNOWN,
+                     pt_identity_missing(identity), verdict);
     } else if (pt_jwt_read(token, &jwt, &verdict->words) < 0) {
         answer_wrong(verdict);
     } else {

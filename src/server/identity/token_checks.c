@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#define MOST_TRIES 3 // of a token about which the API server gives no answer
 #define WINDOW_NS (PT_NS_PER_S / 10)
 #define WINDOW_REQUESTS (PT_LIMIT_TOKEN_REQUESTS_PER_S / 10)
 
@@ -34,10 +35,12 @@ struct check {
     char key[PT_TOKEN_KEY_SIZE];
     bool is_verified;
     uint64_t generation; // of the keys, when it was
+    unsigned tries;
     struct asked *asked; // NULL: it waits
     struct queue *queue; // where it waits
     struct pt_question *question;
     TAILQ_ENTRY(check) link;
+    const char *peer; // behind the token
     char token[];
 };
 
@@ -78,7 +81,7 @@ static int64_t now_ns(const struct pt_token_checks *checks)
 
 static size_t bytes_of(const struct check *check)
 {
-    return sizeof(*check) + strlen(check->token);
+    return sizeof(*check) + strlen(check->token) + strlen(check->peer);
 }
 
 // The queue of that address, maybe a new one, which is empty; NULL when out of memory.
@@ -139,19 +142,26 @@ static struct check *first_waiting(const struct pt_token_checks *checks)
     return queue ? TAILQ_FIRST(&queue->checks) : NULL;
 }
 
+static void end_asking(struct check *check)
+{
+    struct pt_token_checks *checks = check->checks;
+    pt_jwt_finish(&check->asked->jwt);
+    free(check->asked);
+    check->asked = NULL;
+    TAILQ_REMOVE(&checks->asking, check, link);
+    checks->asking_count--;
+    pt_question_cancel(check->question);
+    check->question = NULL;
+}
+
 static void drop(struct check *check)
 {
     struct pt_token_checks *checks = check->checks;
     pt_map_remove(&checks->by_key, check->key);
-    if (check->asked) {
-        pt_jwt_finish(&check->asked->jwt);
-        free(check->asked);
-        TAILQ_REMOVE(&checks->asking, check, link);
-        checks->asking_count--;
-    } else {
+    if (check->asked)
+        end_asking(check);
+    else if (check->queue)
         leave_queue(check);
-    }
-    pt_question_cancel(check->question);
     explicit_bzero(check->token, strlen(check->token));
     free(check);
 }
@@ -174,25 +184,50 @@ static void conclude(struct check *check, const char *node_name, const char *wor
     pt_timer_start(checks->timer, 0);
 }
 
-// Nobody waits for an API server that is away: the agents ask again.
+// All that is asked meanwhile fails for the same reason.
+static void close_for_a_while(struct pt_token_checks *checks, const char *words)
+{
+    if (now_ns(checks) < checks->closed_until)
+        return;
+    int64_t delay_ns =
+        pt_backoff_failed(&checks->backoff, now_ns(checks), checks->client->random());
+    checks->closed_until = now_ns(checks) + delay_ns;
+    pt_timer_start(checks->timer, delay_ns / PT_NS_PER_MS + 1);
+    if (pt_text_remember(checks->logged, sizeof(checks->logged), words))
+        pt_log_warn("identity.check_failed", pt_log_text("error", words),
+                    pt_log_int("retryMs", delay_ns / PT_NS_PER_MS));
+}
+
+// It is asked again with those that wait.
+static void wait_again(struct check *check)
+{
+    struct queue *queue = queue_of(check->checks, check->peer);
+    end_asking(check);
+    if (queue)
+        enter_queue(queue, check);
+    else
+        drop(check);
+}
+
+// Who may not ask has no use for what waits; an API server that is away comes back.
 static void give_up(struct check *check, const struct pt_answer *answer)
 {
     struct pt_token_checks *checks = check->checks;
-    int64_t delay_ns =
-        pt_backoff_failed(&checks->backoff, now_ns(checks), checks->client->random());
     struct check *waiting;
-    checks->closed_until = now_ns(checks) + delay_ns;
     checks->figures.failed++;
-    if (pt_text_remember(checks->logged, sizeof(checks->logged), answer->words))
-        pt_log_warn("identity.check_failed", pt_log_text("error", answer->words),
-                    pt_log_int("retryMs", delay_ns / PT_NS_PER_MS));
+    close_for_a_while(checks, answer->words);
+    if (answer->sort != PT_ANSWER_REFUSED && check->asked && ++check->tries < MOST_TRIES) {
+        wait_again(check);
+        return;
+    }
     drop(check);
+    if (answer->sort != PT_ANSWER_REFUSED)
+        return;
     while ((waiting = first_waiting(checks))) {
         checks->figures.left_out++;
         drop(waiting);
     }
-    if (answer->sort == PT_ANSWER_REFUSED)
-        checks->handler.on_refused(checks->handler.context);
+    checks->handler.on_refused(checks->handler.context);
 }
 
 static void give_up_unasked(struct check *check, const char *words)
@@ -321,11 +356,16 @@ static void on_timer(void *context)
     struct pt_token_checks *checks = context;
     struct check *check;
     int64_t now = now_ns(checks);
+    if (now < checks->closed_until) {
+        pt_timer_start(checks->timer, (checks->closed_until - now) / PT_NS_PER_MS + 1);
+        return;
+    }
     if (now - checks->window_began >= WINDOW_NS) {
         checks->window_began = now;
         checks->window_count = 0;
     }
-    while (checks->asking_count < PT_LIMIT_TOKEN_REQUESTS && (check = first_waiting(checks))) {
+    while (checks->asking_count < PT_LIMIT_TOKEN_REQUESTS && now >= checks->closed_until &&
+           (check = first_waiting(checks))) {
         if (checks->window_count >= WINDOW_REQUESTS) {
             pt_timer_start(checks->timer,
                            (checks->window_began + WINDOW_NS - now) / PT_NS_PER_MS + 1);
@@ -407,12 +447,15 @@ static bool has_room(const struct pt_token_checks *checks, const char *peer, siz
 }
 
 // A check that waits nowhere yet; NULL when out of memory.
-static struct check *make_check(struct pt_token_checks *checks, const char *key, const char *token)
+static struct check *make_check(struct pt_token_checks *checks, const char *key, const char *token,
+                                const char *peer)
 {
-    size_t length = strlen(token);
-    struct check *check = calloc(1, sizeof(*check) + length + 1);
+    size_t length = strlen(token), peer_length = strlen(peer);
+    struct check *check = calloc(1, sizeof(*check) + length + peer_length + 2);
     if (!check)
         return NULL;
+    memcpy(check->token + length + 1, peer, peer_length + 1);
+    check->peer = check->token + length + 1;
     check->checks = checks;
     memccpy(check->key, key, '\0', sizeof(check->key) - 1);
     memcpy(check->token, token, length + 1);
@@ -428,7 +471,7 @@ int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const c
         checks->figures.left_out++;
         return -EBUSY;
     }
-    struct check *check = make_check(checks, key, token);
+    struct check *check = make_check(checks, key, token, peer);
     if (!check)
         return -ENOMEM;
     check->is_verified = is_verified;
