@@ -22,11 +22,11 @@ run: ## agent and server on this machine's containerd, until Ctrl-C; needs root
 	@scripts/build
 	@scripts/run
 
-demo: ## one command: a private containerd and registry, pulls in a loop, live page, until Ctrl-C; needs root
+demo: ## one command: a private containerd and registry, pulls in a loop, live page, until Ctrl-C; REPLICAS=3; needs root
 	@scripts/setup demo
 	@scripts/fetch-tools
 	@scripts/build
-	@/usr/bin/python3 -m lab.demo
+	@REPLICAS=$(REPLICAS) /usr/bin/python3 -m lab.demo
 
 test: ## the tests that have no target of their own, with sanitizers; the last line is 'N passed, N failed' (10 min); needs root
 	@scripts/setup test

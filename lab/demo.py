@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 
 from lab.containerd import PullFailed
@@ -18,14 +19,18 @@ from lab.images import Image
 from lab.laboratory import Laboratory
 from lab.processes import Process, ProcessDied
 from lab.pulltrace import Agent, Server
+from lab.replicas import Replicas
 from lab.tools import REPOSITORY, ToolMissing
 from lab.waiting import Timeout, free_port, port_is_free
+
+BACK_S = 8
 
 HELP = """\
 Settings, as environment or make variables (make demo DEMO_PORT=9000):
   DEMO_PORT     port of the page on loopback                             (8080, or a free one)
   DEMO_RATE     bytes a second that the registry gives each layer        (1500000)
   DEMO_SECONDS  end by itself after so many seconds; 0 means at Ctrl-C   (0)
+  REPLICAS      servers, which share a Valkey behind one port            (1)
 
 Everything lives in one temporary folder and takes less than 1 GB; Ctrl-C removes it all.
 """
@@ -96,24 +101,75 @@ class LaneRun:
                 self._lab.containerd.remove_image(self._lab.reference(image))
 
 
-def start_pulltrace(stack: ExitStack, lab: Laboratory, port: int) -> list[Process]:
+SERVER = REPOSITORY / "build/pulltrace-server"
+SERVERS_SHARE = """\
+    {count} servers share a Valkey; that address spreads connections over them.
+    Kill one and watch: the page goes on with another one, and misses nothing.
+{kills}
+    One that was killed comes back after {back_s} s.
+"""
+
+
+class Revival:
+    """Servers that somebody kills come back after a while."""
+
+    def __init__(self, replicas: Replicas) -> None:
+        self.replicas = replicas
+        self._due: dict[int, float] = {}
+
+    def advance(self) -> None:
+        for number, server in enumerate(self.replicas.servers, 1):
+            if server.process.is_running():
+                continue
+            due = self._due.get(number)
+            if due is None:
+                say(f"killed  server {number}")
+                self._due[number] = time.monotonic() + BACK_S
+            elif time.monotonic() >= due:
+                server.start()
+                del self._due[number]
+                say(f"started server {number} again: kill -9 {server.process.pid}")
+
+
+def start_servers(
+    stack: ExitStack, folder: Path, port: int, count: int
+) -> tuple[str, list[Process], list[Revival]]:
+    """Their address, who must not end, and whom to bring back."""
+    if count == 1:
+        server = Server(SERVER, folder, port)
+        stack.callback(server.stop)
+        return server.url, [server.process], []
+    replicas = Replicas(SERVER, folder, count, port)
+    stack.callback(replicas.stop)
+    return replicas.url, replicas.processes(), [Revival(replicas)]
+
+
+def print_address(url: str, revivals: list[Revival]) -> None:
+    print(f"\n    Pulltrace is at  {url}/   (Ctrl-C ends it)\n", flush=True)
+    for servers in (revival.replicas.servers for revival in revivals):
+        kills = "\n".join(f"      kill -9 {server.process.pid}" for server in servers)
+        print(SERVERS_SHARE.format(count=len(servers), kills=kills, back_s=BACK_S), flush=True)
+
+
+def start_pulltrace(
+    stack: ExitStack, lab: Laboratory, port: int, count: int
+) -> tuple[list[Process], list[Revival]]:
     folder = lab.path / "pulltrace"
     folder.mkdir()
-    server = Server(REPOSITORY / "build/pulltrace-server", folder, port)
-    stack.callback(server.stop)
+    url, watched, revivals = start_servers(stack, folder, port, count)
     agent = Agent(
         REPOSITORY / "build/pulltrace-agent",
         folder,
         lab.containerd.socket,
-        server.url,
+        url,
         {"PULLTRACE_NODE_NAME": platform.node().lower() or "demo-node"},
     )
     stack.callback(agent.stop)
-    print(f"\n    Pulltrace is at  {server.url}/   (Ctrl-C ends it)\n", flush=True)
-    return [server.process, agent.process]
+    print_address(url, revivals)
+    return [*watched, agent.process], revivals
 
 
-def print_socket(lab: Laboratory) -> list[Process]:
+def print_socket(lab: Laboratory) -> tuple[list[Process], list[Revival]]:
     socket = lab.containerd.socket
     print(
         "\nWatch it with:\n"
@@ -121,13 +177,14 @@ def print_socket(lab: Laboratory) -> list[Process]:
         f"  PULLTRACE_CONTAINERD_SOCKET_DIRS={socket.parent} build/pulltrace-agent\n",
         flush=True,
     )
-    return []
+    return [], []
 
 
 def run(lab_only: bool) -> None:
     rate = setting("DEMO_RATE", 1_500_000, 1_000, 10**9)
     port = setting("DEMO_PORT", 8080, 1, 65535)
     seconds = setting("DEMO_SECONDS", 0, 0, 10**6)
+    count = setting("REPLICAS", 1, 1, 9)
     if not port_is_free(port):
         taken, port = port, free_port()
         if not lab_only:
@@ -139,14 +196,17 @@ def run(lab_only: bool) -> None:
         say("makes images (240 MB of random layers)")
         lanes = make_lanes(lab.images)
         lab.images.discard_blobs()
-        watched = print_socket(lab) if lab_only else start_pulltrace(stack, lab, port)
+        watched, revivals = print_socket(lab) if lab_only else start_pulltrace(stack, lab, port, count)
         watched += [lab.containerd.process, lab.registry.process, lab.throttle.process]
-        runs = [LaneRun(lab, lane, 2.0 * number) for number, lane in enumerate(lanes)]
+        runs: list[LaneRun | Revival] = [
+            LaneRun(lab, lane, 2.0 * number) for number, lane in enumerate(lanes)
+        ]
+        runs += revivals
         end = time.monotonic() + seconds if seconds else float("inf")
         try:
             while time.monotonic() < end:
-                for lane in runs:
-                    lane.advance()
+                for each in runs:
+                    each.advance()
                 for process in watched:
                     process.require_running()
                 time.sleep(0.1)

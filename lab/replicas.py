@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several servers that share one Valkey, and one port in front that spreads connections over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from lab.processes import Process
+from lab.pulltrace import Server
+from lab.spread import start_spread
+from lab.valkey import Valkey
+from lab.waiting import free_port
+
+
+class Replicas:
+    """One server needs no Valkey, and has none. `port` is that in front."""
+
+    def __init__(
+        self,
+        binary: Path,
+        folder: Path,
+        count: int,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._stack = ExitStack()
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.servers: list[Server] = []
+        self.valkey: Valkey | None = None
+        try:
+            self._start(binary, folder, count, dict(settings or {}))
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, binary: Path, folder: Path, count: int, settings: dict[str, str]) -> None:
+        if count > 1:
+            self.valkey = Valkey(folder / "valkey")
+            self._stack.callback(self.valkey.stop)
+            settings = {"PULLTRACE_SHARE_URL": self.valkey.url} | settings
+        for number in range(1, count + 1):
+            server = Server(binary, folder, settings=settings, name=f"server-{number}")
+            self._stack.callback(server.stop)
+            self.servers.append(server)
+        self.spread = start_spread(folder, self.port, [server.port for server in self.servers])
+        self._stack.callback(self.spread.stop)
+
+    def stop(self) -> None:
+        self._stack.close()
+
+    def processes(self) -> list[Process]:
+        """Those that nobody but the lab may end."""
+        return [self.spread, *([self.valkey.process] if self.valkey else [])]

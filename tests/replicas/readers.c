@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crowd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES (128 * 1024)        // holds the longest message
+#define SILENCE_NS (20 * CROWD_NS_PER_S) // the server says something each 15 s
+#define RETRY_NS (CROWD_NS_PER_S / 2)
+#define SHOWN_PROBLEMS 5 // of each kind
+#define IS_NEW 0x80      // in `heard`: it came behind `synced`
+#define ID_SIZE 80
+
+// What the reader of one server was sent last of a node's pull.
+struct shown {
+    int generation;
+    int64_t bytes;
+    bool is_over;
+};
+
+struct reader {
+    struct crowd_peer peer; // first, so that one is found by the other
+    bool is_open;           // the request is sent
+    bool is_synced;
+    uint16_t watched; // the port of the one server that it reads whole; 0: it reads ends
+    unsigned connections;
+    int64_t heard_ns, retry_ns;
+    int64_t lost_ns; // when it was in step last
+    char last_id[ID_SIZE], message_id[ID_SIZE];
+    char event[16];
+    char *buffer;
+    size_t length;
+    uint8_t *heard; // for each end, by which connection; 0: not yet
+    struct shown *shown;
+};
+
+enum problem { MISSED, DOUBLED, WRONG, TURNED_BACK, REORDERED, UNREAD, PROBLEMS };
+static const char *const problem_names[] = {"missed",     "doubled",   "wrong",
+                                            "turnedBack", "reordered", "unread"};
+
+struct readers {
+    const struct crowd *crowd;
+    struct reader *all;
+    int count;
+    uint64_t problems[PROBLEMS];
+    uint64_t events, connections;
+    int64_t longest_away_ns; // of a reader by way of the proxy
+    char samples[PROBLEMS * SHOWN_PROBLEMS * 160];
+    size_t samples_length;
+};
+
+static size_t end_count(const struct crowd *crowd)
+{
+    return (size_t)crowd->nodes * (size_t)crowd->pulls * (size_t)crowd->generations;
+}
+
+struct readers *readers_create(const struct crowd *crowd)
+{
+    struct readers *readers = calloc(1, sizeof(*readers));
+    int count = crowd->readers + crowd->watched_count;
+    if (!readers)
+        return NULL;
+    readers->crowd = crowd;
+    readers->all = calloc((size_t)count + 1, sizeof(*readers->all));
+    for (int i = 0; readers->all && i < count; i++) {
+        struct reader *reader = &readers->all[readers->count++];
+        *reader = (struct reader){.peer = {CROWD_READERS, -1}};
+        if (i >= crowd->readers)
+            reader->watched = crowd->watched[i - crowd->readers];
+        reader->buffer = malloc(BUFFER_BYTES);
+        reader->heard = calloc(end_count(crowd), 1);
+        reader->shown = calloc((size_t)crowd->nodes * (size_t)crowd->pulls, sizeof(struct shown));
+        if (!reader->buffer || !reader->heard || !reader->shown)
+            break;
+    }
+    if (readers->count < count || (count > 0 && !readers->all[count - 1].shown)) {
+        readers_destroy(readers);
+        return NULL;
+    }
+    return readers;
+}
+
+void readers_destroy(struct readers *readers)
+{
+    for (int i = 0; i < readers->count; i++) {
+        struct reader *reader = &readers->all[i];
+        if (reader->peer.fd >= 0)
+            close(reader->peer.fd);
+        free(reader->buffer);
+        free(reader->heard);
+        free(reader->shown);
+    }
+    free(readers->all);
+    free(readers);
+}
+
+static void note(struct readers *readers, enum problem problem, const struct reader *reader,
+                 int node, int pull, int generation)
+{
+    char *at = readers->samples + readers->samples_length;
+    if (readers->problems[problem]++ >= SHOWN_PROBLEMS)
+        return;
+    readers->samples_length +=
+        (size_t)sprintf(at,
+                        "%s{\"what\":\"%s\",\"reader\":%d,\"port\":%d,\"pull\":\"" CROWD_NODE
+                        "%05d " CROWD_IMAGE "%d:g%d\"}",
+                        readers->samples_length ? "," : "", problem_names[problem],
+                        (int)(reader - readers->all), reader->watched, node, pull, generation);
+}
+
+// --- connections ---
+
+static void hang_up(struct readers *readers, struct reader *reader)
+{
+    int64_t now = crowd_now_ns();
+    close(reader->peer.fd);
+    reader->peer.fd = -1;
+    if (reader->is_synced)
+        reader->lost_ns = now;
+    reader->is_open = reader->is_synced = false;
+    // Not all at once.
+    reader->retry_ns = now + RETRY_NS * (64 + (reader - readers->all) % 64) / 128;
+}
+
+static void begin_to_connect(struct readers *readers, struct reader *reader)
+{
+    const struct crowd *crowd = readers->crowd;
+    unsigned turn = (unsigned)(reader - readers->all) + reader->connections++;
+    uint16_t port =
+        reader->watched ? reader->watched : crowd->ports[turn % (unsigned)crowd->port_count];
+    reader->peer.fd = crowd_connect(crowd, port, &reader->peer);
+    reader->heard_ns = crowd_now_ns();
+    reader->retry_ns = reader->heard_ns + RETRY_NS;
+    reader->length = 0;
+    *reader->event = *reader->message_id = '\0';
+    readers->connections++;
+}
+
+// As HTTP/1.0, whose answer has no chunks. Who watches a server begins anew each time.
+static void open_stream(struct readers *readers, struct reader *reader)
+{
+    char request[512];
+    const char *query = reader->watched ? "" : "&status=completed";
+    const char *from = reader->watched ? "" : reader->last_id;
+    int length = snprintf(request, sizeof(request),
+                          "GET /api/v1/events?layers=0&hello=1%s HTTP/1.0\r\nHost: pulltrace\r\n"
+                          "%s%s%s\r\n",
+                          query, *from ? "Last-Event-ID: " : "", from, *from ? "\r\n" : "");
+    struct epoll_event reads = {.events = EPOLLIN, .data.ptr = &reader->peer};
+    epoll_ctl(readers->crowd->epoll_fd, EPOLL_CTL_MOD, reader->peer.fd, &reads);
+    size_t shown = (size_t)readers->crowd->nodes * (size_t)readers->crowd->pulls;
+    memset(reader->shown, 0, shown * sizeof(*reader->shown));
+    reader->is_open = true;
+    if (send(reader->peer.fd, request, (size_t)length, MSG_NOSIGNAL) != length)
+        hang_up(readers, reader);
+}
+
+void readers_run(struct readers *readers)
+{
+    int64_t now = crowd_now_ns();
+    for (int i = 0; i < readers->count; i++) {
+        struct reader *reader = &readers->all[i];
+        if (reader->peer.fd >= 0 && now - reader->heard_ns > SILENCE_NS)
+            hang_up(readers, reader);
+        if (reader->peer.fd < 0 && now >= reader->retry_ns)
+            begin_to_connect(readers, reader);
+    }
+}
+
+// --- messages ---
+
+struct pull_event {
+    int node, pull, generation;
+    int64_t bytes;
+    bool is_over;
+    bool ends; // it is the message of the end
+    bool failed;
+};
+
+static const char *find(const char *text, const char *mark)
+{
+    const char *at = strstr(text, mark);
+    return at ? at + strlen(mark) : NULL;
+}
+
+static bool read_event(const struct crowd *crowd, const char *text, struct pull_event *event)
+{
+    const char *type = find(text, "\"type\":\"pull.");
+    const char *node = find(text, "\"nodeName\":\"" CROWD_NODE);
+    const char *image = find(text, "\"imageRef\":\"" CROWD_IMAGE);
+    const char *phase = find(text, "\"phase\":\"");
+    const char *bytes = find(text, "\"downloadedBytes\":");
+    if (!type || !node || !image || !phase || !bytes)
+        return false;
+    char *end;
+    event->node = atoi(node);
+    event->pull = (int)strtol(image, &end, 10);
+    event->generation = strncmp(end, ":g", 2) == 0 ? atoi(end + 2) : -1;
+    event->bytes = strtoll(bytes, NULL, 10);
+    event->failed = strncmp(phase, "failed", 6) == 0;
+    event->is_over = event->failed || strncmp(phase, "completed", 9) == 0;
+    event->ends = strncmp(type, "completed", 9) == 0 || strncmp(type, "failed", 6) == 0;
+    return event->node < crowd->nodes && event->pull < crowd->pulls && event->generation >= 0 &&
+           event->generation < crowd->generations;
+}
+
+static size_t end_index(const struct crowd *crowd, int node, int pull, int generation)
+{
+    return ((size_t)generation * (size_t)crowd->nodes + (size_t)node) * (size_t)crowd->pulls +
+           (size_t)pull;
+}
+
+static void take_end(struct readers *readers, struct reader *reader, const struct pull_event *event)
+{
+    size_t index = end_index(readers->crowd, event->node, event->pull, event->generation);
+    uint8_t by = (uint8_t)(1 + reader->connections % 0x7f);
+    uint8_t heard = reader->heard[index];
+    if (event->failed != crowd_fails(event->node, event->pull, event->generation))
+        note(readers, WRONG, reader, event->node, event->pull, event->generation);
+    if (event->ends && reader->is_synced && heard == (by | IS_NEW))
+        note(readers, DOUBLED, reader, event->node, event->pull, event->generation);
+    reader->heard[index] = event->ends && reader->is_synced ? by | IS_NEW : by;
+}
+
+// One server's stream goes on only.
+static void compare_with_before(struct readers *readers, struct reader *reader,
+                                const struct pull_event *event)
+{
+    struct shown *shown = &reader->shown[event->node * readers->crowd->pulls + event->pull];
+    if (event->generation < shown->generation) {
+        // Of a pull before, only what is learned of it later may come.
+        if (!event->is_over)
+            note(readers, TURNED_BACK, reader, event->node, event->pull, event->generation);
+        else if (event->ends && reader->is_synced)
+            note(readers, REORDERED, reader, event->node, event->pull, event->generation);
+        return;
+    }
+    bool is_same = event->generation == shown->generation;
+    if (is_same && (event->bytes < shown->bytes || (shown->is_over && !event->is_over)))
+        note(readers, TURNED_BACK, reader, event->node, event->pull, event->generation);
+    *shown = (struct shown){event->generation, event->bytes, event->is_over};
+}
+
+static void take_data(struct readers *readers, struct reader *reader, const char *text)
+{
+    struct pull_event event;
+    if (strcmp(reader->event, "synced") == 0) {
+        int64_t away_ns = crowd_now_ns() - reader->lost_ns;
+        if (reader->lost_ns && !reader->watched && away_ns > readers->longest_away_ns)
+            readers->longest_away_ns = away_ns;
+        reader->is_synced = true;
+    }
+    if (*reader->event || strstr(text, "\"nodeName\":\"" CROWD_NODE) == NULL)
+        return;
+    readers->events++;
+    if (!read_event(readers->crowd, text, &event)) {
+        note(readers, UNREAD, reader, 0, 0, 0);
+        return;
+    }
+    if (reader->watched)
+        compare_with_before(readers, reader, &event);
+    if (event.is_over)
+        take_end(readers, reader, &event);
+}
+
+static void take_line(struct readers *readers, struct reader *reader, char *line)
+{
+    if (strncmp(line, "id: ", 4) == 0)
+        snprintf(reader->message_id, ID_SIZE, "%s", line + 4);
+    else if (strncmp(line, "event: ", 7) == 0)
+        snprintf(reader->event, sizeof(reader->event), "%s", line + 7);
+    else if (strncmp(line, "data: ", 6) == 0)
+        take_data(readers, reader, line + 6);
+    else if (*line == '\0') {
+        if (*reader->message_id)
+            memcpy(reader->last_id, reader->message_id, ID_SIZE);
+        *reader->event = '\0';
+    }
+}
+
+static void take_lines(struct readers *readers, struct reader *reader)
+{
+    char *at = reader->buffer;
+    char *end = reader->buffer + reader->length;
+    for (char *stop; (stop = memchr(at, '\n', (size_t)(end - at))); at = stop + 1) {
+        *stop = '\0';
+        if (stop > at && stop[-1] == '\r')
+            stop[-1] = '\0'; // of the head
+        take_line(readers, reader, at);
+    }
+    reader->length = (size_t)(end - at);
+    memmove(reader->buffer, at, reader->length);
+}
+
+void readers_on_event(struct readers *readers, struct crowd_peer *peer, uint32_t events)
+{
+    struct reader *reader = (struct reader *)peer;
+    if (!reader->is_open) {
+        if (events & (EPOLLERR | EPOLLHUP))
+            hang_up(readers, reader);
+        else
+            open_stream(readers, reader);
+        return;
+    }
+    ssize_t n = recv(peer->fd, reader->buffer + reader->length, BUFFER_BYTES - reader->length, 0);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0) {
+        hang_up(readers, reader);
+        return;
+    }
+    reader->heard_ns = crowd_now_ns();
+    reader->length += (size_t)n;
+    take_lines(readers, reader);
+}
+
+// --- the end ---
+
+bool readers_are_in_step(const struct readers *readers)
+{
+    for (int i = 0; i < readers->count; i++)
+        if (!readers->all[i].is_synced)
+            return false;
+    return true;
+}
+
+static void find_missed(struct readers *readers, const struct nodes *nodes)
+{
+    const struct crowd *crowd = readers->crowd;
+    for (int node = 0; node < crowd->nodes; node++)
+        for (int generation = 0; generation < nodes_acknowledged(nodes, node); generation++)
+            for (int pull = 0; pull < crowd->pulls; pull++) {
+                size_t index = end_index(crowd, node, pull, generation);
+                bool fails = crowd_fails(node, pull, generation);
+                for (int i = 0; i < readers->count; i++)
+                    if (!readers->all[i].heard[index] && (readers->all[i].watched || !fails))
+                        note(readers, MISSED, &readers->all[i], node, pull, generation);
+            }
+}
+
+void readers_print(struct readers *readers, const struct nodes *nodes)
+{
+    find_missed(readers, nodes);
+    printf(
+        "\"readers\":%d,\"connections\":%llu,\"events\":%llu,\"longestAwayMs\":%lld,\"problems\":{",
+        readers->count, (unsigned long long)readers->connections,
+        (unsigned long long)readers->events, (long long)(readers->longest_away_ns / 1000000));
+    for (int i = 0; i < PROBLEMS; i++)
+        printf("%s\"%s\":%llu", i ? "," : "", problem_names[i],
+               (unsigned long long)readers->problems[i]);
+    printf("},\"samples\":[%s]", readers->samples);
+}
