@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup build web run demo test test-debian test-kubernetes test-cluster test-runtimes test-page test-chart test-faults test-attack test-valgrind soak coverage fuzz docs site release release-again images test-images test-arm64 lint-chart lint-workflows bench lint format clean
+.PHONY: help setup build web run demo test test-debian test-kubernetes test-cluster test-runtimes test-page test-chart test-faults test-attack test-replicas soak-replicas test-valgrind soak coverage fuzz docs site release release-again images test-images test-arm64 lint-chart lint-workflows bench lint format clean
 
 help: ## this list
 	@echo 'Pulltrace: every container image pull, live. Targets:'
@@ -58,6 +58,14 @@ test-faults: ## 50 seeded rounds of kills, bad links, full disk, clock jumps; FA
 test-attack: ## crowds: 5,000 half-open of each kind, slow readers, 100,000 nodes and pods (6 min); needs root
 	@scripts/setup test
 	@scripts/test-attack
+
+test-replicas: ## three servers on one Valkey, killed, stopped, cut off under load: nothing lost or doubled (5 min); needs root
+	@scripts/setup test
+	@scripts/test-replicas
+
+soak-replicas: ## the same with 5,000 nodes and 300 readers (12 min); needs root
+	@scripts/setup test
+	@scripts/test-replicas --long
 
 soak: ## an hour of mixed load: what is held and what it costs stays as it is; SOAK_MINUTES=5 for less; needs root
 	@scripts/setup test

@@ -61,7 +61,9 @@ class Link:
     forgotten: what is connected then passes nothing any more for good, and new connections work.
     """
 
-    def __init__(self, near: End, far: End, tap: Tap | None = None) -> None:
+    def __init__(self, near: End, far: End, tap: Tap | None = None, late_s: float = 0) -> None:
+        """Each piece waits so long, also without a fault."""
+        self._late_s = late_s
         self._near = near
         self._far = far
         self._tap = tap
@@ -136,7 +138,7 @@ class Link:
             return
         if data:
             wait = self._random.uniform(0.05, 0.5) if self._fault == "delay" else 0
-            way.held.append((time.monotonic() + wait, data))
+            way.held.append((time.monotonic() + self._late_s + wait, data))
             self._read_on(way)
             if not way.is_there and self._tap:
                 self._tap(way.number, False, data)

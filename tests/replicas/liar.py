@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A relay in front of a server that lies once in an event stream: what the crowd must find."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+LATER = 40  # messages
+Lie = Callable[[Iterator[str]], Iterator[str]]
+
+
+def _is_end(message: str) -> bool:
+    return '"type":"pull.completed"' in message
+
+
+def _once(messages: Iterator[str], instead: Callable[[str], list[str]], later: Callable[[str], list[str]]) -> Iterator[str]:
+    """Of the first end behind `synced`: what is sent instead of it, and what some messages later."""
+    in_step = False
+    due: list[str] = []
+    count = -1
+    for message in messages:
+        in_step = in_step or "event: synced" in message
+        if in_step and count < 0 and _is_end(message):
+            count = 0
+            due = later(message)
+            yield from instead(message)
+            continue
+        yield message
+        count += count >= 0
+        if count == LATER:
+            yield from due
+
+
+def drop(messages: Iterator[str]) -> Iterator[str]:
+    return _once(messages, lambda end: [], lambda end: [])
+
+
+def double(messages: Iterator[str]) -> Iterator[str]:
+    return _once(messages, lambda end: [end, end], lambda end: [])
+
+
+def reorder(messages: Iterator[str]) -> Iterator[str]:
+    return _once(messages, lambda end: [], lambda end: [end])
+
+
+def turn_back(messages: Iterator[str]) -> Iterator[str]:
+    return _once(messages, lambda end: [end], lambda end: [_under_way(end)])
+
+
+def _under_way(end: str) -> str:
+    return end.replace("pull.completed", "pull.progress").replace('"phase":"completed"', '"phase":"downloading"')
+
+
+def falsify(messages: Iterator[str]) -> Iterator[str]:
+    failed = lambda end: [end.replace('completed"', 'failed"')]  # noqa: E731
+    return _once(messages, failed, lambda end: [])
+
+
+class Liar:
+    def __init__(self, server_port: int, lie: Lie) -> None:
+        self._server_port = server_port
+        self._lie = lie
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                threading.Thread(target=self._pass_on, args=(near,), daemon=True).start()
+
+    def _pass_on(self, near: socket.socket) -> None:
+        """One request, by HTTP/1.0, and its stream."""
+        with near, socket.create_connection(("127.0.0.1", self._server_port)) as far:
+            far.sendall(near.recv(65536))
+            with contextlib.suppress(OSError):
+                for message in self._lie(_messages(far)):
+                    near.sendall(message.encode() + b"\n\n")
+
+
+def _messages(stream: socket.socket) -> Iterator[str]:
+    held = b""
+    while data := stream.recv(65536):
+        *whole, held = (held + data).split(b"\n\n")
+        yield from (message.decode() for message in whole)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers that share a log, under load, while their parts go: python3 -m tests.replicas.scenario [--long]
+
+By scripts/test-replicas. REPLICAS=1 plays it on one server, which is never killed: what is acknowledged is lost
+with it. Prints what is done when, what it cost, and each promise that was broken. The last line is
+`N passed, N failed`, of the promises.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lab.processes import Process
+from lab.waiting import wait_for
+from tests.integration.http_json import is_in_step
+from tests.replicas.checker import LOCAL, History, broken_promises
+from tests.replicas.crowd import Crowd
+from tests.replicas.figures import ServerMeter, ValkeyMeter
+from tests.replicas.ground import CROWD, LATE_S, Ground
+from tests.replicas.pods import PodStories
+
+KILL_EVERY_S, AWAY_S = 20, 2
+LOOK_S = 5
+QUIET_S = LATE_S + 10  # for what is worked out once a second, and for the late watch
+BACK_S = 30  # until a server that was away is ready
+PROMISES = 4  # of checker.py
+
+
+@dataclass(frozen=True)
+class Length:
+    seconds: int
+    nodes: int
+    readers: int
+    pull_seconds: int
+    frozen: tuple[int, int]
+    with_data: int  # Valkey is restarted
+    without_data: int
+    lost_tail: int
+    cut: tuple[int, int]
+
+
+SHORT = Length(190, 300, 30, 8, (20, 60), 75, 95, 115, (130, 150))
+LONG = Length(600, 5000, 300, 60, (60, 180), 220, 290, 350, (410, 470))
+
+
+class Scenario:
+    def __init__(self, ground: Ground, length: Length) -> None:
+        self._ground = ground
+        self._length = length
+        self._began = time.monotonic()
+        self._pods = PodStories(ground.api)
+        self._meters = [ServerMeter(server) for server in ground.servers]
+        self._valkey = ValkeyMeter(ground.valkey) if ground.valkey else None
+        self._frozen: Process | None = None
+        self._killed = 0
+        self.ready_s: list[float] = []  # of each server that was started anew
+
+    def say(self, words: str) -> None:
+        print(f"{time.monotonic() - self._began:6.1f}  {words}", flush=True)
+
+    def play(self) -> None:
+        steps = self._steps() if len(self._ground.servers) > 1 else []
+        for at, action in sorted([*steps, *self._looks()], key=lambda step: step[0]):
+            while time.monotonic() < self._began + at:
+                self._pods.advance(may_begin=at < self._length.seconds - LATE_S)
+                time.sleep(0.1)
+            action()
+        while not self._pods.are_over():
+            self._pods.advance(may_begin=False)
+            time.sleep(0.1)
+
+    def _looks(self) -> list[tuple[float, Callable[[], object]]]:
+        return [(at, self._look) for at in (*range(1, self._length.seconds, LOOK_S), self._length.seconds)]
+
+    def _look(self) -> None:
+        for meter in (*self._meters, *([self._valkey] if self._valkey else [])):
+            frozen = self._frozen is not None and meter is self._meters[-1]
+            if not frozen:
+                meter.look()
+
+    def _steps(self) -> list[tuple[float, Callable[[], object]]]:
+        length, ground = self._length, self._ground
+        steps: list[tuple[float, Callable[[], object]]] = [
+            (length.frozen[0], self._freeze),
+            (length.frozen[1], self._resume),
+            (length.with_data, lambda: self._restart_valkey("all")),
+            (length.without_data, lambda: self._restart_valkey("none")),
+            (length.lost_tail - 4, lambda: ground.valkey and ground.valkey.save()),
+            (length.lost_tail, lambda: self._restart_valkey("some")),
+            (length.cut[0], self._cut),
+            (length.cut[1], self._heal),
+        ]
+        for at in range(KILL_EVERY_S // 2, length.seconds - KILL_EVERY_S, KILL_EVERY_S):
+            steps += [(at, self._kill), (at + AWAY_S, self._start_again)]
+        return steps
+
+    def _freeze(self) -> None:
+        self._frozen = self._ground.servers[-1].process
+        self._frozen.freeze()
+        self.say(f"{self._frozen.name} is stopped")
+
+    def _resume(self) -> None:
+        assert self._frozen is not None
+        self._frozen.resume()
+        self.say(f"{self._frozen.name} goes on")
+        self._frozen = None
+
+    def _restart_valkey(self, keeps: str) -> None:
+        self._ground.restart_valkey(keeps)
+        self.say(f"Valkey was killed and started again with {keeps} of its data")
+
+    def _cut(self) -> None:
+        self._ground.cut()
+        self.say("the network to Valkey is cut")
+
+    def _heal(self) -> None:
+        self._ground.heal()
+        self.say("the network to Valkey is back")
+
+    def _kill(self) -> None:
+        """One after the other, but for the one that is stopped: two of three are never away at once by us."""
+        servers = [server for server in self._ground.servers if server.process is not self._frozen]
+        self._victim = servers[self._killed % len(servers)]
+        self._killed += 1
+        self._victim.process.kill()
+        self.say(f"{self._victim.process.name} is killed")
+
+    def _start_again(self) -> None:
+        began = time.monotonic()
+        self._victim.start()
+        try:
+            wait_for("ready", lambda: is_in_step(self._victim.port), 5)
+            self.ready_s.append(time.monotonic() - began)
+        except TimeoutError:
+            pass
+
+    def figures(self, found: dict[str, Any]) -> None:
+        reports = found["acknowledged"]
+        self.say(
+            f"{len(found['generations'])} nodes: {reports} reports acknowledged, POST p50 {found['postMsP50']} ms, "
+            f"p99 {found['postMsP99']} ms, refused {found['refused'] or 'none'}, {found['broken']} broken off, "
+            f"{found['unanswered']} unanswered"
+        )
+        self.say(
+            f"{found['readers']} readers on {found['connections']} connections, {found['events']} events, "
+            f"without a stream for {found['longestAwayMs']} ms at most"
+        )
+        for server, meter in zip(self._ground.servers, self._meters):
+            self.say(f"{server.process.name}: {meter.words()}")
+        for line in self._valkey.lines() if self._valkey else []:
+            self.say(line)
+        if self.ready_s:
+            self.say(f"a server that was started was ready after {max(self.ready_s):.1f} s at most")
+
+
+def play(length: Length, count: int) -> list[str]:
+    ground = Ground(count)
+    try:
+        crowd = Crowd(
+            CROWD, [ground.port], ground.ports(), nodes=length.nodes, readers=length.readers,
+            pull_seconds=length.pull_seconds, generations=length.seconds // length.pull_seconds + 5,
+        )  # fmt: skip
+        try:
+            return _judge(ground, crowd, Scenario(ground, length))
+        finally:
+            crowd.stop()
+    finally:
+        ground.close()
+
+
+def _judge(ground: Ground, crowd: Crowd, scenario: Scenario) -> list[str]:
+    scenario.play()
+    crowd.rest()
+    scenario.say("all pulls have ended; quiet")
+    wait_for("all servers are ready", lambda: all(map(is_in_step, ground.ports())), BACK_S)
+    time.sleep(QUIET_S)
+    rows = ground.rows()
+    found = crowd.report()
+    scenario.figures(found)
+    shown = {len(each) for each in rows.values()}
+    scenario.say(f"compares {shown} rows of {len(rows)} servers; may differ: {LOCAL}")
+    return broken_promises(
+        History(found["pulls"], found["generations"], rows, found["problems"], found["samples"])
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--long", action="store_true", help="the ten-minute form")
+    arguments = parser.parse_args()
+    count = int(os.environ.get("REPLICAS") or 3)
+    broken = play(LONG if arguments.long else SHORT, count)
+    for words in broken:
+        print(f"BROKEN {words}")
+    failed = min(len(broken), PROMISES)
+    print(f"{PROMISES - failed} passed, {failed} failed")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
