@@ -45,6 +45,8 @@ struct pt_deliverer {
     int64_t not_before_ms;
     int64_t retry_ms; // 0: the last report was taken
     int64_t retry_after_ms;
+    int64_t asked_ms;      // by the answer at hand: the heartbeat's interval; 0: nothing
+    int64_t heartbeat_ms;  // between two reports while nothing is active
     int64_t pace_ms;       // between two reports while pulls are active
     int64_t calm_until_ms; // no faster ones than usual before
     bool has_news;
@@ -173,16 +175,22 @@ static void schedule(struct pt_deliverer *deliverer, int64_t delay_ms)
     pt_timer_start(deliverer->timer, delay_ms < 1 ? 1 : delay_ms);
 }
 
+// In ms, the longest at most; 0 for what is no number of seconds.
+static int64_t read_seconds(const char *value, int64_t longest_ms)
+{
+    long seconds = strtol(value, NULL, 10);
+    if (seconds <= 0)
+        return 0;
+    return seconds < longest_ms / 1000 ? seconds * 1000 : longest_ms;
+}
+
 static void on_header(void *context, const char *name, const char *value)
 {
     struct pt_deliverer *deliverer = context;
-    if (strcasecmp(name, "retry-after") != 0)
-        return;
-    long seconds = strtol(value, NULL, 10);
-    if (seconds > 0)
-        deliverer->retry_after_ms = seconds < PT_REPORT_LONGEST_RETRY_AFTER_MS / 1000
-                                        ? seconds * 1000
-                                        : PT_REPORT_LONGEST_RETRY_AFTER_MS;
+    if (strcasecmp(name, "retry-after") == 0)
+        deliverer->retry_after_ms = read_seconds(value, PT_REPORT_LONGEST_RETRY_AFTER_MS);
+    else if (strcasecmp(name, PT_REPORT_HEARTBEAT_HEADER) == 0)
+        deliverer->asked_ms = read_seconds(value, PT_REPORT_LONGEST_HEARTBEAT_MS);
 }
 
 static int on_data(void *context, const char *data, size_t length)
@@ -231,6 +239,8 @@ static void note_success(struct pt_deliverer *deliverer)
     deliverer->last_failure[0] = '\0';
     deliverer->retry_ms = 0;
     deliverer->not_before_ms = 0;
+    deliverer->heartbeat_ms =
+        deliverer->asked_ms > PT_REPORT_HEARTBEAT_MS ? deliverer->asked_ms : PT_REPORT_HEARTBEAT_MS;
     trust_pulls(deliverer);
     if (deliverer->sent_finished)
         pt_tracker_forget(deliverer->options.tracker, deliverer->sent_finished);
@@ -295,7 +305,7 @@ static void on_done(void *context, const struct pt_http_result *result)
 
 static int send_body(struct pt_deliverer *deliverer, struct pt_error *err)
 {
-    deliverer->retry_after_ms = 0;
+    deliverer->retry_after_ms = deliverer->asked_ms = 0;
     pt_buffer_clear(&deliverer->answer);
     const struct pt_report_post post = {
         .http = deliverer->options.http,
@@ -346,10 +356,10 @@ static int64_t delay_ms(const struct pt_deliverer *deliverer)
     const struct pt_tracker *tracker = deliverer->options.tracker;
     if (deliverer->started_ms == 0)
         return 0;
-    int64_t gap_ms = PT_REPORT_HEARTBEAT_MS;
+    int64_t gap_ms = deliverer->heartbeat_ms;
     bool is_busy = pt_tracker_active_count(tracker) || pt_tracker_finished_count(tracker);
     // A little early is still in time.
-    if (is_busy && deliverer->pace_ms < PT_REPORT_HEARTBEAT_MS)
+    if (is_busy && deliverer->pace_ms < deliverer->heartbeat_ms)
         gap_ms = deliverer->pace_ms - deliverer->pace_ms / 10;
     int64_t news_ms = is_fast(deliverer) ? PT_REPORT_SOON_MS : PT_REPORT_NEWS_MS;
     if (deliverer->has_news && gap_ms > news_ms)
@@ -417,6 +427,7 @@ int pt_deliverer_create(const struct pt_deliverer_options *options,
         return pt_error_set(err, ENOMEM, "out of memory");
     deliverer->options = *options;
     deliverer->most_pulls = PT_LIMIT_PULLS_PER_REPORT;
+    deliverer->heartbeat_ms = PT_REPORT_HEARTBEAT_MS;
     pt_buffer_init(&deliverer->body, PT_LIMIT_REPORT_BYTES);
     pt_buffer_init(&deliverer->answer, 512);
     deliverer->timer = pt_timer_create(options->base, options->clock, on_timer, deliverer);

@@ -20,11 +20,20 @@
 // announce an interval that allows it.
 #define PT_REPORT_SOON_MS (PT_REPORT_SHORTEST_DISTANCE_MS + 50)
 
-// An agent with nothing to report does so this often, and is silent for the server when it has not
-// for so long, or for so many intervals while it pulls.
+// An agent with nothing to report does so this often. The server of a very large cluster asks for
+// longer intervals, up to the longest, so that it gets no more than so many of them a second.
 #define PT_REPORT_HEARTBEAT_MS 10000
+#define PT_REPORT_LONGEST_HEARTBEAT_MS 45000
+#define PT_REPORT_HEARTBEATS_PER_SECOND 3000
+#define PT_REPORT_HEARTBEAT_HEADER "Pulltrace-Heartbeat" // of the answer: what it asks for, in s
+
+// It is silent for the server when it has not reported for so long, nor for so many intervals:
+// those that it announces, or the heartbeat's that it was asked for when it had nothing under way.
 #define PT_REPORT_SILENT_MS (3 * PT_REPORT_HEARTBEAT_MS)
 #define PT_REPORT_SILENT_INTERVALS 3
+
+// When the server has run for so long it knows which nodes have no agent.
+#define PT_REPORT_AGENTS_KNOWN_MS (PT_REPORT_LONGEST_HEARTBEAT_MS + 5000)
 
 // --- reports: the agent alone ---
 

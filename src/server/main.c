@@ -349,7 +349,8 @@ static int start(struct server *server, struct pt_error *err)
                                   .lists = {.memory = &server->memory.shares[PT_MEMORY_ANSWERS]},
                                   .allowed_hosts = settings.allowed_hosts,
                                   .cluster_name = settings.cluster_name,
-                                  .started_wall_ns = pt_clock_wall_ns(clock)};
+                                  .started_wall_ns = pt_clock_wall_ns(clock),
+                                  .started_ns = pt_clock_monotonic_ns(clock)};
     set_max_connections(server);
     r = open_rounds(server, clock, err);
     if (r == 0)

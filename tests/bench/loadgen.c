@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agents.h"
+#include "base/rhythm.h"
 #include "latency.h"
 
 #include <arpa/inet.h>
@@ -33,6 +34,7 @@ struct options {
     int seconds;
     int settle_seconds; // after the last report, for streams to get all
     int server_pid;
+    bool beats; // the agents report as often as the server asks for
 } options = {.query = "", .warm_up_seconds = 3, .seconds = 10, .settle_seconds = 2};
 
 struct connection {
@@ -132,6 +134,14 @@ static void send_report(struct connection *connection)
     send_rest(connection);
 }
 
+// As an agent with nothing to report does.
+static void note_heartbeat(const char *answer)
+{
+    static const char name[] = "\r\n" PT_REPORT_HEARTBEAT_HEADER ": ";
+    const char *asked = strstr(answer, name);
+    agents.interval_ms = asked ? 1000 * atoi(asked + sizeof(name) - 1) : PT_REPORT_HEARTBEAT_MS;
+}
+
 static void on_answer(struct connection *connection)
 {
     ssize_t n = recv(connection->fd, reading, READ_BYTES, 0);
@@ -146,6 +156,8 @@ static void on_answer(struct connection *connection)
         latency_add(&post_latency, (double)(now_ns(CLOCK_MONOTONIC) - connection->sent_at) / 1000);
         reports++;
     }
+    if (options.beats)
+        note_heartbeat(reading);
     if (strncmp(reading, "HTTP/1.1 200 ", 13) != 0 && errors++ < 3)
         fprintf(stderr, "loadgen: %.*s\n", (int)strcspn(reading, "\r"), reading);
     connection->busy = false;
@@ -300,18 +312,17 @@ static void tick(void)
 }
 
 // Reports are spread evenly over the interval.
-static void run_agents(double seconds, int64_t *next_due, uint64_t *sent)
+static void run_agents(double seconds, double *next_due, uint64_t *sent)
 {
     int64_t end = now_ns(CLOCK_MONOTONIC) + (int64_t)(seconds * 1e9);
-    double step = (double)agents.interval_ms * 1e6 / agents.count;
     for (;;) {
         int64_t now = now_ns(CLOCK_MONOTONIC);
         if (now >= end)
             return;
-        while (*next_due + (int64_t)(step * (double)*sent) <= now) {
+        for (; *next_due <= (double)now; (*sent)++) {
             int node = (int)(*sent % (uint64_t)agents.count);
             report_is_due(&connections[node % options.connections]);
-            (*sent)++;
+            *next_due += (double)agents.interval_ms * 1e6 / agents.count;
         }
         tick();
     }
@@ -392,6 +403,7 @@ static void usage(FILE *out)
           "  --first N         number in the first one's name, beside another loadgen (0)\n"
           "  --connections N   that they share (as many as nodes)\n"
           "  --interval MS     between two reports of one agent (1000)\n"
+          "  --heartbeats      instead: as agents with nothing to report, as the server asks for\n"
           "  --pulls N         of each node at once (2)\n"
           "  --layers N        of each pull (8)\n"
           "  --pull-seconds S  duration of a pull, after which another begins (20)\n"
@@ -407,15 +419,13 @@ static void usage(FILE *out)
 
 static void parse_options(int argc, char **argv)
 {
-    static const struct option known[] = {{"port", 1, NULL, 'p'},    {"pid", 1, NULL, 'P'},
-                                          {"nodes", 1, NULL, 'n'},   {"pulls", 1, NULL, 'u'},
-                                          {"layers", 1, NULL, 'l'},  {"interval", 1, NULL, 'i'},
-                                          {"streams", 1, NULL, 's'}, {"query", 1, NULL, 'q'},
-                                          {"warm-up", 1, NULL, 'w'}, {"seconds", 1, NULL, 't'},
-                                          {"settle", 1, NULL, 'S'},  {"pull-seconds", 1, NULL, 'd'},
-                                          {"help", 0, NULL, 'h'},    {"connections", 1, NULL, 'c'},
-                                          {"v1", 0, NULL, 'v'},      {"first", 1, NULL, 'f'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"port", 1, NULL, 'p'},    {"pid", 1, NULL, 'P'},         {"nodes", 1, NULL, 'n'},
+        {"pulls", 1, NULL, 'u'},   {"layers", 1, NULL, 'l'},      {"interval", 1, NULL, 'i'},
+        {"streams", 1, NULL, 's'}, {"query", 1, NULL, 'q'},       {"warm-up", 1, NULL, 'w'},
+        {"seconds", 1, NULL, 't'}, {"settle", 1, NULL, 'S'},      {"pull-seconds", 1, NULL, 'd'},
+        {"help", 0, NULL, 'h'},    {"connections", 1, NULL, 'c'}, {"v1", 0, NULL, 'v'},
+        {"first", 1, NULL, 'f'},   {"heartbeats", 0, NULL, 'b'},  {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         int number = optarg ? atoi(optarg) : 0;
@@ -465,6 +475,10 @@ static void parse_options(int argc, char **argv)
         case 'v':
             agents.v1 = true;
             break;
+        case 'b':
+            options.beats = true;
+            agents.interval_ms = PT_REPORT_HEARTBEAT_MS;
+            break;
         case 'h':
             usage(stdout);
             exit(0);
@@ -494,7 +508,7 @@ int main(int argc, char **argv)
     open_connections();
     drain(0.5);
     started_wall_ns = now_ns(CLOCK_REALTIME);
-    int64_t next_due = now_ns(CLOCK_MONOTONIC);
+    double next_due = (double)now_ns(CLOCK_MONOTONIC);
     uint64_t sent = 0;
     run_agents(options.warm_up_seconds, &next_due, &sent);
     double cpu = server_cpu_seconds(), own_cpu = own_cpu_seconds();

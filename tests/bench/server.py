@@ -2,8 +2,8 @@
 """What the server costs and how late it is under load: python3 -m tests.bench.server [PART...]
 
 Plays agents and readers with build/tests/bench/loadgen against build/pulltrace-server, both on this
-machine, and prints one table a part. Parts: cost, growth, bursts, cluster, streams, latency, memory
-(without: all).
+machine, and prints one table a part. Parts: cost, growth, bursts, cluster, cluster-10s (whose agents
+do not follow the server that asks for longer heartbeats), streams, latency, memory (without: all).
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ SERVER = REPOSITORY / "build/pulltrace-server"
 LOADGEN = REPOSITORY / "build/tests/bench/loadgen"
 RESERVED_FILES = 300
 COST_RUNS = 5
-HEARTBEAT_MS = 10_000  # between two reports of an agent that has nothing to report
 
 Figures = dict[str, Any]
 
@@ -162,10 +161,11 @@ def bursts() -> None:
     table("Four reports a second from each, as while fast pulls go on everywhere", LOAD, rows)
 
 
-def cluster() -> None:
+def cluster(**idle_options: Any) -> None:
     """All of a very large cluster: 5 % of its nodes pull, the others say that they are there."""
+    idle_options = idle_options or {"heartbeats": True}
     nodes, pulling = 130_000, 6_500
-    spans = {"warm_up": 14, "seconds": 10, "settle": 0}
+    spans = {"warm_up": 36, "seconds": 10, "settle": 0}
     connections = min(5000, file_limit() // 2)
     with fresh_server(PULLTRACE_MAX_NODES="150000") as server:
         idle = load(
@@ -173,7 +173,7 @@ def cluster() -> None:
             first=pulling,
             nodes=nodes - pulling,
             pulls=0,
-            interval=HEARTBEAT_MS,
+            **idle_options,
             connections=connections,
             **spans,
         )
@@ -247,6 +247,7 @@ PARTS = {
     "growth": growth,
     "bursts": bursts,
     "cluster": cluster,
+    "cluster-10s": lambda: cluster(interval=10_000),
     "streams": streams,
     "latency": latency,
     "memory": memory,

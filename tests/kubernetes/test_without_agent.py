@@ -12,7 +12,7 @@ from tests.kubernetes.case import FakeCase
 from tests.kubernetes.cluster import Object, post_report
 from tests.kubernetes.scene import Scene, Story, into
 
-AGENTS_KNOWN_S = 15  # from the server's start on
+AGENTS_KNOWN_S = 50  # from the server's start on
 WEB = "registry.example/web:1"
 STORIES: dict[str, Story] = {}
 story = into(STORIES)
@@ -98,7 +98,7 @@ class WithoutAgent(FakeCase):
 
         self.assertEqual(post_report(server.port, "with-agent"), 200)
         wait_for("the cluster's node is there", lambda: "crio" in nodes(), 5)
-        wait_for("who has an agent is known", lambda: "reason" in nodes()["crio"], 20)
+        wait_for("who has an agent is known", lambda: "reason" in nodes()["crio"], AGENTS_KNOWN_S + 5)
         found = nodes()
         self.assertEqual(set(found), {"crio", "with-agent"})
         crio = found["crio"]

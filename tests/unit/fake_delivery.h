@@ -29,7 +29,8 @@ struct delivery {
     char authorization[128];
     struct pt_report report; // the last one, decoded
     unsigned reports;
-    int64_t sent_ms[64]; // when the first ones were sent
+    int64_t sent_ms[64];   // when the first ones were sent
+    const char *heartbeat; // that its answers ask for, in seconds; NULL: none
     unsigned flushed;
 };
 
@@ -163,6 +164,8 @@ static inline void delivery_answer(struct delivery *self, int status, const char
         fail();
     if (retry_after)
         self->options.on_header(self->options.context, "retry-after", retry_after);
+    if (self->heartbeat)
+        self->options.on_header(self->options.context, "pulltrace-heartbeat", self->heartbeat);
     self->is_in_flight = false;
     self->options.on_done(self->options.context, &result);
 }

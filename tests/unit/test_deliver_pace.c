@@ -139,6 +139,55 @@ static void a_heartbeat_when_nothing_is_pulled(void **state)
     delivery_end(&d);
 }
 
+// With a look each second; each report is answered with `status`.
+static unsigned reports_in(struct delivery *d, int seconds, int status)
+{
+    unsigned before = d->reports;
+    for (int second = 0; second < seconds; second++) {
+        delivery_run(d, false);
+        if (d->is_in_flight)
+            delivery_answer(d, status, NULL);
+        delivery_wait(d, 1000);
+    }
+    return d->reports - before;
+}
+
+static void the_server_may_ask_for_a_longer_heartbeat(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *asked;
+        int in_two_minutes;
+    } cases[] = {
+        {"20", 6}, {"30", 4}, {"600", 3}, {"1", 12}, {"0", 12}, {"-5", 12}, {"often", 12},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct delivery d;
+        delivery_begin(&d, URL, NULL);
+        d.heartbeat = cases[i].asked;
+        check_int(cases[i].asked, reports_in(&d, 120, 200), cases[i].in_two_minutes);
+        d.heartbeat = NULL;
+        (void)reports_in(&d, 45, 200);
+        check_int("as usual again", reports_in(&d, 60, 200), 6);
+        delivery_end(&d);
+    }
+}
+
+static void what_is_pulled_does_not_wait_for_a_long_heartbeat(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    d.heartbeat = "45";
+    check_int("heartbeat", reports_in(&d, 5, 200), 1);
+    pull_at_once(&d.scene, "a", IMAGE, 1);
+    delivery_run(&d, true);
+    check_int("at once", d.reports, 2);
+    check_int("reported", delivery_names(&d, IMAGE), true);
+    delivery_answer(&d, 200, NULL);
+    delivery_end(&d);
+}
+
 static const struct {
     const char *name;
     int64_t pace_ms;
@@ -244,6 +293,8 @@ int main(void)
         cmocka_unit_test(much_news_is_one_report),
         cmocka_unit_test(a_short_pull_does_not_wait_for_a_long_interval),
         cmocka_unit_test(a_heartbeat_when_nothing_is_pulled),
+        cmocka_unit_test(the_server_may_ask_for_a_longer_heartbeat),
+        cmocka_unit_test(what_is_pulled_does_not_wait_for_a_long_heartbeat),
         cmocka_unit_test(reports_follow_the_pace),
         cmocka_unit_test(it_gets_faster_again_after_a_while),
         cmocka_unit_test(what_has_finished_is_reported_before_the_end),

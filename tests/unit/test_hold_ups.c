@@ -160,7 +160,10 @@ static void a_node_without_an_agent_is_known_after_a_while(void **state)
     go_round(hold_ups);
     const struct pt_stored_pull *row = only_of(scene, "a.io/b:1");
     check_kind("at first", row, PT_HOLD_UP_QUEUE);
-    scene_wait(scene, 15);
+    scene_wait(scene, 49);
+    go_round(hold_ups);
+    check_kind("not yet", row, PT_HOLD_UP_QUEUE);
+    scene_wait(scene, 1);
     go_round(hold_ups);
     check_kind("then", row, PT_HOLD_UP_AGENT_MISSING);
     pt_hold_ups_destroy(hold_ups);

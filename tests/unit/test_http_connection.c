@@ -45,6 +45,7 @@ struct fixture {
     bool body_left_out, is_extra;
     char body[64];
     bool wants_bodies;
+    int heartbeat_s;           // that the answer to a report asks for
     int allocations;           // for an answer; -1: as many as it takes
     struct pt_request *stream; // begun for a request to /stream
     bool is_endless;
@@ -76,6 +77,12 @@ static void begin_stream(struct fixture *fixture, struct pt_request *request)
     pt_http_stream_begin(request, "text/plain", &events, fixture);
 }
 
+static void take(const struct fixture *fixture, struct pt_request *request)
+{
+    request->heartbeat_s = fixture->heartbeat_s;
+    pt_reply_taken(request);
+}
+
 static void on_request(void *context, struct pt_request *request, int refusal)
 {
     struct fixture *fixture = context;
@@ -92,7 +99,7 @@ static void on_request(void *context, struct pt_request *request, int refusal)
     else if (strcmp(request->path, "/large") == 0)
         pt_reply(request, 200, "text/plain", large, sizeof(large));
     else if (strcmp(request->path, "/taken") == 0)
-        pt_reply_taken(request);
+        take(fixture, request);
     else if (strcmp(request->path, "/error") == 0)
         pt_reply_error(request, PT_PROBLEM_MALFORMED, 0,
                        "bad \"\xc2\x9b"
@@ -512,6 +519,37 @@ static void the_date_is_that_of_the_clock(void **state)
     }
 }
 
+static void a_report_that_was_taken_may_be_answered_with_a_heartbeat(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *request;
+        int heartbeat_s;
+        const char *header; // NULL: none
+    } rows[] = {
+        {"POST /taken HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 0, NULL},
+        {"POST /taken HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 11, "11"},
+        {"POST /taken HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 30, "30"},
+        {"POST /taken HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 0, NULL},
+        {"POST /taken HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}", 30, "30"},
+        {"POST /taken HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}", 0, NULL},
+    };
+    start(fixture, 50);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int client = connect_from(fixture, 1);
+        char wanted[64];
+        snprintf(wanted, sizeof(wanted), "\r\nPulltrace-Heartbeat: %s\r\n", rows[i].header);
+        fixture->heartbeat_s = rows[i].heartbeat_s;
+        say(client, rows[i].request);
+        turns(fixture, 2);
+        const char *heard = hear(client);
+        assert_non_null(heard);
+        if (!strstr(heard, rows[i].header ? wanted : "\r\n\r\n{}") ||
+            (!rows[i].header && strstr(heard, "Heartbeat")))
+            fail_msg("row %zu: got %s", i, heard);
+    }
+}
+
 static void no_control_stands_as_it_is_in_an_error(void **state)
 {
     struct fixture *fixture = *state;
@@ -766,6 +804,7 @@ int main(void)
         TEST(a_body_that_is_not_wanted_is_refused_before_it_comes),
         TEST(a_body_that_is_wanted_is_asked_for),
         TEST(the_date_is_that_of_the_clock),
+        TEST(a_report_that_was_taken_may_be_answered_with_a_heartbeat),
         TEST(no_control_stands_as_it_is_in_an_error),
         TEST(an_answer_without_memory_ends_its_connection),
         TEST(who_is_slow_is_cut),

@@ -144,12 +144,69 @@ static void a_node_that_reports_between_two_steps_is_not_silent(void **state)
     assert_false(pt_node_is_silent(pt_store_find_node(scene->store, name)));
 }
 
+static void add_nodes_up_to(struct scene *scene, size_t count)
+{
+    while (scene->store->nodes.count < count) {
+        char name[20];
+        snprintf(name, sizeof(name), "many-%zu", scene->store->nodes.count);
+        struct pt_report report = {.node_name = name, .timestamp = scene->now_ns};
+        check_int("report", pt_store_apply(scene->store, &report, &scene->err), 0);
+    }
+}
+
+static void many_nodes_are_asked_to_report_less_often(void **state)
+{
+    struct scene *scene = *state;
+    static const struct {
+        size_t nodes;
+        int heartbeat_ms;
+    } cases[] = {
+        {1, 10000},     {30000, 10000},  {32999, 10000},  {33000, 11000},
+        {60000, 20000}, {134999, 44000}, {135000, 45000}, {150000, 45000},
+    };
+    scene->store->settings.max_nodes = 200000;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char name[20];
+        snprintf(name, sizeof(name), "%zu", cases[i].nodes);
+        add_nodes_up_to(scene, cases[i].nodes);
+        check_int(name, pt_store_heartbeat_ms(scene->store), cases[i].heartbeat_ms);
+    }
+    scene_wait(scene, 40);
+    check_int("those asked for 13 s at most", (int64_t)scene->store->silent_count, 42000 - 1);
+    scene_wait(scene, 96);
+    check_int("all silent", pt_store_heartbeat_ms(scene->store), 10000);
+}
+
+// What was asked for before a pull began says nothing of an agent that is busy now.
+static void a_long_heartbeat_is_no_silence(void **state)
+{
+    struct scene *scene = *state;
+    scene->store->settings.max_nodes = 200000;
+    add_nodes_up_to(scene, 60000);
+    scene->now_ns += 5 * PT_NS_PER_S;
+    struct pt_pull ended = scene->pull;
+    ended.phase = PT_PULL_COMPLETED;
+    scene_deliver_pulls(scene, "idle", NULL, 0);
+    scene_deliver_pulls(scene, "done", &ended, 1);
+    scene_deliver_pulls(scene, "busy", &scene->pull, 1);
+    scene_wait(scene, 31);
+    assert_true(pt_node_is_silent(pt_store_find_node(scene->store, "busy")));
+    scene_wait(scene, 25);
+    assert_false(pt_node_is_silent(pt_store_find_node(scene->store, "idle")));
+    assert_false(pt_node_is_silent(pt_store_find_node(scene->store, "done")));
+    scene_wait(scene, 4);
+    assert_true(pt_node_is_silent(pt_store_find_node(scene->store, "idle")));
+    assert_true(pt_node_is_silent(pt_store_find_node(scene->store, "done")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(speed_and_pulls_of_nodes_are_kept_right),
         SCENE_TEST(each_step_of_a_sweep_is_bounded),
         SCENE_TEST(a_node_that_reports_between_two_steps_is_not_silent),
+        SCENE_TEST(many_nodes_are_asked_to_report_less_often),
+        SCENE_TEST(a_long_heartbeat_is_no_silence),
     };
     return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);
 }

@@ -43,6 +43,7 @@ struct pt_api {
     struct pt_http_server *metrics_server;
     const struct pt_loop *loop;
     int64_t started_wall_ns;
+    int64_t started_ns; // monotonic
     struct pt_warn_pace left_out_pace, limit_pace, node_pace;
     struct pt_long_answers *long_answers;
     struct pt_report_queue *reports;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/limits.h"
+#include "base/rhythm.h"
 #include "pull/json_writer.h"
 #include "server/api/api.h"
 #include "server/api/api_query.h"
@@ -16,8 +17,7 @@
 #define MAX_NODE_BYTES (64 * 1024)
 #define PART_NODES 200
 #define PART_BYTES (64 * 1024)
-// An agent reports every 10 s at least.
-#define AGENTS_KNOWN_AFTER_NS (15 * PT_NS_PER_S)
+#define AGENTS_KNOWN_NS (PT_REPORT_AGENTS_KNOWN_MS * PT_NS_PER_MS)
 
 // --- /api/v1/summary ---
 
@@ -163,8 +163,7 @@ static struct node_list list_of(const struct pt_api *api)
         .store = api->store,
         .cluster = pt_kube_feed_nodes(api->kube),
         .hold_ups = api->hold_ups,
-        .are_agents_known =
-            pt_clock_wall_ns(api->clock) - api->started_wall_ns >= AGENTS_KNOWN_AFTER_NS,
+        .are_agents_known = pt_clock_monotonic_ns(api->clock) - api->started_ns >= AGENTS_KNOWN_NS,
     };
 }
 

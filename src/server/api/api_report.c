@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/rhythm.h"
 #include "pull/report.h"
 #include "server/api/allowed_host.h"
 #include "server/api/api.h"
@@ -162,6 +163,13 @@ static void reject_head(struct pt_api *api, struct pt_request *request,
     }
 }
 
+// The heartbeat that is asked for; 0: the usual one, which agents keep by themselves.
+static int heartbeat_s(const struct pt_api *api)
+{
+    int64_t ms = pt_store_heartbeat_ms(api->store);
+    return ms == PT_REPORT_HEARTBEAT_MS ? 0 : (int)(ms / 1000);
+}
+
 static void note_wrong_node(struct pt_api *api, const struct pt_error *err)
 {
     if (err->code == EPERM &&
@@ -180,10 +188,12 @@ static void reply(struct pt_api *api, struct pt_request *request, const struct p
     api->metrics->reports += result == 0;
     if (!request)
         return;
-    if (result < 0)
+    if (result < 0) {
         reject(api, request, rejection_of(err->code), err->message);
-    else
-        pt_event_feed_answer(api->feed, request, has_ended);
+        return;
+    }
+    request->heartbeat_s = heartbeat_s(api);
+    pt_event_feed_answer(api->feed, request, has_ended);
 }
 
 void pt_api_report_done(void *context, struct pt_request *request, const struct pt_report *report,

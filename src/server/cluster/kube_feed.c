@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "base/metric_text.h"
 #include "base/name_list.h"
+#include "base/rhythm.h"
 #include "base/timer.h"
 #include "base/url.h"
 #include "base/warn_pace.h"
@@ -27,8 +28,7 @@
 #define FLUSH_DELAY_MS 20   // changes of the same moment go out together
 #define EVENTS_WAIT_TICKS 3 // for a list of pods that does not come
 #define LISTS_WAIT_TICKS 3  // with the rows of pulls, for the first lists
-// An agent reports every 10 s at least: from then on it is known which nodes have none.
-#define AGENTS_WAIT_TICKS 15
+#define AGENTS_WAIT_TICKS (PT_REPORT_AGENTS_KNOWN_MS / 1000)
 
 struct pt_kube_feed {
     struct pt_loop *loop;

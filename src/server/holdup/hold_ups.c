@@ -2,6 +2,7 @@
 #include "server/holdup/hold_ups.h"
 
 #include "base/limits.h"
+#include "base/rhythm.h"
 #include "server/holdup/registry_history.h"
 #include "server/holdup/speeds.h"
 #include "server/store/reader.h"
@@ -21,8 +22,7 @@ static_assert(PT_NODE_PAST_STEPS == PT_REGISTRY_STEPS, "nodes and registries hav
 #define TURN_ITEMS 500
 #define GATHERED_PER_ITEM 4     // pulls that are gone through for their node cost less
 #define LOOKED_AT_FOR_FIRST 256 // where the round has not noted it
-// An agent reports every 10 s at least: from then on it is known which nodes have none.
-#define AGENTS_KNOWN_NS (15 * PT_NS_PER_S)
+#define AGENTS_KNOWN_NS (PT_REPORT_AGENTS_KNOWN_MS * PT_NS_PER_MS)
 
 // Of this round, or of the one before; the place of each is that of its history.
 struct registry {

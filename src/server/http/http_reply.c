@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json_escape.h"
 #include "base/limits.h"
+#include "base/rhythm.h"
 #include "server/http/http_connection.h"
 #include "server/http/http_request.h"
 
@@ -173,30 +174,53 @@ void pt_reply_static(struct pt_request *request, const char *content_type, const
     end_answer(request, good);
 }
 
-// The whole answer to a report that was taken, which is the same for a second.
-static const char *taken_text(time_t now, size_t *ret_length)
+// The whole answer to a report that was taken, which is the same for a second; there is one that
+// asks for a heartbeat and one that does not. Answers that wait to be sent hold it meanwhile, so
+// that what is written over it has the same length.
+static const char *taken_text(time_t now, int heartbeat_s, size_t *ret_length)
 {
-    static char text[1024];
-    static size_t length;
-    static time_t made_at;
-    if (now != made_at) {
+    static struct {
+        char text[1024];
+        size_t length;
+        time_t made_at;
+        int heartbeat_s;
+    } answers[2];
+    bool asks = heartbeat_s > 0;
+    if (now != answers[asks].made_at || heartbeat_s != answers[asks].heartbeat_s) {
+        char date[64], heartbeat[64] = "";
         struct tm utc;
-        made_at = now;
-        length = strftime(text, sizeof(text),
-                          "HTTP/1.1 200 OK\r\n" DATE_HEADER SECURITY_HEADERS
-                          "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
-                          gmtime_r(&now, &utc));
+        strftime(date, sizeof(date), DATE_HEADER, gmtime_r(&now, &utc));
+        if (asks)
+            snprintf(heartbeat, sizeof(heartbeat), PT_REPORT_HEARTBEAT_HEADER ": %02d\r\n",
+                     heartbeat_s);
+        answers[asks].length = (size_t)snprintf(answers[asks].text, sizeof(answers[asks].text),
+                                                "HTTP/1.1 200 OK\r\n%s" SECURITY_HEADERS
+                                                "%sContent-Type: application/json\r\n"
+                                                "Content-Length: 2\r\n\r\n{}",
+                                                date, heartbeat);
+        answers[asks].made_at = now;
+        answers[asks].heartbeat_s = heartbeat_s;
     }
-    *ret_length = length;
-    return text;
+    *ret_length = answers[asks].length;
+    return answers[asks].text;
+}
+
+// The connection needs a word of its own.
+static void reply_taken_alone(struct pt_request *request)
+{
+    char seconds[16];
+    snprintf(seconds, sizeof(seconds), "%02d", request->heartbeat_s);
+    if (request->heartbeat_s > 0)
+        pt_request_add_reply_header(request, PT_REPORT_HEARTBEAT_HEADER, seconds);
+    pt_reply(request, 200, "application/json", "{}", 2);
 }
 
 void pt_reply_taken(struct pt_request *request)
 {
     size_t length;
-    const char *text = taken_text(now_of(request), &length);
+    const char *text = taken_text(now_of(request), request->heartbeat_s, &length);
     if (request->http_1_0 || !request->keeps_alive)
-        pt_reply(request, 200, "application/json", "{}", 2);
+        reply_taken_alone(request);
     else
         pt_connection_answer_with(request->connection, text, length);
 }

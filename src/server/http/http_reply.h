@@ -67,8 +67,9 @@ void pt_reply_head(struct pt_request *request, const char *content_type);
 void pt_reply_static(struct pt_request *request, const char *content_type, const void *body,
                      size_t length);
 
-// Answers 200 with an empty object. As this goes out for every report, it is text that is ready and
-// not put together header by header, unless the connection needs a word of its own.
+// Answers 200 with an empty object, and with what is asked of the agent. As this goes out for every
+// report, it is text that is ready and not put together header by header, unless the connection
+// needs a word of its own.
 void pt_reply_taken(struct pt_request *request);
 
 // Any answer, in a later turn of the loop, to a request whose body is needed no more. on_closed:

@@ -20,6 +20,7 @@ static void begin(struct pt_request *request)
     request->body_length = 0;
     request->body_left_out = request->is_admitted = request->is_refused = request->is_extra = false;
     request->admission[0] = '\0';
+    request->heartbeat_s = 0;
     request->connection = NULL;
     request->header_count = 0;
     request->initials = 0;

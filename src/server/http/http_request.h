@@ -34,7 +34,8 @@ struct pt_request {
     bool is_admitted;   // wants_body has found that its head is in order
     bool is_refused;    // wants_body has found what on_request, called at once, is to answer
     char admission[PT_REQUEST_ADMISSION_SIZE]; // what it then noted for on_request
-    bool is_extra; // its connection is one too many: only a probe is answered
+    bool is_extra;   // its connection is one too many: only a probe is answered
+    int heartbeat_s; // what the answer to a report asks of its agent, below 100; 0: nothing
     struct pt_http_connection *connection; // which it came by
     struct pt_buffer reply_headers;        // lines for the answer
 

@@ -104,12 +104,33 @@ static void leave_order(struct pt_pull_store *store, struct pt_node *node)
     TAILQ_REMOVE(&store->nodes_by_report, node, in_store);
 }
 
+int64_t pt_store_heartbeat_ms(const struct pt_pull_store *store)
+{
+    size_t reporting = store->nodes.count - store->silent_count;
+    int64_t seconds = (int64_t)(reporting / PT_REPORT_HEARTBEATS_PER_SECOND);
+    if (seconds * 1000 <= PT_REPORT_HEARTBEAT_MS)
+        return PT_REPORT_HEARTBEAT_MS;
+    return seconds * 1000 < PT_REPORT_LONGEST_HEARTBEAT_MS ? seconds * 1000
+                                                           : PT_REPORT_LONGEST_HEARTBEAT_MS;
+}
+
+// The agent reports again before its next heartbeat.
+static bool has_pull_under_way(const struct pt_report *report)
+{
+    for (size_t i = 0; i < report->pull_count; i++) {
+        if (!pt_pull_phase_is_final(report->pulls[i].phase))
+            return true;
+    }
+    return false;
+}
+
 int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
                          const struct pt_report *report)
 {
     node->reported_ns = pt_clock_monotonic_ns(store->clock);
     node->reported_wall_ns = pt_clock_wall_ns(store->clock);
     node->interval_ms = report->interval_ms;
+    node->heartbeat_ms = has_pull_under_way(report) ? 0 : pt_store_heartbeat_ms(store);
     node->report_number++;
     if (node->extract_bytes_per_second <= 0)
         node->extract_bytes_per_second = store->extract_bytes_per_second;
@@ -282,6 +303,14 @@ static void fall_silent(struct pt_pull_store *store, struct pt_node *node)
     pt_node_count_speed(store, node);
 }
 
+// When an agent that reports is late beyond doubt, if that is later than PT_REPORT_SILENT_MS.
+static int64_t late_after_ms(const struct pt_node *node)
+{
+    int64_t interval_ms =
+        node->interval_ms > node->heartbeat_ms ? node->interval_ms : node->heartbeat_ms;
+    return PT_REPORT_SILENT_INTERVALS * interval_ms;
+}
+
 static void remove_node(struct pt_pull_store *store, struct pt_node *node)
 {
     store->silent_count--;
@@ -304,7 +333,7 @@ bool pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now, int *left)
             return false;
         store->swept_next = TAILQ_NEXT(node, in_store);
         --*left;
-        if (!node->silent && age / PT_NS_PER_MS >= PT_REPORT_SILENT_INTERVALS * node->interval_ms) {
+        if (!node->silent && age / PT_NS_PER_MS >= late_after_ms(node)) {
             *left -= (int)node->active_count;
             fall_silent(store, node);
         }

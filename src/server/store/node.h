@@ -56,8 +56,9 @@ struct pt_node {
     double most_bytes_per_second;    // of all its pulls together, lately
     double extract_bytes_per_second; // of its last pulls, 0: unknown
     int64_t interval_ms;
-    int64_t sequence;   // the highest of that run
-    uint64_t agent_run; // of the last report; 0: not said
+    int64_t heartbeat_ms; // asked for when nothing was under way; 0: something was
+    int64_t sequence;     // the highest of that run
+    uint64_t agent_run;   // of the last report; 0: not said
     int64_t newest_timestamp;
     TAILQ_ENTRY(pt_node) in_store; // by last report, oldest first
     int64_t reported_wall_ns;

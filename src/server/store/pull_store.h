@@ -83,6 +83,9 @@ bool pt_store_apply_step(struct pt_application *application);
 // Ends it with the answer of pt_store_apply. Before the last step the rest is left out.
 PT_MUST_CHECK int pt_store_apply_end(struct pt_application *application, struct pt_error *err);
 
+// How often an agent with nothing to report is to do so: less often when a great many do.
+int64_t pt_store_heartbeat_ms(const struct pt_pull_store *store);
+
 // Applies what correlate concludes for the pull under that key of the node, if it is there.
 void pt_store_apply_join(struct pt_pull_store *store, const char *node_name, const char *key,
                          const struct pt_join *join);
