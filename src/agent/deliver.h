@@ -42,9 +42,8 @@ void pt_deliverer_set_runtime(struct pt_deliverer *deliverer, const char *name,
                               const char *version);
 
 // Reports if it is time to: soon if `is_news`, a pull has begun or ended since; else when `pace_ms`
-// has passed or, when nothing is active, PT_REPORT_HEARTBEAT_MS, or more if the server's last answer
-// has asked for that. What is too early is done later by
-// itself.
+// has passed or, when nothing is active, PT_REPORT_HEARTBEAT_MS, or more if the server's last
+// answer has asked for that. What is too early is done later by itself.
 void pt_deliverer_run(struct pt_deliverer *deliverer, bool is_news, int64_t pace_ms);
 
 // The least distance of two reports that the server bears at present, in ms: more for a while after
