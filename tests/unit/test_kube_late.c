@@ -112,6 +112,39 @@ static void a_failure_that_both_report_at_once_counts_once(void **state)
     }
 }
 
+// For the metric, at any moment.
+static void what_fails_is_counted_as_long_as_it_is_waited_for(void **state)
+{
+    struct pair *pair = *state;
+    const struct pt_pull_store *store = pair->scene.store;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+    report(pair, "p1", PT_PULL_DOWNLOADING);
+    check_int("under way", (int64_t)pt_store_figures(store).failing, 0);
+    report(pair, "p1", PT_PULL_FAILED);
+    check_int("failed", (int64_t)pt_store_figures(store).failing, 1);
+    event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": not found", 1);
+    check_int("the same", (int64_t)pt_store_figures(store).failing, 1);
+    pass(pair, 12);
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 2);
+    report(pair, "p2", PT_PULL_DOWNLOADING);
+    check_int("tried again", (int64_t)pt_store_figures(store).failing, 0);
+    report(pair, "p2", PT_PULL_FAILED);
+    check_int("in vain", (int64_t)pt_store_figures(store).failing, 1);
+    pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
+    pass(pair, 1);
+    check_int("given up", (int64_t)pt_store_figures(store).failing, 0);
+
+    a_pod_says(pair, "two", "a.io/other:1", PT_KUBELET_PULL_FAILED, "not found");
+    check_int("by the kubelet's word", (int64_t)pt_store_figures(store).failing, 1);
+    pass(pair, 4000);
+    pt_correlate_pod_end(pair->correlate, "two", PT_POD_DELETED);
+    pass(pair, 4000);
+    while (pt_store_sweep(pair->scene.store))
+        continue;
+    check_int("let go", (int64_t)pt_store_figures(store).failing, 0);
+}
+
 static struct pt_pull an_unnamed_pull(const struct pair *pair, const char *id)
 {
     struct pt_pull pull = a_pull(pair, id, PT_PULL_RESOLVING);
@@ -208,6 +241,7 @@ int main(void)
         TEST(what_begins_after_the_kubelets_word_has_a_row_of_its_own),
         TEST(a_pull_that_is_heard_of_after_its_pod_goes_on_in_the_row),
         TEST(a_failure_that_both_report_at_once_counts_once),
+        TEST(what_fails_is_counted_as_long_as_it_is_waited_for),
         TEST(who_waits_is_heard_of_after_a_pull_without_a_name),
         TEST(a_pull_without_a_name_is_not_of_an_image_that_was_pulled_already),
         TEST(a_pull_that_ends_without_a_name_brings_nothing),

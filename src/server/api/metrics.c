@@ -252,6 +252,9 @@ static void write_pulls(const struct pt_metrics *metrics, const struct pt_pull_s
     gauge(out, "pulltrace_pulls_active", "Pulls under way.", (double)figures.under_way);
     gauge(out, "pulltrace_pulls_queued", "Images that pods wait for and no pull has begun of.",
           (double)figures.queued);
+    gauge(out, "pulltrace_pulls_failing",
+          "Images that pods wait for and whose last attempt has failed, on each node.",
+          (double)figures.failing);
     pt_metric_head(out, "pulltrace_pulls_total", "counter", "Pulls that have ended, by how.");
     (void)pt_buffer_printf(out,
                            "pulltrace_pulls_total{result=\"completed\"} %llu\n"

@@ -38,6 +38,7 @@ static void set_join(struct pt_pull_store *store, struct pt_stored_pull *stored,
         return;
     free(stored->join);
     stored->join = copy;
+    pt_life_count_failing(store, stored);
     pt_pull_memory_count(store, stored);
 }
 

@@ -48,6 +48,15 @@ static bool is_timed(const struct pt_stored_pull *stored)
     return is_completed(stored) && !stored->of_kubelet;
 }
 
+void pt_life_count_failing(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    bool is_failing = stored->life == PT_LIFE_FINAL && stored->pull.phase == PT_PULL_FAILED &&
+                      stored->join && stored->join->is_waited_for;
+    store->failing_count += is_failing;
+    store->failing_count -= stored->is_failing;
+    stored->is_failing = is_failing;
+}
+
 static void enter(struct pt_pull_store *store, struct pt_stored_pull *stored,
                   enum pt_pull_life life)
 {
@@ -71,6 +80,7 @@ static void enter(struct pt_pull_store *store, struct pt_stored_pull *stored,
     store->completed_count += is_completed(stored);
     store->check_count += is_check(stored);
     store->failed_count += stored->pull.phase == PT_PULL_FAILED;
+    pt_life_count_failing(store, stored);
     if (is_timed(stored))
         pt_duration_histogram_add(&store->durations, duration_seconds(stored));
 }
@@ -95,6 +105,8 @@ static void leave(struct pt_pull_store *store, struct pt_stored_pull *stored)
     store->completed_count -= is_completed(stored);
     store->check_count -= is_check(stored);
     store->failed_count -= stored->pull.phase == PT_PULL_FAILED;
+    store->failing_count -= stored->is_failing;
+    stored->is_failing = false;
     if (is_timed(stored))
         pt_duration_histogram_remove(&store->durations, duration_seconds(stored));
 }

@@ -27,6 +27,10 @@ void pt_life_keep_alive(struct pt_pull_store *store, struct pt_stored_pull *stor
 // is still being applied.
 bool pt_life_is_named(const struct pt_stored_pull *stored);
 
+// Counts it, or counts it no more, among those whose last attempt has failed and that pods wait
+// for: after a change of who waits.
+void pt_life_count_failing(struct pt_pull_store *store, struct pt_stored_pull *stored);
+
 // Its phase has become a final one: it leaves the active ones, and its end becomes an event.
 void pt_life_end(struct pt_pull_store *store, struct pt_stored_pull *stored);
 

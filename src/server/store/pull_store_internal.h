@@ -42,6 +42,7 @@ struct pt_pull_store {
     double extract_bytes_per_second;        // of all nodes, 0: unknown
     int64_t bytes_per_second;               // of all nodes now
     size_t queued_count;                    // of the active ones
+    size_t failing_count;                   // of the finished ones: failed, and waited for
     size_t active_count, completed_count, failed_count, silent_count;
     size_t check_count; // completed ones that fetched nothing, which completed_count leaves out
     uint64_t received_bytes; // of all nodes, since the start

@@ -14,6 +14,7 @@ struct pt_store_figures pt_store_figures(const struct pt_pull_store *store)
         .pulls = store->pulls.count,
         .under_way = store->active_count - store->queued_count,
         .queued = store->queued_count,
+        .failing = store->failing_count,
         .completed = store->completed_count,
         .checks = store->check_count,
         .failed = store->failed_count,

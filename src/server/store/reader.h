@@ -23,6 +23,7 @@ struct pt_stored_pull;
 struct pt_store_figures {
     size_t pulls;             // of all that follow
     size_t under_way, queued; // under way: begun and not ended
+    size_t failing;           // ended as failed, and waited for
     size_t completed, failed; // that are kept
     size_t checks;            // that are kept; they are not among the completed
     size_t nodes_reporting, nodes_silent;

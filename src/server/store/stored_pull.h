@@ -78,6 +78,7 @@ struct pt_stored_pull {
     bool of_kubelet;         // no agent reports it
     bool failure_is_counted; // of this attempt, before it has ended
     uint64_t counted_final;  // version of the end as completed that was counted before, 0: none
+    bool is_failing;         // counted as such
     bool legacy;             // its agent ends it by leaving it out
     TAILQ_ENTRY(pt_stored_pull) in_store;
     TAILQ_ENTRY(pt_stored_pull) in_node;
