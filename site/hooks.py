@@ -35,6 +35,9 @@ ELSEWHERE = {
     "contributing.md": "CONTRIBUTING.md",
     "security-policy.md": "SECURITY.md",
 }
+# Found last: pages that have each word of the others somewhere. Found first: what most come for.
+SEARCH_BOOST = {"api-reference.md": 0.1, "changelog.md": 0.2, "decisions/": 0.3, "performance.md": 0.3, "testing.md": 0.1}
+SEARCH_BOOST |= {"installation.md": 2, "security.md": 2, "troubleshooting.md": 2, "configuration.md": 1.5}
 PAGE_OF = {source: page for page, source in ELSEWHERE.items()}
 LINK = re.compile(r"(\]\(|\bsrc=\"|\bhref=\")([^)\s\"]+)")
 CODE = re.compile(r"(^```.*?^```|`[^`\n]+`)", re.M | re.S)
@@ -52,6 +55,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     uri = page.file.src_uri
+    boosts = [boost for name, boost in SEARCH_BOOST.items() if uri.startswith(name)]
+    page.meta["search"] = {"boost": boosts[0] if boosts else 1}
     source = ELSEWHERE.get(uri, f"docs/{uri}")
     parts = CODE.split(markdown)
     parts[::2] = [LINK.sub(lambda m: m[1] + link_from(source, uri, m[2]), part) for part in parts[::2]]
