@@ -221,11 +221,10 @@ static void on_event(void *context, const struct pt_seen_event *event)
     pt_tracker_event(world.story.tracker, &seen);
 }
 
-static void on_image(void *context, const char *namespace, const char *name, bool is_repull,
-                     int64_t at)
+static void on_image(void *context, const struct pt_seen_image *image)
 {
     (void)context;
-    pt_round_note_image(world.round, namespace, name, is_repull, at);
+    pt_round_note_image(world.round, image);
 }
 
 static void on_broken(void *context, const char *message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from lab import tools
 from tests.integration import check_stories
+from tests.integration.clients import Ctr
 
 
 class WithCtr(check_stories.CheckStories):
@@ -22,3 +23,14 @@ class WithCtrOnContainerd2(check_stories.CheckStories):
 class WithCriOnContainerd2(check_stories.CheckStories):
     binaries = tools.CONTAINERD_2
     uses_cri = True
+
+
+class WithCtrBesideTheKubelet(check_stories.CheckStories):
+    """containerd 2's CRI plugin gives ctr's records its labels, each time, and so writes them once more."""
+
+    binaries = tools.CONTAINERD_2
+    uses_cri = True
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = Ctr(self.lab.containerd)

@@ -176,8 +176,6 @@ class Native(RuntimeCase):
 class AnotherSnapshotter(RuntimeCase):
     """The blobs are there, and were unpacked by another one than now: nothing is fetched, all is unpacked."""
 
-    binaries = tools.CONTAINERD_DEBIAN
-
     def test_all_is_unpacked_again(self) -> None:
         image = self.push("another/app", 8 * MB, 4 * MB)
         self.pull_and_count(image)
@@ -188,5 +186,10 @@ class AnotherSnapshotter(RuntimeCase):
             self.assertEqual((layer["phase"], layer["cached"]), ("done", True))
 
     def start_with_native(self, image: Image) -> RunningPull:
-        client = Ctr(self.lab.containerd, "--snapshotter", "native")
+        local = () if self.binaries is tools.CONTAINERD_DEBIAN else ("--local",)
+        client = Ctr(self.lab.containerd, *local, "--snapshotter", "native")
         return client.start(image.reference(HOST))
+
+
+class AnotherSnapshotterOnContainerd1(AnotherSnapshotter):
+    binaries = tools.CONTAINERD_DEBIAN

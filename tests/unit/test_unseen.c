@@ -55,7 +55,7 @@ static void scene_end(struct scene *scene)
 #include "scene_test.h"
 
 // A record is written: `+` is a new one, `=` one that is there; t by tag, d by digest, c the
-// config's. A space ends what one round learns of.
+// config's, T by tag, without the CRI plugin's labels. A space ends what one round learns of.
 static void records_are_written(struct scene *scene, const char *records)
 {
     struct pt_round *round = scene->round;
@@ -66,7 +66,8 @@ static void records_are_written(struct scene *scene, const char *records)
             continue;
         }
         bool is_repull = *records++ == '=';
-        const char *name = *records == 't' ? TAG : *records == 'd' ? BY_DIGEST : CONFIG;
+        bool is_bare = *records == 'T';
+        const char *name = *records == 'd' ? BY_DIGEST : *records == 'c' ? CONFIG : TAG;
         scene->written_at += PT_NS_PER_MS;
         round->images[round->image_count++] = (struct pt_seen_image){
             .namespace = (char *)"k8s.io",
@@ -75,6 +76,7 @@ static void records_are_written(struct scene *scene, const char *records)
             .written_at = scene->written_at,
             .record_updated_at = START + PT_NS_PER_S,
             .is_repull = is_repull,
+            .is_bare = is_bare,
         };
         round->images_asked = round->image_count;
     }
@@ -108,6 +110,12 @@ static const struct {
     {"containerd 2: two at once, both seen", "+t=t+c+d", 2, 0},
     {"containerd 2: checks by digest", "=d=d", 0, 2},
     {"containerd 2: by tag, then by digest", "+t+c+d=d", 1, 1},
+    {"containerd 2: a check by ctr", "=T=t", 0, 1},
+    {"containerd 2: a check by ctr that was seen, a round in between", "=T =t", 1, 0},
+    {"containerd 2: checks by ctr, and the kubelet's", "=T=t=T=t=t", 0, 3},
+    {"containerd 2: a new image by ctr", "+T+c=t+d", 0, 1},
+    {"containerd 2: a new image by ctr, and a check by the kubelet", "+T+c=t+d=t", 1, 1},
+    {"without the CRI plugin: checks by ctr", "=T=T", 0, 2},
     {"containerd 1.6: a new image", "+t+c=t+d", 0, 1},
     {"containerd 1.6: a new image that was seen", "+t+c=t+d", 1, 0},
     {"containerd 1.6: a check", "=t=c=t=d", 0, 1},

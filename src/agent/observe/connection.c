@@ -74,13 +74,14 @@ static void on_event(void *context, const struct pt_seen_event *event)
     connection->options.on_event(connection->options.context, &seen);
 }
 
-static void on_image(void *context, const char *namespace, const char *name, bool is_repull,
-                     int64_t at)
+static void on_image(void *context, const struct pt_seen_image *image)
 {
     struct pt_connection *connection = context;
-    const struct pt_seen_event seen = {
-        .kind = PT_SEEN_IMAGE_WRITTEN, .namespace = namespace, .subject = name, .at = at};
-    pt_round_note_image(connection->round, namespace, name, is_repull, at);
+    const struct pt_seen_event seen = {.kind = PT_SEEN_IMAGE_WRITTEN,
+                                       .namespace = image->namespace,
+                                       .subject = image->name,
+                                       .at = image->written_at};
+    pt_round_note_image(connection->round, image);
     connection->options.on_event(connection->options.context, &seen);
 }
 

@@ -86,14 +86,12 @@ static void take_content(struct pt_containerd_events *events, const Ctrd__Envelo
     ctrd__content_create_event__free_unpacked(event, NULL);
 }
 
-// A pull writes the record anew, with none but the CRI plugin's labels; other updates set labels.
-static bool is_repull(const Ctrd__Envelope *envelope, const Ctrd__ImageEvent *event)
+static size_t count_cri_labels(const Ctrd__ImageEvent *event)
 {
-    for (size_t i = 0; i < event->n_labels; i++) {
-        if (strncmp(event->labels[i]->key, "io.cri-containerd.", 18) != 0)
-            return false;
-    }
-    return strcmp(envelope->topic, "/images/update") == 0;
+    size_t count = 0;
+    for (size_t i = 0; i < event->n_labels; i++)
+        count += strncmp(event->labels[i]->key, "io.cri-containerd.", 18) == 0;
+    return count;
 }
 
 static void take_image(struct pt_containerd_events *events, const Ctrd__Envelope *envelope)
@@ -102,8 +100,17 @@ static void take_image(struct pt_containerd_events *events, const Ctrd__Envelope
     Ctrd__ImageEvent *event = ctrd__image_event__unpack(NULL, value->len, value->data);
     if (!event)
         return;
-    events->options.on_image(events->options.context, envelope->namespace_, event->name,
-                             is_repull(envelope, event), pt_containerd_time(envelope->timestamp));
+    size_t cri_labels = count_cri_labels(event);
+    const struct pt_seen_image image = {
+        .namespace = envelope->namespace_,
+        .name = event->name,
+        .written_at = pt_containerd_time(envelope->timestamp),
+        // A pull writes it with none but the CRI plugin's labels; other updates set labels.
+        .is_repull =
+            strcmp(envelope->topic, "/images/update") == 0 && cri_labels == event->n_labels,
+        .is_bare = cri_labels == 0,
+    };
+    events->options.on_image(events->options.context, &image);
     ctrd__image_event__free_unpacked(event, NULL);
 }
 

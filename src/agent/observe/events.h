@@ -13,9 +13,8 @@ struct pt_containerd_events;
 struct pt_containerd_events_options {
     struct pt_containerd *containerd;
     void (*on_event)(void *context, const struct pt_seen_event *event);
-    // An image record was created, or updated; `is_repull` if the latter looks like that of a pull.
-    void (*on_image)(void *context, const char *namespace, const char *name, bool is_repull,
-                     int64_t at);
+    // An image record was created, or updated. Its texts are borrowed; it has no digest yet.
+    void (*on_image)(void *context, const struct pt_seen_image *image);
     void (*on_broken)(void *context, const char *message); // pt_containerd_events_start begins anew
     void *context;
 };

@@ -293,22 +293,18 @@ void pt_round_note_event(struct pt_round *round, struct pt_seen_event *event)
         pt_round_note_sign(round, event->namespace);
 }
 
-void pt_round_note_image(struct pt_round *round, const char *namespace, const char *name,
-                         bool is_repull, int64_t written_at)
+void pt_round_note_image(struct pt_round *round, const struct pt_seen_image *image)
 {
     if (round->image_count == PT_MAX_IMAGES)
         return; // the records are looked up at the end of each pull anyway
-    struct pt_seen_image *image = &round->images[round->image_count];
-    *image = (struct pt_seen_image){
-        .namespace = strdup(namespace),
-        .name = strdup(name),
-        .written_at = written_at,
-        .is_repull = is_repull,
-    };
-    if (image->namespace && image->name) {
+    struct pt_seen_image *noted = &round->images[round->image_count];
+    *noted = *image;
+    noted->namespace = strdup(image->namespace);
+    noted->name = strdup(image->name);
+    if (noted->namespace && noted->name) {
         round->image_count++;
         return;
     }
-    free(image->namespace);
-    free(image->name);
+    free(noted->namespace);
+    free(noted->name);
 }

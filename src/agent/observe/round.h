@@ -37,9 +37,7 @@ bool pt_round_is_busy(const struct pt_round *round);
 // What an event says of a layer need not be asked for. Notes in it whether it is about a known one.
 void pt_round_note_event(struct pt_round *round, struct pt_seen_event *event);
 
-// By an event this image record was written: the next round asks for it. `is_repull`: it was
-// there before, and was written as a pull does.
-void pt_round_note_image(struct pt_round *round, const char *namespace, const char *name,
-                         bool is_repull, int64_t written_at);
+// By an event this image record was written: the next round asks for it. Copies its texts.
+void pt_round_note_image(struct pt_round *round, const struct pt_seen_image *image);
 
 #endif

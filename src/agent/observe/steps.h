@@ -87,6 +87,8 @@ struct pt_round {
         char digest[PT_LIMIT_DIGEST_BYTES + 1]; // root
         int64_t announced_at;
         unsigned names, digests; // records of each kind that are to come
+        int64_t bared_at;
+        unsigned bare; // records without the CRI plugin's labels, which it is about to set
     } follow_ups[PT_MAX_RECENT];
     size_t next_follow_ups;
     char *others[PT_MAX_OTHERS]; // namespaces of containerd, whose content this one may share

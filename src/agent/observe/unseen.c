@@ -12,37 +12,62 @@
 // writes the record once: a new one is `/images/create`, one that is there `/images/update`. Behind
 // it the CRI plugin writes up to three more: that of the config, the same one again, and that of
 // the digest, the last ones after the lease is gone. 1.6 writes them each time, 2 only those that
-// are not right. The config's comes first, so that it announces the others. What nothing has
-// announced is a pull, if it is an update; a creation is one unless a pull is known.
-// Example: three replicas of one Deployment start on a node. The first pull is seen, and creates
-// the records; the two unannounced updates behind it are the checks of the other replicas.
+// are not right. The config's comes first, so that it announces the others. And a record that
+// another client (ctr, nerdctl) has written without the CRI plugin's labels that one writes once
+// more, with them. What nothing has announced is a pull, if it is an update; a creation is one
+// unless a pull is known. Example: three replicas of one Deployment start on a node. The first pull
+// is seen, and creates the records; the two unannounced updates behind it are the checks of the
+// other replicas.
 
 // The CRI plugin writes three records for one pull, the last ones after its lease is gone.
 #define RECENT_NS PT_NS_PER_S
+
+static bool is_recent(const struct pt_round *round, int64_t at)
+{
+    return at && round->began_at - at < RECENT_NS;
+}
 
 // The records that the CRI plugin is about to write for this root.
 static struct pt_follow_ups *find_follow_ups(struct pt_round *round, const char *root_digest)
 {
     for (size_t i = 0; i < PT_MAX_RECENT; i++) {
         struct pt_follow_ups *found = &round->follow_ups[i];
-        if (found->announced_at && round->began_at - found->announced_at < RECENT_NS &&
-            strcmp(found->digest, root_digest) == 0)
-            return found;
+        if (strcmp(found->digest, root_digest) != 0)
+            continue;
+        if (!is_recent(round, found->announced_at))
+            found->names = found->digests = 0;
+        if (!is_recent(round, found->bared_at))
+            found->bare = 0;
+        return found;
     }
     return NULL;
 }
 
-static void announce(struct pt_round *round, const char *root_digest)
+static struct pt_follow_ups *get_follow_ups(struct pt_round *round, const char *root_digest)
 {
     struct pt_follow_ups *found = find_follow_ups(round, root_digest);
-    if (!found) {
-        found = &round->follow_ups[round->next_follow_ups++ % PT_MAX_RECENT];
-        *found = (struct pt_follow_ups){0};
-        snprintf(found->digest, sizeof(found->digest), "%s", root_digest);
-    }
+    if (found)
+        return found;
+    found = &round->follow_ups[round->next_follow_ups++ % PT_MAX_RECENT];
+    *found = (struct pt_follow_ups){0};
+    snprintf(found->digest, sizeof(found->digest), "%s", root_digest);
+    return found;
+}
+
+static void announce(struct pt_round *round, const char *root_digest)
+{
+    struct pt_follow_ups *found = get_follow_ups(round, root_digest);
     found->announced_at = round->began_at;
     found->names++;
     found->digests++;
+}
+
+// A client's own record, which the CRI plugin is about to give its labels.
+static void note_bare(struct pt_round *round, const struct pt_seen_image *image)
+{
+    struct pt_follow_ups *found = get_follow_ups(round, image->target_digest);
+    found->bared_at = round->began_at;
+    found->bare++;
 }
 
 // Whether the record is one that the CRI plugin writes behind a pull's own. Of a pull by digest it
@@ -53,8 +78,17 @@ static bool is_follow_up(struct pt_round *round, const struct pt_seen_image *ima
         announce(round, image->target_digest);
         return true;
     }
+    if (image->is_bare) {
+        note_bare(round, image);
+        return false;
+    }
     struct pt_follow_ups *found = find_follow_ups(round, image->target_digest);
     bool is_by_digest = strchr(image->name, '@');
+    if (found && found->bare > 0) {
+        found->bare--;
+        found->names -= found->names > 0 && !is_by_digest;
+        return true;
+    }
     if (!found || (is_by_digest ? found->digests : found->names) == 0)
         return false;
     if (!is_by_digest) {

@@ -81,6 +81,7 @@ struct pt_seen_image {
     int64_t written_at;
     int64_t record_updated_at;
     bool is_repull; // the record was there, and was written as a pull does
+    bool is_bare;   // and without the labels that the CRI plugin's own have
 };
 
 // One event of containerd's.
