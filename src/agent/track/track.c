@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/track/track.h"
 
+#include "agent/track/graves.h"
 #include "agent/track/track_pull.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -33,14 +34,8 @@
 #define RESTART_GRACE_NS (3 * PT_NS_PER_S)
 #define DISCONNECT_GRACE_NS (15 * PT_NS_PER_S)
 
-// A pull that was given up although its lease is still there: it is not to be found anew.
-struct grave {
-    LIST_ENTRY(grave) link;
-    char id[PT_TRACK_ID_SIZE];
-};
-
 struct pt_tracker {
-    LIST_HEAD(, grave) graves;
+    struct pt_graves graves;
     struct pt_tracker_options options;
     struct pt_track_list active; // dormant ones too
     struct pt_track_list finished;
@@ -82,19 +77,6 @@ static void finish(struct pt_tracker *tracker, struct pt_track_pull *pull)
 
 // --- a lease and its pull ---
 
-static bool is_dead(const struct pt_tracker *tracker, const struct pt_seen_lease *lease)
-{
-    char id[PT_TRACK_ID_SIZE];
-    pt_track_id(lease, id);
-    const struct grave *grave;
-    LIST_FOREACH(grave, &tracker->graves, link)
-    {
-        if (strcmp(grave->id, id) == 0)
-            return true;
-    }
-    return false;
-}
-
 static struct pt_track_pull *find_pull(struct pt_tracker *tracker,
                                        const struct pt_seen_lease *lease)
 {
@@ -130,7 +112,7 @@ static int claim(struct pt_map *claims, const struct pt_seen_layer *layer,
 static bool is_under_way(struct pt_tracker *tracker, const struct pt_seen_lease *lease)
 {
     const struct pt_track_pull *pull = find_pull(tracker, lease);
-    return pull ? pull->is_live : !is_dead(tracker, lease);
+    return pull ? pull->is_live : !pt_graves_hold(&tracker->graves, lease);
 }
 
 static int note_claims(struct pt_tracker *tracker, const struct pt_observation *observation,
@@ -234,11 +216,7 @@ static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
     if (!reason)
         return;
     pt_track_pull_fail(pull, reason, observation->taken_at);
-    struct grave *grave = calloc(1, sizeof(*grave));
-    if (grave) {
-        snprintf(grave->id, sizeof(grave->id), "%s", pull->shown.pull.id);
-        LIST_INSERT_HEAD(&tracker->graves, grave, link);
-    }
+    pt_graves_dig(&tracker->graves, pull->shown.pull.id);
     finish(tracker, pull);
 }
 
@@ -260,7 +238,7 @@ static bool observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
     struct pt_track_pull *pull = find_pull(tracker, lease);
     bool is_new = !pull;
     if (is_new) {
-        if (is_dead(tracker, lease))
+        if (pt_graves_hold(&tracker->graves, lease))
             return true;
         pull = pt_track_pull_create(lease);
         if (!pull)
@@ -346,30 +324,6 @@ static bool observe_image(struct pt_tracker *tracker, const struct pt_seen_image
     return true;
 }
 
-static bool is_listed(const struct pt_observation *observation, const char *id)
-{
-    for (size_t i = 0; i < observation->lease_count; i++) {
-        char own[PT_TRACK_ID_SIZE];
-        pt_track_id(observation->leases[i], own);
-        if (observation->leases[i]->fate != PT_LEASE_OVER && strcmp(own, id) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void bury(struct pt_tracker *tracker, const struct pt_observation *observation)
-{
-    struct grave *grave = LIST_FIRST(&tracker->graves);
-    while (grave) {
-        struct grave *next = LIST_NEXT(grave, link);
-        if (!is_listed(observation, grave->id)) {
-            LIST_REMOVE(grave, link);
-            free(grave);
-        }
-        grave = next;
-    }
-}
-
 void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation *observation)
 {
     struct pt_track_claims claims;
@@ -395,7 +349,7 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
         if (!(taken >> i & 1))
             observe_image(tracker, &observation->images[i]);
     }
-    bury(tracker, observation);
+    pt_graves_close(&tracker->graves, observation);
     tracker->is_first_look &= !has_all; // what it missed was there before us all the same
     pt_map_finish(&claims.writers);
     pt_map_finish(&claims.firsts);
@@ -446,11 +400,7 @@ void pt_tracker_destroy(struct pt_tracker *tracker)
         drop(&tracker->active, pull);
     while ((pull = TAILQ_FIRST(&tracker->finished)))
         drop(&tracker->finished, pull);
-    struct grave *grave;
-    while ((grave = LIST_FIRST(&tracker->graves))) {
-        LIST_REMOVE(grave, link);
-        free(grave);
-    }
+    pt_graves_finish(&tracker->graves);
     free(tracker);
 }
 

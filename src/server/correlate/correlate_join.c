@@ -30,43 +30,6 @@
 #define SETTLE_NS (5 * PT_NS_PER_S)
 #define JOINED_AT_ONCE 16 // pulls, besides the one that is asked for
 
-bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now)
-{
-    return container->ended_at == 0 ||
-           (container->end != PT_POD_DELETED &&
-            !pt_correlate_has_passed(container->pod->node, container->ended_at + PT_LINGER_NS,
-                                     now));
-}
-
-bool pt_correlate_is_held_up(const struct correlate_pod *pod)
-{
-    return pod->lacks != CORRELATE_LACKS_NOTHING || pod->sandbox == PT_KUBE_SANDBOX_MISSING;
-}
-
-bool pt_correlate_is_outstanding(const struct correlate_container *container)
-{
-    return container->ended_at == 0 &&
-           pt_moment_is_later(&container->pulling, &container->pulled) &&
-           pt_moment_is_later(&container->pulling, &container->failed);
-}
-
-bool pt_correlate_lacks_image(const struct correlate_container *container)
-{
-    return container->ended_at == 0 && !container->is_present &&
-           !pt_moment_is_later(&container->pulled, &container->pulling);
-}
-
-bool pt_correlate_is_waited_for(const struct correlate_image *image)
-{
-    const struct correlate_container *container;
-    TAILQ_FOREACH(container, &image->containers, image_link)
-    {
-        if (pt_correlate_lacks_image(container))
-            return true;
-    }
-    return false;
-}
-
 // --- which image ---
 
 // What speaks for an image as that of a pull.
@@ -355,31 +318,6 @@ static bool keeps_image(const struct correlate_pull *pull, const struct correlat
     return !is_by_digest(other, pull) && (pull->final_at || now - pull->joined_at >= SETTLE_NS);
 }
 
-// The pull is of another image than it seemed, whose row waits beside its own: the two are
-// exchanged, so that each image has one row still.
-static void exchange_rows(struct correlate_node *node, const struct correlate_pull *pull,
-                          struct correlate_image *seemed, struct correlate_image *is)
-{
-    const struct pt_correlate_output *output = &node->correlate->output;
-    if (!seemed || seemed == is || is->row_phase == PT_PULL_UNKNOWN ||
-        seemed->row_phase != PT_PULL_UNKNOWN)
-        return;
-    const struct pt_row_exchange exchange = {
-        .node_name = node->name,
-        .pull_key = pull->key,
-        .row_key = is->key,
-        .new_row_key = seemed->key,
-        .image_ref = seemed->key + 1,
-        .repository = seemed->repository ? seemed->repository->name : NULL};
-    seemed->row_phase = PT_PULL_QUEUED;
-    seemed->row_started = is->row_started;
-    seemed->row_queued_ns = -1;
-    is->row_phase = PT_PULL_UNKNOWN;
-    is->row_hash = 0;
-    is->row_failures = 0;
-    output->on_exchange(output->context, &exchange);
-}
-
 static void choose_image(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
 {
     struct correlate_choice choice = pt_correlate_choose(node, pull);
@@ -400,7 +338,7 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
         pt_correlate_use_image(node, pull, image);
     }
     pt_correlate_set_released(pull, false);
-    exchange_rows(node, pull, earlier, image);
+    pt_correlate_exchange_rows(node, pull, earlier, image);
     if (!pull->final_at || pull->exact_ref)
         pull->is_certain = choice.is_certain;
 }

@@ -293,3 +293,26 @@ void pt_correlate_show_before_end(struct correlate_image *image, int64_t now)
     if (image->row_phase == PT_PULL_UNKNOWN && !has_agent(image->node))
         pt_correlate_update_row(image, now);
 }
+
+void pt_correlate_exchange_rows(struct correlate_node *node, const struct correlate_pull *pull,
+                                struct correlate_image *seemed, struct correlate_image *is)
+{
+    const struct pt_correlate_output *output = &node->correlate->output;
+    if (!seemed || seemed == is || is->row_phase == PT_PULL_UNKNOWN ||
+        seemed->row_phase != PT_PULL_UNKNOWN)
+        return;
+    const struct pt_row_exchange exchange = {
+        .node_name = node->name,
+        .pull_key = pull->key,
+        .row_key = is->key,
+        .new_row_key = seemed->key,
+        .image_ref = seemed->key + 1,
+        .repository = seemed->repository ? seemed->repository->name : NULL};
+    seemed->row_phase = PT_PULL_QUEUED;
+    seemed->row_started = is->row_started;
+    seemed->row_queued_ns = -1;
+    is->row_phase = PT_PULL_UNKNOWN;
+    is->row_hash = 0;
+    is->row_failures = 0;
+    output->on_exchange(output->context, &exchange);
+}

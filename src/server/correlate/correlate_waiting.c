@@ -4,6 +4,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now)
+{
+    return container->ended_at == 0 ||
+           (container->end != PT_POD_DELETED &&
+            !pt_correlate_has_passed(container->pod->node, container->ended_at + PT_LINGER_NS,
+                                     now));
+}
+
+bool pt_correlate_is_held_up(const struct correlate_pod *pod)
+{
+    return pod->lacks != CORRELATE_LACKS_NOTHING || pod->sandbox == PT_KUBE_SANDBOX_MISSING;
+}
+
+bool pt_correlate_is_outstanding(const struct correlate_container *container)
+{
+    return container->ended_at == 0 &&
+           pt_moment_is_later(&container->pulling, &container->pulled) &&
+           pt_moment_is_later(&container->pulling, &container->failed);
+}
+
+bool pt_correlate_lacks_image(const struct correlate_container *container)
+{
+    return container->ended_at == 0 && !container->is_present &&
+           !pt_moment_is_later(&container->pulled, &container->pulling);
+}
+
+bool pt_correlate_is_waited_for(const struct correlate_image *image)
+{
+    const struct correlate_container *container;
+    TAILQ_FOREACH(container, &image->containers, image_link)
+    {
+        if (pt_correlate_lacks_image(container))
+            return true;
+    }
+    return false;
+}
+
+// --- as it is sent ---
+
 static void add(struct correlate_waiting *waiting, struct pt_waiting_container container)
 {
     if (waiting->count == waiting->capacity) {

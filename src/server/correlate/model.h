@@ -386,21 +386,6 @@ struct correlate_choice pt_correlate_choose(struct correlate_node *node,
 // Its names and digests do not rule out that the pull is of the image.
 bool pt_correlate_matches(const struct correlate_image *image, const struct correlate_pull *pull);
 
-// The container still waits, or has ended so lately that it may belong to what runs.
-bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now);
-
-// It waits, and its image has not come as far as the kubelet says.
-bool pt_correlate_lacks_image(const struct correlate_container *container);
-
-// Such a container is there.
-bool pt_correlate_is_waited_for(const struct correlate_image *image);
-
-// A Pulling event that nothing has followed yet.
-bool pt_correlate_is_outstanding(const struct correlate_container *container);
-
-// Its pod waits for a volume or its sandbox first: of itself none of it waits for an image.
-bool pt_correlate_is_held_up(const struct correlate_pod *pod);
-
 // --- correlate_unnamed.c: pulls without a name ---
 
 bool pt_correlate_is_unnamed(const struct pt_pull *reported);
@@ -419,7 +404,22 @@ struct correlate_image *pt_correlate_guess(struct correlate_node *node,
 // until its own end, which then goes there.
 bool pt_correlate_waits_for_end(struct correlate_node *node, const struct pt_pull *reported);
 
-// --- correlate_waiting.c: who waits, as it is sent ---
+// --- correlate_waiting.c: who waits, and as it is sent ---
+
+// The container still waits, or has ended so lately that it may belong to what runs.
+bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now);
+
+// It waits, and its image has not come as far as the kubelet says.
+bool pt_correlate_lacks_image(const struct correlate_container *container);
+
+// Such a container is there.
+bool pt_correlate_is_waited_for(const struct correlate_image *image);
+
+// A Pulling event that nothing has followed yet.
+bool pt_correlate_is_outstanding(const struct correlate_container *container);
+
+// Its pod waits for a volume or its sandbox first: of itself none of it waits for an image.
+bool pt_correlate_is_held_up(const struct correlate_pod *pod);
 
 struct correlate_waiting {
     struct pt_waiting_container *list; // text is borrowed
@@ -442,6 +442,11 @@ void pt_correlate_remember_waiting(struct pt_buffer *shown,
                                    const struct correlate_waiting *waiting);
 
 // --- correlate_rows.c: images without a pull ---
+
+// The pull is of another image than it seemed, whose row waits beside its own: the two are
+// exchanged, so that each image has one row still.
+void pt_correlate_exchange_rows(struct correlate_node *node, const struct correlate_pull *pull,
+                                struct correlate_image *seemed, struct correlate_image *is);
 
 void pt_correlate_update_row(struct correlate_image *image, int64_t now);
 

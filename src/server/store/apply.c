@@ -15,7 +15,6 @@
 // takes no other report, and what the report has not come to yet counts as named.
 
 #include "base/limits.h"
-#include "base/rhythm.h"
 #include "base/saturate.h"
 #include "pull/legacy_report.h"
 #include "server/store/pull_life.h"
@@ -275,37 +274,6 @@ static void end_absent(struct pt_application *application, struct pt_stored_pull
     pt_life_end(store, stored);
 }
 
-// An agent that follows a fast pull says so by its interval; half of that may have been lost on the
-// way.
-static int64_t min_distance_ms(const struct pt_report *report)
-{
-    int64_t interval_ms = report->interval_ms;
-    if (interval_ms <= 0 || interval_ms >= 2 * PT_REPORT_DISTANCE_MS)
-        return PT_REPORT_DISTANCE_MS;
-    return interval_ms > 2 * PT_REPORT_SHORTEST_DISTANCE_MS ? interval_ms / 2
-                                                            : PT_REPORT_SHORTEST_DISTANCE_MS;
-}
-
-// The node of a report that comes not too soon. NULL: -EAGAIN, -ENOSPC, -ENOBUFS or -ENOMEM stands
-// in `err`.
-static struct pt_node *admit(struct pt_pull_store *store, const struct pt_report *report,
-                             struct pt_error *err)
-{
-    struct pt_node *node = pt_map_get(&store->nodes, report->node_name);
-    int64_t distance_ms = min_distance_ms(report);
-    if (!node)
-        return pt_store_add_node(store, report->node_name, err);
-    if (node->is_applying) {
-        pt_error_set(err, EAGAIN, "a report of this node is still being applied");
-        return NULL;
-    }
-    if (pt_clock_monotonic_ns(store->clock) - node->reported_ns >= distance_ms * PT_NS_PER_MS)
-        return node;
-    pt_error_set(err, EAGAIN, "a report of this node came less than %lld ms ago",
-                 (long long)distance_ms);
-    return NULL;
-}
-
 // What went wrong so far and what goes wrong now: lack of memory is the worst.
 static int worse(int before, int now)
 {
@@ -402,7 +370,7 @@ static bool is_late(const struct pt_node *node, const struct pt_report *report, 
 static int begin(struct pt_pull_store *store, const struct pt_report *report,
                  struct pt_application *application, struct pt_error *err)
 {
-    struct pt_node *node = admit(store, report, err);
+    struct pt_node *node = pt_store_admit(store, report, err);
     uint64_t run = run_of(report);
     if (!node)
         return -err->code;

@@ -82,6 +82,35 @@ struct pt_node *pt_store_add_node(struct pt_pull_store *store, const char *name,
     return node;
 }
 
+// An agent that follows a fast pull says so by its interval; half of that may have been lost on the
+// way.
+static int64_t min_distance_ms(const struct pt_report *report)
+{
+    int64_t interval_ms = report->interval_ms;
+    if (interval_ms <= 0 || interval_ms >= 2 * PT_REPORT_DISTANCE_MS)
+        return PT_REPORT_DISTANCE_MS;
+    return interval_ms > 2 * PT_REPORT_SHORTEST_DISTANCE_MS ? interval_ms / 2
+                                                            : PT_REPORT_SHORTEST_DISTANCE_MS;
+}
+
+struct pt_node *pt_store_admit(struct pt_pull_store *store, const struct pt_report *report,
+                               struct pt_error *err)
+{
+    struct pt_node *node = pt_map_get(&store->nodes, report->node_name);
+    int64_t distance_ms = min_distance_ms(report);
+    if (!node)
+        return pt_store_add_node(store, report->node_name, err);
+    if (node->is_applying) {
+        pt_error_set(err, EAGAIN, "a report of this node is still being applied");
+        return NULL;
+    }
+    if (pt_clock_monotonic_ns(store->clock) - node->reported_ns >= distance_ms * PT_NS_PER_MS)
+        return node;
+    pt_error_set(err, EAGAIN, "a report of this node came less than %lld ms ago",
+                 (long long)distance_ms);
+    return NULL;
+}
+
 struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
 {
     struct pt_node *node = pt_map_get(&store->nodes, name);

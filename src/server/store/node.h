@@ -86,6 +86,11 @@ void pt_node_destroy(struct pt_pull_store *store, struct pt_node *node);
 // The node of that name, added as silent when it is not there; NULL at the limit or out of memory.
 struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name);
 
+// The node of a report that comes not too soon, added if it is new. NULL: -EAGAIN, -ENOSPC,
+// -ENOBUFS or -ENOMEM stands in `err`.
+struct pt_node *pt_store_admit(struct pt_pull_store *store, const struct pt_report *report,
+                               struct pt_error *err);
+
 // A report of the node has come: it is not silent. -ENOMEM: its versions may be those of before.
 PT_MUST_CHECK int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
                                        const struct pt_report *report);

@@ -3,12 +3,17 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/pauses.h"
+#include "server/store/node.h"
 #include "server/store/ready.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+// containerd shows nothing of a layer before its first MiB has come.
+#define FIRST_PIECE_NS (30 * PT_NS_PER_S)
 
 static double seconds_between(int64_t from, int64_t to)
 {
@@ -424,4 +429,45 @@ void pt_pull_eta(const struct pt_pull *pull, const struct pt_layer_track *tracks
         return;
     struct left left = look(pull, tracks, basis, now);
     set_left(&left, status);
+}
+
+// --- nothing comes ---
+
+// Whether containerd has asked the registry for a layer; `ret_has_begun`: and has some of it.
+static bool is_fetching(const struct pt_stored_pull *stored, bool *ret_has_begun)
+{
+    bool is_asked_for = false;
+    *ret_has_begun = false;
+    for (size_t i = 0; i < stored->pull.layer_count; i++) {
+        const struct pt_layer *layer = &stored->pull.layers[i];
+        *ret_has_begun |= layer->phase == PT_LAYER_DOWNLOADING;
+        is_asked_for |= layer->phase == PT_LAYER_QUEUED && layer->source == PT_SOURCE_FETCHED;
+    }
+    return *ret_has_begun || is_asked_for;
+}
+
+// Between two pieces of a slow layer nothing is seen. When quick ones have come beside it, the
+// pull's own pauses do not show that yet.
+static bool is_between_pieces(const struct pt_stored_pull *stored, int64_t still_ns)
+{
+    for (size_t i = 0; stored->tracks && i < stored->pull.layer_count; i++) {
+        if (stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING &&
+            pt_step_rate_is_between(&stored->tracks[i].steps, still_ns))
+            return true;
+    }
+    return false;
+}
+
+double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored)
+{
+    int64_t still_ns = stored->reported_at - stored->bytes_at;
+    bool has_begun;
+    if (stored->pull.phase != PT_PULL_DOWNLOADING ||
+        still_ns < pt_pauses_patience_ns(&stored->pauses) || !is_fetching(stored, &has_begun) ||
+        is_between_pieces(stored, still_ns))
+        return 0;
+    // Layers that wait for others of the node to come are asked for as well.
+    if (!has_begun && (still_ns < FIRST_PIECE_NS || pt_node_speed(stored->node) > 0))
+        return 0;
+    return (double)still_ns / (double)PT_NS_PER_S;
 }

@@ -15,9 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// containerd shows nothing of a layer before its first MiB has come.
-#define FIRST_PIECE_NS (30 * PT_NS_PER_S)
-
 struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key)
 {
     struct pt_stored_pull *stored = calloc(1, sizeof(*stored));
@@ -384,45 +381,6 @@ static void update_fetched(struct pt_stored_pull *stored, const struct pt_pull *
             reported->bytes_fetched > fetched ? reported->bytes_fetched - fetched : 0;
     change->visible |= change->node_bytes > 0;
     pt_add_saturated(&stored->pull.bytes_fetched, change->node_bytes);
-}
-
-// Whether containerd has asked the registry for a layer; `ret_has_begun`: and has some of it.
-static bool is_fetching(const struct pt_stored_pull *stored, bool *ret_has_begun)
-{
-    bool is_asked_for = false;
-    *ret_has_begun = false;
-    for (size_t i = 0; i < stored->pull.layer_count; i++) {
-        const struct pt_layer *layer = &stored->pull.layers[i];
-        *ret_has_begun |= layer->phase == PT_LAYER_DOWNLOADING;
-        is_asked_for |= layer->phase == PT_LAYER_QUEUED && layer->source == PT_SOURCE_FETCHED;
-    }
-    return *ret_has_begun || is_asked_for;
-}
-
-// Between two pieces of a slow layer nothing is seen. When quick ones have come beside it, the
-// pull's own pauses do not show that yet.
-static bool is_between_pieces(const struct pt_stored_pull *stored, int64_t still_ns)
-{
-    for (size_t i = 0; stored->tracks && i < stored->pull.layer_count; i++) {
-        if (stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING &&
-            pt_step_rate_is_between(&stored->tracks[i].steps, still_ns))
-            return true;
-    }
-    return false;
-}
-
-double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored)
-{
-    int64_t still_ns = stored->reported_at - stored->bytes_at;
-    bool has_begun;
-    if (stored->pull.phase != PT_PULL_DOWNLOADING ||
-        still_ns < pt_pauses_patience_ns(&stored->pauses) || !is_fetching(stored, &has_begun) ||
-        is_between_pieces(stored, still_ns))
-        return 0;
-    // Layers that wait for others of the node to come are asked for as well.
-    if (!has_begun && (still_ns < FIRST_PIECE_NS || pt_node_speed(stored->node) > 0))
-        return 0;
-    return (double)still_ns / (double)PT_NS_PER_S;
 }
 
 static double percent(const struct pt_stored_pull *stored, const struct pt_totals *totals)

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_AGENT_TRACK_GRAVES_H
+#define PT_AGENT_TRACK_GRAVES_H
+
+#include "agent/track/observation.h"
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+// Pulls that were given up although their leases are still there: they are not to be found anew.
+LIST_HEAD(pt_graves, pt_grave);
+
+// LIST_INIT makes an empty list.
+void pt_graves_finish(struct pt_graves *graves);
+
+// For the pull of that id; without memory there is none, and its lease is found as a new pull.
+void pt_graves_dig(struct pt_graves *graves, const char *id);
+
+// Whether the lease is that of a pull that was given up.
+bool pt_graves_hold(const struct pt_graves *graves, const struct pt_seen_lease *lease);
+
+// Lets go those whose leases are not listed any more.
+void pt_graves_close(struct pt_graves *graves, const struct pt_observation *observation);
+
+#endif
