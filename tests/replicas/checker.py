@@ -111,9 +111,16 @@ def servers_show_the_same(history: History) -> Iterator[str]:
 
 
 def _differences(one: str, row: Row, two: str, other: Row) -> Iterator[str]:
-    for name in {*row, *other} - {*LOCAL}:
-        if row.get(name) != other.get(name):
-            yield (
-                f"{row['nodeName']} {row['imageRef']}: {name} is {row.get(name)!r} on {one}, "
-                f"{other.get(name)!r} on {two}"
-            )
+    for name, value, different in _parts(row, other):
+        yield f"{row['nodeName']} {row['imageRef']}: {name} is {value!r} on {one}, {different!r} on {two}"
+
+
+def _parts(one: Row, two: Row, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """What differs, also in layers and pods, each by its name."""
+    for name in sorted({*one, *two} - {*LOCAL}):
+        value, other = one.get(name), two.get(name)
+        if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
+            for number, (part, another) in enumerate(zip(value, other)):
+                yield from _parts(part, another, f"{prefix}{name}[{number}].")
+        elif value != other:
+            yield prefix + name, value, other

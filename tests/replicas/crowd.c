@@ -159,11 +159,12 @@ static void handle_events(struct nodes *nodes, struct readers *readers)
     } while (count == EVENTS);
 }
 
-enum order { NONE, REST, REPORT };
+enum order { NONE, LOOSE, STRICT, REST, REPORT };
 
 // What stands on stdin now; its end is the order to report.
 static enum order read_order(void)
 {
+    static const char *const names[] = {"", "loose", "strict", "rest", "report"};
     static char line[64];
     static size_t length;
     char c;
@@ -177,7 +178,9 @@ static enum order read_order(void)
         }
         line[length] = '\0';
         length = 0;
-        return strcmp(line, "rest") == 0 ? REST : strcmp(line, "report") == 0 ? REPORT : NONE;
+        for (enum order order = LOOSE; order <= REPORT; order++)
+            if (strcmp(line, names[order]) == 0)
+                return order;
     }
     return NONE;
 }
@@ -191,6 +194,8 @@ static void run(struct nodes *nodes, struct readers *readers)
         handle_events(nodes, readers);
         nodes_run(nodes);
         readers_run(readers);
+        if (order == LOOSE || order == STRICT)
+            readers_be_strict(readers, order == STRICT);
         if (order == REST) {
             nodes_rest(nodes);
             rests = true;

@@ -65,6 +65,9 @@ void readers_destroy(struct readers *readers);
 // Opens what is to be opened again.
 void readers_run(struct readers *readers);
 void readers_on_event(struct readers *readers, struct crowd_peer *peer, uint32_t events);
+// Whether an end that comes behind one of a later pull is a fault; else servers may read anew what
+// they have missed, in any order.
+void readers_be_strict(struct readers *readers, bool is_strict);
 // Whether all have what there is.
 bool readers_are_in_step(const struct readers *readers);
 void readers_print(struct readers *readers, const struct nodes *nodes);

@@ -38,6 +38,10 @@ class Crowd:
             raise Timeout(f"the crowd is not at rest within {REST_S} s")
         assert self._child.stdout is not None and self._child.stdout.readline() == "at rest\n"
 
+    def be_strict(self, is_strict: bool) -> None:
+        """Whether ends must come in their order: not while a server reads anew what it has missed."""
+        self._order("strict" if is_strict else "loose")
+
     def report(self) -> dict[str, Any]:
         """What it has found. It ends with that."""
         self._order("report")

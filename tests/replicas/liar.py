@@ -77,8 +77,10 @@ class Liar:
                 threading.Thread(target=self._pass_on, args=(near,), daemon=True).start()
 
     def _pass_on(self, near: socket.socket) -> None:
-        """One request, by HTTP/1.0, and its stream."""
+        """Says that it is ready, and passes one request on, by HTTP/1.0, and its stream back."""
         with near, socket.create_connection(("127.0.0.1", self._server_port)) as far:
+            near.recv(65536)
+            near.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             far.sendall(near.recv(65536))
             with contextlib.suppress(OSError):
                 for message in self._lie(_messages(far)):

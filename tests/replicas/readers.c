@@ -25,6 +25,7 @@ struct shown {
 
 struct reader {
     struct crowd_peer peer; // first, so that one is found by the other
+    bool is_asked;          // whether the server is ready
     bool is_open;           // the request is sent
     bool is_synced;
     uint16_t watched; // the port of the one server that it reads whole; 0: it reads ends
@@ -50,6 +51,7 @@ struct readers {
     uint64_t problems[PROBLEMS];
     uint64_t events, connections;
     int64_t longest_away_ns; // of a reader by way of the proxy
+    bool is_strict;          // no server reads anew what it has missed: ends come in their order
     char samples[PROBLEMS * SHOWN_PROBLEMS * 160];
     size_t samples_length;
 };
@@ -66,6 +68,7 @@ struct readers *readers_create(const struct crowd *crowd)
     if (!readers)
         return NULL;
     readers->crowd = crowd;
+    readers->is_strict = true;
     readers->all = calloc((size_t)count + 1, sizeof(*readers->all));
     for (int i = 0; readers->all && i < count; i++) {
         struct reader *reader = &readers->all[readers->count++];
@@ -122,7 +125,7 @@ static void hang_up(struct readers *readers, struct reader *reader)
     reader->peer.fd = -1;
     if (reader->is_synced)
         reader->lost_ns = now;
-    reader->is_open = reader->is_synced = false;
+    reader->is_asked = reader->is_open = reader->is_synced = false;
     // Not all at once.
     reader->retry_ns = now + RETRY_NS * (64 + (reader - readers->all) % 64) / 128;
 }
@@ -151,12 +154,33 @@ static void open_stream(struct readers *readers, struct reader *reader)
                           "GET /api/v1/events?layers=0&hello=1%s HTTP/1.0\r\nHost: pulltrace\r\n"
                           "%s%s%s\r\n",
                           query, *from ? "Last-Event-ID: " : "", from, *from ? "\r\n" : "");
-    struct epoll_event reads = {.events = EPOLLIN, .data.ptr = &reader->peer};
-    epoll_ctl(readers->crowd->epoll_fd, EPOLL_CTL_MOD, reader->peer.fd, &reads);
     size_t shown = (size_t)readers->crowd->nodes * (size_t)readers->crowd->pulls;
     memset(reader->shown, 0, shown * sizeof(*reader->shown));
     reader->is_open = true;
     if (send(reader->peer.fd, request, (size_t)length, MSG_NOSIGNAL) != length)
+        hang_up(readers, reader);
+}
+
+// A server that is not ready reads what the others know, in any order, and nobody is sent to it.
+static void ask_whether_ready(struct readers *readers, struct reader *reader)
+{
+    static const char request[] = "GET /readyz HTTP/1.1\r\nHost: pulltrace\r\n\r\n";
+    struct epoll_event reads = {.events = EPOLLIN, .data.ptr = &reader->peer};
+    epoll_ctl(readers->crowd->epoll_fd, EPOLL_CTL_MOD, reader->peer.fd, &reads);
+    reader->is_asked = true;
+    if (!reader->watched)
+        open_stream(readers, reader);
+    else if (send(reader->peer.fd, request, strlen(request), MSG_NOSIGNAL) < 0)
+        hang_up(readers, reader);
+}
+
+static void on_readiness(struct readers *readers, struct reader *reader)
+{
+    char answer[4096];
+    ssize_t n = recv(reader->peer.fd, answer, sizeof(answer), 0);
+    if (n >= 12 && memcmp(answer, "HTTP/1.1 200", 12) == 0)
+        open_stream(readers, reader);
+    else if (n >= 0 || errno != EAGAIN)
         hang_up(readers, reader);
 }
 
@@ -236,7 +260,7 @@ static void compare_with_before(struct readers *readers, struct reader *reader,
         // Of a pull before, only what is learned of it later may come.
         if (!event->is_over)
             note(readers, TURNED_BACK, reader, event->node, event->pull, event->generation);
-        else if (event->ends && reader->is_synced)
+        else if (event->ends && reader->is_synced && readers->is_strict)
             note(readers, REORDERED, reader, event->node, event->pull, event->generation);
         return;
     }
@@ -303,8 +327,10 @@ void readers_on_event(struct readers *readers, struct crowd_peer *peer, uint32_t
     if (!reader->is_open) {
         if (events & (EPOLLERR | EPOLLHUP))
             hang_up(readers, reader);
+        else if (reader->is_asked)
+            on_readiness(readers, reader);
         else
-            open_stream(readers, reader);
+            ask_whether_ready(readers, reader);
         return;
     }
     ssize_t n = recv(peer->fd, reader->buffer + reader->length, BUFFER_BYTES - reader->length, 0);
@@ -320,6 +346,11 @@ void readers_on_event(struct readers *readers, struct crowd_peer *peer, uint32_t
 }
 
 // --- the end ---
+
+void readers_be_strict(struct readers *readers, bool is_strict)
+{
+    readers->is_strict = is_strict;
+}
 
 bool readers_are_in_step(const struct readers *readers)
 {

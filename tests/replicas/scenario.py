@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.processes import Process
+from lab.pulltrace import Server
 from lab.waiting import wait_for
-from tests.integration.http_json import is_in_step
+from tests.integration.http_json import get, is_in_step
 from tests.replicas.checker import LOCAL, History, broken_promises
 from tests.replicas.crowd import Crowd
 from tests.replicas.figures import ServerMeter, ValkeyMeter
@@ -26,6 +27,7 @@ from tests.replicas.ground import CROWD, LATE_S, Ground
 from tests.replicas.pods import PodStories
 
 KILL_EVERY_S, AWAY_S = 20, 2
+CALM_S = 15  # behind a fault, until all servers have read what they missed
 LOOK_S = 5
 QUIET_S = LATE_S + 10  # for what is worked out once a second, and for the late watch
 BACK_S = 30  # until a server that was away is ready
@@ -45,13 +47,14 @@ class Length:
     cut: tuple[int, int]
 
 
-SHORT = Length(190, 300, 30, 8, (20, 60), 75, 95, 115, (130, 150))
+SHORT = Length(190, 300, 30, 8, (20, 60), 85, 105, 125, (132, 152))
 LONG = Length(600, 5000, 300, 60, (60, 180), 220, 290, 350, (410, 470))
 
 
 class Scenario:
-    def __init__(self, ground: Ground, length: Length) -> None:
+    def __init__(self, ground: Ground, crowd: Crowd, length: Length) -> None:
         self._ground = ground
+        self._crowd = crowd
         self._length = length
         self._began = time.monotonic()
         self._pods = PodStories(ground.api)
@@ -59,6 +62,7 @@ class Scenario:
         self._valkey = ValkeyMeter(ground.valkey) if ground.valkey else None
         self._frozen: Process | None = None
         self._killed = 0
+        self._starting: dict[Server, float] = {}  # and since when
         self.ready_s: list[float] = []  # of each server that was started anew
 
     def say(self, words: str) -> None:
@@ -68,12 +72,22 @@ class Scenario:
         steps = self._steps() if len(self._ground.servers) > 1 else []
         for at, action in sorted([*steps, *self._looks()], key=lambda step: step[0]):
             while time.monotonic() < self._began + at:
-                self._pods.advance(may_begin=at < self._length.seconds - LATE_S)
-                time.sleep(0.1)
+                self._advance(may_begin=at < self._length.seconds - LATE_S)
             action()
-        while not self._pods.are_over():
-            self._pods.advance(may_begin=False)
-            time.sleep(0.1)
+        while self._starting or not self._pods.are_over():
+            self._advance(may_begin=False)
+
+    def _advance(self, may_begin: bool) -> None:
+        """What goes on between the steps."""
+        self._pods.advance(may_begin)
+        for server, began in list(self._starting.items()):
+            took = time.monotonic() - began
+            if _is_ready(server):
+                self.ready_s.append(took)
+                self.say(f"{server.process.name} is ready after {took:.1f} s")
+            if _is_ready(server) or took > BACK_S or not server.process.is_running():
+                del self._starting[server]
+        time.sleep(0.1)
 
     def _looks(self) -> list[tuple[float, Callable[[], object]]]:
         return [(at, self._look) for at in (*range(1, self._length.seconds, LOOK_S), self._length.seconds)]
@@ -89,18 +103,21 @@ class Scenario:
         steps: list[tuple[float, Callable[[], object]]] = [
             (length.frozen[0], self._freeze),
             (length.frozen[1], self._resume),
+            (length.frozen[1] + CALM_S, lambda: self._crowd.be_strict(True)),
             (length.with_data, lambda: self._restart_valkey("all")),
             (length.without_data, lambda: self._restart_valkey("none")),
             (length.lost_tail - 4, lambda: ground.valkey and ground.valkey.save()),
             (length.lost_tail, lambda: self._restart_valkey("some")),
             (length.cut[0], self._cut),
             (length.cut[1], self._heal),
+            (length.cut[1] + CALM_S, lambda: self._crowd.be_strict(True)),
         ]
         for at in range(KILL_EVERY_S // 2, length.seconds - KILL_EVERY_S, KILL_EVERY_S):
             steps += [(at, self._kill), (at + AWAY_S, self._start_again)]
         return steps
 
     def _freeze(self) -> None:
+        self._crowd.be_strict(False)
         self._frozen = self._ground.servers[-1].process
         self._frozen.freeze()
         self.say(f"{self._frozen.name} is stopped")
@@ -112,6 +129,7 @@ class Scenario:
         self._frozen = None
 
     def _restart_valkey(self, keeps: str) -> None:
+        self._crowd.be_strict(False)
         self._ground.restart_valkey(keeps)
         self.say(f"Valkey was killed and started again with {keeps} of its data")
 
@@ -132,13 +150,8 @@ class Scenario:
         self.say(f"{self._victim.process.name} is killed")
 
     def _start_again(self) -> None:
-        began = time.monotonic()
         self._victim.start()
-        try:
-            wait_for("ready", lambda: is_in_step(self._victim.port), 5)
-            self.ready_s.append(time.monotonic() - began)
-        except TimeoutError:
-            pass
+        self._starting[self._victim] = time.monotonic()
 
     def figures(self, found: dict[str, Any]) -> None:
         reports = found["acknowledged"]
@@ -159,6 +172,13 @@ class Scenario:
             self.say(f"a server that was started was ready after {max(self.ready_s):.1f} s at most")
 
 
+def _is_ready(server: Server) -> bool:
+    try:
+        return get(server.port, "/readyz").status == 200
+    except OSError:
+        return False
+
+
 def play(length: Length, count: int) -> list[str]:
     ground = Ground(count)
     try:
@@ -167,7 +187,7 @@ def play(length: Length, count: int) -> list[str]:
             pull_seconds=length.pull_seconds, generations=length.seconds // length.pull_seconds + 5,
         )  # fmt: skip
         try:
-            return _judge(ground, crowd, Scenario(ground, length))
+            return _judge(ground, crowd, Scenario(ground, crowd, length))
         finally:
             crowd.stop()
     finally:
