@@ -351,3 +351,12 @@ it('says that the waiting pods are those known so far, until Kubernetes has been
   act(() => store.set({ summary: SUMMARY }));
   expect(strip.textContent).not.toContain('so far');
 });
+
+it('says that it shows one server of several while the others cannot be heard', () => {
+  const apart = 'the log that several servers share cannot be reached';
+  const { store } = renderWith(liveState([web], { summary: { ...SUMMARY, apart } }), <App />);
+  expect(screen.getByTitle(apart).textContent).toBe('apart from the other servers');
+  expect(screen.getByRole('status').textContent).toBe('live');
+  act(() => store.set({ summary: SUMMARY }));
+  expect(screen.queryByTitle(apart)).toBeNull();
+});

@@ -19,6 +19,11 @@ export function ConnectionState() {
           {plural(rejected.count, 'unreadable message')}
         </span>
       )}
+      {summary?.apart !== undefined && (
+        <span className="connection-rejected" title={summary.apart}>
+          apart from the other servers
+        </span>
+      )}
       <span className={`connection-phase is-${phase}`} role="status">
         <i className="connection-dot" aria-hidden="true" />
         <span>
