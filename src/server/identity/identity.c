@@ -102,7 +102,10 @@ static void answer_known(struct pt_identity *identity, struct pt_identity_verdic
 static void answer_waiting(const struct pt_identity *identity, struct pt_identity_verdict *verdict)
 {
     size_t ahead = pt_token_checks_ahead(identity->checks, verdict->key);
-    answer_later(identity, true, "the API server is asked about the token", verdict);
+    const char *words = pt_token_checks_are_closed(identity->checks)
+                            ? "the API server cannot be asked about the token now"
+                            : "the API server is asked about the token";
+    answer_later(identity, true, words, verdict);
     verdict->retry_after_s += (int)(ahead / CHECKED_PER_S);
 }
 

@@ -187,7 +187,7 @@ static void conclude(struct check *check, const char *node_name, const char *wor
 // All that is asked meanwhile fails for the same reason.
 static void close_for_a_while(struct pt_token_checks *checks, const char *words)
 {
-    if (now_ns(checks) < checks->closed_until)
+    if (pt_token_checks_are_closed(checks))
         return;
     int64_t delay_ns =
         pt_backoff_failed(&checks->backoff, now_ns(checks), checks->client->random());
@@ -423,6 +423,11 @@ void pt_token_checks_forget_verified(struct pt_token_checks *checks)
     checks->generation++;
 }
 
+bool pt_token_checks_are_closed(const struct pt_token_checks *checks)
+{
+    return now_ns(checks) < checks->closed_until;
+}
+
 bool pt_token_checks_has(const struct pt_token_checks *checks, const char *key)
 {
     return pt_map_get(&checks->by_key, key) != NULL;
@@ -467,7 +472,7 @@ int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const c
 {
     if (pt_token_checks_has(checks, key))
         return 0;
-    if (!has_room(checks, peer, strlen(token)) || now_ns(checks) < checks->closed_until) {
+    if (!has_room(checks, peer, strlen(token)) || pt_token_checks_are_closed(checks)) {
         checks->figures.left_out++;
         return -EBUSY;
     }
