@@ -159,6 +159,9 @@ class AsDocumented(UnitsCase):
                 self.assertEqual(self.systemd.show(unit, "UnitFileState"), "enabled")
                 most = {"pulltrace-agent": 64, "pulltrace-server": 512}[unit]
                 self.assertEqual(self.systemd.show(unit, "MemoryMax"), str(most << 20))
+                if "memory" in self.systemd.must("cat /sys/fs/cgroup/cgroup.controllers").split():
+                    group = self.systemd.show(unit, "ControlGroup")
+                    self.assertEqual(self.systemd.must(f"cat /sys/fs/cgroup{group}/memory.max").strip(), str(most << 20))
         self.assertIn("pulltrace_build_info", self.get("/metrics", 9090))
         listening = self.systemd.must("ss --no-header --listening --tcp --numeric")
         self.assertEqual(sorted(line.split()[3] for line in listening.splitlines()), ["127.0.0.1:8080", "127.0.0.1:9090"])

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type RenderResult, render } from '@testing-library/react';
+import { type RenderResult, configure, render } from '@testing-library/react';
 import type { ReactNode } from 'react';
 import { StoreContext } from '../state/context';
 import { type AppState, INITIAL, type Store, createStore } from '../state/store';
 import type { Summary } from '../model/cluster';
 import type { Pull } from '../model/pull';
 import { T0, pullMap } from './samples';
+
+// What is waited for may come late where the machine is busy: a page is a script of its own.
+configure({ asyncUtilTimeout: 10_000 });
 
 /** What jsdom lacks and the components need: no layout, so nothing is ever observed. */
 export function installBrowserParts() {
