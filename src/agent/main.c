@@ -34,7 +34,8 @@ extern char **environ; // POSIX leaves its declaration to the program
 static struct settings {
     const char *node_name, *server_url, *ca_file;
     const char *containerd_socket, *socket_directories, *containerd_namespaces;
-    const char *agent_identity, *agent_identity_file;
+    enum pt_identity_kind agent_identity;
+    const char *agent_identity_file;
     const char *agent_token, *agent_token_file;
     int64_t interval_ns;
     enum pt_log_level log_level;
@@ -61,7 +62,7 @@ static const struct pt_setting table[] = {
      "how often to look and to report while something is pulled; a fast pull up to four times as "
      "often",
      PT_REPORT_NEWS_MS *PT_NS_PER_MS, 3600 * PT_NS_PER_S},
-    {"PULLTRACE_AGENT_IDENTITY", PT_SETTING_TEXT, &settings.agent_identity, "token",
+    {"PULLTRACE_AGENT_IDENTITY", PT_SETTING_IDENTITY, &settings.agent_identity, "token",
      "how it proves which node it is: token, one that all agents share, or kubernetes, by the "
      "token of its ServiceAccount; the shared one is then for a server that cannot look at that",
      0, 0},
@@ -194,12 +195,7 @@ struct tokens {
 
 static int read_tokens(struct tokens *tokens, struct pt_error *err)
 {
-    bool has_identity = strcmp(settings.agent_identity, "kubernetes") == 0;
-    if (!has_identity && strcmp(settings.agent_identity, "token") != 0)
-        return pt_error_set(err, EINVAL,
-                            "PULLTRACE_AGENT_IDENTITY=%s: expected token or kubernetes",
-                            settings.agent_identity);
-    int r = has_identity
+    int r = settings.agent_identity == PT_IDENTITY_BY_KUBERNETES
                 ? pt_secret_create(NULL, settings.agent_identity_file, &tokens->identity, err)
                 : 0;
     if (r < 0)

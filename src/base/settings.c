@@ -120,6 +120,8 @@ static const char *expected(enum pt_setting_kind kind)
         return "bytes such as 268435456, 256Mi or 1G";
     case PT_SETTING_ADDRESS:
         return "an address such as :8080, 127.0.0.1:8080 or [::1]:8080";
+    case PT_SETTING_IDENTITY:
+        return "token or kubernetes";
     case PT_SETTING_LOG_LEVEL:
     case PT_SETTING_OTHER_NAME:
         break;
@@ -147,6 +149,12 @@ static bool is_of_text_kind(enum pt_setting_kind kind, const char *text)
     }
 }
 
+static bool parse_identity(const char *text, enum pt_identity_kind *ret_kind)
+{
+    *ret_kind = strcmp(text, "kubernetes") == 0 ? PT_IDENTITY_BY_KUBERNETES : PT_IDENTITY_BY_TOKEN;
+    return *ret_kind == PT_IDENTITY_BY_KUBERNETES || strcmp(text, "token") == 0;
+}
+
 // Stores the value; false when the text is not of the setting's kind.
 static bool store(const struct pt_setting *setting, const char *text)
 {
@@ -172,6 +180,8 @@ static bool store(const struct pt_setting *setting, const char *text)
         return !*text || pt_address_parse(text, setting->value) == 0;
     case PT_SETTING_LOG_LEVEL:
         return pt_log_level_parse(text, setting->value);
+    case PT_SETTING_IDENTITY:
+        return parse_identity(text, setting->value);
     case PT_SETTING_OTHER_NAME:
         break;
     }

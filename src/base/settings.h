@@ -15,6 +15,12 @@ struct pt_address {
     uint16_t port;
 };
 
+// What agents are known by: `token`, one that they share, or `kubernetes`, each by its own.
+enum pt_identity_kind {
+    PT_IDENTITY_BY_TOKEN,
+    PT_IDENTITY_BY_KUBERNETES,
+};
+
 enum pt_setting_kind {
     PT_SETTING_TEXT,            // value: const char *, borrowed from the environment, never NULL
     PT_SETTING_NAME,            // value: const char *; empty or a short word, safe in any text
@@ -28,6 +34,7 @@ enum pt_setting_kind {
     PT_SETTING_BYTES,                 // value: int64_t, bytes; empty: 0
     PT_SETTING_ADDRESS,               // value: struct pt_address; empty: port 0
     PT_SETTING_LOG_LEVEL,             // value: enum pt_log_level
+    PT_SETTING_IDENTITY,              // value: enum pt_identity_kind
     PT_SETTING_OTHER_NAME, // of the setting in the row before, whose value it is; no default
 };
 

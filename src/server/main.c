@@ -269,12 +269,8 @@ static int open_identity(struct server *server, struct pt_error *err)
         .service_accounts = settings.agent_accounts,
         .max_nodes = (size_t)settings.max_nodes,
     };
-    if (strcmp(settings.agent_identity, "token") == 0)
+    if (settings.agent_identity == PT_IDENTITY_BY_TOKEN)
         return 0;
-    if (strcmp(settings.agent_identity, "kubernetes") != 0)
-        return pt_error_set(err, EINVAL,
-                            "PULLTRACE_AGENT_IDENTITY=%s: expected token or kubernetes",
-                            settings.agent_identity);
     if (!client)
         return pt_error_set(err, EINVAL,
                             "PULLTRACE_AGENT_IDENTITY=kubernetes needs a Kubernetes API: see "

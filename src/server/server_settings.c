@@ -25,7 +25,7 @@ static const struct pt_setting table[] = {
      0, 0},
     {"PULLTRACE_METRICS_ADDR", PT_SETTING_ADDRESS, &settings.metrics_address, ":9090",
      "where /metrics is served, and nothing else", 0, 0},
-    {"PULLTRACE_AGENT_IDENTITY", PT_SETTING_TEXT, &settings.agent_identity, "token",
+    {"PULLTRACE_AGENT_IDENTITY", PT_SETTING_IDENTITY, &settings.agent_identity, "token",
      "how agents prove who they are: token, one that they share, or kubernetes, each by the token "
      "of its ServiceAccount, which is bound to its node",
      0, 0},

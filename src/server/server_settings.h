@@ -14,7 +14,8 @@
 // Text is borrowed from the environment.
 struct pt_server_settings {
     struct pt_kube_feed_settings kube; // its limits are not settings: they follow from others
-    const char *agent_identity, *agent_audience, *agent_accounts;
+    enum pt_identity_kind agent_identity;
+    const char *agent_audience, *agent_accounts;
     const char *agent_token, *agent_token_file;
     const char *tls_cert_file, *tls_key_file;
     const char *allowed_hosts;

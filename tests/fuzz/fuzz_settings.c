@@ -40,6 +40,7 @@ static void load_all(void)
     int64_t number;
     struct pt_address address;
     enum pt_log_level level;
+    enum pt_identity_kind identity;
     load(PT_SETTING_TEXT, &text, "");
     load(PT_SETTING_NAME, &text, "");
     load(PT_SETTING_URL, &text, "");
@@ -48,6 +49,7 @@ static void load_all(void)
     load(PT_SETTING_BYTES, &number, "");
     load(PT_SETTING_ADDRESS, &address, "");
     load(PT_SETTING_LOG_LEVEL, &level, "info");
+    load(PT_SETTING_IDENTITY, &identity, "token");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

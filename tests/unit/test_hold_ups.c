@@ -201,6 +201,33 @@ static void a_slow_pull_is_compared_with_its_registrys_others(void **state)
     pt_hold_ups_destroy(hold_ups);
 }
 
+// Two pulls of a node wait for the same layer, whose bytes come once, and a third for another.
+static void a_shared_layer_counts_once_for_its_registry(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_hold_ups *hold_ups = begin(scene);
+    for (int second = 0; second < 20; second++) {
+        struct pt_layer layers[] = {make_layer("sha256:a", 0), make_layer("sha256:b", 0)};
+        for (size_t i = 0; i < COUNT_OF(layers); i++) {
+            layers[i].total_bytes = 1000000;
+            layers[i].downloaded_bytes = second * 400;
+        }
+        struct pt_pull pulls[] = {make_pull("one", "app:1", &layers[0], 1),
+                                  make_pull("two", "app:2", &layers[0], 1),
+                                  make_pull("three", "app:3", &layers[1], 1)};
+        scene_deliver_pulls(scene, "n1", pulls, COUNT_OF(pulls));
+        go_round(hold_ups);
+    }
+    go_round(hold_ups);
+    struct pt_registry_status registry;
+    assert_true(pt_hold_ups_registry(hold_ups, 0, &registry));
+    check_int("active", (int64_t)registry.active, 3);
+    assert_in_range((int64_t)pt_stored_pull_speed(only_of(scene, "app:2")), 390, 410);
+    assert_in_range((int64_t)registry.bytes_per_second, 790, 810);
+    assert_in_range((int64_t)registry.median_bytes_per_second, 380, 420);
+    pt_hold_ups_destroy(hold_ups);
+}
+
 static void registries_beyond_the_limit_are_one(void **state)
 {
     struct scene *scene = *state;
@@ -360,6 +387,7 @@ int main(void)
         SCENE_TEST(a_silent_node_holds_up_its_pulls),
         SCENE_TEST(a_node_without_an_agent_is_known_after_a_while),
         SCENE_TEST(a_slow_pull_is_compared_with_its_registrys_others),
+        SCENE_TEST(a_shared_layer_counts_once_for_its_registry),
         SCENE_TEST(registries_beyond_the_limit_are_one),
         SCENE_TEST(a_round_is_made_of_bounded_turns),
         SCENE_TEST(the_pulls_of_one_node_are_looked_at_in_several_turns),

@@ -24,6 +24,7 @@ static int64_t count;
 static int64_t bytes;
 static struct pt_address address;
 static enum pt_log_level level;
+static enum pt_identity_kind identity;
 
 static const struct pt_setting settings[] = {
     {"PT_T_TEXT", PT_SETTING_TEXT, &text, "hello", "a text", 0, 0},
@@ -41,6 +42,7 @@ static const struct pt_setting settings[] = {
      "namespaces", 0, 2},
     {"PT_T_HOSTS", PT_SETTING_HOSTS, &hosts, "", "hosts", 0, 0},
     {"PT_T_LEVEL", PT_SETTING_LOG_LEVEL, &level, "info", "a level", 0, 0},
+    {"PT_T_IDENTITY", PT_SETTING_IDENTITY, &identity, "token", "token or kubernetes", 0, 0},
 };
 
 // One variable of the environment in each case, or two.
@@ -111,6 +113,18 @@ static void lists_of_names(void **state)
     assert_string_equal(containerd_namespaces, "k8s.io,Moby_2");
     assert_int_equal(load("PT_T_HOSTS", "pulls.example.org,pulls", &err), 0);
     assert_string_equal(hosts, "pulls.example.org,pulls");
+}
+
+static void what_agents_are_known_by(void **state)
+{
+    (void)state;
+    struct pt_error err;
+    assert_int_equal(load("PT_T_IDENTITY", "kubernetes", &err), 0);
+    assert_int_equal(identity, PT_IDENTITY_BY_KUBERNETES);
+    assert_int_equal(load("PT_T_IDENTITY", "", &err), 0);
+    assert_int_equal(identity, PT_IDENTITY_BY_TOKEN);
+    assert_int_equal(load("PT_T_IDENTITY", "Kubernetes", &err), -EINVAL);
+    check_text("words", err.message, "PT_T_IDENTITY=Kubernetes: expected token or kubernetes");
 }
 
 static void a_setting_with_two_names(void **state)
@@ -282,6 +296,7 @@ int main(void)
         cmocka_unit_test(defaults_when_unset_or_empty),
         cmocka_unit_test(reads_what_is_set),
         cmocka_unit_test(lists_of_names),
+        cmocka_unit_test(what_agents_are_known_by),
         cmocka_unit_test(a_setting_with_two_names),
         cmocka_unit_test(refuses_with_words),
         cmocka_unit_test(addresses),

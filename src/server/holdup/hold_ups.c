@@ -38,6 +38,8 @@ struct node_now {
     char first_id[PT_PULL_ID_SIZE]; // of the first that has begun; empty: none
     struct pt_speeds speeds;        // of those that download
     size_t stalled;                 // pulls, of those looked at so far
+    double share;                   // of its pulls' speeds that it has itself: a layer that several
+                                    // of them wait for comes once
     struct pt_hold_up_facts facts;  // that all its pulls have in common
     int64_t wall_ns;
 };
@@ -244,13 +246,13 @@ static bool is_stalled(enum pt_hold_up_kind kind)
 }
 
 static void count(struct registry *registry, const struct pt_stored_pull *stored,
-                  enum pt_hold_up_kind kind, double bytes_per_second)
+                  enum pt_hold_up_kind kind, double bytes_per_second, double share)
 {
     if (is_queued(stored))
         return;
     registry->status.active++;
     registry->status.stalled += is_stalled(kind);
-    registry->status.bytes_per_second += bytes_per_second;
+    registry->status.bytes_per_second += share * bytes_per_second;
     if (downloads(stored))
         pt_speeds_add(&registry->speeds, bytes_per_second);
 }
@@ -262,7 +264,7 @@ static void look_at(struct pt_hold_ups *hold_ups, struct node_now *now,
     struct pt_hold_up hold_up = {.kind = pt_hold_up_of(&facts)};
     now->stalled += is_stalled(hold_up.kind);
     if (registry >= 0 && !pt_stored_pull_is_final(stored))
-        count(&hold_ups->now[registry], stored, hold_up.kind, facts.bytes_per_second);
+        count(&hold_ups->now[registry], stored, hold_up.kind, facts.bytes_per_second, now->share);
     if (hold_up.kind == PT_HOLD_UP_NONE && pt_stored_pull_hold_up(stored) == PT_HOLD_UP_NONE)
         return;
     if (hold_up.kind != PT_HOLD_UP_NONE)
@@ -293,12 +295,16 @@ static size_t gather(struct pt_node *node, struct node_now *now)
 {
     const struct pt_stored_pull *stored = NULL, *first = NULL;
     size_t count = 0;
+    double sum = 0, own = pt_node_status(node).bytes_per_second;
     memset(&now->speeds, 0, sizeof(now->speeds));
     for (; (stored = pt_node_next_active(node, stored)); count++) {
+        double speed = pt_stored_pull_speed(stored);
         first = is_earlier(stored, first) ? stored : first;
+        sum += is_queued(stored) ? 0 : speed;
         if (downloads(stored))
-            pt_speeds_add(&now->speeds, pt_stored_pull_speed(stored));
+            pt_speeds_add(&now->speeds, speed);
     }
+    now->share = own > 0 && sum > own ? own / sum : 1;
     pt_node_note_first(node, first);
     snprintf(now->first_id, sizeof(now->first_id), "%s", first ? pt_stored_pull_id(first) : "");
     return count;
