@@ -112,6 +112,60 @@ static void a_failure_that_both_report_at_once_counts_once(void **state)
     }
 }
 
+static struct pt_pull an_unnamed_pull(const struct pair *pair, const char *id)
+{
+    struct pt_pull pull = a_pull(pair, id, PT_PULL_RESOLVING);
+    pull.repository = NULL;
+    pull.image_ref = "sha256:7";
+    return pull;
+}
+
+// Two tags of a repository were pulled, and nothing was heard of it until both had come.
+static void what_is_heard_of_late_needs_a_name_if_it_could_be_either(void **state)
+{
+    struct pair *pair = *state;
+    static const char *const pods[] = {"one", "two"}, *const images[] = {IMAGE, "a.io/b:2"};
+    struct pt_pull pull = a_pull(pair, "p1", PT_PULL_DOWNLOADING);
+    for (size_t i = 0; i < COUNT_OF(pods); i++)
+        a_pod_says(pair, pods[i], images[i], PT_KUBELET_WAITING, NULL);
+    pass(pair, 3);
+    pull.started_at = pair->scene.now_ns;
+    for (size_t i = 0; i < COUNT_OF(pods); i++)
+        pt_correlate_pod_end(pair->correlate, pods[i], PT_POD_DELETED);
+    pass(pair, 10);
+    assert_int_equal(pair->scene.store->pulls.count, 2);
+    struct pt_pull named = pull;
+    named.id = "p2";
+    named.image_ref = "a.io/b:2";
+    named.image_ref_exact = true;
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+    settle(pair);
+    assert_int_equal(pair->scene.store->pulls.count, 3);
+    scene_deliver_pulls(&pair->scene, NODE, &named, 1);
+    settle(pair);
+    assert_int_equal(pair->scene.store->pulls.count, 3);
+    assert_string_equal(row_of(pair, "ip2")->earlier_key, "ka.io/b:2");
+}
+
+// No event says that its image is asked for, and its row waits.
+static void a_pull_without_a_name_is_held_back_for_who_is_queued(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    pass(pair, 3);
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    struct pt_pull pull = an_unnamed_pull(pair, "p1");
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+    settle(pair);
+    assert_null(row_of(pair, "ip1"));
+    assert_int_equal(row->pull.phase, PT_PULL_RESOLVING);
+    pull.repository = pull.image_ref = "a.io/b";
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+    settle(pair);
+    assert_ptr_equal(row_of(pair, "ip1"), row);
+    assert_int_equal(pair->scene.store->pulls.count, 1);
+}
+
 // For the metric, at any moment.
 static void what_fails_is_counted_as_long_as_it_is_waited_for(void **state)
 {
@@ -143,14 +197,6 @@ static void what_fails_is_counted_as_long_as_it_is_waited_for(void **state)
     while (pt_store_sweep(pair->scene.store))
         continue;
     check_int("let go", (int64_t)pt_store_figures(store).failing, 0);
-}
-
-static struct pt_pull an_unnamed_pull(const struct pair *pair, const char *id)
-{
-    struct pt_pull pull = a_pull(pair, id, PT_PULL_RESOLVING);
-    pull.repository = NULL;
-    pull.image_ref = "sha256:7";
-    return pull;
 }
 
 // The API server is away, or slow.
@@ -241,6 +287,8 @@ int main(void)
         TEST(what_begins_after_the_kubelets_word_has_a_row_of_its_own),
         TEST(a_pull_that_is_heard_of_after_its_pod_goes_on_in_the_row),
         TEST(a_failure_that_both_report_at_once_counts_once),
+        TEST(what_is_heard_of_late_needs_a_name_if_it_could_be_either),
+        TEST(a_pull_without_a_name_is_held_back_for_who_is_queued),
         TEST(what_fails_is_counted_as_long_as_it_is_waited_for),
         TEST(who_waits_is_heard_of_after_a_pull_without_a_name),
         TEST(a_pull_without_a_name_is_not_of_an_image_that_was_pulled_already),

@@ -156,6 +156,7 @@ void pt_life_fill_in(struct pt_pull_store *store, struct pt_stored_pull *stored,
     pt_life_restart(store, stored, key);
     stored->created_version = created;
     stored->counted_final = final;
+    stored->percent_floor = 100; // as it was shown
 }
 
 int pt_life_revive(struct pt_pull_store *store, struct pt_stored_pull *stored)
