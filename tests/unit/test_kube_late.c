@@ -166,6 +166,36 @@ static void a_pull_without_a_name_is_held_back_for_who_is_queued(void **state)
     assert_int_equal(pair->scene.store->pulls.count, 1);
 }
 
+// A pod whose times are those of the one before: the next row begins when that one did.
+static void a_row_that_has_completed_does_not_fail(void **state)
+{
+    struct pair *pair = *state;
+    struct pt_image_row row = {.node_name = NODE,
+                               .key = "k" IMAGE,
+                               .image_ref = IMAGE,
+                               .repository = "a.io/b",
+                               .started_at = pair->scene.now_ns,
+                               .waits_since = pair->scene.now_ns,
+                               .join = {.image_ref = IMAGE, .queued_seconds = -1}};
+    static const enum pt_pull_phase phases[] = {PT_PULL_QUEUED, PT_PULL_COMPLETED, PT_PULL_FAILED,
+                                                PT_PULL_COMPLETED, PT_PULL_FAILED};
+    static const size_t rows[] = {1, 1, 2, 2, 3};
+    for (size_t i = 0; i < COUNT_OF(phases); i++) {
+        scene_wait(&pair->scene, 1);
+        row.phase = phases[i];
+        row.ended_at = phases[i] == PT_PULL_QUEUED ? 0 : pair->scene.now_ns;
+        row.new_failures = phases[i] == PT_PULL_FAILED;
+        row.join.attempts = row.new_failures;
+        row.join.error = row.new_failures ? "not found" : NULL;
+        pt_store_apply_row(pair->scene.store, &row);
+        check_int("rows", (int64_t)pair->scene.store->pulls.count, (int64_t)rows[i]);
+    }
+    assert_int_equal(pair->scene.completed, 2);
+    assert_int_equal(pair->scene.failed, 2);
+    assert_int_equal(pair->scene.store->completed_count, 2);
+    assert_int_equal(pair->scene.store->failed_count, 1);
+}
+
 // For the metric, at any moment.
 static void what_fails_is_counted_as_long_as_it_is_waited_for(void **state)
 {
@@ -289,6 +319,7 @@ int main(void)
         TEST(a_failure_that_both_report_at_once_counts_once),
         TEST(what_is_heard_of_late_needs_a_name_if_it_could_be_either),
         TEST(a_pull_without_a_name_is_held_back_for_who_is_queued),
+        TEST(a_row_that_has_completed_does_not_fail),
         TEST(what_fails_is_counted_as_long_as_it_is_waited_for),
         TEST(who_waits_is_heard_of_after_a_pull_without_a_name),
         TEST(a_pull_without_a_name_is_not_of_an_image_that_was_pulled_already),

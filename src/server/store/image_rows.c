@@ -139,8 +139,9 @@ static void apply_row(struct pt_pull_store *store, const struct pt_image_row *ro
 {
     struct pt_stored_pull *stored = find_row(store, row->node_name, row->key);
     bool is_final = pt_pull_phase_is_final(row->phase);
-    // A finished row stays what it was; only one that has failed may go on.
-    if (stored && pt_stored_pull_is_final(stored) && stored->pull.started_at != row->started_at)
+    // A finished row stays what it was; only one that has failed, or was cancelled, may go on.
+    if (stored && pt_stored_pull_is_final(stored) &&
+        (stored->pull.started_at != row->started_at || stored->pull.phase == PT_PULL_COMPLETED))
         stored = NULL;
     bool is_new = !stored;
     if (is_new && is_final && row->phase != PT_PULL_FAILED)

@@ -392,15 +392,15 @@ static bool has_key(const struct pt_stored_pull *stored, const struct pt_node *n
 }
 
 // Gives the new pull an id that no other one has: if it cannot have that of its image's row, since
-// another pull of the image has it, then that of its own key. Returns the pull that the same node
-// has under the same key, if that is still there.
+// another pull of the image has it, then that of its own key. Returns the pull that a legacy agent
+// of the same node has under the same key, if that is still there.
 static int settle_id(const struct pt_pull_store *store, struct pt_stored_pull *stored,
                      const struct pt_id_source *source, struct pt_stored_pull **ret_earlier)
 {
     struct pt_stored_pull *earlier;
     int64_t salt = strcmp(source->key, stored->key) == 0 ? source->salt : -1;
     while ((earlier = pt_map_get(&store->pulls, stored->id)) &&
-           !has_key(earlier, stored->node, stored->key)) {
+           !(earlier->legacy && has_key(earlier, stored->node, stored->key))) {
         // That id's pull has taken a row over.
         int r = pt_pull_id_make(stored->node->name, stored->key, ++salt, stored->id);
         if (r < 0)
