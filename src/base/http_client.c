@@ -37,6 +37,7 @@ struct pt_http_request {
     int (*check_peer)(void *context, int fd, struct pt_error *err);
     void (*on_header)(void *context, const char *name, const char *value);
     int (*on_data)(void *context, const char *data, size_t length);
+    void (*on_connected)(void *context, int fd); // NULL: it is one of HTTP
     void (*on_done)(void *context, const struct pt_http_result *result);
     void *context;
 };
@@ -139,8 +140,21 @@ static int error_of(CURLcode code)
     return EIO;
 }
 
+// A connection of another protocol stays with its easy handle, which finds it again.
+static bool hand_over(struct pt_http_request *request)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    curl_easy_getinfo(request->easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (fd == CURL_SOCKET_BAD)
+        return false;
+    request->on_connected(request->context, fd);
+    return true;
+}
+
 static void finish_request(struct pt_http_request *request, CURLcode code)
 {
+    if (code == CURLE_OK && request->on_connected && hand_over(request))
+        return;
     struct pt_http_result result = {.message = ""};
     long status = 0;
     curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -348,6 +362,11 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     }
     set_version(easy, options);
+    if (options->connect_only) {
+        curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+        curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    }
     if (options->fresh_connection)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (options->max_age_s)
@@ -395,6 +414,7 @@ int pt_http_client_start(struct pt_http_client *client, const struct pt_http_opt
     request->check_peer = options->check_peer;
     request->on_header = options->on_header;
     request->on_data = options->on_data;
+    request->on_connected = options->connect_only ? options->on_connected : NULL;
     request->on_done = options->on_done;
     request->context = options->context;
     if (!request->easy || !set_copied_options(request, options)) {
@@ -426,4 +446,25 @@ void pt_http_request_cancel(struct pt_http_request *request)
     TAILQ_INSERT_TAIL(&client->cancelled, request, link);
     // The timer runs finish_requests even if nothing happens on a socket any more.
     pt_timer_start(client->timer, 0);
+}
+
+static ssize_t transferred(CURLcode code, size_t bytes)
+{
+    if (code == CURLE_OK)
+        return bytes > 0 ? (ssize_t)bytes : -ECONNRESET;
+    return code == CURLE_AGAIN ? 0 : -ECONNRESET;
+}
+
+ssize_t pt_http_request_send(struct pt_http_request *request, const void *data, size_t length)
+{
+    size_t sent = 0;
+    CURLcode code = curl_easy_send(request->easy, data, length, &sent);
+    return transferred(code, sent);
+}
+
+ssize_t pt_http_request_receive(struct pt_http_request *request, void *data, size_t size)
+{
+    size_t received = 0;
+    CURLcode code = curl_easy_recv(request->easy, data, size, &received);
+    return transferred(code, received);
 }

@@ -84,6 +84,15 @@
 #define PT_LIMIT_LONG_ANSWERS 64         // sent in parts, at once; then 503
 #define PT_LIMIT_PULLS_PER_NODE 4000 // kept; an agent has some 1,000 leases and 1,000 finished ones
 
+// --- the log that several servers share ---
+#define PT_LIMIT_SHARE_PENDING_BYTES (16 * 1024 * 1024) // that wait to be appended; then 503
+#define PT_LIMIT_SHARE_WORD_BYTES (64 * 1024)           // of an answer that is a word or two
+#define PT_LIMIT_SHARE_ANSWER_VALUES 4096               // of an answer
+#define PT_LIMIT_SHARE_ENDS_BYTES (2 * 1024 * 1024) // of what one report ends; then less is kept
+#define PT_LIMIT_SHARE_ENTRIES 16                       // read at once
+#define PT_LIMIT_SHARE_BATCH_BYTES                                                                 \
+    (PT_LIMIT_SHARE_ENTRIES * (PT_LIMIT_REPORT_BYTES + PT_LIMIT_SHARE_WORD_BYTES))
+
 // --- reports, both ways ---
 #define PT_LIMIT_REPORT_BYTES (1024 * 1024)
 #define PT_LIMIT_REPORT_DEPTH 16

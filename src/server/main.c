@@ -18,6 +18,7 @@
 #include "server/memory_budget.h"
 #include "server/secrets/make_secrets.h"
 #include "server/server_settings.h"
+#include "server/share/share.h"
 #include "server/stream/event_feed.h"
 
 #include <errno.h>
@@ -89,11 +90,12 @@ static void log_event(enum pt_event_type type, const struct pt_stored_pull *stor
 static void on_event(void *context, enum pt_event_type type, const struct pt_stored_pull *stored)
 {
     struct server *server = context;
-    if (type != PT_EVENT_PULL_STARTED)
+    bool is_own = !pt_store_is_replaying(server->store); // else its taker counts it
+    if (type != PT_EVENT_PULL_STARTED && is_own)
         pt_metrics_note_end(&server->metrics, stored);
     if (type == PT_EVENT_PULL_FAILED)
         pt_hold_ups_note_failed(server->hold_ups, stored);
-    if (pt_log_admits_event(PT_LOG_INFO))
+    if (is_own && pt_log_admits_event(PT_LOG_INFO))
         log_event(type, stored);
 }
 
@@ -327,6 +329,19 @@ static int open_rounds(struct server *server, const struct pt_clock *clock, stru
     return open_feed(server, err);
 }
 
+static int open_share(struct server *server, struct pt_error *err)
+{
+    const struct pt_share_output output = {.on_taken = pt_api_report_shared,
+                                           .context = &server->api};
+    settings.share.max_finished = settings.max_pulls;
+    settings.share.finished_ttl_ns = settings.history_ttl_ns;
+    if (!*settings.share.url)
+        return 0;
+    return pt_share_create(server->loop, server->api.clock, server->store, &settings.share,
+                           pt_event_stream_run(pt_event_feed_stream(server->api.feed)), &output,
+                           &server->api.share, err);
+}
+
 static int start(struct server *server, struct pt_error *err)
 {
     const struct pt_clock *clock = pt_clock_system();
@@ -357,6 +372,8 @@ static int start(struct server *server, struct pt_error *err)
     server->api.kube = server->kube;
     if (r == 0)
         r = open_identity(server, err);
+    if (r == 0)
+        r = open_share(server, err);
     if (r == 0) {
         on_sweep(server);
         on_hold_up_round(server);
@@ -396,6 +413,7 @@ static void finish(struct server *server)
     pt_http_server_destroy(server->api.server);
     pt_http_server_destroy(server->api.agent_server);
     pt_http_server_destroy(server->api.metrics_server);
+    pt_share_destroy(server->api.share);
     pt_long_answers_destroy(server->api.long_answers);
     pt_report_queue_destroy(server->api.reports);
     pt_secret_destroy(server->api.agent_token.secret);

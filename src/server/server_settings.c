@@ -76,6 +76,18 @@ static const struct pt_setting table[] = {
      1, 1000000},
     {"PULLTRACE_MAX_SSE_CLIENTS", PT_SETTING_COUNT, &settings.max_sse_clients, "10000",
      "event streams that may be open at once", 1, 1000000},
+    {"PULLTRACE_SHARE_URL", PT_SETTING_TEXT, &settings.share.url, "",
+     "Valkey or Redis by which several servers are one, as valkey://host:6379, or valkeys:// for "
+     "TLS; empty: this server is alone",
+     0, 0},
+    {"PULLTRACE_SHARE_PASSWORD_FILE", PT_SETTING_FILE, &settings.share.password_file, "",
+     "file with the password for it, read again when it changes", 0, 0},
+    {"PULLTRACE_SHARE_CA_FILE", PT_SETTING_FILE, &settings.share.ca_file, "",
+     "PEM file with the CA of it; empty: the system's", 0, 0},
+    {"PULLTRACE_SHARE_PREFIX", PT_SETTING_NAME, &settings.share.prefix, "pulltrace",
+     "what its keys begin with; each cluster needs one of its own", 0, 0},
+    {"PULLTRACE_SHARE_MAX_BYTES", PT_SETTING_BYTES, &settings.share.max_bytes, "256Mi",
+     "most that the log of the last 15 s takes there", 16 * 1024 * 1024, INT64_C(1) << 40},
     {"PULLTRACE_LOG_LEVEL", PT_SETTING_LOG_LEVEL, &settings.log_level, "info",
      "debug, info, warn or error", 0, 0},
 };

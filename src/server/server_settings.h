@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "server/cluster/kube_feed.h"
+#include "server/share/share.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@ struct pt_server_settings {
     const char *tls_cert_file, *tls_key_file;
     const char *allowed_hosts;
     const char *cluster_name;
+    struct pt_share_settings share; // its limits follow from others
     struct pt_address http_address, agent_address, metrics_address;
     int64_t history_ttl_ns, stale_timeout_ns;
     int64_t max_pulls, max_nodes, max_sse_clients, max_memory;

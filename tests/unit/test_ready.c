@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/store/ready.h"
+#include "server/eta/ready.h"
 
 #include "base/limits.h"
 

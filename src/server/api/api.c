@@ -10,6 +10,7 @@
 #include "server/http/assets.h"
 #include "server/http/http_reply.h"
 #include "server/identity/identity.h"
+#include "server/share/share.h"
 #include "server/stream/event_feed.h"
 
 #include <stdio.h>
@@ -37,10 +38,16 @@ static void on_ready(struct pt_api *api, struct pt_request *request)
                       ? "agents are known by the shared token only, as the server may not look at "
                         "those of Kubernetes"
                       : pt_identity_missing(api->agent_token.identity);
+    if (!missing && api->share)
+        missing = pt_share_missing(api->share);
     if (missing)
         (void)snprintf(words, sizeof(words), "ok, but %s", missing);
     if (pt_http_server_is_draining(api->server))
         pt_reply_error(request, PT_PROBLEM_SHUTTING_DOWN, 1, "shutting down");
+    else if (api->share && !pt_share_is_ready(api->share))
+        pt_reply_error(request, PT_PROBLEM_NOT_READY, 1,
+                       "what the other servers know has not "
+                       "been read yet");
     else
         reply_text(request, words);
 }
@@ -209,6 +216,8 @@ static int write_kube_metrics(const struct pt_api *api, struct pt_buffer *out)
 {
     pt_kube_feed_write_metrics(api->kube, out);
     pt_identity_write_metrics(api->agent_token.identity, out);
+    if (api->share)
+        pt_share_write_metrics(api->share, out);
     return out->failure;
 }
 

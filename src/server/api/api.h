@@ -21,6 +21,7 @@ struct pt_kube_feed;
 struct pt_long_answers;
 struct pt_loop;
 struct pt_report_queue;
+struct pt_share;
 
 // Why a report is refused by its head.
 struct pt_refusal {
@@ -47,6 +48,7 @@ struct pt_api {
     struct pt_warn_pace left_out_pace, limit_pace, node_pace;
     struct pt_long_answers *long_answers;
     struct pt_report_queue *reports;
+    struct pt_share *share; // NULL: this server is alone
     struct pt_pull_lists lists;
     struct pt_refusal refusal; // of the request that is being refused
     const char *allowed_hosts; // comma-separated, empty: any
@@ -87,6 +89,9 @@ void pt_api_refuse_report(struct pt_api *api, struct pt_request *request);
 // Answers a report that has taken several turns; pt_report_done_fn of report_queue.h.
 void pt_api_report_done(void *context, struct pt_request *request, const struct pt_report *report,
                         int result, const struct pt_error *err);
+
+// Answers a report that has been through the log; on_taken of share.h.
+void pt_api_report_shared(void *context, struct pt_request *request, bool is_in_log, bool has_end);
 
 void pt_api_pulls(struct pt_api *api, struct pt_request *request);
 void pt_api_pull(struct pt_api *api, struct pt_request *request, const char *id);

@@ -8,6 +8,7 @@
 #include "server/http/http_connection.h"
 #include "server/http/http_reply.h"
 #include "server/ingest/report_queue.h"
+#include "server/share/share.h"
 #include "server/stream/event_feed.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ static const struct {
     [PT_REJECTED_STORE_MEMORY] = {PT_PROBLEM_STORE_MEMORY, 5},
     [PT_REJECTED_NODE_MEMORY] = {PT_PROBLEM_NODE_MEMORY, 5},
     [PT_REJECTED_MEMORY] = {PT_PROBLEM_OUT_OF_MEMORY, 5},
+    [PT_REJECTED_NOT_SHARED] = {PT_PROBLEM_NOT_SHARED, 1},
 };
 
 static void reject(struct pt_api *api, struct pt_request *request, enum pt_rejection reason,
@@ -177,6 +179,18 @@ static void note_wrong_node(struct pt_api *api, const struct pt_error *err)
         pt_log_warn("report.other_node", pt_log_text("error", err->message));
 }
 
+static void answer_taken(struct pt_api *api, struct pt_request *request, bool has_ended)
+{
+    request->heartbeat_s = heartbeat_s(api);
+    pt_event_feed_answer(api->feed, request, has_ended);
+}
+
+// The store has applied what it had room for.
+static bool is_partly_applied(int code)
+{
+    return code == EDQUOT || code == E2BIG || code == ENOBUFS || code == EFBIG;
+}
+
 // `request` is NULL when its client has gone.
 static void reply(struct pt_api *api, struct pt_request *request, const struct pt_report *report,
                   int result, bool has_ended, const struct pt_error *err)
@@ -186,14 +200,33 @@ static void reply(struct pt_api *api, struct pt_request *request, const struct p
         note_wrong_node(api, err);
     }
     api->metrics->reports += result == 0;
+    bool is_applied = report && (result == 0 || is_partly_applied(err->code));
+    // What is refused for a part is answered at once; the rest goes to the others.
+    if (api->share && request && is_applied) {
+        bool is_shared = pt_share_take(api->share, result == 0 ? request : NULL, report,
+                                       request->body, request->body_length);
+        if (result == 0 && !is_shared)
+            pt_api_report_shared(api, request, false, pt_share_has_end(report));
+        if (result == 0)
+            return;
+    }
     if (!request)
         return;
     if (result < 0) {
         reject(api, request, rejection_of(err->code), err->message);
         return;
     }
-    request->heartbeat_s = heartbeat_s(api);
-    pt_event_feed_answer(api->feed, request, has_ended);
+    answer_taken(api, request, has_ended);
+}
+
+void pt_api_report_shared(void *context, struct pt_request *request, bool is_in_log, bool has_end)
+{
+    struct pt_api *api = context;
+    if (is_in_log || !has_end)
+        answer_taken(api, request, has_end);
+    else
+        reject(api, request, PT_REJECTED_NOT_SHARED,
+               "the log that several servers share cannot be reached: send the end again");
 }
 
 void pt_api_report_done(void *context, struct pt_request *request, const struct pt_report *report,

@@ -37,6 +37,7 @@ static const char *const rejection_names[PT_REJECTION_COUNT] = {
     [PT_REJECTED_PULL_LIMIT] = "pull_limit",
     [PT_REJECTED_NODE_PULL_LIMIT] = "node_pull_limit",
     [PT_REJECTED_MEMORY] = "memory",
+    [PT_REJECTED_NOT_SHARED] = "not_shared",
 };
 
 // --- counting ---

@@ -30,6 +30,7 @@ enum pt_rejection {
     PT_REJECTED_STORE_MEMORY,
     PT_REJECTED_NODE_MEMORY,
     PT_REJECTED_MEMORY,
+    PT_REJECTED_NOT_SHARED, // an end that the other servers may not have
     PT_REJECTION_COUNT,
 };
 

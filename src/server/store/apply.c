@@ -19,6 +19,7 @@
 #include "pull/legacy_report.h"
 #include "server/store/pull_life.h"
 #include "server/store/pull_memory.h"
+#include "server/store/pull_row.h"
 #include "server/store/pull_store_internal.h"
 
 #include <assert.h>
@@ -41,6 +42,7 @@ struct pt_application {
     struct pt_pull_store *store;
     struct pt_node *node;
     const struct pt_report *report;
+    const struct pt_replay *replay; // NULL: this server takes it
     enum stage stage;
     bool is_late;
     size_t next;                // of the report's pulls
@@ -50,60 +52,6 @@ struct pt_application {
     int64_t received_before, reported_before;
     int failure; // the worst so far
 };
-
-// The row that a new pull continues: one that has waited, or whose last attempt has failed. NULL if
-// there is none.
-static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct pt_node *node,
-                                           const char *key, const struct pt_row_taken *taken)
-{
-    struct pt_stored_pull *stored = taken->key ? pt_map_get(&node->pulls, taken->key) : NULL;
-    if (!stored || strcmp(stored->key, taken->key) != 0)
-        return NULL;
-    char *own_key = strdup(key);
-    if (!own_key || pt_map_put(&node->pulls, own_key, stored) < 0) {
-        free(own_key);
-        return NULL;
-    }
-    if (taken->has_come)
-        pt_life_fill_in(store, stored, own_key);
-    else
-        pt_life_restart(store, stored, own_key);
-    stored->failure_is_counted = taken->is_counted;
-    return stored;
-}
-
-static int add_pull(struct pt_pull_store *store, struct pt_node *node, const char *key,
-                    const struct pt_pull *reported, struct pt_stored_pull **ret_stored)
-{
-    const struct pt_store_hooks *hooks = &store->hooks;
-    struct pt_row_taken taken = {0};
-    bool legacy = !reported->id;
-    int r = 0;
-    if (hooks->take_over_row)
-        hooks->take_over_row(hooks->context, node->name, reported, &taken);
-    // A server that starts while it runs may hear of the image first: then this is its row's id.
-    struct pt_id_source source = {key, legacy ? reported->started_at : 0};
-    if (taken.image_key && !legacy)
-        source = (struct pt_id_source){taken.image_key, taken.waits_since};
-    *ret_stored = continue_row(store, node, key, &taken);
-    if (!*ret_stored)
-        r = pt_life_begin(store, node, key, &source, ret_stored);
-    if (r == 0)
-        (*ret_stored)->legacy = legacy;
-    return r;
-}
-
-// Keys of a node's pulls. The first character keeps the kinds apart, whatever an agent writes.
-#define KEY_SIZE (PT_LIMIT_REFERENCE_BYTES + 2)
-
-static void make_key(const struct pt_pull *reported, bool merged, char key[static KEY_SIZE])
-{
-    const char *text = merged ? "" : reported->id ? reported->id : reported->image_ref;
-    size_t length = strlen(text);
-    assert(length <= PT_LIMIT_REFERENCE_BYTES); // as the decoder has seen to
-    key[0] = merged ? 'm' : reported->id ? 'i' : 'r';
-    memcpy(key + 1, text, length + 1);
-}
 
 // Bytes that no other pull of the node has counted.
 static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stored, int64_t bytes)
@@ -148,13 +96,14 @@ static int go_on_with(struct pt_pull_store *store, struct pt_node *node, const c
 }
 
 static int begin_new(struct pt_application *application, const char *key,
-                     const struct pt_pull *reported, struct pt_stored_pull **ret_stored)
+                     const struct pt_pull *reported, const char *row_id,
+                     struct pt_stored_pull **ret_stored)
 {
     struct pt_pull_store *store = application->store;
     struct pt_node *node = application->node;
     int r = pt_pull_memory_make_some_room(store, node, NULL, reported, &application->removed);
     if (r == 0)
-        r = add_pull(store, node, key, reported, ret_stored);
+        r = pt_pull_row_begin(store, node, key, reported, row_id, ret_stored);
     if (r == 0)
         (*ret_stored)->last_report = node->report_number;
     return r;
@@ -170,12 +119,19 @@ static bool is_older(const struct pt_application *application, const struct pt_p
            application->report->timestamp - reported->started_at > uptime_ns;
 }
 
+// Whether the pull gets no row yet. Who knows of Kubernetes hears of it also where another server
+// has decided.
 static bool is_held_back(const struct pt_application *application, const char *key,
-                         const struct pt_pull *reported)
+                         const struct pt_pull *reported, const char *row_id)
 {
     const struct pt_store_hooks *hooks = &application->store->hooks;
-    return hooks->hold_back && hooks->hold_back(hooks->context, application->node->name, key,
-                                                reported, is_older(application, reported));
+    const struct pt_replay *replay = application->replay;
+    bool is_held = hooks->hold_back && !(replay && replay->is_past) &&
+                   hooks->hold_back(hooks->context, application->node->name, key, reported,
+                                    is_older(application, reported));
+    if (row_id)
+        return pt_row_id_is_none(row_id);
+    return is_held || pt_node_waits_for_another(application->node, reported);
 }
 
 // Whether no reader has seen the row: not of one that came again, or was taken over.
@@ -217,17 +173,17 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
 {
     struct pt_pull_store *store = application->store;
     struct pt_node *node = application->node;
-    char key[KEY_SIZE];
-    make_key(reported, merged, key);
-    struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
-    if (!stored &&
-        (is_held_back(application, key, reported) || pt_node_waits_for_another(node, reported)))
+    char key[PT_PULL_ROW_KEY_SIZE];
+    struct pt_stored_pull *stored = pt_pull_row_find(node, reported, merged, key);
+    const char *row_id =
+        merged ? NULL : pt_row_id_at(application->replay, application->report, application->next);
+    if (!stored && is_held_back(application, key, reported, row_id))
         return 0;
     struct pt_pull shown = *reported;
     if (pt_node_has_waited_for_another(node, reported))
         shown.kind = PT_KIND_CHECK;
     if (!stored) {
-        int r = begin_new(application, key, &shown, &stored);
+        int r = begin_new(application, key, &shown, row_id, &stored);
         if (r < 0)
             return r;
         assert(stored);
@@ -237,6 +193,8 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
             pt_life_remove(store, stored);
         return r;
     }
+    if (row_id && !pt_row_id_is_none(row_id) && strcmp(stored->key, key) == 0)
+        pt_row_set_id(store, stored, row_id);
     int r = go_on_with(store, node, key, reported, application->is_late, &stored);
     if (r < 0 || !stored)
         return r;
@@ -367,23 +325,24 @@ static bool is_late(const struct pt_node *node, const struct pt_report *report, 
            report->timestamp > node->newest_timestamp - LATE_WINDOW_NS;
 }
 
-static int begin(struct pt_pull_store *store, const struct pt_report *report,
-                 struct pt_application *application, struct pt_error *err)
+static int begin_on(struct pt_pull_store *store, struct pt_node *node,
+                    const struct pt_report *report, const struct pt_replay *replay,
+                    struct pt_application *application)
 {
-    struct pt_node *node = pt_store_admit(store, report, err);
     uint64_t run = run_of(report);
-    if (!node)
-        return -err->code;
+    bool is_past = replay && replay->is_past;
     *application = (struct pt_application){
         .store = store,
         .node = node,
         .report = report,
+        .replay = replay,
         .received_before = node->received_bytes,
         .reported_before = node->newest_timestamp,
-        .is_late = is_late(node, report, run),
+        .is_late = is_past || is_late(node, report, run),
     };
     pt_map_init(&application->counted);
-    application->failure = pt_store_note_report(store, node, report);
+    if (!is_past)
+        application->failure = pt_store_note_report(store, node, report, replay);
     if (!application->is_late) {
         node->newest_timestamp = report->timestamp;
         node->agent_run = run;
@@ -392,6 +351,13 @@ static int begin(struct pt_pull_store *store, const struct pt_report *report,
     node->is_applying = true;
     node->pins++;
     return 0;
+}
+
+static int begin(struct pt_pull_store *store, const struct pt_report *report,
+                 struct pt_application *application, struct pt_error *err)
+{
+    struct pt_node *node = pt_store_admit(store, report, err);
+    return node ? begin_on(store, node, report, NULL, application) : -err->code;
 }
 
 static int explain(const struct pt_pull_store *store, int r, struct pt_error *err)
@@ -457,11 +423,41 @@ struct pt_application *pt_store_apply_begin(struct pt_pull_store *store,
     return application;
 }
 
+struct pt_application *pt_store_replay_begin(struct pt_pull_store *store,
+                                             const struct pt_report *report,
+                                             const struct pt_replay *replay, struct pt_error *err)
+{
+    struct pt_node *node = pt_map_get(&store->nodes, report->node_name);
+    if (node && node->is_applying) {
+        pt_error_set(err, EAGAIN, "a report of this node is still being applied");
+        return NULL;
+    }
+    if (!node)
+        node = replay->is_past ? pt_store_get_node(store, report->node_name)
+                               : pt_store_add_node(store, report->node_name, err);
+    if (!node && replay->is_past)
+        pt_error_set(err, ENOSPC, "there is no room for the node");
+    struct pt_application *application = node ? malloc(sizeof(*application)) : NULL;
+    if (node && !application)
+        pt_error_set(err, ENOMEM, "out of memory");
+    if (application)
+        (void)begin_on(store, node, report, replay, application);
+    return application;
+}
+
 bool pt_store_apply_step(struct pt_application *application)
 {
+    struct pt_pull_store *store = application->store;
+    store->is_replaying = application->replay;
     bool more = step(application);
-    pt_store_notify(application->store);
+    store->is_replaying = false;
+    pt_store_notify(store);
     return more;
+}
+
+bool pt_store_is_replaying(const struct pt_pull_store *store)
+{
+    return store->is_replaying;
 }
 
 int pt_store_apply_end(struct pt_application *application, struct pt_error *err)

@@ -4,9 +4,9 @@
 #include "server/store/pull_id.h"
 #include "server/store/pull_life.h"
 #include "server/store/pull_memory.h"
+#include "server/store/pull_row.h"
 #include "server/store/pull_store_internal.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,7 +119,7 @@ static struct pt_stored_pull *add_row(struct pt_pull_store *store, const struct 
     const struct pt_pull reported = {.image_ref = row->image_ref, .repository = row->repository};
     if (!node || pt_pull_memory_make_room(store, node, NULL, &reported) < 0)
         return NULL;
-    const struct pt_id_source source = {row->key, salt_of(store, node, row)};
+    const struct pt_id_source source = {row->key, salt_of(store, node, row), NULL};
     if (pt_life_begin(store, node, row->key, &source, &stored) < 0)
         return NULL;
     stored->of_kubelet = true;
@@ -172,22 +172,6 @@ void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *
     pt_store_notify(store);
 }
 
-static void exchange_ids(struct pt_pull_store *store, struct pt_stored_pull *a,
-                         struct pt_stored_pull *b)
-{
-    char id[PT_PULL_ID_SIZE];
-    pt_map_remove(&store->pulls, a->id);
-    pt_map_remove(&store->pulls, b->id);
-    memcpy(id, a->id, sizeof(id));
-    memcpy(a->id, b->id, sizeof(id));
-    memcpy(b->id, id, sizeof(id));
-    int r = pt_map_put(&store->pulls, a->id, a);
-    if (r == 0)
-        r = pt_map_put(&store->pulls, b->id, b);
-    assert(r == 0); // the map has room for as many as there were
-    (void)r;
-}
-
 void pt_store_exchange_rows(struct pt_pull_store *store, const struct pt_row_exchange *exchange)
 {
     struct pt_stored_pull *pull = find_row(store, exchange->node_name, exchange->pull_key);
@@ -206,7 +190,7 @@ void pt_store_exchange_rows(struct pt_pull_store *store, const struct pt_row_exc
         pt_text_replace(&row->pull.repository, exchange->repository, NULL) < 0 ||
         !pt_stored_pull_take_port(row))
         return; // it keeps the name that it had
-    exchange_ids(store, pull, row);
+    pt_row_exchange_ids(store, pull, row);
     pt_pull_memory_count(store, row);
     pt_change_log_touch(&store->changes, pull);
     pt_change_log_touch(&store->changes, row);

@@ -154,10 +154,12 @@ static bool has_pull_under_way(const struct pt_report *report)
 }
 
 int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
-                         const struct pt_report *report)
+                         const struct pt_report *report, const struct pt_replay *replay)
 {
-    node->reported_ns = pt_clock_monotonic_ns(store->clock);
-    node->reported_wall_ns = pt_clock_wall_ns(store->clock);
+    if (replay && node->reported_ns > replay->received_ns)
+        return 0; // a newer one has come before
+    node->reported_ns = replay ? replay->received_ns : pt_clock_monotonic_ns(store->clock);
+    node->reported_wall_ns = replay ? replay->received_wall_ns : pt_clock_wall_ns(store->clock);
     node->interval_ms = report->interval_ms;
     node->heartbeat_ms = has_pull_under_way(report) ? 0 : pt_store_heartbeat_ms(store);
     node->report_number++;
@@ -173,6 +175,14 @@ int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
             0)
         return -ENOMEM;
     return 0;
+}
+
+void pt_store_date_report(struct pt_pull_store *store, const char *node_name,
+                          int64_t received_wall_ns)
+{
+    struct pt_node *node = pt_map_get(&store->nodes, node_name);
+    if (node)
+        node->reported_wall_ns = received_wall_ns;
 }
 
 static void add_sample(struct pt_node_flow *flow, int64_t timestamp, int64_t bytes)

@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 struct pt_pull_store;
+struct pt_replay;
 
 // How fast all of a node's pulls are. Most nodes pull nothing and have none: of a large cluster's
 // memory it would be most.
@@ -91,9 +92,11 @@ struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
 struct pt_node *pt_store_admit(struct pt_pull_store *store, const struct pt_report *report,
                                struct pt_error *err);
 
-// A report of the node has come: it is not silent. -ENOMEM: its versions may be those of before.
+// A report of the node has come, now or as the replay says: it is not silent. -ENOMEM: its versions
+// may be those of before.
 PT_MUST_CHECK int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
-                                       const struct pt_report *report);
+                                       const struct pt_report *report,
+                                       const struct pt_replay *replay);
 
 // Notes what a report has brought: the speed, and the most that it has been, which follows slowly
 // where it falls. `before` is the time of the report before, by the node's clock, and

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/pauses.h"
+#include "server/eta/ready.h"
 #include "server/store/node.h"
-#include "server/store/ready.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -436,7 +436,11 @@ int pt_life_begin(struct pt_pull_store *store, struct pt_node *node, const char 
     struct pt_stored_pull *earlier = NULL, *stored = pt_stored_pull_create(node, key);
     if (!stored)
         return -ENOMEM;
-    int r = pt_pull_id_make(node->name, source->key, source->salt, stored->id);
+    int r = 0;
+    if (source->id)
+        memcpy(stored->id, source->id, PT_PULL_ID_LENGTH);
+    else
+        r = pt_pull_id_make(node->name, source->key, source->salt, stored->id);
     if (r == 0)
         r = settle_id(store, stored, source, &earlier);
     if (r == 0 && !earlier)

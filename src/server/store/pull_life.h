@@ -12,6 +12,7 @@
 struct pt_id_source {
     const char *key;
     int64_t salt;
+    const char *id; // that another server has chosen, PT_PULL_ID_LENGTH characters; NULL: none has
 };
 
 // Adds an empty pull of the node under a copy of the key to the active ones. A legacy pull that is

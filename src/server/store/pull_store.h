@@ -2,6 +2,7 @@
 #ifndef PT_SERVER_STORE_PULL_STORE_H
 #define PT_SERVER_STORE_PULL_STORE_H
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory_share.h"
@@ -85,6 +86,32 @@ PT_MUST_CHECK int pt_store_apply_end(struct pt_application *application, struct 
 
 // How often an agent with nothing to report is to do so: less often when a great many do.
 int64_t pt_store_heartbeat_ms(const struct pt_pull_store *store);
+
+// A report that another server has taken, or that was taken before this one ran.
+struct pt_replay {
+    const char *row_ids; // PT_PULL_ID_LENGTH characters a pull; NULL: the store chooses
+    size_t row_ids_length;
+    int64_t received_ns, received_wall_ns; // monotonic and wall_ns of the clock that all share
+    bool is_past; // holds pulls that have ended, and says nothing of the node
+};
+
+// The same as pt_store_apply_begin, but nothing of it is refused that the store has room for, and
+// its rows get the ids that their taker chose. -EAGAIN: another report of the node is being
+// applied, try again; -ENOSPC, -ENOMEM.
+struct pt_application *pt_store_replay_begin(struct pt_pull_store *store,
+                                             const struct pt_report *report,
+                                             const struct pt_replay *replay, struct pt_error *err);
+
+// Whether the store is applying such a report at this moment.
+bool pt_store_is_replaying(const struct pt_pull_store *store);
+
+// The last report of the node counts as received then, by the clock that all servers share.
+void pt_store_date_report(struct pt_pull_store *store, const char *node_name,
+                          int64_t received_wall_ns);
+
+// Appends the ids of the rows of a report's pulls, as pt_replay has them. -ENOMEM, -EMSGSIZE.
+PT_MUST_CHECK int pt_store_write_row_ids(const struct pt_pull_store *store,
+                                         const struct pt_report *report, struct pt_buffer *out);
 
 // Applies what correlate concludes for the pull under that key of the node, if it is there.
 void pt_store_apply_join(struct pt_pull_store *store, const char *node_name, const char *key,

@@ -47,6 +47,7 @@ struct pt_pull_store {
     size_t check_count; // completed ones that fetched nothing, which completed_count leaves out
     uint64_t received_bytes; // of all nodes, since the start
     struct pt_registries registries;
+    bool is_replaying;
 };
 
 // Calls on_change if something has changed since.

@@ -43,7 +43,8 @@ const struct pt_registries *pt_store_registries(const struct pt_pull_store *stor
 
 // --- a pull ---
 
-#define PT_PULL_ID_SIZE 33
+#define PT_PULL_ID_LENGTH 32
+#define PT_PULL_ID_SIZE (PT_PULL_ID_LENGTH + 1)
 
 // By its id; NULL: it is not there, or no longer.
 struct pt_stored_pull *pt_store_find(const struct pt_pull_store *store, const char *id);

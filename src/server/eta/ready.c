@@ -6,7 +6,7 @@
 // that time says which one ends next, whatever begins meanwhile. The extractions follow from the
 // times at which the layers are there.
 
-#include "server/store/ready.h"
+#include "server/eta/ready.h"
 
 #include "base/limits.h"
 

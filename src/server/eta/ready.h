@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_SERVER_STORE_READY_H
-#define PT_SERVER_STORE_READY_H
+#ifndef PT_SERVER_ETA_READY_H
+#define PT_SERVER_ETA_READY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A report that comes to this server is applied at once, and appended with the ids that its rows
+// have then. Its agent is answered when the entry has come back through the log: from then on every
+// other server has it, or will. What others have appended is applied as it comes.
+
+#include "server/share/share.h"
+
+#include "base/clock.h"
+#include "base/http_client.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/map.h"
+#include "base/metric_text.h"
+#include "base/secret_file.h"
+#include "base/timer.h"
+#include "base/warn_pace.h"
+#include "pull/report.h"
+#include "server/http/http_reply.h"
+#include "server/share/share_apply.h"
+#include "server/share/share_link.h"
+#include "server/share/share_url.h"
+#include "server/share/share_writer.h"
+#include "server/store/pull_store.h"
+#include "server/store/reader.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define MAX_SILENCE_MS 5000
+#define LOOK_MS 500
+#define PATIENCE_NS (5 * PT_NS_PER_S) // for an entry to come back
+
+// A report of ours that is on its way through the log.
+struct pending {
+    struct pt_share *share;
+    struct pt_request *request; // NULL: nobody waits
+    uint64_t number;
+    int64_t since; // monotonic_ns
+    bool has_end;
+    bool is_overtaken; // an entry of another server for its node has been applied since
+    TAILQ_ENTRY(pending) in_share;
+    char node_name[];
+};
+
+struct pt_share {
+    struct pt_loop *loop;
+    const struct pt_clock *clock;
+    struct pt_pull_store *store;
+    struct pt_share_output output;
+    struct pt_share_settings settings;
+    char run[PT_LIMIT_NAME_BYTES + 1];
+    struct pt_share_url url;
+    struct pt_secret *password;
+    struct pt_http_client *client;
+    struct pt_share_link_options link;
+    struct pt_share_writer *writer;
+    struct pt_share_reader *reader; // NULL: the writer has not been open yet
+    struct pt_share_apply *apply;
+    struct pt_timer *look;
+    TAILQ_HEAD(, pending) pending; // oldest first
+    bool can_append;
+    bool was_ready;
+    bool is_own; // of the entry being applied
+    char why[256];
+    struct pt_warn_pace invalid_pace;
+    uint64_t entries_taken, entries_applied, entries_skipped, entries_failed, bytes_taken;
+    uint64_t disconnections;
+};
+
+// --- what waits for the log ---
+
+static struct pending *find_pending(const struct pt_share *share, uint64_t number)
+{
+    struct pending *pending;
+    TAILQ_FOREACH(pending, &share->pending, in_share)
+    {
+        if (pending->number == number)
+            return pending;
+    }
+    return NULL;
+}
+
+static void settle(struct pending *pending, bool is_in_log)
+{
+    struct pt_share *share = pending->share;
+    struct pt_request *request = pending->request;
+    bool has_end = pending->has_end;
+    TAILQ_REMOVE(&share->pending, pending, in_share);
+    free(pending);
+    if (request)
+        share->output.on_taken(share->output.context, request, is_in_log, has_end);
+}
+
+static void on_client_gone(void *context)
+{
+    struct pending *pending = context;
+    pending->request = NULL;
+}
+
+static void on_taken(void *context, uint64_t number, enum pt_share_outcome outcome)
+{
+    struct pt_share *share = context;
+    struct pending *pending = find_pending(share, number);
+    if (!pending || outcome == PT_SHARE_APPENDED)
+        return; // it comes back through the log, or has
+    // What is older than what the log has of its agent is in that, ends too.
+    settle(pending, outcome == PT_SHARE_OLD);
+}
+
+static void settle_old(struct pt_share *share)
+{
+    struct pending *pending;
+    int64_t now = pt_clock_monotonic_ns(share->clock);
+    while ((pending = TAILQ_FIRST(&share->pending)) && now - pending->since > PATIENCE_NS)
+        settle(pending, false);
+}
+
+// --- states ---
+
+static void log_state(const struct pt_share *share, bool is_up)
+{
+    if (is_up)
+        pt_log_info("share.connected", pt_log_text("url", share->settings.url));
+    else
+        pt_log_warn("share.unreachable",
+                    pt_log_text("text", "tried again; meanwhile this server shows what it knows"),
+                    pt_log_text("url", share->settings.url), pt_log_text("error", share->why));
+}
+
+static void begin_reading(struct pt_share *share);
+
+static void on_writer_change(void *context, const char *why)
+{
+    struct pt_share *share = context;
+    bool was_known = share->can_append || *share->why;
+    bool could_append = share->can_append;
+    share->can_append = !why;
+    share->disconnections += could_append && why;
+    snprintf(share->why, sizeof(share->why), "%s", why ? why : "");
+    if (could_append != share->can_append || !was_known)
+        log_state(share, share->can_append);
+    if (share->can_append)
+        begin_reading(share);
+}
+
+static void on_reader_state(void *context, enum pt_share_state state, const char *why)
+{
+    struct pt_share *share = context;
+    share->was_ready = state == PT_SHARE_READY || (share->was_ready && state == PT_SHARE_AWAY);
+    if (state == PT_SHARE_READY)
+        pt_log_info("share.ready", pt_log_int("entries", (int64_t)share->entries_applied));
+    else if (state != PT_SHARE_AWAY && why)
+        pt_log_warn("share.behind", pt_log_text("error", why));
+}
+
+static void on_lost(void *context)
+{
+    (void)context;
+}
+
+static void note_skipped(struct pt_share *share, const char *what)
+{
+    share->entries_skipped++;
+    if (pt_warn_pace_admits(&share->invalid_pace, pt_clock_monotonic_ns(share->clock)))
+        pt_log_warn("share.entry_skipped", pt_log_text("error", what));
+}
+
+static void on_invalid(void *context, const char *what)
+{
+    note_skipped(context, what);
+}
+
+// --- entries ---
+
+static void note_overtaken(struct pt_share *share, const char *node_name)
+{
+    struct pending *pending;
+    TAILQ_FOREACH(pending, &share->pending, in_share)
+    {
+        if (strcmp(pending->node_name, node_name) == 0)
+            pending->is_overtaken = true;
+    }
+}
+
+static void on_applied(void *context, const char *node_name, int result, const struct pt_error *err)
+{
+    struct pt_share *share = context;
+    if (!node_name)
+        note_skipped(share, err->message);
+    else if (!share->is_own)
+        note_overtaken(share, node_name);
+    share->entries_applied += node_name && !share->is_own;
+    share->entries_failed += node_name && result < 0;
+    pt_share_reader_go_on(share->reader);
+}
+
+static bool is_own(const struct pt_share *share, const struct pt_share_entry *entry)
+{
+    return entry->taker && entry->taker_length == strlen(share->run) &&
+           memcmp(entry->taker, share->run, entry->taker_length) == 0;
+}
+
+// An entry of ours has been applied before it was appended. Only where one of another server came
+// in between, its rows get their ids in the log's order.
+static void on_entry(void *context, const struct pt_share_entry *entry)
+{
+    struct pt_share *share = context;
+    int64_t age_ms = pt_share_writer_now_ms(share->writer) - (int64_t)entry->id.ms;
+    share->is_own = is_own(share, entry);
+    struct pending *pending = share->is_own ? find_pending(share, entry->number) : NULL;
+    bool is_known = share->is_own && pending && !pending->is_overtaken;
+    if (is_known)
+        pt_store_date_report(share->store, pending->node_name,
+                             (int64_t)entry->id.ms * PT_NS_PER_MS);
+    if (pending)
+        settle(pending, true);
+    if (is_known)
+        pt_share_reader_go_on(share->reader);
+    else
+        pt_share_apply_begin(share->apply, entry, age_ms > 0 ? age_ms : 0);
+}
+
+static void begin_reading(struct pt_share *share)
+{
+    const struct pt_share_reader_options options = {
+        .link = &share->link,
+        .prefix = share->settings.prefix,
+        .on_entry = on_entry,
+        .on_state = on_reader_state,
+        .on_lost = on_lost,
+        .on_invalid = on_invalid,
+        .context = share,
+    };
+    if (share->reader)
+        return;
+    share->reader = pt_share_reader_create(share->loop, share->clock, &options);
+    if (!share->reader)
+        pt_log_error("share.unreachable", pt_log_text("error", "out of memory"));
+}
+
+static void on_look(void *context)
+{
+    struct pt_share *share = context;
+    settle_old(share);
+    if (share->can_append)
+        begin_reading(share); // out of memory before
+}
+
+// --- taking ---
+
+bool pt_share_has_end(const struct pt_report *report)
+{
+    for (size_t i = 0; i < report->pull_count; i++) {
+        if (pt_pull_phase_is_final(report->pulls[i].phase))
+            return true;
+    }
+    return false;
+}
+
+// A report with a pull that has ended, as the store has it now: what a server that starts later
+// learns of it.
+static int write_finished(struct pt_share *share, const struct pt_report *report,
+                          const struct pt_pull *reported, const char *id, struct pt_buffer *out)
+{
+    const struct pt_stored_pull *stored = pt_store_find(share->store, id);
+    if (!stored || !reported->id || !pt_stored_pull_is_final(stored))
+        return 0;
+    struct pt_pull pull = *pt_stored_pull_model(stored);
+    struct pt_report one = *report;
+    pull.id = reported->id;
+    one.pulls = &pull;
+    one.pull_count = 1;
+    (void)pt_buffer_printf(out, "%lld-0\n%s\n", (long long)pt_share_writer_now_ms(share->writer),
+                           id);
+    return pt_report_encode(&one, out);
+}
+
+// What the pulls that end with a report leave: texts in one buffer.
+struct ends {
+    struct pt_buffer texts;
+    struct pt_share_finished *list; // its members point into that when it is whole
+    size_t count;
+};
+
+static void write_ends(struct pt_share *share, const struct pt_report *report, const char *row_ids,
+                       struct ends *ends)
+{
+    char(*ids)[PT_PULL_ID_SIZE] = (char(*)[PT_PULL_ID_SIZE])(ends->list + report->pull_count);
+    for (size_t i = 0; i < report->pull_count; i++) {
+        size_t before = ends->texts.length;
+        if (!pt_pull_phase_is_final(report->pulls[i].phase))
+            continue;
+        memcpy(ids[ends->count], row_ids + i * PT_PULL_ID_LENGTH, PT_PULL_ID_LENGTH);
+        ids[ends->count][PT_PULL_ID_LENGTH] = '\0';
+        if (write_finished(share, report, &report->pulls[i], ids[ends->count], &ends->texts) < 0) {
+            pt_buffer_rewind(&ends->texts, before); // who starts later does not learn of it
+            return;
+        }
+        if (ends->texts.length == before)
+            continue;
+        ends->list[ends->count] = (struct pt_share_finished){
+            .id = ids[ends->count], .json_length = ends->texts.length - before};
+        ends->count++;
+    }
+}
+
+static void point_to_texts(struct ends *ends)
+{
+    const char *text = ends->texts.data;
+    for (size_t i = 0; i < ends->count; i++) {
+        ends->list[i].json = text;
+        text += ends->list[i].json_length;
+    }
+}
+
+// Hands the report to the writer. -errno: it is not appended.
+static int append(struct pt_share *share, const struct pt_report *report, const char *json,
+                  size_t length, uint64_t *ret_number)
+{
+    struct pt_buffer row_ids;
+    struct ends ends = {0};
+    pt_buffer_init(&row_ids, PT_LIMIT_PULLS_PER_REPORT * PT_PULL_ID_LENGTH);
+    pt_buffer_init(&ends.texts, PT_LIMIT_SHARE_ENDS_BYTES);
+    ends.list = calloc(report->pull_count + 1, sizeof(*ends.list) + PT_PULL_ID_SIZE);
+    int r = ends.list ? pt_store_write_row_ids(share->store, report, &row_ids) : -ENOMEM;
+    if (r == 0) {
+        if (pt_share_has_end(report))
+            write_ends(share, report, row_ids.data, &ends);
+        point_to_texts(&ends);
+        const struct pt_share_take take = {
+            .node_name = report->node_name,
+            .agent_run = report->run ? report->run : "",
+            .sequence = report->sequence,
+            .received_ms = pt_share_writer_now_ms(share->writer),
+            .row_ids = row_ids.data ? row_ids.data : "",
+            .report = json,
+            .report_length = length,
+            .finished = ends.list,
+            .finished_count = ends.count,
+        };
+        r = pt_share_writer_take(share->writer, &take, ret_number);
+    }
+    free(ends.list);
+    pt_buffer_finish(&ends.texts);
+    pt_buffer_finish(&row_ids);
+    return r;
+}
+
+bool pt_share_take(struct pt_share *share, struct pt_request *request,
+                   const struct pt_report *report, const char *json, size_t length)
+{
+    size_t name_size = strlen(report->node_name) + 1;
+    struct pending *pending = share->can_append ? malloc(sizeof(*pending) + name_size) : NULL;
+    if (!pending)
+        return false;
+    *pending = (struct pending){
+        .share = share,
+        .request = request,
+        .since = pt_clock_monotonic_ns(share->clock),
+        .has_end = pt_share_has_end(report),
+    };
+    memcpy(pending->node_name, report->node_name, name_size);
+    if (append(share, report, json, length, &pending->number) < 0) {
+        free(pending);
+        return false;
+    }
+    share->entries_taken++;
+    share->bytes_taken += length;
+    TAILQ_INSERT_TAIL(&share->pending, pending, in_share);
+    if (request)
+        pt_reply_later(request, on_client_gone, pending);
+    return true;
+}
+
+// --- the rest of what the header promises ---
+
+bool pt_share_is_ready(const struct pt_share *share)
+{
+    return share->was_ready;
+}
+
+const char *pt_share_missing(const struct pt_share *share)
+{
+    return share->can_append ? NULL
+                             : "the log that several servers share cannot be reached: what comes "
+                               "to the others is not shown here";
+}
+
+void pt_share_write_metrics(const struct pt_share *share, struct pt_buffer *out)
+{
+    pt_metric_number(out, "pulltrace_share_up", "gauge",
+                     "Whether the log that several servers share can be reached.",
+                     share->can_append);
+    pt_metric_number(out, "pulltrace_share_entries_taken_total", "counter",
+                     "Reports that this server has appended to the log.", share->entries_taken);
+    pt_metric_number(out, "pulltrace_share_entries_applied_total", "counter",
+                     "Entries of other servers that were applied.", share->entries_applied);
+    pt_metric_number(out, "pulltrace_share_entries_skipped_total", "counter",
+                     "Entries that could not be read.", share->entries_skipped);
+    pt_metric_number(out, "pulltrace_share_bytes_taken_total", "counter",
+                     "Bytes of the reports that this server has appended.", share->bytes_taken);
+    pt_metric_number(out, "pulltrace_share_disconnections_total", "counter",
+                     "How often the log could not be reached any more.", share->disconnections);
+}
+
+static int open_client(struct pt_share *share, struct pt_error *err)
+{
+    int r = pt_share_url_parse(share->settings.url, &share->url, err);
+    if (r < 0)
+        return pt_error_prefix(err, "PULLTRACE_SHARE_URL");
+    r = pt_secret_create("", share->settings.password_file, &share->password, err);
+    if (r < 0)
+        return pt_error_prefix(err, "PULLTRACE_SHARE_PASSWORD_FILE");
+    r = pt_http_client_create(pt_loop_base(share->loop), &share->client, err);
+    share->link = (struct pt_share_link_options){
+        .client = share->client,
+        .url = &share->url,
+        .ca_file = share->settings.ca_file,
+        .password = share->password,
+        .max_silence_ms = MAX_SILENCE_MS,
+    };
+    return r;
+}
+
+static int open_all(struct pt_share *share, struct pt_error *err)
+{
+    struct event_base *base = pt_loop_base(share->loop);
+    int r = open_client(share, err);
+    if (r < 0)
+        return r;
+    const struct pt_share_writer_options options = {
+        .link = &share->link,
+        .prefix = share->settings.prefix,
+        .run = share->run,
+        .max_bytes = share->settings.max_bytes,
+        .max_finished = share->settings.max_finished,
+        .finished_ttl_ms = share->settings.finished_ttl_ns / PT_NS_PER_MS,
+        .on_taken = on_taken,
+        .on_change = on_writer_change,
+        .context = share,
+    };
+    share->writer = pt_share_writer_create(base, share->clock, &options);
+    share->apply =
+        pt_share_apply_create(share->loop, share->clock, share->store, on_applied, share);
+    share->look = pt_timer_create(base, share->clock, on_look, share);
+    if (!share->writer || !share->apply || !share->look)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    pt_timer_start_every(share->look, LOOK_MS);
+    return 0;
+}
+
+int pt_share_create(struct pt_loop *loop, const struct pt_clock *clock, struct pt_pull_store *store,
+                    const struct pt_share_settings *settings, const char *run,
+                    const struct pt_share_output *output, struct pt_share **ret_share,
+                    struct pt_error *err)
+{
+    struct pt_share *share = calloc(1, sizeof(*share));
+    if (!share)
+        return pt_error_set(err, ENOMEM, "out of memory");
+    share->loop = loop;
+    share->clock = clock;
+    share->store = store;
+    share->settings = *settings;
+    share->output = *output;
+    TAILQ_INIT(&share->pending);
+    snprintf(share->run, sizeof(share->run), "%s", run);
+    int r = open_all(share, err);
+    if (r < 0) {
+        pt_share_destroy(share);
+        return r;
+    }
+    *ret_share = share;
+    return 0;
+}
+
+void pt_share_destroy(struct pt_share *share)
+{
+    struct pending *pending;
+    if (!share)
+        return;
+    while ((pending = TAILQ_FIRST(&share->pending))) {
+        TAILQ_REMOVE(&share->pending, pending, in_share);
+        free(pending);
+    }
+    pt_share_apply_destroy(share->apply);
+    pt_share_reader_destroy(share->reader);
+    pt_share_writer_destroy(share->writer);
+    pt_http_client_destroy(share->client);
+    pt_secret_destroy(share->password);
+    pt_timer_destroy(share->look);
+    free(share);
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/share/share_entry.h"
+
+#include "server/share/share_resp.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define VERSION 1
+
+int pt_share_id_compare(struct pt_share_id a, struct pt_share_id b)
+{
+    if (a.ms != b.ms)
+        return a.ms < b.ms ? -1 : 1;
+    return (a.number > b.number) - (a.number < b.number);
+}
+
+// Returns how many digits there are; 0 also for a number that is too large.
+static size_t take_digits(const char *text, size_t length, uint64_t *ret_number)
+{
+    size_t i = 0;
+    uint64_t number = 0;
+    for (; i < length && text[i] >= '0' && text[i] <= '9'; i++)
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, (uint64_t)(text[i] - '0'), &number))
+            return 0;
+    *ret_number = number;
+    return i;
+}
+
+int pt_share_id_parse(const char *text, size_t length, struct pt_share_id *ret_id)
+{
+    size_t first = take_digits(text, length, &ret_id->ms);
+    if (first == 0 || first + 1 >= length || text[first] != '-')
+        return -EINVAL;
+    size_t second = take_digits(text + first + 1, length - first - 1, &ret_id->number);
+    return second > 0 && first + 1 + second == length ? 0 : -EINVAL;
+}
+
+static bool is_text(const struct pt_resp_value *reply)
+{
+    return reply->kind == PT_RESP_TEXT;
+}
+
+static bool take_number(const struct pt_resp_value *text, uint64_t *ret_number)
+{
+    return text && text->length > 0 &&
+           take_digits(text->text, text->length, ret_number) == text->length &&
+           *ret_number <= INT64_MAX;
+}
+
+struct fields {
+    const struct pt_resp_value *version, *offset, *size, *taker, *number, *row_ids, *report;
+};
+
+static void take_fields(const struct pt_resp_value *list, struct fields *fields)
+{
+    const struct {
+        char letter;
+        const struct pt_resp_value **field;
+    } known[] = {{'v', &fields->version}, {'o', &fields->offset}, {'s', &fields->size},
+                 {'t', &fields->taker},   {'n', &fields->number}, {'i', &fields->row_ids},
+                 {'r', &fields->report}};
+    for (size_t i = 0; i + 1 < list->count; i += 2) {
+        const struct pt_resp_value *name = &list->items[i], *value = &list->items[i + 1];
+        for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
+            if (is_text(name) && name->length == 1 && name->text[0] == known[k].letter &&
+                is_text(value))
+                *known[k].field = value;
+    }
+}
+
+static void take_place(const struct fields *fields, struct pt_share_entry *entry)
+{
+    uint64_t offset, size;
+    bool is_known = take_number(fields->offset, &offset) && take_number(fields->size, &size) &&
+                    offset + size <= INT64_MAX;
+    entry->offset = is_known ? (int64_t)offset : -1;
+    entry->end = is_known ? (int64_t)(offset + size) : -1;
+}
+
+int pt_share_entry_read(const struct pt_resp_value *item, struct pt_share_entry *ret_entry)
+{
+    struct fields fields = {0};
+    uint64_t version;
+    *ret_entry = (struct pt_share_entry){0};
+    if (item->kind != PT_RESP_LIST || item->count != 2 || !is_text(&item->items[0]) ||
+        item->items[1].kind != PT_RESP_LIST ||
+        pt_share_id_parse(item->items[0].text, item->items[0].length, &ret_entry->id) < 0)
+        return -EPROTO;
+    take_fields(&item->items[1], &fields);
+    take_place(&fields, ret_entry);
+    if (!take_number(fields.version, &version) || version != VERSION || !fields.taker ||
+        !take_number(fields.number, &ret_entry->number) || !fields.row_ids || !fields.report)
+        return -EINVAL;
+    ret_entry->taker = fields.taker->text;
+    ret_entry->taker_length = fields.taker->length;
+    ret_entry->row_ids = fields.row_ids->text;
+    ret_entry->row_ids_length = fields.row_ids->length;
+    ret_entry->report = fields.report->text;
+    ret_entry->report_length = fields.report->length;
+    return 0;
+}
+
+int pt_share_kept_read(const char *text, size_t length, struct pt_share_entry *ret_entry)
+{
+    const char *end = text + length;
+    const char *first = memchr(text, '\n', length);
+    const char *second = first ? memchr(first + 1, '\n', (size_t)(end - first - 1)) : NULL;
+    *ret_entry = (struct pt_share_entry){.offset = -1, .end = -1};
+    if (!second || pt_share_id_parse(text, (size_t)(first - text), &ret_entry->id) < 0)
+        return -EINVAL;
+    ret_entry->row_ids = first + 1;
+    ret_entry->row_ids_length = (size_t)(second - first - 1);
+    ret_entry->report = second + 1;
+    ret_entry->report_length = (size_t)(end - second - 1);
+    return 0;
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/share/share_keys.h"
+
+#include <stdio.h>
+
+void pt_share_key_write(const char *prefix, enum pt_share_key key,
+                        char text[static PT_SHARE_KEY_SIZE])
+{
+    static const char *const names[PT_SHARE_KEY_COUNT] = {
+        [PT_SHARE_KEY_LOG] = "log",     [PT_SHARE_KEY_LATEST] = "latest",
+        [PT_SHARE_KEY_SEEN] = "seen",   [PT_SHARE_KEY_FINISHED] = "finished",
+        [PT_SHARE_KEY_ORDER] = "order", [PT_SHARE_KEY_OFFSET] = "offset",
+    };
+    snprintf(text, PT_SHARE_KEY_SIZE, "{%.*s}:%s", PT_SHARE_PREFIX_BYTES, prefix, names[key]);
+}

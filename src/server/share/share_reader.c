@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// One question is under way at a time. Its answer is a batch whose items are handed out one by one,
+// each when the one before has been applied; then the next question follows. The questions, in
+// their order: the log's newest entry, which says where reading begins and whether the log is still
+// the one that was read before; the finished pulls and the nodes' latest reports, part by part
+// (skipped where reading goes on); then the entries behind, again and again. An entry says at which
+// byte of the log it begins, so that a gap shows.
+
+#include "server/share/share_reader.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/loop.h"
+#include "base/timer.h"
+#include "server/share/share_keys.h"
+#include "server/share/share_link.h"
+#include "server/share/share_resp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_MS "1000"
+#define ENTRIES "16" // PT_LIMIT_SHARE_ENTRIES
+#define PARTS "16"   // of a hash, about
+#define BEHIND_NS (5 * PT_NS_PER_S)
+
+enum question {
+    QUESTION_NONE,
+    QUESTION_NEWEST,
+    QUESTION_FINISHED,
+    QUESTION_LATEST,
+    QUESTION_ENTRIES,
+};
+
+struct pt_share_reader {
+    struct pt_share_reader_options options;
+    struct pt_loop *loop;
+    const struct pt_clock *clock;
+    struct pt_share_link *link;
+    struct pt_timer *timer; // goes on in the next turn
+    char keys[PT_SHARE_KEY_COUNT][PT_SHARE_KEY_SIZE];
+    enum question question;
+    enum pt_share_state state;
+    char cursor[24]; // of a hash
+    bool has_place;  // something was read
+    struct pt_share_id last;
+    int64_t next_offset;         // where the entry behind begins; -1: not known
+    int64_t at_end_ns;           // when it was at the log's end last
+    struct pt_resp_value *batch; // of which items are handed out
+    const struct pt_resp_value *items;
+    size_t next_item;
+    bool is_waiting; // for go_on
+};
+
+static void ask(struct pt_share_reader *reader, enum question question);
+
+// --- states ---
+
+static void set_state(struct pt_share_reader *reader, enum pt_share_state state, const char *why)
+{
+    if (reader->state == state)
+        return;
+    reader->state = state;
+    reader->options.on_state(reader->options.context, state, why);
+}
+
+static void note_end_of_log(struct pt_share_reader *reader)
+{
+    reader->at_end_ns = pt_clock_monotonic_ns(reader->clock);
+    set_state(reader, PT_SHARE_READY, NULL);
+}
+
+static void look_whether_behind(struct pt_share_reader *reader)
+{
+    if (reader->state == PT_SHARE_READY &&
+        pt_clock_monotonic_ns(reader->clock) - reader->at_end_ns > BEHIND_NS)
+        set_state(reader, PT_SHARE_BEHIND, "it does not keep up with the log");
+}
+
+static void load_anew(struct pt_share_reader *reader, const char *why)
+{
+    reader->has_place = false;
+    set_state(reader, PT_SHARE_LOADING, why);
+    ask(reader, QUESTION_NEWEST);
+}
+
+// --- entries ---
+
+static bool is_text(const struct pt_resp_value *reply)
+{
+    return reply->kind == PT_RESP_TEXT;
+}
+
+static void deliver(struct pt_share_reader *reader, const struct pt_share_entry *entry)
+{
+    reader->is_waiting = true;
+    reader->options.on_entry(reader->options.context, entry);
+}
+
+// Returns whether to go on with the batch.
+static bool deliver_log_entry(struct pt_share_reader *reader, const struct pt_resp_value *item)
+{
+    struct pt_share_entry entry;
+    int r = pt_share_entry_read(item, &entry);
+    if (r == -EPROTO) {
+        pt_share_link_reset(reader->link, "its stream holds what is no entry");
+        return false;
+    }
+    if (reader->next_offset >= 0 && entry.offset >= 0 && entry.offset != reader->next_offset) {
+        load_anew(reader, "entries of the log are missing");
+        return false;
+    }
+    reader->last = entry.id;
+    reader->has_place = true;
+    reader->next_offset = entry.end;
+    if (r == 0)
+        deliver(reader, &entry);
+    else
+        reader->options.on_invalid(reader->options.context, "an entry of the log");
+    return true;
+}
+
+static void deliver_kept(struct pt_share_reader *reader, const struct pt_resp_value *value)
+{
+    struct pt_share_entry entry;
+    bool is_past = reader->question == QUESTION_FINISHED;
+    if (!is_text(value) || pt_share_kept_read(value->text, value->length, &entry) < 0) {
+        reader->options.on_invalid(reader->options.context,
+                                   is_past ? "a finished pull" : "the latest report of a node");
+        return;
+    }
+    entry.is_past = is_past;
+    deliver(reader, &entry);
+}
+
+// --- batches ---
+
+static void drop_batch(struct pt_share_reader *reader)
+{
+    if (reader->batch)
+        free(reader->batch);
+    reader->batch = NULL;
+    reader->items = NULL;
+    reader->next_item = 0;
+    reader->is_waiting = false;
+}
+
+// Returns whether to go on with the batch.
+static bool deliver_next(struct pt_share_reader *reader)
+{
+    const struct pt_resp_value *items = reader->items;
+    if (reader->question == QUESTION_ENTRIES)
+        return deliver_log_entry(reader, &items->items[reader->next_item++]);
+    const struct pt_resp_value *value = &items->items[reader->next_item + 1]; // behind its key
+    reader->next_item += 2;
+    deliver_kept(reader, value);
+    return true;
+}
+
+static size_t item_size(const struct pt_share_reader *reader)
+{
+    return reader->question == QUESTION_ENTRIES ? 1 : 2;
+}
+
+static void end_batch(struct pt_share_reader *reader)
+{
+    bool was_full = reader->items && reader->items->count >= PT_LIMIT_SHARE_ENTRIES;
+    enum question question = reader->question;
+    drop_batch(reader);
+    if (question == QUESTION_ENTRIES) {
+        if (!was_full)
+            note_end_of_log(reader);
+        look_whether_behind(reader);
+        ask(reader, QUESTION_ENTRIES);
+    } else if (strcmp(reader->cursor, "0") != 0) {
+        ask(reader, question);
+    } else if (question == QUESTION_FINISHED) {
+        ask(reader, QUESTION_LATEST);
+    } else {
+        reader->at_end_ns = pt_clock_monotonic_ns(reader->clock);
+        ask(reader, QUESTION_ENTRIES);
+    }
+}
+
+// Hands out what there is, until an item has to be waited for or the turn is over. The connection
+// may have broken while an item was waited for, and even be open again.
+static void work(struct pt_share_reader *reader)
+{
+    if (reader->batch && !reader->is_waiting && reader->question == QUESTION_NONE)
+        drop_batch(reader);
+    if (reader->batch && !reader->is_waiting && reader->question == QUESTION_NEWEST)
+        ask(reader, QUESTION_NEWEST);
+    while (reader->batch && !reader->is_waiting) {
+        if (pt_loop_turn_is_over(reader->loop)) {
+            pt_timer_start(reader->timer, 0);
+            pt_loop_skip_rest(reader->loop);
+            return;
+        }
+        bool is_at_end =
+            !reader->items || reader->next_item + item_size(reader) > reader->items->count;
+        if (is_at_end)
+            end_batch(reader);
+        else if (!deliver_next(reader))
+            return;
+    }
+}
+
+static void on_timer(void *context)
+{
+    work(context);
+}
+
+// --- questions ---
+
+static void begin_at(struct pt_share_reader *reader, const struct pt_resp_value *newest)
+{
+    struct pt_share_entry entry = {.offset = -1, .end = -1};
+    bool is_empty = newest->count == 0;
+    if (!is_empty && pt_share_entry_read(&newest->items[0], &entry) == -EPROTO) {
+        pt_share_link_reset(reader->link, "its stream holds what is no entry");
+        return;
+    }
+    bool is_lost =
+        reader->has_place && (is_empty || pt_share_id_compare(entry.id, reader->last) < 0 ||
+                              entry.end < reader->next_offset);
+    if (is_lost)
+        reader->options.on_lost(reader->options.context);
+    if (reader->has_place && !is_lost) {
+        ask(reader, QUESTION_ENTRIES);
+        return;
+    }
+    reader->last = entry.id;
+    reader->has_place = !is_empty;
+    reader->next_offset = entry.end;
+    ask(reader, QUESTION_FINISHED);
+}
+
+static bool keep_hash_part(struct pt_share_reader *reader, struct pt_resp_value *reply)
+{
+    const struct pt_resp_value *cursor = reply->count == 2 ? &reply->items[0] : NULL;
+    if (!cursor || !is_text(cursor) || cursor->length >= sizeof(reader->cursor) ||
+        reply->items[1].kind != PT_RESP_LIST) {
+        pt_share_link_reset(reader->link, "it answers HSCAN strangely");
+        return false;
+    }
+    memcpy(reader->cursor, cursor->text, cursor->length + 1);
+    reader->batch = reply;
+    reader->items = &reply->items[1];
+    return true;
+}
+
+// [[key, [entry, …]]], or nil where none came in time.
+static bool keep_entries(struct pt_share_reader *reader, struct pt_resp_value *reply)
+{
+    reader->batch = reply;
+    if (reply->kind == PT_RESP_NIL)
+        return true;
+    const struct pt_resp_value *stream = reply->count == 1 ? &reply->items[0] : NULL;
+    if (stream && stream->kind == PT_RESP_LIST && stream->count == 2 &&
+        stream->items[1].kind == PT_RESP_LIST) {
+        reader->items = &stream->items[1];
+        return true;
+    }
+    reader->batch = NULL;
+    pt_share_link_reset(reader->link, "it answers XREAD strangely");
+    return false;
+}
+
+static bool on_answer(void *context, struct pt_resp_value *reply)
+{
+    struct pt_share_reader *reader = context;
+    bool may_be_nil = reader->question == QUESTION_ENTRIES;
+    if (!reply)
+        return false;
+    if (reply->kind != PT_RESP_LIST && !(may_be_nil && reply->kind == PT_RESP_NIL)) {
+        pt_share_link_reset(reader->link,
+                            reply->kind == PT_RESP_ERROR ? reply->text : "it answers strangely");
+        return false;
+    }
+    if (reader->question == QUESTION_NEWEST) {
+        begin_at(reader, reply);
+        return false;
+    }
+    assert(!reader->batch);
+    bool is_kept = reader->question == QUESTION_ENTRIES ? keep_entries(reader, reply)
+                                                        : keep_hash_part(reader, reply);
+    if (is_kept)
+        pt_timer_start_now(reader->timer);
+    return is_kept;
+}
+
+static struct pt_share_argument of_text(const char *text)
+{
+    return (struct pt_share_argument){text, strlen(text)};
+}
+
+static int send_question(struct pt_share_reader *reader)
+{
+    char last[48];
+    snprintf(last, sizeof(last), "%" PRIu64 "-%" PRIu64, reader->last.ms, reader->last.number);
+    struct pt_share_argument log = of_text(reader->keys[PT_SHARE_KEY_LOG]);
+    bool is_finished = reader->question == QUESTION_FINISHED;
+    struct pt_share_argument hash =
+        of_text(reader->keys[is_finished ? PT_SHARE_KEY_FINISHED : PT_SHARE_KEY_LATEST]);
+    const struct pt_share_argument newest[] = {
+        of_text("XREVRANGE"), log, of_text("+"), of_text("-"), of_text("COUNT"), of_text("1")};
+    const struct pt_share_argument part[] = {of_text("HSCAN"), hash, of_text(reader->cursor),
+                                             of_text("COUNT"), of_text(PARTS)};
+    const struct pt_share_argument entries[] = {of_text("XREAD"),
+                                                of_text("COUNT"),
+                                                of_text(ENTRIES),
+                                                of_text("BLOCK"),
+                                                of_text(BLOCK_MS),
+                                                of_text("STREAMS"),
+                                                log,
+                                                of_text(last)};
+    switch (reader->question) {
+    case QUESTION_NONE:
+        break;
+    case QUESTION_NEWEST:
+        return pt_share_link_send(reader->link, newest, 6, on_answer, reader);
+    case QUESTION_FINISHED:
+    case QUESTION_LATEST:
+        return pt_share_link_send(reader->link, part, 5, on_answer, reader);
+    case QUESTION_ENTRIES:
+        return pt_share_link_send(reader->link, entries, 8, on_answer, reader);
+    }
+    return 0;
+}
+
+static void ask(struct pt_share_reader *reader, enum question question)
+{
+    bool begins = question != reader->question;
+    drop_batch(reader);
+    reader->question = question;
+    if (begins)
+        memcpy(reader->cursor, "0", 2);
+    int r = send_question(reader);
+    if (r < 0)
+        pt_share_link_reset(reader->link, strerror(-r));
+}
+
+static void on_open(void *context)
+{
+    struct pt_share_reader *reader = context;
+    set_state(reader, reader->has_place ? PT_SHARE_BEHIND : PT_SHARE_LOADING, NULL);
+    if (reader->is_waiting)
+        reader->question = QUESTION_NEWEST; // is asked when the item has been applied
+    else
+        ask(reader, QUESTION_NEWEST);
+}
+
+static void on_closed(void *context, const char *why)
+{
+    struct pt_share_reader *reader = context;
+    reader->question = QUESTION_NONE;
+    set_state(reader, PT_SHARE_AWAY, why);
+}
+
+// --- the rest of what the header promises ---
+
+struct pt_share_reader *pt_share_reader_create(struct pt_loop *loop, const struct pt_clock *clock,
+                                               const struct pt_share_reader_options *options)
+{
+    struct pt_share_reader *reader = calloc(1, sizeof(*reader));
+    if (!reader)
+        return NULL;
+    reader->options = *options;
+    reader->loop = loop;
+    reader->clock = clock;
+    reader->next_offset = -1;
+    for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
+        pt_share_key_write(options->prefix, (enum pt_share_key)i, reader->keys[i]);
+    struct pt_share_link_options link = *options->link;
+    link.max_pending_bytes = PT_LIMIT_SHARE_WORD_BYTES;
+    link.max_reply_bytes = PT_LIMIT_SHARE_BATCH_BYTES;
+    link.on_open = on_open;
+    link.on_closed = on_closed;
+    link.context = reader;
+    reader->timer = pt_timer_create(pt_loop_base(loop), clock, on_timer, reader);
+    reader->link = pt_share_link_create(pt_loop_base(loop), clock, &link);
+    if (!reader->timer || !reader->link) {
+        pt_share_reader_destroy(reader);
+        return NULL;
+    }
+    return reader;
+}
+
+void pt_share_reader_destroy(struct pt_share_reader *reader)
+{
+    if (!reader)
+        return;
+    drop_batch(reader);
+    pt_share_link_destroy(reader->link);
+    pt_timer_destroy(reader->timer);
+    free(reader);
+}
+
+void pt_share_reader_go_on(struct pt_share_reader *reader)
+{
+    reader->is_waiting = false;
+    pt_timer_start_now(reader->timer);
+}
+
+enum pt_share_state pt_share_reader_state(const struct pt_share_reader *reader)
+{
+    return reader->state;
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/share/share_writer.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/timer.h"
+#include "server/share/share_keys.h"
+#include "server/share/share_resp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define LOOK_AT_CLOCK_MS 1000
+#define SHA1_SIZE 41
+#define MAX_AGE "10000" // ms: an older report is not appended
+#define KEPT "15000"    // ms: how long entries stay
+#define FIXED_ARGUMENTS 22
+
+extern const char pt_script_share_take[]; // share_take.lua
+
+struct taken {
+    struct pt_share_writer *writer;
+    uint64_t number;
+    LIST_ENTRY(taken) link;
+};
+
+struct pt_share_writer {
+    struct pt_share_writer_options options;
+    const struct pt_clock *clock;
+    struct pt_share_link *link;
+    struct pt_timer *timer;
+    char keys[PT_SHARE_KEY_COUNT][PT_SHARE_KEY_SIZE];
+    char script[SHA1_SIZE]; // its name in Valkey; empty: not loaded on this connection
+    uint64_t last_number;
+    int64_t clock_distance_ms; // Valkey's clock less our monotonic one
+    int64_t asked_ns;
+    bool has_clock;
+    LIST_HEAD(, taken) under_way;
+};
+
+static struct pt_share_argument of_text(const char *text)
+{
+    return (struct pt_share_argument){text, strlen(text)};
+}
+
+static bool is_ready(const struct pt_share_writer *writer)
+{
+    return *writer->script && writer->has_clock;
+}
+
+// --- the clock ---
+
+static bool on_time(void *context, struct pt_resp_value *reply)
+{
+    struct pt_share_writer *writer = context;
+    if (!reply)
+        return false;
+    if (reply->kind != PT_RESP_LIST || reply->count != 2) {
+        pt_share_link_reset(writer->link, "it does not say the time");
+        return false;
+    }
+    int64_t ms = strtoll(reply->items[0].text, NULL, 10) * 1000 +
+                 strtoll(reply->items[1].text, NULL, 10) / 1000;
+    bool was_ready = is_ready(writer);
+    // Asked then, answered now: not later than it was asked, so that a report is rather too old.
+    writer->clock_distance_ms = ms - writer->asked_ns / PT_NS_PER_MS;
+    writer->has_clock = true;
+    if (is_ready(writer) && !was_ready)
+        writer->options.on_change(writer->options.context, NULL);
+    return false;
+}
+
+static void ask_for_time(struct pt_share_writer *writer)
+{
+    const struct pt_share_argument time = of_text("TIME");
+    writer->asked_ns = pt_clock_monotonic_ns(writer->clock);
+    int r = pt_share_link_send(writer->link, &time, 1, on_time, writer);
+    if (r < 0 && r != -ENOTCONN)
+        pt_share_link_reset(writer->link, strerror(-r));
+}
+
+static void on_timer(void *context)
+{
+    struct pt_share_writer *writer = context;
+    if (*writer->script)
+        ask_for_time(writer);
+}
+
+// --- opening ---
+
+static bool on_script(void *context, struct pt_resp_value *reply)
+{
+    struct pt_share_writer *writer = context;
+    char why[256];
+    if (!reply)
+        return false;
+    if (reply->kind == PT_RESP_TEXT && strlen(reply->text) == SHA1_SIZE - 1) {
+        memcpy(writer->script, reply->text, SHA1_SIZE);
+        ask_for_time(writer);
+        return false;
+    }
+    snprintf(why, sizeof(why), "it does not load our script: %s", reply->text);
+    pt_share_link_reset(writer->link, why);
+    return false;
+}
+
+static void on_open(void *context)
+{
+    struct pt_share_writer *writer = context;
+    const struct pt_share_argument load[] = {of_text("SCRIPT"), of_text("LOAD"),
+                                             of_text(pt_script_share_take)};
+    int r = pt_share_link_send(writer->link, load, 3, on_script, writer);
+    if (r < 0)
+        pt_share_link_reset(writer->link, strerror(-r));
+}
+
+static void on_closed(void *context, const char *why)
+{
+    struct pt_share_writer *writer = context;
+    *writer->script = '\0';
+    writer->has_clock = false;
+    writer->options.on_change(writer->options.context, why);
+}
+
+// --- appending ---
+
+static enum pt_share_outcome outcome_of(struct pt_share_writer *writer,
+                                        const struct pt_resp_value *reply)
+{
+    if (!reply)
+        return PT_SHARE_FAILED;
+    if (reply->kind == PT_RESP_TEXT)
+        return strcmp(reply->text, "old") == 0 ? PT_SHARE_OLD : PT_SHARE_APPENDED;
+    // NOSCRIPT, OOM, READONLY, MOVED…: what it says stands in the log, and we begin anew.
+    pt_share_link_reset(writer->link,
+                        reply->text ? reply->text : "it answers the script strangely");
+    return PT_SHARE_FAILED;
+}
+
+static bool on_take(void *context, struct pt_resp_value *reply)
+{
+    struct taken *taken = context;
+    struct pt_share_writer *writer = taken->writer;
+    uint64_t number = taken->number;
+    enum pt_share_outcome outcome = outcome_of(writer, reply);
+    LIST_REMOVE(taken, link);
+    free(taken);
+    writer->options.on_taken(writer->options.context, number, outcome);
+    return false;
+}
+
+// The numbers among the arguments, as text.
+struct numbers {
+    char sequence[24], received[24], max_bytes[24], max_finished[24], ttl[24], number[24];
+};
+
+static void write_number(char text[static 24], int64_t number)
+{
+    snprintf(text, 24, "%lld", (long long)number);
+}
+
+static size_t write_arguments(const struct pt_share_writer *writer,
+                              const struct pt_share_take *take, struct numbers *numbers,
+                              struct pt_share_argument *arguments)
+{
+    size_t count = 0;
+    write_number(numbers->sequence, take->sequence);
+    write_number(numbers->received, take->received_ms);
+    write_number(numbers->max_bytes, writer->options.max_bytes);
+    write_number(numbers->max_finished, writer->options.max_finished);
+    write_number(numbers->ttl, writer->options.finished_ttl_ms);
+    write_number(numbers->number, (int64_t)writer->last_number);
+    arguments[count++] = of_text("EVALSHA");
+    arguments[count++] = of_text(writer->script);
+    arguments[count++] = of_text("6");
+    for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
+        arguments[count++] = of_text(writer->keys[i]);
+    const char *const texts[] = {take->node_name,
+                                 take->agent_run,
+                                 numbers->sequence,
+                                 numbers->received,
+                                 MAX_AGE,
+                                 KEPT,
+                                 numbers->max_bytes,
+                                 numbers->max_finished,
+                                 numbers->ttl,
+                                 writer->options.run,
+                                 numbers->number,
+                                 take->row_ids};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        arguments[count++] = of_text(texts[i]);
+    arguments[count++] = (struct pt_share_argument){take->report, take->report_length};
+    for (size_t i = 0; i < take->finished_count; i++) {
+        arguments[count++] = of_text(take->finished[i].id);
+        arguments[count++] =
+            (struct pt_share_argument){take->finished[i].json, take->finished[i].json_length};
+    }
+    return count;
+}
+
+int pt_share_writer_take(struct pt_share_writer *writer, const struct pt_share_take *take,
+                         uint64_t *ret_number)
+{
+    struct numbers numbers;
+    if (!is_ready(writer))
+        return -ENOTCONN;
+    struct pt_share_argument *arguments =
+        calloc(FIXED_ARGUMENTS + 2 * take->finished_count, sizeof(*arguments));
+    struct taken *taken = malloc(sizeof(*taken));
+    int r = arguments && taken ? 0 : -ENOMEM;
+    if (r == 0) {
+        *taken = (struct taken){.writer = writer, .number = ++writer->last_number};
+        size_t count = write_arguments(writer, take, &numbers, arguments);
+        r = pt_share_link_send(writer->link, arguments, count, on_take, taken);
+    }
+    free(arguments);
+    if (r < 0) {
+        free(taken);
+        return r;
+    }
+    LIST_INSERT_HEAD(&writer->under_way, taken, link);
+    *ret_number = taken->number;
+    return 0;
+}
+
+// --- the rest of what the header promises ---
+
+struct pt_share_writer *pt_share_writer_create(struct event_base *base,
+                                               const struct pt_clock *clock,
+                                               const struct pt_share_writer_options *options)
+{
+    struct pt_share_writer *writer = calloc(1, sizeof(*writer));
+    if (!writer)
+        return NULL;
+    writer->options = *options;
+    writer->clock = clock;
+    LIST_INIT(&writer->under_way);
+    for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
+        pt_share_key_write(options->prefix, (enum pt_share_key)i, writer->keys[i]);
+    struct pt_share_link_options link = *options->link;
+    link.max_pending_bytes = PT_LIMIT_SHARE_PENDING_BYTES;
+    link.max_reply_bytes = PT_LIMIT_SHARE_WORD_BYTES;
+    link.on_open = on_open;
+    link.on_closed = on_closed;
+    link.context = writer;
+    writer->link = pt_share_link_create(base, clock, &link);
+    writer->timer = pt_timer_create(base, clock, on_timer, writer);
+    if (!writer->link || !writer->timer) {
+        pt_share_writer_destroy(writer);
+        return NULL;
+    }
+    pt_timer_start_every(writer->timer, LOOK_AT_CLOCK_MS);
+    return writer;
+}
+
+void pt_share_writer_destroy(struct pt_share_writer *writer)
+{
+    struct taken *taken;
+    if (!writer)
+        return;
+    while ((taken = LIST_FIRST(&writer->under_way))) {
+        LIST_REMOVE(taken, link);
+        free(taken);
+    }
+    pt_share_link_destroy(writer->link);
+    pt_timer_destroy(writer->timer);
+    free(writer);
+}
+
+int64_t pt_share_writer_now_ms(const struct pt_share_writer *writer)
+{
+    if (!writer->has_clock)
+        return 0;
+    return writer->clock_distance_ms + pt_clock_monotonic_ns(writer->clock) / PT_NS_PER_MS;
+}

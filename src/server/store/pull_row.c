@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/store/pull_row.h"
+
+#include "server/store/pull_life.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The row that a new pull continues: one that has waited, or whose last attempt has failed. NULL if
+// there is none.
+static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct pt_node *node,
+                                           const char *key, const struct pt_row_taken *taken)
+{
+    struct pt_stored_pull *stored = taken->key ? pt_map_get(&node->pulls, taken->key) : NULL;
+    if (!stored || strcmp(stored->key, taken->key) != 0)
+        return NULL;
+    char *own_key = strdup(key);
+    if (!own_key || pt_map_put(&node->pulls, own_key, stored) < 0) {
+        free(own_key);
+        return NULL;
+    }
+    if (taken->has_come)
+        pt_life_fill_in(store, stored, own_key);
+    else
+        pt_life_restart(store, stored, own_key);
+    stored->failure_is_counted = taken->is_counted;
+    return stored;
+}
+
+// What another server has begun in a row of its own does not go on in the row that stands for its
+// image here; if nobody pulls that one, it is over.
+static void follow_taker(struct pt_pull_store *store, struct pt_node *node, const char *row_id,
+                         struct pt_row_taken *taken)
+{
+    struct pt_stored_pull *row = taken->key ? pt_map_get(&node->pulls, taken->key) : NULL;
+    if (!row || memcmp(row->id, row_id, PT_PULL_ID_LENGTH) == 0)
+        return;
+    *taken = (struct pt_row_taken){0};
+    if (row->of_kubelet && !pt_stored_pull_is_final(row))
+        pt_life_set_phase(store, row, PT_PULL_CANCELLED);
+}
+
+int pt_pull_row_begin(struct pt_pull_store *store, struct pt_node *node, const char *key,
+                      const struct pt_pull *reported, const char *row_id,
+                      struct pt_stored_pull **ret_stored)
+{
+    const struct pt_store_hooks *hooks = &store->hooks;
+    struct pt_row_taken taken = {0};
+    bool legacy = !reported->id;
+    int r = 0;
+    if (hooks->take_over_row)
+        hooks->take_over_row(hooks->context, node->name, reported, &taken);
+    if (row_id)
+        follow_taker(store, node, row_id, &taken);
+    // A server that starts while it runs may hear of the image first: then this is its row's id.
+    struct pt_id_source source = {key, legacy ? reported->started_at : 0, row_id};
+    if (taken.image_key && !legacy && !row_id)
+        source = (struct pt_id_source){taken.image_key, taken.waits_since, NULL};
+    *ret_stored = continue_row(store, node, key, &taken);
+    if (!*ret_stored)
+        r = pt_life_begin(store, node, key, &source, ret_stored);
+    if (r == 0)
+        (*ret_stored)->legacy = legacy;
+    return r;
+}
+
+// Keys of a node's pulls. The first character keeps the kinds apart, whatever an agent writes.
+struct pt_stored_pull *pt_pull_row_find(const struct pt_node *node, const struct pt_pull *reported,
+                                        bool merged, char key[static PT_PULL_ROW_KEY_SIZE])
+{
+    const char *text = merged ? "" : reported->id ? reported->id : reported->image_ref;
+    size_t length = strlen(text);
+    assert(length <= PT_LIMIT_REFERENCE_BYTES); // as the decoder has seen to
+    key[0] = merged ? 'm' : reported->id ? 'i' : 'r';
+    memcpy(key + 1, text, length + 1);
+    return pt_map_get(&node->pulls, key);
+}
+
+// --- ids of rows ---
+
+static const char none[] = "--------------------------------";
+
+_Static_assert(sizeof(none) == PT_PULL_ID_SIZE, "as long as an id");
+
+const char *pt_row_id_at(const struct pt_replay *replay, const struct pt_report *report,
+                         size_t index)
+{
+    if (!replay || !replay->row_ids ||
+        replay->row_ids_length != report->pull_count * PT_PULL_ID_LENGTH)
+        return NULL;
+    return replay->row_ids + index * PT_PULL_ID_LENGTH;
+}
+
+bool pt_row_id_is_none(const char *id)
+{
+    return memcmp(id, none, PT_PULL_ID_LENGTH) == 0;
+}
+
+void pt_row_exchange_ids(struct pt_pull_store *store, struct pt_stored_pull *a,
+                         struct pt_stored_pull *b)
+{
+    char id[PT_PULL_ID_SIZE];
+    pt_map_remove(&store->pulls, a->id);
+    pt_map_remove(&store->pulls, b->id);
+    memcpy(id, a->id, sizeof(id));
+    memcpy(a->id, b->id, sizeof(id));
+    memcpy(b->id, id, sizeof(id));
+    int r = pt_map_put(&store->pulls, a->id, a);
+    if (r == 0)
+        r = pt_map_put(&store->pulls, b->id, b);
+    assert(r == 0); // the map has room for as many as there were
+    (void)r;
+}
+
+void pt_row_set_id(struct pt_pull_store *store, struct pt_stored_pull *stored, const char *id)
+{
+    char wanted[PT_PULL_ID_SIZE] = "";
+    if (memcmp(stored->id, id, PT_PULL_ID_LENGTH) == 0)
+        return;
+    memcpy(wanted, id, PT_PULL_ID_LENGTH);
+    struct pt_stored_pull *other = pt_map_get(&store->pulls, wanted);
+    if (other) {
+        pt_row_exchange_ids(store, stored, other);
+        pt_change_log_touch(&store->changes, other);
+    } else {
+        pt_map_remove(&store->pulls, stored->id);
+        memcpy(stored->id, wanted, sizeof(wanted));
+        int r = pt_map_put(&store->pulls, stored->id, stored);
+        assert(r == 0); // the map has room for as many as there were
+        (void)r;
+    }
+    pt_change_log_touch(&store->changes, stored);
+}
+
+int pt_store_write_row_ids(const struct pt_pull_store *store, const struct pt_report *report,
+                           struct pt_buffer *out)
+{
+    char key[PT_PULL_ROW_KEY_SIZE];
+    const struct pt_node *node = pt_map_get(&store->nodes, report->node_name);
+    for (size_t i = 0; i < report->pull_count; i++) {
+        const struct pt_stored_pull *stored =
+            node ? pt_pull_row_find(node, &report->pulls[i], false, key) : NULL;
+        bool is_own = stored && strcmp(stored->key, key) == 0;
+        (void)pt_buffer_append(out, is_own ? stored->id : none, PT_PULL_ID_LENGTH);
+    }
+    return out->failure;
+}
