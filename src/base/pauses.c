@@ -10,6 +10,22 @@
 // A shorter one is no pause: a window of pt_rate holds two of them.
 #define PAUSE_NS (2500 * PT_NS_PER_MS)
 
+// Of what begins together one is seen first.
+#define BEHIND_NS (3 * PT_NS_PER_S)
+// What has begun behind others stalls after half a minute, until a pause has shown.
+#define PAUSE_BEHIND_NS (10 * PT_NS_PER_S)
+
+bool pt_pauses_end_wait(struct pt_pauses *pauses, int64_t taken_at, int64_t bytes, bool is_behind)
+{
+    if (!is_behind || pauses->behind_at == 0)
+        pauses->behind_at = is_behind ? taken_at : 0;
+    if (bytes == 0 || !is_behind || taken_at - pauses->behind_at < BEHIND_NS)
+        return false;
+    *pauses = (struct pt_pauses){.count = 1, .is_behind = true};
+    pauses->pieces[0] = (struct pt_piece){.began_at = taken_at, .at = taken_at, .bytes = bytes};
+    return true;
+}
+
 void pt_pauses_add(struct pt_pauses *pauses, int64_t taken_at, int64_t bytes)
 {
     struct pt_piece *newest = &pauses->pieces[0];
@@ -34,7 +50,7 @@ void pt_pauses_add(struct pt_pauses *pauses, int64_t taken_at, int64_t bytes)
     }
     newest->at = taken_at;
     newest->bytes = bytes;
-    pauses->is_still = false;
+    pauses->is_still = pauses->is_behind = false;
 }
 
 // A stall that is over was a pause as well: of two the shorter one counts. 0: there is none.
@@ -48,7 +64,7 @@ static int64_t usual_pause_ns(const struct pt_pauses *pauses)
 
 int64_t pt_pauses_patience_ns(const struct pt_pauses *pauses)
 {
-    return pt_step_patience_ns(usual_pause_ns(pauses));
+    return pt_step_patience_ns(pauses->is_behind ? PAUSE_BEHIND_NS : usual_pause_ns(pauses));
 }
 
 double pt_pauses_speed(const struct pt_pauses *pauses, int64_t taken_at, double windowed)

@@ -18,11 +18,18 @@ struct pt_pauses {
         int64_t pause_ns; // before it
     } pieces[3];
     uint8_t count;
-    bool is_still; // no byte has come since
+    bool is_still;     // no byte has come since
+    int64_t behind_at; // since when others have the line, 0: they have not
+    bool is_behind; // how long it took to the first bytes says nothing, and no other ones have come
 };
 
 // Adds a sample; one that went back, in bytes or time, starts anew.
 void pt_pauses_add(struct pt_pauses *pauses, int64_t taken_at, int64_t bytes);
+
+// To be asked before each sample until bytes have come: whether the first ones have come now, and
+// others had the line for some seconds before (`is_behind`). Then it has begun with this sample:
+// how long that took says nothing of its speed.
+bool pt_pauses_end_wait(struct pt_pauses *pauses, int64_t taken_at, int64_t bytes, bool is_behind);
 
 // How long no byte may come before that is a stall, by the pauses between the steps.
 int64_t pt_pauses_patience_ns(const struct pt_pauses *pauses);

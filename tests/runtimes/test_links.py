@@ -54,6 +54,38 @@ class Shared(RuntimeCase):
         self.assertAlmostEqual(median(speeds), true, delta=true * 0.25)
 
 
+class Queued(RuntimeCase):
+    """containerd 2 fetches three layers at once, of all pulls: who waits for minutes is as quick then as the first."""
+
+    bytes_per_second = 160_000
+    pieces_s: ClassVar[float] = 2 * (1 << 20) / 160_000  # of two of them, by which a speed is known
+
+    def test_each_has_its_speed(self) -> None:
+        images = [self.push(f"queued/app-{n}", *[4 * MB] * LAYERS) for n in range(3)]
+        calls = [self.start(image) for image in images]
+        ratios: dict[str, list[float]] = {image.repository: [] for image in images}
+        while any(call.process.is_running() for call in calls):
+            for image in images:
+                ratios[image.repository] += self.look(image)
+            time.sleep(0.5)
+        for call, image in zip(calls, images, strict=True):
+            call.finish()
+            seen = ratios[image.repository]
+            self.note(image.repository, "speed, share", 1, f"{median(seen):.2f} of {len(seen)}")
+            self.assertGreater(len(seen), 5)
+            self.assertAlmostEqual(median(seen), 1, delta=0.3)
+
+    def look(self, image: Image) -> list[float]:
+        """The shown speed as a share of the true one, while both are known."""
+        (row,) = self.rows(image) or [{"phase": "", "bytesPerSec": 0}]
+        now = time.time()
+        parts = [s for s in self.meter.all_sent(image.repository) if s.size > 1000]
+        recent = sum(s.size for s in parts if s.at > now - self.pieces_s)
+        is_known = parts and parts[0].at < now - self.pieces_s - 1 and row["phase"] == "downloading"
+        self.assertNotIn("stalledSeconds", row)
+        return [row["bytesPerSec"] * self.pieces_s / recent] if is_known and recent else []
+
+
 class OneAfterTheOther(RuntimeCase):
     """The first bytes of a layer show a MiB late; it has begun when the one before has come."""
 

@@ -84,6 +84,35 @@ static void a_slow_layer_that_is_left_is_not_stalled(void **state)
     check_real("now it is", scene_last_status(scene).stalled_seconds, 60);
 }
 
+// containerd 2 fetches three layers at once, of all pulls: others wait for minutes, and then are as
+// quick. Of the slow one the first pieces come at 53 s, of the quick one at 40 s.
+static void what_waited_for_others_has_its_own_speed(void **state)
+{
+    static const struct {
+        const char *name;
+        int first, step; // seconds
+    } rows[] = {{"quick", 40, 1}, {"slow", 53, 13}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        scene_teardown(state);
+        scene_setup(state);
+        struct scene *scene = *state;
+        struct pt_layer other = make_layer("sha256:other", 0);
+        scene->layers[0].total_bytes = other.total_bytes = 1000 * MEBIBYTE;
+        struct pt_pull pulls[] = {make_pull("lease-0", "other:1", &other, 1), scene->pull};
+        for (int second = 1; second <= 90; second++) {
+            int pieces = second < rows[i].first ? 0 : 1 + (second - rows[i].first) / rows[i].step;
+            scene->layers[0].downloaded_bytes = pieces * MEBIBYTE;
+            scene->layers[0].phase = pieces > 0 ? PT_LAYER_DOWNLOADING : PT_LAYER_QUEUED;
+            other.downloaded_bytes += 2 * MEBIBYTE;
+            scene_deliver_pulls(scene, "n1", pulls, 2);
+            struct pt_pull_status status = scene_last_status(scene);
+            check_real(rows[i].name, status.stalled_seconds, 0);
+            double wanted = pieces < 2 ? 0 : (double)MEBIBYTE / rows[i].step;
+            check_real(rows[i].name, status.bytes_per_second, wanted);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +120,7 @@ int main(void)
         SCENE_TEST(a_registry_that_sends_nothing_is_a_stall),
         SCENE_TEST(a_slow_layer_that_is_left_is_not_stalled),
         SCENE_TEST(a_slow_download_is_not_stalled_between_its_pieces),
+        SCENE_TEST(what_waited_for_others_has_its_own_speed),
     };
     return cmocka_run_group_tests_name("stalls", tests, NULL, NULL);
 }

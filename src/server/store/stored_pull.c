@@ -383,24 +383,24 @@ static void update_fetched(struct pt_stored_pull *stored, const struct pt_pull *
     pt_add_saturated(&stored->pull.bytes_fetched, change->node_bytes);
 }
 
-static double percent(const struct pt_stored_pull *stored, const struct pt_totals *totals)
-{
-    return totals->percent > stored->percent_floor ? totals->percent : stored->percent_floor;
-}
-
 static void update_progress(struct pt_stored_pull *stored, int64_t timestamp,
                             struct pt_pull_change *change)
 {
     double speed_before = stored->rate.bytes_per_second;
     pt_add_saturated(&stored->received_bytes, change->received_bytes);
-    if (stored->pull.phase == PT_PULL_DOWNLOADING) {
-        pt_rate_add_since(&stored->rate, stored->pull.started_at, timestamp,
-                          stored->received_bytes);
-        pt_pauses_add(&stored->pauses, timestamp, stored->received_bytes);
+    int64_t bytes = stored->received_bytes;
+    bool is_behind = pt_node_speed(stored->node) > 0;
+    if (bytes == change->received_bytes &&
+        pt_pauses_end_wait(&stored->pauses, timestamp, bytes, is_behind)) {
+        stored->rate.count = 0;
+        pt_rate_add(&stored->rate, timestamp, bytes);
+    } else if (stored->pull.phase == PT_PULL_DOWNLOADING) {
+        pt_rate_add_since(&stored->rate, stored->pull.started_at, timestamp, bytes);
+        pt_pauses_add(&stored->pauses, timestamp, bytes);
         stored->rate.bytes_per_second =
             pt_pauses_speed(&stored->pauses, timestamp, stored->rate.bytes_per_second);
     }
-    pt_step_rate_add(&stored->steps, timestamp, stored->received_bytes);
+    pt_step_rate_add(&stored->steps, timestamp, bytes);
     change->visible |= stored->rate.bytes_per_second != speed_before;
     if (change->moved || timestamp < stored->bytes_at)
         stored->bytes_at = timestamp;
@@ -416,7 +416,8 @@ static void update_progress(struct pt_stored_pull *stored, int64_t timestamp,
     }
     struct pt_totals totals;
     pt_pull_totals(&stored->pull, &totals);
-    stored->percent_floor = percent(stored, &totals);
+    if (totals.percent > stored->percent_floor)
+        stored->percent_floor = totals.percent;
 }
 
 // What says the name for sure, as far as that is known; NULL: nothing.
