@@ -81,3 +81,12 @@ const char *pt_agent_token_node(const struct pt_agent_token *token, const char *
 {
     return pt_identity_node(token->identity, key);
 }
+
+const char *pt_agent_token_known_by(const struct pt_agent_token *token)
+{
+    if (pt_agent_token_stands_in(token))
+        return "fallback";
+    if (token->identity)
+        return pt_identity_proof(token->identity);
+    return pt_secret_matches(token->secret, "") ? "nothing" : "shared_token";
+}

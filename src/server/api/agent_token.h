@@ -45,6 +45,10 @@ bool pt_agent_token_admits(struct pt_agent_token *token, int64_t now, const char
 // The node that an admitted token speaks for; NULL: it is known no longer.
 const char *pt_agent_token_node(const struct pt_agent_token *token, const char *key);
 
+// What agents are known by, in a word of the summary's: `keys`, `reviews`, `unknown` and `none` as
+// of their identity, `shared_token`, `fallback` if that stands in, or `nothing`.
+const char *pt_agent_token_known_by(const struct pt_agent_token *token);
+
 // Whether the shared token stands in for the agents' identity.
 bool pt_agent_token_stands_in(const struct pt_agent_token *token);
 

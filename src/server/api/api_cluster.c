@@ -59,6 +59,7 @@ static int write_summary(const struct pt_api *api, struct pt_buffer *out)
     if (*api->cluster_name)
         write_text(out, "cluster", api->cluster_name);
     write_text(out, "missing", pt_kube_feed_missing(api->kube));
+    write_text(out, "agentsKnownBy", pt_agent_token_known_by(&api->agent_token));
     pt_json_time(out, "startedAt", api->started_wall_ns);
     pt_json_time(out, "now", pt_clock_wall_ns(api->clock));
     pt_json_close(out, '}');

@@ -21,6 +21,14 @@
 #define LATER_S 2                                             // and up to
 #define LATER_SPREAD_S 8 // more, so that not all come back at once
 
+static const char *const proof_names[] = {
+    [PT_PROOF_UNKNOWN] = "unknown",
+    [PT_PROOF_KEYS] = "keys",
+    [PT_PROOF_REVIEWS] = "reviews",
+    [PT_PROOF_NONE] = "none",
+};
+#define PROOFS (sizeof(proof_names) / sizeof(proof_names[0]))
+
 struct pt_identity {
     struct pt_kube_client kube; // with connections of its own
     struct pt_token_policy policy;
@@ -234,6 +242,11 @@ bool pt_identity_has_no_rights(const struct pt_identity *identity)
     return pt_key_source_proof(identity->source) == PT_PROOF_NONE;
 }
 
+const char *pt_identity_proof(const struct pt_identity *identity)
+{
+    return proof_names[pt_key_source_proof(identity->source)];
+}
+
 const char *pt_identity_missing(const struct pt_identity *identity)
 {
     switch (pt_key_source_proof(identity->source)) {
@@ -255,19 +268,13 @@ const char *pt_identity_missing(const struct pt_identity *identity)
 static void write_proof(const struct pt_identity *identity, struct pt_buffer *out)
 {
     static const char name[] = "pulltrace_agent_identity";
-    static const char *const proofs[] = {
-        [PT_PROOF_UNKNOWN] = "unknown",
-        [PT_PROOF_KEYS] = "keys",
-        [PT_PROOF_REVIEWS] = "reviews",
-        [PT_PROOF_NONE] = "none",
-    };
     pt_metric_head(
         out, name, "gauge",
         "1 at what agents are known by: the cluster's keys, reviews by its API server, the "
         "shared token; none: the server has no rights to the first two, and the shared "
         "token stands in, if there is one.");
-    for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++)
-        (void)pt_buffer_printf(out, "%s{by=\"%s\"} %d\n", name, proofs[i],
+    for (size_t i = 0; i < PROOFS; i++)
+        (void)pt_buffer_printf(out, "%s{by=\"%s\"} %d\n", name, proof_names[i],
                                identity && pt_key_source_proof(identity->source) == i);
     (void)pt_buffer_printf(out, "%s{by=\"shared_token\"} %d\n", name, !identity);
 }

@@ -56,6 +56,9 @@ const char *pt_identity_node(struct pt_identity *identity, const char *key);
 // Whether the API server lets us have neither keys nor reviews, which was asked for several times.
 bool pt_identity_has_no_rights(const struct pt_identity *identity);
 
+// What the tokens are verified by: `keys`, `reviews`, `none` of them, or `unknown` yet.
+const char *pt_identity_proof(const struct pt_identity *identity);
+
 // What is missing, static text; NULL: tokens can be verified.
 const char *pt_identity_missing(const struct pt_identity *identity);
 

@@ -34,6 +34,8 @@ export const SUMMARY_FIELDS = {
   cluster: optional(text),
   /** What has not come from Kubernetes yet, in words. */
   missing: optional(text),
+  /** How the server knows which node an agent speaks for; absent of an older one. */
+  agentsKnownBy: optional(text),
   /** That the other servers cannot be heard, in words. */
   apart: optional(text),
   now: time,

@@ -4,7 +4,7 @@ import { cleanup, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { T0, makePull } from '../../testing/samples';
-import { installBrowserParts, liveState, renderWith } from '../../testing/render';
+import { SUMMARY, installBrowserParts, liveState, renderWith } from '../../testing/render';
 import { HealthPage } from './HealthPage';
 
 beforeEach(() => {
@@ -60,4 +60,21 @@ it('says so when all is well, and knows registries by their pulls where the serv
   expect(screen.getByRole('status').textContent).toContain('None of them');
   expect(screen.getByText(/^no node had a stall or a failure/)).toBeTruthy();
   expect(screen.getByRole('button', { name: 'ghcr.io' })).toBeTruthy();
+});
+
+it.each([
+  ['keys', 'Each is known by a token of its own, verified by the cluster’s keys.', false],
+  ['fallback', 'All are known by the shared token, as the server may not look at their own', true],
+  ['nothing', 'They need no token: whoever reaches the server', false],
+])('says how agents are known: %s', (agentsKnownBy, words, isBad) => {
+  const summary = { ...SUMMARY, agentsKnownBy };
+  renderWith(liveState([makePull()], { summary }), <HealthPage onUrl={vi.fn()} />);
+  const said = screen.getByRole('region', { name: 'Agents' }).querySelector('p');
+  expect(said?.textContent).toContain(words);
+  expect(said?.className.includes('is-not-as-asked')).toBe(isBad);
+});
+
+it('says nothing of that when the server does not', () => {
+  renderWith(liveState([makePull()]), <HealthPage onUrl={vi.fn()} />);
+  expect(screen.queryByRole('region', { name: 'Agents' })).toBeNull();
 });

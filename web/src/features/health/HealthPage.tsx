@@ -82,7 +82,40 @@ export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
         token="node"
         onUrl={onUrl}
       />
+      <Agents knownBy={summary?.agentsKnownBy} />
     </>
+  );
+}
+
+const FOR_ANY = 'whoever has it could report for any node';
+
+/** What the summary's word means. */
+const KNOWN_BY: Record<string, string> = {
+  keys: 'Each is known by a token of its own, verified by the cluster’s keys',
+  reviews: 'Each is known by a token of its own, reviewed by the API server',
+  unknown: 'None is known yet: the keys of their tokens have not come from the Kubernetes API',
+  none: 'None can be known: the server may neither read the cluster’s keys nor review tokens',
+  fallback: `All are known by the shared token, as the server may not look at their own: ${FOR_ANY}`,
+  shared_token: `All are known by a token that they share: ${FOR_ANY}`,
+  nothing: 'They need no token: whoever reaches the server could report for any node',
+};
+/** They are not known as was asked for. */
+const NOT_AS_ASKED = ['unknown', 'none', 'fallback'];
+
+function Agents({ knownBy = '' }: { knownBy: string | undefined }) {
+  const words = KNOWN_BY[knownBy];
+  if (words === undefined) return null;
+  return (
+    <section className="traces" aria-label="Agents">
+      <h2>Agents</h2>
+      {NOT_AS_ASKED.includes(knownBy) ? (
+        <p className="known-by is-not-as-asked">
+          <Icon name="question" size={13} /> {words}.
+        </p>
+      ) : (
+        <p className="known-by dim">{words}.</p>
+      )}
+    </section>
   );
 }
 
