@@ -273,12 +273,14 @@ class ByNeither(IdentityCase):
         self.assert_answer(self.send(server, self.signer.token()), 401, "report_token")
         wait_for("it is said", lambda: "by the shared token only" in get(server.port, "/readyz").text(), 10)
         self.assertEqual(len(self.log_lines(server, "identity.no_rights")), 1)
+        self.assertEqual(get(server.port, "/api/v1/summary").json()["agentsKnownBy"], "fallback")
 
     def test_without_a_shared_token_nobody_is_let_in(self) -> None:
         server = self.start_by("none")
         for token in ("", "any", self.signer.token()):
             self.assertIn(self.send(server, token).status, (401, 503))
         self.assert_answer(self.send(server, self.signer.token()), 503, "report_token_unchecked", "docs/security.md")
+        self.assertEqual(get(server.port, "/api/v1/summary").json()["agentsKnownBy"], "none")
 
     def test_an_api_server_that_starts_makes_no_shared_token_good(self) -> None:
         """It refuses what it has not read the roles of yet, once or twice."""

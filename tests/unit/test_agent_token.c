@@ -77,11 +77,26 @@ static void its_file_is_looked_at_once_a_second_and_before_a_refusal(void **stat
     rmdir(folder);
 }
 
+static void what_agents_are_known_by_has_a_word(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *token, *word;
+    } cases[] = {{NULL, "nothing"}, {"s3cret", "shared_token"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_agent_token token = {0};
+        assert_int_equal(pt_secret_create_lines(cases[i].token, NULL, &token.secret, NULL), 0);
+        check_text("word", pt_agent_token_known_by(&token), cases[i].word);
+        pt_secret_destroy(token.secret);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_header_must_hold_the_token),
         cmocka_unit_test(its_file_is_looked_at_once_a_second_and_before_a_refusal),
+        cmocka_unit_test(what_agents_are_known_by_has_a_word),
     };
     return cmocka_run_group_tests_name("agent_token", tests, NULL, NULL);
 }

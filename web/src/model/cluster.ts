@@ -2,6 +2,7 @@
 import {
   type Decoded,
   type Field,
+  choice,
   flag,
   listOf,
   number,
@@ -12,6 +13,19 @@ import {
   time,
   withDefault,
 } from './fields';
+
+/** By what the server knows which node an agent speaks for. */
+export const AGENT_PROOFS = [
+  'keys',
+  'reviews',
+  'unknown',
+  'none',
+  'fallback',
+  'shared_token',
+  'nothing',
+] as const;
+
+export type AgentProof = (typeof AGENT_PROOFS)[number];
 
 /** Summary of docs/openapi.json, as far as the page shows it. */
 export const SUMMARY_FIELDS = {
@@ -35,7 +49,7 @@ export const SUMMARY_FIELDS = {
   /** What has not come from Kubernetes yet, in words. */
   missing: optional(text),
   /** How the server knows which node an agent speaks for; absent of an older one. */
-  agentsKnownBy: optional(text),
+  agentsKnownBy: choice(AGENT_PROOFS),
   /** That the other servers cannot be heard, in words. */
   apart: optional(text),
   now: time,

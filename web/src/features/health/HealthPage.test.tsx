@@ -66,7 +66,7 @@ it.each([
   ['keys', 'Each is known by a token of its own, verified by the cluster’s keys.', false],
   ['fallback', 'All are known by the shared token, as the server may not look at their own', true],
   ['nothing', 'They need no token: whoever reaches the server', false],
-])('says how agents are known: %s', (agentsKnownBy, words, isBad) => {
+] as const)('says how agents are known: %s', (agentsKnownBy, words, isBad) => {
   const summary = { ...SUMMARY, agentsKnownBy };
   renderWith(liveState([makePull()], { summary }), <HealthPage onUrl={vi.fn()} />);
   const said = screen.getByRole('region', { name: 'Agents' }).querySelector('p');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useMemo, useState } from 'react';
 import { formatCount, formatRate, plural } from '../../lib/format';
+import type { AgentProof } from '../../model/cluster';
 import { useSlice } from '../../state/context';
 import { troubledPulls, verdictOf } from '../../state/blame';
 import { registryOf } from '../../state/query';
@@ -90,7 +91,7 @@ export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
 const FOR_ANY = 'whoever has it could report for any node';
 
 /** What the summary's word means. */
-const KNOWN_BY: Record<string, string> = {
+const KNOWN_BY: Record<AgentProof, string> = {
   keys: 'Each is known by a token of its own, verified by the cluster’s keys',
   reviews: 'Each is known by a token of its own, reviewed by the API server',
   unknown: 'None is known yet: the keys of their tokens have not come from the Kubernetes API',
@@ -100,11 +101,11 @@ const KNOWN_BY: Record<string, string> = {
   nothing: 'They need no token: whoever reaches the server could report for any node',
 };
 /** They are not known as was asked for. */
-const NOT_AS_ASKED = ['unknown', 'none', 'fallback'];
+const NOT_AS_ASKED: readonly AgentProof[] = ['unknown', 'none', 'fallback'];
 
-function Agents({ knownBy = '' }: { knownBy: string | undefined }) {
+function Agents({ knownBy }: { knownBy: AgentProof | undefined }) {
+  if (knownBy === undefined) return null;
   const words = KNOWN_BY[knownBy];
-  if (words === undefined) return null;
   return (
     <section className="traces" aria-label="Agents">
       <h2>Agents</h2>
