@@ -248,4 +248,4 @@ users: [{{name: u, user: {{token: sesame}}}}]
                 self.assertIn("involvedObject.kind=Pod", selector)
             if asked.query.get("watch"):
                 self.assertEqual(asked.query["allowWatchBookmarks"], "true")
-                self.assertIn(int(asked.query["timeoutSeconds"]), range(300, 601))
+                self.assertIn(int(asked.query["timeoutSeconds"]), range(60, 91))
