@@ -28,6 +28,15 @@
 {{- if and .Values.server.httpRoute.enabled (not .Values.server.httpRoute.parentRefs) -}}
 {{- fail "server.httpRoute.enabled needs server.httpRoute.parentRefs, the Gateways that the route belongs to." -}}
 {{- end -}}
+{{- if and .Values.server.enabled (gt (int .Values.server.replicas) 1) (not .Values.share.url) -}}
+{{- fail (printf "server.replicas=%d: several servers need share.url, a Valkey or Redis that they share, such as valkeys://pulltrace@valkey.example.org:6379; else each would show only what it hears itself (docs/replicas.md)." (int .Values.server.replicas)) -}}
+{{- end -}}
+{{- if and .Values.server.enabled .Values.share.url (not .Values.share.existingSecret) -}}
+{{- fail "share.url needs share.existingSecret, a Secret with the password of its user: whoever may write there speaks for all nodes (docs/security.md)." -}}
+{{- end -}}
+{{- if and .Values.share.caSecret (not (regexMatch "^(valkeys|rediss)://" .Values.share.url)) -}}
+{{- fail "share.caSecret is for TLS: write share.url with valkeys:// or rediss://." -}}
+{{- end -}}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both true: every figure would count twice." -}}
 {{- end -}}

@@ -71,9 +71,57 @@ seccompProfile:
 - name: PULLTRACE_TLS_KEY_FILE
   value: /etc/pulltrace/tls/tls.key
 {{- end }}
+{{- with .Values.share.url }}
+- name: PULLTRACE_SHARE_URL
+  value: {{ . | quote }}
+- name: PULLTRACE_SHARE_PREFIX
+  value: {{ $.Values.share.prefix | quote }}
+{{- with $.Values.share.maxBytes }}
+- name: PULLTRACE_SHARE_MAX_BYTES
+  value: {{ . | quote }}
+{{- end }}
+{{- if $.Values.share.existingSecret }}
+- name: PULLTRACE_SHARE_PASSWORD_FILE
+  value: /etc/pulltrace/share/password
+{{- end }}
+{{- if $.Values.share.caSecret }}
+- name: PULLTRACE_SHARE_CA_FILE
+  value: /etc/pulltrace/share-ca/ca.crt
+{{- end }}
+{{- end }}
 {{- with .Values.server.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Several servers are rather on different nodes and in different zones. */}}
+{{- define "pulltrace.serverAffinity" -}}
+{{- if gt (int .Values.server.replicas) 1 }}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            {{- include "pulltrace.selector" (list . "server") | nindent 12 }}
+{{- end }}
+{{- end -}}
+
+{{- define "pulltrace.serverSpread" -}}
+{{- if gt (int .Values.server.replicas) 1 }}
+- maxSkew: 1
+  topologyKey: topology.kubernetes.io/zone
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "pulltrace.selector" (list . "server") | nindent 6 }}
+{{- end }}
+{{- end -}}
+
+{{/* Port of the Valkey that servers share. */}}
+{{- define "pulltrace.sharePort" -}}
+{{- regexFind ":[0-9]+(/[0-9]*)?$" .Values.share.url | trimPrefix ":" | regexFind "^[0-9]+" | default "6379" -}}
 {{- end -}}
 
 {{- define "pulltrace.serverMounts" -}}
@@ -85,6 +133,16 @@ seccompProfile:
 {{- if include "pulltrace.hasTls" . }}
 - name: tls
   mountPath: /etc/pulltrace/tls
+  readOnly: true
+{{- end }}
+{{- if and .Values.share.url .Values.share.existingSecret }}
+- name: share
+  mountPath: /etc/pulltrace/share
+  readOnly: true
+{{- end }}
+{{- if and .Values.share.url .Values.share.caSecret }}
+- name: share-ca
+  mountPath: /etc/pulltrace/share-ca
   readOnly: true
 {{- end }}
 {{- with .Values.server.extraVolumeMounts }}
@@ -112,6 +170,24 @@ seccompProfile:
         path: tls.crt
       - key: tls.key
         path: tls.key
+{{- end }}
+{{- if and .Values.share.url .Values.share.existingSecret }}
+- name: share
+  secret:
+    secretName: {{ .Values.share.existingSecret }}
+    defaultMode: 0440
+    items:
+      - key: {{ .Values.share.passwordKey }}
+        path: password
+{{- end }}
+{{- if and .Values.share.url .Values.share.caSecret }}
+- name: share-ca
+  secret:
+    secretName: {{ .Values.share.caSecret }}
+    defaultMode: 0440
+    items:
+      - key: ca.crt
+        path: ca.crt
 {{- end }}
 {{- with .Values.server.extraVolumes }}
 {{ toYaml . }}
