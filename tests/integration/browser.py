@@ -8,7 +8,8 @@ The pulls are real; the pods that wait for them are those of a fake API server. 
   PULLTRACE_QUEUED_IMAGE   a reference that one pod waits for and nobody pulls
   PULLTRACE_REFUSED_IMAGE  a reference that does not exist: two pods wait, one attempt after the other fails
   PULLTRACE_METRICS        the address of the server's metrics
-  PULLTRACE_LAB_PID        SIGUSR1 to it kills the server and starts it again three seconds later
+  PULLTRACE_LAB_PID        SIGUSR1 to it kills the server and starts it again three seconds later; for the test of
+                           replicas there are two behind one address, which go by turns
 Arguments are passed on to node instead of the folder tests/browser.
 """
 
@@ -27,6 +28,7 @@ from lab.images import Image
 from lab.laboratory import Laboratory
 from lab.processes import Process
 from lab.pulltrace import Agent, Server
+from lab.replicas import Replicas
 from lab.tools import REPOSITORY
 from tests.integration.case import ADDRESS_SANITIZER, AGENT, MB, SERVER, sizes
 from tests.kubernetes.fake_api import FakeApi
@@ -85,8 +87,11 @@ class RefusalLoop:
 
 
 class Restarter:
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    """Kills one of the servers at each signal, by turns."""
+
+    def __init__(self, servers: list[Server]) -> None:
+        self._servers = servers
+        self._server = servers[0]
         self._away_until = 0.0
         self._wanted = False
         signal.signal(signal.SIGUSR1, self._on_signal)
@@ -97,6 +102,8 @@ class Restarter:
     def advance(self) -> None:
         if self._wanted:
             self._wanted = False
+            self._server = self._servers[0]
+            self._servers = [*self._servers[1:], self._server]
             self._server.process.kill()
             self._away_until = time.monotonic() + SERVER_AWAY_S
         elif self._away_until and time.monotonic() >= self._away_until:
@@ -109,6 +116,17 @@ def node_command(arguments: list[str]) -> list[str]:
         str(path) for path in sorted((REPOSITORY / "tests/browser").glob("*.test.*"))
     ]
     return ["node", "--test", "--test-reporter=tap", "--test-concurrency=1", *files]
+
+
+def start_servers(stack: ExitStack, folder: Path, settings: dict[str, str]) -> tuple[str, list[Server]]:
+    """Where they are, and which: one, but two for the test of replicas."""
+    if any("replicas" in argument for argument in sys.argv[1:]):
+        replicas = Replicas(SERVER, folder, 2, settings=settings)
+        stack.callback(replicas.stop)
+        return replicas.url, replicas.servers
+    server = Server(SERVER, folder, settings=settings)
+    stack.callback(server.stop)
+    return server.url, [server]
 
 
 def main() -> int:
@@ -130,9 +148,8 @@ def main() -> int:
         folder = Path(lab.path / "pulltrace")
         folder.mkdir()
         kubernetes = {"PULLTRACE_KUBE_URL": api.url}
-        server = Server(SERVER, folder, settings=ADDRESS_SANITIZER | kubernetes)
-        stack.callback(server.stop)
-        agent = Agent(AGENT, folder, lab.containerd.socket, server.url, ADDRESS_SANITIZER)
+        url, servers = start_servers(stack, folder, ADDRESS_SANITIZER | kubernetes)
+        agent = Agent(AGENT, folder, lab.containerd.socket, url, ADDRESS_SANITIZER)
         stack.callback(agent.stop)
         loops = [
             PullLoop(lab, first, pods=Pods(api, NODE, lab.reference(first), 3)),
@@ -140,14 +157,14 @@ def main() -> int:
             PullLoop(lab, broken, "--max-concurrent-downloads", "1"),
             RefusalLoop(Pods(api, NODE, refused, 2), refused),
         ]
-        restarter = Restarter(server)
+        restarter = Restarter(servers)
         settings = {
-            "PULLTRACE_URL": f"{server.url}/",
+            "PULLTRACE_URL": f"{url}/",
             "PULLTRACE_EXPECT_IMAGES": ",".join(map(lab.reference, (first, second))),
             "PULLTRACE_FAILED_IMAGE": lab.reference(broken),
             "PULLTRACE_QUEUED_IMAGE": queued,
             "PULLTRACE_REFUSED_IMAGE": refused,
-            "PULLTRACE_METRICS": f"http://127.0.0.1:{server.metrics_port}/metrics",
+            "PULLTRACE_METRICS": f"http://127.0.0.1:{servers[0].metrics_port}/metrics",
             "PULLTRACE_LAB_PID": str(os.getpid()),
         }
         command = ["setpriv", "--pdeathsig", "KILL", *node_command(sys.argv[1:])]

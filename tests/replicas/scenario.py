@@ -18,8 +18,7 @@ from typing import Any
 
 from lab.processes import Process
 from lab.pulltrace import Server
-from lab.waiting import wait_for
-from tests.integration.http_json import get, is_in_step
+from tests.integration.http_json import get
 from tests.replicas.checker import LOCAL, History, broken_promises
 from tests.replicas.crowd import Crowd
 from tests.replicas.figures import ServerMeter, ValkeyMeter
@@ -196,18 +195,22 @@ def play(length: Length, count: int) -> list[str]:
 
 def _judge(ground: Ground, crowd: Crowd, scenario: Scenario) -> list[str]:
     scenario.play()
-    crowd.rest()
-    scenario.say("all pulls have ended; quiet")
-    wait_for("all servers are ready", lambda: all(map(is_in_step, ground.ports())), BACK_S)
+    is_at_rest = crowd.rest()
+    scenario.say("all pulls have ended; quiet" if is_at_rest else "no rest comes")
     time.sleep(QUIET_S)
     rows = ground.rows()
     found = crowd.report()
     scenario.figures(found)
     shown = {len(each) for each in rows.values()}
     scenario.say(f"compares {shown} rows of {len(rows)} servers; may differ: {LOCAL}")
-    return broken_promises(
+    broken = broken_promises(
         History(found["pulls"], found["generations"], rows, found["problems"], found["samples"])
     )
+    for server in ground.servers:
+        said = get(server.port, "/readyz")
+        if said.status != 200 or said.text() != "ok":
+            broken.append(f"{server.process.name} is not ready after the quiet: {said.text()}")
+    return broken if is_at_rest else [*broken, "ends were not acknowledged, or readers not in step, for a minute"]
 
 
 def main() -> int:

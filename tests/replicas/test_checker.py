@@ -102,7 +102,7 @@ class Readers(unittest.TestCase):
             )
             try:
                 time.sleep(10)
-                crowd.rest()
+                self.assertTrue(crowd.rest())
                 found = crowd.report()
             finally:
                 crowd.stop()
