@@ -24,7 +24,7 @@ from tests.replicas.figures import ServerMeter, ValkeyMeter
 
 BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR", "build-asan/release")).resolve()
 COUNTS = (1, 3)
-WARM_UP_S, MEASURED_S = 15, 20
+WARM_UP_S, MEASURED_S = 5, 10
 READY_S = 60
 
 
