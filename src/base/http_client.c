@@ -365,6 +365,8 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
     if (options->connect_only) {
         curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
         curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
+        // No more is received in one call than this buffer holds, and each turn has few calls.
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)PT_LIMIT_SOCKET_BUFFER_BYTES);
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     }
     if (options->fresh_connection)

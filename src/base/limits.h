@@ -18,6 +18,7 @@
 #define PT_LIMIT_IDLE_CONNECTIONS 4     // kept open for reuse by one client
 #define PT_LIMIT_HTTP_BUFFER_BYTES 1024 // read at once; of a socket a hundred times in a turn
 #define PT_LIMIT_HTTP2_BUFFER_BYTES (1024 * 1024)
+#define PT_LIMIT_SOCKET_BUFFER_BYTES (64 * 1024) // read at once of what is not HTTP
 
 // --- secrets ---
 #define PT_LIMIT_TOKENS 8 // in a file of several
