@@ -85,6 +85,7 @@ static int add_pull(struct pt_deliverer *deliverer, const struct pt_tracked *tra
         r = 0;
     } else if (r == 0 && !tracked->is_refused) {
         deliverer->sent_pulls++;
+        pt_tracker_report_holds(deliverer->options.tracker, tracked);
         snprintf(deliverer->sent_id, sizeof(deliverer->sent_id), "%s", tracked->pull.id);
     }
     if (r == 0 && tracked->finished)
@@ -135,6 +136,7 @@ static int write_report(struct pt_deliverer *deliverer)
     pt_buffer_clear(&deliverer->body);
     deliverer->sent_pulls = 0;
     deliverer->sent_finished = 0;
+    pt_tracker_report_begins(deliverer->options.tracker);
     int r = pt_report_begin(&head, &deliverer->body);
     if (r == 0)
         r = add_pulls(deliverer);
@@ -242,6 +244,7 @@ static void note_success(struct pt_deliverer *deliverer)
     deliverer->heartbeat_ms =
         deliverer->asked_ms > PT_REPORT_HEARTBEAT_MS ? deliverer->asked_ms : PT_REPORT_HEARTBEAT_MS;
     trust_pulls(deliverer);
+    pt_tracker_report_is_taken(deliverer->options.tracker);
     if (deliverer->sent_finished)
         pt_tracker_forget(deliverer->options.tracker, deliverer->sent_finished);
 }

@@ -79,8 +79,9 @@ struct pt_pull {
     const char *error;                 // of a failed pull
     enum pt_failure_class error_class; // of a failed pull; an agent names few of them
     int64_t started_at;
-    int64_t completed_at;  // of the whole, extraction included, well or badly
-    int64_t bytes_fetched; // of layers, over the network and by this pull; never falls
+    int64_t completed_at;     // of the whole, extraction included, well or badly
+    int64_t bytes_fetched;    // of layers, over the network and by this pull; never falls
+    int64_t bytes_unreported; // of these, what no server has taken yet
     enum pt_pull_phase phase;
     enum pt_pull_kind kind;
     bool total_known;     // every layer of the image is in `layers`, each with its size

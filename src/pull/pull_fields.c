@@ -64,6 +64,7 @@ static const struct pt_field pull_rows[] = {
     WORD_ROW(&pt_agent_failure_class_words, "errorClass", PULL, error_class),
     WORD_ROW(&pt_pull_kind_words, "kind", PULL, kind),
     ROW(INTEGER, IF_SET, INT64_MAX, "bytesFetched", PULL, bytes_fetched),
+    ROW(INTEGER, IF_SET, INT64_MAX, "bytesUnreported", PULL, bytes_unreported),
     ROW(TIME, IF_SET, 0, "startedAt", PULL, started_at),
     ROW(TIME, IF_SET, 0, "completedAt", PULL, completed_at),
     ROW(BOOL, ALWAYS, 0, "totalKnown", PULL, total_known),

@@ -66,6 +66,32 @@ static void reports_are_numbered(void **state)
     delivery_end(&d);
 }
 
+// Of what came with a report that was not taken, or comes meanwhile, no server has heard.
+static void what_no_server_has_taken_is_said(void **state)
+{
+    (void)state;
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    struct pt_seen_lease *lease = begin_pull(&d.scene, 1, 300);
+    delivery_run(&d, true);
+    check_int("all", d.report.pulls[0].bytes_unreported, 300);
+    fetch(lease, 0, 500);
+    observe(&d.scene, 2);
+    delivery_answer(&d, 503, NULL);
+    delivery_wait(&d, 60000);
+    check_int("still all", d.report.pulls[0].bytes_unreported, 500);
+    fetch(lease, 0, 600);
+    observe(&d.scene, 3);
+    delivery_answer(&d, 200, NULL);
+    delivery_wait(&d, 60000);
+    check_int("what came meanwhile", d.report.pulls[0].bytes_unreported, 100);
+    delivery_answer(&d, 200, NULL);
+    delivery_wait(&d, 60000);
+    check_int("none", d.report.pulls[0].bytes_unreported, 0);
+    check_int("of", d.report.pulls[0].bytes_fetched, 600);
+    delivery_end(&d);
+}
+
 // What ended while a report was on its way is not taken with that one.
 static void one_that_finishes_meanwhile_comes_with_the_next(void **state)
 {
@@ -297,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_finished_pull_stays_until_it_is_taken),
         cmocka_unit_test(the_runtime_is_the_one_that_has_answered),
         cmocka_unit_test(reports_are_numbered),
+        cmocka_unit_test(what_no_server_has_taken_is_said),
         cmocka_unit_test(one_that_finishes_meanwhile_comes_with_the_next),
         cmocka_unit_test(what_does_not_fit_comes_with_the_next_report),
         cmocka_unit_test(a_report_that_is_too_large_is_made_smaller),

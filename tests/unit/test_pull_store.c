@@ -334,7 +334,7 @@ static void reports_keep_their_distance(void **state)
 // Each value that the agent reports is shown under the same name, unless it stands in this list.
 static void check_shown(const char *what, yyjson_val *reported, yyjson_val *shown)
 {
-    static const char *const kept_back[] = {"id", "namespace", "layers"};
+    static const char *const kept_back[] = {"id", "namespace", "layers", "bytesUnreported"};
     size_t index, count;
     yyjson_val *key, *value;
     yyjson_obj_foreach(reported, index, count, key, value)
@@ -416,19 +416,23 @@ static void a_server_that_starts_in_the_middle_of_a_pull(void **state)
     static const struct {
         const char *name;
         double age_s, uptime_s;
-        int64_t counted, counted_later;
+        int64_t unreported, counted, counted_later;
     } rows[] = {
-        {"begun before", 30, 10, 0, 25},
-        {"begun since", 5, 10, 60, 85},
-        {"by a clock of its own", 30, 40, 60, 85},
+        {"begun before", 30, 10, 0, 0, 25},
+        {"begun before, and more came since", 30, 10, 20, 20, 45},
+        {"begun before, by an agent that lies", 30, 10, 100, 60, 85},
+        {"begun since", 5, 10, 60, 60, 85},
+        {"begun since, by an agent of before", 5, 10, 0, 60, 85},
+        {"by a clock of its own", 30, 40, 0, 60, 85},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         scene_restart(scene);
-        scene->node_skew_ns = i == 2 ? -7200 * PT_NS_PER_S : 0;
+        scene->node_skew_ns = i == 5 ? -7200 * PT_NS_PER_S : 0;
         scene_wait(scene, rows[i].uptime_s - 1);
         scene->layers[0] = make_layer("sha256:a", 60);
         scene->pull.kind = PT_KIND_PULL;
         scene->pull.bytes_fetched = 60;
+        scene->pull.bytes_unreported = rows[i].unreported;
         scene->pull.started_at = scene->now_ns + PT_NS_PER_S + scene->node_skew_ns -
                                  (int64_t)(rows[i].age_s * (double)PT_NS_PER_S);
         scene_deliver(scene);

@@ -47,6 +47,8 @@ struct pt_tracked {
     struct pt_rate rate; // of the bytes that come
     uint64_t finished;   // 0: active; else its number in the order of finishing
     bool is_refused;     // the server does not take it, so that it is not reported any more
+    int64_t sent_bytes; // of its fetched ones, in the report that is under way; -1: it is not in it
+    int64_t taken_bytes; // in the last report that was taken
 };
 
 // Walks the shown pulls, finished ones first, in the order of finishing: start with NULL.
@@ -55,6 +57,11 @@ const struct pt_tracked *pt_tracker_next(const struct pt_tracker *tracker,
 
 size_t pt_tracker_active_count(const struct pt_tracker *tracker);
 size_t pt_tracker_finished_count(const struct pt_tracker *tracker);
+
+// A report begins, holds this pull, and was taken: what of its bytes no server has follows.
+void pt_tracker_report_begins(struct pt_tracker *tracker);
+void pt_tracker_report_holds(struct pt_tracker *tracker, const struct pt_tracked *tracked);
+void pt_tracker_report_is_taken(struct pt_tracker *tracker);
 
 // Marks the shown pull of this id as refused.
 void pt_tracker_refuse(struct pt_tracker *tracker, const char *id);

@@ -142,5 +142,6 @@ void pt_track_sum(struct pt_track_pull *pull, int64_t now)
     }
     if (fetched > view->bytes_fetched)
         view->bytes_fetched = fetched;
+    view->bytes_unreported = view->bytes_fetched - pull->shown.taken_bytes;
     pt_rate_add_since(&pull->shown.rate, pull->created_at, now, seen);
 }

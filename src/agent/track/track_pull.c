@@ -43,6 +43,7 @@ struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease)
     char id[PT_TRACK_ID_SIZE];
     pt_track_id(lease, id);
     pull->created_at = lease->created_at;
+    pull->shown.sent_bytes = -1;
     pull->fingerprint = lease->fingerprint;
     struct pt_pull *view = &pull->shown.pull;
     view->started_at = lease->created_at;

@@ -119,6 +119,17 @@ static bool is_older(const struct pt_application *application, const struct pt_p
            application->report->timestamp - reported->started_at > uptime_ns;
 }
 
+// Of the bytes that are new to this server, those that none before has counted.
+static int64_t uncounted(const struct pt_application *application, const struct pt_pull *reported,
+                         bool is_first, int64_t bytes)
+{
+    if (!is_first || !is_older(application, reported))
+        return bytes;
+    // Of several servers another one was there.
+    int64_t unreported = application->replay ? 0 : reported->bytes_unreported;
+    return bytes < unreported ? bytes : unreported;
+}
+
 // Whether the pull gets no row yet. Who knows of Kubernetes hears of it also where another server
 // has decided.
 static bool is_held_back(const struct pt_application *application, const char *key,
@@ -152,8 +163,7 @@ static int take_over(struct pt_application *application, struct pt_stored_pull *
     pt_pull_memory_count(store, stored);
     if (r < 0)
         return r;
-    if (!is_first || !is_older(application, reported))
-        count_bytes(store, stored, change.node_bytes);
+    count_bytes(store, stored, uncounted(application, reported, is_first, change.node_bytes));
     if (change.moved)
         pt_life_keep_alive(store, stored, stored->node->reported_ns);
     if (change.visible && !is_new)
