@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 import unittest
 from typing import Any
 
@@ -12,7 +14,7 @@ from lab.tools import ToolMissing
 from lab.valkey import Valkey
 from lab.waiting import Timeout, wait_for
 from tests.integration.http_json import get
-from tests.integration.server_case import ServerCase, layer, pull
+from tests.integration.server_case import ServerCase, layer, now, pull
 
 # What a server may show otherwise than another, and why.
 LOCAL = {
@@ -43,6 +45,14 @@ def lines(value: Any) -> str:
 def fetched(number: int, got: int) -> dict[str, Any]:
     """A layer as our own agent reports it."""
     return layer(number, got, startedAt="2026-01-01T00:00:01Z")
+
+
+def report_bytes(node: str, sequence: int, *reported: dict[str, Any]) -> bytes:
+    """The request with a report of our own agent."""
+    report = {"nodeName": node, "timestamp": now(), "run": "0ab1", "sequence": sequence}
+    body = json.dumps(report | {"pulls": reported}).encode()
+    head = "POST /api/v1/report HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 class ShareCase(ServerCase):
@@ -110,3 +120,88 @@ class SeveralServers(ShareCase):
             self.share(servers[0], f"node-{number}", one)
         servers[0].process.kill()
         wait_for("all ends", lambda: len(pulls(servers[1])) == 20, 5)
+
+
+DONE = {"phase": "completed", "completedAt": "2026-01-01T00:01:00Z"}
+
+
+class ValkeyComesAndGoes(ShareCase):
+    def servers(self, count: int = 2) -> list[Server]:
+        return [self.start_replica() for _ in range(count)]
+
+    def words(self, server: Server) -> str:
+        return get(server.port, "/readyz").text()
+
+    def await_apart(self, servers: list[Server], is_apart: bool) -> None:
+        for server in servers:
+            wait_for("apart" if is_apart else "together", lambda: ("cannot be reached" in self.words(server)) == is_apart, 12)
+            self.assertEqual(get(server.port, "/readyz").status, 200)
+            self.assertEqual("apart" in get(server.port, "/api/v1/summary").json(), is_apart)
+            self.assertEqual(self.metric(server, "pulltrace_share_up"), 0 if is_apart else 1)
+
+    def test_without_it_only_an_end_has_to_come_again(self) -> None:
+        servers = self.servers()
+        self.valkey.kill()
+        self.await_apart(servers, True)
+        self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 500)))
+        answer = self.report(servers[0], "node-b", pull("q", "app-b:1", fetched(2, 1000), **DONE))
+        self.assertEqual((answer.status, answer.headers["Retry-After"]), (503, "1"), answer.text())
+        self.assertEqual(answer.json()["code"], "report_not_shared")
+        self.assertEqual(len(pulls(servers[0])), 2)  # it was applied nevertheless
+        self.valkey.start()
+        self.await_apart(servers, False)
+        self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 600)))
+        self.share(servers[0], "node-b", pull("q", "app-b:1", fetched(2, 1000), **DONE))
+        self.assert_equal_everywhere(servers, 2)
+
+    def test_ends_that_it_has_lost_are_given_back(self) -> None:
+        servers = self.servers()
+        self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
+        self.valkey.kill()
+        self.await_apart(servers, True)
+        self.valkey.start()  # with nothing
+        self.await_apart(servers, False)
+        newcomer = self.start_replica()
+        self.assert_equal_everywhere([*servers, newcomer], 1)
+
+    def test_with_its_data_nothing_is_begun_anew(self) -> None:
+        servers = self.servers()
+        self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
+        self.valkey.save()
+        self.valkey.kill()
+        self.await_apart(servers, True)
+        self.valkey.start()
+        self.await_apart(servers, False)
+        self.share(servers[1], "node-b", pull("q", "app-b:1", fetched(2, 1000), **DONE))
+        self.assert_equal_everywhere(servers, 2)
+        for server in servers:
+            self.assertNotIn("share.lost", server.process.stdout_text())
+
+    def test_frozen_it_holds_no_agent_up_for_long(self) -> None:
+        (server,) = self.servers(1)
+        self.valkey.process.freeze()
+        try:
+            self.share(server, "node-a", pull("p", "app-a:1", fetched(1, 500)))
+            self.await_apart([server], True)
+        finally:
+            self.valkey.process.resume()
+        self.await_apart([server], False)
+
+
+class StoppedReplica(ShareCase):
+    def test_it_turns_no_node_back(self) -> None:
+        servers = [self.start_replica() for _ in range(2)]
+        self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 100)))
+        self.assert_equal_everywhere(servers, 1)
+        servers[0].process.freeze()
+        data = report_bytes("node-a", 2, pull("p", "app-a:1", fetched(1, 200)))
+        held = socket.create_connection(("127.0.0.1", servers[0].port))
+        self.addCleanup(held.close)
+        held.sendall(data)  # which it reads when it goes on
+        self._sequence = 2
+        self.share(servers[1], "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
+        time.sleep(0.6)  # the next report of the node is not too soon
+        servers[0].process.resume()
+        self.assertIn(b" 200 ", held.recv(65536))
+        (item,) = self.assert_equal_everywhere(servers, 1).values()
+        self.assertEqual(item["phase"], "completed")

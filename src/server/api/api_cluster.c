@@ -9,6 +9,7 @@
 #include "server/cluster/kube_feed.h"
 #include "server/holdup/hold_ups.h"
 #include "server/http/http_reply.h"
+#include "server/share/share.h"
 
 #include <stdlib.h>
 
@@ -58,6 +59,8 @@ static int write_summary(const struct pt_api *api, struct pt_buffer *out)
     write_text(out, "serverVersion", PT_VERSION);
     if (*api->cluster_name)
         write_text(out, "cluster", api->cluster_name);
+    if (api->share && pt_share_missing(api->share))
+        write_text(out, "apart", pt_share_missing(api->share));
     write_text(out, "missing", pt_kube_feed_missing(api->kube));
     write_text(out, "agentsKnownBy", pt_agent_token_known_by(&api->agent_token));
     pt_json_time(out, "startedAt", api->started_wall_ns);

@@ -13,13 +13,16 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/metric_text.h"
+#include "base/rhythm.h"
 #include "base/secret_file.h"
 #include "base/timer.h"
 #include "base/warn_pace.h"
 #include "pull/report.h"
 #include "server/http/http_reply.h"
 #include "server/share/share_apply.h"
+#include "server/share/share_ends.h"
 #include "server/share/share_link.h"
+#include "server/share/share_memory.h"
 #include "server/share/share_url.h"
 #include "server/share/share_writer.h"
 #include "server/store/pull_store.h"
@@ -33,6 +36,8 @@
 
 #define MAX_SILENCE_MS 5000
 #define LOOK_MS 500
+#define APPENDED_AGAIN 64 // in one look
+#define MAX_BEHIND_NS (5 * PT_NS_PER_S)
 #define PATIENCE_NS (5 * PT_NS_PER_S) // for an entry to come back
 
 // A report of ours that is on its way through the log.
@@ -65,11 +70,14 @@ struct pt_share {
     TAILQ_HEAD(, pending) pending; // oldest first
     bool can_append;
     bool was_ready;
-    bool is_own; // of the entry being applied
+    int64_t behind_since_ns; // 0: in step, or away
+    bool is_own;             // of the entry being applied
     char why[256];
     struct pt_warn_pace invalid_pace;
     uint64_t entries_taken, entries_applied, entries_skipped, entries_failed, bytes_taken;
-    uint64_t disconnections;
+    uint64_t disconnections, entries_again;
+    int64_t heard_all_ns; // when agents have reported since it was in step again
+    struct pt_share_memory *memory;
 };
 
 // --- what waits for the log ---
@@ -133,6 +141,7 @@ static void log_state(const struct pt_share *share, bool is_up)
 }
 
 static void begin_reading(struct pt_share *share);
+static void append_again(struct pt_share *share);
 
 static void on_writer_change(void *context, const char *why)
 {
@@ -151,16 +160,28 @@ static void on_writer_change(void *context, const char *why)
 static void on_reader_state(void *context, enum pt_share_state state, const char *why)
 {
     struct pt_share *share = context;
-    share->was_ready = state == PT_SHARE_READY || (share->was_ready && state == PT_SHARE_AWAY);
+    bool was_behind = share->behind_since_ns > 0;
+    bool is_behind = state == PT_SHARE_LOADING || state == PT_SHARE_BEHIND;
+    share->was_ready |= state == PT_SHARE_READY;
+    if (!is_behind)
+        share->behind_since_ns = 0;
+    else if (!was_behind)
+        share->behind_since_ns = pt_clock_monotonic_ns(share->clock);
+    share->heard_all_ns = pt_clock_monotonic_ns(share->clock) + PT_REPORT_SILENT_MS * PT_NS_PER_MS;
+    pt_store_hold_still(share->store, true);
     if (state == PT_SHARE_READY)
         pt_log_info("share.ready", pt_log_int("entries", (int64_t)share->entries_applied));
     else if (state != PT_SHARE_AWAY && why)
         pt_log_warn("share.behind", pt_log_text("error", why));
 }
 
+// Other servers may not have read it before it was lost.
 static void on_lost(void *context)
 {
-    (void)context;
+    struct pt_share *share = context;
+    pt_share_memory_begin_again(share->memory);
+    pt_log_warn("share.lost", pt_log_text("text", "the log has lost entries: what has ended in the "
+                                                  "last 90 s is appended again"));
 }
 
 static void note_skipped(struct pt_share *share, const char *what)
@@ -249,6 +270,10 @@ static void on_look(void *context)
     settle_old(share);
     if (share->can_append)
         begin_reading(share); // out of memory before
+    append_again(share);
+    bool is_in_step = share->reader && pt_share_reader_state(share->reader) == PT_SHARE_READY &&
+                      pt_clock_monotonic_ns(share->clock) >= share->heard_all_ns;
+    pt_store_hold_still(share->store, !is_in_step);
 }
 
 // --- taking ---
@@ -262,81 +287,23 @@ bool pt_share_has_end(const struct pt_report *report)
     return false;
 }
 
-// A report with a pull that has ended, as the store has it now: what a server that starts later
-// learns of it.
-static int write_finished(struct pt_share *share, const struct pt_report *report,
-                          const struct pt_pull *reported, const char *id, struct pt_buffer *out)
-{
-    const struct pt_stored_pull *stored = pt_store_find(share->store, id);
-    if (!stored || !reported->id || !pt_stored_pull_is_final(stored))
-        return 0;
-    struct pt_pull pull = *pt_stored_pull_model(stored);
-    struct pt_report one = *report;
-    pull.id = reported->id;
-    one.pulls = &pull;
-    one.pull_count = 1;
-    (void)pt_buffer_printf(out, "%lld-0\n%s\n", (long long)pt_share_writer_now_ms(share->writer),
-                           id);
-    return pt_report_encode(&one, out);
-}
-
-// What the pulls that end with a report leave: texts in one buffer.
-struct ends {
-    struct pt_buffer texts;
-    struct pt_share_finished *list; // its members point into that when it is whole
-    size_t count;
-};
-
-static void write_ends(struct pt_share *share, const struct pt_report *report, const char *row_ids,
-                       struct ends *ends)
-{
-    char(*ids)[PT_PULL_ID_SIZE] = (char(*)[PT_PULL_ID_SIZE])(ends->list + report->pull_count);
-    for (size_t i = 0; i < report->pull_count; i++) {
-        size_t before = ends->texts.length;
-        if (!pt_pull_phase_is_final(report->pulls[i].phase))
-            continue;
-        memcpy(ids[ends->count], row_ids + i * PT_PULL_ID_LENGTH, PT_PULL_ID_LENGTH);
-        ids[ends->count][PT_PULL_ID_LENGTH] = '\0';
-        if (write_finished(share, report, &report->pulls[i], ids[ends->count], &ends->texts) < 0) {
-            pt_buffer_rewind(&ends->texts, before); // who starts later does not learn of it
-            return;
-        }
-        if (ends->texts.length == before)
-            continue;
-        ends->list[ends->count] = (struct pt_share_finished){
-            .id = ids[ends->count], .json_length = ends->texts.length - before};
-        ends->count++;
-    }
-}
-
-static void point_to_texts(struct ends *ends)
-{
-    const char *text = ends->texts.data;
-    for (size_t i = 0; i < ends->count; i++) {
-        ends->list[i].json = text;
-        text += ends->list[i].json_length;
-    }
-}
-
 // Hands the report to the writer. -errno: it is not appended.
 static int append(struct pt_share *share, const struct pt_report *report, const char *json,
                   size_t length, uint64_t *ret_number)
 {
     struct pt_buffer row_ids;
-    struct ends ends = {0};
+    struct pt_share_ends ends = {0};
+    int64_t now_ms = pt_share_writer_now_ms(share->writer);
     pt_buffer_init(&row_ids, PT_LIMIT_PULLS_PER_REPORT * PT_PULL_ID_LENGTH);
-    pt_buffer_init(&ends.texts, PT_LIMIT_SHARE_ENDS_BYTES);
-    ends.list = calloc(report->pull_count + 1, sizeof(*ends.list) + PT_PULL_ID_SIZE);
-    int r = ends.list ? pt_store_write_row_ids(share->store, report, &row_ids) : -ENOMEM;
+    int r = pt_store_write_row_ids(share->store, report, &row_ids);
+    if (r == 0 && pt_share_has_end(report))
+        r = pt_share_ends_write(&ends, share->store, report, row_ids.data, now_ms);
     if (r == 0) {
-        if (pt_share_has_end(report))
-            write_ends(share, report, row_ids.data, &ends);
-        point_to_texts(&ends);
         const struct pt_share_take take = {
             .node_name = report->node_name,
             .agent_run = report->run ? report->run : "",
-            .sequence = report->sequence,
-            .received_ms = pt_share_writer_now_ms(share->writer),
+            .sequence = report->run ? report->sequence : report->timestamp / PT_NS_PER_MS,
+            .received_ms = now_ms,
             .row_ids = row_ids.data ? row_ids.data : "",
             .report = json,
             .report_length = length,
@@ -345,10 +312,37 @@ static int append(struct pt_share *share, const struct pt_report *report, const 
         };
         r = pt_share_writer_take(share->writer, &take, ret_number);
     }
-    free(ends.list);
-    pt_buffer_finish(&ends.texts);
+    if (r == 0)
+        pt_share_memory_add(share->memory, &ends);
+    pt_share_ends_finish(&ends);
     pt_buffer_finish(&row_ids);
     return r;
+}
+
+// Appends what was remembered, a few at a time. What is not taken comes again with the next loss.
+static void append_again(struct pt_share *share)
+{
+    struct pt_share_finished end;
+    struct pt_share_entry kept;
+    uint64_t number;
+    for (int i = 0; i < APPENDED_AGAIN && share->can_append; i++) {
+        if (!pt_share_memory_next(share->memory, &end) ||
+            pt_share_kept_read(end.json, end.json_length, &kept) < 0)
+            return;
+        const struct pt_share_take take = {
+            .node_name = "",
+            .agent_run = "",
+            .received_ms = pt_share_writer_now_ms(share->writer),
+            .row_ids = end.id,
+            .report = kept.report,
+            .report_length = kept.report_length,
+            .finished = &end,
+            .finished_count = 1,
+        };
+        if (pt_share_writer_take(share->writer, &take, &number) < 0)
+            return;
+        share->entries_again++;
+    }
 }
 
 bool pt_share_take(struct pt_share *share, struct pt_request *request,
@@ -381,7 +375,9 @@ bool pt_share_take(struct pt_share *share, struct pt_request *request,
 
 bool pt_share_is_ready(const struct pt_share *share)
 {
-    return share->was_ready;
+    int64_t since = share->behind_since_ns;
+    bool is_far_behind = since && pt_clock_monotonic_ns(share->clock) - since > MAX_BEHIND_NS;
+    return share->was_ready && !is_far_behind;
 }
 
 const char *pt_share_missing(const struct pt_share *share)
@@ -396,6 +392,9 @@ void pt_share_write_metrics(const struct pt_share *share, struct pt_buffer *out)
     pt_metric_number(out, "pulltrace_share_up", "gauge",
                      "Whether the log that several servers share can be reached.",
                      share->can_append);
+    pt_metric_number(out, "pulltrace_share_lag_milliseconds", "gauge",
+                     "How long ago this server was at the log's end; 0: it is there.",
+                     share->reader ? (uint64_t)pt_share_reader_lag_ms(share->reader) : 0);
     pt_metric_number(out, "pulltrace_share_entries_taken_total", "counter",
                      "Reports that this server has appended to the log.", share->entries_taken);
     pt_metric_number(out, "pulltrace_share_entries_applied_total", "counter",
@@ -448,7 +447,8 @@ static int open_all(struct pt_share *share, struct pt_error *err)
     share->apply =
         pt_share_apply_create(share->loop, share->clock, share->store, on_applied, share);
     share->look = pt_timer_create(base, share->clock, on_look, share);
-    if (!share->writer || !share->apply || !share->look)
+    share->memory = pt_share_memory_create(share->clock);
+    if (!share->writer || !share->apply || !share->look || !share->memory)
         return pt_error_set(err, ENOMEM, "out of memory");
     pt_timer_start_every(share->look, LOOK_MS);
     return 0;
@@ -493,5 +493,6 @@ void pt_share_destroy(struct pt_share *share)
     pt_http_client_destroy(share->client);
     pt_secret_destroy(share->password);
     pt_timer_destroy(share->look);
+    pt_share_memory_destroy(share->memory);
     free(share);
 }

@@ -60,7 +60,7 @@ bool pt_share_take(struct pt_share *share, struct pt_request *request,
 bool pt_share_has_end(const struct pt_report *report);
 
 // Whether this server knows what the others know, as far as it can: it has read what there was, and
-// is not far behind. It is also ready while Valkey is away, if it was before.
+// is not behind for more than 5 s. It is also ready while Valkey is away, if it was before.
 bool pt_share_is_ready(const struct pt_share *share);
 
 // What is missing, in words for /readyz; NULL: nothing.

@@ -146,6 +146,7 @@ void pt_share_apply_begin(struct pt_share_apply *apply, const struct pt_share_en
         .row_ids_length = entry->row_ids_length,
         .received_ns = pt_clock_monotonic_ns(apply->clock) - age_ms * PT_NS_PER_MS,
         .received_wall_ns = (int64_t)entry->id.ms * PT_NS_PER_MS,
+        .age_ns = age_ms * PT_NS_PER_MS,
         .is_past = entry->is_past,
     };
     apply->stage = STAGE_READING;

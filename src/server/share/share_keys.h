@@ -7,10 +7,11 @@
 enum pt_share_key {
     PT_SHARE_KEY_LOG,      // stream: the reports, in the order in which every server applies them
     PT_SHARE_KEY_LATEST,   // hash: node -> its newest entry
-    PT_SHARE_KEY_SEEN,     // hash: node -> run and sequence of its agent
+    PT_SHARE_KEY_SEEN,     // hash: node -> run and sequence of its agent, and when that came
     PT_SHARE_KEY_FINISHED, // hash: row id -> the pull that ended
     PT_SHARE_KEY_ORDER,    // sorted set: row ids by when they ended
     PT_SHARE_KEY_OFFSET,   // number: bytes that were ever appended
+    PT_SHARE_KEY_SWEEP,    // cursor: how far `latest` was looked through for nodes that are gone
     PT_SHARE_KEY_COUNT,
 };
 

@@ -53,6 +53,7 @@ struct pt_share_link {
     struct pt_timer *retry;
     struct pt_timer *look;  // for silence
     struct pt_timer *again; // more can be received, though the socket may not say so
+    struct pt_timer *send;  // what the turn's events have to send
     struct pt_http_request *connection;
     struct event *readable, *writable;
     struct evbuffer *out;
@@ -98,6 +99,7 @@ static void drop_connection(struct pt_share_link *link)
     pt_resp_reader_finish(&link->reader);
     evbuffer_drain(link->out, evbuffer_get_length(link->out));
     pt_timer_stop(link->again);
+    pt_timer_stop(link->send);
 }
 
 static void answer_nobody_knows(struct pt_share_link *link)
@@ -140,6 +142,13 @@ static void flush(struct pt_share_link *link)
     }
 }
 
+static void on_send(void *context)
+{
+    struct pt_share_link *link = context;
+    if (link->connection)
+        flush(link);
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -165,7 +174,7 @@ static int send_command(struct pt_share_link *link, const struct pt_share_argume
     }
     *waiting = (struct waiting){.on_reply = on_reply, .context = context, .sent_ns = now_ns(link)};
     STAILQ_INSERT_TAIL(&link->waiting, waiting, link);
-    flush(link);
+    pt_timer_start_now(link->send);
     return 0;
 }
 
@@ -370,7 +379,8 @@ struct pt_share_link *pt_share_link_create(struct event_base *base, const struct
     link->retry = pt_timer_create(base, clock, on_retry, link);
     link->look = pt_timer_create(base, clock, on_look, link);
     link->again = pt_timer_create(base, clock, on_again, link);
-    if (!link->out || !link->retry || !link->look || !link->again) {
+    link->send = pt_timer_create(base, clock, on_send, link);
+    if (!link->out || !link->retry || !link->look || !link->again || !link->send) {
         pt_share_link_destroy(link);
         return NULL;
     }
@@ -384,7 +394,7 @@ void pt_share_link_destroy(struct pt_share_link *link)
     if (!link)
         return;
     struct waiting *waiting;
-    if (link->out && link->again)
+    if (link->out && link->again && link->send)
         drop_connection(link);
     while ((waiting = STAILQ_FIRST(&link->waiting))) {
         STAILQ_REMOVE_HEAD(&link->waiting, link);
@@ -395,6 +405,7 @@ void pt_share_link_destroy(struct pt_share_link *link)
     pt_timer_destroy(link->retry);
     pt_timer_destroy(link->look);
     pt_timer_destroy(link->again);
+    pt_timer_destroy(link->send);
     free(link);
 }
 

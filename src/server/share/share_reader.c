@@ -27,6 +27,7 @@
 #define BLOCK_MS "1000"
 #define ENTRIES "16" // PT_LIMIT_SHARE_ENTRIES
 #define PARTS "16"   // of a hash, about
+#define FINISHED 64  // read at once
 #define BEHIND_NS (5 * PT_NS_PER_S)
 
 enum question {
@@ -47,6 +48,7 @@ struct pt_share_reader {
     enum question question;
     enum pt_share_state state;
     char cursor[24]; // of a hash
+    size_t rank;     // of a finished pull, the newest first
     bool has_place;  // something was read
     struct pt_share_id last;
     int64_t next_offset;         // where the entry behind begins; -1: not known
@@ -112,6 +114,7 @@ static bool deliver_log_entry(struct pt_share_reader *reader, const struct pt_re
         return false;
     }
     if (reader->next_offset >= 0 && entry.offset >= 0 && entry.offset != reader->next_offset) {
+        reader->options.on_lost(reader->options.context);
         load_anew(reader, "entries of the log are missing");
         return false;
     }
@@ -150,36 +153,39 @@ static void drop_batch(struct pt_share_reader *reader)
     reader->is_waiting = false;
 }
 
+static size_t item_size(const struct pt_share_reader *reader)
+{
+    return reader->question == QUESTION_LATEST ? 2 : 1;
+}
+
 // Returns whether to go on with the batch.
 static bool deliver_next(struct pt_share_reader *reader)
 {
     const struct pt_resp_value *items = reader->items;
     if (reader->question == QUESTION_ENTRIES)
         return deliver_log_entry(reader, &items->items[reader->next_item++]);
-    const struct pt_resp_value *value = &items->items[reader->next_item + 1]; // behind its key
-    reader->next_item += 2;
-    deliver_kept(reader, value);
+    reader->next_item += item_size(reader);
+    deliver_kept(reader, &items->items[reader->next_item - 1]); // of a hash, behind its key
     return true;
-}
-
-static size_t item_size(const struct pt_share_reader *reader)
-{
-    return reader->question == QUESTION_ENTRIES ? 1 : 2;
 }
 
 static void end_batch(struct pt_share_reader *reader)
 {
-    bool was_full = reader->items && reader->items->count >= PT_LIMIT_SHARE_ENTRIES;
+    size_t count = reader->items ? reader->items->count : 0;
+    bool was_full = count >= PT_LIMIT_SHARE_ENTRIES;
     enum question question = reader->question;
     drop_batch(reader);
+    if (was_full)
+        pt_loop_skip_rest(reader->loop);
     if (question == QUESTION_ENTRIES) {
         if (!was_full)
             note_end_of_log(reader);
         look_whether_behind(reader);
         ask(reader, QUESTION_ENTRIES);
-    } else if (strcmp(reader->cursor, "0") != 0) {
-        ask(reader, question);
     } else if (question == QUESTION_FINISHED) {
+        reader->rank += FINISHED;
+        ask(reader, count == FINISHED ? QUESTION_FINISHED : QUESTION_LATEST);
+    } else if (strcmp(reader->cursor, "0") != 0) {
         ask(reader, QUESTION_LATEST);
     } else {
         reader->at_end_ns = pt_clock_monotonic_ns(reader->clock);
@@ -254,6 +260,13 @@ static bool keep_hash_part(struct pt_share_reader *reader, struct pt_resp_value 
     return true;
 }
 
+static bool keep_finished(struct pt_share_reader *reader, struct pt_resp_value *reply)
+{
+    reader->batch = reply;
+    reader->items = reply;
+    return true;
+}
+
 // [[key, [entry, …]]], or nil where none came in time.
 static bool keep_entries(struct pt_share_reader *reader, struct pt_resp_value *reply)
 {
@@ -287,8 +300,9 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
         return false;
     }
     assert(!reader->batch);
-    bool is_kept = reader->question == QUESTION_ENTRIES ? keep_entries(reader, reply)
-                                                        : keep_hash_part(reader, reply);
+    bool is_kept = reader->question == QUESTION_ENTRIES    ? keep_entries(reader, reply)
+                   : reader->question == QUESTION_FINISHED ? keep_finished(reader, reply)
+                                                           : keep_hash_part(reader, reply);
     if (is_kept)
         pt_timer_start_now(reader->timer);
     return is_kept;
@@ -299,18 +313,33 @@ static struct pt_share_argument of_text(const char *text)
     return (struct pt_share_argument){text, strlen(text)};
 }
 
+// The finished pulls between two ranks, the newest first: so none is passed over when old ones go.
+static const char finished_script[] =
+    "local ids = redis.call('ZREVRANGE', KEYS[2], ARGV[1], ARGV[2]) "
+    "if #ids == 0 then return ids end "
+    "local kept = redis.call('HMGET', KEYS[1], unpack(ids)) "
+    "for i = 1, #ids do kept[i] = kept[i] or '' end return kept";
+
 static int send_question(struct pt_share_reader *reader)
 {
     char last[48];
     snprintf(last, sizeof(last), "%" PRIu64 "-%" PRIu64, reader->last.ms, reader->last.number);
     struct pt_share_argument log = of_text(reader->keys[PT_SHARE_KEY_LOG]);
-    bool is_finished = reader->question == QUESTION_FINISHED;
-    struct pt_share_argument hash =
-        of_text(reader->keys[is_finished ? PT_SHARE_KEY_FINISHED : PT_SHARE_KEY_LATEST]);
+    char rank[24], last_rank[24];
+    snprintf(rank, sizeof(rank), "%zu", reader->rank);
+    snprintf(last_rank, sizeof(last_rank), "%zu", reader->rank + FINISHED - 1);
     const struct pt_share_argument newest[] = {
         of_text("XREVRANGE"), log, of_text("+"), of_text("-"), of_text("COUNT"), of_text("1")};
-    const struct pt_share_argument part[] = {of_text("HSCAN"), hash, of_text(reader->cursor),
-                                             of_text("COUNT"), of_text(PARTS)};
+    const struct pt_share_argument part[] = {
+        of_text("HSCAN"), of_text(reader->keys[PT_SHARE_KEY_LATEST]), of_text(reader->cursor),
+        of_text("COUNT"), of_text(PARTS)};
+    const struct pt_share_argument finished[] = {of_text("EVAL"),
+                                                 of_text(finished_script),
+                                                 of_text("2"),
+                                                 of_text(reader->keys[PT_SHARE_KEY_FINISHED]),
+                                                 of_text(reader->keys[PT_SHARE_KEY_ORDER]),
+                                                 of_text(rank),
+                                                 of_text(last_rank)};
     const struct pt_share_argument entries[] = {of_text("XREAD"),
                                                 of_text("COUNT"),
                                                 of_text(ENTRIES),
@@ -325,6 +354,7 @@ static int send_question(struct pt_share_reader *reader)
     case QUESTION_NEWEST:
         return pt_share_link_send(reader->link, newest, 6, on_answer, reader);
     case QUESTION_FINISHED:
+        return pt_share_link_send(reader->link, finished, 7, on_answer, reader);
     case QUESTION_LATEST:
         return pt_share_link_send(reader->link, part, 5, on_answer, reader);
     case QUESTION_ENTRIES:
@@ -338,8 +368,10 @@ static void ask(struct pt_share_reader *reader, enum question question)
     bool begins = question != reader->question;
     drop_batch(reader);
     reader->question = question;
-    if (begins)
+    if (begins) {
         memcpy(reader->cursor, "0", 2);
+        reader->rank = 0;
+    }
     int r = send_question(reader);
     if (r < 0)
         pt_share_link_reset(reader->link, strerror(-r));
@@ -405,6 +437,14 @@ void pt_share_reader_go_on(struct pt_share_reader *reader)
 {
     reader->is_waiting = false;
     pt_timer_start_now(reader->timer);
+}
+
+int64_t pt_share_reader_lag_ms(const struct pt_share_reader *reader)
+{
+    bool is_at_end = reader->state == PT_SHARE_READY && !reader->batch;
+    return is_at_end || !reader->at_end_ns
+               ? 0
+               : (pt_clock_monotonic_ns(reader->clock) - reader->at_end_ns) / PT_NS_PER_MS;
 }
 
 enum pt_share_state pt_share_reader_state(const struct pt_share_reader *reader)

@@ -32,7 +32,8 @@ struct pt_share_reader_options {
     void (*on_entry)(void *context, const struct pt_share_entry *entry);
     // `why` says what is wrong; NULL: nothing.
     void (*on_state)(void *context, enum pt_share_state state, const char *why);
-    // The log has lost its end, or all: what this server knows is to be given back.
+    // Entries are missing: who reads too slowly has missed them, or the log has lost its end, or
+    // all. What this server has appended may be among them.
     void (*on_lost)(void *context);
     // What could not be read, and is left out.
     void (*on_invalid)(void *context, const char *what);
@@ -47,6 +48,9 @@ struct pt_share_reader *pt_share_reader_create(struct pt_loop *loop, const struc
 void pt_share_reader_destroy(struct pt_share_reader *reader);
 
 void pt_share_reader_go_on(struct pt_share_reader *reader);
+
+// How long ago it was at the log's end; 0: it is there.
+int64_t pt_share_reader_lag_ms(const struct pt_share_reader *reader);
 
 enum pt_share_state pt_share_reader_state(const struct pt_share_reader *reader);
 

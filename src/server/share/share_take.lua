@@ -2,36 +2,47 @@
 -- Appends a report to the log that several servers share, all or nothing.
 --
 -- KEYS  1 log (stream)  2 latest (hash)  3 seen (hash)  4 finished (hash)  5 order (sorted set)
---       6 offset
--- ARGV  1 node  2 agent's run  3 sequence  4 received, ms  5 greatest age, ms  6 kept, ms
---       7 greatest size of the log  8 most finished pulls  9 how long they stay, ms
+--       6 offset  7 sweep
+-- ARGV  1 node; empty: pulls that have ended, which say nothing of their node
+--       2 agent's run; empty: 3 is its time in ms  3 sequence  4 received, ms  5 greatest age, ms
+--       6 kept, ms  7 greatest size of the log  8 most finished pulls  9 how long they stay, ms
 --       10 taker  11 number  12 row ids  13 report  14... id and text of each pull that ends
--- Returns the entry's id, or 'old'.
+-- Returns the entry's id, 'old' or 'late'.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local node, run, sequence = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if now - tonumber(ARGV[4]) > tonumber(ARGV[5]) then
-    return 'old'
+    return 'late'
 end
 
--- A report of the same run of the agent counts only if it is newer.
-local seen = redis.call('HGET', KEYS[3], ARGV[1])
-if seen and ARGV[2] ~= '' then
-    local run, sequence = string.match(seen, '^(%S+) (%d+)$')
-    if run == ARGV[2] and tonumber(ARGV[3]) <= tonumber(sequence) then
-        return 'old'
+-- A report of the same run of the agent counts only if it is newer. An agent that names no run has
+-- its own time for it, which may jump: after a while without a newer one it is believed again.
+if node ~= '' then
+    local seen = redis.call('HGET', KEYS[3], node)
+    if seen then
+        local last_run, last, at = string.match(seen, '^(%S*) (%d+) (%d+)$')
+        local is_old = last_run == run and sequence <= tonumber(last)
+        if is_old and (run ~= '' or now - tonumber(at) < tonumber(ARGV[5])) then
+            return 'old'
+        end
     end
-end
-if ARGV[2] ~= '' then
-    redis.call('HSET', KEYS[3], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
+    redis.call('HSET', KEYS[3], node, string.format('%s %s %.0f', run, ARGV[3], now))
 end
 
 -- Each entry says where it begins, counted in bytes from the log's begin: a reader sees gaps by it.
 local size = #ARGV[12] + #ARGV[13]
 local total = redis.call('INCRBY', KEYS[6], size)
-local id = redis.call('XADD', KEYS[1], 'MINID', '~', now - tonumber(ARGV[6]), '*',
-    'v', '1', 'o', string.format('%.0f', total - size), 's', size,
-    't', ARGV[10], 'n', ARGV[11], 'i', ARGV[12], 'r', ARGV[13])
-redis.call('HSET', KEYS[2], ARGV[1], id .. '\n' .. ARGV[12] .. '\n' .. ARGV[13])
+if total == size then -- a log that begins anew does so elsewhere
+    total = now * 1000 + size
+    redis.call('SET', KEYS[6], string.format('%.0f', total))
+end
+local id = redis.call('XADD', KEYS[1], '*', 'v', '1', 'o', string.format('%.0f', total - size),
+    's', size, 't', ARGV[10], 'n', ARGV[11], 'i', ARGV[12], 'r', ARGV[13], 'p', node == '' and 1 or 0)
+local clock = tonumber(string.match(id, '^%d+')) -- the stream's own, which never goes back
+redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', clock - tonumber(ARGV[6])))
+if node ~= '' then
+    redis.call('HSET', KEYS[2], node, id .. '\n' .. ARGV[12] .. '\n' .. ARGV[13])
+end
 
 -- Now and then: is the log too large? Then its older half goes; the newest entry always stays.
 local step = tonumber(ARGV[7]) / 16
@@ -43,9 +54,21 @@ if math.floor(total / step) ~= math.floor((total - size) / step) then
     end
 end
 
+-- Nodes that are gone: a few are looked at with every 16th report.
+if node ~= '' and sequence % 16 == 0 then
+    local part = redis.call('HSCAN', KEYS[2], redis.call('GET', KEYS[7]) or '0', 'COUNT', 16)
+    redis.call('SET', KEYS[7], part[1])
+    for i = 1, #part[2], 2 do
+        if clock - tonumber(string.match(part[2][i + 1], '^%d+')) > tonumber(ARGV[9]) then
+            redis.call('HDEL', KEYS[2], part[2][i])
+            redis.call('HDEL', KEYS[3], part[2][i])
+        end
+    end
+end
+
 for i = 14, #ARGV, 2 do
     redis.call('HSET', KEYS[4], ARGV[i], ARGV[i + 1])
-    redis.call('ZADD', KEYS[5], now, ARGV[i])
+    redis.call('ZADD', KEYS[5], 'NX', now, ARGV[i])
 end
 if #ARGV >= 14 then
     local gone = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now - tonumber(ARGV[9]), 'LIMIT', 0, 100)

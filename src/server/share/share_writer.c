@@ -18,7 +18,8 @@
 #define SHA1_SIZE 41
 #define MAX_AGE "10000" // ms: an older report is not appended
 #define KEPT "15000"    // ms: how long entries stay
-#define FIXED_ARGUMENTS 22
+#define KEYS "7"
+#define FIXED_ARGUMENTS (3 + PT_SHARE_KEY_COUNT + 13)
 
 extern const char pt_script_share_take[]; // share_take.lua
 
@@ -133,8 +134,10 @@ static enum pt_share_outcome outcome_of(struct pt_share_writer *writer,
 {
     if (!reply)
         return PT_SHARE_FAILED;
+    if (reply->kind == PT_RESP_TEXT && strcmp(reply->text, "old") == 0)
+        return PT_SHARE_OLD;
     if (reply->kind == PT_RESP_TEXT)
-        return strcmp(reply->text, "old") == 0 ? PT_SHARE_OLD : PT_SHARE_APPENDED;
+        return strcmp(reply->text, "late") == 0 ? PT_SHARE_LATE : PT_SHARE_APPENDED;
     // NOSCRIPT, OOM, READONLY, MOVED…: what it says stands in the log, and we begin anew.
     pt_share_link_reset(writer->link,
                         reply->text ? reply->text : "it answers the script strangely");
@@ -176,7 +179,7 @@ static size_t write_arguments(const struct pt_share_writer *writer,
     write_number(numbers->number, (int64_t)writer->last_number);
     arguments[count++] = of_text("EVALSHA");
     arguments[count++] = of_text(writer->script);
-    arguments[count++] = of_text("6");
+    arguments[count++] = of_text(KEYS);
     for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
         arguments[count++] = of_text(writer->keys[i]);
     const char *const texts[] = {take->node_name,

@@ -23,9 +23,9 @@ struct pt_share_finished {
 
 // A report to append. All is borrowed for the call.
 struct pt_share_take {
-    const char *node_name;
+    const char *node_name; // empty: only what has ended
     const char *agent_run; // of the agent's process; empty: not known
-    int64_t sequence;      // within it, rising
+    int64_t sequence;      // within it, rising; without a run the agent's time in ms
     int64_t received_ms;   // by Valkey's clock (pt_share_writer_now_ms)
     const char *row_ids;   // PT_PULL_ID_SIZE - 1 characters a pull, in the report's order
     const char *report;
@@ -36,7 +36,8 @@ struct pt_share_take {
 
 enum pt_share_outcome {
     PT_SHARE_APPENDED, // it comes back to the reader as an entry
-    PT_SHARE_OLD,      // the log has a newer one of this agent, or it was received too long ago
+    PT_SHARE_OLD,      // the log has a newer one of this agent
+    PT_SHARE_LATE,     // it was received too long ago
     PT_SHARE_FAILED,   // the connection broke, or Valkey refused; it may come back nevertheless
 };
 

@@ -458,9 +458,12 @@ struct pt_application *pt_store_replay_begin(struct pt_pull_store *store,
 bool pt_store_apply_step(struct pt_application *application)
 {
     struct pt_pull_store *store = application->store;
-    store->is_replaying = application->replay;
+    const struct pt_replay *replay = application->replay;
+    store->is_replaying = replay;
+    store->past_age_ns = replay && replay->is_past ? replay->age_ns : 0;
     bool more = step(application);
     store->is_replaying = false;
+    store->past_age_ns = 0;
     pt_store_notify(store);
     return more;
 }

@@ -158,6 +158,7 @@ int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
 {
     if (replay && node->reported_ns > replay->received_ns)
         return 0; // a newer one has come before
+    node->is_of_others = replay;
     node->reported_ns = replay ? replay->received_ns : pt_clock_monotonic_ns(store->clock);
     node->reported_wall_ns = replay ? replay->received_wall_ns : pt_clock_wall_ns(store->clock);
     node->interval_ms = report->interval_ms;
@@ -175,6 +176,11 @@ int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
             0)
         return -ENOMEM;
     return 0;
+}
+
+void pt_store_hold_still(struct pt_pull_store *store, bool holds)
+{
+    store->holds_still = holds;
 }
 
 void pt_store_date_report(struct pt_pull_store *store, const char *node_name,
@@ -372,6 +378,8 @@ bool pt_store_sweep_nodes(struct pt_pull_store *store, int64_t now, int *left)
             return false;
         store->swept_next = TAILQ_NEXT(node, in_store);
         --*left;
+        if (store->holds_still && node->is_of_others)
+            continue;
         if (!node->silent && age / PT_NS_PER_MS >= late_after_ms(node)) {
             *left -= (int)node->active_count;
             fall_silent(store, node);

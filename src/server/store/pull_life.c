@@ -57,6 +57,25 @@ void pt_life_count_failing(struct pt_pull_store *store, struct pt_stored_pull *s
     stored->is_failing = is_failing;
 }
 
+// Oldest first. What is replayed comes the newest first, so that its place is near the head.
+static void insert_finished(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    struct pt_stored_pull *next = store->past_age_ns > 0 ? TAILQ_FIRST(&store->finished) : NULL;
+    struct pt_stored_pull *next_of_node = next ? TAILQ_FIRST(&stored->node->finished) : NULL;
+    while (next && next->finished_at < stored->finished_at)
+        next = TAILQ_NEXT(next, in_queue);
+    while (next_of_node && next_of_node->finished_at < stored->finished_at)
+        next_of_node = TAILQ_NEXT(next_of_node, in_node);
+    if (next)
+        TAILQ_INSERT_BEFORE(next, stored, in_queue);
+    else
+        TAILQ_INSERT_TAIL(&store->finished, stored, in_queue);
+    if (next_of_node)
+        TAILQ_INSERT_BEFORE(next_of_node, stored, in_node);
+    else
+        TAILQ_INSERT_TAIL(&stored->node->finished, stored, in_node);
+}
+
 static void enter(struct pt_pull_store *store, struct pt_stored_pull *stored,
                   enum pt_pull_life life)
 {
@@ -73,10 +92,9 @@ static void enter(struct pt_pull_store *store, struct pt_stored_pull *stored,
         store->queued_count += life == PT_LIFE_QUEUED;
         return;
     }
-    stored->finished_at = now;
+    stored->finished_at = now - store->past_age_ns;
     stored->final_version = stored->version;
-    TAILQ_INSERT_TAIL(&store->finished, stored, in_queue);
-    TAILQ_INSERT_TAIL(&stored->node->finished, stored, in_node);
+    insert_finished(store, stored);
     store->completed_count += is_completed(stored);
     store->check_count += is_check(stored);
     store->failed_count += stored->pull.phase == PT_PULL_FAILED;

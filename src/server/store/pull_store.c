@@ -84,8 +84,10 @@ void pt_store_set_hold_up(struct pt_pull_store *store, struct pt_stored_pull *st
 }
 
 // Our own agent says itself when it gives a pull up: it sees more of it than what moves here.
-static bool is_in_good_hands(const struct pt_stored_pull *stored)
+static bool is_in_good_hands(const struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
+    if (store->holds_still && stored->node->is_of_others)
+        return true;
     return !stored->legacy && !stored->node->silent && pt_life_is_named(stored);
 }
 
@@ -99,7 +101,7 @@ bool pt_store_sweep(struct pt_pull_store *store)
     for (; left > 0 && (stored = TAILQ_FIRST(&store->active)); left--) {
         if (now - stored->alive_at < store->settings.stale_timeout_ns)
             break;
-        if (stored->life == PT_LIFE_QUEUED || stored->of_kubelet || is_in_good_hands(stored))
+        if (stored->life == PT_LIFE_QUEUED || stored->of_kubelet || is_in_good_hands(store, stored))
             pt_life_keep_alive(store, stored, now); // whoever waits may wait
         else
             pt_life_give_up(store, stored);

@@ -92,6 +92,7 @@ struct pt_replay {
     const char *row_ids; // PT_PULL_ID_LENGTH characters a pull; NULL: the store chooses
     size_t row_ids_length;
     int64_t received_ns, received_wall_ns; // monotonic and wall_ns of the clock that all share
+    int64_t age_ns;                        // since then
     bool is_past; // holds pulls that have ended, and says nothing of the node
 };
 
@@ -104,6 +105,9 @@ struct pt_application *pt_store_replay_begin(struct pt_pull_store *store,
 
 // Whether the store is applying such a report at this moment.
 bool pt_store_is_replaying(const struct pt_pull_store *store);
+
+// While it holds still, nothing that was heard through other servers becomes silent or is given up.
+void pt_store_hold_still(struct pt_pull_store *store, bool holds);
 
 // The last report of the node counts as received then, by the clock that all servers share.
 void pt_store_date_report(struct pt_pull_store *store, const char *node_name,

@@ -48,6 +48,8 @@ struct pt_pull_store {
     uint64_t received_bytes; // of all nodes, since the start
     struct pt_registries registries;
     bool is_replaying;
+    bool holds_still;    // as pt_store_hold_still says
+    int64_t past_age_ns; // of a pull that ended long ago and is being replayed; else 0
 };
 
 // Calls on_change if something has changed since.

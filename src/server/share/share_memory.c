@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/share/share_memory.h"
+
+#include "base/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define KEPT_NS (90 * PT_NS_PER_S)
+
+struct remembered {
+    TAILQ_ENTRY(remembered) link;
+    int64_t since; // monotonic_ns
+    bool is_due;   // to be appended again
+    char id[PT_PULL_ID_SIZE];
+    size_t length;
+    char text[];
+};
+
+struct pt_share_memory {
+    const struct pt_clock *clock;
+    TAILQ_HEAD(, remembered) all; // oldest first
+    size_t bytes;
+    size_t due;
+};
+
+struct pt_share_memory *pt_share_memory_create(const struct pt_clock *clock)
+{
+    struct pt_share_memory *memory = calloc(1, sizeof(*memory));
+    if (!memory)
+        return NULL;
+    memory->clock = clock;
+    TAILQ_INIT(&memory->all);
+    return memory;
+}
+
+static void forget(struct pt_share_memory *memory, struct remembered *remembered)
+{
+    TAILQ_REMOVE(&memory->all, remembered, link);
+    memory->bytes -= sizeof(*remembered) + remembered->length;
+    memory->due -= remembered->is_due;
+    free(remembered);
+}
+
+void pt_share_memory_destroy(struct pt_share_memory *memory)
+{
+    struct remembered *remembered;
+    if (!memory)
+        return;
+    while ((remembered = TAILQ_FIRST(&memory->all)))
+        forget(memory, remembered);
+    free(memory);
+}
+
+static void add(struct pt_share_memory *memory, const struct pt_share_finished *end)
+{
+    struct remembered *remembered = malloc(sizeof(*remembered) + end->json_length);
+    if (!remembered)
+        return; // its agent and the other servers have it yet
+    *remembered = (struct remembered){
+        .since = pt_clock_monotonic_ns(memory->clock),
+        .length = end->json_length,
+    };
+    memcpy(remembered->id, end->id, sizeof(remembered->id));
+    memcpy(remembered->text, end->json, end->json_length);
+    TAILQ_INSERT_TAIL(&memory->all, remembered, link);
+    memory->bytes += sizeof(*remembered) + end->json_length;
+}
+
+void pt_share_memory_add(struct pt_share_memory *memory, const struct pt_share_ends *ends)
+{
+    struct remembered *oldest;
+    int64_t now = pt_clock_monotonic_ns(memory->clock);
+    for (size_t i = 0; i < ends->count; i++)
+        add(memory, &ends->list[i]);
+    while ((oldest = TAILQ_FIRST(&memory->all)) &&
+           (now - oldest->since > KEPT_NS || memory->bytes > PT_LIMIT_SHARE_REMEMBERED_BYTES))
+        forget(memory, oldest);
+}
+
+void pt_share_memory_begin_again(struct pt_share_memory *memory)
+{
+    struct remembered *remembered;
+    memory->due = 0;
+    TAILQ_FOREACH(remembered, &memory->all, link)
+    {
+        remembered->is_due = true;
+        memory->due++;
+    }
+}
+
+bool pt_share_memory_next(struct pt_share_memory *memory, struct pt_share_finished *ret_end)
+{
+    struct remembered *remembered;
+    if (memory->due == 0)
+        return false;
+    TAILQ_FOREACH(remembered, &memory->all, link)
+    {
+        if (!remembered->is_due)
+            continue;
+        remembered->is_due = false;
+        memory->due--;
+        *ret_end = (struct pt_share_finished){remembered->id, remembered->text, remembered->length};
+        // Those that were given back stand at the end, so that the next one is found at once.
+        TAILQ_REMOVE(&memory->all, remembered, link);
+        TAILQ_INSERT_TAIL(&memory->all, remembered, link);
+        return true;
+    }
+    return false;
+}
