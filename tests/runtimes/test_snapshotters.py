@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import datetime
@@ -12,8 +13,11 @@ from lab import tools
 from lab.images import Image, chain_ids
 from lab.laboratory import Laboratory
 from lab.layers import Blob, LayerSpec, write_tar
+from lab.processes import Process
+from lab.pulltrace import environment
 from lab.unpacking import Unpacking
-from tests.integration.case import MB, sizes
+from lab.waiting import wait_for
+from tests.integration.case import ADDRESS_SANITIZER, AGENT, MB, sizes
 from tests.runtimes.case import EROFS, HOST, PROGRAMS, RuntimeCase, answer_of
 
 SOCI = """\
@@ -55,6 +59,27 @@ class Stargz(RuntimeCase):
         self.assertEqual(pulled.sources, ["remote", "fetched"])
         again = self.pull_and_count(image)
         self.assertEqual(again.row["bytesFetched"], 0)
+
+    def test_watched_beside_the_agent(self) -> None:
+        """It says what is on demand; and the agent's reports, of which it has none, go on."""
+        settings = {
+            "PULLTRACE_CONTAINERD_SOCKET": str(self.lab.containerd.socket),
+            "PULLTRACE_CONTAINERD_SOCKET_DIRS": str(self.lab.containerd.folder),
+            "PULLTRACE_SERVER_URL": self.server.url,
+            "PULLTRACE_NODE_NAME": "agent",
+        }
+        watch = Process(
+            "watch",
+            [AGENT, "--watch"],
+            self.folder,
+            environment=environment(ADDRESS_SANITIZER | settings),
+        )
+        self.addCleanup(watch.stop)
+        layers = [self.estargz_layer(4 * MB, f"watched{number}") for number in range(2)]
+        image = self.lab.images.push_layers("lazy/watched", "1.0", layers)
+        self.assertEqual(self.pull_and_count(image).sources, ["remote"] * 2)
+        line = re.compile(rf"^{re.escape(image.reference(HOST))} ready: 0 B fetched .* on demand$", re.M)
+        wait_for("it is said", lambda: line.search(watch.stdout_text()), 15)
 
     def test_a_lazy_layer_above_an_ordinary_one(self) -> None:
         """containerd begins to fetch it, and gives that up when the snapshotter has mounted it.
