@@ -171,8 +171,9 @@ class MakeSecrets(SecretsCase):
         self.create_empty()
         self.allow("get", "patch", names=list(LABELS))
         command = [SERVER, "--make-secrets"]
+        environment = self.environment()  # made once: its token's file is not written while it is read
         running = [
-            subprocess.Popen(command, env=self.environment(), stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
             for _ in range(6)
         ]
         outputs = [each.communicate(timeout=90)[0] for each in running]
