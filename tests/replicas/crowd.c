@@ -42,7 +42,7 @@ int64_t crowd_now_ns(void)
     return now.tv_sec * CROWD_NS_PER_S + now.tv_nsec;
 }
 
-int crowd_connect(const struct crowd *with, uint16_t port, void *data)
+int crowd_connect(const struct crowd *in, uint16_t port, void *data)
 {
     int on = 1;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -53,7 +53,7 @@ int crowd_connect(const struct crowd *with, uint16_t port, void *data)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     struct epoll_event event = {.events = EPOLLOUT, .data.ptr = data};
     if ((connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS) ||
-        epoll_ctl(with->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+        epoll_ctl(in->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
         close(fd);
         return -1;
     }

@@ -36,7 +36,7 @@ bool crowd_fails(int node, int pull, int generation);
 int64_t crowd_now_ns(void);
 
 // A connection to 127.0.0.1 that is being made, in the epoll set with `data`; -1 when it cannot.
-int crowd_connect(const struct crowd *crowd, uint16_t port, void *data);
+int crowd_connect(const struct crowd *in, uint16_t port, void *data);
 
 // The part of the epoll set that speaks of `data`.
 enum crowd_kind { CROWD_NODES, CROWD_READERS };

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -61,6 +62,8 @@ class Scenario:
         self._valkey = ValkeyMeter(ground.valkey) if ground.valkey else None
         self._frozen: Process | None = None
         self._killed = 0
+        self._is_cut = False
+        self._healed_at = 0.0
         self._starting: dict[Server, float] = {}  # and since when
         self.ready_s: list[float] = []  # of each server that was started anew
 
@@ -82,7 +85,8 @@ class Scenario:
         for server, began in list(self._starting.items()):
             took = time.monotonic() - began
             if _is_ready(server):
-                self.ready_s.append(took)
+                if not self._is_cut and began > self._healed_at:
+                    self.ready_s.append(took)
                 self.say(f"{server.process.name} is ready after {took:.1f} s")
             if _is_ready(server) or took > BACK_S or not server.process.is_running():
                 del self._starting[server]
@@ -134,10 +138,13 @@ class Scenario:
 
     def _cut(self) -> None:
         self._ground.cut()
+        self._is_cut = True
         self.say("the network to Valkey is cut")
 
     def _heal(self) -> None:
         self._ground.heal()
+        self._is_cut = False
+        self._healed_at = time.monotonic()
         self.say("the network to Valkey is back")
 
     def _kill(self) -> None:
@@ -217,6 +224,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--long", action="store_true", help="the ten-minute form")
     arguments = parser.parse_args()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     count = int(os.environ.get("REPLICAS") or 3)
     broken = play(LONG if arguments.long else SHORT, count)
     for words in broken:
