@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,14 +51,13 @@ class Systemd:
     """Runs until stop(). `lent` are folders of this machine that it sees, and may write to, as they are."""
 
     def __init__(self, folder: Path, lent: Sequence[Path]) -> None:
-        self._group = own_cgroup() / f"pulltrace-systemd-{os.getpid()}"
+        self._group = Path(tempfile.mkdtemp(prefix="pulltrace-systemd-", dir=own_cgroup()))
         (folder / "root").mkdir()
         (folder / "targets").mkdir()
         for name in TARGETS:
             text = f"[Unit]\nDescription={name}\nDefaultDependencies=no\n"
             (folder / "targets" / f"{name}.target").write_text(text)
         (folder / "boot").write_text(BOOT)
-        self._group.mkdir()
         unshare = "unshare --mount --propagation private --pid --fork --kill-child --cgroup --net --uts"
         arguments = shlex.join(map(str, [folder / "boot", folder / "root", *lent]))
         self._process = Process(
@@ -72,7 +72,11 @@ class Systemd:
                 "container": "pulltrace-laboratory",
             },
         )
-        self._process.wait_until_ready("it has started its target", self._is_up, 30)
+        try:
+            self._process.wait_until_ready("it has started its target", self._is_up, 60)
+        except BaseException:
+            self.stop()
+            raise
 
     def _init(self) -> int:
         """systemd, as seen from outside; 0: not yet."""
@@ -87,7 +91,7 @@ class Systemd:
         """A shell's command there, as root."""
         inside = f"cd {shlex.quote(str(cwd))}\n{command}" if cwd else command
         return subprocess.run(
-            ["nsenter", "--target", str(self._init()), "--mount", "--pid", "--cgroup", "--net", "--uts"]
+            ["nsenter", "--target", str(self._init()), "--mount", "--pid", "--cgroup", "--net", "--uts", "--root"]
             + ["sh", "-ec", inside],
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/root"},
             stdin=subprocess.DEVNULL,
