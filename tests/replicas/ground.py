@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from lab.processes import Process
 from lab.pulltrace import Server
 from lab.spread import start_spread
+from lab.tools import REPOSITORY
 from lab.valkey import Valkey
 from lab.waiting import free_port, wait_for
 from lab.workspace import Workspace
@@ -23,8 +25,9 @@ from tests.kubernetes.fake_api import FakeApi
 BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR", "build-asan/release")).resolve()
 CROWD = BINARIES / "tests/replicas/crowd"
 LATE_S = 5  # what Kubernetes says to the last server
-USER, PASSWORD = "pulltrace", "a password of the share"
+USER, PASSWORD = "pulltrace", "a-password-of-the-share"
 PREFIX = "scenario"
+DOCUMENT = REPOSITORY / "docs/replicas.md"
 SETTINGS = {
     "PULLTRACE_LOG_LEVEL": "warn",
     "PULLTRACE_HISTORY_TTL": "1h",
@@ -62,12 +65,13 @@ class Ground:
 
     def _start_valkey(self) -> dict[str, str]:
         """With a user who may do no more than docs/replicas.md says."""
-        self.valkey = Valkey(self.path / "valkey", ["--user", USER, "on", f">{PASSWORD}".replace(" ", "-"), *rights()])
+        user = ["--user", USER, "on", f">{PASSWORD}", *rights()]
+        self.valkey = Valkey(self.path / "valkey", user)
         self._stack.callback(self.valkey.stop)
         self.link = Link(0, self.valkey.port)
         self._stack.callback(self.link.close)
         password = self.path / "password"
-        password.write_text(PASSWORD.replace(" ", "-") + "\n")
+        password.write_text(PASSWORD + "\n")
         return {
             "PULLTRACE_SHARE_URL": f"valkey://{USER}@127.0.0.1:{self.link.port}",
             "PULLTRACE_SHARE_PASSWORD_FILE": str(password),
@@ -121,9 +125,7 @@ class Ground:
 
 
 def rights() -> list[str]:
-    """Of the servers' user, as docs/replicas.md has them."""
-    commands = (
-        "evalsha script|load xread xrange xrevrange xadd xtrim xlen xinfo|stream hget hset hdel hscan "
-        "zadd zrem zcard zrange zrangebyscore incrby get set time ping auth hello select info config|get"
-    )
-    return [f"~{{{PREFIX}}}*", f"~{PREFIX}*", "-@all", *(f"+{name}" for name in commands.split())]
+    """Of the servers' user, as docs/replicas.md gives them."""
+    line = re.search(r"^user pulltrace on >PASSWORD (.*)$", DOCUMENT.read_text(), re.M)
+    assert line is not None
+    return line[1].replace("{pulltrace}", f"{{{PREFIX}}}").split()
