@@ -164,6 +164,20 @@ class ValkeyComesAndGoes(ShareCase):
         newcomer = self.start_replica()
         self.assert_equal_everywhere([*servers, newcomer], 1)
 
+    def test_ends_are_given_back_also_when_who_took_them_is_gone(self) -> None:
+        taker, witness = self.servers()
+        self.share(taker, "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
+        self.assert_equal_everywhere([taker, witness], 1)
+        late = self.start_replica()  # which has it by what was kept
+        taker.process.kill()
+        witness.process.kill()
+        self.valkey.kill()
+        self.await_apart([late], True)
+        self.valkey.start()  # with nothing
+        self.await_apart([late], False)
+        newcomer = self.start_replica()
+        self.assert_equal_everywhere([late, newcomer], 1)
+
     def test_with_its_data_nothing_is_begun_anew(self) -> None:
         servers = self.servers()
         self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))

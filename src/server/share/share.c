@@ -36,7 +36,7 @@
 
 #define MAX_SILENCE_MS 5000
 #define LOOK_MS 500
-#define APPENDED_AGAIN 64 // in one look
+#define APPENDED_AGAIN 256 // in one look
 #define MAX_BEHIND_NS (5 * PT_NS_PER_S)
 #define PATIENCE_NS (5 * PT_NS_PER_S) // for an entry to come back
 
@@ -70,8 +70,9 @@ struct pt_share {
     TAILQ_HEAD(, pending) pending; // oldest first
     bool can_append;
     bool was_ready;
-    int64_t behind_since_ns; // 0: in step, or away
-    bool is_own;             // of the entry being applied
+    int64_t behind_since_ns;            // 0: in step, or away
+    const struct pt_share_entry *entry; // that is being applied
+    bool is_own;                        // it is
     char why[256];
     struct pt_warn_pace invalid_pace;
     uint64_t entries_taken, entries_applied, entries_skipped, entries_failed, bytes_taken;
@@ -180,8 +181,9 @@ static void on_lost(void *context)
 {
     struct pt_share *share = context;
     pt_share_memory_begin_again(share->memory);
-    pt_log_warn("share.lost", pt_log_text("text", "the log has lost entries: what has ended in the "
-                                                  "last 90 s is appended again"));
+    pt_log_warn("share.lost",
+                pt_log_text("text", "the log has lost entries: what has ended lately is "
+                                    "appended again"));
 }
 
 static void note_skipped(struct pt_share *share, const char *what)
@@ -208,15 +210,32 @@ static void note_overtaken(struct pt_share *share, const char *node_name)
     }
 }
 
-static void on_applied(void *context, const char *node_name, int result, const struct pt_error *err)
+// What others have acknowledged is remembered too: they may be gone when the log has lost it.
+static void remember(struct pt_share *share, const struct pt_report *report)
+{
+    struct pt_share_ends ends;
+    const struct pt_share_entry *entry = share->entry;
+    if (!pt_share_has_end(report) ||
+        entry->row_ids_length < report->pull_count * PT_PULL_ID_LENGTH ||
+        pt_share_ends_write(&ends, share->store, report, entry->row_ids, (int64_t)entry->id.ms) < 0)
+        return;
+    pt_share_memory_add(share->memory, &ends);
+    pt_share_ends_finish(&ends);
+}
+
+static void on_applied(void *context, const struct pt_report *report, int result,
+                       const struct pt_error *err)
 {
     struct pt_share *share = context;
-    if (!node_name)
+    if (!report)
         note_skipped(share, err->message);
     else if (!share->is_own)
-        note_overtaken(share, node_name);
-    share->entries_applied += node_name && !share->is_own;
-    share->entries_failed += node_name && result < 0;
+        note_overtaken(share, report->node_name);
+    if (report && result == 0 && !share->is_own)
+        remember(share, report);
+    share->entry = NULL;
+    share->entries_applied += report && !share->is_own;
+    share->entries_failed += report && result < 0;
     pt_share_reader_go_on(share->reader);
 }
 
@@ -242,8 +261,10 @@ static void on_entry(void *context, const struct pt_share_entry *entry)
         settle(pending, true);
     if (is_known)
         pt_share_reader_go_on(share->reader);
-    else
+    else {
+        share->entry = entry;
         pt_share_apply_begin(share->apply, entry, age_ms > 0 ? age_ms : 0);
+    }
 }
 
 static void begin_reading(struct pt_share *share)
@@ -447,7 +468,7 @@ static int open_all(struct pt_share *share, struct pt_error *err)
     share->apply =
         pt_share_apply_create(share->loop, share->clock, share->store, on_applied, share);
     share->look = pt_timer_create(base, share->clock, on_look, share);
-    share->memory = pt_share_memory_create(share->clock);
+    share->memory = pt_share_memory_create(share->clock, share->settings.finished_ttl_ns);
     if (!share->writer || !share->apply || !share->look || !share->memory)
         return pt_error_set(err, ENOMEM, "out of memory");
     pt_timer_start_every(share->look, LOOK_MS);

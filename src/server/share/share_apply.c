@@ -40,7 +40,7 @@ static void end(struct pt_share_apply *apply, int result, const struct pt_error 
     apply->stage = STAGE_NOTHING;
     apply->application = NULL;
     apply->report = (struct pt_report){0};
-    apply->on_applied(apply->context, report.node_name, result, err);
+    apply->on_applied(apply->context, report.node_name ? &report : NULL, result, err);
     pt_report_finish(&report);
 }
 

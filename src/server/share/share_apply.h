@@ -11,9 +11,10 @@ struct pt_pull_store;
 // Applies the log's entries to the store, one after the other, each in steps, as many as a turn of
 // the loop has time for.
 struct pt_share_apply;
+struct pt_report;
 
-// How an entry ended: 0, or -errno with words. `node_name` is NULL when it was no report.
-typedef void pt_share_applied_fn(void *context, const char *node_name, int result,
+// How an entry ended: 0, or -errno with words. The report lives for the call; NULL: it was none.
+typedef void pt_share_applied_fn(void *context, const struct pt_report *report, int result,
                                  const struct pt_error *err);
 
 // Loop, clock and store outlive it. NULL when out of memory.

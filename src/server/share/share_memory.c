@@ -2,12 +2,11 @@
 #include "server/share/share_memory.h"
 
 #include "base/limits.h"
+#include "base/map.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-
-#define KEPT_NS (90 * PT_NS_PER_S)
 
 struct remembered {
     TAILQ_ENTRY(remembered) link;
@@ -20,23 +19,28 @@ struct remembered {
 
 struct pt_share_memory {
     const struct pt_clock *clock;
+    int64_t kept_ns;
+    struct pt_map by_id;
     TAILQ_HEAD(, remembered) all; // oldest first
     size_t bytes;
     size_t due;
 };
 
-struct pt_share_memory *pt_share_memory_create(const struct pt_clock *clock)
+struct pt_share_memory *pt_share_memory_create(const struct pt_clock *clock, int64_t kept_ns)
 {
     struct pt_share_memory *memory = calloc(1, sizeof(*memory));
     if (!memory)
         return NULL;
     memory->clock = clock;
+    memory->kept_ns = kept_ns;
+    pt_map_init(&memory->by_id);
     TAILQ_INIT(&memory->all);
     return memory;
 }
 
 static void forget(struct pt_share_memory *memory, struct remembered *remembered)
 {
+    pt_map_remove(&memory->by_id, remembered->id);
     TAILQ_REMOVE(&memory->all, remembered, link);
     memory->bytes -= sizeof(*remembered) + remembered->length;
     memory->due -= remembered->is_due;
@@ -50,11 +54,18 @@ void pt_share_memory_destroy(struct pt_share_memory *memory)
         return;
     while ((remembered = TAILQ_FIRST(&memory->all)))
         forget(memory, remembered);
+    pt_map_finish(&memory->by_id);
     free(memory);
 }
 
 static void add(struct pt_share_memory *memory, const struct pt_share_finished *end)
 {
+    struct remembered *known = pt_map_get(&memory->by_id, end->id);
+    if (known) { // the log has it again, by whom ever
+        memory->due -= known->is_due;
+        known->is_due = false;
+        return;
+    }
     struct remembered *remembered = malloc(sizeof(*remembered) + end->json_length);
     if (!remembered)
         return; // its agent and the other servers have it yet
@@ -64,6 +75,10 @@ static void add(struct pt_share_memory *memory, const struct pt_share_finished *
     };
     memcpy(remembered->id, end->id, sizeof(remembered->id));
     memcpy(remembered->text, end->json, end->json_length);
+    if (pt_map_put(&memory->by_id, remembered->id, remembered) < 0) {
+        free(remembered);
+        return;
+    }
     TAILQ_INSERT_TAIL(&memory->all, remembered, link);
     memory->bytes += sizeof(*remembered) + end->json_length;
 }
@@ -74,8 +89,9 @@ void pt_share_memory_add(struct pt_share_memory *memory, const struct pt_share_e
     int64_t now = pt_clock_monotonic_ns(memory->clock);
     for (size_t i = 0; i < ends->count; i++)
         add(memory, &ends->list[i]);
-    while ((oldest = TAILQ_FIRST(&memory->all)) &&
-           (now - oldest->since > KEPT_NS || memory->bytes > PT_LIMIT_SHARE_REMEMBERED_BYTES))
+    while (
+        (oldest = TAILQ_FIRST(&memory->all)) &&
+        (now - oldest->since > memory->kept_ns || memory->bytes > PT_LIMIT_SHARE_REMEMBERED_BYTES))
         forget(memory, oldest);
 }
 

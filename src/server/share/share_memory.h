@@ -9,14 +9,15 @@
 
 struct pt_share_memory;
 
-// The ends that this server has acknowledged in the last 90 s, as they went to the log: should the
+// The ends that this server has acknowledged, or has of others, as they went to the log: should the
 // log lose its end, as after a failover, or all, they are appended again.
 
-// NULL when out of memory.
-struct pt_share_memory *pt_share_memory_create(const struct pt_clock *clock);
+// They are kept for so long. NULL when out of memory.
+struct pt_share_memory *pt_share_memory_create(const struct pt_clock *clock, int64_t kept_ns);
 void pt_share_memory_destroy(struct pt_share_memory *memory);
 
-// Remembers them, within PT_LIMIT_SHARE_REMEMBERED_BYTES: the oldest go first.
+// Remembers those that it has not yet; one that it has needs not be given back any more. Within
+// PT_LIMIT_SHARE_REMEMBERED_BYTES: the oldest go first.
 void pt_share_memory_add(struct pt_share_memory *memory, const struct pt_share_ends *ends);
 
 // The log has lost something: all that is remembered is to be given back.
