@@ -99,6 +99,22 @@ static void a_layer_begins_when_another_has_come(void **state)
     check_int("the fourth", pull->layers[1].started_at, at(3.2));
 }
 
+// The smallest one may be the first, and come before another look.
+static void one_that_came_unseen_may_have_been_the_first(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = new_pull(scene, 2);
+    fetch(lease, 0, 0);
+    fetch(lease, 1, 0);
+    observe(scene, 1.5);
+    commit(lease, 1, 1.6);
+    observe(scene, 2);
+    fetch(lease, 0, 400);
+    observe(scene, 3);
+    check_int("with its ingest", first_pull(scene)->layers[1].started_at, at(0.6));
+    check_int("then the other", first_pull(scene)->layers[0].started_at, at(1.6));
+}
+
 // The small one of two that wait may be fetched first, and between two looks.
 static void one_that_came_unseen_began_when_another_had_come(void **state)
 {
@@ -579,6 +595,7 @@ int main(void)
         SCENE_TEST(phases_of_a_pull),
         SCENE_TEST(a_layer_begins_when_another_has_come),
         SCENE_TEST(one_that_came_unseen_began_when_another_had_come),
+        SCENE_TEST(one_that_came_unseen_may_have_been_the_first),
         SCENE_TEST(a_layer_that_has_just_come_is_not_queued),
         SCENE_TEST(of_two_pulls_a_layer_begins_with_its_bytes),
         SCENE_TEST(events_give_exact_times),

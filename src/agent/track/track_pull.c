@@ -171,11 +171,11 @@ static int64_t take_place(struct pt_track_pull *pull)
 // before this one. Of several pulls nobody knows which layer took which place: then it is not
 // before it was last seen without a byte.
 static int64_t begin_of(struct pt_track_pull *pull, const struct pt_layer_note *note,
-                        const struct pt_seen_layer *seen, bool is_alone)
+                        const struct pt_seen_layer *seen, bool has_own_place)
 {
     int64_t earliest = later(seen->ingest_started_at, pull->created_at);
     int64_t latest = later(earliest, note->idle_at);
-    if (!is_alone || !seen->owns_ingest)
+    if (!has_own_place)
         return latest;
     int64_t place_at = take_place(pull);
     if (place_at == 0 && pull->has_followers)
@@ -184,15 +184,13 @@ static int64_t begin_of(struct pt_track_pull *pull, const struct pt_layer_note *
     return begin < latest ? begin : latest;
 }
 
-// The same of one that has come between two looks, of which nothing was seen but that it waited.
+// The same of one that has come whole between two looks, if it was seen to wait.
 static int64_t begin_unseen(struct pt_track_pull *pull, const struct pt_layer_note *note,
-                            bool is_alone)
+                            const struct pt_seen_layer *seen, bool is_alone)
 {
-    int64_t latest = later(pull->created_at, note->idle_at);
-    if (!is_alone || note->idle_at == 0 || note->fetcher == PT_FETCHER_OTHER)
-        return latest;
-    int64_t place_at = take_place(pull);
-    return place_at && place_at < latest ? place_at : latest;
+    if (note->idle_at == 0)
+        return pull->created_at;
+    return begin_of(pull, note, seen, is_alone && note->fetcher != PT_FETCHER_OTHER);
 }
 
 // Bytes on their way. Offsets that go back are a fetch that began anew: what is shown never falls.
@@ -219,7 +217,7 @@ static void update_fetch(struct pt_track_pull *pull, struct pt_layer *layer,
         return;
     }
     if (layer->started_at == 0)
-        layer->started_at = begin_of(pull, note, seen, is_alone);
+        layer->started_at = begin_of(pull, note, seen, is_alone && seen->owns_ingest);
     if (seen->offset > layer->downloaded_bytes)
         layer->downloaded_bytes = seen->offset;
     if (layer->total_known && layer->downloaded_bytes > layer->total_bytes)
@@ -248,7 +246,7 @@ static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
         return;
     }
     if (layer->started_at == 0)
-        layer->started_at = begin_unseen(pull, note, is_alone);
+        layer->started_at = begin_unseen(pull, note, seen, is_alone);
     if (layer->completed_at == 0) // not before the pull, even if the clock was set back
         layer->completed_at = later(blob_at ? blob_at : seen->extracted_at, pull->created_at);
     if (layer->started_at > layer->completed_at)
