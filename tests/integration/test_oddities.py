@@ -137,6 +137,8 @@ class OnContainerd1(OddityCase):
         client.start(self.lab.reference(image)).finish()
 
         final = log.wait_for_end(image.repository)[-1]
+        sent = self.lab.throttle.bytes_sent(image.repository)
+        self.assertAlmostEqual(final.pull["bytesFetched"], sent, delta=1 << 20)
         if isinstance(client, CtrFetch):
             self.assertEqual(final.pull["errorClass"], "not_unpacked")
             self.assert_shown_as_far_as_known(log, final.pull["id"], image)
