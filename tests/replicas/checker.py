@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from datetime import datetime
 from typing import Any
 
 from tests.faults.witness import server_id
@@ -25,6 +25,10 @@ LOCAL: dict[str, str] = {
 }
 
 
+# Nodes without an agent: what ends there each server sees for itself, by Kubernetes, while it runs.
+WITHOUT_AGENT = "without-agent-"
+
+
 @dataclass
 class History:
     pulls: int = 1  # of a node at once
@@ -32,6 +36,7 @@ class History:
     rows: dict[str, list[Row]] = field(default_factory=dict)  # /api/v1/pulls of each server
     problems: dict[str, int] = field(default_factory=dict)  # of readers, by kind
     samples: list[dict[str, Any]] = field(default_factory=list)
+    started: dict[str, datetime] = field(default_factory=dict)  # each server's last start
 
 
 def fails(node: int, pull: int, generation: int) -> bool:
@@ -102,12 +107,21 @@ def servers_show_the_same(history: History) -> Iterator[str]:
     known = {server: {row["id"]: row for row in rows} for server, rows in history.rows.items()}
     for server in servers[1:]:
         first, other = known[servers[0]], known[server]
-        for identity in islice((i for i in {*first, *other} if i not in first or i not in other), 1000):
-            has, row = (servers[0], first[identity]) if identity in first else (server, other[identity])
-            yield f"{row['nodeName']} {row['imageRef']}: {has} alone shows it, {row['phase']}"
+        for identity in first.keys() ^ other.keys():
+            has, lacks = (servers[0], server) if identity in first else (server, servers[0])
+            row = known[has][identity]
+            if not _ended_before_its_start(history, row, lacks):
+                yield f"{row['nodeName']} {row['imageRef']}: {has} shows it, {lacks} does not, {row['phase']}"
         for identity, row in first.items():
             if identity in other:
                 yield from _differences(servers[0], row, server, other[identity])
+
+
+def _ended_before_its_start(history: History, row: Row, server: str) -> bool:
+    started = history.started.get(server)
+    if started is None or not row["nodeName"].startswith(WITHOUT_AGENT) or "completedAt" not in row:
+        return False
+    return datetime.fromisoformat(row["completedAt"]) <= started
 
 
 def _differences(one: str, row: Row, two: str, other: Row) -> Iterator[str]:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from lab.processes import Process
@@ -65,6 +66,7 @@ class Scenario:
         self._is_cut = False
         self._healed_at = 0.0
         self._starting: dict[Server, float] = {}  # and since when
+        self.started = {server.process.name: datetime.now(timezone.utc) for server in ground.servers}
         self.ready_s: list[float] = []  # of each server that was started anew
 
     def say(self, words: str) -> None:
@@ -157,6 +159,7 @@ class Scenario:
 
     def _start_again(self) -> None:
         self._victim.start()
+        self.started[self._victim.process.name] = datetime.now(timezone.utc)
         self._starting[self._victim] = time.monotonic()
 
     def figures(self, found: dict[str, Any]) -> None:
@@ -211,7 +214,9 @@ def _judge(ground: Ground, crowd: Crowd, scenario: Scenario) -> list[str]:
     shown = {len(each) for each in rows.values()}
     scenario.say(f"compares {shown} rows of {len(rows)} servers; may differ: {LOCAL}")
     broken = broken_promises(
-        History(found["pulls"], found["generations"], rows, found["problems"], found["samples"])
+        History(
+            found["pulls"], found["generations"], rows, found["problems"], found["samples"], scenario.started
+        )
     )
     for server in ground.servers:
         said = get(server.port, "/readyz")

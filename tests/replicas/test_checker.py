@@ -8,6 +8,7 @@ import tempfile
 import time
 import unittest
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,19 @@ class Checker(unittest.TestCase):
                     history = good_history()
                     lie(history.rows[server])
                     self.assertNotEqual(broken_promises(history), [])
+
+    def test_a_server_may_lack_only_what_no_agent_reported_and_ended_before_its_start(self) -> None:
+        history = good_history()
+        row_of_kubernetes = row(0, 0) | {"id": "k", "nodeName": "without-agent-1", "completedAt": "2026-01-01T00:00:10.5Z"}
+        history.rows["server-1"].append(row_of_kubernetes)
+        history.rows["server-3"].append(row_of_kubernetes)
+        history.started["server-2"] = datetime(2026, 1, 1, 0, 0, 11, tzinfo=timezone.utc)
+        self.assertEqual(broken_promises(history), [])
+        history.started["server-2"] = datetime(2026, 1, 1, 0, 0, 10, tzinfo=timezone.utc)
+        self.assertNotEqual(broken_promises(history), [])
+        history.started["server-2"] = datetime(2026, 1, 1, 0, 0, 11, tzinfo=timezone.utc)
+        row_of_kubernetes["nodeName"] = "crowd-00001"
+        self.assertNotEqual(broken_promises(history), [])
 
     def test_what_a_reader_has_missed_is_said(self) -> None:
         history = good_history()
