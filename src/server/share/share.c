@@ -36,7 +36,7 @@
 
 #define MAX_SILENCE_MS 5000
 #define LOOK_MS 500
-#define APPENDED_AGAIN 256 // in one look
+#define APPENDED_AGAIN 128 // in one look
 #define MAX_BEHIND_NS (5 * PT_NS_PER_S)
 #define PATIENCE_NS (5 * PT_NS_PER_S) // for an entry to come back
 
@@ -70,9 +70,9 @@ struct pt_share {
     TAILQ_HEAD(, pending) pending; // oldest first
     bool can_append;
     bool was_ready;
-    int64_t behind_since_ns;            // 0: in step, or away
-    const struct pt_share_entry *entry; // that is being applied
-    bool is_own;                        // it is
+    int64_t behind_since_ns;     // 0: in step, or away
+    struct pt_share_entry entry; // that is being applied
+    bool is_own;                 // it is
     char why[256];
     struct pt_warn_pace invalid_pace;
     uint64_t entries_taken, entries_applied, entries_skipped, entries_failed, bytes_taken;
@@ -214,7 +214,7 @@ static void note_overtaken(struct pt_share *share, const char *node_name)
 static void remember(struct pt_share *share, const struct pt_report *report)
 {
     struct pt_share_ends ends;
-    const struct pt_share_entry *entry = share->entry;
+    const struct pt_share_entry *entry = &share->entry;
     if (!pt_share_has_end(report) ||
         entry->row_ids_length < report->pull_count * PT_PULL_ID_LENGTH ||
         pt_share_ends_write(&ends, share->store, report, entry->row_ids, (int64_t)entry->id.ms) < 0)
@@ -233,7 +233,6 @@ static void on_applied(void *context, const struct pt_report *report, int result
         note_overtaken(share, report->node_name);
     if (report && result == 0 && !share->is_own)
         remember(share, report);
-    share->entry = NULL;
     share->entries_applied += report && !share->is_own;
     share->entries_failed += report && result < 0;
     pt_share_reader_go_on(share->reader);
@@ -262,7 +261,7 @@ static void on_entry(void *context, const struct pt_share_entry *entry)
     if (is_known)
         pt_share_reader_go_on(share->reader);
     else {
-        share->entry = entry;
+        share->entry = *entry; // what it borrows lives until the reader goes on
         pt_share_apply_begin(share->apply, entry, age_ms > 0 ? age_ms : 0);
     }
 }

@@ -8,10 +8,13 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#define GIVEN_NS (30 * PT_NS_PER_S)
+
 struct remembered {
     TAILQ_ENTRY(remembered) link;
-    int64_t since; // monotonic_ns
-    bool is_due;   // to be appended again
+    int64_t since;    // monotonic_ns
+    int64_t given_ns; // when it was given back last; 0: never
+    bool is_due;      // to be appended again
     char id[PT_PULL_ID_SIZE];
     size_t length;
     char text[];
@@ -98,11 +101,14 @@ void pt_share_memory_add(struct pt_share_memory *memory, const struct pt_share_e
 void pt_share_memory_begin_again(struct pt_share_memory *memory)
 {
     struct remembered *remembered;
+    int64_t now = pt_clock_monotonic_ns(memory->clock);
     memory->due = 0;
     TAILQ_FOREACH(remembered, &memory->all, link)
     {
-        remembered->is_due = true;
-        memory->due++;
+        // One that was given back just now is on its way: a server that only falls behind takes
+        // that for a loss as well, and what all of them give back must not keep it there.
+        remembered->is_due = !remembered->given_ns || now - remembered->given_ns > GIVEN_NS;
+        memory->due += remembered->is_due;
     }
 }
 
@@ -116,6 +122,7 @@ bool pt_share_memory_next(struct pt_share_memory *memory, struct pt_share_finish
         if (!remembered->is_due)
             continue;
         remembered->is_due = false;
+        remembered->given_ns = pt_clock_monotonic_ns(memory->clock);
         memory->due--;
         *ret_end = (struct pt_share_finished){remembered->id, remembered->text, remembered->length};
         // Those that were given back stand at the end, so that the next one is found at once.
