@@ -99,6 +99,26 @@ static void a_layer_begins_when_another_has_come(void **state)
     check_int("the fourth", pull->layers[1].started_at, at(3.2));
 }
 
+static void pulls_are_reported_as_they_began(void **state)
+{
+    struct scene *scene = *state;
+    observe(scene, 0);
+    static const double begins[] = {0.8, 0.5, 0.9, 0.6};
+    static const char *const ids[] = {"a", "b", "c", "d"};
+    for (size_t i = 0; i < COUNT_OF(begins); i++)
+        add_lease(scene, ids[i], begins[i]);
+    observe(scene, 1);
+    add_lease(scene, "e", 0.7);
+    observe(scene, 2);
+    int64_t last = 0;
+    const struct pt_tracked *tracked = NULL;
+    while ((tracked = pt_tracker_next(scene->tracker, tracked))) {
+        assert_true(tracked->pull.started_at > last);
+        last = tracked->pull.started_at;
+    }
+    check_int("the last one", last, at(0.9));
+}
+
 // The smallest one may be the first, and come before another look.
 static void one_that_came_unseen_may_have_been_the_first(void **state)
 {
@@ -596,6 +616,7 @@ int main(void)
         SCENE_TEST(a_layer_begins_when_another_has_come),
         SCENE_TEST(one_that_came_unseen_began_when_another_had_come),
         SCENE_TEST(one_that_came_unseen_may_have_been_the_first),
+        SCENE_TEST(pulls_are_reported_as_they_began),
         SCENE_TEST(a_layer_that_has_just_come_is_not_queued),
         SCENE_TEST(of_two_pulls_a_layer_begins_with_its_bytes),
         SCENE_TEST(events_give_exact_times),

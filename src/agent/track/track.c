@@ -229,6 +229,19 @@ static void notify_restarts(struct pt_tracker *tracker, struct pt_track_pull *pu
     }
 }
 
+// In the order in which they began, whatever their leases' names are: of several pulls of one image
+// the server lets the first one stand for the others.
+static void insert(struct pt_track_list *active, struct pt_track_pull *pull)
+{
+    struct pt_track_pull *before = TAILQ_LAST(active, pt_track_list);
+    while (before && before->created_at > pull->created_at)
+        before = TAILQ_PREV(before, pt_track_list, link);
+    if (before)
+        TAILQ_INSERT_AFTER(active, before, pull, link);
+    else
+        TAILQ_INSERT_HEAD(active, pull, link);
+}
+
 // Returns false if it was not taken in, out of memory.
 static bool observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease *lease,
                           const struct pt_observation *observation,
@@ -244,7 +257,7 @@ static bool observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
         if (!pull)
             return false;
         pull->moved_monotonic = observation->taken_monotonic;
-        TAILQ_INSERT_TAIL(&tracker->active, pull, link);
+        insert(&tracker->active, pull);
     }
     struct life life = look_for_life(pull, lease, &claims->writers);
     bool was_live = pull->is_live;
