@@ -55,6 +55,9 @@ def report_bytes(node: str, sequence: int, *reported: dict[str, Any]) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
+DONE = {"phase": "completed", "completedAt": "2026-01-01T00:01:00Z"}
+
+
 class ShareCase(ServerCase):
     def setUp(self) -> None:
         super().setUp()
@@ -105,8 +108,7 @@ class SeveralServers(ShareCase):
 
     def test_a_new_replica_has_all_that_there_was(self) -> None:
         first = self.start_replica()
-        done = {"phase": "completed", "completedAt": "2026-01-01T00:01:00Z"}
-        self.share(first, "node-a", pull("p", "app-a:1", fetched(1, 1000), **done), pull("q", "app-b:1", fetched(2, 10)))
+        self.share(first, "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE), pull("q", "app-b:1", fetched(2, 10)))
         self.share(first, "node-a", pull("q", "app-b:1", fetched(2, 20)))
         second = self.start_replica()
         shown = self.assert_equal_everywhere([first, second], 2)
@@ -114,15 +116,31 @@ class SeveralServers(ShareCase):
 
     def test_a_killed_replica_takes_no_acknowledged_end_along(self) -> None:
         servers = [self.start_replica() for _ in range(2)]
-        done = {"phase": "completed", "completedAt": "2026-01-01T00:01:00Z"}
         for number in range(20):
-            one = pull("p", f"app-{number}:1", fetched(number, 1000), **done)
+            one = pull("p", f"app-{number}:1", fetched(number, 1000), **DONE)
             self.share(servers[0], f"node-{number}", one)
         servers[0].process.kill()
         wait_for("all ends", lambda: len(pulls(servers[1])) == 20, 5)
 
-
-DONE = {"phase": "completed", "completedAt": "2026-01-01T00:01:00Z"}
+class Counters(ShareCase):
+    def test_they_add_up(self) -> None:
+        servers = [self.start_replica() for _ in range(2)]
+        for number in range(6):
+            new = {"startedAt": now(), "bytesFetched": 1000, "kind": "pull"}
+            one = pull("p", f"app-{number}:1", fetched(number, 1000), **(DONE | new))
+            self.share(servers[number % 2], f"node-{number}", one)
+        self.assert_equal_everywhere(servers, 6)
+        for series, count in {
+            'pulltrace_pulls_total{result="completed"}': 3,
+            'pulltrace_registry_pulls_total{registry="docker.io",result="completed"}': 3,
+            'pulltrace_registry_bytes_total{registry="docker.io"}': 3000,
+            "pulltrace_pull_bytes_total": 3000,
+            "pulltrace_agent_reports_total": 3,
+            "pulltrace_share_entries_taken_total": 3,
+            "pulltrace_share_entries_applied_total": 3,
+        }.items():
+            with self.subTest(series):
+                self.assertEqual([self.metric(server, series) for server in servers], [count] * 2)
 
 
 class ValkeyComesAndGoes(ShareCase):

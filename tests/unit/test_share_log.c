@@ -45,7 +45,7 @@ struct fixture {
     size_t finished_count;
     enum pt_share_outcome outcomes[MAX_SEEN];
     size_t taken;
-    int lost, invalid;
+    int lost, invalid, evictions;
     bool holds; // entries are not answered
 };
 
@@ -96,6 +96,13 @@ static void on_taken(void *context, uint64_t number, enum pt_share_outcome outco
     fixture->outcomes[fixture->taken++] = outcome;
 }
 
+static void on_eviction(void *context, const char *policy)
+{
+    struct fixture *fixture = context;
+    (void)policy;
+    fixture->evictions++;
+}
+
 static void on_change(void *context, const char *why)
 {
     struct fixture *fixture = context;
@@ -142,6 +149,7 @@ static void open_writer(struct fixture *fixture)
         .max_finished = 3,
         .finished_ttl_ms = 60000,
         .on_taken = on_taken,
+        .on_eviction = on_eviction,
         .on_change = on_change,
         .context = fixture,
     };

@@ -21,8 +21,8 @@
 #include "server/http/http_reply.h"
 #include "server/share/share_apply.h"
 #include "server/share/share_ends.h"
+#include "server/share/share_give_back.h"
 #include "server/share/share_link.h"
-#include "server/share/share_memory.h"
 #include "server/share/share_url.h"
 #include "server/share/share_writer.h"
 #include "server/store/pull_store.h"
@@ -36,7 +36,6 @@
 
 #define MAX_SILENCE_MS 5000
 #define LOOK_MS 500
-#define APPENDED_AGAIN 128 // in one look
 #define MAX_BEHIND_NS (5 * PT_NS_PER_S)
 #define PATIENCE_NS (5 * PT_NS_PER_S) // for an entry to come back
 
@@ -70,15 +69,14 @@ struct pt_share {
     TAILQ_HEAD(, pending) pending; // oldest first
     bool can_append;
     bool was_ready;
-    int64_t behind_since_ns;     // 0: in step, or away
-    struct pt_share_entry entry; // that is being applied
-    bool is_own;                 // it is
+    int64_t behind_since_ns; // 0: in step, or away
+    bool is_own;             // of the entry being applied
     char why[256];
-    struct pt_warn_pace invalid_pace;
+    struct pt_warn_pace invalid_pace, eviction_pace;
     uint64_t entries_taken, entries_applied, entries_skipped, entries_failed, bytes_taken;
-    uint64_t disconnections, entries_again;
+    uint64_t disconnections;
     int64_t heard_all_ns; // when agents have reported since it was in step again
-    struct pt_share_memory *memory;
+    struct pt_share_give_back *give_back;
 };
 
 // --- what waits for the log ---
@@ -142,7 +140,6 @@ static void log_state(const struct pt_share *share, bool is_up)
 }
 
 static void begin_reading(struct pt_share *share);
-static void append_again(struct pt_share *share);
 
 static void on_writer_change(void *context, const char *why)
 {
@@ -156,6 +153,17 @@ static void on_writer_change(void *context, const char *why)
         log_state(share, share->can_append);
     if (share->can_append)
         begin_reading(share);
+}
+
+static void on_eviction(void *context, const char *policy)
+{
+    struct pt_share *share = context;
+    if (!pt_warn_pace_admits(&share->eviction_pace, pt_clock_monotonic_ns(share->clock)))
+        return;
+    pt_log_warn("share.evicts",
+                pt_log_text("text", "what is shared may be lost when its memory is full: set "
+                                    "maxmemory-policy to noeviction"),
+                pt_log_text("policy", policy));
 }
 
 static void on_reader_state(void *context, enum pt_share_state state, const char *why)
@@ -180,10 +188,10 @@ static void on_reader_state(void *context, enum pt_share_state state, const char
 static void on_lost(void *context)
 {
     struct pt_share *share = context;
-    pt_share_memory_begin_again(share->memory);
-    pt_log_warn("share.lost",
-                pt_log_text("text", "the log has lost entries: what has ended lately is "
-                                    "appended again"));
+    pt_share_give_back_begin(share->give_back);
+    pt_log_warn(
+        "share.lost",
+        pt_log_text("text", "entries of the log are missing: what has ended is given back"));
 }
 
 static void note_skipped(struct pt_share *share, const char *what)
@@ -210,19 +218,6 @@ static void note_overtaken(struct pt_share *share, const char *node_name)
     }
 }
 
-// What others have acknowledged is remembered too: they may be gone when the log has lost it.
-static void remember(struct pt_share *share, const struct pt_report *report)
-{
-    struct pt_share_ends ends;
-    const struct pt_share_entry *entry = &share->entry;
-    if (!pt_share_has_end(report) ||
-        entry->row_ids_length < report->pull_count * PT_PULL_ID_LENGTH ||
-        pt_share_ends_write(&ends, share->store, report, entry->row_ids, (int64_t)entry->id.ms) < 0)
-        return;
-    pt_share_memory_add(share->memory, &ends);
-    pt_share_ends_finish(&ends);
-}
-
 static void on_applied(void *context, const struct pt_report *report, int result,
                        const struct pt_error *err)
 {
@@ -231,8 +226,6 @@ static void on_applied(void *context, const struct pt_report *report, int result
         note_skipped(share, err->message);
     else if (!share->is_own)
         note_overtaken(share, report->node_name);
-    if (report && result == 0 && !share->is_own)
-        remember(share, report);
     share->entries_applied += report && !share->is_own;
     share->entries_failed += report && result < 0;
     pt_share_reader_go_on(share->reader);
@@ -249,7 +242,8 @@ static bool is_own(const struct pt_share *share, const struct pt_share_entry *en
 static void on_entry(void *context, const struct pt_share_entry *entry)
 {
     struct pt_share *share = context;
-    int64_t age_ms = pt_share_writer_now_ms(share->writer) - (int64_t)entry->id.ms;
+    uint64_t at_ms = entry->is_past ? entry->ended_ms : entry->id.ms;
+    int64_t age_ms = pt_share_writer_now_ms(share->writer) - (int64_t)at_ms;
     share->is_own = is_own(share, entry);
     struct pending *pending = share->is_own ? find_pending(share, entry->number) : NULL;
     bool is_known = share->is_own && pending && !pending->is_overtaken;
@@ -260,10 +254,8 @@ static void on_entry(void *context, const struct pt_share_entry *entry)
         settle(pending, true);
     if (is_known)
         pt_share_reader_go_on(share->reader);
-    else {
-        share->entry = *entry; // what it borrows lives until the reader goes on
+    else
         pt_share_apply_begin(share->apply, entry, age_ms > 0 ? age_ms : 0);
-    }
 }
 
 static void begin_reading(struct pt_share *share)
@@ -290,7 +282,6 @@ static void on_look(void *context)
     settle_old(share);
     if (share->can_append)
         begin_reading(share); // out of memory before
-    append_again(share);
     bool is_in_step = share->reader && pt_share_reader_state(share->reader) == PT_SHARE_READY &&
                       pt_clock_monotonic_ns(share->clock) >= share->heard_all_ns;
     pt_store_hold_still(share->store, !is_in_step);
@@ -332,37 +323,9 @@ static int append(struct pt_share *share, const struct pt_report *report, const 
         };
         r = pt_share_writer_take(share->writer, &take, ret_number);
     }
-    if (r == 0)
-        pt_share_memory_add(share->memory, &ends);
     pt_share_ends_finish(&ends);
     pt_buffer_finish(&row_ids);
     return r;
-}
-
-// Appends what was remembered, a few at a time. What is not taken comes again with the next loss.
-static void append_again(struct pt_share *share)
-{
-    struct pt_share_finished end;
-    struct pt_share_entry kept;
-    uint64_t number;
-    for (int i = 0; i < APPENDED_AGAIN && share->can_append; i++) {
-        if (!pt_share_memory_next(share->memory, &end) ||
-            pt_share_kept_read(end.json, end.json_length, &kept) < 0)
-            return;
-        const struct pt_share_take take = {
-            .node_name = "",
-            .agent_run = "",
-            .received_ms = pt_share_writer_now_ms(share->writer),
-            .row_ids = end.id,
-            .report = kept.report,
-            .report_length = kept.report_length,
-            .finished = &end,
-            .finished_count = 1,
-        };
-        if (pt_share_writer_take(share->writer, &take, &number) < 0)
-            return;
-        share->entries_again++;
-    }
 }
 
 bool pt_share_take(struct pt_share *share, struct pt_request *request,
@@ -460,6 +423,7 @@ static int open_all(struct pt_share *share, struct pt_error *err)
         .max_finished = share->settings.max_finished,
         .finished_ttl_ms = share->settings.finished_ttl_ns / PT_NS_PER_MS,
         .on_taken = on_taken,
+        .on_eviction = on_eviction,
         .on_change = on_writer_change,
         .context = share,
     };
@@ -467,8 +431,10 @@ static int open_all(struct pt_share *share, struct pt_error *err)
     share->apply =
         pt_share_apply_create(share->loop, share->clock, share->store, on_applied, share);
     share->look = pt_timer_create(base, share->clock, on_look, share);
-    share->memory = pt_share_memory_create(share->clock, share->settings.finished_ttl_ns);
-    if (!share->writer || !share->apply || !share->look || !share->memory)
+    if (share->writer)
+        share->give_back =
+            pt_share_give_back_create(share->loop, share->clock, share->store, share->writer);
+    if (!share->give_back || !share->apply || !share->look)
         return pt_error_set(err, ENOMEM, "out of memory");
     pt_timer_start_every(share->look, LOOK_MS);
     return 0;
@@ -509,10 +475,10 @@ void pt_share_destroy(struct pt_share *share)
     }
     pt_share_apply_destroy(share->apply);
     pt_share_reader_destroy(share->reader);
+    pt_share_give_back_destroy(share->give_back);
     pt_share_writer_destroy(share->writer);
     pt_http_client_destroy(share->client);
     pt_secret_destroy(share->password);
     pt_timer_destroy(share->look);
-    pt_share_memory_destroy(share->memory);
     free(share);
 }

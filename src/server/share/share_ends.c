@@ -15,12 +15,12 @@ static bool is_kept(const struct pt_stored_pull *stored, const struct pt_pull *r
     return stored && reported->id && pt_stored_pull_is_final(stored);
 }
 
-static int write_one(const struct pt_report *report, const struct pt_pull *reported,
+static int write_one(const struct pt_report *report, const char *agent_id,
                      const struct pt_stored_pull *stored, int64_t now_ms, struct pt_buffer *out)
 {
     struct pt_pull pull = *pt_stored_pull_model(stored);
     struct pt_report one = *report;
-    pull.id = reported->id;
+    pull.id = agent_id;
     one.pulls = &pull;
     one.pull_count = 1;
     (void)pt_buffer_printf(out, "%lld-0\n%s\n", (long long)now_ms, pt_stored_pull_id(stored));
@@ -39,7 +39,7 @@ static void write_all(struct pt_share_ends *ends, const struct pt_pull_store *st
         const struct pt_stored_pull *stored = pt_store_find(store, id);
         if (!is_kept(stored, &report->pulls[i]))
             continue;
-        if (write_one(report, &report->pulls[i], stored, now_ms, &ends->texts) < 0) {
+        if (write_one(report, report->pulls[i].id, stored, now_ms, &ends->texts) < 0) {
             pt_buffer_rewind(&ends->texts, before);
             return;
         }
@@ -48,23 +48,58 @@ static void write_all(struct pt_share_ends *ends, const struct pt_pull_store *st
     }
 }
 
-int pt_share_ends_write(struct pt_share_ends *ends, const struct pt_pull_store *store,
-                        const struct pt_report *report, const char *row_ids, int64_t now_ms)
+// For so many pulls.
+static int begin(struct pt_share_ends *ends, size_t count)
 {
     *ends = (struct pt_share_ends){0};
     pt_buffer_init(&ends->texts, PT_LIMIT_SHARE_ENDS_BYTES);
-    ends->list = calloc(report->pull_count + 1, sizeof(*ends->list));
-    ends->ids = calloc(report->pull_count + 1, sizeof(*ends->ids));
-    if (!ends->list || !ends->ids) {
-        pt_share_ends_finish(ends);
-        return -ENOMEM;
-    }
-    write_all(ends, store, report, row_ids, now_ms);
+    ends->list = calloc(count + 1, sizeof(*ends->list));
+    ends->ids = calloc(count + 1, sizeof(*ends->ids));
+    if (ends->list && ends->ids)
+        return 0;
+    pt_share_ends_finish(ends);
+    return -ENOMEM;
+}
+
+static void point_to_texts(struct pt_share_ends *ends)
+{
     const char *text = ends->texts.data;
     for (size_t i = 0; i < ends->count; i++) {
         ends->list[i].json = text;
         text += ends->list[i].json_length;
     }
+}
+
+int pt_share_ends_write(struct pt_share_ends *ends, const struct pt_pull_store *store,
+                        const struct pt_report *report, const char *row_ids, int64_t now_ms)
+{
+    int r = begin(ends, report->pull_count);
+    if (r < 0)
+        return r;
+    write_all(ends, store, report, row_ids, now_ms);
+    point_to_texts(ends);
+    return 0;
+}
+
+int pt_share_ends_write_stored(struct pt_share_ends *ends, const struct pt_stored_pull *stored,
+                               int64_t ended_ms)
+{
+    const char *agent_id = pt_stored_pull_agent_id(stored);
+    const struct pt_report report = {
+        .node_name = pt_stored_pull_node_name(stored),
+        .timestamp = pt_stored_pull_reported_at(stored),
+    };
+    int r = begin(ends, 1);
+    if (r < 0 || !agent_id)
+        return r;
+    memcpy(ends->ids[0], pt_stored_pull_id(stored), PT_PULL_ID_SIZE);
+    r = write_one(&report, agent_id, stored, ended_ms, &ends->texts);
+    if (r < 0)
+        return r;
+    ends->list[0] =
+        (struct pt_share_finished){.id = ends->ids[0], .json_length = ends->texts.length};
+    ends->count = 1;
+    point_to_texts(ends);
     return 0;
 }
 

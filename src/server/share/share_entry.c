@@ -50,7 +50,7 @@ static bool take_number(const struct pt_resp_value *text, uint64_t *ret_number)
 }
 
 struct fields {
-    const struct pt_resp_value *version, *offset, *size, *taker, *number, *row_ids, *report, *past;
+    const struct pt_resp_value *version, *offset, *size, *taker, *number, *row_ids, *report, *ended;
 };
 
 static void take_fields(const struct pt_resp_value *list, struct fields *fields)
@@ -60,7 +60,7 @@ static void take_fields(const struct pt_resp_value *list, struct fields *fields)
         const struct pt_resp_value **field;
     } known[] = {{'v', &fields->version}, {'o', &fields->offset}, {'s', &fields->size},
                  {'t', &fields->taker},   {'n', &fields->number}, {'i', &fields->row_ids},
-                 {'r', &fields->report},  {'p', &fields->past}};
+                 {'r', &fields->report},  {'e', &fields->ended}};
     for (size_t i = 0; i + 1 < list->count; i += 2) {
         const struct pt_resp_value *name = &list->items[i], *value = &list->items[i + 1];
         for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
@@ -93,7 +93,7 @@ int pt_share_entry_read(const struct pt_resp_value *item, struct pt_share_entry 
     if (!take_number(fields.version, &version) || version != VERSION || !fields.taker ||
         !take_number(fields.number, &ret_entry->number) || !fields.row_ids || !fields.report)
         return -EINVAL;
-    ret_entry->is_past = fields.past && fields.past->length == 1 && fields.past->text[0] == '1';
+    ret_entry->is_past = take_number(fields.ended, &ret_entry->ended_ms);
     ret_entry->taker = fields.taker->text;
     ret_entry->taker_length = fields.taker->length;
     ret_entry->row_ids = fields.row_ids->text;
@@ -111,6 +111,7 @@ int pt_share_kept_read(const char *text, size_t length, struct pt_share_entry *r
     *ret_entry = (struct pt_share_entry){.offset = -1, .end = -1};
     if (!second || pt_share_id_parse(text, (size_t)(first - text), &ret_entry->id) < 0)
         return -EINVAL;
+    ret_entry->ended_ms = ret_entry->id.ms;
     ret_entry->row_ids = first + 1;
     ret_entry->row_ids_length = (size_t)(second - first - 1);
     ret_entry->report = second + 1;

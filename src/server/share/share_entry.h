@@ -29,6 +29,7 @@ struct pt_share_entry {
     struct pt_share_id id;
     int64_t offset, end; // which bytes of the log it takes; -1: not known
     bool is_past;        // it holds a pull that has ended, and says nothing of the node
+    uint64_t ended_ms;   // of what is past, by Valkey's clock
     const char *taker;   // run of the server that appended it; NULL: not of the log itself
     size_t taker_length;
     uint64_t number; // among its taker's

@@ -14,6 +14,7 @@
 #include "base/timer.h"
 #include "server/share/share_resp.h"
 #include "server/share/share_url.h"
+#include "server/share/share_words.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -190,7 +191,7 @@ static bool on_greeting(void *context, struct pt_resp_value *reply)
     struct pt_share_link *link = context;
     char why[256];
     if (is_error(reply)) {
-        snprintf(why, sizeof(why), "it refuses us: %s", reply->text);
+        pt_share_words_write(reply->text, why, sizeof(why));
         break_link(link, why);
     }
     return false;

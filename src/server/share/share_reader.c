@@ -16,6 +16,7 @@
 #include "server/share/share_keys.h"
 #include "server/share/share_link.h"
 #include "server/share/share_resp.h"
+#include "server/share/share_words.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -291,8 +292,10 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
     if (!reply)
         return false;
     if (reply->kind != PT_RESP_LIST && !(may_be_nil && reply->kind == PT_RESP_NIL)) {
-        pt_share_link_reset(reader->link,
-                            reply->kind == PT_RESP_ERROR ? reply->text : "it answers strangely");
+        char why[256] = "it answers strangely";
+        if (reply->kind == PT_RESP_ERROR)
+            pt_share_words_write(reply->text, why, sizeof(why));
+        pt_share_link_reset(reader->link, why);
         return false;
     }
     if (reader->question == QUESTION_NEWEST) {

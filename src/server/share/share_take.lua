@@ -3,7 +3,7 @@
 --
 -- KEYS  1 log (stream)  2 latest (hash)  3 seen (hash)  4 finished (hash)  5 order (sorted set)
 --       6 offset  7 sweep
--- ARGV  1 node; empty: pulls that have ended, which say nothing of their node
+-- ARGV  1 node; empty: a pull that ended at 3 (ms) and is given back, if nobody has done so
 --       2 agent's run; empty: 3 is its time in ms  3 sequence  4 received, ms  5 greatest age, ms
 --       6 kept, ms  7 greatest size of the log  8 most finished pulls  9 how long they stay, ms
 --       10 taker  11 number  12 row ids  13 report  14... id and text of each pull that ends
@@ -11,8 +11,15 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local node, run, sequence = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local ended = now
 if now - tonumber(ARGV[4]) > tonumber(ARGV[5]) then
     return 'late'
+end
+if node == '' then
+    ended = sequence
+    if redis.call('HEXISTS', KEYS[4], ARGV[14]) == 1 then
+        return 'old'
+    end
 end
 
 -- A report of the same run of the agent counts only if it is newer. An agent that names no run has
@@ -37,7 +44,7 @@ if total == size then -- a log that begins anew does so elsewhere
     redis.call('SET', KEYS[6], string.format('%.0f', total))
 end
 local id = redis.call('XADD', KEYS[1], '*', 'v', '1', 'o', string.format('%.0f', total - size),
-    's', size, 't', ARGV[10], 'n', ARGV[11], 'i', ARGV[12], 'r', ARGV[13], 'p', node == '' and 1 or 0)
+    's', size, 't', ARGV[10], 'n', ARGV[11], 'i', ARGV[12], 'r', ARGV[13], 'e', node == '' and ARGV[3] or '')
 local clock = tonumber(string.match(id, '^%d+')) -- the stream's own, which never goes back
 redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', clock - tonumber(ARGV[6])))
 if node ~= '' then
@@ -68,7 +75,7 @@ end
 
 for i = 14, #ARGV, 2 do
     redis.call('HSET', KEYS[4], ARGV[i], ARGV[i + 1])
-    redis.call('ZADD', KEYS[5], 'NX', now, ARGV[i])
+    redis.call('ZADD', KEYS[5], 'NX', ended, ARGV[i])
 end
 if #ARGV >= 14 then
     local gone = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now - tonumber(ARGV[9]), 'LIMIT', 0, 100)

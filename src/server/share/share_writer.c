@@ -7,6 +7,7 @@
 #include "base/timer.h"
 #include "server/share/share_keys.h"
 #include "server/share/share_resp.h"
+#include "server/share/share_words.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -91,6 +92,30 @@ static void on_timer(void *context)
         ask_for_time(writer);
 }
 
+// --- how it is set up ---
+
+// Behind the line's name in what INFO answers, up to the line's end.
+static bool on_memory(void *context, struct pt_resp_value *reply)
+{
+    static const char name[] = "maxmemory_policy:";
+    const struct pt_share_writer *writer = context;
+    char policy[64];
+    const char *at = reply && reply->kind == PT_RESP_TEXT ? strstr(reply->text, name) : NULL;
+    if (!at)
+        return false; // it does not say, or this user may not ask
+    at += strlen(name);
+    snprintf(policy, sizeof(policy), "%.*s", (int)strcspn(at, "\r\n"), at);
+    if (strcmp(policy, "noeviction") != 0)
+        writer->options.on_eviction(writer->options.context, policy);
+    return false;
+}
+
+static int ask_for_memory(struct pt_share_writer *writer)
+{
+    const struct pt_share_argument info[] = {of_text("INFO"), of_text("memory")};
+    return pt_share_link_send(writer->link, info, 2, on_memory, writer);
+}
+
 // --- opening ---
 
 static bool on_script(void *context, struct pt_resp_value *reply)
@@ -104,7 +129,7 @@ static bool on_script(void *context, struct pt_resp_value *reply)
         ask_for_time(writer);
         return false;
     }
-    snprintf(why, sizeof(why), "it does not load our script: %s", reply->text);
+    pt_share_words_write(reply->text, why, sizeof(why));
     pt_share_link_reset(writer->link, why);
     return false;
 }
@@ -115,6 +140,8 @@ static void on_open(void *context)
     const struct pt_share_argument load[] = {of_text("SCRIPT"), of_text("LOAD"),
                                              of_text(pt_script_share_take)};
     int r = pt_share_link_send(writer->link, load, 3, on_script, writer);
+    if (r == 0)
+        r = ask_for_memory(writer);
     if (r < 0)
         pt_share_link_reset(writer->link, strerror(-r));
 }
@@ -138,9 +165,10 @@ static enum pt_share_outcome outcome_of(struct pt_share_writer *writer,
         return PT_SHARE_OLD;
     if (reply->kind == PT_RESP_TEXT)
         return strcmp(reply->text, "late") == 0 ? PT_SHARE_LATE : PT_SHARE_APPENDED;
-    // NOSCRIPT, OOM, READONLY, MOVED…: what it says stands in the log, and we begin anew.
-    pt_share_link_reset(writer->link,
-                        reply->text ? reply->text : "it answers the script strangely");
+    char why[256] = "it answers the script strangely";
+    if (reply->kind == PT_RESP_ERROR)
+        pt_share_words_write(reply->text, why, sizeof(why));
+    pt_share_link_reset(writer->link, why);
     return PT_SHARE_FAILED;
 }
 

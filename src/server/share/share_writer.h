@@ -49,6 +49,9 @@ struct pt_share_writer_options {
     int64_t max_finished;
     int64_t finished_ttl_ms;
     void (*on_taken)(void *context, uint64_t number, enum pt_share_outcome outcome);
+    // It evicts keys by `policy` when its memory is full, so that the log may lose some at any
+    // time.
+    void (*on_eviction)(void *context, const char *policy);
     // Reports can be appended from now on, or not any more (`why` is not NULL).
     void (*on_change)(void *context, const char *why);
     void *context;

@@ -63,8 +63,10 @@ static void count_bytes(struct pt_pull_store *store, struct pt_stored_pull *stor
     struct pt_registry *registry = pt_registries_find(
         &store->registries, is_known ? repository : NULL, stored->node->reported_ns);
     pt_add_saturated(&stored->node->received_bytes, bytes);
-    pt_add_saturated(&stored->of_no_registry, bytes);
     stored->registry = registry;
+    if (store->is_replaying) // its taker counts it
+        return;
+    pt_add_saturated(&stored->of_no_registry, bytes);
     if (!registry)
         return;
     registry->bytes += (uint64_t)stored->of_no_registry;
@@ -398,7 +400,8 @@ static int end(struct pt_application *application, struct pt_error *err)
     pt_map_finish(&application->counted);
     node->pins--;
     node->is_applying = false;
-    store->received_bytes += (uint64_t)(node->received_bytes - application->received_before);
+    if (!application->replay)
+        store->received_bytes += (uint64_t)(node->received_bytes - application->received_before);
     pt_node_note_received(node, application->reported_before, application->received_before,
                           application->report->timestamp);
     pt_node_count_speed(store, node);

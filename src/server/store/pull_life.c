@@ -281,7 +281,7 @@ void pt_life_report_end(struct pt_pull_store *store, const struct pt_stored_pull
             ? NULL
             : pt_registries_find(&store->registries, stored->pull.repository,
                                  pt_clock_monotonic_ns(store->clock));
-    if (registry)
+    if (registry && !store->is_replaying) // else its taker counts it
         count_for_registry(registry, stored);
     store->output.on_event(store->output.context,
                            stored->pull.phase == PT_PULL_FAILED ? PT_EVENT_PULL_FAILED

@@ -72,6 +72,16 @@ int64_t pt_stored_pull_reported_at(const struct pt_stored_pull *stored)
     return stored->reported_at;
 }
 
+const char *pt_stored_pull_agent_id(const struct pt_stored_pull *stored)
+{
+    return !stored->of_kubelet && stored->key[0] == 'i' ? stored->key + 1 : NULL;
+}
+
+int64_t pt_stored_pull_ended_ns(const struct pt_stored_pull *stored)
+{
+    return stored->finished_at;
+}
+
 bool pt_stored_pull_is_final(const struct pt_stored_pull *stored)
 {
     return stored->life >= PT_LIFE_GIVEN_UP;

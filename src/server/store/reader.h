@@ -64,6 +64,12 @@ const char *pt_stored_pull_image_ref(const struct pt_stored_pull *stored);
 // wall_ns on the node, of the report that changed it last.
 int64_t pt_stored_pull_reported_at(const struct pt_stored_pull *stored);
 
+// How its agent names it; NULL: no agent of ours has reported it.
+const char *pt_stored_pull_agent_id(const struct pt_stored_pull *stored);
+
+// monotonic_ns, of one that is final.
+int64_t pt_stored_pull_ended_ns(const struct pt_stored_pull *stored);
+
 // Completed, failed or cancelled; one that was given up may go on yet.
 bool pt_stored_pull_is_final(const struct pt_stored_pull *stored);
 

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/share/share_give_back.h"
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "base/timer.h"
+#include "server/share/share_ends.h"
+#include "server/share/share_entry.h"
+#include "server/share/share_writer.h"
+#include "server/store/pull_store.h"
+#include "server/store/reader.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#define PULLS_IN_A_STEP 64 // looked at
+#define PAUSE_MS 20
+#define RETRY_MS 500 // while the log cannot be reached, or takes no more
+
+struct pt_share_give_back {
+    const struct pt_clock *clock;
+    struct pt_pull_store *store;
+    struct pt_share_writer *writer;
+    struct pt_timer *timer;
+    bool is_under_way;
+    struct pt_store_walk walk;
+};
+
+static void stop(struct pt_share_give_back *give_back)
+{
+    if (give_back->is_under_way)
+        pt_store_walk_end(&give_back->walk);
+    give_back->is_under_way = false;
+}
+
+static int give(struct pt_share_give_back *give_back, const struct pt_stored_pull *stored)
+{
+    struct pt_share_ends ends;
+    struct pt_share_entry kept;
+    uint64_t number;
+    int64_t now_ms = pt_share_writer_now_ms(give_back->writer);
+    int64_t age_ns = pt_clock_monotonic_ns(give_back->clock) - pt_stored_pull_ended_ns(stored);
+    int64_t ended_ms = now_ms - age_ns / PT_NS_PER_MS;
+    int r = pt_share_ends_write_stored(&ends, stored, ended_ms);
+    if (r < 0 || ends.count == 0 ||
+        pt_share_kept_read(ends.list[0].json, ends.list[0].json_length, &kept) < 0) {
+        pt_share_ends_finish(&ends);
+        return r == -ENOMEM ? r : 0;
+    }
+    const struct pt_share_take take = {
+        .node_name = "",
+        .agent_run = "",
+        .sequence = ended_ms,
+        .received_ms = now_ms,
+        .row_ids = ends.list[0].id,
+        .report = kept.report,
+        .report_length = kept.report_length,
+        .finished = ends.list,
+        .finished_count = 1,
+    };
+    r = now_ms > 0 ? pt_share_writer_take(give_back->writer, &take, &number) : -ENOTCONN;
+    pt_share_ends_finish(&ends);
+    return r;
+}
+
+static void on_timer(void *context)
+{
+    struct pt_share_give_back *give_back = context;
+    for (int i = 0; i < PULLS_IN_A_STEP; i++) {
+        const struct pt_stored_pull *stored = give_back->walk.next;
+        if (!stored) {
+            stop(give_back);
+            return;
+        }
+        if (pt_stored_pull_agent_id(stored) && pt_stored_pull_is_final(stored) &&
+            give(give_back, stored) < 0) {
+            pt_timer_start(give_back->timer, RETRY_MS); // with the same one
+            return;
+        }
+        (void)pt_store_walk_next(&give_back->walk);
+    }
+    pt_timer_start(give_back->timer, PAUSE_MS);
+}
+
+struct pt_share_give_back *pt_share_give_back_create(struct pt_loop *loop,
+                                                     const struct pt_clock *clock,
+                                                     struct pt_pull_store *store,
+                                                     struct pt_share_writer *writer)
+{
+    struct pt_share_give_back *give_back = calloc(1, sizeof(*give_back));
+    if (!give_back)
+        return NULL;
+    give_back->clock = clock;
+    give_back->store = store;
+    give_back->writer = writer;
+    give_back->timer = pt_timer_create(pt_loop_base(loop), clock, on_timer, give_back);
+    if (!give_back->timer) {
+        free(give_back);
+        return NULL;
+    }
+    return give_back;
+}
+
+void pt_share_give_back_destroy(struct pt_share_give_back *give_back)
+{
+    if (!give_back)
+        return;
+    stop(give_back);
+    pt_timer_destroy(give_back->timer);
+    free(give_back);
+}
+
+void pt_share_give_back_begin(struct pt_share_give_back *give_back)
+{
+    stop(give_back);
+    pt_store_walk_begin(give_back->store, &give_back->walk);
+    give_back->is_under_way = true;
+    pt_timer_start(give_back->timer, PAUSE_MS);
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef PT_SERVER_SHARE_SHARE_GIVE_BACK_H
+#define PT_SERVER_SHARE_SHARE_GIVE_BACK_H
+
+struct pt_clock;
+struct pt_loop;
+struct pt_pull_store;
+struct pt_share_writer;
+
+// Gives the log back what it has lost: each pull that has ended and that this server knows is
+// appended, unless the log has it. Others may not have read it before it was lost, and who starts
+// later finds nothing else. Latest reports come by themselves.
+struct pt_share_give_back;
+
+// All outlive it. NULL when out of memory.
+struct pt_share_give_back *pt_share_give_back_create(struct pt_loop *loop,
+                                                     const struct pt_clock *clock,
+                                                     struct pt_pull_store *store,
+                                                     struct pt_share_writer *writer);
+void pt_share_give_back_destroy(struct pt_share_give_back *give_back);
+
+// Begins, anew if it was under way, and goes on by itself.
+void pt_share_give_back_begin(struct pt_share_give_back *give_back);
+
+#endif

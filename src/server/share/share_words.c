@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/share/share_words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void pt_share_words_write(const char *error, char *text, size_t size)
+{
+    static const struct {
+        const char *begin, *words;
+    } known[] = {
+        {"MOVED ",
+         "it is a cluster of Valkey or Redis, which cannot be used: name one that is none"},
+        {"CROSSSLOT ",
+         "it is a cluster of Valkey or Redis, which cannot be used: name one that is none"},
+        {"NOAUTH ", "it wants a password (PULLTRACE_SHARE_PASSWORD_FILE)"},
+        {"WRONGPASS ", "it takes another user or password (PULLTRACE_SHARE_PASSWORD_FILE)"},
+        {"NOPERM ", "this user lacks a right that docs/replicas.md names"},
+        {"OOM ", "its memory is full: give it more, or lower PULLTRACE_SHARE_MAX_BYTES"},
+        {"READONLY ", "it is a replica, which takes no reports: name the primary"},
+        {"MISCONF ", "it takes nothing, since it cannot save to its disk"},
+        {"NOSCRIPT ", "it has forgotten our script, which is loaded again"},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strncmp(error, known[i].begin, strlen(known[i].begin)) == 0) {
+            (void)snprintf(text, size, "%s: %s", known[i].words, error);
+            return;
+        }
+    }
+    (void)snprintf(text, size, "it refuses us: %s", error);
+}
