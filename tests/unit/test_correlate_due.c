@@ -56,6 +56,37 @@ static void only_the_nodes_that_are_due_are_looked_at(void **state)
     check_text("row", shown_slot(scene, "ka.io/c:1"), "queued a.io/c:1! ns/web/c queued=0");
 }
 
+// A choice is open for some seconds; then another image would have to be proven.
+static void a_choice_settles_whatever_the_clock_does(void **state)
+{
+    struct scene *scene = *state;
+    static const struct {
+        const char *name;
+        int passes, jump;
+        const char *wanted;
+    } rows[] = {
+        {"open", 1, 0, "a.io/b:2"},
+        {"settled", 6, 0, "a.io/b:1"},
+        {"settled, and the clock is set back", 6, -3600, "a.io/b:1"},
+        {"the clock is set forward", 1, 3600, "a.io/b:1"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        pod_waits(scene, "web", "a.io/b:1");
+        pull_runs(scene, "i0", 1000, "a.io/b", NULL);
+        settle(scene);
+        pass(scene, rows[i].passes);
+        scene->seconds += rows[i].jump;
+        pod_waits(scene, "late", "a.io/b:2");
+        pulling(scene, "late", "a.io/b:2", 1000);
+        settle(scene);
+        if (strncmp(shown_slot(scene, "i0"), rows[i].wanted, strlen(rows[i].wanted)) != 0)
+            fail_msg("%s: got %s, wanted %s", rows[i].name, shown_slot(scene, "i0"),
+                     rows[i].wanted);
+        scene_end(scene);
+        scene_begin(scene);
+    }
+}
+
 static void count_row(void *context, const struct pt_image_row *row)
 {
     size_t *rows = context;
@@ -117,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_node_where_nothing_is_due_is_left_alone),
+        SCENE_TEST(a_choice_settles_whatever_the_clock_does),
         SCENE_TEST(a_queued_row_is_looked_at_each_ten_seconds),
         SCENE_TEST(only_the_nodes_that_are_due_are_looked_at),
         SCENE_TEST(of_many_nodes_that_are_due_some_are_marked_at_once),

@@ -26,8 +26,6 @@
 // What is asked for within this time may be pulled in another order: the kubelet writes a file for
 // each image before it queues it.
 #define TOSS_UP_NS (50 * PT_NS_PER_MS)
-// Pods may come later than the pull that is theirs: so long the choice is open.
-#define SETTLE_NS (5 * PT_NS_PER_S)
 #define JOINED_AT_ONCE 16 // pulls, besides the one that is asked for
 
 // --- which image ---
@@ -315,7 +313,7 @@ static bool keeps_image(const struct correlate_pull *pull, const struct correlat
         return false;
     if (is_by_digest(own, pull))
         return true;
-    return !is_by_digest(other, pull) && (pull->final_at || now - pull->joined_at >= SETTLE_NS);
+    return !is_by_digest(other, pull) && (pull->final_at || pt_correlate_has_settled(pull, now));
 }
 
 static void choose_image(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
@@ -481,7 +479,7 @@ void pt_correlate_release_pulls(struct correlate_node *node, int64_t now)
     TAILQ_FOREACH(pull, &node->pulls, link)
     {
         if (!pull->image || pull->final_at || pull->is_certain ||
-            now - pull->joined_at >= SETTLE_NS)
+            pt_correlate_has_settled(pull, now))
             continue;
         pt_correlate_set_released(pull, true);
         pt_correlate_look_again(node);

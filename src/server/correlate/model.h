@@ -342,6 +342,10 @@ void pt_correlate_set_check(struct correlate_pull *pull, bool is_check);
 // When the last check of the image started, 0: there is none.
 int64_t pt_correlate_checked_at(struct correlate_image *image);
 
+// It has had its image for long enough that pods which are its own have come, or the clock was set
+// back meanwhile.
+bool pt_correlate_has_settled(const struct correlate_pull *pull, int64_t now);
+
 // A pull that runs chooses anew: others may take its image before, or no longer.
 void pt_correlate_set_released(struct correlate_pull *pull, bool is_released);
 

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN_BYTES (256 * 1024) // more waiting containers of one pull are not remembered
+#define SETTLE_NS (5 * PT_NS_PER_S) // pods may come so much later than the pull that is theirs
+#define SHOWN_BYTES (256 * 1024)    // more waiting containers of one pull are not remembered
 
 struct correlate_pull *pt_correlate_add_pull(struct correlate_node *node, const char *key,
                                              int64_t started_at)
@@ -191,4 +192,9 @@ void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *
     free(pull->manifest_digest);
     free(pull->exact_ref);
     free(pull);
+}
+
+bool pt_correlate_has_settled(const struct correlate_pull *pull, int64_t now)
+{
+    return now < pull->joined_at || now - pull->joined_at >= SETTLE_NS;
 }
