@@ -121,6 +121,7 @@ class Ground:
         return {
             server.process.name: json.loads(get(server.port, "/api/v1/pulls").body)["pulls"]
             for server in self.servers
+            if server.process.is_running()
         }
 
 

@@ -219,6 +219,9 @@ def _judge(ground: Ground, crowd: Crowd, scenario: Scenario) -> list[str]:
         )
     )
     for server in ground.servers:
+        if not server.process.is_running():
+            broken.append(f"{server.process.name} ended by itself\n{server.process.log_tail()}")
+            continue
         said = get(server.port, "/readyz")
         if said.status != 200 or said.text() != "ok":
             broken.append(f"{server.process.name} is not ready after the quiet: {said.text()}")
