@@ -45,14 +45,9 @@ def fails(node: int, pull: int, generation: int) -> bool:
 
 
 def broken_promises(history: History) -> list[str]:
-    checks = (
-        readers_have_each_end_once,
-        acknowledged_ends_are_everywhere,
-        nothing_is_doubled,
-        servers_show_the_same,
-    )
+    """In words, some of each kind."""
     found = []
-    for check in checks:
+    for check in CHECKS:
         words = list(check(history))
         found += words[:SHOWN]
         if len(words) > SHOWN:
@@ -138,3 +133,16 @@ def _parts(one: Row, two: Row, prefix: str = "") -> Iterator[tuple[str, Any, Any
                 yield from _parts(part, another, f"{prefix}{name}[{number}].")
         elif value != other:
             yield prefix + name, value, other
+
+
+CHECKS = (
+    readers_have_each_end_once,
+    acknowledged_ends_are_everywhere,
+    nothing_is_doubled,
+    servers_show_the_same,
+)
+
+
+def count_broken(history: History) -> int:
+    """How many of CHECKS find something."""
+    return sum(next(iter(check(history)), None) is not None for check in CHECKS)

@@ -107,15 +107,16 @@ static const char *phase_of(const struct node *node, int number, int pull)
 }
 
 static char *write_layers(const struct crowd *crowd, int number, int pull, int generation,
-                          double share, char *at)
+                          double share, const char *began, char *at)
 {
     for (int i = 0; i < crowd->layers; i++)
         at += sprintf(at,
                       "%s{\"digest\":\"sha256:%016x%016x%016x%016x\",\"totalBytes\":%lld,"
-                      "\"downloadedBytes\":%lld,\"totalKnown\":true,\"phase\":\"%s\"}",
+                      "\"downloadedBytes\":%lld,\"totalKnown\":true,\"phase\":\"%s\","
+                      "\"startedAt\":\"%s\"}",
                       i ? "," : "", (unsigned)number, (unsigned)pull, (unsigned)generation,
                       (unsigned)i, (long long)LAYER_BYTES, (long long)(share * (double)LAYER_BYTES),
-                      share < 1 ? "downloading" : "done");
+                      share < 1 ? "downloading" : "done", began);
     return at;
 }
 
@@ -140,7 +141,7 @@ static char *write_pull(const struct crowd *crowd, const struct node *node, int 
     if (fails)
         at += sprintf(at, "\"error\":\"not found\",");
     at += sprintf(at, "\"layers\":[");
-    at = write_layers(crowd, number, pull, node->generation, share, at);
+    at = write_layers(crowd, number, pull, node->generation, share, began, at);
     return at + sprintf(at, "]}");
 }
 
