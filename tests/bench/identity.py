@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import heapq
 import json
 import multiprocessing
 import random
+import selectors
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +31,7 @@ from tests.integration.metrics import metric
 SERVER = REPOSITORY / "build/pulltrace-server"
 PROGRAM = REPOSITORY / "build/tests/bench/identity"
 HEARTBEAT_S = 10
+CONNECTIONS = 200
 REVIEW_S = 0.005
 ISSUER = "https://kubernetes.default.svc"
 
@@ -77,49 +82,89 @@ def run_api(port: int, keys: bytes | None) -> None:
 
 
 class Agents:
+    """Each comes back when the server says so. They share connections that are kept, from as many addresses, so that
+    what is measured is the server and not who asks it."""
+
     def __init__(self, port: int, tokens: list[str]) -> None:
         self.port = port
         self.tokens = tokens
         self.put_off = 0
         self.failures = 0
-        # All come from one address, which may have half of the server's connections.
-        self.turns = asyncio.Semaphore(1000)
-        self.known_at: list[float] = []
+        now = time.monotonic()
+        self.due = [(now + random.random() * HEARTBEAT_S, index) for index in range(len(tokens))]
+        heapq.heapify(self.due)
+        self.idle = [self.connect(number) for number in range(CONNECTIONS)]
+        self.asking: dict[socket.socket, int] = {}  # and who asks on it
+        self.selector = selectors.DefaultSelector()
 
-    async def report(self, index: int) -> int:
-        """0: it is known; else the seconds after which it is to come back."""
+    def connect(self, number: int) -> socket.socket:
+        connection = socket.socket()
+        connection.bind((f"127.0.{number // 100 + 1}.{number % 100 + 1}", 0))
+        connection.connect(("127.0.0.1", self.port))
+        return connection
+
+    def again(self, connection: socket.socket) -> socket.socket:
+        """A new one from the same address."""
+        _, _, high, low = map(int, connection.getsockname()[0].split("."))
+        connection.close()
+        return self.connect((high - 1) * 100 + low - 1)
+
+    def report(self, index: int) -> None:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
         body = json.dumps({"nodeName": f"node-{index:05}", "timestamp": stamp, "intervalMs": 10000, "pulls": []})
         head = (
             f"POST /api/v1/report HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {self.tokens[index]}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        connection = self.idle.pop()
+        self.asking[connection] = index
+        self.selector.register(connection, selectors.EVENT_READ)
+        with contextlib.suppress(OSError):  # its answer says so
+            connection.sendall((head + body).encode())
+
+    def take_answer(self, connection: socket.socket) -> bool:
+        """Whether that agent is known now."""
+        index = self.asking.pop(connection)
+        self.selector.unregister(connection)
         try:
-            writer.write((head + body).encode())
-            answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        finally:
-            writer.close()
+            answer = read_answer(connection)
+        except OSError:
+            self.failures += 1
+            heapq.heappush(self.due, (time.monotonic() + 1, index))
+            self.idle.append(self.again(connection))
+            return False
+        self.idle.append(self.again(connection) if "connection: close" in answer else connection)
         if answer.split()[1] == "200":
-            return 0
+            return True
         self.put_off += 1
-        return int(answer.split("retry-after:")[1].split()[0])
+        wait_s = int(answer.split("retry-after:")[1].split()[0])
+        heapq.heappush(self.due, (time.monotonic() + wait_s, index))
+        return False
 
-    async def run(self, index: int) -> None:
-        await asyncio.sleep(random.random() * HEARTBEAT_S)
-        wait_s = 1
-        while wait_s:
-            try:
-                async with self.turns:
-                    wait_s = await self.report(index)
-            except (OSError, asyncio.IncompleteReadError):
-                self.failures += 1
-                wait_s = 1
-            await asyncio.sleep(wait_s)
-        self.known_at.append(time.monotonic())
+    def run_all(self) -> float:
+        """When the last of them was known."""
+        known = 0
+        while known < len(self.tokens):
+            while self.idle and self.due and self.due[0][0] <= time.monotonic():
+                self.report(heapq.heappop(self.due)[1])
+            for key, _ in self.selector.select(0.01):
+                assert isinstance(key.fileobj, socket.socket)
+                known += self.take_answer(key.fileobj)
+        return time.monotonic()
 
-    async def run_all(self) -> None:
-        await asyncio.gather(*(self.run(index) for index in range(len(self.tokens))))
+
+def read_answer(connection: socket.socket) -> str:
+    """Its head, when all of it has come."""
+    text = ""
+    while True:
+        piece = connection.recv(65536)
+        if not piece:
+            raise ConnectionError("the connection was closed before the answer")
+        text += piece.decode().lower()
+        head, end, body = text.partition("\r\n\r\n")
+        length = next((int(line[15:]) for line in head.splitlines() if line.startswith("content-length:")), 0)
+        if end and len(body.encode()) >= length:
+            return head
 
 
 def cpu_seconds(server: Server) -> float:
@@ -142,11 +187,11 @@ def restart(source: str, folder: Path, tokens: list[str]) -> None:
     server = Server(SERVER, folder, None, settings, name=f"server-{source}")
     try:
         agents = Agents(server.port, tokens)
-        asyncio.run(agents.run_all())
+        last = agents.run_all()
         by = f'pulltrace_agent_identity{{by="{source}"}}'
         wait_for("it is known by what", lambda: metric(server.metrics_port, by) == 1, 5)
         known = metric(server.metrics_port, "pulltrace_agent_tokens_known")
-        figures = [source, int(known), f"{agents.known_at[-1] - began:.1f}", agents.put_off, agents.failures]
+        figures = [source, int(known), f"{last - began:.1f}", agents.put_off, agents.failures]
         left_out = metric(server.metrics_port, 'pulltrace_agent_tokens_checked_total{result="left_out"}')
         failed = metric(server.metrics_port, 'pulltrace_agent_tokens_checked_total{result="failed"}')
         print("| " + " | ".join(map(str, [*figures, int(left_out), int(failed), f"{cpu_seconds(server):.1f}"])) + " |", flush=True)
