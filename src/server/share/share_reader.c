@@ -26,9 +26,8 @@
 #include <string.h>
 
 #define BLOCK_MS "1000"
-#define ENTRIES "16" // PT_LIMIT_SHARE_ENTRIES
-#define PARTS "16"   // of a hash, about
-#define FINISHED 64  // read at once
+#define PARTS "16"  // of a hash, about
+#define FINISHED 64 // read at once
 #define BEHIND_NS (5 * PT_NS_PER_S)
 
 enum question {
@@ -49,6 +48,7 @@ struct pt_share_reader {
     enum question question;
     enum pt_share_state state;
     char cursor[24]; // of a hash
+    size_t most;     // entries to be read at once
     size_t rank;     // of a finished pull, the newest first
     bool has_place;  // something was read
     struct pt_share_id last;
@@ -173,10 +173,14 @@ static bool deliver_next(struct pt_share_reader *reader)
 static void end_batch(struct pt_share_reader *reader)
 {
     size_t count = reader->items ? reader->items->count : 0;
-    bool was_full = count >= PT_LIMIT_SHARE_ENTRIES;
+    bool was_full = count >= reader->most;
     enum question question = reader->question;
     drop_batch(reader);
-    if (was_full)
+    // Where there is more, more is asked for. Should that be too much for an answer, the connection
+    // is closed, and the next one begins with few, which never are.
+    if (was_full && question == QUESTION_ENTRIES && reader->most < PT_LIMIT_SHARE_MOST_ENTRIES)
+        reader->most *= 2;
+    if (was_full || question != QUESTION_ENTRIES)
         pt_loop_skip_rest(reader->loop);
     if (question == QUESTION_ENTRIES) {
         if (!was_full)
@@ -325,7 +329,8 @@ static const char finished_script[] =
 
 static int send_question(struct pt_share_reader *reader)
 {
-    char last[48];
+    char last[48], most[24];
+    snprintf(most, sizeof(most), "%zu", reader->most);
     snprintf(last, sizeof(last), "%" PRIu64 "-%" PRIu64, reader->last.ms, reader->last.number);
     struct pt_share_argument log = of_text(reader->keys[PT_SHARE_KEY_LOG]);
     char rank[24], last_rank[24];
@@ -343,14 +348,9 @@ static int send_question(struct pt_share_reader *reader)
                                                  of_text(reader->keys[PT_SHARE_KEY_ORDER]),
                                                  of_text(rank),
                                                  of_text(last_rank)};
-    const struct pt_share_argument entries[] = {of_text("XREAD"),
-                                                of_text("COUNT"),
-                                                of_text(ENTRIES),
-                                                of_text("BLOCK"),
-                                                of_text(BLOCK_MS),
-                                                of_text("STREAMS"),
-                                                log,
-                                                of_text(last)};
+    const struct pt_share_argument entries[] = {
+        of_text("XREAD"),  of_text("COUNT"),   of_text(most), of_text("BLOCK"),
+        of_text(BLOCK_MS), of_text("STREAMS"), log,           of_text(last)};
     switch (reader->question) {
     case QUESTION_NONE:
         break;
@@ -393,6 +393,7 @@ static void on_open(void *context)
 static void on_closed(void *context, const char *why)
 {
     struct pt_share_reader *reader = context;
+    reader->most = PT_LIMIT_SHARE_ENTRIES;
     reader->question = QUESTION_NONE;
     set_state(reader, PT_SHARE_AWAY, why);
 }
@@ -408,6 +409,7 @@ struct pt_share_reader *pt_share_reader_create(struct pt_loop *loop, const struc
     reader->options = *options;
     reader->loop = loop;
     reader->clock = clock;
+    reader->most = PT_LIMIT_SHARE_ENTRIES;
     reader->next_offset = -1;
     for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
         pt_share_key_write(options->prefix, (enum pt_share_key)i, reader->keys[i]);
