@@ -107,16 +107,20 @@ static const char *phase_of(const struct node *node, int number, int pull)
 }
 
 static char *write_layers(const struct crowd *crowd, int number, int pull, int generation,
-                          double share, const char *began, char *at)
+                          double share, const char *began, const char *ended, char *at)
 {
-    for (int i = 0; i < crowd->layers; i++)
+    for (int i = 0; i < crowd->layers; i++) {
         at += sprintf(at,
                       "%s{\"digest\":\"sha256:%016x%016x%016x%016x\",\"totalBytes\":%lld,"
                       "\"downloadedBytes\":%lld,\"totalKnown\":true,\"phase\":\"%s\","
-                      "\"startedAt\":\"%s\"}",
+                      "\"startedAt\":\"%s\"",
                       i ? "," : "", (unsigned)number, (unsigned)pull, (unsigned)generation,
                       (unsigned)i, (long long)LAYER_BYTES, (long long)(share * (double)LAYER_BYTES),
                       share < 1 ? "downloading" : "done", began);
+        if (share >= 1)
+            at += sprintf(at, ",\"completedAt\":\"%s\"", ended);
+        at += sprintf(at, "}");
+    }
     return at;
 }
 
@@ -141,7 +145,7 @@ static char *write_pull(const struct crowd *crowd, const struct node *node, int 
     if (fails)
         at += sprintf(at, "\"error\":\"not found\",");
     at += sprintf(at, "\"layers\":[");
-    at = write_layers(crowd, number, pull, node->generation, share, began, at);
+    at = write_layers(crowd, number, pull, node->generation, share, began, ended, at);
     return at + sprintf(at, "]}");
 }
 
