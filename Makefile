@@ -43,7 +43,7 @@ test-cluster: ## a real Kubernetes of one node, kubelet and all (30 min, 15 more
 	@scripts/setup test
 	@scripts/test-cluster
 
-test-runtimes: ## on real snapshotters, containerds, slow registries (10 min, 10 more at first; LONG=1: half-hour pulls); needs root, Go
+test-runtimes: ## on real snapshotters, containerds, slow and odd registries (15 min, 10 more at first; LONG=1: half-hour pulls); needs root, Go
 	@scripts/setup test
 	@scripts/test-runtimes $(if $(LONG),--long)
 
