@@ -55,7 +55,7 @@ void pt_share_destroy(struct pt_share *share);
 bool pt_share_take(struct pt_share *share, struct pt_request *request,
                    const struct pt_report *report, const char *json, size_t length);
 
-// Whether the report holds the end of a pull, which its agent keeps until it is told that it was
+// Whether the report holds the end of a pull, which its agent keeps until it has heard that it was
 // taken.
 bool pt_share_has_end(const struct pt_report *report);
 
