@@ -26,7 +26,6 @@
 #include <string.h>
 
 #define BLOCK_MS "1000"
-#define PARTS "16"  // of a hash, about
 #define FINISHED 64 // read at once
 #define BEHIND_NS (5 * PT_NS_PER_S)
 
@@ -48,7 +47,7 @@ struct pt_share_reader {
     enum question question;
     enum pt_share_state state;
     char cursor[24]; // of a hash
-    size_t most;     // entries to be read at once
+    size_t most;     // entries, or nodes, to be read at once
     size_t rank;     // of a finished pull, the newest first
     bool has_place;  // something was read
     struct pt_share_id last;
@@ -178,7 +177,7 @@ static void end_batch(struct pt_share_reader *reader)
     drop_batch(reader);
     // Where there is more, more is asked for. Should that be too much for an answer, the connection
     // is closed, and the next one begins with few, which never are.
-    if (was_full && question == QUESTION_ENTRIES && reader->most < PT_LIMIT_SHARE_MOST_ENTRIES)
+    if (was_full && question != QUESTION_FINISHED && reader->most < PT_LIMIT_SHARE_MOST_ENTRIES)
         reader->most *= 2;
     if (was_full || question != QUESTION_ENTRIES)
         pt_loop_skip_rest(reader->loop);
@@ -340,7 +339,7 @@ static int send_question(struct pt_share_reader *reader)
         of_text("XREVRANGE"), log, of_text("+"), of_text("-"), of_text("COUNT"), of_text("1")};
     const struct pt_share_argument part[] = {
         of_text("HSCAN"), of_text(reader->keys[PT_SHARE_KEY_LATEST]), of_text(reader->cursor),
-        of_text("COUNT"), of_text(PARTS)};
+        of_text("COUNT"), of_text(most)};
     const struct pt_share_argument finished[] = {of_text("EVAL"),
                                                  of_text(finished_script),
                                                  of_text("2"),
