@@ -25,7 +25,11 @@ LOCAL: dict[str, str] = {
 }
 
 
-# Nodes without an agent: what ends there each server sees for itself, by Kubernetes, while it runs.
+LOCAL_OF_FAILED: dict[str, str] = {
+    "downloadSeconds": "goes to when a server heard that it failed, which who took it knew before Valkey was back",
+}
+
+# Nodes without an agent: what goes on there each server sees for itself, by Kubernetes, while it runs.
 WITHOUT_AGENT = "without-agent-"
 
 
@@ -105,18 +109,19 @@ def servers_show_the_same(history: History) -> Iterator[str]:
         for identity in first.keys() ^ other.keys():
             has, lacks = (servers[0], server) if identity in first else (server, servers[0])
             row = known[has][identity]
-            if not _ended_before_its_start(history, row, lacks):
+            if not any(_began_before_its_start(history, row, server) for server in (has, lacks)):
                 yield f"{row['nodeName']} {row['imageRef']}: {has} shows it, {lacks} does not, {row['phase']}"
         for identity, row in first.items():
             if identity in other:
                 yield from _differences(servers[0], row, server, other[identity])
 
 
-def _ended_before_its_start(history: History, row: Row, server: str) -> bool:
+def _began_before_its_start(history: History, row: Row, server: str) -> bool:
+    """A server that saw only the end of such a row, or none of it, has it under another id, or not at all."""
     started = history.started.get(server)
-    if started is None or not row["nodeName"].startswith(WITHOUT_AGENT) or "completedAt" not in row:
+    if started is None or not row["nodeName"].startswith(WITHOUT_AGENT):
         return False
-    return datetime.fromisoformat(row["completedAt"]) <= started
+    return datetime.fromisoformat(row["startedAt"]) <= started
 
 
 def _differences(one: str, row: Row, two: str, other: Row) -> Iterator[str]:
@@ -126,7 +131,8 @@ def _differences(one: str, row: Row, two: str, other: Row) -> Iterator[str]:
 
 def _parts(one: Row, two: Row, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     """What differs, also in layers and pods, each by its name."""
-    for name in sorted({*one, *two} - {*LOCAL}):
+    local = {*LOCAL, *(LOCAL_OF_FAILED if one.get("phase") == "failed" else ())}
+    for name in sorted({*one, *two} - local):
         value, other = one.get(name), two.get(name)
         if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
             for number, (part, another) in enumerate(zip(value, other)):

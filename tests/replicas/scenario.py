@@ -21,7 +21,7 @@ from typing import Any
 from lab.processes import Process
 from lab.pulltrace import Server
 from tests.integration.http_json import get
-from tests.replicas.checker import CHECKS, LOCAL, History, broken_promises, count_broken
+from tests.replicas.checker import CHECKS, LOCAL, LOCAL_OF_FAILED, History, broken_promises, count_broken
 from tests.replicas.crowd import Crowd
 from tests.replicas.figures import ServerMeter, ValkeyMeter
 from tests.replicas.ground import CROWD, LATE_S, Ground
@@ -213,7 +213,7 @@ def _judge(ground: Ground, crowd: Crowd, scenario: Scenario) -> int:
     found = crowd.report()
     scenario.figures(found)
     shown = {len(each) for each in rows.values()}
-    scenario.say(f"compares {shown} rows of {len(rows)} servers; may differ: {LOCAL}")
+    scenario.say(f"compares {shown} rows of {len(rows)} servers; may differ: {LOCAL | LOCAL_OF_FAILED}")
     history = History(
         found["pulls"], found["generations"], rows, found["problems"], found["samples"], scenario.started
     )

@@ -82,9 +82,9 @@ class Checker(unittest.TestCase):
                     lie(history.rows[server])
                     self.assertNotEqual(broken_promises(history), [])
 
-    def test_a_server_may_lack_only_what_no_agent_reported_and_ended_before_its_start(self) -> None:
+    def test_a_server_may_lack_only_what_no_agent_reported_and_began_before_its_start(self) -> None:
         history = good_history()
-        row_of_kubernetes = row(0, 0) | {"id": "k", "nodeName": "without-agent-1", "completedAt": "2026-01-01T00:00:10.5Z"}
+        row_of_kubernetes = row(0, 0) | {"id": "k", "nodeName": "without-agent-1", "startedAt": "2026-01-01T00:00:10.5Z"}
         history.rows["server-1"].append(row_of_kubernetes)
         history.rows["server-3"].append(row_of_kubernetes)
         history.started["server-2"] = datetime(2026, 1, 1, 0, 0, 11, tzinfo=timezone.utc)
