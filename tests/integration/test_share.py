@@ -7,12 +7,14 @@ import json
 import socket
 import time
 import unittest
+from pathlib import Path
 from typing import Any
 
 from lab.pulltrace import Server
 from lab.tools import ToolMissing
 from lab.valkey import Valkey
-from lab.waiting import Timeout, wait_for
+from lab.waiting import Timeout, free_port, wait_for
+from tests.integration.certificates import make_certificates
 from tests.integration.http_json import get
 from tests.integration.server_case import ServerCase, layer, now, pull
 
@@ -237,3 +239,52 @@ class StoppedReplica(ShareCase):
         self.assertIn(b" 200 ", held.recv(65536))
         (item,) = self.assert_equal_everywhere(servers, 1).values()
         self.assertEqual(item["phase"], "completed")
+
+
+class Encrypted(ServerCase):
+    """TLS and a password, as managed services have them."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        made = make_certificates(self.folder / "certificates")
+        self.authority = str(made.authority)
+        self.tls_port = free_port()
+        options: list[str | Path] = [
+            "--tls-port", str(self.tls_port), "--tls-cert-file", made.certificate, "--tls-key-file", made.key,
+            "--tls-ca-cert-file", made.authority,
+            "--tls-auth-clients", "no", "--requirepass", "a-password-of-valkey",
+        ]  # fmt: skip
+        try:
+            self.valkey = Valkey(self.folder / "valkey", options)
+        except ToolMissing as missing:
+            raise unittest.SkipTest(str(missing)) from None
+        self.addCleanup(self.valkey.kill)
+        self.password = self.folder / "password"
+        self.password.write_text("a-password-of-valkey\n")
+
+    def start_replica(self, **settings: str) -> Server:
+        return self.start_server(
+            PULLTRACE_SHARE_URL=f"valkeys://127.0.0.1:{self.tls_port}",
+            PULLTRACE_SHARE_PASSWORD_FILE=str(self.password),
+            **settings,
+        )
+
+    def assert_it_complains(self, server: Server, words: str) -> None:
+        wait_for(words, lambda: words in server.process.stdout_text(), 10)
+        self.assertEqual(get(server.port, "/readyz").status, 503)
+
+    def test_with_the_ca_and_the_password_it_is_ready(self) -> None:
+        server = self.start_replica(PULLTRACE_SHARE_CA_FILE=self.authority)
+        wait_for("ready", lambda: get(server.port, "/readyz").status == 200, 10)
+        answer = self.report(server, "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
+        self.assertEqual(answer.status, 200, answer.text())
+
+    def test_without_the_ca_it_says_so(self) -> None:
+        self.assert_it_complains(self.start_replica(), "certificate")
+
+    def test_a_wrong_password_is_named_and_the_right_one_taken_when_it_comes(self) -> None:
+        self.password.write_text("another\n")
+        server = self.start_replica(PULLTRACE_SHARE_CA_FILE=self.authority)
+        self.assert_it_complains(server, "PULLTRACE_SHARE_PASSWORD_FILE")
+        self.password.write_text("a-password-of-valkey\n")
+        wait_for("ready", lambda: get(server.port, "/readyz").status == 200, 10)
