@@ -16,6 +16,7 @@
 #include "server/identity/identity.h"
 #include "server/ingest/report_queue.h"
 #include "server/memory_budget.h"
+#include "server/outcome.h"
 #include "server/secrets/make_secrets.h"
 #include "server/server_settings.h"
 #include "server/share/share.h"
@@ -34,7 +35,6 @@
 #define DRAIN_LOOK_MS 20
 #define DRAIN_SECONDS 4
 #define RESERVED_FILES 160 // all but connections to the public address
-#define MAX_EVENT_BYTES (4 * 1024 * 1024)
 
 static struct pt_server_settings settings;
 
@@ -76,27 +76,10 @@ static bool parse_arguments(int argc, char **argv, bool *ret_make_secrets, int *
 
 // --- what the store reports ---
 
-static void log_event(enum pt_event_type type, const struct pt_stored_pull *stored)
-{
-    struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
-    struct pt_pull_status status = pt_stored_pull_status(stored, rates);
-    struct pt_buffer json;
-    pt_buffer_init(&json, MAX_EVENT_BYTES);
-    if (pt_pull_event_encode(type, pt_stored_pull_reported_at(stored), &status, false, &json) == 0)
-        pt_log_info(pt_event_type_name(type), pt_log_json("event", json.data));
-    pt_buffer_finish(&json);
-}
-
 static void on_event(void *context, enum pt_event_type type, const struct pt_stored_pull *stored)
 {
     struct server *server = context;
-    bool is_own = !pt_store_is_replaying(server->store); // else its taker counts it
-    if (type != PT_EVENT_PULL_STARTED && is_own)
-        pt_metrics_note_end(&server->metrics, stored);
-    if (type == PT_EVENT_PULL_FAILED)
-        pt_hold_ups_note_failed(server->hold_ups, stored);
-    if (is_own && pt_log_admits_event(PT_LOG_INFO))
-        log_event(type, stored);
+    pt_outcome_note(&server->api, type, stored);
 }
 
 static void on_change(void *context)
@@ -331,12 +314,13 @@ static int open_rounds(struct server *server, const struct pt_clock *clock, stru
 
 static int open_share(struct server *server, struct pt_error *err)
 {
-    const struct pt_share_output output = {.on_taken = pt_api_report_shared,
-                                           .context = &server->api};
+    const struct pt_share_output output = {
+        .on_taken = pt_api_report_shared, .on_won = pt_outcome_note_won, .context = &server->api};
     settings.share.max_finished = settings.max_pulls;
     settings.share.finished_ttl_ns = settings.history_ttl_ns;
     if (!*settings.share.url)
         return 0;
+    pt_store_set_shared(server->store);
     return pt_share_create(server->loop, server->api.clock, server->store, &settings.share,
                            pt_event_stream_run(pt_event_feed_stream(server->api.feed)), &output,
                            &server->api.share, err);

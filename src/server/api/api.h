@@ -38,7 +38,7 @@ struct pt_api {
     struct pt_event_feed *feed;
     struct pt_agent_token agent_token;
     const struct pt_kube_feed *kube; // NULL: not configured
-    const struct pt_hold_ups *hold_ups;
+    struct pt_hold_ups *hold_ups;
     struct pt_http_server *server;
     struct pt_http_server *agent_server; // NULL: reports come to the public address
     struct pt_http_server *metrics_server;

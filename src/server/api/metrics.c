@@ -50,15 +50,21 @@ static uint64_t all_failed(const struct pt_metrics *metrics)
     return sum;
 }
 
+void pt_metrics_note_failure(struct pt_metrics *metrics, enum pt_failure_class error_class)
+{
+    metrics->ends++;
+    metrics->pulls_failed[error_class]++;
+}
+
 void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull *stored)
 {
     struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
     const struct pt_pull *pull = pt_stored_pull_model(stored);
-    metrics->ends++;
     if (pull->phase == PT_PULL_FAILED) {
-        metrics->pulls_failed[pull->error_class]++;
+        pt_metrics_note_failure(metrics, pull->error_class);
         return;
     }
+    metrics->ends++;
     if (pull->kind == PT_KIND_CHECK) {
         metrics->checks++;
         return;

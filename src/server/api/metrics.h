@@ -62,6 +62,9 @@ struct pt_metrics {
 // Counts a pull that has ended, or one failed attempt at it.
 void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull *stored);
 
+// The same of an attempt of which only the class of its failure is known.
+void pt_metrics_note_failure(struct pt_metrics *metrics, enum pt_failure_class error_class);
+
 // Appends everything in the text format
 // (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format).
 PT_MUST_CHECK int pt_metrics_write(const struct pt_metrics *metrics,

@@ -77,6 +77,7 @@ struct pt_share {
     uint64_t disconnections;
     int64_t heard_all_ns; // when agents have reported since it was in step again
     struct pt_share_give_back *give_back;
+    struct pt_share_claims *claims;
 };
 
 // --- what waits for the log ---
@@ -354,6 +355,11 @@ bool pt_share_take(struct pt_share *share, struct pt_request *request,
     return true;
 }
 
+void pt_share_claim(struct pt_share *share, const struct pt_share_claim *claim)
+{
+    pt_share_claims_make(share->claims, pt_share_writer_link(share->writer), claim);
+}
+
 // --- the rest of what the header promises ---
 
 bool pt_share_is_ready(const struct pt_share *share)
@@ -434,7 +440,9 @@ static int open_all(struct pt_share *share, struct pt_error *err)
     if (share->writer)
         share->give_back =
             pt_share_give_back_create(share->loop, share->clock, share->store, share->writer);
-    if (!share->give_back || !share->apply || !share->look)
+    share->claims =
+        pt_share_claims_create(share->settings.prefix, share->output.on_won, share->output.context);
+    if (!share->give_back || !share->claims || !share->apply || !share->look)
         return pt_error_set(err, ENOMEM, "out of memory");
     pt_timer_start_every(share->look, LOOK_MS);
     return 0;
@@ -477,6 +485,7 @@ void pt_share_destroy(struct pt_share *share)
     pt_share_reader_destroy(share->reader);
     pt_share_give_back_destroy(share->give_back);
     pt_share_writer_destroy(share->writer);
+    pt_share_claims_destroy(share->claims);
     pt_http_client_destroy(share->client);
     pt_secret_destroy(share->password);
     pt_timer_destroy(share->look);

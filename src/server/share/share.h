@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "server/share/share_claims.h"
 #include "server/share/share_reader.h"
 
 #include <stdbool.h>
@@ -35,6 +36,8 @@ struct pt_share_output {
     // A report is in the log and applied, or it is not known that it will be. `request` is now to
     // be answered.
     void (*on_taken)(void *context, struct pt_request *request, bool is_in_log, bool has_end);
+    // What was claimed is this server's to be counted and logged.
+    pt_share_won_fn *on_won;
     void *context;
 };
 
@@ -54,6 +57,9 @@ void pt_share_destroy(struct pt_share *share);
 // the caller's.
 bool pt_share_take(struct pt_share *share, struct pt_request *request,
                    const struct pt_report *report, const char *json, size_t length);
+
+// Claims what not a report has brought about; on_won may be called within.
+void pt_share_claim(struct pt_share *share, const struct pt_share_claim *claim);
 
 // Whether the report holds the end of a pull, which its agent keeps until it has heard that it was
 // taken.

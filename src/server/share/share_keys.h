@@ -15,6 +15,9 @@ enum pt_share_key {
     PT_SHARE_KEY_COUNT,
 };
 
+// Behind the prefix, before what is claimed: who sets such a key first has it.
+#define PT_SHARE_CLAIM_KEY "attempt:"
+
 #define PT_SHARE_PREFIX_BYTES 64
 #define PT_SHARE_KEY_SIZE (PT_SHARE_PREFIX_BYTES + 16)
 

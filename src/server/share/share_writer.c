@@ -308,3 +308,8 @@ int64_t pt_share_writer_now_ms(const struct pt_share_writer *writer)
         return 0;
     return writer->clock_distance_ms + pt_clock_monotonic_ns(writer->clock) / PT_NS_PER_MS;
 }
+
+struct pt_share_link *pt_share_writer_link(struct pt_share_writer *writer)
+{
+    return writer->link;
+}

@@ -66,6 +66,9 @@ void pt_share_writer_destroy(struct pt_share_writer *writer);
 // Valkey's clock now, late by no more than an answer takes; 0: it has not said the time yet.
 int64_t pt_share_writer_now_ms(const struct pt_share_writer *writer);
 
+// Its connection, for what else is to be sent by it.
+struct pt_share_link *pt_share_writer_link(struct pt_share_writer *writer);
+
 // *ret_number names the report to on_taken, and in its entry. -ENOTCONN, -ENOBUFS (too much waits
 // to be sent), -ENOMEM: it was not sent, and on_taken is not called.
 PT_MUST_CHECK int pt_share_writer_take(struct pt_share_writer *writer,

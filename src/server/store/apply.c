@@ -418,8 +418,10 @@ int pt_store_apply(struct pt_pull_store *store, const struct pt_report *report,
     int r = begin(store, report, &application, err);
     if (r < 0)
         return r;
+    store->is_applying = true;
     while (step(&application))
         continue;
+    store->is_applying = false;
     return end(&application, err);
 }
 
@@ -462,13 +464,19 @@ bool pt_store_apply_step(struct pt_application *application)
 {
     struct pt_pull_store *store = application->store;
     const struct pt_replay *replay = application->replay;
+    store->is_applying = true;
     store->is_replaying = replay;
     store->past_age_ns = replay && replay->is_past ? replay->age_ns : 0;
     bool more = step(application);
-    store->is_replaying = false;
+    store->is_applying = store->is_replaying = false;
     store->past_age_ns = 0;
     pt_store_notify(store);
     return more;
+}
+
+bool pt_store_is_applying(const struct pt_pull_store *store)
+{
+    return store->is_applying;
 }
 
 bool pt_store_is_replaying(const struct pt_pull_store *store)

@@ -259,11 +259,12 @@ static void explain_failure(struct pt_stored_pull *stored)
         stored->pull.error_class = pt_failure_class_of(stored->pull.error, stored->pull.image_ref);
 }
 
-static void count_for_registry(struct pt_registry *registry, const struct pt_stored_pull *stored)
+static void count_for_registry(struct pt_registry *registry, const struct pt_stored_pull *stored,
+                               enum pt_failure_class error_class)
 {
     struct pt_layer_rate rates[PT_LIMIT_LAYERS_PER_PULL];
-    if (stored->pull.phase == PT_PULL_FAILED)
-        registry->failed[stored->pull.error_class]++;
+    if (error_class != PT_FAILURE_NONE)
+        registry->failed[error_class]++;
     else
         registry->completed++;
     if (!is_timed(stored))
@@ -273,20 +274,32 @@ static void count_for_registry(struct pt_registry *registry, const struct pt_sto
                      pt_stored_pull_status(stored, rates).download_seconds);
 }
 
-void pt_life_report_end(struct pt_pull_store *store, const struct pt_stored_pull *stored)
+void pt_store_set_shared(struct pt_pull_store *store)
+{
+    store->is_shared = true;
+}
+
+void pt_store_count_end(struct pt_pull_store *store, const struct pt_stored_pull *stored,
+                        enum pt_failure_class error_class)
 {
     // No registry has to do with what was given up, and a check fetches nothing from it.
     struct pt_registry *registry =
-        stored->pull.error_class == PT_FAILURE_STALE || is_check(stored)
+        error_class == PT_FAILURE_STALE || is_check(stored)
             ? NULL
             : pt_registries_find(&store->registries, stored->pull.repository,
                                  pt_clock_monotonic_ns(store->clock));
-    if (registry && !store->is_replaying) // else its taker counts it
-        count_for_registry(registry, stored);
+    if (registry)
+        count_for_registry(registry, stored, error_class);
+}
+
+void pt_life_report_end(struct pt_pull_store *store, const struct pt_stored_pull *stored)
+{
+    bool is_failed = stored->pull.phase == PT_PULL_FAILED;
+    bool is_claimed = store->is_shared && !store->is_applying;
+    if (!store->is_replaying && !is_claimed) // else its taker counts it, or who claims it
+        pt_store_count_end(store, stored, is_failed ? stored->pull.error_class : PT_FAILURE_NONE);
     store->output.on_event(store->output.context,
-                           stored->pull.phase == PT_PULL_FAILED ? PT_EVENT_PULL_FAILED
-                                                                : PT_EVENT_PULL_COMPLETED,
-                           stored);
+                           is_failed ? PT_EVENT_PULL_FAILED : PT_EVENT_PULL_COMPLETED, stored);
 }
 
 static void end(struct pt_pull_store *store, struct pt_stored_pull *stored, enum pt_pull_life life)

@@ -103,8 +103,15 @@ struct pt_application *pt_store_replay_begin(struct pt_pull_store *store,
                                              const struct pt_report *report,
                                              const struct pt_replay *replay, struct pt_error *err);
 
-// Whether the store is applying such a report at this moment.
+// Whether the store is applying a report at this moment, and whether it is such a one.
+bool pt_store_is_applying(const struct pt_pull_store *store);
 bool pt_store_is_replaying(const struct pt_pull_store *store);
+
+// What registries count of an end that no report has brought about is counted by this, if the
+// servers are several: by one of them.
+void pt_store_set_shared(struct pt_pull_store *store);
+void pt_store_count_end(struct pt_pull_store *store, const struct pt_stored_pull *stored,
+                        enum pt_failure_class error_class);
 
 // While it holds still, nothing that was heard through other servers becomes silent or is given up.
 void pt_store_hold_still(struct pt_pull_store *store, bool holds);

@@ -47,7 +47,8 @@ struct pt_pull_store {
     size_t check_count; // completed ones that fetched nothing, which completed_count leaves out
     uint64_t received_bytes; // of all nodes, since the start
     struct pt_registries registries;
-    bool is_replaying;
+    bool is_applying, is_replaying; // a report, at this moment; and one that another has taken
+    bool is_shared;
     bool holds_still;    // as pt_store_hold_still says
     int64_t past_age_ns; // of a pull that ended long ago and is being replayed; else 0
 };

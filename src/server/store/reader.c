@@ -77,6 +77,11 @@ const char *pt_stored_pull_agent_id(const struct pt_stored_pull *stored)
     return !stored->of_kubelet && stored->key[0] == 'i' ? stored->key + 1 : NULL;
 }
 
+int64_t pt_stored_pull_failures(const struct pt_stored_pull *stored)
+{
+    return stored->failures_reported;
+}
+
 int64_t pt_stored_pull_ended_ns(const struct pt_stored_pull *stored)
 {
     return stored->finished_at;

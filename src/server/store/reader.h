@@ -67,6 +67,9 @@ int64_t pt_stored_pull_reported_at(const struct pt_stored_pull *stored);
 // How its agent names it; NULL: no agent of ours has reported it.
 const char *pt_stored_pull_agent_id(const struct pt_stored_pull *stored);
 
+// Attempts that became an event as failed.
+int64_t pt_stored_pull_failures(const struct pt_stored_pull *stored);
+
 // monotonic_ns, of one that is final.
 int64_t pt_stored_pull_ended_ns(const struct pt_stored_pull *stored);
 

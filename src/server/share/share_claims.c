@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/share/share_claims.h"
+
+#include "server/share/share_keys.h"
+#include "server/share/share_link.h"
+#include "server/share/share_resp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define KEPT_S "3600" // the others' Kubernetes is no later than that
+
+struct made {
+    struct pt_share_claims *claims;
+    struct pt_share_claim claim;
+    LIST_ENTRY(made) link;
+    char json[];
+};
+
+struct pt_share_claims {
+    const char *prefix;
+    pt_share_won_fn *on_won;
+    void *context;
+    LIST_HEAD(, made) under_way;
+};
+
+struct pt_share_claims *pt_share_claims_create(const char *prefix, pt_share_won_fn *on_won,
+                                               void *context)
+{
+    struct pt_share_claims *claims = calloc(1, sizeof(*claims));
+    if (!claims)
+        return NULL;
+    claims->prefix = prefix;
+    claims->on_won = on_won;
+    claims->context = context;
+    LIST_INIT(&claims->under_way);
+    return claims;
+}
+
+void pt_share_claims_destroy(struct pt_share_claims *claims)
+{
+    struct made *made;
+    if (!claims)
+        return;
+    while ((made = LIST_FIRST(&claims->under_way))) {
+        LIST_REMOVE(made, link);
+        free(made);
+    }
+    free(claims);
+}
+
+// OK: it is ours; nil: another one has it. Where nobody knows it counts: rather twice than never.
+static bool on_answer(void *context, struct pt_resp_value *reply)
+{
+    struct made *made = context;
+    struct pt_share_claims *claims = made->claims;
+    LIST_REMOVE(made, link);
+    if (!reply || reply->kind != PT_RESP_NIL)
+        claims->on_won(claims->context, &made->claim);
+    free(made);
+    return false;
+}
+
+static struct pt_share_argument of_text(const char *text)
+{
+    return (struct pt_share_argument){text, strlen(text)};
+}
+
+static int send_claim(struct made *made, struct pt_share_link *link)
+{
+    char key[PT_SHARE_KEY_SIZE + PT_PULL_ID_SIZE + 48];
+    const struct pt_share_claim *claim = &made->claim;
+    snprintf(key, sizeof(key), "{%.*s}:" PT_SHARE_CLAIM_KEY "%s:%d:%lld", PT_SHARE_PREFIX_BYTES,
+             made->claims->prefix, claim->id, (int)claim->type, (long long)claim->attempt);
+    const struct pt_share_argument set[] = {of_text("SET"), of_text(key),  of_text("1"),
+                                            of_text("NX"),  of_text("EX"), of_text(KEPT_S)};
+    return pt_share_link_send(link, set, 6, on_answer, made);
+}
+
+void pt_share_claims_make(struct pt_share_claims *claims, struct pt_share_link *link,
+                          const struct pt_share_claim *claim)
+{
+    size_t size = strlen(claim->json) + 1;
+    struct made *made = malloc(sizeof(*made) + size);
+    if (made) {
+        made->claims = claims;
+        made->claim = *claim;
+        made->claim.json = memcpy(made->json, claim->json, size);
+        if (send_claim(made, link) == 0) {
+            LIST_INSERT_HEAD(&claims->under_way, made, link);
+            return;
+        }
+        free(made);
+    }
+    claims->on_won(claims->context, claim);
+}
