@@ -177,7 +177,7 @@ struct making {
 // Fills a value, and those within it: its depth is known to be small.
 static void make(struct making *making, struct pt_resp_value *value)
 {
-    struct seen seen;
+    struct seen seen = {0};
     int r = see(making->data + making->at, making->length - making->at, making->length, &seen);
     (void)r; // it was whole when it was scanned
     const char *text = making->data + making->at + seen.text;
