@@ -408,6 +408,7 @@ static int open_client(struct pt_share *share, struct pt_error *err)
     r = pt_http_client_create(pt_loop_base(share->loop), &share->client, err);
     share->link = (struct pt_share_link_options){
         .client = share->client,
+        .loop = share->loop,
         .url = &share->url,
         .ca_file = share->settings.ca_file,
         .password = share->password,

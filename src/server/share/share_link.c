@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/http_client.h"
 #include "base/limits.h"
+#include "base/loop.h"
 #include "base/secret_file.h"
 #include "base/timer.h"
 #include "server/share/share_resp.h"
@@ -270,8 +271,11 @@ static void receive(struct pt_share_link *link)
     static char chunk[CHUNK_BYTES];
     for (int i = 0; i < CHUNKS_IN_A_TURN && !link->is_broken; i++) {
         ssize_t received = pt_http_request_receive(link->connection, chunk, sizeof(chunk));
-        if (received == 0)
+        if (received == 0) {
+            if (link->reader.length > 0 && link->options.loop)
+                pt_loop_skip_rest(link->options.loop); // the rest of an answer is on its way
             return;
+        }
         if (received < 0) {
             break_link(link, "it closed the connection");
             return;
@@ -282,8 +286,11 @@ static void receive(struct pt_share_link *link)
         else
             take_replies(link);
     }
-    if (!link->is_broken)
-        pt_timer_start(link->again, 0);
+    if (link->is_broken)
+        return;
+    pt_timer_start(link->again, 0);
+    if (link->options.loop)
+        pt_loop_skip_rest(link->options.loop);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)

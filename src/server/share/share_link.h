@@ -11,6 +11,7 @@
 struct event_base;
 struct pt_clock;
 struct pt_http_client;
+struct pt_loop;
 struct pt_secret;
 struct pt_share_url;
 struct pt_resp_value;
@@ -24,6 +25,7 @@ struct pt_share_link;
 // All members are borrowed as long as the link lives.
 struct pt_share_link_options {
     struct pt_http_client *client; // connects
+    struct pt_loop *loop; // rests after no turn that leaves an answer half received; NULL: rests
     const struct pt_share_url *url;
     const char *ca_file;        // PEM; NULL or empty: the system's
     struct pt_secret *password; // its text may be empty: none
