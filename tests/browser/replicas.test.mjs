@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IMAGES, LAB_PID, activePull, openPage, percentOf, rowByKey, rowsOf, until, useBrowser } from './page.mjs';
+import {
+  IMAGES,
+  LAB_PID,
+  activePull,
+  openPage,
+  percentOf,
+  rowByKey,
+  rowsOf,
+  until,
+  useBrowser,
+} from './page.mjs';
 
 useBrowser();
 

@@ -100,6 +100,8 @@ class Sandbox(UnitsCase):
             after = self.probe(line, *([needed] if needed else []))
             for attempt, wanted in changes.items():
                 with self.subTest(line, attempt=attempt):
+                    if attempt == "real-time scheduling" and before[attempt] != "done":
+                        self.skipTest("this cgroup has no real-time scheduling, whatever the unit says")
                     self.assertNotEqual(before[attempt], after[attempt], "without it, and with it")
                     if attempt == "files at once" and int(most) < 65536:
                         wanted = most  # all that there is here

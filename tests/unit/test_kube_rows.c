@@ -76,7 +76,7 @@ static void the_id_of_a_row_does_not_depend_on_who_was_heard_first(void **state)
         const struct pt_stored_pull *row = row_of(pair, "ip1");
         assert_non_null(row);
         assert_int_equal(pair->scene.store->pulls.count, 1);
-        memcpy(ids[i], row->id, sizeof(ids[i]));
+        snprintf(ids[i], sizeof(ids[i]), "%s", row->id);
     }
     assert_string_equal(ids[0], ids[1]);
     assert_string_equal(ids[0], ids[2]);
