@@ -53,9 +53,9 @@ struct pt_kube_watch {
     bool lists_next;    // when the timer fires: list, or watch from `version`
     int64_t started_at; // of the request, monotonic_ns
     bool is_watch_request;
-    bool got_object;  // from this request
-    bool is_in_doubt; // nothing came in time, and nothing has come since: no connection is reused
-    bool expired_at_once; // the last request said 410 before it brought anything
+    bool got_object;      // from this request
+    bool is_in_doubt;     // a request timed out, nothing has come since: no connection is reused
+    bool expired_at_once; // a 410 came before anything else, and no watch has gone well since
     unsigned quiet_failures;
     bool was_forbidden;
     int64_t retry_after_s;        // what the answer asked for
@@ -444,6 +444,7 @@ static void on_watch_done(void *context, const struct pt_http_result *result)
     if (!failure && !watch->got_object && now_ns(watch) - watch->started_at < SHORT_WATCH_NS)
         failure = "the watch ends at once";
     if (!failure) {
+        watch->expired_at_once = false;
         pt_backoff_good(&watch->backoff, watch->started_at);
         start_watch(watch);
         return;

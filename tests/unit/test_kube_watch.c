@@ -258,6 +258,20 @@ static void lists_again_when_the_version_has_expired(void **state)
     assert_int_equal(pt_kube_watch_state(fixture->watch)->failures, 1);
 }
 
+// Where nothing changes no message comes; that a watch was served shows that the list had helped.
+static void a_quiet_collection_may_expire_again(void **state)
+{
+    static const struct answer script[] = {
+        {LIST_URI, .pieces = {LIST("1", "")}}, {WATCH_URI "1", .takes_s = 70},
+        {WATCH_URI "1", .status = 410},        {LIST_URI, .pieces = {LIST("2", "")}},
+        {WATCH_URI "2", .takes_s = 70},        {WATCH_URI "2", .status = 410},
+        {LIST_URI, .pieces = {LIST("3", "")}},
+    };
+    struct fixture *fixture = *state;
+    run_script(fixture, script, COUNT_OF(script), "[ ] [ ] [ ] ");
+    assert_int_equal(pt_kube_watch_state(fixture->watch)->failures, 0);
+}
+
 static void lists_anew_when_a_page_has_expired(void **state)
 {
     static const struct answer script[] = {
@@ -431,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(lists_in_pages_and_watches_from_there),
         TEST(lists_again_when_the_version_has_expired),
+        TEST(a_quiet_collection_may_expire_again),
         TEST(lists_anew_when_a_page_has_expired),
         TEST(goes_on_after_a_reset_from_where_it_was),
         TEST(asks_again_for_a_page_that_was_not_answered),
