@@ -178,7 +178,8 @@ static void on_reader_state(void *context, enum pt_share_state state, const char
         share->behind_since_ns = 0;
     else if (!was_behind)
         share->behind_since_ns = pt_clock_monotonic_ns(share->clock);
-    share->heard_all_ns = pt_clock_monotonic_ns(share->clock) + PT_REPORT_SILENT_MS * PT_NS_PER_MS;
+    share->heard_all_ns =
+        pt_clock_monotonic_ns(share->clock) + PT_REPORT_AGENTS_KNOWN_MS * PT_NS_PER_MS;
     pt_store_hold_still(share->store, true);
     if (state == PT_SHARE_READY)
         pt_log_info("share.ready", pt_log_int("entries", (int64_t)share->entries_applied));
