@@ -21,7 +21,7 @@
 #define PT_REPORT_SOON_MS (PT_REPORT_SHORTEST_DISTANCE_MS + 50)
 
 // An agent with nothing to report does so this often. The server of a very large cluster asks for
-// longer intervals, up to the longest, so that it gets no more than so many of them a second.
+// longer intervals, so that it gets about so many of them a second, as far as the longest allows.
 #define PT_REPORT_HEARTBEAT_MS 10000
 #define PT_REPORT_LONGEST_HEARTBEAT_MS 45000
 #define PT_REPORT_HEARTBEATS_PER_SECOND 3000

@@ -136,7 +136,8 @@ static void leave_order(struct pt_pull_store *store, struct pt_node *node)
 int64_t pt_store_heartbeat_ms(const struct pt_pull_store *store)
 {
     size_t reporting = store->nodes.count - store->silent_count;
-    int64_t seconds = (int64_t)(reporting / PT_REPORT_HEARTBEATS_PER_SECOND);
+    int64_t seconds = (int64_t)((reporting + PT_REPORT_HEARTBEATS_PER_SECOND - 1) /
+                                PT_REPORT_HEARTBEATS_PER_SECOND);
     if (seconds * 1000 <= PT_REPORT_HEARTBEAT_MS)
         return PT_REPORT_HEARTBEAT_MS;
     return seconds * 1000 < PT_REPORT_LONGEST_HEARTBEAT_MS ? seconds * 1000
