@@ -97,6 +97,49 @@ static void a_further_pull_of_an_image_has_the_id_of_its_own_key(void **state)
     assert_string_equal(row->id, own);
 }
 
+// Its agent says once what came while no server ran, and the row begins with a later report.
+static void what_is_held_back_has_its_bytes_counted(void **state)
+{
+    static const struct {
+        const char *name;
+        bool is_old;
+        int64_t unreported, held; // of the first report, and what is counted of it at once
+        int64_t in_the_end;
+    } rows[] = {
+        {"came while no server ran", true, 40, 40, 40 + 25},
+        {"the server before has counted all", true, 0, 0, 25},
+        {"its agent says too much", true, 100, 60, 60 + 25},
+        {"it is no older than the server", false, 40, 60, 60 + 25},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        tear_down(state);
+        set_up(state);
+        struct pair *pair = *state;
+        const struct pt_pull_store *store = pair->scene.store;
+        pt_correlate_set_listing(pair->correlate, true);
+        struct pt_pull pull = a_pull(pair, "p1", PT_PULL_DOWNLOADING);
+        pull.started_at -= rows[i].is_old ? 10 * PT_NS_PER_S : 0;
+        pull.kind = PT_KIND_PULL;
+        pull.bytes_fetched = 60;
+        pull.bytes_unreported = rows[i].unreported;
+        scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+        assert_true(!row_of(pair, "ip1") == rows[i].is_old);
+        check_int(rows[i].name, (int64_t)store->received_bytes, rows[i].held);
+        pull.bytes_fetched = 70;
+        pull.bytes_unreported = 10;
+        scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+        check_int("and then", (int64_t)store->received_bytes, rows[i].held + 10);
+        pt_correlate_set_listing(pair->correlate, false);
+        pull.bytes_fetched = 85;
+        pull.bytes_unreported = 15;
+        scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+        assert_non_null(row_of(pair, "ip1"));
+        check_int(rows[i].name, (int64_t)store->received_bytes, rows[i].in_the_end);
+        check_text("registry", store->registries.rows[0].name, "a.io");
+        check_int("of it", (int64_t)store->registries.rows[0].bytes, rows[i].in_the_end);
+    }
+}
+
 // What is new is not held back, and what has ended neither: its agent has no more to say of it.
 static void an_end_is_taken_before_the_lists_have_come(void **state)
 {
@@ -349,6 +392,7 @@ int main(void)
         TEST(a_pull_goes_on_in_the_queued_row),
         TEST(the_id_of_a_row_does_not_depend_on_who_was_heard_first),
         TEST(a_further_pull_of_an_image_has_the_id_of_its_own_key),
+        TEST(what_is_held_back_has_its_bytes_counted),
         TEST(an_end_is_taken_before_the_lists_have_come),
         TEST(a_wrong_guess_keeps_the_row_that_it_took),
         TEST(a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment),

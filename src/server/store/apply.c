@@ -153,6 +153,20 @@ static bool is_unseen(const struct pt_pull_store *store, const struct pt_stored_
     return stored->created_version == store->changes.newest_version;
 }
 
+// What is older and held back has no row that counts its bytes: its agent says once what is new,
+// and the row that begins later hears only of what came since. A late report's are said again by
+// then.
+static void count_held_back(const struct pt_application *application,
+                            const struct pt_pull *reported)
+{
+    struct pt_stored_pull unshown = {.node = application->node, .pull = *reported};
+    if (application->is_late || !is_older(application, reported))
+        return;
+    int64_t bytes = uncounted(application, reported, true, reported->bytes_fetched);
+    if (bytes > 0)
+        count_bytes(application->store, &unshown, bytes);
+}
+
 static int take_over(struct pt_application *application, struct pt_stored_pull *stored,
                      bool is_first, const struct pt_pull *reported)
 {
@@ -189,8 +203,10 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
     struct pt_stored_pull *stored = pt_pull_row_find(node, reported, merged, key);
     const char *row_id =
         merged ? NULL : pt_row_id_at(application->replay, application->report, application->next);
-    if (!stored && is_held_back(application, key, reported, row_id))
+    if (!stored && is_held_back(application, key, reported, row_id)) {
+        count_held_back(application, reported);
         return 0;
+    }
     struct pt_pull shown = *reported;
     if (pt_node_has_waited_for_another(node, reported))
         shown.kind = PT_KIND_CHECK;
@@ -472,16 +488,6 @@ bool pt_store_apply_step(struct pt_application *application)
     store->past_age_ns = 0;
     pt_store_notify(store);
     return more;
-}
-
-bool pt_store_is_applying(const struct pt_pull_store *store)
-{
-    return store->is_applying;
-}
-
-bool pt_store_is_replaying(const struct pt_pull_store *store)
-{
-    return store->is_replaying;
 }
 
 int pt_store_apply_end(struct pt_application *application, struct pt_error *err)
