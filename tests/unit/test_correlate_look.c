@@ -111,6 +111,39 @@ static void what_is_compared_has_its_limit(void **state)
     assert_int_equal(pt_correlate_figures(scene->correlate).shortened, PULLS);
 }
 
+static void unnamed_pulls_run(struct scene *scene, int count)
+{
+    char key[20];
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof(key), "i%d", i);
+        pull_runs(scene, key, 1000, NULL, NULL);
+    }
+}
+
+// Of what image a pull without a name is has to be guessed, which is comparing as well.
+static void what_is_compared_for_a_guess_has_its_limit(void **state)
+{
+    static const struct {
+        const char *name;
+        int pods, images, pulls, shortened;
+    } cases[] = {
+        {"many pulls, one image", PODS, 1, PULLS, PULLS},
+        {"many pulls and images", PODS, PODS, PULLS, PULLS},
+        {"few pulls, one image", PODS - 1, 1, 256, 0},
+        {"few pulls, many images", PODS / 2, PODS / 2, 256, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct scene *scene = scene_anew(state);
+        struct sent sent = {0};
+        count_only(scene, &sent);
+        unnamed_pulls_run(scene, cases[i].pulls);
+        pods_wait(scene, cases[i].pods, cases[i].images);
+        assert_in_range(flush_in_steps(scene, &sent), 100, 2 * 256 * PODS / STEP + PULLS);
+        check_int(cases[i].name, (int64_t)pt_correlate_figures(scene->correlate).shortened,
+                  cases[i].shortened);
+    }
+}
+
 static void with_few_pulls_each_is_compared_with_all(void **state)
 {
     struct scene *scene = *state;
@@ -221,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_large_node_is_looked_at_in_steps),
         SCENE_TEST(what_is_compared_has_its_limit),
+        SCENE_TEST(what_is_compared_for_a_guess_has_its_limit),
         SCENE_TEST(with_few_pulls_each_is_compared_with_all),
         SCENE_TEST(a_large_node_is_looked_at_once_a_second),
         SCENE_TEST(what_happens_between_two_steps_counts),

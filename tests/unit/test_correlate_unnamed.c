@@ -3,6 +3,9 @@
 
 #include "pull/model.h"
 
+#define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OTHER_HEX "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+
 static struct pt_pull make_unnamed(void)
 {
     struct pt_pull pull = make_pull(1001, NULL, "sha256:7");
@@ -110,6 +113,45 @@ static void as_many_pulls_without_a_name_as_were_asked_for_are_of_an_image(void 
     assert_false(is_held_back(scene, "i5", &unnamed));
 }
 
+static void check_image(const char *row, struct scene *scene, const char *image)
+{
+    char shown[400];
+    snprintf(shown, sizeof(shown), "%s", shown_slot(scene, "i1"));
+    shown[strcspn(shown, "! ")] = '\0';
+    check_text(row, shown, image);
+}
+
+// Who waits is heard of after the pull, whose digest comes last.
+static void a_digest_decides_against_what_was_guessed(void **state)
+{
+    static const struct {
+        const char *name, *guessed, *other; // images that are waited for
+        const char *digest, *wanted;
+    } rows[] = {
+        {"no digest", "a.io/b:1", "a.io/c:1", NULL, "a.io/b:1"},
+        {"a tag is not refuted", "a.io/b:1", "a.io/c:1", "sha256:" HEX, "a.io/b:1"},
+        {"its own", "a.io/b@sha256:" HEX, "a.io/c:1", "sha256:" HEX, "a.io/b@sha256:" HEX},
+        {"another one", "a.io/b@sha256:" OTHER_HEX, "a.io/c@sha256:" OTHER_HEX, "sha256:" HEX, "-"},
+        {"a tag may be it", "a.io/b@sha256:" OTHER_HEX, "a.io/c:1", "sha256:" HEX, "a.io/c:1"},
+        {"that of the next image", "a.io/b:1", "a.io/c@sha256:" HEX, "sha256:" HEX,
+         "a.io/c@sha256:" HEX},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene *scene = scene_anew(state);
+        struct pt_pull pull = make_pull(1003, NULL, NULL);
+        pt_correlate_pull(scene->correlate, NODE, "i1", &pull);
+        pod_waits(scene, "web", rows[i].guessed);
+        pulling(scene, "web", rows[i].guessed, 1000);
+        pod_waits(scene, "later", rows[i].other);
+        settle(scene);
+        check_image(rows[i].name, scene, rows[i].guessed);
+        pull.root_digest = rows[i].digest;
+        pt_correlate_pull(scene->correlate, NODE, "i1", &pull);
+        settle(scene);
+        check_image(rows[i].name, scene, rows[i].wanted);
+    }
+}
+
 // The kubelet asks for the image once for each pod, one after the other.
 static void replicas_that_only_check_make_no_row(void **state)
 {
@@ -139,6 +181,7 @@ int main(void)
         SCENE_TEST(a_pull_without_a_name_that_fails_has_the_kubelets_words),
         SCENE_TEST(a_pull_without_a_name_that_is_not_heard_of_any_more_stands_for_nothing),
         SCENE_TEST(as_many_pulls_without_a_name_as_were_asked_for_are_of_an_image),
+        SCENE_TEST(a_digest_decides_against_what_was_guessed),
         SCENE_TEST(replicas_that_only_check_make_no_row),
     };
     return cmocka_run_group_tests_name("correlate_unnamed", tests, NULL, NULL);

@@ -134,15 +134,13 @@ static bool has_got_it(const struct correlate_container *container,
     return !container->is_present && container->pulled.at > pull->started_at;
 }
 
-// With how many containers a pull of the node is compared, see PT_LIMIT_COMPARED_PER_NODE.
-static size_t share_of(const struct correlate_node *node)
+size_t pt_correlate_share(const struct correlate_node *node)
 {
     size_t pulls = node->pulls_by_key.count;
     return pulls > 0 ? PT_LIMIT_COMPARED_PER_NODE / pulls : PT_LIMIT_COMPARED_PER_NODE;
 }
 
-// One more of the pull's share is taken, if there is one.
-static bool take_share(const struct correlate_node *node, size_t *left)
+bool pt_correlate_take_share(const struct correlate_node *node, size_t *left)
 {
     if (*left == 0)
         return false;
@@ -162,7 +160,7 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        if (!take_share(image->node, left))
+        if (!pt_correlate_take_share(image->node, left))
             break;
         if (!may_wait_for(container, &comparison))
             continue;
@@ -222,7 +220,8 @@ static void consider(struct correlate_image *image, const struct correlate_pull 
                      struct candidates *candidates)
 {
     struct evidence *evidence = &candidates->list[candidates->count];
-    if (candidates->count == PT_MAX_CANDIDATES || !take_share(image->node, &candidates->left) ||
+    if (candidates->count == PT_MAX_CANDIDATES ||
+        !pt_correlate_take_share(image->node, &candidates->left) ||
         !pt_correlate_matches(image, pull) || !gather(image, pull, &candidates->left, evidence))
         return;
     candidates->count++;
@@ -233,7 +232,7 @@ static void find_candidates(struct correlate_node *node, const struct correlate_
 {
     struct correlate_image *image, *named = NULL;
     candidates->count = 0;
-    candidates->left = share_of(node);
+    candidates->left = pt_correlate_share(node);
     if (pull->is_nameless) {
         TAILQ_FOREACH(image, &node->images, link)
         {
@@ -380,14 +379,14 @@ static void find_waiting(struct correlate_node *node, const struct correlate_pul
 {
     struct pt_moment first_pulling = {0};
     int64_t kubelet_ns = -1;
-    size_t left = share_of(node);
+    size_t left = pt_correlate_share(node);
     const struct comparison comparison = compare(pull->image, pull, now);
     const struct correlate_pull *last_failed =
         TAILQ_LAST(&pull->image->failed_pulls, correlate_pulls);
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &pull->image->containers, image_link)
     {
-        if (!take_share(node, &left)) {
+        if (!pt_correlate_take_share(node, &left)) {
             node->correlate->shortened++;
             break;
         }

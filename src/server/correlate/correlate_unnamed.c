@@ -129,27 +129,45 @@ static bool is_digest(const struct correlate_image *image, const char *root_dige
     return *image->digest && root_digest && strcmp(image->digest, root_digest) == 0;
 }
 
+// Takes the image and its containers from the share; false if they are more than is left.
+static bool take_all(const struct correlate_image *image, size_t *left)
+{
+    const struct correlate_container *container = TAILQ_FIRST(&image->containers);
+    if (!pt_correlate_take_share(image->node, left))
+        return false;
+    while (container && pt_correlate_take_share(image->node, left))
+        container = TAILQ_NEXT(container, image_link);
+    return !container;
+}
+
 struct correlate_image *pt_correlate_guess(struct correlate_node *node,
                                            const struct correlate_pull *pull)
 {
     struct turn turn = {0};
-    struct correlate_image *image;
+    struct correlate_image *image, *own = NULL;
+    size_t left = pt_correlate_share(node);
     if (pull->final_at)
         return pull->image;
     TAILQ_FOREACH(image, &node->images, link)
     {
         bool is_own = image == pull->image;
         size_t others = image->running + image->unnamed_count - (is_own ? 1 : 0);
-        node->correlate->items++;
+        if (!take_all(image, &left)) {
+            node->correlate->shortened++;
+            return pull->image;
+        }
         if (image->row_phase != PT_PULL_UNKNOWN)
             continue;
-        if (is_digest(image, pull->root_digest) ||
-            (is_own && others == 0 && pt_correlate_is_waited_for(image)))
+        if (is_digest(image, pull->root_digest))
             return image;
-        if ((!*image->digest || !pull->root_digest) && !has_ended_since(image))
+        if (*image->digest && pull->root_digest)
+            continue; // another digest
+        if (is_own && others == 0 && pt_correlate_is_waited_for(image))
+            own = image;
+        else if (!has_ended_since(image))
             consider(image, others, pull->started_at, &turn);
     }
-    return turn.image;
+    return own ? own : turn.image;
 }
 
 static struct correlate_image *find_on_turn(struct correlate_node *node,

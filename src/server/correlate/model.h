@@ -387,6 +387,11 @@ struct correlate_choice {
 struct correlate_choice pt_correlate_choose(struct correlate_node *node,
                                             const struct correlate_pull *pull);
 
+// With how many images and containers a pull of the node is compared at a time, see
+// PT_LIMIT_COMPARED_PER_NODE; and one of these is taken, if one is left.
+size_t pt_correlate_share(const struct correlate_node *node);
+bool pt_correlate_take_share(const struct correlate_node *node, size_t *left);
+
 // Its names and digests do not rule out that the pull is of the image.
 bool pt_correlate_matches(const struct correlate_image *image, const struct correlate_pull *pull);
 
@@ -398,7 +403,8 @@ bool pt_correlate_is_unnamed(const struct pt_pull *reported);
 bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now);
 void pt_correlate_free_unnamed(struct correlate_unnamed *unnamed);
 
-// The image of an unnamed pull that has a row, as far as can be guessed; NULL: none.
+// The image of an unnamed pull that has a row, as far as can be guessed; NULL: none. Beyond its
+// share of what is compared it stays with the one that it has.
 struct correlate_image *pt_correlate_guess(struct correlate_node *node,
                                            const struct correlate_pull *pull);
 
