@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "base/timer.h"
 #include "base/warn_pace.h"
-#include "kube/backoff.h"
+#include "base/backoff.h"
 #include "kube/json_splitter.h"
 #include "kube/kube_status.h"
 #include "kube/object_fields.h"

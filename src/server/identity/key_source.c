@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/identity/key_source.h"
 
+#include "base/backoff.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/timer.h"
-#include "kube/backoff.h"
 #include "kube/kube_client.h"
 #include "kube/object_fields.h"
 #include "server/identity/api_question.h"

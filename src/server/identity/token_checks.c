@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/identity/token_checks.h"
 
+#include "base/backoff.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/text.h"
 #include "base/timer.h"
-#include "kube/backoff.h"
 #include "kube/kube_client.h"
 #include "pull/json_writer.h"
 #include "server/identity/api_question.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_KUBE_BACKOFF_H
-#define PT_KUBE_BACKOFF_H
+#ifndef PT_BASE_BACKOFF_H
+#define PT_BASE_BACKOFF_H
 
 #include <stdint.h>
 
