@@ -6,14 +6,12 @@
 #include "base/text.h"
 #include "base/timer.h"
 #include "base/warn_pace.h"
-#include "base/backoff.h"
 #include "kube/json_splitter.h"
 #include "kube/kube_status.h"
 #include "kube/object_fields.h"
+#include "kube/watch_trouble.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -47,7 +45,7 @@ struct pt_kube_watch {
     struct pt_json_splitter watch_splitter;
     struct pt_http_request *request;
     struct pt_timer *retry_timer;
-    struct pt_backoff backoff;
+    struct pt_watch_trouble trouble;
     int64_t list_began_at; // its first page, monotonic_ns
     struct pt_warn_pace skip_pace;
     bool lists_next;    // when the timer fires: list, or watch from `version`
@@ -57,10 +55,8 @@ struct pt_kube_watch {
     bool is_in_doubt;     // a request timed out, nothing has come since: no connection is reused
     bool expired_at_once; // a 410 came before anything else, and no watch has gone well since
     unsigned quiet_failures;
-    bool was_forbidden;
     int64_t retry_after_s;        // what the answer asked for
     struct pt_kube_status status; // in the body
-    char logged[256];             // words of the failure logged last; empty: all is well
 };
 
 static void on_watch_done(void *context, const struct pt_http_result *result);
@@ -83,68 +79,19 @@ static void on_retry_timer(void *context)
         start_watch(watch);
 }
 
-// Durations, ports and the like make no other failure of it.
-static void copy_without_digits(const char *text, char *copy, size_t size)
+static void try_after(struct pt_kube_watch *watch, int64_t delay_ns, bool lists_next)
 {
-    size_t length = 0;
-    for (; *text && length + 1 < size; text++) {
-        if (!isdigit((unsigned char)*text))
-            copy[length++] = *text;
-    }
-    copy[length] = '\0';
-}
-
-// The right to an optional collection may be given later.
-static void do_without(struct pt_kube_watch *watch, const char *why)
-{
-    int64_t delay_ns = pt_backoff_refused(&watch->backoff);
     watch->state.is_watching = false;
-    watch->lists_next = true;
-    if (!*watch->logged)
-        pt_log_info("kubernetes.forbidden", pt_log_text("text", "it goes on without these"),
-                    pt_log_text("collection", watch->collection), pt_log_text("error", why));
-    snprintf(watch->logged, sizeof(watch->logged), "%s", why);
+    watch->lists_next = lists_next;
     pt_timer_start(watch->retry_timer, delay_ns / PT_NS_PER_MS);
-}
-
-static void log_failure(struct pt_kube_watch *watch, const char *why, int64_t delay_ns)
-{
-    char words[sizeof(watch->logged)];
-    copy_without_digits(why, words, sizeof(words));
-    if (!pt_text_remember(watch->logged, sizeof(watch->logged), words))
-        return;
-    pt_log_warn(
-        "kubernetes.unreachable",
-        pt_log_text("text",
-                    "tried again; pulls are shown meanwhile, without what is new of their pods"),
-        pt_log_text("collection", watch->collection),
-        pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL),
-        pt_log_text("error", why), pt_log_int("retryMs", delay_ns / PT_NS_PER_MS));
-}
-
-static void log_success(struct pt_kube_watch *watch)
-{
-    if (!*watch->logged)
-        return;
-    watch->logged[0] = '\0';
-    pt_log_info("kubernetes.reachable", pt_log_text("collection", watch->collection),
-                pt_log_text("namespace", *watch->name_space ? watch->name_space : NULL));
 }
 
 static void retry_later(struct pt_kube_watch *watch, const char *why, bool lists_next)
 {
-    int64_t delay_ns = pt_backoff_failed(&watch->backoff, now_ns(watch), watch->client->random());
-    if (delay_ns < watch->retry_after_s * PT_NS_PER_S)
-        delay_ns = watch->retry_after_s * PT_NS_PER_S;
+    int64_t delay_ns = pt_watch_trouble_failed(&watch->trouble, watch->client, watch->status.code,
+                                               watch->retry_after_s, why);
     watch->state.failures++;
-    watch->state.is_watching = false;
-    watch->lists_next = lists_next;
-    // An API server that starts refuses what it has not read the roles of yet.
-    bool may_be_starting = watch->status.code == 403 && !watch->was_forbidden;
-    watch->was_forbidden = watch->status.code == 403;
-    if (!may_be_starting)
-        log_failure(watch, why, delay_ns);
-    pt_timer_start(watch->retry_timer, delay_ns / PT_NS_PER_MS);
+    try_after(watch, delay_ns, lists_next);
 }
 
 // The version is too old: a new list, at once unless the last one did not help.
@@ -246,8 +193,7 @@ static int handle_message(struct pt_kube_watch *watch, yyjson_val *message)
     watch->got_object = true;
     watch->expired_at_once = false;
     watch->quiet_failures = 0;
-    pt_backoff_good(&watch->backoff, now_ns(watch));
-    log_success(watch);
+    pt_watch_trouble_over(&watch->trouble, now_ns(watch));
     return pt_text_replace((const char **)&watch->version, version, NULL);
 }
 
@@ -374,7 +320,7 @@ static void on_list_done(void *context, const struct pt_http_result *result)
         free(watch->continue_token);
         watch->continue_token = token;
         if (watch->handler.is_optional && result->status == 403)
-            do_without(watch, failure);
+            try_after(watch, pt_watch_trouble_refused(&watch->trouble, failure), true);
         else
             retry_later(watch, failure, true);
         return;
@@ -397,8 +343,7 @@ static void on_list_done(void *context, const struct pt_http_result *result)
     watch->state.lists++;
     watch->state.is_listed = true;
     watch->state.is_watching = true;
-    log_success(watch);
-    pt_backoff_good(&watch->backoff, now_ns(watch));
+    pt_watch_trouble_over(&watch->trouble, now_ns(watch));
     watch->handler.on_list_end(watch->handler.context);
     start_watch(watch);
 }
@@ -445,7 +390,7 @@ static void on_watch_done(void *context, const struct pt_http_result *result)
         failure = "the watch ends at once";
     if (!failure) {
         watch->expired_at_once = false;
-        pt_backoff_good(&watch->backoff, watch->started_at);
+        pt_backoff_good(&watch->trouble.backoff, watch->started_at);
         start_watch(watch);
         return;
     }
@@ -506,6 +451,8 @@ int pt_kube_watch_create(const struct pt_kube_client *client, const char *collec
     watch->collection = strdup(collection);
     watch->name_space = strdup(name_space ? name_space : "");
     watch->version = strdup("");
+    watch->trouble.collection = watch->collection;
+    watch->trouble.name_space = watch->name_space;
     watch->retry_timer = pt_timer_create(client->base, client->clock, on_retry_timer, watch);
     if (r < 0 || !watch->selector || !watch->collection || !watch->name_space || !watch->version ||
         !watch->retry_timer) {
