@@ -266,6 +266,19 @@ describe('a lost connection', () => {
     expect(ids()).toEqual([]);
   });
 
+  it('goes on behind no id of a run from which another one has taken over', async () => {
+    await run(700);
+    newest().hello(RUN_2);
+    newest().onerror?.();
+    await run(700);
+    expect(newest().url).toBe('api/v1/events?layers=0&hello=1');
+    newest().hello(RUN_1);
+    newest().send(1, { id: 'a' });
+    newest().send(2, { id: 'b' });
+    newest().synced();
+    expect(ids()).toEqual(['a', 'b']);
+  });
+
   it('drops it also while news never stops', async () => {
     await run(700);
     newest().hello(RUN_2);

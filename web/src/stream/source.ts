@@ -106,7 +106,11 @@ export function startSource(store: Store, api: string): Source {
     attempt = 0;
     clearTimeout(settleTimer);
     intake.flush();
-    if (!goesOn) dispatch({ type: 'afresh' });
+    if (!goesOn) {
+      // An id of another stream: its server has no reason to send again what is now unconfirmed.
+      lastEventId = '';
+      dispatch({ type: 'afresh' });
+    }
     run = ofRun;
     synced = false;
     stream.onmessage = (message: MessageEvent<string>) => {
