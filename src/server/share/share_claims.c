@@ -5,7 +5,6 @@
 #include "server/share/share_link.h"
 #include "server/share/share_resp.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -70,10 +69,9 @@ static struct pt_share_argument of_text(const char *text)
 
 static int send_claim(struct made *made, struct pt_share_link *link)
 {
-    char key[PT_SHARE_KEY_SIZE + PT_PULL_ID_SIZE + 48];
+    char key[PT_SHARE_CLAIM_KEY_SIZE];
     const struct pt_share_claim *claim = &made->claim;
-    snprintf(key, sizeof(key), "{%.*s}:" PT_SHARE_CLAIM_KEY "%s:%d:%lld", PT_SHARE_PREFIX_BYTES,
-             made->claims->prefix, claim->id, (int)claim->type, (long long)claim->attempt);
+    pt_share_claim_key_write(made->claims->prefix, claim->id, claim->type, claim->attempt, key);
     const struct pt_share_argument set[] = {of_text("SET"), of_text(key),  of_text("1"),
                                             of_text("NX"),  of_text("EX"), of_text(KEPT_S)};
     return pt_share_link_send(link, set, 6, on_answer, made);

@@ -12,5 +12,12 @@ void pt_share_key_write(const char *prefix, enum pt_share_key key,
         [PT_SHARE_KEY_ORDER] = "order", [PT_SHARE_KEY_OFFSET] = "offset",
         [PT_SHARE_KEY_SWEEP] = "sweep",
     };
-    snprintf(text, PT_SHARE_KEY_SIZE, "{%.*s}:%s", PT_SHARE_PREFIX_BYTES, prefix, names[key]);
+    snprintf(text, PT_SHARE_KEY_SIZE, "{%s}:%s", prefix, names[key]);
+}
+
+void pt_share_claim_key_write(const char *prefix, const char *id, enum pt_event_type type,
+                              int64_t attempt, char text[static PT_SHARE_CLAIM_KEY_SIZE])
+{
+    snprintf(text, PT_SHARE_CLAIM_KEY_SIZE, "{%s}:attempt:%s:%d:%lld", prefix, id, (int)type,
+             (long long)attempt);
 }

@@ -2,6 +2,12 @@
 #ifndef PT_SERVER_SHARE_SHARE_KEYS_H
 #define PT_SERVER_SHARE_SHARE_KEYS_H
 
+#include "base/limits.h"
+#include "pull/event.h"
+#include "server/store/reader.h"
+
+#include <stdint.h>
+
 // The keys in Valkey, each behind the prefix of PULLTRACE_SHARE_PREFIX. The prefix stands in
 // braces, so that all are in one hash slot (https://valkey.io/topics/cluster-spec/).
 enum pt_share_key {
@@ -15,13 +21,16 @@ enum pt_share_key {
     PT_SHARE_KEY_COUNT,
 };
 
-// Behind the prefix, before what is claimed: who sets such a key first has it.
-#define PT_SHARE_CLAIM_KEY "attempt:"
+#define PT_SHARE_KEY_SIZE (PT_LIMIT_SETTING_NAME_BYTES + 16)
+#define PT_SHARE_CLAIM_KEY_SIZE (PT_SHARE_KEY_SIZE + PT_PULL_ID_SIZE + 48)
 
-#define PT_SHARE_PREFIX_BYTES 64
-#define PT_SHARE_KEY_SIZE (PT_SHARE_PREFIX_BYTES + 16)
-
+// `prefix` is no longer than its setting may be.
 void pt_share_key_write(const char *prefix, enum pt_share_key key,
                         char text[static PT_SHARE_KEY_SIZE]);
+
+// The key of an outcome that one of the servers counts: who sets it first. `attempt`: how many of
+// the row have failed.
+void pt_share_claim_key_write(const char *prefix, const char *id, enum pt_event_type type,
+                              int64_t attempt, char text[static PT_SHARE_CLAIM_KEY_SIZE]);
 
 #endif
