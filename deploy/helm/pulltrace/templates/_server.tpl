@@ -78,7 +78,7 @@ seccompProfile:
   value: {{ $.Values.share.prefix | quote }}
 {{- with $.Values.share.maxBytes }}
 - name: PULLTRACE_SHARE_MAX_BYTES
-  value: {{ . | quote }}
+  value: {{ ternary . (int64 .) (kindIs "string" .) | quote }}
 {{- end }}
 {{- if $.Values.share.existingSecret }}
 - name: PULLTRACE_SHARE_PASSWORD_FILE
