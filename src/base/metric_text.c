@@ -12,3 +12,10 @@ void pt_metric_number(struct pt_buffer *out, const char *name, const char *type,
     pt_metric_head(out, name, type, help);
     (void)pt_buffer_printf(out, "%s %llu\n", name, (unsigned long long)value);
 }
+
+void pt_metric_real(struct pt_buffer *out, const char *name, const char *type, const char *help,
+                    double value)
+{
+    pt_metric_head(out, name, type, help);
+    (void)pt_buffer_printf(out, "%s %.15g\n", name, value);
+}

@@ -17,4 +17,8 @@ void pt_metric_head(struct pt_buffer *out, const char *name, const char *type, c
 void pt_metric_number(struct pt_buffer *out, const char *name, const char *type, const char *help,
                       uint64_t value);
 
+// Likewise, of a value that may have a fraction, as of seconds.
+void pt_metric_real(struct pt_buffer *out, const char *name, const char *type, const char *help,
+                    double value);
+
 #endif

@@ -85,14 +85,12 @@ void pt_metrics_note_end(struct pt_metrics *metrics, const struct pt_stored_pull
 
 static void gauge(struct pt_buffer *out, const char *name, const char *help, double value)
 {
-    pt_metric_head(out, name, "gauge", help);
-    (void)pt_buffer_printf(out, "%s %.15g\n", name, value);
+    pt_metric_real(out, name, "gauge", help, value);
 }
 
 static void counter(struct pt_buffer *out, const char *name, const char *help, double value)
 {
-    pt_metric_head(out, name, "counter", help);
-    (void)pt_buffer_printf(out, "%s %.15g\n", name, value);
+    pt_metric_real(out, name, "counter", help, value);
 }
 
 // --- the registries ---

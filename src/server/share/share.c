@@ -383,9 +383,9 @@ void pt_share_write_metrics(const struct pt_share *share, struct pt_buffer *out)
     pt_metric_number(out, "pulltrace_share_up", "gauge",
                      "Whether the log that several servers share can be reached.",
                      share->can_append);
-    pt_metric_number(out, "pulltrace_share_lag_milliseconds", "gauge",
-                     "How long ago this server was at the log's end; 0: it is there.",
-                     share->reader ? (uint64_t)pt_share_reader_lag_ms(share->reader) : 0);
+    pt_metric_real(out, "pulltrace_share_lag_seconds", "gauge",
+                   "How long ago this server was at the log's end; 0: it is there.",
+                   share->reader ? (double)pt_share_reader_lag_ms(share->reader) / 1e3 : 0);
     pt_metric_number(out, "pulltrace_share_entries_taken_total", "counter",
                      "Reports that this server has appended to the log.", share->entries_taken);
     pt_metric_number(out, "pulltrace_share_entries_applied_total", "counter",
