@@ -35,8 +35,9 @@ UNITS = ("_bucket", "_sum", "_count")
 
 
 def scrape() -> str:
-    """What /metrics of a server says that has just started."""
+    """What /metrics says of a server that has just started, one of several whose Valkey cannot be reached."""
     addresses = {f"PULLTRACE_{name}_ADDR": f"127.0.0.1:{free_port()}" for name in ("HTTP", "METRICS")}
+    addresses["PULLTRACE_SHARE_URL"] = f"valkey://127.0.0.1:{free_port()}"
     with subprocess.Popen([BUILD / "pulltrace-server"], env=os.environ | addresses, stdout=subprocess.DEVNULL) as server:
         try:
             url = f"http://{addresses['PULLTRACE_METRICS_ADDR']}/metrics"
