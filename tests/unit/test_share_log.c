@@ -360,6 +360,54 @@ static void entries_that_are_gone_are_noticed(void **state)
     assert_int_equal(fixture->seen_count - before, 2); // the latest of both nodes
 }
 
+// Valkey closes all connections.
+static void break_connections(const struct fixture *fixture)
+{
+    static const char command[] = "CLIENT KILL TYPE normal SKIPME yes\r\n";
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)fixture->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    char answer[16];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(write(fd, command, strlen(command)), (ssize_t)strlen(command));
+    assert_true(read(fd, answer, sizeof(answer)) > 0);
+    close(fd);
+}
+
+// While one of the finished pulls, or of the latest reports, is being applied.
+static void a_load_that_breaks_is_begun_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[16];
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    for (int i = 0; i < 10; i++) {
+        snprintf(name, sizeof(name), "node %d", i);
+        take(fixture, name, 1, name, i < 3 ? name : NULL);
+    }
+    RUN_UNTIL(fixture, fixture->seen_count == 10);
+    for (size_t latest = 0; latest < 2; latest++) {
+        pt_share_reader_destroy(fixture->reader);
+        fixture->seen_count = fixture->finished_count = 0;
+        fixture->state = PT_SHARE_AWAY;
+        fixture->holds = true;
+        open_reader(fixture);
+        for (size_t i = 0; latest && i < 3; i++) {
+            RUN_UNTIL(fixture, fixture->finished_count == i + 1);
+            pt_share_reader_go_on(fixture->reader);
+        }
+        RUN_UNTIL(fixture, fixture->finished_count > 0 && fixture->seen_count == latest);
+        break_connections(fixture);
+        RUN_UNTIL(fixture, fixture->state == PT_SHARE_AWAY);
+        fixture->seen_count = fixture->finished_count = 0;
+        fixture->holds = false;
+        pt_share_reader_go_on(fixture->reader);
+        RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+        assert_int_equal(fixture->finished_count, 3);
+        assert_int_equal(fixture->seen_count, 10);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_entry_waits_for_the_one_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_log_that_is_lost_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(entries_that_are_gone_are_noticed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_load_that_breaks_is_begun_anew, set_up, tear_down),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

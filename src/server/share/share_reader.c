@@ -49,7 +49,8 @@ struct pt_share_reader {
     char cursor[24]; // of a hash
     size_t most;     // entries, or nodes, to be read at once
     size_t rank;     // of a finished pull, the newest first
-    bool has_place;  // something was read
+    bool has_place;  // the log had something: `last`
+    bool is_loading; // what there was before `last` has not all been read
     struct pt_share_id last;
     int64_t next_offset;         // where the entry behind begins; -1: not known
     int64_t at_end_ns;           // when it was at the log's end last
@@ -192,6 +193,7 @@ static void end_batch(struct pt_share_reader *reader)
     } else if (strcmp(reader->cursor, "0") != 0) {
         ask(reader, QUESTION_LATEST);
     } else {
+        reader->is_loading = false;
         reader->at_end_ns = pt_clock_monotonic_ns(reader->clock);
         ask(reader, QUESTION_ENTRIES);
     }
@@ -227,6 +229,12 @@ static void on_timer(void *context)
 
 // --- questions ---
 
+// Where it was; what was loaded only in part is loaded anew, since others have written meanwhile.
+static bool goes_on(const struct pt_share_reader *reader)
+{
+    return reader->has_place && !reader->is_loading;
+}
+
 static void begin_at(struct pt_share_reader *reader, const struct pt_resp_value *newest)
 {
     struct pt_share_entry entry = {.offset = -1, .end = -1};
@@ -240,12 +248,13 @@ static void begin_at(struct pt_share_reader *reader, const struct pt_resp_value 
                               entry.end < reader->next_offset);
     if (is_lost)
         reader->options.on_lost(reader->options.context);
-    if (reader->has_place && !is_lost) {
+    if (goes_on(reader) && !is_lost) {
         ask(reader, QUESTION_ENTRIES);
         return;
     }
     reader->last = entry.id;
     reader->has_place = !is_empty;
+    reader->is_loading = true;
     reader->next_offset = entry.end;
     ask(reader, QUESTION_FINISHED);
 }
@@ -382,7 +391,7 @@ static void ask(struct pt_share_reader *reader, enum question question)
 static void on_open(void *context)
 {
     struct pt_share_reader *reader = context;
-    set_state(reader, reader->has_place ? PT_SHARE_BEHIND : PT_SHARE_LOADING, NULL);
+    set_state(reader, goes_on(reader) ? PT_SHARE_BEHIND : PT_SHARE_LOADING, NULL);
     if (reader->is_waiting)
         reader->question = QUESTION_NEWEST; // is asked when the item has been applied
     else
