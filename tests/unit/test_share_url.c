@@ -35,15 +35,29 @@ static void what_is_understood(void **state)
 static void what_is_not(void **state)
 {
     (void)state;
-    static const char *const cases[] = {
-        "host:6379",         "http://host",      "valkey://",           "valkey://user:secret@host",
-        "valkey://host/x",   "valkey://host/-1", "valkey://host:0",     "valkey://host:70000",
-        "valkey://host/0?a", "valkey://host#f",  "unix:///tmp/a.socket"};
+    static const char *const cases[] = {"host:6379",
+                                        "http://host",
+                                        "valkey://",
+                                        "valkey://user:secret@host",
+                                        "valkey://host/x",
+                                        "valkey://host/-1",
+                                        "valkey://host:0",
+                                        "valkey://host:70000",
+                                        "valkey://host/0?a",
+                                        "valkey://host#f",
+                                        "unix:///tmp/a.socket",
+                                        "valkey://user:se cret@host",
+                                        "valkey://user:secret@host:x",
+                                        "valkey://user:a#secret@host",
+                                        "valkey://user:a/secret@host",
+                                        "http://user:secret@host",
+                                        "secret"};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_share_url url;
         struct pt_error err = {0};
         check_int(cases[i], pt_share_url_parse(cases[i], &url, &err), -EINVAL);
         assert_true(*err.message);
+        check_int(cases[i], strstr(err.message, "cret") != NULL, false);
     }
 }
 

@@ -45,8 +45,8 @@ struct parts {
     char *scheme, *user, *password, *host, *port, *path, *query, *fragment;
 };
 
-static int take(const char *text, const struct parts *parts, struct pt_share_url *url,
-                struct pt_error *err)
+// No error holds the text itself, which may hold a password, wherever that stands.
+static int take(const struct parts *parts, struct pt_share_url *url, struct pt_error *err)
 {
     long port = DEFAULT_PORT, database = 0;
     const char *path = parts->path && *parts->path == '/' ? parts->path + 1 : "";
@@ -55,16 +55,15 @@ static int take(const char *text, const struct parts *parts, struct pt_share_url
                             "holds a password: that belongs into the file of "
                             "PULLTRACE_SHARE_PASSWORD_FILE");
     if (parts->query || parts->fragment)
-        return pt_error_set(err, EINVAL, "\"%s\" has a query or a fragment: " EXPECTED, text);
+        return pt_error_set(err, EINVAL, "has a query or a fragment: " EXPECTED);
     if (!parts->scheme || !take_scheme(parts->scheme, url))
-        return pt_error_set(err, EINVAL, "\"%s\": " EXPECTED, text);
+        return pt_error_set(err, EINVAL, "has another scheme: " EXPECTED);
     if (!parts->host || !take_host(parts->host, url))
-        return pt_error_set(err, EINVAL, "\"%s\" names no host: " EXPECTED, text);
+        return pt_error_set(err, EINVAL, "names no host: " EXPECTED);
     if (parts->port && !take_number(parts->port, 1, UINT16_MAX, &port))
-        return pt_error_set(err, EINVAL, "\"%s\": the port is a number from 1 to 65535", text);
+        return pt_error_set(err, EINVAL, "the port is a number from 1 to 65535");
     if (*path && !take_number(path, 0, MAX_DATABASE, &database))
-        return pt_error_set(err, EINVAL, "\"%s\": the database is a number from 0 to %d", text,
-                            MAX_DATABASE);
+        return pt_error_set(err, EINVAL, "the database is a number from 0 to %d", MAX_DATABASE);
     if (parts->user && strlen(parts->user) >= sizeof(url->user))
         return pt_error_set(err, EINVAL, "the user's name is longer than %zu bytes",
                             sizeof(url->user) - 1);
@@ -91,7 +90,7 @@ int pt_share_url_parse(const char *text, struct pt_share_url *ret_url, struct pt
     int r;
     if (!strstr(text, "://") ||
         curl_url_set(handle, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
-        r = pt_error_set(err, EINVAL, "\"%s\" is no such URL: " EXPECTED, text);
+        r = pt_error_set(err, EINVAL, "is no such URL: " EXPECTED);
     } else {
         get(handle, CURLUPART_SCHEME, 0, &parts.scheme);
         get(handle, CURLUPART_USER, CURLU_URLDECODE, &parts.user);
@@ -101,7 +100,7 @@ int pt_share_url_parse(const char *text, struct pt_share_url *ret_url, struct pt
         get(handle, CURLUPART_PATH, 0, &parts.path);
         get(handle, CURLUPART_QUERY, 0, &parts.query);
         get(handle, CURLUPART_FRAGMENT, 0, &parts.fragment);
-        r = take(text, &parts, ret_url, err);
+        r = take(&parts, ret_url, err);
         char *all[] = {parts.scheme, parts.user, parts.password, parts.host,
                        parts.port,   parts.path, parts.query,    parts.fragment};
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
