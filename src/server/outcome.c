@@ -53,7 +53,7 @@ void pt_outcome_note(struct pt_api *api, enum pt_event_type type,
                      const struct pt_stored_pull *stored)
 {
     struct pt_buffer json;
-    if (type == PT_EVENT_PULL_FAILED)
+    if (type == PT_EVENT_PULL_FAILED && !pt_store_is_replaying_past(api->store))
         pt_hold_ups_note_failed(api->hold_ups, stored);
     if (pt_store_is_replaying(api->store)) // its taker counts it
         return;

@@ -330,6 +330,7 @@ static void a_log_that_is_lost_is_noticed(void **state)
     RUN_UNTIL(fixture, fixture->seen_count == 1);
     stop_valkey(fixture);
     RUN_UNTIL(fixture, !fixture->can_write && fixture->state == PT_SHARE_AWAY);
+    assert_true(pt_share_writer_now_ms(fixture->writer) > 0); // what is still read has an age
     start_valkey(fixture);
     RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
     assert_int_equal(fixture->lost, 1);

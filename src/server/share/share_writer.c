@@ -40,7 +40,8 @@ struct pt_share_writer {
     uint64_t last_number;
     int64_t clock_distance_ms; // Valkey's clock less our monotonic one
     int64_t asked_ns;
-    bool has_clock;
+    bool has_clock;   // on this connection
+    bool knows_clock; // on one before it at least
     LIST_HEAD(, taken) under_way;
 };
 
@@ -70,7 +71,7 @@ static bool on_time(void *context, struct pt_resp_value *reply)
     bool was_ready = is_ready(writer);
     // Asked then, answered now: not later than it was asked, so that a report is rather too old.
     writer->clock_distance_ms = ms - writer->asked_ns / PT_NS_PER_MS;
-    writer->has_clock = true;
+    writer->has_clock = writer->knows_clock = true;
     if (is_ready(writer) && !was_ready)
         writer->options.on_change(writer->options.context, NULL);
     return false;
@@ -304,7 +305,7 @@ void pt_share_writer_destroy(struct pt_share_writer *writer)
 
 int64_t pt_share_writer_now_ms(const struct pt_share_writer *writer)
 {
-    if (!writer->has_clock)
+    if (!writer->knows_clock)
         return 0;
     return writer->clock_distance_ms + pt_clock_monotonic_ns(writer->clock) / PT_NS_PER_MS;
 }

@@ -63,7 +63,8 @@ struct pt_share_writer *pt_share_writer_create(struct event_base *base,
                                                const struct pt_share_writer_options *options);
 void pt_share_writer_destroy(struct pt_share_writer *writer);
 
-// Valkey's clock now, late by no more than an answer takes; 0: it has not said the time yet.
+// Valkey's clock now, late by no more than an answer takes, also while it is away; 0: it has never
+// said the time.
 int64_t pt_share_writer_now_ms(const struct pt_share_writer *writer);
 
 // Its connection, for what else is to be sent by it.

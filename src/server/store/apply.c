@@ -482,9 +482,10 @@ bool pt_store_apply_step(struct pt_application *application)
     const struct pt_replay *replay = application->replay;
     store->is_applying = true;
     store->is_replaying = replay;
-    store->past_age_ns = replay && replay->is_past ? replay->age_ns : 0;
+    store->is_past = replay && replay->is_past;
+    store->past_age_ns = store->is_past ? replay->age_ns : 0;
     bool more = step(application);
-    store->is_applying = store->is_replaying = false;
+    store->is_applying = store->is_replaying = store->is_past = false;
     store->past_age_ns = 0;
     pt_store_notify(store);
     return more;

@@ -60,7 +60,7 @@ void pt_life_count_failing(struct pt_pull_store *store, struct pt_stored_pull *s
 // Oldest first. What is replayed comes the newest first, so that its place is near the head.
 static void insert_finished(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
-    struct pt_stored_pull *next = store->past_age_ns > 0 ? TAILQ_FIRST(&store->finished) : NULL;
+    struct pt_stored_pull *next = store->is_past ? TAILQ_FIRST(&store->finished) : NULL;
     struct pt_stored_pull *next_of_node = next ? TAILQ_FIRST(&stored->node->finished) : NULL;
     while (next && next->finished_at < stored->finished_at)
         next = TAILQ_NEXT(next, in_queue);

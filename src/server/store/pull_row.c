@@ -50,7 +50,7 @@ int pt_pull_row_begin(struct pt_pull_store *store, struct pt_node *node, const c
     struct pt_row_taken taken = {0};
     bool legacy = !reported->id;
     int r = 0;
-    if (hooks->take_over_row && store->past_age_ns == 0) // what is long over begins nothing
+    if (hooks->take_over_row && !store->is_past) // what is long over begins nothing
         hooks->take_over_row(hooks->context, node->name, reported, &taken);
     if (row_id)
         follow_taker(store, node, row_id, &taken);

@@ -68,6 +68,11 @@ bool pt_store_is_replaying(const struct pt_pull_store *store)
     return store->is_replaying;
 }
 
+bool pt_store_is_replaying_past(const struct pt_pull_store *store)
+{
+    return store->is_past;
+}
+
 void pt_store_notify(struct pt_pull_store *store)
 {
     if (!store->changes.has_news)

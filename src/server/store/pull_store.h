@@ -103,9 +103,11 @@ struct pt_application *pt_store_replay_begin(struct pt_pull_store *store,
                                              const struct pt_report *report,
                                              const struct pt_replay *replay, struct pt_error *err);
 
-// Whether the store is applying a report at this moment, and whether it is such a one.
+// Whether the store is applying a report at this moment, whether it is such a one, and whether that
+// is of the past.
 bool pt_store_is_applying(const struct pt_pull_store *store);
 bool pt_store_is_replaying(const struct pt_pull_store *store);
+bool pt_store_is_replaying_past(const struct pt_pull_store *store);
 
 // What registries count of an end that no report has brought about is counted by this, if the
 // servers are several: by one of them.

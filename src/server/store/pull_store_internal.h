@@ -50,7 +50,8 @@ struct pt_pull_store {
     bool is_applying, is_replaying; // a report, at this moment; and one that another has taken
     bool is_shared;
     bool holds_still;    // as pt_store_hold_still says
-    int64_t past_age_ns; // of a pull that ended long ago and is being replayed; else 0
+    bool is_past;        // what is being replayed ended before
+    int64_t past_age_ns; // how long ago; else 0
 };
 
 // Calls on_change if something has changed since.
