@@ -94,6 +94,9 @@
 #define PT_LIMIT_SHARE_ENTRIES 16                   // read at once
 #define PT_LIMIT_SHARE_BATCH_BYTES                                                                 \
     (PT_LIMIT_SHARE_ENTRIES * (PT_LIMIT_REPORT_BYTES + PT_LIMIT_SHARE_WORD_BYTES))
+#define PT_LIMIT_SHARE_FINISHED 64 // pulls that have ended, read at once
+// Of one that has ended; a larger one is kept without its layers. So many are half an answer.
+#define PT_LIMIT_SHARE_END_BYTES (PT_LIMIT_SHARE_BATCH_BYTES / PT_LIMIT_SHARE_FINISHED / 2)
 
 // --- reports, both ways ---
 #define PT_LIMIT_REPORT_BYTES (1024 * 1024)

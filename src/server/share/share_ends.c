@@ -15,16 +15,38 @@ static bool is_kept(const struct pt_stored_pull *stored, const struct pt_pull *r
     return stored && reported->id && pt_stored_pull_is_final(stored);
 }
 
-static int write_one(const struct pt_report *report, const char *agent_id,
-                     const struct pt_stored_pull *stored, int64_t now_ms, struct pt_buffer *out)
+// -EMSGSIZE: it is larger than may be kept, or there is no room.
+static int write_text(const struct pt_report *one, const char *id, int64_t now_ms,
+                      struct pt_buffer *out)
+{
+    size_t before = out->length;
+    (void)pt_buffer_printf(out, "%lld-0\n%s\n", (long long)now_ms, id);
+    int r = pt_report_encode(one, out);
+    if (r == 0 && out->length - before > PT_LIMIT_SHARE_END_BYTES)
+        r = -EMSGSIZE;
+    if (r < 0)
+        pt_buffer_rewind(out, before);
+    return r;
+}
+
+// Without its layers if it is too large with them: whoever loads what is kept, reads many at once.
+static int write_one(struct pt_share_ends *ends, const struct pt_report *report,
+                     const char *agent_id, const struct pt_stored_pull *stored, int64_t now_ms)
 {
     struct pt_pull pull = *pt_stored_pull_model(stored);
     struct pt_report one = *report;
     pull.id = agent_id;
     one.pulls = &pull;
     one.pull_count = 1;
-    (void)pt_buffer_printf(out, "%lld-0\n%s\n", (long long)now_ms, pt_stored_pull_id(stored));
-    return pt_report_encode(&one, out);
+    int r = write_text(&one, pt_stored_pull_id(stored), now_ms, &ends->texts);
+    if (r != -EMSGSIZE || pull.layer_count == 0)
+        return r;
+    pull.layers = NULL;
+    pull.layer_count = 0;
+    pull.total_known = false;
+    r = write_text(&one, pt_stored_pull_id(stored), now_ms, &ends->texts);
+    ends->without_layers += r == 0;
+    return r;
 }
 
 static void write_all(struct pt_share_ends *ends, const struct pt_pull_store *store,
@@ -39,10 +61,8 @@ static void write_all(struct pt_share_ends *ends, const struct pt_pull_store *st
         const struct pt_stored_pull *stored = pt_store_find(store, id);
         if (!is_kept(stored, &report->pulls[i]))
             continue;
-        if (write_one(report, report->pulls[i].id, stored, now_ms, &ends->texts) < 0) {
-            pt_buffer_rewind(&ends->texts, before);
+        if (write_one(ends, report, report->pulls[i].id, stored, now_ms) < 0)
             return;
-        }
         ends->list[ends->count++] =
             (struct pt_share_finished){.id = id, .json_length = ends->texts.length - before};
     }
@@ -93,7 +113,7 @@ int pt_share_ends_write_stored(struct pt_share_ends *ends, const struct pt_store
     if (r < 0 || !agent_id)
         return r;
     memcpy(ends->ids[0], pt_stored_pull_id(stored), PT_PULL_ID_SIZE);
-    r = write_one(&report, agent_id, stored, ended_ms, &ends->texts);
+    r = write_one(ends, &report, agent_id, stored, ended_ms);
     if (r < 0)
         return r;
     ends->list[0] =

@@ -17,6 +17,7 @@ struct pt_share_ends {
     struct pt_buffer texts;
     struct pt_share_finished *list; // as pt_share_take has it
     size_t count;
+    size_t without_layers; // of these, since they were larger than PT_LIMIT_SHARE_END_BYTES
     char (*ids)[PT_PULL_ID_SIZE];
 };
 

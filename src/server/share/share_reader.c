@@ -26,7 +26,6 @@
 #include <string.h>
 
 #define BLOCK_MS "1000"
-#define FINISHED 64 // read at once
 #define BEHIND_NS (5 * PT_NS_PER_S)
 
 enum question {
@@ -188,8 +187,8 @@ static void end_batch(struct pt_share_reader *reader)
         look_whether_behind(reader);
         ask(reader, QUESTION_ENTRIES);
     } else if (question == QUESTION_FINISHED) {
-        reader->rank += FINISHED;
-        ask(reader, count == FINISHED ? QUESTION_FINISHED : QUESTION_LATEST);
+        reader->rank += PT_LIMIT_SHARE_FINISHED;
+        ask(reader, count == PT_LIMIT_SHARE_FINISHED ? QUESTION_FINISHED : QUESTION_LATEST);
     } else if (strcmp(reader->cursor, "0") != 0) {
         ask(reader, QUESTION_LATEST);
     } else {
@@ -343,7 +342,7 @@ static int send_question(struct pt_share_reader *reader)
     struct pt_share_argument log = of_text(reader->keys[PT_SHARE_KEY_LOG]);
     char rank[24], last_rank[24];
     snprintf(rank, sizeof(rank), "%zu", reader->rank);
-    snprintf(last_rank, sizeof(last_rank), "%zu", reader->rank + FINISHED - 1);
+    snprintf(last_rank, sizeof(last_rank), "%zu", reader->rank + PT_LIMIT_SHARE_FINISHED - 1);
     const struct pt_share_argument newest[] = {
         of_text("XREVRANGE"), log, of_text("+"), of_text("-"), of_text("COUNT"), of_text("1")};
     const struct pt_share_argument part[] = {

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/share/share_ends.h"
+#include "server/share/share_entry.h"
+
+#include "pull/report.h"
+
+#include "store_fixture.h"
+
+#define NAME_BYTES 200
+
+// A pull whose layers say so much that an answer has no room for as many as are read at once.
+static void a_pull_that_is_too_large_is_kept_without_its_layers(void **state)
+{
+    struct scene *scene = *state;
+    static struct pt_layer layers[PT_LIMIT_LAYERS_PER_PULL];
+    static char digests[PT_LIMIT_LAYERS_PER_PULL][NAME_BYTES + 1];
+    for (size_t i = 0; i < COUNT_OF(layers); i++) {
+        snprintf(digests[i], sizeof(digests[i]), "sha256:%0*zu", NAME_BYTES - 7, i);
+        layers[i] = make_layer(digests[i], 100);
+        layers[i].media_type = digests[i];
+    }
+    struct pt_pull pulls[] = {
+        make_pull("large", "large:1", layers, COUNT_OF(layers)),
+        make_pull("small", "small:1", layers, 100),
+    };
+    for (size_t i = 0; i < COUNT_OF(pulls); i++) {
+        pulls[i].phase = PT_PULL_COMPLETED;
+        pulls[i].completed_at = SCENE_START + PT_NS_PER_S;
+    }
+    const struct pt_report report = {
+        .node_name = "n1", .timestamp = scene->now_ns, .pulls = pulls, .pull_count = 2};
+    struct pt_buffer ids;
+    struct pt_share_ends ends;
+    pt_buffer_init(&ids, 1024);
+    scene_deliver_pulls(scene, "n1", pulls, COUNT_OF(pulls));
+    assert_int_equal(pt_store_write_row_ids(scene->store, &report, &ids), 0);
+    assert_int_equal(pt_share_ends_write(&ends, scene->store, &report, ids.data, 1000), 0);
+    check_int("ends", (int64_t)ends.count, 2);
+    check_int("without layers", (int64_t)ends.without_layers, 1);
+    static const size_t kept_layers[] = {0, 100};
+    for (size_t i = 0; i < ends.count; i++) {
+        struct pt_share_entry entry;
+        struct pt_report kept;
+        struct pt_error err;
+        assert_in_range(ends.list[i].json_length, 1, PT_LIMIT_SHARE_END_BYTES);
+        assert_int_equal(pt_share_kept_read(ends.list[i].json, ends.list[i].json_length, &entry),
+                         0);
+        assert_int_equal(pt_report_decode(entry.report, entry.report_length, &kept, &err), 0);
+        check_text("id", kept.pulls[0].id, pulls[i].id);
+        check_int("layers", (int64_t)kept.pulls[0].layer_count, (int64_t)kept_layers[i]);
+        pt_report_finish(&kept);
+    }
+    pt_share_ends_finish(&ends);
+    pt_buffer_finish(&ids);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(a_pull_that_is_too_large_is_kept_without_its_layers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
