@@ -38,6 +38,7 @@ struct fixture {
     struct pt_share_writer *writer;
     struct pt_share_reader *reader;
     bool can_write;
+    int openings, closings; // of the writer
     enum pt_share_state state;
     char seen[MAX_SEEN][32]; // reports, in the order in which they came
     size_t seen_count;
@@ -107,6 +108,8 @@ static void on_change(void *context, const char *why)
 {
     struct fixture *fixture = context;
     fixture->can_write = !why;
+    fixture->openings += !why;
+    fixture->closings += why != NULL;
 }
 
 static void on_entry(void *context, const struct pt_share_entry *entry)
@@ -361,18 +364,17 @@ static void entries_that_are_gone_are_noticed(void **state)
     assert_int_equal(fixture->seen_count - before, 2); // the latest of both nodes
 }
 
-// Valkey closes all connections.
-static void break_connections(const struct fixture *fixture)
+// By a connection of its own.
+static void command(const struct fixture *fixture, const char *line)
 {
-    static const char command[] = "CLIENT KILL TYPE normal SKIPME yes\r\n";
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)fixture->port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     char answer[16];
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(write(fd, command, strlen(command)), (ssize_t)strlen(command));
-    assert_true(read(fd, answer, sizeof(answer)) > 0);
+    assert_int_equal(write(fd, line, strlen(line)), (ssize_t)strlen(line));
+    assert_true(read(fd, answer, sizeof(answer)) > 0 && answer[0] != '-');
     close(fd);
 }
 
@@ -398,7 +400,7 @@ static void a_load_that_breaks_is_begun_anew(void **state)
             pt_share_reader_go_on(fixture->reader);
         }
         RUN_UNTIL(fixture, fixture->finished_count > 0 && fixture->seen_count == latest);
-        break_connections(fixture);
+        command(fixture, "CLIENT KILL TYPE normal SKIPME yes\r\n");
         RUN_UNTIL(fixture, fixture->state == PT_SHARE_AWAY);
         fixture->seen_count = fixture->finished_count = 0;
         fixture->holds = false;
@@ -406,6 +408,29 @@ static void a_load_that_breaks_is_begun_anew(void **state)
         RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
         assert_int_equal(fixture->finished_count, 3);
         assert_int_equal(fixture->seen_count, 10);
+    }
+}
+
+static void a_valkey_that_takes_nothing_is_away(void **state)
+{
+    static const struct {
+        const char *begin, *end;
+    } cases[] = {
+        {"CONFIG SET maxmemory 1\r\n", "CONFIG SET maxmemory 0\r\n"},
+        {"REPLICAOF 127.0.0.1 1\r\n", "REPLICAOF NO ONE\r\n"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+        command(fixture, cases[i].begin);
+        if (fixture->can_write)
+            take(fixture, "node", (int64_t)i + 1, "one", NULL);
+        RUN_UNTIL(fixture, !fixture->can_write);
+        int openings = fixture->openings, closings = fixture->closings;
+        RUN_UNTIL(fixture, fixture->closings == closings + 3); // it is tried again
+        check_int(cases[i].begin, fixture->openings, openings);
+        command(fixture, cases[i].end);
+        RUN_UNTIL(fixture, fixture->can_write);
     }
 }
 
@@ -421,6 +446,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_log_that_is_lost_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(entries_that_are_gone_are_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_load_that_breaks_is_begun_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_valkey_that_takes_nothing_is_away, set_up, tear_down),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

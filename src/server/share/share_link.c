@@ -28,6 +28,7 @@
 
 #define FIRST_PAUSE_MS 100
 #define LONGEST_PAUSE_MS 2000
+#define LASTS_NS (10 * PT_NS_PER_S) // a connection that was open for so long was a good one
 #define LOOK_MS 500
 #define CHUNK_BYTES (64 * 1024)
 #define CHUNKS_IN_A_TURN 8
@@ -52,6 +53,8 @@ struct pt_share_link {
     const struct pt_clock *clock;
     enum state state;
     int64_t pause_ms;
+    int64_t opened_ns;
+    bool is_of_use; // as pt_share_link_note_use says, of this connection
     struct pt_timer *retry;
     struct pt_timer *look;  // for silence
     struct pt_timer *again; // more can be received, though the socket may not say so
@@ -116,8 +119,12 @@ static void answer_nobody_knows(struct pt_share_link *link)
 
 static void close_link(struct pt_share_link *link)
 {
+    bool was_good =
+        link->is_of_use || (link->state == STATE_OPEN && now_ns(link) - link->opened_ns > LASTS_NS);
     drop_connection(link);
     link->state = STATE_CLOSED;
+    link->is_of_use = false;
+    link->pause_ms = was_good ? FIRST_PAUSE_MS : link->pause_ms;
     answer_nobody_knows(link);
     link->is_broken = false;
     pt_timer_start(link->retry, link->pause_ms);
@@ -204,7 +211,7 @@ static bool on_last_greeting(void *context, struct pt_resp_value *reply)
     (void)on_greeting(context, reply);
     if (reply && !link->is_broken) {
         link->state = STATE_OPEN;
-        link->pause_ms = FIRST_PAUSE_MS;
+        link->opened_ns = now_ns(link);
         link->options.on_open(link->options.context);
     }
     return false;
@@ -428,6 +435,11 @@ int pt_share_link_send(struct pt_share_link *link, const struct pt_share_argumen
     if (bytes > link->options.max_pending_bytes)
         return -ENOBUFS;
     return send_command(link, arguments, count, on_reply, context);
+}
+
+void pt_share_link_note_use(struct pt_share_link *link)
+{
+    link->is_of_use = true;
 }
 
 void pt_share_link_reset(struct pt_share_link *link, const char *why)

@@ -74,6 +74,7 @@ static void set_state(struct pt_share_reader *reader, enum pt_share_state state,
 static void note_end_of_log(struct pt_share_reader *reader)
 {
     reader->at_end_ns = pt_clock_monotonic_ns(reader->clock);
+    pt_share_link_note_use(reader->link);
     set_state(reader, PT_SHARE_READY, NULL);
 }
 

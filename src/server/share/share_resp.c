@@ -13,6 +13,7 @@
 
 #define LONGEST_LINE 65536 // of an error; others are shorter
 #define FIRST_CAPACITY 4096
+#define KEPT_CAPACITY (1 << 20) // more is let go when it is not needed
 
 void pt_resp_reader_init(struct pt_resp_reader *reader, size_t max_bytes, size_t max_items)
 {
@@ -214,6 +215,13 @@ static struct pt_resp_value *make_answer(const struct pt_resp_reader *reader)
     return values;
 }
 
+static void let_go(struct pt_resp_reader *reader)
+{
+    free(reader->data);
+    reader->data = NULL;
+    reader->capacity = 0;
+}
+
 int pt_resp_reader_next(struct pt_resp_reader *reader, struct pt_resp_value **ret_answer)
 {
     struct seen seen;
@@ -234,5 +242,7 @@ int pt_resp_reader_next(struct pt_resp_reader *reader, struct pt_resp_value **re
     memmove(reader->data, reader->data + reader->scanned, reader->length);
     reader->scanned = reader->values = reader->depth = 0;
     reader->missing[0] = 1;
+    if (reader->length == 0 && reader->capacity > KEPT_CAPACITY)
+        let_go(reader);
     return 1;
 }

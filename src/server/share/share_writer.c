@@ -41,6 +41,7 @@ struct pt_share_writer {
     int64_t clock_distance_ms; // Valkey's clock less our monotonic one
     int64_t asked_ns;
     bool has_clock;   // on this connection
+    bool may_write;   // on this connection, as a trial has shown
     bool knows_clock; // on one before it at least
     LIST_HEAD(, taken) under_way;
 };
@@ -52,7 +53,7 @@ static struct pt_share_argument of_text(const char *text)
 
 static bool is_ready(const struct pt_share_writer *writer)
 {
-    return *writer->script && writer->has_clock;
+    return *writer->script && writer->has_clock && writer->may_write;
 }
 
 // --- the clock ---
@@ -119,6 +120,35 @@ static int ask_for_memory(struct pt_share_writer *writer)
 
 // --- opening ---
 
+// A Valkey that is full, a replica, or cannot save takes the script, and refuses what it is for.
+static bool on_trial(void *context, struct pt_resp_value *reply)
+{
+    struct pt_share_writer *writer = context;
+    char why[256];
+    if (!reply)
+        return false;
+    if (reply->kind == PT_RESP_NUMBER) {
+        bool was_ready = is_ready(writer);
+        writer->may_write = true;
+        if (is_ready(writer) && !was_ready)
+            writer->options.on_change(writer->options.context, NULL);
+        return false;
+    }
+    pt_share_words_write(reply->text, why, sizeof(why));
+    pt_share_link_reset(writer->link, why);
+    return false;
+}
+
+// Adds nothing to the offset, which asks for the rights and the memory that appending asks for.
+static void try_to_write(struct pt_share_writer *writer)
+{
+    const struct pt_share_argument add[] = {
+        of_text("INCRBY"), of_text(writer->keys[PT_SHARE_KEY_OFFSET]), of_text("0")};
+    int r = pt_share_link_send(writer->link, add, 3, on_trial, writer);
+    if (r < 0)
+        pt_share_link_reset(writer->link, strerror(-r));
+}
+
 static bool on_script(void *context, struct pt_resp_value *reply)
 {
     struct pt_share_writer *writer = context;
@@ -127,7 +157,8 @@ static bool on_script(void *context, struct pt_resp_value *reply)
         return false;
     if (reply->kind == PT_RESP_TEXT && strlen(reply->text) == SHA1_SIZE - 1) {
         memcpy(writer->script, reply->text, SHA1_SIZE);
-        ask_for_time(writer);
+        ask_for_time(writer); // which reading needs even where nothing can be written
+        try_to_write(writer);
         return false;
     }
     pt_share_words_write(reply->text, why, sizeof(why));
@@ -151,7 +182,7 @@ static void on_closed(void *context, const char *why)
 {
     struct pt_share_writer *writer = context;
     *writer->script = '\0';
-    writer->has_clock = false;
+    writer->has_clock = writer->may_write = false;
     writer->options.on_change(writer->options.context, why);
 }
 
@@ -164,8 +195,12 @@ static enum pt_share_outcome outcome_of(struct pt_share_writer *writer,
         return PT_SHARE_FAILED;
     if (reply->kind == PT_RESP_TEXT && strcmp(reply->text, "old") == 0)
         return PT_SHARE_OLD;
-    if (reply->kind == PT_RESP_TEXT)
-        return strcmp(reply->text, "late") == 0 ? PT_SHARE_LATE : PT_SHARE_APPENDED;
+    if (reply->kind == PT_RESP_TEXT && strcmp(reply->text, "late") == 0)
+        return PT_SHARE_LATE;
+    if (reply->kind == PT_RESP_TEXT) {
+        pt_share_link_note_use(writer->link);
+        return PT_SHARE_APPENDED;
+    }
     char why[256] = "it answers the script strangely";
     if (reply->kind == PT_RESP_ERROR)
         pt_share_words_write(reply->text, why, sizeof(why));
