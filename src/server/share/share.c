@@ -11,18 +11,17 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/map.h"
 #include "base/metric_text.h"
 #include "base/rhythm.h"
 #include "base/secret_file.h"
 #include "base/timer.h"
 #include "base/warn_pace.h"
 #include "pull/report.h"
-#include "server/http/http_reply.h"
 #include "server/share/share_apply.h"
 #include "server/share/share_ends.h"
 #include "server/share/share_give_back.h"
 #include "server/share/share_link.h"
+#include "server/share/share_pending.h"
 #include "server/share/share_url.h"
 #include "server/share/share_writer.h"
 #include "server/store/pull_store.h"
@@ -32,24 +31,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #define MAX_SILENCE_MS 5000
 #define LOOK_MS 500
 #define MAX_BEHIND_NS (5 * PT_NS_PER_S)
-#define PATIENCE_NS (5 * PT_NS_PER_S) // for an entry to come back
-
-// A report of ours that is on its way through the log.
-struct pending {
-    struct pt_share *share;
-    struct pt_request *request; // NULL: nobody waits
-    uint64_t number;
-    int64_t since; // monotonic_ns
-    bool has_end;
-    bool is_overtaken; // an entry of another server for its node has been applied since
-    TAILQ_ENTRY(pending) in_share;
-    char node_name[];
-};
 
 struct pt_share {
     struct pt_loop *loop;
@@ -66,7 +51,7 @@ struct pt_share {
     struct pt_share_reader *reader; // NULL: the writer has not been open yet
     struct pt_share_apply *apply;
     struct pt_timer *look;
-    TAILQ_HEAD(, pending) pending; // oldest first
+    struct pt_share_pendings *pendings;
     bool can_append;
     bool was_ready;
     int64_t behind_since_ns; // 0: in step, or away
@@ -82,51 +67,15 @@ struct pt_share {
 
 // --- what waits for the log ---
 
-static struct pending *find_pending(const struct pt_share *share, uint64_t number)
-{
-    struct pending *pending;
-    TAILQ_FOREACH(pending, &share->pending, in_share)
-    {
-        if (pending->number == number)
-            return pending;
-    }
-    return NULL;
-}
-
-static void settle(struct pending *pending, bool is_in_log)
-{
-    struct pt_share *share = pending->share;
-    struct pt_request *request = pending->request;
-    bool has_end = pending->has_end;
-    TAILQ_REMOVE(&share->pending, pending, in_share);
-    free(pending);
-    if (request)
-        share->output.on_taken(share->output.context, request, is_in_log, has_end);
-}
-
-static void on_client_gone(void *context)
-{
-    struct pending *pending = context;
-    pending->request = NULL;
-}
-
 static void on_taken(void *context, uint64_t number, enum pt_share_outcome outcome)
 {
     struct pt_share *share = context;
-    struct pending *pending = find_pending(share, number);
-    if (!pending || outcome == PT_SHARE_APPENDED)
+    if (outcome == PT_SHARE_APPENDED)
         return; // it comes back through the log, or has
+    struct pt_share_pending *pending = pt_share_pendings_find(share->pendings, number);
     // What is older than what the log has of its agent is in that, ends too.
-    settle(pending, outcome == PT_SHARE_OLD);
-}
-
-static void settle_old(struct pt_share *share)
-{
-    struct pending *pending;
-    int64_t now = pt_clock_monotonic_ns(share->clock);
-    // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-    while ((pending = TAILQ_FIRST(&share->pending)) && now - pending->since > PATIENCE_NS)
-        settle(pending, false);
+    if (pending)
+        pt_share_pending_settle(pending, outcome == PT_SHARE_OLD);
 }
 
 // --- states ---
@@ -211,16 +160,6 @@ static void on_invalid(void *context, const char *what)
 
 // --- entries ---
 
-static void note_overtaken(struct pt_share *share, const char *node_name)
-{
-    struct pending *pending;
-    TAILQ_FOREACH(pending, &share->pending, in_share)
-    {
-        if (strcmp(pending->node_name, node_name) == 0)
-            pending->is_overtaken = true;
-    }
-}
-
 static void on_applied(void *context, const struct pt_report *report, int result,
                        const struct pt_error *err)
 {
@@ -228,7 +167,7 @@ static void on_applied(void *context, const struct pt_report *report, int result
     if (!report)
         note_skipped(share, err->message);
     else if (!share->is_own)
-        note_overtaken(share, report->node_name);
+        pt_share_pendings_note_overtaken(share->pendings, report->node_name);
     share->entries_applied += report && !share->is_own;
     share->entries_failed += report && result < 0;
     pt_share_reader_go_on(share->reader);
@@ -248,13 +187,14 @@ static void on_entry(void *context, const struct pt_share_entry *entry)
     uint64_t at_ms = entry->is_past ? entry->ended_ms : entry->id.ms;
     int64_t age_ms = pt_share_writer_now_ms(share->writer) - (int64_t)at_ms;
     share->is_own = is_own(share, entry);
-    struct pending *pending = share->is_own ? find_pending(share, entry->number) : NULL;
+    struct pt_share_pending *pending =
+        share->is_own ? pt_share_pendings_find(share->pendings, entry->number) : NULL;
     bool is_known = share->is_own && pending && !pending->is_overtaken;
     if (is_known)
-        pt_store_date_report(share->store, pending->node_name,
+        pt_store_date_report(share->store, pt_share_pending_node_name(pending),
                              (int64_t)entry->id.ms * PT_NS_PER_MS);
     if (pending)
-        settle(pending, true);
+        pt_share_pending_settle(pending, true);
     if (is_known)
         pt_share_reader_go_on(share->reader);
     else
@@ -282,7 +222,7 @@ static void begin_reading(struct pt_share *share)
 static void on_look(void *context)
 {
     struct pt_share *share = context;
-    settle_old(share);
+    pt_share_pendings_settle_old(share->pendings);
     if (share->can_append)
         begin_reading(share); // out of memory before
     bool is_in_step = share->reader && pt_share_reader_state(share->reader) == PT_SHARE_READY &&
@@ -334,26 +274,20 @@ static int append(struct pt_share *share, const struct pt_report *report, const 
 bool pt_share_take(struct pt_share *share, struct pt_request *request,
                    const struct pt_report *report, const char *json, size_t length)
 {
-    size_t name_size = strlen(report->node_name) + 1;
-    struct pending *pending = share->can_append ? malloc(sizeof(*pending) + name_size) : NULL;
+    struct pt_share_pending *pending =
+        share->can_append
+            ? pt_share_pendings_add(share->pendings, report->node_name, pt_share_has_end(report))
+            : NULL;
     if (!pending)
         return false;
-    *pending = (struct pending){
-        .share = share,
-        .request = request,
-        .since = pt_clock_monotonic_ns(share->clock),
-        .has_end = pt_share_has_end(report),
-    };
-    memcpy(pending->node_name, report->node_name, name_size);
     if (append(share, report, json, length, &pending->number) < 0) {
-        free(pending);
+        pt_share_pending_remove(pending);
         return false;
     }
     share->entries_taken++;
     share->bytes_taken += length;
-    TAILQ_INSERT_TAIL(&share->pending, pending, in_share);
     if (request)
-        pt_reply_later(request, on_client_gone, pending);
+        pt_share_pending_hold(pending, request);
     return true;
 }
 
@@ -445,7 +379,9 @@ static int open_all(struct pt_share *share, struct pt_error *err)
             pt_share_give_back_create(share->loop, share->clock, share->store, share->writer);
     share->claims =
         pt_share_claims_create(share->settings.prefix, share->output.on_won, share->output.context);
-    if (!share->give_back || !share->claims || !share->apply || !share->look)
+    share->pendings =
+        pt_share_pendings_create(share->clock, share->output.on_taken, share->output.context);
+    if (!share->give_back || !share->claims || !share->pendings || !share->apply || !share->look)
         return pt_error_set(err, ENOMEM, "out of memory");
     pt_timer_start_every(share->look, LOOK_MS);
     return 0;
@@ -464,7 +400,6 @@ int pt_share_create(struct pt_loop *loop, const struct pt_clock *clock, struct p
     share->store = store;
     share->settings = *settings;
     share->output = *output;
-    TAILQ_INIT(&share->pending);
     snprintf(share->run, sizeof(share->run), "%s", run);
     int r = open_all(share, err);
     if (r < 0) {
@@ -477,13 +412,9 @@ int pt_share_create(struct pt_loop *loop, const struct pt_clock *clock, struct p
 
 void pt_share_destroy(struct pt_share *share)
 {
-    struct pending *pending;
     if (!share)
         return;
-    while ((pending = TAILQ_FIRST(&share->pending))) {
-        TAILQ_REMOVE(&share->pending, pending, in_share);
-        free(pending);
-    }
+    pt_share_pendings_destroy(share->pendings);
     pt_share_apply_destroy(share->apply);
     pt_share_reader_destroy(share->reader);
     pt_share_give_back_destroy(share->give_back);

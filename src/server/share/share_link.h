@@ -19,9 +19,9 @@ struct pt_resp_value;
 // A connection to Valkey or Redis on the event loop, by RESP2
 // (https://valkey.io/topics/protocol/). It greets (AUTH, SELECT), sends commands one behind the
 // other without waiting, and gives each its answer. What fails, is silent for too long or breaks a
-// limit is closed and opened anew, after a pause. The first one takes 0.1 s, each further one twice as
-// long as the one before, up to 2 s; the row begins anew after a connection that was of use or was
-// open for 10 s.
+// limit is closed and opened anew, after a pause. The first one takes 0.1 s, each further one twice
+// as long as the one before, up to 2 s; the row begins anew after a connection that was of use or
+// was open for 10 s.
 struct pt_share_link;
 
 // All members are borrowed as long as the link lives.
