@@ -47,6 +47,7 @@ struct fixture {
     enum pt_share_outcome outcomes[MAX_SEEN];
     size_t taken;
     int lost, invalid, evictions;
+    enum pt_share_loss loss;
     bool holds; // entries are not answered
 };
 
@@ -129,10 +130,11 @@ static void on_state(void *context, enum pt_share_state state, const char *why)
     fixture->state = state;
 }
 
-static void on_lost(void *context)
+static void on_lost(void *context, enum pt_share_loss loss)
 {
     struct fixture *fixture = context;
     fixture->lost++;
+    fixture->loss = loss;
 }
 
 static void on_invalid(void *context, const char *what)
@@ -337,6 +339,7 @@ static void a_log_that_is_lost_is_noticed(void **state)
     start_valkey(fixture);
     RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
     assert_int_equal(fixture->lost, 1);
+    assert_int_equal(fixture->loss, PT_SHARE_LOSS_END);
     take(fixture, "node", 2, "two", NULL);
     RUN_UNTIL(fixture, fixture->seen_count == 2);
 }
@@ -361,6 +364,7 @@ static void entries_that_are_gone_are_noticed(void **state)
     RUN_UNTIL(fixture, fixture->state == PT_SHARE_LOADING);
     RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
     assert_int_equal(fixture->lost, 1);
+    assert_int_equal(fixture->loss, PT_SHARE_LOSS_GAP);
     assert_int_equal(fixture->seen_count - before, 2); // the latest of both nodes
 }
 

@@ -36,6 +36,12 @@
 #define LOOK_MS 500
 #define MAX_BEHIND_NS (5 * PT_NS_PER_S)
 
+enum logged {
+    LOGGED_NOTHING,
+    LOGGED_DOWN,
+    LOGGED_UP,
+};
+
 struct pt_share {
     struct pt_loop *loop;
     const struct pt_clock *clock;
@@ -48,17 +54,21 @@ struct pt_share {
     struct pt_http_client *client;
     struct pt_share_link_options link;
     struct pt_share_writer *writer;
-    struct pt_share_reader *reader; // NULL: the writer has not been open yet
+    struct pt_share_reader *reader; // NULL: Valkey has not said the time yet
     struct pt_share_apply *apply;
     struct pt_timer *look;
     struct pt_share_pendings *pendings;
     bool can_append;
     bool was_ready;
     int64_t behind_since_ns; // 0: in step, or away
-    bool is_own;             // of the entry being applied
-    char why[256];
-    struct pt_warn_pace invalid_pace, eviction_pace;
+    bool is_own, is_of_log;  // of the entry being applied
+    bool can_read;           // what is asked for comes
+    bool is_up;              // can_append and can_read, when that was looked at last
+    enum logged logged;
+    char why_no_appending[256], why_no_reading[256]; // empty: not known
+    struct pt_warn_pace state_pace, invalid_pace, failed_pace, eviction_pace, ends_pace;
     uint64_t entries_taken, entries_applied, entries_skipped, entries_failed, bytes_taken;
+    uint64_t entries_loaded, ends_without_layers;
     uint64_t disconnections;
     int64_t heard_all_ns; // when agents have reported since it was in step again
     struct pt_share_give_back *give_back;
@@ -80,14 +90,37 @@ static void on_taken(void *context, uint64_t number, enum pt_share_outcome outco
 
 // --- states ---
 
-static void log_state(const struct pt_share *share, bool is_up)
+// Reports can be appended, and what others append comes.
+static bool can_do_all(const struct pt_share *share)
 {
-    if (is_up)
+    return share->can_append && share->can_read;
+}
+
+// Logs what lasts; what comes and goes is logged once a minute.
+static void look_at_state(struct pt_share *share)
+{
+    int64_t now = pt_clock_monotonic_ns(share->clock);
+    bool was_up = share->is_up;
+    const char *why = share->can_append ? share->why_no_reading : share->why_no_appending;
+    share->is_up = can_do_all(share);
+    share->disconnections += was_up && !share->is_up;
+    if (share->is_up && share->logged != LOGGED_UP) {
+        share->logged = LOGGED_UP;
         pt_log_info("share.connected", pt_log_text("url", share->settings.url));
-    else
+    } else if (!share->is_up && *why && share->logged != LOGGED_DOWN &&
+               pt_warn_pace_admits(&share->state_pace, now)) {
+        share->logged = LOGGED_DOWN;
         pt_log_warn("share.unreachable",
                     pt_log_text("text", "tried again; meanwhile this server shows what it knows"),
-                    pt_log_text("url", share->settings.url), pt_log_text("error", share->why));
+                    pt_log_text("url", share->settings.url), pt_log_text("error", why));
+    }
+}
+
+static void note_reading(struct pt_share *share, bool can_read, const char *why)
+{
+    share->can_read = can_read;
+    snprintf(share->why_no_reading, sizeof(share->why_no_reading), "%s", why ? why : "");
+    look_at_state(share);
 }
 
 static void begin_reading(struct pt_share *share);
@@ -95,15 +128,10 @@ static void begin_reading(struct pt_share *share);
 static void on_writer_change(void *context, const char *why)
 {
     struct pt_share *share = context;
-    bool was_known = share->can_append || *share->why;
-    bool could_append = share->can_append;
     share->can_append = !why;
-    share->disconnections += could_append && why;
-    snprintf(share->why, sizeof(share->why), "%s", why ? why : "");
-    if (could_append != share->can_append || !was_known)
-        log_state(share, share->can_append);
-    if (share->can_append)
-        begin_reading(share);
+    snprintf(share->why_no_appending, sizeof(share->why_no_appending), "%s", why ? why : "");
+    begin_reading(share);
+    look_at_state(share);
 }
 
 static void on_eviction(void *context, const char *policy)
@@ -117,29 +145,41 @@ static void on_eviction(void *context, const char *policy)
                 pt_log_text("policy", policy));
 }
 
+// Since when it has been behind; where that has a reason, it has been long enough.
+static int64_t behind_since_ns(const struct pt_share *share, enum pt_share_state state,
+                               const char *why)
+{
+    int64_t now = pt_clock_monotonic_ns(share->clock);
+    if (state != PT_SHARE_LOADING && state != PT_SHARE_BEHIND)
+        return 0;
+    if (state == PT_SHARE_BEHIND && why)
+        return now > MAX_BEHIND_NS ? now - MAX_BEHIND_NS : 1;
+    return share->behind_since_ns ? share->behind_since_ns : now;
+}
+
 static void on_reader_state(void *context, enum pt_share_state state, const char *why)
 {
     struct pt_share *share = context;
-    bool was_behind = share->behind_since_ns > 0;
-    bool is_behind = state == PT_SHARE_LOADING || state == PT_SHARE_BEHIND;
     share->was_ready |= state == PT_SHARE_READY;
-    if (!is_behind)
-        share->behind_since_ns = 0;
-    else if (!was_behind)
-        share->behind_since_ns = pt_clock_monotonic_ns(share->clock);
+    share->behind_since_ns = behind_since_ns(share, state, why);
     share->heard_all_ns =
         pt_clock_monotonic_ns(share->clock) + PT_REPORT_AGENTS_KNOWN_MS * PT_NS_PER_MS;
     pt_store_hold_still(share->store, true);
+    if (state == PT_SHARE_READY || state == PT_SHARE_AWAY)
+        note_reading(share, state == PT_SHARE_READY, why);
     if (state == PT_SHARE_READY)
-        pt_log_info("share.ready", pt_log_int("entries", (int64_t)share->entries_applied));
+        pt_log_info("share.ready", pt_log_int("entries", (int64_t)(share->entries_loaded +
+                                                                   share->entries_applied)));
     else if (state != PT_SHARE_AWAY && why)
         pt_log_warn("share.behind", pt_log_text("error", why));
 }
 
 // Other servers may not have read it before it was lost.
-static void on_lost(void *context)
+static void on_lost(void *context, enum pt_share_loss loss)
 {
     struct pt_share *share = context;
+    if (loss == PT_SHARE_LOSS_GAP && pt_share_give_back_is_recent(share->give_back))
+        return; // who reads slowly sees one gap after the other, and has lost nothing of its own
     pt_share_give_back_begin(share->give_back);
     pt_log_warn(
         "share.lost",
@@ -160,6 +200,14 @@ static void on_invalid(void *context, const char *what)
 
 // --- entries ---
 
+static void note_failed(struct pt_share *share, const char *node_name, const struct pt_error *err)
+{
+    share->entries_failed++;
+    if (pt_warn_pace_admits(&share->failed_pace, pt_clock_monotonic_ns(share->clock)))
+        pt_log_warn("share.entry_failed", pt_log_text("node", node_name),
+                    pt_log_text("error", err->message));
+}
+
 static void on_applied(void *context, const struct pt_report *report, int result,
                        const struct pt_error *err)
 {
@@ -168,8 +216,10 @@ static void on_applied(void *context, const struct pt_report *report, int result
         note_skipped(share, err->message);
     else if (!share->is_own)
         pt_share_pendings_note_overtaken(share->pendings, report->node_name);
-    share->entries_applied += report && !share->is_own;
-    share->entries_failed += report && result < 0;
+    share->entries_applied += report && !share->is_own && share->is_of_log;
+    share->entries_loaded += report && !share->is_of_log;
+    if (report && result < 0)
+        note_failed(share, report->node_name, err);
     pt_share_reader_go_on(share->reader);
 }
 
@@ -187,6 +237,9 @@ static void on_entry(void *context, const struct pt_share_entry *entry)
     uint64_t at_ms = entry->is_past ? entry->ended_ms : entry->id.ms;
     int64_t age_ms = pt_share_writer_now_ms(share->writer) - (int64_t)at_ms;
     share->is_own = is_own(share, entry);
+    share->is_of_log = entry->taker;
+    if (!share->can_read && pt_share_reader_state(share->reader) != PT_SHARE_AWAY)
+        note_reading(share, true, NULL);
     struct pt_share_pending *pending =
         share->is_own ? pt_share_pendings_find(share->pendings, entry->number) : NULL;
     bool is_known = share->is_own && pending && !pending->is_overtaken;
@@ -212,8 +265,8 @@ static void begin_reading(struct pt_share *share)
         .on_invalid = on_invalid,
         .context = share,
     };
-    if (share->reader)
-        return;
+    if (share->reader || pt_share_writer_now_ms(share->writer) == 0)
+        return; // without Valkey's time nothing has an age
     share->reader = pt_share_reader_create(share->loop, share->clock, &options);
     if (!share->reader)
         pt_log_error("share.unreachable", pt_log_text("error", "out of memory"));
@@ -223,8 +276,8 @@ static void on_look(void *context)
 {
     struct pt_share *share = context;
     pt_share_pendings_settle_old(share->pendings);
-    if (share->can_append)
-        begin_reading(share); // out of memory before
+    begin_reading(share);
+    look_at_state(share);
     bool is_in_step = share->reader && pt_share_reader_state(share->reader) == PT_SHARE_READY &&
                       pt_clock_monotonic_ns(share->clock) >= share->heard_all_ns;
     pt_store_hold_still(share->store, !is_in_step);
@@ -241,6 +294,14 @@ bool pt_share_has_end(const struct pt_report *report)
     return false;
 }
 
+static void note_without_layers(struct pt_share *share, const char *node_name, size_t count)
+{
+    share->ends_without_layers += count;
+    if (count > 0 && pt_warn_pace_admits(&share->ends_pace, pt_clock_monotonic_ns(share->clock)))
+        pt_log_warn("share.end_shortened", pt_log_text("node", node_name),
+                    pt_log_int("max_bytes", PT_LIMIT_SHARE_END_BYTES));
+}
+
 // Hands the report to the writer. -errno: it is not appended.
 static int append(struct pt_share *share, const struct pt_report *report, const char *json,
                   size_t length, uint64_t *ret_number)
@@ -252,6 +313,7 @@ static int append(struct pt_share *share, const struct pt_report *report, const 
     int r = pt_store_write_row_ids(share->store, report, &row_ids);
     if (r == 0 && pt_share_has_end(report))
         r = pt_share_ends_write(&ends, share->store, report, row_ids.data, now_ms);
+    note_without_layers(share, report->node_name, ends.without_layers);
     if (r == 0) {
         const struct pt_share_take take = {
             .node_name = report->node_name,
@@ -301,13 +363,13 @@ void pt_share_claim(struct pt_share *share, const struct pt_share_claim *claim)
 bool pt_share_is_ready(const struct pt_share *share)
 {
     int64_t since = share->behind_since_ns;
-    bool is_far_behind = since && pt_clock_monotonic_ns(share->clock) - since > MAX_BEHIND_NS;
+    bool is_far_behind = since && pt_clock_monotonic_ns(share->clock) - since >= MAX_BEHIND_NS;
     return share->was_ready && !is_far_behind;
 }
 
 const char *pt_share_missing(const struct pt_share *share)
 {
-    return share->can_append ? NULL
+    return can_do_all(share) ? NULL
                              : "the log that several servers share cannot be reached: what comes "
                                "to the others is not shown here";
 }
@@ -316,7 +378,7 @@ void pt_share_write_metrics(const struct pt_share *share, struct pt_buffer *out)
 {
     pt_metric_number(out, "pulltrace_share_up", "gauge",
                      "Whether the log that several servers share can be reached.",
-                     share->can_append);
+                     can_do_all(share));
     pt_metric_real(out, "pulltrace_share_lag_seconds", "gauge",
                    "How long ago this server was at the log's end; 0: it is there.",
                    share->reader ? (double)pt_share_reader_lag_ms(share->reader) / 1e3 : 0);
@@ -326,6 +388,12 @@ void pt_share_write_metrics(const struct pt_share *share, struct pt_buffer *out)
                      "Entries of other servers that were applied.", share->entries_applied);
     pt_metric_number(out, "pulltrace_share_entries_skipped_total", "counter",
                      "Entries that could not be read.", share->entries_skipped);
+    pt_metric_number(out, "pulltrace_share_entries_failed_total", "counter",
+                     "Entries for which there was no room or memory.", share->entries_failed);
+    pt_metric_number(out, "pulltrace_share_ends_without_layers_total", "counter",
+                     "Pulls that have ended and are kept without their layers, since they were "
+                     "too large with them.",
+                     share->ends_without_layers);
     pt_metric_number(out, "pulltrace_share_bytes_taken_total", "counter",
                      "Bytes of the reports that this server has appended.", share->bytes_taken);
     pt_metric_number(out, "pulltrace_share_disconnections_total", "counter",

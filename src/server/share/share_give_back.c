@@ -16,6 +16,7 @@
 
 #define PULLS_IN_A_STEP 64 // looked at
 #define PAUSE_MS 20
+#define RECENT_NS (30 * PT_NS_PER_S)
 #define RETRY_MS 500 // while the log cannot be reached, or takes no more
 
 struct pt_share_give_back {
@@ -23,7 +24,8 @@ struct pt_share_give_back {
     struct pt_pull_store *store;
     struct pt_share_writer *writer;
     struct pt_timer *timer;
-    bool is_under_way;
+    bool is_under_way, has_begun;
+    int64_t begun_ns;
     struct pt_store_walk walk;
 };
 
@@ -111,10 +113,17 @@ void pt_share_give_back_destroy(struct pt_share_give_back *give_back)
     free(give_back);
 }
 
+bool pt_share_give_back_is_recent(const struct pt_share_give_back *give_back)
+{
+    int64_t age_ns = pt_clock_monotonic_ns(give_back->clock) - give_back->begun_ns;
+    return give_back->is_under_way || (give_back->has_begun && age_ns < RECENT_NS);
+}
+
 void pt_share_give_back_begin(struct pt_share_give_back *give_back)
 {
     stop(give_back);
     pt_store_walk_begin(give_back->store, &give_back->walk);
-    give_back->is_under_way = true;
+    give_back->is_under_way = give_back->has_begun = true;
+    give_back->begun_ns = pt_clock_monotonic_ns(give_back->clock);
     pt_timer_start(give_back->timer, PAUSE_MS);
 }

@@ -2,6 +2,8 @@
 #ifndef PT_SERVER_SHARE_SHARE_GIVE_BACK_H
 #define PT_SERVER_SHARE_SHARE_GIVE_BACK_H
 
+#include <stdbool.h>
+
 struct pt_clock;
 struct pt_loop;
 struct pt_pull_store;
@@ -21,5 +23,8 @@ void pt_share_give_back_destroy(struct pt_share_give_back *give_back);
 
 // Begins, anew if it was under way, and goes on by itself.
 void pt_share_give_back_begin(struct pt_share_give_back *give_back);
+
+// It is under way, or has begun less than 30 s ago.
+bool pt_share_give_back_is_recent(const struct pt_share_give_back *give_back);
 
 #endif

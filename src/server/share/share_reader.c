@@ -115,7 +115,7 @@ static bool deliver_log_entry(struct pt_share_reader *reader, const struct pt_re
         return false;
     }
     if (reader->next_offset >= 0 && entry.offset >= 0 && entry.offset != reader->next_offset) {
-        reader->options.on_lost(reader->options.context);
+        reader->options.on_lost(reader->options.context, PT_SHARE_LOSS_GAP);
         load_anew(reader, "entries of the log are missing");
         return false;
     }
@@ -247,7 +247,7 @@ static void begin_at(struct pt_share_reader *reader, const struct pt_resp_value 
         reader->has_place && (is_empty || pt_share_id_compare(entry.id, reader->last) < 0 ||
                               entry.end < reader->next_offset);
     if (is_lost)
-        reader->options.on_lost(reader->options.context);
+        reader->options.on_lost(reader->options.context, PT_SHARE_LOSS_END);
     if (goes_on(reader) && !is_lost) {
         ask(reader, QUESTION_ENTRIES);
         return;
@@ -419,6 +419,7 @@ struct pt_share_reader *pt_share_reader_create(struct pt_loop *loop, const struc
     reader->clock = clock;
     reader->most = PT_LIMIT_SHARE_ENTRIES;
     reader->next_offset = -1;
+    reader->at_end_ns = pt_clock_monotonic_ns(clock); // as far as lag goes
     for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
         pt_share_key_write(options->prefix, (enum pt_share_key)i, reader->keys[i]);
     struct pt_share_link_options link = *options->link;
@@ -455,9 +456,8 @@ void pt_share_reader_go_on(struct pt_share_reader *reader)
 int64_t pt_share_reader_lag_ms(const struct pt_share_reader *reader)
 {
     bool is_at_end = reader->state == PT_SHARE_READY && !reader->batch;
-    return is_at_end || !reader->at_end_ns
-               ? 0
-               : (pt_clock_monotonic_ns(reader->clock) - reader->at_end_ns) / PT_NS_PER_MS;
+    return is_at_end ? 0
+                     : (pt_clock_monotonic_ns(reader->clock) - reader->at_end_ns) / PT_NS_PER_MS;
 }
 
 enum pt_share_state pt_share_reader_state(const struct pt_share_reader *reader)

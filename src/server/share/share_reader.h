@@ -23,6 +23,11 @@ enum pt_share_state {
     PT_SHARE_READY,
 };
 
+enum pt_share_loss {
+    PT_SHARE_LOSS_GAP, // behind the last entry that was read
+    PT_SHARE_LOSS_END, // the log has lost its end, or all
+};
+
 struct pt_share_reader_options {
     const struct pt_share_link_options *link; // its limits and callbacks are not looked at
     const char *prefix;
@@ -34,7 +39,7 @@ struct pt_share_reader_options {
     void (*on_state)(void *context, enum pt_share_state state, const char *why);
     // Entries are missing: who reads too slowly has missed them, or the log has lost its end, or
     // all. What this server has appended may be among them.
-    void (*on_lost)(void *context);
+    void (*on_lost)(void *context, enum pt_share_loss loss);
     // What could not be read, and is left out.
     void (*on_invalid)(void *context, const char *what);
     void *context;
