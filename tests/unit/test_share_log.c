@@ -247,7 +247,7 @@ static void take(struct fixture *fixture, const char *node, int64_t sequence, co
 {
     uint64_t number;
     char kept[64];
-    snprintf(kept, sizeof(kept), "1-0\nids\n%s", finished ? finished : "");
+    snprintf(kept, sizeof(kept), "1-0\n0123\n%s", finished ? finished : "");
     const struct pt_share_finished pull = {finished, kept, strlen(kept)};
     const struct pt_share_take what = {
         .node_name = node,

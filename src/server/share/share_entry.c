@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/share/share_entry.h"
 
+#include "base/clock.h"
 #include "server/share/share_resp.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define VERSION 1
+
+static const char row_id_characters[] = "0123456789abcdef-";
 
 int pt_share_id_compare(struct pt_share_id a, struct pt_share_id b)
 {
@@ -28,10 +31,16 @@ static size_t take_digits(const char *text, size_t length, uint64_t *ret_number)
     return i;
 }
 
+// So that it can be had in nanoseconds.
+static bool is_time_ms(uint64_t ms)
+{
+    return ms <= INT64_MAX / PT_NS_PER_MS;
+}
+
 int pt_share_id_parse(const char *text, size_t length, struct pt_share_id *ret_id)
 {
     size_t first = take_digits(text, length, &ret_id->ms);
-    if (first == 0 || first + 1 >= length || text[first] != '-')
+    if (first == 0 || first + 1 >= length || text[first] != '-' || !is_time_ms(ret_id->ms))
         return -EINVAL;
     size_t second = take_digits(text + first + 1, length - first - 1, &ret_id->number);
     return second > 0 && first + 1 + second == length ? 0 : -EINVAL;
@@ -47,6 +56,15 @@ static bool take_number(const struct pt_resp_value *text, uint64_t *ret_number)
     return text && text->length > 0 &&
            take_digits(text->text, text->length, ret_number) == text->length &&
            *ret_number <= INT64_MAX;
+}
+
+// As servers write them: hexadecimal digits, or dashes for none.
+static bool are_row_ids(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!memchr(row_id_characters, text[i], sizeof(row_id_characters) - 1))
+            return false;
+    return true;
 }
 
 struct fields {
@@ -93,7 +111,11 @@ int pt_share_entry_read(const struct pt_resp_value *item, struct pt_share_entry 
     if (!take_number(fields.version, &version) || version != VERSION || !fields.taker ||
         !take_number(fields.number, &ret_entry->number) || !fields.row_ids || !fields.report)
         return -EINVAL;
+    if (!are_row_ids(fields.row_ids->text, fields.row_ids->length))
+        return -EINVAL;
     ret_entry->is_past = take_number(fields.ended, &ret_entry->ended_ms);
+    if (ret_entry->is_past && !is_time_ms(ret_entry->ended_ms))
+        return -EINVAL;
     ret_entry->taker = fields.taker->text;
     ret_entry->taker_length = fields.taker->length;
     ret_entry->row_ids = fields.row_ids->text;
@@ -109,7 +131,8 @@ int pt_share_kept_read(const char *text, size_t length, struct pt_share_entry *r
     const char *first = memchr(text, '\n', length);
     const char *second = first ? memchr(first + 1, '\n', (size_t)(end - first - 1)) : NULL;
     *ret_entry = (struct pt_share_entry){.offset = -1, .end = -1};
-    if (!second || pt_share_id_parse(text, (size_t)(first - text), &ret_entry->id) < 0)
+    if (!second || pt_share_id_parse(text, (size_t)(first - text), &ret_entry->id) < 0 ||
+        !are_row_ids(first + 1, (size_t)(second - first - 1)))
         return -EINVAL;
     ret_entry->ended_ms = ret_entry->id.ms;
     ret_entry->row_ids = first + 1;

@@ -20,7 +20,7 @@ struct pt_share_id {
 // Less than, equal to or greater than 0, as a stands before, at or behind b.
 int pt_share_id_compare(struct pt_share_id a, struct pt_share_id b);
 
-// -EINVAL for what is not `digits-digits`.
+// -EINVAL for what is not `digits-digits`, or no time that nanoseconds can count.
 PT_MUST_CHECK int pt_share_id_parse(const char *text, size_t length, struct pt_share_id *ret_id);
 
 // A report of the log, as share_take.lua writes it. Texts are borrowed, of any bytes, and not

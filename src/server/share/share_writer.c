@@ -67,8 +67,13 @@ static bool on_time(void *context, struct pt_resp_value *reply)
         pt_share_link_reset(writer->link, "it does not say the time");
         return false;
     }
-    int64_t ms = strtoll(reply->items[0].text, NULL, 10) * 1000 +
-                 strtoll(reply->items[1].text, NULL, 10) / 1000;
+    int64_t seconds = strtoll(reply->items[0].text, NULL, 10);
+    int64_t us = strtoll(reply->items[1].text, NULL, 10);
+    if (seconds <= 0 || seconds >= INT64_MAX / PT_NS_PER_S || us < 0 || us >= 1000000) {
+        pt_share_link_reset(writer->link, "it says a time that cannot be");
+        return false;
+    }
+    int64_t ms = seconds * 1000 + us / 1000;
     bool was_ready = is_ready(writer);
     // Asked then, answered now: not later than it was asked, so that a report is rather too old.
     writer->clock_distance_ms = ms - writer->asked_ns / PT_NS_PER_MS;

@@ -102,6 +102,8 @@ void pt_row_exchange_ids(struct pt_pull_store *store, struct pt_stored_pull *a,
                          struct pt_stored_pull *b)
 {
     char id[PT_PULL_ID_SIZE];
+    if (a == b)
+        return;
     pt_map_remove(&store->pulls, a->id);
     pt_map_remove(&store->pulls, b->id);
     memcpy(id, a->id, sizeof(id));
