@@ -48,7 +48,8 @@ struct fixture {
     size_t taken;
     int lost, invalid, evictions;
     enum pt_share_loss loss;
-    bool holds; // entries are not answered
+    bool holds;            // entries are not answered
+    const char *agent_run; // NULL: always the same
 };
 
 static int free_port(void)
@@ -251,7 +252,7 @@ static void take(struct fixture *fixture, const char *node, int64_t sequence, co
     const struct pt_share_finished pull = {finished, kept, strlen(kept)};
     const struct pt_share_take what = {
         .node_name = node,
-        .agent_run = "agent-run",
+        .agent_run = fixture->agent_run ? fixture->agent_run : "agent-run",
         .sequence = sequence,
         .received_ms = pt_share_writer_now_ms(fixture->writer),
         .row_ids = "0123",
@@ -292,6 +293,27 @@ static void an_older_report_of_an_agent_is_not_appended(void **state)
     assert_string_equal(fixture->seen[1], "six");
     assert_int_equal(fixture->outcomes[1], PT_SHARE_OLD);
     assert_int_equal(fixture->outcomes[2], PT_SHARE_OLD);
+}
+
+static void a_report_of_the_agent_before_is_not_appended(void **state)
+{
+    static const struct {
+        const char *run;
+        int64_t sequence;
+        enum pt_share_outcome outcome;
+    } cases[] = {
+        {"a", 5, PT_SHARE_APPENDED}, {"b", 1, PT_SHARE_APPENDED}, {"a", 6, PT_SHARE_OLD},
+        {"b", 2, PT_SHARE_APPENDED}, {"a", 7, PT_SHARE_OLD},      {"c", 1, PT_SHARE_APPENDED},
+        {"b", 3, PT_SHARE_OLD},      {"c", 2, PT_SHARE_APPENDED},
+    };
+    struct fixture *fixture = *state;
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        fixture->agent_run = cases[i].run;
+        take(fixture, "node", cases[i].sequence, "report", NULL);
+        RUN_UNTIL(fixture, fixture->taken == i + 1);
+        check_int(cases[i].run, fixture->outcomes[i], cases[i].outcome);
+    }
 }
 
 static void who_starts_gets_the_latest_and_the_finished(void **state)
@@ -443,6 +465,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_appended_comes_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_older_report_of_an_agent_is_not_appended, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_report_of_the_agent_before_is_not_appended, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(who_starts_gets_the_latest_and_the_finished, set_up,
                                         tear_down),

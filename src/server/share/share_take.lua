@@ -22,18 +22,24 @@ if node == '' then
     end
 end
 
--- A report of the same run of the agent counts only if it is newer. An agent that names no run has
+-- A report of the same run of the agent counts only if it is newer, and one of the run before that
+-- not any more: a server that was stopped may hold one. An agent that names no run has
 -- its own time for it, which may jump: after a while without a newer one it is believed again.
 if node ~= '' then
     local seen = redis.call('HGET', KEYS[3], node)
+    local before = ''
     if seen then
-        local last_run, last, at = string.match(seen, '^(%S*) (%d+) (%d+)$')
+        local last_run, last, at, run_before = string.match(seen, '^(%S*) (%d+) (%d+) ?(%S*)$')
         local is_old = last_run == run and sequence <= tonumber(last)
         if is_old and (run ~= '' or now - tonumber(at) < tonumber(ARGV[5])) then
             return 'old'
         end
+        if run ~= '' and run == run_before then
+            return 'old'
+        end
+        before = last_run == run and run_before or last_run
     end
-    redis.call('HSET', KEYS[3], node, string.format('%s %s %.0f', run, ARGV[3], now))
+    redis.call('HSET', KEYS[3], node, string.format('%s %s %.0f %s', run, ARGV[3], now, before))
 end
 
 -- Each entry says where it begins, counted in bytes from the log's begin: a reader sees gaps by it.
