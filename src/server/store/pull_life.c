@@ -57,13 +57,25 @@ void pt_life_count_failing(struct pt_pull_store *store, struct pt_stored_pull *s
     stored->is_failing = is_failing;
 }
 
-// Oldest first. What is replayed comes the newest first, so that its place is near the head.
+// What is replayed comes in order, one way or the other: its place is near that of the one before.
+static struct pt_stored_pull *next_of_past(struct pt_pull_store *store, int64_t finished_at)
+{
+    struct pt_stored_pull *before, *last = store->last_past;
+    struct pt_stored_pull *next = last ? last : TAILQ_FIRST(&store->finished);
+    while (next && next->finished_at >= finished_at &&
+           (before = TAILQ_PREV(next, pt_stored_pull_list, in_queue)))
+        next = before;
+    while (next && next->finished_at < finished_at)
+        next = TAILQ_NEXT(next, in_queue);
+    return next;
+}
+
+// Oldest first.
 static void insert_finished(struct pt_pull_store *store, struct pt_stored_pull *stored)
 {
-    struct pt_stored_pull *next = store->is_past ? TAILQ_FIRST(&store->finished) : NULL;
+    struct pt_stored_pull *next = store->is_past ? next_of_past(store, stored->finished_at) : NULL;
     struct pt_stored_pull *next_of_node = next ? TAILQ_FIRST(&stored->node->finished) : NULL;
-    while (next && next->finished_at < stored->finished_at)
-        next = TAILQ_NEXT(next, in_queue);
+    store->last_past = store->is_past ? stored : store->last_past;
     while (next_of_node && next_of_node->finished_at < stored->finished_at)
         next_of_node = TAILQ_NEXT(next_of_node, in_node);
     if (next)
@@ -118,6 +130,8 @@ static void leave(struct pt_pull_store *store, struct pt_stored_pull *stored)
         store->queued_count -= stored->life == PT_LIFE_QUEUED;
         return;
     }
+    if (store->last_past == stored)
+        store->last_past = NULL;
     TAILQ_REMOVE(&store->finished, stored, in_queue);
     TAILQ_REMOVE(&stored->node->finished, stored, in_node);
     store->completed_count -= is_completed(stored);

@@ -49,9 +49,10 @@ struct pt_pull_store {
     struct pt_registries registries;
     bool is_applying, is_replaying; // a report, at this moment; and one that another has taken
     bool is_shared;
-    bool holds_still;    // as pt_store_hold_still says
-    bool is_past;        // what is being replayed ended before
-    int64_t past_age_ns; // how long ago; else 0
+    bool holds_still;                 // as pt_store_hold_still says
+    bool is_past;                     // what is being replayed ended before
+    int64_t past_age_ns;              // how long ago; else 0
+    struct pt_stored_pull *last_past; // of the finished ones, entered last while is_past; or NULL
 };
 
 // Calls on_change if something has changed since.
