@@ -116,6 +116,21 @@ class SeveralServers(ShareCase):
         shown = self.assert_equal_everywhere([first, second], 2)
         self.assertEqual({item["phase"] for item in shown.values()}, {"completed", "downloading"})
 
+    def test_what_failed_before_a_replica_started_is_no_burst(self) -> None:
+        first = self.start_replica()
+        failed = {"phase": "failed", "error": "it failed", "completedAt": now()}
+        self.share(first, "node-a", pull("p", "app-a:1", fetched(1, 10), **failed))
+        # A newer report of the node names it no more: it comes as one of the past.
+        self.share(first, "node-a")
+        second = self.start_replica()
+        self.assert_equal_everywhere([first, second], 1)
+        self.assertEqual([self.failures(server) for server in (first, second)], [1, 0])
+
+    def failures(self, server: Server) -> int:
+        """Those of the last half hour."""
+        registries = get(server.port, "/api/v1/registries").json()["registries"]
+        return sum(sum(registry["history"]["failed"]) for registry in registries)
+
     def test_a_killed_replica_takes_no_acknowledged_end_along(self) -> None:
         servers = [self.start_replica() for _ in range(2)]
         for number in range(20):
@@ -210,6 +225,29 @@ class ValkeyComesAndGoes(ShareCase):
         self.assert_equal_everywhere(servers, 2)
         for server in servers:
             self.assertNotIn("share.lost", server.process.stdout_text())
+
+    def test_a_server_that_may_not_read_says_so(self) -> None:
+        servers = self.servers()
+        self.valkey.ask("ACL SETUSER default -xread")
+        self.valkey.ask("CLIENT KILL TYPE normal SKIPME yes")
+        self.await_apart(servers, True)
+        for server in servers:
+            self.assertIn("docs/replicas.md", server.process.stdout_text())
+        self.valkey.ask("ACL SETUSER default +xread")
+        self.await_apart(servers, False)
+
+    def test_one_that_is_full_is_logged_once_and_read(self) -> None:
+        servers = self.servers()
+        self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
+        self.valkey.ask("CONFIG SET maxmemory 1")
+        answer = self.report(servers[0], "node-b", pull("q", "app-b:1", fetched(2, 1000), **DONE))
+        self.assertEqual(answer.status, 503, answer.text())
+        self.await_apart(servers[:1], True)
+        newcomer = self.start_replica()  # which reads nevertheless
+        self.assertEqual(len(pulls(newcomer)), 1)
+        self.assertEqual(servers[0].process.stdout_text().count("share.unreachable"), 1)
+        self.valkey.ask("CONFIG SET maxmemory 0")
+        self.await_apart([*servers, newcomer], False)
 
     def test_frozen_it_holds_no_agent_up_for_long(self) -> None:
         (server,) = self.servers(1)
