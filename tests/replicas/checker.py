@@ -136,7 +136,10 @@ def _parts(one: Row, two: Row, prefix: str = "") -> Iterator[tuple[str, Any, Any
         value, other = one.get(name), two.get(name)
         if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
             for number, (part, another) in enumerate(zip(value, other)):
-                yield from _parts(part, another, f"{prefix}{name}[{number}].")
+                if isinstance(part, dict) and isinstance(another, dict):
+                    yield from _parts(part, another, f"{prefix}{name}[{number}].")
+                elif part != another:
+                    yield f"{prefix}{name}[{number}]", part, another
         elif value != other:
             yield prefix + name, value, other
 

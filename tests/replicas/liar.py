@@ -42,6 +42,22 @@ def double(messages: Iterator[str]) -> Iterator[str]:
     return _once(messages, lambda end: [end, end], lambda end: [])
 
 
+def say_again(messages: Iterator[str]) -> Iterator[str]:
+    """Of an end that came before `synced`, once more behind it. A stream that has none breaks off at its first end."""
+    known = ""
+    in_step = False
+    for message in messages:
+        yield message
+        if "event: synced" in message:
+            in_step = True
+            if known:
+                yield known
+        elif _is_end(message) and not in_step:
+            known = message
+        elif _is_end(message) and not known:
+            return
+
+
 def reorder(messages: Iterator[str]) -> Iterator[str]:
     return _once(messages, lambda end: [], lambda end: [end])
 

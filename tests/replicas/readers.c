@@ -13,7 +13,6 @@
 #define SILENCE_NS (20 * CROWD_NS_PER_S) // the server says something each 15 s
 #define RETRY_NS (CROWD_NS_PER_S / 2)
 #define SHOWN_PROBLEMS 5 // of each kind
-#define IS_NEW 0x80      // in `heard`: it came behind `synced`
 #define ID_SIZE 80
 
 // What the reader of one server was sent last of a node's pull.
@@ -36,7 +35,7 @@ struct reader {
     char event[16];
     char *buffer;
     size_t length;
-    uint8_t *heard; // for each end, by which connection; 0: not yet
+    uint16_t *heard; // for each end, by which connection it came last; 0: not yet
     struct shown *shown;
 };
 
@@ -76,7 +75,7 @@ struct readers *readers_create(const struct crowd *crowd)
         if (i >= crowd->readers)
             reader->watched = crowd->watched[i - crowd->readers];
         reader->buffer = malloc(BUFFER_BYTES);
-        reader->heard = calloc(end_count(crowd), 1);
+        reader->heard = calloc(end_count(crowd), sizeof(*reader->heard));
         reader->shown = calloc((size_t)crowd->nodes * (size_t)crowd->pulls, sizeof(struct shown));
         if (!reader->buffer || !reader->heard || !reader->shown)
             break;
@@ -242,13 +241,12 @@ static size_t end_index(const struct crowd *crowd, int node, int pull, int gener
 static void take_end(struct readers *readers, struct reader *reader, const struct pull_event *event)
 {
     size_t index = end_index(readers->crowd, event->node, event->pull, event->generation);
-    uint8_t by = (uint8_t)(1 + reader->connections % 0x7f);
-    uint8_t heard = reader->heard[index];
+    uint16_t by = (uint16_t)reader->connections;
     if (event->failed != crowd_fails(event->node, event->pull, event->generation))
         note(readers, WRONG, reader, event->node, event->pull, event->generation);
-    if (event->ends && reader->is_synced && heard == (by | IS_NEW))
+    if (event->ends && reader->is_synced && reader->heard[index] == by)
         note(readers, DOUBLED, reader, event->node, event->pull, event->generation);
-    reader->heard[index] = event->ends && reader->is_synced ? by | IS_NEW : by;
+    reader->heard[index] = by;
 }
 
 // One server's stream goes on only.

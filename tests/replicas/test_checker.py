@@ -17,7 +17,7 @@ from tests.faults.witness import server_id
 from tests.integration.case import ADDRESS_SANITIZER, BINARIES, SERVER
 from tests.replicas.checker import IMAGE, History, broken_promises, fails
 from tests.replicas.crowd import Crowd
-from tests.replicas.liar import Liar, double, drop, falsify, reorder, turn_back
+from tests.replicas.liar import Liar, double, drop, falsify, reorder, say_again, turn_back
 
 NODES, GENERATIONS = 5, 3
 
@@ -31,6 +31,7 @@ def row(node: int, generation: int) -> dict[str, Any]:
         "phase": "failed" if fails(node, 0, generation) else "completed",
         "version": 1,
         "percent": 100,
+        "mirrors": ["one", "two"],
     }
 
 
@@ -45,7 +46,7 @@ def lose_a_row(rows: list[dict[str, Any]]) -> None:
     rows.pop(4)
 
 
-def lose_a_row_that_was_not_acknowledged(rows: list[dict[str, Any]]) -> None:
+def add_a_row_that_was_not_acknowledged(rows: list[dict[str, Any]]) -> None:
     rows.append(row(1, GENERATIONS))
 
 
@@ -65,8 +66,17 @@ def add_a_field(rows: list[dict[str, Any]]) -> None:
     rows[6]["errorClass"] = "stale"
 
 
+def change_a_word_of_a_list(rows: list[dict[str, Any]]) -> None:
+    rows[6]["mirrors"][1] = "three"
+
+
+def put_an_object_for_a_word(rows: list[dict[str, Any]]) -> None:
+    rows[6]["mirrors"][1] = {"name": "two"}
+
+
 LIES: tuple[Callable[[list[dict[str, Any]]], None], ...] = (
-    lose_a_row, lose_a_row_that_was_not_acknowledged, double_a_row, turn_a_row, change_a_field, add_a_field,
+    lose_a_row, add_a_row_that_was_not_acknowledged, double_a_row, turn_a_row, change_a_field, add_a_field,
+    change_a_word_of_a_list, put_an_object_for_a_word,
 )  # fmt: skip
 
 
@@ -106,10 +116,13 @@ class Readers(unittest.TestCase):
     """A real server's streams, of which relays falsify one message each."""
 
     def test_the_crowd_finds_each_lie_in_a_stream_and_none_in_a_true_one(self) -> None:
-        lies = {"missed": drop, "doubled": double, "reordered": reorder, "turnedBack": turn_back, "wrong": falsify}
+        lies = {
+            drop: "missed", double: "doubled", say_again: "doubled",
+            reorder: "reordered", turn_back: "turnedBack", falsify: "wrong",
+        }  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             server = Server(SERVER, Path(folder), settings=ADDRESS_SANITIZER)
-            liars = {name: Liar(server.port, lie) for name, lie in lies.items()}
+            liars = {lie: Liar(server.port, lie) for lie in lies}
             ports = [server.port, *(liar.port for liar in liars.values())]
             crowd = Crowd(
                 BINARIES / "tests/replicas/crowd", [server.port], ports, nodes=20, pull_seconds=2, readers=3
@@ -123,8 +136,8 @@ class Readers(unittest.TestCase):
                 for liar in liars.values():
                     liar.close()
                 self.assertEqual(server.stop(), 0)
-        by_port = {liar.port: name for name, liar in liars.items()}
+        by_port = {liar.port: lie for lie, liar in liars.items()}
         said = {(by_port.get(each["port"]), each["what"]) for each in found["samples"]}
-        for name in lies:
-            self.assertIn((name, name), said)
+        for lie, problem in lies.items():
+            self.assertIn((lie, problem), said)
         self.assertEqual([each for each in found["samples"] if each["port"] not in by_port], [])
