@@ -32,7 +32,8 @@ CALM_S = 15  # behind a fault, until all servers have read what they missed
 LOOK_S = 5
 QUIET_S = LATE_S + 10  # for what is worked out once a second, and for the late watch
 BACK_S = 30  # until a server that was away is ready
-PROMISES = len(CHECKS) + 2  # the servers are well, and all comes to rest
+CUT_OFF = "cannot be reached"  # in /readyz
+PROMISES = len(CHECKS) + 3  # faults are noticed, the servers are well, and all comes to rest
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,13 @@ SHORT = Length(190, 300, 30, 8, (20, 60), 85, 105, 125, (132, 152))
 LONG = Length(600, 5000, 300, 60, (60, 180), 220, 290, 350, (410, 470))
 
 
+def calms(length: Length) -> list[float]:
+    """When all servers have read what they missed by a fault, where the next one leaves the time."""
+    ends = [length.frozen[1], length.with_data, length.without_data, length.lost_tail, length.cut[1]]
+    next_begins = [length.with_data, length.without_data, length.lost_tail, length.cut[0], length.seconds]
+    return [end + CALM_S for end, begin in zip(ends, next_begins) if end + CALM_S < begin]
+
+
 class Scenario:
     def __init__(self, ground: Ground, crowd: Crowd, length: Length) -> None:
         self._ground = ground
@@ -66,8 +74,11 @@ class Scenario:
         self._is_cut = False
         self._healed_at = 0.0
         self._starting: dict[Server, float] = {}  # and since when
+        self._losses_before = 0
         self.started = {server.process.name: datetime.now(timezone.utc) for server in ground.servers}
         self.ready_s: list[float] = []  # of each server that was started anew
+        self.unnoticed: list[str] = []  # faults
+        self.unwell: list[str] = []  # what befell servers by themselves
 
     def say(self, words: str) -> None:
         print(f"{time.monotonic() - self._began:6.1f}  {words}", flush=True)
@@ -84,15 +95,32 @@ class Scenario:
     def _advance(self, may_begin: bool) -> None:
         """What goes on between the steps."""
         self._pods.advance(may_begin)
-        for server, began in list(self._starting.items()):
-            took = time.monotonic() - began
-            if _is_ready(server):
-                if not self._is_cut and began > self._healed_at:
-                    self.ready_s.append(took)
-                self.say(f"{server.process.name} is ready after {took:.1f} s")
-            if _is_ready(server) or took > BACK_S or not server.process.is_running():
-                del self._starting[server]
+        self._advance_starts()
         time.sleep(0.1)
+
+    def _advance_starts(self) -> None:
+        for server, began in list(self._starting.items()):
+            self._look_at_start(server, began)
+
+    def _look_at_start(self, server: Server, began: float) -> None:
+        """While the network is cut none can be ready, and waits for nothing else."""
+        now, name = time.monotonic(), server.process.name
+        status, words = _readiness(server)
+        if status == 200:
+            if not self._is_cut and began > self._healed_at:
+                self.ready_s.append(now - began)
+            self.say(f"{name} is ready after {now - began:.1f} s")
+        elif not server.process.is_running():
+            self._note(self.unwell, f"{name} ended by itself\n{server.process.log_tail()}")
+        elif not self._is_cut and now - max(began, self._healed_at) > BACK_S:
+            self._note(self.unwell, f"{name} is not ready {now - began:.1f} s after its start: {words}")
+        else:
+            return
+        del self._starting[server]
+
+    def _note(self, of_a_kind: list[str], words: str) -> None:
+        of_a_kind.append(words)
+        self.say(words)
 
     def _looks(self) -> list[tuple[float, Callable[[], object]]]:
         return [(at, self._look) for at in (*range(1, self._length.seconds, LOOK_S), self._length.seconds)]
@@ -108,14 +136,15 @@ class Scenario:
         steps: list[tuple[float, Callable[[], object]]] = [
             (length.frozen[0], self._freeze),
             (length.frozen[1], self._resume),
-            (length.frozen[1] + CALM_S, lambda: self._crowd.be_strict(True)),
             (length.with_data, lambda: self._restart_valkey("all")),
             (length.without_data, lambda: self._restart_valkey("none")),
+            (length.without_data + CALM_S, self._look_for_loss),
             (length.lost_tail - 4, lambda: ground.valkey and ground.valkey.save()),
             (length.lost_tail, lambda: self._restart_valkey("some")),
+            (length.lost_tail + CALM_S, self._look_for_loss),
             (length.cut[0], self._cut),
             (length.cut[1], self._heal),
-            (length.cut[1] + CALM_S, lambda: self._crowd.be_strict(True)),
+            *((at, lambda: self._crowd.be_strict(True)) for at in calms(length)),
         ]
         for at in range(KILL_EVERY_S // 2, length.seconds - KILL_EVERY_S, KILL_EVERY_S):
             steps += [(at, self._kill), (at + AWAY_S, self._start_again)]
@@ -135,15 +164,34 @@ class Scenario:
 
     def _restart_valkey(self, keeps: str) -> None:
         self._crowd.be_strict(False)
+        self._losses_before = self._losses()
         self._ground.restart_valkey(keeps)
         self.say(f"Valkey was killed and started again with {keeps} of its data")
 
+    def _losses(self) -> int:
+        """How often servers have said that the log lacks what they had read of it."""
+        return sum(server.process.stdout_text().count('"share.lost"') for server in self._ground.servers)
+
+    def _look_for_loss(self) -> None:
+        if self._losses() == self._losses_before:
+            self._note(self.unnoticed, f"no server says within {CALM_S} s that Valkey has lost data")
+
     def _cut(self) -> None:
+        self._crowd.be_strict(False)
         self._ground.cut()
         self._is_cut = True
         self.say("the network to Valkey is cut")
 
+    def _look_for_cut(self) -> None:
+        """Who has not been ready since its start is not now; the others say why they may lack something."""
+        for server in self._ground.servers:
+            status, words = _readiness(server)
+            is_noticed = status == 503 if server in self._starting else status == 200 and CUT_OFF in words
+            if server.process.is_running() and not is_noticed:
+                self._note(self.unnoticed, f"{server.process.name} is cut off, and ready with {status}: {words}")
+
     def _heal(self) -> None:
+        self._look_for_cut()
         self._ground.heal()
         self._is_cut = False
         self._healed_at = time.monotonic()
@@ -154,6 +202,9 @@ class Scenario:
         servers = [server for server in self._ground.servers if server.process is not self._frozen]
         self._victim = servers[self._killed % len(servers)]
         self._killed += 1
+        self._starting.pop(self._victim, None)
+        if not self._victim.process.is_running():
+            self._note(self.unwell, f"{self._victim.process.name} ended by itself\n{self._victim.process.log_tail()}")
         self._victim.process.kill()
         self.say(f"{self._victim.process.name} is killed")
 
@@ -181,11 +232,13 @@ class Scenario:
             self.say(f"a server that was started was ready after {max(self.ready_s):.1f} s at most")
 
 
-def _is_ready(server: Server) -> bool:
+def _readiness(server: Server) -> tuple[int, str]:
+    """Status and words of /readyz; 0 where there is no answer."""
     try:
-        return get(server.port, "/readyz").status == 200
-    except OSError:
-        return False
+        answer = get(server.port, "/readyz")
+    except OSError as error:
+        return 0, str(error)
+    return answer.status, answer.text()
 
 
 def play(length: Length, count: int) -> int:
@@ -217,11 +270,11 @@ def _judge(ground: Ground, crowd: Crowd, scenario: Scenario) -> int:
     history = History(
         found["pulls"], found["generations"], rows, found["problems"], found["samples"], scenario.started
     )
-    unwell = list(_unwell(ground))
+    unwell = [*scenario.unwell, *_unwell(ground)]
     rest = [] if is_at_rest else ["ends were not acknowledged, or readers not in step, for a minute"]
-    for words in [*broken_promises(history), *unwell, *rest]:
+    for words in [*broken_promises(history), *scenario.unnoticed, *unwell, *rest]:
         print(f"BROKEN {words}")
-    return count_broken(history) + bool(unwell) + bool(rest)
+    return count_broken(history) + bool(scenario.unnoticed) + bool(unwell) + bool(rest)
 
 
 def _unwell(ground: Ground) -> Iterator[str]:
