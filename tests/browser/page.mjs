@@ -27,6 +27,8 @@ export const QUEUED_IMAGE = needed('PULLTRACE_QUEUED_IMAGE');
 export const REFUSED_IMAGE = needed('PULLTRACE_REFUSED_IMAGE');
 /** SIGUSR1 to it kills the server, which starts again some seconds later. */
 export const LAB_PID = Number(needed('PULLTRACE_LAB_PID'));
+/** The servers' own addresses: of the test of replicas two, behind the page's. */
+export const SERVERS = needed('PULLTRACE_SERVERS').split(',');
 /** The server's metrics. */
 export const METRICS = needed('PULLTRACE_METRICS');
 

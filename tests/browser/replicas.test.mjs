@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   IMAGES,
   LAB_PID,
+  SERVERS,
   activePull,
   openPage,
   percentOf,
@@ -16,7 +16,11 @@ import {
 
 useBrowser();
 
-const BACK_MS = 6000; // until a replica that was killed is ready again
+const isReady = (server) =>
+  fetch(`${server}/readyz`).then(
+    ({ status }) => status === 200,
+    () => false,
+  );
 
 /** Runs in the page: notes from now on, frame by frame, what a change of replica must not do. */
 function watchList(key) {
@@ -47,9 +51,10 @@ test('a replica goes, and the page goes on with another one', { timeout: 180_000
   await page.evaluate(watchList, key);
 
   // One of the two has the stream: by turns, so that it is gone once at least.
-  for (let turn = 0; turn < 2; turn++) {
+  for (const server of SERVERS) {
     process.kill(LAB_PID, 'SIGUSR1');
-    await sleep(BACK_MS);
+    await until(`${server} away`, async () => !(await isReady(server)), 10_000);
+    await until(`${server} ready again`, () => isReady(server));
     await until('live again', isLive, 15_000);
   }
   const seen = await page.evaluate(() => window.seen);

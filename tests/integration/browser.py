@@ -7,6 +7,7 @@ The pulls are real; the pods that wait for them are those of a fake API server. 
   PULLTRACE_FAILED_IMAGE   a reference whose pulls fail after some seconds, over and over
   PULLTRACE_QUEUED_IMAGE   a reference that one pod waits for and nobody pulls
   PULLTRACE_REFUSED_IMAGE  a reference that does not exist: two pods wait, one attempt after the other fails
+  PULLTRACE_SERVERS        the servers' own addresses, by commas
   PULLTRACE_METRICS        the address of the server's metrics
   PULLTRACE_LAB_PID        SIGUSR1 to it kills the server and starts it again three seconds later; for the test of
                            replicas there are two behind one address, which go by turns
@@ -164,6 +165,7 @@ def main() -> int:
             "PULLTRACE_FAILED_IMAGE": lab.reference(broken),
             "PULLTRACE_QUEUED_IMAGE": queued,
             "PULLTRACE_REFUSED_IMAGE": refused,
+            "PULLTRACE_SERVERS": ",".join(server.url for server in servers),
             "PULLTRACE_METRICS": f"http://127.0.0.1:{servers[0].metrics_port}/metrics",
             "PULLTRACE_LAB_PID": str(os.getpid()),
         }
