@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import unittest
-from collections.abc import Iterator
 
 from lab.pulltrace import Server
 from lab.tools import ToolMissing
@@ -13,22 +12,12 @@ from lab.waiting import wait_for
 from tests.integration.http_json import get
 from tests.integration.metrics import value_of
 from tests.kubernetes.case import FakeCase
-from tests.kubernetes.scene import Scene, Story, into
+from tests.kubernetes.kubelet import Pods
+from tests.kubernetes.scene import NOT_FOUND
 
-WEB = "registry.example/web:1"
-STORIES: dict[str, Story] = {}
-story = into(STORIES)
-
-
-@story
-def failed_and_tried_again(scene: Scene) -> Iterator[float]:
-    scene.create("p", web=WEB)
-    scene.asks("p", "web", WEB)
-    yield 1
-    scene.fails("p", "web", WEB)
-    scene.backs_off("p", "web", WEB)
-    yield 2
-    scene.expect(WEB, phase="failed", errorClass="not_found", attempts=1)
+WEB = "registry.example/shop/web:1"
+ERRORS = 'pulltrace_pull_errors_total{class="not_found"}'
+REGISTRY_ERRORS = 'pulltrace_registry_errors_total{registry="registry.example",class="not_found"}'
 
 
 class SeveralServers(FakeCase):
@@ -40,16 +29,24 @@ class SeveralServers(FakeCase):
         self.addCleanup(valkey.kill)
         servers = [self.start(PULLTRACE_SHARE_URL=valkey.url) for _ in range(2)]
         self.wait_for_watches(4)
-        self.play(servers[0], STORIES)
-        for server in servers:
-            self.wait_for_pull(server, "the failed row", phase="failed", imageRef=WEB)
+        pods = Pods(self.api, "node-1", WEB, 1)
+        pods.wait()
+        self.wait_on_each(servers, "queued")
+        for attempt in (1, 2):
+            pods.refuse(NOT_FOUND.format(WEB))
+            self.wait_on_each(servers, "failed", attempt)
+            wait_for("it is counted", lambda: self.sum(servers, ERRORS) >= attempt, 5)
+            pods.begin()  # who sees that has done with the attempt before
+            self.wait_on_each(servers, "queued", attempt)
+            self.assertEqual(self.sum(servers, ERRORS), attempt)
+            self.assertEqual(self.sum(servers, REGISTRY_ERRORS), attempt)
+            self.assertEqual(len(self.log_lines(servers[0], "pull.failed")), attempt)  # of both: they share a file
         rows = [self.pulls(server)[0]["id"] for server in servers]
         self.assertEqual(rows[0], rows[1])
-        errors = 'pulltrace_pull_errors_total{class="not_found"}'
-        wait_for("it is counted", lambda: self.sum(servers, errors) == 1, 5)
-        registry = 'pulltrace_registry_errors_total{registry="registry.example",class="not_found"}'
-        self.assertEqual(self.sum(servers, registry), 1)
-        self.assertEqual(len(self.log_lines(servers[0], "pull.failed")), 1)  # of both: they share a file
+
+    def wait_on_each(self, servers: list[Server], phase: str, attempts: int | None = None) -> None:
+        for server in servers:
+            self.wait_for_pull(server, f"{phase}, {attempts}", imageRef=WEB, phase=phase, attempts=attempts)
 
     def sum(self, servers: list[Server], series: str) -> float:
         texts = [get(server.metrics_port, "/metrics").text() for server in servers]
