@@ -139,6 +139,7 @@ class SeveralServers(ShareCase):
         servers[0].process.kill()
         wait_for("all ends", lambda: len(pulls(servers[1])) == 20, 5)
 
+
 class Counters(ShareCase):
     def test_they_add_up(self) -> None:
         servers = [self.start_replica() for _ in range(2)]
@@ -266,7 +267,7 @@ class StoppedReplica(ShareCase):
         self.assert_equal_everywhere(servers, 1)
         servers[0].process.freeze()
         data = report_bytes("node-a", 2, pull("p", "app-a:1", fetched(1, 200)))
-        held = socket.create_connection(("127.0.0.1", servers[0].port))
+        held = socket.create_connection(("127.0.0.1", servers[0].port), timeout=10)
         self.addCleanup(held.close)
         held.sendall(data)  # which it reads when it goes on
         self._sequence = 2

@@ -56,6 +56,8 @@ def measure(count: int, nodes: int) -> None:
             if valkey:
                 further = _start_further(folder, settings)
                 further.stop()
+            found = crowd.report()
+            print(f"  reports wait {found['postMsP50']} ms (p50), {found['postMsP99']} ms (p99), all the time", flush=True)
         finally:
             crowd.stop()
             for server in servers:

@@ -105,7 +105,7 @@ class Ground:
             self.link.heal()
 
     def restart_valkey(self, keeps: str) -> None:
-        """`keeps`: all its data, none, or what it had some time ago (saved by save_valkey)."""
+        """`keeps`: `all` its data, `none`, or `some`: what it had when its save() was called last."""
         if self.valkey is None:
             return
         if keeps == "all":
