@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import unittest
+from typing import Any
 
 from lab.pulltrace import Server
 from lab.tools import ToolMissing
@@ -16,6 +17,7 @@ from tests.kubernetes.kubelet import Pods
 from tests.kubernetes.scene import NOT_FOUND
 
 WEB = "registry.example/shop/web:1"
+NEXT = "registry.example/shop/next-{}:1"
 ERRORS = 'pulltrace_pull_errors_total{class="not_found"}'
 REGISTRY_ERRORS = 'pulltrace_registry_errors_total{registry="registry.example",class="not_found"}'
 
@@ -31,22 +33,22 @@ class SeveralServers(FakeCase):
         self.wait_for_watches(4)
         pods = Pods(self.api, "node-1", WEB, 1)
         pods.wait()
-        self.wait_on_each(servers, "queued")
+        self.wait_on_each(servers, imageRef=WEB, phase="queued")
         for attempt in (1, 2):
             pods.refuse(NOT_FOUND.format(WEB))
-            self.wait_on_each(servers, "failed", attempt)
+            self.wait_on_each(servers, imageRef=WEB, phase="failed", attempts=attempt)
             wait_for("it is counted", lambda: self.sum(servers, ERRORS) >= attempt, 5)
-            pods.begin()  # who sees that has done with the attempt before
-            self.wait_on_each(servers, "queued", attempt)
+            Pods(self.api, "node-2", NEXT.format(attempt), 1).wait()  # who shows it has done with what was before
+            self.wait_on_each(servers, imageRef=NEXT.format(attempt))
             self.assertEqual(self.sum(servers, ERRORS), attempt)
             self.assertEqual(self.sum(servers, REGISTRY_ERRORS), attempt)
             self.assertEqual(len(self.log_lines(servers[0], "pull.failed")), attempt)  # of both: they share a file
-        rows = [self.pulls(server)[0]["id"] for server in servers]
-        self.assertEqual(rows[0], rows[1])
+        first, second = ({row["id"] for row in self.pulls(server)} for server in servers)
+        self.assertEqual(first, second)
 
-    def wait_on_each(self, servers: list[Server], phase: str, attempts: int | None = None) -> None:
+    def wait_on_each(self, servers: list[Server], **wanted: Any) -> None:
         for server in servers:
-            self.wait_for_pull(server, f"{phase}, {attempts}", imageRef=WEB, phase=phase, attempts=attempts)
+            self.wait_for_pull(server, str(wanted), **wanted)
 
     def sum(self, servers: list[Server], series: str) -> float:
         texts = [get(server.metrics_port, "/metrics").text() for server in servers]
