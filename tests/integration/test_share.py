@@ -70,9 +70,15 @@ class ShareCase(ServerCase):
         self.addCleanup(self.valkey.kill)
         self._sequence = 0
 
+    def start_replicas(self, count: int, **settings: str) -> list[Server]:
+        """Together: at a log in which nothing happens each is ready after a second."""
+        servers = [self.start_server(PULLTRACE_SHARE_URL=self.valkey.url, **settings) for _ in range(count)]
+        for server in servers:
+            wait_for("replica is ready", lambda: get(server.port, "/readyz").status == 200, 10)
+        return servers
+
     def start_replica(self, **settings: str) -> Server:
-        server = self.start_server(PULLTRACE_SHARE_URL=self.valkey.url, **settings)
-        wait_for("replica is ready", lambda: get(server.port, "/readyz").status == 200, 10)
+        (server,) = self.start_replicas(1, **settings)
         return server
 
     def share(self, server: Server, node: str, *reported: dict[str, Any], **more: Any) -> None:
@@ -99,7 +105,7 @@ class ShareCase(ServerCase):
 
 class SeveralServers(ShareCase):
     def test_a_report_to_one_is_on_all(self) -> None:
-        servers = [self.start_replica() for _ in range(3)]
+        servers = self.start_replicas(3)
         for number, server in enumerate(servers):
             self.share(server, f"node-{number}", pull("p", f"app-{number}:1", fetched(number, 500)))
         shown = self.assert_equal_everywhere(servers, 3)
@@ -132,7 +138,7 @@ class SeveralServers(ShareCase):
         return sum(sum(registry["history"]["failed"]) for registry in registries)
 
     def test_a_killed_replica_takes_no_acknowledged_end_along(self) -> None:
-        servers = [self.start_replica() for _ in range(2)]
+        servers = self.start_replicas(2)
         for number in range(20):
             one = pull("p", f"app-{number}:1", fetched(number, 1000), **DONE)
             self.share(servers[0], f"node-{number}", one)
@@ -142,7 +148,7 @@ class SeveralServers(ShareCase):
 
 class Counters(ShareCase):
     def test_they_add_up(self) -> None:
-        servers = [self.start_replica() for _ in range(2)]
+        servers = self.start_replicas(2)
         for number in range(6):
             new = {"startedAt": now(), "bytesFetched": 1000, "kind": "pull"}
             one = pull("p", f"app-{number}:1", fetched(number, 1000), **(DONE | new))
@@ -161,9 +167,8 @@ class Counters(ShareCase):
                 self.assertEqual([self.metric(server, series) for server in servers], [count] * 2)
 
 
-class ValkeyComesAndGoes(ShareCase):
-    def servers(self, count: int = 2) -> list[Server]:
-        return [self.start_replica() for _ in range(count)]
+class AwayCase(ShareCase):
+    """Valkey comes and goes."""
 
     def words(self, server: Server) -> str:
         return get(server.port, "/readyz").text()
@@ -175,8 +180,10 @@ class ValkeyComesAndGoes(ShareCase):
             self.assertEqual("apart" in get(server.port, "/api/v1/summary").json(), is_apart)
             self.assertEqual(self.metric(server, "pulltrace_share_up"), 0 if is_apart else 1)
 
+
+class ValkeyIsAway(AwayCase):
     def test_without_it_only_an_end_has_to_come_again(self) -> None:
-        servers = self.servers()
+        servers = self.start_replicas(2)
         self.valkey.kill()
         self.await_apart(servers, True)
         self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 500)))
@@ -190,8 +197,22 @@ class ValkeyComesAndGoes(ShareCase):
         self.share(servers[0], "node-b", pull("q", "app-b:1", fetched(2, 1000), **DONE))
         self.assert_equal_everywhere(servers, 2)
 
+    def test_frozen_it_holds_no_agent_up_for_long(self) -> None:
+        server = self.start_replica()
+        self.valkey.process.freeze()
+        try:
+            self.share(server, "node-a", pull("p", "app-a:1", fetched(1, 500)))
+            self.await_apart([server], True)
+        finally:
+            self.valkey.process.resume()
+        self.await_apart([server], False)
+
+
+class ValkeyWasAway(AwayCase):
+    """With its data, or without."""
+
     def test_ends_that_it_has_lost_are_given_back(self) -> None:
-        servers = self.servers()
+        servers = self.start_replicas(2)
         self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
         self.valkey.kill()
         self.await_apart(servers, True)
@@ -201,7 +222,7 @@ class ValkeyComesAndGoes(ShareCase):
         self.assert_equal_everywhere([*servers, newcomer], 1)
 
     def test_ends_are_given_back_also_when_who_took_them_is_gone(self) -> None:
-        taker, witness = self.servers()
+        taker, witness = self.start_replicas(2)
         self.share(taker, "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
         self.assert_equal_everywhere([taker, witness], 1)
         late = self.start_replica()  # which has it by what was kept
@@ -215,7 +236,7 @@ class ValkeyComesAndGoes(ShareCase):
         self.assert_equal_everywhere([late, newcomer], 1)
 
     def test_with_its_data_nothing_is_begun_anew(self) -> None:
-        servers = self.servers()
+        servers = self.start_replicas(2)
         self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
         self.valkey.save()
         self.valkey.kill()
@@ -227,8 +248,10 @@ class ValkeyComesAndGoes(ShareCase):
         for server in servers:
             self.assertNotIn("share.lost", server.process.stdout_text())
 
+
+class ValkeyRefuses(AwayCase):
     def test_a_server_that_may_not_read_says_so(self) -> None:
-        servers = self.servers()
+        servers = self.start_replicas(2)
         self.valkey.ask("ACL SETUSER default -xread")
         self.await_apart(servers, True)
         self.assertIn("docs/replicas.md", servers[0].process.stdout_text())
@@ -236,7 +259,7 @@ class ValkeyComesAndGoes(ShareCase):
         self.await_apart(servers, False)
 
     def test_one_that_is_full_is_logged_once_and_read(self) -> None:
-        servers = self.servers()
+        servers = self.start_replicas(2)
         self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
         self.valkey.ask("CONFIG SET maxmemory 1")
         answer = self.report(servers[0], "node-b", pull("q", "app-b:1", fetched(2, 1000), **DONE))
@@ -249,20 +272,10 @@ class ValkeyComesAndGoes(ShareCase):
         self.valkey.ask("CONFIG SET maxmemory 0")
         self.await_apart([*servers, newcomer], False)
 
-    def test_frozen_it_holds_no_agent_up_for_long(self) -> None:
-        (server,) = self.servers(1)
-        self.valkey.process.freeze()
-        try:
-            self.share(server, "node-a", pull("p", "app-a:1", fetched(1, 500)))
-            self.await_apart([server], True)
-        finally:
-            self.valkey.process.resume()
-        self.await_apart([server], False)
-
 
 class StoppedReplica(ShareCase):
     def test_it_turns_no_node_back(self) -> None:
-        servers = [self.start_replica() for _ in range(2)]
+        servers = self.start_replicas(2)
         self.share(servers[0], "node-a", pull("p", "app-a:1", fetched(1, 100)))
         self.assert_equal_everywhere(servers, 1)
         servers[0].process.freeze()
