@@ -47,6 +47,7 @@ void pt_share_pendings_destroy(struct pt_share_pendings *all)
     if (!all)
         return;
     while ((pending = TAILQ_FIRST(&all->list)))
+        // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         pt_share_pending_remove(pending);
     pt_map_finish(&all->nodes);
     free(all);
