@@ -132,8 +132,7 @@ static struct known find_known(struct pt_round *round, const struct pt_seen_imag
     struct known known = {0};
     for (size_t i = 0; i < PT_MAX_RECENT; i++) {
         struct pt_recent *recent = &round->recent[(round->next_recent + i) % PT_MAX_RECENT];
-        if (recent->ended_at && round->began_at - recent->ended_at < RECENT_NS &&
-            strcmp(recent->digest, image->target_digest) == 0)
+        if (is_recent(round, recent->ended_at) && strcmp(recent->digest, image->target_digest) == 0)
             note_known(&known, &recent->has_record);
     }
     struct pt_lease *lease;
