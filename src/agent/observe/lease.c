@@ -377,8 +377,7 @@ void pt_lease_take_ingests(struct pt_lease *lease, const struct pt_map *ingests)
         if (!ingest)
             continue;
         layer->offset = pt_lease_size(ingest->offset) > 0 ? ingest->offset : 0;
-        lease->notes[i].has_moved |=
-            layer->offset > 0 && (layer->size < 0 || layer->offset < layer->size);
+        lease->notes[i].has_moved |= layer->offset > 0 && !pt_seen_layer_is_whole(layer);
         layer->ingest_total = pt_lease_size(ingest->total) > 0 ? ingest->total : 0;
         layer->ingest_started_at = ingest->started_at;
         layer->ingest_updated_at = ingest->updated_at;

@@ -36,6 +36,12 @@ struct pt_seen_layer {
     bool is_foreign_open; // that is not known yet
 };
 
+// Whether its ingest has all that the layer has; not of one whose size is unknown.
+static inline bool pt_seen_layer_is_whole(const struct pt_seen_layer *layer)
+{
+    return layer->size >= 0 && layer->offset >= layer->size;
+}
+
 // Whether containerd still lists a lease, and if not, how far the observer is with its end.
 enum pt_lease_fate {
     PT_LEASE_LISTED,

@@ -47,8 +47,7 @@ int64_t pt_track_patience_ns(const struct pt_track_pull *pull, const struct pt_s
     int64_t patience_ns = PATIENCE_NS;
     for (size_t i = 0; i < lease->layer_count; i++) {
         const struct pt_seen_layer *layer = &lease->layers[i];
-        bool is_whole = layer->size >= 0 && layer->offset >= layer->size;
-        if (!layer->has_ingest || !layer->owns_ingest || is_whole)
+        if (!layer->has_ingest || !layer->owns_ingest || pt_seen_layer_is_whole(layer))
             continue;
         is_fetching = true;
         int64_t pace = pace_ns(pull, lease, i);
