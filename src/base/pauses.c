@@ -15,14 +15,20 @@
 // What has begun behind others stalls after half a minute, until a pause has shown.
 #define PAUSE_BEHIND_NS (10 * PT_NS_PER_S)
 
+static void begin(struct pt_pauses *pauses, int64_t taken_at, int64_t bytes)
+{
+    *pauses = (struct pt_pauses){.count = 1};
+    pauses->pieces[0] = (struct pt_piece){.began_at = taken_at, .at = taken_at, .bytes = bytes};
+}
+
 bool pt_pauses_end_wait(struct pt_pauses *pauses, int64_t taken_at, int64_t bytes, bool is_behind)
 {
     if (!is_behind || pauses->behind_at == 0)
         pauses->behind_at = is_behind ? taken_at : 0;
     if (bytes == 0 || !is_behind || taken_at - pauses->behind_at < BEHIND_NS)
         return false;
-    *pauses = (struct pt_pauses){.count = 1, .is_behind = true};
-    pauses->pieces[0] = (struct pt_piece){.began_at = taken_at, .at = taken_at, .bytes = bytes};
+    begin(pauses, taken_at, bytes);
+    pauses->is_behind = true;
     return true;
 }
 
@@ -30,8 +36,7 @@ void pt_pauses_add(struct pt_pauses *pauses, int64_t taken_at, int64_t bytes)
 {
     struct pt_piece *newest = &pauses->pieces[0];
     if (pauses->count == 0 || bytes < newest->bytes || taken_at < newest->at) {
-        *pauses = (struct pt_pauses){.count = 1};
-        *newest = (struct pt_piece){.began_at = taken_at, .at = taken_at, .bytes = bytes};
+        begin(pauses, taken_at, bytes);
         return;
     }
     if (bytes == newest->bytes) {
