@@ -362,7 +362,7 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     }
     set_version(easy, options);
-    if (options->connect_only) {
+    if (options->on_connected) {
         curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
         curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
         // No more is received in one call than this buffer holds, and each turn has few calls.
@@ -416,7 +416,7 @@ int pt_http_client_start(struct pt_http_client *client, const struct pt_http_opt
     request->check_peer = options->check_peer;
     request->on_header = options->on_header;
     request->on_data = options->on_data;
-    request->on_connected = options->connect_only ? options->on_connected : NULL;
+    request->on_connected = options->on_connected;
     request->on_done = options->on_done;
     request->context = options->context;
     if (!request->easy || !set_copied_options(request, options)) {

@@ -36,7 +36,6 @@ struct pt_http_options {
     bool fresh_connection; // do not reuse one
     int64_t
         max_age_s; // of a connection that is reused, unless a request is under way on it; 0: any
-    bool connect_only; // another protocol than HTTP: on_connected, then send and receive
     const char *ca_file, *client_cert_file, *client_key_file; // PEM
     int64_t connect_timeout_ms;                               // default 5 s
     int64_t timeout_ms;                                       // whole request; 0: no limit
@@ -48,8 +47,9 @@ struct pt_http_options {
     void (*on_header)(void *context, const char *name, const char *value);
     // Pieces of the body as they come; < 0 ends the request with that error.
     int (*on_data)(void *context, const char *data, size_t length);
-    // Connected with connect_only, TLS included. The socket is for waiting only. From now on the
-    // request stays until it is cancelled, and on_done is not called.
+    // Of another protocol than HTTP: connected, TLS included; then send and receive. The socket is
+    // for waiting only. From now on the request stays until it is cancelled, and on_done is not
+    // called. NULL: it is one of HTTP.
     void (*on_connected)(void *context, int fd);
     // The end, exactly once unless cancelled. The request is gone when this returns.
     void (*on_done)(void *context, const struct pt_http_result *result);
@@ -71,7 +71,7 @@ PT_MUST_CHECK int pt_http_client_start(struct pt_http_client *client,
                                        const struct pt_http_options *options,
                                        struct pt_http_request **ret_request, struct pt_error *err);
 
-// For a request that is connected with connect_only: sends or receives what can be without waiting.
+// For a request that has called on_connected: sends or receives what can be without waiting.
 // Returns the bytes, which may be fewer; 0: nothing now; -ECONNRESET: the connection is at its end.
 PT_MUST_CHECK ssize_t pt_http_request_send(struct pt_http_request *request, const void *data,
                                            size_t length);

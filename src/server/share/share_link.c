@@ -344,7 +344,6 @@ static void begin_connecting(struct pt_share_link *link)
              is_ipv6 ? "[" : "", url->host, is_ipv6 ? "]" : "", url->port);
     const struct pt_http_options options = {
         .url = address,
-        .connect_only = true,
         .ca_file = link->options.ca_file && *link->options.ca_file ? link->options.ca_file : NULL,
         .connect_timeout_ms = link->options.max_silence_ms,
         .on_connected = on_connected,
