@@ -63,6 +63,11 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 86400)}d ${two(Math.floor((whole % 86400) / 3600))}h`;
 }
 
+/** Of how many it is unknown when they are ready: `3 unknown`. */
+export function formatUnknown(unknown: number): string {
+  return `${formatCount(unknown)} unknown`;
+}
+
 /** Until when how many are ready: `all ready in 42s`, `90% ready in 2m 05s, 3 unknown`. */
 export function formatReadiness(ready: {
   readonly seconds: number | undefined;
@@ -73,7 +78,7 @@ export function formatReadiness(ready: {
   const part = percent === 100 ? 'all' : `${percent}%`;
   return [
     seconds !== undefined && `${part} ready in ${formatDuration(Math.max(1, seconds))}`,
-    unknown > 0 && `${formatCount(unknown)} unknown`,
+    unknown > 0 && formatUnknown(unknown),
   ]
     .filter((words) => words !== false)
     .join(', ');

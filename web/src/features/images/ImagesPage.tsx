@@ -12,6 +12,7 @@ import {
   formatRate,
   formatReadiness,
   formatSpan,
+  formatUnknown,
   plural,
 } from '../../lib/format';
 import { displayName } from '../../lib/imageRef';
@@ -245,21 +246,17 @@ function Ready({ rollout, now }: { rollout: Rollout; now: number }) {
   const { seconds, percent, unknown } = rollout.ready;
   if (seconds === undefined) {
     const words = rollout.done === rollout.nodes ? 'ready' : NONE;
-    return <span className="dim">{unknown > 0 ? unknownWords(unknown) : words}</span>;
+    return <span className="dim">{unknown > 0 ? formatUnknown(unknown) : words}</span>;
   }
   return (
     <span className="image-ready" title={formatReadiness(rollout.ready)}>
       <span className="dim">{percent < 100 ? `${percent}%` : 'all'} by </span>
       <strong>{formatMinute(now + seconds * 1000)}</strong>
       <span className="dim image-unknown">
-        {unknown > 0 ? unknownWords(unknown) : `in ${formatDuration(Math.max(1, seconds))}`}
+        {unknown > 0 ? formatUnknown(unknown) : `in ${formatDuration(Math.max(1, seconds))}`}
       </span>
     </span>
   );
-}
-
-function unknownWords(unknown: number): string {
-  return `${formatCount(unknown)} unknown`;
 }
 
 function Figure({ value, queued = 0 }: { value: number; queued?: number }) {
