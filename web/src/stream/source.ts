@@ -82,7 +82,7 @@ export function startSource(store: Store, api: string): Source {
 
   /** The first message says whose stream it is; nothing is taken from it before. Another run sends all. */
   function onHello(stream: EventSource, hello: Hello) {
-    begin(stream, hello.run, asked !== '' && asked === `${hello.run}.${String(hello.version)}`);
+    begin(stream, hello.run, asked === `${hello.run}.${String(hello.version)}`);
   }
 
   /** An older server, as during an update, says neither whose stream it is nor when all is sent. */
