@@ -80,10 +80,8 @@ seccompProfile:
 - name: PULLTRACE_SHARE_MAX_BYTES
   value: {{ ternary . (int64 .) (kindIs "string" .) | quote }}
 {{- end }}
-{{- if $.Values.share.existingSecret }}
 - name: PULLTRACE_SHARE_PASSWORD_FILE
   value: /etc/pulltrace/share/password
-{{- end }}
 {{- if $.Values.share.caSecret }}
 - name: PULLTRACE_SHARE_CA_FILE
   value: /etc/pulltrace/share-ca/ca.crt
@@ -135,12 +133,12 @@ podAntiAffinity:
   mountPath: /etc/pulltrace/tls
   readOnly: true
 {{- end }}
-{{- if and .Values.share.url .Values.share.existingSecret }}
+{{- if .Values.share.url }}
 - name: share
   mountPath: /etc/pulltrace/share
   readOnly: true
 {{- end }}
-{{- if and .Values.share.url .Values.share.caSecret }}
+{{- if .Values.share.caSecret }}
 - name: share-ca
   mountPath: /etc/pulltrace/share-ca
   readOnly: true
@@ -171,7 +169,7 @@ podAntiAffinity:
       - key: tls.key
         path: tls.key
 {{- end }}
-{{- if and .Values.share.url .Values.share.existingSecret }}
+{{- if .Values.share.url }}
 - name: share
   secret:
     secretName: {{ .Values.share.existingSecret }}
@@ -180,7 +178,7 @@ podAntiAffinity:
       - key: {{ .Values.share.passwordKey }}
         path: password
 {{- end }}
-{{- if and .Values.share.url .Values.share.caSecret }}
+{{- if .Values.share.caSecret }}
 - name: share-ca
   secret:
     secretName: {{ .Values.share.caSecret }}
