@@ -62,18 +62,14 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
     return false;
 }
 
-static struct pt_share_argument of_text(const char *text)
-{
-    return (struct pt_share_argument){text, strlen(text)};
-}
-
 static int send_claim(struct made *made, struct pt_share_link *link)
 {
     char key[PT_SHARE_CLAIM_KEY_SIZE];
     const struct pt_share_claim *claim = &made->claim;
     pt_share_claim_key_write(made->claims->prefix, claim->id, claim->type, claim->attempt, key);
-    const struct pt_share_argument set[] = {of_text("SET"), of_text(key),  of_text("1"),
-                                            of_text("NX"),  of_text("EX"), of_text(KEPT_S)};
+    const struct pt_share_argument set[] = {pt_share_text("SET"), pt_share_text(key),
+                                            pt_share_text("1"),   pt_share_text("NX"),
+                                            pt_share_text("EX"),  pt_share_text(KEPT_S)};
     return pt_share_link_send(link, set, 6, on_answer, made);
 }
 

@@ -217,21 +217,16 @@ static bool on_last_greeting(void *context, struct pt_resp_value *reply)
     return false;
 }
 
-static struct pt_share_argument text_argument(const char *text)
-{
-    return (struct pt_share_argument){text, strlen(text)};
-}
-
 static void greet(struct pt_share_link *link)
 {
     const struct pt_share_url *url = link->options.url;
     const char *password = pt_secret_get(link->options.password);
     char database[16];
     snprintf(database, sizeof(database), "%d", url->database);
-    const struct pt_share_argument auth[] = {text_argument("AUTH"),
-                                             text_argument(*url->user ? url->user : "default"),
-                                             text_argument(password)};
-    const struct pt_share_argument select[] = {text_argument("SELECT"), text_argument(database)};
+    const struct pt_share_argument auth[] = {pt_share_text("AUTH"),
+                                             pt_share_text(*url->user ? url->user : "default"),
+                                             pt_share_text(password)};
+    const struct pt_share_argument select[] = {pt_share_text("SELECT"), pt_share_text(database)};
     int r = 0;
     if (*password)
         r = send_command(link, auth, 3, on_greeting, link);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct event_base;
 struct pt_clock;
@@ -58,6 +59,12 @@ struct pt_share_argument {
     const void *data;
     size_t length;
 };
+
+// One that is a text, borrowed, without the NUL at its end.
+static inline struct pt_share_argument pt_share_text(const char *text)
+{
+    return (struct pt_share_argument){text, strlen(text)};
+}
 
 // Sends a command. -ENOTCONN: it is not open; -ENOBUFS: too much waits to be sent; -ENOMEM. Then
 // on_reply (not NULL) is not called; else exactly once, unless the link is destroyed before.

@@ -323,11 +323,6 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
     return is_kept;
 }
 
-static struct pt_share_argument of_text(const char *text)
-{
-    return (struct pt_share_argument){text, strlen(text)};
-}
-
 // The finished pulls between two ranks, the newest first: so none is passed over when old ones go.
 static const char finished_script[] =
     "local ids = redis.call('ZREVRANGE', KEYS[2], ARGV[1], ARGV[2]) "
@@ -340,25 +335,31 @@ static int send_question(struct pt_share_reader *reader)
     char last[48], most[24];
     snprintf(most, sizeof(most), "%zu", reader->most);
     snprintf(last, sizeof(last), "%" PRIu64 "-%" PRIu64, reader->last.ms, reader->last.number);
-    struct pt_share_argument log = of_text(reader->keys[PT_SHARE_KEY_LOG]);
+    struct pt_share_argument log = pt_share_text(reader->keys[PT_SHARE_KEY_LOG]);
     char rank[24], last_rank[24];
     snprintf(rank, sizeof(rank), "%zu", reader->rank);
     snprintf(last_rank, sizeof(last_rank), "%zu", reader->rank + PT_LIMIT_SHARE_FINISHED - 1);
-    const struct pt_share_argument newest[] = {
-        of_text("XREVRANGE"), log, of_text("+"), of_text("-"), of_text("COUNT"), of_text("1")};
+    const struct pt_share_argument newest[] = {pt_share_text("XREVRANGE"), log,
+                                               pt_share_text("+"),         pt_share_text("-"),
+                                               pt_share_text("COUNT"),     pt_share_text("1")};
     const struct pt_share_argument part[] = {
-        of_text("HSCAN"), of_text(reader->keys[PT_SHARE_KEY_LATEST]), of_text(reader->cursor),
-        of_text("COUNT"), of_text(most)};
-    const struct pt_share_argument finished[] = {of_text("EVAL"),
-                                                 of_text(finished_script),
-                                                 of_text("2"),
-                                                 of_text(reader->keys[PT_SHARE_KEY_FINISHED]),
-                                                 of_text(reader->keys[PT_SHARE_KEY_ORDER]),
-                                                 of_text(rank),
-                                                 of_text(last_rank)};
-    const struct pt_share_argument entries[] = {
-        of_text("XREAD"),  of_text("COUNT"),   of_text(most), of_text("BLOCK"),
-        of_text(BLOCK_MS), of_text("STREAMS"), log,           of_text(last)};
+        pt_share_text("HSCAN"), pt_share_text(reader->keys[PT_SHARE_KEY_LATEST]),
+        pt_share_text(reader->cursor), pt_share_text("COUNT"), pt_share_text(most)};
+    const struct pt_share_argument finished[] = {pt_share_text("EVAL"),
+                                                 pt_share_text(finished_script),
+                                                 pt_share_text("2"),
+                                                 pt_share_text(reader->keys[PT_SHARE_KEY_FINISHED]),
+                                                 pt_share_text(reader->keys[PT_SHARE_KEY_ORDER]),
+                                                 pt_share_text(rank),
+                                                 pt_share_text(last_rank)};
+    const struct pt_share_argument entries[] = {pt_share_text("XREAD"),
+                                                pt_share_text("COUNT"),
+                                                pt_share_text(most),
+                                                pt_share_text("BLOCK"),
+                                                pt_share_text(BLOCK_MS),
+                                                pt_share_text("STREAMS"),
+                                                log,
+                                                pt_share_text(last)};
     switch (reader->question) {
     case QUESTION_NONE:
         break;

@@ -46,11 +46,6 @@ struct pt_share_writer {
     LIST_HEAD(, taken) under_way;
 };
 
-static struct pt_share_argument of_text(const char *text)
-{
-    return (struct pt_share_argument){text, strlen(text)};
-}
-
 static bool is_ready(const struct pt_share_writer *writer)
 {
     return *writer->script && writer->has_clock && writer->may_write;
@@ -85,7 +80,7 @@ static bool on_time(void *context, struct pt_resp_value *reply)
 
 static void ask_for_time(struct pt_share_writer *writer)
 {
-    const struct pt_share_argument time = of_text("TIME");
+    const struct pt_share_argument time = pt_share_text("TIME");
     writer->asked_ns = pt_clock_monotonic_ns(writer->clock);
     int r = pt_share_link_send(writer->link, &time, 1, on_time, writer);
     if (r < 0 && r != -ENOTCONN)
@@ -119,7 +114,7 @@ static bool on_memory(void *context, struct pt_resp_value *reply)
 
 static int ask_for_memory(struct pt_share_writer *writer)
 {
-    const struct pt_share_argument info[] = {of_text("INFO"), of_text("memory")};
+    const struct pt_share_argument info[] = {pt_share_text("INFO"), pt_share_text("memory")};
     return pt_share_link_send(writer->link, info, 2, on_memory, writer);
 }
 
@@ -147,8 +142,9 @@ static bool on_trial(void *context, struct pt_resp_value *reply)
 // Adds nothing to the offset, which asks for the rights and the memory that appending asks for.
 static void try_to_write(struct pt_share_writer *writer)
 {
-    const struct pt_share_argument add[] = {
-        of_text("INCRBY"), of_text(writer->keys[PT_SHARE_KEY_OFFSET]), of_text("0")};
+    const struct pt_share_argument add[] = {pt_share_text("INCRBY"),
+                                            pt_share_text(writer->keys[PT_SHARE_KEY_OFFSET]),
+                                            pt_share_text("0")};
     int r = pt_share_link_send(writer->link, add, 3, on_trial, writer);
     if (r < 0)
         pt_share_link_reset(writer->link, strerror(-r));
@@ -174,8 +170,8 @@ static bool on_script(void *context, struct pt_resp_value *reply)
 static void on_open(void *context)
 {
     struct pt_share_writer *writer = context;
-    const struct pt_share_argument load[] = {of_text("SCRIPT"), of_text("LOAD"),
-                                             of_text(pt_script_share_take)};
+    const struct pt_share_argument load[] = {pt_share_text("SCRIPT"), pt_share_text("LOAD"),
+                                             pt_share_text(pt_script_share_take)};
     int r = pt_share_link_send(writer->link, load, 3, on_script, writer);
     if (r == 0)
         r = ask_for_memory(writer);
@@ -246,11 +242,11 @@ static size_t write_arguments(const struct pt_share_writer *writer,
     write_number(numbers->max_finished, writer->options.max_finished);
     write_number(numbers->ttl, writer->options.finished_ttl_ms);
     write_number(numbers->number, (int64_t)writer->last_number);
-    arguments[count++] = of_text("EVALSHA");
-    arguments[count++] = of_text(writer->script);
-    arguments[count++] = of_text(KEYS);
+    arguments[count++] = pt_share_text("EVALSHA");
+    arguments[count++] = pt_share_text(writer->script);
+    arguments[count++] = pt_share_text(KEYS);
     for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
-        arguments[count++] = of_text(writer->keys[i]);
+        arguments[count++] = pt_share_text(writer->keys[i]);
     const char *const texts[] = {take->node_name,
                                  take->agent_run,
                                  numbers->sequence,
@@ -264,10 +260,10 @@ static size_t write_arguments(const struct pt_share_writer *writer,
                                  numbers->number,
                                  take->row_ids};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        arguments[count++] = of_text(texts[i]);
+        arguments[count++] = pt_share_text(texts[i]);
     arguments[count++] = (struct pt_share_argument){take->report, take->report_length};
     for (size_t i = 0; i < take->finished_count; i++) {
-        arguments[count++] = of_text(take->finished[i].id);
+        arguments[count++] = pt_share_text(take->finished[i].id);
         arguments[count++] =
             (struct pt_share_argument){take->finished[i].json, take->finished[i].json_length};
     }
