@@ -196,12 +196,8 @@ static bool is_error(const struct pt_resp_value *reply)
 
 static bool on_greeting(void *context, struct pt_resp_value *reply)
 {
-    struct pt_share_link *link = context;
-    char why[256];
-    if (is_error(reply)) {
-        pt_share_words_write(reply->text, why, sizeof(why));
-        break_link(link, why);
-    }
+    if (is_error(reply))
+        pt_share_link_reset_refused(context, reply->text);
     return false;
 }
 
@@ -438,5 +434,12 @@ void pt_share_link_note_use(struct pt_share_link *link)
 
 void pt_share_link_reset(struct pt_share_link *link, const char *why)
 {
+    break_link(link, why);
+}
+
+void pt_share_link_reset_refused(struct pt_share_link *link, const char *error)
+{
+    char why[sizeof(link->why)];
+    pt_share_words_write(error, why, sizeof(why));
     break_link(link, why);
 }

@@ -78,4 +78,7 @@ void pt_share_link_note_use(struct pt_share_link *link);
 // Closes it, as a fault does: for who cannot use what came.
 void pt_share_link_reset(struct pt_share_link *link, const char *why);
 
+// Likewise when Valkey refuses: its words, and what they mean, are why.
+void pt_share_link_reset_refused(struct pt_share_link *link, const char *error);
+
 #endif

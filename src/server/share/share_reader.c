@@ -16,7 +16,6 @@
 #include "server/share/share_keys.h"
 #include "server/share/share_link.h"
 #include "server/share/share_resp.h"
-#include "server/share/share_words.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -303,11 +302,12 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
     bool may_be_nil = reader->question == QUESTION_ENTRIES;
     if (!reply)
         return false;
+    if (reply->kind == PT_RESP_ERROR) {
+        pt_share_link_reset_refused(reader->link, reply->text);
+        return false;
+    }
     if (reply->kind != PT_RESP_LIST && !(may_be_nil && reply->kind == PT_RESP_NIL)) {
-        char why[256] = "it answers strangely";
-        if (reply->kind == PT_RESP_ERROR)
-            pt_share_words_write(reply->text, why, sizeof(why));
-        pt_share_link_reset(reader->link, why);
+        pt_share_link_reset(reader->link, "it answers strangely");
         return false;
     }
     if (reader->question == QUESTION_NEWEST) {

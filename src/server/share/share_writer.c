@@ -7,7 +7,6 @@
 #include "base/timer.h"
 #include "server/share/share_keys.h"
 #include "server/share/share_resp.h"
-#include "server/share/share_words.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -124,7 +123,6 @@ static int ask_for_memory(struct pt_share_writer *writer)
 static bool on_trial(void *context, struct pt_resp_value *reply)
 {
     struct pt_share_writer *writer = context;
-    char why[256];
     if (!reply)
         return false;
     if (reply->kind == PT_RESP_NUMBER) {
@@ -134,8 +132,7 @@ static bool on_trial(void *context, struct pt_resp_value *reply)
             writer->options.on_change(writer->options.context, NULL);
         return false;
     }
-    pt_share_words_write(reply->text, why, sizeof(why));
-    pt_share_link_reset(writer->link, why);
+    pt_share_link_reset_refused(writer->link, reply->text);
     return false;
 }
 
@@ -153,7 +150,6 @@ static void try_to_write(struct pt_share_writer *writer)
 static bool on_script(void *context, struct pt_resp_value *reply)
 {
     struct pt_share_writer *writer = context;
-    char why[256];
     if (!reply)
         return false;
     if (reply->kind == PT_RESP_TEXT && strlen(reply->text) == SHA1_SIZE - 1) {
@@ -162,8 +158,7 @@ static bool on_script(void *context, struct pt_resp_value *reply)
         try_to_write(writer);
         return false;
     }
-    pt_share_words_write(reply->text, why, sizeof(why));
-    pt_share_link_reset(writer->link, why);
+    pt_share_link_reset_refused(writer->link, reply->text);
     return false;
 }
 
@@ -202,10 +197,10 @@ static enum pt_share_outcome outcome_of(struct pt_share_writer *writer,
         pt_share_link_note_use(writer->link);
         return PT_SHARE_APPENDED;
     }
-    char why[256] = "it answers the script strangely";
     if (reply->kind == PT_RESP_ERROR)
-        pt_share_words_write(reply->text, why, sizeof(why));
-    pt_share_link_reset(writer->link, why);
+        pt_share_link_reset_refused(writer->link, reply->text);
+    else
+        pt_share_link_reset(writer->link, "it answers the script strangely");
     return PT_SHARE_FAILED;
 }
 
