@@ -15,6 +15,13 @@ void pt_share_key_write(const char *prefix, enum pt_share_key key,
     snprintf(text, PT_SHARE_KEY_SIZE, "{%s}:%s", prefix, names[key]);
 }
 
+void pt_share_keys_write(const char *prefix,
+                         char texts[static PT_SHARE_KEY_COUNT][PT_SHARE_KEY_SIZE])
+{
+    for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
+        pt_share_key_write(prefix, (enum pt_share_key)i, texts[i]);
+}
+
 void pt_share_claim_key_write(const char *prefix, const char *id, enum pt_event_type type,
                               int64_t attempt, char text[static PT_SHARE_CLAIM_KEY_SIZE])
 {

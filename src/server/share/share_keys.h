@@ -28,6 +28,10 @@ enum pt_share_key {
 void pt_share_key_write(const char *prefix, enum pt_share_key key,
                         char text[static PT_SHARE_KEY_SIZE]);
 
+// All of them, each at its place.
+void pt_share_keys_write(const char *prefix,
+                         char texts[static PT_SHARE_KEY_COUNT][PT_SHARE_KEY_SIZE]);
+
 // The key of an outcome that one of the servers counts: who sets it first. `attempt`: how many of
 // the row have failed.
 void pt_share_claim_key_write(const char *prefix, const char *id, enum pt_event_type type,

@@ -421,8 +421,7 @@ struct pt_share_reader *pt_share_reader_create(struct pt_loop *loop, const struc
     reader->most = PT_LIMIT_SHARE_ENTRIES;
     reader->next_offset = -1;
     reader->at_end_ns = pt_clock_monotonic_ns(clock); // as far as lag goes
-    for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
-        pt_share_key_write(options->prefix, (enum pt_share_key)i, reader->keys[i]);
+    pt_share_keys_write(options->prefix, reader->keys);
     struct pt_share_link_options link = *options->link;
     link.max_pending_bytes = PT_LIMIT_SHARE_WORD_BYTES;
     link.max_reply_bytes = PT_LIMIT_SHARE_BATCH_BYTES;

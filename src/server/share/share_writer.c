@@ -302,8 +302,7 @@ struct pt_share_writer *pt_share_writer_create(struct event_base *base,
     writer->options = *options;
     writer->clock = clock;
     LIST_INIT(&writer->under_way);
-    for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
-        pt_share_key_write(options->prefix, (enum pt_share_key)i, writer->keys[i]);
+    pt_share_keys_write(options->prefix, writer->keys);
     struct pt_share_link_options link = *options->link;
     link.max_pending_bytes = PT_LIMIT_SHARE_PENDING_BYTES;
     link.max_reply_bytes = PT_LIMIT_SHARE_WORD_BYTES;
