@@ -49,22 +49,33 @@ static int write_one(struct pt_share_ends *ends, const struct pt_report *report,
     return r;
 }
 
+// Adds it to the list, whose texts are pointed to when all have been written.
+static int add(struct pt_share_ends *ends, const struct pt_report *report, const char *agent_id,
+               const struct pt_stored_pull *stored, int64_t now_ms)
+{
+    char *id = ends->ids[ends->count];
+    size_t before = ends->texts.length;
+    int r = write_one(ends, report, agent_id, stored, now_ms);
+    if (r < 0)
+        return r;
+    memcpy(id, pt_stored_pull_id(stored), PT_PULL_ID_SIZE);
+    ends->list[ends->count++] =
+        (struct pt_share_finished){.id = id, .json_length = ends->texts.length - before};
+    return 0;
+}
+
 static void write_all(struct pt_share_ends *ends, const struct pt_pull_store *store,
                       const struct pt_report *report, const char *row_ids, int64_t now_ms)
 {
     for (size_t i = 0; i < report->pull_count; i++) {
-        char *id = ends->ids[ends->count];
-        size_t before = ends->texts.length;
+        char id[PT_PULL_ID_SIZE] = "";
         if (!pt_pull_phase_is_final(report->pulls[i].phase))
             continue;
         memcpy(id, row_ids + i * PT_PULL_ID_LENGTH, PT_PULL_ID_LENGTH);
         const struct pt_stored_pull *stored = pt_store_find(store, id);
-        if (!is_kept(stored, &report->pulls[i]))
-            continue;
-        if (write_one(ends, report, report->pulls[i].id, stored, now_ms) < 0)
+        if (is_kept(stored, &report->pulls[i]) &&
+            add(ends, report, report->pulls[i].id, stored, now_ms) < 0)
             return;
-        ends->list[ends->count++] =
-            (struct pt_share_finished){.id = id, .json_length = ends->texts.length - before};
     }
 }
 
@@ -112,15 +123,9 @@ int pt_share_ends_write_stored(struct pt_share_ends *ends, const struct pt_store
     int r = begin(ends, 1);
     if (r < 0 || !agent_id)
         return r;
-    memcpy(ends->ids[0], pt_stored_pull_id(stored), PT_PULL_ID_SIZE);
-    r = write_one(ends, &report, agent_id, stored, ended_ms);
-    if (r < 0)
-        return r;
-    ends->list[0] =
-        (struct pt_share_finished){.id = ends->ids[0], .json_length = ends->texts.length};
-    ends->count = 1;
+    r = add(ends, &report, agent_id, stored, ended_ms);
     point_to_texts(ends);
-    return 0;
+    return r;
 }
 
 void pt_share_ends_finish(struct pt_share_ends *ends)
