@@ -210,14 +210,6 @@ static bool equal(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-static void free_names(struct correlate_pull *pull)
-{
-    free(pull->repository);
-    free(pull->root_digest);
-    free(pull->manifest_digest);
-    free(pull->exact_ref);
-}
-
 // Takes over names and digests; false when out of memory.
 static bool set_names(struct correlate_pull *pull, const struct pt_pull *reported)
 {
@@ -406,7 +398,7 @@ bool pt_correlate_waits_for_end(struct correlate_node *node, const struct pt_pul
     bool is_over = image && has_come(image, &pull);
     // An attempt before the one that brought it, whose failure the kubelet has counted.
     bool is_counted = reported->phase == PT_PULL_FAILED && is_over && pt_correlate_failures(image);
-    free_names(&pull);
+    pt_correlate_free_names(&pull);
     return is_over && (is_counted || !pt_pull_phase_is_final(reported->phase));
 }
 
@@ -461,7 +453,7 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
         ret_taken->image_key = ret_taken->waits_since ? image->key : NULL;
         ret_taken->key = take_row(image, &pull);
     }
-    free_names(&pull);
+    pt_correlate_free_names(&pull);
     return ret_taken->key;
 }
 

@@ -328,6 +328,9 @@ struct correlate_pull *pt_correlate_add_pull(struct correlate_node *node, const 
                                              int64_t started_at);
 void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull);
 
+// Frees its names and digests alone: of one that was filled in to be compared, and never added.
+void pt_correlate_free_names(struct correlate_pull *pull);
+
 // Puts the node's pulls in the order in which they started; at work once for many new ones.
 void pt_correlate_sort_pulls(struct correlate_node *node);
 void pt_correlate_use_image(struct correlate_node *node, struct correlate_pull *pull,

@@ -175,6 +175,14 @@ void pt_correlate_set_released(struct correlate_pull *pull, bool is_released)
     pull->image->released += is_released ? 1 : -1U;
 }
 
+void pt_correlate_free_names(struct correlate_pull *pull)
+{
+    free(pull->repository);
+    free(pull->root_digest);
+    free(pull->manifest_digest);
+    free(pull->exact_ref);
+}
+
 void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *pull)
 {
     struct correlate_look *look = &node->correlate->look;
@@ -187,10 +195,7 @@ void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *
     pt_map_remove(&node->pulls_by_key, pull->key);
     pt_buffer_finish(&pull->shown);
     free(pull->key);
-    free(pull->repository);
-    free(pull->root_digest);
-    free(pull->manifest_digest);
-    free(pull->exact_ref);
+    pt_correlate_free_names(pull);
     free(pull);
 }
 
