@@ -353,9 +353,9 @@ static bool is_late(const struct pt_node *node, const struct pt_report *report, 
            report->timestamp > node->newest_timestamp - LATE_WINDOW_NS;
 }
 
-static int begin_on(struct pt_pull_store *store, struct pt_node *node,
-                    const struct pt_report *report, const struct pt_replay *replay,
-                    struct pt_application *application)
+static void begin_on(struct pt_pull_store *store, struct pt_node *node,
+                     const struct pt_report *report, const struct pt_replay *replay,
+                     struct pt_application *application)
 {
     uint64_t run = run_of(report);
     bool is_past = replay && replay->is_past;
@@ -378,14 +378,16 @@ static int begin_on(struct pt_pull_store *store, struct pt_node *node,
     }
     node->is_applying = true;
     node->pins++;
-    return 0;
 }
 
 static int begin(struct pt_pull_store *store, const struct pt_report *report,
                  struct pt_application *application, struct pt_error *err)
 {
     struct pt_node *node = pt_store_admit(store, report, err);
-    return node ? begin_on(store, node, report, NULL, application) : -err->code;
+    if (!node)
+        return -err->code;
+    begin_on(store, node, report, NULL, application);
+    return 0;
 }
 
 static int explain(const struct pt_pull_store *store, int r, struct pt_error *err)
@@ -472,7 +474,7 @@ struct pt_application *pt_store_replay_begin(struct pt_pull_store *store,
     if (node && !application)
         pt_error_set(err, ENOMEM, "out of memory");
     if (application)
-        (void)begin_on(store, node, report, replay, application);
+        begin_on(store, node, report, replay, application);
     return application;
 }
 
