@@ -320,10 +320,12 @@ static int open_share(struct server *server, struct pt_error *err)
     settings.share.finished_ttl_ns = settings.history_ttl_ns;
     if (!*settings.share.url)
         return 0;
-    pt_store_set_shared(server->store);
-    return pt_share_create(server->loop, server->api.clock, server->store, &settings.share,
-                           pt_event_stream_run(pt_event_feed_stream(server->api.feed)), &output,
-                           &server->api.share, err);
+    int r = pt_share_create(server->loop, server->api.clock, server->store, &settings.share,
+                            pt_event_stream_run(pt_event_feed_stream(server->api.feed)), &output,
+                            &server->api.share, err);
+    if (r == 0)
+        pt_store_set_shared(server->store);
+    return r;
 }
 
 static int start(struct server *server, struct pt_error *err)

@@ -57,7 +57,7 @@ void pt_outcome_note(struct pt_api *api, enum pt_event_type type,
         pt_hold_ups_note_failed(api->hold_ups, stored);
     if (pt_store_is_replaying(api->store)) // its taker counts it
         return;
-    bool is_claimed = api->share && !pt_store_is_applying(api->store);
+    bool is_claimed = pt_store_is_to_claim(api->store);
     if (!is_claimed && type != PT_EVENT_PULL_STARTED)
         pt_metrics_note_end(api->metrics, stored);
     if (!is_claimed && !pt_log_admits_event(PT_LOG_INFO))

@@ -293,6 +293,11 @@ void pt_store_set_shared(struct pt_pull_store *store)
     store->is_shared = true;
 }
 
+bool pt_store_is_to_claim(const struct pt_pull_store *store)
+{
+    return store->is_shared && !store->is_applying;
+}
+
 void pt_store_count_end(struct pt_pull_store *store, const struct pt_stored_pull *stored,
                         enum pt_failure_class error_class)
 {
@@ -309,8 +314,8 @@ void pt_store_count_end(struct pt_pull_store *store, const struct pt_stored_pull
 void pt_life_report_end(struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
     bool is_failed = stored->pull.phase == PT_PULL_FAILED;
-    bool is_claimed = store->is_shared && !store->is_applying;
-    if (!store->is_replaying && !is_claimed) // else its taker counts it, or who claims it
+    // Else its taker counts it, or who claims it.
+    if (!store->is_replaying && !pt_store_is_to_claim(store))
         pt_store_count_end(store, stored, is_failed ? stored->pull.error_class : PT_FAILURE_NONE);
     store->output.on_event(store->output.context,
                            is_failed ? PT_EVENT_PULL_FAILED : PT_EVENT_PULL_COMPLETED, stored);

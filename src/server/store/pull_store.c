@@ -58,11 +58,6 @@ void pt_store_set_hooks(struct pt_pull_store *store, const struct pt_store_hooks
     store->hooks = hooks ? *hooks : (struct pt_store_hooks){0};
 }
 
-bool pt_store_is_applying(const struct pt_pull_store *store)
-{
-    return store->is_applying;
-}
-
 bool pt_store_is_replaying(const struct pt_pull_store *store)
 {
     return store->is_replaying;

@@ -103,9 +103,7 @@ struct pt_application *pt_store_replay_begin(struct pt_pull_store *store,
                                              const struct pt_report *report,
                                              const struct pt_replay *replay, struct pt_error *err);
 
-// Whether the store is applying a report at this moment, whether it is such a one, and whether that
-// is of the past.
-bool pt_store_is_applying(const struct pt_pull_store *store);
+// Whether the store is applying such a report at this moment, and whether that is of the past.
 bool pt_store_is_replaying(const struct pt_pull_store *store);
 bool pt_store_is_replaying_past(const struct pt_pull_store *store);
 
@@ -114,6 +112,10 @@ bool pt_store_is_replaying_past(const struct pt_pull_store *store);
 void pt_store_set_shared(struct pt_pull_store *store);
 void pt_store_count_end(struct pt_pull_store *store, const struct pt_stored_pull *stored,
                         enum pt_failure_class error_class);
+
+// Whether the servers are several and what becomes of pulls at this moment is brought about by no
+// report: all of them see it, and one is to claim it.
+bool pt_store_is_to_claim(const struct pt_pull_store *store);
 
 // While it holds still, nothing that was heard through other servers becomes silent or is given up.
 void pt_store_hold_still(struct pt_pull_store *store, bool holds);
