@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import unittest
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from lab.layers import LayerSpec
 from lab.processes import Process
 from lab.pulltrace import Agent, Server, environment
 from lab.unpacking import Unpacking
+from lab.valkey import Valkey
 from lab.waiting import wait_for
 from tests.integration.clients import Cri, Ctr, PullClient
 from tests.integration.events import Event, EventLog, broken_rules
@@ -58,6 +59,15 @@ class ProcessCase(unittest.TestCase):
         server = Server(binary, self.folder, port, ADDRESS_SANITIZER | settings)
         self.must_end_well(server)
         return server
+
+    def start_valkey(self, options: Sequence[str | Path] = ()) -> Valkey:
+        """Without one on this machine the test is skipped."""
+        try:
+            valkey = Valkey(self.folder / "valkey", options)
+        except tools.ToolMissing as missing:
+            raise unittest.SkipTest(str(missing)) from None
+        self.addCleanup(valkey.kill)
+        return valkey
 
     def metric(self, server: Server, series: str) -> float:
         return metric(server.metrics_port, series)

@@ -6,13 +6,10 @@ from __future__ import annotations
 import json
 import socket
 import time
-import unittest
 from pathlib import Path
 from typing import Any
 
 from lab.pulltrace import Server
-from lab.tools import ToolMissing
-from lab.valkey import Valkey
 from lab.waiting import Timeout, free_port, wait_for
 from tests.integration.certificates import make_certificates
 from tests.integration.http_json import get
@@ -63,11 +60,7 @@ DONE = {"phase": "completed", "completedAt": "2026-01-01T00:01:00Z"}
 class ShareCase(ServerCase):
     def setUp(self) -> None:
         super().setUp()
-        try:
-            self.valkey = Valkey(self.folder / "valkey")
-        except ToolMissing as missing:
-            raise unittest.SkipTest(str(missing)) from None
-        self.addCleanup(self.valkey.kill)
+        self.valkey = self.start_valkey()
         self._sequence = 0
 
     def start_replicas(self, count: int, **settings: str) -> list[Server]:
@@ -305,11 +298,7 @@ class Encrypted(ServerCase):
             "--tls-ca-cert-file", made.authority,
             "--tls-auth-clients", "no", "--requirepass", "a-password-of-valkey",
         ]  # fmt: skip
-        try:
-            self.valkey = Valkey(self.folder / "valkey", options)
-        except ToolMissing as missing:
-            raise unittest.SkipTest(str(missing)) from None
-        self.addCleanup(self.valkey.kill)
+        self.start_valkey(options)
         self.password = self.folder / "password"
         self.password.write_text("a-password-of-valkey\n")
 

@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import unittest
 from typing import Any
 
 from lab.pulltrace import Server
-from lab.tools import ToolMissing
-from lab.valkey import Valkey
 from lab.waiting import wait_for
 from tests.integration.http_json import get
 from tests.integration.metrics import value_of
@@ -24,12 +21,8 @@ REGISTRY_ERRORS = 'pulltrace_registry_errors_total{registry="registry.example",c
 
 class SeveralServers(FakeCase):
     def test_an_attempt_is_counted_and_logged_once(self) -> None:
-        try:
-            valkey = Valkey(self.folder / "valkey")
-        except ToolMissing as missing:
-            raise unittest.SkipTest(str(missing)) from None
-        self.addCleanup(valkey.kill)
-        servers = [self.start(PULLTRACE_SHARE_URL=valkey.url) for _ in range(2)]
+        url = self.start_valkey().url
+        servers = [self.start(PULLTRACE_SHARE_URL=url) for _ in range(2)]
         self.wait_for_watches(4)
         pods = Pods(self.api, "node-1", WEB, 1)
         pods.wait()
