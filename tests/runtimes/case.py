@@ -212,6 +212,21 @@ class RuntimeCase(LabCase):
         return Blob(kind, said["digest"], size, said["diff_id"], made, annotations)
 
 
+class TwoHostsCase(RuntimeCase):
+    """Another host, which is no registry of the images, has their blobs, too."""
+
+    other: ClassVar[Meter]
+
+    @classmethod
+    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
+        cls.other = Meter(lab.registry.port, cls.bytes_per_second)
+        cls.addClassCleanup(cls.other.close)
+        return Unpacking("overlayfs")
+
+    def sent(self, repository: str) -> int:
+        return super().sent(repository) + self.other.bytes_sent(repository)
+
+
 def answer_of(program: Path, *arguments: str | Path) -> dict[str, Any]:
     """What it printed, as JSON."""
     done = subprocess.run([program, *arguments], check=True, capture_output=True)

@@ -3,34 +3,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from lab import tools
 from lab.containerd import PullFailed
 from lab.images import Image
-from lab.laboratory import Laboratory
-from lab.unpacking import Unpacking
 from lab.waiting import wait_for
 from tests.integration.case import MB
-from tests.runtimes.case import Pulled, RuntimeCase
-from tests.runtimes.meter import Meter, Oddity
+from tests.runtimes.case import Pulled, TwoHostsCase
+from tests.runtimes.meter import Oddity
 
 WAIT_A_SECOND = Oddity(429, {"Retry-After": "1"})
 NOT_NOW = Oddity(503)
 
 
-class Answers(RuntimeCase):
-    other: ClassVar[Meter]  # another host, which has the same blobs
-
-    @classmethod
-    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
-        cls.other = Meter(lab.registry.port, cls.bytes_per_second)
-        cls.addClassCleanup(cls.other.close)
-        return Unpacking("overlayfs")
-
-    def sent(self, repository: str) -> int:
-        return super().sent(repository) + self.other.bytes_sent(repository)
-
+class Answers(TwoHostsCase):
     def push_two(self, name: str) -> Image:
         return self.push(f"answer/{name}", 7 * MB, 3 * MB)
 

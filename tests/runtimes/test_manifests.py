@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 from lab import tools
 from lab.containerd import PullFailed
 from lab.images import Image, descriptor
-from lab.laboratory import Laboratory
-from lab.unpacking import Unpacking
 from lab.waiting import wait_for
 from tests.integration.case import MB, sizes
 from tests.integration.events import FINAL
-from tests.runtimes.case import HOST, RuntimeCase
-from tests.runtimes.meter import Meter
+from tests.runtimes.case import HOST, RuntimeCase, TwoHostsCase
 
 IN_TOTO = "application/vnd.in-toto+json"
 MODEL = "application/vnd.example.model"
@@ -27,18 +24,8 @@ ABSURD = 1 << 62
 NO_SIZE = "a size that no layer has"
 
 
-class Manifests(RuntimeCase):
-    other: ClassVar[Meter]  # a host that is no registry of the image, and has its blobs
+class Manifests(TwoHostsCase):
     takes_artifacts = True
-
-    @classmethod
-    def unpacks_with(cls, lab: Laboratory) -> Unpacking:
-        cls.other = Meter(lab.registry.port, cls.bytes_per_second)
-        cls.addClassCleanup(cls.other.close)
-        return Unpacking("overlayfs")
-
-    def sent(self, repository: str) -> int:
-        return super().sent(repository) + self.other.bytes_sent(repository)
 
     def test_layers_at_urls_of_their_own(self) -> None:
         """Non-distributable ones, as Windows' base layers were."""
