@@ -15,7 +15,7 @@ from lab.waiting import free_port
 
 
 class Replicas:
-    """One server needs no Valkey, and has none. `port` is that in front."""
+    """`port` is that in front."""
 
     def __init__(
         self,
@@ -30,7 +30,6 @@ class Replicas:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.servers: list[Server] = []
-        self.valkey: Valkey | None = None
         try:
             self._start(binary, folder, count, dict(settings or {}))
         except BaseException:
@@ -38,10 +37,9 @@ class Replicas:
             raise
 
     def _start(self, binary: Path, folder: Path, count: int, settings: dict[str, str]) -> None:
-        if count > 1:
-            self.valkey = Valkey(folder / "valkey")
-            self._stack.callback(self.valkey.stop)
-            settings = {"PULLTRACE_SHARE_URL": self.valkey.url} | settings
+        self.valkey = Valkey(folder / "valkey")
+        self._stack.callback(self.valkey.stop)
+        settings = {"PULLTRACE_SHARE_URL": self.valkey.url} | settings
         for number in range(1, count + 1):
             server = Server(binary, folder, settings=settings, name=f"server-{number}")
             self._stack.callback(server.stop)
@@ -54,4 +52,4 @@ class Replicas:
 
     def processes(self) -> list[Process]:
         """Those that nobody but the lab may end."""
-        return [self.spread, *([self.valkey.process] if self.valkey else [])]
+        return [self.spread, self.valkey.process]
