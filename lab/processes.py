@@ -122,3 +122,12 @@ class Process:
     def log_tail(self, lines: int = 15) -> str:
         both = self.stdout_text().splitlines()[-lines:] + self.stderr_text().splitlines()[-lines:]
         return "\n".join(f"  {self.name}: {line}" for line in both)
+
+
+def own_cgroup(controller: str) -> str:
+    """This process's control group, in which those that it starts begin. The name of version 2 is empty."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            return path
+    return "/"

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.processes import Process
+from lab.processes import Process, own_cgroup
 from lab.waiting import wait_for
 
 PROGRAM = Path("/lib/systemd/systemd")
@@ -51,7 +51,7 @@ class Systemd:
     """Runs until stop(). `lent` are folders of this machine that it sees, and may write to, as they are."""
 
     def __init__(self, folder: Path, lent: Sequence[Path]) -> None:
-        self._group = Path(tempfile.mkdtemp(prefix="pulltrace-systemd-", dir=own_cgroup()))
+        self._group = Path(tempfile.mkdtemp(prefix="pulltrace-systemd-", dir=folder_of_own_cgroup()))
         (folder / "root").mkdir()
         (folder / "targets").mkdir()
         for name in TARGETS:
@@ -125,10 +125,8 @@ class Systemd:
         return False
 
 
-def own_cgroup() -> Path:
-    """This process's, of version 2, where that is mounted."""
+def folder_of_own_cgroup() -> Path:
+    """Of version 2, where that is mounted."""
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
     where = next(Path(mount[1]) for mount in mounts if mount[2] == "cgroup2")
-    lines = Path("/proc/self/cgroup").read_text().splitlines()
-    path = next(line[3:] for line in lines if line.startswith("0::"))
-    return where / path.lstrip("/")
+    return where / own_cgroup("").lstrip("/")

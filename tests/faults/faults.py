@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.processes import Process
+from lab.processes import Process, own_cgroup
 from tests.faults.ground import Ground, LabGround
 from tests.faults.ledger import Span
 from tests.faults.link import FAULTS
@@ -189,15 +189,6 @@ class NoMemory(Fault):
                 (self._home / "cgroup.procs").write_text(pid)
         restart(self.ground, self.name)
         self._group.rmdir()
-
-
-def own_cgroup(controller: str) -> str:
-    """This process's group, by which those that it starts begin."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controller in controllers.split(","):
-            return path
-    return "/"
 
 
 def process_of(ground: Ground, name: str) -> Process:
