@@ -40,6 +40,14 @@ def get(port: int, path: str, **headers: str) -> Answer:
     return request(port, "GET", path, None, **headers)
 
 
+def is_ready(port: int) -> bool:
+    """Whether it says so; who does not answer is not."""
+    try:
+        return get(port, "/readyz").status == 200
+    except OSError:
+        return False
+
+
 def is_in_step(port: int) -> bool:
     """Whether the server is ready, and knows what it wants to know of Kubernetes."""
     answer = get(port, "/readyz")

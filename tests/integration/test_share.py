@@ -12,7 +12,7 @@ from typing import Any
 from lab.pulltrace import Server
 from lab.waiting import Timeout, free_port, wait_for
 from tests.integration.certificates import make_certificates
-from tests.integration.http_json import get
+from tests.integration.http_json import get, is_ready
 from tests.integration.server_case import ServerCase, layer, now, pull
 
 # What a server may show otherwise than another, and why.
@@ -67,7 +67,7 @@ class ShareCase(ServerCase):
         """Together: at a log in which nothing happens each is ready after a second."""
         servers = [self.start_server(PULLTRACE_SHARE_URL=self.valkey.url, **settings) for _ in range(count)]
         for server in servers:
-            wait_for("replica is ready", lambda: get(server.port, "/readyz").status == 200, 10)
+            wait_for("replica is ready", lambda: is_ready(server.port), 10)
         return servers
 
     def start_replica(self, **settings: str) -> Server:
@@ -315,7 +315,7 @@ class Encrypted(ServerCase):
 
     def test_with_the_ca_and_the_password_it_is_ready(self) -> None:
         server = self.start_replica(PULLTRACE_SHARE_CA_FILE=self.authority)
-        wait_for("ready", lambda: get(server.port, "/readyz").status == 200, 10)
+        wait_for("ready", lambda: is_ready(server.port), 10)
         answer = self.report(server, "node-a", pull("p", "app-a:1", fetched(1, 1000), **DONE))
         self.assertEqual(answer.status, 200, answer.text())
 
@@ -327,4 +327,4 @@ class Encrypted(ServerCase):
         server = self.start_replica(PULLTRACE_SHARE_CA_FILE=self.authority)
         self.assert_it_complains(server, "PULLTRACE_SHARE_PASSWORD_FILE")
         self.password.write_text("a-password-of-valkey\n")
-        wait_for("ready", lambda: get(server.port, "/readyz").status == 200, 10)
+        wait_for("ready", lambda: is_ready(server.port), 10)

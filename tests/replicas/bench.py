@@ -18,21 +18,14 @@ from lab.valkey import Valkey
 from lab.waiting import Timeout, wait_for
 from lab.workspace import Workspace
 from tests.bench.usage import CpuMeter, anonymous_kib
-from tests.integration.http_json import get
+from tests.integration.http_json import is_ready
 from tests.replicas.crowd import Crowd
 from tests.replicas.figures import ServerMeter, ValkeyMeter
+from tests.replicas.ground import BINARIES, CROWD
 
-BINARIES = Path(os.environ.get("PULLTRACE_BIN_DIR", "build-asan/release")).resolve()
 COUNTS = (1, 3)
 WARM_UP_S, MEASURED_S = 5, 10
 READY_S = 60
-
-
-def is_ready(server: Server) -> bool:
-    try:
-        return get(server.port, "/readyz").status == 200
-    except OSError:
-        return False
 
 
 def measure(count: int, nodes: int) -> None:
@@ -46,9 +39,9 @@ def measure(count: int, nodes: int) -> None:
             Server(BINARIES / "pulltrace-server", folder, settings=settings, name=f"server-{number}")
             for number in range(1, count + 1)
         ]
-        wait_for("all are ready", lambda: all(map(is_ready, servers)), READY_S)
+        wait_for("all are ready", lambda: all(is_ready(server.port) for server in servers), READY_S)
         crowd = Crowd(
-            BINARIES / "tests/replicas/crowd", [server.port for server in servers], [],
+            CROWD, [server.port for server in servers], [],
             nodes=nodes, pulls=2, layers=8, pull_seconds=20,
         )  # fmt: skip
         try:
@@ -89,7 +82,7 @@ def _start_further(folder: Path, settings: dict[str, str]) -> Server:
     began = time.monotonic()
     further = Server(BINARIES / "pulltrace-server", folder, settings=settings, name="further")
     try:
-        wait_for("a further server is ready", lambda: is_ready(further), READY_S)
+        wait_for("a further server is ready", lambda: is_ready(further.port), READY_S)
         print(f"  a further server is ready after {time.monotonic() - began:.1f} s", flush=True)
     except Timeout as late:
         print(f"  {late}", flush=True)
