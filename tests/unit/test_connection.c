@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/connection.h"
 
-#include "base/log.h"
 #include "fake_containerd.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
+#include "held_log.h"
 
 // How containerd comes and goes, and what the agent gets of it.
 
@@ -61,8 +58,7 @@ static void scene_begin_at(struct scene *scene, const char *socket_path)
 {
     *scene = (struct scene){.world = {.broken = CALL_COUNT, .now = START + PT_NS_PER_S}};
     scene->clock = (struct pt_clock){fake_now, fake_now, &scene->world};
-    scene->log = memfd_create("log", MFD_CLOEXEC);
-    pt_log_set_descriptor(scene->log);
+    scene->log = held_log_open();
     containerd_world = &scene->world;
     const struct pt_connection_options options = {
         .clock = &scene->clock,
@@ -86,19 +82,7 @@ static void scene_begin(struct scene *scene)
 static void scene_end(struct scene *scene)
 {
     pt_connection_destroy(scene->connection);
-    pt_log_set_descriptor(-1);
-    close(scene->log);
-}
-
-// How often the log says this.
-static unsigned count_in_log(const struct scene *scene, const char *words)
-{
-    char text[16384] = "";
-    unsigned count = 0;
-    assert_true(pread(scene->log, text, sizeof(text) - 1, 0) >= 0);
-    for (const char *at = text; (at = strstr(at, words)); at++)
-        count++;
-    return count;
+    held_log_close(scene->log);
 }
 
 static void come_up(struct scene *scene)
@@ -122,7 +106,7 @@ static void the_first_answer_begins_a_look(void **state)
     check_text("which runtime", scene.runtime, "containerd 1.7.2");
     check_int("its events are subscribed to", scene.world.subscriptions, 1);
     check_int("a look", scene.observations, 1);
-    check_int("is logged", count_in_log(&scene, "containerd.connected"), 1);
+    check_int("is logged", held_log_count(scene.log, "containerd.connected"), 1);
     pt_connection_look(scene.connection);
     check_int("another look", scene.observations, 2);
     check_int("without a question", scene.world.versions_asked, 1);
@@ -141,15 +125,15 @@ static void the_same_trouble_is_logged_once(void **state)
     }
     check_int("each attempt is trouble", scene.troubles, 3);
     check_int("asked each time", scene.world.versions_asked, 3);
-    check_int("logged once", count_in_log(&scene, "containerd.unreachable"), 1);
+    check_int("logged once", held_log_count(scene.log, "containerd.unreachable"), 1);
     pt_connection_look(scene.connection);
     refuse_version(&scene.world, "not allowed");
-    check_int("another one is logged", count_in_log(&scene, "containerd.unreachable"), 2);
+    check_int("another one is logged", held_log_count(scene.log, "containerd.unreachable"), 2);
     come_up(&scene);
     break_events(&scene.world);
     pt_connection_look(scene.connection);
     refuse_version(&scene.world, "not allowed");
-    check_int("and again after it was well", count_in_log(&scene, "not allowed"), 2);
+    check_int("and again after it was well", held_log_count(scene.log, "not allowed"), 2);
     check_int("no event was lost before", scene.losses, 1);
     scene_end(&scene);
 }
@@ -248,14 +232,15 @@ static void what_was_found_is_kept_for_a_while(void **state)
     pt_connection_look(scene.connection);
     pt_connection_look(scene.connection);
     check_int("each search in vain is trouble", scene.troubles, 2);
-    check_int("logged once", count_in_log(&scene, "no socket is at any of the usual places"), 1);
+    check_int("logged once", held_log_count(scene.log, "no socket is at any of the usual places"),
+              1);
     scene.world.place = K3S;
     pt_connection_look(scene.connection);
     answer_version(&scene.world, "1.7.2"); // to the search
     answer_version(&scene.world, "1.7.2");
     check_int("up", pt_connection_is_up(scene.connection), true);
     check_text("where", scene.world.connected, K3S);
-    check_int("logged with its place", count_in_log(&scene, K3S), 1);
+    check_int("logged with its place", held_log_count(scene.log, K3S), 1);
     break_events(&scene.world);
     scene.world.now += 59 * PT_NS_PER_S;
     pt_connection_look(scene.connection);
@@ -282,7 +267,7 @@ static void places_that_are_left_out_are_logged(void **state)
     pt_connection_look(scene.connection);
     refuse_version(&scene.world, "nobody is there");
     check_int("trouble", scene.troubles, 1);
-    check_int("says where and why", count_in_log(&scene, USUAL ": nobody is there"), 1);
+    check_int("says where and why", held_log_count(scene.log, USUAL ": nobody is there"), 1);
     check_int("down", pt_connection_is_up(scene.connection), false);
     scene_end(&scene);
 }

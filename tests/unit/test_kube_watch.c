@@ -3,10 +3,9 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "kube/object_fields.h"
 
-#include "check.h"
+#include "held_log.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -14,10 +13,8 @@
 #include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 #define DEADLINE_S 10
 
@@ -414,16 +411,6 @@ static void says_that_it_is_not_current_without_rights(void **state)
     assert_false(pt_kube_watch_state(fixture->watch)->is_watching);
 }
 
-static int count_lines(int fd)
-{
-    static char text[10000];
-    int lines = 0;
-    ssize_t length = pread(fd, text, sizeof(text), 0);
-    for (ssize_t i = 0; i < length; i++)
-        lines += text[i] == '\n';
-    return lines;
-}
-
 static void reports_an_outage_once_and_its_end(void **state)
 {
     static const struct answer script[] = {
@@ -431,12 +418,10 @@ static void reports_an_outage_once_and_its_end(void **state)
         {LIST_URI, .status = 503, .pieces = {"{\"kind\":\"Status\",\"message\":\"after 404 ms\"}"}},
         {LIST_URI, .pieces = {LIST("1", "")}},
     };
-    int log = memfd_create("log", MFD_CLOEXEC);
-    pt_log_set_descriptor(log);
+    int log = held_log_open();
     run_script(*state, script, COUNT_OF(script), "[ [ [ ] ");
-    pt_log_set_descriptor(-1);
-    assert_int_equal(count_lines(log), 2);
-    close(log);
+    assert_int_equal(held_log_count(log, "\n"), 2);
+    held_log_close(log);
 }
 
 int main(void)

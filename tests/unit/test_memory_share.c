@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/log.h"
 #include "base/memory_share.h"
 
-#include "check.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
+#include "held_log.h"
 
 static int64_t now_ns;
 
@@ -45,33 +41,21 @@ static void without_a_maximum_all_fits(void **state)
     assert_true(pt_memory_share_take(&zero, INT64_C(1) << 60));
 }
 
-static unsigned count_warnings(int log)
-{
-    char text[16384] = "";
-    unsigned count = 0;
-    assert_true(pread(log, text, sizeof(text) - 1, 0) >= 0);
-    for (const char *at = text; (at = strstr(at, "memory.full")); at++)
-        count++;
-    return count;
-}
-
 static void a_full_share_is_logged_once_a_minute(void **state)
 {
     (void)state;
     struct pt_memory_share share;
-    int log = memfd_create("log", MFD_CLOEXEC);
-    pt_log_set_descriptor(log);
+    int log = held_log_open();
     now_ns = PT_NS_PER_S;
     pt_memory_share_init(&share, "store", 100, &test_clock);
     for (unsigned minute = 1; minute <= 3; minute++) {
         for (int i = 0; i < 50; i++)
             assert_false(pt_memory_share_take(&share, 101));
-        check_int("warnings", count_warnings(log), minute);
+        check_int("warnings", held_log_count(log, "memory.full"), minute);
         now_ns += 60 * PT_NS_PER_S;
     }
     assert_int_equal(share.refused, 150);
-    pt_log_set_descriptor(-1);
-    close(log);
+    held_log_close(log);
 }
 
 int main(void)
