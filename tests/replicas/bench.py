@@ -50,7 +50,8 @@ def measure(count: int, nodes: int) -> None:
                 further = _start_further(folder, settings)
                 further.stop()
             found = crowd.report()
-            print(f"  reports wait {found['postMsP50']} ms (p50), {found['postMsP99']} ms (p99), all the time", flush=True)
+            waits = f"{found['postMsP50']} ms (p50), {found['postMsP99']} ms (p99)"
+            print(f"  reports wait {waits}, all the time; {found['skipped']} were not sent meanwhile", flush=True)
         finally:
             crowd.stop()
             for server in servers:

@@ -73,9 +73,10 @@ static void usage(FILE *out)
         "  --pull-seconds S  duration of a pull, after which another begins (10)\n"
         "  --generations N   of pulls that a node has at most (200)\n"
         "  --readers N       of the ends of pulls (0)\n"
-        "Reads from stdin: `rest` lets all pulls end and begins no more, which is answered with\n"
-        "`at rest`; `report` is answered with a JSON object of what was acknowledged and what of\n"
-        "it was not read as it was, and ends the program.\n",
+        "Reads from stdin: after `strict`, as at first, ends of a node must come in their order,\n"
+        "after `loose` in any; `rest` lets all pulls end and begins no more, which is answered\n"
+        "with `at rest`; `report` is answered with a JSON object of what was acknowledged and\n"
+        "what of it was not read as it was, and ends the program.\n",
         out);
 }
 

@@ -41,7 +41,8 @@ struct nodes {
     bool is_resting;
     char *body, *request;
     struct latency latency;
-    uint64_t acknowledged, broken, unanswered, skipped;
+    uint64_t acknowledged, broken, unanswered;
+    uint64_t skipped;           // the one before was under way
     uint64_t refused[STATUSES]; // by HTTP status
 };
 
@@ -304,10 +305,9 @@ int nodes_acknowledged(const struct nodes *nodes, int node)
 
 void nodes_print(struct nodes *nodes)
 {
-    double seconds = (double)(crowd_now_ns() - nodes->started_ns) / 1e9;
-    printf("\"seconds\":%.1f,\"acknowledged\":%llu,\"broken\":%llu,\"unanswered\":%llu,"
+    printf("\"acknowledged\":%llu,\"broken\":%llu,\"unanswered\":%llu,"
            "\"skipped\":%llu,\"postMsP50\":%.2f,\"postMsP99\":%.2f,\"refused\":{",
-           seconds, (unsigned long long)nodes->acknowledged, (unsigned long long)nodes->broken,
+           (unsigned long long)nodes->acknowledged, (unsigned long long)nodes->broken,
            (unsigned long long)nodes->unanswered, (unsigned long long)nodes->skipped,
            latency_quantile_ms(&nodes->latency, 0.5), latency_quantile_ms(&nodes->latency, 0.99));
     const char *comma = "";
