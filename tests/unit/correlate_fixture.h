@@ -130,14 +130,6 @@ static inline void scene_end(struct scene *scene)
 
 #include "scene_test.h"
 
-// For the next row of a table.
-static inline struct scene *scene_anew(void **state)
-{
-    scene_teardown(state);
-    scene_setup(state);
-    return *state;
-}
-
 static inline void settle(struct scene *scene)
 {
     pt_correlate_tick(scene->correlate);

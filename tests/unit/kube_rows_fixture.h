@@ -56,6 +56,14 @@ static inline int tear_down(void **state)
     return 0;
 }
 
+// For the next row of a table.
+static inline struct pair *pair_anew(void **state)
+{
+    tear_down(state);
+    set_up(state);
+    return *state;
+}
+
 static inline void settle(struct pair *pair)
 {
     pt_correlate_tick(pair->correlate);

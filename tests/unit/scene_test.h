@@ -25,6 +25,14 @@ static inline int scene_teardown(void **state)
     return 0;
 }
 
+// For the next row of a table.
+static inline struct scene *scene_anew(void **state)
+{
+    scene_teardown(state);
+    scene_setup(state);
+    return *state;
+}
+
 #define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
 
 #endif

@@ -10,9 +10,7 @@ static void an_end_that_is_heard_of_after_the_kubelets_word_fills_the_row_in(voi
 {
     static const int seconds[] = {1, 6, 60};
     for (size_t i = 0; i < COUNT_OF(seconds); i++) {
-        tear_down(state);
-        set_up(state);
-        struct pair *pair = *state;
+        struct pair *pair = pair_anew(state);
         struct pt_pull_store *store = pair->scene.store;
         pod_says(pair, PT_KUBELET_WAITING, NULL);
         event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
@@ -234,9 +232,7 @@ static void who_waits_is_heard_of_after_a_pull_without_a_name(void **state)
 {
     static const char *const names[] = {"a.io/b", "a.io/other"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        tear_down(state);
-        set_up(state);
-        struct pair *pair = *state;
+        struct pair *pair = pair_anew(state);
         struct pt_pull_store *store = pair->scene.store;
         struct pt_pull pull = an_unnamed_pull(pair, "p1");
         pull.started_at += 1300 * PT_NS_PER_MS; // a report takes the clock on by a second
@@ -264,9 +260,7 @@ static void a_pull_without_a_name_is_not_of_an_image_that_was_pulled_already(voi
 {
     static const enum pt_pull_phase ends[] = {PT_PULL_COMPLETED, PT_PULL_FAILED};
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
-        tear_down(state);
-        set_up(state);
-        struct pair *pair = *state;
+        struct pair *pair = pair_anew(state);
         pod_says(pair, PT_KUBELET_WAITING, NULL);
         event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
         struct pt_pull pulls[] = {a_pull(pair, "p1", PT_PULL_DOWNLOADING),

@@ -54,9 +54,7 @@ static void the_id_of_a_row_does_not_depend_on_who_was_heard_first(void **state)
 {
     char ids[3][PT_PULL_ID_SIZE];
     for (size_t i = 0; i < COUNT_OF(ids); i++) {
-        tear_down(state);
-        set_up(state);
-        struct pair *pair = *state;
+        struct pair *pair = pair_anew(state);
         if (i == 2) // the lists come last
             pt_correlate_set_listing(pair->correlate, true);
         else
@@ -112,9 +110,7 @@ static void what_is_held_back_has_its_bytes_counted(void **state)
         {"it is no older than the server", false, 40, 60, 60 + 25},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        tear_down(state);
-        set_up(state);
-        struct pair *pair = *state;
+        struct pair *pair = pair_anew(state);
         const struct pt_pull_store *store = pair->scene.store;
         pt_correlate_set_listing(pair->correlate, true);
         struct pt_pull pull = a_pull(pair, "p1", PT_PULL_DOWNLOADING);
@@ -156,9 +152,7 @@ static void a_wrong_guess_keeps_the_row_that_it_took(void **state)
 {
     static const enum pt_pull_phase when_named[] = {PT_PULL_EXTRACTING, PT_PULL_COMPLETED};
     for (size_t i = 0; i < COUNT_OF(when_named); i++) {
-        tear_down(state);
-        set_up(state);
-        struct pair *pair = *state;
+        struct pair *pair = pair_anew(state);
         a_pod_says(pair, "one", IMAGE, PT_KUBELET_WAITING, NULL);
         a_pod_says(pair, "two", "a.io/b:2", PT_KUBELET_WAITING, NULL);
         pass(pair, 3);

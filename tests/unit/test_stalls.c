@@ -93,9 +93,7 @@ static void what_waited_for_others_has_its_own_speed(void **state)
         int first, step; // seconds
     } rows[] = {{"quick", 40, 1}, {"slow", 53, 13}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        scene_teardown(state);
-        scene_setup(state);
-        struct scene *scene = *state;
+        struct scene *scene = scene_anew(state);
         struct pt_layer other = make_layer("sha256:other", 0);
         scene->layers[0].total_bytes = other.total_bytes = 1000 * MEBIBYTE;
         struct pt_pull pulls[] = {make_pull("lease-0", "other:1", &other, 1), scene->pull};

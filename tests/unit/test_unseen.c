@@ -129,9 +129,7 @@ static const struct {
 static void records_stand_for_pulls(void **state)
 {
     for (size_t i = 0; i < COUNT_OF(stories); i++) {
-        scene_teardown(state);
-        scene_setup(state);
-        struct scene *scene = *state;
+        struct scene *scene = scene_anew(state);
         int unseen = 0;
         for (int known = 0; known < stories[i].known; known++)
             a_pull_is_known(scene);
