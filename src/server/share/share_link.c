@@ -69,8 +69,6 @@ struct pt_share_link {
     char why[256];
 };
 
-static void begin_connecting(struct pt_share_link *link);
-
 static int64_t now_ns(const struct pt_share_link *link)
 {
     return pt_clock_monotonic_ns(link->clock);
