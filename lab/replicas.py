@@ -8,14 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lab.processes import Process
-from lab.pulltrace import Server
+from lab.pulltrace import Server, answers_well
 from lab.spread import start_spread
 from lab.valkey import Valkey
 from lab.waiting import free_port
 
 
 class Replicas:
-    """`port` is that in front."""
+    """`port` is that in front, by which one is ready at least when this has been made."""
 
     def __init__(
         self,
@@ -46,6 +46,8 @@ class Replicas:
             self.servers.append(server)
         self.spread = start_spread(folder, self.port, [server.port for server in self.servers])
         self._stack.callback(self.spread.stop)
+        # Each reads the log first; who came before would be turned away.
+        self.spread.wait_until_ready("has a server", lambda: answers_well(self.port, "/readyz"))
 
     def stop(self) -> None:
         self._stack.close()
