@@ -8,7 +8,7 @@ import re
 import unittest
 from pathlib import Path
 
-from lab.systemd import PROGRAM, UNITS, Systemd
+from lab.systemd import PROGRAM, Systemd
 from lab.tools import REPOSITORY
 from lab.waiting import wait_for
 from tests.docs.commands import all_commands
@@ -57,6 +57,12 @@ NO_SANDBOX = {
 
 def lines_of(unit: Path) -> list[str]:
     return [line for line in unit.read_text().splitlines() if line and line[0] not in "#["]
+
+
+class Table(unittest.TestCase):
+    def test_no_line_of_the_table_is_of_no_unit(self) -> None:
+        units = [RELEASED / f"pulltrace-{name}.service" for name in ("agent", "server")]
+        self.assertEqual(set(LINES) - {line for unit in units for line in lines_of(unit)}, set())
 
 
 class UnitsCase(LabCase):
@@ -120,10 +126,6 @@ class Sandbox(UnitsCase):
                             self.assertRegex(found[attempt], f"^({wanted}|EPERM|EACCES|SIGSYS|{found['files at most']})$")
                 for attempt in NEEDED:
                     self.assertEqual(found[attempt], "done", attempt)
-
-    def test_no_line_of_the_table_is_of_no_unit(self) -> None:
-        units = [RELEASED / f"pulltrace-{name}.service" for name in ("agent", "server")]
-        self.assertEqual(set(LINES) - {line for unit in units for line in lines_of(unit)}, set())
 
 
 @unittest.skipUnless(PROGRAM.exists(), "no systemd is installed here")
