@@ -52,7 +52,7 @@ static const struct pt_setting table[] = {
      "containerd's socket, owned and served by root; empty: that of k3s, RKE2, k0s, MicroK8s or "
      "the usual one, whichever has the namespace",
      0, 0},
-    {"PULLTRACE_CONTAINERD_SOCKET_DIRS", PT_SETTING_TEXT, &settings.socket_directories, "",
+    {"PULLTRACE_CONTAINERD_SOCKET_DIRS", PT_SETTING_FOLDERS, &settings.socket_directories, "",
      "directories that the socket may be in, after resolving links; empty: those of these", 0, 0},
     {"PULLTRACE_CONTAINERD_NAMESPACES", PT_SETTING_CONTAINERD_NAMESPACES,
      &settings.containerd_namespaces, "k8s.io",

@@ -15,6 +15,8 @@ static const struct alphabet {
 } alphabets[] = {
     // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
     [PT_NAME_KUBERNETES] = {LOWER DIGITS, LOWER DIGITS "-", 63, false},
+    // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+    [PT_NAME_OBJECT] = {LOWER DIGITS, LOWER DIGITS "-.", 253, false},
     // https://github.com/containerd/containerd/blob/main/pkg/identifiers/validate.go
     [PT_NAME_CONTAINERD] = {LETTERS DIGITS, LETTERS DIGITS "-._", 76, true},
     [PT_NAME_HOST] = {LETTERS DIGITS, LETTERS DIGITS "-._", 253, false},

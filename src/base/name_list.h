@@ -8,6 +8,7 @@
 // Names with commas between them, as a setting has them: `a,b`; blanks beside a comma do not count.
 enum pt_name_kind {
     PT_NAME_KUBERNETES, // a namespace of Kubernetes: a DNS label
+    PT_NAME_OBJECT,     // most other objects of Kubernetes: a DNS name in small letters
     PT_NAME_CONTAINERD, // a namespace of containerd: letters and digits, with one of - . _ between
     PT_NAME_HOST,       // a DNS name or an IPv4 address, without a port
 };

@@ -102,6 +102,8 @@ static const char *expected(enum pt_setting_kind kind)
         return "a name such as prod-eu-1: at most 128 letters, digits, and . _ - : / @ between";
     case PT_SETTING_URL:
         return "a URL such as http://pulltrace:8080, without user, query and fragment";
+    case PT_SETTING_KUBE_NAME:
+        return "the name of an object of Kubernetes, such as pulltrace-tls";
     case PT_SETTING_KUBE_NAMESPACES:
         return "names of Kubernetes namespaces with commas between them, such as team-a,team-b";
     case PT_SETTING_CONTAINERD_NAMESPACES:
@@ -110,6 +112,8 @@ static const char *expected(enum pt_setting_kind kind)
     case PT_SETTING_HOSTS:
         return "names of hosts with commas between them and without ports, such as "
                "pulls.example.org,pulls";
+    case PT_SETTING_FOLDERS:
+        return "absolute paths with commas between them, such as /run/containerd";
     case PT_SETTING_FILE:
         return "a file that can be read";
     case PT_SETTING_DURATION:
@@ -129,6 +133,14 @@ static const char *expected(enum pt_setting_kind kind)
     return "debug, info, warn or error";
 }
 
+static bool are_absolute_or_none(const char *paths)
+{
+    bool are = !*paths || *paths == '/';
+    for (const char *comma = strchr(paths, ','); are && comma; comma = strchr(comma + 1, ','))
+        are = comma[1] == '/';
+    return are;
+}
+
 static bool is_of_text_kind(enum pt_setting_kind kind, const char *text)
 {
     switch ((int)kind) {
@@ -138,6 +150,10 @@ static bool is_of_text_kind(enum pt_setting_kind kind, const char *text)
         return !*text || pt_url_is_base(text);
     case PT_SETTING_FILE:
         return !*text || access(text, R_OK) == 0;
+    case PT_SETTING_FOLDERS:
+        return are_absolute_or_none(text);
+    case PT_SETTING_KUBE_NAME:
+        return !strpbrk(text, ", ") && pt_name_list_is_valid(text, PT_NAME_OBJECT);
     case PT_SETTING_KUBE_NAMESPACES:
         return pt_name_list_is_valid(text, PT_NAME_KUBERNETES);
     case PT_SETTING_CONTAINERD_NAMESPACES:
@@ -163,6 +179,8 @@ static bool store(const struct pt_setting *setting, const char *text)
     case PT_SETTING_NAME:
     case PT_SETTING_URL:
     case PT_SETTING_FILE:
+    case PT_SETTING_FOLDERS:
+    case PT_SETTING_KUBE_NAME:
     case PT_SETTING_KUBE_NAMESPACES:
     case PT_SETTING_CONTAINERD_NAMESPACES:
     case PT_SETTING_HOSTS:

@@ -25,9 +25,11 @@ enum pt_setting_kind {
     PT_SETTING_TEXT,            // value: const char *, borrowed from the environment, never NULL
     PT_SETTING_NAME,            // value: const char *; empty or a short word, safe in any text
     PT_SETTING_URL,             // value: const char *; empty or as pt_url_is_base takes it
+    PT_SETTING_KUBE_NAME,       // value: const char *; empty or an object's name in Kubernetes
     PT_SETTING_KUBE_NAMESPACES, // value: const char *; names with commas between them
     PT_SETTING_CONTAINERD_NAMESPACES, // value: const char *; likewise, or * alone
     PT_SETTING_HOSTS,                 // value: const char *; likewise, without ports
+    PT_SETTING_FOLDERS,               // value: const char *; absolute paths, as above
     PT_SETTING_FILE,                  // value: const char *; empty or a file that can be read now
     PT_SETTING_DURATION,              // value: int64_t, nanoseconds
     PT_SETTING_COUNT,                 // value: int64_t

@@ -5,10 +5,13 @@
 #include "base/limits.h"
 #include "base/settings.h"
 #include "base/unknown_settings.h"
+#include "server/identity/token_policy.h"
 #include "server/secrets/make_secrets.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 extern char **environ; // POSIX leaves its declaration to the program
 
@@ -117,12 +120,51 @@ void pt_server_settings_print_help(void)
          "as a port in use; 2 bad usage or setting, or a file that cannot be used.");
 }
 
+static bool are_one(const struct pt_address *one, const struct pt_address *other)
+{
+    return one->port != 0 && one->port == other->port &&
+           (!*one->host || !*other->host || strcmp(one->host, other->host) == 0);
+}
+
+static int check_addresses(struct pt_error *err)
+{
+    const struct {
+        const char *name;
+        const struct pt_address *address;
+    } places[] = {{"PULLTRACE_HTTP_ADDR", &settings.http_address},
+                  {"PULLTRACE_AGENT_ADDR", &settings.agent_address},
+                  {"PULLTRACE_METRICS_ADDR", &settings.metrics_address}};
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t k = i + 1; k < 3; k++) {
+            if (are_one(places[i].address, places[k].address))
+                return pt_error_set(err, EINVAL, "%s and %s are one address: %s:%u", places[i].name,
+                                    places[k].name, places[i].address->host,
+                                    places[i].address->port);
+        }
+    }
+    return 0;
+}
+
+static int check_accounts(struct pt_error *err)
+{
+    struct pt_token_policy policy;
+    int r = pt_token_policy_read(settings.agent_audience, settings.agent_accounts, &policy, err);
+    if (r < 0)
+        return pt_error_prefix(err, "PULLTRACE_AGENT_SERVICE_ACCOUNTS=%s", settings.agent_accounts);
+    pt_token_policy_finish(&policy);
+    return 0;
+}
+
 int pt_server_settings_load(bool makes_secrets, struct pt_server_settings *ret_settings,
                             struct pt_error *err)
 {
     int r = pt_settings_load(table, TABLE_COUNT, getenv, err);
     if (r == 0 && makes_secrets)
         r = pt_settings_load(pt_make_secrets_settings, pt_make_secrets_setting_count, getenv, err);
+    if (r == 0)
+        r = check_addresses(err);
+    if (r == 0)
+        r = check_accounts(err);
     if (r == 0)
         *ret_settings = settings;
     return r;

@@ -73,6 +73,7 @@ class WrongSettings(unittest.TestCase):
             ("PULLTRACE_SERVER_URL", "ftp://127.0.0.1/"),
             ("PULLTRACE_CONTAINERD_SOCKET", "relative.sock"),
             ("PULLTRACE_CONTAINERD_SOCKET", "/etc/passwd"),
+            ("PULLTRACE_CONTAINERD_SOCKET_DIRS", "run/containerd"),
             ("PULLTRACE_SERVER_URL", "http://127.0.0.1/path?x"),
             ("PULLTRACE_SERVER_URL", "http://user:word@127.0.0.1/"),
             ("PULLTRACE_CONTAINERD_NAMESPACES", ","),
@@ -111,6 +112,7 @@ class WrongSettings(unittest.TestCase):
             ("PULLTRACE_WATCH_NAMESPACES", "Team"),
             ("PULLTRACE_KUBE_URL", "http://127.0.0.1/path?x"),
             ("PULLTRACE_ALLOWED_HOSTS", "pulls.example.org:8080"),
+            ("PULLTRACE_AGENT_SERVICE_ACCOUNTS", "pulltrace-agent"),  # without agents that are known by it, too
         ):
             with self.subTest(f"{name}={value}"):
                 ports = {
@@ -118,6 +120,34 @@ class WrongSettings(unittest.TestCase):
                     "PULLTRACE_METRICS_ADDR": f"127.0.0.1:{free_port()}",
                 }
                 self.assert_refused(SERVER, name, **(ports | {name: value}))
+
+    def test_one_address_for_two(self) -> None:
+        """No supervisor shall try that again: it stays so."""
+        port = free_port()
+        for settings in (
+            {"PULLTRACE_HTTP_ADDR": f"127.0.0.1:{port}", "PULLTRACE_METRICS_ADDR": f"127.0.0.1:{port}"},
+            {"PULLTRACE_HTTP_ADDR": f":{port}", "PULLTRACE_METRICS_ADDR": f"127.0.0.1:{port}"},
+            {
+                "PULLTRACE_HTTP_ADDR": f"127.0.0.1:{free_port()}",
+                "PULLTRACE_AGENT_ADDR": f"127.0.0.1:{port}",
+                "PULLTRACE_METRICS_ADDR": f":{port}",
+            },
+        ):
+            with self.subTest(settings):
+                self.assert_refused(SERVER, "PULLTRACE_METRICS_ADDR are one address", **settings)
+
+    def test_of_making_secrets(self) -> None:
+        for name, value in (
+            ("PULLTRACE_SECRETS_NAMESPACE", "a b"),
+            ("PULLTRACE_SECRETS_TOKEN", "Token_1"),
+            ("PULLTRACE_SECRETS_TOKEN", "a,b"),
+            ("PULLTRACE_SECRETS_TOKEN_LIFE", "soon"),
+        ):
+            with self.subTest(f"{name}={value}"):
+                settings = {"PULLTRACE_SECRETS_NAMESPACE": "pulltrace", "PULLTRACE_SECRETS_TOKEN": "token"}
+                done = run(SERVER, "--make-secrets", **(settings | {"PULLTRACE_KUBE_URL": "http://127.0.0.1:1", name: value}))
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(f"{name}={value}", done.stderr)
 
     def test_a_taken_port(self) -> None:
         """A supervisor shall try again: its former holder may be about to go."""

@@ -10,37 +10,38 @@ static void what_a_list_may_hold(void **state)
     (void)state;
     static const struct {
         const char *list;
-        bool of_kubernetes, of_containerd, of_hosts;
+        bool of_kubernetes, of_objects, of_containerd, of_hosts;
     } rows[] = {
-        {"", true, true, true},
-        {"k8s.io", false, true, true},
-        {"team-a,team-b", true, true, true},
-        {" team-a , team-b ", true, true, true},
-        {"Team_1", false, true, true},
-        {"pulls.example.org", false, true, true},
-        {"a--b", true, false, true},
-        {"a.b-c_d", false, true, true},
-        {"a..b", false, false, true},
-        {"a-.b", false, false, true},
-        {X63, true, true, true},
-        {X63 "x", false, true, true},
-        {X63 X63, false, false, true},
-        {"a b", false, false, false},
-        {"a;b", false, false, false},
-        {"a,", false, false, false},
-        {",a", false, false, false},
-        {"a,,b", false, false, false},
-        {",", false, false, false},
-        {" ", false, false, false},
-        {"-a", false, false, false},
-        {"a-", false, false, false},
-        {"*", false, false, false},
-        {"a:80", false, false, false},
-        {"a\n", false, false, false},
+        {"", true, true, true, true},
+        {"k8s.io", false, true, true, true},
+        {"team-a,team-b", true, true, true, true},
+        {" team-a , team-b ", true, true, true, true},
+        {"Team_1", false, false, true, true},
+        {"pulls.example.org", false, true, true, true},
+        {"a--b", true, true, false, true},
+        {"a.b-c_d", false, false, true, true},
+        {"a..b", false, true, false, true},
+        {"a-.b", false, true, false, true},
+        {X63, true, true, true, true},
+        {X63 "x", false, true, true, true},
+        {X63 X63, false, true, false, true},
+        {"a b", false, false, false, false},
+        {"a;b", false, false, false, false},
+        {"a,", false, false, false, false},
+        {",a", false, false, false, false},
+        {"a,,b", false, false, false, false},
+        {",", false, false, false, false},
+        {" ", false, false, false, false},
+        {"-a", false, false, false, false},
+        {"a-", false, false, false, false},
+        {"*", false, false, false, false},
+        {"a:80", false, false, false, false},
+        {"a\n", false, false, false, false},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         const char *list = rows[i].list;
         check_int(list, pt_name_list_is_valid(list, PT_NAME_KUBERNETES), rows[i].of_kubernetes);
+        check_int(list, pt_name_list_is_valid(list, PT_NAME_OBJECT), rows[i].of_objects);
         check_int(list, pt_name_list_is_valid(list, PT_NAME_CONTAINERD), rows[i].of_containerd);
         check_int(list, pt_name_list_is_valid(list, PT_NAME_HOST), rows[i].of_hosts);
     }

@@ -9,6 +9,8 @@
 #define NAME_WORDS "a name such as prod-eu-1: at most 128 letters, digits, and . _ - : / @ between"
 #define URL_WORDS "a URL such as http://pulltrace:8080, without user, query and fragment"
 #define KUBE_WORDS "names of Kubernetes namespaces with commas between them, such as team-a,team-b"
+#define OBJECT_WORDS "the name of an object of Kubernetes, such as pulltrace-tls"
+#define FOLDER_WORDS "absolute paths with commas between them, such as /run/containerd"
 #define X43 "1234567890123456789012345678901234567890123"
 #define TOO_LONG X43 X43 X43
 
@@ -19,6 +21,8 @@ static const char *file;
 static const char *kube_namespaces;
 static const char *containerd_namespaces;
 static const char *hosts;
+static const char *object;
+static const char *folders;
 static int64_t duration;
 static int64_t count;
 static int64_t bytes;
@@ -41,6 +45,8 @@ static const struct pt_setting settings[] = {
     {"PT_T_CONTAINERD", PT_SETTING_CONTAINERD_NAMESPACES, &containerd_namespaces, "k8s.io",
      "namespaces", 0, 2},
     {"PT_T_HOSTS", PT_SETTING_HOSTS, &hosts, "", "hosts", 0, 0},
+    {"PT_T_OBJECT", PT_SETTING_KUBE_NAME, &object, "", "a Secret", 0, 0},
+    {"PT_T_FOLDERS", PT_SETTING_FOLDERS, &folders, "", "folders", 0, 0},
     {"PT_T_LEVEL", PT_SETTING_LOG_LEVEL, &level, "info", "a level", 0, 0},
     {"PT_T_IDENTITY", PT_SETTING_IDENTITY, &identity, "token", "token or kubernetes", 0, 0},
 };
@@ -113,6 +119,10 @@ static void lists_of_names(void **state)
     assert_string_equal(containerd_namespaces, "k8s.io,Moby_2");
     assert_int_equal(load("PT_T_HOSTS", "pulls.example.org,pulls", &err), 0);
     assert_string_equal(hosts, "pulls.example.org,pulls");
+    assert_int_equal(load("PT_T_OBJECT", "tls.pulltrace-1", &err), 0);
+    assert_string_equal(object, "tls.pulltrace-1");
+    assert_int_equal(load("PT_T_FOLDERS", "/run/containerd,/run/k0s", &err), 0);
+    assert_string_equal(folders, "/run/containerd,/run/k0s");
 }
 
 static void what_agents_are_known_by(void **state)
@@ -195,6 +205,12 @@ static void refuses_with_words(void **state)
         {"PT_T_HOSTS", "pulls:80",
          "PT_T_HOSTS=pulls:80: expected names of hosts with commas between them and without "
          "ports, such as pulls.example.org,pulls"},
+        {"PT_T_OBJECT", "a,b", "PT_T_OBJECT=a,b: expected " OBJECT_WORDS},
+        {"PT_T_OBJECT", " a", "PT_T_OBJECT= a: expected " OBJECT_WORDS},
+        {"PT_T_OBJECT", "A", "PT_T_OBJECT=A: expected " OBJECT_WORDS},
+        {"PT_T_FOLDERS", "run", "PT_T_FOLDERS=run: expected " FOLDER_WORDS},
+        {"PT_T_FOLDERS", "/run, /tmp", "PT_T_FOLDERS=/run, /tmp: expected " FOLDER_WORDS},
+        {"PT_T_FOLDERS", "/run,", "PT_T_FOLDERS=/run,: expected " FOLDER_WORDS},
         {"PT_T_FILE", "/nonexistent/file",
          "PT_T_FILE=/nonexistent/file: expected a file that can be read"},
         {"PT_T_URL", "http://", "PT_T_URL=http://: expected " URL_WORDS},

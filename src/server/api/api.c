@@ -75,6 +75,7 @@ static const struct {
     {"/readyz", READS, NULL, on_ready},
 };
 
+static const char api_prefix[] = "/api/v1/";
 static const char pulls_prefix[] = "/api/v1/pulls/";
 static const char pods_prefix[] = "/api/v1/pods/";
 
@@ -99,6 +100,16 @@ static bool handle_one(struct pt_api *api, struct pt_request *request)
     return true;
 }
 
+// A file of the page, or a document of the API, which takes parameters as the rest of it does.
+static bool handle_file(struct pt_request *request)
+{
+    const char *path = request->path;
+    if (strncmp(path, api_prefix, strlen(api_prefix)) == 0 && pt_assets_have(path) &&
+        !pt_api_admits_query(request, ""))
+        return true;
+    return pt_assets_serve(request, path);
+}
+
 // What has no address of its own in the table: one pull or pod, a file, or nothing.
 static void handle_other(struct pt_api *api, struct pt_request *request)
 {
@@ -106,7 +117,7 @@ static void handle_other(struct pt_api *api, struct pt_request *request)
         pt_reply_method_not_allowed(request, "GET, HEAD");
     else if (request->body_left_out)
         pt_reply_error(request, PT_PROBLEM_BODY_NOT_TAKEN, 0, "no body is taken at this address");
-    else if (!handle_one(api, request) && !pt_assets_serve(request, request->path))
+    else if (!handle_one(api, request) && !handle_file(request))
         pt_reply_error(request, PT_PROBLEM_NOT_FOUND, 0, "there is nothing at this address");
 }
 

@@ -88,6 +88,11 @@ static void send_asset(struct pt_request *request, const struct pt_asset *asset)
         pt_reply_error(request, PT_PROBLEM_OUT_OF_MEMORY, 5, "out of memory");
 }
 
+bool pt_assets_have(const char *path)
+{
+    return find(path);
+}
+
 bool pt_assets_serve(struct pt_request *request, const char *path)
 {
     const struct pt_asset *asset = find(path);

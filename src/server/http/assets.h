@@ -21,6 +21,8 @@ struct pt_asset {
 extern const struct pt_asset pt_assets[];
 extern const size_t pt_asset_count;
 
+bool pt_assets_have(const char *path);
+
 // Answers with the file at that path, "/" being index.html; false if there is none, and then
 // nothing has been answered.
 bool pt_assets_serve(struct pt_request *request, const char *path);

@@ -324,8 +324,7 @@ static int start(struct pt_identity *identity, const struct pt_identity_settings
     int r = pt_token_policy_read(settings->audience, settings->service_accounts, &identity->policy,
                                  err);
     if (r < 0)
-        return pt_error_prefix(err, "PULLTRACE_AGENT_SERVICE_ACCOUNTS=%s",
-                               settings->service_accounts);
+        return r;
     identity->known = pt_known_tokens_create(PT_LIMIT_TOKENS_PER_NODE * settings->max_nodes,
                                              PT_LIMIT_TOKENS_PER_NODE);
     identity->refused = pt_known_tokens_create(PT_LIMIT_REFUSED_TOKENS, 0);

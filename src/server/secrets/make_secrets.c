@@ -25,17 +25,17 @@ static struct settings {
 } settings;
 
 const struct pt_setting pt_make_secrets_settings[] = {
-    {"PULLTRACE_SECRETS_NAMESPACE", PT_SETTING_TEXT, &settings.namespace_name, "",
+    {"PULLTRACE_SECRETS_NAMESPACE", PT_SETTING_KUBE_NAME, &settings.namespace_name, "",
      "where the Secrets are; empty: the pod's own namespace", 0, 0},
-    {"PULLTRACE_SECRETS_CA", PT_SETTING_TEXT, &settings.names[PT_MADE_AUTHORITIES], "",
+    {"PULLTRACE_SECRETS_CA", PT_SETTING_KUBE_NAME, &settings.names[PT_MADE_AUTHORITIES], "",
      "Secret with the CAs and their keys, which nobody else needs", 0, 0},
-    {"PULLTRACE_SECRETS_CA_BUNDLE", PT_SETTING_TEXT, &settings.names[PT_MADE_BUNDLE], "",
+    {"PULLTRACE_SECRETS_CA_BUNDLE", PT_SETTING_KUBE_NAME, &settings.names[PT_MADE_BUNDLE], "",
      "Secret with the CAs without their keys, for agents", 0, 0},
-    {"PULLTRACE_SECRETS_TLS", PT_SETTING_TEXT, &settings.names[PT_MADE_CERTIFICATE], "",
+    {"PULLTRACE_SECRETS_TLS", PT_SETTING_KUBE_NAME, &settings.names[PT_MADE_CERTIFICATE], "",
      "Secret with the server's certificate and key; goes with the two above", 0, 0},
     {"PULLTRACE_SECRETS_DNS_NAMES", PT_SETTING_TEXT, &settings.wishes.names, "",
      "DNS names and IP addresses of that certificate, comma-separated", 0, 0},
-    {"PULLTRACE_SECRETS_TOKEN", PT_SETTING_TEXT, &settings.names[PT_MADE_TOKEN], "",
+    {"PULLTRACE_SECRETS_TOKEN", PT_SETTING_KUBE_NAME, &settings.names[PT_MADE_TOKEN], "",
      "Secret with the agents' token", 0, 0},
     {"PULLTRACE_SECRETS_CA_LIFE", PT_SETTING_DURATION, &settings.wishes.authority_life_ns, "26280h",
      "how long a CA holds; the next one is made after a third", PT_NS_PER_S, LONGEST_LIFE_NS},
