@@ -61,7 +61,7 @@ PROOFS: list[tuple[str, Proof]] = [
     (r"make images", Target(CI, "images test-images")),
     (r"make (test-images|test-arm64)", Target(CI, "images test-images test-arm64")),
     (r"make site", Target(CI, "docs site")),
-    (r"make release VERSION=0\.1\.0", Target(RELEASE, "make release VERSION=")),
+    (r"make release VERSION=0\.1\.0", Target(RELEASE, "target: release release-again VERSION=")),
     (r"(build/pulltrace-server &|PULLTRACE_SERVER_URL=\S+ build/pulltrace-agent)", Here("test_by_hand")),
     (r"sudo (env PULLTRACE_CONTAINERD_NAMESPACES='\*' build/)?pulltrace-agent( --watch)?", Here("test_the_agent_alone")),
     (r"curl -sN? '?http://127\.0\.0\.1:(8080/api/v1/(?!pods/)\S+|9090/metrics)", Here("test_questions")),

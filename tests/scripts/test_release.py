@@ -32,7 +32,8 @@ class Versions(unittest.TestCase):
             text = (self.tree / name).read_text()
             self.write(name, re.sub(pattern, lambda m: m[0].replace(current[1], "2.0.0"), text, flags=re.M))
         self.write("CHANGELOG.md", CHANGELOG)
-        self.write("docs/upgrading.md", "# Upgrading\n\n## To 2.0.0\n")
+        notes = (self.tree / "docs/upgrading.md").read_text()
+        self.write("docs/upgrading.md", notes.replace(f"## To {current[1]}\n", "## To 2.0.0\n"))
 
     def write(self, name: str, text: str) -> None:
         (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -84,11 +85,33 @@ class Archives(unittest.TestCase):
         self.assertIn(b"x/a", gzip.decompress(made[0]))
 
 
-class DirtyTree(unittest.TestCase):
-    @unittest.skipUnless(shutil.which("git"), "no git here")
-    def test_it_is_refused(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            release.run("git", "init", "--quiet", folder)
-            shutil.copy(REPOSITORY / "CHANGELOG.md", folder)
-            with self.assertRaisesRegex(release.Failed, "the tree is dirty: CHANGELOG.md"):
-                release.check("0.1.0", Path(folder))
+@unittest.skipUnless(shutil.which("git"), "no git here")
+class Repository(unittest.TestCase):
+    """What is refused before any file is read."""
+
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.git("init", "--quiet")
+
+    def git(self, *words: str) -> None:
+        release.run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words, cwd=self.folder)
+
+    def commit(self) -> None:
+        self.git("commit", "--quiet", "--allow-empty", "--message", "x")
+
+    def test_a_dirty_tree(self) -> None:
+        shutil.copy(REPOSITORY / "CHANGELOG.md", self.folder)
+        with self.assertRaisesRegex(release.Failed, "the tree is dirty: CHANGELOG.md"):
+            release.check("0.1.0", self.folder)
+
+    def test_a_version_whose_tag_is_at_another_commit(self) -> None:
+        for options in (("v2.0.0",), ("--annotate", "--message", "x", "v2.0.1")):
+            version = options[-1][1:]
+            with self.subTest(version):
+                self.commit()
+                self.git("tag", *options)
+                with self.assertRaises(FileNotFoundError):  # of what a tree must have: the tag itself is right
+                    release.check(version, self.folder)
+                self.commit()
+                with self.assertRaisesRegex(release.Failed, f"v{version} is released already"):
+                    release.check(version, self.folder)
