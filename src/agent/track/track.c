@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/track/track.h"
 
-#include "agent/track/graves.h"
+#include "agent/track/tombstones.h"
 #include "agent/track/track_pull.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -21,9 +21,9 @@
 // is an image (observe_end). Or it is given up though the lease is still there (observe_fate): a
 // newer pull writes its ingests, containerd was restarted and it does not move, its extraction was
 // ended, or nothing has moved for ten minutes, what its extractions write neither. Such a lease
-// gets a grave, so that the next look does not find it as a new pull. Finished pulls are kept until
-// they are forgotten, which the deliverer asks for when the server has them. How phases and times
-// follow from what was seen is in track_pull.c.
+// gets a tombstone, so that the next look does not find it as a new pull. Finished pulls are kept
+// until they are forgotten, which the deliverer asks for when the server has them. How phases and
+// times follow from what was seen is in track_pull.c.
 
 // A lease that the first look finds is a pull at once if it has moved within this time.
 #define FRESH_NS (4 * PT_NS_PER_S)
@@ -35,7 +35,7 @@
 #define DISCONNECT_GRACE_NS (15 * PT_NS_PER_S)
 
 struct pt_tracker {
-    struct pt_graves graves;
+    struct pt_tombstones tombstones;
     struct pt_tracker_options options;
     struct pt_track_list active; // dormant ones too
     struct pt_track_list finished;
@@ -112,7 +112,7 @@ static int claim(struct pt_map *claims, const struct pt_seen_layer *layer,
 static bool is_under_way(struct pt_tracker *tracker, const struct pt_seen_lease *lease)
 {
     const struct pt_track_pull *pull = find_pull(tracker, lease);
-    return pull ? pull->is_live : !pt_graves_hold(&tracker->graves, lease);
+    return pull ? pull->is_live : !pt_tombstones_hold(&tracker->tombstones, lease);
 }
 
 static int note_claims(struct pt_tracker *tracker, const struct pt_observation *observation,
@@ -216,7 +216,7 @@ static void observe_fate(struct pt_tracker *tracker, struct pt_track_pull *pull,
     if (!reason)
         return;
     pt_track_pull_fail(pull, reason, observation->taken_at);
-    pt_graves_dig(&tracker->graves, pull->shown.pull.id);
+    pt_tombstones_add(&tracker->tombstones, pull->shown.pull.id);
     finish(tracker, pull);
 }
 
@@ -251,7 +251,7 @@ static bool observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
     struct pt_track_pull *pull = find_pull(tracker, lease);
     bool is_new = !pull;
     if (is_new) {
-        if (pt_graves_hold(&tracker->graves, lease))
+        if (pt_tombstones_hold(&tracker->tombstones, lease))
             return true;
         pull = pt_track_pull_create(lease);
         if (!pull)
@@ -362,7 +362,7 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
         if (!(taken >> i & 1))
             observe_image(tracker, &observation->images[i]);
     }
-    pt_graves_close(&tracker->graves, observation);
+    pt_tombstones_drop_gone(&tracker->tombstones, observation);
     tracker->is_first_look &= !has_all; // what it missed was there before us all the same
     pt_map_finish(&claims.writers);
     pt_map_finish(&claims.firsts);
@@ -397,7 +397,7 @@ int pt_tracker_create(const struct pt_tracker_options *options, struct pt_tracke
         return pt_error_set(err, ENOMEM, "out of memory");
     TAILQ_INIT(&tracker->active);
     TAILQ_INIT(&tracker->finished);
-    LIST_INIT(&tracker->graves);
+    LIST_INIT(&tracker->tombstones);
     tracker->options = *options;
     tracker->is_first_look = true;
     *ret_tracker = tracker;
@@ -413,7 +413,7 @@ void pt_tracker_destroy(struct pt_tracker *tracker)
         drop(&tracker->active, pull);
     while ((pull = TAILQ_FIRST(&tracker->finished)))
         drop(&tracker->finished, pull);
-    pt_graves_finish(&tracker->graves);
+    pt_tombstones_finish(&tracker->tombstones);
     free(tracker);
 }
 
