@@ -59,11 +59,11 @@ test-attack: ## crowds: 5,000 half-open of each kind, slow readers, 100,000 node
 	@scripts/setup test
 	@scripts/test-attack
 
-test-replicas: ## three servers on one Valkey, killed, stopped, cut off under load: nothing lost or doubled (5 min); needs root
+test-replicas: ## three servers on one Valkey, killed, stopped, cut off under load: nothing lost or doubled (5 min); SHARE_SERVER=valkey; needs root
 	@scripts/setup test
 	@scripts/test-replicas
 
-soak-replicas: ## the same with 5,000 nodes and 300 readers (12 min); needs root
+soak-replicas: ## the same with 5,000 nodes and 300 readers (15 min); NODES= and READERS= for fewer; needs root
 	@scripts/setup test
 	@scripts/test-replicas --long
 

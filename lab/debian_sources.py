@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where this machine takes Debian's packages from, put for Debian 13 or another release of Debian."""
+"""Where this machine takes Debian's packages from, put for Debian 13 or another release; packages as folders."""
 
 from __future__ import annotations
 
@@ -71,3 +71,21 @@ def private_apt(folder: Path) -> dict[str, str]:
     if done.returncode != 0:
         raise NoSources(f"apt-get update: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return environment
+
+
+def unpack_one(package: Path, root: Path) -> None:
+    tar = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE)
+    unpacked = subprocess.run(
+        ["tar", "-x", "--keep-directory-symlink", "-C", str(root)], stdin=tar.stdout, capture_output=True, text=True
+    )
+    if tar.wait() != 0 or unpacked.returncode != 0:
+        raise NoSources(f"{package.name} cannot be unpacked: {unpacked.stderr[-500:]}")
+
+
+def make_root(packages: Path, root: Path) -> None:
+    """Packages of Debian 13 expect /lib and its like to be links into /usr."""
+    for name in ("bin", "lib", "lib64", "sbin"):
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
+    for package in sorted(packages.glob("*.deb")):
+        unpack_one(package, root)

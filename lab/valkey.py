@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Valkey, or Redis where a Debian has no other, as a process of the lab: in memory, until it is asked to save."""
+"""Valkey, or Redis where a Debian has no other, as a process of the lab: in memory, until it is asked to save.
+
+SHARE_SERVER=valkey or redis names the one that is wanted; .tools/valkey is what scripts/fetch-valkey has brought.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 from lab.processes import Process
-from lab.tools import ToolMissing
+from lab.tools import TOOLS, ToolMissing
 from lab.waiting import accepts_connections, free_port
 
 # Debian's server is the tool that checks a dump, called by another name.
@@ -17,18 +21,29 @@ PROGRAMS = {
     "valkey-server": "valkey-server", "redis-server": "redis-server",
     "valkey-check-rdb": "valkey-server", "redis-check-rdb": "redis-server",
 }  # fmt: skip
+WANTED = os.environ.get("SHARE_SERVER", "")
 ANSWER_S = 5
+
+
+def _found() -> tuple[Path, str]:
+    """A program, and the name that makes it a server."""
+    fetched = TOOLS / "valkey/bin/valkey-server"
+    if WANTED == "valkey" and fetched.exists():
+        return fetched, "valkey-server"
+    for name, server in PROGRAMS.items():
+        path = shutil.which(name)
+        if path is not None and server.startswith(WANTED):
+            return Path(path), server
+    raise ToolMissing(f"no {WANTED or 'Valkey or Redis'} here: make setup installs one, scripts/fetch-valkey brings Valkey")
 
 
 def program(folder: Path) -> Path:
     """A link to it in the folder, by the name that makes it a server."""
-    for name, server in PROGRAMS.items():
-        path = shutil.which(name)
-        if path is not None:
-            link = folder / server
-            link.symlink_to(path)
-            return link
-    raise ToolMissing("neither Valkey nor Redis is installed; make setup installs one")
+    path, server = _found()
+    link = folder / server
+    if not link.is_symlink():
+        link.symlink_to(path)
+    return link
 
 
 class Valkey:

@@ -10,10 +10,13 @@ from pathlib import Path
 
 from lab.systemd import PROGRAM, Systemd
 from lab.tools import REPOSITORY
+from lab.valkey import program
 from lab.waiting import wait_for
 from tests.docs.commands import all_commands
 from tests.docs.test_commands import with_proof
 from tests.integration.case import BINARIES, LabCase
+from tests.integration.certificates import make_certificates
+from tests.replicas.rights import user_line
 
 RELEASED = BINARIES / "release"
 PROBE = "/usr/local/lib/sandbox_probe.py"
@@ -57,6 +60,14 @@ NO_SANDBOX = {
 
 def lines_of(unit: Path) -> list[str]:
     return [line for line in unit.read_text().splitlines() if line and line[0] not in "#["]
+
+
+def documented_lines(document: str) -> list[str]:
+    """Of the first drop-in that it has."""
+    text = (REPOSITORY / "docs" / document).read_text()
+    block = re.search(r"^```ini\n\[Service\]\n(.*?)^```$", text, re.M | re.S)
+    assert block
+    return block[1].splitlines()
 
 
 class Table(unittest.TestCase):
@@ -199,14 +210,31 @@ class AsDocumented(UnitsCase):
                 self.assertEqual(self.systemd.show(unit, "ExecMainStatus"), "2")
                 self.assertEqual(self.systemd.show(unit, "NRestarts"), "0")
 
+    def start_valkey(self) -> None:
+        """At the name that the document has, by TLS, and with the user that it has."""
+        host, own = "valkey.example.org", self.lab.path / "valkey"
+        make_certificates(own, f"DNS:{host}")
+        (own / "users.acl").write_text(user_line("a-password-of-valkey") + "\n")
+        server = program(own)
+        self.systemd.must(f"echo 127.0.0.1 {host} >>/etc/hosts; mkdir -p -m 700 /etc/pulltrace")
+        self.systemd.must(f"cp {own}/ca.pem /etc/pulltrace/share-ca.crt; echo a-password-of-valkey >/etc/pulltrace/share-password")
+        options = f"--port 0 --tls-port 6379 --tls-cert-file {own}/server.pem --tls-key-file {own}/server.key"
+        options += f" --tls-ca-cert-file {own}/ca.pem --tls-auth-clients no --aclfile {own}/users.acl"
+        self.systemd.must(f"systemd-run --quiet --unit=valkey bash -c 'exec -a {server.name} {server.resolve()} {options}'")
+
+    def test_several_servers_share_as_documented(self) -> None:
+        """Within the unit's sandbox: a name to be looked up, TLS, and a password that the user may not read."""
+        self.start_valkey()
+        self.drop_in("pulltrace-server", *documented_lines("replicas.md"))
+        self.systemd.must("systemctl restart pulltrace-server")
+        wait_for("it shares", lambda: self.get("/readyz") == "ok\n", 20)
+        self.assertIn("pulltrace_share_up 1", self.get("/metrics", 9090))
+
     def test_tls_and_token_are_handed_to_the_server(self) -> None:
         """`systemctl edit`, as the document has it: the server's own user may read none of the files."""
         for command in with_proof("test_agents_of_other_machines"):
             self.systemd.must(f"sudo() {{ \"$@\"; }}; hostname() {{ echo localhost; }}; {command.text}")
-        text = (REPOSITORY / "docs/installation.md").read_text()
-        block = re.search(r"^```ini\n\[Service\]\n(.*?)^```$", text, re.M | re.S)
-        assert block
-        self.drop_in("pulltrace-server", *block[1].splitlines())
+        self.drop_in("pulltrace-server", *documented_lines("installation.md"))
         self.systemd.must("systemctl restart pulltrace-server")
         self.assertEqual(self.systemd.must("stat --format=%U%a /etc/pulltrace").strip(), "root700")
         said = self.systemd.must(

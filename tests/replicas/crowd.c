@@ -74,8 +74,10 @@ static void usage(FILE *out)
         "  --generations N   of pulls that a node has at most (200)\n"
         "  --readers N       of the ends of pulls (0)\n"
         "Reads from stdin: after `strict`, as at first, ends of a node must come in their order,\n"
-        "after `loose` in any; `rest` lets all pulls end and begins no more, which is answered\n"
-        "with `at rest`; `report` is answered with a JSON object of what was acknowledged and\n"
+        "after `loose` in any; `update` lets the time of readers without a stream count by "
+        "itself;\n"
+        "`rest` lets all pulls end and begins no more, which is answered with `at rest`;\n"
+        "`report` is answered with a JSON object of what was acknowledged and\n"
         "what of it was not read as it was, and ends the program.\n",
         out);
 }
@@ -160,12 +162,12 @@ static void handle_events(struct nodes *nodes, struct readers *readers)
     } while (count == EVENTS);
 }
 
-enum order { NONE, LOOSE, STRICT, REST, REPORT };
+enum order { NONE, LOOSE, STRICT, UPDATE, REST, REPORT };
 
 // What stands on stdin now; its end is the order to report.
 static enum order read_order(void)
 {
-    static const char *const names[] = {"", "loose", "strict", "rest", "report"};
+    static const char *const names[] = {"", "loose", "strict", "update", "rest", "report"};
     static char line[64];
     static size_t length;
     char c;
@@ -197,6 +199,8 @@ static void run(struct nodes *nodes, struct readers *readers)
         readers_run(readers);
         if (order == LOOSE || order == STRICT)
             readers_be_strict(readers, order == STRICT);
+        if (order == UPDATE)
+            readers_begin_update(readers);
         if (order == REST) {
             nodes_rest(nodes);
             rests = true;

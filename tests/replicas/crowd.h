@@ -68,6 +68,8 @@ void readers_on_event(struct readers *readers, struct crowd_peer *peer, uint32_t
 // Whether an end that comes behind one of a later pull is a fault; else servers may read anew what
 // they have missed, in any order.
 void readers_be_strict(struct readers *readers, bool is_strict);
+// How long a reader is without a stream is from now on counted apart from what was before.
+void readers_begin_update(struct readers *readers);
 // Whether all have what there is.
 bool readers_are_in_step(const struct readers *readers);
 void readers_print(struct readers *readers, const struct nodes *nodes);

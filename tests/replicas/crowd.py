@@ -41,6 +41,10 @@ class Crowd:
         """Whether ends must come in their order: not while a server reads anew what it has missed."""
         self._order("strict" if is_strict else "loose")
 
+    def begin_update(self) -> None:
+        """From now on how long readers are without a stream counts for the update."""
+        self._order("update")
+
     def report(self) -> dict[str, Any]:
         """What it has found. It ends with that."""
         self._order("report")

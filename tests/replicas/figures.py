@@ -29,7 +29,7 @@ class ServerMeter:
     """What lies between two looks counts when it is of one process, so that kills leave out a little."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
+        self.server = server
         self._last: Mark | None = None
         self.cpu_s = self.taken = self.applied = self.wall_s = 0.0
         self._looked_at = time.monotonic()
@@ -47,8 +47,8 @@ class ServerMeter:
         self._last, self._looked_at = mark, now
 
     def _mark(self) -> Mark:
-        pid = self._server.process.pid
-        text = get(self._server.metrics_port, "/metrics").text()
+        pid = self.server.process.pid
+        text = get(self.server.metrics_port, "/metrics").text()
         taken = value_of(text, "pulltrace_agent_reports_total")
         applied = 0.0
         with contextlib.suppress(AssertionError):  # of one server alone there is none

@@ -49,7 +49,9 @@ struct readers {
     int count;
     uint64_t problems[PROBLEMS];
     uint64_t events, connections;
-    int64_t longest_away_ns; // of a reader by way of the proxy
+    // Of a reader by way of the proxy; before the update, and in it.
+    int64_t longest_away_ns, update_away_ns;
+    int64_t update_began_ns; // 0: not yet
     bool is_strict;          // no server reads anew what it has missed: ends come in their order
     char samples[PROBLEMS * SHOWN_PROBLEMS * 160];
     size_t samples_length;
@@ -268,13 +270,20 @@ static void compare_with_before(struct readers *readers, struct reader *reader,
     *shown = (struct shown){event->generation, event->bytes, event->is_over};
 }
 
+static void note_away(struct readers *readers, const struct reader *reader)
+{
+    bool is_update = readers->update_began_ns && reader->lost_ns >= readers->update_began_ns;
+    int64_t *longest = is_update ? &readers->update_away_ns : &readers->longest_away_ns;
+    int64_t away_ns = crowd_now_ns() - reader->lost_ns;
+    if (reader->lost_ns && !reader->watched && away_ns > *longest)
+        *longest = away_ns;
+}
+
 static void take_data(struct readers *readers, struct reader *reader, const char *text)
 {
     struct pull_event event;
     if (strcmp(reader->event, "synced") == 0) {
-        int64_t away_ns = crowd_now_ns() - reader->lost_ns;
-        if (reader->lost_ns && !reader->watched && away_ns > readers->longest_away_ns)
-            readers->longest_away_ns = away_ns;
+        note_away(readers, reader);
         reader->is_synced = true;
     }
     if (*reader->event || strstr(text, "\"nodeName\":\"" CROWD_NODE) == NULL)
@@ -350,6 +359,11 @@ void readers_be_strict(struct readers *readers, bool is_strict)
     readers->is_strict = is_strict;
 }
 
+void readers_begin_update(struct readers *readers)
+{
+    readers->update_began_ns = crowd_now_ns();
+}
+
 bool readers_are_in_step(const struct readers *readers)
 {
     for (int i = 0; i < readers->count; i++)
@@ -375,10 +389,11 @@ static void find_missed(struct readers *readers, const struct nodes *nodes)
 void readers_print(struct readers *readers, const struct nodes *nodes)
 {
     find_missed(readers, nodes);
-    printf(
-        "\"readers\":%d,\"connections\":%llu,\"events\":%llu,\"longestAwayMs\":%lld,\"problems\":{",
-        readers->count, (unsigned long long)readers->connections,
-        (unsigned long long)readers->events, (long long)(readers->longest_away_ns / 1000000));
+    printf("\"readers\":%d,\"connections\":%llu,\"events\":%llu,\"longestAwayMs\":%lld,"
+           "\"updateAwayMs\":%lld,\"problems\":{",
+           readers->count, (unsigned long long)readers->connections,
+           (unsigned long long)readers->events, (long long)(readers->longest_away_ns / 1000000),
+           (long long)(readers->update_away_ns / 1000000));
     for (int i = 0; i < PROBLEMS; i++)
         printf("%s\"%s\":%llu", i ? "," : "", problem_names[i],
                (unsigned long long)readers->problems[i]);

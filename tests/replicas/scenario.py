@@ -2,8 +2,8 @@
 """Servers that share a log, under load, while their parts go: python3 -m tests.replicas.scenario [--long]
 
 By scripts/test-replicas. REPLICAS=1 plays it on one server, which is never killed: what is acknowledged is lost
-with it. Prints what is done when, what it cost, and each promise that was broken. The last line is
-`N passed, N failed`, of the promises.
+with it. NODES and READERS are for a machine on which the load of the form that is played is too much. Prints what
+is done when, what it cost, and each promise that was broken. The last line is `N passed, N failed`, of the promises.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -31,9 +31,11 @@ KILL_EVERY_S, AWAY_S = 20, 2
 CALM_S = 15  # behind a fault, until all servers have read what they missed
 LOOK_S = 5
 QUIET_S = LATE_S + 10  # for what is worked out once a second, and for the late watch
+UPDATE_S = 60  # at most, but on a busy machine
 BACK_S = 30  # until a server that was away is ready
 CUT_OFF = "cannot be reached"  # in /readyz
-PROMISES = len(CHECKS) + 3  # faults are noticed, the servers are well, and all comes to rest
+GAP_S = 3  # a reader's without a stream while servers are replaced by newer ones
+PROMISES = len(CHECKS) + 4  # faults are noticed, the servers are well, all comes to rest, an update leaves no gap
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,11 @@ class Length:
     without_data: int
     lost_tail: int
     cut: tuple[int, int]
+    password: int  # is another one
 
 
-SHORT = Length(190, 300, 30, 8, (20, 60), 85, 105, 125, (132, 152))
-LONG = Length(600, 5000, 300, 60, (60, 180), 220, 290, 350, (410, 470))
+SHORT = Length(190, 300, 30, 8, (20, 60), 85, 105, 125, (132, 152), 168)
+LONG = Length(600, 5000, 300, 60, (60, 180), 220, 290, 350, (410, 470), 490)
 
 
 def calms(length: Length) -> list[float]:
@@ -74,6 +77,8 @@ class Scenario:
         self._is_cut = False
         self._healed_at = 0.0
         self._starting: dict[Server, float] = {}  # and since when
+        self._to_replace = 0  # servers by newer ones
+        self._newer: Server | None = None
         self._losses_before = 0
         self.started = {server.process.name: datetime.now(timezone.utc) for server in ground.servers}
         self.ready_s: list[float] = []  # of each server that was started anew
@@ -89,6 +94,12 @@ class Scenario:
             while time.monotonic() < self._began + at:
                 self._advance(may_begin=at < self._length.seconds - LATE_S)
             action()
+        self._await_starts()
+        if steps:
+            self._update()
+        self._await_starts()
+
+    def _await_starts(self) -> None:
         while self._starting or not self._pods.are_over():
             self._advance(may_begin=False)
 
@@ -110,6 +121,8 @@ class Scenario:
             if not self._is_cut and began > self._healed_at:
                 self.ready_s.append(now - began)
             self.say(f"{name} is ready after {now - began:.1f} s")
+            if server is self._newer:
+                self._replace(server)
         elif not server.process.is_running():
             self._note(self.unwell, f"{name} ended by itself\n{server.process.log_tail()}")
         elif not self._is_cut and now - max(began, self._healed_at) > BACK_S:
@@ -127,8 +140,8 @@ class Scenario:
 
     def _look(self) -> None:
         for meter in (*self._meters, *([self._valkey] if self._valkey else [])):
-            frozen = self._frozen is not None and meter is self._meters[-1]
-            if not frozen:
+            is_frozen = isinstance(meter, ServerMeter) and meter.server.process is self._frozen
+            if not is_frozen:
                 meter.look()
 
     def _steps(self) -> list[tuple[float, Callable[[], object]]]:
@@ -144,6 +157,7 @@ class Scenario:
             (length.lost_tail + CALM_S, self._look_for_loss),
             (length.cut[0], self._cut),
             (length.cut[1], self._heal),
+            (length.password, self._renew_password),
             *((at, lambda: self._crowd.be_strict(True)) for at in calms(length)),
         ]
         for at in range(KILL_EVERY_S // 2, length.seconds - KILL_EVERY_S, KILL_EVERY_S):
@@ -165,8 +179,14 @@ class Scenario:
     def _restart_valkey(self, keeps: str) -> None:
         self._crowd.be_strict(False)
         self._losses_before = self._losses()
+        self.look_for_denials()
         self._ground.restart_valkey(keeps)
         self.say(f"Valkey was killed and started again with {keeps} of its data")
+
+    def look_for_denials(self) -> None:
+        """What docs/replicas.md gives the servers' user is all that he needs."""
+        if count := self._ground.denials():
+            self._note(self.unwell, f"Valkey has refused the servers' user {count} kinds of things (ACL LOG)")
 
     def _losses(self) -> int:
         """How often servers have said that the log lacks what they had read of it."""
@@ -213,6 +233,34 @@ class Scenario:
         self.started[self._victim.process.name] = datetime.now(timezone.utc)
         self._starting[self._victim] = time.monotonic()
 
+    def _renew_password(self) -> None:
+        self._ground.renew_password()
+        self.say("the servers' password at Valkey is another one")
+
+    def _update(self) -> None:
+        """Each server is replaced by a newer one, and one of those too, so that all are where servers were before."""
+        self._crowd.begin_update()
+        self.say("the servers are replaced one by one")
+        self._to_replace = len(self._ground.servers) + 1
+        self._start_newer()
+
+    def _start_newer(self) -> None:
+        self._newer = self._ground.start_next()
+        self.started[self._newer.process.name] = datetime.now(timezone.utc)
+        self._meters.append(ServerMeter(self._newer))
+        self._starting[self._newer] = time.monotonic()
+
+    def _replace(self, newer: Server) -> None:
+        self._look()
+        oldest, status = self._ground.replace_oldest(newer)
+        self.say(f"{newer.process.name} has replaced {oldest.process.name}")
+        if status != 0:
+            self._note(self.unwell, f"{oldest.process.name} ended with {status}\n{oldest.process.log_tail()}")
+        self._newer = None
+        self._to_replace -= 1
+        if self._to_replace > 0:
+            self._start_newer()
+
     def figures(self, found: dict[str, Any]) -> None:
         reports = found["acknowledged"]
         self.say(
@@ -222,10 +270,10 @@ class Scenario:
         )
         self.say(
             f"{found['readers']} readers on {found['connections']} connections, {found['events']} events, "
-            f"without a stream for {found['longestAwayMs']} ms at most"
+            f"without a stream for {found['longestAwayMs']} ms at most, {found['updateAwayMs']} ms in the update"
         )
-        for server, meter in zip(self._ground.servers, self._meters):
-            self.say(f"{server.process.name}: {meter.words()}")
+        for meter in self._meters:
+            self.say(f"{meter.server.process.name}: {meter.words()}")
         for line in self._valkey.lines() if self._valkey else []:
             self.say(line)
         if self.ready_s:
@@ -247,7 +295,7 @@ def play(length: Length, count: int) -> int:
     try:
         crowd = Crowd(
             CROWD, [ground.port], ground.ports(), nodes=length.nodes, readers=length.readers,
-            pull_seconds=length.pull_seconds, generations=length.seconds // length.pull_seconds + 5,
+            pull_seconds=length.pull_seconds, generations=(length.seconds + UPDATE_S) // length.pull_seconds + 3,
         )  # fmt: skip
         try:
             return _judge(ground, crowd, Scenario(ground, crowd, length))
@@ -267,14 +315,21 @@ def _judge(ground: Ground, crowd: Crowd, scenario: Scenario) -> int:
     scenario.figures(found)
     shown = {len(each) for each in rows.values()}
     scenario.say(f"compares {shown} rows of {len(rows)} servers; may differ: {LOCAL | LOCAL_OF_FAILED}")
+    scenario.look_for_denials()
     history = History(
         found["pulls"], found["generations"], rows, found["problems"], found["samples"], scenario.started
     )
     unwell = [*scenario.unwell, *_unwell(ground)]
     rest = [] if is_at_rest else ["ends were not acknowledged, or readers not in step, for a minute"]
-    for words in [*broken_promises(history), *scenario.unnoticed, *unwell, *rest]:
+    gap = list(_gap(found["updateAwayMs"]))
+    for words in [*broken_promises(history), *scenario.unnoticed, *unwell, *rest, *gap]:
         print(f"BROKEN {words}")
-    return count_broken(history) + bool(scenario.unnoticed) + bool(unwell) + bool(rest)
+    return count_broken(history) + sum(map(bool, (scenario.unnoticed, unwell, rest, gap)))
+
+
+def _gap(away_ms: int) -> Iterator[str]:
+    if away_ms > GAP_S * 1000:
+        yield f"a reader was without a stream for {away_ms} ms while servers were replaced"
 
 
 def _unwell(ground: Ground) -> Iterator[str]:
@@ -294,7 +349,9 @@ def main() -> int:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     count = int(os.environ.get("REPLICAS") or 3)
-    failed = play(LONG if arguments.long else SHORT, count)
+    length = LONG if arguments.long else SHORT
+    nodes, readers = (int(os.environ.get(name) or most) for name, most in (("NODES", length.nodes), ("READERS", length.readers)))
+    failed = play(replace(length, nodes=nodes, readers=readers), count)
     print(f"{PROMISES - failed} passed, {failed} failed")
     return 1 if failed else 0
 

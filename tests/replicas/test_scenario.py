@@ -25,16 +25,18 @@ class Played:
         self.says = OK
         self.is_alive = True
         self.log = ""
+        self.metrics_port = 1
         self.process = SimpleNamespace(
             name=name, is_running=lambda: self.is_alive, stdout_text=lambda: self.log, log_tail=lambda: self.log,
-            kill=lambda: None, freeze=lambda: None,
+            kill=lambda: None, freeze=lambda: None, pid=1,
         )  # fmt: skip
 
 
 class Faults(unittest.TestCase):
     def setUp(self) -> None:
         self.servers = [Played("server-1"), Played("server-2")]
-        ground = mock.Mock(servers=self.servers, valkey=None)
+        self.denials = 0
+        ground = mock.Mock(servers=self.servers, valkey=None, denials=lambda: self.denials)
         self.crowd = mock.Mock()
         self.scenario = Scenario(cast(Any, ground), cast(Any, self.crowd), SHORT)
         self.scenario.say = lambda words: None  # type: ignore[method-assign]
@@ -110,6 +112,24 @@ class Faults(unittest.TestCase):
         self.servers[0].is_alive = False
         self.scenario._kill()
         self.assertEqual(len(self.scenario.unwell), 1)
+
+    def test_a_right_that_the_servers_lack_is_said(self) -> None:
+        self.denials = 1
+        self.scenario._restart_valkey("all")
+        self.assertEqual(len(self.scenario.unwell), 1)
+
+    def test_who_is_replaced_ends_well_and_the_next_is_started(self) -> None:
+        ground = cast(Any, self.scenario._ground)
+        newer = ground.start_next.return_value = Played("server-3")
+        self.scenario._update()
+        for status, unwell in ((0, 0), (-9, 1)):
+            ground.replace_oldest.return_value = (self.servers[0], status)
+            self.was_started(newer, 1)
+            self.assertEqual(len(self.scenario.unwell), unwell)
+        self.assertEqual(ground.start_next.call_count, 3)
+
+    def test_a_gap_in_the_update_is_said(self) -> None:
+        self.assertEqual((list(scenario._gap(3000)), len(list(scenario._gap(3001)))), ([], 1))
 
     def test_order_counts_again_behind_each_fault_that_leaves_the_time(self) -> None:
         self.assertEqual(calms(SHORT), [75, 100, 120, 167])

@@ -68,6 +68,13 @@ static void errors_say_what_to_do(void **state)
         const char *error, *words;
     } cases[] = {
         {"MOVED 3999 127.0.0.1:6381", "a cluster"},
+        {"ASK 3999 127.0.0.1:6381", "a cluster"},
+        {"TRYAGAIN Multiple keys request during rehashing of slot", "a cluster"},
+        {"CROSSSLOT Keys in request don't hash to the same slot", "a cluster"},
+        {"CLUSTERDOWN Hash slot not served", "a cluster"},
+        {"MASTERDOWN Link with MASTER is down", "primary"},
+        {"NOREPLICAS Not enough good replicas to write.", "replicas"},
+        {"LOADING Redis is loading the dataset in memory", "reads its data"},
         {"NOAUTH Authentication required.", "PULLTRACE_SHARE_PASSWORD_FILE"},
         {"WRONGPASS invalid username-password pair", "PULLTRACE_SHARE_PASSWORD_FILE"},
         {"OOM command not allowed when used memory > 'maxmemory'.", "PULLTRACE_SHARE_MAX_BYTES"},

@@ -4,20 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CLUSTER "it is a cluster of Valkey or Redis, which cannot be used: name one that is none"
+
 void pt_share_words_write(const char *error, char *text, size_t size)
 {
     static const struct {
         const char *begin, *words;
     } known[] = {
-        {"MOVED ",
-         "it is a cluster of Valkey or Redis, which cannot be used: name one that is none"},
-        {"CROSSSLOT ",
-         "it is a cluster of Valkey or Redis, which cannot be used: name one that is none"},
+        {"MOVED ", CLUSTER},
+        {"ASK ", CLUSTER},
+        {"TRYAGAIN ", CLUSTER},
+        {"CROSSSLOT ", CLUSTER},
+        {"CLUSTERDOWN ", CLUSTER},
         {"NOAUTH ", "it wants a password (PULLTRACE_SHARE_PASSWORD_FILE)"},
         {"WRONGPASS ", "it takes another user or password (PULLTRACE_SHARE_PASSWORD_FILE)"},
         {"NOPERM ", "this user lacks a right that docs/replicas.md names"},
         {"OOM ", "its memory is full: give it more, or lower PULLTRACE_SHARE_MAX_BYTES"},
         {"READONLY ", "it is a replica, which takes no reports: name the primary"},
+        {"MASTERDOWN ", "it is a replica, whose primary is away: name the primary"},
+        {"NOREPLICAS ", "it takes nothing, since too few of its replicas can be reached"},
+        {"LOADING ", "it still reads its data"},
         {"MISCONF ", "it takes nothing, since it cannot save to its disk"},
         {"NOSCRIPT ", "it has forgotten our script, which is loaded again"},
     };
