@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pull/report.h"
 #include "server/share/share_entry.h"
-#include "server/share/share_resp.h"
+#include "server/valkey/resp.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/share/share_entry.h"
-#include "server/share/share_resp.h"
+#include "server/valkey/resp.h"
 
 #include "check.h"
 

@@ -7,10 +7,10 @@
 #include "base/loop.h"
 #include "base/secret_file.h"
 #include "base/timer.h"
-#include "server/share/share_link.h"
 #include "server/share/share_reader.h"
-#include "server/share/share_url.h"
 #include "server/share/share_writer.h"
+#include "server/valkey/valkey_link.h"
+#include "server/valkey/valkey_url.h"
 
 #include "check.h"
 
@@ -33,8 +33,8 @@ struct fixture {
     struct pt_timer *pause;
     struct pt_http_client *client;
     struct pt_secret *password;
-    struct pt_share_url url;
-    struct pt_share_link_options link;
+    struct pt_valkey_url url;
+    struct pt_valkey_link_options link;
     struct pt_share_writer *writer;
     struct pt_share_reader *reader;
     bool can_write;
@@ -205,8 +205,8 @@ static int set_up(void **state)
     assert_int_equal(pt_http_client_create(pt_loop_base(fixture->loop), &fixture->client, &err), 0);
     assert_int_equal(pt_secret_create("", "", &fixture->password, &err), 0);
     snprintf(url, sizeof(url), "valkey://127.0.0.1:%d", fixture->port);
-    assert_int_equal(pt_share_url_parse(url, &fixture->url, &err), 0);
-    fixture->link = (struct pt_share_link_options){
+    assert_int_equal(pt_valkey_url_parse(url, &fixture->url, &err), 0);
+    fixture->link = (struct pt_valkey_link_options){
         .client = fixture->client,
         .url = &fixture->url,
         .password = fixture->password,

@@ -20,12 +20,12 @@
 #include "server/share/share_apply.h"
 #include "server/share/share_ends.h"
 #include "server/share/share_give_back.h"
-#include "server/share/share_link.h"
 #include "server/share/share_pending.h"
-#include "server/share/share_url.h"
 #include "server/share/share_writer.h"
 #include "server/store/pull_store.h"
 #include "server/store/reader.h"
+#include "server/valkey/valkey_link.h"
+#include "server/valkey/valkey_url.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,10 +49,10 @@ struct pt_share {
     struct pt_share_output output;
     struct pt_share_settings settings;
     char run[PT_LIMIT_NAME_BYTES + 1];
-    struct pt_share_url url;
+    struct pt_valkey_url url;
     struct pt_secret *password;
     struct pt_http_client *client;
-    struct pt_share_link_options link;
+    struct pt_valkey_link_options link;
     struct pt_share_writer *writer;
     struct pt_share_reader *reader; // NULL: Valkey has not said the time yet
     struct pt_share_apply *apply;
@@ -402,14 +402,14 @@ void pt_share_write_metrics(const struct pt_share *share, struct pt_buffer *out)
 
 static int open_client(struct pt_share *share, struct pt_error *err)
 {
-    int r = pt_share_url_parse(share->settings.url, &share->url, err);
+    int r = pt_valkey_url_parse(share->settings.url, &share->url, err);
     if (r < 0)
         return pt_error_prefix(err, "PULLTRACE_SHARE_URL");
     r = pt_secret_create("", share->settings.password_file, &share->password, err);
     if (r < 0)
         return pt_error_prefix(err, "PULLTRACE_SHARE_PASSWORD_FILE");
     r = pt_http_client_create(pt_loop_base(share->loop), &share->client, err);
-    share->link = (struct pt_share_link_options){
+    share->link = (struct pt_valkey_link_options){
         .client = share->client,
         .loop = share->loop,
         .url = &share->url,

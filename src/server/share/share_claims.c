@@ -2,8 +2,8 @@
 #include "server/share/share_claims.h"
 
 #include "server/share/share_keys.h"
-#include "server/share/share_link.h"
-#include "server/share/share_resp.h"
+#include "server/valkey/resp.h"
+#include "server/valkey/valkey_link.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,18 +62,18 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
     return false;
 }
 
-static int send_claim(struct made *made, struct pt_share_link *link)
+static int send_claim(struct made *made, struct pt_valkey_link *link)
 {
     char key[PT_SHARE_CLAIM_KEY_SIZE];
     const struct pt_share_claim *claim = &made->claim;
     pt_share_claim_key_write(made->claims->prefix, claim->id, claim->type, claim->attempt, key);
-    const struct pt_share_argument set[] = {pt_share_text("SET"), pt_share_text(key),
-                                            pt_share_text("1"),   pt_share_text("NX"),
-                                            pt_share_text("EX"),  pt_share_text(KEPT_S)};
-    return pt_share_link_send(link, set, 6, on_answer, made);
+    const struct pt_valkey_argument set[] = {pt_valkey_text("SET"), pt_valkey_text(key),
+                                             pt_valkey_text("1"),   pt_valkey_text("NX"),
+                                             pt_valkey_text("EX"),  pt_valkey_text(KEPT_S)};
+    return pt_valkey_link_send(link, set, 6, on_answer, made);
 }
 
-void pt_share_claims_make(struct pt_share_claims *claims, struct pt_share_link *link,
+void pt_share_claims_make(struct pt_share_claims *claims, struct pt_valkey_link *link,
                           const struct pt_share_claim *claim)
 {
     size_t size = strlen(claim->json) + 1;

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct pt_share_link;
+struct pt_valkey_link;
 
 // What Kubernetes or time has brought about is seen by every server; one of them counts and logs
 // it: who claims it first.
@@ -34,7 +34,7 @@ struct pt_share_claims *pt_share_claims_create(const char *prefix, pt_share_won_
 void pt_share_claims_destroy(struct pt_share_claims *claims);
 
 // Claims it. on_won may be called within, as when the link is not open: who is alone counts all.
-void pt_share_claims_make(struct pt_share_claims *claims, struct pt_share_link *link,
+void pt_share_claims_make(struct pt_share_claims *claims, struct pt_valkey_link *link,
                           const struct pt_share_claim *claim);
 
 #endif

@@ -2,7 +2,7 @@
 #include "server/share/share_entry.h"
 
 #include "base/clock.h"
-#include "server/share/share_resp.h"
+#include "server/valkey/resp.h"
 
 #include <errno.h>
 #include <string.h>

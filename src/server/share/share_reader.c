@@ -14,8 +14,8 @@
 #include "base/loop.h"
 #include "base/timer.h"
 #include "server/share/share_keys.h"
-#include "server/share/share_link.h"
-#include "server/share/share_resp.h"
+#include "server/valkey/resp.h"
+#include "server/valkey/valkey_link.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -39,7 +39,7 @@ struct pt_share_reader {
     struct pt_share_reader_options options;
     struct pt_loop *loop;
     const struct pt_clock *clock;
-    struct pt_share_link *link;
+    struct pt_valkey_link *link;
     struct pt_timer *timer; // goes on in the next turn
     char keys[PT_SHARE_KEY_COUNT][PT_SHARE_KEY_SIZE];
     enum question question;
@@ -73,7 +73,7 @@ static void set_state(struct pt_share_reader *reader, enum pt_share_state state,
 static void note_end_of_log(struct pt_share_reader *reader)
 {
     reader->at_end_ns = pt_clock_monotonic_ns(reader->clock);
-    pt_share_link_note_use(reader->link);
+    pt_valkey_link_note_use(reader->link);
     set_state(reader, PT_SHARE_READY, NULL);
 }
 
@@ -110,7 +110,7 @@ static bool deliver_log_entry(struct pt_share_reader *reader, const struct pt_re
     struct pt_share_entry entry;
     int r = pt_share_entry_read(item, &entry);
     if (r == -EPROTO) {
-        pt_share_link_reset(reader->link, "its stream holds what is no entry");
+        pt_valkey_link_reset(reader->link, "its stream holds what is no entry");
         return false;
     }
     if (reader->next_offset >= 0 && entry.offset >= 0 && entry.offset != reader->next_offset) {
@@ -239,7 +239,7 @@ static void begin_at(struct pt_share_reader *reader, const struct pt_resp_value 
     struct pt_share_entry entry = {.offset = -1, .end = -1};
     bool is_empty = newest->count == 0;
     if (!is_empty && pt_share_entry_read(&newest->items[0], &entry) == -EPROTO) {
-        pt_share_link_reset(reader->link, "its stream holds what is no entry");
+        pt_valkey_link_reset(reader->link, "its stream holds what is no entry");
         return;
     }
     bool is_lost =
@@ -263,7 +263,7 @@ static bool keep_hash_part(struct pt_share_reader *reader, struct pt_resp_value 
     const struct pt_resp_value *cursor = reply->count == 2 ? &reply->items[0] : NULL;
     if (!cursor || !is_text(cursor) || cursor->length >= sizeof(reader->cursor) ||
         reply->items[1].kind != PT_RESP_LIST) {
-        pt_share_link_reset(reader->link, "it answers HSCAN strangely");
+        pt_valkey_link_reset(reader->link, "it answers HSCAN strangely");
         return false;
     }
     memcpy(reader->cursor, cursor->text, cursor->length + 1);
@@ -292,7 +292,7 @@ static bool keep_entries(struct pt_share_reader *reader, struct pt_resp_value *r
         return true;
     }
     reader->batch = NULL;
-    pt_share_link_reset(reader->link, "it answers XREAD strangely");
+    pt_valkey_link_reset(reader->link, "it answers XREAD strangely");
     return false;
 }
 
@@ -303,11 +303,11 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
     if (!reply)
         return false;
     if (reply->kind == PT_RESP_ERROR) {
-        pt_share_link_reset_refused(reader->link, reply->text);
+        pt_valkey_link_reset_refused(reader->link, reply->text);
         return false;
     }
     if (reply->kind != PT_RESP_LIST && !(may_be_nil && reply->kind == PT_RESP_NIL)) {
-        pt_share_link_reset(reader->link, "it answers strangely");
+        pt_valkey_link_reset(reader->link, "it answers strangely");
         return false;
     }
     if (reader->question == QUESTION_NEWEST) {
@@ -335,42 +335,43 @@ static int send_question(struct pt_share_reader *reader)
     char last[48], most[24];
     snprintf(most, sizeof(most), "%zu", reader->most);
     snprintf(last, sizeof(last), "%" PRIu64 "-%" PRIu64, reader->last.ms, reader->last.number);
-    struct pt_share_argument log = pt_share_text(reader->keys[PT_SHARE_KEY_LOG]);
+    struct pt_valkey_argument log = pt_valkey_text(reader->keys[PT_SHARE_KEY_LOG]);
     char rank[24], last_rank[24];
     snprintf(rank, sizeof(rank), "%zu", reader->rank);
     snprintf(last_rank, sizeof(last_rank), "%zu", reader->rank + PT_LIMIT_SHARE_FINISHED - 1);
-    const struct pt_share_argument newest[] = {pt_share_text("XREVRANGE"), log,
-                                               pt_share_text("+"),         pt_share_text("-"),
-                                               pt_share_text("COUNT"),     pt_share_text("1")};
-    const struct pt_share_argument part[] = {
-        pt_share_text("HSCAN"), pt_share_text(reader->keys[PT_SHARE_KEY_LATEST]),
-        pt_share_text(reader->cursor), pt_share_text("COUNT"), pt_share_text(most)};
-    const struct pt_share_argument finished[] = {pt_share_text("EVAL"),
-                                                 pt_share_text(finished_script),
-                                                 pt_share_text("2"),
-                                                 pt_share_text(reader->keys[PT_SHARE_KEY_FINISHED]),
-                                                 pt_share_text(reader->keys[PT_SHARE_KEY_ORDER]),
-                                                 pt_share_text(rank),
-                                                 pt_share_text(last_rank)};
-    const struct pt_share_argument entries[] = {pt_share_text("XREAD"),
-                                                pt_share_text("COUNT"),
-                                                pt_share_text(most),
-                                                pt_share_text("BLOCK"),
-                                                pt_share_text(BLOCK_MS),
-                                                pt_share_text("STREAMS"),
-                                                log,
-                                                pt_share_text(last)};
+    const struct pt_valkey_argument newest[] = {pt_valkey_text("XREVRANGE"), log,
+                                                pt_valkey_text("+"),         pt_valkey_text("-"),
+                                                pt_valkey_text("COUNT"),     pt_valkey_text("1")};
+    const struct pt_valkey_argument part[] = {
+        pt_valkey_text("HSCAN"), pt_valkey_text(reader->keys[PT_SHARE_KEY_LATEST]),
+        pt_valkey_text(reader->cursor), pt_valkey_text("COUNT"), pt_valkey_text(most)};
+    const struct pt_valkey_argument finished[] = {
+        pt_valkey_text("EVAL"),
+        pt_valkey_text(finished_script),
+        pt_valkey_text("2"),
+        pt_valkey_text(reader->keys[PT_SHARE_KEY_FINISHED]),
+        pt_valkey_text(reader->keys[PT_SHARE_KEY_ORDER]),
+        pt_valkey_text(rank),
+        pt_valkey_text(last_rank)};
+    const struct pt_valkey_argument entries[] = {pt_valkey_text("XREAD"),
+                                                 pt_valkey_text("COUNT"),
+                                                 pt_valkey_text(most),
+                                                 pt_valkey_text("BLOCK"),
+                                                 pt_valkey_text(BLOCK_MS),
+                                                 pt_valkey_text("STREAMS"),
+                                                 log,
+                                                 pt_valkey_text(last)};
     switch (reader->question) {
     case QUESTION_NONE:
         break;
     case QUESTION_NEWEST:
-        return pt_share_link_send(reader->link, newest, 6, on_answer, reader);
+        return pt_valkey_link_send(reader->link, newest, 6, on_answer, reader);
     case QUESTION_FINISHED:
-        return pt_share_link_send(reader->link, finished, 7, on_answer, reader);
+        return pt_valkey_link_send(reader->link, finished, 7, on_answer, reader);
     case QUESTION_LATEST:
-        return pt_share_link_send(reader->link, part, 5, on_answer, reader);
+        return pt_valkey_link_send(reader->link, part, 5, on_answer, reader);
     case QUESTION_ENTRIES:
-        return pt_share_link_send(reader->link, entries, 8, on_answer, reader);
+        return pt_valkey_link_send(reader->link, entries, 8, on_answer, reader);
     }
     return 0;
 }
@@ -386,7 +387,7 @@ static void ask(struct pt_share_reader *reader, enum question question)
     }
     int r = send_question(reader);
     if (r < 0)
-        pt_share_link_reset(reader->link, strerror(-r));
+        pt_valkey_link_reset(reader->link, strerror(-r));
 }
 
 static void on_open(void *context)
@@ -422,14 +423,14 @@ struct pt_share_reader *pt_share_reader_create(struct pt_loop *loop, const struc
     reader->next_offset = -1;
     reader->at_end_ns = pt_clock_monotonic_ns(clock); // as far as lag goes
     pt_share_keys_write(options->prefix, reader->keys);
-    struct pt_share_link_options link = *options->link;
+    struct pt_valkey_link_options link = *options->link;
     link.max_pending_bytes = PT_LIMIT_SHARE_WORD_BYTES;
     link.max_reply_bytes = PT_LIMIT_SHARE_BATCH_BYTES;
     link.on_open = on_open;
     link.on_closed = on_closed;
     link.context = reader;
     reader->timer = pt_timer_create(pt_loop_base(loop), clock, on_timer, reader);
-    reader->link = pt_share_link_create(pt_loop_base(loop), clock, &link);
+    reader->link = pt_valkey_link_create(pt_loop_base(loop), clock, &link);
     if (!reader->timer || !reader->link) {
         pt_share_reader_destroy(reader);
         return NULL;
@@ -442,7 +443,7 @@ void pt_share_reader_destroy(struct pt_share_reader *reader)
     if (!reader)
         return;
     drop_batch(reader);
-    pt_share_link_destroy(reader->link);
+    pt_valkey_link_destroy(reader->link);
     pt_timer_destroy(reader->timer);
     free(reader);
 }

@@ -8,7 +8,7 @@
 
 struct pt_loop;
 struct pt_clock;
-struct pt_share_link_options;
+struct pt_valkey_link_options;
 
 // Reads the log that several servers share: first what there is (the finished pulls, then the
 // latest report of each node), then each entry in the log's order, as it comes. Behind a broken
@@ -29,7 +29,7 @@ enum pt_share_loss {
 };
 
 struct pt_share_reader_options {
-    const struct pt_share_link_options *link; // its limits and callbacks are not looked at
+    const struct pt_valkey_link_options *link; // its limits and callbacks are not looked at
     const char *prefix;
     // An entry; while loading, the pulls that have ended and the latest reports of all nodes come
     // first. The next one comes after pt_share_reader_go_on, which may be called within; what

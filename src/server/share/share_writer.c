@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/timer.h"
 #include "server/share/share_keys.h"
-#include "server/share/share_resp.h"
+#include "server/valkey/resp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ struct taken {
 struct pt_share_writer {
     struct pt_share_writer_options options;
     const struct pt_clock *clock;
-    struct pt_share_link *link;
+    struct pt_valkey_link *link;
     struct pt_timer *timer;
     char keys[PT_SHARE_KEY_COUNT][PT_SHARE_KEY_SIZE];
     char script[SHA1_SIZE]; // its name in Valkey; empty: not loaded on this connection
@@ -58,13 +58,13 @@ static bool on_time(void *context, struct pt_resp_value *reply)
     if (!reply)
         return false;
     if (reply->kind != PT_RESP_LIST || reply->count != 2) {
-        pt_share_link_reset(writer->link, "it does not say the time");
+        pt_valkey_link_reset(writer->link, "it does not say the time");
         return false;
     }
     int64_t seconds = strtoll(reply->items[0].text, NULL, 10);
     int64_t us = strtoll(reply->items[1].text, NULL, 10);
     if (seconds <= 0 || seconds >= INT64_MAX / PT_NS_PER_S || us < 0 || us >= 1000000) {
-        pt_share_link_reset(writer->link, "it says a time that cannot be");
+        pt_valkey_link_reset(writer->link, "it says a time that cannot be");
         return false;
     }
     int64_t ms = seconds * 1000 + us / 1000;
@@ -79,11 +79,11 @@ static bool on_time(void *context, struct pt_resp_value *reply)
 
 static void ask_for_time(struct pt_share_writer *writer)
 {
-    const struct pt_share_argument time = pt_share_text("TIME");
+    const struct pt_valkey_argument time = pt_valkey_text("TIME");
     writer->asked_ns = pt_clock_monotonic_ns(writer->clock);
-    int r = pt_share_link_send(writer->link, &time, 1, on_time, writer);
+    int r = pt_valkey_link_send(writer->link, &time, 1, on_time, writer);
     if (r < 0 && r != -ENOTCONN)
-        pt_share_link_reset(writer->link, strerror(-r));
+        pt_valkey_link_reset(writer->link, strerror(-r));
 }
 
 static void on_timer(void *context)
@@ -113,8 +113,8 @@ static bool on_memory(void *context, struct pt_resp_value *reply)
 
 static int ask_for_memory(struct pt_share_writer *writer)
 {
-    const struct pt_share_argument info[] = {pt_share_text("INFO"), pt_share_text("memory")};
-    return pt_share_link_send(writer->link, info, 2, on_memory, writer);
+    const struct pt_valkey_argument info[] = {pt_valkey_text("INFO"), pt_valkey_text("memory")};
+    return pt_valkey_link_send(writer->link, info, 2, on_memory, writer);
 }
 
 // --- opening ---
@@ -132,19 +132,19 @@ static bool on_trial(void *context, struct pt_resp_value *reply)
             writer->options.on_change(writer->options.context, NULL);
         return false;
     }
-    pt_share_link_reset_refused(writer->link, reply->text);
+    pt_valkey_link_reset_refused(writer->link, reply->text);
     return false;
 }
 
 // Adds nothing to the offset, which asks for the rights and the memory that appending asks for.
 static void try_to_write(struct pt_share_writer *writer)
 {
-    const struct pt_share_argument add[] = {pt_share_text("INCRBY"),
-                                            pt_share_text(writer->keys[PT_SHARE_KEY_OFFSET]),
-                                            pt_share_text("0")};
-    int r = pt_share_link_send(writer->link, add, 3, on_trial, writer);
+    const struct pt_valkey_argument add[] = {pt_valkey_text("INCRBY"),
+                                             pt_valkey_text(writer->keys[PT_SHARE_KEY_OFFSET]),
+                                             pt_valkey_text("0")};
+    int r = pt_valkey_link_send(writer->link, add, 3, on_trial, writer);
     if (r < 0)
-        pt_share_link_reset(writer->link, strerror(-r));
+        pt_valkey_link_reset(writer->link, strerror(-r));
 }
 
 static bool on_script(void *context, struct pt_resp_value *reply)
@@ -158,20 +158,20 @@ static bool on_script(void *context, struct pt_resp_value *reply)
         try_to_write(writer);
         return false;
     }
-    pt_share_link_reset_refused(writer->link, reply->text);
+    pt_valkey_link_reset_refused(writer->link, reply->text);
     return false;
 }
 
 static void on_open(void *context)
 {
     struct pt_share_writer *writer = context;
-    const struct pt_share_argument load[] = {pt_share_text("SCRIPT"), pt_share_text("LOAD"),
-                                             pt_share_text(pt_script_share_take)};
-    int r = pt_share_link_send(writer->link, load, 3, on_script, writer);
+    const struct pt_valkey_argument load[] = {pt_valkey_text("SCRIPT"), pt_valkey_text("LOAD"),
+                                              pt_valkey_text(pt_script_share_take)};
+    int r = pt_valkey_link_send(writer->link, load, 3, on_script, writer);
     if (r == 0)
         r = ask_for_memory(writer);
     if (r < 0)
-        pt_share_link_reset(writer->link, strerror(-r));
+        pt_valkey_link_reset(writer->link, strerror(-r));
 }
 
 static void on_closed(void *context, const char *why)
@@ -194,13 +194,13 @@ static enum pt_share_outcome outcome_of(struct pt_share_writer *writer,
     if (reply->kind == PT_RESP_TEXT && strcmp(reply->text, "late") == 0)
         return PT_SHARE_LATE;
     if (reply->kind == PT_RESP_TEXT) {
-        pt_share_link_note_use(writer->link);
+        pt_valkey_link_note_use(writer->link);
         return PT_SHARE_APPENDED;
     }
     if (reply->kind == PT_RESP_ERROR)
-        pt_share_link_reset_refused(writer->link, reply->text);
+        pt_valkey_link_reset_refused(writer->link, reply->text);
     else
-        pt_share_link_reset(writer->link, "it answers the script strangely");
+        pt_valkey_link_reset(writer->link, "it answers the script strangely");
     return PT_SHARE_FAILED;
 }
 
@@ -228,7 +228,7 @@ static void write_number(char text[static 24], int64_t number)
 
 static size_t write_arguments(const struct pt_share_writer *writer,
                               const struct pt_share_take *take, struct numbers *numbers,
-                              struct pt_share_argument *arguments)
+                              struct pt_valkey_argument *arguments)
 {
     size_t count = 0;
     write_number(numbers->sequence, take->sequence);
@@ -237,11 +237,11 @@ static size_t write_arguments(const struct pt_share_writer *writer,
     write_number(numbers->max_finished, writer->options.max_finished);
     write_number(numbers->ttl, writer->options.finished_ttl_ms);
     write_number(numbers->number, (int64_t)writer->last_number);
-    arguments[count++] = pt_share_text("EVALSHA");
-    arguments[count++] = pt_share_text(writer->script);
-    arguments[count++] = pt_share_text(KEYS);
+    arguments[count++] = pt_valkey_text("EVALSHA");
+    arguments[count++] = pt_valkey_text(writer->script);
+    arguments[count++] = pt_valkey_text(KEYS);
     for (size_t i = 0; i < PT_SHARE_KEY_COUNT; i++)
-        arguments[count++] = pt_share_text(writer->keys[i]);
+        arguments[count++] = pt_valkey_text(writer->keys[i]);
     const char *const texts[] = {take->node_name,
                                  take->agent_run,
                                  numbers->sequence,
@@ -255,12 +255,12 @@ static size_t write_arguments(const struct pt_share_writer *writer,
                                  numbers->number,
                                  take->row_ids};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        arguments[count++] = pt_share_text(texts[i]);
-    arguments[count++] = (struct pt_share_argument){take->report, take->report_length};
+        arguments[count++] = pt_valkey_text(texts[i]);
+    arguments[count++] = (struct pt_valkey_argument){take->report, take->report_length};
     for (size_t i = 0; i < take->finished_count; i++) {
-        arguments[count++] = pt_share_text(take->finished[i].id);
+        arguments[count++] = pt_valkey_text(take->finished[i].id);
         arguments[count++] =
-            (struct pt_share_argument){take->finished[i].json, take->finished[i].json_length};
+            (struct pt_valkey_argument){take->finished[i].json, take->finished[i].json_length};
     }
     return count;
 }
@@ -271,14 +271,14 @@ int pt_share_writer_take(struct pt_share_writer *writer, const struct pt_share_t
     struct numbers numbers;
     if (!is_ready(writer))
         return -ENOTCONN;
-    struct pt_share_argument *arguments =
+    struct pt_valkey_argument *arguments =
         calloc(FIXED_ARGUMENTS + 2 * take->finished_count, sizeof(*arguments));
     struct taken *taken = malloc(sizeof(*taken));
     int r = arguments && taken ? 0 : -ENOMEM;
     if (r == 0) {
         *taken = (struct taken){.writer = writer, .number = ++writer->last_number};
         size_t count = write_arguments(writer, take, &numbers, arguments);
-        r = pt_share_link_send(writer->link, arguments, count, on_take, taken);
+        r = pt_valkey_link_send(writer->link, arguments, count, on_take, taken);
     }
     free(arguments);
     if (r < 0) {
@@ -303,13 +303,13 @@ struct pt_share_writer *pt_share_writer_create(struct event_base *base,
     writer->clock = clock;
     LIST_INIT(&writer->under_way);
     pt_share_keys_write(options->prefix, writer->keys);
-    struct pt_share_link_options link = *options->link;
+    struct pt_valkey_link_options link = *options->link;
     link.max_pending_bytes = PT_LIMIT_SHARE_PENDING_BYTES;
     link.max_reply_bytes = PT_LIMIT_SHARE_WORD_BYTES;
     link.on_open = on_open;
     link.on_closed = on_closed;
     link.context = writer;
-    writer->link = pt_share_link_create(base, clock, &link);
+    writer->link = pt_valkey_link_create(base, clock, &link);
     writer->timer = pt_timer_create(base, clock, on_timer, writer);
     if (!writer->link || !writer->timer) {
         pt_share_writer_destroy(writer);
@@ -328,7 +328,7 @@ void pt_share_writer_destroy(struct pt_share_writer *writer)
         LIST_REMOVE(taken, link);
         free(taken);
     }
-    pt_share_link_destroy(writer->link);
+    pt_valkey_link_destroy(writer->link);
     pt_timer_destroy(writer->timer);
     free(writer);
 }
@@ -340,7 +340,7 @@ int64_t pt_share_writer_now_ms(const struct pt_share_writer *writer)
     return writer->clock_distance_ms + pt_clock_monotonic_ns(writer->clock) / PT_NS_PER_MS;
 }
 
-struct pt_share_link *pt_share_writer_link(struct pt_share_writer *writer)
+struct pt_valkey_link *pt_share_writer_link(struct pt_share_writer *writer)
 {
     return writer->link;
 }

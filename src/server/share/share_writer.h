@@ -3,7 +3,7 @@
 #define PT_SERVER_SHARE_SHARE_WRITER_H
 
 #include "base/error.h"
-#include "server/share/share_link.h"
+#include "server/valkey/valkey_link.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,10 +42,10 @@ enum pt_share_outcome {
 };
 
 struct pt_share_writer_options {
-    const struct pt_share_link_options *link; // its limits and callbacks are not looked at
-    const char *prefix;                       // of the keys
-    const char *run;                          // names this server's process
-    int64_t max_bytes;                        // of the log
+    const struct pt_valkey_link_options *link; // its limits and callbacks are not looked at
+    const char *prefix;                        // of the keys
+    const char *run;                           // names this server's process
+    int64_t max_bytes;                         // of the log
     int64_t max_finished;
     int64_t finished_ttl_ms;
     void (*on_taken)(void *context, uint64_t number, enum pt_share_outcome outcome);
@@ -68,7 +68,7 @@ void pt_share_writer_destroy(struct pt_share_writer *writer);
 int64_t pt_share_writer_now_ms(const struct pt_share_writer *writer);
 
 // Its connection, for what else is to be sent by it.
-struct pt_share_link *pt_share_writer_link(struct pt_share_writer *writer);
+struct pt_valkey_link *pt_share_writer_link(struct pt_share_writer *writer);
 
 // *ret_number names the report to on_taken, and in its entry. -ENOTCONN, -ENOBUFS (too much waits
 // to be sent), -ENOMEM: it was not sent, and on_taken is not called.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/share/share_url.h"
+#include "server/valkey/valkey_url.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -10,13 +10,13 @@
 #define MAX_DATABASE 65535
 #define EXPECTED "expected valkey://[user@]host[:port][/database], or valkeys:// for TLS"
 
-static bool take_scheme(const char *scheme, struct pt_share_url *url)
+static bool take_scheme(const char *scheme, struct pt_valkey_url *url)
 {
     url->tls = strcmp(scheme, "valkeys") == 0 || strcmp(scheme, "rediss") == 0;
     return url->tls || strcmp(scheme, "valkey") == 0 || strcmp(scheme, "redis") == 0;
 }
 
-static bool take_host(const char *host, struct pt_share_url *url)
+static bool take_host(const char *host, struct pt_valkey_url *url)
 {
     size_t length = strlen(host);
     bool has_brackets = length >= 2 && host[0] == '[' && host[length - 1] == ']';
@@ -46,7 +46,7 @@ struct parts {
 };
 
 // No error holds the text itself, which may hold a password, wherever that stands.
-static int take(const struct parts *parts, struct pt_share_url *url, struct pt_error *err)
+static int take(const struct parts *parts, struct pt_valkey_url *url, struct pt_error *err)
 {
     long port = DEFAULT_PORT, database = 0;
     const char *path = parts->path && *parts->path == '/' ? parts->path + 1 : "";
@@ -80,7 +80,7 @@ static void get(CURLU *handle, CURLUPart part, unsigned int flags, char **ret_te
         *ret_text = NULL;
 }
 
-int pt_share_url_parse(const char *text, struct pt_share_url *ret_url, struct pt_error *err)
+int pt_valkey_url_parse(const char *text, struct pt_valkey_url *ret_url, struct pt_error *err)
 {
     struct parts parts;
     CURLU *handle = curl_url();

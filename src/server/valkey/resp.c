@@ -4,7 +4,7 @@
 // open list still lacks. Only then memory is taken for it, in proportion to the bytes that have
 // come: a length that is announced costs nothing.
 
-#include "server/share/share_resp.h"
+#include "server/valkey/resp.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/share/share_url.h"
-#include "server/share/share_words.h"
+#include "server/valkey/valkey_url.h"
+#include "server/valkey/valkey_words.h"
 
 #include "check.h"
 
@@ -21,9 +21,9 @@ static void what_is_understood(void **state)
         {"valkey://[fd00::1]:6379/0", "fd00::1", "", false, 6379, 0},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct pt_share_url url;
+        struct pt_valkey_url url;
         struct pt_error err;
-        check_int(cases[i].text, pt_share_url_parse(cases[i].text, &url, &err), 0);
+        check_int(cases[i].text, pt_valkey_url_parse(cases[i].text, &url, &err), 0);
         check_text(cases[i].text, url.host, cases[i].host);
         check_text(cases[i].text, url.user, cases[i].user);
         check_int(cases[i].text, url.tls, cases[i].tls);
@@ -53,9 +53,9 @@ static void what_is_not(void **state)
                                         "http://user:secret@host",
                                         "secret"};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct pt_share_url url;
+        struct pt_valkey_url url;
         struct pt_error err = {0};
-        check_int(cases[i], pt_share_url_parse(cases[i], &url, &err), -EINVAL);
+        check_int(cases[i], pt_valkey_url_parse(cases[i], &url, &err), -EINVAL);
         assert_true(*err.message);
         check_int(cases[i], strstr(err.message, "cret") != NULL, false);
     }
@@ -83,7 +83,7 @@ static void errors_say_what_to_do(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char text[256];
-        pt_share_words_write(cases[i].error, text, sizeof(text));
+        pt_valkey_words_write(cases[i].error, text, sizeof(text));
         assert_non_null(strstr(text, cases[i].words));
         assert_non_null(strstr(text, cases[i].error)); // its own words stand behind
     }

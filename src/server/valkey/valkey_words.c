@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/share/share_words.h"
+#include "server/valkey/valkey_words.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define CLUSTER "it is a cluster of Valkey or Redis, which cannot be used: name one that is none"
 
-void pt_share_words_write(const char *error, char *text, size_t size)
+void pt_valkey_words_write(const char *error, char *text, size_t size)
 {
     static const struct {
         const char *begin, *words;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// libcurl connects, resolves names and speaks TLS; share_resp.h reads answers; what
+// libcurl connects, resolves names and speaks TLS; resp.h reads answers; what
 // is between them is here: the bytes that wait, who waits for which answer, and when a connection
 // counts as broken. Whoever is called back may reset the link or send more, so a fault is noted and
 // the link closed only when no callback is on the stack.
 
-#include "server/share/share_link.h"
+#include "server/valkey/valkey_link.h"
 
 #include "base/clock.h"
 #include "base/http_client.h"
@@ -13,9 +13,9 @@
 #include "base/loop.h"
 #include "base/secret_file.h"
 #include "base/timer.h"
-#include "server/share/share_resp.h"
-#include "server/share/share_url.h"
-#include "server/share/share_words.h"
+#include "server/valkey/resp.h"
+#include "server/valkey/valkey_url.h"
+#include "server/valkey/valkey_words.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -42,19 +42,19 @@ enum state {
 
 struct waiting {
     STAILQ_ENTRY(waiting) link;
-    pt_share_reply_fn *on_reply;
+    pt_valkey_reply_fn *on_reply;
     void *context;
     int64_t sent_ns;
 };
 
-struct pt_share_link {
-    struct pt_share_link_options options;
+struct pt_valkey_link {
+    struct pt_valkey_link_options options;
     struct event_base *base;
     const struct pt_clock *clock;
     enum state state;
     int64_t pause_ms;
     int64_t opened_ns;
-    bool is_of_use; // as pt_share_link_note_use says, of this connection
+    bool is_of_use; // as pt_valkey_link_note_use says, of this connection
     struct pt_timer *retry;
     struct pt_timer *look;  // for silence
     struct pt_timer *again; // more can be received, though the socket may not say so
@@ -69,12 +69,12 @@ struct pt_share_link {
     char why[256];
 };
 
-static int64_t now_ns(const struct pt_share_link *link)
+static int64_t now_ns(const struct pt_valkey_link *link)
 {
     return pt_clock_monotonic_ns(link->clock);
 }
 
-static void break_link(struct pt_share_link *link, const char *why)
+static void break_link(struct pt_valkey_link *link, const char *why)
 {
     if (link->is_broken)
         return;
@@ -92,7 +92,7 @@ static void free_event(struct event **event)
     *event = NULL;
 }
 
-static void drop_connection(struct pt_share_link *link)
+static void drop_connection(struct pt_valkey_link *link)
 {
     free_event(&link->readable);
     free_event(&link->writable);
@@ -105,7 +105,7 @@ static void drop_connection(struct pt_share_link *link)
     pt_timer_stop(link->send);
 }
 
-static void answer_nobody_knows(struct pt_share_link *link)
+static void answer_nobody_knows(struct pt_valkey_link *link)
 {
     struct waiting *waiting;
     while ((waiting = STAILQ_FIRST(&link->waiting))) {
@@ -115,7 +115,7 @@ static void answer_nobody_knows(struct pt_share_link *link)
     }
 }
 
-static void close_link(struct pt_share_link *link)
+static void close_link(struct pt_valkey_link *link)
 {
     bool was_good =
         link->is_of_use || (link->state == STATE_OPEN && now_ns(link) - link->opened_ns > LASTS_NS);
@@ -132,7 +132,7 @@ static void close_link(struct pt_share_link *link)
 
 // --- sending ---
 
-static void flush(struct pt_share_link *link)
+static void flush(struct pt_valkey_link *link)
 {
     size_t length;
     while (!link->is_broken && (length = evbuffer_get_length(link->out)) > 0) {
@@ -151,7 +151,7 @@ static void flush(struct pt_share_link *link)
 
 static void on_send(void *context)
 {
-    struct pt_share_link *link = context;
+    struct pt_valkey_link *link = context;
     if (link->connection)
         flush(link);
 }
@@ -163,8 +163,8 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     flush(context);
 }
 
-static int send_command(struct pt_share_link *link, const struct pt_share_argument *arguments,
-                        size_t count, pt_share_reply_fn *on_reply, void *context)
+static int send_command(struct pt_valkey_link *link, const struct pt_valkey_argument *arguments,
+                        size_t count, pt_valkey_reply_fn *on_reply, void *context)
 {
     struct waiting *waiting = malloc(sizeof(*waiting));
     if (!waiting)
@@ -195,13 +195,13 @@ static bool is_error(const struct pt_resp_value *reply)
 static bool on_greeting(void *context, struct pt_resp_value *reply)
 {
     if (is_error(reply))
-        pt_share_link_reset_refused(context, reply->text);
+        pt_valkey_link_reset_refused(context, reply->text);
     return false;
 }
 
 static bool on_last_greeting(void *context, struct pt_resp_value *reply)
 {
-    struct pt_share_link *link = context;
+    struct pt_valkey_link *link = context;
     (void)on_greeting(context, reply);
     if (reply && !link->is_broken) {
         link->state = STATE_OPEN;
@@ -211,16 +211,16 @@ static bool on_last_greeting(void *context, struct pt_resp_value *reply)
     return false;
 }
 
-static void greet(struct pt_share_link *link)
+static void greet(struct pt_valkey_link *link)
 {
-    const struct pt_share_url *url = link->options.url;
+    const struct pt_valkey_url *url = link->options.url;
     const char *password = pt_secret_get(link->options.password);
     char database[16];
     snprintf(database, sizeof(database), "%d", url->database);
-    const struct pt_share_argument auth[] = {pt_share_text("AUTH"),
-                                             pt_share_text(*url->user ? url->user : "default"),
-                                             pt_share_text(password)};
-    const struct pt_share_argument select[] = {pt_share_text("SELECT"), pt_share_text(database)};
+    const struct pt_valkey_argument auth[] = {pt_valkey_text("AUTH"),
+                                              pt_valkey_text(*url->user ? url->user : "default"),
+                                              pt_valkey_text(password)};
+    const struct pt_valkey_argument select[] = {pt_valkey_text("SELECT"), pt_valkey_text(database)};
     int r = 0;
     if (*password)
         r = send_command(link, auth, 3, on_greeting, link);
@@ -232,7 +232,7 @@ static void greet(struct pt_share_link *link)
 
 // --- receiving ---
 
-static void hand_out(struct pt_share_link *link, struct pt_resp_value *reply)
+static void hand_out(struct pt_valkey_link *link, struct pt_resp_value *reply)
 {
     struct waiting *waiting = STAILQ_FIRST(&link->waiting);
     bool is_kept = false;
@@ -248,7 +248,7 @@ static void hand_out(struct pt_share_link *link, struct pt_resp_value *reply)
 }
 
 // Answers that are whole, each to who waits for it.
-static void take_replies(struct pt_share_link *link)
+static void take_replies(struct pt_valkey_link *link)
 {
     struct pt_resp_value *taken;
     int r = 0;
@@ -262,7 +262,7 @@ static void take_replies(struct pt_share_link *link)
         break_link(link, "out of memory");
 }
 
-static void receive(struct pt_share_link *link)
+static void receive(struct pt_valkey_link *link)
 {
     static char chunk[CHUNK_BYTES];
     for (int i = 0; i < CHUNKS_IN_A_TURN && !link->is_broken; i++) {
@@ -305,7 +305,7 @@ static void on_again(void *context)
 
 static void on_connected(void *context, int fd)
 {
-    struct pt_share_link *link = context;
+    struct pt_valkey_link *link = context;
     link->state = STATE_GREETING;
     link->heard_ns = now_ns(link);
     link->readable = event_new(link->base, fd, EV_READ | EV_PERSIST, on_readable, link);
@@ -318,14 +318,14 @@ static void on_connected(void *context, int fd)
 
 static void on_not_connected(void *context, const struct pt_http_result *result)
 {
-    struct pt_share_link *link = context;
+    struct pt_valkey_link *link = context;
     link->connection = NULL;
     break_link(link, result->message);
 }
 
-static void begin_connecting(struct pt_share_link *link)
+static void begin_connecting(struct pt_valkey_link *link)
 {
-    const struct pt_share_url *url = link->options.url;
+    const struct pt_valkey_url *url = link->options.url;
     struct pt_error err;
     char address[sizeof(url->host) + 32];
     bool is_ipv6 = strchr(url->host, ':');
@@ -352,7 +352,7 @@ static void on_retry(void *context)
 // Is called at once when the link broke, and else looks for silence.
 static void on_look(void *context)
 {
-    struct pt_share_link *link = context;
+    struct pt_valkey_link *link = context;
     const struct waiting *first = STAILQ_FIRST(&link->waiting);
     if (!link->is_broken && first) {
         int64_t since = first->sent_ns > link->heard_ns ? first->sent_ns : link->heard_ns;
@@ -366,10 +366,10 @@ static void on_look(void *context)
 
 // --- what the header promises ---
 
-struct pt_share_link *pt_share_link_create(struct event_base *base, const struct pt_clock *clock,
-                                           const struct pt_share_link_options *options)
+struct pt_valkey_link *pt_valkey_link_create(struct event_base *base, const struct pt_clock *clock,
+                                             const struct pt_valkey_link_options *options)
 {
-    struct pt_share_link *link = calloc(1, sizeof(*link));
+    struct pt_valkey_link *link = calloc(1, sizeof(*link));
     if (!link)
         return NULL;
     link->options = *options;
@@ -384,7 +384,7 @@ struct pt_share_link *pt_share_link_create(struct event_base *base, const struct
     link->again = pt_timer_create(base, clock, on_again, link);
     link->send = pt_timer_create(base, clock, on_send, link);
     if (!link->out || !link->retry || !link->look || !link->again || !link->send) {
-        pt_share_link_destroy(link);
+        pt_valkey_link_destroy(link);
         return NULL;
     }
     pt_timer_start(link->look, LOOK_MS);
@@ -392,7 +392,7 @@ struct pt_share_link *pt_share_link_create(struct event_base *base, const struct
     return link;
 }
 
-void pt_share_link_destroy(struct pt_share_link *link)
+void pt_valkey_link_destroy(struct pt_valkey_link *link)
 {
     if (!link)
         return;
@@ -412,8 +412,8 @@ void pt_share_link_destroy(struct pt_share_link *link)
     free(link);
 }
 
-int pt_share_link_send(struct pt_share_link *link, const struct pt_share_argument *arguments,
-                       size_t count, pt_share_reply_fn *on_reply, void *context)
+int pt_valkey_link_send(struct pt_valkey_link *link, const struct pt_valkey_argument *arguments,
+                        size_t count, pt_valkey_reply_fn *on_reply, void *context)
 {
     if (link->state != STATE_OPEN || link->is_broken)
         return -ENOTCONN;
@@ -425,19 +425,19 @@ int pt_share_link_send(struct pt_share_link *link, const struct pt_share_argumen
     return send_command(link, arguments, count, on_reply, context);
 }
 
-void pt_share_link_note_use(struct pt_share_link *link)
+void pt_valkey_link_note_use(struct pt_valkey_link *link)
 {
     link->is_of_use = true;
 }
 
-void pt_share_link_reset(struct pt_share_link *link, const char *why)
+void pt_valkey_link_reset(struct pt_valkey_link *link, const char *why)
 {
     break_link(link, why);
 }
 
-void pt_share_link_reset_refused(struct pt_share_link *link, const char *error)
+void pt_valkey_link_reset_refused(struct pt_valkey_link *link, const char *error)
 {
     char why[sizeof(link->why)];
-    pt_share_words_write(error, why, sizeof(why));
+    pt_valkey_words_write(error, why, sizeof(why));
     break_link(link, why);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_SERVER_SHARE_SHARE_RESP_H
-#define PT_SERVER_SHARE_SHARE_RESP_H
+#ifndef PT_SERVER_VALKEY_RESP_H
+#define PT_SERVER_VALKEY_RESP_H
 
 #include "base/error.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_SERVER_SHARE_SHARE_URL_H
-#define PT_SERVER_SHARE_SHARE_URL_H
+#ifndef PT_SERVER_VALKEY_VALKEY_URL_H
+#define PT_SERVER_VALKEY_VALKEY_URL_H
 
 #include "base/error.h"
 
@@ -11,7 +11,7 @@
 // valkeys:// with TLS; redis:// and rediss:// mean the same. The form is that of
 // https://www.iana.org/assignments/uri-schemes/prov/redis, without a password: that has a file of
 // its own.
-struct pt_share_url {
+struct pt_valkey_url {
     bool tls;
     char user[128]; // empty: the default one
     char host[256]; // a name, an IPv4 or an IPv6 address without brackets
@@ -20,7 +20,7 @@ struct pt_share_url {
 };
 
 // -EINVAL: the error says what is wrong and what is expected.
-PT_MUST_CHECK int pt_share_url_parse(const char *text, struct pt_share_url *ret_url,
-                                     struct pt_error *err);
+PT_MUST_CHECK int pt_valkey_url_parse(const char *text, struct pt_valkey_url *ret_url,
+                                      struct pt_error *err);
 
 #endif
