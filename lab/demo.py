@@ -21,6 +21,7 @@ from lab.processes import Process, ProcessDied
 from lab.pulltrace import Agent, Server
 from lab.replicas import Replicas
 from lab.tools import REPOSITORY, ToolMissing
+from lab.valkey import Valkey
 from lab.waiting import Timeout, free_port, port_is_free
 
 BACK_S = 8
@@ -106,29 +107,34 @@ SERVERS_SHARE = """\
     {count} servers share a Valkey; that address spreads connections over them.
     Kill one and watch: the page goes on with another one, and misses nothing.
 {kills}
-    One that was killed comes back after {back_s} s.
+    What was killed comes back after {back_s} s, Valkey with none of its data, which the servers give back to it.
 """
 
 
 class Revival:
-    """Servers that somebody kills come back after a while."""
+    """A server, or Valkey, that comes back a while after somebody has killed it."""
 
-    def __init__(self, replicas: Replicas) -> None:
-        self.replicas = replicas
-        self._due: dict[int, float] = {}
+    def __init__(self, name: str, program: Server | Valkey) -> None:
+        self._name = name
+        self._program = program
+        self._due: float | None = None
 
     def advance(self) -> None:
-        for number, server in enumerate(self.replicas.servers, 1):
-            if server.process.is_running():
-                continue
-            due = self._due.get(number)
-            if due is None:
-                say(f"killed  server {number}")
-                self._due[number] = time.monotonic() + BACK_S
-            elif time.monotonic() >= due:
-                server.start()
-                del self._due[number]
-                say(f"started server {number} again: kill -9 {server.process.pid}")
+        if self._program.process.is_running():
+            return
+        if self._due is None:
+            say(f"killed  {self._name}")
+            self._due = time.monotonic() + BACK_S
+        elif time.monotonic() >= self._due:
+            self._program.start()
+            self._due = None
+            say(f"started {self._name} again: {self.command()}")
+
+    def command(self) -> str:
+        return f"kill -9 {self._program.process.pid}"
+
+    def line(self) -> str:
+        return f"      {self.command():<16} {self._name}"
 
 
 def start_servers(
@@ -141,14 +147,15 @@ def start_servers(
         return server.url, [server.process], []
     replicas = Replicas(SERVER, folder, count, port)
     stack.callback(replicas.stop)
-    return replicas.url, replicas.processes(), [Revival(replicas)]
+    revivals = [Revival(f"server {number}", server) for number, server in enumerate(replicas.servers, 1)]
+    return replicas.url, [replicas.spread], [*revivals, Revival("Valkey", replicas.valkey)]
 
 
 def print_address(url: str, revivals: list[Revival]) -> None:
     print(f"\n    Pulltrace is at  {url}/   (Ctrl-C ends it)\n", flush=True)
-    for servers in (revival.replicas.servers for revival in revivals):
-        kills = "\n".join(f"      kill -9 {server.process.pid}" for server in servers)
-        print(SERVERS_SHARE.format(count=len(servers), kills=kills, back_s=BACK_S), flush=True)
+    if revivals:
+        kills = "\n".join(revival.line() for revival in revivals)
+        print(SERVERS_SHARE.format(count=len(revivals) - 1, kills=kills, back_s=BACK_S), flush=True)
 
 
 def start_pulltrace(

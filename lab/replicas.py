@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from lab.processes import Process
 from lab.pulltrace import Server, answers_well
 from lab.spread import start_spread
 from lab.valkey import Valkey
@@ -51,7 +50,3 @@ class Replicas:
 
     def stop(self) -> None:
         self._stack.close()
-
-    def processes(self) -> list[Process]:
-        """Those that nobody but the lab may end."""
-        return [self.spread, self.valkey.process]
