@@ -171,6 +171,7 @@ static inline void open_reader(struct fixture *fixture)
     const struct pt_share_reader_options options = {
         .link = &fixture->link,
         .prefix = "test",
+        .max_finished = 100,
         .on_entry = on_entry,
         .on_state = on_state,
         .on_lost = on_lost,
@@ -272,12 +273,14 @@ static inline void command(const struct fixture *fixture, const char *line)
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)fixture->port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    char answer[16];
+    char answer[128] = "";
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(write(fd, line, strlen(line)), (ssize_t)strlen(line));
-    assert_true(read(fd, answer, sizeof(answer)) > 0 && answer[0] != '-');
+    ssize_t length = read(fd, answer, sizeof(answer) - 1);
     close(fd);
+    if (length <= 0 || answer[0] == '-')
+        fail_msg("%s: %s", line, answer);
 }
 
 #endif

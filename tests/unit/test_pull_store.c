@@ -176,6 +176,31 @@ static void a_report_that_is_overtaken_turns_nothing_back(void **state)
     }
 }
 
+// Somebody else has sent the last number that there is.
+static void a_number_that_no_agent_has_silences_none_for_good(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t sequence, wait_s;
+        int64_t bytes, wanted;
+    } steps[] = {
+        {"the agent", 7, 0, 20, 20},        {"another", INT64_MAX, 0, 25, 25},
+        {"the agent", 8, 0, 30, 25},        {"which goes on", 9, 40, 40, 25},
+        {"and is heard", 10, 20, 50, 50},   {"an older one is not", 9, 0, 40, 50},
+        {"the next one is", 11, 0, 60, 60},
+    };
+    struct scene *scene = *state;
+    scene->run = "ab";
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        scene->now_ns += steps[i].wait_s * PT_NS_PER_S;
+        scene->sequence = steps[i].sequence;
+        scene->layers[0].downloaded_bytes = steps[i].bytes;
+        scene_deliver(scene);
+        check_int(steps[i].name, scene_last(scene)->pull.layers[0].downloaded_bytes,
+                  steps[i].wanted);
+    }
+}
+
 static void layers_that_come_and_go_keep_their_numbers(void **state)
 {
     struct scene *scene = *state;
@@ -518,6 +543,7 @@ int main(void)
         SCENE_TEST(rates_bear_jitter),
         SCENE_TEST(a_late_report_turns_nothing_back),
         SCENE_TEST(a_report_that_is_overtaken_turns_nothing_back),
+        SCENE_TEST(a_number_that_no_agent_has_silences_none_for_good),
         SCENE_TEST(layers_that_come_and_go_keep_their_numbers),
         SCENE_TEST(agents_cannot_take_each_others_pulls),
         SCENE_TEST(an_id_survives_a_restart_of_the_server),

@@ -41,6 +41,9 @@ static void what_cannot_be_is_refused(void **state)
         {"18446744073709551615-1", "", "", -EPROTO},
         {"1-1", "", "9223372036855", -EINVAL},
         {"1-1", "", "9223372036854775807", -EINVAL},
+        {"1-1", "", "-5", -EINVAL}, // which would be a report of now
+        {"1-1", "", "never", -EINVAL},
+        {"1-1", "", "99999999999999999999", -EINVAL},
         {"1-1", "0123\x01", "", -EINVAL},
         {"1-1", "ABCD", "", -EINVAL},
         {"1-1", "\"><i>", "", -EINVAL},

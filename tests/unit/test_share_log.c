@@ -39,9 +39,9 @@ static void a_report_of_the_agent_before_is_not_appended(void **state)
         int64_t sequence;
         enum pt_share_outcome outcome;
     } cases[] = {
-        {"a", 5, PT_SHARE_APPENDED}, {"b", 1, PT_SHARE_APPENDED}, {"a", 6, PT_SHARE_OLD},
-        {"b", 2, PT_SHARE_APPENDED}, {"a", 7, PT_SHARE_OLD},      {"c", 1, PT_SHARE_APPENDED},
-        {"b", 3, PT_SHARE_OLD},      {"c", 2, PT_SHARE_APPENDED},
+        {"a", 5, PT_SHARE_APPENDED}, {"b", 1, PT_SHARE_APPENDED}, {"a", 6, PT_SHARE_LATE},
+        {"b", 2, PT_SHARE_APPENDED}, {"a", 7, PT_SHARE_LATE},     {"c", 1, PT_SHARE_APPENDED},
+        {"b", 3, PT_SHARE_LATE},     {"c", 2, PT_SHARE_APPENDED},
     };
     struct fixture *fixture = *state;
     RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);

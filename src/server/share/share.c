@@ -259,6 +259,7 @@ static void begin_reading(struct pt_share *share)
     const struct pt_share_reader_options options = {
         .link = &share->link,
         .prefix = share->settings.prefix,
+        .max_finished = share->settings.max_finished,
         .on_entry = on_entry,
         .on_state = on_reader_state,
         .on_lost = on_lost,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/share/share_claims.h"
 
+#include "base/limits.h"
 #include "server/share/share_keys.h"
 #include "server/valkey/resp.h"
 #include "server/valkey/valkey_link.h"
@@ -14,6 +15,7 @@
 struct made {
     struct pt_share_claims *claims;
     struct pt_share_claim claim;
+    size_t size; // of all of it
     LIST_ENTRY(made) link;
     char json[];
 };
@@ -23,6 +25,7 @@ struct pt_share_claims {
     pt_share_won_fn *on_won;
     void *context;
     LIST_HEAD(, made) under_way;
+    size_t bytes; // of these
 };
 
 struct pt_share_claims *pt_share_claims_create(const char *prefix, pt_share_won_fn *on_won,
@@ -56,6 +59,7 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
     struct made *made = context;
     struct pt_share_claims *claims = made->claims;
     LIST_REMOVE(made, link);
+    claims->bytes -= made->size;
     if (!reply || reply->kind != PT_RESP_NIL)
         claims->on_won(claims->context, &made->claim);
     free(made);
@@ -76,14 +80,17 @@ static int send_claim(struct made *made, struct pt_valkey_link *link)
 void pt_share_claims_make(struct pt_share_claims *claims, struct pt_valkey_link *link,
                           const struct pt_share_claim *claim)
 {
-    size_t size = strlen(claim->json) + 1;
-    struct made *made = malloc(sizeof(*made) + size);
+    size_t length = strlen(claim->json) + 1, size = sizeof(struct made) + length;
+    bool has_room = claims->bytes + size <= PT_LIMIT_SHARE_CLAIMS_BYTES;
+    struct made *made = has_room ? malloc(size) : NULL;
     if (made) {
         made->claims = claims;
         made->claim = *claim;
-        made->claim.json = memcpy(made->json, claim->json, size);
+        made->size = size;
+        made->claim.json = memcpy(made->json, claim->json, length);
         if (send_claim(made, link) == 0) {
             LIST_INSERT_HEAD(&claims->under_way, made, link);
+            claims->bytes += size;
             return;
         }
         free(made);

@@ -33,7 +33,8 @@ struct pt_share_claims *pt_share_claims_create(const char *prefix, pt_share_won_
 // The link is gone, or calls nobody any more.
 void pt_share_claims_destroy(struct pt_share_claims *claims);
 
-// Claims it. on_won may be called within, as when the link is not open: who is alone counts all.
+// Claims it. on_won may be called within, as when the link is not open, or too much is being
+// claimed: who is alone counts all.
 void pt_share_claims_make(struct pt_share_claims *claims, struct pt_valkey_link *link,
                           const struct pt_share_claim *claim);
 

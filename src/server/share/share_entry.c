@@ -113,8 +113,9 @@ int pt_share_entry_read(const struct pt_resp_value *item, struct pt_share_entry 
         return -EINVAL;
     if (!are_row_ids(fields.row_ids->text, fields.row_ids->length))
         return -EINVAL;
-    ret_entry->is_past = take_number(fields.ended, &ret_entry->ended_ms);
-    if (ret_entry->is_past && !is_time_ms(ret_entry->ended_ms))
+    ret_entry->is_past = fields.ended && fields.ended->length > 0;
+    if (ret_entry->is_past &&
+        (!take_number(fields.ended, &ret_entry->ended_ms) || !is_time_ms(ret_entry->ended_ms)))
         return -EINVAL;
     ret_entry->taker = fields.taker->text;
     ret_entry->taker_length = fields.taker->length;

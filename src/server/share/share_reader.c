@@ -26,6 +26,11 @@
 
 #define BLOCK_MS "1000"
 #define BEHIND_NS (5 * PT_NS_PER_S)
+#define MOST_LATEST_BYTES (PT_LIMIT_REPORT_BYTES + PT_LIMIT_SHARE_WORD_BYTES)
+#define MOST_READ_BYTES (PT_LIMIT_SHARE_BATCH_BYTES - PT_LIMIT_REPORT_BYTES) // of texts, in a part
+#define MOST_BREAKS 3 // of connections, one after the other, on which no entry could be read
+
+extern const char pt_script_share_read[]; // share_read.lua
 
 enum question {
     QUESTION_NONE,
@@ -47,6 +52,8 @@ struct pt_share_reader {
     char cursor[24]; // of a hash
     size_t most;     // entries, or nodes, to be read at once
     size_t rank;     // of a finished pull, the newest first
+    size_t looked;   // nodes of which the latest report was read
+    int breaks;      // connections that broke while entries were asked for, since some came
     bool has_place;  // the log had something: `last`
     bool is_loading; // what there was before `last` has not all been read
     struct pt_share_id last;
@@ -172,7 +179,7 @@ static bool deliver_next(struct pt_share_reader *reader)
 static void end_batch(struct pt_share_reader *reader)
 {
     size_t count = reader->items ? reader->items->count : 0;
-    bool was_full = count >= reader->most;
+    bool was_full = count >= reader->most, has_come = reader->items;
     enum question question = reader->question;
     drop_batch(reader);
     // Where there is more, more is asked for. Should that be too much for an answer, the connection
@@ -185,11 +192,15 @@ static void end_batch(struct pt_share_reader *reader)
         if (!was_full)
             note_end_of_log(reader);
         look_whether_behind(reader);
-        ask(reader, QUESTION_ENTRIES);
+        // A log that began anew may do so before the place where this reader waits.
+        ask(reader, has_come || !reader->has_place ? QUESTION_ENTRIES : QUESTION_NEWEST);
     } else if (question == QUESTION_FINISHED) {
-        reader->rank += PT_LIMIT_SHARE_FINISHED;
-        ask(reader, count == PT_LIMIT_SHARE_FINISHED ? QUESTION_FINISHED : QUESTION_LATEST);
-    } else if (strcmp(reader->cursor, "0") != 0) {
+        reader->rank += count;
+        bool has_more =
+            count == PT_LIMIT_SHARE_FINISHED && reader->rank < (size_t)reader->options.max_finished;
+        ask(reader, has_more ? QUESTION_FINISHED : QUESTION_LATEST);
+    } else if (strcmp(reader->cursor, "0") != 0 && reader->looked < PT_LIMIT_SHARE_LATEST) {
+        reader->looked += count / 2;
         ask(reader, QUESTION_LATEST);
     } else {
         reader->is_loading = false;
@@ -244,7 +255,7 @@ static void begin_at(struct pt_share_reader *reader, const struct pt_resp_value 
     }
     bool is_lost =
         reader->has_place && (is_empty || pt_share_id_compare(entry.id, reader->last) < 0 ||
-                              entry.end < reader->next_offset);
+                              (entry.end >= 0 && entry.end < reader->next_offset));
     if (is_lost)
         reader->options.on_lost(reader->options.context, PT_SHARE_LOSS_END);
     if (goes_on(reader) && !is_lost) {
@@ -263,7 +274,7 @@ static bool keep_hash_part(struct pt_share_reader *reader, struct pt_resp_value 
     const struct pt_resp_value *cursor = reply->count == 2 ? &reply->items[0] : NULL;
     if (!cursor || !is_text(cursor) || cursor->length >= sizeof(reader->cursor) ||
         reply->items[1].kind != PT_RESP_LIST) {
-        pt_valkey_link_reset(reader->link, "it answers HSCAN strangely");
+        pt_valkey_link_reset(reader->link, "it answers a script strangely");
         return false;
     }
     memcpy(reader->cursor, cursor->text, cursor->length + 1);
@@ -283,6 +294,7 @@ static bool keep_finished(struct pt_share_reader *reader, struct pt_resp_value *
 static bool keep_entries(struct pt_share_reader *reader, struct pt_resp_value *reply)
 {
     reader->batch = reply;
+    reader->breaks = 0;
     if (reply->kind == PT_RESP_NIL)
         return true;
     const struct pt_resp_value *stream = reply->count == 1 ? &reply->items[0] : NULL;
@@ -323,55 +335,62 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
     return is_kept;
 }
 
-// The finished pulls between two ranks, the newest first: so none is passed over when old ones go.
-static const char finished_script[] =
-    "local ids = redis.call('ZREVRANGE', KEYS[2], ARGV[1], ARGV[2]) "
-    "if #ids == 0 then return ids end "
-    "local kept = redis.call('HMGET', KEYS[1], unpack(ids)) "
-    "for i = 1, #ids do kept[i] = kept[i] or '' end return kept";
+// By share_read.lua.
+static int send_read(struct pt_share_reader *reader, const char *what, size_t most_bytes,
+                     const char *from, size_t to)
+{
+    char most[24], all[24], last[24];
+    snprintf(most, sizeof(most), "%zu", most_bytes);
+    snprintf(all, sizeof(all), "%d", MOST_READ_BYTES);
+    snprintf(last, sizeof(last), "%zu", to);
+    const struct pt_valkey_argument read[] = {pt_valkey_text("EVAL"),
+                                              pt_valkey_text(pt_script_share_read),
+                                              pt_valkey_text("4"),
+                                              pt_valkey_text(reader->keys[PT_SHARE_KEY_LOG]),
+                                              pt_valkey_text(reader->keys[PT_SHARE_KEY_LATEST]),
+                                              pt_valkey_text(reader->keys[PT_SHARE_KEY_FINISHED]),
+                                              pt_valkey_text(reader->keys[PT_SHARE_KEY_ORDER]),
+                                              pt_valkey_text(what),
+                                              pt_valkey_text(most),
+                                              pt_valkey_text(all),
+                                              pt_valkey_text(from),
+                                              pt_valkey_text(last)};
+    return pt_valkey_link_send(reader->link, read, sizeof(read) / sizeof(read[0]), on_answer,
+                               reader);
+}
 
-static int send_question(struct pt_share_reader *reader)
+static int send_entries(struct pt_share_reader *reader)
 {
     char last[48], most[24];
     snprintf(most, sizeof(most), "%zu", reader->most);
     snprintf(last, sizeof(last), "%" PRIu64 "-%" PRIu64, reader->last.ms, reader->last.number);
-    struct pt_valkey_argument log = pt_valkey_text(reader->keys[PT_SHARE_KEY_LOG]);
-    char rank[24], last_rank[24];
-    snprintf(rank, sizeof(rank), "%zu", reader->rank);
-    snprintf(last_rank, sizeof(last_rank), "%zu", reader->rank + PT_LIMIT_SHARE_FINISHED - 1);
-    const struct pt_valkey_argument newest[] = {pt_valkey_text("XREVRANGE"), log,
-                                                pt_valkey_text("+"),         pt_valkey_text("-"),
-                                                pt_valkey_text("COUNT"),     pt_valkey_text("1")};
-    const struct pt_valkey_argument part[] = {
-        pt_valkey_text("HSCAN"), pt_valkey_text(reader->keys[PT_SHARE_KEY_LATEST]),
-        pt_valkey_text(reader->cursor), pt_valkey_text("COUNT"), pt_valkey_text(most)};
-    const struct pt_valkey_argument finished[] = {
-        pt_valkey_text("EVAL"),
-        pt_valkey_text(finished_script),
-        pt_valkey_text("2"),
-        pt_valkey_text(reader->keys[PT_SHARE_KEY_FINISHED]),
-        pt_valkey_text(reader->keys[PT_SHARE_KEY_ORDER]),
-        pt_valkey_text(rank),
-        pt_valkey_text(last_rank)};
     const struct pt_valkey_argument entries[] = {pt_valkey_text("XREAD"),
                                                  pt_valkey_text("COUNT"),
                                                  pt_valkey_text(most),
                                                  pt_valkey_text("BLOCK"),
                                                  pt_valkey_text(BLOCK_MS),
                                                  pt_valkey_text("STREAMS"),
-                                                 log,
+                                                 pt_valkey_text(reader->keys[PT_SHARE_KEY_LOG]),
                                                  pt_valkey_text(last)};
+    return pt_valkey_link_send(reader->link, entries, 8, on_answer, reader);
+}
+
+static int send_question(struct pt_share_reader *reader)
+{
+    char rank[24];
+    snprintf(rank, sizeof(rank), "%zu", reader->rank);
     switch (reader->question) {
     case QUESTION_NONE:
         break;
     case QUESTION_NEWEST:
-        return pt_valkey_link_send(reader->link, newest, 6, on_answer, reader);
+        return send_read(reader, "newest", sizeof("18446744073709551615") - 1, "", 0);
     case QUESTION_FINISHED:
-        return pt_valkey_link_send(reader->link, finished, 7, on_answer, reader);
+        return send_read(reader, "finished", PT_LIMIT_SHARE_END_BYTES, rank,
+                         reader->rank + PT_LIMIT_SHARE_FINISHED - 1);
     case QUESTION_LATEST:
-        return pt_valkey_link_send(reader->link, part, 5, on_answer, reader);
+        return send_read(reader, "latest", MOST_LATEST_BYTES, reader->cursor, reader->most);
     case QUESTION_ENTRIES:
-        return pt_valkey_link_send(reader->link, entries, 8, on_answer, reader);
+        return send_entries(reader);
     }
     return 0;
 }
@@ -383,7 +402,7 @@ static void ask(struct pt_share_reader *reader, enum question question)
     reader->question = question;
     if (begins) {
         memcpy(reader->cursor, "0", 2);
-        reader->rank = 0;
+        reader->rank = reader->looked = 0;
     }
     int r = send_question(reader);
     if (r < 0)
@@ -403,6 +422,9 @@ static void on_open(void *context)
 static void on_closed(void *context, const char *why)
 {
     struct pt_share_reader *reader = context;
+    // What cannot be read however often stands there: what comes behind is read, and what is kept.
+    if (reader->question == QUESTION_ENTRIES && ++reader->breaks >= MOST_BREAKS)
+        reader->has_place = false;
     reader->most = PT_LIMIT_SHARE_ENTRIES;
     reader->question = QUESTION_NONE;
     set_state(reader, PT_SHARE_AWAY, why);

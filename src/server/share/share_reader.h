@@ -31,6 +31,7 @@ enum pt_share_loss {
 struct pt_share_reader_options {
     const struct pt_valkey_link_options *link; // its limits and callbacks are not looked at
     const char *prefix;
+    int64_t max_finished; // further pulls that have ended are not loaded
     // An entry; while loading, the pulls that have ended and the latest reports of all nodes come
     // first. The next one comes after pt_share_reader_go_on, which may be called within; what
     // the entry borrows lives until then.

@@ -8,10 +8,16 @@
 --       6 kept, ms  7 greatest size of the log  8 most finished pulls  9 how long they stay, ms
 --       10 taker  11 number  12 row ids  13 report  14... id and text of each pull that ends
 -- Returns the entry's id, 'old' or 'late'.
+--
+-- Others may have written what the keys hold. Nothing there stops a report for good: what cannot be
+-- read counts for nothing, and a time that is far away goes.
+local FAR = 3600000 -- ms ahead of the clock: no report came then
+local STANDS = 60000 -- ms: an agent sends something more often
+local OFFSET_LIMIT = 2 ^ 52 -- what is counted in a double
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local node, run, sequence = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local ended = now
+local ended, before = now, ''
 if now - tonumber(ARGV[4]) > tonumber(ARGV[5]) then
     return 'late'
 end
@@ -23,37 +29,45 @@ if node == '' then
 end
 
 -- A report of the same run of the agent counts only if it is newer, and one of the run before that
--- not any more: a server that was stopped may hold one. An agent that names no run has
--- its own time for it, which may jump: after a while without a newer one it is believed again.
+-- not any more: a server that was stopped may hold one. An agent that names no run has its own time
+-- for it, which may jump. After a while without a newer one each is believed again, so that nobody
+-- silences a node by one report with a number or a run that its agent does not have.
 if node ~= '' then
-    local seen = redis.call('HGET', KEYS[3], node)
-    local before = ''
-    if seen then
-        local last_run, last, at, run_before = string.match(seen, '^(%S*) (%d+) (%d+) ?(%S*)$')
-        local is_old = last_run == run and sequence <= tonumber(last)
-        if is_old and (run ~= '' or now - tonumber(at) < tonumber(ARGV[5])) then
+    local seen = redis.call('HGET', KEYS[3], node) or ''
+    local last_run, last, at, run_before = string.match(seen, '^(%S*) (%d+) (%d+) ?(%S*)$')
+    if last_run then
+        local age = now - tonumber(at)
+        local stands = age >= 0 and age < (run == '' and tonumber(ARGV[5]) or STANDS)
+        if stands and last_run == run and sequence <= tonumber(last) then
             return 'old'
         end
-        if run ~= '' and run == run_before then
-            return 'old'
+        if stands and run ~= '' and run == run_before then
+            return 'late'
         end
         before = last_run == run and run_before or last_run
     end
-    redis.call('HSET', KEYS[3], node, string.format('%s %s %.0f %s', run, ARGV[3], now, before))
 end
 
 -- Each entry says where it begins, counted in bytes from the log's begin: a reader sees gaps by it.
 local size = #ARGV[12] + #ARGV[13]
-local total = redis.call('INCRBY', KEYS[6], size)
-if total == size then -- a log that begins anew does so elsewhere
-    total = now * 1000 + size
+local total = redis.pcall('INCRBY', KEYS[6], size)
+if type(total) ~= 'number' or total <= size or total > OFFSET_LIMIT then
+    total = now * 1000 + size -- a log that begins anew does so elsewhere
     redis.call('SET', KEYS[6], string.format('%.0f', total))
 end
-local id = redis.call('XADD', KEYS[1], '*', 'v', '1', 'o', string.format('%.0f', total - size),
-    's', size, 't', ARGV[10], 'n', ARGV[11], 'i', ARGV[12], 'r', ARGV[13], 'e', node == '' and ARGV[3] or '')
-local clock = tonumber(string.match(id, '^%d+')) -- the stream's own, which never goes back
+local entry = {'*', 'v', '1', 'o', string.format('%.0f', total - size), 's', size, 't', ARGV[10],
+    'n', ARGV[11], 'i', ARGV[12], 'r', ARGV[13], 'e', node == '' and ARGV[3] or ''}
+local id = redis.pcall('XADD', KEYS[1], unpack(entry))
+local clock = type(id) == 'string' and tonumber(string.match(id, '^%d+')) -- never goes back
+if not clock or clock > now + FAR then
+    redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
+    redis.call('XSETID', KEYS[1], string.format('%.0f-0', now))
+    id = redis.call('XADD', KEYS[1], unpack(entry))
+    clock = now
+end
 redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', clock - tonumber(ARGV[6])))
 if node ~= '' then
+    redis.call('HSET', KEYS[3], node, string.format('%s %s %.0f %s', run, ARGV[3], now, before))
     redis.call('HSET', KEYS[2], node, id .. '\n' .. ARGV[12] .. '\n' .. ARGV[13])
 end
 
@@ -61,7 +75,7 @@ end
 local step = tonumber(ARGV[7]) / 16
 if math.floor(total / step) ~= math.floor((total - size) / step) then
     local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-    if total - tonumber(oldest[2][4]) > tonumber(ARGV[7]) then
+    if total - (tonumber(oldest[2][4]) or 0) > tonumber(ARGV[7]) then
         local left = math.max(1, math.floor(redis.call('XLEN', KEYS[1]) / 2))
         redis.call('XTRIM', KEYS[1], 'MAXLEN', left)
     end
@@ -69,10 +83,12 @@ end
 
 -- Nodes that are gone: a few are looked at with every 16th report.
 if node ~= '' and sequence % 16 == 0 then
-    local part = redis.call('HSCAN', KEYS[2], redis.call('GET', KEYS[7]) or '0', 'COUNT', 16)
+    local part = redis.pcall('HSCAN', KEYS[2], redis.call('GET', KEYS[7]) or '0', 'COUNT', 16)
+    part = part.err and {'0', {}} or part
     redis.call('SET', KEYS[7], part[1])
     for i = 1, #part[2], 2 do
-        if clock - tonumber(string.match(part[2][i + 1], '^%d+')) > tonumber(ARGV[9]) then
+        local age = clock - (tonumber(string.match(part[2][i + 1], '^%d+')) or 0)
+        if age > tonumber(ARGV[9]) or age < -FAR then
             redis.call('HDEL', KEYS[2], part[2][i])
             redis.call('HDEL', KEYS[3], part[2][i])
         end
@@ -84,10 +100,13 @@ for i = 14, #ARGV, 2 do
     redis.call('ZADD', KEYS[5], 'NX', ended, ARGV[i])
 end
 if #ARGV >= 14 then
-    local gone = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now - tonumber(ARGV[9]), 'LIMIT', 0, 100)
-    local surplus = redis.call('ZCARD', KEYS[5]) - #gone - tonumber(ARGV[8])
-    if surplus > 0 then
-        gone = redis.call('ZRANGE', KEYS[5], 0, #gone + math.min(surplus, 100) - 1)
+    local gone = redis.call('ZRANGEBYSCORE', KEYS[5], now + FAR, '+inf', 'LIMIT', 0, 100)
+    if #gone == 0 then
+        gone = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now - tonumber(ARGV[9]), 'LIMIT', 0, 100)
+        local surplus = redis.call('ZCARD', KEYS[5]) - #gone - tonumber(ARGV[8])
+        if surplus > 0 then
+            gone = redis.call('ZRANGE', KEYS[5], 0, #gone + math.min(surplus, 100) - 1)
+        end
     end
     if #gone > 0 then
         redis.call('HDEL', KEYS[4], unpack(gone))

@@ -19,6 +19,7 @@
 #define MAX_AGE "10000" // ms: an older report is not appended
 #define KEPT "15000"    // ms: how long entries stay
 #define KEYS "7"
+#define LAST_SECOND (INT64_MAX / PT_NS_PER_S / 2) // of Valkey's clock: ages in ns have room
 #define FIXED_ARGUMENTS (3 + PT_SHARE_KEY_COUNT + 13)
 
 extern const char pt_script_share_take[]; // share_take.lua
@@ -63,7 +64,7 @@ static bool on_time(void *context, struct pt_resp_value *reply)
     }
     int64_t seconds = strtoll(reply->items[0].text, NULL, 10);
     int64_t us = strtoll(reply->items[1].text, NULL, 10);
-    if (seconds <= 0 || seconds >= INT64_MAX / PT_NS_PER_S || us < 0 || us >= 1000000) {
+    if (seconds <= 0 || seconds >= LAST_SECOND || us < 0 || us >= 1000000) {
         pt_valkey_link_reset(writer->link, "it says a time that cannot be");
         return false;
     }
@@ -119,13 +120,20 @@ static int ask_for_memory(struct pt_share_writer *writer)
 
 // --- opening ---
 
+// What somebody else has written there the script mends.
+static bool is_no_number(const struct pt_resp_value *reply)
+{
+    static const char words[] = "ERR value is not an integer";
+    return reply->kind == PT_RESP_ERROR && strncmp(reply->text, words, sizeof(words) - 1) == 0;
+}
+
 // A Valkey that is full, a replica, or cannot save takes the script, and refuses what it is for.
 static bool on_trial(void *context, struct pt_resp_value *reply)
 {
     struct pt_share_writer *writer = context;
     if (!reply)
         return false;
-    if (reply->kind == PT_RESP_NUMBER) {
+    if (reply->kind == PT_RESP_NUMBER || is_no_number(reply)) {
         bool was_ready = is_ready(writer);
         writer->may_write = true;
         if (is_ready(writer) && !was_ready)

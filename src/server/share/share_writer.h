@@ -37,7 +37,7 @@ struct pt_share_take {
 enum pt_share_outcome {
     PT_SHARE_APPENDED, // it comes back to the reader as an entry
     PT_SHARE_OLD,      // the log has a newer one of this agent
-    PT_SHARE_LATE,     // it was received too long ago
+    PT_SHARE_LATE,     // it was received too long ago, or is of the agent's process before
     PT_SHARE_FAILED,   // the connection broke, or Valkey refused; it may come back nevertheless
 };
 

@@ -27,9 +27,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOST_AFTER_NS (60 * PT_NS_PER_S)  // time to name a pull in one of several reports
-#define LATE_WINDOW_NS (10 * PT_NS_PER_S) // an older report than this means that a clock jumped
-#define STEP_ITEMS 16                     // pulls and layers
+#define LOST_AFTER_NS (60 * PT_NS_PER_S) // time to name a pull in one of several reports
+#define STEP_ITEMS 16                    // pulls and layers
 
 enum stage {
     STAGE_PULLS,
@@ -338,26 +337,10 @@ static bool step(struct pt_application *application)
     return application->stage != STAGE_DONE;
 }
 
-static uint64_t run_of(const struct pt_report *report)
-{
-    return report->run ? strtoull(report->run, NULL, 16) : 0;
-}
-
-// Whether a newer report of the node came before. Reports of one process are numbered, from 1; else
-// their times say it, if they are no further apart than a report may be on its way.
-static bool is_late(const struct pt_node *node, const struct pt_report *report, uint64_t run)
-{
-    if (run && run == node->agent_run && report->sequence > 0)
-        return report->sequence <= node->sequence;
-    return report->timestamp < node->newest_timestamp &&
-           report->timestamp > node->newest_timestamp - LATE_WINDOW_NS;
-}
-
 static void begin_on(struct pt_pull_store *store, struct pt_node *node,
                      const struct pt_report *report, const struct pt_replay *replay,
                      struct pt_application *application)
 {
-    uint64_t run = run_of(report);
     bool is_past = replay && replay->is_past;
     *application = (struct pt_application){
         .store = store,
@@ -366,16 +349,13 @@ static void begin_on(struct pt_pull_store *store, struct pt_node *node,
         .replay = replay,
         .received_before = node->received_bytes,
         .reported_before = node->newest_timestamp,
-        .is_late = is_past || is_late(node, report, run),
+        .is_late = is_past || pt_node_is_late(store, node, report),
     };
     pt_map_init(&application->counted);
     if (!is_past)
         application->failure = pt_store_note_report(store, node, report, replay);
-    if (!application->is_late) {
-        node->newest_timestamp = report->timestamp;
-        node->agent_run = run;
-        node->sequence = report->sequence;
-    }
+    if (!application->is_late)
+        pt_node_note_newest(store, node, report);
     node->is_applying = true;
     node->pins++;
 }

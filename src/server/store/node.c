@@ -16,6 +16,8 @@
 #define COMPARED_PULLS 64 // with a pull that fetches nothing
 #define NODE_OVERHEAD_BYTES 1024
 #define SILENT_AFTER_NS (PT_REPORT_SILENT_MS * PT_NS_PER_MS)
+#define LATE_WINDOW_NS (10 * PT_NS_PER_S)   // an older report than this means that a clock jumped
+#define NUMBER_STANDS_NS (60 * PT_NS_PER_S) // an agent sends something more often
 #define MANTISSA_BITS 10
 #define LARGEST_EXPONENT 63
 #define MOST_TROUBLES 15
@@ -152,6 +154,33 @@ static bool has_pull_under_way(const struct pt_report *report)
             return true;
     }
     return false;
+}
+
+// --- which report is the newest ---
+
+static uint64_t run_of(const struct pt_report *report)
+{
+    return report->run ? strtoull(report->run, NULL, 16) : 0;
+}
+
+bool pt_node_is_late(const struct pt_pull_store *store, const struct pt_node *node,
+                     const struct pt_report *report)
+{
+    uint64_t run = run_of(report);
+    int64_t since = pt_clock_monotonic_ns(store->clock) - node->newest_ns;
+    if (run && run == node->agent_run && report->sequence > 0)
+        return report->sequence <= node->sequence && since < NUMBER_STANDS_NS;
+    return report->timestamp < node->newest_timestamp &&
+           report->timestamp > node->newest_timestamp - LATE_WINDOW_NS;
+}
+
+void pt_node_note_newest(const struct pt_pull_store *store, struct pt_node *node,
+                         const struct pt_report *report)
+{
+    node->newest_ns = pt_clock_monotonic_ns(store->clock);
+    node->newest_timestamp = report->timestamp;
+    node->agent_run = run_of(report);
+    node->sequence = report->sequence;
 }
 
 int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,

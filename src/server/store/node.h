@@ -57,11 +57,11 @@ struct pt_node {
     double most_bytes_per_second;    // of all its pulls together, lately
     double extract_bytes_per_second; // of its last pulls, 0: unknown
     int64_t interval_ms;
-    int64_t heartbeat_ms; // asked for when nothing was under way; 0: something was
-    int64_t sequence;     // the highest of that run
-    uint64_t agent_run;   // of the last report; 0: not said
-    int64_t newest_timestamp;
-    TAILQ_ENTRY(pt_node) in_store; // by last report, oldest first
+    int64_t heartbeat_ms;                // asked for when nothing was under way; 0: something was
+    int64_t sequence;                    // the highest of that run
+    uint64_t agent_run;                  // of the last report; 0: not said
+    int64_t newest_timestamp, newest_ns; // by the node's clock; monotonic, when that came
+    TAILQ_ENTRY(pt_node) in_store;       // by last report, oldest first
     int64_t reported_wall_ns;
     int64_t reported_ns; // monotonic
     uint32_t report_number;
@@ -92,6 +92,14 @@ struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
 // -ENOBUFS or -ENOMEM stands in `err`.
 struct pt_node *pt_store_admit(struct pt_pull_store *store, const struct pt_report *report,
                                struct pt_error *err);
+
+// Whether a newer report of the node came before. Reports of one process are numbered, from 1; else
+// their times say it, if they are no further apart than a report may be on its way. A number that
+// is followed by no higher one for a minute was none of the agent's.
+bool pt_node_is_late(const struct pt_pull_store *store, const struct pt_node *node,
+                     const struct pt_report *report);
+void pt_node_note_newest(const struct pt_pull_store *store, struct pt_node *node,
+                         const struct pt_report *report);
 
 // A report of the node has come, now or as the replay says: it is not silent. -ENOMEM: its versions
 // may be those of before.

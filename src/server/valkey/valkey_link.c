@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// libcurl connects, resolves names and speaks TLS; resp.h reads answers; what
+// libcurl connects, resolves names and speak TLS; resp.h reads answers; what
 // is between them is here: the bytes that wait, who waits for which answer, and when a connection
 // counts as broken. Whoever is called back may reset the link or send more, so a fault is noted and
 // the link closed only when no callback is on the stack.
@@ -30,6 +30,7 @@
 #define LONGEST_PAUSE_MS 2000
 #define LASTS_NS (10 * PT_NS_PER_S) // a connection that was open for so long was a good one
 #define LOOK_MS 500
+#define LONGEST_ANSWERS 6 // silences that an answer may take, also when a little comes all the time
 #define CHUNK_BYTES (64 * 1024)
 #define CHUNKS_IN_A_TURN 8
 
@@ -65,6 +66,7 @@ struct pt_valkey_link {
     struct pt_resp_reader reader;
     int64_t heard_ns;
     STAILQ_HEAD(, waiting) waiting;
+    size_t waiting_count;
     bool is_broken;
     char why[256];
 };
@@ -105,11 +107,21 @@ static void drop_connection(struct pt_valkey_link *link)
     pt_timer_stop(link->send);
 }
 
+// Who waits for the next answer; NULL: nobody.
+static struct waiting *take_first(struct pt_valkey_link *link)
+{
+    struct waiting *waiting = STAILQ_FIRST(&link->waiting);
+    if (!waiting)
+        return NULL;
+    STAILQ_REMOVE_HEAD(&link->waiting, link);
+    link->waiting_count--;
+    return waiting;
+}
+
 static void answer_nobody_knows(struct pt_valkey_link *link)
 {
     struct waiting *waiting;
-    while ((waiting = STAILQ_FIRST(&link->waiting))) {
-        STAILQ_REMOVE_HEAD(&link->waiting, link);
+    while ((waiting = take_first(link))) {
         (void)!waiting->on_reply(waiting->context, NULL);
         free(waiting);
     }
@@ -181,6 +193,7 @@ static int send_command(struct pt_valkey_link *link, const struct pt_valkey_argu
     }
     *waiting = (struct waiting){.on_reply = on_reply, .context = context, .sent_ns = now_ns(link)};
     STAILQ_INSERT_TAIL(&link->waiting, waiting, link);
+    link->waiting_count++;
     pt_timer_start_now(link->send);
     return 0;
 }
@@ -234,10 +247,9 @@ static void greet(struct pt_valkey_link *link)
 
 static void hand_out(struct pt_valkey_link *link, struct pt_resp_value *reply)
 {
-    struct waiting *waiting = STAILQ_FIRST(&link->waiting);
+    struct waiting *waiting = take_first(link);
     bool is_kept = false;
     if (waiting) {
-        STAILQ_REMOVE_HEAD(&link->waiting, link);
         is_kept = waiting->on_reply(waiting->context, reply);
         free(waiting);
     } else {
@@ -356,8 +368,11 @@ static void on_look(void *context)
     const struct waiting *first = STAILQ_FIRST(&link->waiting);
     if (!link->is_broken && first) {
         int64_t since = first->sent_ns > link->heard_ns ? first->sent_ns : link->heard_ns;
-        if (now_ns(link) - since > link->options.max_silence_ms * PT_NS_PER_MS)
+        int64_t max_silence_ns = link->options.max_silence_ms * PT_NS_PER_MS;
+        if (now_ns(link) - since > max_silence_ns)
             break_link(link, "it does not answer");
+        else if (now_ns(link) - first->sent_ns > LONGEST_ANSWERS * max_silence_ns)
+            break_link(link, "an answer does not come to its end");
     }
     if (link->is_broken)
         close_link(link);
@@ -399,10 +414,8 @@ void pt_valkey_link_destroy(struct pt_valkey_link *link)
     struct waiting *waiting;
     if (link->out && link->again && link->send)
         drop_connection(link);
-    while ((waiting = STAILQ_FIRST(&link->waiting))) {
-        STAILQ_REMOVE_HEAD(&link->waiting, link);
+    while ((waiting = take_first(link)))
         free(waiting);
-    }
     if (link->out)
         evbuffer_free(link->out);
     pt_timer_destroy(link->retry);
@@ -420,7 +433,7 @@ int pt_valkey_link_send(struct pt_valkey_link *link, const struct pt_valkey_argu
     size_t bytes = evbuffer_get_length(link->out);
     for (size_t i = 0; i < count; i++)
         bytes += arguments[i].length;
-    if (bytes > link->options.max_pending_bytes)
+    if (bytes > link->options.max_pending_bytes || link->waiting_count >= PT_LIMIT_SHARE_COMMANDS)
         return -ENOBUFS;
     return send_command(link, arguments, count, on_reply, context);
 }

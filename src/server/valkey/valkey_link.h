@@ -34,7 +34,8 @@ struct pt_valkey_link_options {
     struct pt_secret *password; // its text may be empty: none
     size_t max_pending_bytes;   // commands that wait to be sent
     size_t max_reply_bytes;     // one answer
-    int64_t max_silence_ms;     // while a command waits for its answer
+    int64_t
+        max_silence_ms; // while a command waits for its answer, which takes 6 times that at most
     // Greeted: commands may be sent.
     void (*on_open)(void *context);
     // It could not be opened, or was open and is not any more. Commands under way have had their
@@ -66,8 +67,9 @@ static inline struct pt_valkey_argument pt_valkey_text(const char *text)
     return (struct pt_valkey_argument){text, strlen(text)};
 }
 
-// Sends a command. -ENOTCONN: it is not open; -ENOBUFS: too much waits to be sent; -ENOMEM. Then
-// on_reply (not NULL) is not called; else exactly once, unless the link is destroyed before.
+// Sends a command. -ENOTCONN: it is not open; -ENOBUFS: too much waits to be sent or answered;
+// -ENOMEM. Then on_reply (not NULL) is not called; else exactly once, unless the link is destroyed
+// before.
 PT_MUST_CHECK int pt_valkey_link_send(struct pt_valkey_link *link,
                                       const struct pt_valkey_argument *arguments, size_t count,
                                       pt_valkey_reply_fn *on_reply, void *context);

@@ -25,6 +25,8 @@ void pt_valkey_words_write(const char *error, char *text, size_t size)
         {"NOREPLICAS ", "it takes nothing, since too few of its replicas can be reached"},
         {"LOADING ", "it still reads its data"},
         {"MISCONF ", "it takes nothing, since it cannot save to its disk"},
+        {"WRONGTYPE ", "one of its keys holds what no server writes there: delete that, or choose "
+                       "another PULLTRACE_SHARE_PREFIX"},
         {"NOSCRIPT ", "it has forgotten our script, which is loaded again"},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
