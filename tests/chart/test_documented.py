@@ -11,7 +11,8 @@ from lab.tools import REPOSITORY
 from tests.chart.helm import CHART, HELM, objects, run
 from tests.docs.commands import all_commands
 
-INSTALL = re.compile(r"(?:microk8s helm3|helm) install (pulltrace) (\S+) (.*)")
+INSTALL = re.compile(r"(?:microk8s helm3|helm) (?:install|upgrade) (pulltrace) (\S+) (.*)")
+REUSE = "--reset-then-reuse-values"  # an upgrade's: the consent of before counts
 ADDRESS = "oci://ghcr.io/pulltrace/charts/pulltrace"  # where a release is pushed
 
 
@@ -24,7 +25,8 @@ class Documented(unittest.TestCase):
                 found = INSTALL.fullmatch(command.text)
                 assert found
                 chart = CHART if found[2] == ADDRESS else REPOSITORY / found[2]
-                rendered = objects(run(HELM, "template", found[1], chart, *shlex.split(found[3])))
+                words = shlex.split(found[3].replace(REUSE, "--set agent.runtimeSocket.risksAcknowledged=true"))
+                rendered = objects(run(HELM, "template", found[1], chart, *words))
                 kinds = {each["kind"] for each in rendered}
                 self.assertIn("Deployment", kinds)
                 self.assertEqual("DaemonSet" in kinds, "agent.enabled=false" not in command.text)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that the documents give: each line of a block that is fenced as `sh`, with what continues it."""
+"""The commands that the documents give: each line of a block that is fenced as `sh`, with what continues it, and in prose
+what names pulltrace and can be typed as it is."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from lab.tools import REPOSITORY
 
 PLACES = ("*.md", "docs/**/*.md", "deploy/**/*.md", ".github/**/*.md")
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
+IN_PROSE = re.compile(r"`((?:sudo )?(?:ctr|helm|kubectl|skopeo|systemctl) [^`]*\bpulltrace\b[^`]*)`")
 FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
 
 
@@ -37,6 +39,8 @@ def commands_of(document: str, text: str) -> Iterator[Command]:
             command = re.sub(r"(^|\s)#\s.*$", "", line).strip()
             if command:
                 yield Command(document, command)
+    for command in IN_PROSE.findall(FENCED.sub("", text)):
+        yield Command(document, " ".join(command.split()))
 
 
 def all_commands() -> list[Command]:

@@ -18,9 +18,10 @@ from lab.pulltrace import environment
 from lab.tools import REPOSITORY
 from lab.waiting import free_port, wait_for
 from tests.docs.commands import Command, all_commands, commands_of, documents, indented_code
-from tests.docs.proofs import PROOFS, Here, Nowhere, Rendered, Target, Test
+from tests.docs.proofs import PROOFS, Here, Job, Nowhere, Rendered, Test, Text
 from tests.integration.case import ADDRESS_SANITIZER, BINARIES, LabCase
 from tests.integration.http_json import get
+from tests.scripts.test_workflows import TARGETS, run_by_a_job
 
 
 def with_proof(test: str) -> list[Command]:
@@ -46,17 +47,16 @@ class EveryCommand(unittest.TestCase):
 
     def test_each_proof_is_there_and_needed(self) -> None:
         commands = all_commands()
-        makefile = (REPOSITORY / "Makefile").read_text()
         for pattern, proof in PROOFS:
             with self.subTest(pattern):
                 fitting = [c.text for c in commands if re.fullmatch(pattern, c.text)]
                 self.assertTrue(fitting, "no command fits any more")
                 if isinstance(proof, Here):
                     self.assertTrue(hasattr(CommandsInALaboratory, proof.test) or hasattr(CommandsAlone, proof.test))
-                if isinstance(proof, Target):
+                if isinstance(proof, Job):
+                    self.assertLessEqual({text.split()[1] for text in fitting}, run_by_a_job())
+                if isinstance(proof, Text):
                     self.assertIn(proof.words, (REPOSITORY / proof.file).read_text())
-                    for name in re.findall(r"^make ([a-z0-9-]+)", "\n".join(fitting), re.M):
-                        self.assertRegex(makefile, rf"(?m)^{name}:")
                 if isinstance(proof, Test):
                     self.assertRegex((REPOSITORY / proof.file).read_text(), rf"(def|class) {proof.name}\b")
                 if isinstance(proof, Rendered):
@@ -68,9 +68,24 @@ class EveryCommand(unittest.TestCase):
         found = [f"{name}: {line}" for name, text in documents().items() for line in indented_code(text)]
         self.assertEqual(found, [])
 
+    def test_what_is_named_in_prose_is_there(self) -> None:
+        """Targets of make, and scripts with the options that they have."""
+        for document, text in documents().items():
+            for command in re.findall(r"`((?:make |scripts/)[^`]*)`", text):
+                with self.subTest(f"{document}: {command}"):
+                    program, *words = command.split()
+                    if program == "make":
+                        self.assertLessEqual({word for word in words if re.fullmatch(r"[a-z][a-z0-9-]*", word)}, TARGETS)
+                    elif (REPOSITORY / program).is_file():
+                        source = (REPOSITORY / program).read_text()
+                        self.assertEqual([word for word in words if word.startswith("--") and word not in source], [])
+                    else:
+                        self.assertTrue((REPOSITORY / program).is_dir() or list(REPOSITORY.glob(program)))
+
     def test_commands_are_found(self) -> None:
-        text = "# A\n\n```sh\nmake  # all\ncurl -s \\\n  'http://x/#y' | cat\n```\n\n    hidden\n\n- entry\n\n    more of it\n"
-        self.assertEqual([c.text for c in commands_of("a.md", text)], ["make", "curl -s 'http://x/#y' | cat"])
+        text = "# A\n\n```sh\nmake  # all\ncurl -s \\\n  'http://x/#y' | cat\n```\n\n    hidden\n\n- entry\n\n    more of it\n\nThen `helm test\n pulltrace`, or `helm test`.\n"
+        wanted = ["make", "curl -s 'http://x/#y' | cat", "helm test pulltrace"]
+        self.assertEqual([c.text for c in commands_of("a.md", text)], wanted)
         self.assertEqual(indented_code(text), ["hidden"])
 
 
@@ -232,6 +247,16 @@ class CommandsAlone(unittest.TestCase):
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True)
         complaints = [line for line in done.stderr.splitlines() if unit.name in line]
         self.assertEqual(complaints, [])
+
+    def test_the_manifest_of_another_folder(self) -> None:
+        for command in with_proof("test_the_manifest_of_another_folder"):
+            edit, apply = command.text.split(" | ")
+            self.assertEqual(apply, "kubectl apply -f -")
+            wanted = re.search(r"\|/run/containerd\|(\S+)\|'", edit)
+            assert wanted
+            said = subprocess.check_output(["bash", "-ec", edit], cwd=REPOSITORY, text=True)
+            self.assertIn(f"path: {wanted[1]}\n", said)
+            self.assertNotIn("/run/containerd\n", said.replace(wanted[1], ""))
 
     def test_describing_the_repository(self) -> None:
         for command in with_proof("test_describing_the_repository"):
