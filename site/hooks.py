@@ -49,6 +49,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, "help.md", content=programs.help_page()))
     reference = openapi.page(REPOSITORY / "docs/openapi.json")
     files.append(File.generated(config, "api-reference.md", content=reference))
+    files.append(File.generated(config, "assets/site.css", abs_src_path=str(SITE / "site.css")))
     files.append(File.generated(config, "assets/mermaid.min.js", abs_src_path=str(MERMAID)))
     return files
 

@@ -343,6 +343,7 @@ export class Cluster {
       historySeconds: HISTORY_SECONDS,
       serverVersion: 'fake',
       cluster: 'prod-eu-1',
+      agentsKnownBy: 'keys',
       startedAt: new Date(this.startedAt).toISOString(),
       now: new Date().toISOString(),
     };

@@ -31,7 +31,7 @@ const CLUSTERS = [
       { name: 'live-2560', viewport: { width: 2560, height: 1200 } },
       { name: 'images', path: '?page=images', ready: '.image-row' },
       { name: 'nodes', path: '?page=nodes', ready: '.node-tile' },
-      { name: 'pod', pod: 'recommender-gpu' },
+      { name: 'pod', pod: 'recommender-gpu', viewport: { width: 1100, height: 430 } },
       { name: 'health', path: '?page=health', ready: '.trace-tile' },
       {
         name: 'social-preview',
