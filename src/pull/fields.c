@@ -292,7 +292,17 @@ void pt_fields_write(const struct pt_fields *fields, const void *source, struct 
         write_value(&fields->rows[i], source, out);
 }
 
-// --- objects that own their text ---
+// --- the texts of an object ---
+
+size_t pt_fields_text_bytes(const struct pt_fields *fields, const void *object)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < fields->texts_end; i++) {
+        const char **text = pt_field_text(&fields->rows[i], object);
+        bytes += text && *text ? strlen(*text) + 1 : 0;
+    }
+    return bytes;
+}
 
 int pt_fields_replace_texts(const struct pt_fields *fields, void *to, const void *from,
                             const char *but, bool *changed)

@@ -80,6 +80,9 @@ static inline const char **pt_field_text(const struct pt_field *field, const voi
     return field->kind == PT_FIELD_TEXT ? (const char **)((char *)object + field->offset) : NULL;
 }
 
+// How much its texts take, each with its NUL.
+size_t pt_fields_text_bytes(const struct pt_fields *fields, const void *object);
+
 // For objects that own their text: copies each text of `from` that differs, except those named by
 // `but` (which may be NULL); sets *changed if there is one. -ENOMEM leaves some of them copied.
 PT_MUST_CHECK int pt_fields_replace_texts(const struct pt_fields *fields, void *to,

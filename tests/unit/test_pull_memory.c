@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/limits.h"
+#include "pull/pull_fields.h"
 #include "server/store/pull_memory.h"
 
 #include "store_fixture.h"
@@ -31,14 +32,20 @@ static int report(struct scene *scene, const char *node, const char *id, size_t 
     return scene_report(scene, node, &pull, 1);
 }
 
-static int64_t bytes_of_one(struct scene *scene, size_t layer_count)
+static int64_t bytes_of(struct scene *scene, struct pt_pull *pull)
 {
     scene->memory = (struct pt_memory_share){0};
-    assert_int_equal(report(scene, "measure", "i", layer_count, PT_PULL_DOWNLOADING), 0);
+    assert_int_equal(scene_report(scene, "measure", pull, 1), 0);
     int64_t bytes = scene->memory.used_bytes;
     scene_restart(scene);
     assert_int_equal(scene->memory.used_bytes, 0);
     return bytes;
+}
+
+static int64_t bytes_of_one(struct scene *scene, size_t layer_count)
+{
+    struct pt_pull pull = make_fat_pull("i", layer_count);
+    return bytes_of(scene, &pull);
 }
 
 static void a_pull_counts_what_it_holds(void **state)
@@ -53,6 +60,25 @@ static void a_pull_counts_what_it_holds(void **state)
                               sizeof(struct pt_layer_track)) +
                     72;
     assert_int_equal(fat - small, LAYERS * layer);
+}
+
+// The platform was once kept and not counted.
+static void each_text_of_a_pull_counts(void **state)
+{
+    struct scene *scene = *state;
+    static const char text[] = "a text that is longer than any that the pull has without it";
+    struct pt_pull plain = make_fat_pull("i", 0);
+    int64_t before = bytes_of(scene, &plain);
+    for (size_t i = 0; i < pt_pull_fields.texts_end; i++) {
+        struct pt_pull pull = plain;
+        const char **place = pt_field_text(&pt_pull_fields.rows[i], &pull);
+        if (!place)
+            continue;
+        int64_t replaced = *place ? (int64_t)strlen(*place) + 1 : 0;
+        *place = text;
+        check_int(pt_pull_fields.rows[i].name, bytes_of(scene, &pull) - before,
+                  (int64_t)sizeof(text) - replaced);
+    }
 }
 
 // Most pulls of a store are final ones.
@@ -173,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_pull_counts_what_it_holds),
+        SCENE_TEST(each_text_of_a_pull_counts),
         SCENE_TEST(a_final_pull_keeps_no_tracks),
         SCENE_TEST(what_leaves_counts_no_more),
         SCENE_TEST(nodes_count_and_a_full_store_takes_no_new_one),

@@ -2,6 +2,7 @@
 #include "server/store/pull_memory.h"
 
 #include "base/limits.h"
+#include "pull/pull_fields.h"
 #include "server/store/pull_life.h"
 
 #include <errno.h>
@@ -19,21 +20,18 @@ static int64_t text_bytes(const char *text)
 
 static int64_t head_bytes(const struct pt_pull *pull)
 {
-    return (int64_t)sizeof(struct pt_stored_pull) + OVERHEAD_BYTES + text_bytes(pull->image_ref) +
-           text_bytes(pull->repository) + text_bytes(pull->root_digest) +
-           text_bytes(pull->manifest_digest) + text_bytes(pull->containerd_namespace) +
-           text_bytes(pull->error);
+    return (int64_t)(sizeof(struct pt_stored_pull) + OVERHEAD_BYTES +
+                     pt_fields_text_bytes(&pt_pull_fields, pull));
 }
 
 // At most: text of media types that is not kept counts as well.
 static int64_t layers_bytes(const struct pt_pull *pull)
 {
-    int64_t bytes = 0;
+    size_t bytes = pull->layer_count * (sizeof(struct pt_layer) + sizeof(struct pt_layer_versions) +
+                                        sizeof(struct pt_layer_track));
     for (size_t i = 0; i < pull->layer_count; i++)
-        bytes += (int64_t)(sizeof(struct pt_layer) + sizeof(struct pt_layer_versions) +
-                           sizeof(struct pt_layer_track)) +
-                 text_bytes(pull->layers[i].digest) + text_bytes(pull->layers[i].media_type);
-    return bytes;
+        bytes += pt_fields_text_bytes(&pt_layer_fields, &pull->layers[i]);
+    return (int64_t)bytes;
 }
 
 void pt_pull_memory_count(struct pt_pull_store *store, struct pt_stored_pull *stored)
