@@ -47,6 +47,7 @@ struct pt_containerd {
     struct pt_grpc_status fault;
     unsigned faults; // that were answered
     int64_t now;
+    int64_t set_back;        // how much its clock was, in all
     int64_t offset;          // of the layer's ingest; BYTES: it is content, and extracted
     bool is_over;            // the lease has gone
     bool has_failed;         // and left no image

@@ -24,6 +24,12 @@ static inline int64_t fake_now(void *context)
     return ((struct pt_containerd *)context)->now;
 }
 
+static inline int64_t fake_monotonic(void *context)
+{
+    const struct pt_containerd *world = context;
+    return world->now + world->set_back;
+}
+
 static inline void on_change(void *context, enum pt_track_change change, const struct pt_pull *pull,
                              const struct pt_layer *layer)
 {
@@ -60,7 +66,7 @@ static inline void on_failure(void *context, const char *message)
 static inline int scene_create(struct scene *scene, const char *namespaces)
 {
     *scene = (struct scene){.world = {.broken = CALL_COUNT, .now = START + PT_NS_PER_S}};
-    scene->clock = (struct pt_clock){fake_now, fake_now, &scene->world};
+    scene->clock = (struct pt_clock){fake_monotonic, fake_now, &scene->world};
     const struct pt_tracker_options tracker = {.on_change = on_change, .context = scene};
     const struct pt_round_options round = {
         .containerd = &scene->world,
@@ -88,6 +94,12 @@ static inline void scene_end(struct scene *scene)
 {
     pt_round_destroy(scene->round);
     pt_tracker_destroy(scene->tracker);
+}
+
+static inline void scene_set_clock_back(struct scene *scene, int64_t ns)
+{
+    scene->world.now -= ns;
+    scene->world.set_back += ns;
 }
 
 // A round, which is over at once, and a second passes.

@@ -197,6 +197,23 @@ static void a_long_extraction_goes_on_as_long_as_it_writes(void **state)
     scene_end(&scene);
 }
 
+// Usage was asked for an hour later then, and the pull given up after ten minutes.
+static void an_extraction_outlives_a_clock_that_is_set_back(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene, "k8s.io");
+    scene_look(&scene);
+    scene.world.offset = BYTES;
+    scene.world.is_extracting = true;
+    look_for(&scene, 60, 1000);
+    scene_set_clock_back(&scene, 3600 * PT_NS_PER_S);
+    look_for(&scene, 24 * 60, 1000);
+    check_int("goes on", scene.failed, 0);
+    check_int("asked", scene.world.usages_asked > 10, true);
+    scene_end(&scene);
+}
+
 // The first image after the agent's start: which snapshotter the node has nobody knows yet.
 static void a_snapshotter_that_has_shown_nothing_is_waited_for(void **state)
 {
@@ -323,6 +340,7 @@ int main(void)
         cmocka_unit_test(what_a_broken_pull_has_fetched_last_counts),
         cmocka_unit_test(more_image_records_than_are_taken_stop_no_round),
         cmocka_unit_test(a_long_extraction_goes_on_as_long_as_it_writes),
+        cmocka_unit_test(an_extraction_outlives_a_clock_that_is_set_back),
         cmocka_unit_test(a_snapshotter_that_has_shown_nothing_is_waited_for),
         cmocka_unit_test(a_fetch_of_which_nothing_comes_is_given_up),
         cmocka_unit_test(a_snapshot_that_the_lease_holds_is_asked_for),

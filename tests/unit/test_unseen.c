@@ -43,7 +43,7 @@ static void scene_begin(struct scene *scene)
         .on_failure = on_failure,
     };
     assert_int_equal(pt_round_create(&options, &scene->round, NULL), 0);
-    scene->round->began_at = scene->world.now;
+    scene->round->began_at = scene->round->began_ns = scene->world.now;
     scene->written_at = START;
 }
 

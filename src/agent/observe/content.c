@@ -174,10 +174,9 @@ static void ask_others(struct pt_round *round)
     bool has_pull = false;
     TAILQ_FOREACH(lease, &round->leases, link)
     has_pull |= lease->is_pull && lease->seen.layer_count > 0;
-    if (!has_pull ||
-        (round->others_asked_at && round->began_at - round->others_asked_at < OTHERS_EVERY_NS))
+    if (!has_pull || !pt_round_has_passed(round, round->others_asked_ns, OTHERS_EVERY_NS))
         return;
-    round->others_asked_at = round->began_at;
+    round->others_asked_ns = round->began_ns;
     PT_ASK_OPTIONAL(&round->asks, NULL, 0, take_others, pt_containerd_list_namespaces);
 }
 

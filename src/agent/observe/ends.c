@@ -127,12 +127,12 @@ void pt_round_judge_ends(struct pt_round *round)
         }
         if (seen->fate == PT_LEASE_MISSED) {
             seen->fate = PT_LEASE_GONE;
-            lease->gone_at = round->began_at;
+            lease->gone_ns = round->began_ns;
         }
         seen->is_unpacked = pt_lease_is_unpacked(lease);
         bool is_open =
             lease->is_pull && seen->image_name && !seen->is_unpacked && !seen->is_accepted;
-        if (!is_open || round->began_at - lease->gone_at >= VERDICT_NS)
+        if (!is_open || pt_round_has_passed(round, lease->gone_ns, VERDICT_NS))
             seen->fate = PT_LEASE_OVER;
     }
 }

@@ -395,7 +395,7 @@ void pt_lease_take_event(struct pt_lease *lease, struct pt_seen_event *event)
         return;
     event->is_known = true;
     if (event->kind == PT_SEEN_EXTRACTION_REMOVED) {
-        lease->asked_at = 0; // whether it goes on shows what it holds
+        lease->asked_ns = 0; // whether it goes on shows what it holds
         return;
     }
     int64_t *at = is_content                                 ? &layer->blob_at
@@ -408,7 +408,7 @@ void pt_lease_take_event(struct pt_lease *lease, struct pt_seen_event *event)
     lease->seen.fingerprint = pt_hash_text(lease->seen.fingerprint, event->subject);
     event->is_first |= event->kind == PT_SEEN_SNAPSHOT_PREPARED && !lease->extraction;
     if (event->kind == PT_SEEN_SNAPSHOT_PREPARED && (!lease->snapshotter || !lease->extraction))
-        lease->asked_at = 0; // whether that was for this lease shows what it holds
+        lease->asked_ns = 0; // whether that was for this lease shows what it holds
 }
 
 void pt_lease_drop_layer_blobs(struct pt_lease *lease)

@@ -98,12 +98,12 @@ struct pt_lease {
     char *extraction;     // key of a snapshot that it extracts into, NULL: none was seen
     unsigned names_asked; // how often containerd was asked for the name on that
     char *unpacked_with;  // the snapshotter that its config's label names, NULL: not known
-    int64_t gone_at;      // since when it is PT_LEASE_GONE
-    int64_t asked_at;
-    int64_t fresh_after; // content that is newer came with the pull
-    uint64_t sign;       // changes with all that moves in it
-    int64_t changed_at;  // when the sign did
-    int64_t usage_asked_at;
+    int64_t gone_ns;      // since when it is PT_LEASE_GONE; monotonic, as are the others in `_ns`
+    int64_t asked_ns;     // for what it holds; 0: it is to be asked at once
+    int64_t fresh_after;  // content that is newer came with the pull
+    uint64_t sign;        // changes with all that moves in it
+    int64_t changed_ns;   // when the sign did
+    int64_t usage_asked_ns;
     size_t layer_capacity;
     struct pt_blob *blobs;
     size_t blob_count;

@@ -163,7 +163,7 @@ static bool rests(struct pt_round *round, struct pt_namespace *namespace, uint64
     struct pt_key_slot *slot = pt_key_set_find(&round->resting, key);
     if (!slot)
         return false;
-    if (slot->since < namespace->sign_at && round->woken < MOST_WOKEN) {
+    if (slot->since < namespace->sign_ns && round->woken < MOST_WOKEN) {
         round->woken++;
         return false;
     }
@@ -212,14 +212,11 @@ static void take_leases(struct pt_ask *ask, const void *message)
 // A lease that the list would leave out is neither followed nor to be woken.
 static bool is_quick_enough(const struct pt_round *round)
 {
-    // A clock that was set back says nothing of when they were listed.
-    bool is_due =
-        round->began_at < round->listed_at || round->began_at - round->listed_at >= LIST_ALL_NS;
-    if (round->resting.count < MANY || is_due)
+    if (round->resting.count < MANY || pt_round_has_passed(round, round->listed_ns, LIST_ALL_NS))
         return false;
     for (size_t i = 0; i < round->namespace_count; i++) {
         const struct pt_namespace *namespace = &round->namespaces[i];
-        if (namespace->has_sign || namespace->sign_at >= round->listed_at)
+        if (namespace->has_sign || namespace->sign_ns >= round->listed_ns)
             return false;
     }
     const struct pt_lease *lease;
@@ -238,7 +235,7 @@ void pt_round_ask_leases(struct pt_round *round)
     round->has_left_out = false;
     round->woken = 0;
     if (!round->is_quick)
-        round->listed_at = round->began_at;
+        round->listed_ns = round->began_ns;
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
@@ -268,9 +265,9 @@ void pt_round_note_sign(struct pt_round *round, const char *name)
 // What moves may be of a lease that is too young to be known; then that will show it.
 static void judge_sign(const struct pt_round *round, struct pt_namespace *space)
 {
-    bool is_due = round->began_at - space->sign_at >= REST_NS;
+    bool is_due = pt_round_has_passed(round, space->sign_ns, REST_NS);
     if (space->has_sign && is_due && !space->has_young)
-        space->sign_at = round->began_at;
+        space->sign_ns = round->began_ns;
     if (is_due || space->has_young)
         space->has_sign = false;
 }
@@ -309,7 +306,7 @@ static bool is_of_sandbox(const struct pt_lease *lease)
 
 static bool may_rest(const struct pt_round *round, const struct pt_lease *lease)
 {
-    bool was_asked = pt_lease_is_listed(lease) && lease->asked_at == round->began_at;
+    bool was_asked = pt_lease_is_listed(lease) && lease->asked_ns == round->began_ns;
     if (lease->is_pull || lease->is_unseen || !was_asked)
         return false;
     return is_of_sandbox(lease) || round->began_at - pt_lease_changed_at(lease) >= SETTLED_AFTER_NS;
@@ -319,13 +316,13 @@ static int put_to_rest(struct pt_round *round, const struct pt_lease *lease)
 {
     struct pt_key_slot *slot = pt_key_set_find(&round->resting, lease->key);
     if (slot) {
-        slot->since = round->began_at;
+        slot->since = round->began_ns;
         slot->round = round->rounds;
         return 0;
     }
     if (round->resting.count >= PT_LIMIT_RESTING_LEASES)
         return -ENOSPC;
-    return pt_key_set_add(&round->resting, lease->key, round->began_at, round->rounds);
+    return pt_key_set_add(&round->resting, lease->key, round->began_ns, round->rounds);
 }
 
 // Those that rest and are no longer listed are forgotten.
@@ -404,11 +401,11 @@ void pt_round_ask_ingests(struct pt_round *round)
         struct pt_namespace *namespace = &round->namespaces[i];
         clear_ingests(namespace);
         judge_sign(round, namespace);
-        bool is_due =
-            namespace->has_resting && round->began_at - namespace->ingests_asked_at >= REST_NS;
+        bool is_due = namespace->has_resting &&
+                      pt_round_has_passed(round, namespace->ingests_asked_ns, REST_NS);
         if (!namespace->has_followed && !is_due)
             continue;
-        namespace->ingests_asked_at = round->began_at;
+        namespace->ingests_asked_ns = round->began_ns;
         PT_ASK(&round->asks, NULL, i, take_ingests, pt_containerd_list_ingests, namespace->name);
     }
 }
@@ -429,11 +426,11 @@ void pt_round_ask_resources(struct pt_round *round)
     TAILQ_FOREACH(lease, &round->leases, link)
     {
         int64_t every_ns = lease->seen.may_be_silent ? ASK_SILENT_EVERY_NS : ASK_EVERY_NS;
-        bool is_due = round->began_at - lease->asked_at >= every_ns;
+        bool is_due = pt_round_has_passed(round, lease->asked_ns, every_ns);
         lease->is_asked = pt_lease_is_listed(lease) && (is_due || !pt_lease_is_settled(lease));
         if (!lease->is_asked)
             continue;
-        lease->asked_at = round->began_at;
+        lease->asked_ns = round->began_ns;
         PT_ASK(&round->asks, lease, 0, take_resources, pt_containerd_list_resources,
                lease->seen.namespace, lease->seen.id);
     }

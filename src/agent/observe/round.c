@@ -105,7 +105,7 @@ static void ask_all_again(struct pt_round *round)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
-        lease->asked_at = 0;
+        lease->asked_ns = 0;
         lease->is_scanned = false;
     }
     for (size_t i = 0; i < round->namespace_count; i++)
@@ -268,6 +268,7 @@ void pt_round_start(struct pt_round *round)
     round->turns = 0;
     round->previous_began_at = round->began_at;
     round->began_at = pt_clock_wall_ns(round->options.clock);
+    round->began_ns = pt_clock_monotonic_ns(round->options.clock);
     round->asks.has_failed = false;
     round->step = STEP_NAMESPACES;
     round->is_asking = true;

@@ -318,7 +318,7 @@ static void settle_chains(struct pt_lease *lease)
         const struct pt_blob *config = pt_lease_find_blob(lease, digest);
         if (config && config->document.kind == PT_DOCUMENT_CONFIG) {
             chain_layers(lease, blob, &config->document);
-            lease->asked_at = 0; // its snapshots' keys name chain IDs, which are known now
+            lease->asked_ns = 0; // its snapshots' keys name chain IDs, which are known now
             lease->is_scanned = false;
         }
     }

@@ -25,8 +25,8 @@ struct pt_namespace {
     bool has_young;    // of those one that may yet prove to be a pull
     bool has_resting;  // leases in this round that do
     bool has_sign;     // something has moved that no followed lease is known to hold
-    int64_t sign_at;   // when that was taken to be of one that rests
-    int64_t ingests_asked_at;
+    int64_t sign_ns;   // when that was taken to be of one that rests
+    int64_t ingests_asked_ns;
     struct pt_ingest *ingests;
     size_t ingest_count;
     struct pt_map ingest_map;
@@ -66,7 +66,7 @@ struct pt_round {
     size_t place_count;
     size_t followed;           // leases, in all
     struct pt_key_set resting; // the others
-    int64_t listed_at;         // in the last round that has listed them too
+    int64_t listed_ns;         // when the last round began that has listed them too
     bool is_quick;             // this one lists only what looks like the lease of a pull
     bool has_left_out;         // there were more in that list than are followed at once
     unsigned woken;            // of those, in this round
@@ -74,27 +74,34 @@ struct pt_round {
     struct pt_seen_image images[PT_MAX_IMAGES];
     size_t image_count;
     size_t images_asked; // in this round
-    int64_t began_at;    // this round
+    int64_t began_at;    // this round; wall_ns, to be compared with containerd's times
+    int64_t began_ns;    // monotonic, to be compared with our own, all of which end in `_ns`
     int64_t previous_began_at;
     struct pt_recent {
         char digest[PT_LIMIT_DIGEST_BYTES + 1]; // root
-        int64_t ended_at;
+        int64_t ended_ns;
         bool has_record;
     } recent[PT_MAX_RECENT]; // pulls that have ended
     size_t next_recent;
     uint64_t guesses_lost; // of roots, since there are too many image records to look through
     struct pt_follow_ups {
         char digest[PT_LIMIT_DIGEST_BYTES + 1]; // root
-        int64_t announced_at;
+        int64_t announced_ns;
         unsigned names, digests; // records of each kind that are to come
-        int64_t bared_at;
+        int64_t bared_ns;
         unsigned bare; // records without the CRI plugin's labels, which it is about to set
     } follow_ups[PT_MAX_RECENT];
     size_t next_follow_ups;
     char *others[PT_MAX_OTHERS]; // namespaces of containerd, whose content this one may share
     size_t other_count;
-    int64_t others_asked_at;
+    int64_t others_asked_ns;
 };
+
+// Whether so long before this round something of our own happened (monotonic; 0: never, so yes).
+static inline bool pt_round_has_passed(const struct pt_round *round, int64_t since_ns, int64_t ns)
+{
+    return since_ns == 0 || round->began_ns - since_ns >= ns;
+}
 
 // A namespace that is given or found; a name that is too long, or one too many, is left out.
 // -ENOMEM.

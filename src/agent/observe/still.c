@@ -80,7 +80,7 @@ static void take_usage(struct pt_ask *ask, const void *message)
 
 static void ask_usage(struct pt_round *round, struct pt_lease *lease)
 {
-    lease->usage_asked_at = round->began_at;
+    lease->usage_asked_ns = round->began_ns;
     for (size_t i = 0; i < lease->seen.layer_count; i++) {
         const struct pt_layer_notes *notes = &lease->notes[i];
         if (notes->extraction == PT_EXTRACTION_HELD && lease->seen.layers[i].extracted_at == 0)
@@ -97,13 +97,13 @@ void pt_round_ask_usage(struct pt_round *round)
     {
         uint64_t sign = sign_of(&lease->seen);
         if (sign != lease->sign)
-            lease->changed_at = round->began_at;
+            lease->changed_ns = round->began_ns;
         lease->sign = sign;
         note_snapshotter(lease, pt_round_snapshotter(round, lease));
         lease->seen.may_be_silent = lease->is_pull && may_be_silent(round, lease);
         if (lease->is_pull && pt_lease_is_listed(lease) &&
-            round->began_at - lease->changed_at >= STILL_NS &&
-            round->began_at - lease->usage_asked_at >= ASK_USAGE_EVERY_NS)
+            pt_round_has_passed(round, lease->changed_ns, STILL_NS) &&
+            pt_round_has_passed(round, lease->usage_asked_ns, ASK_USAGE_EVERY_NS))
             ask_usage(round, lease);
     }
 }

@@ -22,9 +22,9 @@
 // The CRI plugin writes three records for one pull, the last ones after its lease is gone.
 #define RECENT_NS PT_NS_PER_S
 
-static bool is_recent(const struct pt_round *round, int64_t at)
+static bool is_recent(const struct pt_round *round, int64_t since_ns)
 {
-    return at && round->began_at - at < RECENT_NS;
+    return !pt_round_has_passed(round, since_ns, RECENT_NS);
 }
 
 // The records that the CRI plugin is about to write for this root.
@@ -34,9 +34,9 @@ static struct pt_follow_ups *find_follow_ups(struct pt_round *round, const char 
         struct pt_follow_ups *found = &round->follow_ups[i];
         if (strcmp(found->digest, root_digest) != 0)
             continue;
-        if (!is_recent(round, found->announced_at))
+        if (!is_recent(round, found->announced_ns))
             found->names = found->digests = 0;
-        if (!is_recent(round, found->bared_at))
+        if (!is_recent(round, found->bared_ns))
             found->bare = 0;
         return found;
     }
@@ -57,7 +57,7 @@ static struct pt_follow_ups *get_follow_ups(struct pt_round *round, const char *
 static void announce(struct pt_round *round, const char *root_digest)
 {
     struct pt_follow_ups *found = get_follow_ups(round, root_digest);
-    found->announced_at = round->began_at;
+    found->announced_ns = round->began_ns;
     found->names++;
     found->digests++;
 }
@@ -66,7 +66,7 @@ static void announce(struct pt_round *round, const char *root_digest)
 static void note_bare(struct pt_round *round, const struct pt_seen_image *image)
 {
     struct pt_follow_ups *found = get_follow_ups(round, image->target_digest);
-    found->bared_at = round->began_at;
+    found->bared_ns = round->began_ns;
     found->bare++;
 }
 
@@ -108,7 +108,7 @@ void pt_round_remember(struct pt_round *round, const struct pt_lease *lease)
         return;
     struct pt_recent *recent = &round->recent[round->next_recent++ % PT_MAX_RECENT];
     snprintf(recent->digest, sizeof(recent->digest), "%s", root_digest);
-    recent->ended_at = round->began_at;
+    recent->ended_ns = round->began_ns;
     recent->has_record = lease->has_record;
 }
 
@@ -132,7 +132,7 @@ static struct known find_known(struct pt_round *round, const struct pt_seen_imag
     struct known known = {0};
     for (size_t i = 0; i < PT_MAX_RECENT; i++) {
         struct pt_recent *recent = &round->recent[(round->next_recent + i) % PT_MAX_RECENT];
-        if (is_recent(round, recent->ended_at) && strcmp(recent->digest, image->target_digest) == 0)
+        if (is_recent(round, recent->ended_ns) && strcmp(recent->digest, image->target_digest) == 0)
             note_known(&known, &recent->has_record);
     }
     struct pt_lease *lease;
