@@ -12,6 +12,7 @@
 #include "base/timer.h"
 #include "containerd/containerd_api.h"
 #include "containerd/search.h"
+#include "containerd/snapshotters.h"
 #include "containerd/socket_check.h"
 
 #include <errno.h>
@@ -152,8 +153,8 @@ static int ask_right(struct check *check, size_t index, struct pt_error *err)
     case RIGHT_IMAGES:
         return pt_containerd_list_images(containerd, namespace, NO_DIGEST, on_right, right, err);
     default:
-        return pt_containerd_stat_snapshot(containerd, namespace, "overlayfs", NO_DIGEST, on_right,
-                                           right, err);
+        return pt_containerd_stat_snapshot(containerd, namespace, PT_DEFAULT_SNAPSHOTTER, NO_DIGEST,
+                                           on_right, right, err);
     }
 }
 

@@ -137,8 +137,8 @@ static void records_stand_for_pulls(void **state)
         const struct pt_lease *lease;
         TAILQ_FOREACH(lease, &scene->round->leases, link)
         {
-            unseen += lease->is_unseen;
-            if (lease->is_unseen)
+            unseen += pt_lease_is_unseen(lease);
+            if (pt_lease_is_unseen(lease))
                 check_text(stories[i].name, lease->seen.namespace, "k8s.io");
         }
         check_int(stories[i].name, unseen, stories[i].unseen);
@@ -154,8 +154,8 @@ static void each_has_its_time(void **state)
     const struct pt_lease *second = TAILQ_NEXT(first, link);
     check_int("the first", first->seen.image_updated_at, START + PT_NS_PER_MS);
     check_int("the second", second->seen.image_updated_at, START + 2 * PT_NS_PER_MS);
-    check_int("its content came with another one", second->is_again, true);
-    check_int("not of the first", first->is_again, false);
+    check_int("its content came with another one", second->origin, PT_ORIGIN_REPEATED);
+    check_int("not of the first", first->origin != PT_ORIGIN_REPEATED, true);
 }
 
 int main(void)

@@ -3,12 +3,12 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "containerd/snapshotters.h"
 #include "pull/image_ref.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_SNAPSHOTTER "overlayfs"
 #define OTHERS_EVERY_NS (60 * PT_NS_PER_S)
 // An extraction's snapshot may be there a moment after the lease names it.
 #define NAME_ROUNDS 3
@@ -255,7 +255,7 @@ const char *pt_round_snapshotter(struct pt_round *round, struct pt_lease *lease)
         }
         return lease->snapshotter;
     }
-    return namespace->snapshotter ? namespace->snapshotter : DEFAULT_SNAPSHOTTER;
+    return namespace->snapshotter ? namespace->snapshotter : PT_DEFAULT_SNAPSHOTTER;
 }
 
 static void take_snapshot(struct pt_ask *ask, const void *message);
@@ -279,12 +279,13 @@ static const char *label_of(const Ctrd__SnapshotInfo *info, const char *key)
     return NULL;
 }
 
-// Of a layer that containerd has not fetched. gcfs is closed, and all that it does is to mount.
-static enum pt_layer_source source_by(const Ctrd__SnapshotInfo *info, const char *snapshotter)
+// Of a layer that containerd has not fetched.
+static enum pt_layer_source source_by(const Ctrd__SnapshotInfo *info, const char *name)
 {
-    if (pt_snapshotter_has_cache(snapshotter))
+    const struct pt_snapshotter *snapshotter = pt_snapshotter_of(name);
+    if (snapshotter->has_cache)
         return PT_SOURCE_SNAPSHOTTER_CACHE;
-    if (label_of(info, REMOTE_LABEL) || strcmp(snapshotter, "gcfs") == 0)
+    if (label_of(info, REMOTE_LABEL) || snapshotter->only_mounts)
         return PT_SOURCE_REMOTE;
     for (size_t i = 0; i < info->n_labels; i++) {
         if (strncmp(info->labels[i]->key, NYDUS_LABEL, strlen(NYDUS_LABEL)) == 0)

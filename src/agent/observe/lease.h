@@ -77,6 +77,23 @@ struct pt_layer_notes {
     bool has_moved;        // a part of its ingest was seen
 };
 
+// How it came to be known. What comes behind the first was seen by nobody, and is made from the
+// image record that its pull has written.
+enum pt_lease_origin {
+    PT_ORIGIN_LIST,
+    PT_ORIGIN_NEW_RECORD,
+    PT_ORIGIN_REPULL,   // the record was there, and was written anew
+    PT_ORIGIN_REPEATED, // likewise; a pull of the image was known: what is new came with that one
+};
+
+// Which lists of leases have it: all do, or only those of all leases, but not a quick one of what
+// looks like the lease of a pull.
+enum pt_listing {
+    PT_LISTING_UNKNOWN, // no quick list was asked for since it is followed
+    PT_LISTING_QUICK,
+    PT_LISTING_FULL_ONLY,
+};
+
 // What the observer remembers of one lease from round to round, and how it puts the answers of
 // containerd together. Nothing here asks anybody.
 struct pt_lease {
@@ -86,12 +103,9 @@ struct pt_lease {
     struct pt_layer_notes *notes; // one for each layer of `seen`
     bool is_pull;                 // it has held what only a pull holds
     bool is_asked;                // in this round, for what it holds
-    bool is_in_quick;             // a list of what looks like pulls' leases has it
-    bool is_left_out;             // one has not
-    bool has_record;              // the event of the image record that it has written was seen
-    bool is_unseen;               // made from an image record, since nobody saw the lease itself
-    bool is_repull;
-    bool is_again;        // a pull of the same image was known: what is new came with that one
+    enum pt_listing listing;
+    bool has_record; // the event of the image record that it has written was seen
+    enum pt_lease_origin origin;
     bool is_scanned;      // snapshots that were there before have been looked for
     char *scanned;        // with this snapshotter, which may have been assumed
     char *snapshotter;    // NULL: not seen yet
@@ -142,6 +156,12 @@ struct pt_lease *pt_lease_create(const char *namespace, const char *id, int64_t 
 void pt_lease_destroy(struct pt_lease *lease);
 
 bool pt_lease_is_listed(const struct pt_lease *lease);
+
+// Nobody has seen the lease itself.
+static inline bool pt_lease_is_unseen(const struct pt_lease *lease)
+{
+    return lease->origin != PT_ORIGIN_LIST;
+}
 
 // When what it holds has changed last, as far as that is known.
 int64_t pt_lease_changed_at(const struct pt_lease *lease);

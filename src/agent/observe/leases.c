@@ -132,7 +132,7 @@ static struct pt_lease *oldest_idle(struct pt_round *round)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
-        bool is_idle = !lease->is_pull && !lease->is_unseen;
+        bool is_idle = !lease->is_pull && !pt_lease_is_unseen(lease);
         if (is_idle && (!oldest || lease->seen.created_at < oldest->seen.created_at))
             oldest = lease;
     }
@@ -204,8 +204,8 @@ static void take_leases(struct pt_ask *ask, const void *message)
         if (!lease)
             continue;
         lease->seen.fate = PT_LEASE_LISTED;
-        lease->is_in_quick |= round->is_quick;
-        lease->is_left_out &= !round->is_quick;
+        if (round->is_quick)
+            lease->listing = PT_LISTING_QUICK;
     }
 }
 
@@ -222,7 +222,7 @@ static bool is_quick_enough(const struct pt_round *round)
     const struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
-        if (pt_lease_is_listed(lease) && lease->is_left_out)
+        if (pt_lease_is_listed(lease) && lease->listing == PT_LISTING_FULL_ONLY)
             return false;
     }
     return true;
@@ -239,9 +239,10 @@ void pt_round_ask_leases(struct pt_round *round)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
-        // Whether a quick list has it is not known before the first one.
-        lease->is_left_out |= round->is_quick && !lease->is_in_quick;
-        if (pt_lease_is_listed(lease) && !(round->is_quick && lease->is_left_out))
+        if (round->is_quick && lease->listing == PT_LISTING_UNKNOWN)
+            lease->listing = PT_LISTING_FULL_ONLY; // unless it is in that list
+        bool is_to_be_listed = !round->is_quick || lease->listing == PT_LISTING_QUICK;
+        if (pt_lease_is_listed(lease) && is_to_be_listed)
             lease->seen.fate = PT_LEASE_MISSED; // unless it is listed again now
     }
     if (place_leases(round) < 0) {
@@ -307,7 +308,7 @@ static bool is_of_sandbox(const struct pt_lease *lease)
 static bool may_rest(const struct pt_round *round, const struct pt_lease *lease)
 {
     bool was_asked = pt_lease_is_listed(lease) && lease->asked_ns == round->began_ns;
-    if (lease->is_pull || lease->is_unseen || !was_asked)
+    if (lease->is_pull || pt_lease_is_unseen(lease) || !was_asked)
         return false;
     return is_of_sandbox(lease) || round->began_at - pt_lease_changed_at(lease) >= SETTLED_AFTER_NS;
 }

@@ -369,7 +369,7 @@ bool pt_lease_is_unpacked(const struct pt_lease *lease)
 // The layers' blobs are no longer among the lease's blobs when its layers are known.
 static void settle_fetched(struct pt_lease *lease)
 {
-    bool is_own_time = !lease->is_unseen || lease->is_again;
+    bool is_own_time = !pt_lease_is_unseen(lease) || lease->origin == PT_ORIGIN_REPEATED;
     int64_t since = is_own_time ? lease->seen.created_at : lease->fresh_after;
     bool is_any = false;
     for (size_t i = 0; i < lease->blob_count; i++)

@@ -129,9 +129,6 @@ void pt_round_ask_snapshots(struct pt_round *round);
 
 void pt_round_clear_others(struct pt_round *round);
 
-// It keeps layers in a cache of its own, from which it commits them with events.
-bool pt_snapshotter_has_cache(const char *snapshotter);
-
 // The snapshotter of a lease: seen there, else the one seen last in its namespace, else
 // containerd's default.
 const char *pt_round_snapshotter(struct pt_round *round, struct pt_lease *lease);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/steps.h"
 
-#include <string.h>
+#include "containerd/snapshotters.h"
 
 // A pull of which nothing changes for minutes may be dead, or in the middle of one large layer. Two
 // things may still be seen. An extraction writes into a snapshot that the lease holds, so its usage
@@ -12,18 +12,6 @@
 // Before the tracker gives a pull up (PATIENCE_NS of track_end.c), usage is asked for three times.
 #define STILL_NS (7 * 60 * PT_NS_PER_S / PT_PATIENCE_DIVISOR)
 #define ASK_USAGE_EVERY_NS (60 * PT_NS_PER_S / PT_PATIENCE_DIVISOR)
-
-// Of the snapshotters that come with containerd none works for longer than it copies a layer.
-static bool is_own_snapshotter(const char *name)
-{
-    static const char *const names[] = {"overlayfs", "native", "btrfs",     "zfs",
-                                        "devmapper", "erofs",  "blockfile", "windows"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(names[i], name) == 0)
-            return true;
-    }
-    return false;
-}
 
 static uint64_t sign_of(const struct pt_seen_lease *seen)
 {
@@ -46,23 +34,17 @@ static bool may_be_silent(struct pt_round *round, struct pt_lease *lease)
         has_fetched |= layer->ingest_started_at != 0;
         is_done &= layer->extracted_at != 0;
     }
-    bool is_own = is_own_snapshotter(pt_round_snapshotter(round, lease));
+    bool is_own = pt_snapshotter_of(pt_round_snapshotter(round, lease))->is_own;
     return lease->seen.layers_known && !is_done &&
            (!is_own || (!lease->snapshotter && !has_fetched));
 }
 
-bool pt_snapshotter_has_cache(const char *snapshotter)
-{
-    return strcmp(snapshotter, "erofs") == 0;
-}
-
 // Nobody asks for the snapshot of a layer that is committed with events.
-static void note_snapshotter(struct pt_lease *lease, const char *snapshotter)
+static void note_snapshotter(struct pt_lease *lease, const struct pt_snapshotter *snapshotter)
 {
-    bool has_cache = pt_snapshotter_has_cache(snapshotter);
-    lease->seen.copies_layers = lease->snapshotter && strcmp(snapshotter, "native") == 0;
-    lease->seen.brings_layers = has_cache || !is_own_snapshotter(snapshotter);
-    for (size_t i = 0; has_cache && i < lease->seen.layer_count; i++)
+    lease->seen.copies_layers = lease->snapshotter && snapshotter->copies;
+    lease->seen.brings_layers = snapshotter->has_cache || !snapshotter->is_own;
+    for (size_t i = 0; snapshotter->has_cache && i < lease->seen.layer_count; i++)
         lease->seen.layers[i].brought = PT_SOURCE_SNAPSHOTTER_CACHE;
 }
 
@@ -99,7 +81,7 @@ void pt_round_ask_usage(struct pt_round *round)
         if (sign != lease->sign)
             lease->changed_ns = round->began_ns;
         lease->sign = sign;
-        note_snapshotter(lease, pt_round_snapshotter(round, lease));
+        note_snapshotter(lease, pt_snapshotter_of(pt_round_snapshotter(round, lease)));
         lease->seen.may_be_silent = lease->is_pull && may_be_silent(round, lease);
         if (lease->is_pull && pt_lease_is_listed(lease) &&
             pt_round_has_passed(round, lease->changed_ns, STILL_NS) &&

@@ -156,7 +156,15 @@ static bool is_of_known(const struct known *known, const struct pt_seen_image *i
     return known->is_any && !image->is_repull;
 }
 
-static void adopt(struct pt_round *round, const struct pt_seen_image *image, bool is_again)
+static enum pt_lease_origin origin_of(const struct pt_seen_image *image, bool is_known)
+{
+    if (!image->is_repull)
+        return PT_ORIGIN_NEW_RECORD;
+    return is_known ? PT_ORIGIN_REPEATED : PT_ORIGIN_REPULL;
+}
+
+// `is_known`: a pull of the image is.
+static void adopt(struct pt_round *round, const struct pt_seen_image *image, bool is_known)
 {
     // The record says when it was written last, which may have been by a later pull.
     int64_t written_at = image->record_updated_at;
@@ -165,11 +173,9 @@ static void adopt(struct pt_round *round, const struct pt_seen_image *image, boo
     struct pt_lease *lease = pt_lease_create(image->namespace, image->name, written_at - 1);
     if (!lease)
         return;
-    lease->is_unseen = true;
+    lease->origin = origin_of(image, is_known);
     lease->has_record = true;
     lease->seen.fate = PT_LEASE_MISSED; // the next round asks for what it has left
-    lease->is_repull = image->is_repull;
-    lease->is_again = is_again && image->is_repull;
     lease->fresh_after = round->previous_began_at;
     lease->seen.image_updated_at = written_at;
     pt_lease_set_text(&lease->seen.image_name, image->name);
@@ -199,13 +205,15 @@ void pt_round_judge_unseen(struct pt_round *round)
     struct pt_lease *lease = TAILQ_FIRST(&round->leases);
     while (lease) {
         struct pt_lease *next = TAILQ_NEXT(lease, link);
-        const struct pt_blob *root = lease->is_unseen && lease->seen.root_digest
+        const struct pt_blob *root = pt_lease_is_unseen(lease) && lease->seen.root_digest
                                          ? pt_lease_find_blob(lease, lease->seen.root_digest)
                                          : NULL;
-        bool is_fresh = root && !lease->is_again && root->created_at >= lease->fresh_after;
+        bool is_fresh =
+            root && lease->origin != PT_ORIGIN_REPEATED && root->created_at >= lease->fresh_after;
+        bool may_be_old = lease->origin != PT_ORIGIN_NEW_RECORD;
         if (is_fresh && root->created_at < lease->seen.created_at)
             lease->seen.created_at = root->created_at;
-        if (root && (!(root->labels & PT_BLOB_FETCHED) || (!is_fresh && !lease->is_repull))) {
+        if (root && (!(root->labels & PT_BLOB_FETCHED) || (!is_fresh && !may_be_old))) {
             TAILQ_REMOVE(&round->leases, lease, link);
             pt_lease_destroy(lease);
         }
