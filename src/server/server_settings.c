@@ -5,7 +5,7 @@
 #include "base/limits.h"
 #include "base/settings.h"
 #include "base/unknown_settings.h"
-#include "server/identity/token_policy.h"
+#include "server/identity/identity.h"
 #include "server/secrets/make_secrets.h"
 
 #include <errno.h>
@@ -147,11 +147,10 @@ static int check_addresses(struct pt_error *err)
 
 static int check_accounts(struct pt_error *err)
 {
-    struct pt_token_policy policy;
-    int r = pt_token_policy_read(settings.agent_audience, settings.agent_accounts, &policy, err);
-    if (r < 0)
+    const struct pt_identity_settings identity = {.audience = settings.agent_audience,
+                                                  .service_accounts = settings.agent_accounts};
+    if (pt_identity_check(&identity, err) < 0)
         return pt_error_prefix(err, "PULLTRACE_AGENT_SERVICE_ACCOUNTS=%s", settings.agent_accounts);
-    pt_token_policy_finish(&policy);
     return 0;
 }
 

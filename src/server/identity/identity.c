@@ -317,6 +317,15 @@ void pt_identity_write_metrics(const struct pt_identity *identity, struct pt_buf
 
 // --- the start ---
 
+int pt_identity_check(const struct pt_identity_settings *settings, struct pt_error *err)
+{
+    struct pt_token_policy policy;
+    int r = pt_token_policy_read(settings->audience, settings->service_accounts, &policy, err);
+    if (r == 0)
+        pt_token_policy_finish(&policy);
+    return r;
+}
+
 static int start(struct pt_identity *identity, const struct pt_identity_settings *settings,
                  struct pt_error *err)
 {

@@ -37,6 +37,10 @@ struct pt_identity_verdict {
     struct pt_error words;
 };
 
+// Whether tokens may be judged by these settings; -EINVAL says what is expected of the accounts.
+PT_MUST_CHECK int pt_identity_check(const struct pt_identity_settings *settings,
+                                    struct pt_error *err);
+
 // Client and settings' texts outlive it. -EINVAL says which setting is wrong.
 PT_MUST_CHECK int pt_identity_create(const struct pt_kube_client *kube,
                                      const struct pt_identity_settings *settings,
