@@ -32,7 +32,7 @@ struct pt_agent_options {
     struct pt_readiness *readiness; // NULL: nobody asks
 };
 
-// Begins to work with the loop. -EINVAL for a value that makes no sense.
+// Begins to work with the loop.
 PT_MUST_CHECK int pt_agent_create(const struct pt_agent_options *options,
                                   struct pt_agent **ret_agent, struct pt_error *err);
 void pt_agent_destroy(struct pt_agent *agent);

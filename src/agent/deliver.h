@@ -32,7 +32,7 @@ struct pt_deliverer_options {
     struct pt_readiness *readiness; // NULL: nobody asks
 };
 
-// Warns when a token would go to another host in the clear. -EINVAL for a URL that is too long.
+// Warns when a token would go to another host in the clear.
 PT_MUST_CHECK int pt_deliverer_create(const struct pt_deliverer_options *options,
                                       struct pt_deliverer **ret_deliverer, struct pt_error *err);
 void pt_deliverer_destroy(struct pt_deliverer *deliverer);

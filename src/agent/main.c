@@ -332,6 +332,6 @@ int main(int argc, char **argv)
     pt_secret_destroy(tokens.identity);
     pt_secret_destroy(tokens.shared);
     if (r < 0)
-        return fail(r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE, &err);
+        return fail(EXIT_FAILURE, &err);
     return is_well ? EXIT_SUCCESS : EXIT_FAILURE;
 }

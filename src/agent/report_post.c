@@ -14,7 +14,7 @@ int pt_report_post_start(const struct pt_report_post *post, struct pt_http_reque
                          struct pt_error *err)
 {
     char content_type[64];
-    char authorization[PT_LIMIT_AGENT_TOKEN_BYTES + 32];
+    char authorization[PT_LIMIT_TOKEN_BYTES + 32];
     snprintf(content_type, sizeof(content_type), "Content-Type: %s", post->content_type);
     const char *headers[] = {content_type, "Expect:", NULL, NULL};
     if (post->token[0]) {

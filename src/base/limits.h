@@ -21,15 +21,14 @@
 #define PT_LIMIT_SOCKET_BUFFER_BYTES (64 * 1024) // read at once of what is not HTTP
 
 // --- secrets ---
-#define PT_LIMIT_TOKENS 8 // in a file of several
+#define PT_LIMIT_TOKEN_BYTES 4096 // and of a file of several; those of Kubernetes have 1,300
+#define PT_LIMIT_TOKENS 8         // in a file of several
 #define PT_LIMIT_AUTHORITIES 4
 #define PT_LIMIT_CERTIFICATE_NAMES 32
 #define PT_LIMIT_SECRET_BYTES (64 * 1024) // of a value in a Secret that is made
 #define PT_LIMIT_SECRET_ANSWER_BYTES (512 * 1024)
 
 // --- who agents are ---
-#define PT_LIMIT_AGENT_TOKEN_BYTES                                                                 \
-    4096                              // as long as a secret may be; those of Kubernetes have 1,300
 #define PT_LIMIT_SIGNATURE_BYTES 1024 // RSA of 8,192 bits
 #define PT_LIMIT_TOKEN_MEMBERS 64     // names in an object of a token
 #define PT_LIMIT_ISSUER_BYTES 512

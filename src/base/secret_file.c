@@ -12,15 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_SECRET_BYTES 4096
-
 struct pt_secret {
     char *path; // NULL: the text never changes
     size_t max_lines;
-    char
-        text[2 * MAX_SECRET_BYTES + 1]; // the lines, a NUL behind each, and as much to compare with
-    size_t length;                      // with the NULs
-    char next[MAX_SECRET_BYTES + 1];    // while it is read
+    // The lines, a NUL behind each, and as much to compare with.
+    char text[2 * PT_LIMIT_TOKEN_BYTES + 1];
+    size_t length;                       // with the NULs
+    char next[PT_LIMIT_TOKEN_BYTES + 1]; // while it is read
     size_t next_length, next_line_count;
     struct stat seen;
     bool failing;
@@ -90,7 +88,7 @@ static int take(struct pt_secret *secret, const char *text, size_t length, const
 
 static int read_secret(struct pt_secret *secret, struct pt_error *err)
 {
-    char text[MAX_SECRET_BYTES + 1];
+    char text[PT_LIMIT_TOKEN_BYTES + 1];
     size_t length = 0;
     struct stat now;
     int fd = open(secret->path, O_RDONLY | O_CLOEXEC);
@@ -109,8 +107,9 @@ static int read_secret(struct pt_secret *secret, struct pt_error *err)
     close(fd);
     if (r < 0)
         return pt_error_set(err, -r, "%s: %s", secret->path, strerror(-r));
-    if (length > MAX_SECRET_BYTES)
-        return pt_error_set(err, EFBIG, "%s: more than %d bytes", secret->path, MAX_SECRET_BYTES);
+    if (length > PT_LIMIT_TOKEN_BYTES)
+        return pt_error_set(err, EFBIG, "%s: more than %d bytes", secret->path,
+                            PT_LIMIT_TOKEN_BYTES);
     r = take(secret, text, length, secret->path, err);
     if (r == 0)
         secret->seen = now;
@@ -130,8 +129,8 @@ static int create(const char *text, const char *path, size_t max_lines,
         r = secret->path ? read_secret(secret, err) : pt_error_set(err, ENOMEM, "out of memory");
     } else if (text && *text) {
         size_t length = strlen(text);
-        if (length > MAX_SECRET_BYTES)
-            r = pt_error_set(err, EFBIG, "a token of more than %d bytes", MAX_SECRET_BYTES);
+        if (length > PT_LIMIT_TOKEN_BYTES)
+            r = pt_error_set(err, EFBIG, "a token of more than %d bytes", PT_LIMIT_TOKEN_BYTES);
         else
             r = take(secret, text, length, "the token", err);
     }
@@ -191,7 +190,7 @@ bool pt_secret_matches(const struct pt_secret *secret, const char *given)
     size_t length = strlen(given);
     bool matches = false;
     const char *line = secret->text;
-    if (length > MAX_SECRET_BYTES)
+    if (length > PT_LIMIT_TOKEN_BYTES)
         return false;
     do {
         matches |= is_line(line, given, length);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pull/model.h"
 
+#include "base/saturate.h"
 #include "pull/fields.h"
 
 static const char *const pull_phase_names[] = {
@@ -120,25 +121,19 @@ static double percent_of(const struct pt_pull *pull, const struct pt_totals *tot
     return percent > 100 ? 100 : percent;
 }
 
-static void add(int64_t *sum, int64_t bytes)
-{
-    if (__builtin_add_overflow(*sum, bytes, sum))
-        *sum = INT64_MAX;
-}
-
 void pt_pull_totals(const struct pt_pull *pull, struct pt_totals *ret_totals)
 {
     struct pt_totals totals = {0};
     for (size_t i = 0; i < pull->layer_count; i++) {
         const struct pt_layer *layer = &pull->layers[i];
-        add(&totals.total_bytes, layer->total_bytes);
-        add(&totals.downloaded_bytes, layer->downloaded_bytes);
+        pt_add_saturated(&totals.total_bytes, layer->total_bytes);
+        pt_add_saturated(&totals.downloaded_bytes, layer->downloaded_bytes);
         if (layer->source == PT_SOURCE_REMOTE)
-            add(&totals.remote_bytes, layer->downloaded_bytes);
+            pt_add_saturated(&totals.remote_bytes, layer->downloaded_bytes);
         if (layer->cached)
-            add(&totals.cached_bytes, layer->downloaded_bytes);
+            pt_add_saturated(&totals.cached_bytes, layer->downloaded_bytes);
         else if (pt_layer_is_extracted(layer))
-            add(&totals.extracted_bytes, layer->total_bytes);
+            pt_add_saturated(&totals.extracted_bytes, layer->total_bytes);
         totals.layers_done += pt_layer_is_downloaded(layer);
         totals.layers_extracted += pt_layer_is_extracted(layer);
     }

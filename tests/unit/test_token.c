@@ -353,7 +353,7 @@ static void test_bad_shapes(void **state)
 static void test_a_token_that_is_too_long(void **state)
 {
     (void)state;
-    char token[PT_LIMIT_AGENT_TOKEN_BYTES + 2];
+    char token[PT_LIMIT_TOKEN_BYTES + 2];
     memset(token, 'a', sizeof(token) - 1);
     token[sizeof(token) - 1] = '\0';
     check_refused("too long", token, "longer than");

@@ -216,7 +216,7 @@ void pt_identity_look(struct pt_identity *identity, const char *authorization, c
         return;
     }
     size_t length = strlen(token);
-    if (length > PT_LIMIT_AGENT_TOKEN_BYTES) {
+    if (length > PT_LIMIT_TOKEN_BYTES) {
         pt_error_set(&ret_verdict->words, EPERM, "the agent's token is too long");
         return;
     }

@@ -19,12 +19,12 @@ struct part {
 // Header, payload and signature, between two dots.
 static int split(const char *text, struct part parts[static 3], struct pt_error *err)
 {
-    size_t length = strnlen(text, PT_LIMIT_AGENT_TOKEN_BYTES + 1);
+    size_t length = strnlen(text, PT_LIMIT_TOKEN_BYTES + 1);
     const char *first = strchr(text, '.');
     const char *second = first ? strchr(first + 1, '.') : NULL;
-    if (length > PT_LIMIT_AGENT_TOKEN_BYTES)
+    if (length > PT_LIMIT_TOKEN_BYTES)
         return pt_error_set(err, EINVAL, "the token is longer than %d bytes",
-                            PT_LIMIT_AGENT_TOKEN_BYTES);
+                            PT_LIMIT_TOKEN_BYTES);
     if (!second || strchr(second + 1, '.'))
         return pt_error_set(err, EINVAL, "the token is no JWT of three parts");
     parts[0] = (struct part){text, (size_t)(first - text)};
@@ -73,7 +73,7 @@ static bool is_proper(yyjson_val *object)
 static int read_object(const struct part *part, const char *what, yyjson_doc **ret_document,
                        struct pt_error *err)
 {
-    unsigned char bytes[PT_BASE64URL_BYTES(PT_LIMIT_AGENT_TOKEN_BYTES)];
+    unsigned char bytes[PT_BASE64URL_BYTES(PT_LIMIT_TOKEN_BYTES)];
     size_t length;
     if (pt_base64url_decode(part->text, part->length, bytes, sizeof(bytes), &length) < 0)
         return pt_error_set(err, EINVAL, "the token's %s is no base64url", what);

@@ -302,12 +302,12 @@ static void ask_for_review(struct check *check)
     const struct pt_token_checks *checks = check->checks;
     struct pt_buffer body;
     struct pt_error err;
-    pt_buffer_init(&body, 2 * PT_LIMIT_AGENT_TOKEN_BYTES);
+    pt_buffer_init(&body, 2 * PT_LIMIT_TOKEN_BYTES);
     pt_json_begin(&body);
     pt_json_text(&body, "apiVersion", "authentication.k8s.io/v1", 64);
     pt_json_text(&body, "kind", "TokenReview", 64);
     pt_json_open(&body, "spec", '{');
-    pt_json_text(&body, "token", check->token, PT_LIMIT_AGENT_TOKEN_BYTES);
+    pt_json_text(&body, "token", check->token, PT_LIMIT_TOKEN_BYTES);
     pt_json_open(&body, "audiences", '[');
     pt_json_text(&body, NULL, checks->policy->audience, PT_LIMIT_ISSUER_BYTES);
     pt_json_close(&body, ']');
