@@ -23,8 +23,7 @@ static int split(const char *text, struct part parts[static 3], struct pt_error 
     const char *first = strchr(text, '.');
     const char *second = first ? strchr(first + 1, '.') : NULL;
     if (length > PT_LIMIT_TOKEN_BYTES)
-        return pt_error_set(err, EINVAL, "the token is longer than %d bytes",
-                            PT_LIMIT_TOKEN_BYTES);
+        return pt_error_set(err, EINVAL, "the token is longer than %d bytes", PT_LIMIT_TOKEN_BYTES);
     if (!second || strchr(second + 1, '.'))
         return pt_error_set(err, EINVAL, "the token is no JWT of three parts");
     parts[0] = (struct part){text, (size_t)(first - text)};
