@@ -246,8 +246,8 @@ static inline int tear_down(void **state)
         }                                                                                          \
     } while (0)
 
-static inline void take(struct fixture *fixture, const char *node, int64_t sequence,
-                        const char *report, const char *finished)
+static inline int try_to_take(struct fixture *fixture, const char *node, int64_t sequence,
+                              const char *report, const char *finished)
 {
     uint64_t number;
     char kept[64];
@@ -264,7 +264,13 @@ static inline void take(struct fixture *fixture, const char *node, int64_t seque
         .finished = &pull,
         .finished_count = finished ? 1 : 0,
     };
-    assert_int_equal(pt_share_writer_take(fixture->writer, &what, &number), 0);
+    return pt_share_writer_take(fixture->writer, &what, &number);
+}
+
+static inline void take(struct fixture *fixture, const char *node, int64_t sequence,
+                        const char *report, const char *finished)
+{
+    assert_int_equal(try_to_take(fixture, node, sequence, report, finished), 0);
 }
 
 // By a connection of its own.
