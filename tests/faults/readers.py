@@ -39,10 +39,12 @@ class Connection:
 class Reader:
     """Reads until close(). With a pause it leaves on its own now and then, and resumes where it was."""
 
-    def __init__(self, port: int, pause: random.Random | None = None, keeps: bool = True) -> None:
+    def __init__(
+        self, port: int, pause: random.Random | None = None, keeps: bool = True, host: str = "127.0.0.1"
+    ) -> None:
         """Keeps what it is sent, unless that would be too much."""
         self._keeps = keeps
-        self._port = port
+        self._host, self._port = host, port
         self._pause = pause
         self._lock = threading.Lock()
         self._connections: list[Connection] = []
@@ -74,7 +76,7 @@ class Reader:
 
     def _run(self) -> None:
         while not self._is_closing:
-            asked = http.client.HTTPConnection("127.0.0.1", self._port, timeout=SILENCE_S)
+            asked = http.client.HTTPConnection(self._host, self._port, timeout=SILENCE_S)
             try:
                 asked.connect()
                 self._socket = asked.sock

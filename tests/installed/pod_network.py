@@ -94,18 +94,23 @@ class PodNetworkNode(Node):
         self.names = Process("coredns", [PROGRAMS / "coredns", "-conf", corefile], self.path)
         self._stops.append(self.names.stop)
         ports = [{"name": f"dns-{kind}".lower(), "port": 53, "protocol": kind} for kind in ("UDP", "TCP")]
-        service = {"clusterIP": NAMES, "ports": ports}
-        self._make("api/v1", "services", {"metadata": {"name": "kube-dns"}, "spec": service})
+        self._make_service_of_the_machine("kube-system", "kube-dns", {"clusterIP": NAMES, "ports": ports}, ports)
+
+    def make_service_of_the_machine(self, namespace: str, name: str, port: int, target: int) -> None:
+        """Leads pods to a port of the machine, by a name."""
+        ports, targets = ([{"name": name, "port": number, "protocol": "TCP"}] for number in (port, target))
+        self._make_service_of_the_machine(namespace, name, {"ports": ports}, targets)
+
+    def _make_service_of_the_machine(self, namespace: str, name: str, spec: Object, targets: list[Object]) -> None:
+        path = f"/api/v1/namespaces/{namespace}/services"
+        self.api.call("POST", path, {"metadata": {"name": name}, "spec": spec})
         endpoints = {
-            "metadata": {"name": "kube-dns", "labels": {"kubernetes.io/service-name": "kube-dns"}},
+            "metadata": {"name": name, "labels": {"kubernetes.io/service-name": name}},
             "addressType": "IPv4",
             "endpoints": [{"addresses": [ADDRESS], "conditions": {"ready": True}}],
-            "ports": ports,
+            "ports": targets,
         }
-        self._make("apis/discovery.k8s.io/v1", "endpointslices", endpoints)
-
-    def _make(self, group: str, kind: str, made: Object) -> None:
-        self.api.call("POST", f"/{group}/namespaces/kube-system/{kind}", made)
+        self.api.call("POST", f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices", endpoints)
 
     # --- images ---
 

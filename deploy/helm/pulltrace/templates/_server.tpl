@@ -117,6 +117,12 @@ podAntiAffinity:
 {{- end }}
 {{- end -}}
 
+{{/* One of several servers goes on until nobody is sent to it any more, and only then ends its connections. */}}
+{{- define "pulltrace.leavesSlowly" -}}
+{{- $server := .Values.server -}}
+{{- if and (gt (int $server.replicas) 1) (ge (int $server.terminationGracePeriodSeconds) 10) (semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version) }}true{{ end -}}
+{{- end -}}
+
 {{/* Port of the Valkey that servers share. */}}
 {{- define "pulltrace.sharePort" -}}
 {{- regexFind ":[0-9]+(/[0-9]*)?$" .Values.share.url | trimPrefix ":" | regexFind "^[0-9]+" | default "6379" -}}
