@@ -311,7 +311,9 @@ class Encrypted(ServerCase):
 
     def assert_it_complains(self, server: Server, words: str) -> None:
         wait_for(words, lambda: words in server.process.stdout_text(), 10)
-        self.assertEqual(get(server.port, "/readyz").status, 503)
+        said = get(server.port, "/readyz")
+        self.assertEqual(said.status, 503)
+        self.assertIn("their log cannot be reached, or refuses this server", said.text())
 
     def test_with_the_ca_and_the_password_it_is_ready(self) -> None:
         server = self.start_replica(PULLTRACE_SHARE_CA_FILE=self.authority)

@@ -46,8 +46,11 @@ static void on_ready(struct pt_api *api, struct pt_request *request)
         pt_reply_error(request, PT_PROBLEM_SHUTTING_DOWN, 1, "shutting down");
     else if (api->share && !pt_share_is_ready(api->share))
         pt_reply_error(request, PT_PROBLEM_NOT_READY, 1,
-                       "what the other servers know has not "
-                       "been read yet");
+                       "what the other servers know has not been read yet%s",
+                       pt_share_missing(api->share)
+                           ? ": their log cannot be reached, or refuses this server, whose own "
+                             "log says why (share.unreachable)"
+                           : "");
     else
         reply_text(request, words);
 }
