@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/pauses.h"
+#include "server/eta/between.h"
 #include "server/eta/ready.h"
 #include "server/store/node.h"
 
@@ -99,6 +100,7 @@ static void set_taken(const struct pt_pull *pull, int64_t now, struct pt_pull_st
 
 #define RECENT_ENDS 8
 #define LOOK_S 0.25         // a step may have been seen so much later than it came
+#define SHOWN_S 1           // as long a layer is seen to come, so that its speed is its own
 #define ENOUGH_S 3          // of downloads under way; else those that have ended count too
 #define NEAR_THE_MOST 0.6   // of what the node has had: the node is what limits
 #define CLEARLY_SLOWER 0.75 // than a layer from this registry can be
@@ -115,6 +117,7 @@ struct left {
     size_t known_count, ended_count;      // layers that these are of
     double seen_speed;                    // of one layer, by what this pull shows; 0: unknown
     double usual_speed;                   // of one layer, 0: unknown
+    double between_s;                     // from one layer to the next in its place
     int64_t recent_ends[RECENT_ENDS];     // of downloads, the latest first; 0: none
 };
 
@@ -241,6 +244,26 @@ static void set_usual_speed(struct left *left)
         left->usual_speed = since_start;
 }
 
+double pt_pull_seconds_between(const struct pt_pull *pull, const struct pt_layer_track *tracks,
+                               size_t slots, double bytes_per_second, double expected)
+{
+    struct pt_seen_download seen[PT_LIMIT_LAYERS_PER_PULL];
+    size_t count = 0;
+    for (size_t i = 0; i < pull->layer_count; i++) {
+        const struct pt_layer *layer = &pull->layers[i];
+        struct pt_step_span span = pt_step_rate_span(&tracks[i].steps, tracks[i].steps.newest.at);
+        double speed = span.seconds >= SHOWN_S ? span.bytes / span.seconds : bytes_per_second;
+        if (layer->cached || layer->downloaded_bytes == 0 || !layer->started_at)
+            continue;
+        seen[count++] = (struct pt_seen_download){
+            .seen_at = layer->started_at,
+            .ended_at = pt_layer_is_downloaded(layer) ? layer->completed_at : 0,
+            .seconds = speed > 0 ? (double)layer->total_bytes / speed : 0,
+        };
+    }
+    return pt_seconds_between(seen, count, slots, expected);
+}
+
 static struct left look(const struct pt_pull *pull, const struct pt_layer_track *tracks,
                         const struct pt_eta_basis *basis, int64_t now)
 {
@@ -250,6 +273,10 @@ static struct left look(const struct pt_pull *pull, const struct pt_layer_track 
     size_t slots = basis->slots ? basis->slots : PT_USUAL_SLOTS;
     left.slots = slots > left.downloading ? slots : left.downloading;
     set_usual_speed(&left);
+    // Where the speed is a share of what all get, it is in that already.
+    if (tracks && left.waiting > 0 && left.known_count + left.ended_count > 0)
+        left.between_s = pt_pull_seconds_between(pull, tracks, left.slots, left.usual_speed,
+                                                 basis->seconds_between);
     return left;
 }
 
@@ -283,8 +310,8 @@ static double bytes_left(const struct left *left, size_t i, double speed)
     const struct pt_layer *layer = &left->pull->layers[i];
     if (pt_layer_is_downloaded(layer) || layer->phase == PT_LAYER_COMMITTING)
         return 0;
-    if (waits(layer))
-        return (double)layer->total_bytes;
+    if (waits(layer)) // as if more bytes came in the time before the first one
+        return (double)layer->total_bytes + left->between_s * speed;
     return still_to_come(layer, pt_step_rate_bytes(steps_of(left, i), left->now, speed));
 }
 
@@ -352,8 +379,9 @@ static void begin_unseen(const struct left *left, const struct plan *plan,
     size_t places = free_places(left);
     for (size_t i = 0; i < plan->queue_length && places > 0; i++) {
         struct pt_ready_layer *layer = &layers[plan->queue[i]];
-        double come = layer->bytes_per_second * seconds_free(left, --places);
-        layer->bytes -= lesser(pt_step_rate_unseen(come), layer->bytes);
+        double before = left->between_s * layer->bytes_per_second;
+        double come = layer->bytes_per_second * seconds_free(left, --places) - before;
+        layer->bytes -= lesser(before + pt_step_rate_unseen(come), layer->bytes);
     }
 }
 

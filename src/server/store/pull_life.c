@@ -231,6 +231,9 @@ static void learn_download(struct pt_stored_pull *stored)
         double *known = &stored->registry->connection_bytes_per_second;
         learn(known, fastest, fastest > *known ? 1 : is_shared ? 0.02 : 0.2);
     }
+    if (stored->registry && stored->slots > 0)
+        stored->registry->seconds_between = pt_pull_seconds_between(
+            &stored->pull, stored->tracks, stored->slots, 0, stored->registry->seconds_between);
     // With nobody waiting it was the image that had no more layers. Small ones come unseen.
     size_t known = node->slots ? node->slots : PT_USUAL_SLOTS;
     if ((stored->had_queue && large > stored->slots) || stored->slots > known)

@@ -185,6 +185,7 @@ static struct pt_eta_basis eta_basis(const struct pt_stored_pull *stored)
         .connection_bytes_per_second = registry ? registry->connection_bytes_per_second : 0,
         .node_bytes_per_second = node->most_bytes_per_second,
         .extract_bytes_per_second = node->extract_bytes_per_second,
+        .seconds_between = registry ? registry->seconds_between : 0,
         .finish_seconds = node->finish_seconds,
         .slots = node->slots > stored->slots ? node->slots : stored->slots,
         .is_still = node->silent || pt_stored_pull_stalled_seconds(stored) > 0,

@@ -25,6 +25,7 @@ struct pt_registries {
         struct pt_histogram pull_seconds, download_seconds; // of pulls that completed
         // Of the fastest layer of its last pulls; 0: unknown.
         double connection_bytes_per_second;
+        double seconds_between;      // from one layer to the next in its place, in its last pulls
     } rows[PT_NAMED_REGISTRIES + 1]; // the last one is "other"
     size_t named_count;
 };
