@@ -7,6 +7,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ global: {{scrape_interval: {interval}, evaluation_interval: {interval}}}
 rule_files: ["{rules}"]
 scrape_configs:
   - job_name: pulltrace
-    static_configs: [{{targets: ["{target}"]}}]
+    static_configs: [{{targets: {targets}}}]
 """
 
 
@@ -29,11 +30,11 @@ class QueryFailed(Exception):
 
 
 class Prometheus:
-    def __init__(self, folder: Path, target: str, rules: Path, interval: str = "1s") -> None:
+    def __init__(self, folder: Path, targets: Sequence[str], rules: Path, interval: str = "1s") -> None:
         folder.mkdir()
         self.port = free_port()
         config = folder / "prometheus.yml"
-        config.write_text(CONFIG.format(interval=interval, target=target, rules=rules))
+        config.write_text(CONFIG.format(interval=interval, targets=json.dumps(targets), rules=rules))
         self.process = Process(
             "prometheus",
             [

@@ -198,7 +198,10 @@ class InstalledCase(unittest.TestCase):
 
     def wait_until_reporting(self, address: str) -> None:
         def reports() -> bool:
-            return bool(self.asked(address, "/api/v1/summary")["nodesReporting"] == 1)
+            try:
+                return bool(self.asked(address, "/api/v1/summary")["nodesReporting"] == 1)
+            except OSError:
+                return False  # a Service leads there a moment after its pods are ready
 
         wait_for("the agent reports", reports, 60)
 

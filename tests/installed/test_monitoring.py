@@ -23,7 +23,7 @@ class Monitoring(InstalledCase):
         options = {"grafanaDashboard": {"enabled": True}}
         address = self.install_ready(metrics=options)
         target = urlsplit(self.forward(f"{RELEASE}-metrics", 9090)).netloc
-        prometheus = Prometheus(self.node.path / "prometheus", target, CHART / "files/alerts.yaml")
+        prometheus = Prometheus(self.node.path / "prometheus", [target], CHART / "files/alerts.yaml")
         self.addCleanup(prometheus.stop)
         wait_for("it is scraped", lambda: prometheus.query("pulltrace_build_info"), 30)
         for number in range(3):

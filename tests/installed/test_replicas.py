@@ -15,6 +15,8 @@ from lab.processes import Process
 from lab.tools import REPOSITORY
 from lab.waiting import Timeout, wait_for
 from tests.chart.helm import CHART, Refused
+from tests.chart.prometheus import Prometheus
+from tests.cluster.node import HOST
 from tests.faults.readers import Connection, Reader, state_of
 from tests.installed.case import KUBECTL, MB, NAMESPACE, RELEASE, InstalledCase, Stopwatch, say
 from tests.installed.shared_valkey import URL, SharedValkey
@@ -28,6 +30,17 @@ SECRETS = ("valkey", "valkey-ca")
 ROLLED_OUT_S = 180
 GAP_S = 5.0  # a page comes back after half a second; a machine that does all of this at once is slow
 SYNC_S = 150  # a kubelet brings what a Secret holds to the pods about once a minute
+
+
+# Heard from Kubernetes while a server runs, so that one that started later lacks them.
+OF_KUBERNETES = {"pods", "queuedSeconds"}
+
+
+def without_own(pull: Object) -> Object:
+    """Neither they count, nor when a layer that was there was first reported to this server."""
+    kept = {name: value for name, value in pull.items() if name not in OF_KUBERNETES}
+    undated = [{n: v for n, v in one.items() if n != "startedAt" or not one.get("cached")} for one in pull["layers"]]
+    return kept | {"layers": undated}
 
 
 class ReplicasCase(InstalledCase):
@@ -73,7 +86,7 @@ class ReplicasCase(InstalledCase):
     def shown(self, pod: Object) -> dict[str, Object]:
         """What this server shows, by its own address, but for what each works out by itself."""
         pulls = self.asked(f"http://{pod['status']['podIP']}:8080", "/api/v1/pulls?limit=1000")["pulls"]
-        return {pull["id"]: without_local(pull) for pull in pulls}
+        return {pull["id"]: without_own(without_local(pull)) for pull in pulls}
 
     def assert_all_show_the_same(self) -> dict[str, Object]:
         pods = self.node.pods_of(NAMESPACE, "server")
@@ -244,6 +257,52 @@ class SeveralServers(ReplicasCase):
         name = pod["metadata"]["name"]
         made = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": NAMESPACE}}
         self.node.api.call("POST", f"{PODS}/{name}/eviction", made)
+
+
+class Figures(ReplicasCase):
+    def test_of_three_the_sums_and_maxima_are_those_of_one(self) -> None:
+        """As dashboard and alerts take them, in a real Prometheus that scrapes each pod."""
+        self.install(**self.several(3))
+        pods = self.wait_until_rolled_out(3)
+        self.wait_until_reporting(f"http://{self.service_address()}")
+        targets = [f"{pod['status']['podIP']}:9090" for pod in pods]
+        prometheus = Prometheus(self.node.path / "prometheus-of-three", targets, CHART / "files/alerts.yaml")
+        self.addCleanup(prometheus.stop)
+
+        def value(query: str) -> float | None:
+            found = prometheus.query(query)
+            return float(found[0]["value"][1]) if len(found) == 1 else None
+
+        def wait_for_values(wanted: dict[str, float]) -> None:
+            try:
+                wait_for("the figures", lambda: {q: value(q) for q in wanted} == wanted, 60, every_s=0.5)
+            except Timeout:
+                self.assertEqual({query: value(query) for query in wanted}, wanted)
+
+        wait_for_values({"count(pulltrace_build_info)": 3, "sum(pulltrace_pulls_total)": 0})
+        for _ in range(2):
+            self.begin_pull(20 * MB)
+        gauge = "sum(max by (job, namespace) ({}))".format
+        wait_for_values({gauge("pulltrace_pulls_active"): 2, gauge("pulltrace_agents_connected"): 1})
+        self.node.create_pod("nosuch", f"{HOST}/several/nosuch:1.0")
+        for _ in range(3):
+            self.begin_pull()
+        self.assert_all_have_completed(lambda: self.shown(pods[0]), "the first server")
+        count = len(self.images)
+        wait_for_values(
+            {
+                'sum(pulltrace_pulls_total{result="completed"})': count,
+                "sum(pulltrace_pull_duration_seconds_count)": count,
+                "sum(increase(pulltrace_pull_errors_total[1h])) > bool 0": 1,
+                gauge("pulltrace_pulls_active"): 0,
+                gauge("pulltrace_agents_silent"): 0,
+                "min by (job, namespace) (pulltrace_share_up)": 1,
+            }
+        )
+        taken = [value(f'pulltrace_agent_reports_total{{instance="{target}"}}') for target in targets]
+        say(f"{count} pulls counted once; reports came to the three servers: {taken}")
+        rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
+        self.assertEqual({rule["health"] for rule in rules}, {"ok"})
 
 
 class WhatIsWrong(ReplicasCase):
