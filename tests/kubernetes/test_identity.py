@@ -360,3 +360,56 @@ class Agents(IdentityCase):
         server.start()
         wait_for("by its own", lambda: self.reports(server) > 0, 60)
         self.assertEqual(self.metric(server, BY.format("keys")), 1)
+
+
+class SeveralServers(IdentityCase):
+    """Behind one address: an agent comes to any of them, and each looks at its token by itself."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.publish()
+        settings = {"PULLTRACE_SHARE_URL": self.start_valkey().url}
+        self.servers = [self.start_by("keys", **settings) for _ in range(2)]
+        for server in self.servers:
+            self.wait_until_ready(server)
+        self.token = self.signer.token("node-1")
+
+    def nodes(self, server: Server) -> list[str]:
+        return sorted(node["nodeName"] for node in get(server.port, "/api/v1/nodes").json()["nodes"])
+
+    def test_a_token_speaks_for_its_node_on_each_and_for_no_other_on_any(self) -> None:
+        stale = self.signer.token(life_s=-60)
+        many = [pull(f"p{i}", f"a.io/{'b' * 200}{i}") for i in range(200)]  # it is read in steps
+        for server in self.servers:
+            self.assert_answer(self.send(server, self.token, "node-2"), 403, "report_node")
+            self.assert_answer(self.send(server, self.token, "node-2", *many), 403, "report_node")
+            self.assert_answer(self.send(server, stale), 401, "report_token")
+            time.sleep(0.6)  # the node's reports keep their distance, whichever server takes them
+            self.assert_answer(self.send(server, self.token), 200)
+        time.sleep(1)
+        for server in self.servers:
+            self.assertEqual(self.nodes(server), ["node-1"])
+            self.assertEqual(self.metric(server, "pulltrace_share_entries_taken_total"), 1)
+
+    def test_who_was_served_by_one_that_is_gone_is_known_to_the_other(self) -> None:
+        self.assert_answer(self.send(self.servers[0], self.token), 200)
+        self.servers[0].process.kill()
+        self.assert_answer(self.send(self.servers[1], self.token), 200)
+
+    def test_one_that_starts_without_the_api_server_knows_nobody_and_shows_what_the_other_takes(self) -> None:
+        first, second = self.servers
+        self.assert_answer(self.send(first, self.token), 200)
+        self.api.stop()
+        second.process.kill()
+        second.start()
+        wait_for("node-1 is shown", lambda: self.shows_node(second), 15)
+        self.assert_answer(self.send(second, self.token), 503, "report_token_unchecked")
+        self.assert_answer(self.send(first, self.token), 200)
+        self.api.start()
+        self.wait_until_taken(second, self.token)
+
+    def shows_node(self, server: Server) -> bool:
+        try:
+            return self.nodes(server) == ["node-1"]
+        except OSError:
+            return False
