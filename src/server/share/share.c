@@ -399,6 +399,7 @@ void pt_share_write_metrics(const struct pt_share *share, struct pt_buffer *out)
                      "Bytes of the reports that this server has appended.", share->bytes_taken);
     pt_metric_number(out, "pulltrace_share_disconnections_total", "counter",
                      "How often the log could not be reached any more.", share->disconnections);
+    pt_share_claims_write_metrics(share->claims, out);
 }
 
 static int open_client(struct pt_share *share, struct pt_error *err)

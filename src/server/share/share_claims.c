@@ -2,6 +2,7 @@
 #include "server/share/share_claims.h"
 
 #include "base/limits.h"
+#include "base/metric_text.h"
 #include "server/share/share_keys.h"
 #include "server/valkey/resp.h"
 #include "server/valkey/valkey_link.h"
@@ -26,6 +27,7 @@ struct pt_share_claims {
     void *context;
     LIST_HEAD(, made) under_way;
     size_t bytes; // of these
+    uint64_t unclaimed;
 };
 
 struct pt_share_claims *pt_share_claims_create(const char *prefix, pt_share_won_fn *on_won,
@@ -60,6 +62,7 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
     struct pt_share_claims *claims = made->claims;
     LIST_REMOVE(made, link);
     claims->bytes -= made->size;
+    claims->unclaimed += !reply || reply->kind == PT_RESP_ERROR;
     if (!reply || reply->kind != PT_RESP_NIL)
         claims->on_won(claims->context, &made->claim);
     free(made);
@@ -95,5 +98,14 @@ void pt_share_claims_make(struct pt_share_claims *claims, struct pt_valkey_link 
         }
         free(made);
     }
+    claims->unclaimed++;
     claims->on_won(claims->context, claim);
+}
+
+void pt_share_claims_write_metrics(const struct pt_share_claims *claims, struct pt_buffer *out)
+{
+    pt_metric_number(out, "pulltrace_share_outcomes_unclaimed_total", "counter",
+                     "Outcomes that this server counted though others may have, too: they could "
+                     "not be claimed.",
+                     claims->unclaimed);
 }

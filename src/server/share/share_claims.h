@@ -2,6 +2,7 @@
 #ifndef PT_SERVER_SHARE_SHARE_CLAIMS_H
 #define PT_SERVER_SHARE_SHARE_CLAIMS_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "pull/event.h"
 #include "pull/failure_class.h"
@@ -37,5 +38,7 @@ void pt_share_claims_destroy(struct pt_share_claims *claims);
 // claimed: who is alone counts all.
 void pt_share_claims_make(struct pt_share_claims *claims, struct pt_valkey_link *link,
                           const struct pt_share_claim *claim);
+
+void pt_share_claims_write_metrics(const struct pt_share_claims *claims, struct pt_buffer *out);
 
 #endif

@@ -203,6 +203,8 @@ static void end_batch(struct pt_share_reader *reader)
         reader->looked += count / 2;
         ask(reader, QUESTION_LATEST);
     } else {
+        if (reader->looked >= PT_LIMIT_SHARE_LATEST)
+            reader->options.on_invalid(reader->options.context, "further nodes than may be");
         reader->is_loading = false;
         reader->at_end_ns = pt_clock_monotonic_ns(reader->clock);
         ask(reader, QUESTION_ENTRIES);
