@@ -197,8 +197,10 @@ static void run(struct nodes *nodes, struct readers *readers)
         handle_events(nodes, readers);
         nodes_run(nodes);
         readers_run(readers);
-        if (order == LOOSE || order == STRICT)
+        if (order == LOOSE || order == STRICT) {
             readers_be_strict(readers, order == STRICT);
+            nodes_be_calm(nodes, order == STRICT);
+        }
         if (order == UPDATE)
             readers_begin_update(readers);
         if (order == REST) {

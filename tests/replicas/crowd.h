@@ -51,6 +51,8 @@ void nodes_destroy(struct nodes *nodes);
 // Sends the reports that are due.
 void nodes_run(struct nodes *nodes);
 void nodes_on_event(struct nodes *nodes, struct crowd_peer *peer, uint32_t events);
+// Reports that are not sent, since the one before is under way, count apart while nothing is away.
+void nodes_be_calm(struct nodes *nodes, bool is_calm);
 // From now on all pulls end at their next report, and none follows.
 void nodes_rest(struct nodes *nodes);
 bool nodes_are_at_rest(const struct nodes *nodes);

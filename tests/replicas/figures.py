@@ -55,12 +55,15 @@ class ServerMeter:
             applied = value_of(text, "pulltrace_share_entries_applied_total")
         return Mark(pid, cpu_seconds(pid), taken, applied)
 
+    def us_a_report(self) -> float:
+        """Of those that it took and those that it applied."""
+        return 1e6 * self.cpu_s / max(1, self.taken + self.applied)
+
     def words(self) -> str:
-        reports = self.taken + self.applied
-        if not reports or not self.wall_s:
+        if not self.taken + self.applied or not self.wall_s:
             return "nothing measured"
         return (
-            f"{1e6 * self.cpu_s / reports:.0f} µs of CPU a report ({self.taken:.0f} taken here, "
+            f"{self.us_a_report():.0f} µs of CPU a report ({self.taken:.0f} taken here, "
             f"{self.applied:.0f} by others), {100 * self.cpu_s / self.wall_s:.1f} % of a core"
         )
 
@@ -93,7 +96,10 @@ class ValkeyMeter:
 
     def lines(self) -> Iterator[str]:
         if self.wall_s:
-            yield (
-                f"Valkey: {100 * self.cpu_s / self.wall_s:.1f} % of a core, {self.peak_bytes / 2**20:.0f} MiB at most, "
-                f"{self.bytes_in / self.wall_s / 1e6:.2f} MB/s in, {self.bytes_out / self.wall_s / 1e6:.2f} MB/s out"
-            )
+            yield f"Valkey: {self.cells()} (CPU, memory at most, in, out)"
+
+    def cells(self) -> str:
+        return (
+            f"{100 * self.cpu_s / self.wall_s:.1f} % of a core, {self.peak_bytes / 2**20:.0f} MiB, "
+            f"{self.bytes_in / self.wall_s / 1e6:.1f} MB/s, {self.bytes_out / self.wall_s / 1e6:.1f} MB/s"
+        )

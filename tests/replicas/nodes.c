@@ -42,7 +42,8 @@ struct nodes {
     char *body, *request;
     struct latency latency;
     uint64_t acknowledged, broken, unanswered;
-    uint64_t skipped;           // the one before was under way
+    bool is_calm;               // nothing is away that reports wait for
+    uint64_t skipped[2];        // the one before was under way: by is_calm
     uint64_t refused[STATUSES]; // by HTTP status
 };
 
@@ -70,6 +71,7 @@ struct nodes *nodes_create(const struct crowd *crowd)
     nodes->crowd = crowd;
     snprintf(nodes->run, sizeof(nodes->run), "%016llx", (unsigned long long)random);
     nodes->started_ns = crowd_now_ns();
+    nodes->is_calm = true;
     int64_t now = wall_ns();
     for (int i = 0; i < crowd->nodes; i++) // spread over the duration of a pull
         nodes->all[i] = (struct node){
@@ -220,7 +222,7 @@ static void report_is_due(struct nodes *nodes, struct node *node)
     else if (node->state == IDLE)
         send_report(nodes, node);
     else
-        nodes->skipped++;
+        nodes->skipped[nodes->is_calm]++;
 }
 
 void nodes_run(struct nodes *nodes)
@@ -285,6 +287,11 @@ void nodes_on_event(struct nodes *nodes, struct crowd_peer *peer, uint32_t event
 
 // --- the end ---
 
+void nodes_be_calm(struct nodes *nodes, bool is_calm)
+{
+    nodes->is_calm = is_calm;
+}
+
 void nodes_rest(struct nodes *nodes)
 {
     nodes->is_resting = true;
@@ -306,10 +313,13 @@ int nodes_acknowledged(const struct nodes *nodes, int node)
 void nodes_print(struct nodes *nodes)
 {
     printf("\"acknowledged\":%llu,\"broken\":%llu,\"unanswered\":%llu,"
-           "\"skipped\":%llu,\"postMsP50\":%.2f,\"postMsP99\":%.2f,\"refused\":{",
+           "\"skipped\":%llu,\"skippedInCalm\":%llu,\"postMsP50\":%.2f,\"postMsP99\":%.2f,"
+           "\"refused\":{",
            (unsigned long long)nodes->acknowledged, (unsigned long long)nodes->broken,
-           (unsigned long long)nodes->unanswered, (unsigned long long)nodes->skipped,
-           latency_quantile_ms(&nodes->latency, 0.5), latency_quantile_ms(&nodes->latency, 0.99));
+           (unsigned long long)nodes->unanswered,
+           (unsigned long long)(nodes->skipped[0] + nodes->skipped[1]),
+           (unsigned long long)nodes->skipped[1], latency_quantile_ms(&nodes->latency, 0.5),
+           latency_quantile_ms(&nodes->latency, 0.99));
     const char *comma = "";
     for (int i = 0; i < STATUSES; i++) {
         if (nodes->refused[i] == 0)
