@@ -80,7 +80,7 @@ def readers_have_each_end_once(history: History) -> Iterator[str]:
 
 def _words_of(sample: dict[str, Any]) -> str:
     where = f"of port {sample['port']}" if sample["port"] else "in front"
-    return f"{sample['pull']} (reader {sample['reader']} {where})"
+    return f"{sample['pull']} (reader {sample['reader']} {where}, after {sample['atS']} s)"
 
 
 def acknowledged_ends_are_everywhere(history: History) -> Iterator[str]:

@@ -26,11 +26,13 @@ struct reader {
     struct crowd_peer peer; // first, so that one is found by the other
     bool is_asked;          // whether the server is ready
     bool is_open;           // the request is sent
+    bool has_data;          // something has come
     bool is_synced;
     uint16_t watched; // the port of the one server that it reads whole; 0: it reads ends
     unsigned connections;
     int64_t heard_ns, retry_ns;
-    int64_t lost_ns; // when it was in step last
+    int64_t lost_ns;   // when something came from a stream last that broke
+    int64_t behind_ns; // when it was in step last
     char last_id[ID_SIZE], message_id[ID_SIZE];
     char event[16];
     char *buffer;
@@ -49,10 +51,12 @@ struct readers {
     int count;
     uint64_t problems[PROBLEMS];
     uint64_t events, connections;
-    // Of a reader by way of the proxy; before the update, and in it.
-    int64_t longest_away_ns, update_away_ns;
+    // Of a reader by way of the proxy; before the update, and in it: until something comes again,
+    // and until it is in step again.
+    int64_t longest_away_ns[2], longest_behind_ns[2];
     int64_t update_began_ns; // 0: not yet
-    bool is_strict;          // no server reads anew what it has missed: ends come in their order
+    int64_t started_ns;
+    bool is_strict; // no server reads anew what it has missed: ends come in their order
     char samples[PROBLEMS * SHOWN_PROBLEMS * 160];
     size_t samples_length;
 };
@@ -69,6 +73,7 @@ struct readers *readers_create(const struct crowd *crowd)
     if (!readers)
         return NULL;
     readers->crowd = crowd;
+    readers->started_ns = crowd_now_ns();
     readers->is_strict = true;
     readers->all = calloc((size_t)count + 1, sizeof(*readers->all));
     for (int i = 0; readers->all && i < count; i++) {
@@ -109,12 +114,13 @@ static void note(struct readers *readers, enum problem problem, const struct rea
     char *at = readers->samples + readers->samples_length;
     if (readers->problems[problem]++ >= SHOWN_PROBLEMS)
         return;
-    readers->samples_length +=
-        (size_t)sprintf(at,
-                        "%s{\"what\":\"%s\",\"reader\":%d,\"port\":%d,\"pull\":\"" CROWD_NODE
-                        "%05d " CROWD_IMAGE "%d:g%d\"}",
-                        readers->samples_length ? "," : "", problem_names[problem],
-                        (int)(reader - readers->all), reader->watched, node, pull, generation);
+    readers->samples_length += (size_t)sprintf(
+        at,
+        "%s{\"what\":\"%s\",\"atS\":%.1f,\"reader\":%d,\"port\":%d,\"pull\":\"" CROWD_NODE
+        "%05d " CROWD_IMAGE "%d:g%d\"}",
+        readers->samples_length ? "," : "", problem_names[problem],
+        (double)(crowd_now_ns() - readers->started_ns) / CROWD_NS_PER_S,
+        (int)(reader - readers->all), reader->watched, node, pull, generation);
 }
 
 // --- connections ---
@@ -124,9 +130,11 @@ static void hang_up(struct readers *readers, struct reader *reader)
     int64_t now = crowd_now_ns();
     close(reader->peer.fd);
     reader->peer.fd = -1;
-    if (reader->is_synced)
+    if (reader->has_data)
         reader->lost_ns = now;
-    reader->is_asked = reader->is_open = reader->is_synced = false;
+    if (reader->is_synced)
+        reader->behind_ns = now;
+    reader->is_asked = reader->is_open = reader->has_data = reader->is_synced = false;
     // Not all at once.
     reader->retry_ns = now + RETRY_NS * (64 + (reader - readers->all) % 64) / 128;
 }
@@ -270,20 +278,24 @@ static void compare_with_before(struct readers *readers, struct reader *reader,
     *shown = (struct shown){event->generation, event->bytes, event->is_over};
 }
 
-static void note_away(struct readers *readers, const struct reader *reader)
+// Of what has lasted since then, and is over now.
+static void note_longest(const struct readers *readers, const struct reader *reader,
+                         int64_t since_ns, int64_t longest_ns[static 2])
 {
-    bool is_update = readers->update_began_ns && reader->lost_ns >= readers->update_began_ns;
-    int64_t *longest = is_update ? &readers->update_away_ns : &readers->longest_away_ns;
-    int64_t away_ns = crowd_now_ns() - reader->lost_ns;
-    if (reader->lost_ns && !reader->watched && away_ns > *longest)
-        *longest = away_ns;
+    bool is_update = readers->update_began_ns && since_ns >= readers->update_began_ns;
+    int64_t lasted_ns = crowd_now_ns() - since_ns;
+    if (since_ns && !reader->watched && lasted_ns > longest_ns[is_update])
+        longest_ns[is_update] = lasted_ns;
 }
 
 static void take_data(struct readers *readers, struct reader *reader, const char *text)
 {
     struct pull_event event;
+    if (!reader->has_data)
+        note_longest(readers, reader, reader->lost_ns, readers->longest_away_ns);
+    reader->has_data = true;
     if (strcmp(reader->event, "synced") == 0) {
-        note_away(readers, reader);
+        note_longest(readers, reader, reader->behind_ns, readers->longest_behind_ns);
         reader->is_synced = true;
     }
     if (*reader->event || strstr(text, "\"nodeName\":\"" CROWD_NODE) == NULL)
@@ -386,14 +398,20 @@ static void find_missed(struct readers *readers, const struct nodes *nodes)
             }
 }
 
+static void print_longest(const char *name, const int64_t longest_ns[static 2])
+{
+    printf("\"%sMs\":[%lld,%lld],", name, (long long)(longest_ns[0] / 1000000),
+           (long long)(longest_ns[1] / 1000000));
+}
+
 void readers_print(struct readers *readers, const struct nodes *nodes)
 {
     find_missed(readers, nodes);
-    printf("\"readers\":%d,\"connections\":%llu,\"events\":%llu,\"longestAwayMs\":%lld,"
-           "\"updateAwayMs\":%lld,\"problems\":{",
-           readers->count, (unsigned long long)readers->connections,
-           (unsigned long long)readers->events, (long long)(readers->longest_away_ns / 1000000),
-           (long long)(readers->update_away_ns / 1000000));
+    printf("\"readers\":%d,\"connections\":%llu,\"events\":%llu,", readers->count,
+           (unsigned long long)readers->connections, (unsigned long long)readers->events);
+    print_longest("away", readers->longest_away_ns);
+    print_longest("behind", readers->longest_behind_ns);
+    printf("\"problems\":{");
     for (int i = 0; i < PROBLEMS; i++)
         printf("%s\"%s\":%llu", i ? "," : "", problem_names[i],
                (unsigned long long)readers->problems[i]);

@@ -269,9 +269,11 @@ class Scenario:
             f"{found['unanswered']} unanswered, {found['skipped']} not sent, as the one before was under way, "
             f"{found['skippedInCalm']} of them outside faults and the {CALM_S} s behind each"
         )
+        (away, away_in_update), (behind, behind_in_update) = found["awayMs"], found["behindMs"]
         self.say(
             f"{found['readers']} readers on {found['connections']} connections, {found['events']} events, "
-            f"without a stream for {found['longestAwayMs']} ms at most, {found['updateAwayMs']} ms in the update"
+            f"without a stream for {away} ms at most, {away_in_update} in the update, and not in step for {behind} and "
+            f"{behind_in_update}"
         )
         for meter in self._meters:
             self.say(f"{meter.server.process.name}: {meter.words()}")
@@ -322,7 +324,7 @@ def _judge(ground: Ground, crowd: Crowd, scenario: Scenario) -> int:
     )
     unwell = [*scenario.unwell, *_unwell(ground)]
     rest = [] if is_at_rest else ["ends were not acknowledged, or readers not in step, for a minute"]
-    gap = list(_gap(found["updateAwayMs"]))
+    gap = list(_gap(found["awayMs"][1]))
     for words in [*broken_promises(history), *scenario.unnoticed, *unwell, *rest, *gap]:
         print(f"BROKEN {words}")
     return count_broken(history) + sum(map(bool, (scenario.unnoticed, unwell, rest, gap)))

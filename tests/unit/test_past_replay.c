@@ -3,8 +3,9 @@
 
 #include "store_fixture.h"
 
-// A pull that ended so many seconds ago, as what is kept beside the log has it.
-static void replay(struct scene *scene, int age_s)
+// A pull that ended so many seconds ago, as what is kept beside the log has it. By the report of
+// that run and number it ended.
+static void replay_of(struct scene *scene, int age_s, const char *run, int64_t sequence)
 {
     char id[16], row_id[PT_PULL_ID_SIZE];
     snprintf(id, sizeof(id), "pull-%d", age_s);
@@ -12,7 +13,8 @@ static void replay(struct scene *scene, int age_s)
     struct pt_pull pull = make_pull(id, "app:1", scene->layers, 1);
     pull.phase = PT_PULL_FAILED;
     pull.error = "it failed";
-    const struct pt_report report = {.node_name = "n1", .pulls = &pull, .pull_count = 1};
+    const struct pt_report report = {
+        .node_name = "n1", .run = run, .sequence = sequence, .pulls = &pull, .pull_count = 1};
     const struct pt_replay past = {
         .row_ids = row_id,
         .row_ids_length = PT_PULL_ID_LENGTH,
@@ -27,6 +29,11 @@ static void replay(struct scene *scene, int age_s)
     while (pt_store_apply_step(application))
         ;
     assert_int_equal(pt_store_apply_end(application, &scene->err), 0);
+}
+
+static void replay(struct scene *scene, int age_s)
+{
+    replay_of(scene, age_s, NULL, 0);
 }
 
 static void check_order(const struct scene *scene, const int *ages, size_t count)
@@ -72,11 +79,52 @@ static void what_is_gone_is_no_place(void **state)
     check_order(scene, sorted, COUNT_OF(sorted));
 }
 
+static int64_t bytes_of(const struct scene *scene, const char *key)
+{
+    const struct pt_node *node = pt_map_get(&scene->store->nodes, "n1");
+    const struct pt_stored_pull *stored = pt_map_get(&node->pulls, key);
+    return stored ? stored->pull.layers[0].downloaded_bytes : -1;
+}
+
+static void report_of(struct scene *scene, const char *run, int64_t sequence, const char *id,
+                      int64_t bytes)
+{
+    scene->run = run;
+    scene->sequence = sequence;
+    scene->pull.id = id;
+    scene->layers[0] = make_layer("sha256:a", bytes);
+    scene_deliver(scene);
+}
+
+// A server that was stopped reads what has ended meanwhile, and then what an agent sent it before:
+// that is older.
+static void what_was_held_up_is_older_than_the_past(void **state)
+{
+    static const struct {
+        const char *name, *run;
+        int64_t sequence, bytes;
+    } rows[] = {
+        {"one that was held up", "ab", 6, 10},
+        {"the one that brought the end, which names others too", "ab", 9, 20},
+        {"one of the agent's next process", "cd", 1, 20},
+    };
+    struct scene *scene = *state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        scene_restart(scene);
+        report_of(scene, "ab", 5, "before", 10);
+        replay_of(scene, 1, "ab", 9);
+        replay_of(scene, 3, "ab", 7);
+        report_of(scene, rows[i].run, rows[i].sequence, "before", 20);
+        check_int(rows[i].name, bytes_of(scene, "ibefore"), rows[i].bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(the_past_is_in_its_order_however_it_comes),
         SCENE_TEST(what_is_gone_is_no_place),
+        SCENE_TEST(what_was_held_up_is_older_than_the_past),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,6 +141,24 @@ static void a_late_report_turns_nothing_back(void **state)
     check_int("failed", scene->failed, 1);
 }
 
+// What it names and the newer one does not has ended meanwhile, of which its agent has still to
+// report.
+static void a_late_report_begins_no_pull(void **state)
+{
+    struct scene *scene = *state;
+    scene->run = "ab";
+    scene->sequence = 7;
+    scene_deliver(scene);
+    scene->sequence = 6;
+    scene->pull.id = "lease-2";
+    scene_deliver(scene);
+    check_int("begun", scene->started, 1);
+    scene->pull.phase = PT_PULL_FAILED;
+    scene_deliver(scene);
+    check_int("begun with its end", scene->started, 2);
+    check_int("failed", scene->failed, 1);
+}
+
 // Reports of one process are numbered; what its node's clock says does not count then.
 static void a_report_that_is_overtaken_turns_nothing_back(void **state)
 {
@@ -542,6 +560,7 @@ int main(void)
         SCENE_TEST(percent_falls_when_what_was_there_is_not),
         SCENE_TEST(rates_bear_jitter),
         SCENE_TEST(a_late_report_turns_nothing_back),
+        SCENE_TEST(a_late_report_begins_no_pull),
         SCENE_TEST(a_report_that_is_overtaken_turns_nothing_back),
         SCENE_TEST(a_number_that_no_agent_has_silences_none_for_good),
         SCENE_TEST(layers_that_come_and_go_keep_their_numbers),

@@ -146,6 +146,13 @@ static bool is_held_back(const struct pt_application *application, const char *k
     return is_held || pt_node_waits_for_another(application->node, reported);
 }
 
+// Whether it has ended meanwhile, since the newer report does not name it: that end is reported by
+// itself. A legacy agent reports none.
+static bool is_overtaken(const struct pt_application *application, const struct pt_pull *reported)
+{
+    return application->is_late && reported->id && !pt_pull_phase_is_final(reported->phase);
+}
+
 // Whether no reader has seen the row: not of one that came again, or was taken over.
 static bool is_unseen(const struct pt_pull_store *store, const struct pt_stored_pull *stored)
 {
@@ -202,6 +209,8 @@ static int apply_pull(struct pt_application *application, const struct pt_pull *
     struct pt_stored_pull *stored = pt_pull_row_find(node, reported, merged, key);
     const char *row_id =
         merged ? NULL : pt_row_id_at(application->replay, application->report, application->next);
+    if (!stored && is_overtaken(application, reported))
+        return 0;
     if (!stored && is_held_back(application, key, reported, row_id)) {
         count_held_back(application, reported);
         return 0;
@@ -352,7 +361,9 @@ static void begin_on(struct pt_pull_store *store, struct pt_node *node,
         .is_late = is_past || pt_node_is_late(store, node, report),
     };
     pt_map_init(&application->counted);
-    if (!is_past)
+    if (is_past)
+        pt_node_note_old_end(store, node, report);
+    else
         application->failure = pt_store_note_report(store, node, report, replay);
     if (!application->is_late)
         pt_node_note_newest(store, node, report);

@@ -183,6 +183,18 @@ void pt_node_note_newest(const struct pt_pull_store *store, struct pt_node *node
     node->sequence = report->sequence;
 }
 
+void pt_node_note_old_end(const struct pt_pull_store *store, struct pt_node *node,
+                          const struct pt_report *report)
+{
+    uint64_t run = run_of(report);
+    bool is_of_run = run && (run == node->agent_run || node->agent_run == 0);
+    if (!is_of_run || report->sequence - 1 <= node->sequence)
+        return;
+    node->newest_ns = pt_clock_monotonic_ns(store->clock);
+    node->agent_run = run;
+    node->sequence = report->sequence - 1;
+}
+
 int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
                          const struct pt_report *report, const struct pt_replay *replay)
 {

@@ -101,6 +101,11 @@ bool pt_node_is_late(const struct pt_pull_store *store, const struct pt_node *no
 void pt_node_note_newest(const struct pt_pull_store *store, struct pt_node *node,
                          const struct pt_report *report);
 
+// By this report something has ended in the past: what was held up on its way to this server, and
+// was sent before, is late from now on. The report itself may be the newest of all, and still come.
+void pt_node_note_old_end(const struct pt_pull_store *store, struct pt_node *node,
+                          const struct pt_report *report);
+
 // A report of the node has come, now or as the replay says: it is not silent. -ENOMEM: its versions
 // may be those of before.
 PT_MUST_CHECK int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
