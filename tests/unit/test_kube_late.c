@@ -283,6 +283,42 @@ static void a_pull_without_a_name_is_not_of_an_image_that_was_pulled_already(voi
     }
 }
 
+// Two pulls have no name, and one image is asked for: that of the second, as its name says then.
+static void of_two_pulls_without_a_name_the_second_is_that_of_who_waits(void **state)
+{
+    struct pair *pair = *state;
+    struct pt_pull_store *store = pair->scene.store;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+    settle(pair);
+    struct pt_pull pulls[] = {an_unnamed_pull(pair, "p1"), an_unnamed_pull(pair, "p2")};
+    pulls[0].started_at += 1300 * PT_NS_PER_MS;
+    pulls[1].started_at += 1400 * PT_NS_PER_MS;
+    scene_deliver_pulls(&pair->scene, NODE, pulls, 2);
+    pass(pair, 1);
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    assert_int_equal(row->pull.phase, PT_PULL_RESOLVING); // by the first one
+    assert_int_equal(store->pulls.count, 2);
+
+    pulls[0].repository = pulls[0].image_ref = "a.io/other";
+    pulls[1].repository = pulls[1].image_ref = "a.io/b";
+    scene_deliver_pulls(&pair->scene, NODE, pulls, 2);
+    pass(pair, 3);
+    // Readers have seen the row; who waited there waits in that of the pull.
+    assert_int_equal(row->pull.phase, PT_PULL_CANCELLED);
+    assert_int_equal(row->join->is_waited_for, false);
+    const struct pt_stored_pull *pull = row_of(pair, "ip2");
+    assert_int_equal(pull->join->is_waited_for, true);
+    assert_int_equal(pull->join->waiting_count, 1);
+    assert_int_equal(row_of(pair, "ip1")->join->waiting_count, 0);
+    pulls[1].phase = PT_PULL_COMPLETED;
+    pulls[1].completed_at = pair->scene.now_ns;
+    scene_deliver_pulls(&pair->scene, NODE, pulls, 2);
+    pass(pair, 3);
+    assert_int_equal(pair->scene.completed, 1);
+    assert_int_equal(store->pulls.count, 3);
+}
+
 // Nothing says of which image it was, so that it serves none.
 static void a_pull_that_ends_without_a_name_brings_nothing(void **state)
 {
@@ -318,6 +354,7 @@ int main(void)
         TEST(who_waits_is_heard_of_after_a_pull_without_a_name),
         TEST(a_pull_without_a_name_is_not_of_an_image_that_was_pulled_already),
         TEST(a_pull_that_ends_without_a_name_brings_nothing),
+        TEST(of_two_pulls_without_a_name_the_second_is_that_of_who_waits),
     };
     return cmocka_run_group_tests_name("kube_late", tests, NULL, NULL);
 }

@@ -228,10 +228,12 @@ static void update_row(struct correlate_image *image, const struct situation *si
 {
     bool has_row = image->row_phase != PT_PULL_UNKNOWN;
     if (image->running > 0) {
-        // The pull had no name yet when it got a row of its own.
+        // The pull had no name yet when it got a row of its own, in which they wait now.
+        struct situation over = *situation;
+        over.live_count = 0;
         if (has_row)
             end_row(image, image->row_phase == PT_PULL_FAILED ? PT_PULL_FAILED : PT_PULL_CANCELLED,
-                    situation, now);
+                    &over, now);
         return;
     }
     // The next attempt goes on in the row of the pull that failed. Of several containers that asked
