@@ -133,6 +133,8 @@ def state_of(connections: list[Connection]) -> dict[str, dict[str, Any]]:
     pulls: dict[str, dict[str, Any]] = {}
     run = ""
     for connection in connections:
+        if not connection.run:
+            continue  # no server has spoken on it yet
         if connection.run != run:
             pulls.clear()
             run = connection.run

@@ -128,6 +128,12 @@ LIES: tuple[Callable[[History, random.Random], None], ...] = (
 
 
 class Checker(unittest.TestCase):
+    def test_a_connection_on_which_nobody_has_spoken_yet_takes_nothing_away(self) -> None:
+        """As of a reader that comes back while its history is gathered."""
+        history = good_history()
+        history.readers["comes and goes"].append(Connection())
+        self.assertEqual(broken_promises(history), [])
+
     def test_a_good_history_breaks_no_promise(self) -> None:
         self.assertEqual(broken_promises(good_history()), [])
 
