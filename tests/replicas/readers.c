@@ -15,9 +15,8 @@
 #define SHOWN_PROBLEMS 5 // of each kind
 #define ID_SIZE 80
 
-// What the reader of one server was sent last of a node's pull.
+// What the reader of one server was sent last of a pull.
 struct shown {
-    int generation;
     int64_t bytes;
     bool is_over;
 };
@@ -38,7 +37,9 @@ struct reader {
     char *buffer;
     size_t length;
     uint16_t *heard; // for each end, by which connection it came last; 0: not yet
-    struct shown *shown;
+    // Of who reads one server whole, on this connection.
+    struct shown *shown; // each pull
+    int *newest;         // the newest generation of each node's pulls
 };
 
 enum problem { MISSED, DOUBLED, WRONG, TURNED_BACK, REORDERED, UNREAD, PROBLEMS };
@@ -66,6 +67,12 @@ static size_t end_count(const struct crowd *crowd)
     return (size_t)crowd->nodes * (size_t)crowd->pulls * (size_t)crowd->generations;
 }
 
+// How many pulls there are at once.
+static size_t place_count(const struct crowd *crowd)
+{
+    return (size_t)crowd->nodes * (size_t)crowd->pulls;
+}
+
 struct readers *readers_create(const struct crowd *crowd)
 {
     struct readers *readers = calloc(1, sizeof(*readers));
@@ -76,20 +83,24 @@ struct readers *readers_create(const struct crowd *crowd)
     readers->started_ns = crowd_now_ns();
     readers->is_strict = true;
     readers->all = calloc((size_t)count + 1, sizeof(*readers->all));
-    for (int i = 0; readers->all && i < count; i++) {
+    if (!readers->all) {
+        readers_destroy(readers);
+        return NULL;
+    }
+    for (int i = 0; i < count; i++) {
         struct reader *reader = &readers->all[readers->count++];
         *reader = (struct reader){.peer = {CROWD_READERS, -1}};
         if (i >= crowd->readers)
             reader->watched = crowd->watched[i - crowd->readers];
         reader->buffer = malloc(BUFFER_BYTES);
         reader->heard = calloc(end_count(crowd), sizeof(*reader->heard));
-        reader->shown = calloc((size_t)crowd->nodes * (size_t)crowd->pulls, sizeof(struct shown));
-        if (!reader->buffer || !reader->heard || !reader->shown)
-            break;
-    }
-    if (readers->count < count || (count > 0 && !readers->all[count - 1].shown)) {
-        readers_destroy(readers);
-        return NULL;
+        reader->shown = reader->watched ? calloc(end_count(crowd), sizeof(struct shown)) : NULL;
+        reader->newest = reader->watched ? calloc(place_count(crowd), sizeof(int)) : NULL;
+        bool is_whole = !reader->watched || (reader->shown && reader->newest);
+        if (!reader->buffer || !reader->heard || !is_whole) {
+            readers_destroy(readers);
+            return NULL;
+        }
     }
     return readers;
 }
@@ -103,6 +114,7 @@ void readers_destroy(struct readers *readers)
         free(reader->buffer);
         free(reader->heard);
         free(reader->shown);
+        free(reader->newest);
     }
     free(readers->all);
     free(readers);
@@ -163,8 +175,10 @@ static void open_stream(struct readers *readers, struct reader *reader)
                           "GET /api/v1/events?layers=0&hello=1%s HTTP/1.0\r\nHost: pulltrace\r\n"
                           "%s%s%s\r\n",
                           query, *from ? "Last-Event-ID: " : "", from, *from ? "\r\n" : "");
-    size_t shown = (size_t)readers->crowd->nodes * (size_t)readers->crowd->pulls;
-    memset(reader->shown, 0, shown * sizeof(*reader->shown));
+    if (reader->watched) {
+        memset(reader->shown, 0, end_count(readers->crowd) * sizeof(*reader->shown));
+        memset(reader->newest, 0, place_count(readers->crowd) * sizeof(*reader->newest));
+    }
     reader->is_open = true;
     if (send(reader->peer.fd, request, (size_t)length, MSG_NOSIGNAL) != length)
         hang_up(readers, reader);
@@ -259,23 +273,24 @@ static void take_end(struct readers *readers, struct reader *reader, const struc
     reader->heard[index] = by;
 }
 
-// One server's stream goes on only.
+// One server's stream goes on only: each pull, and, unless servers read anew what they have missed,
+// from one pull to the next. Of one before, only what is learned of it later may come.
 static void compare_with_before(struct readers *readers, struct reader *reader,
                                 const struct pull_event *event)
 {
-    struct shown *shown = &reader->shown[event->node * readers->crowd->pulls + event->pull];
-    if (event->generation < shown->generation) {
-        // Of a pull before, only what is learned of it later may come.
-        if (!event->is_over)
-            note(readers, TURNED_BACK, reader, event->node, event->pull, event->generation);
-        else if (event->ends && reader->is_synced && readers->is_strict)
-            note(readers, REORDERED, reader, event->node, event->pull, event->generation);
-        return;
-    }
-    bool is_same = event->generation == shown->generation;
-    if (is_same && (event->bytes < shown->bytes || (shown->is_over && !event->is_over)))
+    const struct crowd *crowd = readers->crowd;
+    struct shown *shown =
+        &reader->shown[end_index(crowd, event->node, event->pull, event->generation)];
+    int *newest = &reader->newest[event->node * crowd->pulls + event->pull];
+    bool is_turned_back = event->bytes < shown->bytes || (shown->is_over && !event->is_over);
+    bool is_behind = event->generation < *newest && readers->is_strict;
+    if (is_turned_back || (is_behind && !event->is_over))
         note(readers, TURNED_BACK, reader, event->node, event->pull, event->generation);
-    *shown = (struct shown){event->generation, event->bytes, event->is_over};
+    else if (is_behind && event->ends && reader->is_synced)
+        note(readers, REORDERED, reader, event->node, event->pull, event->generation);
+    *shown = (struct shown){event->bytes, event->is_over};
+    if (event->generation > *newest)
+        *newest = event->generation;
 }
 
 // Of what has lasted since then, and is over now.

@@ -108,7 +108,7 @@ class Checker(unittest.TestCase):
     def test_what_a_reader_has_missed_is_said(self) -> None:
         history = good_history()
         history.problems["missed"] = 1
-        history.samples.append({"what": "missed", "reader": 3, "port": 0, "pull": "crowd-00001 x:g1"})
+        history.samples.append({"what": "missed", "atS": 7.5, "reader": 3, "port": 0, "pull": "crowd-00001 x:g1"})
         self.assertIn("crowd-00001", broken_promises(history)[0])
 
 
