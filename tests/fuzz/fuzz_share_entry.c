@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pull/report.h"
 #include "server/share/share_entry.h"
+#include "server/share/share_waited.h"
 #include "server/valkey/resp.h"
 
 #include <assert.h>
@@ -43,8 +44,11 @@ static void read_as_entry(const struct pt_resp_value *value)
         assert(entry.taker && entry.end >= entry.offset);
         read_report(&entry);
     }
-    if (value->kind == PT_RESP_TEXT && pt_share_kept_read(value->text, value->length, &entry) == 0)
+    if (value->kind == PT_RESP_TEXT &&
+        pt_share_kept_read(value->text, value->length, &entry) == 0) {
         read_report(&entry);
+        free(entry.waited ? pt_share_waited_read(entry.waited, entry.waited_length) : NULL);
+    }
     for (size_t i = 0; i < value->count; i++)
         read_as_entry(&value->items[i]);
 }

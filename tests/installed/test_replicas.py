@@ -32,13 +32,10 @@ GAP_S = 5.0  # a page comes back after half a second; a machine that does all of
 SYNC_S = 150  # a kubelet brings what a Secret holds to the pods about once a minute
 
 
-# Heard from Kubernetes while a server runs, so that one that started later lacks them.
-OF_KUBERNETES = {"pods", "queuedSeconds"}
-
-
 def without_own(pull: Object) -> Object:
-    """Neither they count, nor when a layer that was there was first reported to this server."""
-    kept = {name: value for name, value in pull.items() if name not in OF_KUBERNETES}
+    """But for the queue's time, which the kubelet's word on the success corrects where it is heard, and for when a layer
+    that was there was first reported to this server."""
+    kept = {name: value for name, value in pull.items() if name != "queuedSeconds"}
     undated = [{n: v for n, v in one.items() if n != "startedAt" or not one.get("cached")} for one in pull["layers"]]
     return kept | {"layers": undated}
 

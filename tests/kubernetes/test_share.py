@@ -10,10 +10,12 @@ from lab.waiting import wait_for
 from tests.integration.http_json import get
 from tests.integration.metrics import value_of
 from tests.kubernetes.case import FakeCase
+from tests.kubernetes.cluster import pull
 from tests.kubernetes.kubelet import Pods
 from tests.kubernetes.scene import NOT_FOUND
 
-WEB = "registry.example/shop/web:1"
+REPOSITORY = "registry.example/shop/web"
+WEB = f"{REPOSITORY}:1"
 NEXT = "registry.example/shop/next-{}:1"
 ERRORS = 'pulltrace_pull_errors_total{class="not_found"}'
 REGISTRY_ERRORS = 'pulltrace_registry_errors_total{registry="registry.example",class="not_found"}'
@@ -38,6 +40,24 @@ class SeveralServers(FakeCase):
             self.assertEqual(len(self.log_lines(servers[0], "pull.failed")), attempt)  # of both: they share a file
         first, second = ({row["id"] for row in self.pulls(server)} for server in servers)
         self.assertEqual(first, second)
+
+    def test_one_that_starts_later_knows_who_had_waited_for_what_is_over(self) -> None:
+        url = self.start_valkey().url
+        first = self.start(PULLTRACE_SHARE_URL=url)
+        self.wait_for_watches()
+        pods = Pods(self.api, "node-1", WEB, 2)
+        pods.wait()
+        self.wait_for_pull(first, "it is queued", imageRef=WEB, phase="queued")
+        self.report(first, "node-1", pull("p1", REPOSITORY, 500, imageRef=WEB))
+        self.wait_for_pull(first, "it is joined", imageRef=WEB, phase="downloading", pods=["web-0", "web-1"])
+        self.report(first, "node-1", pull("p1", REPOSITORY, 1000, "completed", imageRef=WEB, imageRefExact=True))
+        pods.pulled()
+        pods.run()
+        known = self.wait_for_pull(first, "it is over", imageRef=WEB, phase="completed", pods=["web-0", "web-1"])
+        second = self.start(PULLTRACE_SHARE_URL=url)
+        found = self.wait_for_pull(second, "it has been read", 15, imageRef=WEB, phase="completed")
+        for name in ("id", "imageRef", "imageRefExact", "pods", "waiting"):
+            self.assertEqual(found.get(name), known.get(name), name)
 
     def wait_on_each(self, servers: list[Server], **wanted: Any) -> None:
         for server in servers:

@@ -108,6 +108,32 @@ static void each_call_that_changes_something_says_so_once(void **state)
     check_int("nothing to sweep", scene->changes, 4);
 }
 
+static void who_had_waited_is_restored_where_it_is_not_known(void **state)
+{
+    struct scene *scene = *state;
+    static const struct pt_waiting_container other = {"default", "restored", "app", NULL};
+    const struct pt_join join = {
+        .waiting = &other, .waiting_count = 1, .queued_seconds = 2, .image_ref_exact = true};
+    const struct pt_stored_pull *row = apply(scene, PT_PULL_FAILED, true);
+    pt_store_restore_join(scene->store, "none", &join);
+    pt_store_restore_join(scene->store, row->id, &join);
+    check_int("changes", scene->changes, 1);
+    check_text("what is known stays", row->join->waiting[0].pod, "web");
+    scene_restart(scene);
+    scene_deliver(scene);
+    pt_store_restore_join(scene->store, scene_last(scene)->id, &join);
+    assert_null(scene_last(scene)->join); // it is under way: Kubernetes says who waits
+    scene->pull.phase = PT_PULL_COMPLETED;
+    scene->pull.completed_at = scene->now_ns;
+    scene_wait(scene, 1000);
+    scene_deliver(scene);
+    pt_store_restore_join(scene->store, scene_last(scene)->id, &join);
+    struct pt_pull_status status = pt_stored_pull_status(scene_last(scene), scene->rates);
+    check_int("pods", (int64_t)status.waiting_count, 1);
+    check_text("pod", status.waiting[0].pod, "restored");
+    check_int("waits", status.is_waited_for, false);
+}
+
 static bool reader_sees_waiting(const struct pt_stored_pull *stored)
 {
     return pt_stored_pull_status(stored, NULL).is_waited_for;
@@ -170,6 +196,7 @@ int main(void)
         SCENE_TEST(what_has_not_failed_has_neither_error_nor_class),
         SCENE_TEST(a_row_that_goes_on_has_not_ended),
         SCENE_TEST(readers_see_whether_it_is_waited_for),
+        SCENE_TEST(who_had_waited_is_restored_where_it_is_not_known),
         SCENE_TEST(the_id_of_a_row_is_the_same_after_a_restart),
         SCENE_TEST(each_call_that_changes_something_says_so_once),
     };

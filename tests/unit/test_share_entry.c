@@ -68,6 +68,9 @@ static void what_is_kept_names_rows_too(void **state)
         {"1-0\n01ab\nreport", 0},
         {"1-0\n<b>\nreport", -EINVAL},
         {"9223372036855-0\n01ab\nreport", -EINVAL},
+        {"1-0 {\"pods\":[]}\n01ab\nreport", 0},
+        {"1-0 \n01ab\nreport", 0},
+        {" 1-0\n01ab\nreport", -EINVAL},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pt_share_entry entry;

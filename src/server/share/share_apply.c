@@ -4,12 +4,16 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/timer.h"
+#include "pull/join.h"
 #include "pull/report.h"
+#include "server/share/share_waited.h"
 #include "server/store/pull_store.h"
+#include "server/store/reader.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define READ_ITEMS 1024 // pulls and layers in one step
 #define AGAIN_MS 1      // while another report of the node is being applied
@@ -32,6 +36,7 @@ struct pt_share_apply {
     struct pt_report report;
     struct pt_replay replay;
     struct pt_application *application;
+    struct pt_share_entry entry; // being applied
 };
 
 static void end(struct pt_share_apply *apply, int result, const struct pt_error *err)
@@ -56,10 +61,25 @@ static void begin_to_apply(struct pt_share_apply *apply)
         end(apply, -err.code, &err);
 }
 
+// Its pods wait no more, so that this server does not hear of them.
+static void restore_waited(const struct pt_share_apply *apply)
+{
+    const struct pt_share_entry *entry = &apply->entry;
+    char id[PT_PULL_ID_SIZE] = "";
+    if (!entry->is_past || !entry->waited || entry->row_ids_length != PT_PULL_ID_LENGTH)
+        return;
+    struct pt_join *waited = pt_share_waited_read(entry->waited, entry->waited_length);
+    memcpy(id, entry->row_ids, PT_PULL_ID_LENGTH);
+    if (waited)
+        pt_store_restore_join(apply->store, id, waited);
+    free(waited);
+}
+
 static void finish(struct pt_share_apply *apply)
 {
     struct pt_error err = {0};
     int r = pt_store_apply_end(apply->application, &err);
+    restore_waited(apply);
     end(apply, r, &err);
 }
 
@@ -136,6 +156,7 @@ void pt_share_apply_begin(struct pt_share_apply *apply, const struct pt_share_en
 {
     struct pt_error err;
     assert(apply->stage == STAGE_NOTHING);
+    apply->entry = *entry;
     int r = pt_report_decode_head(entry->report, entry->report_length, &apply->report, &err);
     if (r < 0) {
         end(apply, r, &err);

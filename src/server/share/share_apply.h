@@ -23,8 +23,8 @@ struct pt_share_apply *pt_share_apply_create(struct pt_loop *loop, const struct 
                                              pt_share_applied_fn *on_applied, void *context);
 void pt_share_apply_destroy(struct pt_share_apply *apply);
 
-// Begins with an entry, which lives until on_applied; that may be called within. `age_ms`: since it
-// was received. None is being applied.
+// Begins with an entry, whose texts live until on_applied; that may be called within. `age_ms`:
+// since it was received. None is being applied.
 void pt_share_apply_begin(struct pt_share_apply *apply, const struct pt_share_entry *entry,
                           int64_t age_ms);
 

@@ -2,7 +2,9 @@
 #include "server/share/share_ends.h"
 
 #include "base/limits.h"
+#include "pull/join.h"
 #include "pull/report.h"
+#include "server/share/share_waited.h"
 #include "server/store/pull_store.h"
 
 #include <errno.h>
@@ -16,11 +18,17 @@ static bool is_kept(const struct pt_stored_pull *stored, const struct pt_pull *r
 }
 
 // -EMSGSIZE: it is larger than may be kept, or there is no room.
-static int write_text(const struct pt_report *one, const char *id, int64_t now_ms,
-                      struct pt_buffer *out)
+static int write_text(const struct pt_report *one, const struct pt_stored_pull *stored,
+                      int64_t now_ms, struct pt_buffer *out)
 {
+    const struct pt_join *join = pt_stored_pull_join(stored);
     size_t before = out->length;
-    (void)pt_buffer_printf(out, "%lld-0\n%s\n", (long long)now_ms, id);
+    (void)pt_buffer_printf(out, "%lld-0", (long long)now_ms);
+    if (join && join->waiting_count > 0) {
+        (void)pt_buffer_printf(out, " ");
+        pt_share_waited_write(join, out);
+    }
+    (void)pt_buffer_printf(out, "\n%s\n", pt_stored_pull_id(stored));
     int r = pt_report_encode(one, out);
     if (r == 0 && out->length - before > PT_LIMIT_SHARE_END_BYTES)
         r = -EMSGSIZE;
@@ -38,13 +46,13 @@ static int write_one(struct pt_share_ends *ends, const struct pt_report *report,
     pull.id = agent_id;
     one.pulls = &pull;
     one.pull_count = 1;
-    int r = write_text(&one, pt_stored_pull_id(stored), now_ms, &ends->texts);
+    int r = write_text(&one, stored, now_ms, &ends->texts);
     if (r != -EMSGSIZE || pull.layer_count == 0)
         return r;
     pull.layers = NULL;
     pull.layer_count = 0;
     pull.total_known = false;
-    r = write_text(&one, pt_stored_pull_id(stored), now_ms, &ends->texts);
+    r = write_text(&one, stored, now_ms, &ends->texts);
     ends->without_layers += r == 0;
     return r;
 }

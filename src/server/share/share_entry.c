@@ -132,10 +132,16 @@ int pt_share_kept_read(const char *text, size_t length, struct pt_share_entry *r
     const char *first = memchr(text, '\n', length);
     const char *second = first ? memchr(first + 1, '\n', (size_t)(end - first - 1)) : NULL;
     *ret_entry = (struct pt_share_entry){.offset = -1, .end = -1};
-    if (!second || pt_share_id_parse(text, (size_t)(first - text), &ret_entry->id) < 0 ||
+    if (!second)
+        return -EINVAL;
+    const char *blank = memchr(text, ' ', (size_t)(first - text));
+    size_t id_length = (size_t)((blank ? blank : first) - text);
+    if (pt_share_id_parse(text, id_length, &ret_entry->id) < 0 ||
         !are_row_ids(first + 1, (size_t)(second - first - 1)))
         return -EINVAL;
     ret_entry->ended_ms = ret_entry->id.ms;
+    ret_entry->waited = blank ? blank + 1 : NULL;
+    ret_entry->waited_length = blank ? (size_t)(first - blank - 1) : 0;
     ret_entry->row_ids = first + 1;
     ret_entry->row_ids_length = (size_t)(second - first - 1);
     ret_entry->report = second + 1;

@@ -37,6 +37,8 @@ struct pt_share_entry {
     size_t row_ids_length;
     const char *report;
     size_t report_length;
+    const char *waited; // as pt_share_waited_read takes it; NULL: it is not there
+    size_t waited_length;
 };
 
 // Reads an item of XRANGE's or XREAD's answer. -EPROTO: it is none; -EINVAL: it is no report that
@@ -46,7 +48,8 @@ PT_MUST_CHECK int pt_share_entry_read(const struct pt_resp_value *item,
                                       struct pt_share_entry *ret_entry);
 
 // Reads what is kept beside the log, the latest report of a node or one with a pull that has ended:
-// a line with the id, one with the row ids, the report. -EINVAL.
+// a line with the id and, behind a blank, who had waited; one with the row ids; the report.
+// -EINVAL.
 PT_MUST_CHECK int pt_share_kept_read(const char *text, size_t length,
                                      struct pt_share_entry *ret_entry);
 

@@ -6,6 +6,7 @@
 #include "server/store/pull_memory.h"
 #include "server/store/pull_row.h"
 #include "server/store/pull_store_internal.h"
+#include "server/store/reader.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,22 @@ void pt_store_apply_join(struct pt_pull_store *store, const char *node_name, con
     struct pt_stored_pull *stored = find_row(store, node_name, key);
     if (stored)
         apply_join(store, stored, join);
+    pt_store_notify(store);
+}
+
+void pt_store_restore_join(struct pt_pull_store *store, const char *id, const struct pt_join *join)
+{
+    struct pt_stored_pull *stored = pt_store_find(store, id);
+    if (!stored || !pt_stored_pull_is_final(stored) ||
+        (stored->join && stored->join->waiting_count > 0))
+        return;
+    struct pt_join restored = stored->join ? *stored->join : *join;
+    restored.waiting = join->waiting;
+    restored.waiting_count = join->waiting_count;
+    if (restored.queued_seconds < 0)
+        restored.queued_seconds = join->queued_seconds;
+    set_join(store, stored, &restored, true);
+    pt_change_log_touch(&store->changes, stored);
     pt_store_notify(store);
 }
 

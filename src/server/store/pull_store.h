@@ -131,6 +131,9 @@ PT_MUST_CHECK int pt_store_write_row_ids(const struct pt_pull_store *store,
 // Applies what correlate concludes for the pull under that key of the node, if it is there.
 void pt_store_apply_join(struct pt_pull_store *store, const char *node_name, const char *key,
                          const struct pt_join *join);
+// What another server knew of who had waited for a pull that has ended. Where this one knows it by
+// itself, or has no such row, nothing happens.
+void pt_store_restore_join(struct pt_pull_store *store, const char *id, const struct pt_join *join);
 
 // Applies a row of correlate's own; one that the store has no room for is left out.
 void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *row);
