@@ -153,6 +153,24 @@ class Poisoned(ShareCase):
             self.look(server)
         self.assertGreater(self.metric(newcomer, "pulltrace_share_entries_skipped_total"), 4)
 
+    def test_a_key_that_holds_something_else_is_named_and_left_as_it_is(self) -> None:
+        server = self.start_replica()
+        for key in (b"{pulltrace}:log", b"{pulltrace}:seen", b"{pulltrace}:finished"):
+            with self.subTest(key):
+                send(self.valkey.port, b"SET", key, b"of another program")
+                done = pull("p", "app:1", fetched(1, 1000), **DONE)
+                wait_for("an end is not taken", lambda: self.status_of_end(server, key, done) == 503, 10)
+                self.assertEqual(send(self.valkey.port, b"GET", key), encode(b"of another program"))
+                self.assertEqual(get(server.port, "/readyz").status, 200)
+                send(self.valkey.port, b"DEL", key)
+                wait_for("it is taken", lambda: self.status_of_end(server, key, done) == 200, 15)
+        self.assertIn("PULLTRACE_SHARE_PREFIX", server.process.stdout_text())
+
+    def status_of_end(self, server: Server, key: bytes, done: dict[str, Any]) -> int:
+        self._sequence += 1
+        node = f"node-{key.decode()[12:]}"
+        return self.report(server, node, done, run="0ab1", sequence=self._sequence).status
+
     def look(self, server: Server) -> None:
         for path in ("pulls?layers=1&limit=1000", "nodes", "registries", "summary"):
             self.assertIsNone(CONTROLS.search(get(server.port, f"/api/v1/{path}").text()), path)
