@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from lab.pulltrace import Server
 from lab.waiting import Timeout, free_port, wait_for
+from tests.faults.link import Link
 from tests.integration.certificates import make_certificates
 from tests.integration.http_json import get, is_ready
 from tests.integration.server_case import ServerCase, layer, now, pull
@@ -54,6 +56,8 @@ def report_bytes(node: str, sequence: int, *reported: dict[str, Any]) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
+KEPT_S = 15  # by the log
+MANY = 220  # entries: Valkey lets them go by hundreds
 DONE = {"phase": "completed", "completedAt": "2026-01-01T00:01:00Z"}
 
 
@@ -283,6 +287,28 @@ class StoppedReplica(ShareCase):
         self.assertIn(b" 200 ", held.recv(65536))
         (item,) = self.assert_equal_everywhere(servers, 1).values()
         self.assertEqual(item["phase"], "completed")
+
+
+    def test_after_more_than_the_log_keeps_it_is_not_ready_until_it_has_read_what_it_missed(self) -> None:
+        way = Link(0, self.valkey.port)
+        self.addCleanup(way.close)
+        (other,) = self.start_replicas(1)
+        stopped = self.start_server(PULLTRACE_SHARE_URL=f"valkey://127.0.0.1:{way.port}")
+        wait_for("ready", lambda: is_ready(stopped.port), 10)
+        stopped.process.freeze()
+        self.share_many(other, "before")
+        time.sleep(KEPT_S + 1)
+        self.share_many(other, "behind")  # with which those before go
+        way.set("delay", random.Random(0))
+        stopped.process.resume()
+        wait_for("not ready", lambda: not is_ready(stopped.port), 5)
+        way.heal()
+        wait_for("ready again", lambda: is_ready(stopped.port), 10)
+        self.assertEqual(len(pulls(stopped)), 2 * MANY)
+
+    def share_many(self, server: Server, name: str) -> None:
+        for number in range(MANY):
+            self.share(server, f"{name}-{number}", pull("p", "app:1", fetched(1, 10)))
 
 
 class Encrypted(ServerCase):

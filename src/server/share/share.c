@@ -152,7 +152,7 @@ static int64_t behind_since_ns(const struct pt_share *share, enum pt_share_state
     int64_t now = pt_clock_monotonic_ns(share->clock);
     if (state != PT_SHARE_LOADING && state != PT_SHARE_BEHIND)
         return 0;
-    if (state == PT_SHARE_BEHIND && why)
+    if (why)
         return now > MAX_BEHIND_NS ? now - MAX_BEHIND_NS : 1;
     return share->behind_since_ns ? share->behind_since_ns : now;
 }
