@@ -103,6 +103,19 @@ static void a_log_that_is_lost_is_noticed(void **state)
     RUN_UNTIL(fixture, fixture->seen_count == 2);
 }
 
+// Beside the log, as another server has it.
+static void keep(const struct fixture *fixture, const char *name, int64_t ended_ms)
+{
+    char text[64], line[256];
+    int length = snprintf(text, sizeof(text), "%lld-0\n0123\n%s", (long long)ended_ms, name);
+    snprintf(line, sizeof(line),
+             "*4\r\n$4\r\nHSET\r\n$15\r\n{test}:finished\r\n$%zu\r\n%s\r\n$%d\r\n%s\r\n",
+             strlen(name), name, length, text);
+    command(fixture, line);
+    snprintf(line, sizeof(line), "ZADD {test}:order %lld %s\r\n", (long long)ended_ms, name);
+    command(fixture, line);
+}
+
 static void entries_that_are_gone_are_noticed(void **state)
 {
     struct fixture *fixture = *state;
@@ -119,12 +132,18 @@ static void entries_that_are_gone_are_noticed(void **state)
     }
     fixture->holds = false;
     size_t before = fixture->seen_count;
+    int64_t now_ms = pt_share_writer_now_ms(fixture->writer);
+    keep(fixture, "old", now_ms - 3600000);
+    keep(fixture, "older", now_ms - 7200000);
+    keep(fixture, "new", now_ms);
     pt_share_reader_go_on(fixture->reader);
     RUN_UNTIL(fixture, fixture->state == PT_SHARE_LOADING);
     RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
     assert_int_equal(fixture->lost, 1);
     assert_int_equal(fixture->loss, PT_SHARE_LOSS_GAP);
     assert_int_equal(fixture->seen_count - before, 2); // the latest of both nodes
+    assert_int_equal(fixture->finished_count, 1);      // what had ended before, it had read
+    assert_string_equal(fixture->finished[0], "new");
 }
 
 // While one of the finished pulls, or of the latest reports, is being applied.

@@ -5,7 +5,7 @@
 // their order: the log's newest entry, which says where reading begins and whether the log is still
 // the one that was read before; the finished pulls and the nodes' latest reports, part by part
 // (skipped where reading goes on); then the entries behind, again and again. An entry says at which
-// byte of the log it begins, so that a gap shows.
+// byte of the log it begins, so that a gap shows. Behind one only what has ended since is loaded.
 
 #include "server/share/share_reader.h"
 
@@ -26,6 +26,7 @@
 
 #define BLOCK_MS "1000"
 #define BEHIND_NS (5 * PT_NS_PER_S)
+#define KNOWN_MARGIN_MS 60000 // between the clocks by which ends and entries have their times
 #define MOST_LATEST_BYTES (PT_LIMIT_REPORT_BYTES + PT_LIMIT_SHARE_WORD_BYTES)
 #define MOST_READ_BYTES (PT_LIMIT_SHARE_BATCH_BYTES - PT_LIMIT_REPORT_BYTES) // of texts, in a part
 #define MOST_BREAKS 3 // of connections, one after the other, on which no entry could be read
@@ -49,13 +50,15 @@ struct pt_share_reader {
     char keys[PT_SHARE_KEY_COUNT][PT_SHARE_KEY_SIZE];
     enum question question;
     enum pt_share_state state;
-    char cursor[24]; // of a hash
-    size_t most;     // entries, or nodes, to be read at once
-    size_t rank;     // of a finished pull, the newest first
-    size_t looked;   // nodes of which the latest report was read
-    int breaks;      // connections that broke while entries were asked for, since some came
-    bool has_place;  // the log had something: `last`
-    bool is_loading; // what there was before `last` has not all been read
+    char cursor[24];    // of a hash
+    size_t most;        // entries, or nodes, to be read at once
+    size_t rank;        // of a finished pull, the newest first
+    int64_t known_ms;   // what had ended by then, it had read before it missed entries; 0: nothing
+    bool is_rest_known; // of the finished pulls, those behind the one that was read last
+    size_t looked;      // nodes of which the latest report was read
+    int breaks;         // connections that broke while entries were asked for, since some came
+    bool has_place;     // the log had something: `last`
+    bool is_loading;    // what there was before `last` has not all been read
     struct pt_share_id last;
     int64_t next_offset;         // where the entry behind begins; -1: not known
     int64_t at_end_ns;           // when it was at the log's end last
@@ -94,6 +97,7 @@ static void look_whether_behind(struct pt_share_reader *reader)
 static void load_anew(struct pt_share_reader *reader, const char *why)
 {
     reader->has_place = false;
+    reader->known_ms = (int64_t)reader->last.ms;
     set_state(reader, PT_SHARE_LOADING, why);
     ask(reader, QUESTION_NEWEST);
 }
@@ -145,7 +149,11 @@ static void deliver_kept(struct pt_share_reader *reader, const struct pt_resp_va
         return;
     }
     entry.is_past = is_past;
-    deliver(reader, &entry);
+    reader->is_rest_known = is_past && (int64_t)entry.ended_ms + KNOWN_MARGIN_MS < reader->known_ms;
+    if (reader->is_rest_known)
+        reader->next_item = reader->items->count; // the newest come first
+    else
+        deliver(reader, &entry);
 }
 
 // --- batches ---
@@ -196,8 +204,8 @@ static void end_batch(struct pt_share_reader *reader)
         ask(reader, has_come || !reader->has_place ? QUESTION_ENTRIES : QUESTION_NEWEST);
     } else if (question == QUESTION_FINISHED) {
         reader->rank += count;
-        bool has_more =
-            count == PT_LIMIT_SHARE_FINISHED && reader->rank < (size_t)reader->options.max_finished;
+        bool has_more = count == PT_LIMIT_SHARE_FINISHED && !reader->is_rest_known &&
+                        reader->rank < (size_t)reader->options.max_finished;
         ask(reader, has_more ? QUESTION_FINISHED : QUESTION_LATEST);
     } else if (strcmp(reader->cursor, "0") != 0 && reader->looked < PT_LIMIT_SHARE_LATEST) {
         reader->looked += count / 2;
@@ -258,6 +266,7 @@ static void begin_at(struct pt_share_reader *reader, const struct pt_resp_value 
     bool is_lost =
         reader->has_place && (is_empty || pt_share_id_compare(entry.id, reader->last) < 0 ||
                               (entry.end >= 0 && entry.end < reader->next_offset));
+    reader->known_ms = is_lost ? 0 : reader->known_ms; // what is given back has ended long ago
     if (is_lost)
         reader->options.on_lost(reader->options.context, PT_SHARE_LOSS_END);
     if (goes_on(reader) && !is_lost) {
@@ -267,6 +276,7 @@ static void begin_at(struct pt_share_reader *reader, const struct pt_resp_value 
     reader->last = entry.id;
     reader->has_place = !is_empty;
     reader->is_loading = true;
+    reader->is_rest_known = false;
     reader->next_offset = entry.end;
     ask(reader, QUESTION_FINISHED);
 }
