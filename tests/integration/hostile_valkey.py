@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections import Counter
 
 Part = bytes | int | None | list["Part"]
 SHA = b"0123456789abcdef0123456789abcdef01234567"
@@ -52,7 +53,8 @@ class HostileValkey:
 
     def __init__(self) -> None:
         self.answers: dict[bytes, bytes] = {}
-        self.asked = 0  # commands
+        self.asked: Counter[bytes] = Counter()  # how often, by command, since it answers so
+        self._connections: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
@@ -60,16 +62,31 @@ class HostileValkey:
     def close(self) -> None:
         self._listener.close()
 
+    def answer(self, answers: dict[bytes, bytes]) -> None:
+        """From now on, on new connections: all is asked anew."""
+        self.answers = answers
+        self.asked.clear()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._connections.clear()
+
+    def has_answered(self) -> bool:
+        """All that it is to answer so."""
+        return all(self.asked[name] > 0 for name in self.answers)
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
+                self._connections.append(connection)
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError, ValueError), connection.makefile("rb") as stream:
             while line := stream.readline():
                 command = [stream.read(int(stream.readline()[1:]) + 2)[:-2] for _ in range(int(line[1:]))]
-                self.asked += 1
-                answer = self.answers.get(command[0].upper(), self.answers.get(b"*"))
+                name = command[0].upper()
+                answer = self.answers.get(name, self.answers.get(b"*"))
+                self.asked.update((name, b"*"))
                 connection.sendall(well(command) if answer is None else answer)
