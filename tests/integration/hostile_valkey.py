@@ -32,7 +32,7 @@ def well(command: list[bytes]) -> bytes:
     if name == b"EVAL":
         return encode([b"0", []] if b"latest" in command else [])
     if name == b"XREAD":
-        time.sleep(0.2)
+        time.sleep(0.5)
         return b"*-1\r\n"
     answers = {b"SCRIPT": encode(SHA), b"INCRBY": b":0\r\n", b"EVALSHA": encode(b"1-1"), b"INFO": encode(b"")}
     return answers.get(name, b"+OK\r\n")

@@ -50,6 +50,7 @@ ATTACKS: dict[str, dict[bytes, bytes]] = {
     "words of its memory": {b"INFO": encode(b"maxmemory_policy:" + HOSTILE.encode())},
     "a hash without end": {b"EVAL": encode([b"1", [b"node", b"1-0\n\n{}"] * 100])},
     "parts that are none": {b"EVAL": encode([[[[b"1"]]], None, 1])},
+    "no waiting where it is to wait": {b"XREAD": b"*-1\r\n"},
     "entries that are none": {b"XREAD": read(1, None, [], [b"1-1", 5])},
     "reports that are none": {b"XREAD": read(*(entry(text) for text in (b"", b"[", b"{" * 100_000, b"\xff\x00")))},
     "ends that are none": {b"XREAD": read(entry(b"{}", e=b"-1"), entry(b"{}", e=b"9" * 30))},
@@ -74,6 +75,7 @@ class Hostile(ServerCase):
                 self.valkey.answer(answers)
                 wait_for("it is answered so", lambda: self.is_answered(number), 20, every_s=0.2)
                 time.sleep(0.3)  # what is large is on its way
+                self.assertLess(self.valkey.asked[b"*"], 500)
                 self.valkey.answer({})
                 wait_for("in step again", lambda: is_in_step(self.server.port), 20)
                 self.assertLess(held(self.server)[0], before[0] + MAY_GROW_BYTES)

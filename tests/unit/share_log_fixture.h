@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define MAX_SEEN 512
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 40000
 
 struct fixture {
     pid_t valkey;

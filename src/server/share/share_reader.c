@@ -25,6 +25,7 @@
 #include <string.h>
 
 #define BLOCK_MS "1000"
+#define SOON_NS (PT_NS_PER_S / 4) // who is to wait for entries, and has none, answers no sooner
 #define BEHIND_NS (5 * PT_NS_PER_S)
 #define KNOWN_MARGIN_MS 60000 // between the clocks by which ends and entries have their times
 #define MOST_LATEST_BYTES (PT_LIMIT_REPORT_BYTES + PT_LIMIT_SHARE_WORD_BYTES)
@@ -61,6 +62,7 @@ struct pt_share_reader {
     bool is_loading;    // what there was before `last` has not all been read
     struct pt_share_id last;
     int64_t next_offset;         // where the entry behind begins; -1: not known
+    int64_t asked_ns;            // the question
     int64_t at_end_ns;           // when it was at the log's end last
     struct pt_resp_value *batch; // of which items are handed out
     const struct pt_resp_value *items;
@@ -305,6 +307,11 @@ static bool keep_finished(struct pt_share_reader *reader, struct pt_resp_value *
 // [[key, [entry, …]]], or nil where none came in time.
 static bool keep_entries(struct pt_share_reader *reader, struct pt_resp_value *reply)
 {
+    if (reply->kind == PT_RESP_NIL &&
+        pt_clock_monotonic_ns(reader->clock) - reader->asked_ns < SOON_NS) {
+        pt_valkey_link_reset(reader->link, "it does not wait for entries");
+        return false;
+    }
     reader->batch = reply;
     reader->breaks = 0;
     if (reply->kind == PT_RESP_NIL)
@@ -416,6 +423,7 @@ static void ask(struct pt_share_reader *reader, enum question question)
         memcpy(reader->cursor, "0", 2);
         reader->rank = reader->looked = 0;
     }
+    reader->asked_ns = pt_clock_monotonic_ns(reader->clock);
     int r = send_question(reader);
     if (r < 0)
         pt_valkey_link_reset(reader->link, strerror(-r));
