@@ -25,7 +25,7 @@ class Hostile(FakeCase):
         def complaints() -> list[Object]:
             return [line for line in self.log_lines(server, TROUBLE) if words in line["error"]]
 
-        wait_for(f"it says: {words}", complaints, 20)
+        wait_for(f"it says: {words}", complaints, 60)
         self.wait_for_count(server, FAILURES)
         self.assertEqual(get(server.port, "/healthz").status, 200)
 

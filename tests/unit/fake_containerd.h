@@ -66,9 +66,10 @@ struct pt_containerd {
     bool is_late;         // the first of them is the pull's after all
     unsigned idle_asked;
     unsigned idle_listed;
-    bool expires;          // the pull's lease has the label by which it does
-    const char *place;     // where alone one answers; NULL: everywhere
-    const char *connected; // where the newest one was looked for
+    unsigned resources_asked; // of the pull's lease
+    bool expires;             // the pull's lease has the label by which it does
+    const char *place;        // where alone one answers; NULL: everywhere
+    const char *connected;    // where the newest one was looked for
     unsigned versions_asked;
     pt_containerd_answer *on_version;
     void *version_context;
@@ -174,6 +175,7 @@ int pt_containerd_list_resources(struct pt_containerd *world, const char *namesp
     bool is_idle = strcmp(lease, "lease") != 0;
     bool is_first = strtoul(lease + strspn(lease, "i"), NULL, 10) == 0;
     world->idle_asked += is_idle;
+    world->resources_asked += !is_idle;
     bool is_whole = world->offset == BYTES;
     const char *const pairs[][2] = {
         {"content", MANIFEST},

@@ -175,6 +175,26 @@ static void events_that_break_are_subscribed_to_again(void **state)
     scene_end(&scene);
 }
 
+// What a lease holds is asked for each three seconds. The first sight of it behind a restart is
+// that from which its pull has to move: an answer from before would let a later one look like that.
+static void events_that_break_let_the_next_look_ask_for_all(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    come_up(&scene);
+    scene.world.now += PT_NS_PER_S;
+    pt_connection_look(scene.connection);
+    unsigned asked = scene.world.resources_asked;
+    scene.world.now += PT_NS_PER_S;
+    pt_connection_look(scene.connection);
+    check_int("not at each look", scene.world.resources_asked, asked);
+    break_events(&scene.world);
+    come_up(&scene);
+    check_int("at the first one behind", scene.world.resources_asked, asked + 1);
+    scene_end(&scene);
+}
+
 // Trouble of something else while the version is asked for does not have it asked for twice.
 static void trouble_meanwhile_leaves_the_question(void **state)
 {
@@ -279,6 +299,7 @@ int main(void)
         cmocka_unit_test(the_same_trouble_is_logged_once),
         cmocka_unit_test(a_look_in_vain_asks_for_the_version_next),
         cmocka_unit_test(events_that_break_are_subscribed_to_again),
+        cmocka_unit_test(events_that_break_let_the_next_look_ask_for_all),
         cmocka_unit_test(trouble_meanwhile_leaves_the_question),
         cmocka_unit_test(events_say_whether_they_are_about_a_known_layer),
         cmocka_unit_test(what_was_found_is_kept_for_a_while),

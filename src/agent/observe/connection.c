@@ -87,7 +87,9 @@ static void on_image(void *context, const struct pt_seen_image *image)
 
 static void on_broken(void *context, const char *message)
 {
-    note_trouble(context, message, true);
+    struct pt_connection *connection = context;
+    pt_round_begin_anew(connection->round);
+    note_trouble(connection, message, true);
 }
 
 static void on_version(void *context, const struct pt_grpc_status *status, const void *message)

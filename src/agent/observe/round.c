@@ -99,19 +99,6 @@ static int emit_observation(struct pt_round *round)
     return 0;
 }
 
-// Events may have been missed, and another containerd may answer next.
-static void ask_all_again(struct pt_round *round)
-{
-    struct pt_lease *lease;
-    TAILQ_FOREACH(lease, &round->leases, link)
-    {
-        lease->asked_ns = 0;
-        lease->is_scanned = false;
-    }
-    for (size_t i = 0; i < round->namespace_count; i++)
-        round->namespaces[i].has_sign = true;
-}
-
 static void end_round(struct pt_round *round)
 {
     free(round->places);
@@ -125,7 +112,7 @@ static void end_round(struct pt_round *round)
             pt_error_set(&round->asks.failure, ENOMEM, "out of memory");
     }
     if (round->asks.has_failed) {
-        ask_all_again(round);
+        pt_round_begin_anew(round);
         round->step = STEP_IDLE;
         round->options.on_failure(round->options.context, round->asks.failure.message);
         return;
@@ -275,6 +262,18 @@ void pt_round_start(struct pt_round *round)
     ask(round);
     round->is_asking = false;
     advance(round);
+}
+
+void pt_round_begin_anew(struct pt_round *round)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &round->leases, link)
+    {
+        lease->asked_ns = 0;
+        lease->is_scanned = false;
+    }
+    for (size_t i = 0; i < round->namespace_count; i++)
+        round->namespaces[i].has_sign = true;
 }
 
 bool pt_round_is_busy(const struct pt_round *round)

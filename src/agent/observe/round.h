@@ -32,6 +32,10 @@ void pt_round_destroy(struct pt_round *round);
 // Starts a round; does nothing if one is under way.
 void pt_round_start(struct pt_round *round);
 
+// Events may have been missed, and another containerd may answer next: the next round asks all
+// anew.
+void pt_round_begin_anew(struct pt_round *round);
+
 bool pt_round_is_busy(const struct pt_round *round);
 
 // What an event says of a layer need not be asked for. Notes in it whether it is about a known one.
