@@ -2,8 +2,9 @@
 // @vitest-environment jsdom
 import { act, screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { App } from './App';
+import { loadLater } from './features/later';
 import { db, names, rows, setUpPage, web } from './testing/page';
 import { SUMMARY, liveState, renderWith } from './testing/render';
 import { T0, makeLayer, makeNode, makePull, pullMap } from './testing/samples';
@@ -11,6 +12,7 @@ import { T0, makeLayer, makeNode, makePull, pullMap } from './testing/samples';
 vi.mock('./ui/Sparkline', () => ({ default: () => null }));
 
 setUpPage();
+beforeAll(async () => void (await loadLater()), 60_000);
 
 describe('the live page', () => {
   it('has a row a pull, and follows the store', () => {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type ComponentType, Suspense, lazy, useEffect, useRef, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
+import { later, loadLater } from './features/later';
 import { LivePage } from './features/live/LivePage';
 import { useSlice } from './state/context';
 import { olderFilter, parseQuery } from './state/query';
-import { type ChangeUrl, PAGES, useUrlState, writeUrl } from './state/urlState';
+import { PAGES, useUrlState, writeUrl } from './state/urlState';
 import type { RemoteSource } from './stream/remote';
 import './App.css';
 import { ConnectionState } from './ui/ConnectionState';
@@ -20,26 +21,18 @@ const PAGE_LABELS: Record<(typeof PAGES)[number], string> = {
   health: 'Health',
 };
 
-const otherPages = () =>
-  import('./features/otherPages').catch(() => ({
-    ImagesPage: Missing,
-    NodesPage: Missing,
-    HealthPage: Missing,
-    PodPage: Missing,
-    Shortcuts: NoShortcuts,
-  }));
-const ImagesPage = lazy(async () => ({ default: (await otherPages()).ImagesPage }));
-const NodesPage = lazy(async () => ({ default: (await otherPages()).NodesPage }));
-const HealthPage = lazy(async () => ({ default: (await otherPages()).HealthPage }));
-const PodPage = lazy(async () => ({ default: (await otherPages()).PodPage }));
-const Shortcuts = lazy(async () => ({ default: (await otherPages()).Shortcuts }));
-
-const NoShortcuts: ComponentType<{ onClose: () => void }> = () => null;
-
-const Missing: ComponentType<{ onUrl: ChangeUrl }> = () => (
+const Missing = () => (
   <EmptyState title="This page could not be loaded">
     <p>The server did not answer. Reload it when the server is back.</p>
   </EmptyState>
+);
+const ImagesPage = later((pages) => pages.ImagesPage, Missing);
+const NodesPage = later((pages) => pages.NodesPage, Missing);
+const HealthPage = later((pages) => pages.HealthPage, Missing);
+const PodPage = later((pages) => pages.PodPage, Missing);
+const Shortcuts = later(
+  (pages) => pages.Shortcuts,
+  () => null,
 );
 
 /** The frame around the pages. `source` is absent where there is no server, as in the stories. */
@@ -65,8 +58,7 @@ export function App({ source }: { source?: RemoteSource }) {
     });
   }, [source, shown, open, pod, query, olderPages]);
   useHelpKey(() => setKeys(true));
-  // Before anybody asks for them: by then the server may be away.
-  useEffect(() => void otherPages(), []);
+  useEffect(() => void loadLater(), []);
   const cluster = useSlice('summary')?.cluster;
   useRinging();
   usePageSign(url.page === 'pod' ? (pod ?? '') : PAGE_LABELS[url.page]);
@@ -120,14 +112,12 @@ export function App({ source }: { source?: RemoteSource }) {
             onOlder={() => setOlder({ query, pages: olderPages + 1 })}
           />
         )}
-        <Suspense fallback={null}>
-          {url.page === 'images' && <ImagesPage onUrl={onUrl} />}
-          {url.page === 'pod' && <PodPage pod={pod ?? ''} onUrl={onUrl} />}
-          {url.page === 'nodes' && <NodesPage onUrl={onUrl} />}
-          {url.page === 'health' && <HealthPage onUrl={onUrl} />}
-        </Suspense>
+        {url.page === 'images' && <ImagesPage onUrl={onUrl} />}
+        {url.page === 'pod' && <PodPage pod={pod ?? ''} onUrl={onUrl} />}
+        {url.page === 'nodes' && <NodesPage onUrl={onUrl} />}
+        {url.page === 'health' && <HealthPage onUrl={onUrl} />}
       </main>
-      <Suspense fallback={null}>{keys && <Shortcuts onClose={() => setKeys(false)} />}</Suspense>
+      {keys && <Shortcuts onClose={() => setKeys(false)} />}
     </>
   );
 }

@@ -6,3 +6,4 @@ export { NodesPage } from './nodes/NodesPage';
 export { Shortcuts } from './Shortcuts';
 export { PodPage } from './pods/PodPage';
 export { HandOver } from './live/HandOver';
+export { PullDetail } from './live/PullDetail';

@@ -1,14 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  type ComponentType,
-  Suspense,
-  lazy,
-  useDeferredValue,
-  useEffect,
-  useMemo,
-  useRef,
-  useState,
-} from 'react';
+import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { formatCount, plural } from '../../lib/format';
 import { useSlice } from '../../state/context';
 import { needsOf } from '../../state/needs';
@@ -24,6 +15,7 @@ import type { Pull } from '../../model/pull';
 import { BellButton } from '../../ui/BellButton';
 import { Segmented } from '../../ui/Segmented';
 import { useNow } from '../../ui/useNow';
+import { later } from '../later';
 import { NoMatch, NothingYet } from './EmptyStates';
 import './LivePage.css';
 import { LinkNotice } from './LinkNotice';
@@ -44,16 +36,10 @@ const GROUP_OPTIONS: readonly { value: Group; label: string }[] = [
 /** With this share of the pulls the page's own counts are the better ones. */
 const ALMOST_ALL = 0.9;
 
-interface HandOverProps {
-  pulls: readonly Pull[];
-  query: string;
-  onClose: () => void;
-}
-
-const NoHandOver: ComponentType<HandOverProps> = () => null;
-
-const otherPages = () => import('../otherPages').catch(() => ({ HandOver: NoHandOver }));
-const HandOver = lazy(async () => ({ default: (await otherPages()).HandOver }));
+const HandOver = later(
+  (pages) => pages.HandOver,
+  () => null,
+);
 
 interface LivePageProps {
   url: UrlState;
@@ -156,11 +142,9 @@ export function LivePage({ url, onUrl, onOlder }: LivePageProps) {
             Hand over
           </button>
         )}
-        <Suspense fallback={null}>
-          {handing !== null && (
-            <HandOver pulls={handing} query={url.query} onClose={() => setHanding(null)} />
-          )}
-        </Suspense>
+        {handing !== null && (
+          <HandOver pulls={handing} query={url.query} onClose={() => setHanding(null)} />
+        )}
       </div>
       {!isEmpty(query) && view.matched > 0 && (
         <div className="dim match-count">

@@ -20,8 +20,8 @@ import type { Item, Sort, View } from '../../state/view';
 import type { Pull } from '../../model/pull';
 import { copyCells } from '../../ui/copyCells';
 import { MOST_PRINTED, usePrinting } from '../../ui/usePrinting';
+import { later } from '../later';
 import { GroupHead } from './GroupHead';
-import { PullDetail } from './PullDetail';
 import { PullRow } from './PullRow';
 import './PullTable.css';
 import { TableHead } from './TableHead';
@@ -29,6 +29,15 @@ import { COLUMN_COUNT } from './columns';
 import { useRowHeight, useTableKeys } from './tableHooks';
 
 const HEADER_PX = 32;
+
+const PullDetail = later(
+  (pages) => pages.PullDetail,
+  () => (
+    <div role="gridcell" className="pull-detail dim">
+      The server did not answer. Reload the page when it is back.
+    </div>
+  ),
+);
 
 interface PullTableProps {
   view: View;

@@ -82,8 +82,12 @@ export function SummaryStrip(props: SummaryStripProps) {
           NONE
         ) : (
           <>
-            {formatDuration(median)} <small>median</small> {formatDuration(p95 ?? 0)}{' '}
-            <small>p95</small>
+            <span>
+              {formatDuration(median)} <small>median</small>
+            </span>{' '}
+            <span>
+              {formatDuration(p95 ?? 0)} <small>p95</small>
+            </span>
           </>
         )}
       </Figure>
