@@ -92,14 +92,14 @@
 #define PT_LIMIT_SHARE_WORD_BYTES (64 * 1024)       // of an answer that is a word or two
 #define PT_LIMIT_SHARE_ANSWER_VALUES 16384          // of an answer
 #define PT_LIMIT_SHARE_ENDS_BYTES (2 * 1024 * 1024) // of what one report ends; then less is kept
-#define PT_LIMIT_SHARE_MOST_ENTRIES 512             // read at once, while they are small
+#define PT_LIMIT_SHARE_MOST_ENTRIES 1024            // read at once, while they are small
 #define PT_LIMIT_SHARE_ENTRIES 16                   // read at once
 #define PT_LIMIT_SHARE_BATCH_BYTES                                                                 \
     (PT_LIMIT_SHARE_ENTRIES * (PT_LIMIT_REPORT_BYTES + PT_LIMIT_SHARE_WORD_BYTES))
 #define PT_LIMIT_SHARE_LATEST 200000 // nodes of which the latest report is read by who starts
-#define PT_LIMIT_SHARE_FINISHED 64   // pulls that have ended, read at once
-// Of one that has ended; a larger one is kept without its layers. So many are half an answer.
-#define PT_LIMIT_SHARE_END_BYTES (PT_LIMIT_SHARE_BATCH_BYTES / PT_LIMIT_SHARE_FINISHED / 2)
+#define PT_LIMIT_SHARE_PIECE_BYTES (4 * 1024 * 1024) // that one answer is meant to hold
+#define PT_LIMIT_SHARE_FINISHED 1024                 // pulls that have ended, read at once
+#define PT_LIMIT_SHARE_END_BYTES (136 * 1024) // of one; a larger one is kept without its layers
 
 // --- reports, both ways ---
 #define PT_LIMIT_REPORT_BYTES (1024 * 1024)

@@ -50,8 +50,11 @@ struct fixture {
     size_t taken;
     int lost, invalid, evictions;
     enum pt_share_loss loss;
-    bool holds;            // entries are not answered
-    const char *agent_run; // NULL: always the same
+    bool holds;             // entries are not answered
+    const char *agent_run;  // NULL: always the same
+    int64_t clock_ahead_ms; // of Valkey's as the reader has it
+    bool has_been_behind;
+    const char *had; // a pull that need not be loaded; NULL: none
 };
 
 static inline int free_port(void)
@@ -116,6 +119,32 @@ static inline void on_change(void *context, const char *why)
     fixture->closings += why != NULL;
 }
 
+// Of a pull that the tests name by a short text.
+static inline void write_id(const char *name, char id[static PT_PULL_ID_SIZE])
+{
+    memset(id, '0', PT_PULL_ID_LENGTH);
+    id[PT_PULL_ID_LENGTH] = '\0';
+    for (size_t i = 0; name[i]; i++) {
+        id[2 * i] = "0123456789abcdef"[name[i] >> 4];
+        id[2 * i + 1] = "0123456789abcdef"[name[i] & 15];
+    }
+}
+
+static inline bool has_end(void *context, const char *id)
+{
+    const struct fixture *fixture = context;
+    char had[PT_PULL_ID_SIZE] = "";
+    if (fixture->had)
+        write_id(fixture->had, had);
+    return strcmp(had, id) == 0;
+}
+
+static inline int64_t valkey_now_ms(void *context)
+{
+    const struct fixture *fixture = context;
+    return pt_share_writer_now_ms(fixture->writer) + fixture->clock_ahead_ms;
+}
+
 static inline void on_entry(void *context, const struct pt_share_entry *entry)
 {
     struct fixture *fixture = context;
@@ -131,6 +160,7 @@ static inline void on_state(void *context, enum pt_share_state state, const char
     struct fixture *fixture = context;
     (void)why;
     fixture->state = state;
+    fixture->has_been_behind |= state == PT_SHARE_BEHIND;
 }
 
 static inline void on_lost(void *context, enum pt_share_loss loss)
@@ -172,6 +202,8 @@ static inline void open_reader(struct fixture *fixture)
         .link = &fixture->link,
         .prefix = "test",
         .max_finished = 100,
+        .now_ms = valkey_now_ms,
+        .has_end = has_end,
         .on_entry = on_entry,
         .on_state = on_state,
         .on_lost = on_lost,
@@ -252,7 +284,9 @@ static inline int try_to_take(struct fixture *fixture, const char *node, int64_t
     uint64_t number;
     char kept[64];
     snprintf(kept, sizeof(kept), "1-0\n0123\n%s", finished ? finished : "");
-    const struct pt_share_finished pull = {finished, kept, strlen(kept)};
+    char id[PT_PULL_ID_SIZE];
+    write_id(finished ? finished : "", id);
+    const struct pt_share_finished pull = {id, kept, strlen(kept)};
     const struct pt_share_take what = {
         .node_name = node,
         .agent_run = fixture->agent_run ? fixture->agent_run : "agent-run",
@@ -288,5 +322,7 @@ static inline void command(const struct fixture *fixture, const char *line)
     if (length <= 0 || answer[0] == '-')
         fail_msg("%s: %s", line, answer);
 }
+
+#define SHARE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 #endif

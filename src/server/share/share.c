@@ -20,6 +20,7 @@
 #include "server/share/share_apply.h"
 #include "server/share/share_ends.h"
 #include "server/share/share_give_back.h"
+#include "server/share/share_health.h"
 #include "server/share/share_pending.h"
 #include "server/share/share_writer.h"
 #include "server/store/pull_store.h"
@@ -35,12 +36,6 @@
 #define MAX_SILENCE_MS 5000
 #define LOOK_MS 500
 #define MAX_BEHIND_NS (5 * PT_NS_PER_S)
-
-enum logged {
-    LOGGED_NOTHING,
-    LOGGED_DOWN,
-    LOGGED_UP,
-};
 
 struct pt_share {
     struct pt_loop *loop;
@@ -58,18 +53,13 @@ struct pt_share {
     struct pt_share_apply *apply;
     struct pt_timer *look;
     struct pt_share_pendings *pendings;
-    bool can_append;
+    struct pt_share_health health;
     bool was_ready;
     int64_t behind_since_ns; // 0: in step, or away
     bool is_own, is_of_log;  // of the entry being applied
-    bool can_read;           // what is asked for comes
-    bool is_up;              // can_append and can_read, when that was looked at last
-    enum logged logged;
-    char why_no_appending[256], why_no_reading[256]; // empty: not known
-    struct pt_warn_pace state_pace, invalid_pace, failed_pace, eviction_pace, ends_pace;
+    struct pt_warn_pace invalid_pace, failed_pace, eviction_pace, ends_pace;
     uint64_t entries_taken, entries_applied, entries_skipped, entries_failed, bytes_taken;
     uint64_t entries_loaded, ends_without_layers;
-    uint64_t disconnections;
     int64_t heard_all_ns; // when agents have reported since it was in step again
     struct pt_share_give_back *give_back;
     struct pt_share_claims *claims;
@@ -90,48 +80,13 @@ static void on_taken(void *context, uint64_t number, enum pt_share_outcome outco
 
 // --- states ---
 
-// Reports can be appended, and what others append comes.
-static bool can_do_all(const struct pt_share *share)
-{
-    return share->can_append && share->can_read;
-}
-
-// Logs what lasts; what comes and goes is logged once a minute.
-static void look_at_state(struct pt_share *share)
-{
-    int64_t now = pt_clock_monotonic_ns(share->clock);
-    bool was_up = share->is_up;
-    const char *why = share->can_append ? share->why_no_reading : share->why_no_appending;
-    share->is_up = can_do_all(share);
-    share->disconnections += was_up && !share->is_up;
-    if (share->is_up && share->logged != LOGGED_UP) {
-        share->logged = LOGGED_UP;
-        pt_log_info("share.connected", pt_log_text("url", share->settings.url));
-    } else if (!share->is_up && *why && share->logged != LOGGED_DOWN &&
-               pt_warn_pace_admits(&share->state_pace, now)) {
-        share->logged = LOGGED_DOWN;
-        pt_log_warn("share.unreachable",
-                    pt_log_text("text", "tried again; meanwhile this server shows what it knows"),
-                    pt_log_text("url", share->settings.url), pt_log_text("error", why));
-    }
-}
-
-static void note_reading(struct pt_share *share, bool can_read, const char *why)
-{
-    share->can_read = can_read;
-    snprintf(share->why_no_reading, sizeof(share->why_no_reading), "%s", why ? why : "");
-    look_at_state(share);
-}
-
 static void begin_reading(struct pt_share *share);
 
 static void on_writer_change(void *context, const char *why)
 {
     struct pt_share *share = context;
-    share->can_append = !why;
-    snprintf(share->why_no_appending, sizeof(share->why_no_appending), "%s", why ? why : "");
     begin_reading(share);
-    look_at_state(share);
+    pt_share_health_note_appending(&share->health, why);
 }
 
 static void on_eviction(void *context, const char *policy)
@@ -166,7 +121,7 @@ static void on_reader_state(void *context, enum pt_share_state state, const char
         pt_clock_monotonic_ns(share->clock) + PT_REPORT_AGENTS_KNOWN_MS * PT_NS_PER_MS;
     pt_store_hold_still(share->store, true);
     if (state == PT_SHARE_READY || state == PT_SHARE_AWAY)
-        note_reading(share, state == PT_SHARE_READY, why);
+        pt_share_health_note_reading(&share->health, state == PT_SHARE_READY, why);
     if (state == PT_SHARE_READY)
         pt_log_info("share.ready", pt_log_int("entries", (int64_t)(share->entries_loaded +
                                                                    share->entries_applied)));
@@ -238,8 +193,8 @@ static void on_entry(void *context, const struct pt_share_entry *entry)
     int64_t age_ms = pt_share_writer_now_ms(share->writer) - (int64_t)at_ms;
     share->is_own = is_own(share, entry);
     share->is_of_log = entry->taker;
-    if (!share->can_read && pt_share_reader_state(share->reader) != PT_SHARE_AWAY)
-        note_reading(share, true, NULL);
+    if (!share->health.can_read && pt_share_reader_state(share->reader) != PT_SHARE_AWAY)
+        pt_share_health_note_reading(&share->health, true, NULL);
     struct pt_share_pending *pending =
         share->is_own ? pt_share_pendings_find(share->pendings, entry->number) : NULL;
     bool is_known = share->is_own && pending && !pending->is_overtaken;
@@ -254,12 +209,27 @@ static void on_entry(void *context, const struct pt_share_entry *entry)
         pt_share_apply_begin(share->apply, entry, age_ms > 0 ? age_ms : 0);
 }
 
+static int64_t valkey_now_ms(void *context)
+{
+    const struct pt_share *share = context;
+    return pt_share_writer_now_ms(share->writer);
+}
+
+static bool has_end(void *context, const char *id)
+{
+    const struct pt_share *share = context;
+    const struct pt_stored_pull *stored = pt_store_find(share->store, id);
+    return stored && pt_stored_pull_is_final(stored);
+}
+
 static void begin_reading(struct pt_share *share)
 {
     const struct pt_share_reader_options options = {
         .link = &share->link,
         .prefix = share->settings.prefix,
+        .now_ms = valkey_now_ms,
         .max_finished = share->settings.max_finished,
+        .has_end = has_end,
         .on_entry = on_entry,
         .on_state = on_reader_state,
         .on_lost = on_lost,
@@ -278,7 +248,7 @@ static void on_look(void *context)
     struct pt_share *share = context;
     pt_share_pendings_settle_old(share->pendings);
     begin_reading(share);
-    look_at_state(share);
+    pt_share_health_look(&share->health);
     bool is_in_step = share->reader && pt_share_reader_state(share->reader) == PT_SHARE_READY &&
                       pt_clock_monotonic_ns(share->clock) >= share->heard_all_ns;
     pt_store_hold_still(share->store, !is_in_step);
@@ -338,7 +308,7 @@ bool pt_share_take(struct pt_share *share, struct pt_request *request,
                    const struct pt_report *report, const char *json, size_t length)
 {
     struct pt_share_pending *pending =
-        share->can_append
+        share->health.can_append
             ? pt_share_pendings_add(share->pendings, report->node_name, pt_share_has_end(report))
             : NULL;
     if (!pending)
@@ -370,16 +340,17 @@ bool pt_share_is_ready(const struct pt_share *share)
 
 const char *pt_share_missing(const struct pt_share *share)
 {
-    return can_do_all(share) ? NULL
-                             : "the log that several servers share cannot be reached: what comes "
-                               "to the others is not shown here";
+    return pt_share_health_is_up(&share->health)
+               ? NULL
+               : "the log that several servers share cannot be reached: what comes "
+                 "to the others is not shown here";
 }
 
 void pt_share_write_metrics(const struct pt_share *share, struct pt_buffer *out)
 {
     pt_metric_number(out, "pulltrace_share_up", "gauge",
                      "Whether the log that several servers share can be reached.",
-                     can_do_all(share));
+                     pt_share_health_is_up(&share->health));
     pt_metric_real(out, "pulltrace_share_lag_seconds", "gauge",
                    "How long ago this server was at the log's end; 0: it is there.",
                    share->reader ? (double)pt_share_reader_lag_ms(share->reader) / 1e3 : 0);
@@ -398,7 +369,8 @@ void pt_share_write_metrics(const struct pt_share *share, struct pt_buffer *out)
     pt_metric_number(out, "pulltrace_share_bytes_taken_total", "counter",
                      "Bytes of the reports that this server has appended.", share->bytes_taken);
     pt_metric_number(out, "pulltrace_share_disconnections_total", "counter",
-                     "How often the log could not be reached any more.", share->disconnections);
+                     "How often the log could not be reached any more.",
+                     share->health.disconnections);
     pt_share_claims_write_metrics(share->claims, out);
 }
 
@@ -469,6 +441,7 @@ int pt_share_create(struct pt_loop *loop, const struct pt_clock *clock, struct p
     share->clock = clock;
     share->store = store;
     share->settings = *settings;
+    pt_share_health_init(&share->health, clock, settings->url);
     share->output = *output;
     snprintf(share->run, sizeof(share->run), "%s", run);
     int r = open_all(share, err);

@@ -2,10 +2,11 @@
 
 // One question is under way at a time. Its answer is a batch whose items are handed out one by one,
 // each when the one before has been applied; then the next question follows. The questions, in
-// their order: the log's newest entry, which says where reading begins and whether the log is still
-// the one that was read before; the finished pulls and the nodes' latest reports, part by part
-// (skipped where reading goes on); then the entries behind, again and again. An entry says at which
-// byte of the log it begins, so that a gap shows. Behind one only what has ended since is loaded.
+// their order: the log's newest entry, which says whether the log is still the one that was read
+// before, and if so, the entries behind the last one, again and again. Else all is loaded: the
+// finished pulls, which takes longest; the newest entry anew, behind which reading will go on, so
+// that little has come by then and none of it has left the log; the finished pulls of the meantime;
+// the nodes' latest reports. An entry says at which byte of the log it begins, so that a gap shows.
 
 #include "server/share/share_reader.h"
 
@@ -14,29 +15,25 @@
 #include "base/loop.h"
 #include "base/timer.h"
 #include "server/share/share_keys.h"
+#include "server/share/share_past.h"
+#include "server/share/share_questions.h"
 #include "server/valkey/resp.h"
 #include "server/valkey/valkey_link.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_MS "1000"
-#define SOON_NS (PT_NS_PER_S / 4) // who is to wait for entries, and has none, answers no sooner
 #define BEHIND_NS (5 * PT_NS_PER_S)
-#define KNOWN_MARGIN_MS 60000 // between the clocks by which ends and entries have their times
-#define MOST_LATEST_BYTES (PT_LIMIT_REPORT_BYTES + PT_LIMIT_SHARE_WORD_BYTES)
-#define MOST_READ_BYTES (PT_LIMIT_SHARE_BATCH_BYTES - PT_LIMIT_REPORT_BYTES) // of texts, in a part
 #define MOST_BREAKS 3 // of connections, one after the other, on which no entry could be read
-
-extern const char pt_script_share_read[]; // share_read.lua
+#define SOON_NS (PT_NS_PER_S / 4) // who is to wait for entries, and has none, answers no sooner
+#define IN_STEP_NS (2 * PT_NS_PER_S)
 
 enum question {
     QUESTION_NONE,
     QUESTION_NEWEST,
+    QUESTION_IDS, // of finished pulls
     QUESTION_FINISHED,
     QUESTION_LATEST,
     QUESTION_ENTRIES,
@@ -51,19 +48,22 @@ struct pt_share_reader {
     char keys[PT_SHARE_KEY_COUNT][PT_SHARE_KEY_SIZE];
     enum question question;
     enum pt_share_state state;
-    char cursor[24];    // of a hash
-    size_t most;        // entries, or nodes, to be read at once
-    size_t rank;        // of a finished pull, the newest first
-    int64_t known_ms;   // what had ended by then, it had read before it missed entries; 0: nothing
-    bool is_rest_known; // of the finished pulls, those behind the one that was read last
-    size_t looked;      // nodes of which the latest report was read
-    int breaks;         // connections that broke while entries were asked for, since some came
-    bool has_place;     // the log had something: `last`
-    bool is_loading;    // what there was before `last` has not all been read
+    char cursor[PT_SHARE_CURSOR_SIZE];
+    size_t most;   // entries to be read at once
+    size_t looked; // nodes of which the latest report was read
+    int breaks;    // connections that broke while entries were asked for, since some came
+    struct pt_share_past past;
+    bool has_place;         // the log had something: `last`
+    bool is_loading;        // what there was before `last` has not all been read
+    bool has_past;          // while loading: the finished pulls have been read once
+    bool is_new_connection; // on which no entry of the log has come yet
     struct pt_share_id last;
     int64_t next_offset;         // where the entry behind begins; -1: not known
     int64_t asked_ns;            // the question
-    int64_t at_end_ns;           // when it was at the log's end last
+    bool waits;                  // it is to wait for entries
+    int64_t at_end_ns;           // when what it has read last was the log's end
+    bool is_at_end;              // that is now, as far as is known
+    size_t batch_bytes;          // of the entries in it
     struct pt_resp_value *batch; // of which items are handed out
     const struct pt_resp_value *items;
     size_t next_item;
@@ -82,24 +82,31 @@ static void set_state(struct pt_share_reader *reader, enum pt_share_state state,
     reader->options.on_state(reader->options.context, state, why);
 }
 
-static void note_end_of_log(struct pt_share_reader *reader)
+// How long ago the entry that was read last was the newest.
+static int64_t age_of_last_ns(const struct pt_share_reader *reader)
 {
-    reader->at_end_ns = pt_clock_monotonic_ns(reader->clock);
-    pt_valkey_link_note_use(reader->link);
-    set_state(reader, PT_SHARE_READY, NULL);
+    int64_t age_ms = reader->options.now_ms(reader->options.context) - (int64_t)reader->last.ms;
+    return age_ms > 0 ? age_ms * PT_NS_PER_MS : 0;
 }
 
-static void look_whether_behind(struct pt_share_reader *reader)
+// Where more comes at any time, its end is never seen: what came just now is as good.
+static void look_how_far(struct pt_share_reader *reader, bool is_at_end)
 {
-    if (reader->state == PT_SHARE_READY &&
-        pt_clock_monotonic_ns(reader->clock) - reader->at_end_ns > BEHIND_NS)
+    int64_t now_ns = pt_clock_monotonic_ns(reader->clock);
+    int64_t age_ns = is_at_end ? 0 : age_of_last_ns(reader);
+    reader->at_end_ns = now_ns - age_ns;
+    reader->is_at_end = is_at_end;
+    if (age_ns < IN_STEP_NS) {
+        pt_valkey_link_note_use(reader->link);
+        set_state(reader, PT_SHARE_READY, NULL);
+    } else if (reader->state == PT_SHARE_READY && age_ns > BEHIND_NS) {
         set_state(reader, PT_SHARE_BEHIND, "it does not keep up with the log");
+    }
 }
 
 static void load_anew(struct pt_share_reader *reader, const char *why)
 {
-    reader->has_place = false;
-    reader->known_ms = (int64_t)reader->last.ms;
+    reader->has_place = reader->is_loading = reader->has_past = false;
     set_state(reader, PT_SHARE_LOADING, why);
     ask(reader, QUESTION_NEWEST);
 }
@@ -127,13 +134,16 @@ static bool deliver_log_entry(struct pt_share_reader *reader, const struct pt_re
         return false;
     }
     if (reader->next_offset >= 0 && entry.offset >= 0 && entry.offset != reader->next_offset) {
-        reader->options.on_lost(reader->options.context, PT_SHARE_LOSS_GAP);
+        if (reader->is_new_connection || entry.offset < reader->next_offset)
+            reader->options.on_lost(reader->options.context, PT_SHARE_LOSS_GAP);
         load_anew(reader, "entries of the log are missing");
         return false;
     }
     reader->last = entry.id;
     reader->has_place = true;
+    reader->is_new_connection = false;
     reader->next_offset = entry.end;
+    reader->batch_bytes += entry.report_length + entry.row_ids_length;
     if (r == 0)
         deliver(reader, &entry);
     else
@@ -151,11 +161,7 @@ static void deliver_kept(struct pt_share_reader *reader, const struct pt_resp_va
         return;
     }
     entry.is_past = is_past;
-    reader->is_rest_known = is_past && (int64_t)entry.ended_ms + KNOWN_MARGIN_MS < reader->known_ms;
-    if (reader->is_rest_known)
-        reader->next_item = reader->items->count; // the newest come first
-    else
-        deliver(reader, &entry);
+    deliver(reader, &entry);
 }
 
 // --- batches ---
@@ -167,57 +173,88 @@ static void drop_batch(struct pt_share_reader *reader)
     reader->batch = NULL;
     reader->items = NULL;
     reader->next_item = 0;
+    reader->batch_bytes = 0;
     reader->is_waiting = false;
-}
-
-static size_t item_size(const struct pt_share_reader *reader)
-{
-    return reader->question == QUESTION_LATEST ? 2 : 1;
 }
 
 // Returns whether to go on with the batch.
 static bool deliver_next(struct pt_share_reader *reader)
 {
-    const struct pt_resp_value *items = reader->items;
+    const struct pt_resp_value *item = &reader->items->items[reader->next_item++];
     if (reader->question == QUESTION_ENTRIES)
-        return deliver_log_entry(reader, &items->items[reader->next_item++]);
-    reader->next_item += item_size(reader);
-    deliver_kept(reader, &items->items[reader->next_item - 1]); // of a hash, behind its key
+        return deliver_log_entry(reader, item);
+    deliver_kept(reader, item);
     return true;
+}
+
+// How many entries are read at once: where there is more, twice as many, but what such answers come
+// to is bounded as if all were as large as those of this batch. Larger ones break the connection,
+// and the next one begins with few.
+static void set_most(struct pt_share_reader *reader, size_t count)
+{
+    size_t most = reader->most * 2;
+    size_t fitting = PT_LIMIT_SHARE_PIECE_BYTES * count / (reader->batch_bytes + 1);
+    if (most > PT_LIMIT_SHARE_MOST_ENTRIES)
+        most = PT_LIMIT_SHARE_MOST_ENTRIES;
+    if (most > fitting)
+        most = fitting;
+    reader->most = most > PT_LIMIT_SHARE_ENTRIES ? most : PT_LIMIT_SHARE_ENTRIES;
+}
+
+static void end_entries(struct pt_share_reader *reader, size_t count)
+{
+    bool was_full = count >= reader->most, has_come = reader->items;
+    if (was_full) {
+        set_most(reader, count);
+        pt_loop_skip_rest(reader->loop);
+    }
+    look_how_far(reader, !was_full);
+    // A log that began anew may do so before the place where this reader waits.
+    ask(reader, has_come || !reader->has_place ? QUESTION_ENTRIES : QUESTION_NEWEST);
+}
+
+static void end_latest(struct pt_share_reader *reader, size_t count)
+{
+    reader->looked += count;
+    if (strcmp(reader->cursor, "0") != 0 && reader->looked < PT_LIMIT_SHARE_LATEST) {
+        ask(reader, QUESTION_LATEST);
+        return;
+    }
+    if (reader->looked >= PT_LIMIT_SHARE_LATEST)
+        reader->options.on_invalid(reader->options.context, "further nodes than may be");
+    reader->is_loading = false;
+    pt_share_past_forget(&reader->past);
+    ask(reader, QUESTION_ENTRIES);
+}
+
+// Behind the first walk it is noted where the log ends, behind the second one nodes follow.
+static void go_on_with_past(struct pt_share_reader *reader)
+{
+    if (reader->past.count > 0) {
+        ask(reader, QUESTION_FINISHED);
+    } else if (!reader->past.is_over) {
+        ask(reader, QUESTION_IDS);
+    } else if (!reader->has_past) {
+        reader->has_past = true;
+        ask(reader, QUESTION_NEWEST);
+    } else {
+        ask(reader, QUESTION_LATEST);
+    }
 }
 
 static void end_batch(struct pt_share_reader *reader)
 {
     size_t count = reader->items ? reader->items->count : 0;
-    bool was_full = count >= reader->most, has_come = reader->items;
-    enum question question = reader->question;
-    drop_batch(reader);
-    // Where there is more, more is asked for. Should that be too much for an answer, the connection
-    // is closed, and the next one begins with few, which never are.
-    if (was_full && question != QUESTION_FINISHED && reader->most < PT_LIMIT_SHARE_MOST_ENTRIES)
-        reader->most *= 2;
-    if (was_full || question != QUESTION_ENTRIES)
-        pt_loop_skip_rest(reader->loop);
-    if (question == QUESTION_ENTRIES) {
-        if (!was_full)
-            note_end_of_log(reader);
-        look_whether_behind(reader);
-        // A log that began anew may do so before the place where this reader waits.
-        ask(reader, has_come || !reader->has_place ? QUESTION_ENTRIES : QUESTION_NEWEST);
-    } else if (question == QUESTION_FINISHED) {
-        reader->rank += count;
-        bool has_more = count == PT_LIMIT_SHARE_FINISHED && !reader->is_rest_known &&
-                        reader->rank < (size_t)reader->options.max_finished;
-        ask(reader, has_more ? QUESTION_FINISHED : QUESTION_LATEST);
-    } else if (strcmp(reader->cursor, "0") != 0 && reader->looked < PT_LIMIT_SHARE_LATEST) {
-        reader->looked += count / 2;
-        ask(reader, QUESTION_LATEST);
+    if (reader->question == QUESTION_ENTRIES) {
+        end_entries(reader, count);
+        return;
+    }
+    pt_loop_skip_rest(reader->loop);
+    if (reader->question == QUESTION_FINISHED) {
+        pt_share_past_take(&reader->past, count);
+        go_on_with_past(reader);
     } else {
-        if (reader->looked >= PT_LIMIT_SHARE_LATEST)
-            reader->options.on_invalid(reader->options.context, "further nodes than may be");
-        reader->is_loading = false;
-        reader->at_end_ns = pt_clock_monotonic_ns(reader->clock);
-        ask(reader, QUESTION_ENTRIES);
+        end_latest(reader, count);
     }
 }
 
@@ -235,9 +272,7 @@ static void work(struct pt_share_reader *reader)
             pt_loop_skip_rest(reader->loop);
             return;
         }
-        bool is_at_end =
-            !reader->items || reader->next_item + item_size(reader) > reader->items->count;
-        if (is_at_end)
+        if (!reader->items || reader->next_item == reader->items->count)
             end_batch(reader);
         else if (!deliver_next(reader))
             return;
@@ -268,63 +303,55 @@ static void begin_at(struct pt_share_reader *reader, const struct pt_resp_value 
     bool is_lost =
         reader->has_place && (is_empty || pt_share_id_compare(entry.id, reader->last) < 0 ||
                               (entry.end >= 0 && entry.end < reader->next_offset));
-    reader->known_ms = is_lost ? 0 : reader->known_ms; // what is given back has ended long ago
     if (is_lost)
         reader->options.on_lost(reader->options.context, PT_SHARE_LOSS_END);
     if (goes_on(reader) && !is_lost) {
         ask(reader, QUESTION_ENTRIES);
         return;
     }
-    reader->last = entry.id;
-    reader->has_place = !is_empty;
+    reader->has_past &= !is_lost;
     reader->is_loading = true;
-    reader->is_rest_known = false;
+    reader->last = entry.id;
+    reader->has_place = reader->has_past && !is_empty;
     reader->next_offset = entry.end;
-    ask(reader, QUESTION_FINISHED);
+    pt_share_past_walk(&reader->past);
+    ask(reader, QUESTION_IDS);
 }
 
-static bool keep_hash_part(struct pt_share_reader *reader, struct pt_resp_value *reply)
+static void keep_ids(struct pt_share_reader *reader, const struct pt_resp_value *ids)
 {
-    const struct pt_resp_value *cursor = reply->count == 2 ? &reply->items[0] : NULL;
-    if (!cursor || !is_text(cursor) || cursor->length >= sizeof(reader->cursor) ||
-        reply->items[1].kind != PT_RESP_LIST) {
-        pt_valkey_link_reset(reader->link, "it answers a script strangely");
-        return false;
-    }
-    memcpy(reader->cursor, cursor->text, cursor->length + 1);
-    reader->batch = reply;
-    reader->items = &reply->items[1];
-    return true;
+    const struct pt_share_reader_options *options = &reader->options;
+    int r = pt_share_past_note(&reader->past, ids, options->has_end, options->context);
+    pt_loop_skip_rest(reader->loop);
+    if (r > 0)
+        options->on_invalid(options->context, "the id of a finished pull");
+    reader->past.is_over = ids->count == 0 || reader->past.rank >= (size_t)options->max_finished;
+    if (r < 0)
+        pt_valkey_link_reset(reader->link, strerror(-r));
+    else
+        go_on_with_past(reader);
 }
 
-static bool keep_finished(struct pt_share_reader *reader, struct pt_resp_value *reply)
+static bool keep_batch(struct pt_share_reader *reader, struct pt_resp_value *reply)
 {
-    reader->batch = reply;
-    reader->items = reply;
-    return true;
-}
-
-// [[key, [entry, …]]], or nil where none came in time.
-static bool keep_entries(struct pt_share_reader *reader, struct pt_resp_value *reply)
-{
-    if (reply->kind == PT_RESP_NIL &&
+    if (reader->question == QUESTION_ENTRIES && reply->kind == PT_RESP_NIL && reader->waits &&
         pt_clock_monotonic_ns(reader->clock) - reader->asked_ns < SOON_NS) {
         pt_valkey_link_reset(reader->link, "it does not wait for entries");
         return false;
     }
-    reader->batch = reply;
-    reader->breaks = 0;
-    if (reply->kind == PT_RESP_NIL)
-        return true;
-    const struct pt_resp_value *stream = reply->count == 1 ? &reply->items[0] : NULL;
-    if (stream && stream->kind == PT_RESP_LIST && stream->count == 2 &&
-        stream->items[1].kind == PT_RESP_LIST) {
-        reader->items = &stream->items[1];
-        return true;
+    reader->items = reply;
+    if (reader->question == QUESTION_LATEST)
+        reader->items = pt_share_read_latest(reply, reader->cursor);
+    else if (reader->question == QUESTION_ENTRIES)
+        reader->items = reply->kind == PT_RESP_NIL ? NULL : pt_share_read_entries(reply);
+    reader->breaks = reader->question == QUESTION_ENTRIES ? 0 : reader->breaks;
+    if (!reader->items && reply->kind != PT_RESP_NIL) {
+        pt_valkey_link_reset(reader->link, "it answers strangely");
+        return false;
     }
-    reader->batch = NULL;
-    pt_valkey_link_reset(reader->link, "it answers XREAD strangely");
-    return false;
+    reader->batch = reply;
+    pt_timer_start_now(reader->timer);
+    return true;
 }
 
 static bool on_answer(void *context, struct pt_resp_value *reply)
@@ -341,75 +368,33 @@ static bool on_answer(void *context, struct pt_resp_value *reply)
         pt_valkey_link_reset(reader->link, "it answers strangely");
         return false;
     }
-    if (reader->question == QUESTION_NEWEST) {
-        begin_at(reader, reply);
-        return false;
-    }
     assert(!reader->batch);
-    bool is_kept = reader->question == QUESTION_ENTRIES    ? keep_entries(reader, reply)
-                   : reader->question == QUESTION_FINISHED ? keep_finished(reader, reply)
-                                                           : keep_hash_part(reader, reply);
-    if (is_kept)
-        pt_timer_start_now(reader->timer);
-    return is_kept;
-}
-
-// By share_read.lua.
-static int send_read(struct pt_share_reader *reader, const char *what, size_t most_bytes,
-                     const char *from, size_t to)
-{
-    char most[24], all[24], last[24];
-    snprintf(most, sizeof(most), "%zu", most_bytes);
-    snprintf(all, sizeof(all), "%d", MOST_READ_BYTES);
-    snprintf(last, sizeof(last), "%zu", to);
-    const struct pt_valkey_argument read[] = {pt_valkey_text("EVAL"),
-                                              pt_valkey_text(pt_script_share_read),
-                                              pt_valkey_text("4"),
-                                              pt_valkey_text(reader->keys[PT_SHARE_KEY_LOG]),
-                                              pt_valkey_text(reader->keys[PT_SHARE_KEY_LATEST]),
-                                              pt_valkey_text(reader->keys[PT_SHARE_KEY_FINISHED]),
-                                              pt_valkey_text(reader->keys[PT_SHARE_KEY_ORDER]),
-                                              pt_valkey_text(what),
-                                              pt_valkey_text(most),
-                                              pt_valkey_text(all),
-                                              pt_valkey_text(from),
-                                              pt_valkey_text(last)};
-    return pt_valkey_link_send(reader->link, read, sizeof(read) / sizeof(read[0]), on_answer,
-                               reader);
-}
-
-static int send_entries(struct pt_share_reader *reader)
-{
-    char last[48], most[24];
-    snprintf(most, sizeof(most), "%zu", reader->most);
-    snprintf(last, sizeof(last), "%" PRIu64 "-%" PRIu64, reader->last.ms, reader->last.number);
-    const struct pt_valkey_argument entries[] = {pt_valkey_text("XREAD"),
-                                                 pt_valkey_text("COUNT"),
-                                                 pt_valkey_text(most),
-                                                 pt_valkey_text("BLOCK"),
-                                                 pt_valkey_text(BLOCK_MS),
-                                                 pt_valkey_text("STREAMS"),
-                                                 pt_valkey_text(reader->keys[PT_SHARE_KEY_LOG]),
-                                                 pt_valkey_text(last)};
-    return pt_valkey_link_send(reader->link, entries, 8, on_answer, reader);
+    if (reader->question == QUESTION_NEWEST)
+        begin_at(reader, reply);
+    else if (reader->question == QUESTION_IDS)
+        keep_ids(reader, reply);
+    else
+        return keep_batch(reader, reply);
+    return false;
 }
 
 static int send_question(struct pt_share_reader *reader)
 {
-    char rank[24];
-    snprintf(rank, sizeof(rank), "%zu", reader->rank);
+    const struct pt_share_questions questions = {reader->link, reader->keys, on_answer, reader};
     switch (reader->question) {
     case QUESTION_NONE:
         break;
     case QUESTION_NEWEST:
-        return send_read(reader, "newest", sizeof("18446744073709551615") - 1, "", 0);
+        return pt_share_ask_for_newest(&questions);
+    case QUESTION_IDS:
+        return pt_share_ask_for_ids(&questions, reader->past.rank,
+                                    (size_t)reader->options.max_finished - reader->past.rank);
     case QUESTION_FINISHED:
-        return send_read(reader, "finished", PT_LIMIT_SHARE_END_BYTES, rank,
-                         reader->rank + PT_LIMIT_SHARE_FINISHED - 1);
+        return pt_share_ask_for_finished(&questions, reader->past.wanted, reader->past.count);
     case QUESTION_LATEST:
-        return send_read(reader, "latest", MOST_LATEST_BYTES, reader->cursor, reader->most);
+        return pt_share_ask_for_latest(&questions, reader->cursor);
     case QUESTION_ENTRIES:
-        return send_entries(reader);
+        return pt_share_ask_for_entries(&questions, reader->last, reader->most, reader->waits);
     }
     return 0;
 }
@@ -421,9 +406,10 @@ static void ask(struct pt_share_reader *reader, enum question question)
     reader->question = question;
     if (begins) {
         memcpy(reader->cursor, "0", 2);
-        reader->rank = reader->looked = 0;
+        reader->looked = 0;
     }
     reader->asked_ns = pt_clock_monotonic_ns(reader->clock);
+    reader->waits = reader->state == PT_SHARE_READY;
     int r = send_question(reader);
     if (r < 0)
         pt_valkey_link_reset(reader->link, strerror(-r));
@@ -432,6 +418,7 @@ static void ask(struct pt_share_reader *reader, enum question question)
 static void on_open(void *context)
 {
     struct pt_share_reader *reader = context;
+    reader->is_new_connection = true;
     set_state(reader, goes_on(reader) ? PT_SHARE_BEHIND : PT_SHARE_LOADING, NULL);
     if (reader->is_waiting)
         reader->question = QUESTION_NEWEST; // is asked when the item has been applied
@@ -447,6 +434,8 @@ static void on_closed(void *context, const char *why)
         reader->has_place = false;
     reader->most = PT_LIMIT_SHARE_ENTRIES;
     reader->question = QUESTION_NONE;
+    reader->has_past = false; // what it has seen has not all been read
+    pt_share_past_forget(&reader->past);
     set_state(reader, PT_SHARE_AWAY, why);
 }
 
@@ -463,6 +452,7 @@ struct pt_share_reader *pt_share_reader_create(struct pt_loop *loop, const struc
     reader->clock = clock;
     reader->most = PT_LIMIT_SHARE_ENTRIES;
     reader->next_offset = -1;
+    int r = pt_share_past_init(&reader->past);
     reader->at_end_ns = pt_clock_monotonic_ns(clock); // as far as lag goes
     pt_share_keys_write(options->prefix, reader->keys);
     struct pt_valkey_link_options link = *options->link;
@@ -473,7 +463,7 @@ struct pt_share_reader *pt_share_reader_create(struct pt_loop *loop, const struc
     link.context = reader;
     reader->timer = pt_timer_create(pt_loop_base(loop), clock, on_timer, reader);
     reader->link = pt_valkey_link_create(pt_loop_base(loop), clock, &link);
-    if (!reader->timer || !reader->link) {
+    if (r < 0 || !reader->timer || !reader->link) {
         pt_share_reader_destroy(reader);
         return NULL;
     }
@@ -485,6 +475,7 @@ void pt_share_reader_destroy(struct pt_share_reader *reader)
     if (!reader)
         return;
     drop_batch(reader);
+    pt_share_past_finish(&reader->past);
     pt_valkey_link_destroy(reader->link);
     pt_timer_destroy(reader->timer);
     free(reader);
@@ -498,9 +489,9 @@ void pt_share_reader_go_on(struct pt_share_reader *reader)
 
 int64_t pt_share_reader_lag_ms(const struct pt_share_reader *reader)
 {
-    bool is_at_end = reader->state == PT_SHARE_READY && !reader->batch;
-    return is_at_end ? 0
-                     : (pt_clock_monotonic_ns(reader->clock) - reader->at_end_ns) / PT_NS_PER_MS;
+    if (reader->state == PT_SHARE_READY && reader->is_at_end && !reader->batch)
+        return 0;
+    return (pt_clock_monotonic_ns(reader->clock) - reader->at_end_ns) / PT_NS_PER_MS;
 }
 
 enum pt_share_state pt_share_reader_state(const struct pt_share_reader *reader)

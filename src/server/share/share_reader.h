@@ -3,6 +3,7 @@
 #define PT_SERVER_SHARE_SHARE_READER_H
 
 #include "server/share/share_entry.h"
+#include "server/share/share_past.h"
 
 #include <stddef.h>
 
@@ -19,27 +20,30 @@ struct pt_share_reader;
 enum pt_share_state {
     PT_SHARE_AWAY,    // Valkey cannot be reached
     PT_SHARE_LOADING, // what there is is being read
-    PT_SHARE_BEHIND,  // for more than 5 s it has not come to the log's end
-    PT_SHARE_READY,
+    PT_SHARE_BEHIND,  // what it reads is older than 5 s
+    PT_SHARE_READY,   // it has come to less than 2 s from the log's end
 };
 
 enum pt_share_loss {
-    PT_SHARE_LOSS_GAP, // behind the last entry that was read
+    PT_SHARE_LOSS_GAP, // behind the last entry that was read, and since then it was away
     PT_SHARE_LOSS_END, // the log has lost its end, or all
 };
 
 struct pt_share_reader_options {
     const struct pt_valkey_link_options *link; // its limits and callbacks are not looked at
     const char *prefix;
-    int64_t max_finished; // further pulls that have ended are not loaded
+    int64_t (*now_ms)(void *context); // Valkey's clock
+    int64_t max_finished;             // further pulls that have ended are not loaded
+    pt_share_has_end_fn *has_end;     // what need not be loaded; NULL: nothing
     // An entry; while loading, the pulls that have ended and the latest reports of all nodes come
     // first. The next one comes after pt_share_reader_go_on, which may be called within; what
     // the entry borrows lives until then.
     void (*on_entry)(void *context, const struct pt_share_entry *entry);
     // `why` says what is wrong; NULL: nothing.
     void (*on_state)(void *context, enum pt_share_state state, const char *why);
-    // Entries are missing: who reads too slowly has missed them, or the log has lost its end, or
-    // all. What this server has appended may be among them.
+    // Entries are missing that the log may have lost, and not only let go: what this server has
+    // appended may be among them. Who reads too slowly all the time has missed them, and reads
+    // anew.
     void (*on_lost)(void *context, enum pt_share_loss loss);
     // What could not be read, and is left out.
     void (*on_invalid)(void *context, const char *what);

@@ -83,7 +83,8 @@ static void ask_for_time(struct pt_share_writer *writer)
     const struct pt_valkey_argument time = pt_valkey_text("TIME");
     writer->asked_ns = pt_clock_monotonic_ns(writer->clock);
     int r = pt_valkey_link_send(writer->link, &time, 1, on_time, writer);
-    if (r < 0 && r != -ENOTCONN)
+    // Where much waits to be sent, it is asked the next time.
+    if (r < 0 && r != -ENOTCONN && r != -ENOBUFS)
         pt_valkey_link_reset(writer->link, strerror(-r));
 }
 

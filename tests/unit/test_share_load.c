@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What a reader reads before it reads the log, and when it has caught up.
+
+#include "share_log_fixture.h"
+
+static void who_starts_gets_the_latest_and_the_finished(void **state)
+{
+    struct fixture *fixture = *state;
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    take(fixture, "a", 1, "a1", "pull 1");
+    take(fixture, "a", 2, "a2", "pull 2");
+    take(fixture, "b", 1, "b1", "pull 3");
+    take(fixture, "b", 2, "b2", "pull 4"); // one more than may stay
+    RUN_UNTIL(fixture, fixture->seen_count == 4);
+    pt_share_reader_destroy(fixture->reader);
+    fixture->seen_count = 0;
+    fixture->state = PT_SHARE_AWAY;
+    open_reader(fixture);
+    RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+    assert_int_equal(fixture->seen_count, 2);
+    assert_int_equal(fixture->finished_count, 3);
+    take(fixture, "a", 3, "a3", NULL);
+    RUN_UNTIL(fixture, fixture->seen_count == 3);
+    assert_string_equal(fixture->seen[2], "a3");
+}
+
+// It is not among those that are read first, nor behind the place where the log is read from.
+static void a_pull_that_ends_while_the_finished_are_read_is_read_too(void **state)
+{
+    struct fixture *fixture = *state;
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    take(fixture, "a", 1, "a1", "pull 1");
+    take(fixture, "a", 2, "a2", "pull 2");
+    RUN_UNTIL(fixture, fixture->seen_count == 2);
+    pt_share_reader_destroy(fixture->reader);
+    fixture->seen_count = 0;
+    fixture->holds = true;
+    open_reader(fixture);
+    RUN_UNTIL(fixture, fixture->finished_count == 1);
+    take(fixture, "b", 1, "b1", "pull 3");
+    RUN_UNTIL(fixture, fixture->taken == 3);
+    fixture->holds = false;
+    fixture->state = PT_SHARE_AWAY;
+    pt_share_reader_go_on(fixture->reader);
+    RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+    assert_int_equal(fixture->finished_count, 3);
+    assert_string_equal(fixture->finished[2], "pull 3");
+    assert_int_equal(fixture->seen_count, 2); // latest reports, and nothing twice
+}
+
+static void what_is_no_id_is_passed_over(void **state)
+{
+    struct fixture *fixture = *state;
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    take(fixture, "a", 1, "a1", "pull 1");
+    RUN_UNTIL(fixture, fixture->seen_count == 1);
+    command(fixture, "ZADD {test}:order 1 strange\r\n");
+    pt_share_reader_destroy(fixture->reader);
+    fixture->state = PT_SHARE_AWAY;
+    open_reader(fixture);
+    RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+    assert_int_equal(fixture->finished_count, 1);
+    assert_true(fixture->invalid > 0);
+}
+
+// By the time of what it reads, not by whether more comes all the time.
+static void who_reads_what_is_old_is_behind(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t age_ms;
+        size_t count; // more than are read at once, and that grows
+        bool is_behind;
+    } cases[] = {
+        {"a moment", 0, 40, false}, {"too long", 60000, 100, true}, {"seconds", 4000, 300, false}};
+    struct fixture *fixture = *state;
+    int64_t sequence = 0;
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        fixture->holds = true;
+        fixture->has_been_behind = false;
+        size_t before = fixture->seen_count;
+        for (size_t k = 0; k < cases[i].count; k++)
+            take(fixture, "node", ++sequence, "x", NULL);
+        RUN_UNTIL(fixture, fixture->taken == (size_t)sequence && fixture->seen_count > before);
+        fixture->clock_ahead_ms = cases[i].age_ms;
+        fixture->holds = false;
+        pt_share_reader_go_on(fixture->reader);
+        RUN_UNTIL(fixture, fixture->seen_count == before + cases[i].count);
+        RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY); // at its end, however old that is
+        check_int(cases[i].name, fixture->has_been_behind, cases[i].is_behind);
+    }
+}
+
+// While one of the finished pulls, or of the latest reports, is being applied.
+static void a_load_that_breaks_is_begun_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[16];
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    for (int i = 0; i < 10; i++) {
+        snprintf(name, sizeof(name), "node %d", i);
+        take(fixture, name, 1, name, i < 3 ? name : NULL);
+    }
+    RUN_UNTIL(fixture, fixture->seen_count == 10);
+    for (size_t latest = 0; latest < 2; latest++) {
+        pt_share_reader_destroy(fixture->reader);
+        fixture->seen_count = fixture->finished_count = 0;
+        fixture->state = PT_SHARE_AWAY;
+        fixture->holds = true;
+        open_reader(fixture);
+        for (size_t i = 0; latest && i < 3; i++) {
+            RUN_UNTIL(fixture, fixture->finished_count == i + 1);
+            pt_share_reader_go_on(fixture->reader);
+        }
+        RUN_UNTIL(fixture, fixture->finished_count > 0 && fixture->seen_count == latest);
+        command(fixture, "CLIENT KILL TYPE normal SKIPME yes\r\n");
+        RUN_UNTIL(fixture, fixture->state == PT_SHARE_AWAY);
+        fixture->seen_count = fixture->finished_count = 0;
+        fixture->holds = false;
+        pt_share_reader_go_on(fixture->reader);
+        RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+        assert_int_equal(fixture->finished_count, 3);
+        assert_int_equal(fixture->seen_count, 10);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SHARE_TEST(who_starts_gets_the_latest_and_the_finished),
+        SHARE_TEST(a_pull_that_ends_while_the_finished_are_read_is_read_too),
+        SHARE_TEST(what_is_no_id_is_passed_over),
+        SHARE_TEST(who_reads_what_is_old_is_behind),
+        SHARE_TEST(a_load_that_breaks_is_begun_anew),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
