@@ -158,6 +158,24 @@ class Poisoned(ShareCase):
             self.look(server)
         self.assertGreater(self.metric(newcomer, "pulltrace_share_entries_skipped_total"), 4)
 
+    def test_who_is_silenced_by_a_made_up_run_loses_no_end(self) -> None:
+        """It is not acknowledged as long as others do not have it, and that is a minute at most."""
+        servers = self.start_replicas(2)
+        self.share(servers[0], "node-a", pull("h", "honest:1", fetched(1, 100)))
+        time.sleep(0.6)  # the node's reports keep their distance
+        self.deliver(servers[1], "node-a", run="ffff", sequence=(1 << 63) - 1)
+        done = pull("h", "honest:1", fetched(1, 1000), **DONE)
+
+        def answers(status: int) -> bool:
+            self._sequence += 1
+            return self.report(servers[0], "node-a", done, run="0ab1", sequence=self._sequence).status == status
+
+        wait_for("its end is not acknowledged", lambda: answers(503), 10, every_s=0.6)
+        send(self.valkey.port, b"HSET", b"{pulltrace}:seen", b"node-a", b"ffff 9223372036854775807 1 0ab1")  # long ago
+        wait_for("it is", lambda: answers(200), 10, every_s=0.6)
+        for server in servers:
+            wait_for("its end is shown", lambda: self.honest_row(server)[0] == "completed", 10)
+
     def test_a_key_that_holds_something_else_is_named_and_left_as_it_is(self) -> None:
         server = self.start_replica()
         for key in (b"{pulltrace}:log", b"{pulltrace}:seen", b"{pulltrace}:finished"):
