@@ -145,7 +145,7 @@ class FaultCase(ShareCase):
             self.assertLessEqual(held(server)[1], before[1] + MAY_GROW_DESCRIPTORS)
 
 
-class BadLinks(FaultCase):
+class LinkCase(FaultCase):
     def break_links(self, fault: Fault, links: list[Link]) -> None:
         for number, link in enumerate(links):
             link.set(fault, random.Random(number))
@@ -154,13 +154,19 @@ class BadLinks(FaultCase):
         for link in self.links:
             link.heal()
 
-    def test_of_all_servers(self) -> None:
+    def play_all(self, links: list[Link]) -> None:
         for fault in FAULTS:
-            self.play(fault, lambda: self.break_links(fault, self.links), self.heal)
+            self.play(fault, lambda: self.break_links(fault, links), self.heal)
 
-    def test_of_one_server(self) -> None:
-        for fault in FAULTS:
-            self.play(fault, lambda: self.break_links(fault, self.links[:1]), self.heal)
+
+class BadLinks(LinkCase):
+    def test_of_all_servers(self) -> None:
+        self.play_all(self.links)
+
+
+class OneBadLink(LinkCase):
+    def test_the_other_server_goes_on(self) -> None:
+        self.play_all(self.links[:1])
 
 
 class BadValkey(FaultCase):
