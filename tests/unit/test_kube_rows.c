@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/store/pull_id.h"
-
 #include "kube_rows_fixture.h"
 
 static void a_queued_row_waits_as_long_as_its_pod(void **state)

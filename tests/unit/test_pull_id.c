@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/store/pull_id.h"
+#include "server/store/stored_pull.h"
 
 #include "store_fixture.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/text.h"
 #include "pull/join.h"
-#include "server/store/pull_id.h"
 #include "server/store/pull_life.h"
 #include "server/store/pull_memory.h"
 #include "server/store/pull_row.h"

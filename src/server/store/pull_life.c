@@ -5,7 +5,6 @@
 #include "base/limits.h"
 #include "pull/failure_class.h"
 #include "server/store/pull_eta.h"
-#include "server/store/pull_id.h"
 #include "server/store/pull_memory.h"
 
 #include <errno.h>

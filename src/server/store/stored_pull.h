@@ -87,6 +87,11 @@ struct pt_stored_pull {
 
 TAILQ_HEAD(pt_stored_pull_list, pt_stored_pull);
 
+// Writes an id that is unique in the cluster, safe in a URL and the same after a restart of the
+// server: half of the SHA-256 of the three, as hexadecimal digits. -ENOMEM, and `id` is as it was.
+PT_MUST_CHECK int pt_pull_id_make(const char *node_name, const char *key, int64_t salt,
+                                  char id[static PT_PULL_ID_SIZE]);
+
 // An empty pull of that node under a copy of the key, without an id; NULL when out of memory.
 struct pt_stored_pull *pt_stored_pull_create(struct pt_node *node, const char *key);
 void pt_stored_pull_destroy(struct pt_stored_pull *stored);
