@@ -63,6 +63,12 @@ static int64_t now_ms(const struct pt_deliverer *deliverer)
     return pt_clock_monotonic_ns(deliverer->options.clock) / PT_NS_PER_MS;
 }
 
+// It reports faster than the server takes reports that announce nothing.
+static bool is_fast(const struct pt_deliverer *deliverer)
+{
+    return deliverer->pace_ms < PT_REPORT_NEWS_MS;
+}
+
 // --- the report ---
 
 // Takes a pull out of all reports to come. One that has ended is forgotten with the next report
@@ -284,8 +290,7 @@ static void on_done(void *context, const struct pt_http_result *result)
 {
     struct pt_deliverer *deliverer = context;
     deliverer->request = NULL;
-    if (deliverer->pace_ms < PT_REPORT_NEWS_MS &&
-        now_ms(deliverer) - deliverer->started_ms > PT_REPORT_SLOW_ANSWER_MS)
+    if (is_fast(deliverer) && now_ms(deliverer) - deliverer->started_ms > PT_REPORT_SLOW_ANSWER_MS)
         deliverer->calm_until_ms = now_ms(deliverer) + PT_REPORT_CALM_MS;
     if (result->error == 0 && result->status >= 200 && result->status < 300)
         note_success(deliverer);
@@ -324,11 +329,6 @@ static int send_body(struct pt_deliverer *deliverer, struct pt_error *err)
         .context = deliverer,
     };
     return pt_report_post_start(&post, &deliverer->request, err);
-}
-
-static bool is_fast(const struct pt_deliverer *deliverer)
-{
-    return deliverer->pace_ms < PT_REPORT_NEWS_MS;
 }
 
 static void report(struct pt_deliverer *deliverer)

@@ -17,11 +17,6 @@
 #define LONGEST_PATIENCE_NS (6 * PATIENCE_NS)
 #define PATIENCE_PIECES 3
 
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 // How long a piece of the layer has taken on average; -1: none has come in the pull's time. What an
 // interrupted download has left is none.
 static int64_t pace_ns(const struct pt_track_pull *pull, const struct pt_seen_lease *lease,
@@ -30,12 +25,12 @@ static int64_t pace_ns(const struct pt_track_pull *pull, const struct pt_seen_le
     const struct pt_seen_layer *layer = &lease->layers[index];
     const struct pt_pull *view = &pull->shown.pull;
     int64_t resumed = index < view->layer_count ? view->layers[index].resumed_bytes : 0;
-    int64_t begun_at = later(layer->ingest_started_at, pull->created_at);
+    int64_t begun_at = pt_track_later(layer->ingest_started_at, pull->created_at);
     bool is_of_before = layer->ingest_updated_at && layer->ingest_updated_at <= pull->created_at;
     if (layer->offset <= resumed || is_of_before)
         return -1;
-    int64_t pieces = later((layer->offset - resumed) / PT_STEP_BYTES, 1);
-    return later(layer->ingest_updated_at - begun_at, 0) / pieces;
+    int64_t pieces = pt_track_later((layer->offset - resumed) / PT_STEP_BYTES, 1);
+    return pt_track_later(layer->ingest_updated_at - begun_at, 0) / pieces;
 }
 
 // containerd shows bytes by the MiB. So of a layer that has brought nothing yet it is not known how
@@ -54,7 +49,7 @@ int64_t pt_track_patience_ns(const struct pt_track_pull *pull, const struct pt_s
         if (pace > LONGEST_PATIENCE_NS / PATIENCE_PIECES)
             return LONGEST_PATIENCE_NS;
         has_pace |= pace >= 0;
-        patience_ns = later(patience_ns, pace * PATIENCE_PIECES);
+        patience_ns = pt_track_later(patience_ns, pace * PATIENCE_PIECES);
     }
     return is_fetching && !has_pace ? LONGEST_PATIENCE_NS : patience_ns;
 }
@@ -225,10 +220,11 @@ void pt_track_pull_end(struct pt_track_pull *pull, const struct pt_seen_lease *l
     if (!is_unpacked)
         pt_track_pull_drop_missing_layers(pull);
     view->phase = PT_PULL_COMPLETED;
-    view->completed_at = later(pull->named_at, pull->created_at);
+    view->completed_at = pt_track_later(pull->named_at, pull->created_at);
     for (size_t i = 0; i < view->layer_count; i++)
-        view->completed_at = later(view->completed_at, later(view->layers[i].completed_at,
-                                                             view->layers[i].extract_completed_at));
+        view->completed_at = pt_track_later(
+            view->completed_at,
+            pt_track_later(view->layers[i].completed_at, view->layers[i].extract_completed_at));
     if (view->completed_at > now)
         view->completed_at = now;
 }

@@ -142,11 +142,6 @@ static int replace_layers(struct pt_track_pull *pull, const struct pt_seen_lease
     return 0;
 }
 
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 // When the layer came that has come first of those in whose place none was fetched yet; 0: none.
 static int64_t take_place(struct pt_track_pull *pull)
 {
@@ -173,14 +168,14 @@ static int64_t take_place(struct pt_track_pull *pull)
 static int64_t begin_of(struct pt_track_pull *pull, const struct pt_layer_note *note,
                         const struct pt_seen_layer *seen, bool has_own_place)
 {
-    int64_t earliest = later(seen->ingest_started_at, pull->created_at);
-    int64_t latest = later(earliest, note->idle_at);
+    int64_t earliest = pt_track_later(seen->ingest_started_at, pull->created_at);
+    int64_t latest = pt_track_later(earliest, note->idle_at);
     if (!has_own_place)
         return latest;
     int64_t place_at = take_place(pull);
     if (place_at == 0 && pull->has_followers)
         return latest;
-    int64_t begin = later(earliest, place_at);
+    int64_t begin = pt_track_later(earliest, place_at);
     return begin < latest ? begin : latest;
 }
 
@@ -248,7 +243,8 @@ static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
     if (layer->started_at == 0)
         layer->started_at = begin_unseen(pull, note, seen, is_alone);
     if (layer->completed_at == 0) // not before the pull, even if the clock was set back
-        layer->completed_at = later(blob_at ? blob_at : seen->extracted_at, pull->created_at);
+        layer->completed_at =
+            pt_track_later(blob_at ? blob_at : seen->extracted_at, pull->created_at);
     if (layer->started_at > layer->completed_at)
         layer->started_at = layer->completed_at;
 }
@@ -287,8 +283,8 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
     // The snapshot is prepared before the download ends: the extraction waits for the bytes.
     int64_t prepared_at = is_copied && below_at > 0 ? below_at : note->prepared_at;
     if ((prepared_at || extracted_at) && below_at && layer->extract_started_at == 0) {
-        int64_t from = later(prepared_at, later(layer->completed_at, below_at));
-        layer->extract_started_at = later(from, pull->created_at);
+        int64_t from = pt_track_later(prepared_at, pt_track_later(layer->completed_at, below_at));
+        layer->extract_started_at = pt_track_later(from, pull->created_at);
     }
     if (extracted_at) {
         layer->phase = PT_LAYER_DONE;

@@ -66,6 +66,12 @@ struct pt_track_pull {
 
 TAILQ_HEAD(pt_track_list, pt_track_pull);
 
+// The greater of two, which are times as a rule: the later one.
+static inline int64_t pt_track_later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 // The id follows from what containerd knows, so that it outlives the agent.
 void pt_track_id(const struct pt_seen_lease *lease, char id[static PT_TRACK_ID_SIZE]);
 

@@ -13,6 +13,24 @@
 
 // --- when ---
 
+void pt_correlate_unschedule(struct correlate_node *node)
+{
+    if (node->due_list)
+        TAILQ_REMOVE(node->due_list, node, due_link);
+    node->due_list = NULL;
+}
+
+// After a look at the node, which began with due_at = INT64_MAX: a tick marks it when it is due.
+static void schedule(struct correlate_node *node)
+{
+    pt_correlate_unschedule(node);
+    if (node->due_at == INT64_MAX)
+        return;
+    uint64_t second = (uint64_t)(node->due_at / PT_NS_PER_S);
+    node->due_list = &node->correlate->due[second % PT_DUE_LISTS];
+    TAILQ_INSERT_TAIL(node->due_list, node, due_link);
+}
+
 // So much would be compared there that it has to wait: whoever reports without end must not keep
 // the server at it.
 static bool has_to_wait(struct correlate_node *node)
@@ -27,7 +45,7 @@ static bool has_to_wait(struct correlate_node *node)
         return true;
     }
     node->due_at = again_at; // what is due before is looked at then
-    pt_correlate_schedule(node);
+    schedule(node);
     return true;
 }
 
@@ -60,23 +78,6 @@ bool pt_correlate_has_passed(struct correlate_node *node, int64_t at, int64_t no
 void pt_correlate_look_again(struct correlate_node *node)
 {
     be_due(node, pt_clock_wall_ns(node->correlate->clock) + LOOK_AGAIN_NS);
-}
-
-void pt_correlate_unschedule(struct correlate_node *node)
-{
-    if (node->due_list)
-        TAILQ_REMOVE(node->due_list, node, due_link);
-    node->due_list = NULL;
-}
-
-void pt_correlate_schedule(struct correlate_node *node)
-{
-    pt_correlate_unschedule(node);
-    if (node->due_at == INT64_MAX)
-        return;
-    uint64_t second = (uint64_t)(node->due_at / PT_NS_PER_S);
-    node->due_list = &node->correlate->due[second % PT_DUE_LISTS];
-    TAILQ_INSERT_TAIL(node->due_list, node, due_link);
 }
 
 // Of a list's nodes, others are due later in that second, or when it is the list's turn again.
@@ -174,7 +175,7 @@ static void end(struct correlate_look *look, int64_t now)
 {
     struct correlate_node *node = look->node;
     *look = (struct correlate_look){0};
-    pt_correlate_schedule(node);
+    schedule(node);
     pt_correlate_drop_unused(node, now);
 }
 

@@ -365,8 +365,7 @@ bool pt_correlate_has_passed(struct correlate_node *node, int64_t at, int64_t no
 // looked at again in a second.
 void pt_correlate_look_again(struct correlate_node *node);
 
-// After a look at the node, which began with due_at = INT64_MAX: a tick marks it when it is due.
-void pt_correlate_schedule(struct correlate_node *node);
+// A node that is let go is due no more.
 void pt_correlate_unschedule(struct correlate_node *node);
 
 // --- correlate_join.c: which image a pull is of, and who waits for it ---
