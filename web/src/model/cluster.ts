@@ -15,7 +15,7 @@ import {
 } from './fields';
 
 /** By what the server knows which node an agent speaks for. */
-export const AGENT_PROOFS = [
+const AGENT_PROOFS = [
   'keys',
   'reviews',
   'unknown',

@@ -14,10 +14,10 @@ import {
 } from './fields';
 import { HOLD_UP_FIELDS } from './pull';
 
-export const CONTAINER_KINDS = ['sandbox', 'volume', 'init', 'main', 'ephemeral'] as const;
-export const CONTAINER_STATES = ['waiting', 'failed', 'ready', 'started'] as const;
+const CONTAINER_KINDS = ['sandbox', 'volume', 'init', 'main', 'ephemeral'] as const;
+const CONTAINER_STATES = ['waiting', 'failed', 'ready', 'started'] as const;
 
-export const POD_OUTCOMES = ['ready', 'deleted', 'left'] as const;
+const POD_OUTCOMES = ['ready', 'deleted', 'left'] as const;
 
 /** A container of Pod of docs/openapi.json; `holdUp` is its own where it has no pull. */
 export const CONTAINER_FIELDS = {

@@ -13,7 +13,7 @@ import {
   withDefault,
 } from './fields';
 
-export const PULL_PHASES = [
+const PULL_PHASES = [
   'queued',
   'resolving',
   'downloading',
@@ -24,7 +24,7 @@ export const PULL_PHASES = [
 ] as const;
 
 /** A check found everything there when it began, and fetched nothing. */
-export const PULL_KINDS = ['pull', 'check'] as const;
+const PULL_KINDS = ['pull', 'check'] as const;
 
 export const ERROR_CLASSES = [
   'not_found',
@@ -45,7 +45,7 @@ export const ERROR_CLASSES = [
 export type ErrorClass = (typeof ERROR_CLASSES)[number];
 
 /** Why nothing is known of how a pull ended; of class `stale` only. */
-export const STALE_REASONS = ['silent', 'unnamed', 'stuck'] as const;
+const STALE_REASONS = ['silent', 'unnamed', 'stuck'] as const;
 export type StaleReason = (typeof STALE_REASONS)[number];
 
 export const POD_FIELDS = {
@@ -68,7 +68,7 @@ export function podNames({ pods }: { readonly pods: readonly PodRef[] }): string
   return [...new Set(pods.map(fullPodName))];
 }
 
-export const HOLD_UP_KINDS = [
+const HOLD_UP_KINDS = [
   'queue',
   'resolving',
   'no_bytes',
@@ -96,7 +96,7 @@ export const HOLD_UP_FIELDS = {
 /** What holds a pull up, as the server has worked it out. */
 export type HoldUp = Decoded<typeof HOLD_UP_FIELDS>;
 
-export const readHoldUp = readerOf('holdUp', HOLD_UP_FIELDS);
+const readHoldUp = readerOf('holdUp', HOLD_UP_FIELDS);
 
 /**
  * PullStatus of docs/schemas/pulls.schema.json, without its layers. A member that only our own
@@ -152,7 +152,7 @@ export type Pull = Decoded<typeof PULL_FIELDS>;
 
 export const readPull = readerOf('pull', PULL_FIELDS);
 
-export const LAYER_PHASES = [
+const LAYER_PHASES = [
   'queued',
   'downloading',
   'committing',
@@ -164,7 +164,7 @@ export const LAYER_PHASES = [
 export type LayerPhase = (typeof LAYER_PHASES)[number];
 
 /** Where a layer's bytes come from. */
-export const LAYER_SOURCES = [
+const LAYER_SOURCES = [
   'fetched',
   'local',
   'snapshotter_cache',
@@ -172,7 +172,6 @@ export const LAYER_SOURCES = [
   'snapshotter',
   'namespace',
 ] as const;
-export type LayerSource = (typeof LAYER_SOURCES)[number];
 
 /** LayerStatus of docs/schemas/pulls.schema.json. */
 export const LAYER_FIELDS = {

@@ -6,7 +6,7 @@ import { registryOf } from './query';
 import { adviceFor, endsByItself, errorWords, isWaitedFor, statusOf } from './status';
 import { lateManifestSeconds, waitingSince } from './times';
 
-export const NEED_KINDS = ['failed', 'stale', 'stalled', 'resolving', 'silent'] as const;
+const NEED_KINDS = ['failed', 'stale', 'stalled', 'resolving', 'silent'] as const;
 export type NeedKind = (typeof NEED_KINDS)[number];
 
 /** One cause that somebody must see to, with all that suffers from it. */

@@ -21,8 +21,6 @@ export interface Query {
   readonly text: string;
 }
 
-export const NO_QUERY: Query = { tokens: [], text: '' };
-
 export function isEmpty(query: Query): boolean {
   return query.tokens.length === 0 && query.text.trim() === '';
 }

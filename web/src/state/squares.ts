@@ -8,7 +8,7 @@ import { STATUS_WORDS, errorWords, isOfNow, statusOf } from './status';
 import { lateManifestSeconds } from './times';
 
 /** The worst first. */
-export const SQUARE_KINDS = [
+const SQUARE_KINDS = [
   'failed',
   'stalled',
   'silent',

@@ -14,7 +14,7 @@ export const STATUSES = [
 export type Status = (typeof STATUSES)[number];
 
 /** From here on a download that receives nothing is called stalled. */
-export const STALL_SECONDS = 10;
+const STALL_SECONDS = 10;
 
 /** What to call a pull; falls back to the fields that every v1 server sends. */
 export function statusOf(pull: Pull): Status {

@@ -5,7 +5,7 @@ import { heldSeconds } from './holdUp';
 import { isWaitedFor, statusOf } from './status';
 
 /** A manifest is small: who waits longer for it has a registry that is away, or slows it down. */
-export const RESOLVE_SECONDS = 10;
+const RESOLVE_SECONDS = 10;
 
 /** When the wait for the image began: with the queue before its pull, if it stood in one. */
 export function waitingSince(pull: Pull): number {
