@@ -4,6 +4,7 @@
 #include "agent/readiness.h"
 #include "agent/report_post.h"
 #include "agent/track/track.h"
+#include "base/backoff.h"
 #include "base/buffer.h"
 #include "base/http_client.h"
 #include "base/limits.h"
@@ -276,9 +277,8 @@ static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_re
         offer_other_token(deliverer, is_news);
     if (result->status == 400 || result->status == 413)
         suspect_pulls(deliverer);
-    deliverer->retry_ms = deliverer->retry_ms ? 2 * deliverer->retry_ms : PT_REPORT_FIRST_RETRY_MS;
-    if (deliverer->retry_ms > PT_REPORT_LAST_RETRY_MS)
-        deliverer->retry_ms = PT_REPORT_LAST_RETRY_MS;
+    deliverer->retry_ms =
+        pt_backoff_next(deliverer->retry_ms, PT_REPORT_FIRST_RETRY_MS, PT_REPORT_LAST_RETRY_MS);
     int64_t wait_ms = deliverer->retry_after_ms ? deliverer->retry_after_ms : deliverer->retry_ms;
     deliverer->not_before_ms = now_ms(deliverer) + wait_ms;
     deliverer->has_news = true;

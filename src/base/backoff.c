@@ -33,7 +33,13 @@ int64_t pt_backoff_failed(struct pt_backoff *backoff, int64_t now_ns, uint32_t r
 
 int64_t pt_backoff_refused(struct pt_backoff *backoff)
 {
-    int64_t delay = backoff->refused_ns ? 2 * backoff->refused_ns : FIRST_REFUSED_NS;
-    backoff->refused_ns = delay < LONGEST_REFUSED_NS ? delay : LONGEST_REFUSED_NS;
+    backoff->refused_ns =
+        pt_backoff_next(backoff->refused_ns, FIRST_REFUSED_NS, LONGEST_REFUSED_NS);
     return backoff->refused_ns;
+}
+
+int64_t pt_backoff_next(int64_t before, int64_t first, int64_t longest)
+{
+    int64_t next = before ? 2 * before : first;
+    return next < longest ? next : longest;
 }

@@ -22,4 +22,8 @@ int64_t pt_backoff_failed(struct pt_backoff *backoff, int64_t now_ns, uint32_t r
 // server that starts refuses what it has not read the roles of yet.
 int64_t pt_backoff_refused(struct pt_backoff *backoff);
 
+// Of a row of waits the one behind `before`, twice as long: `first` at the beginning (`before` is
+// 0), and no longer than `longest`.
+int64_t pt_backoff_next(int64_t before, int64_t first, int64_t longest);
+
 #endif

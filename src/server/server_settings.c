@@ -90,7 +90,8 @@ static const struct pt_setting table[] = {
     {"PULLTRACE_SHARE_PREFIX", PT_SETTING_NAME, &settings.share.prefix, "pulltrace",
      "what its keys begin with; each cluster needs one of its own", 0, 0},
     {"PULLTRACE_SHARE_MAX_BYTES", PT_SETTING_BYTES, &settings.share.max_bytes, "256Mi",
-     "most that the log of the last 15 s takes there", 16 * 1024 * 1024, INT64_C(1) << 40},
+     "most that the log of the last 15 s takes there, and finished pulls as much", 16 * 1024 * 1024,
+     INT64_C(1) << 40},
     {"PULLTRACE_LOG_LEVEL", PT_SETTING_LOG_LEVEL, &settings.log_level, "info",
      "debug, info, warn or error", 0, 0},
 };

@@ -54,7 +54,8 @@ struct fixture {
     const char *agent_run;  // NULL: always the same
     int64_t clock_ahead_ms; // of Valkey's as the reader has it
     bool has_been_behind;
-    const char *had; // a pull that need not be loaded; NULL: none
+    uint64_t dropped; // finished pulls
+    const char *had;  // a pull that need not be loaded; NULL: none
 };
 
 static inline int free_port(void)
@@ -102,6 +103,12 @@ static inline void on_taken(void *context, uint64_t number, enum pt_share_outcom
     struct fixture *fixture = context;
     (void)number;
     fixture->outcomes[fixture->taken++] = outcome;
+}
+
+static inline void on_dropped(void *context, uint64_t count)
+{
+    struct fixture *fixture = context;
+    fixture->dropped += count;
 }
 
 static inline void on_eviction(void *context, const char *policy)
@@ -187,6 +194,7 @@ static inline void open_writer(struct fixture *fixture)
         .max_finished = 3,
         .finished_ttl_ms = 60000,
         .on_taken = on_taken,
+        .on_dropped = on_dropped,
         .on_eviction = on_eviction,
         .on_change = on_change,
         .context = fixture,

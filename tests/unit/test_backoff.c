@@ -44,12 +44,23 @@ static void a_refusal_is_asked_about_again_soon_and_then_ever_later(void **state
     check_int("after it was granted", pt_backoff_refused(&backoff) / PT_NS_PER_S, 5);
 }
 
+static void the_next_wait_is_twice_as_long(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t before, next;
+    } cases[] = {{0, 100}, {100, 200}, {800, 1600}, {1600, 2000}, {2000, 2000}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_int_equal(pt_backoff_next(cases[i].before, 100, 2000), cases[i].next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(doubles_to_twelve_seconds),
         cmocka_unit_test(begins_anew_after_two_good_minutes),
         cmocka_unit_test(a_refusal_is_asked_about_again_soon_and_then_ever_later),
+        cmocka_unit_test(the_next_wait_is_twice_as_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,6 +126,40 @@ static void a_load_that_breaks_is_begun_anew(void **state)
     }
 }
 
+// All together have 1 MiB; the oldest go, and who is written anew counts once.
+static void finished_pulls_that_are_too_large_together_go_early(void **state)
+{
+    static char large[500000];
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *name;
+        uint64_t dropped;
+    } cases[] = {{"1", 0}, {"2", 0}, {"2", 0}, {"2", 0}, {"3", 1}, {"4", 2}};
+    uint64_t number;
+    memset(large, 'x', sizeof(large));
+    memcpy(large, "1-0\n0123\n", 9);
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char id[PT_PULL_ID_SIZE];
+        write_id(cases[i].name, id);
+        const struct pt_share_finished pull = {id, large, sizeof(large)};
+        const struct pt_share_take what = {
+            .node_name = "node",
+            .agent_run = "run",
+            .sequence = (int64_t)i + 1,
+            .received_ms = pt_share_writer_now_ms(fixture->writer),
+            .row_ids = "",
+            .report = "x",
+            .report_length = 1,
+            .finished = &pull,
+            .finished_count = 1,
+        };
+        assert_int_equal(pt_share_writer_take(fixture->writer, &what, &number), 0);
+        RUN_UNTIL(fixture, fixture->taken == i + 1);
+        check_int(cases[i].name, (int64_t)fixture->dropped, (int64_t)cases[i].dropped);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +167,7 @@ int main(void)
         SHARE_TEST(a_pull_that_ends_while_the_finished_are_read_is_read_too),
         SHARE_TEST(what_is_no_id_is_passed_over),
         SHARE_TEST(who_reads_what_is_old_is_behind),
+        SHARE_TEST(finished_pulls_that_are_too_large_together_go_early),
         SHARE_TEST(a_load_that_breaks_is_begun_anew),
     };
     signal(SIGPIPE, SIG_IGN);

@@ -57,9 +57,9 @@ struct pt_share {
     bool was_ready;
     int64_t behind_since_ns; // 0: in step, or away
     bool is_own, is_of_log;  // of the entry being applied
-    struct pt_warn_pace invalid_pace, failed_pace, eviction_pace, ends_pace;
+    struct pt_warn_pace invalid_pace, failed_pace, eviction_pace, ends_pace, dropped_pace;
     uint64_t entries_taken, entries_applied, entries_skipped, entries_failed, bytes_taken;
-    uint64_t entries_loaded, ends_without_layers;
+    uint64_t entries_loaded, ends_without_layers, ends_dropped;
     int64_t heard_all_ns; // when agents have reported since it was in step again
     struct pt_share_give_back *give_back;
     struct pt_share_claims *claims;
@@ -98,6 +98,17 @@ static void on_eviction(void *context, const char *policy)
                 pt_log_text("text", "what is shared may be lost when its memory is full: set "
                                     "maxmemory-policy to noeviction"),
                 pt_log_text("policy", policy));
+}
+
+static void on_dropped(void *context, uint64_t count)
+{
+    struct pt_share *share = context;
+    share->ends_dropped += count;
+    if (pt_warn_pace_admits(&share->dropped_pace, pt_clock_monotonic_ns(share->clock)))
+        pt_log_warn("share.ends_dropped",
+                    pt_log_text("text", "finished pulls leave Valkey before their time: more than "
+                                        "PULLTRACE_SHARE_MAX_BYTES"),
+                    pt_log_int("count", (int64_t)share->ends_dropped));
 }
 
 // Since when it has been behind; where that has a reason, it has been long enough.
@@ -274,15 +285,15 @@ static void note_without_layers(struct pt_share *share, const char *node_name, s
 }
 
 // Hands the report to the writer. -errno: it is not appended.
-static int append(struct pt_share *share, const struct pt_report *report, const char *json,
-                  size_t length, uint64_t *ret_number)
+static int append(struct pt_share *share, const struct pt_report *report, bool has_end,
+                  const char *json, size_t length, uint64_t *ret_number)
 {
     struct pt_buffer row_ids;
     struct pt_share_ends ends = {0};
     int64_t now_ms = pt_share_writer_now_ms(share->writer);
     pt_buffer_init(&row_ids, PT_LIMIT_PULLS_PER_REPORT * PT_PULL_ID_LENGTH);
     int r = pt_store_write_row_ids(share->store, report, &row_ids);
-    if (r == 0 && pt_share_has_end(report))
+    if (r == 0 && has_end)
         r = pt_share_ends_write(&ends, share->store, report, row_ids.data, now_ms);
     note_without_layers(share, report->node_name, ends.without_layers);
     if (r == 0) {
@@ -307,13 +318,14 @@ static int append(struct pt_share *share, const struct pt_report *report, const 
 bool pt_share_take(struct pt_share *share, struct pt_request *request,
                    const struct pt_report *report, const char *json, size_t length)
 {
+    if (!share->health.can_append)
+        return false;
+    bool has_end = pt_share_has_end(report);
     struct pt_share_pending *pending =
-        share->health.can_append
-            ? pt_share_pendings_add(share->pendings, report->node_name, pt_share_has_end(report))
-            : NULL;
+        pt_share_pendings_add(share->pendings, report->node_name, has_end);
     if (!pending)
         return false;
-    if (append(share, report, json, length, &pending->number) < 0) {
+    if (append(share, report, has_end, json, length, &pending->number) < 0) {
         pt_share_pending_remove(pending);
         return false;
     }
@@ -366,6 +378,10 @@ void pt_share_write_metrics(const struct pt_share *share, struct pt_buffer *out)
                      "Pulls that have ended and are kept without their layers, since they were "
                      "too large with them.",
                      share->ends_without_layers);
+    pt_metric_number(out, "pulltrace_share_ends_dropped_total", "counter",
+                     "Finished pulls that left Valkey before their time, since all together were "
+                     "too large.",
+                     share->ends_dropped);
     pt_metric_number(out, "pulltrace_share_bytes_taken_total", "counter",
                      "Bytes of the reports that this server has appended.", share->bytes_taken);
     pt_metric_number(out, "pulltrace_share_disconnections_total", "counter",
@@ -408,6 +424,7 @@ static int open_all(struct pt_share *share, struct pt_error *err)
         .max_finished = share->settings.max_finished,
         .finished_ttl_ms = share->settings.finished_ttl_ns / PT_NS_PER_MS,
         .on_taken = on_taken,
+        .on_dropped = on_dropped,
         .on_eviction = on_eviction,
         .on_change = on_writer_change,
         .context = share,

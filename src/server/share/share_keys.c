@@ -10,7 +10,7 @@ void pt_share_key_write(const char *prefix, enum pt_share_key key,
         [PT_SHARE_KEY_LOG] = "log",     [PT_SHARE_KEY_LATEST] = "latest",
         [PT_SHARE_KEY_SEEN] = "seen",   [PT_SHARE_KEY_FINISHED] = "finished",
         [PT_SHARE_KEY_ORDER] = "order", [PT_SHARE_KEY_OFFSET] = "offset",
-        [PT_SHARE_KEY_SWEEP] = "sweep",
+        [PT_SHARE_KEY_SWEEP] = "sweep", [PT_SHARE_KEY_KEPT] = "kept",
     };
     snprintf(text, PT_SHARE_KEY_SIZE, "{%s}:%s", prefix, names[key]);
 }

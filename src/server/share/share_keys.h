@@ -18,6 +18,7 @@ enum pt_share_key {
     PT_SHARE_KEY_ORDER,    // sorted set: row ids by when they ended
     PT_SHARE_KEY_OFFSET,   // number: bytes that were ever appended
     PT_SHARE_KEY_SWEEP,    // cursor: how far `latest` was looked through for nodes that are gone
+    PT_SHARE_KEY_KEPT,     // number: bytes of the finished pulls
     PT_SHARE_KEY_COUNT,
 };
 

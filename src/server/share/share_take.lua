@@ -2,17 +2,19 @@
 -- Appends a report to the log that several servers share, all or nothing.
 --
 -- KEYS  1 log (stream)  2 latest (hash)  3 seen (hash)  4 finished (hash)  5 order (sorted set)
---       6 offset  7 sweep
+--       6 offset  7 sweep  8 kept (bytes of 4)
 -- ARGV  1 node; empty: a pull that ended at 3 (ms) and is given back, if nobody has done so
 --       2 agent's run; empty: 3 is its time in ms  3 sequence  4 received, ms  5 greatest age, ms
 --       6 kept, ms  7 greatest size of the log  8 most finished pulls  9 how long they stay, ms
---       10 taker  11 number  12 row ids  13 report  14... id and text of each pull that ends
--- Returns the entry's id, 'old' or 'late'.
+--       10 taker  11 number  12 row ids  13 report  14 greatest size of the finished pulls
+--       15... id and text of each pull that ends
+-- Returns the entry's id, 'old' or 'late'; behind the id how many finished pulls had to go early.
 --
 -- Others may have written what the keys hold. Nothing there stops a report for good: what cannot be
 -- read counts for nothing, and a time that is far away goes.
 local FAR = 3600000 -- ms ahead of the clock: no report came then
 local STANDS = 60000 -- ms: an agent sends something more often
+local EACH = 200 -- bytes of a finished pull besides its text
 local OFFSET_LIMIT = 2 ^ 52 -- what is counted in a double
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -23,7 +25,7 @@ if now - tonumber(ARGV[4]) > tonumber(ARGV[5]) then
 end
 if node == '' then
     ended = sequence
-    if redis.call('HEXISTS', KEYS[4], ARGV[14]) == 1 then
+    if redis.call('HEXISTS', KEYS[4], ARGV[15]) == 1 then
         return 'old'
     end
 end
@@ -95,11 +97,41 @@ if node ~= '' and sequence % 16 == 0 then
     end
 end
 
-for i = 14, #ARGV, 2 do
+-- Finished pulls go when they are too old, too many or too large together, the oldest first, and a
+-- bounded number at once.
+local function size_of(id)
+    local length = redis.call('HSTRLEN', KEYS[4], id)
+    return length > 0 and length + EACH or 0
+end
+
+local function count(bytes)
+    local kept = redis.pcall('INCRBY', KEYS[8], string.format('%.0f', bytes))
+    if type(kept) ~= 'number' or kept < 0 or kept > OFFSET_LIMIT then -- begins anew
+        kept = math.max(bytes, 0)
+        redis.call('SET', KEYS[8], string.format('%.0f', kept))
+    end
+    return kept
+end
+
+local function let_go(ids)
+    local bytes = 0
+    for i = 1, #ids do
+        bytes = bytes + size_of(ids[i])
+    end
+    if #ids > 0 then
+        redis.call('HDEL', KEYS[4], unpack(ids))
+        redis.call('ZREM', KEYS[5], unpack(ids))
+    end
+    return count(0 - bytes) -- of 0, -bytes would be "-0"
+end
+
+local early = 0
+for i = 15, #ARGV, 2 do
+    count(#ARGV[i + 1] + EACH - size_of(ARGV[i]))
     redis.call('HSET', KEYS[4], ARGV[i], ARGV[i + 1])
     redis.call('ZADD', KEYS[5], 'NX', ended, ARGV[i])
 end
-if #ARGV >= 14 then
+if #ARGV >= 15 then
     local gone = redis.call('ZRANGEBYSCORE', KEYS[5], now + FAR, '+inf', 'LIMIT', 0, 100)
     if #gone == 0 then
         gone = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now - tonumber(ARGV[9]), 'LIMIT', 0, 100)
@@ -108,9 +140,15 @@ if #ARGV >= 14 then
             gone = redis.call('ZRANGE', KEYS[5], 0, #gone + math.min(surplus, 100) - 1)
         end
     end
-    if #gone > 0 then
-        redis.call('HDEL', KEYS[4], unpack(gone))
-        redis.call('ZREM', KEYS[5], unpack(gone))
+    local kept = let_go(gone)
+    while kept > tonumber(ARGV[14]) and early < 100 do
+        local oldest = redis.call('ZRANGE', KEYS[5], 0, 0)
+        if #oldest == 0 then
+            redis.call('SET', KEYS[8], '0')
+            break
+        end
+        kept = let_go(oldest)
+        early = early + 1
     end
 end
-return id
+return early > 0 and id .. ' ' .. early or id

@@ -18,9 +18,9 @@
 #define SHA1_SIZE 41
 #define MAX_AGE "10000" // ms: an older report is not appended
 #define KEPT "15000"    // ms: how long entries stay
-#define KEYS "7"
+#define KEYS "8"
 #define LAST_SECOND (INT64_MAX / PT_NS_PER_S / 2) // of Valkey's clock: ages in ns have room
-#define FIXED_ARGUMENTS (3 + PT_SHARE_KEY_COUNT + 13)
+#define FIXED_ARGUMENTS (3 + PT_SHARE_KEY_COUNT + 14)
 
 extern const char pt_script_share_take[]; // share_take.lua
 
@@ -203,7 +203,10 @@ static enum pt_share_outcome outcome_of(struct pt_share_writer *writer,
     if (reply->kind == PT_RESP_TEXT && strcmp(reply->text, "late") == 0)
         return PT_SHARE_LATE;
     if (reply->kind == PT_RESP_TEXT) {
+        const char *early = strchr(reply->text, ' ');
         pt_valkey_link_note_use(writer->link);
+        if (early)
+            writer->options.on_dropped(writer->options.context, strtoull(early, NULL, 10));
         return PT_SHARE_APPENDED;
     }
     if (reply->kind == PT_RESP_ERROR)
@@ -266,6 +269,7 @@ static size_t write_arguments(const struct pt_share_writer *writer,
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         arguments[count++] = pt_valkey_text(texts[i]);
     arguments[count++] = (struct pt_valkey_argument){take->report, take->report_length};
+    arguments[count++] = pt_valkey_text(numbers->max_bytes);
     for (size_t i = 0; i < take->finished_count; i++) {
         arguments[count++] = pt_valkey_text(take->finished[i].id);
         arguments[count++] =

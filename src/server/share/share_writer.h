@@ -45,10 +45,12 @@ struct pt_share_writer_options {
     const struct pt_valkey_link_options *link; // its limits and callbacks are not looked at
     const char *prefix;                        // of the keys
     const char *run;                           // names this server's process
-    int64_t max_bytes;                         // of the log
+    int64_t max_bytes;                         // of the log, and of the finished pulls
     int64_t max_finished;
     int64_t finished_ttl_ms;
     void (*on_taken)(void *context, uint64_t number, enum pt_share_outcome outcome);
+    // So many finished pulls went before their time, since all together were too large.
+    void (*on_dropped)(void *context, uint64_t count);
     // It evicts keys by `policy` when its memory is full, so that the log may lose some at any
     // time.
     void (*on_eviction)(void *context, const char *policy);

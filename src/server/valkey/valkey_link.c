@@ -7,6 +7,7 @@
 
 #include "server/valkey/valkey_link.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/http_client.h"
 #include "base/limits.h"
@@ -53,7 +54,7 @@ struct pt_valkey_link {
     struct event_base *base;
     const struct pt_clock *clock;
     enum state state;
-    int64_t pause_ms;
+    int64_t pause_ms; // the last one; 0: there was none
     int64_t opened_ns;
     bool is_of_use; // as pt_valkey_link_note_use says, of this connection
     struct pt_timer *retry;
@@ -134,11 +135,11 @@ static void close_link(struct pt_valkey_link *link)
     drop_connection(link);
     link->state = STATE_CLOSED;
     link->is_of_use = false;
-    link->pause_ms = was_good ? FIRST_PAUSE_MS : link->pause_ms;
+    link->pause_ms =
+        pt_backoff_next(was_good ? 0 : link->pause_ms, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
     answer_nobody_knows(link);
     link->is_broken = false;
     pt_timer_start(link->retry, link->pause_ms);
-    link->pause_ms = link->pause_ms * 2 < LONGEST_PAUSE_MS ? link->pause_ms * 2 : LONGEST_PAUSE_MS;
     link->options.on_closed(link->options.context, link->why);
 }
 
@@ -390,7 +391,6 @@ struct pt_valkey_link *pt_valkey_link_create(struct event_base *base, const stru
     link->options = *options;
     link->base = base;
     link->clock = clock;
-    link->pause_ms = FIRST_PAUSE_MS;
     STAILQ_INIT(&link->waiting);
     pt_resp_reader_init(&link->reader, options->max_reply_bytes, PT_LIMIT_SHARE_ANSWER_VALUES);
     link->out = evbuffer_new();
