@@ -20,7 +20,7 @@ from typing import Any
 
 from lab.processes import Process
 from lab.pulltrace import Server
-from tests.integration.http_json import get
+from tests.integration.http_json import get, is_in_step
 from tests.replicas.checker import CHECKS, LOCAL, LOCAL_OF_FAILED, History, broken_promises, count_broken
 from tests.replicas.crowd import Crowd
 from tests.replicas.figures import ServerMeter, ValkeyMeter
@@ -98,9 +98,17 @@ class Scenario:
         if steps:
             self._update()
         self._await_starts()
+        self._await_kubernetes()
 
     def _await_starts(self) -> None:
         while self._starting or not self._pods.are_over():
+            self._advance(may_begin=False)
+
+    def _await_kubernetes(self) -> None:
+        """Who is late at that is ready before. Who still does not know it after a while is unwell in the end."""
+        until = time.monotonic() + BACK_S
+        running = [server.port for server in self._ground.servers if server.process.is_running()]
+        while time.monotonic() < until and not all(map(is_in_step, running)):
             self._advance(may_begin=False)
 
     def _advance(self, may_begin: bool) -> None:
