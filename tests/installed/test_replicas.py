@@ -107,11 +107,17 @@ class ReplicasCase(InstalledCase):
     # --- pulls ---
 
     def begin_pull(self, size: int = 2 * MB) -> str:
-        name = f"app-{len(self.images)}"
-        image = self.node.push(f"several/{self._testMethodName[-20:].strip('_')}-{name}:1.0", size)
-        self.node.create_pod(name, image)
-        self.images.append(image)
-        return image
+        return self.begin_pulls(1, size)[0]
+
+    def begin_pulls(self, count: int, size: int) -> list[str]:
+        """All of them at once."""
+        new = range(len(self.images), len(self.images) + count)
+        part = self._testMethodName[-20:].strip("_")
+        images = [self.node.push(f"several/{part}-{number}:1.0", size) for number in new]
+        for number, image in zip(new, images, strict=True):
+            self.node.create_pod(f"app-{number}", image)
+        self.images += images
+        return images
 
     def pull_while(self, *command: str) -> None:
         """Begins one pull after the other for as long as kubectl runs."""
@@ -279,10 +285,10 @@ class Figures(ReplicasCase):
                 self.assertEqual({query: value(query) for query in wanted}, wanted)
 
         wait_for_values({"count(pulltrace_build_info)": 3, "sum(pulltrace_pulls_total)": 0})
-        for _ in range(2):
-            self.begin_pull(20 * MB)
+        self.begin_pulls(2, 40 * MB)
         gauge = "sum(max by (job, namespace) ({}))".format
-        wait_for_values({gauge("pulltrace_pulls_active"): 2, gauge("pulltrace_agents_connected"): 1})
+        # The kubelet pulls one at a time.
+        wait_for_values({gauge("pulltrace_pulls_active"): 1, gauge("pulltrace_pulls_queued"): 1})
         self.node.create_pod("nosuch", f"{HOST}/several/nosuch:1.0")
         for _ in range(3):
             self.begin_pull()
@@ -294,6 +300,7 @@ class Figures(ReplicasCase):
                 "sum(pulltrace_pull_duration_seconds_count)": count,
                 "sum(increase(pulltrace_pull_errors_total[1h])) > bool 0": 1,
                 gauge("pulltrace_pulls_active"): 0,
+                gauge("pulltrace_agents_connected"): 1,
                 gauge("pulltrace_agents_silent"): 0,
                 "min by (job, namespace) (pulltrace_share_up)": 1,
             }
