@@ -24,8 +24,7 @@ class Identity(InstalledCase):
         """By the agents' Service, as somebody who has that token."""
         body = {"nodeName": node, "timestamp": stamp(whole=False), "intervalMs": 1000, "pulls": []}
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-        way = f"{self.agents.replace('http:', 'https:')}/api/v1/report"
-        request = urllib.request.Request(way, json.dumps(body).encode(), headers)
+        request = urllib.request.Request(f"{self.agents}/api/v1/report", json.dumps(body).encode(), headers)
         try:
             with urllib.request.urlopen(request, timeout=10, context=ssl._create_unverified_context()) as answer:
                 return answer.status, ""
@@ -35,7 +34,8 @@ class Identity(InstalledCase):
     def test_a_captured_nodes_token_speaks_for_no_other_node(self) -> None:
         address = self.install_ready()
         self.figures = self.forward(f"{RELEASE}-metrics", 9090)
-        self.agents = self.forward(f"{RELEASE}-agents", 8443)
+        service = self.node.get(f"/api/v1/namespaces/{NAMESPACE}/services/{RELEASE}-agents")["spec"]
+        self.agents = f"https://{service['clusterIP']}:{service['ports'][0]['port']}"
         self.assertEqual(self.figure('pulltrace_agent_identity{by="keys"}'), 1)
         wait_for("one token is known", lambda: self.figure("pulltrace_agent_tokens_known") >= 1, 30)
         pod = self.node.pods_of(NAMESPACE, "agent")[0]
