@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NO_RIGHT "this user lacks a right that docs/replicas.md names"
 #define CLUSTER "it is a cluster of Valkey or Redis, which cannot be used: name one that is none"
 
 void pt_valkey_words_write(const char *error, char *text, size_t size)
@@ -18,7 +19,9 @@ void pt_valkey_words_write(const char *error, char *text, size_t size)
         {"CLUSTERDOWN ", CLUSTER},
         {"NOAUTH ", "it wants a password (PULLTRACE_SHARE_PASSWORD_FILE)"},
         {"WRONGPASS ", "it takes another user or password (PULLTRACE_SHARE_PASSWORD_FILE)"},
-        {"NOPERM ", "this user lacks a right that docs/replicas.md names"},
+        {"NOPERM ", NO_RIGHT},
+        {"ERR The user executing the script ", NO_RIGHT}, // up to Redis 7.0
+        {"ERR ACL failure in script", NO_RIGHT},
         {"OOM ", "its memory is full: give it more, or lower PULLTRACE_SHARE_MAX_BYTES"},
         {"READONLY ", "it is a replica, which takes no reports: name the primary"},
         {"MASTERDOWN ", "it is a replica, whose primary is away: name the primary"},
