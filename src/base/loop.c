@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -122,6 +123,16 @@ void pt_loop_end_turn(struct pt_loop *loop)
 {
     loop->skips_rest = true;
     event_base_loopbreak(loop->base);
+}
+
+// libevent keeps EV_ET in each kind of change until the kernel has it, and takes it for the whole
+// descriptor: one without EV_ET, made and unmade, leaves none.
+void pt_loop_forget_edges(struct pt_loop *loop, int fd)
+{
+    struct event event;
+    event_assign(&event, loop->base, fd, EV_READ | EV_WRITE | EV_CLOSED, NULL, NULL);
+    if (event_add(&event, NULL) == 0)
+        event_del(&event);
 }
 
 const struct pt_loop_turns *pt_loop_turns(const struct pt_loop *loop)

@@ -49,6 +49,11 @@ void pt_loop_note_work(struct pt_loop *loop);
 // sockets anew and goes on with the events that are left.
 void pt_loop_end_turn(struct pt_loop *loop);
 
+// To be called before a descriptor is closed that was waited for by edges (EV_ET) and is no longer.
+// The kernel hears of that in the next turn; whoever gets the same number before would be asked by
+// edges too, and never again about what it had left in its socket.
+void pt_loop_forget_edges(struct pt_loop *loop, int fd);
+
 // CPU time of the calling thread.
 int64_t pt_loop_cpu_ns(void);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/http/http_connection.h"
+#include "server/http/http_connection_state.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -310,6 +310,38 @@ static void what_comes_while_nothing_is_read_is_read_afterwards(void **state)
     turns(fixture, 8);
     check_int("all", fixture->answered, 3);
     check_int("open", (int64_t)fixture->connections.figures.open, 0);
+}
+
+static void read_a_byte(evutil_socket_t fd, short what, void *context)
+{
+    (void)what;
+    char byte;
+    *(int *)context += recv(fd, &byte, 1, MSG_DONTWAIT) == 1;
+}
+
+// As TLS does, which takes a head from the socket and leaves the body there.
+static void who_gets_a_closed_ones_number_is_asked_until_all_is_read(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, 10);
+    int pair[2], count = 0;
+    say(connect_from(fixture, 1), GET);
+    turns(fixture, 2);
+    struct pt_connections *connections = &fixture->connections;
+    int number = TAILQ_FIRST(&connections->by_state[PT_CONNECTION_IDLE])->transport.fd;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    say(pair[0], "ab");
+    pt_connections_close_idle(connections);
+    assert_int_equal(dup2(pair[1], number), number);
+    struct event *event = event_new(pt_loop_base(fixture->loop), number, EV_READ | EV_PERSIST,
+                                    read_a_byte, &count);
+    assert_int_equal(event_add(event, NULL), 0);
+    turns(fixture, 4);
+    check_int("read", count, 2);
+    event_free(event);
+    close(number);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 static void what_is_pipelined_is_bounded(void **state)
@@ -794,6 +826,7 @@ int main(void)
         TEST(who_ends_behind_a_request_has_all_answers),
         TEST(more_than_is_read_at_once_is_read_on),
         TEST(what_comes_while_nothing_is_read_is_read_afterwards),
+        TEST(who_gets_a_closed_ones_number_is_asked_until_all_is_read),
         TEST(what_is_pipelined_is_bounded),
         TEST(who_reads_a_head_for_longest_makes_room),
         TEST(a_share_of_the_memory_bounds_heads_and_bodies),

@@ -132,6 +132,8 @@ void pt_connection_cut(struct pt_http_connection *connection)
     wait_no_more(connection);
     event_del(&connection->readable);
     event_del(&connection->writable);
+    if (!connection->transport.ssl)
+        pt_loop_forget_edges(connections->loop, connection->transport.fd);
     pt_connection_note_pending(connection, 0, false);
     set_kind(connection, PT_ANSWER_WHOLE);
     if (connection->on_closed)
