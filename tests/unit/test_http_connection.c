@@ -333,8 +333,8 @@ static void who_gets_a_closed_ones_number_is_asked_until_all_is_read(void **stat
     say(pair[0], "ab");
     pt_connections_close_idle(connections);
     assert_int_equal(dup2(pair[1], number), number);
-    struct event *event = event_new(pt_loop_base(fixture->loop), number, EV_READ | EV_PERSIST,
-                                    read_a_byte, &count);
+    struct event *event =
+        event_new(pt_loop_base(fixture->loop), number, EV_READ | EV_PERSIST, read_a_byte, &count);
     assert_int_equal(event_add(event, NULL), 0);
     turns(fixture, 4);
     check_int("read", count, 2);
