@@ -90,7 +90,7 @@
 #define PT_LIMIT_SHARE_CLAIMS_BYTES                                                                \
     (16 * 1024 * 1024) // outcomes that are being claimed; then each server counts them
 #define PT_LIMIT_SHARE_WORD_BYTES (64 * 1024)       // of an answer that is a word or two
-#define PT_LIMIT_SHARE_ANSWER_VALUES 16384          // of an answer
+#define PT_LIMIT_SHARE_ANSWER_VALUES (32 * 1024)    // of an answer; an entry of the log has 19
 #define PT_LIMIT_SHARE_ENDS_BYTES (2 * 1024 * 1024) // of what one report ends; then less is kept
 #define PT_LIMIT_SHARE_MOST_ENTRIES 1024            // read at once, while they are small
 #define PT_LIMIT_SHARE_ENTRIES 16                   // read at once

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_SEEN 512
+#define MAX_SEEN 4096
 #define PATIENCE_MS 40000
 
 struct fixture {
@@ -42,6 +42,7 @@ struct fixture {
     bool can_write;
     int openings, closings; // of the writer
     enum pt_share_state state;
+    int breaks;              // of the reader's connection
     char seen[MAX_SEEN][32]; // reports, in the order in which they came
     size_t seen_count;
     char finished[MAX_SEEN][32];
@@ -167,6 +168,7 @@ static inline void on_state(void *context, enum pt_share_state state, const char
     struct fixture *fixture = context;
     (void)why;
     fixture->state = state;
+    fixture->breaks += state == PT_SHARE_AWAY;
     fixture->has_been_behind |= state == PT_SHARE_BEHIND;
 }
 

@@ -93,6 +93,46 @@ static void who_reads_what_is_old_is_behind(void **state)
     }
 }
 
+// Of which one answer has as many as there may be.
+static void many_small_entries_break_no_connection(void **state)
+{
+    static const size_t count = 3000;
+    struct fixture *fixture = *state;
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    fixture->holds = true;
+    for (size_t i = 0; i < count; i++)
+        take(fixture, "node", (int64_t)i + 1, "x", NULL);
+    RUN_UNTIL(fixture, fixture->taken == count && fixture->seen_count > 0);
+    fixture->holds = false;
+    pt_share_reader_go_on(fixture->reader);
+    RUN_UNTIL(fixture, fixture->seen_count == count);
+    assert_int_equal(fixture->breaks, 0);
+}
+
+// The log lets go what it was to read next: nothing of its own was there.
+static void who_starts_slowly_has_lost_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    take(fixture, "node", 1, "one", NULL);
+    RUN_UNTIL(fixture, fixture->seen_count == 1);
+    pt_share_reader_destroy(fixture->reader);
+    fixture->seen_count = 0;
+    fixture->state = PT_SHARE_AWAY;
+    fixture->holds = true;
+    open_reader(fixture);
+    RUN_UNTIL(fixture, fixture->seen_count == 1);
+    take(fixture, "node", 2, "two", NULL);
+    take(fixture, "node", 3, "three", NULL);
+    RUN_UNTIL(fixture, fixture->taken == 3);
+    command(fixture, "XTRIM {test}:log MAXLEN 1\r\n");
+    fixture->holds = false;
+    pt_share_reader_go_on(fixture->reader);
+    RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+    assert_string_equal(fixture->seen[fixture->seen_count - 1], "three");
+    assert_int_equal(fixture->lost, 0);
+}
+
 // While one of the finished pulls, or of the latest reports, is being applied.
 static void a_load_that_breaks_is_begun_anew(void **state)
 {
@@ -169,6 +209,8 @@ int main(void)
         SHARE_TEST(who_reads_what_is_old_is_behind),
         SHARE_TEST(finished_pulls_that_are_too_large_together_go_early),
         SHARE_TEST(a_load_that_breaks_is_begun_anew),
+        SHARE_TEST(many_small_entries_break_no_connection),
+        SHARE_TEST(who_starts_slowly_has_lost_nothing),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,7 @@ struct pt_share_reader {
     bool has_place;         // the log had something: `last`
     bool is_loading;        // what there was before `last` has not all been read
     bool has_past;          // while loading: the finished pulls have been read once
-    bool is_new_connection; // on which no entry of the log has come yet
+    bool is_new_connection; // on which no entry of the log has come, nor a place to begin at
     struct pt_share_id last;
     int64_t next_offset;         // where the entry behind begins; -1: not known
     int64_t asked_ns;            // the question
@@ -113,11 +113,6 @@ static void load_anew(struct pt_share_reader *reader, const char *why)
 
 // --- entries ---
 
-static bool is_text(const struct pt_resp_value *reply)
-{
-    return reply->kind == PT_RESP_TEXT;
-}
-
 static void deliver(struct pt_share_reader *reader, const struct pt_share_entry *entry)
 {
     reader->is_waiting = true;
@@ -155,7 +150,8 @@ static void deliver_kept(struct pt_share_reader *reader, const struct pt_resp_va
 {
     struct pt_share_entry entry;
     bool is_past = reader->question == QUESTION_FINISHED;
-    if (!is_text(value) || pt_share_kept_read(value->text, value->length, &entry) < 0) {
+    if (value->kind != PT_RESP_TEXT ||
+        pt_share_kept_read(value->text, value->length, &entry) < 0) {
         reader->options.on_invalid(reader->options.context,
                                    is_past ? "a finished pull" : "the latest report of a node");
         return;
@@ -311,6 +307,7 @@ static void begin_at(struct pt_share_reader *reader, const struct pt_resp_value 
     }
     reader->has_past &= !is_lost;
     reader->is_loading = true;
+    reader->is_new_connection = false; // what goes from now on was let go, not lost
     reader->last = entry.id;
     reader->has_place = reader->has_past && !is_empty;
     reader->next_offset = entry.end;
