@@ -3,6 +3,17 @@
 
 #include "store_fixture.h"
 
+static void apply_replay(struct scene *scene, const struct pt_report *report,
+                         const struct pt_replay *replay)
+{
+    struct pt_application *application =
+        pt_store_replay_begin(scene->store, report, replay, &scene->err);
+    assert_non_null(application);
+    while (pt_store_apply_step(application))
+        ;
+    assert_int_equal(pt_store_apply_end(application, &scene->err), 0);
+}
+
 // A pull that ended so many seconds ago, as what is kept beside the log has it. By the report of
 // that run and number it ended.
 static void replay_of(struct scene *scene, int age_s, const char *run, int64_t sequence)
@@ -23,12 +34,7 @@ static void replay_of(struct scene *scene, int age_s, const char *run, int64_t s
         .age_ns = age_s * PT_NS_PER_S,
         .is_past = true,
     };
-    struct pt_application *application =
-        pt_store_replay_begin(scene->store, &report, &past, &scene->err);
-    assert_non_null(application);
-    while (pt_store_apply_step(application))
-        ;
-    assert_int_equal(pt_store_apply_end(application, &scene->err), 0);
+    apply_replay(scene, &report, &past);
 }
 
 static void replay(struct scene *scene, int age_s)
@@ -119,12 +125,63 @@ static void what_was_held_up_is_older_than_the_past(void **state)
     }
 }
 
+// A server that has missed something reads the latest report of each node again.
+static void the_latest_report_of_a_node_that_is_gone_turns_nothing_back(void **state)
+{
+    struct scene *scene = *state;
+    report_of(scene, "ab", 5, "gone", 10);
+    const struct pt_replay latest = {.received_ns = scene->now_ns,
+                                     .received_wall_ns = scene->now_ns,
+                                     .age_ns = 601 * PT_NS_PER_S};
+    const struct pt_report report = {.node_name = "n1",
+                                     .run = "ab",
+                                     .sequence = 5,
+                                     .timestamp = scene->now_ns,
+                                     .pulls = &scene->pull,
+                                     .pull_count = 1};
+    scene_wait(scene, 601);
+    check_int("is given up", pt_stored_pull_is_final(scene_last(scene)), true);
+    apply_replay(scene, &report, &latest);
+    check_int("and stays so", pt_stored_pull_is_final(scene_last(scene)), true);
+}
+
+// What has failed may go on in its row, and what was given up as it was: who reads what has ended
+// meanwhile reads these, too.
+static void what_may_have_gone_on_has_no_known_end(void **state)
+{
+    static const struct {
+        const char *name;
+        enum pt_pull_phase phase;
+        double wait_s;
+        bool has_ended, is_known;
+    } rows[] = {
+        {"under way", PT_PULL_DOWNLOADING, 0, false, false},
+        {"given up", PT_PULL_DOWNLOADING, 601, false, false},
+        {"failed", PT_PULL_FAILED, 0, true, false},
+        {"completed", PT_PULL_COMPLETED, 0, true, true},
+    };
+    struct scene *scene = *state;
+    assert_false(pt_store_knows_end(scene->store, "00000000000000000000000000000000"));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        scene_restart(scene);
+        scene->pull.phase = rows[i].phase;
+        scene_deliver(scene);
+        scene_wait(scene, rows[i].wait_s);
+        const struct pt_stored_pull *stored = scene_last(scene);
+        check_int(rows[i].name, pt_stored_pull_is_final(stored), i > 0);
+        check_int(rows[i].name, pt_stored_pull_has_ended(stored), rows[i].has_ended);
+        check_int(rows[i].name, pt_store_knows_end(scene->store, stored->id), rows[i].is_known);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(the_past_is_in_its_order_however_it_comes),
         SCENE_TEST(what_is_gone_is_no_place),
         SCENE_TEST(what_was_held_up_is_older_than_the_past),
+        SCENE_TEST(the_latest_report_of_a_node_that_is_gone_turns_nothing_back),
+        SCENE_TEST(what_may_have_gone_on_has_no_known_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/share/share_give_back.h"
 
+#include "base/http_client.h"
 #include "base/loop.h"
+#include "base/secret_file.h"
 #include "base/timer.h"
+#include "server/share/share_writer.h"
+#include "server/valkey/valkey_url.h"
 
 #include "store_fixture.h"
 
@@ -46,10 +50,85 @@ static void it_is_recent_for_half_a_minute(void **state)
     pt_loop_destroy(loop);
 }
 
+static void on_change(void *context, const char *why)
+{
+    (void)context, (void)why;
+}
+
+// A writer without a Valkey: what is to be given back waits for one.
+struct waiting_writer {
+    struct pt_http_client *client;
+    struct pt_secret *password;
+    struct pt_valkey_url url;
+    struct pt_valkey_link_options link;
+    struct pt_share_writer *writer;
+};
+
+static void open_writer(struct waiting_writer *waiting, struct pt_loop *loop)
+{
+    struct pt_error err;
+    assert_int_equal(pt_http_client_create(pt_loop_base(loop), &waiting->client, &err), 0);
+    assert_int_equal(pt_secret_create("", "", &waiting->password, &err), 0);
+    assert_int_equal(pt_valkey_url_parse("valkey://127.0.0.1:1", &waiting->url, &err), 0);
+    waiting->link = (struct pt_valkey_link_options){.client = waiting->client,
+                                                    .url = &waiting->url,
+                                                    .password = waiting->password,
+                                                    .max_silence_ms = 5000};
+    const struct pt_share_writer_options options = {
+        .link = &waiting->link, .prefix = "test", .run = "run", .on_change = on_change};
+    waiting->writer = pt_share_writer_create(pt_loop_base(loop), pt_clock_system(), &options);
+    assert_non_null(waiting->writer);
+}
+
+static void close_writer(struct waiting_writer *waiting)
+{
+    pt_share_writer_destroy(waiting->writer);
+    pt_http_client_destroy(waiting->client);
+    pt_secret_destroy(waiting->password);
+}
+
+// Others may hear of it, and would take it for over.
+static void what_was_given_up_is_not_given_back(void **state)
+{
+    static const struct {
+        const char *name;
+        enum pt_pull_phase phase;
+        double wait_s;
+        bool is_given;
+    } rows[] = {{"given up", PT_PULL_DOWNLOADING, 601, false}, {"failed", PT_PULL_FAILED, 0, true}};
+    struct scene *scene = *state;
+    struct waiting_writer waiting;
+    struct pt_loop *loop;
+    struct pt_error err;
+    assert_int_equal(pt_loop_create(&loop, &err), 0);
+    struct pt_timer *pause = pt_timer_create(pt_loop_base(loop), pt_clock_system(), on_pause, loop);
+    open_writer(&waiting, loop);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        scene_restart(scene);
+        scene->pull.phase = rows[i].phase;
+        scene_deliver(scene);
+        scene_wait(scene, rows[i].wait_s);
+        assert_true(pt_stored_pull_is_final(scene_last(scene)));
+        struct pt_share_give_back *give_back =
+            pt_share_give_back_create(loop, &scene->clock, scene->store, waiting.writer);
+        assert_non_null(give_back);
+        pt_share_give_back_begin(give_back);
+        pt_timer_start(pause, WALK_MS);
+        assert_int_equal(pt_loop_run(loop, on_pause, loop, &err), 0);
+        scene->now_ns += 3600 * PT_NS_PER_S;
+        check_int(rows[i].name, pt_share_give_back_is_recent(give_back), rows[i].is_given);
+        pt_share_give_back_destroy(give_back);
+    }
+    close_writer(&waiting);
+    pt_timer_destroy(pause);
+    pt_loop_destroy(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(it_is_recent_for_half_a_minute),
+        SCENE_TEST(what_was_given_up_is_not_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -229,8 +229,7 @@ static int64_t valkey_now_ms(void *context)
 static bool has_end(void *context, const char *id)
 {
     const struct pt_share *share = context;
-    const struct pt_stored_pull *stored = pt_store_find(share->store, id);
-    return stored && pt_stored_pull_is_final(stored);
+    return pt_store_knows_end(share->store, id);
 }
 
 static void begin_reading(struct pt_share *share)

@@ -75,7 +75,7 @@ static void on_timer(void *context)
             stop(give_back);
             return;
         }
-        if (pt_stored_pull_agent_id(stored) && pt_stored_pull_is_final(stored) &&
+        if (pt_stored_pull_agent_id(stored) && pt_stored_pull_has_ended(stored) &&
             give(give_back, stored) < 0) {
             pt_timer_start(give_back->timer, RETRY_MS); // with the same one
             return;

@@ -358,7 +358,7 @@ static void begin_on(struct pt_pull_store *store, struct pt_node *node,
         .replay = replay,
         .received_before = node->received_bytes,
         .reported_before = node->newest_timestamp,
-        .is_late = is_past || pt_node_is_late(store, node, report),
+        .is_late = is_past || pt_node_is_late(store, node, report, replay),
     };
     pt_map_init(&application->counted);
     if (is_past)

@@ -164,10 +164,11 @@ static uint64_t run_of(const struct pt_report *report)
 }
 
 bool pt_node_is_late(const struct pt_pull_store *store, const struct pt_node *node,
-                     const struct pt_report *report)
+                     const struct pt_report *report, const struct pt_replay *replay)
 {
     uint64_t run = run_of(report);
-    int64_t since = pt_clock_monotonic_ns(store->clock) - node->newest_ns;
+    int64_t received_ns = replay ? replay->received_ns : pt_clock_monotonic_ns(store->clock);
+    int64_t since = received_ns - node->newest_ns;
     if (run && run == node->agent_run && report->sequence > 0)
         return report->sequence <= node->sequence && since < NUMBER_STANDS_NS;
     return report->timestamp < node->newest_timestamp &&

@@ -95,9 +95,10 @@ struct pt_node *pt_store_admit(struct pt_pull_store *store, const struct pt_repo
 
 // Whether a newer report of the node came before. Reports of one process are numbered, from 1; else
 // their times say it, if they are no further apart than a report may be on its way. A number that
-// is followed by no higher one for a minute was none of the agent's.
+// is followed by no higher one for a minute was none of the agent's: what is received then is
+// believed, but not what had been received before and is only read later.
 bool pt_node_is_late(const struct pt_pull_store *store, const struct pt_node *node,
-                     const struct pt_report *report);
+                     const struct pt_report *report, const struct pt_replay *replay);
 void pt_node_note_newest(const struct pt_pull_store *store, struct pt_node *node,
                          const struct pt_report *report);
 

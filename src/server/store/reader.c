@@ -92,6 +92,17 @@ bool pt_stored_pull_is_final(const struct pt_stored_pull *stored)
     return stored->life >= PT_LIFE_GIVEN_UP;
 }
 
+bool pt_stored_pull_has_ended(const struct pt_stored_pull *stored)
+{
+    return stored->life == PT_LIFE_FINAL;
+}
+
+bool pt_store_knows_end(const struct pt_pull_store *store, const char *id)
+{
+    const struct pt_stored_pull *stored = pt_store_find(store, id);
+    return stored && stored->pull.phase == PT_PULL_COMPLETED;
+}
+
 bool pt_stored_pull_is_of_kubelet(const struct pt_stored_pull *stored)
 {
     return stored->of_kubelet;

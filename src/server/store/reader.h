@@ -76,6 +76,13 @@ int64_t pt_stored_pull_ended_ns(const struct pt_stored_pull *stored);
 // Completed, failed or cancelled; one that was given up may go on yet.
 bool pt_stored_pull_is_final(const struct pt_stored_pull *stored);
 
+// Likewise, but not one that was given up.
+bool pt_stored_pull_has_ended(const struct pt_stored_pull *stored);
+
+// Whether nothing can have come of that pull since: it has completed. One that has failed may go on
+// in its row.
+bool pt_store_knows_end(const struct pt_pull_store *store, const char *id);
+
 // Known from Kubernetes alone: no agent reports it.
 bool pt_stored_pull_is_of_kubelet(const struct pt_stored_pull *stored);
 
