@@ -54,10 +54,52 @@ static void a_pull_that_is_too_large_is_kept_without_its_layers(void **state)
     pt_buffer_finish(&ids);
 }
 
+// Nor does it keep those behind it from being kept.
+static void a_pull_that_too_many_pods_wait_for_is_kept_without_them(void **state)
+{
+    struct scene *scene = *state;
+    static struct pt_waiting_container waiting[PT_LIMIT_CONTAINERS_PER_NODE];
+    static char name[NAME_BYTES + 1];
+    static const bool are_kept[] = {false, true};
+    memset(name, 'x', NAME_BYTES);
+    for (size_t i = 0; i < COUNT_OF(waiting); i++)
+        waiting[i] = (struct pt_waiting_container){name, name, name, name};
+    const struct pt_join joins[] = {
+        {.waiting = waiting, .waiting_count = COUNT_OF(waiting), .queued_seconds = -1},
+        {.waiting = waiting, .waiting_count = 1, .queued_seconds = -1},
+    };
+    struct pt_pull pulls[] = {make_pull("1", "many:1", scene->layers, 1),
+                              make_pull("2", "few:1", scene->layers, 1)};
+    const struct pt_report report = {.node_name = "n1", .pulls = pulls, .pull_count = 2};
+    struct pt_buffer ids;
+    struct pt_share_ends ends;
+    pt_buffer_init(&ids, 1024);
+    scene_deliver_pulls(scene, "n1", pulls, COUNT_OF(pulls));
+    pt_store_apply_join(scene->store, "n1", "i1", &joins[0]);
+    pt_store_apply_join(scene->store, "n1", "i2", &joins[1]);
+    for (size_t i = 0; i < COUNT_OF(pulls); i++)
+        pulls[i].phase = PT_PULL_FAILED;
+    scene_deliver_pulls(scene, "n1", pulls, COUNT_OF(pulls));
+    assert_int_equal(pt_store_write_row_ids(scene->store, &report, &ids), 0);
+    assert_int_equal(pt_share_ends_write(&ends, scene->store, &report, ids.data, 1000), 0);
+    check_int("ends", (int64_t)ends.count, 2);
+    check_int("without layers", (int64_t)ends.without_layers, 1);
+    for (size_t i = 0; i < ends.count; i++) {
+        struct pt_share_entry entry;
+        assert_in_range(ends.list[i].json_length, 1, PT_LIMIT_SHARE_END_BYTES);
+        assert_int_equal(pt_share_kept_read(ends.list[i].json, ends.list[i].json_length, &entry),
+                         0);
+        check_int(pulls[i].image_ref, entry.waited != NULL, are_kept[i]);
+    }
+    pt_share_ends_finish(&ends);
+    pt_buffer_finish(&ids);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_pull_that_is_too_large_is_kept_without_its_layers),
+        SCENE_TEST(a_pull_that_too_many_pods_wait_for_is_kept_without_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,11 +17,11 @@ static bool is_kept(const struct pt_stored_pull *stored, const struct pt_pull *r
     return stored && reported->id && pt_stored_pull_is_final(stored);
 }
 
-// -EMSGSIZE: it is larger than may be kept, or there is no room.
+// `join` is NULL, or says who had waited. -EMSGSIZE: it is larger than may be kept, or there is no
+// room.
 static int write_text(const struct pt_report *one, const struct pt_stored_pull *stored,
-                      int64_t now_ms, struct pt_buffer *out)
+                      const struct pt_join *join, int64_t now_ms, struct pt_buffer *out)
 {
-    const struct pt_join *join = pt_stored_pull_join(stored);
     size_t before = out->length;
     (void)pt_buffer_printf(out, "%lld-0", (long long)now_ms);
     if (join && join->waiting_count > 0) {
@@ -37,22 +37,26 @@ static int write_text(const struct pt_report *one, const struct pt_stored_pull *
     return r;
 }
 
-// Without its layers if it is too large with them: whoever loads what is kept, reads many at once.
+// Without its layers if it is too large with them, and without its pods if it still is: whoever
+// loads what is kept, reads many at once.
 static int write_one(struct pt_share_ends *ends, const struct pt_report *report,
                      const char *agent_id, const struct pt_stored_pull *stored, int64_t now_ms)
 {
+    const struct pt_join *join = pt_stored_pull_join(stored);
     struct pt_pull pull = *pt_stored_pull_model(stored);
     struct pt_report one = *report;
     pull.id = agent_id;
     one.pulls = &pull;
     one.pull_count = 1;
-    int r = write_text(&one, stored, now_ms, &ends->texts);
-    if (r != -EMSGSIZE || pull.layer_count == 0)
+    int r = write_text(&one, stored, join, now_ms, &ends->texts);
+    if (r != -EMSGSIZE)
         return r;
     pull.layers = NULL;
     pull.layer_count = 0;
     pull.total_known = false;
-    r = write_text(&one, stored, now_ms, &ends->texts);
+    r = write_text(&one, stored, join, now_ms, &ends->texts);
+    if (r == -EMSGSIZE)
+        r = write_text(&one, stored, NULL, now_ms, &ends->texts);
     ends->without_layers += r == 0;
     return r;
 }

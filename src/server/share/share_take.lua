@@ -11,7 +11,8 @@
 -- Returns the entry's id, 'old' or 'late'; behind the id how many finished pulls had to go early.
 --
 -- Others may have written what the keys hold. Nothing there stops a report for good: what cannot be
--- read counts for nothing, and a time that is far away goes.
+-- read counts for nothing, and a time that is far away goes. Only a key of another type does, until
+-- somebody deletes it: then the script fails, and what it has done so far stays.
 local FAR = 3600000 -- ms ahead of the clock: no report came then
 local STANDS = 60000 -- ms: an agent sends something more often
 local EACH = 200 -- bytes of a finished pull besides its text
