@@ -64,6 +64,35 @@ static void what_is_no_id_is_passed_over(void **state)
     assert_true(fixture->invalid > 0);
 }
 
+// It has gone since the ids were read, or is larger than any that a server has written.
+static void only_what_cannot_be_read_is_invalid(void **state)
+{
+    static const struct {
+        const char *name, *line;
+        int invalid;
+    } cases[] = {
+        {"gone", "ZADD {test}:order 1 00000000000000000000000000000001\r\n", 0},
+        {"too large",
+         "EVAL \"return redis.call('HSET', KEYS[1], '00000000000000000000000000000001', "
+         "string.rep('x', 200000))\" 1 {test}:finished\r\n",
+         1},
+    };
+    struct fixture *fixture = *state;
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    take(fixture, "a", 1, "a1", "pull 1");
+    RUN_UNTIL(fixture, fixture->seen_count == 1);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        command(fixture, cases[i].line);
+        pt_share_reader_destroy(fixture->reader);
+        fixture->state = PT_SHARE_AWAY;
+        fixture->finished_count = 0;
+        open_reader(fixture);
+        RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+        check_int(cases[i].name, (int64_t)fixture->finished_count, 1);
+        check_int(cases[i].name, fixture->invalid, cases[i].invalid);
+    }
+}
+
 // By the time of what it reads, not by whether more comes all the time.
 static void who_reads_what_is_old_is_behind(void **state)
 {
@@ -206,6 +235,7 @@ int main(void)
         SHARE_TEST(who_starts_gets_the_latest_and_the_finished),
         SHARE_TEST(a_pull_that_ends_while_the_finished_are_read_is_read_too),
         SHARE_TEST(what_is_no_id_is_passed_over),
+        SHARE_TEST(only_what_cannot_be_read_is_invalid),
         SHARE_TEST(who_reads_what_is_old_is_behind),
         SHARE_TEST(finished_pulls_that_are_too_large_together_go_early),
         SHARE_TEST(a_load_that_breaks_is_begun_anew),

@@ -8,13 +8,17 @@
 -- cursor 5 of HSCAN on, the next cursor and some texts; for 'ids' those of the finished pulls between
 -- the ranks 5 and 6, the newest first: so none is passed over when old ones go; for 'finished' the
 -- texts under the ids 5..., the last ones first, and one at least.
--- A text that is larger than any that a server has written is empty, so that the others can be read.
+-- A text that is not there any more is empty; one that is larger than any that a server has written
+-- is a dash, so that the others can be read.
 local what, most, left, meant = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local rest = left - meant
 
 local function take(text)
-    if not text or #text > most or #text > left then
+    if not text then
         return ''
+    end
+    if #text > most or #text > left then
+        return '-'
     end
     left = left - #text
     return text

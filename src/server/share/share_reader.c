@@ -149,9 +149,10 @@ static bool deliver_log_entry(struct pt_share_reader *reader, const struct pt_re
 static void deliver_kept(struct pt_share_reader *reader, const struct pt_resp_value *value)
 {
     struct pt_share_entry entry;
-    bool is_past = reader->question == QUESTION_FINISHED;
-    if (value->kind != PT_RESP_TEXT ||
-        pt_share_kept_read(value->text, value->length, &entry) < 0) {
+    bool is_past = reader->question == QUESTION_FINISHED, is_text = value->kind == PT_RESP_TEXT;
+    if (is_past && is_text && value->length == 0)
+        return; // it has gone since its id was read
+    if (!is_text || pt_share_kept_read(value->text, value->length, &entry) < 0) {
         reader->options.on_invalid(reader->options.context,
                                    is_past ? "a finished pull" : "the latest report of a node");
         return;
