@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
-import re
-
-from lab.tools import REPOSITORY
 from lab.valkey import Valkey
 from lab.waiting import free_port
 from tests.cluster.node import ADDRESS
 from tests.installed.pod_network import PodNetworkNode
 from tests.integration.certificates import make_certificates
+from tests.replicas.rights import USER, user_line
 
 NAMESPACE = "data"
 NAME = "valkey"
 HOST = f"{NAME}.{NAMESPACE}.svc"
-USER = "pulltrace"
 URL = f"valkeys://{USER}@{HOST}:6379"
-DOCUMENT = REPOSITORY / "docs/replicas.md"
 
 
 class SharedValkey:
@@ -41,7 +37,8 @@ class SharedValkey:
 
     def empty(self, password: str) -> None:
         self._valkey.ask("FLUSHALL")
-        self._valkey.ask(f"ACL SETUSER {USER} reset {documented_rights().replace('PASSWORD', password)}")
+        rights = user_line(password).removeprefix(f"user {USER} ")
+        self._valkey.ask(f"ACL SETUSER {USER} reset {rights}")
 
     def take_also(self, password: str) -> None:
         self._valkey.ask(f"ACL SETUSER {USER} >{password}")
@@ -50,9 +47,3 @@ class SharedValkey:
         """Who came with it has to come again."""
         self._valkey.ask(f"ACL SETUSER {USER} <{password}")
         self._valkey.ask(f"CLIENT KILL USER {USER}")
-
-
-def documented_rights() -> str:
-    found = re.search(rf"^user {USER} (on >PASSWORD .*)$", DOCUMENT.read_text(), re.M)
-    assert found, f"{DOCUMENT} has no user"
-    return found[1]

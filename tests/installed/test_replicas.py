@@ -28,6 +28,7 @@ BUDGET = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets/{RELEASE}
 DEPLOYMENT = f"deployment/{RELEASE}-server"
 SECRETS = ("valkey", "valkey-ca")
 ROLLED_OUT_S = 180
+ROLLOUT_STATUS = ("-n", NAMESPACE, "rollout", "status", DEPLOYMENT, f"--timeout={ROLLED_OUT_S}s")
 GAP_S = 5.0  # a page comes back after half a second; a machine that does all of this at once is slow
 SYNC_S = 150  # a kubelet brings what a Secret holds to the pods about once a minute
 
@@ -70,7 +71,7 @@ class ReplicasCase(InstalledCase):
 
     def wait_until_rolled_out(self, count: int) -> list[Object]:
         """So many are ready, all as they should be now; who was to go has gone."""
-        self.kubectl("-n", NAMESPACE, "rollout", "status", DEPLOYMENT, f"--timeout={ROLLED_OUT_S}s")
+        self.kubectl(*ROLLOUT_STATUS)
         wait_for("no other one is left", lambda: len(self.node.pods_of(NAMESPACE, "server")) == count, 60)
         pods = self.node.pods_of(NAMESPACE, "server")
         self.assertEqual([self.is_ready(pod) for pod in pods], [True] * count)
@@ -119,9 +120,11 @@ class ReplicasCase(InstalledCase):
         self.images += images
         return images
 
-    def pull_while(self, *command: str) -> None:
-        """Begins one pull after the other for as long as kubectl runs."""
-        process = Process(f"kubectl-{time.monotonic_ns()}", [KUBECTL, *command], self.node.path, self.environment)
+    def pull_while_rolling_out(self) -> None:
+        """Begins one pull after the other until kubectl says that the newest servers are there."""
+        command = [KUBECTL, *ROLLOUT_STATUS]
+        process = Process(f"kubectl-{time.monotonic_ns()}", command, self.node.path, self.environment)
+        self.addCleanup(process.stop)
         while process.is_running():
             self.begin_pull()
             time.sleep(2)
@@ -162,11 +165,11 @@ class SeveralServers(ReplicasCase):
 
         watch = Stopwatch()
         self.kubectl("-n", NAMESPACE, "rollout", "restart", DEPLOYMENT)
-        self.pull_while("-n", NAMESPACE, "rollout", "status", DEPLOYMENT)
+        self.pull_while_rolling_out()
         say(f"rollout restart of three took {watch.seconds()}")
         watch = Stopwatch()
         self.upgrade(**self.several(3, historyTtl="31m"))
-        self.pull_while("-n", NAMESPACE, "rollout", "status", DEPLOYMENT)
+        self.pull_while_rolling_out()
         say(f"helm upgrade of three took {watch.seconds()}, {len(self.images)} pulls began meanwhile")
 
         after = self.wait_until_rolled_out(3)

@@ -86,7 +86,6 @@ class Hostile(ServerCase):
                 json.loads(line)
                 self.assertIsNone(CONTROLS.search(line))
 
-
     def is_answered(self, number: int) -> bool:
         """Meanwhile probes have their answers, and reports that end nothing."""
         began = time.monotonic()

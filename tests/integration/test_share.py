@@ -288,7 +288,6 @@ class StoppedReplica(ShareCase):
         (item,) = self.assert_equal_everywhere(servers, 1).values()
         self.assertEqual(item["phase"], "completed")
 
-
     def test_after_more_than_the_log_keeps_it_is_not_ready_until_it_has_read_what_it_missed(self) -> None:
         way = Link(0, self.valkey.port)
         self.addCleanup(way.close)
