@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the private copies of containerd, docker-registry and nginx are."""
+"""Where the private copies of containerd, docker-registry, nginx and others are."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,3 +56,12 @@ def require_tools() -> None:
     for program in (CONTAINERD_DEBIAN.containerd, CONTAINERD_DEBIAN.ctr, REGISTRY, NGINX):
         if not program.exists():
             raise ToolMissing(f"{program} is missing: run scripts/fetch-tools")
+
+
+def put_in_place(ready: Path, target: Path) -> None:
+    """Copies the folder; the target is whole or not there, also when that is broken off."""
+    new = target.with_name(f"{target.name}.new")
+    for former in (new, target):
+        shutil.rmtree(former, ignore_errors=True)
+    shutil.copytree(ready, new, symlinks=True)
+    new.rename(target)
