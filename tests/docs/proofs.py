@@ -79,6 +79,7 @@ PROOFS: list[tuple[str, Proof]] = [
     (r"helm uninstall pulltrace -n pulltrace", Test("tests/installed/case.py", "uninstall")),
     (r"systemctl edit pulltrace-server", Test("tests/docs/test_systemd.py", "drop_in")),
     (r"export KUBECONFIG=\S+", Nowhere("names the distribution's own file")),
+    (r"kubectl --namespace pulltrace create secret generic \S+ --from-file=\S+", Test("tests/installed/test_replicas.py", "make_secret")),
     (r"kubectl create namespace pulltrace", Nowhere("tests make namespaces by the API itself, before they install")),
     (r"kubectl label namespace pulltrace pod-security\S+", Nowhere("Talos is not here; test_chart.py runs the server where Pod Security is enforced")),
     (r"kubectl (-n|--namespace) pulltrace port-forward service/pulltrace 8080:80", Test(INSTALLED, "test_a_pull_is_live_within_a_minute_of_the_install")),
