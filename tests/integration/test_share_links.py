@@ -7,11 +7,14 @@ import random
 import resource
 import threading
 import time
+import unittest
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 from lab.pulltrace import Server
-from lab.waiting import wait_for
+from lab.waiting import free_port, wait_for
 from tests.faults.link import FAULTS, Fault, Link
 from tests.integration.case import ADDRESS_SANITIZER
 from tests.integration.http_json import get, is_in_step
@@ -82,6 +85,15 @@ class Readers(threading.Thread):
     def end(self) -> None:
         self._has_ended.set()
         self.join()
+
+
+class WhoReads(unittest.TestCase):
+    def test_no_answer_at_all_is_noted(self) -> None:
+        readers = Readers([cast(Any, SimpleNamespace(port=free_port()))])
+        readers.start()
+        wait_for("noted", lambda: len(readers.wrong) > 2, 5)
+        readers.end()
+        self.assertIn("/healthz", readers.wrong[0])
 
 
 def held(server: Server) -> tuple[int, int]:
