@@ -200,6 +200,19 @@ class AgentAddress(LabCase):
         refused = 'pulltrace_agent_reports_rejected_total{reason="address"}'
         self.assertEqual(self.metric(self.server, refused), 1)
 
+    def test_a_report_is_answered_behind_a_plain_connection_that_just_closed(self) -> None:
+        """Whose descriptor it may get, in the same turn of the loop. Head and body come apart."""
+        context = ssl.create_default_context(cafile=str(self.certificates.authority))
+        headers = {"Content-Type": "application/json"}
+        for number in range(20):
+            self.assertEqual(get(self.server.port, "/healthz", Connection="close").status, 200)
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=context)
+            self.addCleanup(connection.close)
+            report = REPORT.replace(b"other", f"node-{number}".encode())
+            connection.request("POST", "/api/v1/report", report, headers)
+            self.assertEqual(connection.getresponse().status, 200)
+            connection.close()
+
     def test_it_ends_in_order(self) -> None:
         authority = self.certificates.authority
         self.start_agent(f"https://127.0.0.1:{self.port}", PULLTRACE_CA_FILE=str(authority))
