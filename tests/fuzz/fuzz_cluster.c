@@ -17,6 +17,7 @@
 #define SLOTS 3 // pulls of a node at once
 #define PODS 4
 #define MAX_STEPS 300
+#define HISTORY_NS (300 * PT_NS_PER_S)
 #define START (INT64_C(1790000000) * PT_NS_PER_S)
 
 static const char *const node_names[NODES] = {"n1", "n2"};
@@ -31,6 +32,7 @@ struct agent_pull {
     char id[32];
     struct pt_pull pull;
     struct pt_layer layers[LAYERS];
+    int64_t end_taken_at; // though its answer was lost; 0: never
 };
 
 struct agent {
@@ -202,6 +204,13 @@ static void advance(unsigned node, unsigned what, unsigned slot, unsigned how)
     }
 }
 
+// Whether the server has taken its end and forgotten it since: reported once more, it would be
+// another pull (docs/agent.md).
+static bool is_forgotten(const struct agent_pull *pull)
+{
+    return pull->end_taken_at && world.now - pull->end_taken_at >= HISTORY_NS;
+}
+
 // What the server has taken of a pull that has ended is forgotten, as the agent does.
 static void report(unsigned node, unsigned how)
 {
@@ -211,6 +220,7 @@ static void report(unsigned node, unsigned how)
         .node_name = node_names[node], .timestamp = world.now, .interval_ms = 1000, .pulls = pulls};
     struct pt_error err;
     for (size_t i = 0; i < SLOTS; i++) {
+        agent->pulls[i].is_there &= !is_forgotten(&agent->pulls[i]);
         if (agent->pulls[i].is_there)
             pulls[report.pull_count++] = agent->pulls[i].pull;
     }
@@ -218,8 +228,11 @@ static void report(unsigned node, unsigned how)
     assert(r == 0 || r == -EAGAIN);
     for (size_t i = 0; r == 0 && i < SLOTS; i++) {
         bool is_lost = how % 8 == 7; // the answer, so that its end is reported once more
-        if (pt_pull_phase_is_final(agent->pulls[i].pull.phase) && !is_lost)
-            agent->pulls[i].is_there = false;
+        if (!pt_pull_phase_is_final(agent->pulls[i].pull.phase))
+            continue;
+        agent->pulls[i].is_there &= is_lost;
+        if (!agent->pulls[i].end_taken_at)
+            agent->pulls[i].end_taken_at = world.now;
     }
 }
 
@@ -319,7 +332,7 @@ static void happen(struct source *source)
 
 static void begin(void)
 {
-    const struct pt_store_settings settings = {100, 10, 300 * PT_NS_PER_S, 60 * PT_NS_PER_S,
+    const struct pt_store_settings settings = {100, 10, HISTORY_NS, 60 * PT_NS_PER_S,
                                                &world.memory};
     const struct pt_store_output store_output = {.on_event = store_story_on_event,
                                                  .on_change = on_change};
