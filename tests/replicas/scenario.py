@@ -273,7 +273,7 @@ class Scenario:
         reports = found["acknowledged"]
         self.say(
             f"{len(found['generations'])} nodes: {reports} reports acknowledged, POST p50 {found['postMsP50']} ms, "
-            f"p99 {found['postMsP99']} ms, refused {found['refused'] or 'none'}, {found['broken']} broken off, "
+            f"p99 {found['postMsP99']} ms ({found['postMsP99OutOfCalm']} ms in faults), refused {found['refused'] or 'none'}, {found['broken']} broken off, "
             f"{found['unanswered']} unanswered, {found['skipped']} not sent, as the one before was under way, "
             f"{found['skippedInCalm']} of them outside faults and the {CALM_S} s behind each"
         )

@@ -23,8 +23,7 @@ static double seconds_between(int64_t from, int64_t to)
 
 double pt_pull_extract_speed(const struct pt_pull *pull)
 {
-    double bytes = 0;
-    double seconds = 0;
+    double bytes = 0, seconds = 0;
     for (size_t i = 0; i < pull->layer_count; i++) {
         const struct pt_layer *layer = &pull->layers[i];
         if (layer->phase != PT_LAYER_DONE || layer->extract_started_at == 0)

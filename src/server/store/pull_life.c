@@ -290,16 +290,6 @@ static void count_for_registry(struct pt_registry *registry, const struct pt_sto
                      pt_stored_pull_status(stored, rates).download_seconds);
 }
 
-void pt_store_set_shared(struct pt_pull_store *store)
-{
-    store->is_shared = true;
-}
-
-bool pt_store_is_to_claim(const struct pt_pull_store *store)
-{
-    return store->is_shared && !store->is_applying;
-}
-
 void pt_store_count_end(struct pt_pull_store *store, const struct pt_stored_pull *stored,
                         enum pt_failure_class error_class)
 {

@@ -63,6 +63,16 @@ bool pt_store_is_replaying(const struct pt_pull_store *store)
     return store->is_replaying;
 }
 
+void pt_store_set_shared(struct pt_pull_store *store)
+{
+    store->is_shared = true;
+}
+
+bool pt_store_is_to_claim(const struct pt_pull_store *store)
+{
+    return store->is_shared && !store->is_applying;
+}
+
 bool pt_store_is_replaying_past(const struct pt_pull_store *store)
 {
     return store->is_past;
