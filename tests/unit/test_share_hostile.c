@@ -84,8 +84,8 @@ static void what_is_too_large_for_an_answer_stops_no_reader(void **state)
         "HSET', KEYS[1]..':finished', 'x', text) redis.call('ZADD', KEYS[1]..':order', 9e11, 'x')",
         "XADD', KEYS[1]..':log', '*', 'v', '1', 'r', text)",
         // Of which each has a place, and all together have none.
-        "HSET', KEYS[1]..':latest', '1', '') for i = 2, 24 do "
-        "redis.call('HSET', KEYS[1]..':latest', i, string.sub(text, 1, 1000000)) end",
+        ("HSET', KEYS[1]..':latest', '1', '') for i = 2, 24 do "
+         "redis.call('HSET', KEYS[1]..':latest', i, string.sub(text, 1, 1000000)) end"),
     };
     struct fixture *fixture = *state;
     begin(fixture);

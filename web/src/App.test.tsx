@@ -12,7 +12,9 @@ import { T0, makeLayer, makeNode, makePull, pullMap } from './testing/samples';
 vi.mock('./ui/Sparkline', () => ({ default: () => null }));
 
 setUpPage();
-beforeAll(async () => void (await loadLater()), 60_000);
+beforeAll(async () => {
+  await loadLater();
+}, 60_000);
 
 describe('the live page', () => {
   it('has a row a pull, and follows the store', () => {

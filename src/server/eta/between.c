@@ -42,6 +42,8 @@ double pt_seconds_between(struct pt_seen_download *downloads, size_t count, size
         if (downloads[i].ended_at)
             ends[end_count++] = downloads[i].ended_at;
     }
+    if (end_count == 0)
+        return expected > 0 ? expected : 0;
     qsort(ends, end_count, sizeof(ends[0]), compare_times);
     qsort(downloads, count, sizeof(downloads[0]), compare_seen);
     for (size_t i = slots; i < count && i - slots < end_count; i++) {
