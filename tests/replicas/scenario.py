@@ -60,7 +60,9 @@ def calms(length: Length) -> list[float]:
     """When all servers have read what they missed by a fault, where the next one leaves the time."""
     ends = [length.frozen[1], length.with_data, length.without_data, length.lost_tail, length.cut[1]]
     next_begins = [length.with_data, length.without_data, length.lost_tail, length.cut[0], length.seconds]
-    return [end + CALM_S for end, begin in zip(ends, next_begins) if end + CALM_S < begin]
+    # What had ended is given back to a Valkey that lost it, and the more nodes, the more that is.
+    calm_s = CALM_S + length.nodes // 200
+    return [end + calm_s for end, begin in zip(ends, next_begins) if end + calm_s < begin]
 
 
 class Scenario:
