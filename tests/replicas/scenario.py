@@ -275,9 +275,9 @@ class Scenario:
         reports = found["acknowledged"]
         self.say(
             f"{len(found['generations'])} nodes: {reports} reports acknowledged, POST p50 {found['postMsP50']} ms, "
-            f"p99 {found['postMsP99']} ms ({found['postMsP99OutOfCalm']} ms in faults), refused {found['refused'] or 'none'}, {found['broken']} broken off, "
-            f"{found['unanswered']} unanswered, {found['skipped']} not sent, as the one before was under way, "
-            f"{found['skippedInCalm']} of them outside faults and the {CALM_S} s behind each"
+            f"p99 {found['postMsP99']} ms ({found['postMsP99OutOfCalm']} ms in faults), "
+            f"refused {found['refused'] or 'none'}, {found['broken']} broken off, {found['unanswered']} unanswered, {found['skipped']} not sent, as the one before was under way, "
+            f"{found['skippedInCalm']} of them outside faults and the calm behind each"
         )
         (away, away_in_update), (behind, behind_in_update) = found["awayMs"], found["behindMs"]
         self.say(
