@@ -40,7 +40,7 @@ struct nodes {
     uint64_t due; // reports that were due so far
     bool is_resting;
     char *body, *request;
-    struct latency latency[2];  // of reports, by is_calm
+    struct latency latency[2]; // of reports, by is_calm
     uint64_t acknowledged, broken, unanswered;
     bool is_calm;               // nothing is away that reports wait for
     uint64_t skipped[2];        // the one before was under way: by is_calm
