@@ -69,6 +69,17 @@ static void young_ones_are_asked_until_they_are_old(void **state)
     end();
 }
 
+// They were young for an hour then, and looked at thirty times a second.
+static void a_clock_that_is_set_back_makes_none_young(void **state)
+{
+    (void)state;
+    begin(10, START);
+    look(5);
+    scene_set_clock_back(&scene, 3600 * PT_NS_PER_S);
+    check_int("asked once more", look(60), 10);
+    end();
+}
+
 static void what_nothing_explains_has_them_all_asked_once_more(void **state)
 {
     (void)state;
@@ -157,6 +168,32 @@ static void they_are_listed_seldom(void **state)
     end();
 }
 
+// The one that fails says nothing of whether it would have had the pull's lease, which was seen in
+// a list of all.
+static void a_list_that_fails_has_them_listed_no_more_often(void **state)
+{
+    (void)state;
+    begin(IDLE_LEASES, LONG_AGO);
+    look(20);
+    scene.world.expires = true;
+    scene.world.is_over = false;
+    scene.world.offset = 100;
+    note_event(MANIFEST);
+    look(1);
+    check_int("the pull is seen", scene.started, 1);
+    scene.world.fault = (struct pt_grpc_status){PT_GRPC_UNAVAILABLE, false, "away"};
+    scene.world.broken = LIST_LEASES;
+    look(1);
+    scene.world.broken = CALL_COUNT;
+    check_int("a round that fails", scene.rounds_failed, 1);
+    scene.rounds_failed = 0;
+    look(20); // all are asked anew
+    scene.world.idle_listed = 0;
+    look(120);
+    check_int("each minute", scene.world.idle_listed, 2 * IDLE_LEASES);
+    end();
+}
+
 static void they_are_listed_again_when_the_clock_was_set_back(void **state)
 {
     (void)state;
@@ -205,10 +242,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_asked_once),
         cmocka_unit_test(young_ones_are_asked_until_they_are_old),
+        cmocka_unit_test(a_clock_that_is_set_back_makes_none_young),
         cmocka_unit_test(what_nothing_explains_has_them_all_asked_once_more),
         cmocka_unit_test(those_of_a_pull_wake_none),
         cmocka_unit_test(a_pull_that_begins_late_is_seen),
         cmocka_unit_test(they_are_listed_seldom),
+        cmocka_unit_test(a_list_that_fails_has_them_listed_no_more_often),
         cmocka_unit_test(they_are_listed_again_when_the_clock_was_set_back),
         cmocka_unit_test(a_lease_that_never_expires_is_followed_to_its_end),
         cmocka_unit_test(those_that_are_gone_are_forgotten),

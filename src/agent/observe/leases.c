@@ -239,8 +239,6 @@ void pt_round_ask_leases(struct pt_round *round)
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
-        if (round->is_quick && lease->listing == PT_LISTING_UNKNOWN)
-            lease->listing = PT_LISTING_FULL_ONLY; // unless it is in that list
         bool is_to_be_listed = !round->is_quick || lease->listing == PT_LISTING_QUICK;
         if (pt_lease_is_listed(lease) && is_to_be_listed)
             lease->seen.fate = PT_LEASE_MISSED; // unless it is listed again now
@@ -291,7 +289,7 @@ static bool has_stray_ingest(const struct pt_round *round, const struct pt_names
 {
     for (size_t i = 0; namespace->ingests && i < namespace->ingest_count; i++) {
         const struct pt_ingest *ingest = &namespace->ingests[i];
-        if (round->began_at - ingest->updated_at < 2 * REST_NS &&
+        if (pt_round_age_ns(round, ingest->updated_at) < 2 * REST_NS &&
             !is_explained(round, namespace, ingest->digest))
             return true;
     }
@@ -310,7 +308,8 @@ static bool may_rest(const struct pt_round *round, const struct pt_lease *lease)
     bool was_asked = pt_lease_is_listed(lease) && lease->asked_ns == round->began_ns;
     if (lease->is_pull || pt_lease_is_unseen(lease) || !was_asked)
         return false;
-    return is_of_sandbox(lease) || round->began_at - pt_lease_changed_at(lease) >= SETTLED_AFTER_NS;
+    return is_of_sandbox(lease) ||
+           pt_round_age_ns(round, pt_lease_changed_at(lease)) >= SETTLED_AFTER_NS;
 }
 
 static int put_to_rest(struct pt_round *round, const struct pt_lease *lease)
@@ -395,8 +394,20 @@ static void note_followed(struct pt_round *round)
     }
 }
 
+// Only a list that has come says what it leaves out.
+static void note_listings(struct pt_round *round)
+{
+    struct pt_lease *lease;
+    TAILQ_FOREACH(lease, &round->leases, link)
+    {
+        if (round->is_quick && lease->listing == PT_LISTING_UNKNOWN)
+            lease->listing = PT_LISTING_FULL_ONLY;
+    }
+}
+
 void pt_round_ask_ingests(struct pt_round *round)
 {
+    note_listings(round);
     note_followed(round);
     for (size_t i = 0; i < round->namespace_count; i++) {
         struct pt_namespace *namespace = &round->namespaces[i];

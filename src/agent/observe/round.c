@@ -52,7 +52,7 @@ static bool is_young(const struct pt_round *round, const struct pt_lease *lease)
         return lease->seen.fate != PT_LEASE_OVER;
     if (lease->is_pull && lease->seen.layers_known)
         return false;
-    return round->began_at - pt_lease_changed_at(lease) < YOUNG_NS;
+    return pt_round_age_ns(round, pt_lease_changed_at(lease)) < YOUNG_NS;
 }
 
 // What no longer is has been reported now.

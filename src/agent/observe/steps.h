@@ -103,6 +103,14 @@ static inline bool pt_round_has_passed(const struct pt_round *round, int64_t sin
     return since_ns == 0 || round->began_ns - since_ns >= ns;
 }
 
+// How long before this round containerd's time was (wall_ns). No round takes a minute: what is
+// further ahead is from before the clock was set back, and may be of any age.
+static inline int64_t pt_round_age_ns(const struct pt_round *round, int64_t at)
+{
+    int64_t age_ns = round->began_at - at;
+    return age_ns < -60 * PT_NS_PER_S ? INT64_MAX : age_ns;
+}
+
 // A namespace that is given or found; a name that is too long, or one too many, is left out.
 // -ENOMEM.
 int pt_round_add_namespace(struct pt_round *round, const char *name, size_t length);
