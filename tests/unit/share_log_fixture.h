@@ -43,6 +43,7 @@ struct fixture {
     int openings, closings; // of the writer
     enum pt_share_state state;
     int breaks;              // of the reader's connection
+    int loadings;            // that have begun
     char seen[MAX_SEEN][32]; // reports, in the order in which they came
     size_t seen_count;
     char finished[MAX_SEEN][32];
@@ -169,6 +170,7 @@ static inline void on_state(void *context, enum pt_share_state state, const char
     (void)why;
     fixture->state = state;
     fixture->breaks += state == PT_SHARE_AWAY;
+    fixture->loadings += state == PT_SHARE_LOADING;
     fixture->has_been_behind |= state == PT_SHARE_BEHIND;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The link is the test's: it keeps what it is sent, and answers when it is told to.
+// The link is the test's: it keeps what it is sent, and answers when a test does.
 
 #include "base/limits.h"
 #include "server/share/share_claims.h"
