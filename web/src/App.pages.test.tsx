@@ -40,7 +40,9 @@ describe('a lost connection', () => {
 
   it('counts messages that could not be read', () => {
     renderWith(liveState([web], { rejected: { count: 2, lastReason: 'id is missing' } }), <App />);
-    expect(screen.getByTitle('id is missing').textContent).toBe('2 unreadable messages');
+    expect(screen.getByTitle('id is missing').textContent).toBe(
+      '2 unreadable messages: id is missing',
+    );
   });
 });
 

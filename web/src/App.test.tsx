@@ -359,7 +359,7 @@ it('says that the waiting pods are those known so far, until Kubernetes has been
 it('says that it shows one server of several while the others cannot be heard', () => {
   const apart = 'the log that several servers share cannot be reached';
   const { store } = renderWith(liveState([web], { summary: { ...SUMMARY, apart } }), <App />);
-  expect(screen.getByTitle(apart).textContent).toBe('apart from the other servers');
+  expect(screen.getByTitle(apart).textContent).toBe(`apart from the other servers: ${apart}`);
   expect(screen.getByRole('status').textContent).toBe('live');
   act(() => store.set({ summary: SUMMARY }));
   expect(screen.queryByTitle(apart)).toBeNull();

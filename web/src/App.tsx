@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from 'react';
-import { later, loadLater } from './features/later';
+import { NOT_LOADED, NoDialog, later, loadLater } from './features/later';
 import { LivePage } from './features/live/LivePage';
 import { useSlice } from './state/context';
 import { olderFilter, parseQuery } from './state/query';
@@ -23,17 +23,14 @@ const PAGE_LABELS: Record<(typeof PAGES)[number], string> = {
 
 const Missing = () => (
   <EmptyState title="This page could not be loaded">
-    <p>The server did not answer. Reload it when the server is back.</p>
+    <p>{NOT_LOADED}</p>
   </EmptyState>
 );
 const ImagesPage = later((pages) => pages.ImagesPage, Missing);
 const NodesPage = later((pages) => pages.NodesPage, Missing);
 const HealthPage = later((pages) => pages.HealthPage, Missing);
 const PodPage = later((pages) => pages.PodPage, Missing);
-const Shortcuts = later(
-  (pages) => pages.Shortcuts,
-  () => null,
-);
+const Shortcuts = later((pages) => pages.Shortcuts, NoDialog);
 
 /** The frame around the pages. `source` is absent where there is no server, as in the stories. */
 export function App({ source }: { source?: RemoteSource }) {

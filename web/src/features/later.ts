@@ -12,6 +12,15 @@ export async function loadLater(): Promise<Later | null> {
   return loaded;
 }
 
+/** In the place of what could not be loaded: its file may also have gone with the server's earlier version. */
+export const NOT_LOADED = 'The server is away or was upgraded. Reload the page when it answers.';
+
+/** In the place of a dialog: it closes at once, so that the next wish for it tries again. */
+export function NoDialog({ onClose }: { onClose: () => void }) {
+  useEffect(onClose, [onClose]);
+  return null;
+}
+
 /**
  * A component of otherPages, which stands at once if they have been loaded; `Missing` where they cannot be. React's
  * lazy would show nothing for a third of a second at first, even then.

@@ -4,6 +4,16 @@ import { useSlice } from '../state/context';
 import './ConnectionState.css';
 import { useNow } from './useNow';
 
+/** A phone shows the reason beside it, since nothing can point there. */
+function Trouble({ what, reason }: { what: string; reason: string }) {
+  return (
+    <span className="connection-trouble" title={reason}>
+      {what}
+      <span className="connection-reason">: {reason}</span>
+    </span>
+  );
+}
+
 /** Whether what is on screen is live, and if not, how old it is. */
 export function ConnectionState() {
   const { phase, lastMessageAt } = useSlice('connection');
@@ -15,14 +25,10 @@ export function ConnectionState() {
   return (
     <span className="connection-state">
       {rejected.count > 0 && (
-        <span className="connection-rejected" title={rejected.lastReason}>
-          {plural(rejected.count, 'unreadable message')}
-        </span>
+        <Trouble what={plural(rejected.count, 'unreadable message')} reason={rejected.lastReason} />
       )}
       {summary?.apart !== undefined && (
-        <span className="connection-rejected" title={summary.apart}>
-          apart from the other servers
-        </span>
+        <Trouble what="apart from the other servers" reason={summary.apart} />
       )}
       <span className={`connection-phase is-${phase}`} role="status">
         <i className="connection-dot" aria-hidden="true" />

@@ -15,7 +15,7 @@ import type { Pull } from '../../model/pull';
 import { BellButton } from '../../ui/BellButton';
 import { Segmented } from '../../ui/Segmented';
 import { useNow } from '../../ui/useNow';
-import { later } from '../later';
+import { NoDialog, later } from '../later';
 import { NoMatch, NothingYet } from './EmptyStates';
 import './LivePage.css';
 import { LinkNotice } from './LinkNotice';
@@ -36,10 +36,7 @@ const GROUP_OPTIONS: readonly { value: Group; label: string }[] = [
 /** With this share of the pulls the page's own counts are the better ones. */
 const ALMOST_ALL = 0.9;
 
-const HandOver = later(
-  (pages) => pages.HandOver,
-  () => null,
-);
+const HandOver = later((pages) => pages.HandOver, NoDialog);
 
 interface LivePageProps {
   url: UrlState;

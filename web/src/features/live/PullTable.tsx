@@ -20,7 +20,7 @@ import type { Item, Sort, View } from '../../state/view';
 import type { Pull } from '../../model/pull';
 import { copyCells } from '../../ui/copyCells';
 import { MOST_PRINTED, usePrinting } from '../../ui/usePrinting';
-import { later } from '../later';
+import { NOT_LOADED, later } from '../later';
 import { GroupHead } from './GroupHead';
 import { PullRow } from './PullRow';
 import './PullTable.css';
@@ -34,7 +34,7 @@ const PullDetail = later(
   (pages) => pages.PullDetail,
   () => (
     <div role="gridcell" className="pull-detail dim">
-      The server did not answer. Reload the page when it is back.
+      {NOT_LOADED}
     </div>
   ),
 );
