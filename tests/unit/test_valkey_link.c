@@ -107,11 +107,12 @@ static int tear_down(void **state)
 // Takes what the link has sent.
 static void turn(struct scene *scene)
 {
+    static const struct timeval longest = {.tv_usec = 500};
     char taken[65536];
-    event_base_loop(pt_loop_base(scene->loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    event_base_loopexit(pt_loop_base(scene->loop), &longest);
+    event_base_loop(pt_loop_base(scene->loop), EVLOOP_ONCE);
     while (scene->peer >= 0 && recv(scene->peer, taken, sizeof(taken), MSG_DONTWAIT) > 0)
         continue;
-    usleep(500);
 }
 
 #define RUN_UNTIL(scene, condition)                                                                \
