@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/secret_file.h"
+#include "fuzz_clock.h"
 #include "server/api/api.h"
 #include "server/api/long_answer.h"
 #include "server/holdup/hold_ups.h"
@@ -22,16 +23,6 @@
 // given back.
 
 #define START (INT64_C(1790000000) * PT_NS_PER_S)
-
-static int64_t now_ns;
-
-static int64_t fake_now(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct pt_clock fake_clock = {fake_now, fake_now, NULL};
 
 // In place of a server that listens.
 bool __wrap_pt_http_server_is_draining(const struct pt_http_server *server);
@@ -94,7 +85,7 @@ static void begin_server(void)
     int r = pt_loop_create(&world.loop, NULL);
     assert(r == 0);
     world.api = (struct pt_api){.base = pt_loop_base(world.loop),
-                                .clock = &fake_clock,
+                                .clock = &fuzz_clock,
                                 .metrics = &world.metrics,
                                 .loop = world.loop,
                                 .started_wall_ns = START,
@@ -103,10 +94,10 @@ static void begin_server(void)
                                 .cluster_name = "c"};
     r = pt_secret_create("secret", NULL, &world.api.agent_token.secret, NULL);
     assert(r == 0);
-    r = pt_connections_init(&world.connections, world.loop, &fake_clock, &handler, 8, NULL);
+    r = pt_connections_init(&world.connections, world.loop, &fuzz_clock, &handler, 8, NULL);
     assert(r == 0);
     pt_connections_set_memory(&world.connections, &world.connection_memory, &world.answer_memory);
-    r = pt_long_answers_create(world.loop, &fake_clock, &world.api.long_answers, NULL);
+    r = pt_long_answers_create(world.loop, &fuzz_clock, &world.api.long_answers, NULL);
     assert(r == 0);
 }
 
@@ -123,14 +114,14 @@ static void begin_store(void)
     const struct pt_store_output output = {.on_event = on_event, .on_change = on_change};
     struct pt_report decoded;
     struct pt_error err;
-    now_ns = START;
+    fuzz_now_ns = START;
     pt_memory_share_init(&world.store_memory, "store", 1 << 20, NULL);
-    world.api.store = pt_store_create(&settings, &fake_clock, &output);
-    world.hold_ups = pt_hold_ups_create(world.api.store, &fake_clock);
+    world.api.store = pt_store_create(&settings, &fuzz_clock, &output);
+    world.hold_ups = pt_hold_ups_create(world.api.store, &fuzz_clock);
     world.api.hold_ups = world.hold_ups;
-    world.api.reports = pt_report_queue_create(world.loop, &fake_clock, world.api.store,
+    world.api.reports = pt_report_queue_create(world.loop, &fuzz_clock, world.api.store,
                                                pt_api_report_done, &world.api);
-    int r = pt_event_feed_create(world.loop, &fake_clock, world.api.store, 4, &world.stream_memory,
+    int r = pt_event_feed_create(world.loop, &fuzz_clock, world.api.store, 4, &world.stream_memory,
                                  &world.api.feed, NULL);
     assert(r == 0 && world.api.store && world.hold_ups && world.api.reports);
     r = pt_report_decode(report, strlen(report), &decoded, NULL);
@@ -285,7 +276,7 @@ static void happen(struct source *source)
         say((const char *)bytes, length);
         break;
     default:
-        now_ns += take(source) * PT_NS_PER_S;
+        fuzz_now_ns += take(source) * PT_NS_PER_S;
         pt_connections_cut_slow(&world.connections);
         (void)pt_store_sweep(world.api.store);
         (void)pt_hold_ups_turn(world.hold_ups);

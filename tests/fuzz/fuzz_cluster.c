@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.h"
+#include "fuzz_clock.h"
 #include "server/cluster/kube_rows.h"
 #include "source.h"
 #include "store_story.h"
@@ -41,21 +42,12 @@ struct agent {
 };
 
 static struct world {
-    int64_t now;
     struct pt_correlate *correlate;
     struct pt_memory_share memory;
     struct agent agents[NODES];
     unsigned pod_image[PODS]; // that it waits for; IMAGES: none
     unsigned pod_life[PODS];
 } world;
-
-static int64_t fake_now(void *context)
-{
-    (void)context;
-    return world.now;
-}
-
-static const struct pt_clock clock = {fake_now, fake_now, NULL};
 
 static void on_change(void *context)
 {
@@ -85,7 +77,7 @@ static void on_exchange(void *context, const struct pt_row_exchange *exchange)
 
 static void pass(unsigned tenths)
 {
-    world.now += (int64_t)tenths * PT_NS_PER_S / 10;
+    fuzz_now_ns += (int64_t)tenths * PT_NS_PER_S / 10;
     while (pt_store_sweep(store_story.store))
         continue;
     pt_correlate_tick(world.correlate);
@@ -106,7 +98,7 @@ static void begin_pull(unsigned node, struct agent_pull *pull, unsigned how)
         .image_ref_exact = how & 64,
         .repository = how & 128 ? repositories[pull->image] : NULL,
         .root_digest = how & 32 ? "sha256:r" : NULL,
-        .started_at = world.now,
+        .started_at = fuzz_now_ns,
         .phase = PT_PULL_RESOLVING,
         .kind = PT_KIND_PULL,
         .layers = pull->layers,
@@ -137,10 +129,10 @@ static void fetch(struct agent_pull *pull, unsigned how)
     int64_t left = layer->total_bytes - layer->downloaded_bytes;
     come = come < left ? come : left;
     layer->source = PT_SOURCE_FETCHED;
-    layer->started_at = layer->started_at ? layer->started_at : world.now;
+    layer->started_at = layer->started_at ? layer->started_at : fuzz_now_ns;
     layer->downloaded_bytes += come;
     layer->phase = come == left ? PT_LAYER_DOWNLOADED : PT_LAYER_DOWNLOADING;
-    layer->completed_at = come == left ? world.now : 0;
+    layer->completed_at = come == left ? fuzz_now_ns : 0;
     pull->pull.bytes_fetched += come;
 }
 
@@ -151,16 +143,16 @@ static void extract(struct agent_pull *pull, unsigned how)
         return;
     if (layer->phase == PT_LAYER_DOWNLOADED) {
         layer->phase = PT_LAYER_EXTRACTING;
-        layer->extract_started_at = world.now;
+        layer->extract_started_at = fuzz_now_ns;
     } else if (layer->phase == PT_LAYER_EXTRACTING) {
         layer->phase = PT_LAYER_DONE;
-        layer->extract_completed_at = world.now;
+        layer->extract_completed_at = fuzz_now_ns;
     }
 }
 
 static void end_pull(struct agent_pull *pull, unsigned how)
 {
-    pull->pull.completed_at = world.now;
+    pull->pull.completed_at = fuzz_now_ns;
     if (how & 1) {
         pull->pull.phase = PT_PULL_FAILED;
         pull->pull.error = how & 2 ? "no such host" : "containerd was restarted during the pull";
@@ -169,8 +161,8 @@ static void end_pull(struct agent_pull *pull, unsigned how)
     for (size_t i = 0; i < pull->pull.layer_count; i++) {
         struct pt_layer *layer = &pull->layers[i];
         layer->downloaded_bytes = layer->total_bytes;
-        layer->started_at = layer->started_at ? layer->started_at : world.now;
-        layer->completed_at = layer->completed_at ? layer->completed_at : world.now;
+        layer->started_at = layer->started_at ? layer->started_at : fuzz_now_ns;
+        layer->completed_at = layer->completed_at ? layer->completed_at : fuzz_now_ns;
         layer->phase = PT_LAYER_DONE;
     }
     pull->pull.kind = pull->pull.layer_count == 0 ? PT_KIND_CHECK : PT_KIND_PULL;
@@ -208,7 +200,7 @@ static void advance(unsigned node, unsigned what, unsigned slot, unsigned how)
 // another pull (docs/agent.md).
 static bool is_forgotten(const struct agent_pull *pull)
 {
-    return pull->end_taken_at && world.now - pull->end_taken_at >= HISTORY_NS;
+    return pull->end_taken_at && fuzz_now_ns - pull->end_taken_at >= HISTORY_NS;
 }
 
 // What the server has taken of a pull that has ended is forgotten, as the agent does.
@@ -216,8 +208,10 @@ static void report(unsigned node, unsigned how)
 {
     struct agent *agent = &world.agents[node];
     struct pt_pull pulls[SLOTS];
-    struct pt_report report = {
-        .node_name = node_names[node], .timestamp = world.now, .interval_ms = 1000, .pulls = pulls};
+    struct pt_report report = {.node_name = node_names[node],
+                               .timestamp = fuzz_now_ns,
+                               .interval_ms = 1000,
+                               .pulls = pulls};
     struct pt_error err;
     for (size_t i = 0; i < SLOTS; i++) {
         agent->pulls[i].is_there &= !is_forgotten(&agent->pulls[i]);
@@ -232,7 +226,7 @@ static void report(unsigned node, unsigned how)
             continue;
         agent->pulls[i].is_there &= is_lost;
         if (!agent->pulls[i].end_taken_at)
-            agent->pulls[i].end_taken_at = world.now;
+            agent->pulls[i].end_taken_at = fuzz_now_ns;
     }
 }
 
@@ -258,7 +252,7 @@ static void change_pod(unsigned which, unsigned how)
                                .name_space = "ns",
                                .name = pod_names[which],
                                .node = node_names[which % NODES],
-                               .waiting_since = world.now - (how / 16) * PT_NS_PER_S / 4,
+                               .waiting_since = fuzz_now_ns - (how / 16) * PT_NS_PER_S / 4,
                                .waiting_count = 1};
     pod.waiting[0] =
         (struct pt_kube_container){.name = "c",
@@ -285,8 +279,8 @@ static void write_event(unsigned which, unsigned how)
                                   .pod_uid = uid,
                                   .node = node_names[which % NODES],
                                   .container = "c",
-                                  .first_at = world.now - PT_NS_PER_S,
-                                  .last_at = world.now,
+                                  .first_at = fuzz_now_ns - PT_NS_PER_S,
+                                  .last_at = fuzz_now_ns,
                                   .count = 1 + how / 64};
     event.message = (struct pt_kubelet_message){.word = words[how % 5],
                                                 .pull_ns = -1,
@@ -338,14 +332,15 @@ static void begin(void)
                                                  .on_change = on_change};
     const struct pt_correlate_output output = {
         .on_join = on_join, .on_row = on_row, .on_exchange = on_exchange};
-    world = (struct world){.now = START};
+    world = (struct world){0};
+    fuzz_now_ns = START;
     memset(&store_story, 0, sizeof(store_story));
     for (size_t i = 0; i < PODS; i++)
         world.pod_image[i] = IMAGES;
     pt_memory_share_init(&world.memory, "store", 16 << 20, NULL);
-    store_story.store = pt_store_create(&settings, &clock, &store_output);
+    store_story.store = pt_store_create(&settings, &fuzz_clock, &store_output);
     assert(store_story.store);
-    int r = pt_correlate_create(&clock, 10, &output, &world.correlate);
+    int r = pt_correlate_create(&fuzz_clock, 10, &output, &world.correlate);
     assert(r == 0);
     pt_kube_rows_attach(store_story.store, world.correlate);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "fuzz_clock.h"
 #include "server/correlate/model.h"
 
 #include <assert.h>
@@ -15,7 +16,6 @@ static const char *const images[NAMES] = {"a.io/b:1", "a.io/b:2", "nginx", "NO R
 static const char *const repositories[NAMES] = {"a.io/b", "docker.io/library/nginx", "a.io/c",
                                                 NULL};
 static const char *const keys[NAMES] = {"ia", "ib", "ic", "id"};
-static int64_t now_ns;
 
 // Two that hear the same. The second one looks at all nodes at every tick, and must not come to
 // know more by it.
@@ -23,12 +23,6 @@ static struct world {
     struct pt_correlate *correlate;
     uint64_t said; // sum of what it has said, in any order
 } worlds[2];
-
-static int64_t fake_now(void *context)
-{
-    (void)context;
-    return now_ns;
-}
 
 static void add_up(struct world *world, const char *node_name, const char *key,
                    const struct pt_join *join, uint64_t more)
@@ -78,7 +72,7 @@ static void change_pod(struct pt_correlate *correlate, unsigned a, unsigned b)
                                .name_space = "ns",
                                .name = names[a % NAMES],
                                .node = names[a % NAMES % 2],
-                               .waiting_since = now_ns - (int64_t)(b % 16) * PT_NS_PER_S,
+                               .waiting_since = fuzz_now_ns - (int64_t)(b % 16) * PT_NS_PER_S,
                                .waiting_count = 1 + a / NAMES % 2};
     for (size_t i = 0; i < pod.waiting_count; i++)
         pod.waiting[i] = (struct pt_kube_container){.name = names[i],
@@ -99,9 +93,9 @@ static void write_event(struct pt_correlate *correlate, unsigned a, unsigned b)
                                   .pod = names[a % NAMES],
                                   .pod_uid = names[a % NAMES],
                                   .node = names[a % NAMES % 2],
-                                  .first_at = now_ns - 10 * PT_NS_PER_S,
-                                  .last_at = now_ns - (int64_t)(b / 32) * PT_NS_PER_S,
-                                  .written_at = now_ns - (int64_t)(b / 32) * PT_NS_PER_S,
+                                  .first_at = fuzz_now_ns - 10 * PT_NS_PER_S,
+                                  .last_at = fuzz_now_ns - (int64_t)(b / 32) * PT_NS_PER_S,
+                                  .written_at = fuzz_now_ns - (int64_t)(b / 32) * PT_NS_PER_S,
                                   .count = 1 + a / 64};
     if (a & 8)
         event.container[0] = 'a';
@@ -121,8 +115,8 @@ static void change_pull(struct pt_correlate *correlate, unsigned a, unsigned b)
                            .image_ref = b & 64 ? images[b % NAMES] : "unknown",
                            .image_ref_exact = b & 64,
                            .repository = repositories[b % NAMES],
-                           .started_at = now_ns - (int64_t)(b / 16) * PT_NS_PER_S,
-                           .completed_at = now_ns,
+                           .started_at = fuzz_now_ns - (int64_t)(b / 16) * PT_NS_PER_S,
+                           .completed_at = fuzz_now_ns,
                            .phase = phases[b / 4 % 4]};
     const char *node_name = names[a / NAMES % 2];
     if (a & 128)
@@ -163,7 +157,7 @@ static void check_maps(struct pt_correlate *correlate)
 
 static void pass(unsigned seconds)
 {
-    now_ns += (int64_t)seconds * PT_NS_PER_S;
+    fuzz_now_ns += (int64_t)seconds * PT_NS_PER_S;
     mark_all(worlds[1].correlate);
     for (size_t w = 0; w < 2; w++) {
         pt_correlate_tick(worlds[w].correlate);
@@ -207,19 +201,18 @@ static void end_all(struct pt_correlate *correlate)
 // them.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct pt_clock clock = {fake_now, fake_now, NULL};
-    now_ns = 100000 * PT_NS_PER_S;
+    fuzz_now_ns = 100000 * PT_NS_PER_S;
     for (size_t w = 0; w < 2; w++) {
         struct pt_correlate_output output = {.on_join = on_join,
                                              .on_row = on_row,
                                              .on_exchange = on_exchange,
                                              .context = &worlds[w]};
         worlds[w].said = 0;
-        int r = pt_correlate_create(&clock, 100, &output, &worlds[w].correlate);
+        int r = pt_correlate_create(&fuzz_clock, 100, &output, &worlds[w].correlate);
         assert(r == 0);
         (void)r;
     }
-    for (; size >= 3 && now_ns < 200000 * PT_NS_PER_S; data += 3, size -= 3) {
+    for (; size >= 3 && fuzz_now_ns < 200000 * PT_NS_PER_S; data += 3, size -= 3) {
         for (size_t w = 0; w < 2 && data[0] % 6 < 5; w++)
             happen(worlds[w].correlate, data[0] % 6, data[1], data[2]);
         if (data[0] % 6 == 5)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
 #include "base/log.h"
+#include "fuzz_clock.h"
 #include "kube/event_watch.h"
 #include "kube/pod_watch.h"
 
@@ -17,18 +18,11 @@
 #define MAX_PODS 32
 
 static struct world {
-    int64_t now;
     char pods[MAX_PODS][PT_LIMIT_KUBE_NAME_BYTES + 1]; // that wait; "": free
     bool has_more;                                     // than are noted
 } world;
 
 // --- who follows ---
-
-static int64_t fake_now(void *context)
-{
-    (void)context;
-    return world.now;
-}
 
 static uint32_t no_chance(void)
 {
@@ -179,7 +173,7 @@ static void happen(struct source *source)
         end_request(source);
         break;
     default:
-        world.now += take(source) * PT_NS_PER_S;
+        fuzz_now_ns += take(source) * PT_NS_PER_S;
         if (fake_watch.is_timer_set)
             fire_timer();
     }
@@ -188,14 +182,14 @@ static void happen(struct source *source)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct source source = {data, size};
-    static const struct pt_clock clock = {fake_now, fake_now, NULL};
-    const struct pt_kube_client client = {.clock = &clock, .random = no_chance};
+    const struct pt_kube_client client = {.clock = &fuzz_clock, .random = no_chance};
     const struct pt_pod_watch_handler pod_handler = {.on_waiting = on_waiting, .on_end = on_end};
     const struct pt_event_watch_handler event_handler = {.on_event = on_event};
     struct pt_pod_watch *pods = NULL;
     struct pt_event_watch *events = NULL;
     pt_log_set_descriptor(-1);
-    world = (struct world){.now = 1000 * PT_NS_PER_S};
+    world = (struct world){0};
+    fuzz_now_ns = 1000 * PT_NS_PER_S;
     fake_watch = (struct fake_watch){0};
     unsigned how = take(&source);
     int r = how & 1

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/api/pull_list.h"
 #include "server/store/pull_store_internal.h"
+#include "small_store.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -8,27 +9,6 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int64_t now_ns;
-
-static int64_t fake_now(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct pt_clock clock = {fake_now, fake_now, NULL};
-
-static void on_change(void *context)
-{
-    (void)context;
-}
-
-static void on_event(void *context, enum pt_event_type type, const struct pt_stored_pull *stored)
-{
-    (void)context;
-    assert(type == PT_EVENT_PULL_STARTED || pt_stored_pull_is_final(stored));
-}
 
 // Everything that is stored can be shown, and its numbers agree.
 static void check(struct pt_pull_store *store)
@@ -60,7 +40,7 @@ static void apply_in_steps(struct pt_pull_store *store, const struct pt_report *
     if (!application)
         return;
     while (pt_store_apply_step(application)) {
-        now_ns += PT_NS_PER_S;
+        fuzz_now_ns += PT_NS_PER_S;
         pt_store_sweep(store);
         check(store);
     }
@@ -71,12 +51,7 @@ static void apply_in_steps(struct pt_pull_store *store, const struct pt_report *
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct pt_memory_share memory;
-    pt_memory_share_init(&memory, "store", 16 * 4096, NULL);
-    struct pt_store_settings settings = {8, 4, 60 * PT_NS_PER_S, 20 * PT_NS_PER_S, &memory};
-    now_ns = INT64_C(1790000000) * PT_NS_PER_S;
-    const struct pt_store_output output = {.on_event = on_event, .on_change = on_change};
-    struct pt_pull_store *store = pt_store_create(&settings, &clock, &output);
-    assert(store);
+    struct pt_pull_store *store = create_small_store(&memory);
     const uint8_t *end = data + size;
     while (data < end) {
         const uint8_t *newline = memchr(data, '\n', (size_t)(end - data));
@@ -90,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 (void)!pt_store_apply(store, &report, &err);
             pt_report_finish(&report);
         }
-        now_ns += (*data % 16) * PT_NS_PER_S;
+        fuzz_now_ns += (*data % 16) * PT_NS_PER_S;
         pt_store_sweep(store);
         check(store);
         data = line_end + 1;

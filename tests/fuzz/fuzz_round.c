@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "containerd/containerd_api.h"
 #include "containerd_answers.h"
+#include "fuzz_clock.h"
 #include "source.h"
 #include "tracker_story.h"
 
@@ -17,7 +18,6 @@
 
 static struct world {
     struct source source;
-    int64_t now;
     struct call {
         struct pt_grpc_options options;
         size_t row;     // of its namespace
@@ -188,12 +188,6 @@ static void emit_raw_event(struct source *source)
 
 // --- what is behind the calls ---
 
-static int64_t fake_now(void *context)
-{
-    (void)context;
-    return world.now;
-}
-
 static void on_observation(void *context, const struct pt_observation *observation)
 {
     (void)context;
@@ -243,7 +237,7 @@ static void look(struct source *source)
         emit_event(source);
     answer_calls(source, MAX_CALLS * 10);
     assert(world.call_count == 0 && !pt_round_is_busy(world.round) && world.ends == 1);
-    story_check(&world.story, world.now);
+    story_check(&world.story, fuzz_now_ns);
 }
 
 static void happen(struct source *source)
@@ -263,11 +257,11 @@ static void happen(struct source *source)
             pt_tracker_forget(world.story.tracker, take(source));
             break;
         case 4:
-            world.now += (1 + take(source)) * PT_NS_PER_S;
+            fuzz_now_ns += (1 + take(source)) * PT_NS_PER_S;
             break;
         default:
             look(source);
-            world.now += (1 + take(source) % 32) * 100 * PT_NS_PER_MS;
+            fuzz_now_ns += (1 + take(source) % 32) * 100 * PT_NS_PER_MS;
             rounds++;
         }
     }
@@ -277,16 +271,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct pt_containerd *containerd;
     struct pt_containerd_events *events;
-    const struct pt_clock clock = {fake_now, fake_now, NULL};
     const struct pt_tracker_options tracker = {.on_change = story_on_change,
                                                .context = &world.story};
     pt_log_set_descriptor(-1);
-    world = (struct world){.source = {data, size}, .now = START + PT_NS_PER_S};
+    world = (struct world){.source = {data, size}};
+    fuzz_now_ns = START + PT_NS_PER_S;
     memset(lease_rows, 0, sizeof(lease_rows));
     if (pt_containerd_create(NULL, "socket", "/", &containerd, NULL) < 0)
         return 0;
     const struct pt_round_options round = {.containerd = containerd,
-                                           .clock = &clock,
+                                           .clock = &fuzz_clock,
                                            .namespaces = take(&world.source) & 1 ? "*" : "k8s.io",
                                            .on_observation = on_observation,
                                            .on_failure = on_failure};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/store/pull_store_internal.h"
+#include "small_store.h"
+#include "source.h"
 
 #include <assert.h>
 #include <stdint.h>
@@ -8,39 +9,6 @@
 
 #define PULLS 3 // of a report, at most
 #define ID "0123456789abcdef0123456789abcde"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int64_t now_ns;
-
-static int64_t fake_now(void *context)
-{
-    (void)context;
-    return now_ns;
-}
-
-static const struct pt_clock clock = {fake_now, fake_now, NULL};
-
-static void on_change(void *context)
-{
-    (void)context;
-}
-
-static void on_event(void *context, enum pt_event_type type, const struct pt_stored_pull *stored)
-{
-    (void)context;
-    assert(type == PT_EVENT_PULL_STARTED || pt_stored_pull_is_final(stored));
-}
-
-// What decides comes from here; behind its end all is 0.
-struct source {
-    const uint8_t *at, *end;
-};
-
-static unsigned take(struct source *source, unsigned below)
-{
-    return source->at < source->end ? *source->at++ % below : 0;
-}
 
 static const char *const node_names[] = {"n1", "n2", "n3"};
 static const char *const agent_ids[] = {"a", "b", "c", NULL};
@@ -67,29 +35,29 @@ static void make(struct source *source, struct made *made)
 {
     *made = (struct made){0};
     made->report = (struct pt_report){
-        .node_name = node_names[take(source, 3)],
-        .timestamp = now_ns - take(source, 20) * PT_NS_PER_S,
-        .run = runs[take(source, 3)],
-        .sequence = take(source, 8) == 7 ? INT64_MAX : take(source, 16),
+        .node_name = ANY(source, node_names),
+        .timestamp = fuzz_now_ns - take_below(source, 20) * PT_NS_PER_S,
+        .run = ANY(source, runs),
+        .sequence = take_below(source, 8) == 7 ? INT64_MAX : take_below(source, 16),
         .pulls = made->pulls,
-        .pull_count = take(source, PULLS + 1),
+        .pull_count = take_below(source, PULLS + 1),
     };
     for (size_t i = 0; i < made->report.pull_count; i++) {
         struct pt_pull *pull = &made->pulls[i];
         made->layers[i] = (struct pt_layer){
-            .digest = "sha256:a", .total_bytes = 100, .downloaded_bytes = take(source, 101)};
+            .digest = "sha256:a", .total_bytes = 100, .downloaded_bytes = take_below(source, 101)};
         *pull = (struct pt_pull){
-            .id = agent_ids[take(source, 4)],
-            .image_ref = images[take(source, 4)],
-            .phase = phases[take(source, 4)],
-            .started_at = now_ns - take(source, 60) * PT_NS_PER_S,
+            .id = ANY(source, agent_ids),
+            .image_ref = ANY(source, images),
+            .phase = ANY(source, phases),
+            .started_at = fuzz_now_ns - take_below(source, 60) * PT_NS_PER_S,
             .layers = &made->layers[i],
-            .layer_count = take(source, 2),
+            .layer_count = take_below(source, 2),
         };
-        pull->repository = take(source, 2) ? "a.io/b" : NULL;
+        pull->repository = take_below(source, 2) ? "a.io/b" : NULL;
         if (pt_pull_phase_is_final(pull->phase))
-            pull->completed_at = now_ns;
-        memcpy(made->ids + i * PT_PULL_ID_LENGTH, row_ids[take(source, 6)], PT_PULL_ID_LENGTH);
+            pull->completed_at = fuzz_now_ns;
+        memcpy(made->ids + i * PT_PULL_ID_LENGTH, ANY(source, row_ids), PT_PULL_ID_LENGTH);
     }
 }
 
@@ -135,20 +103,20 @@ static void replay(struct pt_pull_store *store, struct source *source)
     struct made made;
     struct pt_error err;
     make(source, &made);
-    int64_t age_ns = take(source, 2) ? take(source, 256) * PT_NS_PER_S : 0;
+    int64_t age_ns = take_below(source, 2) ? take_below(source, 256) * PT_NS_PER_S : 0;
     const struct pt_replay replay = {
         .row_ids = made.ids,
-        .row_ids_length = made.report.pull_count * PT_PULL_ID_LENGTH - take(source, 8) / 7,
-        .received_ns = now_ns - age_ns,
-        .received_wall_ns = now_ns - age_ns,
+        .row_ids_length = made.report.pull_count * PT_PULL_ID_LENGTH - take_below(source, 8) / 7,
+        .received_ns = fuzz_now_ns - age_ns,
+        .received_wall_ns = fuzz_now_ns - age_ns,
         .age_ns = age_ns,
-        .is_past = take(source, 2),
+        .is_past = take_below(source, 2),
     };
     struct pt_application *application = pt_store_replay_begin(store, &made.report, &replay, &err);
     if (!application)
         return;
     while (pt_store_apply_step(application)) {
-        if (take(source, 4) == 0)
+        if (take_below(source, 4) == 0)
             pt_store_sweep(store);
         check(store);
     }
@@ -174,24 +142,19 @@ static void apply(struct pt_pull_store *store, struct source *source)
 // the past or of now, late or not.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct source source = {data, data + size};
+    struct source source = {data, size};
     struct pt_memory_share memory;
-    pt_memory_share_init(&memory, "store", 16 * 4096, NULL);
-    struct pt_store_settings settings = {8, 4, 60 * PT_NS_PER_S, 20 * PT_NS_PER_S, &memory};
-    now_ns = INT64_C(1790000000) * PT_NS_PER_S;
-    const struct pt_store_output output = {.on_event = on_event, .on_change = on_change};
-    struct pt_pull_store *store = pt_store_create(&settings, &clock, &output);
-    assert(store);
+    struct pt_pull_store *store = create_small_store(&memory);
     pt_store_set_shared(store);
-    while (source.at < source.end) {
-        unsigned what = take(&source, 8);
+    while (source.size > 0) {
+        unsigned what = take_below(&source, 8);
         if (what < 4)
             replay(store, &source);
         else if (what < 6)
             apply(store, &source);
         else
             pt_store_hold_still(store, what == 6);
-        now_ns += take(&source, 32) * PT_NS_PER_S;
+        fuzz_now_ns += take_below(&source, 32) * PT_NS_PER_S;
         pt_store_sweep(store);
         check(store);
     }
