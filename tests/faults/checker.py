@@ -233,9 +233,14 @@ def _says(pull: dict[str, Any], ack: Ack) -> bool:
 
 
 def readers_know_what_is_shown(history: History) -> Iterator[str]:
-    """At rest each reader that stands has each row as the list has it."""
+    """At rest each reader that stands has each row as the list has it, and none that goes on elsewhere."""
+    listed = {row["id"] for row in history.rows}
     for name, connections in history.readers.items():
         known = state_of(connections)
+        for identity in known.keys() - listed:
+            pull = known[identity]
+            if pull["phase"] not in FINAL:  # what has ended may be forgotten
+                yield f"{pull['imageRef']}: reader {name} has it as {pull['phase']}, it is not shown"
         for row in history.rows:
             pull = known.get(row["id"])
             if pull is None or pull["phase"] != row["phase"]:

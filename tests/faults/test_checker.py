@@ -120,10 +120,14 @@ def mislead_a_reader(history: History, source: random.Random) -> None:
     history.readers["comes and goes"][1].events.append(heard(150, row(7, "downloading")))
 
 
+def show_a_reader_what_goes_on_under_another_id(history: History, source: random.Random) -> None:
+    history.readers["comes and goes"][1].events.append(heard(150, row(7, "downloading") | {"id": "another"}))
+
+
 LIES: tuple[Callable[[History, random.Random], None], ...] = (
     lose_a_row, turn_a_row, double_a_row, leave_a_row_under_way, lose_an_event, double_an_event,
     fail_what_goes_on, change_an_end_after_the_kill, change_a_log, lose_a_log_line,
-    double_a_log_line, miscount, show_what_is_not_there, mislead_a_reader,
+    double_a_log_line, miscount, show_what_is_not_there, mislead_a_reader, show_a_reader_what_goes_on_under_another_id,
 )  # fmt: skip
 
 

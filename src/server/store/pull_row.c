@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/pull_row.h"
 
+#include "base/text.h"
 #include "server/store/pull_life.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +31,25 @@ static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct p
     return stored;
 }
 
+// Readers show the row no more: its pull goes on in another one.
+static void cancel(struct pt_pull_store *store, struct pt_stored_pull *row)
+{
+    row->of_kubelet = true;
+    row->pull.completed_at = row->reported_at = pt_clock_wall_ns(store->clock);
+    pt_stored_pull_set_failure(row, NULL, PT_FAILURE_NONE);
+    pt_life_set_phase(store, row, PT_PULL_CANCELLED);
+}
+
+// That of an image, if a pod still waits in it.
+static void withdraw(struct pt_pull_store *store, struct pt_stored_pull *row)
+{
+    bool is_failing = row->pull.phase == PT_PULL_FAILED && pt_stored_pull_is_waited_for(row);
+    if (row->of_kubelet && (is_failing || !pt_stored_pull_is_final(row)))
+        cancel(store, row);
+}
+
 // What another server has begun in a row of its own does not go on in the row that stands for its
-// image here; if nobody pulls that one, it is over.
+// image here.
 static void follow_taker(struct pt_pull_store *store, struct pt_node *node, const char *row_id,
                          struct pt_row_taken *taken)
 {
@@ -38,8 +57,7 @@ static void follow_taker(struct pt_pull_store *store, struct pt_node *node, cons
     if (!row || memcmp(row->id, row_id, PT_PULL_ID_LENGTH) == 0)
         return;
     *taken = (struct pt_row_taken){0};
-    if (row->of_kubelet && !pt_stored_pull_is_final(row))
-        pt_life_set_phase(store, row, PT_PULL_CANCELLED);
+    withdraw(store, row);
 }
 
 int pt_pull_row_begin(struct pt_pull_store *store, struct pt_node *node, const char *key,
@@ -116,9 +134,28 @@ void pt_row_exchange_ids(struct pt_pull_store *store, struct pt_stored_pull *a,
     (void)r;
 }
 
+// Readers that know the id learn that nobody pulls under it: a cancelled row has it from now on, as
+// far as there is room for one.
+static void leave_behind(struct pt_pull_store *store, struct pt_stored_pull *stored, const char *id)
+{
+    char key[PT_PULL_ID_SIZE + 1];
+    const struct pt_id_source source = {key, 0, id};
+    struct pt_stored_pull *left;
+    if (stored == TAILQ_FIRST(&store->finished) || stored == TAILQ_FIRST(&stored->node->finished))
+        return; // it is the next to make room
+    snprintf(key, sizeof(key), "w%s", id);
+    if (pt_life_begin(store, stored->node, key, &source, &left) < 0)
+        return;
+    left->pull.started_at = stored->pull.started_at;
+    if (pt_text_replace(&left->pull.image_ref, stored->pull.image_ref, NULL) < 0)
+        pt_life_remove(store, left);
+    else
+        cancel(store, left);
+}
+
 void pt_row_set_id(struct pt_pull_store *store, struct pt_stored_pull *stored, const char *id)
 {
-    char wanted[PT_PULL_ID_SIZE] = "";
+    char wanted[PT_PULL_ID_SIZE] = "", before[PT_PULL_ID_SIZE];
     if (memcmp(stored->id, id, PT_PULL_ID_LENGTH) == 0)
         return;
     memcpy(wanted, id, PT_PULL_ID_LENGTH);
@@ -127,11 +164,13 @@ void pt_row_set_id(struct pt_pull_store *store, struct pt_stored_pull *stored, c
         pt_row_exchange_ids(store, stored, other);
         pt_change_log_touch(&store->changes, other);
     } else {
-        pt_map_remove(&store->pulls, stored->id);
+        memcpy(before, stored->id, sizeof(before));
+        pt_map_remove(&store->pulls, before);
         memcpy(stored->id, wanted, sizeof(wanted));
         int r = pt_map_put(&store->pulls, stored->id, stored);
         assert(r == 0); // the map has room for as many as there were
         (void)r;
+        leave_behind(store, stored, before);
     }
     pt_change_log_touch(&store->changes, stored);
 }

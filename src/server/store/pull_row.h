@@ -31,7 +31,8 @@ const char *pt_row_id_at(const struct pt_replay *replay, const struct pt_report 
 // The taker shows no row for the pull: it holds it back, or another one stands for it.
 bool pt_row_id_is_none(const char *id);
 
-// Gives a row that id; the row that had it gets the other's.
+// Gives a row that id; the row that had it gets the other's. If none had it, a cancelled row keeps
+// the other, so that readers show nothing under it any more.
 void pt_row_set_id(struct pt_pull_store *store, struct pt_stored_pull *stored, const char *id);
 
 // Two rows get each other's id.
