@@ -39,10 +39,11 @@ struct pt_share_writer {
     char script[SHA1_SIZE]; // its name in Valkey; empty: not loaded on this connection
     uint64_t last_number;
     int64_t clock_distance_ms; // Valkey's clock less our monotonic one
-    int64_t asked_ns;
-    bool has_clock;   // on this connection
-    bool may_write;   // on this connection, as a trial has shown
-    bool knows_clock; // on one before it at least
+    int64_t asked_ns;          // for the time
+    bool is_asking;            // and it has not been answered
+    bool has_clock;            // on this connection
+    bool may_write;            // on this connection, as a trial has shown
+    bool knows_clock;          // on one before it at least
     LIST_HEAD(, taken) under_way;
 };
 
@@ -53,9 +54,25 @@ static bool is_ready(const struct pt_share_writer *writer)
 
 // --- the clock ---
 
+// Valkey looked at its clock between the question and the answer. What is known already stands if
+// that can be, so that an answer that was long under way spoils nothing; else it was when it was
+// asked, so that what is read is rather too old.
+static void set_clock(struct pt_share_writer *writer, int64_t ms)
+{
+    int64_t now_ns = pt_clock_monotonic_ns(writer->clock);
+    int64_t least_ms = ms - now_ns / PT_NS_PER_MS - 1,
+            most_ms = ms - writer->asked_ns / PT_NS_PER_MS;
+    bool stands = writer->knows_clock && writer->clock_distance_ms >= least_ms &&
+                  writer->clock_distance_ms <= most_ms;
+    if (!stands)
+        writer->clock_distance_ms = most_ms;
+    writer->has_clock = writer->knows_clock = true;
+}
+
 static bool on_time(void *context, struct pt_resp_value *reply)
 {
     struct pt_share_writer *writer = context;
+    writer->is_asking = false;
     if (!reply)
         return false;
     if (reply->kind != PT_RESP_LIST || reply->count != 2) {
@@ -68,21 +85,22 @@ static bool on_time(void *context, struct pt_resp_value *reply)
         pt_valkey_link_reset(writer->link, "it says a time that cannot be");
         return false;
     }
-    int64_t ms = seconds * 1000 + us / 1000;
     bool was_ready = is_ready(writer);
-    // Asked then, answered now: not later than it was asked, so that a report is rather too old.
-    writer->clock_distance_ms = ms - writer->asked_ns / PT_NS_PER_MS;
-    writer->has_clock = writer->knows_clock = true;
+    set_clock(writer, seconds * 1000 + us / 1000);
     if (is_ready(writer) && !was_ready)
         writer->options.on_change(writer->options.context, NULL);
     return false;
 }
 
+// One question at a time: an answer says nothing of when a later one was asked.
 static void ask_for_time(struct pt_share_writer *writer)
 {
     const struct pt_valkey_argument time = pt_valkey_text("TIME");
+    if (writer->is_asking)
+        return;
     writer->asked_ns = pt_clock_monotonic_ns(writer->clock);
     int r = pt_valkey_link_send(writer->link, &time, 1, on_time, writer);
+    writer->is_asking = r == 0;
     // Where much waits to be sent, it is asked the next time.
     if (r < 0 && r != -ENOTCONN && r != -ENOBUFS)
         pt_valkey_link_reset(writer->link, strerror(-r));
