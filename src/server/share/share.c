@@ -35,7 +35,6 @@
 
 #define MAX_SILENCE_MS 5000
 #define LOOK_MS 500
-#define MAX_BEHIND_NS (5 * PT_NS_PER_S)
 
 struct pt_share {
     struct pt_loop *loop;
@@ -54,9 +53,7 @@ struct pt_share {
     struct pt_timer *look;
     struct pt_share_pendings *pendings;
     struct pt_share_health health;
-    bool was_ready;
-    int64_t behind_since_ns; // 0: in step, or away
-    bool is_own, is_of_log;  // of the entry being applied
+    bool is_own, is_of_log; // of the entry being applied
     struct pt_warn_pace invalid_pace, failed_pace, eviction_pace, ends_pace, dropped_pace;
     uint64_t entries_taken, entries_applied, entries_skipped, entries_failed, bytes_taken;
     uint64_t entries_loaded, ends_without_layers, ends_dropped;
@@ -111,28 +108,13 @@ static void on_dropped(void *context, uint64_t count)
                     pt_log_int("count", (int64_t)share->ends_dropped));
 }
 
-// Since when it has been behind; where that has a reason, it has been long enough.
-static int64_t behind_since_ns(const struct pt_share *share, enum pt_share_state state,
-                               const char *why)
-{
-    int64_t now = pt_clock_monotonic_ns(share->clock);
-    if (state != PT_SHARE_LOADING && state != PT_SHARE_BEHIND)
-        return 0;
-    if (why)
-        return now > MAX_BEHIND_NS ? now - MAX_BEHIND_NS : 1;
-    return share->behind_since_ns ? share->behind_since_ns : now;
-}
-
 static void on_reader_state(void *context, enum pt_share_state state, const char *why)
 {
     struct pt_share *share = context;
-    share->was_ready |= state == PT_SHARE_READY;
-    share->behind_since_ns = behind_since_ns(share, state, why);
     share->heard_all_ns =
         pt_clock_monotonic_ns(share->clock) + PT_REPORT_AGENTS_KNOWN_MS * PT_NS_PER_MS;
     pt_store_hold_still(share->store, true);
-    if (state == PT_SHARE_READY || state == PT_SHARE_AWAY)
-        pt_share_health_note_reading(&share->health, state == PT_SHARE_READY, why);
+    pt_share_health_note_state(&share->health, state, why);
     if (state == PT_SHARE_READY)
         pt_log_info("share.ready", pt_log_int("entries", (int64_t)(share->entries_loaded +
                                                                    share->entries_applied)));
@@ -344,9 +326,7 @@ void pt_share_claim(struct pt_share *share, const struct pt_share_claim *claim)
 
 bool pt_share_is_ready(const struct pt_share *share)
 {
-    int64_t since = share->behind_since_ns;
-    bool is_far_behind = since && pt_clock_monotonic_ns(share->clock) - since >= MAX_BEHIND_NS;
-    return share->was_ready && !is_far_behind;
+    return pt_share_health_is_ready(&share->health);
 }
 
 const char *pt_share_missing(const struct pt_share *share)

@@ -66,8 +66,8 @@ void pt_share_claim(struct pt_share *share, const struct pt_share_claim *claim);
 bool pt_share_has_end(const struct pt_report *report);
 
 // Whether this server knows what the others know, as far as it can: it has read what there was, and
-// was at the log's end less than 5 s ago, or is reading on after a break for less than 5 s. It is
-// also ready while Valkey is away, if it was before.
+// was at the log's end less than 5 s ago, or is reading on after breaks for less than 5 s in all.
+// It is also ready while Valkey is away, if it was before.
 bool pt_share_is_ready(const struct pt_share *share);
 
 // What is missing, in words for /readyz; NULL: nothing.

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#define MAX_BEHIND_NS (5 * PT_NS_PER_S)
+
 void pt_share_health_init(struct pt_share_health *health, const struct pt_clock *clock,
                           const char *url)
 {
@@ -47,4 +49,46 @@ void pt_share_health_note_reading(struct pt_share_health *health, bool can_read,
     health->can_read = can_read;
     snprintf(health->why_no_reading, sizeof(health->why_no_reading), "%s", why ? why : "");
     pt_share_health_look(health);
+}
+
+// --- readiness ---
+
+// How long it has read what is old. A connection on which nothing could be read is as none.
+static int64_t behind_ns(const struct pt_share_health *health)
+{
+    bool is_reading = health->behind_since_ns && health->can_read;
+    int64_t now_ns = pt_clock_monotonic_ns(health->clock);
+    return health->behind_before_ns + (is_reading ? now_ns - health->behind_since_ns : 0);
+}
+
+// Where it is behind for a reason, it has been so for long enough. Only being in step ends that: a
+// connection that breaks brings nobody nearer to the log's end.
+void pt_share_health_note_state(struct pt_share_health *health, enum pt_share_state state,
+                                const char *why)
+{
+    int64_t before_ns = behind_ns(health);
+    switch (state) {
+    case PT_SHARE_READY:
+        health->was_ready = true;
+        health->behind_since_ns = health->behind_before_ns = 0;
+        pt_share_health_note_reading(health, true, NULL);
+        break;
+    case PT_SHARE_AWAY:
+        health->behind_before_ns = before_ns;
+        health->behind_since_ns = 0;
+        pt_share_health_note_reading(health, false, why);
+        break;
+    case PT_SHARE_LOADING:
+    case PT_SHARE_BEHIND:
+        if (why)
+            health->behind_before_ns = MAX_BEHIND_NS;
+        if (!health->behind_since_ns)
+            health->behind_since_ns = pt_clock_monotonic_ns(health->clock);
+        break;
+    }
+}
+
+bool pt_share_health_is_ready(const struct pt_share_health *health)
+{
+    return health->was_ready && behind_ns(health) < MAX_BEHIND_NS;
 }
