@@ -28,4 +28,10 @@ static inline int64_t pt_clock_wall_ns(const struct pt_clock *clock)
     return clock->wall_ns(clock->context);
 }
 
+// Seconds from one time of a clock to another, in nanoseconds; 0 if that is not later.
+static inline double pt_clock_seconds(int64_t from, int64_t to)
+{
+    return to > from ? (double)(to - from) / (double)PT_NS_PER_S : 0;
+}
+
 #endif

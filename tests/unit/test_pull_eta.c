@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/store/pull_eta.h"
+#include "server/eta/pull_eta.h"
 
 #include "base/clock.h"
-#include "base/duration_histogram.h"
 
 #include "check.h"
 
@@ -111,40 +110,6 @@ static void cached_layers_have_not_begun(void **state)
     check_real("with a cached layer above", ready[1], ready[0]);
 }
 
-// Only while a layer was being extracted: not while all waited for bytes, and once where several
-// were beside each other.
-static void extraction_lasts_while_there_is_one(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *name;
-        struct {
-            int64_t from, to; // seconds ago
-        } spans[3];
-        double seconds;
-    } cases[] = {
-        {"one after the other", {{30, 20}, {20, 15}, {15, 10}}, 20},
-        {"with pauses between", {{30, 29}, {20, 19}, {11, 10}}, 3},
-        {"beside each other", {{30, 12}, {29, 11}, {28, 10}}, 20},
-        {"beside each other, the upper ones first", {{20, 12}, {30, 25}, {28, 10}}, 20},
-        {"one within another", {{30, 10}, {25, 20}, {9, 8}}, 21},
-        {"in no time at all", {{30, 30}, {20, 20}, {10, 10}}, 0},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct pt_layer layers[3] = {done, done, done};
-        for (size_t k = 0; k < 3; k++) {
-            layers[k].extract_started_at = AGO(cases[i].spans[k].from);
-            layers[k].extract_completed_at = AGO(cases[i].spans[k].to);
-        }
-        struct pt_pull pull = {
-            .phase = PT_PULL_COMPLETED, .total_known = true, .layers = layers, .layer_count = 3};
-        struct pt_pull_status status = pt_pull_status_make(&pull);
-        const struct pt_eta_basis basis = {0};
-        pt_pull_eta(&pull, NULL, &basis, NOW, &status);
-        check_real(cases[i].name, status.extract_seconds, cases[i].seconds);
-    }
-}
-
 static void nothing_is_left_of_what_has_ended_or_is_unknown(void **state)
 {
     (void)state;
@@ -173,34 +138,12 @@ static void nothing_is_left_of_what_has_ended_or_is_unknown(void **state)
     }
 }
 
-static void quantiles_are_near(void **state)
-{
-    (void)state;
-    struct pt_duration_histogram histogram = {0};
-    check_real("empty", pt_duration_histogram_quantile(&histogram, 0.5), -1);
-    for (int i = 1; i <= 100; i++)
-        pt_duration_histogram_add(&histogram, i);
-    double median = pt_duration_histogram_quantile(&histogram, 0.5);
-    double high = pt_duration_histogram_quantile(&histogram, 0.95);
-    assert_true(median > 47.5 && median < 52.5);
-    assert_true(high > 90 && high < 100);
-    for (int i = 1; i <= 99; i++)
-        pt_duration_histogram_remove(&histogram, i);
-    double last = pt_duration_histogram_quantile(&histogram, 0.5);
-    assert_true(last > 95 && last < 105);
-    pt_duration_histogram_add(&histogram, 0);
-    pt_duration_histogram_add(&histogram, 1e9);
-    check_int("any duration has its place", (int64_t)histogram.count, 3);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_is_shown),
         cmocka_unit_test(cached_layers_have_not_begun),
-        cmocka_unit_test(extraction_lasts_while_there_is_one),
         cmocka_unit_test(nothing_is_left_of_what_has_ended_or_is_unknown),
-        cmocka_unit_test(quantiles_are_near),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,9 +6,7 @@
 #include "pull/image_ref.h"
 #include "server/store/pull_store_internal.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +16,6 @@
 #define SILENT_AFTER_NS (PT_REPORT_SILENT_MS * PT_NS_PER_MS)
 #define LATE_WINDOW_NS (10 * PT_NS_PER_S)   // an older report than this means that a clock jumped
 #define NUMBER_STANDS_NS (60 * PT_NS_PER_S) // an agent sends something more often
-#define MANTISSA_BITS 10
-#define LARGEST_EXPONENT 63
-#define MOST_TROUBLES 15
-
-static_assert(sizeof(struct pt_node_past) <= PT_NODE_PAST_BYTES, "as the documents say");
 
 static void drop_past(struct pt_pull_store *store, struct pt_node *node)
 {
@@ -282,41 +275,6 @@ void pt_node_count_speed(struct pt_pull_store *store, struct pt_node *node)
 
 // --- what it did in the last half hour ---
 
-static uint16_t pack(double figure)
-{
-    unsigned exponent = 0;
-    while (figure >= (1 << MANTISSA_BITS) - 0.5 && exponent < LARGEST_EXPONENT) {
-        figure /= 2;
-        exponent++;
-    }
-    return (uint16_t)((exponent << MANTISSA_BITS) | (unsigned)(figure + 0.5));
-}
-
-static double unpack(uint16_t packed)
-{
-    unsigned mantissa = packed & ((1U << MANTISSA_BITS) - 1);
-    return ldexp((double)mantissa, packed >> MANTISSA_BITS);
-}
-
-static size_t place_of(uint64_t step)
-{
-    return step % PT_NODE_PAST_STEPS;
-}
-
-// What was noted in none of the steps since the newest is nothing.
-static void begin_step(struct pt_node_past *past, uint64_t step)
-{
-    if (step <= past->step)
-        return;
-    past->sums[place_of(past->step)] = pack(past->newest);
-    past->newest = 0;
-    for (uint64_t i = past->step + 1; i <= step && i <= past->step + PT_NODE_PAST_STEPS; i++) {
-        past->sums[place_of(i)] = 0;
-        past->troubles[place_of(i)] = 0;
-    }
-    past->step = step;
-}
-
 static struct pt_node_past *keep_past(struct pt_pull_store *store, struct pt_node *node)
 {
     if (node->past || !pt_memory_share_take(store->memory, sizeof(*node->past)))
@@ -331,25 +289,15 @@ void pt_node_note_past(struct pt_pull_store *store, struct pt_node *node, uint64
                        double bytes_per_second, size_t stalled)
 {
     struct pt_node_past *past = keep_past(store, node);
-    if (!past)
-        return;
-    begin_step(past, step);
-    uint8_t *troubles = &past->troubles[place_of(past->step)];
-    unsigned most = stalled < MOST_TROUBLES ? (unsigned)stalled : MOST_TROUBLES;
-    past->newest += bytes_per_second;
-    if (most > *troubles >> 4)
-        *troubles = (uint8_t)((most << 4) | (*troubles & MOST_TROUBLES));
+    if (past)
+        pt_node_past_note(past, step, bytes_per_second, stalled);
 }
 
 void pt_node_note_past_failed(struct pt_pull_store *store, struct pt_node *node, uint64_t step)
 {
     struct pt_node_past *past = keep_past(store, node);
-    if (!past)
-        return;
-    begin_step(past, step);
-    uint8_t *troubles = &past->troubles[place_of(past->step)];
-    if ((*troubles & MOST_TROUBLES) < MOST_TROUBLES)
-        ++*troubles;
+    if (past)
+        pt_node_past_note_failed(past, step);
 }
 
 bool pt_node_has_past(const struct pt_node *node)
@@ -359,20 +307,12 @@ bool pt_node_has_past(const struct pt_node *node)
 
 struct pt_node_past_step pt_node_past_at(const struct pt_node *node, uint64_t step)
 {
-    const struct pt_node_past *past = node->past;
-    if (!past || step > past->step || past->step - step >= PT_NODE_PAST_STEPS)
-        return (struct pt_node_past_step){0};
-    uint8_t troubles = past->troubles[place_of(step)];
-    return (struct pt_node_past_step){
-        .bytes_per_second = step == past->step ? past->newest : unpack(past->sums[place_of(step)]),
-        .stalled = troubles >> 4,
-        .failed = troubles & MOST_TROUBLES,
-    };
+    return node->past ? pt_node_past_step_at(node->past, step) : (struct pt_node_past_step){0};
 }
 
 void pt_node_let_past_go(struct pt_pull_store *store, struct pt_node *node, uint64_t newest_step)
 {
-    if (node->past && newest_step >= node->past->step + PT_NODE_PAST_STEPS)
+    if (node->past && pt_node_past_is_over(node->past, newest_step))
         drop_past(store, node);
 }
 

@@ -22,16 +22,6 @@ struct pt_node_flow {
     struct pt_pauses pauses; // of the same
 };
 
-// What its pulls have done in the last half hour, in steps that whoever notes numbers. There is one
-// for each node that has pulled lately, so it is small: figures are right to a thousandth, and up
-// to 15 pulls and attempts are counted.
-struct pt_node_past {
-    uint64_t step;                        // number of the newest that something was noted in
-    double newest;                        // sum of its looks
-    uint16_t sums[PT_NODE_PAST_STEPS];    // of the others: ten bits, and six for a power of 2
-    uint8_t troubles[PT_NODE_PAST_STEPS]; // four bits of stalled pulls, four of failed attempts
-};
-
 // A node that reports, and its pulls. Times are the server's own. What a report touches stands
 // together, next to the name that the node is found by: of 100,000 nodes none is in the processor's
 // cache when its report comes.

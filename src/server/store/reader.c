@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/store/reader.h"
 
-#include "server/store/pull_eta.h"
+#include "server/eta/pull_eta.h"
 #include "server/store/pull_store_internal.h"
 
 #include <string.h>

@@ -5,7 +5,8 @@
 #include "pull/event.h"
 #include "pull/join.h"
 #include "pull/model.h"
-#include "server/store/registries.h"
+#include "server/figures/node_past.h"
+#include "server/figures/registries.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -209,16 +210,6 @@ struct pt_stored_pull *pt_node_walk_next(struct pt_node_walk *walk);
 // when that pull ends; NULL: not known.
 void pt_node_note_first(struct pt_node *node, const struct pt_stored_pull *stored);
 const struct pt_stored_pull *pt_node_first(const struct pt_node *node);
-
-#define PT_NODE_PAST_STEPS 60
-#define PT_NODE_PAST_BYTES 200 // of the memory for pulls at most, for a node that has pulled lately
-
-// What a node's pulls did in a step of time.
-struct pt_node_past_step {
-    double bytes_per_second; // sum over its looks, right to a thousandth
-    unsigned stalled;        // the most at once, up to 15
-    unsigned failed;         // attempts, up to 15
-};
 
 // Notes a look in that step, which is not older than the newest. Nothing is kept where there is
 // no room.

@@ -9,6 +9,7 @@
 #include "pull/image_ref.h"
 #include "pull/join.h"
 #include "pull/pull_fields.h"
+#include "server/eta/stall.h"
 #include "server/store/node.h"
 #include "server/store/stored_layers.h"
 
@@ -363,4 +364,11 @@ void pt_stored_pull_complete(struct pt_stored_pull *stored, int64_t completed_at
     stored->pull.phase = PT_PULL_COMPLETED;
     stored->pull.completed_at = completed_at;
     stored->reported_at = completed_at;
+}
+
+double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored)
+{
+    return pt_pull_stalled_seconds(&stored->pull, stored->tracks, &stored->pauses,
+                                   stored->reported_at - stored->bytes_at,
+                                   pt_node_speed(stored->node) > 0);
 }

@@ -9,6 +9,7 @@
 #include "pull/event.h"
 #include "pull/model.h"
 #include "pull/rate.h"
+#include "server/eta/layer_track.h"
 #include "server/store/reader.h"
 
 #include <stdbool.h>
@@ -18,12 +19,6 @@
 
 struct pt_join;
 struct pt_node;
-
-// How a layer's download goes; kept while the pull may go on.
-struct pt_layer_track {
-    struct pt_rate rate;
-    struct pt_step_rate steps;
-};
 
 // Where a pull stands on its way through the store. Only pull_life.c writes it.
 enum pt_pull_life {
@@ -52,7 +47,7 @@ struct pt_stored_pull {
     size_t layers_bytes;                // of the block of pull.layers
     int64_t counted_bytes;              // of the store's memory, by pull_memory.c
     struct pt_layer_versions *versions; // one for each layer, in the block of pull.layers
-    struct pt_layer_track *tracks;      // one for each layer, owned; NULL: let go, or no layers
+    struct pt_layer_track *tracks;      // one for each layer, owned, while it may go on; or NULL
     struct pt_rate rate;                // of received_bytes
     struct pt_step_rate steps;          // likewise
     struct pt_pauses pauses;            // of the same

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_SERVER_STORE_REGISTRIES_H
-#define PT_SERVER_STORE_REGISTRIES_H
+#ifndef PT_SERVER_FIGURES_REGISTRIES_H
+#define PT_SERVER_FIGURES_REGISTRIES_H
 
 #include "base/clock.h"
 #include "base/histogram.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/store/registries.h"
+#include "server/figures/registries.h"
 
 #include <string.h>
 

@@ -1,101 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/store/pull_eta.h"
+#include "server/eta/pull_eta.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/pauses.h"
 #include "server/eta/between.h"
 #include "server/eta/ready.h"
-#include "server/store/node.h"
+#include "server/eta/taken.h"
 
 #include <math.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-
-// containerd shows nothing of a layer before its first MiB has come.
-#define FIRST_PIECE_NS (30 * PT_NS_PER_S)
-
-static double seconds_between(int64_t from, int64_t to)
-{
-    return to > from ? (double)(to - from) / (double)PT_NS_PER_S : 0;
-}
-
-double pt_pull_extract_speed(const struct pt_pull *pull)
-{
-    double bytes = 0, seconds = 0;
-    for (size_t i = 0; i < pull->layer_count; i++) {
-        const struct pt_layer *layer = &pull->layers[i];
-        if (layer->phase != PT_LAYER_DONE || layer->extract_started_at == 0)
-            continue;
-        bytes += (double)layer->total_bytes;
-        seconds += seconds_between(layer->extract_started_at, layer->extract_completed_at);
-    }
-    return seconds > 0 ? bytes / seconds : 0;
-}
-
-struct span {
-    int64_t from, to;
-};
-
-static int compare_spans(const void *a, const void *b)
-{
-    const struct span *one = a, *other = b;
-    return (one->from > other->from) - (one->from < other->from);
-}
-
-// How long a layer at least was being extracted: between two of them a pull may wait for bytes.
-// Layers are extracted one after the other, or beside each other. Negative: none was.
-static double extracting_seconds(const struct pt_pull *pull, int64_t now)
-{
-    struct span spans[PT_LIMIT_LAYERS_PER_PULL];
-    size_t count = 0;
-    bool is_in_order = true;
-    for (size_t i = 0; i < pull->layer_count; i++) {
-        const struct pt_layer *layer = &pull->layers[i];
-        int64_t from = layer->extract_started_at;
-        int64_t to = layer->phase == PT_LAYER_EXTRACTING ? now : layer->extract_completed_at;
-        if (layer->cached || !from || !to)
-            continue;
-        is_in_order &= count == 0 || spans[count - 1].from <= from;
-        spans[count++] = (struct span){from, to};
-    }
-    if (count == 0)
-        return -1;
-    if (!is_in_order)
-        qsort(spans, count, sizeof(spans[0]), compare_spans);
-    int64_t until = spans[0].from, sum_ns = 0;
-    for (size_t i = 0; i < count; i++) {
-        int64_t from = spans[i].from > until ? spans[i].from : until;
-        if (spans[i].to <= from)
-            continue;
-        sum_ns += spans[i].to - from;
-        until = spans[i].to;
-    }
-    return (double)sum_ns / (double)PT_NS_PER_S;
-}
-
-static void set_taken(const struct pt_pull *pull, int64_t now, struct pt_pull_status *status)
-{
-    int64_t download_from = 0, download_to = 0;
-    for (size_t i = 0; i < pull->layer_count; i++) {
-        const struct pt_layer *layer = &pull->layers[i];
-        if (layer->phase == PT_LAYER_QUEUED || layer->cached)
-            continue;
-        if (layer->started_at && (!download_from || layer->started_at < download_from))
-            download_from = layer->started_at;
-        int64_t completed_at = pt_layer_is_downloaded(layer) ? layer->completed_at : now;
-        if (completed_at > download_to)
-            download_to = completed_at;
-    }
-    if (download_from && download_to)
-        status->download_seconds = seconds_between(download_from, download_to);
-    double extract_seconds = extracting_seconds(pull, now);
-    if (extract_seconds >= 0)
-        status->extract_seconds = extract_seconds;
-}
-
-// --- what is left ---
 
 #define RECENT_ENDS 8
 #define LOOK_S 0.25         // a step may have been seen so much later than it came
@@ -197,10 +110,10 @@ static double speed_since_start(const struct left *left)
     double count = 0;
     for (size_t i = 0; i < left->pull->layer_count; i++) {
         const struct pt_step *newest = &steps_of(left, i)->newest;
-        double seconds = seconds_between(left->pull->started_at, newest->at);
+        double seconds = pt_clock_seconds(left->pull->started_at, newest->at);
         if (left->pull->layers[i].cached || seconds <= 0)
             continue;
-        double late = seconds_between(left->pull->started_at, left->now);
+        double late = pt_clock_seconds(left->pull->started_at, left->now);
         double next = (double)newest->bytes + pt_step_rate_unseen(INFINITY);
         if (late <= seconds * next / (double)newest->bytes)
             add_span(&sum, (struct pt_step_span){(double)newest->bytes, seconds});
@@ -289,7 +202,7 @@ static double speed_of(const struct left *left, size_t i)
 static double seconds_free(const struct left *left, size_t n)
 {
     int64_t since = n < RECENT_ENDS ? left->recent_ends[n] : 0;
-    return seconds_between(since ? since : left->pull->started_at, left->now);
+    return pt_clock_seconds(since ? since : left->pull->started_at, left->now);
 }
 
 static bool waits(const struct pt_layer *layer)
@@ -318,7 +231,7 @@ static double extract_seconds(const struct left *left, const struct pt_layer *la
 {
     double needed = (double)layer->total_bytes / speed;
     if (layer->phase == PT_LAYER_EXTRACTING && layer->extract_started_at)
-        needed -= seconds_between(layer->extract_started_at, left->now);
+        needed -= pt_clock_seconds(layer->extract_started_at, left->now);
     return needed > 0 ? needed : 0;
 }
 
@@ -450,51 +363,10 @@ static void set_left(const struct left *left, struct pt_pull_status *status)
 void pt_pull_eta(const struct pt_pull *pull, const struct pt_layer_track *tracks,
                  const struct pt_eta_basis *basis, int64_t now, struct pt_pull_status *status)
 {
-    set_taken(pull, now, status);
+    pt_pull_set_taken(pull, now, status);
     if (pt_pull_phase_is_final(pull->phase) || !pull->total_known || pull->layer_count == 0 ||
         basis->is_still || pt_pull_is_silent(pull))
         return;
     struct left left = look(pull, tracks, basis, now);
     set_left(&left, status);
-}
-
-// --- nothing comes ---
-
-// Whether containerd has asked the registry for a layer; `ret_has_begun`: and has some of it.
-static bool is_fetching(const struct pt_stored_pull *stored, bool *ret_has_begun)
-{
-    bool is_asked_for = false;
-    *ret_has_begun = false;
-    for (size_t i = 0; i < stored->pull.layer_count; i++) {
-        const struct pt_layer *layer = &stored->pull.layers[i];
-        *ret_has_begun |= layer->phase == PT_LAYER_DOWNLOADING;
-        is_asked_for |= layer->phase == PT_LAYER_QUEUED && layer->source == PT_SOURCE_FETCHED;
-    }
-    return *ret_has_begun || is_asked_for;
-}
-
-// Between two pieces of a slow layer nothing is seen. When quick ones have come beside it, the
-// pull's own pauses do not show that yet.
-static bool is_between_pieces(const struct pt_stored_pull *stored, int64_t still_ns)
-{
-    for (size_t i = 0; stored->tracks && i < stored->pull.layer_count; i++) {
-        if (stored->pull.layers[i].phase == PT_LAYER_DOWNLOADING &&
-            pt_step_rate_is_between(&stored->tracks[i].steps, still_ns))
-            return true;
-    }
-    return false;
-}
-
-double pt_stored_pull_stalled_seconds(const struct pt_stored_pull *stored)
-{
-    int64_t still_ns = stored->reported_at - stored->bytes_at;
-    bool has_begun;
-    if (stored->pull.phase != PT_PULL_DOWNLOADING ||
-        still_ns < pt_pauses_patience_ns(&stored->pauses) || !is_fetching(stored, &has_begun) ||
-        is_between_pieces(stored, still_ns))
-        return 0;
-    // Layers that wait for others of the node to come are asked for as well.
-    if (!has_begun && (still_ns < FIRST_PIECE_NS || pt_node_speed(stored->node) > 0))
-        return 0;
-    return (double)still_ns / (double)PT_NS_PER_S;
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PT_SERVER_STORE_PULL_ETA_H
-#define PT_SERVER_STORE_PULL_ETA_H
+#ifndef PT_SERVER_ETA_PULL_ETA_H
+#define PT_SERVER_ETA_PULL_ETA_H
 
 #include "pull/event.h"
 #include "pull/model.h"
-#include "server/store/stored_pull.h"
+#include "server/eta/layer_track.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+// How long a pull still needs, by what its layers and earlier pulls show.
 
 #define PT_USUAL_SLOTS 3 // layers that containerd downloads at once if nobody has set it
 
@@ -36,8 +38,5 @@ void pt_pull_eta(const struct pt_pull *pull, const struct pt_layer_track *tracks
 // such layers say nothing.
 double pt_pull_seconds_between(const struct pt_pull *pull, const struct pt_layer_track *tracks,
                                size_t slots, double bytes_per_second, double expected);
-
-// Compressed bytes per second that the extraction of this pull has managed, 0 while unknown.
-double pt_pull_extract_speed(const struct pt_pull *pull);
 
 #endif
