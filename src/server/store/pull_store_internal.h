@@ -4,11 +4,11 @@
 
 #include "base/duration_histogram.h"
 #include "base/map.h"
+#include "server/figures/registries.h"
 #include "server/store/change_log.h"
 #include "server/store/node.h"
 #include "server/store/pull_store.h"
 #include "server/store/reader.h"
-#include "server/figures/registries.h"
 #include "server/store/stored_pull.h"
 
 // The store's state, for its own files: no other room includes this, node.h or stored_pull.h.
