@@ -14,6 +14,7 @@
 #include "server/identity/known_tokens.h"
 #include "server/identity/review_answer.h"
 #include "server/identity/token_policy.h"
+#include "server/identity/token_queues.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ struct check {
     uint64_t generation; // of the keys, when it was
     unsigned tries;
     struct asked *asked; // NULL: it waits
-    struct queue *queue; // where it waits
+    struct pt_token_place place;
     struct pt_question *question;
     TAILQ_ENTRY(check) link;
     const char *peer; // behind the token
@@ -46,25 +47,15 @@ struct check {
 
 TAILQ_HEAD(check_list, check);
 
-// What waits from one address.
-struct queue {
-    struct check_list checks;
-    size_t count, bytes;
-    TAILQ_ENTRY(queue) link;
-    char peer[];
-};
-
 struct pt_token_checks {
     const struct pt_kube_client *client;
     const struct pt_token_policy *policy;
     struct pt_token_checks_handler handler;
     struct pt_timer *timer;
     struct pt_map by_key;
-    struct pt_map by_peer;
-    TAILQ_HEAD(, queue) queues; // whose turn is next is first
+    struct pt_token_queues waiting;
     struct check_list asking;
     size_t asking_count;
-    size_t waiting_bytes; // in all queues
     int64_t window_began; // monotonic_ns
     unsigned window_count;
     int64_t closed_until; // monotonic_ns; the API server does not answer
@@ -77,69 +68,6 @@ struct pt_token_checks {
 static int64_t now_ns(const struct pt_token_checks *checks)
 {
     return pt_clock_monotonic_ns(checks->client->clock);
-}
-
-static size_t bytes_of(const struct check *check)
-{
-    return sizeof(*check) + strlen(check->token) + strlen(check->peer);
-}
-
-// The queue of that address, maybe a new one, which is empty; NULL when out of memory.
-static struct queue *queue_of(struct pt_token_checks *checks, const char *peer)
-{
-    struct queue *queue = pt_map_get(&checks->by_peer, peer);
-    size_t length = strlen(peer);
-    if (queue)
-        return queue;
-    queue = calloc(1, sizeof(*queue) + length + 1);
-    if (!queue)
-        return NULL;
-    memcpy(queue->peer, peer, length + 1);
-    if (pt_map_add(&checks->by_peer, queue->peer, queue) < 0) {
-        free(queue);
-        return NULL;
-    }
-    TAILQ_INIT(&queue->checks);
-    TAILQ_INSERT_TAIL(&checks->queues, queue, link);
-    return queue;
-}
-
-static void enter_queue(struct queue *queue, struct check *check)
-{
-    struct pt_token_checks *checks = check->checks;
-    check->queue = queue;
-    TAILQ_INSERT_TAIL(&queue->checks, check, link);
-    queue->count++;
-    queue->bytes += bytes_of(check);
-    checks->figures.waiting++;
-    checks->waiting_bytes += bytes_of(check);
-}
-
-// The turn goes to the next address.
-static void leave_queue(struct check *check)
-{
-    struct pt_token_checks *checks = check->checks;
-    struct queue *queue = check->queue;
-    TAILQ_REMOVE(&queue->checks, check, link);
-    check->queue = NULL;
-    queue->count--;
-    queue->bytes -= bytes_of(check);
-    checks->figures.waiting--;
-    checks->waiting_bytes -= bytes_of(check);
-    TAILQ_REMOVE(&checks->queues, queue, link);
-    if (queue->count > 0) {
-        TAILQ_INSERT_TAIL(&checks->queues, queue, link);
-        return;
-    }
-    pt_map_remove(&checks->by_peer, queue->peer);
-    free(queue);
-}
-
-static struct check *first_waiting(const struct pt_token_checks *checks)
-{
-    struct queue *queue = TAILQ_FIRST(&checks->queues);
-    // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-    return queue ? TAILQ_FIRST(&queue->checks) : NULL;
 }
 
 static void end_asking(struct check *check)
@@ -160,8 +88,8 @@ static void drop(struct check *check)
     pt_map_remove(&checks->by_key, check->key);
     if (check->asked)
         end_asking(check);
-    else if (check->queue)
-        leave_queue(check);
+    else if (check->place.queue)
+        pt_token_queues_leave(&checks->waiting, &check->place);
     explicit_bzero(check->token, strlen(check->token));
     free(check);
 }
@@ -201,11 +129,8 @@ static void close_for_a_while(struct pt_token_checks *checks, const char *words)
 // It is asked again with those that wait.
 static void wait_again(struct check *check)
 {
-    struct queue *queue = queue_of(check->checks, check->peer);
     end_asking(check);
-    if (queue)
-        enter_queue(queue, check);
-    else
+    if (pt_token_queues_enter(&check->checks->waiting, check->peer, &check->place) < 0)
         drop(check);
 }
 
@@ -223,7 +148,7 @@ static void give_up(struct check *check, const struct pt_answer *answer)
     drop(check);
     if (answer->sort != PT_ANSWER_REFUSED)
         return;
-    while ((waiting = first_waiting(checks))) {
+    while ((waiting = pt_token_queues_next(&checks->waiting))) {
         checks->figures.left_out++;
         drop(waiting);
     }
@@ -337,7 +262,7 @@ static void begin(struct check *check)
         give_up_unasked(check, err.message);
         return;
     }
-    leave_queue(check);
+    pt_token_queues_leave(&checks->waiting, &check->place);
     check->asked = asked;
     TAILQ_INSERT_TAIL(&checks->asking, check, link);
     checks->asking_count++;
@@ -365,7 +290,7 @@ static void on_timer(void *context)
         checks->window_count = 0;
     }
     while (checks->asking_count < PT_LIMIT_TOKEN_REQUESTS && now >= checks->closed_until &&
-           (check = first_waiting(checks))) {
+           (check = pt_token_queues_next(&checks->waiting))) {
         if (checks->window_count >= WINDOW_REQUESTS) {
             pt_timer_start(checks->timer,
                            (checks->window_began + WINDOW_NS - now) / PT_NS_PER_MS + 1);
@@ -389,8 +314,7 @@ int pt_token_checks_create(const struct pt_kube_client *client,
     checks->policy = policy;
     checks->handler = *handler;
     pt_map_init(&checks->by_key);
-    pt_map_init(&checks->by_peer);
-    TAILQ_INIT(&checks->queues);
+    pt_token_queues_init(&checks->waiting);
     TAILQ_INIT(&checks->asking);
     checks->timer = pt_timer_create(client->base, client->clock, on_timer, checks);
     if (!checks->timer) {
@@ -410,11 +334,11 @@ void pt_token_checks_destroy(struct pt_token_checks *checks)
         // The analyzer loses sight of the list's head. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         drop(check);
     }
-    while ((check = first_waiting(checks)))
+    while ((check = pt_token_queues_next(&checks->waiting)))
         drop(check);
     pt_timer_destroy(checks->timer);
     pt_map_finish(&checks->by_key);
-    pt_map_finish(&checks->by_peer);
+    pt_token_queues_finish(&checks->waiting);
     free(checks);
 }
 
@@ -436,19 +360,7 @@ bool pt_token_checks_has(const struct pt_token_checks *checks, const char *key)
 size_t pt_token_checks_ahead(const struct pt_token_checks *checks, const char *key)
 {
     const struct check *check = pt_map_get(&checks->by_key, key);
-    size_t waiting = checks->figures.waiting;
-    if (!check || !check->queue)
-        return 0;
-    size_t in_turns = check->queue->count * checks->by_peer.count;
-    return in_turns < waiting ? in_turns : waiting;
-}
-
-// Whether the tokens that wait have room for another, all of them and those of its address.
-static bool has_room(const struct pt_token_checks *checks, const char *peer, size_t length)
-{
-    const struct queue *queue = pt_map_get(&checks->by_peer, peer);
-    return checks->waiting_bytes + length <= PT_LIMIT_WAITING_TOKEN_BYTES &&
-           (queue ? queue->bytes : 0) + length <= PT_LIMIT_WAITING_TOKEN_BYTES_PER_PEER;
+    return check ? pt_token_queues_ahead(&checks->waiting, &check->place) : 0;
 }
 
 // A check that waits nowhere yet; NULL when out of memory.
@@ -464,6 +376,8 @@ static struct check *make_check(struct pt_token_checks *checks, const char *key,
     check->checks = checks;
     memccpy(check->key, key, '\0', sizeof(check->key) - 1);
     memcpy(check->token, token, length + 1);
+    check->place.owner = check;
+    check->place.bytes = sizeof(*check) + length + peer_length;
     return check;
 }
 
@@ -472,7 +386,8 @@ int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const c
 {
     if (pt_token_checks_has(checks, key))
         return 0;
-    if (!has_room(checks, peer, strlen(token)) || pt_token_checks_are_closed(checks)) {
+    if (!pt_token_queues_have_room(&checks->waiting, peer, strlen(token)) ||
+        pt_token_checks_are_closed(checks)) {
         checks->figures.left_out++;
         return -EBUSY;
     }
@@ -482,13 +397,12 @@ int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const c
     check->is_verified = is_verified;
     check->generation = checks->generation;
     int r = pt_map_add(&checks->by_key, check->key, check);
-    struct queue *queue = r == 0 ? queue_of(checks, peer) : NULL;
-    if (!queue) {
-        pt_map_remove(&checks->by_key, check->key);
-        free(check);
-        return -ENOMEM;
+    if (r == 0)
+        r = pt_token_queues_enter(&checks->waiting, peer, &check->place);
+    if (r < 0) {
+        drop(check);
+        return r;
     }
-    enter_queue(queue, check);
     if (!pt_timer_is_started(checks->timer))
         pt_timer_start(checks->timer, 0);
     return 0;
@@ -496,5 +410,7 @@ int pt_token_checks_add(struct pt_token_checks *checks, const char *key, const c
 
 struct pt_token_check_figures pt_token_checks_figures(const struct pt_token_checks *checks)
 {
-    return checks->figures;
+    struct pt_token_check_figures figures = checks->figures;
+    figures.waiting = checks->waiting.count;
+    return figures;
 }
