@@ -58,6 +58,7 @@ struct fixture {
     bool has_been_behind;
     uint64_t dropped; // finished pulls
     const char *had;  // a pull that need not be loaded; NULL: none
+    const char *kept; // of a pull that ends; NULL: its name
 };
 
 static inline int free_port(void)
@@ -295,7 +296,8 @@ static inline int try_to_take(struct fixture *fixture, const char *node, int64_t
 {
     uint64_t number;
     char kept[64];
-    snprintf(kept, sizeof(kept), "1-0\n0123\n%s", finished ? finished : "");
+    const char *text = fixture->kept ? fixture->kept : finished;
+    snprintf(kept, sizeof(kept), "1-0\n0123\n%s", text ? text : "");
     char id[PT_PULL_ID_SIZE];
     write_id(finished ? finished : "", id);
     const struct pt_share_finished pull = {id, kept, strlen(kept)};

@@ -49,6 +49,32 @@ static void a_pull_that_ends_while_the_finished_are_read_is_read_too(void **stat
     assert_int_equal(fixture->seen_count, 2); // latest reports, and nothing twice
 }
 
+// One that has failed goes on in its row, and ends once more: the first walk has read it as it was.
+static void a_pull_that_ends_once_more_while_the_finished_are_read_is_read_again(void **state)
+{
+    struct fixture *fixture = *state;
+    RUN_UNTIL(fixture, fixture->can_write && fixture->state == PT_SHARE_READY);
+    take(fixture, "a", 1, "a1", "pull 1");
+    RUN_UNTIL(fixture, fixture->seen_count == 1);
+    take(fixture, "a", 2, "a2", "pull 2");
+    RUN_UNTIL(fixture, fixture->seen_count == 2);
+    pt_share_reader_destroy(fixture->reader);
+    fixture->holds = true;
+    open_reader(fixture);
+    RUN_UNTIL(fixture, fixture->finished_count == 1);
+    fixture->kept = "completed";
+    take(fixture, "a", 3, "a3", "pull 1");
+    RUN_UNTIL(fixture, fixture->taken == 3);
+    fixture->holds = false;
+    fixture->state = PT_SHARE_AWAY;
+    pt_share_reader_go_on(fixture->reader);
+    RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+    assert_int_equal(fixture->finished_count, 3);
+    assert_string_equal(fixture->finished[0], "pull 1");
+    assert_string_equal(fixture->finished[1], "pull 2");
+    assert_string_equal(fixture->finished[2], "completed");
+}
+
 static void what_is_no_id_is_passed_over(void **state)
 {
     struct fixture *fixture = *state;
@@ -234,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SHARE_TEST(who_starts_gets_the_latest_and_the_finished),
         SHARE_TEST(a_pull_that_ends_while_the_finished_are_read_is_read_too),
+        SHARE_TEST(a_pull_that_ends_once_more_while_the_finished_are_read_is_read_again),
         SHARE_TEST(what_is_no_id_is_passed_over),
         SHARE_TEST(only_what_cannot_be_read_is_invalid),
         SHARE_TEST(who_reads_what_is_old_is_behind),

@@ -48,23 +48,36 @@ static bool is_id(const struct pt_resp_value *value)
            strspn(value->text, "0123456789abcdef") == PT_PULL_ID_LENGTH;
 }
 
-int pt_share_past_note(struct pt_share_past *past, const struct pt_resp_value *ids,
+// Returns whether no walk has seen that end; -ENOMEM.
+static int see(struct pt_share_past *past, const char *id, const struct pt_resp_value *ended)
+{
+    int64_t ended_ms = ended->kind == PT_RESP_TEXT ? strtoll(ended->text, NULL, 10) : 0;
+    struct pt_key_slot *slot = pt_key_set_find(&past->seen, key_of(id));
+    if (!slot) {
+        int r = pt_key_set_add(&past->seen, key_of(id), ended_ms, 0);
+        return r < 0 ? r : 1;
+    }
+    bool is_new = slot->since != ended_ms;
+    slot->since = ended_ms;
+    return is_new;
+}
+
+int pt_share_past_note(struct pt_share_past *past, const struct pt_resp_value *ends,
                        pt_share_has_end_fn *has_end, void *context)
 {
     int invalid = 0;
-    if (ids->count > PT_LIMIT_SHARE_FINISHED - past->count)
+    size_t count = ends->count / 2;
+    if (count > PT_LIMIT_SHARE_FINISHED - past->count)
         return -EMSGSIZE;
-    past->rank += ids->count;
-    for (size_t i = 0; i < ids->count; i++) {
-        const char *id = ids->items[i].text;
-        invalid += !is_id(&ids->items[i]);
-        if (!is_id(&ids->items[i]) || pt_key_set_find(&past->seen, key_of(id)))
-            continue;
-        int r = pt_key_set_add(&past->seen, key_of(id), 0, 0);
+    past->rank += count;
+    for (size_t i = 0; i < count; i++) {
+        const struct pt_resp_value *id = &ends->items[2 * i];
+        int r = is_id(id) ? see(past, id->text, id + 1) : 0;
         if (r < 0)
             return r;
-        if (!has_end || !has_end(context, id))
-            memcpy(past->wanted[past->count++], id, PT_PULL_ID_SIZE);
+        invalid += !is_id(id);
+        if (r > 0 && (!has_end || !has_end(context, id->text)))
+            memcpy(past->wanted[past->count++], id->text, PT_PULL_ID_SIZE);
     }
     return invalid;
 }

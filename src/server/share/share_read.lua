@@ -6,8 +6,8 @@
 --       5... as it is asked for
 -- Returns for 'newest' a list with the log's last entry, or an empty one; for 'latest', from the
 -- cursor 5 of HSCAN on, the next cursor and some texts; for 'ids' those of the finished pulls between
--- the ranks 5 and 6, the newest first: so none is passed over when old ones go; for 'finished' the
--- texts under the ids 5..., the last ones first, and one at least.
+-- the ranks 5 and 6, each with when it ended, the newest first: so none is passed over when old ones
+-- go; for 'finished' the texts under the ids 5..., the last ones first, and one at least.
 -- A text that is not there any more is empty; one that is larger than any that a server has written
 -- is a dash, so that the others can be read.
 local what, most, left, meant = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -47,7 +47,7 @@ if what == 'finished' then
 end
 local answer
 if what == 'ids' then
-    answer = redis.call('ZREVRANGE', KEYS[4], ARGV[5], ARGV[6])
+    answer = redis.call('ZREVRANGE', KEYS[4], ARGV[5], ARGV[6], 'WITHSCORES')
     texts = answer
 else
     answer = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)

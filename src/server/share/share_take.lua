@@ -126,11 +126,12 @@ local function let_go(ids)
     return count(0 - bytes) -- of 0, -bytes would be "-0"
 end
 
+-- A pull that ends once more, since it had failed before, has ended now.
 local early = 0
 for i = 15, #ARGV, 2 do
     count(#ARGV[i + 1] + EACH - size_of(ARGV[i]))
     redis.call('HSET', KEYS[4], ARGV[i], ARGV[i + 1])
-    redis.call('ZADD', KEYS[5], 'NX', ended, ARGV[i])
+    redis.call('ZADD', KEYS[5], ended, ARGV[i])
 end
 if #ARGV >= 15 then
     local gone = redis.call('ZRANGEBYSCORE', KEYS[5], now + FAR, '+inf', 'LIMIT', 0, 100)
