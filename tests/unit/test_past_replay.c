@@ -174,6 +174,123 @@ static void what_may_have_gone_on_has_no_known_end(void **state)
     }
 }
 
+#define ROW_X "0000000000000000000000000000000f"
+#define MAX_REPORTS 3
+
+// A report of one pull, so many seconds old, under ROW_X.
+struct row_report {
+    const char *id; // of the agent's; NULL: no more
+    enum pt_pull_phase phase;
+    int age_s;
+    bool is_past; // as it is kept beside the log; else an entry of the log
+};
+
+static void replay_row(struct scene *scene, const struct row_report *row)
+{
+    struct pt_pull pull = make_pull(row->id, "app:1", scene->layers, 1);
+    int64_t at_ns = scene->now_ns - row->age_s * PT_NS_PER_S;
+    pull.phase = row->phase;
+    pull.started_at = at_ns - PT_NS_PER_S;
+    pull.completed_at = pt_pull_phase_is_final(row->phase) ? at_ns : 0;
+    pull.error = row->phase == PT_PULL_FAILED ? row->id : NULL;
+    const struct pt_report report = {.node_name = "n1",
+                                     .run = "ab",
+                                     .sequence = 1000 - row->age_s,
+                                     .timestamp = at_ns,
+                                     .pulls = &pull,
+                                     .pull_count = 1};
+    const struct pt_replay replay = {
+        .row_ids = ROW_X,
+        .row_ids_length = PT_PULL_ID_LENGTH,
+        .received_ns = at_ns,
+        .received_wall_ns = at_ns,
+        .age_ns = row->age_s * PT_NS_PER_S,
+        .is_past = row->is_past,
+    };
+    apply_replay(scene, &report, &replay);
+}
+
+// The attempts at a pull are one row: one that has failed goes on in the next. Who starts reads
+// them from what is kept and from the log, in any order: the newest one stands.
+static void the_newest_attempt_of_a_row_stands(void **state)
+{
+    enum { PAST = true, ENTRY = false };
+    static const struct {
+        const char *name;
+        struct row_report rows[MAX_REPORTS];
+        enum pt_pull_phase phase;
+        const char *error; // NULL: none
+    } cases[] = {
+        {"past: failed, then completed",
+         {{"p1", PT_PULL_FAILED, 20, PAST}, {"p2", PT_PULL_COMPLETED, 10, PAST}},
+         PT_PULL_COMPLETED,
+         NULL},
+        {"past: completed, then failed before",
+         {{"p2", PT_PULL_COMPLETED, 10, PAST}, {"p1", PT_PULL_FAILED, 20, PAST}},
+         PT_PULL_COMPLETED,
+         NULL},
+        {"past: failed twice",
+         {{"p1", PT_PULL_FAILED, 20, PAST}, {"p2", PT_PULL_FAILED, 10, PAST}},
+         PT_PULL_FAILED,
+         "p2"},
+        {"past: failed twice, the other way round",
+         {{"p2", PT_PULL_FAILED, 10, PAST}, {"p1", PT_PULL_FAILED, 20, PAST}},
+         PT_PULL_FAILED,
+         "p2"},
+        {"past: failed; log: goes on",
+         {{"p1", PT_PULL_FAILED, 20, PAST}, {"p2", PT_PULL_DOWNLOADING, 2, ENTRY}},
+         PT_PULL_DOWNLOADING,
+         NULL},
+        {"log: goes on; past: failed before",
+         {{"p2", PT_PULL_DOWNLOADING, 2, ENTRY}, {"p1", PT_PULL_FAILED, 20, PAST}},
+         PT_PULL_DOWNLOADING,
+         NULL},
+        {"log: goes on; past: failed before; log: completed",
+         {{"p2", PT_PULL_DOWNLOADING, 2, ENTRY},
+          {"p1", PT_PULL_FAILED, 20, PAST},
+          {"p2", PT_PULL_COMPLETED, 1, ENTRY}},
+         PT_PULL_COMPLETED,
+         NULL},
+        {"past: failed; log: completed",
+         {{"p1", PT_PULL_FAILED, 20, PAST}, {"p2", PT_PULL_COMPLETED, 2, ENTRY}},
+         PT_PULL_COMPLETED,
+         NULL},
+        {"log: completed; past: failed before",
+         {{"p2", PT_PULL_COMPLETED, 2, ENTRY}, {"p1", PT_PULL_FAILED, 20, PAST}},
+         PT_PULL_COMPLETED,
+         NULL},
+        {"log: failed; past: completed behind a gap",
+         {{"p1", PT_PULL_FAILED, 40, ENTRY}, {"p2", PT_PULL_COMPLETED, 20, PAST}},
+         PT_PULL_COMPLETED,
+         NULL},
+        {"log: goes on; past: failed behind a gap",
+         {{"p1", PT_PULL_DOWNLOADING, 40, ENTRY}, {"p2", PT_PULL_FAILED, 20, PAST}},
+         PT_PULL_FAILED,
+         "p2"},
+        {"log: goes on; past: its own end; log: the next attempt",
+         {{"p1", PT_PULL_DOWNLOADING, 40, ENTRY},
+          {"p1", PT_PULL_FAILED, 20, PAST},
+          {"p2", PT_PULL_RESOLVING, 2, ENTRY}},
+         PT_PULL_RESOLVING,
+         NULL},
+    };
+    struct scene *scene = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        scene_restart(scene);
+        scene->now_ns += 3600 * PT_NS_PER_S;
+        for (size_t k = 0; k < MAX_REPORTS && cases[i].rows[k].id; k++)
+            replay_row(scene, &cases[i].rows[k]);
+        const struct pt_stored_pull *stored = pt_store_find(scene->store, ROW_X);
+        const struct pt_store_figures figures = pt_store_figures(scene->store);
+        assert_non_null(stored);
+        check_int(cases[i].name, stored->pull.phase, cases[i].phase);
+        check_text(cases[i].name, stored->pull.error, cases[i].error);
+        check_int(cases[i].name, (int64_t)figures.pulls, 1);
+        check_int(cases[i].name, (int64_t)figures.completed, cases[i].phase == PT_PULL_COMPLETED);
+        check_int(cases[i].name, (int64_t)figures.failed, cases[i].phase == PT_PULL_FAILED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +299,7 @@ int main(void)
         SCENE_TEST(what_was_held_up_is_older_than_the_past),
         SCENE_TEST(the_latest_report_of_a_node_that_is_gone_turns_nothing_back),
         SCENE_TEST(what_may_have_gone_on_has_no_known_end),
+        SCENE_TEST(the_newest_attempt_of_a_row_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,10 +117,15 @@ static bool is_held_back(const struct pt_application *application, const char *k
 }
 
 // Whether it has ended meanwhile, since the newer report does not name it: that end is reported by
-// itself. A legacy agent reports none.
-static bool is_overtaken(const struct pt_application *application, const struct pt_pull *reported)
+// itself. A legacy agent reports none. An end may be that of an attempt before the one that its row
+// is at.
+static bool is_overtaken(const struct pt_application *application, const struct pt_pull *reported,
+                         const char *row_id)
 {
-    return application->is_late && reported->id && !pt_pull_phase_is_final(reported->phase);
+    if (!application->is_late || !reported->id)
+        return false;
+    return !pt_pull_phase_is_final(reported->phase) ||
+           pt_row_has_gone_on(application->store, application->node, row_id, reported);
 }
 
 // Whether no reader has seen the row: not of one that came again, or was taken over.
@@ -177,7 +182,7 @@ int pt_apply_pull(struct pt_application *application, const struct pt_pull *repo
     struct pt_stored_pull *stored = pt_pull_row_find(node, reported, merged, key);
     const char *row_id =
         merged ? NULL : pt_row_id_at(application->replay, application->report, application->next);
-    if (!stored && is_overtaken(application, reported))
+    if (!stored && is_overtaken(application, reported, row_id))
         return 0;
     if (!stored && is_held_back(application, key, reported, row_id)) {
         count_held_back(application, reported);

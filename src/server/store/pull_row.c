@@ -60,6 +60,48 @@ static void follow_taker(struct pt_pull_store *store, struct pt_node *node, cons
     withdraw(store, row);
 }
 
+// The row of an earlier attempt of the node that another server has given that id; NULL: there is
+// none. What stands for an image goes on by the word of Kubernetes.
+static struct pt_stored_pull *find_earlier(const struct pt_pull_store *store,
+                                           const struct pt_node *node, const char *row_id)
+{
+    char id[PT_PULL_ID_SIZE] = "";
+    if (!row_id)
+        return NULL;
+    memcpy(id, row_id, PT_PULL_ID_LENGTH);
+    struct pt_stored_pull *row = pt_map_get(&store->pulls, id);
+    return row && row->node == node && !row->legacy && !row->of_kubelet ? row : NULL;
+}
+
+// By the clock of their node: whether a report that came late ends a later attempt than the row's.
+static bool is_later_end(const struct pt_stored_pull *row, const struct pt_pull *reported)
+{
+    int64_t row_at = row->life == PT_LIFE_FINAL ? row->pull.completed_at : row->reported_at;
+    return reported->phase == PT_PULL_COMPLETED || reported->completed_at > row_at;
+}
+
+bool pt_row_has_gone_on(const struct pt_pull_store *store, const struct pt_node *node,
+                        const char *row_id, const struct pt_pull *reported)
+{
+    const struct pt_stored_pull *row = find_earlier(store, node, row_id);
+    return row && reported->id &&
+           (row->pull.phase == PT_PULL_COMPLETED || !is_later_end(row, reported));
+}
+
+// The attempt before has left its row to this one, as its taker knew by Kubernetes. Of the past
+// also one that seems to be under way, whose end was missed.
+static void go_on_in_earlier(struct pt_pull_store *store, struct pt_node *node, const char *row_id,
+                             const struct pt_pull *reported, struct pt_row_taken *taken)
+{
+    const struct pt_stored_pull *row = find_earlier(store, node, row_id);
+    bool is_over = row && (store->is_past || pt_stored_pull_is_final(row));
+    if (!is_over || row->pull.phase == PT_PULL_COMPLETED || !reported->id || taken->key)
+        return;
+    taken->key = row->key;
+    if (store->hooks.on_gone)
+        store->hooks.on_gone(store->hooks.context, node->name, row->key);
+}
+
 int pt_pull_row_begin(struct pt_pull_store *store, struct pt_node *node, const char *key,
                       const struct pt_pull *reported, const char *row_id,
                       struct pt_stored_pull **ret_stored)
@@ -72,6 +114,7 @@ int pt_pull_row_begin(struct pt_pull_store *store, struct pt_node *node, const c
         hooks->take_over_row(hooks->context, node->name, reported, &taken);
     if (row_id)
         follow_taker(store, node, row_id, &taken);
+    go_on_in_earlier(store, node, row_id, reported, &taken);
     // A server that starts while it runs may hear of the image first: then this is its row's id.
     struct pt_id_source source = {key, legacy ? reported->started_at : 0, row_id};
     if (taken.image_key && !legacy && !row_id)

@@ -28,6 +28,12 @@ PT_MUST_CHECK int pt_pull_row_begin(struct pt_pull_store *store, struct pt_node 
 const char *pt_row_id_at(const struct pt_replay *replay, const struct pt_report *report,
                          size_t index);
 
+// Of a report that came late: whether the row that another server gave the pull has gone on since,
+// or has completed, so that the pull is an earlier attempt and shows in no row of its own. `row_id`
+// may be NULL.
+bool pt_row_has_gone_on(const struct pt_pull_store *store, const struct pt_node *node,
+                        const char *row_id, const struct pt_pull *reported);
+
 // The taker shows no row for the pull: it holds it back, or another one stands for it.
 bool pt_row_id_is_none(const char *id);
 
