@@ -5,6 +5,7 @@
 
 #define ID_A "0000000000000000000000000000000a"
 #define ID_B "0000000000000000000000000000000b"
+#define ID_C "0000000000000000000000000000000c"
 
 // A page that has read all changes, as web/src/state/pulls.ts: it drops what was cancelled.
 struct page {
@@ -87,6 +88,24 @@ static void a_page_shows_a_row_under_its_last_id_only(void **state)
     check_int("left", (int64_t)pair->scene.store->pulls.count, 0);
 }
 
+// The id that was left behind, and that the row has had again meanwhile, is left behind once more.
+static void rows_left_behind_are_each_found_under_a_key_of_their_own(void **state)
+{
+    static const char *const ids[] = {ID_A, ID_B, ID_A, ID_C};
+    struct pair *pair = *state;
+    struct pt_pull pull = a_pull(pair, "p1", PT_PULL_DOWNLOADING);
+    const struct pt_stored_pull *stored;
+    size_t cursor = 0;
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        pass(pair, 1);
+        take(pair, &pull, ids[i]);
+    }
+    while ((stored = pt_map_next(&pair->scene.store->pulls, &cursor)))
+        assert_ptr_equal(pt_node_find_pull(stored->node, stored->key), stored);
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        assert_non_null(pt_store_find(pair->scene.store, ids[i]));
+}
+
 // Another server, that has not heard of the pod yet, has begun the pull in a row of its own.
 static void a_page_shows_no_row_of_an_image_that_is_pulled_in_another(void **state)
 {
@@ -135,6 +154,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(a_page_shows_a_row_under_its_last_id_only),
+        TEST(rows_left_behind_are_each_found_under_a_key_of_their_own),
         TEST(a_page_shows_no_row_of_an_image_that_is_pulled_in_another),
         TEST(a_full_store_gives_another_id_too),
     };

@@ -181,12 +181,14 @@ void pt_row_exchange_ids(struct pt_pull_store *store, struct pt_stored_pull *a,
 // far as there is room for one.
 static void leave_behind(struct pt_pull_store *store, struct pt_stored_pull *stored, const char *id)
 {
-    char key[PT_PULL_ID_SIZE + 1];
+    char key[PT_PULL_ID_SIZE + 24];
     const struct pt_id_source source = {key, 0, id};
     struct pt_stored_pull *left;
     if (stored == TAILQ_FIRST(&store->finished) || stored == TAILQ_FIRST(&stored->node->finished))
         return; // it is the next to make room
-    snprintf(key, sizeof(key), "w%s", id);
+    // The version makes it another key than that of a row that was left behind under this id
+    // before.
+    snprintf(key, sizeof(key), "w%s-%llu", id, (unsigned long long)store->changes.newest_version);
     if (pt_life_begin(store, stored->node, key, &source, &left) < 0)
         return;
     left->pull.started_at = stored->pull.started_at;
