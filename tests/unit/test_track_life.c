@@ -43,6 +43,48 @@ static void one_that_just_moved_is_shown_at_once(void **state)
     check_int("shown", scene->started, 1);
 }
 
+// The clock was set back by an hour before the agent began: what was there has a time that is to
+// come.
+static void what_is_from_before_the_clock_was_set_back_is_no_pull(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = add_lease(scene, "a", 3000);
+    add_layers(lease, 1);
+    fetch(lease, 0, 400);
+    lease->layers[0].ingest_updated_at = at(3100);
+    observe(scene, 0);
+    check_int("not shown", scene->started, 0);
+    fetch(lease, 0, 401);
+    observe(scene, 1);
+    check_int("moves", scene->started, 1);
+}
+
+// It has never moved before our eyes; that it became an image has a time of containerd's clock.
+static void an_end_is_news_however_the_clock_was_set(void **state)
+{
+    static const struct {
+        const char *name;
+        double set_seconds, updated_seconds; // the image's record, by the clock of then
+        bool is_news;
+    } rows[] = {
+        {"not set", 0, 8.5, true},           {"not set, an image of before", 0, -1, false},
+        {"back", -3600, 8.5 - 3600, true},   {"back, an image of before", -3600, -7200, false},
+        {"forward", 3600, 8.5 + 3600, true}, {"forward, an image of before", 3600, -1, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene *scene = scene_anew(state);
+        struct pt_seen_lease *lease = add_lease(scene, "a", -3600);
+        add_layers(lease, 1);
+        observe(scene, 0);
+        observe(scene, 5);
+        check_int(rows[i].name, scene->started, 0);
+        scene->set_seconds = rows[i].set_seconds;
+        end_lease(lease, "registry.example/app:1", rows[i].updated_seconds);
+        observe(scene, 9);
+        check_int(rows[i].name, scene->completed, rows[i].is_news);
+    }
+}
+
 // Of one that gets so little that no look sees it: it may be at work, whoever has begun it.
 static void one_that_is_too_slow_to_be_seen_is_waited_for(void **state)
 {
@@ -389,6 +431,8 @@ int main(void)
         SCENE_TEST(what_was_left_behind_is_no_pull),
         SCENE_TEST(it_is_one_as_soon_as_it_moves),
         SCENE_TEST(one_that_just_moved_is_shown_at_once),
+        SCENE_TEST(what_is_from_before_the_clock_was_set_back_is_no_pull),
+        SCENE_TEST(an_end_is_news_however_the_clock_was_set),
         SCENE_TEST(one_that_has_just_stopped_is_no_pull),
         cmocka_unit_test(one_that_is_too_slow_to_be_seen_is_waited_for),
         SCENE_TEST(one_that_ended_well_unmoved_is_reported),

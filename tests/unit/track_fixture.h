@@ -27,7 +27,8 @@ struct scene {
     size_t lease_count;
     struct pt_seen_image images[2];
     size_t image_count;
-    double seconds; // since NOW
+    double seconds;     // since NOW
+    double set_seconds; // by which the clock was set meanwhile
     int64_t containerd_pid;
     unsigned started, named, completed, failed, restarted;
     char last_error[256];
@@ -86,7 +87,7 @@ static inline void observe(struct scene *scene, double seconds)
     for (size_t i = 0; i < scene->lease_count; i++)
         leases[i] = &scene->leases[i];
     const struct pt_observation observation = {
-        .taken_at = at(seconds),
+        .taken_at = at(seconds + scene->set_seconds),
         .taken_monotonic = at(seconds) - NOW + PT_NS_PER_S,
         .containerd_pid = scene->containerd_pid,
         .leases = leases,

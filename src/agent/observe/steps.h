@@ -73,10 +73,11 @@ struct pt_round {
     unsigned rested;           // that went to rest since memory was given back
     struct pt_seen_image images[PT_MAX_IMAGES];
     size_t image_count;
-    size_t images_asked; // in this round
-    int64_t began_at;    // this round; wall_ns, to be compared with containerd's times
-    int64_t began_ns;    // monotonic, to be compared with our own, all of which end in `_ns`
-    int64_t previous_began_at;
+    size_t images_asked;       // in this round
+    int64_t began_at;          // this round; wall_ns, to be compared with containerd's times
+    int64_t began_ns;          // monotonic, to be compared with our own, all of which end in `_ns`
+    int64_t previous_began_at; // as the clock would have said if it had gone as it does now
+    bool is_anew;              // the next round asks all
     struct pt_recent {
         char digest[PT_LIMIT_DIGEST_BYTES + 1]; // root
         int64_t ended_ns;
@@ -103,12 +104,10 @@ static inline bool pt_round_has_passed(const struct pt_round *round, int64_t sin
     return since_ns == 0 || round->began_ns - since_ns >= ns;
 }
 
-// How long before this round containerd's time was (wall_ns). No round takes a minute: what is
-// further ahead is from before the clock was set back, and may be of any age.
+// How long before this round containerd's time was (wall_ns). No round takes a minute.
 static inline int64_t pt_round_age_ns(const struct pt_round *round, int64_t at)
 {
-    int64_t age_ns = round->began_at - at;
-    return age_ns < -60 * PT_NS_PER_S ? INT64_MAX : age_ns;
+    return pt_seen_age_ns(round->began_at, at);
 }
 
 // A namespace that is given or found; a name that is too long, or one too many, is left out.

@@ -12,6 +12,14 @@
 // containerd's events as they come. Everything is borrowed for the call, times are wall_ns by
 // containerd's clock (0: not so, or not known), sizes are bytes.
 
+// How long before `now` a time of containerd's was. What is more than a minute ahead is from before
+// the clock was set back, and may be of any age.
+static inline int64_t pt_seen_age_ns(int64_t now, int64_t at)
+{
+    int64_t age_ns = now - at;
+    return age_ns < INT64_C(-60000000000) ? INT64_MAX : age_ns;
+}
+
 struct pt_seen_layer {
     char *digest;
     char *media_type; // NULL: unknown

@@ -41,10 +41,10 @@ struct pt_tracker {
     struct pt_track_list finished;
     size_t finished_count;
     uint64_t last_finished;
-    int64_t began_at; // of the first observation
+    int64_t began_ns; // of the first observation, monotonic; 0: there was none
     int64_t containerd_pid;
     bool is_first_look;      // at what was there before us
-    int64_t looked_first_at; // when that was tried
+    int64_t looked_first_ns; // when that was tried, monotonic; 0: not yet
     bool has_broken;         // the connection, since the last observation
 };
 
@@ -161,13 +161,23 @@ static struct life look_for_life(const struct pt_track_pull *pull,
     return life;
 }
 
-static bool is_fresh(const struct pt_seen_lease *lease, int64_t now)
+// Whether that was later than FRESH_NS before the first look.
+static bool is_recent(const struct pt_tracker *tracker, const struct pt_observation *observation,
+                      int64_t at)
 {
-    if (now - lease->created_at < FRESH_NS)
+    int64_t since_ns = observation->taken_monotonic - tracker->looked_first_ns;
+    return pt_seen_age_ns(observation->taken_at, at) < FRESH_NS + since_ns;
+}
+
+static bool is_fresh(const struct pt_tracker *tracker, const struct pt_observation *observation,
+                     const struct pt_seen_lease *lease)
+{
+    if (is_recent(tracker, observation, lease->created_at))
         return true;
     for (size_t i = 0; i < lease->layer_count; i++) {
         const struct pt_seen_layer *layer = &lease->layers[i];
-        if (layer->has_ingest && layer->owns_ingest && now - layer->ingest_updated_at < FRESH_NS)
+        if (layer->has_ingest && layer->owns_ingest &&
+            is_recent(tracker, observation, layer->ingest_updated_at))
             return true;
     }
     return false;
@@ -176,11 +186,13 @@ static bool is_fresh(const struct pt_seen_lease *lease, int64_t now)
 // --- observations ---
 
 static void observe_end(struct pt_tracker *tracker, struct pt_track_pull *pull,
-                        const struct pt_seen_lease *lease, int64_t now)
+                        const struct pt_seen_lease *lease, const struct pt_observation *observation)
 {
     // A pull that has never moved since the agent runs is shown only if it did become an image.
-    bool is_news =
-        pull->is_live || (lease->image_name && lease->image_updated_at >= tracker->began_at);
+    int64_t now = observation->taken_at;
+    int64_t since_ns = observation->taken_monotonic - tracker->began_ns;
+    bool is_news = pull->is_live ||
+                   (lease->image_name && pt_seen_age_ns(now, lease->image_updated_at) <= since_ns);
     if (!is_news) {
         drop(&tracker->active, pull);
         return;
@@ -263,8 +275,8 @@ static bool observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
     bool was_live = pull->is_live;
     bool was_exact = pull->shown.pull.image_ref_exact;
     if (is_new)
-        pull->is_live = !life.superseded &&
-                        (!tracker->is_first_look || is_fresh(lease, tracker->looked_first_at));
+        pull->is_live =
+            !life.superseded && (!tracker->is_first_look || is_fresh(tracker, observation, lease));
     else if (life.moved && !pull->is_rebased)
         pull->is_live = true;
     if (life.moved && !pull->is_rebased) {
@@ -286,7 +298,7 @@ static bool observe_lease(struct pt_tracker *tracker, const struct pt_seen_lease
     if (pull->is_live)
         notify_restarts(tracker, pull);
     if (is_over)
-        observe_end(tracker, pull, lease, now);
+        observe_end(tracker, pull, lease, observation);
     else if (pull->is_live)
         observe_fate(tracker, pull, lease, life.superseded, observation);
     return true;
@@ -342,10 +354,10 @@ void pt_tracker_observe(struct pt_tracker *tracker, const struct pt_observation 
     struct pt_track_claims claims;
     pt_map_init(&claims.writers);
     pt_map_init(&claims.firsts);
-    if (tracker->began_at == 0)
-        tracker->began_at = observation->taken_at;
-    if (tracker->looked_first_at == 0)
-        tracker->looked_first_at = observation->taken_at;
+    if (tracker->began_ns == 0)
+        tracker->began_ns = observation->taken_monotonic;
+    if (tracker->looked_first_ns == 0)
+        tracker->looked_first_ns = observation->taken_monotonic;
     observe_restart(tracker, observation);
     // Out of memory only what ends is taken in, since that does not come again.
     bool has_claims = note_claims(tracker, observation, &claims) == 0;
@@ -384,7 +396,7 @@ void pt_tracker_disconnected(struct pt_tracker *tracker)
 {
     tracker->has_broken = true;
     tracker->is_first_look = true;
-    tracker->looked_first_at = 0;
+    tracker->looked_first_ns = 0;
 }
 
 // --- what the header promises ---

@@ -24,7 +24,7 @@ static enum pt_layer_source source_to_be(const struct pt_track_pull *pull,
 {
     if (lease->layers[index].has_ingest)
         return PT_SOURCE_FETCHED;
-    if (lease->may_be_silent && now - pull->created_at > SILENT_NS)
+    if (lease->may_be_silent && pt_seen_age_ns(now, pull->created_at) > SILENT_NS)
         return PT_SOURCE_SNAPSHOTTER;
     return PT_SOURCE_UNKNOWN;
 }
