@@ -294,7 +294,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(r == 0);
     r = pt_containerd_events_create(&options, &events, NULL);
     assert(r == 0);
-    pt_containerd_events_start(events);
+    struct pt_error err;
+    r = pt_containerd_events_start(events, &err);
+    assert(r == 0);
     happen(&world.source);
     pt_containerd_destroy(containerd);
     pt_containerd_events_destroy(events);

@@ -74,6 +74,8 @@ struct pt_containerd {
     pt_containerd_answer *on_version;
     void *version_context;
     unsigned subscriptions;
+    bool refuses_subscriptions;
+    unsigned events_break_in; // so many calls of a round; 0: they do not
     void (*on_event)(void *context, const Ctrd__Envelope *envelope);
     void (*on_end)(void *context, const struct pt_grpc_status *status);
     void *events_context;
@@ -87,7 +89,10 @@ static const struct pt_grpc_status missing = {PT_GRPC_NOT_FOUND, false, "not fou
 static int answer_with(struct pt_containerd *world, enum call call, pt_containerd_answer *answer,
                        void *context, const void *message)
 {
+    static const struct pt_grpc_status reset = {PT_GRPC_UNAVAILABLE, true, "connection reset"};
     bool is_fault = call == world->broken;
+    if (world->events_break_in && --world->events_break_in == 0)
+        world->on_end(world->events_context, &reset);
     world->faults += is_fault;
     if (is_fault)
         answer(context, &world->fault, NULL);
@@ -367,7 +372,8 @@ int pt_containerd_subscribe(struct pt_containerd *world,
                             void (*on_end)(void *context, const struct pt_grpc_status *status),
                             void *context, struct pt_error *err)
 {
-    (void)err;
+    if (world->refuses_subscriptions)
+        return pt_error_set(err, ENOMEM, "out of memory");
     world->subscriptions++;
     world->on_event = on_event;
     world->on_end = on_end;

@@ -15,6 +15,7 @@ struct scene {
     char runtime[64];
     struct pt_seen_event event; // the last one
     char subject[128];
+    bool breaks_within; // a look, which is not lost
 };
 
 static int64_t fake_now(void *context)
@@ -32,7 +33,7 @@ static void on_runtime(void *context, const char *name, const char *version)
 static void on_observation(void *context, const struct pt_observation *observation)
 {
     struct scene *scene = context;
-    assert_true(pt_connection_is_up(scene->connection));
+    assert_true(pt_connection_is_up(scene->connection) || scene->breaks_within);
     check_int("its leases", (int64_t)observation->lease_count, 1);
     scene->observations++;
 }
@@ -195,6 +196,56 @@ static void events_that_break_let_the_next_look_ask_for_all(void **state)
     scene_end(&scene);
 }
 
+// At whichever of its calls they break, what the look has asked was before there are events again.
+static void a_look_in_which_events_break_answers_nothing_for_the_next(void **state)
+{
+    (void)state;
+    unsigned calls = 0;
+    for (unsigned i = 1; i <= 20; i++) {
+        struct scene scene;
+        char name[32];
+        scene_begin(&scene);
+        come_up(&scene);
+        scene.world.now += 4 * PT_NS_PER_S;
+        scene.world.events_break_in = i;
+        scene.breaks_within = true;
+        pt_connection_look(scene.connection);
+        bool has_broken = scene.world.events_break_in == 0;
+        calls += has_broken;
+        unsigned asked = scene.world.resources_asked;
+        snprintf(name, sizeof(name), "at call %u", i);
+        check_int(name, scene.observations, 2);
+        scene.world.now += PT_NS_PER_S;
+        if (has_broken)
+            come_up(&scene);
+        check_int(name, scene.world.resources_asked, asked + has_broken);
+        scene_end(&scene);
+    }
+    assert_in_range(calls, 3, 19); // all of the look's
+}
+
+// Without events much would be seen late, or never: it is tried again as what does not answer is.
+static void events_that_cannot_be_subscribed_to_are_trouble(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    scene.world.refuses_subscriptions = true;
+    for (unsigned i = 1; i <= 2; i++) {
+        come_up(&scene);
+        check_int("trouble", scene.troubles, i);
+        check_int("down", pt_connection_is_up(scene.connection), false);
+    }
+    check_int("logged once", held_log_count(scene.log, "out of memory"), 1);
+    check_int("is not there", scene.runtimes + scene.observations, 0);
+    scene.world.refuses_subscriptions = false;
+    come_up(&scene);
+    check_int("up", pt_connection_is_up(scene.connection), true);
+    check_int("subscribed", scene.world.subscriptions, 1);
+    check_int("a look", scene.observations, 1);
+    scene_end(&scene);
+}
+
 // Trouble of something else while the version is asked for does not have it asked for twice.
 static void trouble_meanwhile_leaves_the_question(void **state)
 {
@@ -300,6 +351,8 @@ int main(void)
         cmocka_unit_test(a_look_in_vain_asks_for_the_version_next),
         cmocka_unit_test(events_that_break_are_subscribed_to_again),
         cmocka_unit_test(events_that_break_let_the_next_look_ask_for_all),
+        cmocka_unit_test(a_look_in_which_events_break_answers_nothing_for_the_next),
+        cmocka_unit_test(events_that_cannot_be_subscribed_to_are_trouble),
         cmocka_unit_test(trouble_meanwhile_leaves_the_question),
         cmocka_unit_test(events_say_whether_they_are_about_a_known_layer),
         cmocka_unit_test(what_was_found_is_kept_for_a_while),

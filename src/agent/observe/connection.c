@@ -87,18 +87,18 @@ static void on_image(void *context, const struct pt_seen_image *image)
 
 static void on_broken(void *context, const char *message)
 {
-    struct pt_connection *connection = context;
-    pt_round_begin_anew(connection->round);
-    note_trouble(connection, message, true);
+    note_trouble(context, message, true);
 }
 
 static void on_version(void *context, const struct pt_grpc_status *status, const void *message)
 {
     struct pt_connection *connection = context;
     const Ctrd__VersionResponse *response = message;
-    if (status->code != PT_GRPC_OK) {
+    struct pt_error err;
+    bool is_there = status->code == PT_GRPC_OK;
+    if (!is_there || pt_containerd_events_start(connection->events, &err) < 0) {
         connection->state = STATE_DOWN;
-        note_trouble(connection, status->message, false);
+        note_trouble(connection, is_there ? err.message : status->message, false);
         return;
     }
     connection->state = STATE_UP;
@@ -106,7 +106,8 @@ static void on_version(void *context, const struct pt_grpc_status *status, const
     pt_log_info(RUNTIME_NAME ".connected", pt_log_text("socket", connection->socket_path),
                 pt_log_text("version", response->version));
     connection->options.on_runtime(connection->options.context, RUNTIME_NAME, response->version);
-    pt_containerd_events_start(connection->events);
+    // Until now events may have been missed.
+    pt_round_begin_anew(connection->round);
     pt_round_start(connection->round);
 }
 

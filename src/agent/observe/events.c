@@ -153,10 +153,11 @@ void pt_containerd_events_destroy(struct pt_containerd_events *events)
     free(events);
 }
 
-void pt_containerd_events_start(struct pt_containerd_events *events)
+int pt_containerd_events_start(struct pt_containerd_events *events, struct pt_error *err)
 {
-    struct pt_error err;
-    if (!events->is_standing)
-        events->is_standing = pt_containerd_subscribe(events->options.containerd, on_envelope,
-                                                      on_end, events, &err) == 0;
+    if (events->is_standing)
+        return 0;
+    int r = pt_containerd_subscribe(events->options.containerd, on_envelope, on_end, events, err);
+    events->is_standing = r == 0;
+    return r;
 }

@@ -26,7 +26,9 @@ PT_MUST_CHECK int pt_containerd_events_create(const struct pt_containerd_events_
 // The containerd has to be destroyed before, so that no event comes any more.
 void pt_containerd_events_destroy(struct pt_containerd_events *events);
 
-// Subscribes, unless that stands; needs a connection that another call has made.
-void pt_containerd_events_start(struct pt_containerd_events *events);
+// Subscribes, unless that stands; needs a connection that another call has made. -errno: it does
+// not stand, and nothing follows.
+PT_MUST_CHECK int pt_containerd_events_start(struct pt_containerd_events *events,
+                                             struct pt_error *err);
 
 #endif

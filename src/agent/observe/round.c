@@ -247,24 +247,7 @@ void pt_round_destroy(struct pt_round *round)
     free(round);
 }
 
-void pt_round_start(struct pt_round *round)
-{
-    if (round->step != STEP_IDLE)
-        return;
-    round->rounds++;
-    round->turns = 0;
-    round->previous_began_at = round->began_at;
-    round->began_at = pt_clock_wall_ns(round->options.clock);
-    round->began_ns = pt_clock_monotonic_ns(round->options.clock);
-    round->asks.has_failed = false;
-    round->step = STEP_NAMESPACES;
-    round->is_asking = true;
-    ask(round);
-    round->is_asking = false;
-    advance(round);
-}
-
-void pt_round_begin_anew(struct pt_round *round)
+static void forget_answers(struct pt_round *round)
 {
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
@@ -274,6 +257,34 @@ void pt_round_begin_anew(struct pt_round *round)
     }
     for (size_t i = 0; i < round->namespace_count; i++)
         round->namespaces[i].has_sign = true;
+    round->is_anew = false;
+}
+
+void pt_round_start(struct pt_round *round)
+{
+    if (round->step != STEP_IDLE)
+        return;
+    round->rounds++;
+    round->turns = 0;
+    int64_t at = pt_clock_wall_ns(round->options.clock);
+    int64_t now_ns = pt_clock_monotonic_ns(round->options.clock);
+    round->previous_began_at = round->began_at ? at - (now_ns - round->began_ns) : 0;
+    round->began_at = at;
+    round->began_ns = now_ns;
+    if (round->is_anew)
+        forget_answers(round);
+    round->asks.has_failed = false;
+    round->step = STEP_NAMESPACES;
+    round->is_asking = true;
+    ask(round);
+    round->is_asking = false;
+    advance(round);
+}
+
+// One that is under way has asked before.
+void pt_round_begin_anew(struct pt_round *round)
+{
+    round->is_anew = true;
 }
 
 bool pt_round_is_busy(const struct pt_round *round)
