@@ -334,6 +334,28 @@ static void a_great_many_attempts_at_once_are_not_logged_one_by_one(void **state
     assert_int_equal(pair->scene.failed, 101);
 }
 
+// Who has the image, and waits for something else since, was not the one that asks now.
+static void the_row_of_the_next_pull_begins_when_that_is_asked_for(void **state)
+{
+    struct pair *pair = *state;
+    a_pod_says(pair, "stuck", IMAGE, PT_KUBELET_WAITING, NULL);
+    pass(pair, 3);
+    report(pair, "p1", PT_PULL_DOWNLOADING);
+    report(pair, "p1", PT_PULL_COMPLETED);
+    pass(pair, 100);
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    pass(pair, 1);
+    int64_t asked_at = pair->scene.now_ns;
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+    pass(pair, 20);
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    assert_non_null(row);
+    check_text("phase", pt_pull_phase_name(row->pull.phase), "queued");
+    check_int("began", row->pull.started_at, asked_at);
+    check_int("completed", pair->scene.completed, 1);
+    check_int("rows", (int64_t)pair->scene.store->pulls.count, 2);
+}
+
 static void rows_leave_with_their_time(void **state)
 {
     struct pair *pair = *state;
@@ -393,6 +415,7 @@ int main(void)
         TEST(a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first),
         TEST(a_row_that_was_taken_for_resolving_counts_its_failure_once),
         TEST(a_great_many_attempts_at_once_are_not_logged_one_by_one),
+        TEST(the_row_of_the_next_pull_begins_when_that_is_asked_for),
         TEST(rows_leave_with_their_time),
         TEST(a_pull_that_was_given_up_is_no_failed_attempt),
         TEST(at_the_limit_rows_are_left_out),

@@ -333,7 +333,9 @@ static int64_t waits_since(const struct correlate_image *image)
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        if (!container->ended_at && !container->is_present && (!since || container->since < since))
+        bool waits = !container->ended_at && !container->is_present &&
+                     !pt_correlate_is_served(container);
+        if (waits && (!since || container->since < since))
             since = container->since;
     }
     return since;

@@ -65,6 +65,8 @@ static void look_at(const struct correlate_image *image,
         pt_correlate_has_passed(image->node, container->since + PT_QUEUED_AFTER_NS, now);
     situation->is_asked_for |= is_asked_for || waits_long;
     situation->is_unseen |= is_asked_for && !has_agent(image->node);
+    if (pt_correlate_is_served(container))
+        return; // the row of whoever asks next is not its own
     if (!situation->waits_since || container->since < situation->waits_since)
         situation->waits_since = container->since;
     struct pt_moment since = container->heard;

@@ -30,6 +30,15 @@ bool pt_correlate_lacks_image(const struct correlate_container *container)
            !pt_moment_is_later(&container->pulled, &container->pulling);
 }
 
+bool pt_correlate_is_served(const struct correlate_container *container)
+{
+    const struct correlate_image *image = container->image;
+    bool has_failed =
+        container->has_failed && pt_moment_is_later(&image->failed, &image->pulled);
+    return pt_moment_is_later(&image->pulled, &container->heard) && !has_failed &&
+           !pt_correlate_is_outstanding(container);
+}
+
 bool pt_correlate_is_waited_for(const struct correlate_image *image)
 {
     const struct correlate_container *container;

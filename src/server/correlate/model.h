@@ -424,7 +424,10 @@ bool pt_correlate_is_waiting(const struct correlate_container *container, int64_
 // It waits, and its image has not come as far as the kubelet says.
 bool pt_correlate_lacks_image(const struct correlate_container *container);
 
-// Such a container is there.
+// It waits, but not for its image: that has come since, and it has not asked for it again.
+bool pt_correlate_is_served(const struct correlate_container *container);
+
+// A container is there that lacks the image.
 bool pt_correlate_is_waited_for(const struct correlate_image *image);
 
 // A Pulling event that nothing has followed yet.
