@@ -333,8 +333,8 @@ static int64_t waits_since(const struct correlate_image *image)
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        bool waits = !container->ended_at && !container->is_present &&
-                     !pt_correlate_is_served(container);
+        bool waits =
+            !container->ended_at && !container->is_present && !pt_correlate_is_served(container);
         if (waits && (!since || container->since < since))
             since = container->since;
     }

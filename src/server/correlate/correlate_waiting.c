@@ -33,8 +33,7 @@ bool pt_correlate_lacks_image(const struct correlate_container *container)
 bool pt_correlate_is_served(const struct correlate_container *container)
 {
     const struct correlate_image *image = container->image;
-    bool has_failed =
-        container->has_failed && pt_moment_is_later(&image->failed, &image->pulled);
+    bool has_failed = container->has_failed && pt_moment_is_later(&image->failed, &image->pulled);
     return pt_moment_is_later(&image->pulled, &container->heard) && !has_failed &&
            !pt_correlate_is_outstanding(container);
 }
