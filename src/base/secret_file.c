@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/same_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,12 +24,6 @@ struct pt_secret {
     struct stat seen;
     bool failing;
 };
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
 
 static bool is_space(char c)
 {
@@ -166,7 +161,7 @@ void pt_secret_destroy(struct pt_secret *secret)
 const char *pt_secret_get(struct pt_secret *secret)
 {
     struct stat now;
-    if (!secret->path || (stat(secret->path, &now) == 0 && same_file(&now, &secret->seen)))
+    if (!secret->path || (stat(secret->path, &now) == 0 && pt_is_same_file(&now, &secret->seen)))
         return secret->text;
     struct pt_error err;
     int r = read_secret(secret, &err);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agents.h"
+#include "machine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define LAYER_BYTES INT64_C(52428800)
 #define FIRST_BYTES INT64_C(10000000) // so that all numbers have eight digits
@@ -15,13 +15,9 @@
 // Places that change have the same width always. JSON allows blanks around values.
 static void write_time(char *at, int64_t wall_ns)
 {
-    char text[32];
-    time_t seconds = (time_t)(wall_ns / 1000000000);
-    struct tm parts;
-    gmtime_r(&seconds, &parts);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    sprintf(text + 19, ".%03dZ", (int)(wall_ns / 1000000 % 1000));
-    memcpy(at, text, 24);
+    char text[MACHINE_TIME_SIZE];
+    machine_write_time(text, wall_ns);
+    memcpy(at, text, sizeof(text) - 1);
 }
 
 static void append(char **cursor, const char *text)

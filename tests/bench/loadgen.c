@@ -2,6 +2,7 @@
 #include "agents.h"
 #include "base/rhythm.h"
 #include "latency.h"
+#include "machine.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,13 +64,6 @@ static bool measuring;
 static struct latency post_latency, event_latency;
 static uint64_t reports, errors, dropped_streams, stream_bytes, events_timed;
 static char *reading;
-
-static int64_t now_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
 
 static void die(const char *what)
 {
@@ -126,9 +119,9 @@ static void send_report(struct connection *connection)
     connection->next_node += options.connections;
     if (connection->next_node >= agents.count)
         connection->next_node = connection->first_node;
-    agents_refresh(&agents, node, now_ns(CLOCK_REALTIME), started_wall_ns);
+    agents_refresh(&agents, node, machine_ns(CLOCK_REALTIME), started_wall_ns);
     connection->busy = true;
-    connection->sent_at = now_ns(CLOCK_MONOTONIC);
+    connection->sent_at = machine_ns(CLOCK_MONOTONIC);
     connection->unsent = agents.requests[node];
     connection->unsent_length = agents.lengths[node];
     send_rest(connection);
@@ -153,7 +146,8 @@ static void on_answer(struct connection *connection)
     }
     reading[n] = '\0';
     if (measuring) {
-        latency_add(&post_latency, (double)(now_ns(CLOCK_MONOTONIC) - connection->sent_at) / 1000);
+        latency_add(&post_latency,
+                    (double)(machine_ns(CLOCK_MONOTONIC) - connection->sent_at) / 1000);
         reports++;
     }
     if (options.beats)
@@ -206,7 +200,7 @@ static void read_messages(struct connection *connection, char *text, size_t leng
     char *end = text + length;
     char *at = text;
     char *seen = text;
-    int64_t now = now_ns(CLOCK_REALTIME);
+    int64_t now = machine_ns(CLOCK_REALTIME);
     while ((at = memmem(at, (size_t)(end - at), mark, sizeof(mark) - 1)) &&
            (size_t)(end - at) >= needed) {
         char *time = at + sizeof(mark) - 1;
@@ -305,7 +299,7 @@ static bool handle_events(void)
 // would pay for that: in a cluster those who wait for an answer are other machines.
 static void tick(void)
 {
-    struct timespec pause = {.tv_nsec = TICK_NS - now_ns(CLOCK_MONOTONIC) % TICK_NS};
+    struct timespec pause = {.tv_nsec = TICK_NS - machine_ns(CLOCK_MONOTONIC) % TICK_NS};
     nanosleep(&pause, NULL);
     while (handle_events())
         continue;
@@ -314,9 +308,9 @@ static void tick(void)
 // Reports are spread evenly over the interval.
 static void run_agents(double seconds, double *next_due, uint64_t *sent)
 {
-    int64_t end = now_ns(CLOCK_MONOTONIC) + (int64_t)(seconds * 1e9);
+    int64_t end = machine_ns(CLOCK_MONOTONIC) + (int64_t)(seconds * 1e9);
     for (;;) {
-        int64_t now = now_ns(CLOCK_MONOTONIC);
+        int64_t now = machine_ns(CLOCK_MONOTONIC);
         if (now >= end)
             return;
         for (; *next_due <= (double)now; (*sent)++) {
@@ -330,17 +324,9 @@ static void run_agents(double seconds, double *next_due, uint64_t *sent)
 
 static void drain(double seconds)
 {
-    int64_t end = now_ns(CLOCK_MONOTONIC) + (int64_t)(seconds * 1e9);
-    while (now_ns(CLOCK_MONOTONIC) < end)
+    int64_t end = machine_ns(CLOCK_MONOTONIC) + (int64_t)(seconds * 1e9);
+    while (machine_ns(CLOCK_MONOTONIC) < end)
         tick();
-}
-
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void open_connections(void)
@@ -391,7 +377,7 @@ static void print_result(double cpu_seconds, double wall_seconds, double own_cpu
 
 static double own_cpu_seconds(void)
 {
-    return (double)now_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9;
+    return (double)machine_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9;
 }
 
 static void usage(FILE *out)
@@ -426,72 +412,45 @@ static void parse_options(int argc, char **argv)
         {"seconds", 1, NULL, 't'}, {"settle", 1, NULL, 'S'},      {"pull-seconds", 1, NULL, 'd'},
         {"help", 0, NULL, 'h'},    {"connections", 1, NULL, 'c'}, {"v1", 0, NULL, 'v'},
         {"first", 1, NULL, 'f'},   {"heartbeats", 0, NULL, 'b'},  {NULL, 0, NULL, 0}};
-    int option;
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        int number = optarg ? atoi(optarg) : 0;
-        switch (option) {
-        case 'p':
-            options.address.sin_port = htons((uint16_t)number);
-            break;
-        case 'P':
-            options.server_pid = number;
-            break;
-        case 'n':
-            agents.count = number;
-            break;
-        case 'f':
-            agents.first = number;
-            break;
-        case 'u':
-            agents.pulls = number;
-            break;
-        case 'l':
-            agents.layers = number;
-            break;
-        case 'd':
-            agents.pull_seconds = atof(optarg);
-            break;
-        case 'i':
-            agents.interval_ms = number;
-            break;
-        case 's':
-            options.streams = number;
-            break;
-        case 'q':
-            options.query = optarg;
-            break;
-        case 'w':
-            options.warm_up_seconds = number;
-            break;
-        case 't':
-            options.seconds = number;
-            break;
-        case 'S':
-            options.settle_seconds = number;
-            break;
-        case 'c':
-            options.connections = number;
-            break;
-        case 'v':
-            agents.v1 = true;
-            break;
-        case 'b':
-            options.beats = true;
-            agents.interval_ms = PT_REPORT_HEARTBEAT_MS;
-            break;
-        case 'h':
-            usage(stdout);
-            exit(0);
-        default:
-            usage(stderr);
-            exit(2);
+    int port = 0;
+    int *const numbers[] = {
+        ['p'] = &port,
+        ['P'] = &options.server_pid,
+        ['n'] = &agents.count,
+        ['f'] = &agents.first,
+        ['u'] = &agents.pulls,
+        ['l'] = &agents.layers,
+        ['i'] = &agents.interval_ms,
+        ['s'] = &options.streams,
+        ['w'] = &options.warm_up_seconds,
+        ['t'] = &options.seconds,
+        ['S'] = &options.settle_seconds,
+        ['c'] = &options.connections,
+    };
+    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) >= 0;) {
+        if (c == 'h' || c == '?') {
+            usage(c == 'h' ? stdout : stderr);
+            exit(c == 'h' ? 0 : 2);
         }
+        if (c == 'd')
+            agents.pull_seconds = strtod(optarg, NULL);
+        else if (c == 'q')
+            options.query = optarg;
+        else if (c == 'v')
+            agents.v1 = true;
+        else if (c == 'b')
+            options.beats = true;
+        else
+            *numbers[c] = atoi(optarg);
     }
-    if (!options.address.sin_port || !options.server_pid || agents.count < 1) {
+    if (options.beats)
+        agents.interval_ms = PT_REPORT_HEARTBEAT_MS;
+    if (port < 1 || port > UINT16_MAX || !options.server_pid || agents.count < 1) {
         usage(stderr);
         exit(2);
     }
     options.address.sin_family = AF_INET;
+    options.address.sin_port = htons((uint16_t)port);
     options.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (options.connections < 1 || options.connections > agents.count)
         options.connections = agents.count;
@@ -500,23 +459,23 @@ static void parse_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
     parse_options(argc, argv);
-    raise_file_limit();
+    machine_raise_file_limit();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     reading = malloc(READ_BYTES + 1);
     if (epoll_fd < 0 || !reading || agents_create(&agents) < 0)
         die("memory");
     open_connections();
     drain(0.5);
-    started_wall_ns = now_ns(CLOCK_REALTIME);
-    double next_due = (double)now_ns(CLOCK_MONOTONIC);
+    started_wall_ns = machine_ns(CLOCK_REALTIME);
+    double next_due = (double)machine_ns(CLOCK_MONOTONIC);
     uint64_t sent = 0;
     run_agents(options.warm_up_seconds, &next_due, &sent);
     double cpu = server_cpu_seconds(), own_cpu = own_cpu_seconds();
-    int64_t began = now_ns(CLOCK_MONOTONIC);
+    int64_t began = machine_ns(CLOCK_MONOTONIC);
     measuring = true;
     run_agents(options.seconds, &next_due, &sent);
     measuring = false;
-    double seconds = (double)(now_ns(CLOCK_MONOTONIC) - began) / 1e9;
+    double seconds = (double)(machine_ns(CLOCK_MONOTONIC) - began) / 1e9;
     cpu = server_cpu_seconds() - cpu;
     own_cpu = own_cpu_seconds() - own_cpu;
     drain(options.settle_seconds);

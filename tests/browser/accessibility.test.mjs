@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { findingsOf } from '../../web/dev/driver.mjs';
 import {
-  AXE,
   FAILED_IMAGE,
   IMAGES,
   activePull,
@@ -17,19 +16,8 @@ import {
 
 useBrowser();
 
-/** Fails with each finding's rule, element and advice. */
 async function assertAccessible(page, what) {
-  // The policy of the page forbids an inline script; the driver's own context does not.
-  await page.evaluate(await readFile(AXE, 'utf8'));
-  const findings = await page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, {
-      resultTypes: ['violations'],
-    });
-    return violations.flatMap((violation) =>
-      violation.nodes.map((node) => `${violation.id}: ${node.html} ${node.failureSummary}`),
-    );
-  });
-  assert.deepEqual(findings, [], what);
+  assert.deepEqual(await findingsOf(page), [], what);
 }
 
 for (const colorScheme of ['dark', 'light']) {

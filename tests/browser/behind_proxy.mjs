@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens the page and prints each of the names as soon as it is there: node behind_proxy.mjs URL NAME…
 // What is wrong goes to stderr; exit status 1 then.
-import { createRequire } from 'node:module';
-import { CHROMIUM } from '../../web/dev/chromium.mjs';
-
-const require = createRequire(new URL('../../web/package.json', import.meta.url));
-const { chromium } = require('playwright-core');
+import { launchChromium } from '../../web/dev/driver.mjs';
 
 const [url, ...names] = process.argv.slice(2);
-const browser = await chromium.launch(CHROMIUM);
+const browser = await launchChromium();
 try {
   const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
   const faults = [];

@@ -2,11 +2,7 @@
 // Opens every page of a server whose texts are all hostile: node hostile.mjs URL PATH…
 // Each must show the text as text: no script runs, no element of it appears, nothing else is asked for. Prints what
 // is wrong, one line each; exit status 1 then.
-import { createRequire } from 'node:module';
-import { CHROMIUM } from '../../web/dev/chromium.mjs';
-
-const require = createRequire(new URL('../../web/package.json', import.meta.url));
-const { chromium } = require('playwright-core');
+import { launchChromium } from '../../web/dev/driver.mjs';
 
 const [url, ...paths] = process.argv.slice(2);
 const faults = [];
@@ -18,7 +14,7 @@ function elements() {
   return [...document.querySelectorAll(made)].map((element) => element.outerHTML.slice(0, 200));
 }
 
-const browser = await chromium.launch(CHROMIUM);
+const browser = await launchChromium();
 const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
 let at = '';
 const fault = (what) => faults.push(`${at}: ${what}`);

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CHROMIUM } from '../../web/dev/chromium.mjs';
-
-// The browser's driver belongs to the page's own dependencies.
-const require = createRequire(new URL('../../web/package.json', import.meta.url));
-const { chromium } = require('playwright-core');
-export const AXE = require.resolve('axe-core/axe.min.js');
+import { launchChromium } from '../../web/dev/driver.mjs';
 
 function needed(name) {
   const value = process.env[name];
@@ -37,7 +31,7 @@ let browser;
 /** Call once in each test file: one browser for its tests. */
 export function useBrowser() {
   before(async () => {
-    browser = await chromium.launch(CHROMIUM);
+    browser = await launchChromium();
   });
   after(() => browser.close());
 }

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page in a real Chromium: node page.mjs URL REFERENCE waits for a row of the image, prints its text.
-import { createRequire } from 'node:module';
-import { CHROMIUM } from '../../web/dev/chromium.mjs';
+import { launchChromium } from '../../web/dev/driver.mjs';
 
-const require = createRequire(new URL('../../web/package.json', import.meta.url));
-const { chromium } = require('playwright-core');
 const [, , url, reference] = process.argv;
 
-const browser = await chromium.launch(CHROMIUM);
+const browser = await launchChromium();
 try {
   const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
   const faults = [];

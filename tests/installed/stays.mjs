@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page in a real Chromium: node stays.mjs URL REFERENCE waits for a row of the image, prints `stays`, and at
 // SIGTERM what has been seen meanwhile, frame by frame.
-import { createRequire } from 'node:module';
-import { CHROMIUM } from '../../web/dev/chromium.mjs';
+import { launchChromium } from '../../web/dev/driver.mjs';
 
-const require = createRequire(new URL('../../web/package.json', import.meta.url));
-const { chromium } = require('playwright-core');
 const [, , url, reference] = process.argv;
 
 /** Runs in the page: rows that were there and are not, and for how long there was no stream. */
@@ -32,13 +29,16 @@ function watch() {
   look();
 }
 
-const browser = await chromium.launch({ ...CHROMIUM, handleSIGTERM: false });
+const browser = await launchChromium({ handleSIGTERM: false });
 const page = await browser.newPage({ viewport: { width: 1400, height: 4000 } });
 process.on('SIGTERM', async () => {
   console.log(JSON.stringify(await page.evaluate(() => window.seen)));
   await browser.close();
 });
 await page.goto(url);
-await page.locator('.pull-row', { has: page.locator(`[title="${reference}"]`) }).first().waitFor();
+await page
+  .locator('.pull-row', { has: page.locator(`[title="${reference}"]`) })
+  .first()
+  .waitFor();
 await page.evaluate(watch);
 console.log('stays');

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from lab.images import Image
 from lab.pulltrace import Server
 from lab.waiting import wait_for
 from tests.integration.case import LabCase, sizes
@@ -13,6 +14,8 @@ from tests.integration.events import Event
 
 
 class CheckStories(LabCase):
+    _behind: Image
+
     def test_replicas_one_after_the_other_are_one_pull(self) -> None:
         image = self.push("check/replicas", 1_500_000, 300_000)
         server, _, log = self.start_all()
@@ -90,12 +93,24 @@ class CheckStories(LabCase):
             return rows if sum("completedAt" in row for row in rows) >= count else []
 
         wait_for(f"{count} pulls of {part} have ended", find, 20)
-        time.sleep(1.5)  # one too many would come by now
+        self._pull_one_behind(server)  # one too many would have come before it
         rows: list[dict[str, Any]] = find()
         self.assertEqual(len(rows), count, rows)
         return sorted(rows, key=lambda row: str(row["startedAt"]))
 
+    def _pull_one_behind(self, server: Server) -> None:
+        name = f"behind/{self._testMethodName.replace('_', '-')}"  # of which containerd has nothing yet
+        self._behind = self.push(name, 100_000)
+        self.pull(self._behind)
+
+        def has_ended() -> bool:
+            return any(name in row["imageRef"] and "completedAt" in row for row in self.pulls(server))
+
+        wait_for("what was pulled behind them has ended", has_ended, 20)
+
     def _assert_counted(self, server: Server, pulls: int, checks: int, fetched: int) -> None:
+        """With the one behind them."""
+        pulls, fetched = pulls + 1, fetched + self._behind.layer_bytes
         counted = {
             "checks": self.metric(server, "pulltrace_checks_total"),
             "pulls": self.metric(server, "pulltrace_pulls_total"),

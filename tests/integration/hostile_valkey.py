@@ -54,6 +54,7 @@ class HostileValkey:
     def __init__(self) -> None:
         self.answers: dict[bytes, bytes] = {}
         self.asked: Counter[bytes] = Counter()  # how often, by command, since it answers so
+        self._answered: set[bytes] = set()  # of these, what has been sent whole, or refused
         self._connections: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -66,6 +67,7 @@ class HostileValkey:
         """From now on, on new connections: all is asked anew."""
         self.answers = answers
         self.asked.clear()
+        self._answered.clear()
         for connection in self._connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -73,7 +75,7 @@ class HostileValkey:
 
     def has_answered(self) -> bool:
         """All that it is to answer so."""
-        return all(self.asked[name] > 0 for name in self.answers)
+        return self._answered >= self.answers.keys()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -89,4 +91,7 @@ class HostileValkey:
                 name = command[0].upper()
                 answer = self.answers.get(name, self.answers.get(b"*"))
                 self.asked.update((name, b"*"))
-                connection.sendall(well(command) if answer is None else answer)
+                try:
+                    connection.sendall(well(command) if answer is None else answer)
+                finally:
+                    self._answered.update((name, b"*"))

@@ -16,7 +16,8 @@ def metric(port: int, series: str) -> float:
 
 def value_of(text: str, series: str) -> float:
     """The same of what /metrics has answered, so that several values are of one moment."""
-    found = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+    lines = text.split("\n")  # a hostile label may hold what str.splitlines takes for an end
+    found = [line.rsplit(" ", 1) for line in lines if line and not line.startswith("#")]
     values = [float(value) for name, value in found if series in (name, name.split("{")[0])]
     if not values:
         raise AssertionError(f"no metric {series}")

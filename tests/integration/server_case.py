@@ -7,11 +7,11 @@ import datetime
 import json
 import socket
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from lab.pulltrace import Server
+from lab.waiting import wait_for
 from tests.integration.case import ProcessCase
 from tests.integration.http_json import Answer, request
 
@@ -58,10 +58,11 @@ class ServerCase(ProcessCase):
 
     def deliver(self, server: Server, node: str, *pulls: dict[str, Any], **more: Any) -> None:
         """Reports, and waits when the node has just reported."""
-        answer = self.report(server, node, *pulls, **more)
-        while answer.status == 429:
-            time.sleep(0.1)
+        def judged() -> Answer | None:
             answer = self.report(server, node, *pulls, **more)
+            return answer if answer.status != 429 else None
+
+        answer = wait_for("a report of the node may come again", judged, 30, every_s=0.1)
         self.assertEqual(answer.status, 200, answer.text())
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from typing import NamedTuple
 
 from lab.pulltrace import Server
+from lab.waiting import wait_for
 from tests.integration.http_json import get
 from tests.integration.server_case import ServerCase, now
 
@@ -139,13 +139,15 @@ class Smuggling(ServerCase):
         super().setUp()
         self.server = self.start_server(PULLTRACE_LOG_LEVEL="warn")
 
+    def judged(self, sent: bytes) -> tuple[list[int], bytes] | None:
+        """The answers; None where the node has just reported."""
+        statuses, received = answers(self.server.port, sent + HIDDEN)
+        return None if 429 in statuses else (statuses, received)
+
     def check(self, shapes: list[Shape]) -> None:
         for shape in shapes:
             with self.subTest(shape.what):
-                statuses, received = answers(self.server.port, shape.sent + HIDDEN)
-                while 429 in statuses:  # the node has just reported
-                    time.sleep(0.05)
-                    statuses, received = answers(self.server.port, shape.sent + HIDDEN)
+                statuses, received = wait_for("judged", lambda sent=shape.sent: self.judged(sent), 30)
                 self.assertEqual(statuses, shape.statuses, received)
                 if len(statuses) == 1 and statuses != [200]:
                     self.assertIn(b"\r\nConnection: close\r\n", received)

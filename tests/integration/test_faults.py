@@ -63,13 +63,17 @@ class ContainerdFallsSilent(LabCase):
         log = self.listen(server)
         names = ("PULLTRACE_CONTAINERD_SOCKET", "PULLTRACE_CONTAINERD_SOCKET_DIRS")
         settings = dict(zip(names, (str(relay / "containerd.sock"), str(relay))))
-        self.start_agent(server.url, **settings)
+        agent = self.start_agent(server.url, **settings)
         self.wait_for_agent(server)
 
+        def connected() -> int:
+            return agent.process.stdout_text().count("containerd.connected")
+
+        self.assertEqual(connected(), 1)
         link.set("forgotten", random.Random(1))
         link.heal()
 
-        time.sleep(7)  # a call may take 5 s
+        wait_for("it has connected anew", lambda: connected() == 2, 20)
         self.pull(self.push("silent/app", 1_500_000))
         story = log.wait_for_end("silent/app")
         self.assertEqual(story[-1].pull["phase"], "completed")

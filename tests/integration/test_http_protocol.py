@@ -8,7 +8,6 @@ import http.client
 import json
 import socket
 import ssl
-import time
 
 from lab.pulltrace import Server
 from tests.integration.certificates import make_certificates
@@ -99,7 +98,7 @@ class Protocol(ServerCase):
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
             connection.sendall(f"GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             connection.shutdown(socket.SHUT_WR)
-            time.sleep(0.2)  # so that the end is known before anything is read here
+            self.assertEqual(get(server.port, "/healthz").status, 200)  # by then it has seen the end
             received = b""
             while chunk := connection.recv(65536):
                 received += chunk

@@ -5,8 +5,8 @@ mount namespace of the agent's own, as in a pod that has the socket's folder mou
 from __future__ import annotations
 
 import shlex
+import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -111,6 +111,16 @@ class Found(PlacesCase):
 
         self.assertEqual(log.wait_for_end("found/first")[-1].pull["phase"], "completed")
 
+    def hang_up(self, socket_path: Path, looks: int) -> None:
+        """Listens there instead of containerd until the agent has come so often."""
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.settimeout(10)
+            listener.bind(str(socket_path))
+            listener.listen()
+            for _ in range(looks):
+                listener.accept()[0].close()
+        socket_path.unlink()
+
     def test_a_socket_that_is_made_anew_in_a_mounted_folder(self) -> None:
         """containerd removes and makes it when it starts; a socket that was mounted itself would be dead."""
         agent, log = self.start({K3S: self.lab.containerd.folder, USUAL: self.other.folder})
@@ -122,7 +132,7 @@ class Found(PlacesCase):
                 lambda: agent.process.stdout_text().count("containerd.unreachable") > number,
                 10,
             )
-            time.sleep(2)  # several looks in vain, with the other one at hand
+            self.hang_up(self.lab.containerd.socket, 3)  # all looks are in vain, with the other one at hand
             self.lab.containerd.start()
             wait_for(
                 "the agent is connected",

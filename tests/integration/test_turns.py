@@ -103,14 +103,8 @@ class Turns(TurnsCase):
         image = f"registry-{number % 40}.example/team/app-{number}:{node}"
         return pull(f"p{number}", image, layer(number, 900), layer(number + 5000, 900), **end)
 
-    def post(self, node: str, pulls: list[dict[str, object]]) -> int:
-        body = json.dumps({"nodeName": node, "timestamp": now(), "pulls": pulls}).encode()
-        return request(
-            self.server.port, "POST", "/api/v1/report", body, Content_Type="application/json"
-        ).status
-
     def send(self, node: str, pulls: list[dict[str, object]]) -> None:
-        self.assertEqual(self.post(node, pulls), 200, node)
+        self.assertEqual(self.report(self.server, node, *pulls).status, 200, node)
 
     def read_stream(self, query: str) -> None:
         """Up to the end of the snapshot."""
@@ -150,11 +144,6 @@ class Turns(TurnsCase):
 
     # --- what is reported ---
 
-    def take(self, node: str, pulls: list[dict[str, object]]) -> None:
-        """Sends it once more when the one before has just been taken."""
-        while self.post(node, pulls) == 429:
-            time.sleep(0.1)
-
     def fill(self, name: str) -> None:
         """The store holds its maximum: each new pull takes the place of an old one."""
         for node in range(1, 2 * NODES, 2):
@@ -163,10 +152,11 @@ class Turns(TurnsCase):
     def change_all(self, got: int, **end: str) -> None:
         """A node of 4,000 pulls, in two reports."""
         for half in range(2):
-            self.take("large", [
+            pulls = (
                 pull(f"p{number}", f"r.example/a/b:{number}", layer(number, got), **end)
                 for number in range(half * 2000, half * 2000 + 2000)
-            ])  # fmt: skip
+            )
+            self.deliver(self.server, "large", *pulls)
 
     def send_bytes(self, body: bytes) -> None:
         answer = request(
@@ -274,6 +264,10 @@ class ClusterCase(ServerCase):
     def waiting_pods(self) -> int:
         return int(get(self.server.port, "/api/v1/summary").json()["waitingPods"])
 
+    def is_queued(self, image: str) -> bool:
+        rows = get(self.server.port, f"/api/v1/pulls?image={image}").json()["pulls"]
+        return [row["phase"] for row in rows] == ["queued"]
+
     def read_stream(self) -> None:
         with Reader(self.server.port, ""):
             time.sleep(1)
@@ -302,7 +296,9 @@ class ManyPods(ClusterCase):
         for path in ("/api/v1/pods?limit=1000", "/api/v1/pods?waiting=1", "/api/v1/pods?cursor=9000"):
             self.assertEqual(get(self.server.port, path).status, 200, path)
         self.api.expire_streams()
-        time.sleep(3)  # until those that wait for long are looked at again, in the new list too
+        # It waits behind them, and is shown as queued when those that wait for long are looked at again.
+        self.api.put("pods", pod("behind", "a.io/behind:1", "behind"))
+        wait_for("the new list is gone through", lambda: self.is_queued("a.io/behind:1"), 60)
         self.assertLess(long_turns(self.server), TRIES)
 
 

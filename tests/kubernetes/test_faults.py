@@ -13,10 +13,17 @@ from tests.kubernetes.cluster import event, pod, pull, running
 from tests.kubernetes.fake_api import Faults
 
 CURRENT_PODS = 'pulltrace_kubernetes_watches_current{resource="pods"}'
-PAUSE_S = 0.3  # for what must not happen to happen
+WATCH_FAILURES = 'pulltrace_kubernetes_watch_failures_total{resource="pods"}'
 
 
-class Faulty(FakeCase):
+class FaultCase(FakeCase):
+    def wait_for_attempts(self, server: Server, count: int) -> None:
+        """So many more to follow the pods have failed."""
+        before = self.metric(server, WATCH_FAILURES)
+        wait_for("it has tried again", lambda: self.metric(server, WATCH_FAILURES) >= before + count, 60)
+
+
+class Faulty(FaultCase):
     """Whatever went wrong: the pod that comes after it is joined."""
 
     def assert_follows(self, server: Server, name: str, timeout_s: float = 5) -> None:
@@ -57,8 +64,12 @@ class Faulty(FakeCase):
             ],
         )
         self.wait_for_pull(server, "one failed row", imageRef="a.io/b:1", attempts=1)
-        time.sleep(PAUSE_S)
-        self.assertEqual(len(self.log_lines(server, "pull.failed")), 1)
+        behind = pod("behind", "a.io/behind:1")
+        self.api.put("pods", behind)
+        self.api.put("events", event(behind, "Failed", 'Failed to pull image "a.io/behind:1": no such host'))
+        self.wait_for_pull(server, "what came behind has failed", imageRef="a.io/behind:1", attempts=1)
+        failed = [line["event"]["pull"]["imageRef"] for line in self.log_lines(server, "pull.failed")]
+        self.assertEqual(sorted(failed), ["a.io/b:1", "a.io/behind:1"])
         self.assert_follows(server, "after")
 
     def test_an_object_that_is_too_large(self) -> None:
@@ -114,7 +125,7 @@ class Faulty(FakeCase):
         self.assertEqual(named(), 100)  # nothing is forgotten meanwhile
         self.report(server, "new", pull("p", "a.io/new"))
         self.assertTrue(is_in_step(server.port))
-        time.sleep(3)
+        self.wait_for_attempts(server, 3)
         self.assertEqual(named(), 100)
         for i in range(50):  # what happens while nobody listens
             self.api.put("pods", running(pods[i]))
@@ -139,7 +150,7 @@ class Faulty(FakeCase):
             self.wait_for_pull(server, "nothing was lost", imageRef=f"a.io/b{i}:1", pods=[f"p{i}"])
 
 
-class Refused(FakeCase):
+class Refused(FaultCase):
     def start_unready(self, **settings: str) -> Server:
         server = self.start_server(PULLTRACE_KUBE_URL=self.api.url, **settings)
         wait_for("it has asked", lambda: len(self.api.asked) >= 2, 5)
@@ -158,7 +169,7 @@ class Refused(FakeCase):
         self.assert_works_without(server)
         said = "kubernetes.unreachable"
         wait_for("it is logged", lambda: len(self.log_lines(server, said)) == 2, 10)
-        time.sleep(2.5)  # two more attempts
+        self.wait_for_attempts(server, 2)
         lines = self.log_lines(server, said)
         self.assertEqual(len(lines), 2, "one line for each collection, however often it fails")
         self.assertIn("rights", lines[0]["error"])

@@ -300,11 +300,15 @@ class ByNeither(IdentityCase):
             time.sleep(0.1)
         self.assert_answer(self.send(server, self.signer.token()), 200)
 
+    def asked_for_configuration(self) -> int:
+        return len([asked for asked in self.api.asked if asked.path == CONFIGURATION])
+
     def test_trouble_makes_no_shared_token_good(self) -> None:
         for status in (401, 500, 429):
             self.api.documents[CONFIGURATION] = (status, b"{}")
             server = self.start_by("unknown", PULLTRACE_AGENT_TOKEN="shared")
-            time.sleep(3)
+            asked = self.asked_for_configuration()
+            wait_for("it has asked again", lambda: self.asked_for_configuration() >= asked + 2, 20)
             self.assert_answer(self.send(server, "shared"), 503, "report_token_unchecked")
 
     def test_settings_that_cannot_be(self) -> None:
@@ -386,10 +390,13 @@ class SeveralServers(IdentityCase):
             self.assert_answer(self.send(server, stale), 401, "report_token")
             time.sleep(0.6)  # the node's reports keep their distance, whichever server takes them
             self.assert_answer(self.send(server, self.token), 200)
-        time.sleep(1)
+        for number, server in enumerate(self.servers):  # what comes behind
+            self.assert_answer(self.send(server, self.signer.token(f"behind-{number}"), f"behind-{number}"), 200)
+        shown = ["behind-0", "behind-1", "node-1"]
         for server in self.servers:
-            self.assertEqual(self.nodes(server), ["node-1"])
-            self.assertEqual(self.metric(server, "pulltrace_share_entries_taken_total"), 1)
+            wait_for("it is shown", lambda server=server: set(self.nodes(server)) >= set(shown), 5)
+            self.assertEqual(self.nodes(server), shown)
+            self.assertEqual(self.metric(server, "pulltrace_share_entries_taken_total"), 2)
 
     def test_who_was_served_by_one_that_is_gone_is_known_to_the_other(self) -> None:
         self.assert_answer(self.send(self.servers[0], self.token), 200)

@@ -5,18 +5,23 @@ from __future__ import annotations
 
 import time
 
+from lab.pulltrace import Server
 from lab.waiting import wait_for
 from tests.integration.events import EventLog
+from tests.integration.http_json import get
 from tests.kubernetes.case import FakeCase
 from tests.kubernetes.cluster import Object, event, pod, pull, running, stamp
 
 
 class Joining(FakeCase):
+    def waiting_pods(self, server: Server) -> int:
+        return int(get(server.port, "/api/v1/summary").json()["waitingPods"])
+
     def test_name_and_pods_within_a_second_of_the_later_of_both(self) -> None:
         server = self.start()
         self.wait_for_watches()
         self.api.put("pods", pod("early", "nginx:1.29"))
-        time.sleep(0.3)  # so that the pod is surely the first
+        wait_for("the pod is the first", lambda: self.waiting_pods(server) == 1, 5)
         self.report(server, "node-1", pull("p1", "docker.io/library/nginx"))
         self.wait_for_pull(
             server,
@@ -47,7 +52,7 @@ class Joining(FakeCase):
         self.api.put("pods", waiting)
         self.api.put("events", event(waiting, "Pulling", 'Pulling image "a.io/b:1"'))
         row = self.wait_for_pull(server, "it is queued", imageRef="a.io/b:1", phase="queued")
-        time.sleep(1.1)
+        time.sleep(1.1)  # so long it is queued
         self.report(server, "node-1", pull("p1", "a.io/b"))
         found = self.wait_for_pull(server, "it runs", phase="downloading", pods=["web"])
         self.assertEqual(found["id"], row["id"])

@@ -6,10 +6,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from lab.pulltrace import Server
 from lab.waiting import wait_for
 from tests.integration.http_json import get, is_in_step
 from tests.kubernetes.case import FakeCase
-from tests.kubernetes.cluster import Object, post_report
+from tests.kubernetes.cluster import Object, pod, post_report
 from tests.kubernetes.scene import Scene, Story, into
 
 AGENTS_KNOWN_S = 50  # from the server's start on
@@ -82,24 +83,31 @@ def an_agent_comes_late(scene: Scene) -> Iterator[float]:
 
 
 class WithoutAgent(FakeCase):
+    def nodes(self, server: Server, query: str = "") -> dict[str, Object]:
+        listed = get(server.port, "/api/v1/nodes" + query).json()["nodes"]
+        return {each["nodeName"]: each for each in listed}
+
+    def wait_until_agents_are_known(self, server: Server) -> None:
+        """Of a node of the cluster from which none reports it is said."""
+
+        def are_known() -> bool:
+            return any("reason" in node for node in self.nodes(server).values())
+
+        wait_for("who has an agent is known", are_known, AGENTS_KNOWN_S + 5)
+
     def test_pulls_are_shown_from_the_kubelets_words(self) -> None:
+        self.api.put("nodes", node("other", "containerd://2.1.4"))
         server = self.start()
-        time.sleep(AGENTS_KNOWN_S + 1)
+        self.wait_until_agents_are_known(server)
         self.play(server, STORIES)
 
     def test_nodes_say_why_nothing_is_known_of_their_bytes(self) -> None:
         self.api.put("nodes", node("crio", "cri-o://1.31.0"))
         self.api.put("nodes", node("with-agent", "containerd://2.1.4"))
         server = self.start()
-
-        def nodes(query: str = "") -> dict[str, Object]:
-            listed = get(server.port, "/api/v1/nodes" + query).json()["nodes"]
-            return {each["nodeName"]: each for each in listed}
-
         self.assertEqual(post_report(server.port, "with-agent"), 200)
-        wait_for("the cluster's node is there", lambda: "crio" in nodes(), 5)
-        wait_for("who has an agent is known", lambda: "reason" in nodes()["crio"], AGENTS_KNOWN_S + 5)
-        found = nodes()
+        self.wait_until_agents_are_known(server)
+        found = self.nodes(server)
         self.assertEqual(set(found), {"crio", "with-agent"})
         crio = found["crio"]
         self.assertEqual(crio["reason"], "no agent reports from this node")
@@ -107,9 +115,9 @@ class WithoutAgent(FakeCase):
         self.assertNotIn("lastReportAt", crio)
         self.assertNotIn("reason", found["with-agent"])
         self.assertEqual(found["with-agent"]["runtimeVersion"], "2.1.4")
-        self.assertEqual(nodes("?node=crio"), {"crio": crio})
+        self.assertEqual(self.nodes(server, "?node=crio"), {"crio": crio})
         self.api.delete("nodes", "", "crio")
-        wait_for("it is gone", lambda: "crio" not in nodes(), 5)
+        wait_for("it is gone", lambda: "crio" not in self.nodes(server), 5)
 
     def test_without_the_right_to_nodes_one_line_is_logged(self) -> None:
         self.api.faults.forbidden = "nodes"
@@ -117,8 +125,15 @@ class WithoutAgent(FakeCase):
         self.wait_for_watches()
         message = "kubernetes.forbidden"
         wait_for("it says so", lambda: self.log_lines(server, message), 5)
-        time.sleep(2)
+        said = time.monotonic()
+
+        def asked() -> int:
+            return len([each for each in self.api.asked if each.path.endswith("/nodes")])
+
+        self.assertEqual(asked(), 1)
+        wait_for("it asks again", lambda: asked() == 2, 15)
+        self.assertGreater(time.monotonic() - said, 2)
+        self.api.put("pods", pod("behind", "a.io/behind:1"))
+        self.wait_for_pull(server, "what comes behind is shown", 10, imageRef="a.io/behind:1")
         self.assertEqual(len(self.log_lines(server, message)), 1)
-        asked = [each for each in self.api.asked if each.path.endswith("/nodes")]
-        self.assertEqual(len(asked), 1)
         self.assertTrue(is_in_step(server.port))

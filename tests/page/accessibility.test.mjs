@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each state of the page at each size, dark and light: axe finds nothing, and nothing is cut off.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { CHROMIUM } from '../../web/dev/chromium.mjs';
+import { findingsOf, launchChromium } from '../../web/dev/driver.mjs';
 import { serve } from '../../web/dev/serve.mjs';
 import { Crafted } from './crafted.mjs';
 import { SCHEMES, SIZES, STATES } from './states.mjs';
-
-const require = createRequire(new URL('../../web/package.json', import.meta.url));
-const { chromium } = require('playwright-core');
-const AXE = await readFile(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const EMPTY = [{ name: 'nothing', path: '', ready: '.empty-state' }];
 const AWAY = [{ name: 'server away', path: '', ready: '.pull-row' }];
@@ -21,7 +15,7 @@ let full;
 let empty;
 
 before(async () => {
-  browser = await chromium.launch(CHROMIUM);
+  browser = await launchChromium();
   full = await serve(new Crafted());
   empty = await serve(new Crafted([]));
 });
@@ -29,21 +23,6 @@ after(async () => {
   await browser.close();
   await Promise.all([full.stop(), empty.stop()]);
 });
-
-/** Each finding's rule, element and advice. */
-async function findingsOf(page) {
-  // The page's policy forbids an inline script; the driver's own context does not.
-  await page.evaluate(AXE);
-  return page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, {
-      resultTypes: ['violations'],
-      rules: { 'target-size': { enabled: true } },
-    });
-    return violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
-    );
-  });
-}
 
 /** What sticks out of the window sideways. */
 function sticksOut() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crowd.h"
 
+#include "bench/machine.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,9 +38,7 @@ bool crowd_fails(int node, int pull, int generation)
 
 int64_t crowd_now_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * CROWD_NS_PER_S + now.tv_nsec;
+    return machine_ns(CLOCK_MONOTONIC);
 }
 
 int crowd_connect(const struct crowd *in, uint16_t port, void *data)
@@ -112,13 +111,9 @@ static void parse_options(int argc, char **argv)
         ['n'] = &crowd.nodes,  ['i'] = &crowd.interval_ms, ['u'] = &crowd.pulls,
         ['l'] = &crowd.layers, ['r'] = &crowd.readers,     ['g'] = &crowd.generations};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) >= 0;) {
-        if (c == 'h') {
-            usage(stdout);
-            exit(0);
-        }
-        if (c == '?') {
-            usage(stderr);
-            exit(2);
+        if (c == 'h' || c == '?') {
+            usage(c == 'h' ? stdout : stderr);
+            exit(c == 'h' ? 0 : 2);
         }
         if (c == 'p')
             crowd.port_count = read_ports(optarg, crowd.ports);
@@ -133,14 +128,6 @@ static void parse_options(int argc, char **argv)
         usage(stderr);
         exit(2);
     }
-}
-
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // Handles what there is, without waiting.
@@ -222,7 +209,7 @@ static void run(struct nodes *nodes, struct readers *readers)
 int main(int argc, char **argv)
 {
     parse_options(argc, argv);
-    raise_file_limit();
+    machine_raise_file_limit();
     fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
     crowd.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct nodes *nodes = nodes_create(&crowd);

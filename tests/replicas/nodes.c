@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crowd.h"
 
+#include "bench/machine.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,6 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LAYER_BYTES INT64_C(50000000)
@@ -47,13 +48,6 @@ struct nodes {
     uint64_t refused[STATUSES]; // by HTTP status
 };
 
-static int64_t wall_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * CROWD_NS_PER_S + now.tv_nsec;
-}
-
 struct nodes *nodes_create(const struct crowd *crowd)
 {
     uint64_t random = 0;
@@ -72,7 +66,7 @@ struct nodes *nodes_create(const struct crowd *crowd)
     snprintf(nodes->run, sizeof(nodes->run), "%016llx", (unsigned long long)random);
     nodes->started_ns = crowd_now_ns();
     nodes->is_calm = true;
-    int64_t now = wall_ns();
+    int64_t now = machine_ns(CLOCK_REALTIME);
     for (int i = 0; i < crowd->nodes; i++) // spread over the duration of a pull
         nodes->all[i] = (struct node){
             .peer = {CROWD_NODES, -1},
@@ -92,15 +86,6 @@ void nodes_destroy(struct nodes *nodes)
 }
 
 // --- what is reported ---
-
-static void write_time(char text[static 32], int64_t at_ns)
-{
-    time_t seconds = (time_t)(at_ns / CROWD_NS_PER_S);
-    struct tm parts;
-    gmtime_r(&seconds, &parts);
-    size_t length = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text + length, 32 - length, ".%03dZ", (int)(at_ns / 1000000 % 1000));
-}
 
 static const char *phase_of(const struct node *node, int number, int pull)
 {
@@ -130,13 +115,13 @@ static char *write_layers(const struct crowd *crowd, int number, int pull, int g
 static char *write_pull(const struct crowd *crowd, const struct node *node, int number, int pull,
                         int64_t now_ns, char *at)
 {
-    char began[32], ended[32];
+    char began[MACHINE_TIME_SIZE], ended[MACHINE_TIME_SIZE];
     const char *phase = phase_of(node, number, pull);
     bool fails = strcmp(phase, "failed") == 0;
     double share = (double)(now_ns - node->began_ns) / 1e9 / crowd->pull_seconds;
     share = node->holds_end && !fails ? 1 : share > 0.99 ? 0.99 : share;
-    write_time(began, node->began_ns);
-    write_time(ended, now_ns);
+    machine_write_time(began, node->began_ns);
+    machine_write_time(ended, now_ns);
     at += sprintf(at,
                   "%s{\"id\":\"lease-%d-%d\",\"imageRef\":\"" CROWD_IMAGE "%d:g%d\","
                   "\"repository\":\"" CROWD_IMAGE "%d\",\"startedAt\":\"%s\",\"phase\":\"%s\","
@@ -155,8 +140,8 @@ static char *write_pull(const struct crowd *crowd, const struct node *node, int 
 // Returns the length of the request.
 static size_t write_report(struct nodes *nodes, struct node *node, int number)
 {
-    char time[32];
-    int64_t now = wall_ns();
+    char time[MACHINE_TIME_SIZE];
+    int64_t now = machine_ns(CLOCK_REALTIME);
     char *at = nodes->body;
     bool is_over = (double)(now - node->began_ns) / 1e9 >= nodes->crowd->pull_seconds;
     bool may_end = nodes->is_resting || is_over;
@@ -164,7 +149,7 @@ static size_t write_report(struct nodes *nodes, struct node *node, int number)
         node->holds_end = true;
         node->ended_ns = now;
     }
-    write_time(time, now);
+    machine_write_time(time, now);
     at += sprintf(at,
                   "{\"nodeName\":\"" CROWD_NODE "%05d\",\"timestamp\":\"%s\",\"run\":\"%s\","
                   "\"sequence\":%llu,\"agentVersion\":\"0.1.0\",\"intervalMs\":%d,\"pulls\":[",
@@ -242,7 +227,7 @@ static void on_acknowledged(struct nodes *nodes, struct node *node)
         return;
     node->holds_end = false;
     node->generation++;
-    node->began_ns = wall_ns();
+    node->began_ns = machine_ns(CLOCK_REALTIME);
     node->rests = nodes->is_resting || node->generation >= nodes->crowd->generations;
 }
 

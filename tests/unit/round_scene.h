@@ -19,11 +19,6 @@ struct scene {
     int64_t downloaded; // of the first pull, as shown last
 };
 
-static inline int64_t fake_now(void *context)
-{
-    return ((struct pt_containerd *)context)->now;
-}
-
 static inline int64_t fake_monotonic(void *context)
 {
     const struct pt_containerd *world = context;

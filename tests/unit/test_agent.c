@@ -66,11 +66,6 @@ void __wrap_pt_timer_destroy(struct pt_timer *timer)
     (void)timer;
 }
 
-static int64_t fake_now(void *context)
-{
-    return ((struct pt_containerd *)context)->now;
-}
-
 static void begin(void)
 {
     scene = (struct scene){.world = {.broken = CALL_COUNT, .now = START + PT_NS_PER_S}};

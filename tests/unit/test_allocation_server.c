@@ -55,17 +55,6 @@ static bool wants_body(void *context, struct pt_request *request)
     return true;
 }
 
-// What libevent itself allocates is as scarce.
-static void *scarce_malloc(size_t size)
-{
-    return allocation_fails() ? NULL : __real_malloc(size);
-}
-
-static void *scarce_realloc(void *memory, size_t size)
-{
-    return allocation_fails() ? NULL : __real_realloc(memory, size);
-}
-
 static void turn(struct pt_loop *loop)
 {
     for (int i = 0; i < 4; i++)
@@ -367,6 +356,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failure_is_an_error_or_mended),
     };
-    event_set_mem_functions(scarce_malloc, scarce_realloc, free);
+    event_set_mem_functions(__wrap_malloc, __wrap_realloc, free); // as scarce
     return cmocka_run_group_tests_name("allocation_server", tests, NULL, NULL);
 }

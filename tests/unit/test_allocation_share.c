@@ -14,17 +14,6 @@
 
 #include "scarce_memory.h"
 
-// What libevent itself allocates is as scarce.
-static void *scarce_malloc(size_t size)
-{
-    return allocation_fails() ? NULL : __real_malloc(size);
-}
-
-static void *scarce_realloc(void *memory, size_t size)
-{
-    return allocation_fails() ? NULL : __real_realloc(memory, size);
-}
-
 static int read_answers(void)
 {
     static const char text[] = "*2\r\n$3\r\n1-1\r\n*12\r\n+v\r\n+1\r\n+t\r\n+run\r\n+n\r\n+7\r\n"
@@ -255,6 +244,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_report_comes_through_whatever_failed, set_up, tear_down),
     };
     signal(SIGPIPE, SIG_IGN);
-    event_set_mem_functions(scarce_malloc, scarce_realloc, free);
+    event_set_mem_functions(__wrap_malloc, __wrap_realloc, free); // as scarce
     return cmocka_run_group_tests_name("allocation_share", tests, NULL, NULL);
 }

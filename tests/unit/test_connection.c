@@ -18,11 +18,6 @@ struct scene {
     bool breaks_within; // a look, which is not lost
 };
 
-static int64_t fake_now(void *context)
-{
-    return ((struct pt_containerd *)context)->now;
-}
-
 static void on_runtime(void *context, const char *name, const char *version)
 {
     struct scene *scene = context;

@@ -8,11 +8,6 @@
 #define TAG "registry.example/app:1"
 #define BY_DIGEST "registry.example/app@" MANIFEST
 
-static int64_t fake_now(void *context)
-{
-    return ((struct pt_containerd *)context)->now;
-}
-
 static void on_observation(void *context, const struct pt_observation *observation)
 {
     (void)context, (void)observation;

@@ -5,8 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
-import { CHROMIUM } from './chromium.mjs';
+import { launchChromium } from './driver.mjs';
 import { startServer } from './startServer.mjs';
 
 const FOLDER = fileURLToPath(new URL('../../docs/images/', import.meta.url));
@@ -117,7 +116,7 @@ const { values, positionals } = parseArgs({
 });
 const wanted = ({ name }) => positionals.length === 0 || positionals.includes(name);
 await mkdir(FOLDER, { recursive: true });
-const browser = await chromium.launch(CHROMIUM);
+const browser = await launchChromium();
 try {
   for (const { settings, pictures } of CLUSTERS) {
     if (!pictures.some(wanted)) continue;

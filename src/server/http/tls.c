@@ -2,6 +2,7 @@
 #include "server/http/tls.h"
 
 #include "base/log.h"
+#include "base/same_file.h"
 #include "base/timer.h"
 
 #include <errno.h>
@@ -70,18 +71,12 @@ static int load(struct pt_tls *tls, struct pt_error *err)
     return 0;
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 static void on_look(void *context)
 {
     struct pt_tls *tls = context;
     struct stat cert, key;
     if (stat(tls->cert_file, &cert) == 0 && stat(tls->key_file, &key) == 0 &&
-        is_same(&cert, &tls->seen[0]) && is_same(&key, &tls->seen[1]))
+        pt_is_same_file(&cert, &tls->seen[0]) && pt_is_same_file(&key, &tls->seen[1]))
         return;
     struct pt_error err;
     int r = load(tls, &err);
