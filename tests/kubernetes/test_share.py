@@ -59,6 +59,38 @@ class SeveralServers(FakeCase):
         for name in ("id", "imageRef", "imageRefExact", "pods", "waiting"):
             self.assertEqual(found.get(name), known.get(name), name)
 
+    def test_one_that_starts_behind_a_loss_takes_no_agent_for_missing(self) -> None:
+        for name in ("node-1", "node-2"):
+            self.api.put("nodes", {"metadata": {"name": name}, "status": {"nodeInfo": {}}})
+        valkey = self.start_valkey()
+        first = self.start(PULLTRACE_SHARE_URL=valkey.url)
+        self.report(first, "node-1", pull("p1", REPOSITORY, 500, imageRef=WEB))
+        self.report(first, "node-2")
+        valkey.ask("FLUSHALL")
+        second = self.start(PULLTRACE_SHARE_URL=valkey.url)
+        Pods(self.api, "node-1", NEXT.format(1), 1).wait()
+        row = self.wait_for_pull(second, "it is queued", imageRef=NEXT.format(1), phase="queued")
+        wait_for("the cluster's nodes are there", lambda: len(self.nodes(second)) == 2, 5)
+        for node in self.nodes(second).values():
+            self.assertFalse(node["silent"])
+            for name in ("lastReportAt", "reason"):
+                self.assertNotIn(name, node)
+        self.assertNotEqual(row.get("holdUp", {}).get("kind"), "agent_missing")
+        summary = get(second.port, "/api/v1/summary").json()
+        self.assertEqual((summary["nodesReporting"], summary["nodesSilent"]), (0, 0))
+        self.assertEqual(len(self.pulls(second)), 1)
+        self.report(first, "node-1", pull("p1", REPOSITORY, 600, imageRef=WEB))
+        self.wait_for_pull(second, "the pull is back", imageRef=WEB, downloadedBytes=600)
+        self.assertIn("lastReportAt", self.nodes(second)["node-1"])
+        self.assertNotIn("lastReportAt", self.nodes(second)["node-2"])
+        self.report(first, "node-2")
+        wait_for("the other node is back", lambda: "lastReportAt" in self.nodes(second)["node-2"], 3)
+        third = self.start(PULLTRACE_SHARE_URL=valkey.url)  # it has both without another report
+        self.assertEqual({name for name, node in self.nodes(third).items() if "lastReportAt" in node}, {"node-1", "node-2"})
+
+    def nodes(self, server: Server) -> dict[str, Any]:
+        return {node["nodeName"]: node for node in get(server.port, "/api/v1/nodes").json()["nodes"]}
+
     def wait_on_each(self, servers: list[Server], **wanted: Any) -> None:
         for server in servers:
             self.wait_for_pull(server, str(wanted), **wanted)

@@ -106,11 +106,14 @@ class WithoutAgent(FakeCase):
         self.api.put("nodes", node("with-agent", "containerd://2.1.4"))
         server = self.start()
         self.assertEqual(post_report(server.port, "with-agent"), 200)
+        wait_for("the cluster's node is there", lambda: "crio" in self.nodes(server), 5)
+        self.assertFalse(self.nodes(server)["crio"]["silent"])  # it may report yet
         self.wait_until_agents_are_known(server)
         found = self.nodes(server)
         self.assertEqual(set(found), {"crio", "with-agent"})
         crio = found["crio"]
         self.assertEqual(crio["reason"], "no agent reports from this node")
+        self.assertTrue(crio["silent"])
         self.assertEqual((crio["runtimeName"], crio["runtimeVersion"]), ("cri-o", "1.31.0"))
         self.assertNotIn("lastReportAt", crio)
         self.assertNotIn("reason", found["with-agent"])

@@ -144,6 +144,38 @@ static void a_node_that_reports_between_two_steps_is_not_silent(void **state)
     assert_false(pt_node_is_silent(pt_store_find_node(scene->store, name)));
 }
 
+// A row of Kubernetes, or a pull that ended before this server began, makes a node known from which
+// no agent has reported here: that is no agent that has stopped.
+static void only_an_agent_that_has_reported_falls_silent(void **state)
+{
+    struct scene *scene = *state;
+    static const struct {
+        const char *name;
+        int after_s; // since the step before
+        bool reports;
+        size_t reporting, silent;
+    } steps[] = {{"known", 0, false, 0, 0},
+                 {"for a while", 60, false, 0, 0},
+                 {"reports", 1, true, 1, 0},
+                 {"stops", 31, false, 0, 1},
+                 {"reports again", 1, true, 1, 0},
+                 {"stops again", 31, false, 0, 1},
+                 {"is gone", HISTORY_NS / PT_NS_PER_S, false, 0, 0}};
+    assert_non_null(pt_store_get_node(scene->store, "n1"));
+    assert_non_null(pt_store_get_node(scene->store, "other"));
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        scene->now_ns += steps[i].after_s * PT_NS_PER_S;
+        if (steps[i].reports)
+            scene_deliver_pulls(scene, "n1", NULL, 0);
+        while (pt_store_sweep(scene->store))
+            continue;
+        const struct pt_store_figures figures = pt_store_figures(scene->store);
+        check_int(steps[i].name, (int64_t)figures.nodes_reporting, (int64_t)steps[i].reporting);
+        check_int(steps[i].name, (int64_t)figures.nodes_silent, (int64_t)steps[i].silent);
+    }
+    check_int("all", (int64_t)scene->store->nodes.count, 0);
+}
+
 static void add_nodes_up_to(struct scene *scene, size_t count)
 {
     while (scene->store->nodes.count < count) {
@@ -205,6 +237,7 @@ int main(void)
         SCENE_TEST(speed_and_pulls_of_nodes_are_kept_right),
         SCENE_TEST(each_step_of_a_sweep_is_bounded),
         SCENE_TEST(a_node_that_reports_between_two_steps_is_not_silent),
+        SCENE_TEST(only_an_agent_that_has_reported_falls_silent),
         SCENE_TEST(many_nodes_are_asked_to_report_less_often),
         SCENE_TEST(a_long_heartbeat_is_no_silence),
     };

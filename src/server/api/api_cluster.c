@@ -219,7 +219,7 @@ static int encode_name(const struct node_list *list, const char *name, struct pt
     pt_json_begin(out);
     write_text(out, "nodeName", name);
     write_runtime(pt_cluster_nodes_find(list->cluster, name), out);
-    pt_json_bool(out, "silent", true);
+    pt_json_bool(out, "silent", list->are_agents_known);
     write_reason(list, out);
     write_count(out, "activePulls", 0);
     pt_json_integer(out, "bytesPerSec", 0);
@@ -244,7 +244,8 @@ static int encode_node(const struct node_list *list, const struct pt_node *node,
         pt_json_time(out, "lastReportAt", status.reported_at);
     else
         write_reason(list, out);
-    pt_json_bool(out, "silent", status.is_silent);
+    bool may_report = status.reported_at == 0 && !list->are_agents_known;
+    pt_json_bool(out, "silent", status.is_silent && !may_report);
     write_count(out, "activePulls", status.active_pulls);
     pt_json_integer(out, "bytesPerSec", (int64_t)status.bytes_per_second);
     if (pt_node_has_past(node))

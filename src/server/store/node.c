@@ -117,6 +117,8 @@ struct pt_node *pt_store_get_node(struct pt_pull_store *store, const char *name)
     node->reported_ns = pt_clock_monotonic_ns(store->clock) - SILENT_AFTER_NS;
     node->silent = true;
     store->silent_count++;
+    node->is_unheard = true;
+    store->unheard_count++;
     return node;
 }
 
@@ -194,6 +196,8 @@ int pt_store_note_report(struct pt_pull_store *store, struct pt_node *node,
 {
     if (replay && node->reported_ns > replay->received_ns)
         return 0; // a newer one has come before
+    store->unheard_count -= node->is_unheard;
+    node->is_unheard = false;
     node->is_of_others = replay;
     node->reported_ns = replay ? replay->received_ns : pt_clock_monotonic_ns(store->clock);
     node->reported_wall_ns = replay ? replay->received_wall_ns : pt_clock_wall_ns(store->clock);
@@ -342,6 +346,7 @@ static int64_t late_after_ms(const struct pt_node *node)
 static void remove_node(struct pt_pull_store *store, struct pt_node *node)
 {
     store->silent_count--;
+    store->unheard_count -= node->is_unheard;
     leave_order(store, node);
     TAILQ_REMOVE(&store->nodes_in_order, node, in_order);
     pt_map_remove(&store->nodes, node->name);

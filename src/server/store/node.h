@@ -58,6 +58,7 @@ struct pt_node {
     uint32_t pins;    // pulls and answers under way that point to it; it stays until there is none
     bool is_applying; // a report is being applied in steps
     bool silent;
+    bool is_unheard;   // and no agent has ever reported from it
     bool is_of_others; // its last report came through another server
     char name[];
 };

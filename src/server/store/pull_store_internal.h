@@ -44,7 +44,8 @@ struct pt_pull_store {
     size_t queued_count;                    // of the active ones
     size_t failing_count;                   // of the finished ones: failed, and waited for
     size_t active_count, completed_count, failed_count, silent_count;
-    size_t check_count; // completed ones that fetched nothing, which completed_count leaves out
+    size_t unheard_count; // of the silent nodes: no agent has ever reported from them
+    size_t check_count;   // completed ones that fetched nothing, which completed_count leaves out
     uint64_t received_bytes; // of all nodes, since the start
     struct pt_registries registries;
     bool is_applying, is_replaying; // a report, at this moment; and one that another has taken

@@ -19,7 +19,7 @@ struct pt_store_figures pt_store_figures(const struct pt_pull_store *store)
         .checks = store->check_count,
         .failed = store->failed_count,
         .nodes_reporting = store->nodes.count - store->silent_count,
-        .nodes_silent = store->silent_count,
+        .nodes_silent = store->silent_count - store->unheard_count,
         .received_bytes = store->received_bytes,
         .history_ns = store->settings.history_ttl_ns,
     };

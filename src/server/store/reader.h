@@ -22,14 +22,14 @@ struct pt_stored_pull;
 // --- the whole ---
 
 struct pt_store_figures {
-    size_t pulls;             // of all that follow
-    size_t under_way, queued; // under way: begun and not ended
-    size_t failing;           // ended as failed, and waited for
-    size_t completed, failed; // that are kept
-    size_t checks;            // that are kept; they are not among the completed
-    size_t nodes_reporting, nodes_silent;
-    uint64_t received_bytes; // of all nodes, since the start
-    int64_t history_ns;      // how long finished pulls stay
+    size_t pulls;                         // of all that follow
+    size_t under_way, queued;             // under way: begun and not ended
+    size_t failing;                       // ended as failed, and waited for
+    size_t completed, failed;             // that are kept
+    size_t checks;                        // that are kept; they are not among the completed
+    size_t nodes_reporting, nodes_silent; // whose agents report, or have stopped
+    uint64_t received_bytes;              // of all nodes, since the start
+    int64_t history_ns;                   // how long finished pulls stay
 };
 
 struct pt_store_figures pt_store_figures(const struct pt_pull_store *store);
