@@ -41,6 +41,8 @@ TAKEN = [
     Shape("chunk extension", CHUNKED + SIZE + b";a=b\r\n" + BODY + b"\r\n0\r\n\r\n", [200, 404]),
     Shape("trailer", CODED + b"Trailer: x-sum\r\n\r\n" + SIZE + b"\r\n" + BODY + b"\r\n0\r\nx-sum: 1\r\n\r\n", [200, 404]),
     Shape("an empty line before", b"\r\n" + GET + b"\r\n", [200, 404]),
+    Shape("chunk extension in quotes", CHUNKED + SIZE + b';a="b\\"c"\r\n' + BODY + b"\r\n0\r\n\r\n", [200, 404]),
+    Shape("a trailer that names a host", CHUNKED + SIZE + b"\r\n" + BODY + b"\r\n0\r\nHost: y\r\n\r\n", [200, 404]),
     Shape("absolute form", b"GET http://x/healthz HTTP/1.1\r\nHost: x\r\n\r\n", [200, 404]),
     Shape("an upgrade to HTTP/2", GET + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n", [200, 404]),
     Shape("a coding's name with an underscore is another header", GET + b"Transfer_Encoding: chunked\r\n\r\n", [200, 404]),
@@ -49,7 +51,7 @@ TAKEN = [
     Shape("close closes", GET + b"Connection: close\r\n\r\n", [200]),
 ]  # fmt: skip
 
-# What could be read in two ways, or is no HTTP/1.1: one refusal, and the connection is closed.
+# What could be read in two ways, or is no HTTP/1.1, or has no end: one refusal, and the connection is closed.
 REFUSED = [
     Shape("length and coding", POST + b"Content-Length: " + LENGTH + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS, [400]),
     Shape("coding and length", CODED + b"Content-Length: " + LENGTH + b"\r\n\r\n" + CHUNKS, [400]),
@@ -104,6 +106,19 @@ REFUSED = [
     Shape("an empty name", GET + b": a\r\n\r\n", [400]),
     Shape("a name with a space", GET + b"X Y: a\r\n\r\n", [400]),
     Shape("a space before the first header", b"GET /healthz HTTP/1.1\r\n Host: x\r\n\r\n", [400]),
+    Shape("a head that ends with a CR alone", GET + b"\rX: y\r\n\r\n", [400]),
+    Shape("a bare LF before the request", b"\n" + GET + b"\r\n", [400]),
+    Shape("two spaces before the target", b"GET  /healthz HTTP/1.1\r\nHost: x\r\n\r\n", [400]),
+    Shape("two spaces behind the target", b"GET /healthz  HTTP/1.1\r\nHost: x\r\n\r\n", [400]),
+    Shape("a fragment", b"GET /healthz#.png HTTP/1.1\r\nHost: x\r\n\r\n", [400]),
+    Shape("absolute form of another host", b"GET http://y/healthz HTTP/1.1\r\nHost: x\r\n\r\n", [400]),
+    Shape("absolute form with a user", b"GET http://a@x/healthz HTTP/1.1\r\nHost: x\r\n\r\n", [400]),
+    Shape("absolute form of another scheme", b"GET ftp://x/healthz HTTP/1.1\r\nHost: x\r\n\r\n", [400]),
+    Shape("a Host that is none", b'GET /healthz HTTP/1.1\r\nHost: x"y\r\n\r\n', [400]),
+    Shape("RTSP", b"GET /healthz RTSP/1.0\r\nHost: x\r\n\r\n", [400]),
+    Shape("a chunk size that no report has", CHUNKED + b"ffffffffffffffff\r\n" + BODY, [413]),
+    Shape("a trailer that would be a coding", CHUNKED + SIZE + b"\r\n" + BODY + b"\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n", [400]),
+    Shape("an empty coding beside the real one", POST + b"Transfer-Encoding:\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS, [400]),
     Shape("tabs in the request line", b"GET\t/healthz\tHTTP/1.1\r\nHost: x\r\n\r\n", [400]),
     Shape("a space in the path", b"GET /health z HTTP/1.1\r\nHost: x\r\n\r\n", [400]),
     Shape("a space behind the version", b"GET /healthz HTTP/1.1 \r\nHost: x\r\n\r\n", [505]),

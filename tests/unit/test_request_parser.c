@@ -41,10 +41,12 @@ static void a_request_is_read_however_it_is_cut(void **state)
         {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_GET, "/", NULL, "", false, true},
         {"\r\nGET /a?b=1&c=%20 HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_GET, "/a", "b=1&c=%20", "",
          false, true},
-        {"GET /a?b#c HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_GET, "/a", "b", "", false, true},
-        {"GET http://host:80/a?b HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_GET, "/a", "b", "", false,
-         true},
-        {"GET http://host HTTP/1.1\r\nHost: x\r\n\r\n", PT_HTTP_GET, "/", NULL, "", false, true},
+        {"\r\n\r\nGET /a?b=:// HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", PT_HTTP_GET, "/a", "b=://", "",
+         false, true},
+        {"GET http://host:80/a?b HTTP/1.1\r\nHost: HOST:80\r\n\r\n", PT_HTTP_GET, "/a", "b", "",
+         false, true},
+        {"GET http://host HTTP/1.1\r\nHost: host\r\n\r\n", PT_HTTP_GET, "/", NULL, "", false, true},
+        {"GET HTTPS://host?/b HTTP/1.0\r\n\r\n", PT_HTTP_GET, "/", "/b", "", true, false},
         {"HEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", PT_HTTP_HEAD, "/a", NULL, "",
          false, false},
         {"GET /a HTTP/1.0\r\n\r\n", PT_HTTP_GET, "/a", NULL, "", true, false},
@@ -132,6 +134,8 @@ static void what_is_no_request_is_refused(void **state)
         {POST "Transfer-Encoding: chunked\r\n\r\nx\r\n", 400},
         {POST "Content-Length: 99999999999999999999\r\n\r\n", 400},
         {POST "Content-Length: 5\r\nExpect: tea\r\n\r\n", 417},
+        {POST "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", 413},
+        {CHUNKED "1\r\n{\r\n100000\r\n", 413},
         {body, 413},
         {many, 431},
         {large, 431},
@@ -162,6 +166,24 @@ static void framing_that_can_be_read_in_two_ways_is_refused(void **state)
         const char *name;
         const char *text;
     } cases[] = {
+        {"a space before the method", " GET / HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"a bare LF before the method", "\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"a bare CR before the method", "\rGET / HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"two spaces before the target", "GET  / HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"two spaces behind the target", "GET /  HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"another protocol", "GET / RTSP/1.0\r\nHost: x\r\n\r\n"},
+        {"yet another protocol", "SOURCE / ICE/1.0\r\nHost: x\r\n\r\n"},
+        {"a fragment", "GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"a fragment behind a query", "GET /a?b#c HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"a target of another host", "GET http://y/a HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"a target of another port", "GET http://x:80/a HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"a target with a user", "GET http://a@x/a HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"a target without a host", "GET http:///a HTTP/1.1\r\nHost:\r\n\r\n"},
+        {"a target of another scheme", "GET ftp://x/a HTTP/1.1\r\nHost: x\r\n\r\n"},
+        {"a Host that is none", "GET / HTTP/1.1\r\nHost: x\"y\r\n\r\n"},
+        {"a Host beyond ASCII", "GET / HTTP/1.1\r\nHost: x\xff\r\n\r\n"},
+        {"a Host with a port that is none", "GET / HTTP/1.1\r\nHost: x:a\r\n\r\n"},
+        {"a Host with an open bracket", "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"},
         {"space before the colon of a coding",
          POST "Transfer-Encoding : chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"},
         {"space before the colon of a length", POST "Content-Length : 2\r\n\r\n{}"},
@@ -215,12 +237,12 @@ static void framing_that_can_be_read_in_two_ways_is_refused(void **state)
     }
 }
 
-// What comes behind the head counts as well, though nothing keeps it.
-static void trailers_and_chunk_extensions_are_bounded(void **state)
+// What comes before and behind the head counts as well, though nothing keeps it.
+static void trailers_chunk_extensions_and_empty_lines_are_bounded(void **state)
 {
     (void)state;
-    static const char *const begins[] = {CHUNKED "0\r\n", CHUNKED "1;"};
-    static const char *const lines[] = {"Trailer: 0123456789\r\n", "name=value;"};
+    static const char *const begins[] = {CHUNKED "0\r\n", CHUNKED "1;", "\r\n"};
+    static const char *const lines[] = {"Trailer: 0123456789\r\n", "name=value;", "\r\n\r\n"};
     for (size_t i = 0; i < COUNT_OF(begins); i++) {
         struct pt_request_parser parser;
         size_t used, sent = 0;
@@ -399,7 +421,7 @@ int main(void)
         cmocka_unit_test(headers_are_found_by_name),
         cmocka_unit_test(what_is_no_request_is_refused),
         cmocka_unit_test(framing_that_can_be_read_in_two_ways_is_refused),
-        cmocka_unit_test(trailers_and_chunk_extensions_are_bounded),
+        cmocka_unit_test(trailers_chunk_extensions_and_empty_lines_are_bounded),
         cmocka_unit_test(a_head_is_whole_before_its_body),
         cmocka_unit_test(all_bodies_together_are_bounded),
         cmocka_unit_test(what_is_kept_is_counted),

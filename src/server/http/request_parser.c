@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -109,6 +110,14 @@ static int on_header_value_complete(llhttp_t *http)
     return end_text(parser);
 }
 
+// A chunk is refused when its size has come, as a body is by its length.
+static int on_chunk_header(llhttp_t *http)
+{
+    struct pt_request_parser *parser = http->data;
+    size_t left = PT_LIMIT_REPORT_BYTES - parser->request->gathered.length;
+    return http->content_length > left ? refuse(parser, 413) : 0;
+}
+
 static int on_chunk_extension(llhttp_t *http, const char *at, size_t length)
 {
     (void)at;
@@ -129,15 +138,21 @@ static enum pt_http_method method_of(const llhttp_t *http)
     }
 }
 
-// Splits the target in place: all but path and query is put aside.
+// Where the authority of a target in absolute form begins; NULL: it has another form.
+static char *find_authority(char *target)
+{
+    char *scheme_end = target;
+    while (isalnum((unsigned char)*scheme_end))
+        scheme_end++;
+    bool is_absolute = scheme_end > target && strncmp(scheme_end, "://", 3) == 0;
+    return is_absolute ? scheme_end + 3 : NULL;
+}
+
+// Splits the target in place: what is before its path is put aside.
 static void split_target(struct pt_request *request)
 {
-    char *target = request->text.data;
-    char *scheme_end = *target == '/' ? NULL : strstr(target, "://");
-    char *path = scheme_end ? strpbrk(scheme_end + 3, "/?#") : target;
-    char *fragment = path ? strchr(path, '#') : NULL;
-    if (fragment)
-        *fragment = '\0';
+    char *authority = find_authority(request->text.data);
+    char *path = authority ? strpbrk(authority, "/?") : request->text.data;
     char *query = path ? strchr(path, '?') : NULL;
     if (query) {
         *query = '\0';
@@ -146,14 +161,45 @@ static void split_target(struct pt_request *request)
     request->path = path && *path ? path : "/";
 }
 
+// A name or an address, maybe with a port (https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2).
+// A comma, which a name may hold, joins two of them.
+static bool is_host(const char *host)
+{
+    const char *end = host;
+    bool is_bracketed = *host == '[';
+    while (isalnum((unsigned char)*end) || (*end && strchr("-._~%!$&'()*+;=", *end)) ||
+           (is_bracketed && (end == host || *end == ':')))
+        end++;
+    if (is_bracketed && *end++ != ']')
+        return false;
+    if (*end == ':')
+        end += 1 + strspn(end + 1, "0123456789");
+    return *end == '\0';
+}
+
 // https://www.rfc-editor.org/rfc/rfc9112#section-3.2: one Host in HTTP/1.1, no second one ever.
 static bool has_good_host(const struct pt_request *request)
 {
     size_t count = pt_request_count_headers(request, "Host");
-    const char *host = pt_request_header(request, "Host");
     if (count != 1)
         return count == 0 && request->http_1_0;
-    return !strpbrk(host, " \t,/\\?#@");
+    return is_host(pt_request_header(request, "Host"));
+}
+
+// A target in absolute form names the host that Host names: a proxy in front may go by either.
+static bool has_good_target(const struct pt_request *request)
+{
+    const char *target = request->text.data;
+    const char *host = pt_request_header(request, "Host");
+    const char *authority = find_authority(request->text.data);
+    if (!authority)
+        return true;
+    size_t length = strcspn(authority, "/?");
+    size_t scheme = (size_t)(authority - target);
+    bool is_http = (scheme == strlen("http://") && strncasecmp(target, "http", 4) == 0) ||
+                   (scheme == strlen("https://") && strncasecmp(target, "https", 5) == 0);
+    return is_http && length > 0 &&
+           (!host || (strlen(host) == length && strncasecmp(authority, host, length) == 0));
 }
 
 // Only `chunked` alone, and only where it exists: whoever reads another coding differently finds
@@ -185,7 +231,7 @@ static int judge_head(const struct pt_request_parser *parser)
     const char *expected = pt_request_header(request, "Expect");
     if (parser->http.http_major != 1)
         return 505;
-    if (!has_good_host(request) || !has_good_coding(request))
+    if (!has_good_host(request) || !has_good_target(request) || !has_good_coding(request))
         return 400;
     if (parser->body_length > PT_LIMIT_REPORT_BYTES)
         return 413;
@@ -255,6 +301,7 @@ static const llhttp_settings_t settings = {
     .on_header_field_complete = on_header_field_complete,
     .on_header_value = on_header_value,
     .on_header_value_complete = on_header_value_complete,
+    .on_chunk_header = on_chunk_header,
     .on_chunk_extension_name = on_chunk_extension,
     .on_chunk_extension_value = on_chunk_extension,
     .on_headers_complete = on_headers_complete,
@@ -320,6 +367,50 @@ void pt_request_parser_begin(struct pt_request_parser *parser)
     parser->budget->spare = NULL;
 }
 
+// Steps over one byte of the first line; false: it cannot stand there.
+static bool step(struct pt_request_parser *parser, char c)
+{
+    static const char protocol[] = "HTTP/";
+    bool is_end = c == '\r' || c == '\n'; // which the library judges
+    switch (parser->line) {
+    case PT_LINE_NONE:
+        parser->line = c == '\r' ? PT_LINE_EMPTY : PT_LINE_METHOD;
+        return c != '\n' && (c != '\r' || count_head(parser, 2) == 0);
+    case PT_LINE_EMPTY:
+        parser->line = PT_LINE_NONE;
+        return c == '\n';
+    case PT_LINE_METHOD:
+        parser->line = c == ' ' ? PT_LINE_BEGUN : is_end ? PT_LINE_READ : PT_LINE_METHOD;
+        return true;
+    case PT_LINE_BEGUN:
+    case PT_LINE_TARGET:
+        if (c == ' ' && parser->line == PT_LINE_BEGUN)
+            return false;
+        parser->line = c == ' ' ? PT_LINE_PROTOCOL : is_end ? PT_LINE_READ : PT_LINE_TARGET;
+        return c != '#';
+    case PT_LINE_PROTOCOL:
+        if (c != protocol[parser->protocol_length++])
+            return false;
+        if (parser->protocol_length == strlen(protocol))
+            parser->line = PT_LINE_READ;
+        return true;
+    case PT_LINE_READ:
+        break;
+    }
+    return true;
+}
+
+// The library takes lone CRs and LFs before the first line, several spaces where there is one,
+// fragments, and protocols that are not HTTP (https://www.rfc-editor.org/rfc/rfc9112#section-3).
+static int check_line(struct pt_request_parser *parser, const char *data, size_t length)
+{
+    for (size_t i = 0; i < length && parser->line != PT_LINE_READ; i++) {
+        if (!step(parser, data[i]))
+            return refuse(parser, parser->refusal ? parser->refusal : 400);
+    }
+    return 0;
+}
+
 // The status for what the library has not taken.
 static int status_of(llhttp_errno_t error)
 {
@@ -336,6 +427,8 @@ enum pt_parse_result pt_request_parser_feed(struct pt_request_parser *parser, co
         parser->refusal = 503;
         return PT_PARSE_REFUSED;
     }
+    if (check_line(parser, data, length) != 0)
+        return PT_PARSE_REFUSED;
     if (parser->headers_done && llhttp_get_errno(&parser->http) == HPE_PAUSED)
         llhttp_resume(&parser->http);
     llhttp_errno_t error = llhttp_execute(&parser->http, data, length);

@@ -17,6 +17,17 @@ struct pt_request_budget {
     struct pt_request *spare; // of the last one that was answered, for the next; NULL: none
 };
 
+// How far the first line of a request has been read.
+enum pt_request_line {
+    PT_LINE_NONE,     // it has not begun; an empty one may come before it
+    PT_LINE_EMPTY,    // that one has begun
+    PT_LINE_METHOD,   // the method has
+    PT_LINE_BEGUN,    // its space has come
+    PT_LINE_TARGET,   // the target has begun
+    PT_LINE_PROTOCOL, // its space has come
+    PT_LINE_READ,     // as far as it is looked at
+};
+
 // Reads requests of HTTP/1.0 and 1.1 (https://www.rfc-editor.org/rfc/rfc9112), one at a time, from
 // bytes that come in pieces of any size. The limits on header, body and their number are kept here.
 // What the RFC lets a server take although it is malformed is refused: a proxy in front may have
@@ -28,7 +39,9 @@ struct pt_request_parser {
     size_t head_bytes;          // of target, header names and values, also behind the body
     int64_t counted_bytes;      // of the budget's memory
     uint64_t body_length;       // as the header says; 0 for a body in chunks
-    bool in_header;             // between the first byte of a name and the end of its value
+    enum pt_request_line line;
+    unsigned protocol_length; // of "HTTP/", so much has come
+    bool in_header;           // between the first byte of a name and the end of its value
     bool headers_done;
     bool is_whole;
     bool continue_wanted; // the client waits for "100 Continue" before it sends the body
