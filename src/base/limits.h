@@ -122,6 +122,7 @@
 
 // --- Kubernetes ---
 #define PT_LIMIT_KUBE_OBJECT_BYTES (1024 * 1024) // a larger one is skipped
+#define PT_LIMIT_KUBE_BAD_OBJECTS 4000           // skipped of one answer; with more it is given up
 #define PT_LIMIT_KUBE_NAME_BYTES 253             // of namespaces, pods, containers, uids
 #define PT_LIMIT_KUBE_LIST_BYTES (64 * 1024)     // of a list, all but its items
 #define PT_LIMIT_KUBE_URL_BYTES (16 * 1024)      // a list's continue token is part of it

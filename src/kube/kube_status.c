@@ -36,6 +36,7 @@ const char *pt_kube_failure_of(const struct pt_kube_status *status,
     }
     return result->error == -EBADMSG    ? "the answer is no JSON"
            : result->error == -EMSGSIZE ? "the answer does not end"
+           : result->error == -EPROTO   ? "too many of the answer's objects are none"
            : result->error < 0          ? result->message
                                         : NULL;
 }

@@ -52,6 +52,7 @@ struct pt_kube_watch {
     int64_t started_at; // of the request, monotonic_ns
     bool is_watch_request;
     bool got_object;      // from this request
+    unsigned bad_objects; // likewise
     bool is_in_doubt;     // a request timed out, nothing has come since: no connection is reused
     bool expired_at_once; // a 410 came before anything else, and no watch has gone well since
     unsigned quiet_failures;
@@ -132,19 +133,22 @@ static void on_too_large(void *context)
     log_skipped(watch, "it is too large");
 }
 
-static void count_bad_object(struct pt_kube_watch *watch, const char *why)
+// -EPROTO: there are too many of them. A turn of the loop could be full of objects of two bytes.
+static int count_bad_object(struct pt_kube_watch *watch, const char *why)
 {
     watch->state.bad_objects++;
     log_skipped(watch, why);
+    return ++watch->bad_objects > PT_LIMIT_KUBE_BAD_OBJECTS ? -EPROTO : 0;
 }
 
-static void hand_over(struct pt_kube_watch *watch, enum pt_kube_change change, yyjson_val *object)
+static int hand_over(struct pt_kube_watch *watch, enum pt_kube_change change, yyjson_val *object)
 {
     if (watch->handler.on_object(watch->handler.context, change, object) < 0)
-        count_bad_object(watch, "it lacks what it must have, or that is too long");
+        return count_bad_object(watch, "it lacks what it must have, or that is too long");
+    return 0;
 }
 
-// -ENOMEM ends the request: an object that is passed over would seem to be gone.
+// -ENOMEM ends the request: an object that is passed over would seem to be gone. So does -EPROTO.
 static int read_object(struct pt_kube_watch *watch, const char *json, size_t length,
                        yyjson_doc **ret_doc)
 {
@@ -152,9 +156,7 @@ static int read_object(struct pt_kube_watch *watch, const char *json, size_t len
     *ret_doc = yyjson_read_opts((char *)json, length, YYJSON_READ_NOFLAG, NULL, &why);
     if (!*ret_doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
         return -ENOMEM;
-    if (!*ret_doc)
-        count_bad_object(watch, "it is no valid JSON");
-    return 0;
+    return *ret_doc ? 0 : count_bad_object(watch, "it is no valid JSON");
 }
 
 static int on_list_object(void *context, const char *json, size_t length)
@@ -163,7 +165,7 @@ static int on_list_object(void *context, const char *json, size_t length)
     yyjson_doc *doc;
     int r = read_object(watch, json, length, &doc);
     if (doc)
-        hand_over(watch, PT_KUBE_ADDED, yyjson_doc_get_root(doc));
+        r = hand_over(watch, PT_KUBE_ADDED, yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
     watch->got_object = true;
     return r;
@@ -182,19 +184,18 @@ static int handle_message(struct pt_kube_watch *watch, yyjson_val *message)
     if (pt_kube_status_read(object ? object : message, &watch->status))
         return -ESTALE;
     const char *version = pt_kube_text(yyjson_obj_get(object, "metadata"), "resourceVersion");
-    if (!type || !version) {
-        count_bad_object(watch, "it has no type or resourceVersion");
-        return 0;
-    }
+    if (!type || !version)
+        return count_bad_object(watch, "it has no type or resourceVersion");
+    int r = 0;
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (strcmp(type, types[i].type) == 0)
-            hand_over(watch, types[i].change, object);
+            r = hand_over(watch, types[i].change, object);
     }
     watch->got_object = true;
     watch->expired_at_once = false;
     watch->quiet_failures = 0;
     pt_watch_trouble_over(&watch->trouble, now_ns(watch));
-    return pt_text_replace((const char **)&watch->version, version, NULL);
+    return r < 0 ? r : pt_text_replace((const char **)&watch->version, version, NULL);
 }
 
 static int on_watch_object(void *context, const char *json, size_t length)
@@ -249,6 +250,7 @@ static void start_request(struct pt_kube_watch *watch, struct pt_buffer *path,
     watch->started_at = now_ns(watch);
     watch->is_watch_request = options.on_done == on_watch_done;
     watch->got_object = false;
+    watch->bad_objects = 0;
     watch->retry_after_s = 0;
     watch->status = (struct pt_kube_status){0};
     options.on_header = on_header;
@@ -396,8 +398,8 @@ static void on_watch_done(void *context, const struct pt_http_result *result)
     }
     // What the API server refuses, and a stream that is no JSON, need a new beginning.
     bool refused = result->status >= 400 && result->status != 401 && result->status != 429;
-    bool broken = watch->status.code || result->error == -EBADMSG || result->error == -ENOMEM ||
-                  result->error == -EMSGSIZE;
+    bool broken = watch->status.code || result->error == -EBADMSG || result->error == -EPROTO ||
+                  result->error == -ENOMEM || result->error == -EMSGSIZE;
     watch->quiet_failures += !watch->got_object;
     retry_later(watch, failure, refused || broken || watch->quiet_failures > MAX_QUIET_FAILURES);
 }

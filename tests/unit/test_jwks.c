@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/loop.h"
 #include "server/identity/base64url.h"
 #include "server/identity/jwks.h"
 
@@ -69,6 +70,39 @@ static void test_what_a_key_may_say(void **state)
     assert_int_equal(count_of("a", "", "a"), 1); // the first of that name
 }
 
+// The set of so many copies of a key, and of another one; false: nothing in it can be used.
+static bool read_copies(const char *copy, size_t copies, size_t *ret_count)
+{
+    static char text[500000];
+    struct pt_jwks *read;
+    char *end = text + sprintf(text, "{\"keys\":[");
+    for (size_t i = 0; i < copies; i++)
+        end += sprintf(end, "%s,", copy);
+    end = write_jwk(end, &signers[P256_KEY], "other", "");
+    sprintf(end, "]}");
+    if (pt_jwks_read(text, strlen(text), &read, NULL) < 0)
+        return false;
+    *ret_count = pt_jwks_count(read);
+    pt_jwks_destroy(read);
+    return true;
+}
+
+static void test_a_set_takes_its_time_by_the_keys_that_it_may_have(void **state)
+{
+    (void)state;
+    char copy[2048];
+    size_t count;
+    (void)write_jwk(copy, &signers[P521_KEY], "copy", "");
+    int64_t began_ns = pt_loop_cpu_ns();
+    assert_true(read_copies(copy, 1000, &count));
+    assert_int_equal(count, 2);
+    check_int("takes a quarter of a second", pt_loop_cpu_ns() - began_ns > 250000000, 0);
+    memset(strstr(copy, "\"x\":\"") + 5, 'A', 60); // no point of the curve
+    assert_true(read_copies(copy, PT_LIMIT_CLUSTER_KEYS - 1, &count));
+    assert_int_equal(count, 1);
+    assert_false(read_copies(copy, PT_LIMIT_CLUSTER_KEYS, &count));
+}
+
 // No key says that this is its signature; -ENOENT: there is no key of that name.
 static int verify_nothing_by(const struct pt_jwks *keys, const char *key_id)
 {
@@ -121,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_key_sets),
         cmocka_unit_test(test_what_a_key_may_say),
+        cmocka_unit_test(test_a_set_takes_its_time_by_the_keys_that_it_may_have),
         cmocka_unit_test(test_key_sets_are_compared),
         cmocka_unit_test(test_base64url),
     };

@@ -344,6 +344,29 @@ static void skips_an_object_that_is_too_large(void **state)
     assert_int_equal(pt_kube_watch_state(fixture->watch)->too_large_objects, 1);
 }
 
+static void gives_up_an_answer_with_too_many_objects_that_are_none(void **state)
+{
+    static char items[4 * PT_LIMIT_KUBE_BAD_OBJECTS + 1], changes[sizeof(items)];
+    for (size_t at = 0; at < sizeof(items) - 1; at += 4) {
+        memcpy(items + at, "{x},", 4);
+        memcpy(changes + at, "{x}\n", 4);
+    }
+    static const char begin[] = "{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[";
+    const struct answer script[] = {
+        {LIST_URI, .pieces = {begin, items, "{x}," ITEM("p") "]}"}},
+        {LIST_URI, .pieces = {begin, items, ITEM("p") "]}"}},
+        {WATCH_URI "1", .pieces = {changes, CHANGE("ADDED", "q", "2")}},
+        {WATCH_URI "2", .pieces = {changes, "{x}", CHANGE("ADDED", "r", "3")}},
+        {LIST_URI, .pieces = {LIST("3", "")}},
+    };
+    struct fixture *fixture = *state;
+    int log = held_log_open();
+    run_script(fixture, script, COUNT_OF(script), "[ [ +p ] +q [ ] ");
+    check_int("logged", held_log_count(log, "too many of the answer's objects are none"), 2);
+    held_log_close(log);
+    assert_int_equal(pt_kube_watch_state(fixture->watch)->failures, 2);
+}
+
 static void gives_up_a_list_that_does_not_end(void **state)
 {
     static const struct answer script[] = {
@@ -437,6 +460,7 @@ int main(void)
         TEST(waits_as_long_as_the_answer_asks),
         TEST(skips_wrong_json_and_goes_on),
         TEST(skips_an_object_that_is_too_large),
+        TEST(gives_up_an_answer_with_too_many_objects_that_are_none),
         TEST(gives_up_a_list_that_does_not_end),
         TEST(does_not_follow_a_redirect),
         TEST(begins_anew_when_a_stream_is_no_json),

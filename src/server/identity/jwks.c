@@ -111,10 +111,12 @@ static EVP_PKEY *read_rsa(yyjson_val *object, OSSL_PARAM_BLD *builder)
     return key;
 }
 
+// These curves have no other points than those of their group, which the whole check looks for once
+// more, and takes a millisecond.
 static bool is_on_curve(EVP_PKEY *key)
 {
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key, NULL);
-    bool is_sound = context && EVP_PKEY_public_check(context) == 1;
+    bool is_sound = context && EVP_PKEY_public_check_quick(context) == 1;
     EVP_PKEY_CTX_free(context);
     return is_sound;
 }
@@ -141,21 +143,15 @@ static EVP_PKEY *read_point(yyjson_val *object, const struct method *method,
     return key;
 }
 
-static bool read_key(yyjson_val *object, struct key *ret_key)
+static EVP_PKEY *read_key(yyjson_val *object, const struct method *method)
 {
-    const char *id = pt_kube_name(object, "kid");
-    const struct method *method = method_of(object);
-    OSSL_PARAM_BLD *builder = id && *id && method ? OSSL_PARAM_BLD_new() : NULL;
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
     if (!builder)
-        return false;
+        return NULL;
     EVP_PKEY *key = method->curve ? read_point(object, method, builder) : read_rsa(object, builder);
     OSSL_PARAM_BLD_free(builder);
     ERR_clear_error();
-    if (!key)
-        return false;
-    *ret_key = (struct key){.method = method, .key = key};
-    memcpy(ret_key->id, id, strlen(id) + 1);
-    return true;
+    return key;
 }
 
 // --- the set ---
@@ -169,21 +165,25 @@ static const struct key *find(const struct pt_jwks *keys, const char *id)
     return NULL;
 }
 
-// Of two keys with one name the first is taken.
-static void add(struct pt_jwks *keys, yyjson_val *object)
+// Of two keys with one name the first is taken. `tried` counts those that are or look like keys:
+// reading one takes its time.
+static void add(struct pt_jwks *keys, yyjson_val *object, size_t *tried)
 {
-    struct key key;
-    if (keys->count == PT_LIMIT_CLUSTER_KEYS || !read_key(object, &key))
+    const char *id = pt_kube_name(object, "kid");
+    const struct method *method = method_of(object);
+    if (!id || !*id || !method || find(keys, id) || *tried == PT_LIMIT_CLUSTER_KEYS)
         return;
-    if (find(keys, key.id))
-        EVP_PKEY_free(key.key);
-    else
-        keys->keys[keys->count++] = key;
+    (*tried)++;
+    struct key key = {.method = method, .key = read_key(object, method)};
+    if (!key.key)
+        return;
+    memcpy(key.id, id, strlen(id) + 1);
+    keys->keys[keys->count++] = key;
 }
 
 int pt_jwks_read(const char *text, size_t length, struct pt_jwks **ret_keys, struct pt_error *err)
 {
-    size_t index, count;
+    size_t index, count, tried = 0;
     yyjson_val *object;
     yyjson_doc *document = yyjson_read(text, length, 0);
     struct pt_jwks *keys = calloc(1, sizeof(*keys));
@@ -194,7 +194,7 @@ int pt_jwks_read(const char *text, size_t length, struct pt_jwks **ret_keys, str
     yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(document), "keys");
     yyjson_arr_foreach(list, index, count, object)
     {
-        add(keys, object);
+        add(keys, object, &tried);
     }
     yyjson_doc_free(document);
     if (keys->count == 0) {
