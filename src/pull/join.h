@@ -2,6 +2,7 @@
 #ifndef PT_PULL_JOIN_H
 #define PT_PULL_JOIN_H
 
+#include "base/clock.h"
 #include "pull/event.h"
 #include "pull/model.h"
 
@@ -10,6 +11,10 @@
 #include <stdint.h>
 
 // What Kubernetes says of a pull, as src/server/correlate concludes it.
+
+// Whoever waits for an image again so soon after its row ended without it waits in that row: a pod
+// that is made anew, as by its StatefulSet, begins no new story.
+#define PT_GOES_ON_NS (120 * PT_NS_PER_S)
 
 // What is known of a row besides what its agent reports. Text is borrowed for the call.
 struct pt_join {

@@ -88,6 +88,13 @@ static void on_change(void *context)
     pt_event_feed_wake(server->api.feed);
 }
 
+static void on_row_ended(void *context, const struct pt_stored_pull *stored)
+{
+    const struct server *server = context;
+    if (server->api.share)
+        pt_share_keep_row(server->api.share, stored);
+}
+
 static void on_sweep(void *context)
 {
     struct server *server = context;
@@ -278,8 +285,10 @@ static int open_store(struct server *server, const struct pt_clock *clock, struc
         .history_ttl_ns = settings.history_ttl_ns,
         .stale_timeout_ns = settings.stale_timeout_ns,
     };
-    const struct pt_store_output output = {
-        .on_event = on_event, .on_change = on_change, .context = server};
+    const struct pt_store_output output = {.on_event = on_event,
+                                           .on_change = on_change,
+                                           .on_row_ended = on_row_ended,
+                                           .context = server};
     pt_memory_budget_init(&server->memory, settings.max_memory, limits.max_pulls, "", clock);
     server->metrics.revision = PT_REVISION;
     server->metrics.memory = server->memory.shares;

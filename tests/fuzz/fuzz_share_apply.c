@@ -61,6 +61,64 @@ static void make(struct source *source, struct made *made)
     }
 }
 
+static const char *const row_images[] = {"a.io/b:1", "a.io/c:2", "no reference"};
+static const enum pt_pull_phase row_phases[] = {PT_PULL_QUEUED, PT_PULL_RESOLVING, PT_PULL_FAILED,
+                                                PT_PULL_COMPLETED, PT_PULL_CANCELLED};
+static const struct pt_waiting_container pods[] = {{"ns", "a", "c", "a.io/b:1"},
+                                                   {"ns", "b", "c", NULL}};
+
+// As Kubernetes says of an image, or another server has known.
+static struct pt_image_row make_row(struct source *source, char key[static 16])
+{
+    struct pt_image_row row = {
+        .node_name = ANY(source, node_names),
+        .key = key,
+        .image_ref = ANY(source, row_images),
+        .repository = take_below(source, 2) ? "a.io/b" : NULL,
+        .phase = ANY(source, row_phases),
+        .waits_since = fuzz_now_ns - take_below(source, 4) * PT_NS_PER_S,
+        .started_at = fuzz_now_ns - take_below(source, 128) * PT_NS_PER_S,
+        .new_failures = take_below(source, 3),
+        .join = {.waiting = pods,
+                 .waiting_count = take_below(source, 3),
+                 .is_waited_for = take_below(source, 2),
+                 .attempts = take_below(source, 4),
+                 .queued_seconds = take_below(source, 3) - 1.0,
+                 .image_bytes = take_below(source, 2)},
+    };
+    snprintf(key, 16, "k%s", row.image_ref);
+    row.join.image_ref = row.image_ref;
+    if (pt_pull_phase_is_final(row.phase))
+        row.ended_at = row.started_at + (take_below(source, 64) - 4) * PT_NS_PER_S;
+    if (row.phase == PT_PULL_FAILED && take_below(source, 2)) {
+        row.join.error = "it failed";
+        row.join.error_class = PT_FAILURE_OTHER;
+    }
+    return row;
+}
+
+static void hear(struct pt_pull_store *store, struct source *source)
+{
+    char key[16];
+    const struct pt_image_row row = make_row(source, key);
+    pt_store_apply_row(store, &row);
+}
+
+static void restore(struct pt_pull_store *store, struct source *source)
+{
+    char key[16];
+    struct pt_image_row row = make_row(source, key);
+    const char *id = row_ids[take_below(source, 4)];
+    int64_t age_ns = take_below(source, 256) * PT_NS_PER_S;
+    row.new_failures = 0;
+    row.join.is_waited_for = false;
+    if (row.phase != PT_PULL_COMPLETED)
+        row.phase = PT_PULL_FAILED;
+    int r = pt_store_restore_row(store, id, &row, age_ns);
+    assert(r <= 0 && (r < 0 || store->pulls.count > 0));
+    (void)r;
+}
+
 static void check_order(const struct pt_stored_pull_list *finished, bool of_node)
 {
     const struct pt_stored_pull *stored = TAILQ_FIRST(finished), *next;
@@ -74,17 +132,22 @@ static void check_order(const struct pt_stored_pull_list *finished, bool of_node
 // Each row is found by its id and by its node, and what is counted is there.
 static void check(struct pt_pull_store *store)
 {
-    size_t cursor = 0, active = 0, of_nodes = 0;
+    size_t cursor = 0, active = 0, of_nodes = 0, completed = 0, failed = 0, failing = 0;
     struct pt_stored_pull *stored;
     const struct pt_node *node;
     while ((stored = pt_map_next(&store->pulls, &cursor))) {
         assert(strlen(stored->id) == PT_PULL_ID_LENGTH);
         assert(pt_store_find(store, stored->id) == stored);
-        // What an old agent's pull has left makes room for the next one of that name.
-        bool is_out = stored->legacy && pt_stored_pull_is_final(stored);
+        // What an old agent's pull has left makes room for the next one of that name, as does a row
+        // that has ended for the next one of its image.
+        bool is_out = (stored->legacy || stored->of_kubelet) && pt_stored_pull_is_final(stored);
         assert(is_out || pt_map_get(&stored->node->pulls, stored->key) == stored);
         (void)is_out;
         active += !pt_stored_pull_is_final(stored);
+        completed += stored->pull.phase == PT_PULL_COMPLETED;
+        failed += stored->pull.phase == PT_PULL_FAILED;
+        failing += stored->is_failing;
+        assert(!stored->is_failing || stored->join->is_waited_for);
     }
     cursor = 0;
     while ((node = pt_map_next(&store->nodes, &cursor))) {
@@ -93,6 +156,8 @@ static void check(struct pt_pull_store *store)
     }
     check_order(&store->finished, false);
     assert(active == store->active_count);
+    assert(completed == store->completed_count + store->check_count);
+    assert(failed == store->failed_count && failing == store->failing_count);
     assert(of_nodes == store->pulls.count);
     assert(store->pulls.count <= store->settings.max_pulls);
 }
@@ -138,8 +203,8 @@ static void apply(struct pt_pull_store *store, struct source *source)
     pt_buffer_finish(&ids);
 }
 
-// Reports that this server takes, and entries that others have appended, with ids that clash, of
-// the past or of now, late or not.
+// Reports that this server takes, entries that others have appended, with ids that clash, of the
+// past or of now, late or not, what Kubernetes says here, and rows of which others have heard.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct source source = {data, size};
@@ -147,13 +212,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct pt_pull_store *store = create_small_store(&memory);
     pt_store_set_shared(store);
     while (source.size > 0) {
-        unsigned what = take_below(&source, 8);
-        if (what < 4)
+        unsigned what = take_below(&source, 16);
+        if (what < 8 && what % 2)
+            restore(store, &source);
+        else if (what < 8)
             replay(store, &source);
-        else if (what < 6)
+        else if (what < 10)
+            hear(store, &source);
+        else if (what < 14)
             apply(store, &source);
         else
-            pt_store_hold_still(store, what == 6);
+            pt_store_hold_still(store, what == 14);
         fuzz_now_ns += take_below(&source, 32) * PT_NS_PER_S;
         pt_store_sweep(store);
         check(store);

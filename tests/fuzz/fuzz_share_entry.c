@@ -35,6 +35,16 @@ static void read_report(const struct pt_share_entry *entry)
         pt_report_finish(&report);
 }
 
+static void read_waited(const struct pt_share_entry *entry)
+{
+    struct pt_share_waited waited;
+    if (!entry->waited || pt_share_waited_read(entry->waited, entry->waited_length, &waited) < 0)
+        return;
+    assert(waited.is_row ? waited.row.image_ref && waited.row.completed_at
+                         : waited.join.waiting_count > 0);
+    pt_share_waited_finish(&waited);
+}
+
 static void read_as_entry(const struct pt_resp_value *value)
 {
     struct pt_share_entry entry;
@@ -43,11 +53,12 @@ static void read_as_entry(const struct pt_resp_value *value)
     if (r == 0) {
         assert(entry.taker && entry.end >= entry.offset);
         read_report(&entry);
+        read_waited(&entry);
     }
     if (value->kind == PT_RESP_TEXT &&
         pt_share_kept_read(value->text, value->length, &entry) == 0) {
         read_report(&entry);
-        free(entry.waited ? pt_share_waited_read(entry.waited, entry.waited_length) : NULL);
+        read_waited(&entry);
     }
     for (size_t i = 0; i < value->count; i++)
         read_as_entry(&value->items[i]);

@@ -38,6 +38,10 @@ class Pods:
     def run(self) -> None:
         self._api.put_all("pods", [running(waiting) for waiting in self._pods()])
 
+    def delete(self) -> None:
+        for gone in self._names:
+            self._api.delete("pods", self._namespace, gone)
+
     def refuse(self, error: str) -> None:
         """Another attempt has failed; the kubelet backs off."""
         self._failures += 1

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from lab.pulltrace import Server
-from lab.waiting import wait_for
+from lab.waiting import Timeout, wait_for
 from tests.integration.http_json import get
 from tests.integration.metrics import value_of
+from tests.integration.test_share import lines, pulls
 from tests.kubernetes.case import FakeCase
 from tests.kubernetes.cluster import pull
 from tests.kubernetes.kubelet import Pods
@@ -16,12 +17,24 @@ from tests.kubernetes.scene import NOT_FOUND
 
 REPOSITORY = "registry.example/shop/web"
 WEB = f"{REPOSITORY}:1"
+GONE = "registry.example/shop/gone:1"
+LINGER_S = 5  # a row, when those that waited for it are gone
 NEXT = "registry.example/shop/next-{}:1"
 ERRORS = 'pulltrace_pull_errors_total{class="not_found"}'
 REGISTRY_ERRORS = 'pulltrace_registry_errors_total{registry="registry.example",class="not_found"}'
 
 
-class SeveralServers(FakeCase):
+class ShareCase(FakeCase):
+    def wait_on_each(self, servers: list[Server], timeout_s: float = 3, **wanted: Any) -> None:
+        for server in servers:
+            self.wait_for_pull(server, str(wanted), timeout_s, **wanted)
+
+    def sum(self, servers: list[Server], series: str) -> float:
+        texts = [get(server.metrics_port, "/metrics").text() for server in servers]
+        return sum(value_of(text, series) for text in texts if series in text)
+
+
+class SeveralServers(ShareCase):
     def test_an_attempt_is_counted_and_logged_once(self) -> None:
         url = self.start_valkey().url
         servers = [self.start(PULLTRACE_SHARE_URL=url) for _ in range(2)]
@@ -91,10 +104,96 @@ class SeveralServers(FakeCase):
     def nodes(self, server: Server) -> dict[str, Any]:
         return {node["nodeName"]: node for node in get(server.port, "/api/v1/nodes").json()["nodes"]}
 
-    def wait_on_each(self, servers: list[Server], **wanted: Any) -> None:
-        for server in servers:
-            self.wait_for_pull(server, str(wanted), **wanted)
 
-    def sum(self, servers: list[Server], series: str) -> float:
-        texts = [get(server.metrics_port, "/metrics").text() for server in servers]
-        return sum(value_of(text, series) for text in texts if series in text)
+class RowsOfKubernetes(ShareCase):
+    """What no agent has reported is kept as well, for servers that start later."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.valkey = self.start_valkey()
+
+    def start_replicas(self, count: int) -> list[Server]:
+        """Each sees what happens from then on."""
+        servers = [self.start(PULLTRACE_SHARE_URL=self.valkey.url) for _ in range(count)]
+        self.wait_for_watches(self._watches + 2 * count)
+        self._watches += 2 * count
+        return servers
+
+    _watches = 0
+
+    def assert_same_everywhere(self, servers: list[Server], count: int) -> dict[str, Any]:
+        first = servers[0]
+
+        def are_same() -> bool:
+            shown = pulls(first)
+            return len(shown) == count and all(pulls(other) == shown for other in servers)
+
+        try:
+            wait_for("all show the same", are_same, 10)
+        except Timeout:
+            self.maxDiff = None
+            for other in servers[1:]:
+                self.assertEqual(lines(pulls(first)), lines(pulls(other)))
+            self.assertEqual(lines(pulls(first)), count)
+        return pulls(first)
+
+    def end_two(self, servers: list[Server]) -> None:
+        """One fails and its pod is deleted, one completes."""
+        failing, coming = Pods(self.api, "node-1", GONE, 1), Pods(self.api, "node-2", WEB, 2)
+        for pods in (failing, coming):
+            pods.wait()
+        self.wait_on_each(servers, imageRef=WEB, phase="queued")
+        for attempt in (1, 2):
+            failing.refuse(NOT_FOUND.format(GONE))
+            self.wait_on_each(servers, imageRef=GONE, phase="failed", attempts=attempt)
+        coming.pulled()
+        coming.run()
+        failing.delete()
+        self.wait_on_each(servers, LINGER_S + 3, imageRef=WEB, phase="completed")
+        self.wait_on_each(servers, LINGER_S + 3, imageRef=GONE, phase="failed", waiting=False)
+
+    def test_who_starts_later_has_those_that_have_ended(self) -> None:
+        servers = self.start_replicas(3)
+        self.end_two(servers)
+        shown = self.assert_same_everywhere(servers, 2)
+        failed = next(row for row in shown.values() if row["imageRef"] == GONE)
+        self.assertEqual((failed["attempts"], failed["errorClass"], failed["waiting"]), (2, "not_found", False))
+        late = self.start_replicas(1)
+        self.assertEqual(self.assert_same_everywhere([*servers, *late], 2), shown)
+        self.assertEqual(self.sum(late, ERRORS), 0)
+        for server in servers:
+            server.process.kill()
+        self.valkey.kill()
+        self.valkey.start()  # with nothing
+        wait_for("they are given back", lambda: self.valkey.ask("HLEN {pulltrace}:finished") == "2", 15)
+        self._watches = 2
+        last = self.start_replicas(1)
+        self.assertEqual(self.assert_same_everywhere([*late, *last], 2), shown)
+
+    def test_what_ends_while_valkey_is_away_is_kept_when_it_is_back(self) -> None:
+        servers = self.start_replicas(2)
+        self.valkey.kill()
+        self.end_two(servers)
+        self.valkey.start()
+        wait_for("they are kept", lambda: self.valkey.ask("HLEN {pulltrace}:finished") == "2", 15)
+        late = self.start_replicas(1)
+        self.assert_same_everywhere([*servers, *late], 2)
+
+    def test_what_goes_on_after_it_had_ended_is_one_row_everywhere(self) -> None:
+        servers = self.start_replicas(2)
+        self.end_two(servers)
+        late = self.start_replicas(1)
+        self.assert_same_everywhere([*servers, *late], 2)
+        again = Pods(self.api, "node-1", GONE, 1)
+        again.wait()
+        self.wait_on_each([*servers, *late], imageRef=GONE, phase="queued")
+        again.refuse(NOT_FOUND.format(GONE))
+        everywhere = [*servers, *late]
+        for more in (0, 1):  # one that begins in the middle of it
+            everywhere += self.start_replicas(more)
+            self.wait_on_each(everywhere, imageRef=GONE, phase="failed", waiting=True)
+            self.assertEqual({row["id"] for server in everywhere for row in self.pulls(server)}, set(pulls(servers[0])))
+        again.delete()
+        self.wait_on_each(everywhere, LINGER_S + 3, imageRef=GONE, phase="failed", waiting=False)
+        self.assert_same_everywhere([*servers, *late, *self.start_replicas(1)], 2)
+        self.assertEqual(set(pulls(everywhere[-1])), set(pulls(servers[0])))

@@ -48,6 +48,7 @@ struct fixture {
     size_t seen_count;
     char finished[MAX_SEEN][32];
     size_t finished_count;
+    char waited[64]; // of the last one
     enum pt_share_outcome outcomes[MAX_SEEN];
     size_t taken;
     int lost, invalid, evictions;
@@ -161,6 +162,9 @@ static inline void on_entry(void *context, const struct pt_share_entry *entry)
     char *place = entry->is_past ? fixture->finished[fixture->finished_count++]
                                  : fixture->seen[fixture->seen_count++];
     snprintf(place, 32, "%.*s", (int)entry->report_length, entry->report);
+    if (entry->is_past)
+        snprintf(fixture->waited, sizeof(fixture->waited), "%.*s", (int)entry->waited_length,
+                 entry->waited ? entry->waited : "");
     if (!fixture->holds)
         pt_share_reader_go_on(fixture->reader);
 }

@@ -25,6 +25,7 @@ struct scene {
     struct pt_pull pull;
     int started, completed, failed;
     int changes; // how often the store said that it has changed
+    int rows_ended;
     char last_id[PT_PULL_ID_SIZE];
     struct pt_layer_rate rates[2]; // of the status that was asked for last
     struct pt_memory_share memory; // without a maximum unless a test sets one
@@ -75,6 +76,13 @@ static inline void scene_on_event(void *context, enum pt_event_type type,
     snprintf(scene->last_id, sizeof(scene->last_id), "%s", stored->id);
 }
 
+static inline void scene_on_row_ended(void *context, const struct pt_stored_pull *stored)
+{
+    struct scene *scene = context;
+    assert_true(pt_stored_pull_is_ended_row(stored));
+    scene->rows_ended++;
+}
+
 static inline void scene_on_change(void *context)
 {
     struct scene *scene = context;
@@ -87,8 +95,10 @@ static inline void scene_begin(struct scene *scene)
     *scene = (struct scene){.now_ns = SCENE_START, .clock = {scene_now, scene_now, scene}};
     scene->layers[0] = make_layer("sha256:a", 0);
     scene->pull = make_pull("lease-1", "app:1", scene->layers, 1);
-    const struct pt_store_output output = {
-        .on_event = scene_on_event, .on_change = scene_on_change, .context = scene};
+    const struct pt_store_output output = {.on_event = scene_on_event,
+                                           .on_change = scene_on_change,
+                                           .on_row_ended = scene_on_row_ended,
+                                           .context = scene};
     scene->store = pt_store_create(&settings, &scene->clock, &output);
     assert_non_null(scene->store);
 }

@@ -173,6 +173,53 @@ static int apply_what_another_has_taken(void)
     return r;
 }
 
+#define ROW                                                                                        \
+    "{\"rank\":1,\"row\":{\"imageRef\":\"a.io/b:1\",\"phase\":\"failed\",\"error\":\"x\","         \
+    "\"completedAt\":\"2026-01-01T00:00:00Z\"},\"attempts\":1,"                                    \
+    "\"pods\":[{\"namespace\":\"a\",\"podName\":\"b\",\"container\":\"c\"}]}"
+
+// A row that no agent has reported: without memory it is missing, and that is counted.
+static int restore_a_row(void)
+{
+    static const char report[] = "{\"nodeName\":\"n1\",\"timestamp\":\"2026-01-01T00:00:00Z\"}";
+    const struct scarce_memory scarce = scarce_memory;
+    struct scene scene;
+    struct applied applied = {0};
+    struct pt_loop *loop;
+    struct pt_error err;
+    const struct pt_share_entry entry = {.id = {1790000000000, 1},
+                                         .is_past = true,
+                                         .row_ids = IDS,
+                                         .row_ids_length = PT_PULL_ID_LENGTH,
+                                         .report = report,
+                                         .report_length = strlen(report),
+                                         .waited = ROW,
+                                         .waited_length = strlen(ROW)};
+    memory_is_back();
+    scene_begin(&scene);
+    scene_deliver(&scene); // the node is there
+    assert_int_equal(pt_loop_create(&loop, &err), 0);
+    struct pt_share_apply *apply =
+        pt_share_apply_create(loop, &scene.clock, scene.store, on_applied, &applied);
+    assert_non_null(apply);
+    scarce_memory = scarce;
+    pt_share_apply_begin(apply, &entry, 0);
+    memory_is_back();
+    int r = applied.result;
+    check_int("calls", applied.calls, 1);
+    pt_share_apply_begin(apply, &entry, 0);
+    check_int("with memory", applied.result, 0);
+    check_int("rows", (int64_t)pt_store_figures(scene.store).failed, 1);
+    const struct pt_stored_pull *stored =
+        pt_store_find(scene.store, "0123456789abcdef0123456789abcdef");
+    assert_non_null(stored);
+    check_int("pods", (int64_t)stored->join->waiting_count, 1);
+    pt_share_apply_destroy(apply);
+    scene_end(&scene);
+    pt_loop_destroy(loop);
+    return r;
+}
+
 static int keep_an_end(void)
 {
     const struct scarce_memory scarce = scarce_memory;
@@ -206,7 +253,7 @@ static void every_failure_is_an_error_or_mended(void **state)
     static const struct scarce_row rows[] = {
         SCARCE_ROW(read_answers, false),    SCARCE_ROW(wait_for_the_log, false),
         SCARCE_ROW(claim_an_outcome, true), SCARCE_ROW(apply_what_another_has_taken, true),
-        SCARCE_ROW(keep_an_end, true),
+        SCARCE_ROW(keep_an_end, true),      SCARCE_ROW(restore_a_row, true),
     };
     scarce_sweep(rows, COUNT_OF(rows));
 }

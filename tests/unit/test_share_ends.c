@@ -3,6 +3,7 @@
 #include "server/share/share_entry.h"
 
 #include "pull/report.h"
+#include "server/share/share_waited.h"
 
 #include "store_fixture.h"
 
@@ -95,11 +96,84 @@ static void a_pull_that_too_many_pods_wait_for_is_kept_without_them(void **state
     pt_buffer_finish(&ids);
 }
 
+static struct pt_image_row make_row(enum pt_pull_phase phase, size_t pods)
+{
+    static struct pt_waiting_container waiting[PT_LIMIT_CONTAINERS_PER_NODE];
+    static char name[NAME_BYTES + 1];
+    memset(name, 'x', NAME_BYTES);
+    for (size_t i = 0; i < COUNT_OF(waiting); i++)
+        waiting[i] = (struct pt_waiting_container){name, name, name, name};
+    return (struct pt_image_row){.node_name = "n1",
+                                 .key = "ka.io/b:1",
+                                 .image_ref = "a.io/b:1",
+                                 .phase = phase,
+                                 .started_at = SCENE_START,
+                                 .ended_at = SCENE_START + PT_NS_PER_S,
+                                 .join = {.waiting = waiting,
+                                          .waiting_count = pods,
+                                          .is_waited_for = phase == PT_PULL_QUEUED,
+                                          .attempts = 7,
+                                          .queued_seconds = -1}};
+}
+
+// It stands in no report, so that a server that does not know of such rows finds no pull there.
+static void a_row_that_no_agent_reported_is_kept_beside_an_empty_report(void **state)
+{
+    static const struct {
+        const char *name;
+        enum pt_pull_phase phase;
+        size_t pods;
+        bool is_kept, has_pods;
+    } cases[] = {
+        {"failed", PT_PULL_FAILED, 1, true, true},
+        {"completed", PT_PULL_COMPLETED, 2, true, true},
+        {"more pods than are kept", PT_PULL_FAILED, PT_LIMIT_CONTAINERS_PER_NODE, true, false},
+        {"cancelled", PT_PULL_CANCELLED, 1, false, false},
+        {"queued", PT_PULL_QUEUED, 1, false, false},
+    };
+    struct scene *scene = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pt_share_ends ends;
+        struct pt_share_entry entry;
+        struct pt_share_waited waited;
+        struct pt_report report;
+        struct pt_error err;
+        scene_restart(scene);
+        struct pt_image_row row = make_row(PT_PULL_QUEUED, 1);
+        pt_store_apply_row(scene->store, &row);
+        row = make_row(cases[i].phase, cases[i].pods);
+        pt_store_apply_row(scene->store, &row);
+        const struct pt_stored_pull *stored = TAILQ_FIRST(&scene->store->all);
+        assert_int_equal(pt_share_ends_write_stored(&ends, stored, 1000), 0);
+        check_int(cases[i].name, (int64_t)ends.count, cases[i].is_kept);
+        if (cases[i].is_kept) {
+            const char *text = ends.list[0].json;
+            assert_int_equal(pt_share_kept_read(text, ends.list[0].json_length, &entry), 0);
+            assert_in_range(ends.list[0].json_length, 1, PT_LIMIT_SHARE_END_BYTES);
+            check_int(cases[i].name, (int64_t)entry.id.ms, 1000);
+            assert_memory_equal(entry.row_ids, stored->id, PT_PULL_ID_LENGTH);
+            assert_int_equal(pt_report_decode(entry.report, entry.report_length, &report, &err), 0);
+            check_text("node", report.node_name, "n1");
+            check_int("pulls", (int64_t)report.pull_count, 0);
+            pt_report_finish(&report);
+            assert_int_equal(pt_share_waited_read(entry.waited, entry.waited_length, &waited), 0);
+            check_int("row", waited.is_row, true);
+            check_int("phase", waited.row.phase, cases[i].phase);
+            check_int("attempts", waited.join.attempts, 7);
+            check_int("pods", (int64_t)waited.join.waiting_count,
+                      (int64_t)(cases[i].has_pods ? cases[i].pods : 0));
+            pt_share_waited_finish(&waited);
+        }
+        pt_share_ends_finish(&ends);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(a_pull_that_is_too_large_is_kept_without_its_layers),
         SCENE_TEST(a_pull_that_too_many_pods_wait_for_is_kept_without_them),
+        SCENE_TEST(a_row_that_no_agent_reported_is_kept_beside_an_empty_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "base/secret_file.h"
 #include "base/timer.h"
 #include "server/share/share_writer.h"
+#include "server/store/pull_life.h"
 #include "server/valkey/valkey_url.h"
 
 #include "store_fixture.h"
@@ -124,11 +125,48 @@ static void what_was_given_up_is_not_given_back(void **state)
     pt_loop_destroy(loop);
 }
 
+// They wait for the log, by a walk of their own: a gap that is seen meanwhile begins one through
+// all.
+static void rows_that_wait_to_be_given_are_no_loss(void **state)
+{
+    struct scene *scene = *state;
+    struct waiting_writer waiting;
+    struct pt_loop *loop;
+    struct pt_error err;
+    const struct pt_image_row row = {.node_name = "n1",
+                                     .key = "ka.io/b:1",
+                                     .image_ref = "a.io/b:1",
+                                     .phase = PT_PULL_FAILED,
+                                     .started_at = SCENE_START,
+                                     .new_failures = 1};
+    assert_int_equal(pt_loop_create(&loop, &err), 0);
+    struct pt_timer *pause = pt_timer_create(pt_loop_base(loop), pt_clock_system(), on_pause, loop);
+    open_writer(&waiting, loop);
+    struct pt_share_give_back *give_back =
+        pt_share_give_back_create(loop, &scene->clock, scene->store, waiting.writer);
+    pt_store_apply_row(scene->store, &row);
+    pt_share_give_back_row(give_back, scene_last(scene));
+    pt_share_give_back_note_failure(give_back);
+    check_int("rows", pt_share_give_back_is_recent(give_back), false);
+    pt_share_give_back_begin(give_back);
+    pt_share_give_back_note_failure(give_back);
+    pt_timer_start(pause, WALK_MS);
+    assert_int_equal(pt_loop_run(loop, on_pause, loop, &err), 0);
+    scene->now_ns += 3600 * PT_NS_PER_S;
+    check_int("all", pt_share_give_back_is_recent(give_back), true);
+    pt_life_remove(scene->store, scene_last(scene)); // at which the walk waits
+    pt_share_give_back_destroy(give_back);
+    close_writer(&waiting);
+    pt_timer_destroy(pause);
+    pt_loop_destroy(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(it_is_recent_for_half_a_minute),
         SCENE_TEST(what_was_given_up_is_not_given_back),
+        SCENE_TEST(rows_that_wait_to_be_given_are_no_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,8 @@ static void on_taken(void *context, uint64_t number, enum pt_share_outcome outco
     // What is older than what the log has of its agent is in that, ends too.
     if (pending)
         pt_share_pending_settle(pending, outcome == PT_SHARE_OLD);
+    else if (outcome != PT_SHARE_OLD)
+        pt_share_give_back_note_failure(share->give_back);
 }
 
 // --- states ---
@@ -315,6 +317,11 @@ bool pt_share_take(struct pt_share *share, struct pt_request *request,
     if (request)
         pt_share_pending_hold(pending, request);
     return true;
+}
+
+void pt_share_keep_row(struct pt_share *share, const struct pt_stored_pull *stored)
+{
+    pt_share_give_back_row(share->give_back, stored);
 }
 
 void pt_share_claim(struct pt_share *share, const struct pt_share_claim *claim)

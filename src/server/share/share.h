@@ -16,6 +16,7 @@ struct pt_loop;
 struct pt_pull_store;
 struct pt_report;
 struct pt_request;
+struct pt_stored_pull;
 
 // Several servers are one by a log of reports in Valkey or Redis: who takes a report applies it and
 // appends it with the ids of its rows, and all others apply it in the log's order, under the same
@@ -57,6 +58,9 @@ void pt_share_destroy(struct pt_share *share);
 // the caller's.
 bool pt_share_take(struct pt_share *share, struct pt_request *request,
                    const struct pt_report *report, const char *json, size_t length);
+
+// Keeps a row that only Kubernetes knows and that has ended, for servers that start later.
+void pt_share_keep_row(struct pt_share *share, const struct pt_stored_pull *stored);
 
 // Claims what not a report has brought about; on_won may be called within.
 void pt_share_claim(struct pt_share *share, const struct pt_share_claim *claim);

@@ -17,16 +17,16 @@ static bool is_kept(const struct pt_stored_pull *stored, const struct pt_pull *r
     return stored && reported->id && pt_stored_pull_is_final(stored);
 }
 
-// `join` is NULL, or says who had waited. -EMSGSIZE: it is larger than may be kept, or there is no
-// room.
+// `join` says who had waited. -EMSGSIZE: it is larger than may be kept, or there is no room.
 static int write_text(const struct pt_report *one, const struct pt_stored_pull *stored,
                       const struct pt_join *join, int64_t now_ms, struct pt_buffer *out)
 {
+    bool is_row = pt_stored_pull_is_of_kubelet(stored);
     size_t before = out->length;
     (void)pt_buffer_printf(out, "%lld-0", (long long)now_ms);
-    if (join && join->waiting_count > 0) {
+    if (is_row || join->waiting_count > 0) {
         (void)pt_buffer_printf(out, " ");
-        pt_share_waited_write(join, out);
+        pt_share_waited_write(join, is_row ? pt_stored_pull_model(stored) : NULL, out);
     }
     (void)pt_buffer_printf(out, "\n%s\n", pt_stored_pull_id(stored));
     int r = pt_report_encode(one, out);
@@ -38,25 +38,28 @@ static int write_text(const struct pt_report *one, const struct pt_stored_pull *
 }
 
 // Without its layers if it is too large with them, and without its pods if it still is: whoever
-// loads what is kept, reads many at once.
+// loads what is kept, reads many at once. A row that no agent has reported has none of its pulls in
+// its report (share_waited.h has it).
 static int write_one(struct pt_share_ends *ends, const struct pt_report *report,
                      const char *agent_id, const struct pt_stored_pull *stored, int64_t now_ms)
 {
-    const struct pt_join *join = pt_stored_pull_join(stored);
+    const struct pt_join *known = pt_stored_pull_join(stored);
+    struct pt_join join = known ? *known : (struct pt_join){.queued_seconds = -1};
     struct pt_pull pull = *pt_stored_pull_model(stored);
     struct pt_report one = *report;
     pull.id = agent_id;
     one.pulls = &pull;
-    one.pull_count = 1;
-    int r = write_text(&one, stored, join, now_ms, &ends->texts);
+    one.pull_count = agent_id ? 1 : 0;
+    int r = write_text(&one, stored, &join, now_ms, &ends->texts);
     if (r != -EMSGSIZE)
         return r;
     pull.layers = NULL;
     pull.layer_count = 0;
     pull.total_known = false;
-    r = write_text(&one, stored, join, now_ms, &ends->texts);
+    r = write_text(&one, stored, &join, now_ms, &ends->texts);
+    join.waiting_count = 0;
     if (r == -EMSGSIZE)
-        r = write_text(&one, stored, NULL, now_ms, &ends->texts);
+        r = write_text(&one, stored, &join, now_ms, &ends->texts);
     ends->without_layers += r == 0;
     return r;
 }
@@ -133,7 +136,7 @@ int pt_share_ends_write_stored(struct pt_share_ends *ends, const struct pt_store
         .timestamp = pt_stored_pull_reported_at(stored),
     };
     int r = begin(ends, 1);
-    if (r < 0 || !agent_id)
+    if (r < 0 || (!agent_id && !pt_stored_pull_is_ended_row(stored)))
         return r;
     r = add(ends, &report, agent_id, stored, ended_ms);
     point_to_texts(ends);

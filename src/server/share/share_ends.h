@@ -26,8 +26,9 @@ struct pt_share_ends {
 PT_MUST_CHECK int pt_share_ends_write(struct pt_share_ends *ends, const struct pt_pull_store *store,
                                       const struct pt_report *report, const char *row_ids,
                                       int64_t now_ms);
-// Writes one that the store has, as ended at `ended_ms`; none if no agent has reported it. -ENOMEM,
-// -EMSGSIZE. To be finished in any case.
+// Writes one that the store has, as ended at `ended_ms`; none if it has neither an id of its
+// agent's nor ended as a row that only Kubernetes knows. -ENOMEM, -EMSGSIZE. To be finished in any
+// case.
 PT_MUST_CHECK int pt_share_ends_write_stored(struct pt_share_ends *ends,
                                              const struct pt_stored_pull *stored, int64_t ended_ms);
 void pt_share_ends_finish(struct pt_share_ends *ends);

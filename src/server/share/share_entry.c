@@ -69,6 +69,7 @@ static bool are_row_ids(const char *text, size_t length)
 
 struct fields {
     const struct pt_resp_value *version, *offset, *size, *taker, *number, *row_ids, *report, *ended;
+    const struct pt_resp_value *waited;
 };
 
 static void take_fields(const struct pt_resp_value *list, struct fields *fields)
@@ -78,7 +79,7 @@ static void take_fields(const struct pt_resp_value *list, struct fields *fields)
         const struct pt_resp_value **field;
     } known[] = {{'v', &fields->version}, {'o', &fields->offset}, {'s', &fields->size},
                  {'t', &fields->taker},   {'n', &fields->number}, {'i', &fields->row_ids},
-                 {'r', &fields->report},  {'e', &fields->ended}};
+                 {'r', &fields->report},  {'e', &fields->ended},  {'w', &fields->waited}};
     for (size_t i = 0; i + 1 < list->count; i += 2) {
         const struct pt_resp_value *name = &list->items[i], *value = &list->items[i + 1];
         for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
@@ -123,6 +124,9 @@ int pt_share_entry_read(const struct pt_resp_value *item, struct pt_share_entry 
     ret_entry->row_ids_length = fields.row_ids->length;
     ret_entry->report = fields.report->text;
     ret_entry->report_length = fields.report->length;
+    bool has_waited = fields.waited && fields.waited->length > 0;
+    ret_entry->waited = has_waited ? fields.waited->text : NULL;
+    ret_entry->waited_length = has_waited ? fields.waited->length : 0;
     return 0;
 }
 

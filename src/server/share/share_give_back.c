@@ -17,23 +17,49 @@
 #define PULLS_IN_A_STEP 64 // looked at
 #define PAUSE_MS 20
 #define RECENT_NS (30 * PT_NS_PER_S)
-#define RETRY_MS 500 // while the log cannot be reached, or takes no more
+#define RETRY_MS 500          // while the log cannot be reached, or takes no more
+#define AFTER_FAILURE_MS 5000 // when it has refused something
+
+// Of what the store has.
+enum part {
+    PART_NONE,
+    PART_ROWS, // those that only Kubernetes knows
+    PART_ALL,
+};
 
 struct pt_share_give_back {
     const struct pt_clock *clock;
     struct pt_pull_store *store;
     struct pt_share_writer *writer;
     struct pt_timer *timer;
-    bool is_under_way, has_begun;
+    enum part under_way;
+    enum part missed; // to be given once more
+    bool has_begun;   // with all
     int64_t begun_ns;
     struct pt_store_walk walk;
 };
 
 static void stop(struct pt_share_give_back *give_back)
 {
-    if (give_back->is_under_way)
+    if (give_back->under_way)
         pt_store_walk_end(&give_back->walk);
-    give_back->is_under_way = false;
+    give_back->under_way = PART_NONE;
+}
+
+static void begin(struct pt_share_give_back *give_back, enum part part, int64_t pause_ms)
+{
+    stop(give_back);
+    pt_store_walk_begin(give_back->store, &give_back->walk);
+    give_back->under_way = part;
+    give_back->missed = PART_NONE;
+    pt_timer_start(give_back->timer, pause_ms);
+}
+
+static void note_missed(struct pt_share_give_back *give_back, enum part part, int64_t pause_ms)
+{
+    give_back->missed = part > give_back->missed ? part : give_back->missed;
+    if (!give_back->under_way)
+        begin(give_back, give_back->missed, pause_ms);
 }
 
 static int give(struct pt_share_give_back *give_back, const struct pt_stored_pull *stored)
@@ -66,6 +92,14 @@ static int give(struct pt_share_give_back *give_back, const struct pt_stored_pul
     return r;
 }
 
+static bool is_wanted(const struct pt_share_give_back *give_back,
+                      const struct pt_stored_pull *stored)
+{
+    bool is_pull = give_back->under_way == PART_ALL && pt_stored_pull_agent_id(stored) &&
+                   pt_stored_pull_has_ended(stored);
+    return is_pull || pt_stored_pull_is_ended_row(stored);
+}
+
 static void on_timer(void *context)
 {
     struct pt_share_give_back *give_back = context;
@@ -73,10 +107,11 @@ static void on_timer(void *context)
         const struct pt_stored_pull *stored = give_back->walk.next;
         if (!stored) {
             stop(give_back);
+            if (give_back->missed)
+                begin(give_back, give_back->missed, RETRY_MS);
             return;
         }
-        if (pt_stored_pull_agent_id(stored) && pt_stored_pull_has_ended(stored) &&
-            give(give_back, stored) < 0) {
+        if (is_wanted(give_back, stored) && give(give_back, stored) < 0) {
             pt_timer_start(give_back->timer, RETRY_MS); // with the same one
             return;
         }
@@ -116,14 +151,25 @@ void pt_share_give_back_destroy(struct pt_share_give_back *give_back)
 bool pt_share_give_back_is_recent(const struct pt_share_give_back *give_back)
 {
     int64_t age_ns = pt_clock_monotonic_ns(give_back->clock) - give_back->begun_ns;
-    return give_back->is_under_way || (give_back->has_begun && age_ns < RECENT_NS);
+    return give_back->under_way == PART_ALL || (give_back->has_begun && age_ns < RECENT_NS);
 }
 
 void pt_share_give_back_begin(struct pt_share_give_back *give_back)
 {
-    stop(give_back);
-    pt_store_walk_begin(give_back->store, &give_back->walk);
-    give_back->is_under_way = give_back->has_begun = true;
+    give_back->has_begun = true;
     give_back->begun_ns = pt_clock_monotonic_ns(give_back->clock);
-    pt_timer_start(give_back->timer, PAUSE_MS);
+    begin(give_back, PART_ALL, PAUSE_MS);
+}
+
+void pt_share_give_back_row(struct pt_share_give_back *give_back,
+                            const struct pt_stored_pull *stored)
+{
+    if (give(give_back, stored) < 0)
+        note_missed(give_back, PART_ROWS, RETRY_MS);
+}
+
+void pt_share_give_back_note_failure(struct pt_share_give_back *give_back)
+{
+    bool is_recent = pt_share_give_back_is_recent(give_back);
+    note_missed(give_back, is_recent ? PART_ALL : PART_ROWS, AFTER_FAILURE_MS);
 }

@@ -138,7 +138,7 @@ static bool deliver_log_entry(struct pt_share_reader *reader, const struct pt_re
     reader->has_place = true;
     reader->is_new_connection = false;
     reader->next_offset = entry.end;
-    reader->batch_bytes += entry.report_length + entry.row_ids_length;
+    reader->batch_bytes += entry.report_length + entry.row_ids_length + entry.waited_length;
     if (r == 0)
         deliver(reader, &entry);
     else

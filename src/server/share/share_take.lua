@@ -3,7 +3,7 @@
 --
 -- KEYS  1 log (stream)  2 latest (hash)  3 seen (hash)  4 finished (hash)  5 order (sorted set)
 --       6 offset  7 sweep  8 kept (bytes of 4)
--- ARGV  1 node; empty: a pull that ended at 3 (ms) and is given back, if nobody has done so
+-- ARGV  1 node; empty: a pull that ended at 3 (ms), which counts if there is none that weighs more
 --       2 agent's run; empty: 3 is its time in ms  3 sequence  4 received, ms  5 greatest age, ms
 --       6 kept, ms  7 greatest size of the log  8 most finished pulls  9 how long they stay, ms
 --       10 taker  11 number  12 row ids  13 report  14 greatest size of the finished pulls
@@ -15,6 +15,8 @@
 -- somebody deletes it: then the script fails, and what it has done so far stays.
 local FAR = 3600000 -- ms ahead of the clock: no report came then
 local STANDS = 60000 -- ms: an agent sends something more often
+local SAME = 15000 -- ms: within so long all servers have seen the same end
+local COMPLETED = 2 ^ 32 -- an end that weighs as much is the last one
 local EACH = 200 -- bytes of a finished pull besides its text
 local OFFSET_LIMIT = 2 ^ 52 -- what is counted in a double
 local time = redis.call('TIME')
@@ -24,9 +26,22 @@ local ended, before = now, ''
 if now - tonumber(ARGV[4]) > tonumber(ARGV[5]) then
     return 'late'
 end
+
+-- What an agent has reported weighs more than what Kubernetes alone has said (share_waited.c), and
+-- of that a further attempt more than those before, or what failed well behind them.
+local function weight(text)
+    return tonumber(string.match(text, '^%S* {"rank":(%d+)') or '') or math.huge
+end
+
+local waited = '' -- what Kubernetes has said
 if node == '' then
     ended = sequence
-    if redis.call('HEXISTS', KEYS[4], ARGV[15]) == 1 then
+    waited = string.match(ARGV[16], '^%S* ([^\n]*)') or ''
+    local known = redis.call('HGET', KEYS[4], ARGV[15])
+    local heavier = known and weight(known) or -1
+    local is_later = heavier < COMPLETED and known
+        and ended - (tonumber(string.match(known, '^%d+')) or 0) > SAME
+    if known and weight(ARGV[16]) <= heavier and not is_later then
         return 'old'
     end
 end
@@ -52,14 +67,14 @@ if node ~= '' then
 end
 
 -- Each entry says where it begins, counted in bytes from the log's begin: a reader sees gaps by it.
-local size = #ARGV[12] + #ARGV[13]
+local size = #ARGV[12] + #ARGV[13] + #waited
 local total = redis.pcall('INCRBY', KEYS[6], size)
 if type(total) ~= 'number' or total <= size or total > OFFSET_LIMIT then
     total = now * 1000 + size -- a log that begins anew does so elsewhere
     redis.call('SET', KEYS[6], string.format('%.0f', total))
 end
 local entry = {'*', 'v', '1', 'o', string.format('%.0f', total - size), 's', size, 't', ARGV[10],
-    'n', ARGV[11], 'i', ARGV[12], 'r', ARGV[13], 'e', node == '' and ARGV[3] or ''}
+    'n', ARGV[11], 'i', ARGV[12], 'r', ARGV[13], 'e', node == '' and ARGV[3] or '', 'w', waited}
 local id = redis.pcall('XADD', KEYS[1], unpack(entry))
 local clock = type(id) == 'string' and tonumber(string.match(id, '^%d+')) -- never goes back
 if not clock or clock > now + FAR then

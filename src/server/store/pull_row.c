@@ -2,6 +2,7 @@
 #include "server/store/pull_row.h"
 
 #include "base/text.h"
+#include "pull/join.h"
 #include "server/store/pull_life.h"
 
 #include <assert.h>
@@ -10,13 +11,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The row that a new pull continues: one that has waited, or whose last attempt has failed. NULL if
-// there is none.
-static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct pt_node *node,
-                                           const char *key, const struct pt_row_taken *taken)
+#define RESTORED 'p' // first character of such a row's key; by what is heard here it is `k`
+
+// The row that the hook names; NULL if it is not there.
+static struct pt_stored_pull *find_taken(const struct pt_node *node,
+                                         const struct pt_row_taken *taken)
 {
     struct pt_stored_pull *stored = taken->key ? pt_map_get(&node->pulls, taken->key) : NULL;
-    if (!stored || strcmp(stored->key, taken->key) != 0)
+    return stored && strcmp(stored->key, taken->key) == 0 ? stored : NULL;
+}
+
+// The taker has gone on in a row that Kubernetes alone knew and that had ended, which this server
+// may have from another one: its own Kubernetes says nothing of it then.
+static struct pt_stored_pull *find_ended(const struct pt_pull_store *store,
+                                         const struct pt_node *node, const char *row_id,
+                                         struct pt_row_taken *taken)
+{
+    char id[PT_PULL_ID_SIZE] = "";
+    memcpy(id, row_id, PT_PULL_ID_LENGTH);
+    struct pt_stored_pull *stored = pt_map_get(&store->pulls, id);
+    if (!stored || stored->node != node || !stored->of_kubelet || !pt_stored_pull_is_final(stored))
+        return NULL;
+    *taken = (struct pt_row_taken){.has_come = stored->pull.phase == PT_PULL_COMPLETED};
+    return stored;
+}
+
+// A new pull goes on in a row that has waited, or whose last attempt has failed. NULL if there is
+// none.
+static struct pt_stored_pull *continue_row(struct pt_pull_store *store, struct pt_node *node,
+                                           const char *key, struct pt_stored_pull *stored,
+                                           const struct pt_row_taken *taken)
+{
+    if (!stored)
         return NULL;
     char *own_key = strdup(key);
     if (!own_key || pt_map_put(&node->pulls, own_key, stored) < 0) {
@@ -119,7 +145,10 @@ int pt_pull_row_begin(struct pt_pull_store *store, struct pt_node *node, const c
     struct pt_id_source source = {key, legacy ? reported->started_at : 0, row_id};
     if (taken.image_key && !legacy && !row_id)
         source = (struct pt_id_source){taken.image_key, taken.waits_since, NULL};
-    *ret_stored = continue_row(store, node, key, &taken);
+    struct pt_stored_pull *row = find_taken(node, &taken);
+    if (!row && row_id)
+        row = find_ended(store, node, row_id, &taken);
+    *ret_stored = continue_row(store, node, key, row, &taken);
     if (!*ret_stored)
         r = pt_life_begin(store, node, key, &source, ret_stored);
     if (r == 0)
@@ -188,7 +217,8 @@ static void leave_behind(struct pt_pull_store *store, struct pt_stored_pull *sto
         return; // it is the next to make room
     // The version makes it another key than that of a row that was left behind under this id
     // before.
-    snprintf(key, sizeof(key), "w%s-%llu", id, (unsigned long long)store->changes.newest_version);
+    snprintf(key, sizeof(key), "%c%s-%llu", PT_ROW_LEFT_BEHIND, id,
+             (unsigned long long)store->changes.newest_version);
     if (pt_life_begin(store, stored->node, key, &source, &left) < 0)
         return;
     left->pull.started_at = stored->pull.started_at;
@@ -232,4 +262,90 @@ int pt_store_write_row_ids(const struct pt_pull_store *store, const struct pt_re
         (void)pt_buffer_append(out, is_own ? stored->id : none, PT_PULL_ID_LENGTH);
     }
     return out->failure;
+}
+
+// --- rows of images that are one story ---
+
+bool pt_row_is_restored(const struct pt_stored_pull *stored)
+{
+    return stored->of_kubelet && stored->key[0] == RESTORED;
+}
+
+bool pt_row_is_of_image(const struct pt_stored_pull *stored, const struct pt_image_row *row)
+{
+    return stored->of_kubelet && strcmp(stored->key + 1, row->key + 1) == 0;
+}
+
+// Of a row that another server has ended and that this one hears of anew: whether it is that one
+// still, since this server hears late or nobody has waited for long.
+static bool is_lately(const struct pt_pull_store *store, const struct pt_stored_pull *stored,
+                      const struct pt_image_row *row)
+{
+    int64_t age_ns = pt_clock_monotonic_ns(store->clock) - stored->finished_at;
+    return age_ns < PT_GOES_ON_NS &&
+           (stored->pull.phase == PT_PULL_FAILED || row->started_at < stored->pull.completed_at);
+}
+
+void pt_row_write_restored_key(const struct pt_image_row *row,
+                               char key[static PT_PULL_ROW_KEY_SIZE])
+{
+    snprintf(key, PT_PULL_ROW_KEY_SIZE, "%c%s", RESTORED, row->image_ref);
+}
+
+struct pt_stored_pull *pt_row_find_restored(const struct pt_pull_store *store,
+                                            const struct pt_image_row *row)
+{
+    char key[PT_PULL_ROW_KEY_SIZE];
+    const struct pt_node *node = pt_map_get(&store->nodes, row->node_name);
+    struct pt_stored_pull *stored;
+    pt_row_write_restored_key(row, key);
+    if (!node || !pt_map_get(&node->pulls, key))
+        return NULL;
+    TAILQ_FOREACH_REVERSE(stored, &node->finished, pt_stored_pull_list, in_node)
+    {
+        if (pt_row_is_of_image(stored, row))
+            break;
+    }
+    return stored && pt_row_is_restored(stored) && is_lately(store, stored, row) ? stored : NULL;
+}
+
+// Behind its beginning, also of what is shown for a moment only.
+static int64_t end_of(int64_t started_at, int64_t completed_at)
+{
+    return completed_at > started_at ? completed_at : started_at + 1;
+}
+
+static bool is_of_story(const struct pt_stored_pull *stored, const struct pt_image_row *row,
+                        int64_t ended_wall_ns)
+{
+    const struct pt_pull *pull = &stored->pull;
+    bool is_final = pt_stored_pull_is_final(stored);
+    bool overlaps = pull->started_at < end_of(row->started_at, row->ended_at) &&
+                    (!is_final || row->started_at < end_of(pull->started_at, pull->completed_at));
+    bool follows = !pt_row_is_restored(stored) && row->phase == PT_PULL_FAILED &&
+                   pull->started_at >= row->ended_at &&
+                   pull->started_at - PT_GOES_ON_NS < ended_wall_ns;
+    return pt_row_is_of_image(stored, row) && (overlaps || follows);
+}
+
+struct pt_stored_pull *pt_row_find_story(const struct pt_pull_store *store,
+                                         const struct pt_image_row *row,
+                                         const struct pt_stored_pull *known, int64_t age_ns)
+{
+    const struct pt_node *node = pt_map_get(&store->nodes, row->node_name);
+    int64_t ended_wall_ns = pt_clock_wall_ns(store->clock) - age_ns;
+    struct pt_stored_pull *stored;
+    if (!node)
+        return NULL;
+    TAILQ_FOREACH(stored, &node->active, in_node)
+    {
+        if (is_of_story(stored, row, ended_wall_ns))
+            return stored;
+    }
+    TAILQ_FOREACH_REVERSE(stored, &node->finished, pt_stored_pull_list, in_node)
+    {
+        if (is_of_story(stored, row, ended_wall_ns) && !(known && pt_row_is_restored(stored)))
+            return stored;
+    }
+    return NULL;
 }

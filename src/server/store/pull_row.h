@@ -5,9 +5,12 @@
 #include "base/limits.h"
 #include "server/store/pull_store_internal.h"
 
+struct pt_image_row;
+
 // Which row of its node a reported pull has, or gets. Used by the store's own files only.
 
 #define PT_PULL_ROW_KEY_SIZE (PT_LIMIT_REFERENCE_BYTES + 2)
+#define PT_ROW_LEFT_BEHIND 'w' // first character of such a row's key, see pt_row_set_id
 
 // Writes the key of a reported pull and finds the row under it; NULL: there is none. A row whose
 // own key is another was that of an earlier attempt.
@@ -44,5 +47,34 @@ void pt_row_set_id(struct pt_pull_store *store, struct pt_stored_pull *stored, c
 // Two rows get each other's id.
 void pt_row_exchange_ids(struct pt_pull_store *store, struct pt_stored_pull *a,
                          struct pt_stored_pull *b);
+
+// --- rows of images that are one story ---
+
+// Rows that no agent reports each server makes by itself, by what it hears of Kubernetes. One that
+// has ended is also in the log that several servers share, and is restored by who starts later.
+// What is restored stands under a key of its own, so that it is not taken for what Kubernetes says
+// of the image now. Two rows of an image on a node are one story if their times overlap, since
+// there is one at a time, or if the second follows a failure soon. Who has a story under two ids
+// has started or was stopped in the middle of it: then the log's id stays, of two the smaller one.
+
+// Another server has ended it, and Kubernetes has said nothing of it here.
+bool pt_row_is_restored(const struct pt_stored_pull *stored);
+
+bool pt_row_is_of_image(const struct pt_stored_pull *stored, const struct pt_image_row *row);
+
+// The key of a row that is restored.
+void pt_row_write_restored_key(const struct pt_image_row *row,
+                               char key[static PT_PULL_ROW_KEY_SIZE]);
+
+// The newest row of the image of a row that begins here, if that is restored and the same: this
+// server hears late, or nobody has waited for long. NULL: it is another one.
+struct pt_stored_pull *pt_row_find_restored(const struct pt_pull_store *store,
+                                            const struct pt_image_row *row);
+
+// A row of the same story as one that another server has ended, `age_ns` ago. `known` has the id of
+// that one already, or is NULL; then it may be a restored one. NULL: there is none.
+struct pt_stored_pull *pt_row_find_story(const struct pt_pull_store *store,
+                                         const struct pt_image_row *row,
+                                         const struct pt_stored_pull *known, int64_t age_ns);
 
 #endif

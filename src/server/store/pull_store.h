@@ -32,6 +32,8 @@ struct pt_store_output {
     void (*on_event)(void *context, enum pt_event_type type, const struct pt_stored_pull *stored);
     // Readers see something new. Called at the end of each call that changes the store, once.
     void (*on_change)(void *context);
+    // A row that only Kubernetes knows has ended (pt_stored_pull_is_ended_row). May be NULL.
+    void (*on_row_ended)(void *context, const struct pt_stored_pull *stored);
     void *context;
 };
 
@@ -137,6 +139,13 @@ void pt_store_restore_join(struct pt_pull_store *store, const char *id, const st
 
 // Applies a row of correlate's own; one that the store has no room for is left out.
 void pt_store_apply_row(struct pt_pull_store *store, const struct pt_image_row *row);
+
+// What another server knew of a row that only Kubernetes knows and that has ended, `age_ns` ago. A
+// row that this one has under that id, by what it hears itself, stays as it is; one that it has of
+// the same story under another id gets that id. -ENOMEM, -ENOSPC; -EDQUOT, -E2BIG, -ENOBUFS and
+// -EFBIG as pt_store_apply. `row` has a final phase, and no attempts that are new.
+PT_MUST_CHECK int pt_store_restore_row(struct pt_pull_store *store, const char *id,
+                                       const struct pt_image_row *row, int64_t age_ns);
 
 // Gives a pull and the row of an image that waits each other's id; out of memory changes nothing.
 void pt_store_exchange_rows(struct pt_pull_store *store, const struct pt_row_exchange *exchange);

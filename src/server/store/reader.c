@@ -108,6 +108,14 @@ bool pt_stored_pull_is_of_kubelet(const struct pt_stored_pull *stored)
     return stored->of_kubelet;
 }
 
+bool pt_stored_pull_is_ended_row(const struct pt_stored_pull *stored)
+{
+    enum pt_pull_phase phase = stored->pull.phase;
+    bool is_waited_for = stored->join && stored->join->is_waited_for;
+    return stored->of_kubelet && stored->life == PT_LIFE_FINAL &&
+           (phase == PT_PULL_COMPLETED || (phase == PT_PULL_FAILED && !is_waited_for));
+}
+
 double pt_stored_pull_percent(const struct pt_stored_pull *stored)
 {
     return stored->percent_floor;

@@ -87,6 +87,9 @@ bool pt_store_knows_end(const struct pt_pull_store *store, const char *id);
 // Known from Kubernetes alone: no agent reports it.
 bool pt_stored_pull_is_of_kubelet(const struct pt_stored_pull *stored);
 
+// Likewise, and it has completed, or has failed and nobody waits for it any more.
+bool pt_stored_pull_is_ended_row(const struct pt_stored_pull *stored);
+
 // What it has reached; never goes back.
 double pt_stored_pull_percent(const struct pt_stored_pull *stored);
 

@@ -92,7 +92,8 @@ void pt_stored_pull_restart(struct pt_stored_pull *stored, char *key)
     stored->pull.bytes_fetched = 0;
     stored->pull.phase = PT_PULL_RESOLVING;
     stored->pull.kind = PT_KIND_PULL;
-    stored->of_kubelet = false;
+    stored->of_kubelet = stored->is_kept = false;
+    stored->row_attempts = 0;
     stored->counted_final = 0;
     pt_stored_pull_set_failure(stored, NULL, PT_FAILURE_NONE);
 }

@@ -71,6 +71,9 @@ struct pt_stored_pull {
     uint32_t last_report;    // number of the node's report that named it last
     bool had_queue;          // when `slots` layers were downloaded, others waited
     bool of_kubelet;         // no agent reports it
+    bool is_kept;            // likewise, and its end is in the log under this id
+    int64_t row_started;     // likewise: started_at as correlate has it, which may have come later
+    int64_t row_attempts;    // likewise: those that failed before that
     bool failure_is_counted; // of this attempt, before it has ended
     uint64_t counted_final;  // version of the end as completed that was counted before, 0: none
     bool is_failing;         // counted as such
