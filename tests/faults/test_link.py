@@ -6,44 +6,27 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-import threading
 import unittest
 
 from lab.waiting import wait_for
 from tests.faults.link import Link
+from tests.integration.listener import Listener
 
 SENT = bytes(range(256)) * 40
 
 
-class Echo:
-    """Sends back what comes, and ends a connection when the other side has."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.close()
-
-    def _run(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection:
-            while data := connection.recv(65536):
-                connection.sendall(data)
+def echo(connection: socket.socket) -> None:
+    """Sends back what comes, and ends when the other side has."""
+    while data := connection.recv(65536):
+        connection.sendall(data)
 
 
 class Links(unittest.TestCase):
     def setUp(self) -> None:
-        echo = Echo()
-        self.addCleanup(echo.close)
+        far = Listener(echo)
+        self.addCleanup(far.close)
         self.tapped: list[tuple[bool, bytes]] = []
-        self.link = Link(0, echo.port, lambda _, there, data: self.tapped.append((there, data)))
+        self.link = Link(0, far.port, lambda _, there, data: self.tapped.append((there, data)))
         self.addCleanup(self.link.close)
         self.source = random.Random(1)
 

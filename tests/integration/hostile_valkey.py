@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
 from collections import Counter
+
+from tests.integration.listener import Listener
 
 Part = bytes | int | None | list["Part"]
 SHA = b"0123456789abcdef0123456789abcdef01234567"
@@ -56,9 +57,8 @@ class HostileValkey:
         self.asked: Counter[bytes] = Counter()  # how often, by command, since it answers so
         self._answered: set[bytes] = set()  # of these, what has been sent whole, or refused
         self._connections: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._listener = Listener(self._serve)
+        self.port = self._listener.port
 
     def close(self) -> None:
         self._listener.close()
@@ -77,15 +77,9 @@ class HostileValkey:
         """All that it is to answer so."""
         return self._answered >= self.answers.keys()
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self._connections.append(connection)
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
     def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError, ValueError), connection.makefile("rb") as stream:
+        self._connections.append(connection)
+        with contextlib.suppress(ValueError), connection.makefile("rb") as stream:
             while line := stream.readline():
                 command = [stream.read(int(stream.readline()[1:]) + 2)[:-2] for _ in range(int(line[1:]))]
                 name = command[0].upper()

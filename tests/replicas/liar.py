@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import threading
 from collections.abc import Callable, Iterator
+
+from tests.integration.listener import Listener
 
 LATER = 40  # messages
 Lie = Callable[[Iterator[str]], Iterator[str]]
@@ -79,28 +79,20 @@ class Liar:
     def __init__(self, server_port: int, lie: Lie) -> None:
         self._server_port = server_port
         self._lie = lie
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._listener = Listener(self._pass_on)
+        self.port = self._listener.port
 
     def close(self) -> None:
         self._listener.close()
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                threading.Thread(target=self._pass_on, args=(near,), daemon=True).start()
-
     def _pass_on(self, near: socket.socket) -> None:
         """Says that it is ready, and passes one request on, by HTTP/1.0, and its stream back."""
-        with near, socket.create_connection(("127.0.0.1", self._server_port)) as far:
+        with socket.create_connection(("127.0.0.1", self._server_port)) as far:
             near.recv(65536)
             near.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             far.sendall(near.recv(65536))
-            with contextlib.suppress(OSError):
-                for message in self._lie(_messages(far)):
-                    near.sendall(message.encode() + b"\n\n")
+            for message in self._lie(_messages(far)):
+                near.sendall(message.encode() + b"\n\n")
 
 
 def _messages(stream: socket.socket) -> Iterator[str]:

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { T0, makePull, pullMap } from '../testing/samples';
+import { T0, makePod, makePull, pullMap } from '../testing/samples';
 import type { Pull } from '../model/pull';
 import { needsOf } from './needs';
 
 const NOW = T0 + 60_000;
-const pod = (podName: string) => ({ namespace: 'shop', podName, container: 'main' });
 let serial = 0;
 const pull = (change: Partial<Pull>) => makePull({ id: `p${serial++}`, ...change });
 const failed = (change: Partial<Pull> = {}) =>
@@ -66,8 +65,8 @@ describe('with what the server says', () => {
   it('pulls of silent nodes are the nodes’ need, with the pods that wait there', () => {
     const holdUp = { kind: 'node_silent', since: T0 + 20_000 } as const;
     const gone = [
-      pull({ holdUp, stalledSeconds: 40, pods: [pod('a'), pod('b')] }),
-      pull({ holdUp, phase: 'resolving', pods: [pod('b')] }),
+      pull({ holdUp, stalledSeconds: 40, pods: [makePod('a'), makePod('b')] }),
+      pull({ holdUp, phase: 'resolving', pods: [makePod('b')] }),
     ];
     expect(needs(gone, { silentNodes: 1 })).toMatchObject([
       { kind: 'silent', nodes: 1, pulls: 2, pods: 2, since: T0 + 20_000 },
@@ -83,7 +82,11 @@ describe('with what the server says', () => {
 describe('collapsed', () => {
   it('failures of one image and cause are one', () => {
     const all = Array.from({ length: 17 }, (_, at) =>
-      failed({ nodeName: `n${at % 12}`, pods: [pod(`a${at}`), pod(`b${at}`)], startedAt: T0 + at }),
+      failed({
+        nodeName: `n${at % 12}`,
+        pods: [makePod(`a${at}`), makePod(`b${at}`)],
+        startedAt: T0 + at,
+      }),
     );
     expect(needs(all)).toMatchObject([
       {
@@ -129,8 +132,12 @@ describe('collapsed', () => {
   });
 
   it('who makes most pods wait comes first', () => {
-    const few = failed({ pods: [pod('a')] });
-    const many = pull({ stalledSeconds: 30, pods: [pod('b'), pod('c')], imageRef: 'redis:8' });
+    const few = failed({ pods: [makePod('a')] });
+    const many = pull({
+      stalledSeconds: 30,
+      pods: [makePod('b'), makePod('c')],
+      imageRef: 'redis:8',
+    });
     expect(needs([few, many]).map(({ kind }) => kind)).toEqual(['stalled', 'failed']);
   });
 });

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
-import { T0, makePull, pullMap } from '../testing/samples';
+import { T0, makePod, makePull, pullMap } from '../testing/samples';
 import { createOverviewSelector, pullTimes, quantile } from './overview';
-
-const pod = (podName: string) => ({ namespace: 'shop', podName, container: 'main' });
 
 it('adds up what the strip shows', () => {
   const overview = createOverviewSelector()(
     pullMap(
-      makePull({ id: 'a', pods: [pod('x'), pod('y')] }),
-      makePull({ id: 'b', pods: [pod('y')] }),
-      makePull({ id: 'c', phase: 'queued', pods: [pod('z')] }),
+      makePull({ id: 'a', pods: [makePod('x'), makePod('y')] }),
+      makePull({ id: 'b', pods: [makePod('y')] }),
+      makePull({ id: 'c', phase: 'queued', pods: [makePod('z')] }),
       makePull({ id: 'd', phase: 'failed' }),
       makePull({ id: 'e', phase: 'failed', errorClass: 'stale' }),
-      makePull({ id: 'f', phase: 'completed', completedAt: T0 + 2000, pods: [pod('q')] }),
+      makePull({ id: 'f', phase: 'completed', completedAt: T0 + 2000, pods: [makePod('q')] }),
       makePull({ id: 'g', phase: 'completed', completedAt: T0 + 8000 }),
     ),
   );
@@ -45,17 +43,17 @@ it('follows pods that come, go, and have what they waited for', () => {
   const select = createOverviewSelector();
   const waiting = (...pulls: ReturnType<typeof makePull>[]) =>
     select(pullMap(...pulls)).waitingPods;
-  const a = makePull({ id: 'a', pods: [pod('x'), pod('y')] });
-  const b = makePull({ id: 'b', pods: [pod('y')] });
+  const a = makePull({ id: 'a', pods: [makePod('x'), makePod('y')] });
+  const b = makePull({ id: 'b', pods: [makePod('y')] });
   expect(waiting(a, b)).toBe(2);
-  expect(waiting({ ...a, pods: [pod('y'), pod('z'), pod('w')] }, b)).toBe(3);
+  expect(waiting({ ...a, pods: [makePod('y'), makePod('z'), makePod('w')] }, b)).toBe(3);
   expect(waiting({ ...a, phase: 'completed', completedAt: T0 }, b)).toBe(1);
   expect(waiting(b)).toBe(1);
   expect(waiting()).toBe(0);
 });
 
 it('does not count the pods of a failed pull that are gone', () => {
-  const failed = makePull({ phase: 'failed', completedAt: T0, pods: [pod('x'), pod('y')] });
+  const failed = makePull({ phase: 'failed', completedAt: T0, pods: [makePod('x'), makePod('y')] });
   const waiting = (change: object) =>
     createOverviewSelector()(pullMap({ ...failed, ...change })).waitingPods;
   expect(waiting({ waiting: true })).toBe(2);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
-import { T0, makePull } from '../testing/samples';
+import { T0, makePod, makePull } from '../testing/samples';
 import type { Peers } from './peers';
 import { sentenceOf } from './sentence';
 
 const MB = 1024 * 1024;
 const NOW = T0 + 65_000;
-const pod = (podName: string) => ({ namespace: 'shop', podName, container: 'main' });
-const web = [pod('web-0')];
+const web = [makePod('web-0')];
 const NONE: Peers = {
   behind: undefined,
   node: { pulls: 0, bytesPerSec: 0 },
@@ -55,7 +54,7 @@ it.each([
       ...redis,
       phase: 'resolving',
       bytesPerSec: 0,
-      pods: [pod('a'), pod('b'), pod('c'), pod('a')],
+      pods: [makePod('a'), makePod('b'), makePod('c'), makePod('a')],
     },
     { registry: { pulls: 3, bytesPerSec: 0 } },
     'shop/a and 2 more pods wait for redis:8.2, which has waited on n9 for 1m 05s for its manifest from docker.io; docker.io’s 3 other pulls get nothing either.',

@@ -27,6 +27,9 @@ export function makePull(change: Partial<Pull> = {}): Pull {
   };
 }
 
+/** The main container of a pod, as a pull names who waits for it. */
+export const makePod = (podName: string) => ({ namespace: 'shop', podName, container: 'main' });
+
 export function makeLayer(change: Partial<Layer> = {}): Layer {
   return {
     digest: 'sha256:9f1c27bd00000000000000000000000000000000000000000000000000000000',
