@@ -356,6 +356,26 @@ static void the_row_of_the_next_pull_begins_when_that_is_asked_for(void **state)
     check_int("rows", (int64_t)pair->scene.store->pulls.count, 2);
 }
 
+// So was the one that had it, and then failed to have it again.
+static void the_row_of_a_later_failure_does_not_end_with_the_success_before(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    pass(pair, 3);
+    report(pair, "p1", PT_PULL_DOWNLOADING);
+    report(pair, "p1", PT_PULL_COMPLETED);
+    pass(pair, 100);
+    int64_t failed_at = pair->scene.now_ns;
+    pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    assert_non_null(row);
+    check_int("began", row->pull.started_at, failed_at);
+    pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
+    pass(pair, 20);
+    check_text("phase", pt_pull_phase_name(row->pull.phase), "failed");
+    check_int("completed", pair->scene.completed, 1);
+}
+
 static void rows_leave_with_their_time(void **state)
 {
     struct pair *pair = *state;
@@ -416,6 +436,7 @@ int main(void)
         TEST(a_row_that_was_taken_for_resolving_counts_its_failure_once),
         TEST(a_great_many_attempts_at_once_are_not_logged_one_by_one),
         TEST(the_row_of_the_next_pull_begins_when_that_is_asked_for),
+        TEST(the_row_of_a_later_failure_does_not_end_with_the_success_before),
         TEST(rows_leave_with_their_time),
         TEST(a_pull_that_was_given_up_is_no_failed_attempt),
         TEST(at_the_limit_rows_are_left_out),

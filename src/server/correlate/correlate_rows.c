@@ -69,10 +69,8 @@ static void look_at(const struct correlate_image *image,
         return; // the row of whoever asks next is not its own
     if (!situation->waits_since || container->since < situation->waits_since)
         situation->waits_since = container->since;
-    struct pt_moment since = container->heard;
-    since.at = container->since;
-    if (is_asked_for)
-        since = container->pulling;
+    struct pt_moment since =
+        is_asked_for ? container->pulling : pt_correlate_began_to_wait(container);
     if (!situation->since.at || since.at < situation->since.at)
         situation->since = since;
 }

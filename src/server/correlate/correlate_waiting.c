@@ -30,12 +30,25 @@ bool pt_correlate_lacks_image(const struct correlate_container *container)
            !pt_moment_is_later(&container->pulled, &container->pulling);
 }
 
+static bool has_come(const struct correlate_container *container)
+{
+    return pt_moment_is_later(&container->image->pulled, &container->heard);
+}
+
 bool pt_correlate_is_served(const struct correlate_container *container)
 {
-    const struct correlate_image *image = container->image;
-    bool has_failed = container->has_failed && pt_moment_is_later(&image->failed, &image->pulled);
-    return pt_moment_is_later(&image->pulled, &container->heard) && !has_failed &&
-           !pt_correlate_is_outstanding(container);
+    bool has_failed =
+        container->has_failed && pt_moment_is_later(&container->failed, &container->image->pulled);
+    return has_come(container) && !has_failed && !pt_correlate_is_outstanding(container);
+}
+
+struct pt_moment pt_correlate_began_to_wait(const struct correlate_container *container)
+{
+    if (has_come(container))
+        return container->failed;
+    struct pt_moment began = container->heard;
+    began.at = container->since;
+    return began;
 }
 
 bool pt_correlate_is_waited_for(const struct correlate_image *image)

@@ -424,6 +424,10 @@ bool pt_correlate_lacks_image(const struct correlate_container *container);
 // It waits, but not for its image: that has come since, and it has not asked for it again.
 bool pt_correlate_is_served(const struct correlate_container *container);
 
+// When one that is not served began to wait; it has asked for nothing since. Where the image had
+// come, that was the failure of what it asked for next.
+struct pt_moment pt_correlate_began_to_wait(const struct correlate_container *container);
+
 // A container is there that lacks the image.
 bool pt_correlate_is_waited_for(const struct correlate_image *image);
 
