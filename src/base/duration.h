@@ -11,8 +11,8 @@
 #define PT_DURATION_SIZE 32
 
 // Parses a duration as Go writes it (https://pkg.go.dev/time#ParseDuration): `500ms`, `1m30s`,
-// `1.5h`, `0`; units ns us µs ms s m h. Six digits of a
-// fraction count. Negative ones and those over 290 years are -EINVAL.
+// `1.5h`, `0`; units ns us µs ms s m h. Six digits of a fraction count. Negative ones and those
+// over 290 years are -EINVAL.
 PT_MUST_CHECK int pt_duration_parse(const char *text, size_t length, int64_t *ret_ns);
 
 // Writes the shortest such text for a duration of whole milliseconds: `1m30s`. Returns `text`.

@@ -34,8 +34,8 @@ struct pt_http_options {
     bool http2;            // prior knowledge, without TLS
     bool http2_connected;  // an earlier request has such a connection: use that one
     bool fresh_connection; // do not reuse one
-    int64_t
-        max_age_s; // of a connection that is reused, unless a request is under way on it; 0: any
+    // Of a connection that is reused, unless a request is under way on it; 0: any.
+    int64_t max_age_s;
     const char *ca_file, *client_cert_file, *client_key_file; // PEM
     int64_t connect_timeout_ms;                               // default 5 s
     int64_t timeout_ms;                                       // whole request; 0: no limit

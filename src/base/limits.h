@@ -74,10 +74,8 @@
 #define PT_LIMIT_AHEAD_BYTES (16 * 1024 * 1024)  // pipelined, in all; who has more is cut
 #define PT_LIMIT_SPARE_CONNECTIONS 1000          // besides one for each node and each stream
 #define PT_LIMIT_METRICS_CONNECTIONS 64
-#define PT_LIMIT_LISTS_BYTES                                                                       \
-    (64 * 1024 * 1024) // of all lists of pulls that are being sent; then 503
-#define PT_LIMIT_STREAM_FILTERS                                                                    \
-    1000 // different wishes of event streams; each is written for itself
+#define PT_LIMIT_LISTS_BYTES (64 * 1024 * 1024) // of lists of pulls that are being sent; then 503
+#define PT_LIMIT_STREAM_FILTERS 1000 // wishes of event streams; each is written for itself
 // Hosts of which /api/v1/registries says what comes from them; the last one is all further ones.
 #define PT_LIMIT_REGISTRIES 50
 #define PT_LIMIT_REGISTRIES_LEFT_OUT 200 // of these, the most that are counted
@@ -87,8 +85,8 @@
 // --- the log that several servers share ---
 #define PT_LIMIT_SHARE_PENDING_BYTES (16 * 1024 * 1024) // that wait to be appended; then 503
 #define PT_LIMIT_SHARE_COMMANDS 65536                   // that wait for their answer; then 503
-#define PT_LIMIT_SHARE_CLAIMS_BYTES                                                                \
-    (16 * 1024 * 1024) // outcomes that are being claimed; then each server counts them
+// Outcomes that are being claimed; then each server counts them.
+#define PT_LIMIT_SHARE_CLAIMS_BYTES (16 * 1024 * 1024)
 #define PT_LIMIT_SHARE_WORD_BYTES (64 * 1024)       // of an answer that is a word or two
 #define PT_LIMIT_SHARE_ANSWER_VALUES (32 * 1024)    // of an answer; an entry of the log has 21
 #define PT_LIMIT_SHARE_ENDS_BYTES (2 * 1024 * 1024) // of what one report ends; then less is kept

@@ -28,8 +28,8 @@ struct pt_step_span {
     double seconds;
 };
 
-// Adds what there is at a time; as many bytes as before, or none, are no step. What
-// goes back begins anew.
+// Adds what there is at a time; as many bytes as before, or none, are no step. What goes back
+// begins anew.
 void pt_step_rate_add(struct pt_step_rate *rate, int64_t at, int64_t bytes);
 
 // From the first step to the newest; up to now, and a step more, when the next one is overdue.

@@ -96,7 +96,6 @@ enum pt_event_type {
     PT_EVENT_LAYER_PROGRESS,
     PT_EVENT_LAYER_COMPLETED,
 };
-#define PT_EVENT_TYPE_COUNT (PT_EVENT_LAYER_COMPLETED + 1)
 
 const char *pt_event_type_name(enum pt_event_type type);
 
@@ -114,30 +113,12 @@ PT_MUST_CHECK int pt_layer_event_encode(enum pt_event_type type, int64_t timesta
                                         const struct pt_pull_status *status, size_t layer_index,
                                         struct pt_buffer *out);
 
-// An event as a reader gets it.
+// What an event says besides what it is of.
 struct pt_pull_event {
     const char *schema_version;
     const char *type_name;
-    enum pt_event_type type;
-    int64_t timestamp;
+    int64_t timestamp; // wall_ns
     const char *node_name;
-    struct pt_pull_status pull;   // of a pull's event; its layers have their rates
-    struct pt_layer_status layer; // of a layer's event
-    void *storage;                // what all views borrow from
 };
-
-static inline bool pt_event_is_of_layer(enum pt_event_type type)
-{
-    return type >= PT_EVENT_LAYER_STARTED;
-}
-
-// Reads a PullEvent, or one PullStatus into `pull` of an event that is empty otherwise. Of one that
-// was sent without its layers they are NULL, and `layer_count` says how many there are. -EINVAL or
-// -EMSGSIZE says which field is wrong, -ENOMEM. On success pt_pull_event_finish frees it.
-PT_MUST_CHECK int pt_pull_event_decode(const char *json, size_t length,
-                                       struct pt_pull_event *ret_event, struct pt_error *err);
-PT_MUST_CHECK int pt_pull_status_decode(const char *json, size_t length,
-                                        struct pt_pull_event *ret_event, struct pt_error *err);
-void pt_pull_event_finish(struct pt_pull_event *event);
 
 #endif

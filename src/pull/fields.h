@@ -24,7 +24,7 @@ enum pt_field_kind {
     PT_FIELD_TIME,    // int64_t, wall_ns, 0: left out
     PT_FIELD_WORD,    // an enum, written as one of its words; without a word: left out
     PT_FIELD_OBJECT,  // an object whose fields stand in the same struct; empty: left out
-    PT_FIELD_LIST,    // an array of objects, which its owner reads and writes
+    PT_FIELD_LIST,    // objects, or one, which the owner reads and writes
 };
 
 // Who holds the field.

@@ -131,8 +131,8 @@ struct pt_totals {
     int64_t extracted_bytes; // of layers that were downloaded, cached ones not included
     size_t layers_done;      // downloaded or cached
     size_t layers_extracted;
-    double
-        percent; // of downloaded_bytes, 0 to 100; 100 when completed; 0 while the total is unknown
+    // Of downloaded_bytes, 0 to 100; 100 when completed; 0 while the total is unknown.
+    double percent;
 };
 
 void pt_pull_totals(const struct pt_pull *pull, struct pt_totals *ret_totals);

@@ -28,6 +28,12 @@
         .name = (name_), .name_length = sizeof(name_) - 1, .kind = PT_FIELD_##kind_,               \
         .presence = PT_FIELD_IF_SET, .offset = offsetof(type, member), .fields = (fields_)         \
     }
+// What no member of the struct holds, as its owner alone writes it.
+#define OWNED_ROW(fields_, name_)                                                                  \
+    {                                                                                              \
+        .name = (name_), .name_length = sizeof(name_) - 1, .kind = PT_FIELD_LIST,                  \
+        .presence = PT_FIELD_IF_SET, .fields = (fields_)                                           \
+    }
 
 // --- what an agent reports ---
 
@@ -174,7 +180,7 @@ static const struct pt_field event_rows[] = {
     ROW(TIME, IF_SET, 0, "timestamp", EVENT, timestamp),
     ROW(TEXT, REQUIRED, PT_LIMIT_NAME_BYTES, "type", EVENT, type_name),
     ROW(TEXT, IF_SET, PT_LIMIT_NODE_NAME_BYTES, "nodeName", EVENT, node_name),
-    NESTED_ROW(LIST, &pt_pull_status_fields, "pull", EVENT, pull),
-    NESTED_ROW(LIST, &pt_layer_status_fields, "layer", EVENT, layer),
+    OWNED_ROW(&pt_pull_status_fields, "pull"),
+    OWNED_ROW(&pt_layer_status_fields, "layer"),
 };
 const struct pt_fields pt_event_fields = FIELDS_OF(event_rows, 4);

@@ -18,6 +18,10 @@ from tests.kubernetes.real_api import Object
 
 NAMED_WITHIN_S = 1.0  # of the first that is known of it
 
+# No rule of the server waits longer for what else may be heard (src/server/correlate/model.h): what has not come by then
+# does not come.
+RULES_S = 10
+
 
 class NodeCase(ProcessCase):
     binaries: ClassVar[tools.ContainerdBinaries] = tools.CONTAINERD_2

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from lab import tools
 from lab.waiting import wait_for
-from tests.cluster.case import NodeCase
+from tests.cluster.case import RULES_S, NodeCase
 from tests.cluster.node import HOST
 from tests.integration.case import MB
 from tests.kubernetes.real_api import Object
@@ -35,11 +35,18 @@ class Failures(NodeCase):
             with self.subTest(name):
                 wanted = {"phase": "failed", "errorClass": failure, "pods": [f"fail-{name}"]}
                 self.wait_for_row(name, 60, imageRef=image, **wanted)
-        time.sleep(10)
+        # What is no reference is asked for of no registry, so it is not tried again.
+        tried = {image for image, failure in expected.values() if failure != "invalid_reference"}
+        wait_for("each has failed again", lambda: self._failed(2) >= tried, 60)
         for name, (image, failure) in expected.items():
             with self.subTest(f"{name}, later"):
                 rows = [row for row in self.rows() if row["imageRef"] == image]
                 self.assertEqual([row["errorClass"] for row in rows], [failure])
+
+    def _failed(self, attempts: int) -> set[str]:
+        """The images whose rows have failed now, after so many attempts at least."""
+        failed = [row for row in self.rows() if row["phase"] == "failed"]
+        return {row["imageRef"] for row in failed if row.get("attempts", 0) >= attempts}
 
     def test_an_image_that_may_never_be_pulled(self) -> None:
         image = f"{HOST}/fail/never:1.0"
@@ -160,12 +167,12 @@ class Restarts(NodeCase):
         self.node.api.start()
         self.node.create_pod("new", self.node.push("restart/new:1.0", MB))
         self.node.wait_until_running("new", 1, 120)
-        time.sleep(10)
+        time.sleep(RULES_S)
         later = self.log.of_image("restart/gone")[before:]
         self.assertEqual([event for event in later if event.pull["phase"] != "failed"], [])
         self.server.process.kill()
         self.server.start()
-        time.sleep(10)
+        time.sleep(RULES_S)
         self.assertEqual(self.rows("restart/gone"), [])
 
 

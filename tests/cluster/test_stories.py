@@ -7,7 +7,8 @@ import json
 import time
 
 from lab import tools
-from tests.cluster.case import NodeCase
+from lab.waiting import wait_for
+from tests.cluster.case import RULES_S, NodeCase
 from tests.cluster.node import FAR, HOST, NODE
 from tests.integration.case import MB
 from tests.kubernetes.real_api import Object
@@ -68,7 +69,7 @@ class Waiting(NodeCase):
         for image, pod in pods.items():
             self.node.create_pod(pod, image)
         self.node.wait_until_running(f"{prefix}-mix-", 8, 120)
-        time.sleep(1)  # the last word may take a moment
+        wait_for("all have ended", lambda: self._completed() >= truth.keys(), 20)
         wrong = [
             (event.pull["imageRef"], truth[event.pull["rootDigest"]])
             for event in self.log.all()
@@ -79,6 +80,11 @@ class Waiting(NodeCase):
         self.assertEqual(set(wrong), set(), "\n" + self._asked_and_pulled(pods))
         for image, pod in pods.items():
             self.wait_for_row("it is done", 5, imageRef=image, phase="completed", pods=[pod])
+
+    def _completed(self) -> set[str]:
+        """The root digests of pulls that are said to have completed."""
+        ends = [event.pull for event in self.log.all() if event.pull["phase"] == "completed"]
+        return {pull["rootDigest"] for pull in ends if "rootDigest" in pull}
 
     def _asked_and_pulled(self, pods: dict[str, str]) -> str:
         """When the kubelet asked for each image, by its events' names, and what was pulled when."""
@@ -201,7 +207,8 @@ class Containers(NodeCase):
         missing = f"{HOST}/multi/missing:1.0"
         self._create_with_volume("badvol", image, missing)
         self.wait_for_row("it fails", 40, imageRef=missing, phase="failed", errorClass="not_found")
-        time.sleep(15)  # the kubelet's short words come again and again
+        # The kubelet's short words have come again.
+        self.wait_for_row("it fails again", 60, imageRef=missing, phase="failed", attempts=2)
         self.assertNotIn("failed", {e.pull["phase"] for e in self.log.of_image("multi/present")})
         self.assert_one_row(missing, pods=["badvol"])
 
@@ -224,7 +231,7 @@ class Containers(NodeCase):
             containers=[{"name": "app", "image": image, "volumeMounts": mounts}],
             volumes=[config],
         )
-        time.sleep(20)  # longer than any rule waits
+        time.sleep(2 * RULES_S)
         self.assertEqual(self.log.of_image("multi/stuck"), [], self.story("multi/stuck"))
 
 
@@ -278,7 +285,7 @@ class Sandboxes(NodeCase):
         for number in range(3):
             self.node.create_pod(f"box-{number}", image)
         self.node.wait_until_running("box-", 3)
-        time.sleep(2)  # the last word may take a moment
+        self.log.wait_for_end("box/app")
         self.assertEqual(len(self.rows("/pause")), 1, self.story("/pause"))
         self.assert_one_row(image, pods=["box-0", "box-1", "box-2"])
 

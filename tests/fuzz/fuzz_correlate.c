@@ -155,6 +155,14 @@ static void check_maps(struct pt_correlate *correlate)
     }
 }
 
+// What is by the clock of the API server or the kubelet is looked at when it would have been due.
+static void set_wall(bool forward)
+{
+    fuzz_set_wall(forward);
+    for (size_t w = 0; w < 2; w++)
+        mark_all(worlds[w].correlate);
+}
+
 static void pass(unsigned seconds)
 {
     fuzz_now_ns += (int64_t)seconds * PT_NS_PER_S;
@@ -202,6 +210,7 @@ static void end_all(struct pt_correlate *correlate)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_now_ns = 100000 * PT_NS_PER_S;
+    fuzz_wall_hours = 0;
     for (size_t w = 0; w < 2; w++) {
         struct pt_correlate_output output = {.on_join = on_join,
                                              .on_row = on_row,
@@ -215,6 +224,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (; size >= 3 && fuzz_now_ns < 200000 * PT_NS_PER_S; data += 3, size -= 3) {
         for (size_t w = 0; w < 2 && data[0] % 6 < 5; w++)
             happen(worlds[w].correlate, data[0] % 6, data[1], data[2]);
+        if (data[0] % 6 == 5 && data[2] % 16 == 15)
+            set_wall(data[2] & 16);
         if (data[0] % 6 == 5)
             pass(1 + data[1] % 16);
     }

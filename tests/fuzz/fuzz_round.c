@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/events.h"
-#include "agent/observe/round.h"
+#include "agent/observe/steps.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "containerd/containerd_api.h"
@@ -236,7 +236,7 @@ static void look(struct source *source)
     if (how & 16 && world.is_subscribed)
         emit_event(source);
     answer_calls(source, MAX_CALLS * 10);
-    assert(world.call_count == 0 && !pt_round_is_busy(world.round) && world.ends == 1);
+    assert(world.call_count == 0 && world.round->step == STEP_IDLE && world.ends == 1);
     story_check(&world.story, fuzz_now_ns);
 }
 

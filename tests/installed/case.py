@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import Any, ClassVar
 from lab.layers import LayerSpec
 from lab.processes import Process
 from lab.tools import REPOSITORY
-from lab.waiting import accepts_connections, free_port, wait_for
+from lab.waiting import Timeout, accepts_connections, free_port, wait_for
 from tests.chart.helm import CHART, CONSENT, HELM, run
 from tests.cluster.node import BUSYBOX, HOST
 from tests.integration.certificates import make_certificates
@@ -126,9 +127,8 @@ class InstalledCase(unittest.TestCase):
     def uninstall(self) -> None:
         """Uninstalls, if it still is installed, and finds nothing left."""
         self.helm("uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout", "60s")
-        deadline = time.monotonic() + 30
-        while self.left() - self.given and time.monotonic() < deadline:
-            time.sleep(0.5)
+        with contextlib.suppress(Timeout):  # what is left then is named below
+            wait_for("nothing is left", lambda: not self.left() - self.given, 30, every_s=0.5)
         self.assertEqual(self.left() - self.given, set())
 
     def left(self) -> set[str]:

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import time
 import unittest
 from urllib.parse import urlsplit
 
-from lab.waiting import wait_for
+from lab.waiting import Timeout, wait_for
 from tests.chart.helm import CHART
 from tests.chart.prometheus import Prometheus
 from tests.chart.test_alerts import rules
@@ -39,9 +39,8 @@ class Monitoring(InstalledCase):
         def empty() -> list[tuple[str, str]]:
             return [each for each in queries if not prometheus.query(in_range(each[1]))]
 
-        deadline = time.monotonic() + 30
-        while empty() and time.monotonic() < deadline:
-            time.sleep(1)
+        with contextlib.suppress(Timeout):  # what is empty then is named below
+            wait_for("all have values", lambda: not empty(), 30, every_s=1)
         self.assertEqual(empty(), [])
         say(f"{len(queries)} queries of {len(dashboard['panels'])} panels have values")
         names = [rule["name"] for rule in self.alerts(prometheus)]

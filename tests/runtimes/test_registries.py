@@ -197,11 +197,13 @@ class Broken(RuntimeCase):
         wait_for("a piece has just come", lambda: self.counted() > before, 20, every_s=0.02)
         counted = self.counted()
         self.server.stop()
-        time.sleep(3)
+        before = self.meter.bytes_sent(image.repository)
+        wait_for(
+            "more comes meanwhile", lambda: self.meter.bytes_sent(image.repository) > before + 3 * MB, 30
+        )
         self.server.start()
         call.finish()
         self.log.wait_for_end(image.repository)
-        time.sleep(1)
         self.assertGreater(self.counted(), 3 * MB)
         counted += self.counted()
         sent = self.meter.bytes_sent(image.repository)

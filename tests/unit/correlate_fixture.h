@@ -16,6 +16,7 @@ struct scene {
     struct pt_correlate *correlate;
     struct pt_clock clock;
     int64_t seconds;
+    int64_t set_seconds; // by which the server's wall clock was set meanwhile
     char shown[20][400];
     char keys[20][200];
     bool is_waited_for[20];
@@ -33,6 +34,12 @@ static inline int64_t scene_now(void *context)
 {
     struct scene *scene = context;
     return scene->seconds * PT_NS_PER_S;
+}
+
+static inline int64_t scene_wall(void *context)
+{
+    struct scene *scene = context;
+    return (scene->seconds + scene->set_seconds) * PT_NS_PER_S;
 }
 
 static inline char *shown_slot(struct scene *scene, const char *key)
@@ -119,7 +126,7 @@ static inline void scene_begin(struct scene *scene)
                                          .on_exchange = on_exchange,
                                          .on_dirty = on_dirty,
                                          .context = scene};
-    *scene = (struct scene){.seconds = 1000, .clock = {scene_now, scene_now, scene}};
+    *scene = (struct scene){.seconds = 1000, .clock = {scene_now, scene_wall, scene}};
     assert_int_equal(pt_correlate_create(&scene->clock, MAX_NODES, &output, &scene->correlate), 0);
 }
 

@@ -3,7 +3,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/secret_file.h"
-#include "pull/event.h"
+#include "event_reader.h"
 #include "pull/join.h"
 #include "pull/legacy_report.h"
 #include "pull/report.h"
@@ -82,11 +82,11 @@ static int decode_event(void)
         "\"nodeName\":\"n\",\"pull\":{\"id\":\"a\",\"nodeName\":\"n\",\"imageRef\":\"a\","
         "\"pods\":[{\"namespace\":\"n\",\"podName\":\"p\",\"container\":\"c\"}],"
         "\"layers\":[{\"pullId\":\"a\",\"digest\":\"d\"}]}}";
-    struct pt_pull_event event;
+    struct read_event event;
     struct pt_error err;
-    int r = pt_pull_event_decode(text, strlen(text), &event, &err);
+    int r = event_decode(text, strlen(text), &event, &err);
     if (r == 0)
-        pt_pull_event_finish(&event);
+        event_finish(&event);
     return r;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pull/event.h"
+#include "event_reader.h"
 
 #include "check.h"
 
@@ -184,16 +184,16 @@ static void a_pull_that_came_without_layers_goes_on_without(void **state)
     (void)state;
     const struct pt_pull_status status = make_status();
     struct pt_buffer text, again;
-    struct pt_pull_event event;
+    struct read_event event;
     pt_buffer_init(&text, 4096);
     pt_buffer_init(&again, 4096);
     assert_int_equal(pt_pull_status_encode(&status, false, &text), 0);
-    assert_int_equal(pt_pull_status_decode(text.data, text.length, &event, NULL), 0);
+    assert_int_equal(status_decode(text.data, text.length, &event, NULL), 0);
     check_int("layers", (int64_t)event.pull.pull.layer_count, (int64_t)status.pull.layer_count);
     assert_null(event.pull.pull.layers);
     assert_int_equal(pt_pull_status_encode(&event.pull, true, &again), 0);
     assert_null(strstr(again.data, "\"layers\""));
-    pt_pull_event_finish(&event);
+    event_finish(&event);
     pt_buffer_finish(&text);
     pt_buffer_finish(&again);
 }
@@ -214,9 +214,9 @@ static void what_is_no_event_is_refused(void **state)
         {"{\"schemaVersion\":\"v1\",\"type\":\"pull.paused\"}", "type: unknown"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct pt_pull_event event;
+        struct read_event event;
         struct pt_error err;
-        int r = pt_pull_event_decode(cases[i].json, strlen(cases[i].json), &event, &err);
+        int r = event_decode(cases[i].json, strlen(cases[i].json), &event, &err);
         check_int(cases[i].json, r, -EINVAL);
         check_text(cases[i].json, err.message, cases[i].error);
     }

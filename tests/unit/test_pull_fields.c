@@ -3,8 +3,8 @@
 
 #include "base/limits.h"
 #include "check.h"
+#include "event_reader.h"
 #include "fill_fields.h"
-#include "pull/event.h"
 #include "pull/report.h"
 
 #include <stdio.h>
@@ -281,7 +281,7 @@ static void an_event_keeps_every_field(void **state)
     struct pt_waiting_container waiting = {0};
     struct pt_layer_rate rate = {77};
     struct pt_pull_status status = pt_pull_status_make(&empty);
-    struct pt_pull_event again;
+    struct read_event again;
     struct pt_buffer text;
     fill_fields(&pt_pull_status_fields, &status, texts[0]);
     fill_fields(&pt_layer_fields, &layer, texts[1]);
@@ -294,16 +294,16 @@ static void an_event_keeps_every_field(void **state)
     pt_buffer_init(&text, PT_LIMIT_REPORT_BYTES);
     assert_int_equal(pt_pull_event_encode(PT_EVENT_PULL_FAILED, 5000000000, &status, true, &text),
                      0);
-    assert_int_equal(pt_pull_event_decode(text.data, text.length, &again, NULL), 0);
+    assert_int_equal(event_decode(text.data, text.length, &again, NULL), 0);
     check_int("type", again.type, PT_EVENT_PULL_FAILED);
-    check_int("timestamp", again.timestamp, 5000000000);
-    check_text("nodeName", again.node_name, status.node_name);
+    check_int("timestamp", again.head.timestamp, 5000000000);
+    check_text("nodeName", again.head.node_name, status.node_name);
     check_same("pull", &pt_pull_status_fields, &status, &again.pull);
     check_same("layer", &pt_layer_fields, &layer, &again.pull.pull.layers[0]);
     check_real("speed", again.pull.layer_rates[0].bytes_per_second, 77);
     check_int("pods", (int64_t)again.pull.waiting_count, 1);
     check_same("pod", &pt_waiting_fields, &waiting, &again.pull.waiting[0]);
-    pt_pull_event_finish(&again);
+    event_finish(&again);
     pt_buffer_finish(&text);
 }
 
@@ -316,19 +316,19 @@ static void a_layer_event_keeps_every_field(void **state)
     struct pt_pull pull = {.layers = &layer, .layer_count = 1};
     fill_fields(&pt_layer_fields, &layer, texts);
     struct pt_pull_status status = pt_pull_status_make(&pull);
-    struct pt_pull_event again;
+    struct read_event again;
     struct pt_buffer text;
     status.id = "p1";
     status.node_name = "node";
     status.layer_rates = &rate;
     pt_buffer_init(&text, PT_LIMIT_REPORT_BYTES);
     assert_int_equal(pt_layer_event_encode(PT_EVENT_LAYER_STARTED, 1, &status, 0, &text), 0);
-    assert_int_equal(pt_pull_event_decode(text.data, text.length, &again, NULL), 0);
+    assert_int_equal(event_decode(text.data, text.length, &again, NULL), 0);
     check_same("layer", &pt_layer_fields, &layer, &again.layer.layer);
     check_text("pull", again.layer.pull_id, "p1");
     check_real("speed", again.layer.bytes_per_second, 77);
     check_real("percent", again.layer.percent, 100);
-    pt_pull_event_finish(&again);
+    event_finish(&again);
     pt_buffer_finish(&text);
 }
 

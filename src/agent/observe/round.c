@@ -287,11 +287,6 @@ void pt_round_begin_anew(struct pt_round *round)
     round->is_anew = true;
 }
 
-bool pt_round_is_busy(const struct pt_round *round)
-{
-    return round->step != STEP_IDLE;
-}
-
 void pt_round_note_event(struct pt_round *round, struct pt_seen_event *event)
 {
     struct pt_lease *lease;

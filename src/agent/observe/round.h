@@ -36,8 +36,6 @@ void pt_round_start(struct pt_round *round);
 // anew.
 void pt_round_begin_anew(struct pt_round *round);
 
-bool pt_round_is_busy(const struct pt_round *round);
-
 // What an event says of a layer need not be asked for. Notes in it whether it is about a known one.
 void pt_round_note_event(struct pt_round *round, struct pt_seen_event *event);
 

@@ -63,19 +63,21 @@ static int64_t now_of(const struct pt_correlate *correlate)
 
 // What is new in the status.
 static bool update_container(struct correlate_container *container,
-                             const struct pt_kube_container *listed, int64_t since, int64_t now)
+                             const struct pt_kube_container *listed, int64_t since)
 {
+    const struct pt_correlate *correlate = container->pod->node->correlate;
+    int64_t now = now_of(correlate);
     bool was_failure = pt_kubelet_word_is_failure(container->word);
     bool is_failure = pt_kubelet_word_is_failure(listed->word);
     if (since > now) // the API server's clock is ahead
         since = container->since ? container->since : now;
     if (since < container->given_at)
         since = container->given_at;
-    if (container->ended_at == 0 && container->word == listed->word && container->since == since &&
+    if (container->ended_ns == 0 && container->word == listed->word && container->since == since &&
         container->is_on_turn == listed->is_on_turn)
         return false;
-    if (container->ended_at) { // restarted: it waits anew
-        container->ended_at = 0;
+    if (container->ended_ns) { // restarted: it waits anew
+        container->ended_ns = 0;
         container->pulling = (struct pt_moment){0};
         container->pulled = (struct pt_moment){0};
         container->failed = (struct pt_moment){0};
@@ -83,6 +85,8 @@ static bool update_container(struct correlate_container *container,
         container->heard = pt_correlate_now(container->pod->node->correlate);
         since = now;
     }
+    if (container->since != since)
+        container->since_ns = pt_correlate_now_ns(correlate);
     container->since = since;
     container->is_on_turn = listed->is_on_turn;
     bool is_new_failure = is_failure && (!was_failure || (listed->word == PT_KUBELET_PULL_FAILED &&
@@ -108,17 +112,17 @@ static struct correlate_container *find_unnamed_volume(struct correlate_pod *pod
 }
 
 static void apply_container(struct correlate_pod *pod, const struct pt_kube_container *listed,
-                            int64_t since, int64_t now, bool *changed)
+                            int64_t since, bool *changed)
 {
     struct correlate_container *container =
         pt_correlate_find_container(pod, listed->name, listed->kind);
     if (!container)
         container = find_unnamed_volume(pod, listed);
     int64_t given_at = 0;
-    if (container && !pt_correlate_is_of_image(container, listed->image) && !container->ended_at) {
+    if (container && !pt_correlate_is_of_image(container, listed->image) && !container->ended_ns) {
         pt_correlate_remove_container(container); // its pod was given another image
         container = NULL;
-        given_at = now;
+        given_at = now_of(pod->node->correlate);
         *changed = true;
     }
     if (!container) {
@@ -129,7 +133,7 @@ static void apply_container(struct correlate_pod *pod, const struct pt_kube_cont
         container->word = PT_KUBELET_WAITING;
         *changed = true;
     }
-    *changed |= update_container(container, listed, since, now);
+    *changed |= update_container(container, listed, since);
 }
 
 static bool is_listed(const struct pt_kube_pod *pod, const struct correlate_container *container)
@@ -143,16 +147,16 @@ static bool is_listed(const struct pt_kube_pod *pod, const struct correlate_cont
 }
 
 static void end_containers(struct correlate_pod *pod, const struct pt_kube_pod *listed,
-                           enum pt_pod_end end, int64_t now, bool *changed)
+                           enum pt_pod_end end, int64_t now_ns, bool *changed)
 {
     struct correlate_container *container;
     TAILQ_FOREACH(container, &pod->containers, pod_link)
     {
         bool is_sandbox = container->kind == PT_KUBE_SANDBOX;
-        if (container->ended_at || (listed && is_listed(listed, container)) ||
+        if (container->ended_ns || (listed && is_listed(listed, container)) ||
             (listed && is_sandbox && listed->sandbox != PT_KUBE_SANDBOX_READY))
             continue;
-        container->ended_at = now;
+        container->ended_ns = now_ns;
         container->end = end;
         *changed = true;
     }
@@ -161,7 +165,6 @@ static void end_containers(struct correlate_pod *pod, const struct pt_kube_pod *
 void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *listed)
 {
     bool changed = false;
-    int64_t now = now_of(correlate);
     struct correlate_node *node = pt_correlate_get_node(correlate, listed->node);
     struct correlate_pod *pod = pt_map_get(&correlate->pods, listed->uid);
     if (!node)
@@ -183,8 +186,8 @@ void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *
     if (listed->sandbox == PT_KUBE_SANDBOX_READY)
         pod->lacks = CORRELATE_LACKS_NOTHING;
     for (size_t i = 0; i < listed->waiting_count; i++)
-        apply_container(pod, &listed->waiting[i], listed->waiting_since, now, &changed);
-    end_containers(pod, listed, PT_POD_STARTED, now, &changed);
+        apply_container(pod, &listed->waiting[i], listed->waiting_since, &changed);
+    end_containers(pod, listed, PT_POD_STARTED, pt_correlate_now_ns(correlate), &changed);
     if (changed)
         pt_correlate_mark(pod->node);
 }
@@ -198,7 +201,7 @@ void pt_correlate_pod_end(struct pt_correlate *correlate, const char *uid, enum 
     if (!pod)
         return;
     pod->has_left = true;
-    end_containers(pod, NULL, end, now_of(correlate), &changed);
+    end_containers(pod, NULL, end, pt_correlate_now_ns(correlate), &changed);
     if (changed)
         pt_correlate_mark(pod->node);
 }
@@ -243,19 +246,19 @@ static void note_pulls_at_once(struct correlate_node *node, const struct correla
 {
     const struct correlate_pull *pull = TAILQ_FIRST(&node->pulls);
     for (int i = 0; i < OLDEST_PULLS && pull && !node->pulls_at_once; i++) {
-        bool runs_on = pull != ended && pull->image && ended->image && !pull->final_at;
+        bool runs_on = pull != ended && pull->image && ended->image && !pull->final_ns;
         node->pulls_at_once = runs_on && pull->started_at < ended->completed_at - AT_ONCE_NS;
         pull = TAILQ_NEXT(pull, link);
     }
 }
 
 static void finish_pull(struct correlate_node *node, struct correlate_pull *pull,
-                        const struct pt_pull *reported, int64_t now)
+                        const struct pt_pull *reported, int64_t now_ns)
 {
-    pt_correlate_join_pull(node, pull, now); // its image, while it still counts as running
+    pt_correlate_join_pull(node, pull, now_ns); // its image, while it still counts as running
     if (pull->is_unnamed && reported->phase != PT_PULL_FAILED)
         pt_correlate_use_image(node, pull, NULL); // what it has brought nobody knows
-    pt_correlate_set_final(pull, now, reported->phase == PT_PULL_FAILED);
+    pt_correlate_set_final(pull, now_ns, reported->phase == PT_PULL_FAILED);
     pull->completed_at = reported->completed_at;
     note_pulls_at_once(node, pull);
     if (!pull->image)
@@ -284,20 +287,21 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
         return;
     struct correlate_pull *pull = pt_map_get(&node->pulls_by_key, key);
     bool is_first = !pull;
+    int64_t now_ns = pt_correlate_now_ns(correlate);
     if (is_first)
         pull = pt_correlate_add_pull(node, key, reported->started_at);
     bool was_unnamed = pull && pull->is_unnamed;
     if (!pull || !set_names(pull, reported))
         return;
     if (was_unnamed && !pull->is_unnamed)
-        pull->joined_at = now_of(correlate); // what was guessed has not settled
+        pull->joined_ns = now_ns; // what was guessed has not settled
     pt_correlate_set_check(pull, reported->kind == PT_KIND_CHECK);
     // The row that it goes on in has the name of the image that waited, which may be a guess now.
     if (is_first && !TAILQ_EMPTY(&node->images))
-        pt_correlate_join_pull(node, pull, now_of(correlate));
+        pt_correlate_join_pull(node, pull, now_ns);
     bool is_final = pt_pull_phase_is_final(reported->phase);
-    if (is_final && !pull->final_at)
-        finish_pull(node, pull, reported, now_of(correlate));
+    if (is_final && !pull->final_ns)
+        finish_pull(node, pull, reported, now_ns);
     else if (!is_final)
         pt_correlate_set_final(pull, 0, pull->has_failed); // it may have been given up too early
     pt_correlate_mark(node);
@@ -334,7 +338,7 @@ static int64_t waits_since(const struct correlate_image *image)
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
         bool waits =
-            !container->ended_at && !container->is_present && !pt_correlate_is_served(container);
+            !container->ended_ns && !container->is_present && !pt_correlate_is_served(container);
         if (waits && (!since || container->since < since))
             since = container->since;
     }
@@ -344,9 +348,10 @@ static int64_t waits_since(const struct correlate_image *image)
 // The pull began while the image had a row of its own, which stands or has ended lately.
 static bool is_of_row(const struct correlate_image *image, const struct correlate_pull *pull)
 {
-    int64_t now = now_of(image->node->correlate);
+    int64_t now_ns = pt_correlate_now_ns(image->node->correlate);
     bool stands = image->row_phase != PT_PULL_UNKNOWN;
-    bool has_ended = pt_correlate_may_go_on(image, now) || pt_correlate_awaits_agent(image, now);
+    bool has_ended =
+        pt_correlate_may_go_on(image, now_ns) || pt_correlate_awaits_agent(image, now_ns);
     // The kubelet's times are whole seconds.
     return (stands || has_ended) && pull->started_at >= image->row_started.at - PT_NS_PER_S &&
            (stands || pull->started_at < image->row_ended_at + PT_NS_PER_S) &&
@@ -386,14 +391,14 @@ static struct correlate_image *find_image(struct correlate_node *node,
 // The kubelet has called the end of this very pull, and its row has ended by that.
 static bool has_come(const struct correlate_image *image, const struct correlate_pull *pull)
 {
-    return image->row_phase == PT_PULL_UNKNOWN && image->came_at && is_of_row(image, pull);
+    return image->row_phase == PT_PULL_UNKNOWN && image->came_ns && is_of_row(image, pull);
 }
 
 bool pt_correlate_waits_for_end(struct correlate_node *node, const struct pt_pull *reported)
 {
     struct correlate_pull pull = {.started_at = reported->started_at};
     struct correlate_image *image = NULL;
-    if (now_of(node->correlate) >= node->came_at + PT_GOES_ON_NS)
+    if (pt_correlate_now_ns(node->correlate) >= node->came_ns + PT_GOES_ON_NS)
         return false;
     if (set_names(&pull, reported))
         image = find_image(node, &pull);
@@ -409,13 +414,13 @@ static const char *take_row(struct correlate_image *image, const struct correlat
 {
     struct pt_correlate *correlate = image->node->correlate;
     struct correlate_pull *failed = TAILQ_LAST(&image->failed_pulls, correlate_pulls);
-    bool may_go_on =
-        !failed && (pt_correlate_may_go_on(image, now_of(correlate)) || has_come(image, pull));
+    bool may_go_on = !failed && (pt_correlate_may_go_on(image, pt_correlate_now_ns(correlate)) ||
+                                 has_come(image, pull));
     const char *key = NULL;
     if (image->row_phase != PT_PULL_UNKNOWN || may_go_on) {
         image->row_phase = PT_PULL_UNKNOWN;
         image->may_go_on = false;
-        image->came_at = 0;
+        image->came_ns = 0;
         image->row_hash = 0;
         image->row_failures = 0;
         key = image->key;
@@ -438,7 +443,7 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
 {
     struct correlate_node *node = pt_map_get(&correlate->nodes, node_name);
     struct correlate_pull pull = {.started_at = reported->started_at,
-                                  .heard_at = pt_clock_wall_ns(correlate->clock)};
+                                  .heard_ns = pt_correlate_now_ns(correlate)};
     struct correlate_image *image = NULL;
     *ret_taken = (struct pt_row_taken){0};
     if (!node || TAILQ_EMPTY(&node->images))

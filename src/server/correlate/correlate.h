@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 // Joins the pulls that agents report with the containers that wait and with what the kubelet says.
-// Pure: it takes what happens and the time, and emits what follows. Work for a change is
-// in proportion to its node. docs/kubernetes.md has the rules.
+// Pure: it takes what happens and the time, and emits what follows. Work for a change is in
+// proportion to its node. docs/kubernetes.md has the rules.
 struct pt_correlate;
 
 struct pt_correlate_output {

@@ -42,7 +42,7 @@ static void has_come(struct correlate_container *container, const struct pt_kube
     if (!pt_moment_is_later(&at, &container->pulled) || at.at == container->pulled.at)
         return; // a new list repeats it
     if (event->message.word == PT_KUBELET_PULLED && !event->is_listed)
-        pt_correlate_show_before_end(image, pt_clock_wall_ns(image->node->correlate->clock));
+        pt_correlate_show_before_end(image, pt_correlate_now_ns(image->node->correlate));
     container->pulled = at;
     container->queued_ns = event->message.queued_ns;
     container->is_present =
@@ -106,8 +106,8 @@ static void note_hold_up(struct correlate_pod *pod, const struct pt_kube_event *
     pod->lacks = lack_of(event->message.word);
     struct correlate_container *sandbox =
         pt_correlate_find_container(pod, PT_SANDBOX_NAME, PT_KUBE_SANDBOX);
-    if (sandbox && pod->lacks == CORRELATE_LACKS_NOTHING && !sandbox->ended_at) {
-        sandbox->ended_at = pt_clock_wall_ns(pod->node->correlate->clock);
+    if (sandbox && pod->lacks == CORRELATE_LACKS_NOTHING && !sandbox->ended_ns) {
+        sandbox->ended_ns = pt_correlate_now_ns(pod->node->correlate);
         sandbox->end = PT_POD_STARTED;
     }
 }
@@ -171,9 +171,10 @@ static struct correlate_container *add_container(struct pt_correlate *correlate,
         return NULL;
     container->word = PT_KUBELET_WAITING;
     container->since = event->first_at;
+    container->since_ns = pt_correlate_now_ns(correlate);
     // A pod that is listed would name it if it waited.
     if (pod->is_cached && !pod->has_left && !is_sandbox) {
-        container->ended_at = now;
+        container->ended_ns = pt_correlate_now_ns(correlate);
         container->end = PT_POD_STARTED;
     }
     return container;
@@ -187,8 +188,10 @@ static bool asks_again(const struct correlate_container *container,
 {
     if (event->message.word != PT_KUBELET_PULLING)
         return false;
-    return container->pulled.is_of_node ? event->last_at > container->pulled.at
-                                        : event->written_at > container->ended_at;
+    return container->pulled.is_of_node
+               ? event->last_at > container->pulled.at
+               : event->written_at >
+                     pt_correlate_wall_at(container->pod->node->correlate, container->ended_ns);
 }
 
 void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_event *event)
@@ -208,12 +211,13 @@ void pt_correlate_event(struct pt_correlate *correlate, const struct pt_kube_eve
     if (!pod)
         note_hold_up(container->pod, event);
     pod = container->pod;
-    pod->heard_at = pt_clock_wall_ns(correlate->clock);
-    if (container->ended_at && event->message.word == PT_KUBELET_NO_SANDBOX) {
-        container->ended_at = 0; // it is made anew
-    } else if (container->ended_at && asks_again(container, event)) {
-        container->ended_at = 0; // a container of a pod that runs pulls again
+    pod->heard_ns = pt_correlate_now_ns(correlate);
+    if (container->ended_ns && event->message.word == PT_KUBELET_NO_SANDBOX) {
+        container->ended_ns = 0; // it is made anew
+    } else if (container->ended_ns && asks_again(container, event)) {
+        container->ended_ns = 0; // a container of a pod that runs pulls again
         container->since = event->last_at;
+        container->since_ns = pt_correlate_now_ns(correlate);
     }
     apply_event(container, event);
     pt_correlate_mark(pod->node);

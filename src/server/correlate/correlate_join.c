@@ -88,17 +88,17 @@ bool pt_correlate_matches(const struct correlate_image *image, const struct corr
 struct comparison {
     const struct correlate_pull *pull;
     struct correlate_image *image;
-    int64_t now;
+    int64_t now_ns;
     bool is_known;        // the pull is of the image, by name or digest
     bool is_served_again; // it brings what the pull before it has brought
 };
 
 static struct comparison compare(struct correlate_image *image, const struct correlate_pull *pull,
-                                 int64_t now)
+                                 int64_t now_ns)
 {
     return (struct comparison){.pull = pull,
                                .image = image,
-                               .now = now,
+                               .now_ns = now_ns,
                                .is_known = is_named(image, pull) || is_by_digest(image, pull),
                                .is_served_again = is_served_again(image, pull)};
 }
@@ -120,7 +120,7 @@ static bool may_wait_for(const struct correlate_container *container,
     bool is_served = image->pulled.at && image->pulled.at <= pull->started_at + slack &&
                      pt_moment_is_later(&image->pulled, &container->pulling) && !is_known &&
                      !comparison->is_served_again;
-    return pt_correlate_is_waiting(container, comparison->now) && !is_served &&
+    return pt_correlate_is_waiting(container, comparison->now_ns) && !is_served &&
            (is_known || !pt_correlate_is_in_back_off(container, pull->started_at)) &&
            (!had_it || pt_correlate_is_outstanding(container));
 }
@@ -129,8 +129,8 @@ static bool may_wait_for(const struct correlate_container *container,
 static bool has_got_it(const struct correlate_container *container,
                        const struct correlate_pull *pull)
 {
-    if (container->ended_at)
-        return container->end != PT_POD_DELETED && container->ended_at > pull->heard_at;
+    if (container->ended_ns)
+        return container->end != PT_POD_DELETED && container->ended_ns > pull->heard_ns;
     return !container->is_present && container->pulled.at > pull->started_at;
 }
 
@@ -155,7 +155,7 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
 {
     struct evidence found = {.image = image};
     const struct comparison comparison =
-        compare(image, pull, pt_clock_wall_ns(image->node->correlate->clock));
+        compare(image, pull, pt_correlate_now_ns(image->node->correlate));
     bool is_waited_for = false;
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
@@ -166,7 +166,7 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
             continue;
         is_waited_for = true;
         found.has_come |= has_got_it(container, pull);
-        found.is_live |= container->ended_at == 0;
+        found.is_live |= container->ended_ns == 0;
         if (!found.since || container->since < found.since)
             found.since = container->since;
         int64_t at = container->pulling.at;
@@ -178,7 +178,7 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
     }
     found.is_prompt = image->node->pulls_at_once && found.asked_at &&
                       pull->started_at - found.asked_at <= PROMPT_NS;
-    bool is_own = pull->image == image && !pull->final_at && !pull->is_released;
+    bool is_own = pull->image == image && !pull->final_ns && !pull->is_released;
     found.is_taken = image->running - image->released > (is_own ? 1 : 0);
     found.is_named = is_named(image, pull);
     found.by_digest = is_by_digest(image, pull) || comparison.is_served_again;
@@ -301,7 +301,7 @@ struct correlate_choice pt_correlate_choose(struct correlate_node *node,
 // It keeps its image against another one: what decides speaks for it, or it has settled or ended
 // and nothing decides for the other.
 static bool keeps_image(const struct correlate_pull *pull, const struct correlate_image *other,
-                        int64_t now)
+                        int64_t now_ns)
 {
     const struct correlate_image *own = pull->image;
     if (!own || pull->is_released || !pt_correlate_matches(own, pull))
@@ -312,15 +312,15 @@ static bool keeps_image(const struct correlate_pull *pull, const struct correlat
         return false;
     if (is_by_digest(own, pull))
         return true;
-    return !is_by_digest(other, pull) && (pull->final_at || pt_correlate_has_settled(pull, now));
+    return !is_by_digest(other, pull) && (pull->final_ns || pt_correlate_has_settled(pull, now_ns));
 }
 
-static void choose_image(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+static void choose_image(struct correlate_node *node, struct correlate_pull *pull, int64_t now_ns)
 {
     struct correlate_choice choice = pt_correlate_choose(node, pull);
     struct correlate_image *image = choice.image;
     struct correlate_image *earlier = pull->image;
-    pull->is_toss_up = choice.is_toss_up && !pull->final_at;
+    pull->is_toss_up = choice.is_toss_up && !pull->final_ns;
     if (!image) {
         pt_correlate_set_released(pull, false);
         if (pull->image && !pt_correlate_matches(pull->image, pull))
@@ -328,15 +328,15 @@ static void choose_image(struct correlate_node *node, struct correlate_pull *pul
         return;
     }
     if (image != pull->image) {
-        if (keeps_image(pull, image, now))
+        if (keeps_image(pull, image, now_ns))
             return;
-        if (!pull->joined_at)
-            pull->joined_at = now;
+        if (!pull->joined_ns)
+            pull->joined_ns = now_ns;
         pt_correlate_use_image(node, pull, image);
     }
     pt_correlate_set_released(pull, false);
     pt_correlate_exchange_rows(node, pull, earlier, image);
-    if (!pull->final_at || pull->exact_ref)
+    if (!pull->final_ns || pull->exact_ref)
         pull->is_certain = choice.is_certain;
 }
 
@@ -348,7 +348,7 @@ static bool belongs(const struct correlate_container *container,
     const struct correlate_pull *pull = comparison->pull;
     // One that came to wait after the pull's end waits for another one, unless that is a check:
     // nothing was fetched for it, so that the image is what this pull brought.
-    if (pull->final_at && container->since > pull->completed_at + SLACK_NS &&
+    if (pull->final_ns && container->since > pull->completed_at + SLACK_NS &&
         container->since > pt_correlate_checked_at(comparison->image) + SLACK_NS)
         return false;
     return may_wait_for(container, comparison);
@@ -375,12 +375,12 @@ static double queued_seconds(const struct correlate_pull *pull, int64_t first_pu
 
 // Finds who waits for the pull, and since when it was asked for.
 static void find_waiting(struct correlate_node *node, const struct correlate_pull *pull,
-                         int64_t now, struct correlate_waiting *waiting, struct pt_join *join)
+                         int64_t now_ns, struct correlate_waiting *waiting, struct pt_join *join)
 {
     struct pt_moment first_pulling = {0};
     int64_t kubelet_ns = -1;
     size_t left = pt_correlate_share(node);
-    const struct comparison comparison = compare(pull->image, pull, now);
+    const struct comparison comparison = compare(pull->image, pull, now_ns);
     const struct correlate_pull *last_failed =
         TAILQ_LAST(&pull->image->failed_pulls, correlate_pulls);
     const struct correlate_container *container;
@@ -417,19 +417,19 @@ static void fill_image(const struct correlate_pull *pull, struct pt_join *join)
         join->error = NULL;
         join->error_class = PT_FAILURE_NONE;
     }
-    if (pull->has_failed && pull->final_at)
+    if (pull->has_failed && pull->final_ns)
         join->next_attempt_at = pt_correlate_next_attempt(pull->image);
 }
 
-static void report_join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+static void report_join(struct correlate_node *node, struct correlate_pull *pull, int64_t now_ns)
 {
     const struct pt_correlate_output *output = &node->correlate->output;
     struct correlate_waiting waiting = {0};
     struct pt_join join = {.queued_seconds = -1};
-    if (pull->final_at) // it keeps those that have been shown
+    if (pull->final_ns) // it keeps those that have been shown
         pt_correlate_add_shown(&waiting, &pull->shown);
     if (pull->image) {
-        find_waiting(node, pull, now, &waiting, &join);
+        find_waiting(node, pull, now_ns, &waiting, &join);
         fill_image(pull, &join);
     }
     pt_correlate_sort_waiting(&waiting);
@@ -446,39 +446,41 @@ static void report_join(struct correlate_node *node, struct correlate_pull *pull
 
 // A finished pull is let go when no more pods are to be expected; a failed one stays as long as
 // its image is waited for and a while longer, since the next attempt goes on in its row.
-static bool is_over(struct correlate_node *node, const struct correlate_pull *pull, int64_t now)
+static bool is_over(struct correlate_node *node, const struct correlate_pull *pull, int64_t now_ns)
 {
-    if (!pull->final_at || !pt_correlate_has_passed(node, pull->final_at + PT_LATE_PODS_NS, now))
+    if (!pull->final_ns || !pt_correlate_has_passed(node, pull->final_ns + PT_LATE_PODS_NS, now_ns))
         return false;
     const struct correlate_image *image = pull->image;
     if (!pull->has_failed || !image || image->failed_count > PT_LIMIT_FAILED_PULLS_PER_IMAGE)
         return true;
-    return image->users <= 1 && pt_correlate_has_passed(node, image->left_at + PT_GOES_ON_NS, now);
+    return image->users <= 1 &&
+           pt_correlate_has_passed(node, image->left_ns + PT_GOES_ON_NS, now_ns);
 }
 
-static void join(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+static void join(struct correlate_node *node, struct correlate_pull *pull, int64_t now_ns)
 {
     if (pull->is_new)
         TAILQ_REMOVE(&node->new_pulls, pull, new_link);
     pull->is_new = false;
-    choose_image(node, pull, now);
-    report_join(node, pull, now);
+    choose_image(node, pull, now_ns);
+    report_join(node, pull, now_ns);
 }
 
-void pt_correlate_join_pull(struct correlate_node *node, struct correlate_pull *pull, int64_t now)
+void pt_correlate_join_pull(struct correlate_node *node, struct correlate_pull *pull,
+                            int64_t now_ns)
 {
     for (int i = 0; i < JOINED_AT_ONCE && !TAILQ_EMPTY(&node->new_pulls); i++)
-        join(node, TAILQ_FIRST(&node->new_pulls), now);
-    join(node, pull, now);
+        join(node, TAILQ_FIRST(&node->new_pulls), now_ns);
+    join(node, pull, now_ns);
 }
 
-void pt_correlate_release_pulls(struct correlate_node *node, int64_t now)
+void pt_correlate_release_pulls(struct correlate_node *node, int64_t now_ns)
 {
     struct correlate_pull *pull;
     TAILQ_FOREACH(pull, &node->pulls, link)
     {
-        if (!pull->image || pull->final_at || pull->is_certain ||
-            pt_correlate_has_settled(pull, now))
+        if (!pull->image || pull->final_ns || pull->is_certain ||
+            pt_correlate_has_settled(pull, now_ns))
             continue;
         pt_correlate_set_released(pull, true);
         pt_correlate_look_again(node);
@@ -486,10 +488,10 @@ void pt_correlate_release_pulls(struct correlate_node *node, int64_t now)
 }
 
 void pt_correlate_look_at_pull(struct correlate_node *node, struct correlate_pull *pull,
-                               int64_t now)
+                               int64_t now_ns)
 {
-    if (is_over(node, pull, now))
+    if (is_over(node, pull, now_ns))
         pt_correlate_free_pull(node, pull);
     else
-        join(node, pull, now);
+        join(node, pull, now_ns);
 }

@@ -6,6 +6,7 @@
 // looked at: what is freed is passed over, what is new comes at the end, and the node is looked at
 // once more.
 
+#include "base/saturate.h"
 #include "server/correlate/model.h"
 
 #define LOOK_AGAIN_NS PT_NS_PER_S
@@ -20,13 +21,13 @@ void pt_correlate_unschedule(struct correlate_node *node)
     node->due_list = NULL;
 }
 
-// After a look at the node, which began with due_at = INT64_MAX: a tick marks it when it is due.
+// After a look at the node, which began with due_ns = INT64_MAX: a tick marks it when it is due.
 static void schedule(struct correlate_node *node)
 {
     pt_correlate_unschedule(node);
-    if (node->due_at == INT64_MAX)
+    if (node->due_ns == INT64_MAX)
         return;
-    uint64_t second = (uint64_t)(node->due_at / PT_NS_PER_S);
+    uint64_t second = (uint64_t)(node->due_ns / PT_NS_PER_S);
     node->due_list = &node->correlate->due[second % PT_DUE_LISTS];
     TAILQ_INSERT_TAIL(node->due_list, node, due_link);
 }
@@ -35,16 +36,15 @@ static void schedule(struct correlate_node *node)
 // the server at it.
 static bool has_to_wait(struct correlate_node *node)
 {
-    int64_t now = pt_clock_wall_ns(node->correlate->clock);
-    int64_t again_at = node->looked_at + LOOK_AGAIN_NS;
-    if (node->pulls_by_key.count * node->containers <= PT_OFTEN_COMPARED || now < node->looked_at ||
-        now >= again_at) // or the clock was set back
+    int64_t now_ns = pt_correlate_now_ns(node->correlate);
+    int64_t again_ns = node->looked_ns + LOOK_AGAIN_NS;
+    if (node->pulls_by_key.count * node->containers <= PT_OFTEN_COMPARED || now_ns >= again_ns)
         return false;
     if (node->correlate->look.node == node) {
         pt_correlate_look_again(node);
         return true;
     }
-    node->due_at = again_at; // what is due before is looked at then
+    node->due_ns = again_ns; // what is due before is looked at then
     schedule(node);
     return true;
 }
@@ -62,32 +62,43 @@ void pt_correlate_mark(struct correlate_node *node)
         correlate->output.on_dirty(correlate->output.context);
 }
 
-static void be_due(struct correlate_node *node, int64_t at)
+static void be_due(struct correlate_node *node, int64_t at_ns)
 {
-    if (at < node->due_at)
-        node->due_at = at;
+    if (at_ns < node->due_ns)
+        node->due_ns = at_ns;
 }
 
-bool pt_correlate_has_passed(struct correlate_node *node, int64_t at, int64_t now)
+bool pt_correlate_has_passed(struct correlate_node *node, int64_t at_ns, int64_t now_ns)
 {
-    if (now < at)
-        be_due(node, at);
+    if (now_ns < at_ns)
+        be_due(node, at_ns);
+    return now_ns >= at_ns;
+}
+
+bool pt_correlate_has_come(struct correlate_node *node, int64_t at)
+{
+    int64_t now = pt_clock_wall_ns(node->correlate->clock);
+    int64_t at_ns = pt_correlate_now_ns(node->correlate);
+    if (now < at) {
+        pt_add_saturated(&at_ns, at - now);
+        be_due(node, at_ns);
+    }
     return now >= at;
 }
 
 void pt_correlate_look_again(struct correlate_node *node)
 {
-    be_due(node, pt_clock_wall_ns(node->correlate->clock) + LOOK_AGAIN_NS);
+    be_due(node, pt_correlate_now_ns(node->correlate) + LOOK_AGAIN_NS);
 }
 
 // Of a list's nodes, others are due later in that second, or when it is the list's turn again.
 // False: *left was not enough.
-static bool mark_due(struct correlate_due_list *list, int64_t now, int *left)
+static bool mark_due(struct correlate_due_list *list, int64_t now_ns, int *left)
 {
     struct correlate_node *node, *next;
     for (node = TAILQ_FIRST(list); node; node = next) {
         next = TAILQ_NEXT(node, due_link);
-        if (node->due_at > now)
+        if (node->due_ns > now_ns)
             continue;
         if (--*left < 0)
             return false;
@@ -99,31 +110,31 @@ static bool mark_due(struct correlate_due_list *list, int64_t now, int *left)
 
 bool pt_correlate_tick(struct pt_correlate *correlate)
 {
-    int64_t now = pt_clock_wall_ns(correlate->clock);
-    uint64_t second = (uint64_t)(now / PT_NS_PER_S), from = correlate->ticked_at;
+    int64_t now_ns = pt_correlate_now_ns(correlate);
+    uint64_t second = (uint64_t)(now_ns / PT_NS_PER_S), from = correlate->ticked_at;
     int left = MARKED_AT_ONCE;
-    if (second - from >= PT_DUE_LISTS) // or the clock was set back
+    if (second - from >= PT_DUE_LISTS)
         from = second - PT_DUE_LISTS + 1;
     for (; from <= second; from++) {
         correlate->ticked_at = from;
-        if (!mark_due(&correlate->due[from % PT_DUE_LISTS], now, &left))
+        if (!mark_due(&correlate->due[from % PT_DUE_LISTS], now_ns, &left))
             return true;
     }
-    pt_gone_pods_expire(&correlate->gone, now);
+    pt_gone_pods_expire(&correlate->gone, now_ns);
     return false;
 }
 
 // --- the look ---
 
 // Forgets a pod that nothing is to be expected of any more, and counts one that lacks an image.
-static void look_at_pod(struct correlate_look *look, struct correlate_pod *pod, int64_t now)
+static void look_at_pod(struct correlate_look *look, struct correlate_pod *pod, int64_t now_ns)
 {
     size_t waiting = 0;
     bool is_quiet = true, lacks_image = false;
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &pod->containers, pod_link)
     {
-        waiting += pt_correlate_is_waiting(container, now);
+        waiting += pt_correlate_is_waiting(container, now_ns);
         lacks_image |= pt_correlate_lacks_image(container) &&
                        (!pt_correlate_is_held_up(pod) || container->has_failed ||
                         pt_correlate_is_outstanding(container));
@@ -131,36 +142,36 @@ static void look_at_pod(struct correlate_look *look, struct correlate_pod *pod, 
     }
     int64_t ttl = is_quiet ? PT_LATE_PODS_NS : PT_EVENT_TTL_NS;
     bool is_silent =
-        !pod->is_cached && pt_correlate_has_passed(look->node, pod->heard_at + ttl, now);
+        !pod->is_cached && pt_correlate_has_passed(look->node, pod->heard_ns + ttl, now_ns);
     if (!is_silent && waiting > 0) {
         look->lacking += lacks_image;
         return;
     }
-    pt_correlate_keep_pod(pod, now);
+    pt_correlate_keep_pod(pod, now_ns);
     pt_correlate_free_pod(pod);
 }
 
-static bool begin(struct pt_correlate *correlate, int64_t now)
+static bool begin(struct pt_correlate *correlate, int64_t now_ns)
 {
     struct correlate_node *node = TAILQ_FIRST(&correlate->dirty);
     if (!node)
         return false;
     TAILQ_REMOVE(&correlate->dirty, node, dirty_link);
     node->is_dirty = false;
-    node->due_at = INT64_MAX;
-    node->looked_at = now;
+    node->due_ns = INT64_MAX;
+    node->looked_ns = now_ns;
     node->changes++;
     correlate->look = (struct correlate_look){.node = node, .next_pod = TAILQ_FIRST(&node->pods)};
     return true;
 }
 
-static void begin_pulls(struct correlate_look *look, int64_t now)
+static void begin_pulls(struct correlate_look *look, int64_t now_ns)
 {
     struct correlate_node *node = look->node;
     node->correlate->waiting_pods += look->lacking - node->waiting_pods;
     node->waiting_pods = look->lacking;
     pt_correlate_sort_pulls(node);
-    pt_correlate_release_pulls(node, now);
+    pt_correlate_release_pulls(node, now_ns);
     look->part = CORRELATE_LOOK_PULLS;
     look->next_pull = TAILQ_FIRST(&node->pulls);
 }
@@ -171,15 +182,15 @@ static void begin_rows(struct correlate_look *look)
     look->next_image = TAILQ_FIRST(&look->node->images);
 }
 
-static void end(struct correlate_look *look, int64_t now)
+static void end(struct correlate_look *look, int64_t now_ns)
 {
     struct correlate_node *node = look->node;
     *look = (struct correlate_look){0};
     schedule(node);
-    pt_correlate_drop_unused(node, now);
+    pt_correlate_drop_unused(node, now_ns);
 }
 
-static void take_step(struct correlate_look *look, int64_t now)
+static void take_step(struct correlate_look *look, int64_t now_ns)
 {
     struct correlate_pod *pod = look->next_pod;
     struct correlate_pull *pull = look->next_pull;
@@ -187,11 +198,11 @@ static void take_step(struct correlate_look *look, int64_t now)
     switch (look->part) {
     case CORRELATE_LOOK_PODS:
         if (!pod) {
-            begin_pulls(look, now);
+            begin_pulls(look, now_ns);
             break;
         }
         look->next_pod = TAILQ_NEXT(pod, link);
-        look_at_pod(look, pod, now);
+        look_at_pod(look, pod, now_ns);
         break;
     case CORRELATE_LOOK_PULLS:
         if (!pull) {
@@ -199,15 +210,15 @@ static void take_step(struct correlate_look *look, int64_t now)
             break;
         }
         look->next_pull = TAILQ_NEXT(pull, link);
-        pt_correlate_look_at_pull(look->node, pull, now);
+        pt_correlate_look_at_pull(look->node, pull, now_ns);
         break;
     case CORRELATE_LOOK_ROWS:
         if (!image) {
-            end(look, now);
+            end(look, now_ns);
             break;
         }
         look->next_image = TAILQ_NEXT(image, link);
-        pt_correlate_update_row(image, now);
+        pt_correlate_update_row(image, now_ns);
         break;
     }
 }
@@ -215,11 +226,11 @@ static void take_step(struct correlate_look *look, int64_t now)
 bool pt_correlate_flush(struct pt_correlate *correlate, size_t max_items)
 {
     struct correlate_look *look = &correlate->look;
-    int64_t now = pt_clock_wall_ns(correlate->clock);
+    int64_t now_ns = pt_correlate_now_ns(correlate);
     for (correlate->items = 0; correlate->items < max_items; correlate->items++) {
-        if (!look->node && !begin(correlate, now))
+        if (!look->node && !begin(correlate, now_ns))
             return false;
-        take_step(look, now);
+        take_step(look, now_ns);
     }
     return look->node || !TAILQ_EMPTY(&correlate->dirty);
 }

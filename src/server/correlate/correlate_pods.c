@@ -29,9 +29,9 @@ static bool has_image(const struct correlate_container *container)
 
 static enum pt_pod_container_state state_of(const struct correlate_container *container)
 {
-    if (container->ended_at && has_image(container))
+    if (container->ended_ns && has_image(container))
         return PT_POD_CONTAINER_STARTED;
-    if (!container->ended_at && !pt_correlate_lacks_image(container))
+    if (!container->ended_ns && !pt_correlate_lacks_image(container))
         return PT_POD_CONTAINER_READY;
     return container->has_failed ? PT_POD_CONTAINER_FAILED : PT_POD_CONTAINER_WAITING;
 }
@@ -78,7 +78,9 @@ static void conclude(const struct correlate_pod *pod, struct pt_pod_view *view)
     bool has_all = true, is_gone = false;
     TAILQ_FOREACH(container, &pod->containers, pod_link)
     {
-        int64_t ended_at = container->ended_at ? container->ended_at : container->pulled.at;
+        int64_t ended_at = container->ended_ns
+                               ? pt_correlate_wall_at(pod->node->correlate, container->ended_ns)
+                               : container->pulled.at;
         has_all &= has_image(container);
         is_gone |= container->end == PT_POD_DELETED;
         if (ended_at > view->ended_at)
@@ -87,7 +89,7 @@ static void conclude(const struct correlate_pod *pod, struct pt_pod_view *view)
             view->since = container->since;
     }
     if (!view->ended_at)
-        view->ended_at = pod->heard_at;
+        view->ended_at = pt_correlate_wall_at(pod->node->correlate, pod->heard_ns);
     view->outcome = is_gone ? PT_POD_WAS_GONE : has_all ? PT_POD_HAS_ALL : PT_POD_HAS_LEFT;
 }
 
@@ -108,7 +110,7 @@ void pt_correlate_view_pod(const struct correlate_pod *pod, struct pt_pod_view *
     TAILQ_FOREACH(container, &pod->containers, pod_link)
     {
         add(ret_view, container);
-        if (container->ended_at)
+        if (container->ended_ns)
             continue;
         ret_view->is_waiting = true;
         if (!ret_view->since || container->since < ret_view->since)
@@ -125,7 +127,7 @@ void pt_correlate_keep_pods(struct pt_correlate *correlate, int64_t ttl_ns, size
     correlate->gone.max_bytes = max_bytes;
 }
 
-void pt_correlate_keep_pod(const struct correlate_pod *pod, int64_t now)
+void pt_correlate_keep_pod(const struct correlate_pod *pod, int64_t now_ns)
 {
     struct pt_pod_view view;
     const struct correlate_pod *of_name = pt_map_get(&pod->node->correlate->pods_by_name, pod->key);
@@ -137,7 +139,7 @@ void pt_correlate_keep_pod(const struct correlate_pod *pod, int64_t now)
         conclude(pod, &view);
     }
     view.waits_for_volume = view.waits_for_sandbox = false;
-    pt_gone_pods_add(&pod->node->correlate->gone, pod->key, &view, now);
+    pt_gone_pods_add(&pod->node->correlate->gone, pod->key, &view, now_ns);
 }
 
 bool pt_correlate_view_gone_pod(const struct pt_correlate *correlate, const char *name_space,

@@ -43,11 +43,11 @@ static bool has_agent(const struct correlate_node *node)
 
 static void look_at(const struct correlate_image *image,
                     const struct correlate_container *container, struct situation *situation,
-                    int64_t now)
+                    int64_t now_ns)
 {
-    if (container->ended_at) {
+    if (container->ended_ns) {
         situation->has_image |= container->end == PT_POD_STARTED || container->is_present;
-        situation->is_lingering |= pt_correlate_is_waiting(container, now);
+        situation->is_lingering |= pt_correlate_is_waiting(container, now_ns);
         return;
     }
     if (container->is_present) {
@@ -62,7 +62,8 @@ static void look_at(const struct correlate_image *image,
     bool waits_long =
         container->is_on_turn && !pt_correlate_is_held_up(container->pod) &&
         container->pulled.at == 0 && image->pulled.at == 0 &&
-        pt_correlate_has_passed(image->node, container->since + PT_QUEUED_AFTER_NS, now);
+        (pt_correlate_has_come(image->node, container->since + PT_QUEUED_AFTER_NS) ||
+         pt_correlate_has_passed(image->node, container->since_ns + PT_QUEUED_AFTER_NS, now_ns));
     situation->is_asked_for |= is_asked_for || waits_long;
     situation->is_unseen |= is_asked_for && !has_agent(image->node);
     if (pt_correlate_is_served(container))
@@ -75,14 +76,14 @@ static void look_at(const struct correlate_image *image,
         situation->since = since;
 }
 
-static void look(const struct correlate_image *image, struct situation *situation, int64_t now)
+static void look(const struct correlate_image *image, struct situation *situation, int64_t now_ns)
 {
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
         image->node->correlate->items++;
-        look_at(image, container, situation, now);
-        if (pt_correlate_is_waiting(container, now))
+        look_at(image, container, situation, now_ns);
+        if (pt_correlate_is_waiting(container, now_ns))
             pt_correlate_add_waiting(&situation->waiting, container);
     }
     pt_correlate_sort_waiting(&situation->waiting);
@@ -95,7 +96,7 @@ static double queued_seconds(const struct correlate_image *image)
     int64_t started_at = image->row_started.at;
     int64_t ns = now > started_at ? now - started_at : 0;
     ns -= ns % QUEUED_STEP_NS;
-    (void)pt_correlate_has_passed(image->node, started_at + ns + QUEUED_STEP_NS, now);
+    (void)pt_correlate_has_come(image->node, started_at + ns + QUEUED_STEP_NS);
     return (double)ns / (double)PT_NS_PER_S;
 }
 
@@ -150,54 +151,53 @@ static void report_row(struct correlate_image *image, const struct situation *si
 }
 
 // A success ended when the kubelet says, by the clock that its beginning was taken from.
-static int64_t end_of_row(const struct correlate_image *image, enum pt_pull_phase phase,
-                          int64_t now)
+static int64_t end_of_row(const struct correlate_image *image, enum pt_pull_phase phase)
 {
     if (phase == PT_PULL_FAILED)
         return image->failed.at;
     bool is_known = phase == PT_PULL_COMPLETED && image->pulled.is_of_node &&
                     image->pulled.at >= image->row_started.at;
-    return is_known ? image->pulled.at : now;
+    return is_known ? image->pulled.at : pt_clock_wall_ns(image->node->correlate->clock);
 }
 
 // The last words on the row, unless it goes on soon.
 static void end_row(struct correlate_image *image, enum pt_pull_phase phase,
-                    const struct situation *situation, int64_t now)
+                    const struct situation *situation, int64_t now_ns)
 {
     image->row_phase = phase;
-    image->row_ended_at = end_of_row(image, phase, now);
+    image->row_ended_at = end_of_row(image, phase);
     report_row(image, situation);
     image->may_go_on = phase != PT_PULL_COMPLETED && !situation->has_image && image->running == 0;
-    image->came_at = phase == PT_PULL_COMPLETED ? now : 0;
-    image->node->came_at = image->came_at ? now : image->node->came_at;
+    image->came_ns = phase == PT_PULL_COMPLETED ? now_ns : 0;
+    image->node->came_ns = image->came_ns ? now_ns : image->node->came_ns;
     image->row_phase = PT_PULL_UNKNOWN;
     image->row_hash = 0;
 }
 
-bool pt_correlate_may_go_on(const struct correlate_image *image, int64_t now)
+bool pt_correlate_may_go_on(const struct correlate_image *image, int64_t now_ns)
 {
     return image->may_go_on &&
-           !pt_correlate_has_passed(image->node, image->left_at + PT_GOES_ON_NS, now);
+           !pt_correlate_has_passed(image->node, image->left_ns + PT_GOES_ON_NS, now_ns);
 }
 
-bool pt_correlate_awaits_agent(const struct correlate_image *image, int64_t now)
+bool pt_correlate_awaits_agent(const struct correlate_image *image, int64_t now_ns)
 {
-    return image->came_at &&
-           !pt_correlate_has_passed(image->node, image->came_at + PT_GOES_ON_NS, now);
+    return image->came_ns &&
+           !pt_correlate_has_passed(image->node, image->came_ns + PT_GOES_ON_NS, now_ns);
 }
 
 static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
-                      const struct situation *situation, int64_t now)
+                      const struct situation *situation, int64_t now_ns)
 {
     bool is_new = image->row_phase == PT_PULL_UNKNOWN;
-    if (is_new && !pt_correlate_may_go_on(image, now)) {
+    if (is_new && !pt_correlate_may_go_on(image, now_ns)) {
         image->row_started = situation->since;
         image->row_waits_since = situation->waits_since;
         image->row_failures = 0;
     }
     if (is_new) {
         image->may_go_on = false;
-        image->came_at = 0;
+        image->came_ns = 0;
         image->node->nobody_asks = 0;
         image->row_queued_ns = -1;
         image->row_pull_ns = image->row_image_bytes = 0;
@@ -208,23 +208,23 @@ static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
 
 // Nothing waits for the image any more.
 static void end_unwaited_row(struct correlate_image *image, const struct situation *situation,
-                             int64_t now)
+                             int64_t now_ns)
 {
     bool has_come = !pt_moment_is_later(&image->row_started, &image->pulled);
     bool is_failed = image->row_phase == PT_PULL_FAILED;
     if (is_failed && (situation->has_image || has_come))
-        end_row(image, PT_PULL_COMPLETED, situation, now);
+        end_row(image, PT_PULL_COMPLETED, situation, now_ns);
     else if (!situation->is_lingering ||
              (has_come && !has_agent(image->node))) // the agent or an event may yet report the pull
         end_row(image,
                 has_come    ? PT_PULL_COMPLETED
                 : is_failed ? PT_PULL_FAILED
                             : PT_PULL_CANCELLED,
-                situation, now);
+                situation, now_ns);
 }
 
 static void update_row(struct correlate_image *image, const struct situation *situation,
-                       int64_t now)
+                       int64_t now_ns)
 {
     bool has_row = image->row_phase != PT_PULL_UNKNOWN;
     if (image->running > 0) {
@@ -233,17 +233,17 @@ static void update_row(struct correlate_image *image, const struct situation *si
         over.live_count = 0;
         if (has_row)
             end_row(image, image->row_phase == PT_PULL_FAILED ? PT_PULL_FAILED : PT_PULL_CANCELLED,
-                    &over, now);
+                    &over, now_ns);
         return;
     }
     // The next attempt goes on in the row of the pull that failed. Of several containers that asked
     // before the image came, the later ones only check it.
     bool has_failed_row = !has_row && has_failed_pull(image);
     bool may_resolve = has_row || situation->is_asked_for || situation->has_failing;
-    bool is_resolving = pt_correlate_is_resolving(image, now) || situation->is_unseen;
+    bool is_resolving = pt_correlate_is_resolving(image, now_ns) || situation->is_unseen;
     if (is_resolving && situation->live_count > 0 && may_resolve) {
         if (!has_failed_row) {
-            begin_row(image, PT_PULL_RESOLVING, situation, now);
+            begin_row(image, PT_PULL_RESOLVING, situation, now_ns);
             report_row(image, situation);
         }
         return;
@@ -252,48 +252,48 @@ static void update_row(struct correlate_image *image, const struct situation *si
         image->row_phase = situation->has_failing ? PT_PULL_FAILED : PT_PULL_QUEUED;
     if (situation->live_count == 0) {
         if (has_row)
-            end_unwaited_row(image, situation, now);
+            end_unwaited_row(image, situation, now_ns);
         return;
     }
     bool has_come = pt_moment_is_later(&image->pulled, &image->failed) &&
                     !pt_moment_is_later(&image->row_started, &image->pulled);
     if (has_row && has_come &&
         (!has_agent(image->node) ||
-         pt_correlate_has_passed(image->node, image->pulled.heard_at + PT_LINGER_NS, now))) {
-        end_row(image, PT_PULL_COMPLETED, situation, now);
+         pt_correlate_has_passed(image->node, image->pulled.heard_ns + PT_LINGER_NS, now_ns))) {
+        end_row(image, PT_PULL_COMPLETED, situation, now_ns);
         return;
     }
     // Its pull has begun, and ended, before the kubelet's words came.
     bool is_shown_elsewhere = situation->has_failing && has_failed_pull(image);
     if (is_shown_elsewhere && image->row_phase == PT_PULL_QUEUED)
-        end_row(image, PT_PULL_CANCELLED, situation, now);
+        end_row(image, PT_PULL_CANCELLED, situation, now_ns);
     else if (situation->has_failing && !is_shown_elsewhere)
-        begin_row(image, PT_PULL_FAILED, situation, now);
+        begin_row(image, PT_PULL_FAILED, situation, now_ns);
     else if (!has_failed_row && !situation->has_failing && situation->is_asked_for &&
              (!has_row || image->row_phase == PT_PULL_FAILED)) // whoever has failed is gone
-        begin_row(image, PT_PULL_QUEUED, situation, now);
+        begin_row(image, PT_PULL_QUEUED, situation, now_ns);
     if (image->row_phase != PT_PULL_UNKNOWN)
         report_row(image, situation);
 }
 
-void pt_correlate_update_row(struct correlate_image *image, int64_t now)
+void pt_correlate_update_row(struct correlate_image *image, int64_t now_ns)
 {
     struct situation situation = {0};
     enum pt_pull_phase phase = image->row_phase;
-    look(image, &situation, now);
-    update_row(image, &situation, now);
+    look(image, &situation, now_ns);
+    update_row(image, &situation, now_ns);
     if (image->row_phase != phase)
         pt_correlate_look_again(image->node);
-    (void)pt_correlate_may_go_on(image, now); // looked at again when that is over
-    (void)pt_correlate_awaits_agent(image, now);
+    (void)pt_correlate_may_go_on(image, now_ns); // looked at again when that is over
+    (void)pt_correlate_awaits_agent(image, now_ns);
     free(situation.waiting.list);
 }
 
-void pt_correlate_show_before_end(struct correlate_image *image, int64_t now)
+void pt_correlate_show_before_end(struct correlate_image *image, int64_t now_ns)
 {
     image->node->changes++;
     if (image->row_phase == PT_PULL_UNKNOWN && !has_agent(image->node))
-        pt_correlate_update_row(image, now);
+        pt_correlate_update_row(image, now_ns);
 }
 
 void pt_correlate_exchange_rows(struct correlate_node *node, const struct correlate_pull *pull,

@@ -146,7 +146,7 @@ struct correlate_image *pt_correlate_guess(struct correlate_node *node,
     struct turn turn = {0};
     struct correlate_image *image, *own = NULL;
     size_t left = pt_correlate_share(node);
-    if (pull->final_at)
+    if (pull->final_ns)
         return pull->image;
     TAILQ_FOREACH(image, &node->images, link)
     {
@@ -227,7 +227,7 @@ static void let_go(struct correlate_unnamed *unnamed)
     pt_correlate_free_unnamed(unnamed);
 }
 
-bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now)
+bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now_ns)
 {
     struct correlate_node *node = image->node;
     struct correlate_unnamed *unnamed, *next;
@@ -235,7 +235,7 @@ bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now)
          unnamed = next) {
         next = TAILQ_NEXT(unnamed, link);
         if (unnamed->image == image &&
-            pt_correlate_has_passed(node, unnamed->heard_at + HEARD_NS, now))
+            pt_correlate_has_passed(node, unnamed->heard_ns + HEARD_NS, now_ns))
             pt_correlate_free_unnamed(unnamed);
     }
     return image->unnamed_count > 0;
@@ -266,6 +266,6 @@ bool pt_correlate_hold_back(struct pt_correlate *correlate, const char *node_nam
     }
     if (!unnamed)
         return false;
-    unnamed->heard_at = pt_clock_wall_ns(correlate->clock);
+    unnamed->heard_ns = pt_correlate_now_ns(correlate);
     return true;
 }

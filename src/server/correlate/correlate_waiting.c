@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now)
+bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now_ns)
 {
-    return container->ended_at == 0 ||
+    return container->ended_ns == 0 ||
            (container->end != PT_POD_DELETED &&
-            !pt_correlate_has_passed(container->pod->node, container->ended_at + PT_LINGER_NS,
-                                     now));
+            !pt_correlate_has_passed(container->pod->node, container->ended_ns + PT_LINGER_NS,
+                                     now_ns));
 }
 
 bool pt_correlate_is_held_up(const struct correlate_pod *pod)
@@ -19,14 +19,14 @@ bool pt_correlate_is_held_up(const struct correlate_pod *pod)
 
 bool pt_correlate_is_outstanding(const struct correlate_container *container)
 {
-    return container->ended_at == 0 &&
+    return container->ended_ns == 0 &&
            pt_moment_is_later(&container->pulling, &container->pulled) &&
            pt_moment_is_later(&container->pulling, &container->failed);
 }
 
 bool pt_correlate_lacks_image(const struct correlate_container *container)
 {
-    return container->ended_at == 0 && !container->is_present &&
+    return container->ended_ns == 0 && !container->is_present &&
            !pt_moment_is_later(&container->pulled, &container->pulling);
 }
 

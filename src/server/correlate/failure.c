@@ -140,7 +140,7 @@ static int64_t back_off_ns(int64_t failures)
 static int64_t next_attempt_of(const struct correlate_container *container)
 {
     // The kubelet has no back-off for a sandbox.
-    if (container->ended_at || !container->has_failed || container->failures == 0 ||
+    if (container->ended_ns || !container->has_failed || container->failures == 0 ||
         container->kind == PT_KUBE_SANDBOX)
         return 0;
     int64_t at = container->failed.at + back_off_ns(container->failures);
@@ -172,7 +172,7 @@ int64_t pt_correlate_next_attempt(struct correlate_image *image)
         return 0;
     sum_up(image);
     int64_t at = image->next_attempt, now = pt_clock_wall_ns(image->node->correlate->clock);
-    if (!at || !pt_correlate_has_passed(image->node, at, now))
+    if (!at || !pt_correlate_has_come(image->node, at))
         return at;
     if (now > at + LATEST_NS)
         return at + LATEST_NS;
@@ -201,7 +201,7 @@ bool pt_correlate_is_of_attempt(const struct correlate_image *image,
                                 const struct correlate_pull *pull)
 {
     if (!image->failed.is_of_node)
-        return image->failed.at && image->failed.heard_at > pull->heard_at - HEARD_LATER_NS;
+        return image->failed.at && image->failed.heard_ns > pull->heard_ns - HEARD_LATER_NS;
     return image->failed.at > pull->started_at - PT_NS_PER_S; // the kubelet's are whole seconds
 }
 

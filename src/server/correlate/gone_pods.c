@@ -11,7 +11,7 @@ struct gone_pod {
     TAILQ_ENTRY(gone_pod) link;
     const char *key;
     size_t bytes;
-    int64_t kept_at;
+    int64_t kept_ns;
     struct pt_pod_view *view; // as much of it as its containers need
 };
 
@@ -100,7 +100,7 @@ static bool is_over_limit(const struct pt_gone_pods *pods)
 }
 
 void pt_gone_pods_add(struct pt_gone_pods *pods, const char *key, const struct pt_pod_view *view,
-                      int64_t now)
+                      int64_t now_ns)
 {
     struct gone_pod *earlier = pt_map_get(&pods->by_name, key);
     if (earlier)
@@ -112,7 +112,7 @@ void pt_gone_pods_add(struct pt_gone_pods *pods, const char *key, const struct p
         free(pod);
         return;
     }
-    pod->kept_at = now;
+    pod->kept_ns = now_ns;
     TAILQ_INSERT_TAIL(&pods->order, pod, link);
     pods->bytes += pod->bytes;
     while (is_over_limit(pods)) {
@@ -121,11 +121,11 @@ void pt_gone_pods_add(struct pt_gone_pods *pods, const char *key, const struct p
     }
 }
 
-void pt_gone_pods_expire(struct pt_gone_pods *pods, int64_t now)
+void pt_gone_pods_expire(struct pt_gone_pods *pods, int64_t now_ns)
 {
     struct gone_pod *pod;
     for (size_t i = 0; i < EXPIRED_AT_ONCE && (pod = TAILQ_FIRST(&pods->order)) &&
-                       now - pod->kept_at >= pods->ttl_ns;
+                       now_ns - pod->kept_ns >= pods->ttl_ns;
          i++)
         forget(pods, pod);
 }

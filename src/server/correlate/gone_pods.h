@@ -29,10 +29,10 @@ void pt_gone_pods_finish(struct pt_gone_pods *pods);
 // Keeps a copy of the view, whose pod is known as `key`, in place of an older one of that name.
 // When memory runs out, none is kept.
 void pt_gone_pods_add(struct pt_gone_pods *pods, const char *key, const struct pt_pod_view *view,
-                      int64_t now);
+                      int64_t now_ns);
 
 // Lets go of those that are older than ttl_ns, of many a thousand at once, the oldest first.
-void pt_gone_pods_expire(struct pt_gone_pods *pods, int64_t now);
+void pt_gone_pods_expire(struct pt_gone_pods *pods, int64_t now_ns);
 
 // False: none of that name is kept. The view's text is borrowed until the next change.
 bool pt_gone_pods_find(const struct pt_gone_pods *pods, const char *key,

@@ -30,7 +30,7 @@ struct correlate_node *pt_correlate_get_node(struct pt_correlate *correlate, con
     if (!node)
         return NULL;
     node->correlate = correlate;
-    node->due_at = INT64_MAX;
+    node->due_ns = INT64_MAX;
     node->name = strdup(name);
     TAILQ_INIT(&node->images);
     TAILQ_INIT(&node->pods);
@@ -205,7 +205,8 @@ struct pt_moment pt_correlate_at(struct pt_correlate *correlate, int64_t at)
 struct pt_moment pt_correlate_now(struct pt_correlate *correlate)
 {
     int64_t now = pt_clock_wall_ns(correlate->clock);
-    return (struct pt_moment){.at = now, .heard_at = now, .order = ++correlate->moments};
+    return (struct pt_moment){
+        .at = now, .heard_ns = pt_correlate_now_ns(correlate), .order = ++correlate->moments};
 }
 
 static void free_container(struct correlate_container *container)
@@ -220,7 +221,7 @@ void pt_correlate_remove_container(struct correlate_container *container)
     struct correlate_pod *pod = container->pod;
     struct correlate_image *image = container->image;
     image->gone_failures += container->failures;
-    image->left_at = pt_clock_wall_ns(pod->node->correlate->clock);
+    image->left_ns = pt_correlate_now_ns(pod->node->correlate);
     image->summed_at = 0;
     image->users--;
     TAILQ_REMOVE(&image->containers, container, image_link);
@@ -381,7 +382,7 @@ bool pt_correlate_is_deleted(const struct pt_correlate *correlate, const char *u
 
 // --- letting go ---
 
-void pt_correlate_drop_unused(struct correlate_node *node, int64_t now)
+void pt_correlate_drop_unused(struct correlate_node *node, int64_t now_ns)
 {
     struct correlate_image *image, *next;
     size_t kept = 0;
@@ -390,7 +391,7 @@ void pt_correlate_drop_unused(struct correlate_node *node, int64_t now)
         if (image->users > 0 || image->row_phase != PT_PULL_UNKNOWN)
             continue;
         bool may_be_taken =
-            pt_correlate_may_go_on(image, now) || pt_correlate_awaits_agent(image, now);
+            pt_correlate_may_go_on(image, now_ns) || pt_correlate_awaits_agent(image, now_ns);
         if (may_be_taken && kept++ < PT_MAX_KEPT_IMAGES)
             continue;
         TAILQ_REMOVE(&node->images, image, link);

@@ -12,8 +12,10 @@
 
 #include <sys/queue.h>
 
-// What correlate keeps of one node; only its own files and its fuzzer include this. Times are
-// wall_ns, 0: never.
+// What correlate keeps of one node; only its own files and its fuzzer include this. Times that end
+// in `_at` are wall_ns, of the kubelet, the API server or an agent, or to be shown. How long ago
+// this server heard of something it measures by its monotonic clock, so that setting the other one
+// ends, keeps and resurrects nothing: those times end in `_ns`. 0: never.
 
 // A container whose end is not explained stays with its pull, and a queued row stays, for so long.
 #define PT_LINGER_NS (5 * PT_NS_PER_S)
@@ -87,9 +89,9 @@ struct correlate_image {
 
     // Its row has ended without the image, and may yet go on.
     bool may_go_on;
-    int64_t left_at; // wall_ns when the last container left it
+    int64_t left_ns; // when the last container left it
     // Its row has ended with the image by the kubelet's word alone, then: its agent's may yet come.
-    int64_t came_at; // wall_ns, 0: no
+    int64_t came_ns; // 0: no
 
     unsigned unnamed_count; // pulls without a name that may be of this image
 
@@ -122,13 +124,14 @@ struct correlate_container {
     char *image_text; // as the pod names it
     enum pt_kube_container_kind kind;
     enum pt_kubelet_word word;
-    int64_t since;
+    int64_t since;          // wall_ns
+    int64_t since_ns;       // that was heard
     int64_t given_at;       // its pod was given this image then, while it waited for another one
     struct pt_moment heard; // that it waits
     struct pt_moment pulling;
     struct pt_moment pulled; // pulled, or found present
     struct pt_moment failed; // its last attempt
-    int64_t ended_at;
+    int64_t ended_ns;
     int64_t queued_ns; // as the kubelet said in the end, -1: not yet
     int64_t looked_at; // when the kubelet found last that it has to wait, 0: not yet
     int64_t failures;  // attempts
@@ -160,7 +163,7 @@ struct correlate_pod {
     char *name;
     bool is_cached;            // the API server has listed it, it is not from an event alone
     bool has_left;             // the list: its containers run, or it is gone
-    int64_t heard_at;          // last event
+    int64_t heard_ns;          // last event
     enum correlate_lack lacks; // what its last event says that it waits for before any image
     struct pt_moment held_up;
     enum pt_kube_sandbox sandbox;
@@ -178,9 +181,9 @@ struct correlate_pull {
     char *manifest_digest;
     char *exact_ref; // normalized; NULL while the image record was not seen
     int64_t started_at;
-    int64_t heard_at; // first, by the server's clock
+    int64_t heard_ns; // first
     int64_t completed_at;
-    int64_t final_at; // when that was reported, 0: it runs
+    int64_t final_ns; // when that was reported, 0: it runs
     bool has_failed;
     bool is_new;      // not joined yet
     bool is_check;    // it found everything there
@@ -190,7 +193,7 @@ struct correlate_pull {
     bool is_released; // it keeps its image until it has chosen anew, but others may take it
     bool is_certain;
     bool is_toss_up; // or of another one: its tag is not shown
-    int64_t joined_at;
+    int64_t joined_ns;
     struct pt_buffer shown; // the waiting containers as sent last: four texts each, with their NULs
     uint64_t hash;          // of what was sent last
 };
@@ -200,7 +203,7 @@ struct correlate_unnamed {
     TAILQ_ENTRY(correlate_unnamed) link;
     char *key;
     struct correlate_image *image;
-    int64_t heard_at; // wall_ns, last
+    int64_t heard_ns; // last
 };
 
 struct correlate_node {
@@ -214,7 +217,7 @@ struct correlate_node {
     struct pt_map images_by_key, pulls_by_key;
     struct pt_map repositories; // by name
     unsigned unnamed_count;
-    int64_t came_at;      // of its images, the last one
+    int64_t came_ns;      // of its images, the last one
     uint64_t nobody_asks; // since this moment: no image is on turn for such a pull
     bool pulls_at_once;   // its kubelet has pulled two images at the same time
     bool is_sorted;       // pulls stand in the order in which they started
@@ -223,8 +226,8 @@ struct correlate_node {
     size_t waiting_pods; // that lack an image, as of the last flush
     bool is_dirty;
     uint64_t changes;  // grows with whatever happens there
-    int64_t looked_at; // when that began last
-    int64_t due_at;    // when it is to be looked at though nothing happens; INT64_MAX: not at all
+    int64_t looked_ns; // when that began last
+    int64_t due_ns;    // when it is to be looked at though nothing happens; INT64_MAX: not at all
     TAILQ_ENTRY(correlate_node) due_link;
     struct correlate_due_list *due_list; // NULL: in none
 };
@@ -262,7 +265,7 @@ struct pt_correlate {
     size_t items;                                // that this flush has looked at
     uint64_t shortened;                          // pulls that were not compared with all containers
     struct correlate_due_list due[PT_DUE_LISTS]; // nodes by the second when they are due
-    uint64_t ticked_at;                          // second of the last tick
+    uint64_t ticked_at;                          // monotonic second of the last tick
     size_t waiting_containers;
     size_t waiting_pods; // of all nodes
     size_t max_nodes;
@@ -283,7 +286,7 @@ struct correlate_pod *pt_correlate_add_pod(struct correlate_node *node, const ch
 void pt_correlate_free_pod(struct correlate_pod *pod);
 
 // Keeps for readers what was seen last of the pod.
-void pt_correlate_keep_pod(const struct correlate_pod *pod, int64_t now);
+void pt_correlate_keep_pod(const struct correlate_pod *pod, int64_t now_ns);
 
 #define PT_POD_KEY_SIZE (2 * PT_LIMIT_KUBE_NAME_BYTES + 2)
 void pt_correlate_pod_key(const char *name_space, const char *name,
@@ -304,6 +307,17 @@ struct correlate_container *pt_correlate_find_container(struct correlate_pod *po
 // Whether a text names the container's image, perhaps in another form.
 bool pt_correlate_is_of_image(const struct correlate_container *container, const char *text);
 
+static inline int64_t pt_correlate_now_ns(const struct pt_correlate *correlate)
+{
+    return pt_clock_monotonic_ns(correlate->clock);
+}
+
+// What the wall's clock would have said then, had it always gone as it goes now.
+static inline int64_t pt_correlate_wall_at(const struct pt_correlate *correlate, int64_t ns)
+{
+    return pt_clock_wall_ns(correlate->clock) - (pt_correlate_now_ns(correlate) - ns);
+}
+
 // What is heard now of the node's clock; of what is only heard, and happened at an unknown time.
 struct pt_moment pt_correlate_at(struct pt_correlate *correlate, int64_t at);
 struct pt_moment pt_correlate_now(struct pt_correlate *correlate);
@@ -311,7 +325,7 @@ struct pt_moment pt_correlate_now(struct pt_correlate *correlate);
 // Makes *slot a copy of text, NULL empties it; false when out of memory.
 bool pt_correlate_replace_text(char **slot, const char *text);
 
-void pt_correlate_drop_unused(struct correlate_node *node, int64_t now);
+void pt_correlate_drop_unused(struct correlate_node *node, int64_t now_ns);
 void pt_correlate_free_node(struct correlate_node *node);
 
 // `host/path` of a reference, the host without its port; -EINVAL if it is none.
@@ -334,7 +348,7 @@ void pt_correlate_use_image(struct correlate_node *node, struct correlate_pull *
                             struct correlate_image *image);
 
 // The pull ended then, 0: it runs.
-void pt_correlate_set_final(struct correlate_pull *pull, int64_t final_at, bool has_failed);
+void pt_correlate_set_final(struct correlate_pull *pull, int64_t final_ns, bool has_failed);
 
 // Whether it is one that fetches nothing.
 void pt_correlate_set_check(struct correlate_pull *pull, bool is_check);
@@ -342,9 +356,8 @@ void pt_correlate_set_check(struct correlate_pull *pull, bool is_check);
 // When the last check of the image started, 0: there is none.
 int64_t pt_correlate_checked_at(struct correlate_image *image);
 
-// It has had its image for long enough that pods which are its own have come, or the clock was set
-// back meanwhile.
-bool pt_correlate_has_settled(const struct correlate_pull *pull, int64_t now);
+// It has had its image for long enough that pods which are its own have come.
+bool pt_correlate_has_settled(const struct correlate_pull *pull, int64_t now_ns);
 
 // A pull that runs chooses anew: others may take its image before, or no longer.
 void pt_correlate_set_released(struct correlate_pull *pull, bool is_released);
@@ -356,7 +369,10 @@ void pt_correlate_mark(struct correlate_node *node);
 
 // Whether it is `at` or later; if not, the node is looked at again then. Whatever depends on time
 // asks here, so that a node where nothing happens costs nothing until its next moment has come.
-bool pt_correlate_has_passed(struct correlate_node *node, int64_t at, int64_t now);
+bool pt_correlate_has_passed(struct correlate_node *node, int64_t at_ns, int64_t now_ns);
+
+// Likewise, by the wall's clock.
+bool pt_correlate_has_come(struct correlate_node *node, int64_t at);
 
 // What was concluded may decide for a pull or an image that was looked at before: the node is
 // looked at again in a second.
@@ -369,15 +385,16 @@ void pt_correlate_unschedule(struct correlate_node *node);
 
 // Pulls whose image is not settled yet choose anew, in the order in which they began: what one has
 // taken by mistake, since an event came late, must not be lost for the one whose it is.
-void pt_correlate_release_pulls(struct correlate_node *node, int64_t now);
+void pt_correlate_release_pulls(struct correlate_node *node, int64_t now_ns);
 
 // Joins the pull anew, or lets it go when it is over.
 void pt_correlate_look_at_pull(struct correlate_node *node, struct correlate_pull *pull,
-                               int64_t now);
+                               int64_t now_ns);
 
 // Joins this pull, and before it those that are new, so that many of them cost no more than each;
 // of very many, the next look at the node joins the others.
-void pt_correlate_join_pull(struct correlate_node *node, struct correlate_pull *pull, int64_t now);
+void pt_correlate_join_pull(struct correlate_node *node, struct correlate_pull *pull,
+                            int64_t now_ns);
 struct correlate_choice {
     struct correlate_image *image; // NULL: none
     bool is_certain;
@@ -399,7 +416,7 @@ bool pt_correlate_matches(const struct correlate_image *image, const struct corr
 bool pt_correlate_is_unnamed(const struct pt_pull *reported);
 
 // Whether the image stands for a pull without a name that was heard of lately.
-bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now);
+bool pt_correlate_is_resolving(struct correlate_image *image, int64_t now_ns);
 void pt_correlate_free_unnamed(struct correlate_unnamed *unnamed);
 
 // The image of an unnamed pull that has a row, as far as can be guessed; NULL: none. Beyond its
@@ -416,7 +433,7 @@ bool pt_correlate_waits_for_end(struct correlate_node *node, const struct pt_pul
 // --- correlate_waiting.c: who waits, and as it is sent ---
 
 // The container still waits, or has ended so lately that it may belong to what runs.
-bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now);
+bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now_ns);
 
 // It waits, and its image has not come as far as the kubelet says.
 bool pt_correlate_lacks_image(const struct correlate_container *container);
@@ -464,16 +481,16 @@ void pt_correlate_remember_waiting(struct pt_buffer *shown,
 void pt_correlate_exchange_rows(struct correlate_node *node, const struct correlate_pull *pull,
                                 struct correlate_image *seemed, struct correlate_image *is);
 
-void pt_correlate_update_row(struct correlate_image *image, int64_t now);
+void pt_correlate_update_row(struct correlate_image *image, int64_t now_ns);
 
 // Its row has ended without the image, so lately that it goes on for who waits now.
-bool pt_correlate_may_go_on(const struct correlate_image *image, int64_t now);
+bool pt_correlate_may_go_on(const struct correlate_image *image, int64_t now_ns);
 
 // The kubelet's word has ended its row, and its agent's may yet come.
-bool pt_correlate_awaits_agent(const struct correlate_image *image, int64_t now);
+bool pt_correlate_awaits_agent(const struct correlate_image *image, int64_t now_ns);
 
 // The kubelet says that it has pulled the image. Where no agent reports, and both its words come
 // within one flush, the row that it asked for is shown before it ends.
-void pt_correlate_show_before_end(struct correlate_image *image, int64_t now);
+void pt_correlate_show_before_end(struct correlate_image *image, int64_t now_ns);
 
 #endif

@@ -23,7 +23,7 @@ struct correlate_pull *pt_correlate_add_pull(struct correlate_node *node, const 
         return NULL;
     }
     pull->started_at = started_at;
-    pull->heard_at = pt_clock_wall_ns(node->correlate->clock);
+    pull->heard_ns = pt_correlate_now_ns(node->correlate);
     pt_buffer_init(&pull->shown, SHOWN_BYTES);
     const struct correlate_pull *last = TAILQ_LAST(&node->pulls, correlate_pulls);
     node->is_sorted &= !last || last->started_at <= started_at;
@@ -77,7 +77,7 @@ void pt_correlate_sort_pulls(struct correlate_node *node)
 // Where its image has it.
 static struct correlate_pulls *list_of(const struct correlate_pull *pull)
 {
-    if (!pull->final_at)
+    if (!pull->final_ns)
         return &pull->image->running_pulls;
     return pull->has_failed ? &pull->image->failed_pulls : &pull->image->completed_pulls;
 }
@@ -86,8 +86,8 @@ static void leave_image(struct correlate_pull *pull)
 {
     struct correlate_image *image = pull->image;
     pt_correlate_set_released(pull, false);
-    image->running -= pull->final_at == 0;
-    image->failed_count -= pull->final_at != 0 && pull->has_failed;
+    image->running -= pull->final_ns == 0;
+    image->failed_count -= pull->final_ns != 0 && pull->has_failed;
     if (pull->is_check && pull->started_at == image->checked_at)
         image->is_check_known = false;
     TAILQ_REMOVE(list_of(pull), pull, image_link);
@@ -98,14 +98,14 @@ static void enter_image(struct correlate_pull *pull)
     struct correlate_image *image = pull->image;
     struct correlate_pulls *list = list_of(pull);
     struct correlate_pull *before = TAILQ_LAST(list, correlate_pulls);
-    while (before && pull->final_at && before->started_at > pull->started_at)
+    while (before && pull->final_ns && before->started_at > pull->started_at)
         before = TAILQ_PREV(before, correlate_pulls, image_link);
     if (before)
         TAILQ_INSERT_AFTER(list, before, pull, image_link);
     else
         TAILQ_INSERT_HEAD(list, pull, image_link);
-    image->running += pull->final_at == 0;
-    image->failed_count += pull->final_at != 0 && pull->has_failed;
+    image->running += pull->final_ns == 0;
+    image->failed_count += pull->final_ns != 0 && pull->has_failed;
     if (pull->is_check && pull->started_at > image->checked_at)
         image->checked_at = pull->started_at;
 }
@@ -127,11 +127,11 @@ void pt_correlate_use_image(struct correlate_node *node, struct correlate_pull *
     pt_correlate_look_again(node);
 }
 
-void pt_correlate_set_final(struct correlate_pull *pull, int64_t final_at, bool has_failed)
+void pt_correlate_set_final(struct correlate_pull *pull, int64_t final_ns, bool has_failed)
 {
     if (pull->image)
         leave_image(pull);
-    pull->final_at = final_at;
+    pull->final_ns = final_ns;
     pull->has_failed = has_failed;
     if (pull->image)
         enter_image(pull);
@@ -199,7 +199,7 @@ void pt_correlate_free_pull(struct correlate_node *node, struct correlate_pull *
     free(pull);
 }
 
-bool pt_correlate_has_settled(const struct correlate_pull *pull, int64_t now)
+bool pt_correlate_has_settled(const struct correlate_pull *pull, int64_t now_ns)
 {
-    return now < pull->joined_at || now - pull->joined_at >= SETTLE_NS;
+    return now_ns - pull->joined_ns >= SETTLE_NS;
 }

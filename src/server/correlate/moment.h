@@ -11,7 +11,7 @@
 // such, and anything else by which was heard first.
 struct pt_moment {
     int64_t at;       // wall_ns, 0: never
-    int64_t heard_at; // wall_ns of the server
+    int64_t heard_ns; // monotonic, of the server
     uint64_t order;   // grows with each moment that is heard
     bool is_of_node;  // `at` is of the node's clock
 };

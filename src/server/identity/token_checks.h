@@ -44,8 +44,7 @@ void pt_token_checks_destroy(struct pt_token_checks *checks);
 // No verdict comes of those under way whose signature was verified: the keys are others now.
 void pt_token_checks_forget_verified(struct pt_token_checks *checks);
 
-// The API server has not answered of late: nothing is asked for a moment, and what waits goes on
-// to.
+// The API server has not answered of late: nothing is asked for a moment, and what waits stays.
 bool pt_token_checks_are_closed(const struct pt_token_checks *checks);
 
 bool pt_token_checks_has(const struct pt_token_checks *checks, const char *key);

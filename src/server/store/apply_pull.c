@@ -216,8 +216,8 @@ int pt_apply_pull(struct pt_application *application, const struct pt_pull *repo
 }
 
 // What a legacy agent's report no longer names has completed, unless the report held something that
-// had to be left out: that may have been it. Our own agent names a pull until its
-// end was taken: one that it has lost ended while it was not running, nobody knows how.
+// had to be left out: that may have been it. Our own agent names a pull until its end was taken:
+// one that it has lost ended while it was not running, nobody knows how.
 void pt_apply_absence(struct pt_application *application, struct pt_stored_pull *stored)
 {
     struct pt_pull_store *store = application->store;

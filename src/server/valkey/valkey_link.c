@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// libcurl connects, resolves names and speaks TLS; resp.h reads answers; what
-// is between them is here: the bytes that wait, who waits for which answer, and when a connection
-// counts as broken. Whoever is called back may reset the link or send more, so a fault is noted and
-// the link closed only when no callback is on the stack.
+// libcurl connects, resolves names and speaks TLS; resp.h reads answers; what is between them is
+// here: the bytes that wait, who waits for which answer, and when a connection counts as broken.
+// Whoever is called back may reset the link or send more, so a fault is noted and the link closed
+// only when no callback is on the stack.
 
 #include "server/valkey/valkey_link.h"
 
