@@ -323,6 +323,7 @@ static int send_body(struct pt_deliverer *deliverer, struct pt_error *err)
         .content_type = "application/json",
         .body = deliverer->body.data,
         .body_length = deliverer->body.length,
+        .max_answer_bytes = PT_LIMIT_REPORT_ANSWER_BYTES,
         .on_header = on_header,
         .on_data = on_data,
         .on_done = on_done,

@@ -103,6 +103,7 @@
 #define PT_LIMIT_REPORT_BYTES (1024 * 1024)
 #define PT_LIMIT_REPORT_DEPTH 16
 #define PT_LIMIT_REPORT_VALUES 131072 // values and keys; our agent's 1 MB have some 75,000
+#define PT_LIMIT_REPORT_ANSWER_BYTES (64 * 1024) // a proxy's page may be long; a server's is not
 #define PT_LIMIT_PULLS_PER_REPORT 2000
 #define PT_LIMIT_LAYERS_PER_PULL 512
 #define PT_LIMIT_SIZE_BYTES (1LL << 44)       // of a layer; those of a pull still add up to 2^53

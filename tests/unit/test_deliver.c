@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "fake_delivery.h"
 
+#include <errno.h>
+
 #define URL "http://127.0.0.1:8080/"
 #define IMAGE "registry.example/app:1"
 
@@ -30,6 +32,22 @@ static void a_finished_pull_stays_until_it_is_taken(void **state)
         check_int(name, delivery_names(&d, IMAGE), !answers[i].is_taken);
         delivery_end(&d);
     }
+}
+
+static void an_answer_that_does_not_end_is_none(void **state)
+{
+    (void)state;
+    const struct pt_http_result result = {.status = 200, .error = -EMSGSIZE, .message = "long"};
+    struct delivery d;
+    delivery_begin(&d, URL, NULL);
+    pull_at_once(&d.scene, "a", IMAGE, 1);
+    delivery_run(&d, true);
+    assert_in_range(d.options.max_response_bytes, 1, PT_LIMIT_REPORT_ANSWER_BYTES);
+    d.is_in_flight = false;
+    d.options.on_done(d.options.context, &result);
+    delivery_wait(&d, 10000);
+    check_int("reported again", delivery_names(&d, IMAGE), true);
+    delivery_end(&d);
 }
 
 static void the_runtime_is_the_one_that_has_answered(void **state)
@@ -321,6 +339,7 @@ int main(void)
     pt_log_set_descriptor(-1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_finished_pull_stays_until_it_is_taken),
+        cmocka_unit_test(an_answer_that_does_not_end_is_none),
         cmocka_unit_test(the_runtime_is_the_one_that_has_answered),
         cmocka_unit_test(reports_are_numbered),
         cmocka_unit_test(what_no_server_has_taken_is_said),
