@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/loop.h"
 #include "base/name_list.h"
+#include "base/text.h"
 #include "base/timer.h"
 #include "containerd/containerd_api.h"
 #include "containerd/search.h"
@@ -175,7 +176,7 @@ static void ask_rights(struct check *check)
 {
     struct pt_error err;
     fputs("\nwhat the agent reads there, in namespace ", check->options->out);
-    pt_check_clean(check->options->out, check->namespaces[check->asked]);
+    pt_text_print(check->namespaces[check->asked], check->options->out);
     fputc('\n', check->options->out);
     check->open = RIGHT_COUNT + 1; // until all are asked
     for (size_t i = 0; i < RIGHT_COUNT; i++) {

@@ -3,19 +3,13 @@
 
 #include "base/text.h"
 
-void pt_check_clean(FILE *out, const char *text)
-{
-    for (; *text; text++)
-        fputc(pt_text_clean(*text), out);
-}
-
 void pt_check_line(struct pt_check_lines *lines, const char *mark, const char *what,
                    const char *found)
 {
     fprintf(lines->out, "  %-5s ", mark);
-    pt_check_clean(lines->out, what);
+    pt_text_print(what, lines->out);
     fputs(": ", lines->out);
-    pt_check_clean(lines->out, found);
+    pt_text_print(found, lines->out);
     fputc('\n', lines->out);
 }
 

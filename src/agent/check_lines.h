@@ -10,9 +10,7 @@ struct pt_check_lines {
     unsigned faults; // that were printed
 };
 
-// What others have said, without anything that a terminal obeys.
-void pt_check_clean(FILE *out, const char *text);
-
+// What others have said is written without anything that a terminal obeys.
 void pt_check_line(struct pt_check_lines *lines, const char *mark, const char *what,
                    const char *found);
 void pt_check_well(struct pt_check_lines *lines, const char *what, const char *found);

@@ -2,6 +2,7 @@
 #include "agent/readiness.h"
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "base/timer.h"
 
 #include <ctype.h>
@@ -225,12 +226,13 @@ static bool find_agent(const char *node_name, struct shared *ret)
 
 static void print_peer(FILE *out, const char *name, const struct peer *peer)
 {
-    if (peer->state == PEER_NOT_WANTED)
-        fprintf(out, "%s none", name);
-    else if (peer->state == PEER_REACHED)
-        fprintf(out, "%s reached", name);
-    else
-        fprintf(out, "%s NOT reached (%s)", name, peer->why);
+    if (peer->state != PEER_NOT_REACHED) {
+        fprintf(out, "%s %s", name, peer->state == PEER_REACHED ? "reached" : "none");
+        return;
+    }
+    fprintf(out, "%s NOT reached (", name);
+    pt_text_print(peer->why, out); // a peer's words
+    fputc(')', out);
 }
 
 bool pt_readiness_probe(const char *node_name, const struct pt_clock *clock, FILE *out)

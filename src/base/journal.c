@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/journal.h"
 
+#include "base/text.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,5 +24,7 @@ bool pt_journal_keeps(int fd, char *(*getenv_fn)(const char *name))
 void pt_journal_complain(const char *program, const char *message)
 {
     const char *priority = pt_journal_keeps(STDERR_FILENO, getenv) ? "<3>" : "";
-    fprintf(stderr, "%s%s: %s\n", priority, program, message);
+    fprintf(stderr, "%s%s: ", priority, program);
+    pt_text_print(message, stderr);
+    fputc('\n', stderr);
 }

@@ -34,6 +34,12 @@ char pt_text_clean(char character)
     return (char)(character >= ' ' && character < 0x7f ? character : '?');
 }
 
+void pt_text_print(const char *text, FILE *out)
+{
+    for (; *text; text++)
+        fputc(pt_text_clean(*text), out);
+}
+
 bool pt_text_is_either(const char *text, const char *one, const char *other)
 {
     return strcmp(text, one) == 0 || strcmp(text, other) == 0;

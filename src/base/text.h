@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 // Makes *slot, which owns its text, a copy of `text` unless it is that already; NULL empties it.
 // Sets *changed (which may be NULL) only if it was another one. -ENOMEM leaves *slot as it was.
@@ -18,6 +19,9 @@ bool pt_text_remember(char *last, size_t size, const char *text);
 // The character, or `?` for what is not printable ASCII: others choose names and words, and nothing
 // of those may steer a terminal (which takes the bytes 80..9F for control characters too).
 char pt_text_clean(char character);
+
+// Writes a text of such characters, for a person to read.
+void pt_text_print(const char *text, FILE *out);
 
 // Whether a text is one of two, such as the brief and the long name of an option.
 bool pt_text_is_either(const char *text, const char *one, const char *other);

@@ -79,11 +79,34 @@ static void lines_for_the_journal_begin_with_their_priority(void **state)
     close(ends[1]);
 }
 
+// Such as those of an API server that refuses to have its Secrets written.
+static void others_words_are_one_line_and_steer_no_terminal(void **state)
+{
+    (void)state;
+    char line[256];
+    int ends[2], kept = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    unsetenv("JOURNAL_STREAM");
+    fflush(stderr);
+    dup2(ends[1], STDERR_FILENO);
+    pt_journal_complain("pulltrace-server", "403 a\033[2J\n<0>b\r\xc2\x9bx");
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    ssize_t length = read(ends[0], line, sizeof(line) - 1);
+    assert_true(length > 0);
+    line[length] = '\0';
+    check_text("line", line, "pulltrace-server: 403 a?[2J?<0>b???x\n");
+    close(kept);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_journal_is_known_by_its_stream),
         cmocka_unit_test(lines_for_the_journal_begin_with_their_priority),
+        cmocka_unit_test(others_words_are_one_line_and_steer_no_terminal),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

@@ -126,6 +126,17 @@ static void what_is_long_is_cut(void **state)
     end();
 }
 
+static void a_peers_words_steer_no_terminal(void **state)
+{
+    (void)state;
+    begin("steered", true);
+    pt_readiness_set_containerd(scene.readiness, "a\033[2J\nb");
+    pt_readiness_set_server(scene.readiness, "\xc2\x9b"
+                                             "31m");
+    check_probe(false, "containerd NOT reached (a?[2J?b), server NOT reached (??31m)\n");
+    end();
+}
+
 static void no_readiness_is_no_trouble(void **state)
 {
     (void)state;
@@ -142,6 +153,7 @@ int main(void)
         cmocka_unit_test(who_does_not_move_is_not_ready),
         cmocka_unit_test(the_agent_of_the_node_is_found_and_no_other),
         cmocka_unit_test(what_is_long_is_cut),
+        cmocka_unit_test(a_peers_words_steer_no_terminal),
         cmocka_unit_test(no_readiness_is_no_trouble),
     };
     return cmocka_run_group_tests_name("readiness", tests, NULL, NULL);
