@@ -54,6 +54,9 @@ static int load(struct pt_tls *tls, struct pt_error *err)
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // Else one call reads on behind each message of TLS's own, such as a new key, and never returns
+    // while a client sends more of them. The socket is asked again in the next turn.
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     if (SSL_CTX_set_cipher_list(context, TLS_1_2_SUITES) != 1)
         r = fail("TLS 1.2", err);
     else if (SSL_CTX_use_certificate_chain_file(context, tls->cert_file) != 1)
