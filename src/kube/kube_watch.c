@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
+// One request is under way, or the timer stands for the next one. A list comes in pages, each of
+// which is one request; then the watch begins behind the list's resourceVersion, and behind that of
+// each message from there on. A watch that ends by itself is followed by the next one at once.
+// After a failure the timer waits (watch_trouble.h), and the watch goes on where it was, or the
+// list begins anew: where the API server has forgotten the version (410, in the answer or in the
+// stream), where it refuses the request, or where what came cannot be read.
+
 #include "kube/kube_watch.h"
 
 #include "base/limits.h"

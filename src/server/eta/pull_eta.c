@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+
+// What is left of a pull is played out (ready.h), with a speed for each layer: what its own steps
+// show, as far as that is clearly another than the usual one. The usual one is of the pull's layers
+// under way, while these say little also of those that have ended, and of earlier pulls from the
+// registry; if nothing is known of any, a layer's share of what the pull gets. Bytes are seen by
+// the mebibyte, so each figure allows for what has come and is not seen yet. Layers that wait are
+// played in the order of the manifest; where the runtime was seen to pass over some, once more with
+// each two neighbours exchanged, and the estimate lies in the middle. Example: of five layers,
+// three at once, two have come. The third goes on at its own speed; the fourth and the fifth have
+// begun in the free places, though nothing of them is seen.
+
 #include "server/eta/pull_eta.h"
 
 #include "base/clock.h"

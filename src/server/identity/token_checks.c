@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
+// A token is asked about in one or two questions: a TokenReview, unless its signature is verified
+// already, and then the pod, where the token names no node. A check waits in the queue of its
+// address (token_queues.h) until its turn comes: so many questions are under way at once, and so
+// many begin in a tenth of a second. An answer ends the check with a verdict. Where the API server
+// gives none, all questions rest for a while (close_for_a_while) and the check waits again, three
+// times at most; where it refuses to answer at all, nothing that waits is asked about any more.
+
 #include "server/identity/token_checks.h"
 
 #include "base/backoff.h"

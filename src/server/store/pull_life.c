@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
+// A pull stands in lists by where it is in its life: among the active ones of the store and of its
+// node while it is queued or active, among the finished ones when it is given up or final. enter()
+// and leave() move it, and with it all sums: phase and times are the same at the leave() as at the
+// enter() before. Between the two a step of its life changes it: restart and fill in (another
+// attempt in its row), revive (what was given up moves again), another phase, the end. An end is
+// counted and sent once for each attempt, whoever reports it, and however often.
+
 #include "server/store/pull_life.h"
 
 #include "base/duration.h"

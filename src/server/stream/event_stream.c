@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+
+// Every change of a pull has a version of the store. A client is sent blocks: one holds all that
+// has changed between two versions, each pull once, as it is. Clients that ask for the same are a
+// group and share its blocks, so that each is written once for all of them. A round begins with
+// pt_event_stream_flush, which sets the version up to which all are to come; pt_event_stream_pump
+// brings them there, a bounded part in each call. A client is in step (it has all up to the last
+// round), behind (it gets the blocks that it lacks: a new one the state first, then the changes),
+// or blocked: it does not take what it was sent, sits out the rounds, and is behind when it has
+// room. Example: a pull changes at the versions 7, 8 and 9 while a client is blocked at 6; then the
+// client gets that pull once, as of 9.
+
 #include "server/stream/event_stream.h"
 
 #include "base/clock.h"
