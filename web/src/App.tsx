@@ -7,7 +7,7 @@ import { olderFilter, parseQuery } from './state/query';
 import { PAGES, useUrlState, writeUrl } from './state/urlState';
 import type { RemoteSource } from './stream/remote';
 import './App.css';
-import { ConnectionState } from './ui/ConnectionState';
+import { ConnectionState, Troubles } from './ui/ConnectionState';
 import { EmptyState } from './ui/EmptyState';
 import { Icon } from './ui/Icon';
 import { ThemeSwitch } from './ui/ThemeSwitch';
@@ -62,44 +62,47 @@ export function App({ source }: { source?: RemoteSource }) {
 
   return (
     <>
-      <header className="app-header">
-        <span className="app-name">
-          <Icon name="logo" size={20} className="app-logo" />
-          <span className="app-word">Pulltrace</span>
-        </span>
-        {cluster !== undefined && (
-          <span className="app-cluster name ellipsis" title={`Cluster ${cluster}`}>
-            {cluster}
+      <header>
+        <div className="app-header">
+          <span className="app-name">
+            <Icon name="logo" size={20} className="app-logo" />
+            <span className="app-word">Pulltrace</span>
           </span>
-        )}
-        <nav aria-label="Pages">
-          {PAGES.map((page) => (
-            <a
-              key={page}
-              href={writeUrl({ ...url, page, pod: null, open: null }) || '?'}
-              aria-current={page === url.page ? 'page' : undefined}
-              onClick={(event) => {
-                if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-                event.preventDefault();
-                onUrl({ page, pod: null, open: null });
-                window.scrollTo(0, 0);
-              }}
-            >
-              {PAGE_LABELS[page]}
-            </a>
-          ))}
-        </nav>
-        <ConnectionState />
-        <button
-          type="button"
-          className="key shortcuts-button"
-          aria-label="Keys"
-          title="Keys (?)"
-          onClick={() => setKeys(true)}
-        >
-          ?
-        </button>
-        <ThemeSwitch />
+          {cluster !== undefined && (
+            <span className="app-cluster name ellipsis" title={`Cluster ${cluster}`}>
+              {cluster}
+            </span>
+          )}
+          <nav aria-label="Pages">
+            {PAGES.map((page) => (
+              <a
+                key={page}
+                href={writeUrl({ ...url, page, pod: null, open: null }) || '?'}
+                aria-current={page === url.page ? 'page' : undefined}
+                onClick={(event) => {
+                  if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+                  event.preventDefault();
+                  onUrl({ page, pod: null, open: null });
+                  window.scrollTo(0, 0);
+                }}
+              >
+                {PAGE_LABELS[page]}
+              </a>
+            ))}
+          </nav>
+          <ConnectionState />
+          <button
+            type="button"
+            className="key shortcuts-button"
+            aria-label="Keys"
+            title="Keys (?)"
+            onClick={() => setKeys(true)}
+          >
+            ?
+          </button>
+          <ThemeSwitch />
+        </div>
+        <Troubles />
       </header>
       <main className={connection.phase === 'reconnecting' ? 'is-stale' : undefined}>
         {url.page === 'live' && (

@@ -4,32 +4,32 @@ import { useSlice } from '../state/context';
 import './ConnectionState.css';
 import { useNow } from './useNow';
 
-/** A phone shows the reason beside it, since nothing can point there. */
-function Trouble({ what, reason }: { what: string; reason: string }) {
-  return (
-    <span className="connection-trouble" title={reason}>
-      {what}
-      <span className="connection-reason">: {reason}</span>
-    </span>
-  );
+/** What is wrong, with its reason: a line of its own below the header, for whoever can point nowhere. */
+export function Troubles() {
+  const rejected = useSlice('rejected');
+  const summary = useSlice('summary');
+  const troubles: (readonly [string, string])[] = [];
+  if (rejected.count > 0)
+    troubles.push([plural(rejected.count, 'unreadable message'), rejected.lastReason]);
+  if (summary?.apart !== undefined) troubles.push(['apart from the other servers', summary.apart]);
+  if (summary?.missing !== undefined)
+    troubles.push(['not all waiting pods are known yet', summary.missing]);
+  return troubles.map(([what, reason]) => (
+    <p key={what} className="connection-trouble">
+      {what}: {reason}
+    </p>
+  ));
 }
 
 /** Whether what is on screen is live, and if not, how old it is. */
 export function ConnectionState() {
   const { phase, lastMessageAt } = useSlice('connection');
-  const rejected = useSlice('rejected');
   const offset = useSlice('clockOffsetMs');
   const summary = useSlice('summary');
   const now = useNow() - offset;
   const age = Math.max(0, now - lastMessageAt) / 1000;
   return (
     <span className="connection-state">
-      {rejected.count > 0 && (
-        <Trouble what={plural(rejected.count, 'unreadable message')} reason={rejected.lastReason} />
-      )}
-      {summary?.apart !== undefined && (
-        <Trouble what="apart from the other servers" reason={summary.apart} />
-      )}
       <span className={`connection-phase is-${phase}`} role="status">
         <i className="connection-dot" aria-hidden="true" />
         <span>

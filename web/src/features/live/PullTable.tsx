@@ -33,7 +33,7 @@ const HEADER_PX = 32;
 const PullDetail = later(
   (pages) => pages.PullDetail,
   () => (
-    <div role="gridcell" className="pull-detail dim">
+    <div role="gridcell" className="detail-missing dim">
       {NOT_LOADED}
     </div>
   ),

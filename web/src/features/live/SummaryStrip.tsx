@@ -67,7 +67,7 @@ export function SummaryStrip(props: SummaryStripProps) {
       </Figure>
       <Figure label="Waiting pods">
         {formatCount(overview.waitingPods)}
-        {summary?.missing !== undefined && <small title={summary.missing}> so far</small>}
+        {summary?.missing !== undefined && <small> so far</small>}
       </Figure>
       <Figure
         label={`Failed${lately}`}
