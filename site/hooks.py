@@ -51,6 +51,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, "api-reference.md", content=reference))
     files.append(File.generated(config, "assets/site.css", abs_src_path=str(SITE / "site.css")))
     files.append(File.generated(config, "assets/mermaid.min.js", abs_src_path=str(MERMAID)))
+    files.append(File.generated(config, "assets/diagrams.js", abs_src_path=str(SITE / "diagrams.js")))
     return files
 
 
@@ -86,4 +87,5 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     if 'class="mermaid"' not in output:
         return output
     base = os.path.relpath(".", page.url or ".")
-    return output.replace("</head>", f'<script src="{base}/assets/mermaid.min.js"></script></head>', 1)
+    scripts = "".join(f'<script src="{base}/assets/{name}.js"></script>' for name in ("mermaid.min", "diagrams"))
+    return output.replace("</head>", f"{scripts}</head>", 1)
