@@ -46,7 +46,11 @@ async function look(page, url, { path, ready, act = async () => {} }) {
 for (const colorScheme of SCHEMES) {
   for (const { name, ...size } of SIZES) {
     test(`${name}, ${colorScheme}`, { timeout: 300_000 }, async (t) => {
-      const context = await browser.newContext({ colorScheme, reducedMotion: 'reduce', ...size });
+      const context = await browser.newContext({
+        colorScheme,
+        reducedMotion: 'reduce',
+        ...size,
+      });
       t.after(() => context.close());
       const page = await context.newPage();
       page.setDefaultTimeout(15_000);
@@ -61,6 +65,66 @@ for (const colorScheme of SCHEMES) {
     });
   }
 }
+
+/** Every word that the header can have, and a long one. */
+class Troubled extends Crafted {
+  summary() {
+    const lost = 'the log that several servers share cannot be reached';
+    const missing = 'the first list of pods has not come from the Kubernetes API yet';
+    const cluster = `production-${'x'.repeat(52)}`;
+    return {
+      ...super.summary(),
+      cluster,
+      apart: lost,
+      missing,
+      nodesReporting: 12_345,
+    };
+  }
+}
+
+/** What lies over each other in the header. */
+function overlaps() {
+  const parts =
+    '.app-name, .app-cluster, nav a, .connection-phase, .connection-nodes, .connection-trouble, button';
+  const boxes = [...document.querySelectorAll('header :is(' + parts + ')')]
+    .map((of) => ({
+      name: of.className || of.textContent,
+      box: of.getBoundingClientRect(),
+    }))
+    .filter(({ box }) => box.width > 0);
+  const meet = ({ box: a }, { box: b }) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+  return boxes.flatMap((one, index) =>
+    boxes
+      .slice(index + 1)
+      .filter((other) => meet(one, other))
+      .map((other) => `${one.name} and ${other.name}`),
+  );
+}
+
+test('whatever the header says, nothing lies over anything', { timeout: 120_000 }, async (t) => {
+  const server = await serve(new Troubled());
+  t.after(() => server.stop());
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(server.url);
+  await page.locator('.connection-trouble').nth(1).waitFor();
+  const found = {};
+  const lookAt = async (state) => {
+    for (const width of [320, 390, 480, 481, 620, 621, 760, 761, 1000, 1001, 1300]) {
+      await page.setViewportSize({ width, height: 800 });
+      const findings = [...(await page.evaluate(sticksOut)), ...(await page.evaluate(overlaps))];
+      if (findings.length > 0) found[`${state} at ${width}`] = findings;
+    }
+  };
+  await lookAt('live');
+  await server.stop();
+  await page.locator('.is-reconnecting').waitFor();
+  await lookAt('reconnecting');
+  assert.deepEqual(found, {});
+});
 
 test('the server goes away', { timeout: 60_000 }, async (t) => {
   for (const colorScheme of SCHEMES) {
