@@ -102,6 +102,25 @@ def hostile_pull(identity: str, **more: Any) -> dict[str, Any]:
     return pull(identity, HOSTILE, fetched(1, 5) | {"mediaType": HOSTILE, "extractionError": HOSTILE}, **(texts | more))
 
 
+def hostile_rows() -> list[bytes]:
+    """What Kubernetes has said of rows that have ended, as servers write it."""
+    hostile = {"imageRef": HOSTILE, "repository": HOSTILE, "error": HOSTILE, "phase": "failed", "completedAt": now()}
+    pods = [{"namespace": HOSTILE, "podName": HOSTILE, "container": HOSTILE, "image": HOSTILE}]
+    largest = (1 << 64) - 1
+    far = {"startedAt": "2261-01-01T00:00:00Z", "completedAt": "1970-01-01T00:00:01Z"}
+    rows: list[dict[str, Any]] = [
+        {"row": hostile, "pods": pods},
+        {"row": hostile | far, "attempts": largest, "rank": largest},
+        {"row": hostile | {"phase": "completed"}, "pullNs": largest, "imageBytes": largest, "queuedSeconds": 1e308},
+        {"row": hostile | {"imageRef": "x" * 2000}},
+        {"row": hostile | {"phase": "downloading"}},
+        {"row": hostile, "pods": [5]},
+        {"row": hostile, "pods": pods * 3000},
+        {"row": "x"},
+    ]
+    return [json.dumps(row).encode() for row in rows]
+
+
 class Poisoned(ShareCase):
     """Somebody has the password, and is gone again; what was written stays."""
 
@@ -109,8 +128,8 @@ class Poisoned(ShareCase):
         report = {"nodeName": node, "timestamp": now(), "run": "0ab1", "sequence": 1, "pulls": pulls}
         self.add_text(json.dumps(report | more).encode(), row_ids, ended)
 
-    def add_text(self, text: bytes, row_ids: bytes = b"", ended: bytes = b"") -> None:
-        fields = (b"v", b"1", b"t", b"x", b"n", b"1", b"i", row_ids, b"r", text, b"e", ended)
+    def add_text(self, text: bytes, row_ids: bytes = b"", ended: bytes = b"", waited: bytes = b"") -> None:
+        fields = (b"v", b"1", b"t", b"x", b"n", b"1", b"i", row_ids, b"r", text, b"e", ended, b"w", waited)
         send(self.valkey.port, b"XADD", b"{pulltrace}:log", b"*", *fields)
 
     def poison(self, honest: bytes) -> None:
@@ -135,6 +154,17 @@ class Poisoned(ShareCase):
                 send(self.valkey.port, b"HSET", b"{pulltrace}:" + key, b"%d" % number, value)
                 send(self.valkey.port, b"ZADD", b"{pulltrace}:order", b"%d" % number, b"%d" % number)
 
+    def poison_rows(self, honest: bytes) -> None:
+        ended = b"%d" % (time.time() * 1000)
+        for node in ("node-a", "evil"):
+            report = json.dumps({"nodeName": node, "timestamp": now(), "pulls": []}).encode()
+            for number, row in enumerate(hostile_rows()):
+                for row_id in (honest, b"%031xe" % number, b"-" * 32, b""):
+                    self.add_text(report, row_id, ended, row)
+                kept = ended + b"-0 " + row + b"\n" + (b"%031xd" % number) + b"\n" + report
+                send(self.valkey.port, b"HSET", b"{pulltrace}:finished", b"%031xd" % number, kept)
+                send(self.valkey.port, b"ZADD", b"{pulltrace}:order", ended, b"%031xd" % number)
+
     def honest_row(self, server: Server) -> tuple[str, int]:
         rows = get(server.port, "/api/v1/pulls?node=node-a&image=honest").json()["pulls"]
         self.assertLessEqual(len(rows), 2)
@@ -149,6 +179,7 @@ class Poisoned(ShareCase):
         wait_for("shown", lambda: self.honest_row(servers[1])[1] == 100, 5)
         honest = get(servers[0].port, "/api/v1/pulls?node=node-a").json()["pulls"][0]["id"]
         self.poison(honest.encode())
+        self.poison_rows(honest.encode())
         for server in servers:
             wait_for("some is skipped", lambda server=server: self.skipped(server) > 4, 10)
         newcomer = self.start_replica()  # in the middle of it

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from tests.faults.witness import server_id
@@ -29,9 +28,6 @@ LOCAL_OF_FAILED: dict[str, str] = {
     "downloadSeconds": "goes to when a server heard that it failed, which who took it knew before Valkey was back",
 }
 
-# Nodes without an agent: what goes on there each server sees for itself, by Kubernetes, while it runs.
-WITHOUT_AGENT = "without-agent-"
-
 
 @dataclass
 class History:
@@ -40,7 +36,6 @@ class History:
     rows: dict[str, list[Row]] = field(default_factory=dict)  # /api/v1/pulls of each server
     problems: dict[str, int] = field(default_factory=dict)  # of readers, by kind
     samples: list[dict[str, Any]] = field(default_factory=list)
-    started: dict[str, datetime] = field(default_factory=dict)  # each server's last start
 
 
 def fails(node: int, pull: int, generation: int) -> bool:
@@ -92,9 +87,14 @@ def acknowledged_ends_are_everywhere(history: History) -> Iterator[str]:
                 yield f"{words}: {phase} was acknowledged, {server} shows {shown or 'nothing'}"
 
 
+def _shown(rows: list[Row]) -> list[Row]:
+    """A page takes what was cancelled away, as an id that a server has left for the one that the log has."""
+    return [row for row in rows if row["phase"] != "cancelled"]
+
+
 def nothing_is_doubled(history: History) -> Iterator[str]:
     for server, rows in history.rows.items():
-        counts = Counter((row["nodeName"], row["imageRef"]) for row in rows)
+        counts = Counter((row["nodeName"], row["imageRef"]) for row in _shown(rows))
         for (node, image), count in counts.items():
             if count > 1:
                 yield f"{node} {image}: {server} shows it {count} times"
@@ -103,25 +103,16 @@ def nothing_is_doubled(history: History) -> Iterator[str]:
 def servers_show_the_same(history: History) -> Iterator[str]:
     """Field by field, but for those of LOCAL."""
     servers = list(history.rows)
-    known = {server: {row["id"]: row for row in rows} for server, rows in history.rows.items()}
+    known = {server: {row["id"]: row for row in _shown(rows)} for server, rows in history.rows.items()}
     for server in servers[1:]:
         first, other = known[servers[0]], known[server]
         for identity in first.keys() ^ other.keys():
             has, lacks = (servers[0], server) if identity in first else (server, servers[0])
             row = known[has][identity]
-            if not any(_began_before_its_start(history, row, server) for server in (has, lacks)):
-                yield f"{row['nodeName']} {row['imageRef']}: {has} shows it, {lacks} does not, {row['phase']}"
+            yield f"{row['nodeName']} {row['imageRef']}: {has} shows it, {lacks} does not, {row['phase']}"
         for identity, row in first.items():
             if identity in other:
                 yield from _differences(servers[0], row, server, other[identity])
-
-
-def _began_before_its_start(history: History, row: Row, server: str) -> bool:
-    """A server that saw only the end of such a row, or none of it, has it under another id, or not at all."""
-    started = history.started.get(server)
-    if started is None or not row["nodeName"].startswith(WITHOUT_AGENT):
-        return False
-    return datetime.fromisoformat(row["startedAt"]) <= started
 
 
 def _differences(one: str, row: Row, two: str, other: Row) -> Iterator[str]:

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import Any
 
 from lab.processes import Process
@@ -82,7 +81,6 @@ class Scenario:
         self._to_replace = 0  # servers by newer ones
         self._newer: Server | None = None
         self._losses_before = 0
-        self.started = {server.process.name: datetime.now(timezone.utc) for server in ground.servers}
         self.ready_s: list[float] = []  # of each server that was started anew
         self.unnoticed: list[str] = []  # faults
         self.unwell: list[str] = []  # what befell servers by themselves
@@ -240,7 +238,6 @@ class Scenario:
 
     def _start_again(self) -> None:
         self._victim.start()
-        self.started[self._victim.process.name] = datetime.now(timezone.utc)
         self._starting[self._victim] = time.monotonic()
 
     def _renew_password(self) -> None:
@@ -256,7 +253,6 @@ class Scenario:
 
     def _start_newer(self) -> None:
         self._newer = self._ground.start_next()
-        self.started[self._newer.process.name] = datetime.now(timezone.utc)
         self._meters.append(ServerMeter(self._newer))
         self._starting[self._newer] = time.monotonic()
 
@@ -329,9 +325,7 @@ def _judge(ground: Ground, crowd: Crowd, scenario: Scenario) -> int:
     shown = {len(each) for each in rows.values()}
     scenario.say(f"compares {shown} rows of {len(rows)} servers; may differ: {LOCAL | LOCAL_OF_FAILED}")
     scenario.look_for_denials()
-    history = History(
-        found["pulls"], found["generations"], rows, found["problems"], found["samples"], scenario.started
-    )
+    history = History(found["pulls"], found["generations"], rows, found["problems"], found["samples"])
     unwell = [*scenario.unwell, *_unwell(ground)]
     rest = [] if is_at_rest else ["ends were not acknowledged, or readers not in step, for a minute"]
     gap = list(_gap(found["awayMs"][1]))

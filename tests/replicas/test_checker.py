@@ -8,7 +8,6 @@ import tempfile
 import time
 import unittest
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -92,17 +91,11 @@ class Checker(unittest.TestCase):
                     lie(history.rows[server])
                     self.assertNotEqual(broken_promises(history), [])
 
-    def test_a_server_may_lack_only_what_no_agent_reported_and_began_before_its_start(self) -> None:
+    def test_what_was_cancelled_is_shown_by_no_page(self) -> None:
         history = good_history()
-        row_of_kubernetes = row(0, 0) | {"id": "k", "nodeName": "without-agent-1", "startedAt": "2026-01-01T00:00:10.5Z"}
-        history.rows["server-1"].append(row_of_kubernetes)
-        history.rows["server-3"].append(row_of_kubernetes)
-        history.started["server-2"] = datetime(2026, 1, 1, 0, 0, 11, tzinfo=timezone.utc)
+        history.rows["server-1"].append(row(0, 0) | {"id": "another", "phase": "cancelled"})
         self.assertEqual(broken_promises(history), [])
-        history.started["server-2"] = datetime(2026, 1, 1, 0, 0, 10, tzinfo=timezone.utc)
-        self.assertNotEqual(broken_promises(history), [])
-        history.started["server-2"] = datetime(2026, 1, 1, 0, 0, 11, tzinfo=timezone.utc)
-        row_of_kubernetes["nodeName"] = "crowd-00001"
+        history.rows["server-1"][0]["phase"] = "cancelled"
         self.assertNotEqual(broken_promises(history), [])
 
     def test_what_a_reader_has_missed_is_said(self) -> None:

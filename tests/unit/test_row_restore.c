@@ -21,7 +21,7 @@ static struct pt_image_row make_row(enum pt_pull_phase phase, int from_s, int to
                                .image_ref = "a.io/b:1",
                                .repository = "a.io/b",
                                .phase = phase,
-                               .waits_since = SCENE_START,
+                               .waits_since = SCENE_START + from_s * PT_NS_PER_S,
                                .started_at = SCENE_START + from_s * PT_NS_PER_S,
                                .ended_at = is_final ? SCENE_START + to_s * PT_NS_PER_S : 0,
                                .join = {.image_ref = "a.io/b:1",
@@ -232,6 +232,32 @@ static void of_two_ids_in_the_log_the_smaller_one_stays(void **state)
     }
 }
 
+// The kubelet's times are whole seconds, and a pull that only checks takes less.
+static void what_follows_at_once_is_another_story(void **state)
+{
+    static const struct {
+        const char *name;
+        int first[2], second[2]; // from and to
+        int64_t rows;
+    } cases[] = {
+        {"behind it", {2, 5}, {5, 9}, 2},
+        {"in its last second", {2, 5}, {4, 9}, 2},
+        {"both in one second", {5, 5}, {5, 5}, 2},
+        {"in the middle of it", {2, 9}, {4, 9}, 1},
+    };
+    struct scene *scene = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        scene_restart(scene);
+        scene->now_ns += 10 * PT_NS_PER_S;
+        const struct pt_image_row rows[] = {
+            make_row(PT_PULL_COMPLETED, cases[i].first[0], cases[i].first[1]),
+            make_row(PT_PULL_COMPLETED, cases[i].second[0], cases[i].second[1])};
+        restore(scene, SMALL_ID, &rows[0], 5);
+        restore(scene, LARGE_ID, &rows[1], 1);
+        check_int(cases[i].name, (int64_t)scene->store->completed_count, cases[i].rows);
+    }
+}
+
 // --- what Kubernetes says then ---
 
 static void what_is_heard_late_of_a_success_begins_nothing(void **state)
@@ -260,6 +286,7 @@ static void a_failure_goes_on_where_another_server_has_ended_it(void **state)
         {"it still waits here", 4, 1, 3, 3, true},
         {"with one attempt more", 4, 1, 4, 4, true},
         {"it was made anew", 60, 60, 1, 4, true},
+        {"it was made anew long ago", 60, 600, 1, 4, true},
         {"it was made anew late", 200, 200, 1, 1, false},
     };
     struct scene *scene = *state;
@@ -387,6 +414,7 @@ int main(void)
         SCENE_TEST(a_newer_end_replaces_a_restored_one),
         SCENE_TEST(of_one_story_the_id_of_the_log_stays),
         SCENE_TEST(of_two_ids_in_the_log_the_smaller_one_stays),
+        SCENE_TEST(what_follows_at_once_is_another_story),
         SCENE_TEST(what_is_heard_late_of_a_success_begins_nothing),
         SCENE_TEST(a_failure_goes_on_where_another_server_has_ended_it),
         SCENE_TEST(an_agents_pull_goes_on_in_it_by_its_takers_word),

@@ -145,7 +145,12 @@ static void rows_that_wait_to_be_given_are_no_loss(void **state)
     struct pt_share_give_back *give_back =
         pt_share_give_back_create(loop, &scene->clock, scene->store, waiting.writer);
     pt_store_apply_row(scene->store, &row);
+    scene->now_ns += 10 * PT_NS_PER_S; // and Valkey has not said the time yet
     pt_share_give_back_row(give_back, scene_last(scene));
+    check_int("it waits", !LIST_EMPTY(&scene->store->walks), true);
+    pt_timer_start(pause, 2 * WALK_MS);
+    assert_int_equal(pt_loop_run(loop, on_pause, loop, &err), 0);
+    check_int("it waits", !LIST_EMPTY(&scene->store->walks), true);
     pt_share_give_back_note_failure(give_back);
     check_int("rows", pt_share_give_back_is_recent(give_back), false);
     pt_share_give_back_begin(give_back);

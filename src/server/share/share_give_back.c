@@ -70,6 +70,8 @@ static int give(struct pt_share_give_back *give_back, const struct pt_stored_pul
     int64_t now_ms = pt_share_writer_now_ms(give_back->writer);
     int64_t age_ns = pt_clock_monotonic_ns(give_back->clock) - pt_stored_pull_ended_ns(stored);
     int64_t ended_ms = now_ms - age_ns / PT_NS_PER_MS;
+    if (now_ms <= 0)
+        return -ENOTCONN; // without Valkey's time nothing has an age
     int r = pt_share_ends_write_stored(&ends, stored, ended_ms);
     if (r < 0 || ends.count == 0 ||
         pt_share_kept_read(ends.list[0].json, ends.list[0].json_length, &kept) < 0) {
@@ -87,7 +89,7 @@ static int give(struct pt_share_give_back *give_back, const struct pt_stored_pul
         .finished = ends.list,
         .finished_count = 1,
     };
-    r = now_ms > 0 ? pt_share_writer_take(give_back->writer, &take, &number) : -ENOTCONN;
+    r = pt_share_writer_take(give_back->writer, &take, &number);
     pt_share_ends_finish(&ends);
     return r;
 }

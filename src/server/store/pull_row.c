@@ -276,14 +276,26 @@ bool pt_row_is_of_image(const struct pt_stored_pull *stored, const struct pt_ima
     return stored->of_kubelet && strcmp(stored->key + 1, row->key + 1) == 0;
 }
 
-// Of a row that another server has ended and that this one hears of anew: whether it is that one
-// still, since this server hears late or nobody has waited for long.
-static bool is_lately(const struct pt_pull_store *store, const struct pt_stored_pull *stored,
-                      const struct pt_image_row *row)
+// The kubelet's times are whole seconds: who follows at once has not begun before.
+static bool overlap(int64_t started_at, int64_t ended_at, int64_t other_started_at,
+                    int64_t other_ended_at)
 {
+    return started_at + PT_NS_PER_S < other_ended_at && other_started_at + PT_NS_PER_S < ended_at;
+}
+
+// Of a row that another server has ended and that this one hears of anew: whether it is that one
+// still. A failure goes on for who has come to wait soon behind it; a success is only heard late.
+static bool goes_on(const struct pt_pull_store *store, const struct pt_stored_pull *stored,
+                    const struct pt_image_row *row)
+{
+    const struct pt_pull *pull = &stored->pull;
     int64_t age_ns = pt_clock_monotonic_ns(store->clock) - stored->finished_at;
-    return age_ns < PT_GOES_ON_NS &&
-           (stored->pull.phase == PT_PULL_FAILED || row->started_at < stored->pull.completed_at);
+    int64_t since =
+        row->waits_since && row->waits_since < row->started_at ? row->waits_since : row->started_at;
+    if (pull->phase == PT_PULL_FAILED)
+        return since - PT_GOES_ON_NS < pt_clock_wall_ns(store->clock) - age_ns;
+    return age_ns < PT_GOES_ON_NS && (pull->started_at == row->started_at ||
+                                      row->started_at + PT_NS_PER_S < pull->completed_at);
 }
 
 void pt_row_write_restored_key(const struct pt_image_row *row,
@@ -306,26 +318,22 @@ struct pt_stored_pull *pt_row_find_restored(const struct pt_pull_store *store,
         if (pt_row_is_of_image(stored, row))
             break;
     }
-    return stored && pt_row_is_restored(stored) && is_lately(store, stored, row) ? stored : NULL;
+    return stored && pt_row_is_restored(stored) && goes_on(store, stored, row) ? stored : NULL;
 }
 
-// Behind its beginning, also of what is shown for a moment only.
-static int64_t end_of(int64_t started_at, int64_t completed_at)
-{
-    return completed_at > started_at ? completed_at : started_at + 1;
-}
-
+// What is heard here begins with the same words of the kubelet, or goes on after a failure.
 static bool is_of_story(const struct pt_stored_pull *stored, const struct pt_image_row *row,
                         int64_t ended_wall_ns)
 {
     const struct pt_pull *pull = &stored->pull;
-    bool is_final = pt_stored_pull_is_final(stored);
-    bool overlaps = pull->started_at < end_of(row->started_at, row->ended_at) &&
-                    (!is_final || row->started_at < end_of(pull->started_at, pull->completed_at));
-    bool follows = !pt_row_is_restored(stored) && row->phase == PT_PULL_FAILED &&
-                   pull->started_at >= row->ended_at &&
+    int64_t ended_at = pt_stored_pull_is_final(stored) ? pull->completed_at : INT64_MAX;
+    bool follows = row->phase == PT_PULL_FAILED && pull->started_at >= row->ended_at &&
                    pull->started_at - PT_GOES_ON_NS < ended_wall_ns;
-    return pt_row_is_of_image(stored, row) && (overlaps || follows);
+    bool begins_alike = pull->started_at == row->started_at;
+    if (!pt_row_is_of_image(stored, row))
+        return false;
+    return overlap(pull->started_at, ended_at, row->started_at, row->ended_at) ||
+           (!pt_row_is_restored(stored) && (begins_alike || follows));
 }
 
 struct pt_stored_pull *pt_row_find_story(const struct pt_pull_store *store,
