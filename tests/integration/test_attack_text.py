@@ -22,8 +22,8 @@ HOSTILE = (
     '\u202e\ufeff\x7f\x08"\\\',;=1+1|`</script><x-evil onclick=1>\n# HELP evil\nevil 1\nSet-Cookie: a=b'
 )
 LINE = re.compile(rb"(?:event: [a-z.]+|id: [\w.:-]+|retry: \d+|data: \{.*\}|:.*|)")
-# A terminal obeys these, however they come to it.
-CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+# A terminal obeys these, however they come to it; others turn text around, or are not seen.
+CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def read_stream(port: int, query: str) -> bytes:

@@ -109,6 +109,34 @@ static void no_control_stands_as_it_is(void **state)
     pt_log_set_descriptor(STDOUT_FILENO);
 }
 
+// What has come would be read as something else.
+static void nothing_turns_a_line_around(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *written;
+    } rows[] = {
+        {"\u061b\u061c\u061d", "\u061b\\u061c\u061d"},
+        {"\u200a\u200b\u200f\u2010", "\u200a\\u200b\\u200f\u2010"},
+        {"\u2027\u2028\u202e\u202f", "\u2027\\u2028\\u202e\u202f"},
+        {"\u205f\u2060\u2069\u206a", "\u205f\\u2060\\u2069\u206a"},
+        {"\ufefe\ufeff\uff00", "\ufefe\\ufeff\uff00"},
+        {"\u20ac\u1028\u0428", "\u20ac\u1028\u0428"},
+    };
+    char line[1024], wanted[64];
+    pt_log_set_descriptor(pipe_ends[1]);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        pt_log_error("x", pt_log_text("text", rows[i].text));
+        ssize_t n = read(pipe_ends[0], line, sizeof(line) - 1);
+        assert_true(n > 0);
+        line[n] = '\0';
+        snprintf(wanted, sizeof(wanted), "\"text\":\"%s\"", rows[i].written);
+        if (!strstr(line, wanted))
+            fail_msg("%s is not in %s", wanted, line);
+    }
+    pt_log_set_descriptor(STDOUT_FILENO);
+}
+
 // --- a reader that does not read ---
 
 static int64_t hands_ns; // of the test's clock
@@ -252,6 +280,7 @@ int main(void)
         cmocka_unit_test(lines_below_the_level_are_dropped),
         cmocka_unit_test(long_text_is_cut),
         cmocka_unit_test(no_control_stands_as_it_is),
+        cmocka_unit_test(nothing_turns_a_line_around),
         cmocka_unit_test(a_reader_that_stalls_stops_nobody),
         cmocka_unit_test(events_have_a_ceiling),
         cmocka_unit_test(a_reader_that_is_gone_stops_nobody),
