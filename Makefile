@@ -39,7 +39,7 @@ test-kubernetes: ## the server against a real kube-apiserver with etcd (10 min a
 	@scripts/setup test
 	@scripts/test-kubernetes
 
-test-cluster: ## a real Kubernetes of one node, kubelet and all (30 min, 15 more at first); needs root, Go
+test-cluster: ## a real Kubernetes of one node, kubelet and all (15 min, 10 more at first); needs root, Go
 	@scripts/setup test
 	@scripts/test-cluster
 
