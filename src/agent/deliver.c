@@ -3,6 +3,7 @@
 
 #include "agent/readiness.h"
 #include "agent/report_post.h"
+#include "agent/report_pulls.h"
 #include "agent/track/track.h"
 #include "base/backoff.h"
 #include "base/buffer.h"
@@ -33,13 +34,7 @@ struct pt_deliverer {
     struct pt_http_request *request; // in flight, else NULL
     struct pt_buffer body;
     struct pt_buffer answer;
-    size_t most_pulls;      // in one report; fewer after one was refused, see suspect_pulls
-    size_t next_active;     // where the next report begins if not all active pulls fit
-    size_t sent_active;     // where the report in flight began
-    size_t sent_pulls;      // in the report in flight
-    uint64_t sent_finished; // the newest finished pull in it
-    char sent_id[PT_LIMIT_NAME_BYTES + 1]; // of its last pull
-    char suspect[PT_LIMIT_NAME_BYTES + 1]; // was refused when it was alone; "": none
+    struct pt_report_pulls pulls;
     char run[PT_LIMIT_RUN_BYTES + 1];
     int64_t sequence;   // of the last report
     int64_t started_ms; // of the last report, monotonic; 0: none yet
@@ -70,64 +65,6 @@ static bool is_fast(const struct pt_deliverer *deliverer)
     return deliverer->pace_ms < PT_REPORT_NEWS_MS;
 }
 
-// --- the report ---
-
-// Takes a pull out of all reports to come. One that has ended is forgotten with the next report
-// that is taken.
-static void refuse(struct pt_deliverer *deliverer, const char *id, const char *why)
-{
-    pt_log_warn("report.pull_dropped", pt_log_text("url", deliverer->url), pt_log_text("id", id),
-                pt_log_text("error", why));
-    pt_tracker_refuse(deliverer->options.tracker, id);
-}
-
-// Adds a pull to the report. -EMSGSIZE: it has to wait for the next one.
-static int add_pull(struct pt_deliverer *deliverer, const struct pt_tracked *tracked)
-{
-    if (deliverer->sent_pulls >= deliverer->most_pulls)
-        return -EMSGSIZE;
-    int r = tracked->is_refused ? 0 : pt_report_add(&tracked->pull, &deliverer->body);
-    if (r == -EMSGSIZE && deliverer->sent_pulls == 0) {
-        refuse(deliverer, tracked->pull.id, "alone it is larger than a report may be");
-        r = 0;
-    } else if (r == 0 && !tracked->is_refused) {
-        deliverer->sent_pulls++;
-        pt_tracker_report_holds(deliverer->options.tracker, tracked);
-        snprintf(deliverer->sent_id, sizeof(deliverer->sent_id), "%s", tracked->pull.id);
-    }
-    if (r == 0 && tracked->finished)
-        deliverer->sent_finished = tracked->finished;
-    return r;
-}
-
-// The finished ones first, the oldest of them first, then active ones from where the last report
-// stopped. What does not fit comes with the next report.
-static int add_pulls(struct pt_deliverer *deliverer)
-{
-    const struct pt_tracker *tracker = deliverer->options.tracker;
-    size_t active_count = pt_tracker_active_count(tracker);
-    size_t first = active_count ? deliverer->next_active % active_count : 0;
-    size_t active_sent = 0;
-    int r = 0;
-    for (unsigned turn = 0; r == 0 && turn < 2; turn++) {
-        size_t index = 0;
-        const struct pt_tracked *tracked = NULL;
-        while (r == 0 && (tracked = pt_tracker_next(tracker, tracked))) {
-            bool is_active = tracked->finished == 0;
-            size_t place = is_active ? index++ : 0;
-            if (turn == 0 && is_active && place < first)
-                continue;
-            if (turn == 1 && (!is_active || place >= first))
-                continue;
-            r = add_pull(deliverer, tracked);
-            active_sent += r == 0 && is_active;
-        }
-    }
-    deliverer->sent_active = first;
-    deliverer->next_active = active_sent == active_count ? 0 : first + active_sent;
-    return r == -EMSGSIZE ? 0 : r;
-}
-
 static int write_report(struct pt_deliverer *deliverer)
 {
     const struct pt_report head = {
@@ -141,12 +78,9 @@ static int write_report(struct pt_deliverer *deliverer)
         .interval_ms = deliverer->announced_ms,
     };
     pt_buffer_clear(&deliverer->body);
-    deliverer->sent_pulls = 0;
-    deliverer->sent_finished = 0;
-    pt_tracker_report_begins(deliverer->options.tracker);
     int r = pt_report_begin(&head, &deliverer->body);
     if (r == 0)
-        r = add_pulls(deliverer);
+        r = pt_report_pulls_add(&deliverer->pulls, &deliverer->body);
     return r < 0 ? r : pt_report_end(&deliverer->body);
 }
 
@@ -209,37 +143,6 @@ static int on_data(void *context, const char *data, size_t length)
     return 0;
 }
 
-// A report was refused as invalid or too large. Half as many pulls go with the next one, down to
-// one. If that one is refused again, a report without any shows whose fault it is: when that is
-// taken the pull is dropped, when not the pulls stay.
-static void suspect_pulls(struct pt_deliverer *deliverer)
-{
-    bool is_again = strcmp(deliverer->suspect, deliverer->sent_id) == 0;
-    deliverer->next_active = deliverer->sent_active;
-    if (deliverer->sent_pulls > 1) {
-        deliverer->most_pulls = deliverer->sent_pulls / 2;
-    } else if (deliverer->sent_pulls == 1) {
-        deliverer->most_pulls = is_again ? 0 : 1;
-        memcpy(deliverer->suspect, deliverer->sent_id, sizeof(deliverer->suspect));
-    } else {
-        deliverer->most_pulls = PT_LIMIT_PULLS_PER_REPORT;
-        deliverer->suspect[0] = '\0';
-    }
-}
-
-// After a success reports grow again.
-static void trust_pulls(struct pt_deliverer *deliverer)
-{
-    if (deliverer->most_pulls == 0) {
-        refuse(deliverer, deliverer->suspect, "the server takes reports without it only");
-        deliverer->has_news = true;
-    }
-    deliverer->most_pulls = deliverer->most_pulls ? 2 * deliverer->most_pulls : 1;
-    if (deliverer->most_pulls > PT_LIMIT_PULLS_PER_REPORT)
-        deliverer->most_pulls = PT_LIMIT_PULLS_PER_REPORT;
-    deliverer->suspect[0] = '\0';
-}
-
 static void note_success(struct pt_deliverer *deliverer)
 {
     if (deliverer->last_failure[0])
@@ -250,10 +153,7 @@ static void note_success(struct pt_deliverer *deliverer)
     deliverer->not_before_ms = 0;
     deliverer->heartbeat_ms =
         deliverer->asked_ms > PT_REPORT_HEARTBEAT_MS ? deliverer->asked_ms : PT_REPORT_HEARTBEAT_MS;
-    trust_pulls(deliverer);
-    pt_tracker_report_is_taken(deliverer->options.tracker);
-    if (deliverer->sent_finished)
-        pt_tracker_forget(deliverer->options.tracker, deliverer->sent_finished);
+    deliverer->has_news |= pt_report_pulls_note_taken(&deliverer->pulls);
 }
 
 // Each kind of failure is logged once, not each attempt.
@@ -276,7 +176,7 @@ static void note_failure(struct pt_deliverer *deliverer, const struct pt_http_re
     if (result->status == 401)
         offer_other_token(deliverer, is_news);
     if (result->status == 400 || result->status == 413)
-        suspect_pulls(deliverer);
+        pt_report_pulls_note_refused(&deliverer->pulls);
     deliverer->retry_ms =
         pt_backoff_next(deliverer->retry_ms, PT_REPORT_FIRST_RETRY_MS, PT_REPORT_LAST_RETRY_MS);
     int64_t wait_ms = deliverer->retry_after_ms ? deliverer->retry_after_ms : deliverer->retry_ms;
@@ -430,7 +330,6 @@ int pt_deliverer_create(const struct pt_deliverer_options *options,
     if (!deliverer)
         return pt_error_set(err, ENOMEM, "out of memory");
     deliverer->options = *options;
-    deliverer->most_pulls = PT_LIMIT_PULLS_PER_REPORT;
     deliverer->heartbeat_ms = PT_REPORT_HEARTBEAT_MS;
     pt_buffer_init(&deliverer->body, PT_LIMIT_REPORT_BYTES);
     pt_buffer_init(&deliverer->answer, 512);
@@ -440,6 +339,7 @@ int pt_deliverer_create(const struct pt_deliverer_options *options,
         pt_deliverer_destroy(deliverer);
         return pt_error_set(err, ENOMEM, "out of memory");
     }
+    pt_report_pulls_init(&deliverer->pulls, options->tracker, deliverer->url);
     int r = name_run(deliverer, err);
     if (r < 0) {
         pt_deliverer_destroy(deliverer);
