@@ -21,7 +21,8 @@ struct seen {
     char id[PT_PULL_ID_SIZE];
     double percent;
     uint64_t version;
-    unsigned completed; // events
+    int64_t completed_at; // its last end that was sent as completed, 0: none
+    bool is_forgotten;    // since then
 };
 
 static struct {
@@ -53,8 +54,11 @@ static inline void store_story_on_event(void *context, enum pt_event_type type,
     assert(type == PT_EVENT_PULL_STARTED || pt_stored_pull_is_final(stored) || stored->of_kubelet);
     if (seen && type == PT_EVENT_PULL_COMPLETED) {
         assert(stored->pull.phase == PT_PULL_COMPLETED);
-        seen->completed++;
-        assert(seen->completed == 1);
+        // A pod that waits on may have its image pulled again when the row of the first time is gone.
+        assert(!seen->completed_at ||
+               (seen->is_forgotten && stored->pull.completed_at > seen->completed_at));
+        seen->completed_at = stored->pull.completed_at;
+        seen->is_forgotten = false;
     }
 }
 
@@ -162,6 +166,8 @@ static inline void store_story_check(void)
         check_pull(stored);
         add_up(stored, &sums);
     }
+    for (size_t i = 0; i < store_story.seen_count; i++)
+        store_story.seen[i].is_forgotten |= !pt_store_find(store, store_story.seen[i].id);
     const struct pt_store_figures figures = pt_store_figures(store);
     assert(sums.all == figures.pulls && sums.all == store->changes.pull_count);
     assert(sums.active - sums.queued == figures.under_way && sums.queued == figures.queued);

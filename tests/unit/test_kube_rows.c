@@ -356,24 +356,32 @@ static void the_row_of_the_next_pull_begins_when_that_is_asked_for(void **state)
     check_int("rows", (int64_t)pair->scene.store->pulls.count, 2);
 }
 
-// So was the one that had it, and then failed to have it again.
+// So was the one that had it, by a pull or without one, and then failed to have it again.
 static void the_row_of_a_later_failure_does_not_end_with_the_success_before(void **state)
 {
-    struct pair *pair = *state;
-    pod_says(pair, PT_KUBELET_WAITING, NULL);
-    pass(pair, 3);
-    report(pair, "p1", PT_PULL_DOWNLOADING);
-    report(pair, "p1", PT_PULL_COMPLETED);
-    pass(pair, 100);
-    int64_t failed_at = pair->scene.now_ns;
-    pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
-    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
-    assert_non_null(row);
-    check_int("began", row->pull.started_at, failed_at);
-    pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
-    pass(pair, 20);
-    check_text("phase", pt_pull_phase_name(row->pull.phase), "failed");
-    check_int("completed", pair->scene.completed, 1);
+    for (int is_present = 0; is_present < 2; is_present++) {
+        struct pair *pair = pair_anew(state);
+        pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
+        pass(pair, 3);
+        if (is_present) {
+            event_says(pair, NODE, "Pulled",
+                       "Container image \"" IMAGE "\" already present on machine", 1);
+        } else {
+            report(pair, "p1", PT_PULL_DOWNLOADING);
+            report(pair, "p1", PT_PULL_COMPLETED);
+        }
+        pass(pair, 100);
+        check_int("completed", pair->scene.completed, 1);
+        int64_t failed_at = pair->scene.now_ns;
+        event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": no such host", 1);
+        const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+        assert_non_null(row);
+        check_int("began", row->pull.started_at, failed_at);
+        pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
+        pass(pair, 20);
+        check_text("phase", pt_pull_phase_name(row->pull.phase), "failed");
+        check_int("completed", pair->scene.completed, 1);
+    }
 }
 
 static void rows_leave_with_their_time(void **state)

@@ -32,7 +32,8 @@ bool pt_correlate_lacks_image(const struct correlate_container *container)
 
 static bool has_come(const struct correlate_container *container)
 {
-    return pt_moment_is_later(&container->image->pulled, &container->heard);
+    return pt_moment_is_later(&container->image->pulled, &container->heard) ||
+           pt_moment_is_later(&container->pulled, &container->heard);
 }
 
 bool pt_correlate_is_served(const struct correlate_container *container)
