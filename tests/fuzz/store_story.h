@@ -54,7 +54,8 @@ static inline void store_story_on_event(void *context, enum pt_event_type type,
     assert(type == PT_EVENT_PULL_STARTED || pt_stored_pull_is_final(stored) || stored->of_kubelet);
     if (seen && type == PT_EVENT_PULL_COMPLETED) {
         assert(stored->pull.phase == PT_PULL_COMPLETED);
-        // A pod that waits on may have its image pulled again when the row of the first time is gone.
+        // A pod that waits on may have its image pulled again when the row of the first time is
+        // gone.
         assert(!seen->completed_at ||
                (seen->is_forgotten && stored->pull.completed_at > seen->completed_at));
         seen->completed_at = stored->pull.completed_at;
