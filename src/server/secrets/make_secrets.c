@@ -15,6 +15,8 @@
 #include <sys/time.h>
 
 #define TRY_FOR_NS (30 * PT_NS_PER_S)
+#define CONFLICTS_AT_ONCE 10 // in a row, until it pauses
+#define MOST_CHANGES 32      // all that there can be are fewer
 #define LONGEST_LIFE_NS (20 * 365 * 24 * 3600 * PT_NS_PER_S)
 #define NAMESPACE_FILE "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
@@ -193,19 +195,20 @@ static void pause_for_a_second(struct maker *maker)
 static int take_steps(struct maker *maker, struct pt_error *err)
 {
     int64_t until = pt_clock_monotonic_ns(maker->clock) + TRY_FOR_NS;
-    int r = 1;
-    while (r != 0) {
-        r = take_step(maker, err);
+    unsigned changes = 0, conflicts = 0;
+    int r;
+    while ((r = take_step(maker, err)) != 0) {
+        if (r == 1 && ++changes > MOST_CHANGES)
+            return pt_error_set(err, EIO, "what is written is not what is read then");
+        conflicts = r == -EAGAIN ? conflicts + 1 : 0;
         bool is_late = pt_clock_monotonic_ns(maker->clock) >= until;
         if (r < 0 && (r == -EPERM || is_late))
             return r;
-        if (r == -EAGAIN)
+        if (r == 1 || (conflicts > 0 && conflicts < CONFLICTS_AT_ONCE))
             continue;
-        if (r < 0) {
-            pt_log_warn("secrets.retry", pt_log_text("error", err->message));
-            pt_log_flush();
-            pause_for_a_second(maker);
-        }
+        pt_log_warn("secrets.retry", pt_log_text("error", err->message));
+        pt_log_flush();
+        pause_for_a_second(maker);
     }
     pt_log_info("secrets.good", pt_log_text("namespace", maker->secrets.namespace_name));
     return 0;
