@@ -97,7 +97,9 @@ def nothing_is_doubled(history: History) -> Iterator[str]:
         counts = Counter((row["nodeName"], row["imageRef"]) for row in _shown(rows))
         for (node, image), count in counts.items():
             if count > 1:
-                yield f"{node} {image}: {server} shows it {count} times"
+                several = [row for row in rows if (row["nodeName"], row["imageRef"]) == (node, image)]
+                words = ", ".join(f"{row['id']} {row['phase']} {row.get('startedAt')} to {row.get('completedAt')}" for row in several)
+                yield f"{node} {image}: {server} shows it {count} times: {words}"
 
 
 def servers_show_the_same(history: History) -> Iterator[str]:

@@ -358,6 +358,14 @@ static bool is_left_behind(const struct pt_stored_pull *known)
     return known->of_kubelet && known->key[0] == PT_ROW_LEFT_BEHIND;
 }
 
+// Another server has heard how it ended: a success, or a failure of what was cancelled here.
+static bool is_known_better(const struct pt_stored_pull *stored, const struct pt_image_row *row)
+{
+    return stored->pull.phase == PT_PULL_CANCELLED ||
+           (row->phase == PT_PULL_COMPLETED && stored->pull.phase == PT_PULL_FAILED &&
+            pt_stored_pull_is_ended_row(stored));
+}
+
 // `known`: what has the id, so far; NULL: nothing.
 static void take_id(struct pt_pull_store *store, struct pt_stored_pull *stored, const char *id,
                     struct pt_stored_pull *known, const struct pt_image_row *row, int64_t age_ns)
@@ -373,7 +381,7 @@ static void take_id(struct pt_pull_store *store, struct pt_stored_pull *stored, 
         pull->started_at = row->started_at;
     pt_row_set_id(store, stored, id);
     stored->is_kept = true;
-    if (pull->phase == PT_PULL_CANCELLED)
+    if (is_known_better(stored, row))
         fill_in(store, stored, row, age_ns);
 }
 
@@ -381,7 +389,7 @@ static void take_id(struct pt_pull_store *store, struct pt_stored_pull *stored, 
 static bool stays(const struct pt_stored_pull *known, const struct pt_image_row *row)
 {
     bool is_same = pt_row_is_of_image(known, row) && strcmp(known->node->name, row->node_name) == 0;
-    return !is_same || (!pt_row_is_restored(known) && known->pull.phase != PT_PULL_CANCELLED);
+    return !is_same || (!pt_row_is_restored(known) && !is_known_better(known, row));
 }
 
 int pt_store_restore_row(struct pt_pull_store *store, const char *id,

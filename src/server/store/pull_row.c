@@ -326,7 +326,8 @@ static bool is_of_story(const struct pt_stored_pull *stored, const struct pt_ima
                         int64_t ended_wall_ns)
 {
     const struct pt_pull *pull = &stored->pull;
-    int64_t ended_at = pt_stored_pull_is_final(stored) ? pull->completed_at : INT64_MAX;
+    bool is_over = pt_stored_pull_is_final(stored) && !pt_stored_pull_is_waited_for(stored);
+    int64_t ended_at = is_over ? pull->completed_at : INT64_MAX;
     bool follows = row->phase == PT_PULL_FAILED && pull->started_at >= row->ended_at &&
                    pull->started_at - PT_GOES_ON_NS < ended_wall_ns;
     bool begins_alike = pull->started_at == row->started_at;
