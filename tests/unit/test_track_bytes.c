@@ -35,6 +35,27 @@ static void no_more_is_resumed_than_the_layer_has(void **state)
     check_int("resumed", layer->resumed_bytes, 1000);
 }
 
+// Its size is heard of when its bytes are on their way no more.
+static void no_more_has_come_than_a_layer_has_whose_size_is_heard_of_late(void **state)
+{
+    static const enum pt_lease_fate fates[] = {PT_LEASE_LISTED, PT_LEASE_OVER};
+    for (size_t i = 0; i < COUNT_OF(fates); i++) {
+        struct scene *scene = scene_anew(state);
+        struct pt_seen_lease *lease = new_pull(scene, 1);
+        lease->layers[0].size = -1;
+        fetch(lease, 0, 1400);
+        observe(scene, 1);
+        check_int("before", first_pull(scene)->layers[0].downloaded_bytes, 1400);
+        lease->layers[0].size = 1000;
+        lease->layers[0].has_ingest = false;
+        lease->fate = fates[i];
+        lease->fingerprint++;
+        observe(scene, 2);
+        check_int("total", first_pull(scene)->layers[0].total_bytes, 1000);
+        check_int("there", first_pull(scene)->layers[0].downloaded_bytes, 1000);
+    }
+}
+
 static void what_is_fetched_anew_is_fetched_twice(void **state)
 {
     struct scene *scene = *state;
@@ -177,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(what_was_left_is_resumed_and_not_fetched),
         SCENE_TEST(no_more_is_resumed_than_the_layer_has),
+        SCENE_TEST(no_more_has_come_than_a_layer_has_whose_size_is_heard_of_late),
         SCENE_TEST(what_is_fetched_anew_is_fetched_twice),
         SCENE_TEST(another_namespaces_content_is_never_counted),
         SCENE_TEST(what_is_silent_has_its_source_and_no_speed),

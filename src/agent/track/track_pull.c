@@ -296,6 +296,15 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
     }
 }
 
+// A size that is heard of late may be less than what has come; a broken registry sends more.
+static void set_total(struct pt_layer *layer, int64_t bytes)
+{
+    layer->total_known = true;
+    layer->total_bytes = bytes;
+    if (layer->downloaded_bytes > bytes)
+        layer->downloaded_bytes = bytes;
+}
+
 static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease *lease,
                          const struct pt_track_claims *claims, int64_t now)
 {
@@ -308,10 +317,8 @@ static int update_layers(struct pt_track_pull *pull, const struct pt_seen_lease 
         if (pt_track_set_text(&layer->media_type, seen->media_type) < 0 ||
             pt_track_set_text(&note->chain_id, seen->chain_id) < 0)
             return -ENOMEM;
-        if (seen->size >= 0) {
-            layer->total_known = true;
-            layer->total_bytes = seen->size;
-        }
+        if (seen->size >= 0)
+            set_total(layer, seen->size);
         int64_t blob_at = note->blob_at ? note->blob_at : seen->blob_at;
         if (i > 0 && seen->image != lease->layers[i - 1].image)
             below_at = -1;
