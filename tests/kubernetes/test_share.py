@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from lab.pulltrace import Server
@@ -121,21 +122,25 @@ class RowsOfKubernetes(ShareCase):
 
     _watches = 0
 
+    def shown(self, server: Server) -> dict[str, Any]:
+        """A page takes what was cancelled away, as an id that a server has left for the log's."""
+        return {row["id"]: row for row in pulls(server).values() if row["phase"] != "cancelled"}
+
     def assert_same_everywhere(self, servers: list[Server], count: int) -> dict[str, Any]:
         first = servers[0]
 
         def are_same() -> bool:
-            shown = pulls(first)
-            return len(shown) == count and all(pulls(other) == shown for other in servers)
+            shown = self.shown(first)
+            return len(shown) == count and all(self.shown(other) == shown for other in servers)
 
         try:
             wait_for("all show the same", are_same, 10)
         except Timeout:
             self.maxDiff = None
             for other in servers[1:]:
-                self.assertEqual(lines(pulls(first)), lines(pulls(other)))
-            self.assertEqual(lines(pulls(first)), count)
-        return pulls(first)
+                self.assertEqual(lines(self.shown(first)), lines(self.shown(other)))
+            self.assertEqual(lines(self.shown(first)), count)
+        return self.shown(first)
 
     def end_two(self, servers: list[Server]) -> None:
         """One fails and its pod is deleted, one completes."""
@@ -197,3 +202,22 @@ class RowsOfKubernetes(ShareCase):
         self.wait_on_each(everywhere, LINGER_S + 3, imageRef=GONE, phase="failed", waiting=False)
         self.assert_same_everywhere([*servers, *late, *self.start_replicas(1)], 2)
         self.assertEqual(set(pulls(everywhere[-1])), set(pulls(servers[0])))
+
+    def test_who_began_in_the_middle_takes_the_id_of_the_log(self) -> None:
+        servers = self.start_replicas(2)
+        pods = Pods(self.api, "node-1", GONE, 1)
+        pods.wait()
+        self.wait_on_each(servers, imageRef=GONE, phase="queued")
+        time.sleep(2)  # the kubelet's times are whole seconds
+        pods.refuse(NOT_FOUND.format(GONE))  # a pod that was scheduled anew, as far as its times say
+        self.wait_on_each(servers, imageRef=GONE, phase="failed")
+        late = self.start_replicas(1)
+        self.wait_on_each(late, imageRef=GONE, phase="failed")
+        self.assertEqual(len({row["id"] for server in (*servers, *late) for row in self.pulls(server)}), 2)
+        time.sleep(2)  # what follows at once is another row
+        pods.pulled()
+        pods.run()
+        self.wait_on_each([*servers, *late], LINGER_S + 3, imageRef=GONE, phase="completed")
+        everywhere = [*servers, *late, *self.start_replicas(1)]
+        wait_for("all have one id", lambda: len({key for server in everywhere for key in self.shown(server)}) == 1, 5)
+        self.assertEqual({len(self.shown(server)) for server in everywhere}, {1})

@@ -195,6 +195,7 @@ static void of_one_story_the_id_of_the_log_stays(void **state)
         {"it still waits", PT_PULL_QUEUED, 5, 0, true, true},
         {"its last attempt failed before", PT_PULL_FAILED, 0, 2, true, true},
         {"it has ended as well", PT_PULL_FAILED, 5, 12, false, true},
+        {"it began in the second of its end", PT_PULL_FAILED, 9, 9, false, true},
         {"one of before", PT_PULL_FAILED, 0, 2, false, false},
         {"it was made anew soon", PT_PULL_QUEUED, 60, 0, true, true},
         {"it was made anew later", PT_PULL_QUEUED, 160, 0, true, false},

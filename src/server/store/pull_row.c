@@ -321,7 +321,7 @@ struct pt_stored_pull *pt_row_find_restored(const struct pt_pull_store *store,
     return stored && pt_row_is_restored(stored) && goes_on(store, stored, row) ? stored : NULL;
 }
 
-// What is heard here begins with the same words of the kubelet, or goes on after a failure.
+// What is heard here begins or ends with the same words of the kubelet, or goes on after a failure.
 static bool is_of_story(const struct pt_stored_pull *stored, const struct pt_image_row *row,
                         int64_t ended_wall_ns)
 {
@@ -330,11 +330,11 @@ static bool is_of_story(const struct pt_stored_pull *stored, const struct pt_ima
     int64_t ended_at = is_over ? pull->completed_at : INT64_MAX;
     bool follows = row->phase == PT_PULL_FAILED && pull->started_at >= row->ended_at &&
                    pull->started_at - PT_GOES_ON_NS < ended_wall_ns;
-    bool begins_alike = pull->started_at == row->started_at;
+    bool is_alike = pull->started_at == row->started_at || ended_at == row->ended_at;
     if (!pt_row_is_of_image(stored, row))
         return false;
     return overlap(pull->started_at, ended_at, row->started_at, row->ended_at) ||
-           (!pt_row_is_restored(stored) && (begins_alike || follows));
+           (!pt_row_is_restored(stored) && (is_alike || follows));
 }
 
 struct pt_stored_pull *pt_row_find_story(const struct pt_pull_store *store,
