@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/http_client.h"
 
+#include "base/curl_tls.h"
 #include "base/limits.h"
 #include "base/timer.h"
 
@@ -8,7 +9,6 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -327,21 +327,6 @@ static void set_version(CURL *easy, const struct pt_http_options *options)
     }
 }
 
-// Else one call of OpenSSL reads on behind each message of TLS's own, such as a new key, and never
-// returns while a peer sends more of them.
-static CURLcode on_curl_tls(CURL *easy, void *tls_context, void *data)
-{
-    (void)easy;
-    (void)data;
-    SSL_CTX_clear_mode((SSL_CTX *)tls_context, SSL_MODE_AUTO_RETRY);
-    return CURLE_OK;
-}
-
-static bool is_of_openssl(const curl_version_info_data *curl)
-{
-    return curl->ssl_version && strncmp(curl->ssl_version, "OpenSSL", strlen("OpenSSL")) == 0;
-}
-
 static void set_files(CURL *easy, const struct pt_http_options *options)
 {
     if (options->ca_file) {
@@ -390,8 +375,7 @@ static void set_options(struct pt_http_request *request, const struct pt_http_op
     if (options->max_age_s)
         curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)options->max_age_s);
     set_files(easy, options);
-    if (is_of_openssl(curl_version_info(CURLVERSION_NOW)))
-        curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_curl_tls);
+    pt_curl_tls_bound(easy);
     if (options->check_peer) {
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_curl_open_socket);
         curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);

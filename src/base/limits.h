@@ -14,9 +14,10 @@
 #define PT_LIMIT_LOG_EVENTS_PER_S 1000          // lines about pulls
 
 // --- outgoing HTTP ---
-#define PT_LIMIT_HEADER_BYTES 8192      // longer answer headers are not looked at
-#define PT_LIMIT_IDLE_CONNECTIONS 4     // kept open for reuse by one client
-#define PT_LIMIT_HTTP_BUFFER_BYTES 1024 // read at once; of a socket a hundred times in a turn
+#define PT_LIMIT_HEADER_BYTES 8192           // longer answer headers are not looked at
+#define PT_LIMIT_IDLE_CONNECTIONS 4          // kept open for reuse by one client
+#define PT_LIMIT_HTTP_BUFFER_BYTES 1024      // read at once; of a socket a hundred times in a turn
+#define PT_LIMIT_TLS_READ_BYTES (128 * 1024) // read of TLS until the loop's turn is another one
 #define PT_LIMIT_HTTP2_BUFFER_BYTES (1024 * 1024)
 #define PT_LIMIT_SOCKET_BUFFER_BYTES (64 * 1024) // read at once of what is not HTTP
 

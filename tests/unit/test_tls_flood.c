@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/http_client.h"
+#include "base/limits.h"
 #include "server/http/http_transport.h"
 #include "server/http/tls.h"
 #include "server/secrets/issue.h"
@@ -10,6 +11,7 @@
 #include "check.h"
 
 #include <event2/event.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -233,11 +235,74 @@ static void a_servers_flood_is_read_bit_by_bit(void **state)
     close(listener);
 }
 
+// Our own end of the connection to that peer; it has just been opened.
+static int find_client(int peer)
+{
+    struct sockaddr_in wanted, found;
+    socklen_t length = sizeof(wanted);
+    assert_int_equal(getsockname(peer, (struct sockaddr *)&wanted, &length), 0);
+    for (int fd = 3; fd < 100; fd++) {
+        length = sizeof(found);
+        if (fd != peer && getpeername(fd, (struct sockaddr *)&found, &length) == 0 &&
+            found.sin_family == AF_INET && found.sin_port == wanted.sin_port)
+            return fd;
+    }
+    fail_msg("no client");
+    return -1;
+}
+
+// Fills the connection with HelloRequests, which mean nothing while hands are shaken.
+static void fill(int peer)
+{
+    static const char record[5 + 16384] = {22, 3, 3, 64, 0};
+    while (send(peer, record, sizeof(record), MSG_NOSIGNAL) == sizeof(record)) {
+    }
+}
+
+static int queued_bytes(int peer, int client)
+{
+    int unsent = 0;
+    assert_int_equal(ioctl(peer, SIOCOUTQNSD, &unsent), 0);
+    return unsent + unread_bytes(client);
+}
+
+static void a_servers_flood_of_nothing_is_read_bit_by_bit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct pt_http_client *http;
+    struct pt_http_request *request;
+    char url[64];
+    int listener = listen_here(url, sizeof(url)), peer = -1;
+    const struct pt_http_options options = {.url = url, .ca_file = fixture->ca_file};
+    assert_int_equal(pt_http_client_create(fixture->base, &http, NULL), 0);
+    assert_int_equal(pt_http_client_start(http, &options, &request, NULL), 0);
+    for (int turns = 0; peer < 0 && turns < MAX_TURNS; turns++) {
+        event_base_loop(fixture->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    }
+    assert_true(peer >= 0);
+    int client = find_client(peer);
+    fill(peer);
+    int queued = queued_bytes(peer, client), left = queued;
+    assert_true(queued > 3 * PT_LIMIT_TLS_READ_BYTES);
+    for (int turns = 0; left == queued && turns < MAX_TURNS; turns++) {
+        event_base_loop(fixture->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        left = queued_bytes(peer, client);
+    }
+    check_int("read at once", queued - left > 2 * PT_LIMIT_TLS_READ_BYTES, 0);
+    pt_http_request_cancel(request);
+    pt_http_client_destroy(http);
+    close(peer);
+    close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_clients_flood_is_read_bit_by_bit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_servers_flood_is_read_bit_by_bit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_servers_flood_of_nothing_is_read_bit_by_bit, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
