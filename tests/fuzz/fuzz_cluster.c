@@ -80,6 +80,7 @@ static void pass(unsigned tenths)
     fuzz_now_ns += (int64_t)tenths * PT_NS_PER_S / 10;
     while (pt_store_sweep(store_story.store))
         continue;
+    store_story_forget();
     pt_correlate_tick(world.correlate);
     while (pt_correlate_flush(world.correlate, 10))
         continue;

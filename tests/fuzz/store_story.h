@@ -157,6 +157,14 @@ static inline void check_node(const struct pt_node *node, struct sums *sums)
     sums->all -= all;
 }
 
+// To be called when rows may have gone, before others begin.
+static inline void store_story_forget(void)
+{
+    for (size_t i = 0; i < store_story.seen_count; i++)
+        store_story.seen[i].is_forgotten |=
+            !pt_store_find(store_story.store, store_story.seen[i].id);
+}
+
 static inline void store_story_check(void)
 {
     struct pt_pull_store *store = store_story.store;
@@ -167,8 +175,6 @@ static inline void store_story_check(void)
         check_pull(stored);
         add_up(stored, &sums);
     }
-    for (size_t i = 0; i < store_story.seen_count; i++)
-        store_story.seen[i].is_forgotten |= !pt_store_find(store, store_story.seen[i].id);
     const struct pt_store_figures figures = pt_store_figures(store);
     assert(sums.all == figures.pulls && sums.all == store->changes.pull_count);
     assert(sums.active - sums.queued == figures.under_way && sums.queued == figures.queued);

@@ -160,9 +160,13 @@ static void a_wrong_guess_keeps_the_row_that_it_took(void **state)
         struct pt_pull named = a_pull(pair, "p1", when_named[i]);
         named.image_ref = "a.io/b:2";
         named.image_ref_exact = true;
+        uint64_t seen = scene_version(&pair->scene);
         scene_deliver_pulls(&pair->scene, NODE, &named, 1);
         pass(pair, 2);
         assert_ptr_equal(row_of(pair, "ip1"), row);
+        // Readers that knew the id as the other's see that it is another row's now.
+        assert_true(row->created_version > seen);
+        assert_true(row_of(pair, "k" IMAGE)->created_version > seen);
         assert_int_equal(row->pull.phase, when_named[i]);
         assert_string_equal(pt_stored_pull_image_ref(row), "a.io/b:2");
         const struct pt_stored_pull *other = row_of(pair, "k" IMAGE);
@@ -384,6 +388,40 @@ static void the_row_of_a_later_failure_does_not_end_with_the_success_before(void
     }
 }
 
+// The kubelet said that it had the image, failed to have it again at once, and may have found it.
+static void a_row_that_failed_behind_a_success_does_not_end_with_that(void **state)
+{
+    static const struct {
+        const char *reason, *message;
+        const char *phase;
+    } cases[] = {
+        {"Pulled", "Container image \"" IMAGE "\" already present on machine", "completed"},
+        {NULL, NULL, "failed"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pair *pair = pair_anew(state);
+        pod_says(pair, PT_KUBELET_WAITING, NULL);
+        pass(pair, 3);
+        event_says(pair, NODE, "Pulled", "Successfully pulled image \"" IMAGE "\"", 1);
+        pass(pair, 1);
+        event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": not found", 1);
+        pass(pair, 20);
+        const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+        assert_non_null(row);
+        check_text("before", pt_pull_phase_name(row->pull.phase), "failed");
+        int64_t ended_at = row->pull.completed_at;
+        if (cases[i].reason) {
+            event_says(pair, NODE, cases[i].reason, cases[i].message, 1);
+            ended_at = pair->scene.now_ns;
+        } else {
+            pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
+        }
+        pass(pair, 20);
+        check_text(cases[i].phase, pt_pull_phase_name(row->pull.phase), cases[i].phase);
+        check_int(cases[i].phase, row->pull.completed_at, ended_at);
+    }
+}
+
 static void rows_leave_with_their_time(void **state)
 {
     struct pair *pair = *state;
@@ -445,6 +483,7 @@ int main(void)
         TEST(a_great_many_attempts_at_once_are_not_logged_one_by_one),
         TEST(the_row_of_the_next_pull_begins_when_that_is_asked_for),
         TEST(the_row_of_a_later_failure_does_not_end_with_the_success_before),
+        TEST(a_row_that_failed_behind_a_success_does_not_end_with_that),
         TEST(rows_leave_with_their_time),
         TEST(a_pull_that_was_given_up_is_no_failed_attempt),
         TEST(at_the_limit_rows_are_left_out),

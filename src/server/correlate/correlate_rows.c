@@ -150,13 +150,19 @@ static void report_row(struct correlate_image *image, const struct situation *si
     correlate->output.on_row(correlate->output.context, &row);
 }
 
+// Since its row began, and behind the last failure.
+static bool has_come(const struct correlate_image *image)
+{
+    return pt_moment_is_later(&image->pulled, &image->failed) &&
+           !pt_moment_is_later(&image->row_started, &image->pulled);
+}
+
 // A success ended when the kubelet says, by the clock that its beginning was taken from.
 static int64_t end_of_row(const struct correlate_image *image, enum pt_pull_phase phase)
 {
     if (phase == PT_PULL_FAILED)
         return image->failed.at;
-    bool is_known = phase == PT_PULL_COMPLETED && image->pulled.is_of_node &&
-                    image->pulled.at >= image->row_started.at;
+    bool is_known = phase == PT_PULL_COMPLETED && image->pulled.is_of_node && has_come(image);
     return is_known ? image->pulled.at : pt_clock_wall_ns(image->node->correlate->clock);
 }
 
@@ -210,14 +216,13 @@ static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
 static void end_unwaited_row(struct correlate_image *image, const struct situation *situation,
                              int64_t now_ns)
 {
-    bool has_come = !pt_moment_is_later(&image->row_started, &image->pulled);
-    bool is_failed = image->row_phase == PT_PULL_FAILED;
-    if (is_failed && (situation->has_image || has_come))
+    bool is_failed = image->row_phase == PT_PULL_FAILED, came = has_come(image);
+    if (is_failed && (situation->has_image || came))
         end_row(image, PT_PULL_COMPLETED, situation, now_ns);
     else if (!situation->is_lingering ||
-             (has_come && !has_agent(image->node))) // the agent or an event may yet report the pull
+             (came && !has_agent(image->node))) // the agent or an event may yet report the pull
         end_row(image,
-                has_come    ? PT_PULL_COMPLETED
+                came        ? PT_PULL_COMPLETED
                 : is_failed ? PT_PULL_FAILED
                             : PT_PULL_CANCELLED,
                 situation, now_ns);
@@ -255,9 +260,7 @@ static void update_row(struct correlate_image *image, const struct situation *si
             end_unwaited_row(image, situation, now_ns);
         return;
     }
-    bool has_come = pt_moment_is_later(&image->pulled, &image->failed) &&
-                    !pt_moment_is_later(&image->row_started, &image->pulled);
-    if (has_row && has_come &&
+    if (has_row && has_come(image) &&
         (!has_agent(image->node) ||
          pt_correlate_has_passed(image->node, image->pulled.heard_ns + PT_LINGER_NS, now_ns))) {
         end_row(image, PT_PULL_COMPLETED, situation, now_ns);

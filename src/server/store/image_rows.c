@@ -300,8 +300,6 @@ void pt_store_exchange_rows(struct pt_pull_store *store, const struct pt_row_exc
         return; // it keeps the name that it had
     pt_row_exchange_ids(store, pull, row);
     pt_pull_memory_count(store, row);
-    pt_change_log_touch(&store->changes, pull);
-    pt_change_log_touch(&store->changes, row);
     pt_store_notify(store);
 }
 

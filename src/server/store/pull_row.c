@@ -188,6 +188,15 @@ bool pt_row_id_is_none(const char *id)
     return memcmp(id, none, PT_PULL_ID_LENGTH) == 0;
 }
 
+// Under another id it is new to readers, whole.
+static void show_anew(struct pt_pull_store *store, struct pt_stored_pull *stored)
+{
+    pt_change_log_touch(&store->changes, stored);
+    stored->created_version = stored->version;
+    for (size_t i = 0; i < stored->pull.layer_count; i++)
+        stored->versions[i].newest = stored->version;
+}
+
 void pt_row_exchange_ids(struct pt_pull_store *store, struct pt_stored_pull *a,
                          struct pt_stored_pull *b)
 {
@@ -204,6 +213,8 @@ void pt_row_exchange_ids(struct pt_pull_store *store, struct pt_stored_pull *a,
         r = pt_map_put(&store->pulls, b->id, b);
     assert(r == 0); // the map has room for as many as there were
     (void)r;
+    show_anew(store, a);
+    show_anew(store, b);
 }
 
 // Readers that know the id learn that nobody pulls under it: a cancelled row has it from now on, as
@@ -237,17 +248,16 @@ void pt_row_set_id(struct pt_pull_store *store, struct pt_stored_pull *stored, c
     struct pt_stored_pull *other = pt_map_get(&store->pulls, wanted);
     if (other) {
         pt_row_exchange_ids(store, stored, other);
-        pt_change_log_touch(&store->changes, other);
-    } else {
-        memcpy(before, stored->id, sizeof(before));
-        pt_map_remove(&store->pulls, before);
-        memcpy(stored->id, wanted, sizeof(wanted));
-        int r = pt_map_put(&store->pulls, stored->id, stored);
-        assert(r == 0); // the map has room for as many as there were
-        (void)r;
-        leave_behind(store, stored, before);
+        return;
     }
-    pt_change_log_touch(&store->changes, stored);
+    memcpy(before, stored->id, sizeof(before));
+    pt_map_remove(&store->pulls, before);
+    memcpy(stored->id, wanted, sizeof(wanted));
+    int r = pt_map_put(&store->pulls, stored->id, stored);
+    assert(r == 0); // the map has room for as many as there were
+    (void)r;
+    leave_behind(store, stored, before);
+    show_anew(store, stored);
 }
 
 int pt_store_write_row_ids(const struct pt_pull_store *store, const struct pt_report *report,

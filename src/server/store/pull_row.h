@@ -44,7 +44,7 @@ bool pt_row_id_is_none(const char *id);
 // the other, so that readers show nothing under it any more.
 void pt_row_set_id(struct pt_pull_store *store, struct pt_stored_pull *stored, const char *id);
 
-// Two rows get each other's id.
+// Two rows get each other's id, which is a change of both.
 void pt_row_exchange_ids(struct pt_pull_store *store, struct pt_stored_pull *a,
                          struct pt_stored_pull *b);
 
