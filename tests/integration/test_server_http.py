@@ -150,7 +150,7 @@ class Errors(ServerCase):
         ):
             with self.subTest(what):
                 if what == "another pull":
-                    time.sleep(0.6)
+                    time.sleep(0.6)  # so that a report of the node is not too soon
                 reported = [pull(str(i + 1), "app", layer(1)) for i in range(pulls)]
                 answer = self.report(server, node, *reported)
                 self.assertEqual(answer.status, 429)

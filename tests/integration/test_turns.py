@@ -270,7 +270,7 @@ class ClusterCase(ServerCase):
 
     def read_stream(self) -> None:
         with Reader(self.server.port, ""):
-            time.sleep(1)
+            time.sleep(1)  # so long it reads
 
 
 class ManyPods(ClusterCase):

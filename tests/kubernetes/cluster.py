@@ -152,6 +152,6 @@ def answer_in_turn(port: int, node: str, *pulls: Object, token: str = "") -> Ans
     """The same, once more where the last report of the node is less than half a second old."""
     answer = answer_to_report(port, node, *pulls, token=token)
     if answer.status == 429:
-        time.sleep(0.6)
+        time.sleep(0.6)  # then it is older
         answer = answer_to_report(port, node, *pulls, token=token)
     return answer

@@ -186,7 +186,7 @@ class RealIdentity(RealCase):
         self.assertEqual(self.code(server, short, "node-b"), (200, ""), "within the leeway of 30 s")
         self.api.kill()
         try:
-            time.sleep(11)
+            time.sleep(11)  # the rest of the leeway
             self.assertEqual(self.code(server, long, "node-a"), (200, ""))
             self.assertEqual(self.code(server, short, "node-b"), (401, "report_token"))
             server.stop()
