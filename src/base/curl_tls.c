@@ -1,34 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/curl_tls.h"
 
-#include "base/limits.h"
+#include "base/tls_bound.h"
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <string.h>
 
-// One call of OpenSSL reads on behind what means nothing, such as a HelloRequest, and never returns
-// while a peer sends more of it. So now and then it is as if nothing had come: the socket announces
-// in the next turn what is there.
-static long on_tls_read(BIO *bio, int operation, const char *data, size_t length, int number,
-                        long more, int result, size_t *done)
-{
-    static size_t bytes; // since then, of all connections
-    (void)data, (void)length, (void)number, (void)more;
-    if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0 && done)
-        bytes += *done;
-    if (operation != BIO_CB_READ || bytes < PT_LIMIT_TLS_READ_BYTES)
-        return result;
-    bytes = 0;
-    BIO_set_retry_read(bio);
-    return -1;
-}
-
 static void on_tls_progress(const SSL *ssl, int where, int result)
 {
     (void)result;
     if (where & SSL_CB_HANDSHAKE_START)
-        BIO_set_callback_ex(SSL_get_rbio(ssl), on_tls_read);
+        pt_tls_bound(ssl);
 }
 
 // Without SSL_MODE_AUTO_RETRY a call ends behind each message of TLS's own, such as a new key.

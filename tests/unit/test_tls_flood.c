@@ -175,6 +175,29 @@ static void a_clients_flood_is_read_bit_by_bit(void **state)
     close(pair[1]);
 }
 
+// A first message may have 131,000 bytes, and each of them a record of its own.
+static void a_client_that_speaks_byte_by_byte_is_read_bit_by_bit(void **state)
+{
+    struct fixture *fixture = *state;
+    static char records[6 * 30000];
+    int pair[2], size = 1 << 20;
+    char data[16];
+    static const char hello[] = {1, 1, 0, 0, 3, 3}; // of 65,536 bytes
+    for (size_t i = 0; i < sizeof(records) / 6; i++)
+        memcpy(records + 6 * i, (char[]){22, 3, 1, 0, 1, i < sizeof(hello) ? hello[i] : 'x'}, 6);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    (void)setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    struct pt_transport transport = {.fd = pair[0], .ssl = pt_tls_accept(fixture->tls, pair[0])};
+    assert_int_equal(send(pair[1], records, sizeof(records), 0), sizeof(records));
+    assert_int_equal(pt_transport_read(&transport, data, sizeof(data)), -EAGAIN);
+    check_int("reads half of them at once", unread_bytes(pair[0]) < (int)sizeof(records) / 2, 0);
+    for (int calls = 0; unread_bytes(pair[0]) > 0 && calls < 1000; calls++)
+        assert_int_equal(pt_transport_read(&transport, data, sizeof(data)), -EAGAIN);
+    check_int("is all read", unread_bytes(pair[0]), 0);
+    pt_transport_finish(&transport);
+    close(pair[1]);
+}
+
 static void on_connected(void *context, int fd)
 {
     ((struct fixture *)context)->connected_fd = fd;
@@ -300,6 +323,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_clients_flood_is_read_bit_by_bit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_client_that_speaks_byte_by_byte_is_read_bit_by_bit,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_servers_flood_is_read_bit_by_bit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_servers_flood_of_nothing_is_read_bit_by_bit, set_up,
                                         tear_down),

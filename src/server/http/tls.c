@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/same_file.h"
 #include "base/timer.h"
+#include "base/tls_bound.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -131,7 +132,9 @@ SSL *pt_tls_accept(struct pt_tls *tls, int fd)
         SSL_free(ssl);
         return NULL;
     }
-    if (ssl)
+    if (ssl) {
         SSL_set_accept_state(ssl);
+        pt_tls_bound(ssl);
+    }
     return ssl;
 }
