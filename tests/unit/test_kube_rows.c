@@ -338,90 +338,6 @@ static void a_great_many_attempts_at_once_are_not_logged_one_by_one(void **state
     assert_int_equal(pair->scene.failed, 101);
 }
 
-// Who has the image, and waits for something else since, was not the one that asks now.
-static void the_row_of_the_next_pull_begins_when_that_is_asked_for(void **state)
-{
-    struct pair *pair = *state;
-    a_pod_says(pair, "stuck", IMAGE, PT_KUBELET_WAITING, NULL);
-    pass(pair, 3);
-    report(pair, "p1", PT_PULL_DOWNLOADING);
-    report(pair, "p1", PT_PULL_COMPLETED);
-    pass(pair, 100);
-    pod_says(pair, PT_KUBELET_WAITING, NULL);
-    pass(pair, 1);
-    int64_t asked_at = pair->scene.now_ns;
-    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
-    pass(pair, 20);
-    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
-    assert_non_null(row);
-    check_text("phase", pt_pull_phase_name(row->pull.phase), "queued");
-    check_int("began", row->pull.started_at, asked_at);
-    check_int("completed", pair->scene.completed, 1);
-    check_int("rows", (int64_t)pair->scene.store->pulls.count, 2);
-}
-
-// So was the one that had it, by a pull or without one, and then failed to have it again.
-static void the_row_of_a_later_failure_does_not_end_with_the_success_before(void **state)
-{
-    for (int is_present = 0; is_present < 2; is_present++) {
-        struct pair *pair = pair_anew(state);
-        pod_says(pair, PT_KUBELET_PULL_FAILED, "no such host");
-        pass(pair, 3);
-        if (is_present) {
-            event_says(pair, NODE, "Pulled",
-                       "Container image \"" IMAGE "\" already present on machine", 1);
-        } else {
-            report(pair, "p1", PT_PULL_DOWNLOADING);
-            report(pair, "p1", PT_PULL_COMPLETED);
-        }
-        pass(pair, 100);
-        check_int("completed", pair->scene.completed, 1);
-        int64_t failed_at = pair->scene.now_ns;
-        event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": no such host", 1);
-        const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
-        assert_non_null(row);
-        check_int("began", row->pull.started_at, failed_at);
-        pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
-        pass(pair, 20);
-        check_text("phase", pt_pull_phase_name(row->pull.phase), "failed");
-        check_int("completed", pair->scene.completed, 1);
-    }
-}
-
-// The kubelet said that it had the image, failed to have it again at once, and may have found it.
-static void a_row_that_failed_behind_a_success_does_not_end_with_that(void **state)
-{
-    static const struct {
-        const char *reason, *message;
-        const char *phase;
-    } cases[] = {
-        {"Pulled", "Container image \"" IMAGE "\" already present on machine", "completed"},
-        {NULL, NULL, "failed"},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct pair *pair = pair_anew(state);
-        pod_says(pair, PT_KUBELET_WAITING, NULL);
-        pass(pair, 3);
-        event_says(pair, NODE, "Pulled", "Successfully pulled image \"" IMAGE "\"", 1);
-        pass(pair, 1);
-        event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": not found", 1);
-        pass(pair, 20);
-        const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
-        assert_non_null(row);
-        check_text("before", pt_pull_phase_name(row->pull.phase), "failed");
-        int64_t ended_at = row->pull.completed_at;
-        if (cases[i].reason) {
-            event_says(pair, NODE, cases[i].reason, cases[i].message, 1);
-            ended_at = pair->scene.now_ns;
-        } else {
-            pt_correlate_pod_end(pair->correlate, "u", PT_POD_DELETED);
-        }
-        pass(pair, 20);
-        check_text(cases[i].phase, pt_pull_phase_name(row->pull.phase), cases[i].phase);
-        check_int(cases[i].phase, row->pull.completed_at, ended_at);
-    }
-}
-
 static void rows_leave_with_their_time(void **state)
 {
     struct pair *pair = *state;
@@ -481,9 +397,6 @@ int main(void)
         TEST(a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first),
         TEST(a_row_that_was_taken_for_resolving_counts_its_failure_once),
         TEST(a_great_many_attempts_at_once_are_not_logged_one_by_one),
-        TEST(the_row_of_the_next_pull_begins_when_that_is_asked_for),
-        TEST(the_row_of_a_later_failure_does_not_end_with_the_success_before),
-        TEST(a_row_that_failed_behind_a_success_does_not_end_with_that),
         TEST(rows_leave_with_their_time),
         TEST(a_pull_that_was_given_up_is_no_failed_attempt),
         TEST(at_the_limit_rows_are_left_out),

@@ -57,8 +57,7 @@ static void look_at(const struct correlate_image *image,
     situation->live_count++;
     situation->has_failing |=
         container->has_failed && pt_moment_is_later(&image->failed, &image->pulled);
-    bool is_asked_for = pt_correlate_is_outstanding(container) &&
-                        pt_moment_is_later(&container->pulling, &image->pulled);
+    bool is_asked_for = pt_correlate_asks_anew(container);
     bool waits_long =
         container->is_on_turn && !pt_correlate_is_held_up(container->pod) &&
         container->pulled.at == 0 && image->pulled.at == 0 &&

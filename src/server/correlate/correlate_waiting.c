@@ -36,11 +36,17 @@ static bool has_come(const struct correlate_container *container)
            pt_moment_is_later(&container->pulled, &container->heard);
 }
 
+bool pt_correlate_asks_anew(const struct correlate_container *container)
+{
+    return pt_correlate_is_outstanding(container) &&
+           pt_moment_is_later(&container->pulling, &container->image->pulled);
+}
+
 bool pt_correlate_is_served(const struct correlate_container *container)
 {
     bool has_failed =
         container->has_failed && pt_moment_is_later(&container->failed, &container->image->pulled);
-    return has_come(container) && !has_failed && !pt_correlate_is_outstanding(container);
+    return has_come(container) && !has_failed && !pt_correlate_asks_anew(container);
 }
 
 struct pt_moment pt_correlate_began_to_wait(const struct correlate_container *container)

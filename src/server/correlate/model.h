@@ -438,6 +438,9 @@ bool pt_correlate_is_waiting(const struct correlate_container *container, int64_
 // It waits, and its image has not come as far as the kubelet says.
 bool pt_correlate_lacks_image(const struct correlate_container *container);
 
+// It has asked for its image, which has not come since.
+bool pt_correlate_asks_anew(const struct correlate_container *container);
+
 // It waits, but not for its image: that has come since, and it has not asked for it again.
 bool pt_correlate_is_served(const struct correlate_container *container);
 
