@@ -56,6 +56,22 @@ static void no_more_has_come_than_a_layer_has_whose_size_is_heard_of_late(void *
     }
 }
 
+static void what_was_there_is_whole_also_if_its_size_is_heard_of_when_it_is_gone(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = new_pull(scene, 1);
+    lease->layers[0].size = -1;
+    lease->layers[0].extracted_at = at(-60);
+    observe(scene, 1);
+    check_int("cached", first_pull(scene)->layers[0].cached, true);
+    lease->layers[0].size = 1000;
+    lease->layers[0].extracted_at = 0;
+    lease->fate = PT_LEASE_OVER;
+    lease->fingerprint++;
+    observe(scene, 2);
+    check_int("there", first_pull(scene)->layers[0].downloaded_bytes, 1000);
+}
+
 static void what_is_fetched_anew_is_fetched_twice(void **state)
 {
     struct scene *scene = *state;
@@ -199,6 +215,7 @@ int main(void)
         SCENE_TEST(what_was_left_is_resumed_and_not_fetched),
         SCENE_TEST(no_more_is_resumed_than_the_layer_has),
         SCENE_TEST(no_more_has_come_than_a_layer_has_whose_size_is_heard_of_late),
+        SCENE_TEST(what_was_there_is_whole_also_if_its_size_is_heard_of_when_it_is_gone),
         SCENE_TEST(what_is_fetched_anew_is_fetched_twice),
         SCENE_TEST(another_namespaces_content_is_never_counted),
         SCENE_TEST(what_is_silent_has_its_source_and_no_speed),

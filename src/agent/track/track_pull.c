@@ -296,12 +296,13 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
     }
 }
 
-// A size that is heard of late may be less than what has come; a broken registry sends more.
+// A size may be heard of late: it may be less than what has come, since a broken registry sends
+// more, and what was there was so as a whole.
 static void set_total(struct pt_layer *layer, int64_t bytes)
 {
     layer->total_known = true;
     layer->total_bytes = bytes;
-    if (layer->downloaded_bytes > bytes)
+    if (layer->cached || layer->downloaded_bytes > bytes)
         layer->downloaded_bytes = bytes;
 }
 
