@@ -4,6 +4,7 @@
 
 #include "agent/track/pace.h"
 #include "agent/track/track.h"
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/rhythm.h"
 #include "pull/report.h"
@@ -25,7 +26,7 @@ struct story {
         double percent;
         int64_t started_at;
         int64_t bytes_fetched;
-        size_t layer_count;
+        uint64_t layers; // hash of their digests
         enum pt_pull_phase phase;
         unsigned ends;  // events of its end
         unsigned round; // in which it was shown last
@@ -123,6 +124,14 @@ static inline void story_check_report(const struct story *story, int64_t now)
     pt_buffer_finish(&text);
 }
 
+static inline uint64_t hash_of_layers(const struct pt_pull *pull)
+{
+    uint64_t hash = PT_HASH_EMPTY;
+    for (size_t i = 0; i < pull->layer_count; i++)
+        hash = pt_hash_bytes(hash, pull->layers[i].digest, strlen(pull->layers[i].digest) + 1);
+    return hash;
+}
+
 // None of them stands in it twice, nothing goes back, and a pull that has ended has said so once.
 static inline void story_check_heard(struct story *story, const struct pt_pull *pull,
                                      const struct pt_totals *totals)
@@ -133,14 +142,15 @@ static inline void story_check_heard(struct story *story, const struct pt_pull *
     assert(heard->round != story->rounds);
     assert(heard->started_at == pull->started_at && heard->phase <= pull->phase);
     assert(!pt_pull_phase_is_final(heard->phase) || heard->phase == pull->phase);
-    // One lease may pull another platform besides, whose layers come to those of the first; the
-    // server keeps what it shows.
-    assert(totals->percent >= heard->percent || pull->layer_count > heard->layer_count);
+    // One lease may pull another platform besides, whose layers come to those of the first, or
+    // containerd says another manifest; the server keeps what it shows.
+    uint64_t layers = hash_of_layers(pull);
+    assert(totals->percent >= heard->percent || layers != heard->layers);
     assert(pull->bytes_fetched >= heard->bytes_fetched);
     assert(heard->ends == (unsigned)pt_pull_phase_is_final(pull->phase));
     heard->round = story->rounds;
     heard->percent = totals->percent;
-    heard->layer_count = pull->layer_count;
+    heard->layers = layers;
     heard->bytes_fetched = pull->bytes_fetched;
     heard->phase = pull->phase;
 }
