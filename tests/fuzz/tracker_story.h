@@ -143,13 +143,15 @@ static inline void story_check_heard(struct story *story, const struct pt_pull *
     assert(heard->started_at == pull->started_at && heard->phase <= pull->phase);
     assert(!pt_pull_phase_is_final(heard->phase) || heard->phase == pull->phase);
     // One lease may pull another platform besides, whose layers come to those of the first, or
-    // containerd says another manifest; the server keeps what it shows.
+    // containerd says another manifest, or none any more; the server keeps what it shows.
     uint64_t layers = hash_of_layers(pull);
-    assert(totals->percent >= heard->percent || layers != heard->layers);
+    bool is_same = pull->total_known && layers == heard->layers;
+    assert(totals->percent >= heard->percent || !is_same);
     assert(pull->bytes_fetched >= heard->bytes_fetched);
     assert(heard->ends == (unsigned)pt_pull_phase_is_final(pull->phase));
     heard->round = story->rounds;
-    heard->percent = totals->percent;
+    if (pull->total_known)
+        heard->percent = totals->percent;
     heard->layers = layers;
     heard->bytes_fetched = pull->bytes_fetched;
     heard->phase = pull->phase;
