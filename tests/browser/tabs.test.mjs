@@ -98,7 +98,7 @@ test(
   },
 );
 
-test('a shared worker that cannot be loaded is done without', { timeout: 60_000 }, async (t) => {
+test('a shared worker that cannot be loaded is done without', { timeout: 120_000 }, async (t) => {
   const page = await openPage(t, 'about:blank');
   await page.addInitScript(() => {
     const Real = window.SharedWorker;

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type Store, createStore } from '../state/store';
 import { makePull } from '../testing/samples';
+import { NO_WISHES } from './answers';
 import type { Update } from './mirror';
 import { type RemoteSource, connectSource } from './remote';
 import type { Command } from './worker';
@@ -119,3 +120,35 @@ it('hands on what the page wants to see', () => {
   source.wish(wishes);
   expect(FakeWorker.newest.sent.slice(1)).toEqual([{ type: 'wish', wishes }]);
 });
+
+class FakeSharedWorker {
+  static newest: FakeSharedWorker;
+  onerror: (() => void) | null = null;
+  readonly port = {
+    onmessage: null as FakeWorker['onmessage'],
+    close: vi.fn(),
+    postMessage: vi.fn(),
+  };
+
+  constructor() {
+    FakeSharedWorker.newest = this;
+  }
+}
+
+it.each(['fails', 'is silent', 'speaks'])(
+  'has a thread of its own unless the shared one speaks: it %s',
+  (how) => {
+    vi.stubGlobal('SharedWorker', FakeSharedWorker);
+    const before = FakeWorker.newest;
+    const shares = connectSource(store);
+    shares.wish({ ...NO_WISHES, nodes: true });
+    const shared = FakeSharedWorker.newest;
+    expect(FakeWorker.newest).toBe(before);
+    if (how === 'fails') shared.onerror?.();
+    if (how === 'speaks') shared.port.onmessage?.({ data: added });
+    vi.advanceTimersByTime(5000);
+    expect(shared.port.close).toHaveBeenCalledTimes(how === 'speaks' ? 0 : 1);
+    if (how === 'speaks') expect(FakeWorker.newest).toBe(before);
+    else expect(FakeWorker.newest.sent.map(({ type }) => type)).toEqual(['start', 'wish']);
+  },
+);

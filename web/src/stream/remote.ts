@@ -14,6 +14,8 @@ export interface RemoteSource {
 /** A page that draws no frames, because it is hidden, takes an update no more often than so. */
 const HIDDEN_MS = 250;
 const HERE_MS = 20_000;
+/** A shared thread that has said nothing for so long, not even what it knew, is done without. */
+const SILENT_MS = 5000;
 
 type Listen = (update: Update) => void;
 
@@ -25,9 +27,7 @@ type Listen = (update: Update) => void;
 export function connectSource(store: Store): RemoteSource {
   const receive = createReceiver(store);
   let wished: Command | undefined;
-  let heard = false;
   const listen: Listen = (update) => {
-    heard = true;
     if (receive(update)) afterFrame(() => whenCalm(() => send({ type: 'taken' })));
   };
   let send = openShared(listen, fallBack) ?? openOwn(listen);
@@ -36,7 +36,6 @@ export function connectSource(store: Store): RemoteSource {
   const start = () => send({ type: 'start', api: new URL('api/v1/', document.baseURI).href });
 
   function fallBack() {
-    if (heard) return;
     send = openOwn(listen);
     start();
     if (wished !== undefined) send(wished);
@@ -56,13 +55,25 @@ export function connectSource(store: Store): RemoteSource {
   };
 }
 
-/** The thread of all pages; undefined where the browser has none. `failed` when it cannot be loaded. */
+/** The thread of all pages; undefined where the browser has none. `failed` when it cannot be had. */
 function openShared(listen: Listen, failed: () => void): ((command: Command) => void) | undefined {
   if (typeof SharedWorker === 'undefined') return undefined;
   try {
     const shared = new SharedWorker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-    shared.onerror = failed;
-    shared.port.onmessage = ({ data }: MessageEvent<Update>) => listen(data);
+    let heard = false;
+    const giveUp = () => {
+      clearTimeout(silence);
+      if (heard) return;
+      shared.onerror = null;
+      shared.port.close();
+      failed();
+    };
+    const silence = setTimeout(giveUp, SILENT_MS);
+    shared.onerror = giveUp;
+    shared.port.onmessage = ({ data }: MessageEvent<Update>) => {
+      heard = true;
+      listen(data);
+    };
     return (command) => shared.port.postMessage(command);
   } catch {
     return undefined;
