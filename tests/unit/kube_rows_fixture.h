@@ -100,20 +100,30 @@ static inline void pod_says(struct pair *pair, enum pt_kubelet_word word, const 
     a_pod_says(pair, "u", IMAGE, word, error);
 }
 
+// Of the kubelet of NODE, now, about the pod's container.
+static inline struct pt_kube_event make_event(const struct pair *pair, const char *uid,
+                                              const char *reason, const char *message)
+{
+    struct pt_kube_event event = {.uid = uid,
+                                  .name_space = "ns",
+                                  .pod = uid,
+                                  .pod_uid = uid,
+                                  .node = NODE,
+                                  .container = "c",
+                                  .last_at = pair->scene.now_ns,
+                                  .written_at = pair->scene.now_ns,
+                                  .count = 1};
+    pt_kubelet_message_parse(reason, message, &event.message);
+    return event;
+}
+
 // No flush follows.
 static inline void hear_event(struct pair *pair, const char *node, const char *reason,
                               const char *message, int count)
 {
-    struct pt_kube_event event = {.uid = "e",
-                                  .name_space = "ns",
-                                  .pod = "web",
-                                  .pod_uid = "u",
-                                  .node = node,
-                                  .container = "c",
-                                  .last_at = pair->scene.now_ns,
-                                  .written_at = pair->scene.now_ns,
-                                  .count = count};
-    pt_kubelet_message_parse(reason, message, &event.message);
+    struct pt_kube_event event = make_event(pair, "u", reason, message);
+    event.node = node;
+    event.count = count;
     pt_correlate_event(pair->correlate, &event);
 }
 

@@ -6,6 +6,7 @@
 
 #include "agent/observe/lease.h"
 
+#include "architecture.h"
 #include "base/limits.h"
 #include "check.h"
 
@@ -25,14 +26,6 @@
 #define EMPTY_CONFIG D("7")
 #define ARTIFACT D("8") // whose config is none
 #define ARTIFACT_CONFIG D("9")
-
-#if defined(__x86_64__)
-#define ARCHITECTURE "amd64"
-#elif defined(__aarch64__)
-#define ARCHITECTURE "arm64"
-#else
-#error "which GOARCH is this machine?"
-#endif
 
 #define ENTRY(digest, architecture)                                                                \
     "{\"digest\":\"" digest "\",\"platform\":{\"os\":\"linux\",\"architecture\":\"" architecture   \

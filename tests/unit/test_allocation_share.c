@@ -9,6 +9,7 @@
 #include "server/share/share_pending.h"
 #include "server/valkey/resp.h"
 
+#include "share_applied.h"
 #include "share_log_fixture.h"
 #include "store_fixture.h"
 
@@ -90,21 +91,6 @@ static int claim_an_outcome(void)
     pt_valkey_link_destroy(link);
     pt_loop_destroy(loop);
     return claims ? 0 : -ENOMEM;
-}
-
-struct applied {
-    int calls, result;
-    bool was_report;
-};
-
-static void on_applied(void *context, const struct pt_report *report, int result,
-                       const struct pt_error *err)
-{
-    struct applied *applied = context;
-    (void)err;
-    applied->calls++;
-    applied->result = result;
-    applied->was_report = report;
 }
 
 #define IDS                                                                                        \

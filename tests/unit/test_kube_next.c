@@ -5,16 +5,7 @@
 
 static void asks(struct pair *pair, const char *uid)
 {
-    struct pt_kube_event event = {.uid = uid,
-                                  .name_space = "ns",
-                                  .pod = uid,
-                                  .pod_uid = uid,
-                                  .node = NODE,
-                                  .container = "c",
-                                  .last_at = pair->scene.now_ns,
-                                  .written_at = pair->scene.now_ns,
-                                  .count = 1};
-    pt_kubelet_message_parse("Pulling", "Pulling image \"" IMAGE "\"", &event.message);
+    struct pt_kube_event event = make_event(pair, uid, "Pulling", "Pulling image \"" IMAGE "\"");
     pt_correlate_event(pair->correlate, &event);
     settle(pair);
 }

@@ -186,18 +186,11 @@ static void a_row_that_goes_on_in_a_guess_shows_no_tag_not_even_for_a_moment(voi
     a_pod_says(pair, "one", "a.io/b:1", PT_KUBELET_WAITING, NULL);
     a_pod_says(pair, "two", "a.io/b:2", PT_KUBELET_WAITING, NULL);
     for (int i = 0; i < 2; i++) {
-        struct pt_kube_event event = {.uid = i ? "e2" : "e1",
-                                      .name_space = "ns",
-                                      .pod = i ? "two" : "one",
-                                      .pod_uid = i ? "two" : "one",
-                                      .node = NODE,
-                                      .container = "c",
-                                      .last_at = pair->scene.now_ns + i,
-                                      .written_at = pair->scene.now_ns + i,
-                                      .count = 1};
-        pt_kubelet_message_parse("Pulling",
-                                 i ? "Pulling image \"a.io/b:2\"" : "Pulling image \"a.io/b:1\"",
-                                 &event.message);
+        struct pt_kube_event event =
+            make_event(pair, i ? "two" : "one", "Pulling",
+                       i ? "Pulling image \"a.io/b:2\"" : "Pulling image \"a.io/b:1\"");
+        event.last_at += i;
+        event.written_at += i;
         pt_correlate_event(pair->correlate, &event);
     }
     settle(pair);

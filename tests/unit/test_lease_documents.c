@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/lease.h"
 
+#include "architecture.h"
 #include "base/limits.h"
 #include "check.h"
 
@@ -23,14 +24,6 @@ int __wrap_strcmp(const char *a, const char *b)
     comparisons++;
     return __real_strcmp(a, b);
 }
-
-#if defined(__x86_64__)
-#define ARCHITECTURE "amd64"
-#elif defined(__aarch64__)
-#define ARCHITECTURE "arm64"
-#else
-#error "which GOARCH is this machine?"
-#endif
 
 // The index is manifest 0, a manifest layer 0 of its own, and a config layer LAYERS + 1.
 static const char *digest_of(unsigned manifest, unsigned layer)

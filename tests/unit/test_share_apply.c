@@ -3,6 +3,7 @@
 
 #include "base/loop.h"
 
+#include "share_applied.h"
 #include "store_fixture.h"
 
 #include <event2/event.h>
@@ -17,21 +18,6 @@
     "{\"rank\":1,\"row\":{\"imageRef\":\"a.io/b:1\",\"phase\":\"failed\",\"error\":\"x\","         \
     "\"completedAt\":\"2026-01-01T00:00:00Z\"},\"attempts\":2}"
 #define PODS "{\"pods\":[{\"namespace\":\"a\",\"podName\":\"b\",\"container\":\"c\"}]}"
-
-struct applied {
-    int calls, result;
-    bool was_report;
-};
-
-static void on_applied(void *context, const struct pt_report *report, int result,
-                       const struct pt_error *err)
-{
-    struct applied *applied = context;
-    applied->calls++;
-    applied->result = result;
-    applied->was_report = report;
-    assert_true(report || *err->message); // it is logged as skipped
-}
 
 // What stands beside the log, or in it, of what has ended.
 static void what_has_ended_is_a_row_or_a_pull_or_is_skipped(void **state)

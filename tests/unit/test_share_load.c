@@ -25,6 +25,15 @@ static void who_starts_gets_the_latest_and_the_finished(void **state)
     assert_string_equal(fixture->seen[2], "a3");
 }
 
+// From where it was held.
+static void go_on_until_ready(struct fixture *fixture)
+{
+    fixture->holds = false;
+    fixture->state = PT_SHARE_AWAY;
+    pt_share_reader_go_on(fixture->reader);
+    RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+}
+
 // It is not among those that are read first, nor behind the place where the log is read from.
 static void a_pull_that_ends_while_the_finished_are_read_is_read_too(void **state)
 {
@@ -40,10 +49,7 @@ static void a_pull_that_ends_while_the_finished_are_read_is_read_too(void **stat
     RUN_UNTIL(fixture, fixture->finished_count == 1);
     take(fixture, "b", 1, "b1", "pull 3");
     RUN_UNTIL(fixture, fixture->taken == 3);
-    fixture->holds = false;
-    fixture->state = PT_SHARE_AWAY;
-    pt_share_reader_go_on(fixture->reader);
-    RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+    go_on_until_ready(fixture);
     assert_int_equal(fixture->finished_count, 3);
     assert_string_equal(fixture->finished[2], "pull 3");
     assert_int_equal(fixture->seen_count, 2); // latest reports, and nothing twice
@@ -65,10 +71,7 @@ static void a_pull_that_ends_once_more_while_the_finished_are_read_is_read_again
     fixture->kept = "completed";
     take(fixture, "a", 3, "a3", "pull 1");
     RUN_UNTIL(fixture, fixture->taken == 3);
-    fixture->holds = false;
-    fixture->state = PT_SHARE_AWAY;
-    pt_share_reader_go_on(fixture->reader);
-    RUN_UNTIL(fixture, fixture->state == PT_SHARE_READY);
+    go_on_until_ready(fixture);
     assert_int_equal(fixture->finished_count, 3);
     assert_string_equal(fixture->finished[0], "pull 1");
     assert_string_equal(fixture->finished[1], "pull 2");
