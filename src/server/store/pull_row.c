@@ -21,16 +21,27 @@ static struct pt_stored_pull *find_taken(const struct pt_node *node,
     return stored && strcmp(stored->key, taken->key) == 0 ? stored : NULL;
 }
 
+// The node's row with the id that another server has chosen, which is not terminated and may be
+// NULL; NULL: there is none.
+static struct pt_stored_pull *find_of_node(const struct pt_pull_store *store,
+                                           const struct pt_node *node, const char *row_id)
+{
+    char id[PT_PULL_ID_SIZE] = "";
+    if (!row_id)
+        return NULL;
+    memcpy(id, row_id, PT_PULL_ID_LENGTH);
+    struct pt_stored_pull *stored = pt_map_get(&store->pulls, id);
+    return stored && stored->node == node ? stored : NULL;
+}
+
 // The taker has gone on in a row that Kubernetes alone knew and that had ended, which this server
 // may have from another one: its own Kubernetes says nothing of it then.
 static struct pt_stored_pull *find_ended(const struct pt_pull_store *store,
                                          const struct pt_node *node, const char *row_id,
                                          struct pt_row_taken *taken)
 {
-    char id[PT_PULL_ID_SIZE] = "";
-    memcpy(id, row_id, PT_PULL_ID_LENGTH);
-    struct pt_stored_pull *stored = pt_map_get(&store->pulls, id);
-    if (!stored || stored->node != node || !stored->of_kubelet || !pt_stored_pull_is_final(stored))
+    struct pt_stored_pull *stored = find_of_node(store, node, row_id);
+    if (!stored || !stored->of_kubelet || !pt_stored_pull_is_final(stored))
         return NULL;
     *taken = (struct pt_row_taken){.has_come = stored->pull.phase == PT_PULL_COMPLETED};
     return stored;
@@ -91,12 +102,8 @@ static void follow_taker(struct pt_pull_store *store, struct pt_node *node, cons
 static struct pt_stored_pull *find_earlier(const struct pt_pull_store *store,
                                            const struct pt_node *node, const char *row_id)
 {
-    char id[PT_PULL_ID_SIZE] = "";
-    if (!row_id)
-        return NULL;
-    memcpy(id, row_id, PT_PULL_ID_LENGTH);
-    struct pt_stored_pull *row = pt_map_get(&store->pulls, id);
-    return row && row->node == node && !row->legacy && !row->of_kubelet ? row : NULL;
+    struct pt_stored_pull *row = find_of_node(store, node, row_id);
+    return row && !row->legacy && !row->of_kubelet ? row : NULL;
 }
 
 // By the clock of their node: whether a report that came late ends a later attempt than the row's.
@@ -146,7 +153,7 @@ int pt_pull_row_begin(struct pt_pull_store *store, struct pt_node *node, const c
     if (taken.image_key && !legacy && !row_id)
         source = (struct pt_id_source){taken.image_key, taken.waits_since, NULL};
     struct pt_stored_pull *row = find_taken(node, &taken);
-    if (!row && row_id)
+    if (!row)
         row = find_ended(store, node, row_id, &taken);
     *ret_stored = continue_row(store, node, key, row, &taken);
     if (!*ret_stored)
