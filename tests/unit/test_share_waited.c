@@ -62,7 +62,7 @@ static void a_row_that_no_agent_reported_is_read_as_it_was(void **state)
         struct pt_pull row;
         struct pt_join join;
     } cases[] = {
-        {"{\"rank\":3,",
+        {"{\"rank\":7,",
          {.image_ref = "a.io/web:1",
           .repository = "a.io/web",
           .phase = PT_PULL_FAILED,
@@ -71,6 +71,12 @@ static void a_row_that_no_agent_reported_is_read_as_it_was(void **state)
           .started_at = TIME,
           .completed_at = TIME + PT_NS_PER_S},
          {.waiting = &pod, .waiting_count = 1, .queued_seconds = 1.5, .attempts = 3}},
+        {"{\"rank\":6,",
+         {.image_ref = "a.io/web:1",
+          .phase = PT_PULL_FAILED,
+          .started_at = TIME,
+          .completed_at = TIME + PT_NS_PER_S},
+         {.queued_seconds = -1, .attempts = 3}},
         {"{\"rank\":4294967296,",
          {.image_ref = "no reference",
           .phase = PT_PULL_COMPLETED,

@@ -28,7 +28,8 @@ if now - tonumber(ARGV[4]) > tonumber(ARGV[5]) then
 end
 
 -- What an agent has reported weighs more than what Kubernetes alone has said (share_waited.c), and
--- of that a further attempt more than those before, or what failed well behind them.
+-- of that a further attempt more than those before, or what failed well behind them, and who knows
+-- how long it was queued more than who does not.
 local function weight(text)
     return tonumber(string.match(text, '^%S* {"rank":(%d+)') or '') or math.huge
 end

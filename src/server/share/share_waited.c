@@ -10,15 +10,18 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
-#define RANK_OF_COMPLETED ((int64_t)1 << 32) // above all attempts
+#define RANK_OF_COMPLETED ((int64_t)1 << 32) // above that of all attempts
 
 // --- writing ---
 
-// Behind its last end is the one with more attempts, and a success is the last.
+// Behind its last end is the one with more attempts, and a success is the last. Of several servers'
+// words on the same end those count that know for how long it was queued: who began in the middle
+// does not.
 static int64_t rank_of(const struct pt_join *join, const struct pt_pull *row)
 {
     int64_t attempts = join->attempts < INT32_MAX ? join->attempts : INT32_MAX;
-    return row->phase == PT_PULL_COMPLETED ? RANK_OF_COMPLETED : attempts;
+    int64_t rank = row->phase == PT_PULL_COMPLETED ? RANK_OF_COMPLETED : 2 * attempts;
+    return rank + (join->queued_seconds >= 0);
 }
 
 static void write_row(const struct pt_join *join, const struct pt_pull *row, struct pt_buffer *out)
