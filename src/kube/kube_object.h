@@ -35,7 +35,9 @@ struct pt_kube_container {
     enum pt_kube_container_kind kind;
     enum pt_kubelet_word word; // PT_KUBELET_WAITING, or the failure that the kubelet reports
     const char *error;         // its words, or NULL
+    bool may_have_failed;      // a volume: of it or of who mounts it, the words do not say which
     bool is_on_turn;           // no init container stands before it
+    int64_t turn_at;           // wall_ns of the node: the last one let it, 0: none stood before it
 };
 
 struct pt_kube_pod {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define AGGREGATED "(combined from similar events): "
+#define PULL_INTENT "Failed to record image pull intent for container image "
 
 // Steps over the prefix; false and no step if it is not there.
 static bool skip(const char **at, const char *prefix)
@@ -240,7 +241,7 @@ static enum pt_kubelet_word parse_pull_error(const char *at, struct pt_kubelet_m
     message->error = or_null(at);
     if (skip(&at, "image pull failed for "))
         take_name_before_cause(at, message);
-    else if (skip(&at, "Failed to record image pull intent for container image "))
+    else if (skip(&at, PULL_INTENT))
         take_quoted(&at, message->image, sizeof(message->image));
     else if (named && (named += strlen(by_containerd)))
         take_quoted(&named, message->image, sizeof(message->image));
@@ -323,6 +324,21 @@ void pt_kubelet_message_parse(const char *reason, const char *message,
     }
     if (ret_message->word == PT_KUBELET_OTHER)
         ret_message->image[0] = '\0';
+}
+
+void pt_kubelet_state_parse(const char *reason, const char *message,
+                            struct pt_kubelet_message *ret_message)
+{
+    pt_kubelet_message_parse(reason, message, ret_message);
+    if (ret_message->word != PT_KUBELET_OTHER || !reason || !message || !strchr(reason, ' '))
+        return;
+    const char *at = message;
+    if (skip(&at, PULL_INTENT))
+        take_quoted(&at, ret_message->image, sizeof(ret_message->image));
+    else if (strcmp(reason, message) != 0)
+        return;
+    ret_message->word = PT_KUBELET_INSPECT_FAILED;
+    ret_message->error = message;
 }
 
 bool pt_kubelet_word_is_failure(enum pt_kubelet_word word)

@@ -19,7 +19,7 @@ enum pt_kubelet_word {
     PT_KUBELET_BACK_OFF,     // waits between attempts
     PT_KUBELET_NEVER_PULL,   // not there, and the pull policy forbids to pull it
     PT_KUBELET_INVALID_NAME, // no reference at all
-    PT_KUBELET_INSPECT_FAILED, // the runtime cannot say whether it is there, so it is not pulled
+    PT_KUBELET_INSPECT_FAILED, // whether it is there cannot be found out, so it is not pulled
     PT_KUBELET_NO_VOLUME,      // the pod waits for a volume: no image of it was asked for
     PT_KUBELET_NO_SANDBOX, // its sandbox was not made; `image` and `error`: for want of its image
 };
@@ -38,6 +38,11 @@ struct pt_kubelet_message {
 // Never fails: what is not understood is PT_KUBELET_OTHER. `error` borrows from `message`.
 void pt_kubelet_message_parse(const char *reason, const char *message,
                               struct pt_kubelet_message *ret_message);
+
+// Likewise of a container's waiting state. The kubelet gives some errors that keep it from pulling,
+// as a full disk on which it cannot note that it does, as the reason itself.
+void pt_kubelet_state_parse(const char *reason, const char *message,
+                            struct pt_kubelet_message *ret_message);
 
 // The word says that the image cannot be had for now.
 bool pt_kubelet_word_is_failure(enum pt_kubelet_word word);

@@ -79,24 +79,63 @@ static const char *status_image(yyjson_val *status)
     return image && *image ? image : NULL;
 }
 
-// A failure of the image that the container had before its pod was given another one. The failure
-// of an image volume, which is reported here too, is not meant.
-static bool is_of_other_image(const struct pt_kube_pod *pod, const char *image, yyjson_val *status,
+// A failure of the image that the container had before its pod was given another one.
+static bool is_of_other_image(const char *image, yyjson_val *status,
                               const struct pt_kubelet_message *message)
 {
     const char *before = status_image(status);
-    for (size_t i = 0; message->error && i < pod->waiting_count; i++) {
-        if (pod->waiting[i].kind == PT_KUBE_IMAGE_VOLUME &&
-            strstr(message->error, pod->waiting[i].image))
-            return false;
-    }
     return (*message->image && !is_same_image(message->image, image)) ||
            (before && !is_same_image(before, image));
 }
 
+// Where both are of one image, the volume comes first, so that the container's own was not asked
+// for.
+static bool is_of_volume(const struct pt_kubelet_message *message, const char *image,
+                         const struct pt_kube_container *volume)
+{
+    const char *error = message->error ? message->error : "";
+    return is_same_image(image, volume->image) ||
+           (*message->image && is_same_image(message->image, volume->image)) ||
+           (strstr(error, volume->image) && !strstr(error, image));
+}
+
+// Whether the failure is the container's own. The kubelet gives that of a volume's image as the
+// waiting reason of the containers that mount it: it goes to the volume that its words name. Words
+// that name neither may be of either; events, and the back-off, name it.
+static bool is_own_failure(struct pt_kube_pod *pod, yyjson_val *spec, const char *image,
+                           const struct pt_kubelet_message *message)
+{
+    yyjson_val *mounts = yyjson_obj_get(spec, "volumeMounts");
+    bool is_own = true;
+    bool is_named = *message->image || (message->error && strstr(message->error, image));
+    if (!pt_kubelet_word_is_failure(message->word))
+        return true;
+    for (size_t i = 0; i < pod->waiting_count; i++) {
+        struct pt_kube_container *volume = &pod->waiting[i];
+        if (volume->kind != PT_KUBE_IMAGE_VOLUME)
+            continue;
+        if (is_of_volume(message, image, volume)) {
+            volume->word = message->word;
+            volume->error = message->error;
+            return false;
+        }
+        if (!is_named && find_by(mounts, "name", volume->name)) {
+            volume->may_have_failed = true;
+            is_own = false;
+        }
+    }
+    return is_own;
+}
+
+// Which containers the kubelet starts now.
+struct turn {
+    bool has_come;
+    int64_t at; // the last init container let the next ones, 0: none stands before
+};
+
 // A container that waits for something else than its image, as after a crash, is left out.
 static void add_container(struct pt_kube_pod *pod, yyjson_val *spec, yyjson_val *status,
-                          enum pt_kube_container_kind kind, bool is_on_turn)
+                          enum pt_kube_container_kind kind, struct turn turn)
 {
     const char *name = pt_kube_name(spec, "name");
     const char *image = pt_kube_short_text(spec, "image", PT_LIMIT_REFERENCE_BYTES);
@@ -107,11 +146,12 @@ static void add_container(struct pt_kube_pod *pod, yyjson_val *spec, yyjson_val 
         return;
     // The kubelet has said nothing of it yet: it waits all the same.
     if (waiting && pt_kube_text(waiting, "reason"))
-        pt_kubelet_message_parse(pt_kube_text(waiting, "reason"), pt_kube_text(waiting, "message"),
-                                 &message);
+        pt_kubelet_state_parse(pt_kube_text(waiting, "reason"), pt_kube_text(waiting, "message"),
+                               &message);
     if (message.word == PT_KUBELET_OTHER)
         return;
-    if (is_of_other_image(pod, image, status, &message)) {
+    bool is_own = is_own_failure(pod, spec, image, &message);
+    if (!is_own || is_of_other_image(image, status, &message)) {
         message.word = PT_KUBELET_WAITING;
         message.error = NULL;
     }
@@ -123,18 +163,19 @@ static void add_container(struct pt_kube_pod *pod, yyjson_val *spec, yyjson_val 
     container->kind = kind;
     container->word = message.word;
     container->error = message.error;
-    container->is_on_turn = is_on_turn;
+    container->is_on_turn = turn.has_come && is_own;
+    container->turn_at = turn.at;
 }
 
 static void add_containers(struct pt_kube_pod *pod, yyjson_val *specs, yyjson_val *statuses,
-                           enum pt_kube_container_kind kind, bool is_on_turn)
+                           enum pt_kube_container_kind kind, struct turn turn)
 {
     size_t index, max;
     yyjson_val *spec;
     yyjson_arr_foreach(specs, index, max, spec)
     {
         yyjson_val *status = find_by(statuses, "name", pt_kube_text(spec, "name"));
-        add_container(pod, spec, status, kind, is_on_turn);
+        add_container(pod, spec, status, kind, turn);
     }
 }
 
@@ -148,19 +189,31 @@ static bool is_passed(yyjson_val *spec, yyjson_val *status)
            yyjson_is_true(yyjson_obj_get(status, "started"));
 }
 
+// When an init container that is passed ended or, a sidecar, was started.
+static int64_t passed_at(yyjson_val *status)
+{
+    yyjson_val *state = yyjson_obj_get(status, "state");
+    int64_t at = pt_kube_time(yyjson_obj_get(state, "terminated"), "finishedAt");
+    return at ? at : pt_kube_time(yyjson_obj_get(state, "running"), "startedAt");
+}
+
 // Returns whether all of them are passed, so that the main containers are on turn.
-static bool add_init_containers(struct pt_kube_pod *pod, yyjson_val *specs, yyjson_val *statuses)
+static struct turn add_init_containers(struct pt_kube_pod *pod, yyjson_val *specs,
+                                       yyjson_val *statuses)
 {
     size_t index, max;
     yyjson_val *spec;
-    bool is_on_turn = true;
+    struct turn turn = {.has_come = true};
     yyjson_arr_foreach(specs, index, max, spec)
     {
         yyjson_val *status = find_by(statuses, "name", pt_kube_text(spec, "name"));
-        add_container(pod, spec, status, PT_KUBE_INIT_CONTAINER, is_on_turn);
-        is_on_turn = is_on_turn && is_passed(spec, status);
+        add_container(pod, spec, status, PT_KUBE_INIT_CONTAINER, turn);
+        turn.has_come = turn.has_come && is_passed(spec, status);
+        int64_t at = turn.has_come ? passed_at(status) : 0;
+        if (at > turn.at)
+            turn.at = at;
     }
-    return is_on_turn;
+    return turn;
 }
 
 static bool any_has_started(yyjson_val *statuses)
@@ -177,7 +230,6 @@ static bool any_has_started(yyjson_val *statuses)
     return false;
 }
 
-// The kubelet pulls the images of volumes before it starts any container.
 static void add_image_volumes(struct pt_kube_pod *pod, yyjson_val *volumes)
 {
     size_t index, max;
@@ -198,33 +250,18 @@ static void add_image_volumes(struct pt_kube_pod *pod, yyjson_val *volumes)
     }
 }
 
-// The words of the container are about the volume's image. Where both are of one image, the volume
-// comes first, so that the container's own was not asked for.
-static bool is_of_volume(const struct pt_kube_container *container,
-                         const struct pt_kube_container *volume)
+// The kubelet pulls the images of volumes before it starts any container, and then starts those
+// that do not mount what has failed.
+static void leave_out_volumes_that_are_there(struct pt_kube_pod *pod)
 {
-    if (is_same_image(container->image, volume->image))
-        return true;
-    return strstr(container->error, volume->image) && !strstr(container->error, container->image);
-}
-
-// The kubelet gives the failure of a volume's image as the waiting reason of the containers that
-// mount it. Moves such a failure to the volume whose reference its words name.
-static void move_failures_to_volumes(struct pt_kube_pod *pod)
-{
-    for (size_t v = 0; v < pod->waiting_count; v++) {
-        struct pt_kube_container *volume = &pod->waiting[v];
-        for (size_t c = 0; volume->kind == PT_KUBE_IMAGE_VOLUME && c < pod->waiting_count; c++) {
-            struct pt_kube_container *container = &pod->waiting[c];
-            if (container->kind == PT_KUBE_IMAGE_VOLUME || !container->error ||
-                !is_of_volume(container, volume))
-                continue;
-            volume->word = container->word;
-            volume->error = container->error;
-            container->word = PT_KUBELET_WAITING;
-            container->error = NULL;
-        }
+    size_t kept = 0;
+    for (size_t i = 0; i < pod->waiting_count; i++) {
+        const struct pt_kube_container *waiting = &pod->waiting[i];
+        if (waiting->kind != PT_KUBE_IMAGE_VOLUME || waiting->word != PT_KUBELET_WAITING ||
+            waiting->may_have_failed)
+            pod->waiting[kept++] = *waiting;
     }
+    pod->waiting_count = kept;
 }
 
 // A static pod is listed as a mirror of it, whose uid is its own; events name the static pod's, the
@@ -260,15 +297,14 @@ int pt_kube_pod_decode(yyjson_val *object, struct pt_kube_pod *ret_pod)
         return 0;
     yyjson_val *init_statuses = yyjson_obj_get(status, "initContainerStatuses");
     yyjson_val *statuses = yyjson_obj_get(status, "containerStatuses");
-    if (!any_has_started(init_statuses) && !any_has_started(statuses))
-        add_image_volumes(pod, yyjson_obj_get(spec, "volumes"));
-    bool is_main_turn =
+    add_image_volumes(pod, yyjson_obj_get(spec, "volumes"));
+    struct turn turn =
         add_init_containers(pod, yyjson_obj_get(spec, "initContainers"), init_statuses);
-    add_containers(pod, yyjson_obj_get(spec, "containers"), statuses, PT_KUBE_CONTAINER,
-                   is_main_turn);
+    add_containers(pod, yyjson_obj_get(spec, "containers"), statuses, PT_KUBE_CONTAINER, turn);
     add_containers(pod, yyjson_obj_get(spec, "ephemeralContainers"),
                    yyjson_obj_get(status, "ephemeralContainerStatuses"),
-                   PT_KUBE_EPHEMERAL_CONTAINER, true);
-    move_failures_to_volumes(pod);
+                   PT_KUBE_EPHEMERAL_CONTAINER, (struct turn){.has_come = true});
+    if (any_has_started(init_statuses) || any_has_started(statuses))
+        leave_out_volumes_that_are_there(pod);
     return 0;
 }

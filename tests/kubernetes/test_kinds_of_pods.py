@@ -204,6 +204,48 @@ def image_of_a_volume_beside_the_same_image(scene: Scene) -> Iterator[float]:
 
 
 @story
+def image_of_a_volume_that_one_of_two_containers_mounts(scene: Scene) -> Iterator[float]:
+    """The kubelet starts the other one. What it says of the volume, the container says as its own."""
+    data = "registry.example/data:1"
+    made = scene.pod("p", web=WEB, side=SIDE)
+    made["spec"]["volumes"] = [{"name": "data", "image": {"reference": data}}]
+    made["spec"]["containers"][1]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    scene.put(made)
+    scene.asks("p", "", data)
+    scene.say("p", "", "Failed", f'Failed to pull image "{data}": pull QPS exceeded')
+    scene.say("p", "side", "Failed", "Error: ErrImagePull")
+    scene.finds_present("p", "web", WEB)
+    made["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": stamp()}}
+    scene.wait_with("p", "side", "ErrImagePull", "pull QPS exceeded")
+    yield 1.5
+    scene.expect(data, phase="failed", errorClass="rate_limited", pods=["p/data"], waiting=True)
+    words = f'Back-off pulling image "{data}": ErrImagePull: pull QPS exceeded'
+    scene.wait_with("p", "side", "ImagePullBackOff", words)
+    yield QUIET_S
+    scene.expect(data, phase="failed", attempts=1, pods=["p/data"], waiting=True)
+    assert set(scene.rows()) == {data}, scene.rows()
+    scene.has_pulled("p", "", data)
+    scene.asks("p", "side", SIDE)
+    yield QUIET_S
+    scene.expect(data, phase="completed", error=None, waiting=False)
+    scene.expect(SIDE, phase="queued", pods=["p/side"])
+
+
+@story
+def image_that_the_kubelet_cannot_note_that_it_pulls(scene: Scene) -> Iterator[float]:
+    """Its disk is full; the reason of the state is the error itself."""
+    scene.create("p", web=WEB)
+    yield 3
+    first = scene.expect(WEB, phase="queued")
+    error = "failed to record image pull intent: write /var/lib/kubelet/x: no space left on device"
+    scene.say("p", "web", "Failed", f"Error: {error}")
+    words = f'Failed to record image pull intent for container image "{WEB}": {error}'
+    scene.wait_with("p", "web", error, words)
+    yield 1
+    scene.expect(WEB, phase="failed", errorClass="disk_full", nextAttemptAt=None, id=first["id"])
+
+
+@story
 def sandbox_image_that_is_named_by_digest(scene: Scene) -> Iterator[float]:
     pause = "registry.k8s.io/pause:3.10.1@sha256:" + "2" * 64
     scene.create("p", web=WEB)

@@ -139,6 +139,56 @@ static void an_image_that_a_pod_is_given_later_is_waited_for_since_then(void **s
     expect(scene, ROW, "queued " IMAGE "! ns/web/c queued=0");
 }
 
+// Its pod was placed here long ago; what was let by an init container has not waited since then.
+static void behind_an_init_container_it_waits_since_its_turn(void **state)
+{
+    static const struct {
+        const char *name;
+        int turn; // s before now, in whose clock
+        bool is_known;
+        const char *wanted;
+    } rows[] = {
+        {"let just now", 0, true, "queued " IMAGE "! ns/web/c queued=0"},
+        {"let a minute ago, which is heard of now", 60, true,
+         "queued " IMAGE "! ns/web/c queued=60"},
+        {"let before the server began", 60, false, "queued " IMAGE "! ns/web/c queued=60"},
+        {"let by a clock that is ahead", -500, true, "queued " IMAGE "! ns/web/c queued=0"},
+        {"let by a clock that is far behind", 5000, true, "queued " IMAGE "! ns/web/c queued=3600"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene *scene = scene_anew(state);
+        struct pt_kube_pod pod = make_pod(scene, "web", IMAGE);
+        scene->seconds = 10000;
+        pod.waiting_since = 6398 * PT_NS_PER_S;
+        pod.waiting[0].is_on_turn = false;
+        if (rows[i].is_known)
+            pt_correlate_pod(scene->correlate, &pod);
+        settle(scene);
+        check_text(rows[i].name, shown_slot(scene, ROW), "");
+        pod.waiting[0].is_on_turn = true;
+        pod.waiting[0].turn_at = (scene->seconds - rows[i].turn) * PT_NS_PER_S;
+        pt_correlate_pod(scene->correlate, &pod);
+        pass(scene, 2);
+        check_text(rows[i].name, shown_slot(scene, ROW), rows[i].wanted);
+    }
+}
+
+static void a_debug_container_waits_since_it_was_added(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_kube_pod pod = make_pod(scene, "web", IMAGE);
+    pt_correlate_pod(scene->correlate, &pod);
+    pass(scene, 600);
+    pod.waiting[1] = pod.waiting[0];
+    pod.waiting[1].name = "debugger";
+    pod.waiting[1].image = "a.io/debug:1";
+    pod.waiting[1].kind = PT_KUBE_EPHEMERAL_CONTAINER;
+    pod.waiting_count = 2;
+    pt_correlate_pod(scene->correlate, &pod);
+    pass(scene, 3);
+    expect(scene, "ka.io/debug:1", "queued a.io/debug:1! ns/web/debugger queued=0");
+}
+
 static void an_event_without_a_node_is_of_its_pods_node(void **state)
 {
     struct scene *scene = *state;
@@ -175,6 +225,8 @@ int main(void)
         SCENE_TEST(an_answer_may_come_before_what_it_answers),
         SCENE_TEST(a_pod_that_waits_since_the_future_is_queued_as_any_other),
         SCENE_TEST(an_image_that_a_pod_is_given_later_is_waited_for_since_then),
+        SCENE_TEST(behind_an_init_container_it_waits_since_its_turn),
+        SCENE_TEST(a_debug_container_waits_since_it_was_added),
         SCENE_TEST(an_event_without_a_node_is_of_its_pods_node),
         SCENE_TEST(what_waits_for_network_devices_or_volumes_is_not_queued),
     };

@@ -38,9 +38,21 @@ static void describe(const char *spec, const char *status, char *text, size_t si
 #define WAITS(name, reason, message)                                                               \
     "{\"name\":\"" name "\",\"state\":{\"waiting\":{\"reason\":\"" reason                          \
     "\",\"message\":\"" message "\"}}}"
+// Of two containers the second mounts an image.
+#define TWO_WITH_VOLUME                                                                            \
+    "\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"m:1\"}}],\"containers\":[{\"name\":"  \
+    "\"d\","                                                                                       \
+    "\"image\":\"b\"},{\"name\":\"c\",\"image\":\"zz\",\"volumeMounts\":[{\"name\":\"v\"}]}]"
 #define RUNS(name) "{\"name\":\"" name "\",\"started\":true,\"state\":{\"running\":{}}}"
 #define EXITS(name, code)                                                                          \
     "{\"name\":\"" name "\",\"state\":{\"terminated\":{\"exitCode\":" code "}}}"
+
+#define ENDED(name, second)                                                                        \
+    "{\"name\":\"" name "\",\"state\":{\"terminated\":{\"exitCode\":0,\"finishedAt\":"             \
+    "\"2026-11-21T03:00:" second "Z\"}}}"
+#define STARTED(name, is_started, second)                                                          \
+    "{\"name\":\"" name "\",\"started\":" is_started                                               \
+    ",\"state\":{\"running\":{\"startedAt\":\"2026-11-21T03:00:" second "Z\"}}}"
 
 // With the image as the status has it, and what comes behind the state.
 #define WAITS_FOR(image, reason, message, more)                                                    \
@@ -98,18 +110,36 @@ static void finds_what_waits(void **state)
          "\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"m:1\"}}],"
          "\"containers\":[{\"name\":\"c\",\"image\":\"zz\"}]",
          "\"containerStatuses\":[" WAITS("c", "ErrImagePull", "m:1: not found") "]",
-         "volume v m:1 fails m:1: not found; container c zz waits; "},
+         "volume v m:1 fails m:1: not found; container c zz waits; later; "},
         {"image volume failed beside an image of its own",
          "\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"m:1\"}}],"
          "\"containers\":[{\"name\":\"c\",\"image\":\"zz\"}]",
          WAITS_FOR("zz", "ImagePullBackOff", BACK_OFF("m:1") ": ErrImagePull: m:1: EOF", ""),
-         "volume v m:1 fails m:1: EOF; container c zz waits; "},
+         "volume v m:1 fails m:1: EOF; container c zz waits; later; "},
         {"image volume of the container's own image failed",
          "\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"m:1\"}}],"
          "\"containers\":[{\"name\":\"c\",\"image\":\"docker.io/library/m:1\"}]",
          WAITS_FOR("docker.io/library/m:1", "ErrImagePull", "docker.io/library/m:1: not found", ""),
          "volume v m:1 fails docker.io/library/m:1: not found; container c docker.io/library/m:1 "
-         "waits; "},
+         "waits; later; "},
+        {"image volume failed, who does not mount it has started", TWO_WITH_VOLUME,
+         "\"containerStatuses\":[" RUNS("d") "," WAITS("c", "ImagePullBackOff",
+                                                       BACK_OFF("m:1")) "]",
+         "volume v m:1 fails; container c zz waits; later; "},
+        {"image volume there, who does not mount it has started", TWO_WITH_VOLUME,
+         "\"containerStatuses\":[" RUNS("d") "," WAITS("c", "ErrImagePull", "zz: EOF") "]",
+         "container c zz fails zz: EOF; "},
+        {"image volume or the container's own, it is not said which", TWO_WITH_VOLUME,
+         "\"containerStatuses\":[" WAITS("c", "ErrImagePull", "pull QPS exceeded") "]",
+         "volume v m:1 waits; container d b waits; container c zz waits; later; "},
+        {"image volume or the container's own, and who does not mount it has started",
+         TWO_WITH_VOLUME,
+         "\"containerStatuses\":[" RUNS("d") "," WAITS("c", "ErrImagePull",
+                                                       "pull QPS exceeded") "]",
+         "volume v m:1 waits; container c zz waits; later; "},
+        {"who mounts no image volume has failed itself", TWO_WITH_VOLUME,
+         "\"containerStatuses\":[" WAITS("d", "ErrImagePull", "pull QPS exceeded") "]",
+         "volume v m:1 waits; container d b fails pull QPS exceeded; container c zz waits; "},
         {"inspection failed", MAIN,
          WAITS_FOR("a", "ImageInspectError", "Failed to inspect image \\\"\\\": ambiguous", ""),
          "container c a fails ambiguous; "},
@@ -133,6 +163,12 @@ static void finds_what_waits(void **state)
         {"a name that the runtime knows it by", MAIN,
          WAITS_FOR("sha256:" DIGITS, "ErrImagePull", "not found", ",\"restartCount\":2"),
          "container c a fails not found; "},
+        {"the reason is what keeps the kubelet from pulling", MAIN,
+         WAITS_FOR("a", "cannot note it: disk full",
+                   "Failed to record image pull intent for container image \\\"a\\\": disk full",
+                   ""),
+         "container c a fails Failed to record image pull intent for container image \"a\": disk "
+         "full; "},
         {"other volumes", "\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]", "", ""},
         {"a container without image", "\"containers\":[{\"name\":\"c\"}]", "", ""},
     };
@@ -140,6 +176,46 @@ static void finds_what_waits(void **state)
         char text[500];
         describe(cases[i].spec, cases[i].status, text, sizeof(text));
         check_text(cases[i].name, text, cases[i].wanted);
+    }
+}
+
+// Of a pod with two init containers and a sidecar the moment when each was let.
+static void knows_since_when_a_container_is_on_turn(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *statuses, *wanted;
+    } cases[] = {
+        {"nothing runs", "", "i 0; j 0 later; s 0 later; c 0 later; "},
+        {"the first has ended", ENDED("i", "10"), "j 10; s 10 later; c 10 later; "},
+        {"both have", ENDED("i", "10") "," ENDED("j", "20"), "s 20; c 20 later; "},
+        {"the sidecar starts",
+         ENDED("i", "10") "," ENDED("j", "20") "," STARTED("s", "false", "21"), "c 20 later; "},
+        {"it has started", ENDED("i", "10") "," ENDED("j", "20") "," STARTED("s", "true", "21"),
+         "c 21; "},
+        {"the times are not said", EXITS("i", "0") "," EXITS("j", "0") "," RUNS("s"), "c 0; "},
+        {"a sidecar that was started anew before the others ended",
+         ENDED("i", "30") "," ENDED("j", "20") "," STARTED("s", "true", "21"), "c 30; "},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char json[2000], text[200] = "";
+        static struct pt_kube_pod pod;
+        snprintf(
+            json, sizeof(json),
+            "{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\"},"
+            "\"spec\":{\"nodeName\":\"node\",\"initContainers\":[{\"name\":\"i\",\"image\":\"x\"},"
+            "{\"name\":\"j\",\"image\":\"x\"},"
+            "{\"name\":\"s\",\"image\":\"x\",\"restartPolicy\":\"Always\"}]," MAIN "},"
+            "\"status\":{\"initContainerStatuses\":[%s]}}",
+            cases[i].statuses);
+        yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
+        check_int(json, pt_kube_pod_decode(yyjson_doc_get_root(doc), &pod), 0);
+        for (size_t w = 0; w < pod.waiting_count; w++)
+            sprintf(text + strlen(text), "%s %d%s; ", pod.waiting[w].name,
+                    (int)(pod.waiting[w].turn_at / PT_NS_PER_S % 60),
+                    pod.waiting[w].is_on_turn ? "" : " later");
+        check_text(cases[i].name, text, cases[i].wanted);
+        yyjson_doc_free(doc);
     }
 }
 
@@ -384,6 +460,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_waits),
+        cmocka_unit_test(knows_since_when_a_container_is_on_turn),
         cmocka_unit_test(knows_pods_that_wait_for_nothing),
         cmocka_unit_test(names_a_static_pod_as_its_events_do),
         cmocka_unit_test(knows_since_when_a_pod_waits),

@@ -150,6 +150,41 @@ static void knows_the_kubelets_words(void **state)
     }
 }
 
+// As with a full disk, where it cannot write down that it pulls, or with credentials that are none.
+static void a_reason_may_be_the_error_itself(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reason, *message;
+        enum pt_kubelet_word word;
+        const char *image, *error;
+    } cases[] = {
+        {"failed to record image pull intent: no space left on device",
+         "Failed to record image pull intent for container image \"" X
+         "\": no space left on device",
+         PT_KUBELET_INSPECT_FAILED, X,
+         "Failed to record image pull intent for container image \"" X
+         "\": no space left on device"},
+        {"unexpected end of JSON input", "unexpected end of JSON input", PT_KUBELET_INSPECT_FAILED,
+         "", "unexpected end of JSON input"},
+        {"Container is being created", "by a virtual kubelet", PT_KUBELET_OTHER, "", NULL},
+        {"Starting", "Starting", PT_KUBELET_OTHER, "", NULL},
+        {"in words without a message", NULL, PT_KUBELET_OTHER, "", NULL},
+        {NULL, "words without a reason", PT_KUBELET_OTHER, "", NULL},
+        {"CrashLoopBackOff", "back-off 5m0s restarting failed container", PT_KUBELET_OTHER, "",
+         NULL},
+        {"ErrImagePull", "i/o timeout", PT_KUBELET_PULL_FAILED, "", "i/o timeout"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *row = cases[i].reason ? cases[i].reason : cases[i].message;
+        struct pt_kubelet_message got;
+        pt_kubelet_state_parse(cases[i].reason, cases[i].message, &got);
+        check_int(row, got.word, cases[i].word);
+        check_text(row, got.image, cases[i].image);
+        check_text(row, got.error, cases[i].error);
+    }
+}
+
 static void unquotes_as_go_quotes(void **state)
 {
     (void)state;
@@ -174,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_the_kubelets_words),
+        cmocka_unit_test(a_reason_may_be_the_error_itself),
         cmocka_unit_test(unquotes_as_go_quotes),
         cmocka_unit_test(skips_an_image_that_is_too_long),
     };

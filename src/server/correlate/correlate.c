@@ -61,6 +61,19 @@ static int64_t now_of(const struct pt_correlate *correlate)
 
 // --- pods ---
 
+// An init container may have run for hours before it.
+static void note_turn(struct correlate_container *container, const struct pt_kube_container *listed)
+{
+    const struct pt_correlate *correlate = container->pod->node->correlate;
+    int64_t now = now_of(correlate);
+    bool has_come = listed->is_on_turn && !container->is_on_turn && listed->turn_at;
+    container->is_on_turn = listed->is_on_turn;
+    if (!has_come)
+        return;
+    container->turn_at = listed->turn_at < now ? listed->turn_at : now; // two clocks
+    container->since_ns = pt_correlate_now_ns(correlate);
+}
+
 // What is new in the status.
 static bool update_container(struct correlate_container *container,
                              const struct pt_kube_container *listed, int64_t since)
@@ -88,7 +101,7 @@ static bool update_container(struct correlate_container *container,
     if (container->since != since)
         container->since_ns = pt_correlate_now_ns(correlate);
     container->since = since;
-    container->is_on_turn = listed->is_on_turn;
+    note_turn(container, listed);
     bool is_new_failure = is_failure && (!was_failure || (listed->word == PT_KUBELET_PULL_FAILED &&
                                                           container->word == PT_KUBELET_BACK_OFF));
     container->word = listed->word;
@@ -112,8 +125,9 @@ static struct correlate_container *find_unnamed_volume(struct correlate_pod *pod
 }
 
 static void apply_container(struct correlate_pod *pod, const struct pt_kube_container *listed,
-                            int64_t since, bool *changed)
+                            int64_t since, bool is_new_pod, bool *changed)
 {
+    bool is_late = !is_new_pod && listed->kind == PT_KUBE_EPHEMERAL_CONTAINER;
     struct correlate_container *container =
         pt_correlate_find_container(pod, listed->name, listed->kind);
     if (!container)
@@ -130,6 +144,7 @@ static void apply_container(struct correlate_pod *pod, const struct pt_kube_cont
         if (!container)
             return;
         container->given_at = given_at;
+        container->turn_at = is_late ? now_of(pod->node->correlate) : 0;
         container->word = PT_KUBELET_WAITING;
         *changed = true;
     }
@@ -177,7 +192,8 @@ void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *
         pod = pt_correlate_add_pod(node, listed->uid, listed->name_space, listed->name);
     if (!pod)
         return;
-    if (!pod->is_cached)
+    bool is_new_pod = !pod->is_cached;
+    if (is_new_pod)
         pod->node->event_pods--;
     pod->is_cached = true;
     pod->has_left = false;
@@ -186,7 +202,7 @@ void pt_correlate_pod(struct pt_correlate *correlate, const struct pt_kube_pod *
     if (listed->sandbox == PT_KUBE_SANDBOX_READY)
         pod->lacks = CORRELATE_LACKS_NOTHING;
     for (size_t i = 0; i < listed->waiting_count; i++)
-        apply_container(pod, &listed->waiting[i], listed->waiting_since, &changed);
+        apply_container(pod, &listed->waiting[i], listed->waiting_since, is_new_pod, &changed);
     end_containers(pod, listed, PT_POD_STARTED, pt_correlate_now_ns(correlate), &changed);
     if (changed)
         pt_correlate_mark(pod->node);

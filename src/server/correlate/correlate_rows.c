@@ -61,7 +61,8 @@ static void look_at(const struct correlate_image *image,
     bool waits_long =
         container->is_on_turn && !pt_correlate_is_held_up(container->pod) &&
         container->pulled.at == 0 && image->pulled.at == 0 &&
-        (pt_correlate_has_come(image->node, container->since + PT_QUEUED_AFTER_NS) ||
+        (pt_correlate_has_come(image->node,
+                               pt_correlate_began_to_wait(container).at + PT_QUEUED_AFTER_NS) ||
          pt_correlate_has_passed(image->node, container->since_ns + PT_QUEUED_AFTER_NS, now_ns));
     situation->is_asked_for |= is_asked_for || waits_long;
     situation->is_unseen |= is_asked_for && !has_agent(image->node);

@@ -54,7 +54,7 @@ struct pt_moment pt_correlate_began_to_wait(const struct correlate_container *co
     if (has_come(container))
         return container->failed;
     struct pt_moment began = container->heard;
-    began.at = container->since;
+    began.at = container->turn_at > container->since ? container->turn_at : container->since;
     return began;
 }
 

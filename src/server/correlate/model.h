@@ -127,6 +127,7 @@ struct correlate_container {
     int64_t since;          // wall_ns
     int64_t since_ns;       // that was heard
     int64_t given_at;       // its pod was given this image then, while it waited for another one
+    int64_t turn_at;        // its turn came then, 0: as soon as it waited
     struct pt_moment heard; // that it waits
     struct pt_moment pulling;
     struct pt_moment pulled; // pulled, or found present
