@@ -242,6 +242,49 @@ static void each_kind_of_words_counts_once_however_often_it_is_said(void **state
     assert_non_null(strstr(shown_slot(scene, "ka.io/b:1"), "attempts=14"));
 }
 
+// The kubelet backs off from an image for a pod: it tries for the first of two containers.
+static void of_two_containers_of_an_image_an_attempt_counts_once(void **state)
+{
+    static const struct {
+        const char *name;
+        bool has_events;
+        enum pt_kubelet_word first;
+    } rows[] = {
+        {"by events and states", true, PT_KUBELET_PULL_FAILED},
+        {"by states", false, PT_KUBELET_PULL_FAILED},
+        {"by states, heard of in the back-off", false, PT_KUBELET_BACK_OFF},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene *scene = scene_anew(state);
+        struct pt_kube_pod pod = make_pod(scene, "web", "a.io/b:1");
+        pod.waiting[1] = pod.waiting[0];
+        pod.waiting[1].name = "d";
+        pod.waiting_count = 2;
+        pt_correlate_pod(scene->correlate, &pod);
+        for (int attempt = 1; attempt <= 2; attempt++) {
+            if (rows[i].has_events) {
+                failed(scene, "web", "a.io/b:1", "no such host", attempt);
+                struct pt_kube_event event =
+                    make_event("web", "BackOff", "Back-off pulling image \"a.io/b:1\"", "back-off",
+                               scene->seconds);
+                snprintf(event.container, sizeof(event.container), "d");
+                pt_correlate_event(scene->correlate, &event);
+            }
+            pod.waiting[0].word = attempt == 1 ? rows[i].first : PT_KUBELET_PULL_FAILED;
+            pod.waiting[1].word = PT_KUBELET_BACK_OFF;
+            pod.waiting[0].error = pod.waiting[1].error = "no such host";
+            pt_correlate_pod(scene->correlate, &pod);
+            settle(scene);
+            check_int(rows[i].name, scene->failures, attempt);
+            pod.waiting[0].word = PT_KUBELET_BACK_OFF;
+            pt_correlate_pod(scene->correlate, &pod);
+            pass(scene, 12);
+        }
+        char *row = shown_slot(scene, "ka.io/b:1");
+        check_int(row, strstr(row, "ns/web/c ns/web/d") && strstr(row, "attempts=2 "), 1);
+    }
+}
+
 static void words_without_end_are_cut(void **state)
 {
     struct scene *scene = *state;
@@ -327,6 +370,7 @@ int main(void)
         SCENE_TEST(an_event_without_a_pod_says_a_failure),
         SCENE_TEST(old_failures_are_no_news),
         SCENE_TEST(each_kind_of_words_counts_once_however_often_it_is_said),
+        SCENE_TEST(of_two_containers_of_an_image_an_attempt_counts_once),
         SCENE_TEST(words_without_end_are_cut),
         SCENE_TEST(a_pull_is_not_of_an_image_that_is_in_its_back_off),
         SCENE_TEST(a_good_tag_behind_a_bad_one_is_named_when_its_pod_comes),

@@ -97,6 +97,20 @@ void pt_correlate_event_failed(struct correlate_container *container,
     note(container, event->message.word, event->message.error, at);
 }
 
+// The kubelet backs off from an image for a whole pod: of the containers behind the one that tried
+// it says that as well, without an attempt.
+static bool is_tried_beside(const struct correlate_container *container)
+{
+    const struct correlate_container *other;
+    TAILQ_FOREACH(other, &container->pod->containers, pod_link)
+    {
+        if (other != container && other->image == container->image && other->has_failed &&
+            other->failures > 0)
+            return true;
+    }
+    return false;
+}
+
 void pt_correlate_state_failed(struct correlate_container *container, enum pt_kubelet_word word,
                                const char *error)
 {
@@ -104,6 +118,10 @@ void pt_correlate_state_failed(struct correlate_container *container, enum pt_ku
         container->report = CORRELATE_REPORT_BOTH;
         if (!container->image->error)
             take_words(container->image, error);
+        return;
+    }
+    if (word == PT_KUBELET_BACK_OFF && container->failures == 0 && is_tried_beside(container)) {
+        container->has_failed = true;
         return;
     }
     container->failures++;
@@ -119,7 +137,7 @@ void pt_correlate_backs_off(struct correlate_container *container,
         return;
     if (event->last_at > container->looked_at)
         container->looked_at = event->last_at;
-    if (container->failures > 0) {
+    if (container->failures > 0 || is_tried_beside(container)) {
         container->has_failed = true;
         return;
     }
