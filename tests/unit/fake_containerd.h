@@ -115,6 +115,12 @@ static Ctrd__Timestamp timestamp(int64_t at)
     return timestamp;
 }
 
+// When the last of the pull came, of several the one of that number.
+static int64_t come_at(const struct pt_containerd *world, int number)
+{
+    return world->set_back ? world->now - 4 + number : START + number;
+}
+
 int64_t pt_containerd_time(const Ctrd__Timestamp *timestamp)
 {
     return timestamp ? timestamp->seconds * PT_NS_PER_S + timestamp->nanos : 0;
@@ -240,7 +246,9 @@ int pt_containerd_content_info(struct pt_containerd *world, const char *namespac
 {
     (void)err;
     bool is_other = world->other && strcmp(namespace, world->other) == 0;
-    Ctrd__Timestamp created_at = timestamp(is_other ? START - 1 : START + 1);
+    Ctrd__Timestamp created_at = timestamp(is_other                     ? START - 1
+                                           : strcmp(digest, LAYER) == 0 ? come_at(world, 1)
+                                                                        : START + 1);
     Ctrd__ContentInfo__LabelsEntry entries[2];
     Ctrd__ContentInfo__LabelsEntry *labels[] = {&entries[0], &entries[1]};
     Ctrd__ContentInfo info = CTRD__CONTENT_INFO__INIT;
@@ -283,7 +291,7 @@ int pt_containerd_stat_snapshot(struct pt_containerd *world, const char *namespa
                                 pt_containerd_answer *answer, void *context, struct pt_error *err)
 {
     (void)namespace, (void)err;
-    Ctrd__Timestamp created_at = timestamp(START + 2);
+    Ctrd__Timestamp created_at = timestamp(come_at(world, 2));
     Ctrd__SnapshotInfo info = CTRD__SNAPSHOT_INFO__INIT;
     Ctrd__SnapshotInfo__LabelsEntry label = CTRD__SNAPSHOT_INFO__LABELS_ENTRY__INIT;
     Ctrd__SnapshotInfo__LabelsEntry *labels[] = {&label};
@@ -325,7 +333,7 @@ int pt_containerd_list_images(struct pt_containerd *world, const char *namespace
                               void *context, struct pt_error *err)
 {
     (void)namespace, (void)target_digest, (void)err;
-    Ctrd__Timestamp updated_at = timestamp(START + 3);
+    Ctrd__Timestamp updated_at = timestamp(come_at(world, 3));
     Ctrd__Image image = CTRD__IMAGE__INIT;
     Ctrd__Image *list[] = {&image};
     Ctrd__ListImagesResponse response = CTRD__LIST_IMAGES_RESPONSE__INIT;

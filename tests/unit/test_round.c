@@ -214,6 +214,44 @@ static void an_extraction_outlives_a_clock_that_is_set_back(void **state)
     scene_end(&scene);
 }
 
+// A machine begins with a wrong clock, and NTP sets it soon: what the pull brings then is older
+// than its lease.
+static void a_pull_is_completed_though_the_clock_is_set_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool is_known; // the agent had seen the pull before
+        bool is_slow;  // a part of its layer is seen on its way
+    } rows[] = {
+        {"an agent that was there", true, false},
+        {"and has seen the layer come", true, true},
+        {"an agent that begins afterwards", false, true},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct scene scene;
+        scene_begin(&scene, "k8s.io");
+        for (int look = 0; look < 2 && rows[i].is_known; look++)
+            scene_look(&scene);
+        scene_set_clock_back(&scene, 3600 * PT_NS_PER_S);
+        for (int look = 1; look <= 3 && rows[i].is_slow; look++) {
+            scene.world.offset = 100 * look;
+            scene_look(&scene);
+        }
+        int64_t now = scene.world.now;
+        finish(&scene.world);
+        scene_look(&scene);
+        check_int(rows[i].name, scene.completed, 1);
+        check_int(rows[i].name, scene.failed, 0);
+        const struct pt_pull *pull = &pt_tracker_next(scene.tracker, NULL)->pull;
+        check_int(rows[i].name, pull->layers[0].cached, false);
+        check_int(rows[i].name, pull->bytes_fetched == BYTES || !rows[i].is_known, true);
+        check_int(rows[i].name, pull->started_at <= pull->completed_at, true);
+        check_int(rows[i].name, pull->completed_at <= now, true);
+        scene_end(&scene);
+    }
+}
+
 // The first image after the agent's start: which snapshotter the node has nobody knows yet.
 static void a_snapshotter_that_has_shown_nothing_is_waited_for(void **state)
 {
@@ -340,6 +378,7 @@ int main(void)
         cmocka_unit_test(what_a_broken_pull_has_fetched_last_counts),
         cmocka_unit_test(more_image_records_than_are_taken_stop_no_round),
         cmocka_unit_test(a_long_extraction_goes_on_as_long_as_it_writes),
+        cmocka_unit_test(a_pull_is_completed_though_the_clock_is_set_back),
         cmocka_unit_test(an_extraction_outlives_a_clock_that_is_set_back),
         cmocka_unit_test(a_snapshotter_that_has_shown_nothing_is_waited_for),
         cmocka_unit_test(a_fetch_of_which_nothing_comes_is_given_up),

@@ -37,7 +37,8 @@ static void take_guesses(struct pt_ask *ask, const void *message)
     }
     for (size_t i = 0; i < list->n_images; i++) {
         const Ctrd__Image *image = list->images[i];
-        if (image->target && pt_containerd_time(image->updated_at) >= ask->lease->seen.created_at)
+        if (image->target &&
+            pt_containerd_time(image->updated_at) >= pt_seen_since(&ask->lease->seen))
             pt_lease_guess_root(ask->lease, image->target->digest);
     }
 }
@@ -195,7 +196,7 @@ static void ask_foreign(struct pt_round *round, struct pt_lease *lease, size_t i
     if (!layer->is_foreign_open || layer->blob_at == 0)
         return;
     layer->is_foreign_open = false;
-    if (lease->notes[index].has_moved || layer->blob_at < lease->seen.created_at)
+    if (lease->notes[index].has_moved || layer->blob_at < pt_seen_since(&lease->seen))
         return;
     for (size_t i = 0; i < round->other_count; i++) {
         if (strcmp(round->others[i], lease->seen.namespace) != 0)
@@ -322,7 +323,8 @@ static void take_snapshot(struct pt_ask *ask, const void *message)
     layer->extracted_at = pt_containerd_time(response->info->created_at);
     layer->brought = source_by(response->info, pt_round_snapshotter(ask->asks->round, ask->lease));
     // One that is older has the name of whoever made it.
-    if (layer->extracted_at >= ask->lease->seen.created_at && layer->brought == PT_SOURCE_REMOTE)
+    if (layer->extracted_at >= pt_seen_since(&ask->lease->seen) &&
+        layer->brought == PT_SOURCE_REMOTE)
         take_name(ask->lease, response->info);
     if (layer->extracted_at)
         ask_next_snapshot(ask->asks->round, ask->lease, ask->index);

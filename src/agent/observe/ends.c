@@ -33,7 +33,7 @@ static bool is_acceptance(const Ctrd__Image *image, const struct pt_seen_lease *
 {
     const char *at = strchr(image->name, '@');
     return at && strcmp(at + 1, seen->root_digest) == 0 && is_labelled(image, CRI_LABEL) &&
-           pt_containerd_time(image->updated_at) >= seen->created_at && seen->image_name &&
+           pt_containerd_time(image->updated_at) >= pt_seen_since(seen) && seen->image_name &&
            strcmp(image->name, seen->image_name) != 0;
 }
 
@@ -49,7 +49,7 @@ static void take_records(struct pt_ask *ask, const void *message)
     for (size_t i = 0; i < list->n_images; i++) {
         const Ctrd__Image *image = list->images[i];
         int64_t updated_at = pt_containerd_time(image->updated_at);
-        if (updated_at < seen->created_at || pt_is_digest(image->name))
+        if (updated_at < pt_seen_since(seen) || pt_is_digest(image->name))
             continue;
         if (seen->image_name && seen->image_updated_at <= updated_at)
             continue;

@@ -197,6 +197,8 @@ static void take_leases(struct pt_ask *ask, const void *message)
             lease = pt_lease_create(namespace->name, id, created_at);
             if (!lease)
                 continue; // out of memory: the next round tries again
+            if (created_at > round->began_at + PT_SET_BACK_NS)
+                lease->seen.set_back_ns = created_at - round->began_at;
             TAILQ_INSERT_TAIL(&round->leases, lease, link);
             round->followed++;
         }

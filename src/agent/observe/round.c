@@ -260,6 +260,17 @@ static void forget_answers(struct pt_round *round)
     round->is_anew = false;
 }
 
+// As NTP does soon after a machine has begun with a wrong clock. What comes from now on has times
+// before the leases', and is of theirs all the same.
+static void note_clock(struct pt_round *round, int64_t set_back_ns)
+{
+    struct pt_lease *lease;
+    if (set_back_ns < PT_SET_BACK_NS)
+        return;
+    TAILQ_FOREACH(lease, &round->leases, link)
+    lease->seen.set_back_ns += set_back_ns;
+}
+
 void pt_round_start(struct pt_round *round)
 {
     if (round->step != STEP_IDLE)
@@ -269,6 +280,8 @@ void pt_round_start(struct pt_round *round)
     int64_t at = pt_clock_wall_ns(round->options.clock);
     int64_t now_ns = pt_clock_monotonic_ns(round->options.clock);
     round->previous_began_at = round->began_at ? at - (now_ns - round->began_ns) : 0;
+    if (round->began_at)
+        note_clock(round, round->began_at - round->previous_began_at);
     round->began_at = at;
     round->began_ns = now_ns;
     if (round->is_anew)

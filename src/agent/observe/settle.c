@@ -370,7 +370,7 @@ bool pt_lease_is_unpacked(const struct pt_lease *lease)
 static void settle_fetched(struct pt_lease *lease)
 {
     bool is_own_time = !pt_lease_is_unseen(lease) || lease->origin == PT_ORIGIN_REPEATED;
-    int64_t since = is_own_time ? lease->seen.created_at : lease->fresh_after;
+    int64_t since = is_own_time ? pt_seen_since(&lease->seen) : lease->fresh_after;
     bool is_any = false;
     for (size_t i = 0; i < lease->blob_count; i++)
         is_any |= lease->blobs[i].stage >= PT_BLOB_KNOWN && lease->blobs[i].created_at >= since;

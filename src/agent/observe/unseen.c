@@ -138,7 +138,7 @@ static struct known find_known(struct pt_round *round, const struct pt_seen_imag
     struct pt_lease *lease;
     TAILQ_FOREACH(lease, &round->leases, link)
     {
-        if (lease->seen.root_digest && lease->seen.created_at <= image->written_at &&
+        if (lease->seen.root_digest && pt_seen_since(&lease->seen) <= image->written_at &&
             strcmp(lease->seen.root_digest, image->target_digest) == 0)
             note_known(&known, &lease->has_record);
     }

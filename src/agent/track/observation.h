@@ -63,6 +63,7 @@ struct pt_seen_lease {
     char *namespace;
     char *id;
     int64_t created_at;
+    int64_t set_back_ns; // by which the clock of its times was set back since then, 0: it was not
     enum pt_lease_fate fate;
     uint64_t fingerprint;   // changes when what the lease holds changes
     char *root_digest;      // index, or manifest; NULL: not known yet
@@ -86,6 +87,12 @@ struct pt_seen_lease {
     bool is_unpacked;
     bool is_accepted; // by the CRI plugin, which says so after the end of its pulls
 };
+
+// What has a time from then on came in the lease's time.
+static inline int64_t pt_seen_since(const struct pt_seen_lease *lease)
+{
+    return lease->created_at - lease->set_back_ns;
+}
 
 // An image record that was written, according to an event.
 struct pt_seen_image {

@@ -83,7 +83,7 @@ static struct pt_track_pull *find_pull(struct pt_tracker *tracker,
     struct pt_track_pull *pull;
     TAILQ_FOREACH(pull, &tracker->active, link)
     {
-        if (pull->created_at == lease->created_at && strcmp(pull->lease_id, lease->id) == 0 &&
+        if (pull->lease_created_at == lease->created_at && strcmp(pull->lease_id, lease->id) == 0 &&
             strcmp(pull->shown.pull.containerd_namespace, lease->namespace) == 0)
             return pull;
     }
@@ -94,8 +94,9 @@ static struct pt_track_pull *find_pull(struct pt_tracker *tracker,
 
 static bool was_there(const struct pt_seen_lease *lease, const struct pt_seen_layer *layer)
 {
-    return (layer->blob_at && layer->blob_at < lease->created_at) ||
-           (layer->extracted_at && layer->extracted_at < lease->created_at);
+    int64_t since = pt_seen_since(lease);
+    return (layer->blob_at && layer->blob_at < since) ||
+           (layer->extracted_at && layer->extracted_at < since);
 }
 
 // Puts the lease in the place of another one that is older, or newer.

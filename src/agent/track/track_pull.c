@@ -42,11 +42,12 @@ struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease)
         return NULL;
     char id[PT_TRACK_ID_SIZE];
     pt_track_id(lease, id);
-    pull->created_at = lease->created_at;
+    pull->lease_created_at = lease->created_at;
+    pull->created_at = pt_seen_since(lease);
     pull->shown.sent_bytes = -1;
     pull->fingerprint = lease->fingerprint;
     struct pt_pull *view = &pull->shown.pull;
-    view->started_at = lease->created_at;
+    view->started_at = pull->created_at;
     view->phase = PT_PULL_RESOLVING;
     view->kind = PT_KIND_PULL;
     pull->lease_id = strdup(lease->id);
@@ -378,6 +379,7 @@ int pt_track_pull_update(struct pt_track_pull *pull, const struct pt_seen_lease 
                          const struct pt_track_claims *claims, int64_t now)
 {
     struct pt_pull *view = &pull->shown.pull;
+    pull->created_at = view->started_at = pt_seen_since(lease);
     if (!has_same_layers(view, lease) && replace_layers(pull, lease) < 0)
         return -ENOMEM;
     if (pt_track_pull_take_names(pull, lease) < 0 || update_layers(pull, lease, claims, now) < 0)

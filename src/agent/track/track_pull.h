@@ -51,7 +51,8 @@ struct pt_track_pull {
     struct pt_tracked shown; // the first member: pointers to both are the same; owns its texts
     TAILQ_ENTRY(pt_track_pull) link;
     char *lease_id;
-    int64_t created_at;
+    int64_t lease_created_at;
+    int64_t created_at;          // the same by the clock as it is now
     int64_t named_at;            // 0: its image record was not seen
     bool is_labelled;            // its name is from a label, which is there before the record
     struct pt_layer_note *notes; // one for each layer that is shown
