@@ -31,6 +31,20 @@ int pt_kube_append_escaped(struct pt_buffer *out, const char *text)
     return 0;
 }
 
+void pt_kube_append_collection(struct pt_buffer *path, const char *collection,
+                               const char *name_space, const char *selector)
+{
+    pt_buffer_append_text(path, "/api/v1/");
+    if (*name_space) {
+        pt_buffer_append_text(path, "namespaces/");
+        pt_kube_append_escaped(path, name_space);
+        pt_buffer_append_text(path, "/");
+    }
+    pt_buffer_printf(path, "%s?", collection);
+    if (*selector)
+        pt_buffer_printf(path, "fieldSelector=%s&", selector);
+}
+
 static const char *content_type(const struct pt_http_options *request)
 {
     if (!request->body)

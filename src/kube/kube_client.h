@@ -34,4 +34,10 @@ PT_MUST_CHECK int pt_kube_client_start(const struct pt_kube_client *client, cons
 // Appends text as a query's value: all but letters, digits and -._~ as %XX.
 int pt_kube_append_escaped(struct pt_buffer *out, const char *text);
 
+// Appends the path of a collection of the core group and the beginning of its query, behind which
+// more of that may stand. The selector of fields is escaped; an empty namespace or selector: all.
+// What fails stays in the buffer.
+void pt_kube_append_collection(struct pt_buffer *path, const char *collection,
+                               const char *name_space, const char *selector);
+
 #endif

@@ -5,7 +5,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define MAX_RETRY_AFTER_S 300
 
 bool pt_kube_status_read(yyjson_val *object, struct pt_kube_status *status)
 {
@@ -39,4 +42,10 @@ const char *pt_kube_failure_of(const struct pt_kube_status *status,
            : result->error == -EPROTO   ? "too many of the answer's objects are none"
            : result->error < 0          ? result->message
                                         : NULL;
+}
+
+int64_t pt_kube_retry_after_s(const char *value)
+{
+    long seconds = strtol(value, NULL, 10);
+    return seconds < 0 ? 0 : seconds > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S : seconds;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <yyjson.h>
 
 // What the API server says of a request that it refuses or ends.
@@ -22,5 +23,8 @@ bool pt_kube_status_read(yyjson_val *object, struct pt_kube_status *status);
 // Why the request failed, in `text` or static; NULL if it did not.
 const char *pt_kube_failure_of(const struct pt_kube_status *status,
                                const struct pt_http_result *result, char *text, size_t size);
+
+// What the header Retry-After asks for: 0 for what is no number of seconds, five minutes at most.
+int64_t pt_kube_retry_after_s(const char *value);
 
 #endif

@@ -2,7 +2,8 @@
 
 // One request is under way, or the timer stands for the next one. A list comes in pages, each of
 // which is one request; then the watch begins behind the list's resourceVersion, and behind that of
-// each message from there on. A watch that ends by itself is followed by the next one at once.
+// each message from there on. A watch that ends by itself is followed by the next one at once, but
+// not within SHORT_NS of its own beginning.
 // After a failure the timer waits (watch_trouble.h), and the watch goes on where it was, or the
 // list begins anew: where the API server has forgotten the version (410, in the answer or in the
 // stream), where it refuses the request, or where what came cannot be read.
@@ -35,8 +36,7 @@
 // The same of a watch that follows a request without an answer: whether there is one now.
 #define DOUBTED_WATCH_S 10
 #define DOUBTED_GRACE_S 10
-#define SHORT_WATCH_NS PT_NS_PER_S
-#define MAX_RETRY_AFTER_S 300
+#define SHORT_NS PT_NS_PER_S
 #define MAX_LIST_NS (600 * PT_NS_PER_S) // all pages of one
 #define MAX_QUIET_FAILURES 3            // watches that fail without a word before it lists again
 
@@ -62,7 +62,7 @@ struct pt_kube_watch {
     bool got_object;      // from this request
     unsigned bad_objects; // likewise
     bool is_in_doubt;     // a request timed out, nothing has come since: no connection is reused
-    bool expired_at_once; // a 410 came before anything else, and no watch has gone well since
+    bool has_expired;     // a 410 came within SHORT_NS, and no watch has lasted for longer since
     unsigned quiet_failures;
     int64_t retry_after_s;        // what the answer asked for
     struct pt_kube_status status; // in the body
@@ -103,18 +103,34 @@ static void retry_later(struct pt_kube_watch *watch, const char *why, bool lists
     try_after(watch, delay_ns, lists_next);
 }
 
+static bool is_short(const struct pt_kube_watch *watch)
+{
+    return now_ns(watch) - watch->started_at < SHORT_NS;
+}
+
 // The version is too old: a new list, at once unless the last one did not help.
 static void list_again(struct pt_kube_watch *watch)
 {
     free(watch->continue_token);
     watch->continue_token = NULL;
     watch->state.is_watching = false;
-    if (watch->expired_at_once) {
+    if (watch->has_expired) {
         retry_later(watch, "the resourceVersion of a new list has expired already", true);
         return;
     }
-    watch->expired_at_once = !watch->got_object;
+    watch->has_expired = is_short(watch);
     start_list(watch);
+}
+
+// Nothing is wrong, but what ended is not asked for again as fast as it can end.
+static void go_on(struct pt_kube_watch *watch, bool lists_next)
+{
+    int64_t early_ns = watch->started_at + SHORT_NS - now_ns(watch);
+    watch->lists_next = lists_next;
+    if (early_ns > 0)
+        try_after(watch, early_ns, lists_next);
+    else
+        on_retry_timer(watch);
 }
 
 static bool is_expired(const struct pt_kube_watch *watch, const struct pt_http_result *result)
@@ -200,7 +216,7 @@ static int handle_message(struct pt_kube_watch *watch, yyjson_val *message)
             r = hand_over(watch, types[i].change, object);
     }
     watch->got_object = true;
-    watch->expired_at_once = false;
+    watch->has_expired = watch->has_expired && is_short(watch);
     watch->quiet_failures = 0;
     pt_watch_trouble_over(&watch->trouble, now_ns(watch));
     return r < 0 ? r : pt_text_replace((const char **)&watch->version, version, NULL);
@@ -225,29 +241,8 @@ static void on_header(void *context, const char *name, const char *value)
     watch->is_in_doubt = false;
     // The API server answers a watch at once. Were it an error, its end would follow at once too.
     watch->state.is_watching = watch->state.is_watching || watch->is_watch_request;
-    if (strcasecmp(name, "Retry-After") != 0)
-        return;
-    long seconds = strtol(value, NULL, 10);
-    watch->retry_after_s = seconds < 0                   ? 0
-                           : seconds > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S
-                                                         : seconds;
-}
-
-static int append_path(const struct pt_kube_watch *watch, struct pt_buffer *path)
-{
-    int r = pt_buffer_append_text(path, "/api/v1/");
-    if (r == 0 && *watch->name_space) {
-        r = pt_buffer_append_text(path, "namespaces/");
-        if (r == 0)
-            r = pt_kube_append_escaped(path, watch->name_space);
-        if (r == 0)
-            r = pt_buffer_append_text(path, "/");
-    }
-    if (r == 0)
-        r = pt_buffer_printf(path, "%s?", watch->collection);
-    if (r == 0 && *watch->selector)
-        r = pt_buffer_printf(path, "fieldSelector=%s&", watch->selector);
-    return r;
+    if (strcasecmp(name, "Retry-After") == 0)
+        watch->retry_after_s = pt_kube_retry_after_s(value);
 }
 
 // Starts the GET of the path, whose failure to be built counts like any other; frees the path.
@@ -346,8 +341,12 @@ static void on_list_done(void *context, const struct pt_http_result *result)
         retry_later(watch, "a list that does not end", true);
         return;
     }
-    if (watch->continue_token) {
+    if (watch->continue_token && watch->got_object) {
         start_list(watch);
+        return;
+    }
+    if (watch->continue_token) {
+        go_on(watch, true);
         return;
     }
     watch->state.lists++;
@@ -362,7 +361,7 @@ static void start_list(struct pt_kube_watch *watch)
 {
     struct pt_buffer path;
     pt_buffer_init(&path, PT_LIMIT_KUBE_URL_BYTES);
-    append_path(watch, &path);
+    pt_kube_append_collection(&path, watch->collection, watch->name_space, watch->selector);
     pt_buffer_printf(&path, "limit=%d", PAGE_SIZE);
     if (watch->continue_token) {
         pt_buffer_append_text(&path, "&continue=");
@@ -396,12 +395,12 @@ static void on_watch_done(void *context, const struct pt_http_result *result)
         return;
     }
     const char *failure = pt_kube_failure_of(&watch->status, result, text, sizeof(text));
-    if (!failure && !watch->got_object && now_ns(watch) - watch->started_at < SHORT_WATCH_NS)
+    if (!failure && !watch->got_object && is_short(watch))
         failure = "the watch ends at once";
     if (!failure) {
-        watch->expired_at_once = false;
+        watch->has_expired = watch->has_expired && is_short(watch);
         pt_backoff_good(&watch->trouble.backoff, watch->started_at);
-        start_watch(watch);
+        go_on(watch, false);
         return;
     }
     // What the API server refuses, and a stream that is no JSON, need a new beginning.
@@ -422,7 +421,7 @@ static void start_watch(struct pt_kube_watch *watch)
     }
     struct pt_buffer path;
     pt_buffer_init(&path, PT_LIMIT_KUBE_URL_BYTES);
-    append_path(watch, &path);
+    pt_kube_append_collection(&path, watch->collection, watch->name_space, watch->selector);
     pt_buffer_printf(
         &path, "watch=1&allowWatchBookmarks=true&timeoutSeconds=%u&resourceVersion=", seconds);
     pt_kube_append_escaped(&path, watch->version);

@@ -23,6 +23,7 @@ static struct fake_watch {
     void (*on_timer)(void *context);
     void *timer_context;
     bool is_timer_set;
+    int64_t timer_delay_ms;
     bool (*is_refused)(void); // the memory that a request or a timer takes; NULL: it never is
 } fake_watch;
 
@@ -79,6 +80,7 @@ void __wrap_pt_timer_start(struct pt_timer *timer, int64_t delay_ms)
     (void)timer;
     assert(delay_ms >= 0 && delay_ms <= 3600 * 1000 && !fake_watch.is_in_flight);
     fake_watch.is_timer_set = true;
+    fake_watch.timer_delay_ms = delay_ms;
 }
 
 void __wrap_pt_timer_destroy(struct pt_timer *timer)

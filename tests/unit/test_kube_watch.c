@@ -217,7 +217,7 @@ static void lists_in_pages_and_watches_from_there(void **state)
         {LIST_URI, .pieces = {"{\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"a/b\"},"
                               "\"items\":[" ITEM("p") "]}"}},
         {LIST_URI "&continue=a%2Fb", .pieces = {LIST("7", ITEM("q"))}},
-        {WATCH_URI "7",
+        {WATCH_URI "7", .takes_s = 70,
          .pieces = {CHANGE("ADDED", "r", "8") "{\"type\":\"MODI",
                     "FIED\",\"object\":{\"metadata\":{\"name\":\"p\",\"resourceVersion\":\"9\"}}}",
                     CHANGE("DELETED", "q", "10"), CHANGE("BOOKMARK", "none", "40/x")}},
@@ -240,7 +240,7 @@ static void lists_again_when_the_version_has_expired(void **state)
 {
     static const struct answer script[] = {
         {LIST_URI, .pieces = {LIST("1", ITEM("p"))}},
-        {WATCH_URI "1",
+        {WATCH_URI "1", .takes_s = 70,
          .pieces = {CHANGE("MODIFIED", "p", "2"),
                     "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410}}"}},
         {LIST_URI, .pieces = {LIST("5", ITEM("q"))}},
