@@ -206,6 +206,9 @@ static void on_observation(void *context, const struct pt_observation *observati
     if (agent->was_busy && !is_busy)
         malloc_trim(0);
     agent->was_busy = is_busy;
+    // A look ends also behind trouble, which has set the time of the next try.
+    if (!pt_connection_is_up(agent->connection))
+        return;
     pt_rhythm_end_look(&agent->rhythm, now_ms(agent), agent->pace_ms, observation->has_young);
     schedule(agent);
 }

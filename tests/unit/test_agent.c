@@ -185,6 +185,24 @@ static void events_that_break_are_trouble(void **state)
     end();
 }
 
+// The look that was under way goes on, and would want the next one within milliseconds.
+static void events_that_break_each_time_are_asked_for_once_a_second(void **state)
+{
+    (void)state;
+    begin();
+    const int64_t began_ms = now_ms();
+    scene.world.idle_leases = 1;
+    while (now_ms() < began_ms + 60000) {
+        look();
+        scene.world.idle_since = scene.world.now; // a lease that may yet show as a pull
+        scene.world.events_break_in = 3;
+        answer_version(&scene.world, "1.7.2");
+        check_int("broken", scene.world.events_break_in, 0);
+    }
+    assert_in_range(scene.world.versions_asked, 50, 61);
+    end();
+}
+
 static void one_that_stops_looks_no_more(void **state)
 {
     (void)state;
@@ -205,6 +223,7 @@ int main(void)
         cmocka_unit_test(content_that_is_new_wakes_it),
         cmocka_unit_test(what_is_known_waits_for_the_next_look),
         cmocka_unit_test(events_that_break_are_trouble),
+        cmocka_unit_test(events_that_break_each_time_are_asked_for_once_a_second),
         cmocka_unit_test(one_that_stops_looks_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
