@@ -18,6 +18,15 @@ struct scene {
     bool breaks_within; // a look, which is not lost
 };
 
+static int64_t cpu_ns, event_takes_ns;
+
+int64_t __wrap_pt_loop_cpu_ns(void);
+
+int64_t __wrap_pt_loop_cpu_ns(void)
+{
+    return cpu_ns;
+}
+
 static void on_runtime(void *context, const char *name, const char *version)
 {
     struct scene *scene = context;
@@ -37,6 +46,7 @@ static void on_event(void *context, const struct pt_seen_event *event)
 {
     struct scene *scene = context;
     scene->events++;
+    cpu_ns += event_takes_ns;
     scene->event = *event;
     snprintf(scene->subject, sizeof(scene->subject), "%s", event->subject);
 }
@@ -338,6 +348,32 @@ static void places_that_are_left_out_are_logged(void **state)
     scene_end(&scene);
 }
 
+// Each may be of any of 1,000 pulls with 512 layers, and thousands of them come in a turn.
+static void a_flood_of_events_gets_50_ms_between_two_looks(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_begin(&scene);
+    come_up(&scene);
+    scene.world.now += 4 * PT_NS_PER_S;
+    pt_connection_look(scene.connection);
+    unsigned asked = scene.world.resources_asked;
+    event_takes_ns = 5 * PT_NS_PER_MS;
+    for (unsigned looks = 1; looks <= 3; looks++) {
+        for (unsigned i = 0; i < 500; i++)
+            emit_removal(&scene.world, "extract-1-a " D("9"));
+        emit_image(&scene.world, "a.io/b:1");
+        check_int("taken", scene.events, 10 * looks);
+        pt_connection_look(scene.connection);
+        check_int("all is asked for instead", scene.world.resources_asked, asked + looks);
+    }
+    event_takes_ns = 0;
+    check_int("it is said", held_log_count(scene.log, "containerd.events_left_out"), 1);
+    pt_connection_look(scene.connection);
+    check_int("once", scene.world.resources_asked, asked + 3);
+    scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +388,7 @@ int main(void)
         cmocka_unit_test(events_say_whether_they_are_about_a_known_layer),
         cmocka_unit_test(what_was_found_is_kept_for_a_while),
         cmocka_unit_test(places_that_are_left_out_are_logged),
+        cmocka_unit_test(a_flood_of_events_gets_50_ms_between_two_looks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,9 @@
 #include "agent/observe/events.h"
 #include "agent/observe/round.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/text.h"
+#include "base/warn_pace.h"
 #include "containerd/containerd_api.h"
 #include "containerd/search.h"
 
@@ -19,6 +21,11 @@
 
 #define RUNTIME_NAME "containerd"
 #define SEARCH_AGAIN_NS (60 * PT_NS_PER_S)
+
+// Events come as fast as containerd sends them, thousands in a turn of the loop, and each may be of
+// any layer that is followed: between two looks they get so much of the processor's time. What is
+// left out the next look finds, since it then asks for everything.
+#define EVENTS_SHARE_NS (50 * PT_NS_PER_MS)
 
 struct pt_connection {
     struct pt_connection_options options;
@@ -35,6 +42,8 @@ struct pt_connection {
         STATE_ASKING, // for its version, to learn whether it is there
         STATE_UP,
     } state;
+    int64_t events_cpu_ns; // what events have taken since the last look began
+    struct pt_warn_pace left_out_pace;
     char last_trouble[256]; // as logged, "" while containerd answers
 };
 
@@ -66,12 +75,28 @@ static void on_failure(void *context, const char *message)
     note_trouble(context, message, false);
 }
 
+static bool has_time_for_event(struct pt_connection *connection)
+{
+    if (connection->events_cpu_ns < EVENTS_SHARE_NS)
+        return true;
+    pt_round_begin_anew(connection->round);
+    if (pt_warn_pace_admits(&connection->left_out_pace,
+                            pt_clock_monotonic_ns(connection->options.clock)))
+        pt_log_warn(RUNTIME_NAME ".events_left_out",
+                    pt_log_text("text", "they come faster than they can be looked at"));
+    return false;
+}
+
 static void on_event(void *context, const struct pt_seen_event *event)
 {
     struct pt_connection *connection = context;
     struct pt_seen_event seen = *event;
+    if (!has_time_for_event(connection))
+        return;
+    int64_t began_ns = pt_loop_cpu_ns();
     pt_round_note_event(connection->round, &seen);
     connection->options.on_event(connection->options.context, &seen);
+    connection->events_cpu_ns += pt_loop_cpu_ns() - began_ns;
 }
 
 static void on_image(void *context, const struct pt_seen_image *image)
@@ -81,8 +106,12 @@ static void on_image(void *context, const struct pt_seen_image *image)
                                        .namespace = image->namespace,
                                        .subject = image->name,
                                        .at = image->written_at};
+    if (!has_time_for_event(connection))
+        return;
+    int64_t began_ns = pt_loop_cpu_ns();
     pt_round_note_image(connection->round, image);
     connection->options.on_event(connection->options.context, &seen);
+    connection->events_cpu_ns += pt_loop_cpu_ns() - began_ns;
 }
 
 static void on_broken(void *context, const char *message)
@@ -280,6 +309,7 @@ bool pt_connection_is_up(const struct pt_connection *connection)
 
 void pt_connection_look(struct pt_connection *connection)
 {
+    connection->events_cpu_ns = 0;
     switch (connection->state) {
     case STATE_DOWN:
         find_and_ask(connection);
