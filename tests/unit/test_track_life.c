@@ -395,6 +395,36 @@ static void without_a_pid_a_break_counts_as_a_restart_after_a_while(void **state
     check_int("failed", scene->failed, 1);
 }
 
+// The first look behind a break is one at what was there before, as the first of all is ...
+static void what_has_begun_and_stands_still_in_a_break_is_no_pull(void **state)
+{
+    struct scene *scene = *state;
+    observe(scene, 0);
+    pt_tracker_disconnected(scene->tracker);
+    struct pt_seen_lease *lease = add_lease(scene, "left", 20);
+    add_layers(lease, 1);
+    observe(scene, 60);
+    check_int("none", scene->started, 0);
+    fetch(lease, 0, 100);
+    observe(scene, 61);
+    check_int("until it moves", scene->started, 1);
+}
+
+// ... but what has become an image meanwhile has done so in the agent's time.
+static void what_ends_well_in_a_break_is_a_pull(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = add_lease(scene, "dormant", -60);
+    add_layers(lease, 1);
+    observe(scene, 0);
+    observe(scene, 10);
+    check_int("dormant", scene->started, 0);
+    pt_tracker_disconnected(scene->tracker);
+    end_lease(lease, "a", 20);
+    observe(scene, 60);
+    check_int("completed", scene->completed, 1);
+}
+
 static void finished_pulls_stay_until_they_are_forgotten(void **state)
 {
     struct scene *scene = *state;
@@ -448,6 +478,8 @@ int main(void)
         SCENE_TEST(the_same_containerd_is_no_restart),
         SCENE_TEST(one_that_is_slow_is_waited_for),
         SCENE_TEST(without_a_pid_a_break_counts_as_a_restart_after_a_while),
+        SCENE_TEST(what_has_begun_and_stands_still_in_a_break_is_no_pull),
+        SCENE_TEST(what_ends_well_in_a_break_is_a_pull),
         SCENE_TEST(finished_pulls_stay_until_they_are_forgotten),
         SCENE_TEST(the_newest_finished_pulls_are_kept),
     };

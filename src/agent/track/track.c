@@ -41,9 +41,9 @@ struct pt_tracker {
     struct pt_track_list finished;
     size_t finished_count;
     uint64_t last_finished;
-    int64_t began_ns; // of the first observation, monotonic; 0: there was none
     int64_t containerd_pid;
-    bool is_first_look;      // at what was there before us
+    int64_t began_ns;        // of the first observation of all, monotonic; 0: there was none
+    bool is_first_look;      // at what was there before us, or came while nothing was seen
     int64_t looked_first_ns; // when that was tried, monotonic; 0: not yet
     bool has_broken;         // the connection, since the last observation
 };
