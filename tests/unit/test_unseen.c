@@ -49,17 +49,45 @@ static void scene_end(struct scene *scene)
 
 #include "scene_test.h"
 
+static void end_round(struct pt_round *round)
+{
+    pt_round_adopt_images(round);
+    round->images_asked = round->image_count = 0;
+}
+
+// It is over, and the round has found that out.
+static void the_known_pull_ends(struct pt_round *round)
+{
+    struct pt_lease *lease = TAILQ_FIRST(&round->leases);
+    TAILQ_REMOVE(&round->leases, lease, link);
+    pt_round_remember(round, lease);
+    pt_lease_destroy(lease);
+}
+
+// Whether the sign is none of a record: a space ends what one round learns of, `_` one that takes
+// two seconds; in `.` containerd does nothing for two seconds, in `,` for twenty; `!` ends a pull.
+static bool is_between(struct scene *scene, char sign)
+{
+    struct pt_round *round = scene->round;
+    if (sign == ' ' || sign == '_')
+        end_round(round);
+    if (sign == '_')
+        round->began_ns = scene->world.now += 2 * PT_NS_PER_S;
+    if (sign == '.' || sign == ',')
+        scene->written_at += (sign == '.' ? 2 : 20) * PT_NS_PER_S;
+    if (sign == '!')
+        the_known_pull_ends(round);
+    return strchr(" _.,!", sign);
+}
+
 // A record is written: `+` is a new one, `=` one that is there; t by tag, d by digest, c the
-// config's, T by tag, without the CRI plugin's labels. A space ends what one round learns of.
+// config's, T by tag, without the CRI plugin's labels.
 static void records_are_written(struct scene *scene, const char *records)
 {
     struct pt_round *round = scene->round;
     for (; *records; records++) {
-        if (*records == ' ') {
-            pt_round_adopt_images(round);
-            round->images_asked = round->image_count = 0;
+        if (is_between(scene, *records))
             continue;
-        }
         bool is_repull = *records++ == '=';
         bool is_bare = *records == 'T';
         const char *name = *records == 'd' ? BY_DIGEST : *records == 'c' ? CONFIG : TAG;
@@ -75,8 +103,7 @@ static void records_are_written(struct scene *scene, const char *records)
         };
         round->images_asked = round->image_count;
     }
-    pt_round_adopt_images(round);
-    round->images_asked = round->image_count = 0;
+    end_round(round);
 }
 
 // A lease that a look has seen.
@@ -119,6 +146,16 @@ static const struct {
     {"containerd 1.6: two at once, unseen", "=t=t=c=t=c=t=d=d", 0, 2},
     {"containerd 1.6: checks by digest", "=d=c=d=d=c=d", 0, 2},
     {"containerd 1.6: by digest, then by tag", "=d=c=d=t=c=t=d", 0, 2},
+    {"looks of two seconds: a check", "=t=c_=t_=d", 0, 1},
+    {"looks of two seconds: a check by digest", "=d_=c_=d", 0, 1},
+    {"looks of two seconds: a check by ctr", "=T_=t", 0, 1},
+    {"looks of two seconds: two checks", "=t=c_=t=d=t_=c=t_=d", 0, 2},
+    {"looks of two seconds: a check whose end was seen first", "!_=t", 1, 0},
+    {"looks of two seconds: the same, and another one", "!_=t=t", 1, 1},
+    {"a busy containerd: a check", "=t=c. =t. =d", 0, 1},
+    {"a busy containerd: a check by ctr", "=T. =t", 0, 1},
+    {"what has not come for long does not come any more", "=t=c,=t=t", 0, 3},
+    {"nor do the labels of a check by ctr", "=T,=t", 0, 2},
 };
 
 static void records_stand_for_pulls(void **state)

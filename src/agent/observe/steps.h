@@ -82,16 +82,17 @@ struct pt_round {
     bool is_anew;              // the next round asks all
     struct pt_recent {
         char digest[PT_LIMIT_DIGEST_BYTES + 1]; // root
-        int64_t ended_ns;
+        int64_t created_at;
+        int64_t ended_ns, ended_at; // at the latest
         bool has_record;
     } recent[PT_MAX_RECENT]; // pulls that have ended
     size_t next_recent;
     uint64_t guesses_lost; // of roots, since there are too many image records to look through
     struct pt_follow_ups {
         char digest[PT_LIMIT_DIGEST_BYTES + 1]; // root
-        int64_t announced_ns;
+        int64_t announced_at;
         unsigned names, digests; // records of each kind that are to come
-        int64_t bared_ns;
+        int64_t bared_at;
         unsigned bare; // records without the CRI plugin's labels, which it is about to set
     } follow_ups[PT_MAX_RECENT];
     size_t next_follow_ups;

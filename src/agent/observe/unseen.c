@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/steps.h"
 
+#include "base/clock.h"
 #include "pull/digest.h"
 
 #include <stdio.h>
@@ -19,45 +20,50 @@
 // is seen, and creates the records; the two unannounced updates behind it are the checks of the
 // other replicas.
 
-// The CRI plugin writes three records for one pull, the last ones after its lease is gone.
+// How long behind its end a record may still be a pull's, if it was not written in the pull's time.
 #define RECENT_NS PT_NS_PER_S
+// The CRI plugin writes three records for one pull, the last ones after its lease is gone; where
+// containerd is busy it takes a while. Counted is containerd's time: a busy agent hears of it late.
+#define FOLLOWS_NS (5 * PT_NS_PER_S)
 
-static bool is_recent(const struct pt_round *round, int64_t since_ns)
+static bool has_followed(const struct pt_seen_image *image, int64_t since)
 {
-    return !pt_round_has_passed(round, since_ns, RECENT_NS);
+    return pt_seen_age_ns(image->written_at, since) < FOLLOWS_NS;
 }
 
-// The records that the CRI plugin is about to write for this root.
-static struct pt_follow_ups *find_follow_ups(struct pt_round *round, const char *root_digest)
+// The records that the CRI plugin is about to write for the root of this one.
+static struct pt_follow_ups *find_follow_ups(struct pt_round *round,
+                                             const struct pt_seen_image *image)
 {
     for (size_t i = 0; i < PT_MAX_RECENT; i++) {
         struct pt_follow_ups *found = &round->follow_ups[i];
-        if (strcmp(found->digest, root_digest) != 0)
+        if (strcmp(found->digest, image->target_digest) != 0)
             continue;
-        if (!is_recent(round, found->announced_ns))
+        if (!has_followed(image, found->announced_at))
             found->names = found->digests = 0;
-        if (!is_recent(round, found->bared_ns))
+        if (!has_followed(image, found->bared_at))
             found->bare = 0;
         return found;
     }
     return NULL;
 }
 
-static struct pt_follow_ups *get_follow_ups(struct pt_round *round, const char *root_digest)
+static struct pt_follow_ups *get_follow_ups(struct pt_round *round,
+                                            const struct pt_seen_image *image)
 {
-    struct pt_follow_ups *found = find_follow_ups(round, root_digest);
+    struct pt_follow_ups *found = find_follow_ups(round, image);
     if (found)
         return found;
     found = &round->follow_ups[round->next_follow_ups++ % PT_MAX_RECENT];
     *found = (struct pt_follow_ups){0};
-    snprintf(found->digest, sizeof(found->digest), "%s", root_digest);
+    snprintf(found->digest, sizeof(found->digest), "%s", image->target_digest);
     return found;
 }
 
-static void announce(struct pt_round *round, const char *root_digest)
+static void announce(struct pt_round *round, const struct pt_seen_image *image)
 {
-    struct pt_follow_ups *found = get_follow_ups(round, root_digest);
-    found->announced_ns = round->began_ns;
+    struct pt_follow_ups *found = get_follow_ups(round, image);
+    found->announced_at = image->written_at;
     found->names++;
     found->digests++;
 }
@@ -65,8 +71,8 @@ static void announce(struct pt_round *round, const char *root_digest)
 // A client's own record, which the CRI plugin is about to give its labels.
 static void note_bare(struct pt_round *round, const struct pt_seen_image *image)
 {
-    struct pt_follow_ups *found = get_follow_ups(round, image->target_digest);
-    found->bared_ns = round->began_ns;
+    struct pt_follow_ups *found = get_follow_ups(round, image);
+    found->bared_at = image->written_at;
     found->bare++;
 }
 
@@ -75,14 +81,14 @@ static void note_bare(struct pt_round *round, const struct pt_seen_image *image)
 static bool is_follow_up(struct pt_round *round, const struct pt_seen_image *image)
 {
     if (pt_is_digest(image->name)) {
-        announce(round, image->target_digest);
+        announce(round, image);
         return true;
     }
     if (image->is_bare) {
         note_bare(round, image);
         return false;
     }
-    struct pt_follow_ups *found = find_follow_ups(round, image->target_digest);
+    struct pt_follow_ups *found = find_follow_ups(round, image);
     bool is_by_digest = strchr(image->name, '@');
     if (found && found->bare > 0) {
         found->bare--;
@@ -108,7 +114,9 @@ void pt_round_remember(struct pt_round *round, const struct pt_lease *lease)
         return;
     struct pt_recent *recent = &round->recent[round->next_recent++ % PT_MAX_RECENT];
     snprintf(recent->digest, sizeof(recent->digest), "%s", root_digest);
+    recent->created_at = lease->seen.created_at;
     recent->ended_ns = round->began_ns;
+    recent->ended_at = pt_clock_wall_ns(round->options.clock);
     recent->has_record = lease->has_record;
 }
 
@@ -132,7 +140,10 @@ static struct known find_known(struct pt_round *round, const struct pt_seen_imag
     struct known known = {0};
     for (size_t i = 0; i < PT_MAX_RECENT; i++) {
         struct pt_recent *recent = &round->recent[(round->next_recent + i) % PT_MAX_RECENT];
-        if (is_recent(round, recent->ended_ns) && strcmp(recent->digest, image->target_digest) == 0)
+        bool is_of_its_time =
+            recent->created_at <= image->written_at && image->written_at <= recent->ended_at;
+        if ((is_of_its_time || !pt_round_has_passed(round, recent->ended_ns, RECENT_NS)) &&
+            strcmp(recent->digest, image->target_digest) == 0)
             note_known(&known, &recent->has_record);
     }
     struct pt_lease *lease;
