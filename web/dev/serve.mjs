@@ -37,7 +37,7 @@ export async function serve(source, port = 0) {
       nodeName: pull.nodeName,
       pull: source.status(pull, false),
     };
-    return `id: ${pull.version}\ndata: ${JSON.stringify(event)}\n\n`;
+    return `id: ${run}.${pull.version}\ndata: ${JSON.stringify(event)}\n\n`;
   }
 
   function named(response, event, data) {
@@ -47,8 +47,10 @@ export async function serve(source, port = 0) {
   function stream(request, response, searchParams) {
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     response.write(': pulltrace\n\n');
-    const since = Number(request.headers['last-event-id'] ?? searchParams.get('lastEventId') ?? 0);
-    const version = since <= source.version ? since : 0;
+    const last = request.headers['last-event-id'] ?? searchParams.get('lastEventId') ?? '';
+    const [ofRun, since] = last.split('.');
+    // Of another run it is no place in this stream.
+    const version = ofRun === run ? Number(since) : 0;
     const greeted = searchParams.get('hello') === '1';
     if (greeted) named(response, 'hello', { run, version });
     response.write(source.changedSince(version).map(message).join(''));
