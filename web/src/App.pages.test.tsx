@@ -82,8 +82,9 @@ describe('the other pages', () => {
       activePulls: 2,
       bytesPerSec: 1024 * 1024,
     };
-    const silent = { ...node, nodeName: 'n2', silent: true, lastReportAt: T0 };
-    const agentless = { ...node, nodeName: 'n0', silent: true, lastReportAt: undefined };
+    const unheard = { ...node, silent: true, bytesPerSec: 0 };
+    const silent = { ...unheard, nodeName: 'n2', lastReportAt: T0 };
+    const agentless = { ...unheard, nodeName: 'n0', lastReportAt: undefined };
     const windows = { ...agentless, nodeName: 'n9', reason: 'a Windows node' };
     renderWith(liveState([], { nodes: [node, agentless, windows, silent] }), <App />);
     await screen.findByRole('listbox', { name: 'Nodes' });
@@ -92,6 +93,8 @@ describe('the other pages', () => {
     expect(tiles[0]).toContain('silent for 1m 00s');
     expect(tiles[1]).toContain('n0no agent has reported');
     expect(tiles[2]).toContain('n9a Windows node');
+    // What nobody hears of is not known to be idle.
+    for (const tile of tiles.slice(0, 3)) expect(tile).toContain('—2 active pulls');
     expect(tiles[3]).toContain('reported 2s ago');
     expect(tiles[3]).toContain('1.0 MB/s2 active pulls');
     expect(tiles[3]).toContain('agent 1.0 · containerd 2.1');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import {
+  formatAge,
   bytesParts,
   formatBytes,
   formatBytesOf,
@@ -101,4 +102,14 @@ it('says clock times as the reader has them, with the day where it is another', 
   expect(formatClock(at, at + 3_600_000)).toBe('10:00:05');
   expect(formatClock(at, at + 86_400_000)).toBe('21 Nov, 10:00:05');
   expect(formatUtc(Date.UTC(2026, 10, 21, 10, 0, 5))).toBe('2026-11-21 10:00:05 UTC');
+});
+
+it.each([
+  [0.4, '0.4s'],
+  [41, '41s'],
+  [169, '2m'],
+  [7500, '2h'],
+  [273_600, '3d'],
+])('says of %d seconds ago their largest unit', (seconds, words) => {
+  expect(formatAge(seconds)).toBe(words);
 });

@@ -63,6 +63,11 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 86400)}d ${two(Math.floor((whole % 86400) / 3600))}h`;
 }
 
+/** How long ago something was, in its largest unit: nobody reads more of it. `41s`, `2m`, `5h`, `3d`. */
+export function formatAge(seconds: number): string {
+  return formatDuration(seconds).split(' ')[0] ?? NONE;
+}
+
 /** Of how many it is unknown when they are ready: `3 unknown`. */
 export function formatUnknown(unknown: number): string {
   return `${formatCount(unknown)} unknown`;

@@ -20,10 +20,14 @@ export function ImageName({ reference }: { reference: string }) {
   const tag = shortVersion(version);
   return (
     <span className="image-name name" title={reference}>
-      {registry !== '' && <span className="image-registry">{registry}/</span>}
-      {path !== '' && <span className="image-path">{path}</span>}
-      <span className="image-repository">{name}</span>
-      {tag !== '' && <span className="image-tag">{tag}</span>}
+      {registry !== '' && <span className="image-registry">{`${registry}/`}</span>}
+      <span className="image-rest">
+        {path !== '' && <span className="image-path">{path}</span>}
+        <span className="image-last">
+          <span className="image-repository">{name}</span>
+          {tag !== '' && <span className="image-tag">{tag}</span>}
+        </span>
+      </span>
     </span>
   );
 }

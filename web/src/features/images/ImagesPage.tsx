@@ -194,8 +194,9 @@ function RolloutCells({ rollout, squaresPx, now, onUrl }: RolloutCellsProps) {
       <div role="cell" className="num" title={UNIT_NOTE}>
         {rollout.bytesPerSec > 0 ? formatRate(rollout.bytesPerSec) : NONE}
       </div>
-      <div role="cell" className="image-slowest name ellipsis dim">
-        {slowest === undefined ? NONE : `${slowest.nodeName} · ${formatPercent(slowest.percent)}`}
+      <div role="cell" className="image-slowest name dim" title={slowest?.nodeName}>
+        <span className="ellipsis">{slowest?.nodeName ?? NONE}</span>
+        {slowest !== undefined && <span> · {formatPercent(slowest.percent)}</span>}
       </div>
       <div role="cell" className="num">
         <Ready rollout={rollout} now={now} />

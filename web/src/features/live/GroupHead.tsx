@@ -15,16 +15,16 @@ export function GroupHead(props: { label: string; totals: GroupTotals; collapsed
     <div role="gridcell" className="group-head">
       <Icon name="chevron" size={14} className={collapsed ? 'chevron' : 'chevron is-open'} />
       <strong className="ellipsis">{label}</strong>
-      <span className="dim">
-        {counts.join(' · ')}
+      <span className="group-counts dim ellipsis">
         {totals.failed > 0 && (
           <>
-            {counts.length > 0 && ' · '}
             <span className="failed">{totals.failed} failed</span>
+            {counts.length > 0 && ' · '}
           </>
         )}
+        {counts.join(' · ')}
       </span>
-      <span className="group-figures dim">
+      <span className="group-figures dim ellipsis">
         {[totals.bytesPerSec > 0 && formatRate(totals.bytesPerSec), formatReadiness(totals.ready)]
           .filter(Boolean)
           .join(' · ')}

@@ -153,7 +153,7 @@ function Waiting({ pods, over }: { pods: readonly PodRef[]; over: boolean }) {
       <ul className="pod-list name">
         {byPod.slice(0, PODS_SHOWN).map((pod) => (
           <li key={fullPodName(pod)}>
-            <span className="ellipsis" title={fullPodName(pod)}>
+            <span title={fullPodName(pod)}>
               <PodLink {...pod}>
                 {spaces.size > 1 ? `${pod.namespace}/` : ''}
                 {pod.podName}

@@ -3,6 +3,7 @@ import { memo } from 'react';
 import {
   NONE,
   UNIT_NOTE,
+  formatAge,
   formatBytes,
   formatBytesOf,
   formatClock,
@@ -214,12 +215,16 @@ function Progress({ pull, status, behind, late, stalled, note }: ProgressProps) 
         percent={pull.percent}
         label={`Downloaded of ${pull.imageRef} on ${pull.nodeName}`}
       />
-      {note !== undefined && <span className="note stalled">{note}</span>}
+      {note !== undefined && (
+        <span className="note stalled" title={note}>
+          {note}
+        </span>
+      )}
       {note === undefined && status === 'completed' && shares.cached > 0.999 && (
         <span className="note">all of it was here</span>
       )}
       {note === undefined && isRemote(pull) && status === 'completed' && (
-        <span className="note">
+        <span className="note" title="The rest is fetched when it is read">
           {formatBytes(pull.bytesFetched ?? 0)} fetched, the rest on demand
         </span>
       )}
@@ -246,7 +251,7 @@ interface ReadyProps {
 function Ready({ pull, status, finishedAgo, retry, behind }: ReadyProps) {
   if (retry !== undefined) return <>retry in {formatDuration(retry)}</>;
   if (finishedAgo !== undefined) {
-    const ago = finishedAgo < 1 ? 'now' : `${formatDuration(finishedAgo)} ago`;
+    const ago = finishedAgo < 1 ? 'now' : `${formatAge(finishedAgo)} ago`;
     return <>{status === 'completed' ? ago : `ended ${ago}`}</>;
   }
   if (status === 'queued') {

@@ -162,7 +162,10 @@ interface NodeTileProps {
 
 function NodeTile(props: NodeTileProps) {
   const { node, now, onUrl } = props;
-  const silent = voiceOf(node) === 'silent';
+  const voice = voiceOf(node);
+  const silent = voice === 'silent';
+  // Of one that nobody hears of it is not known.
+  const still = voice === 'reporting' ? 'idle' : NONE;
   const software = [
     node.agentVersion !== '' && `agent ${node.agentVersion}`,
     node.runtimeName !== '' && `${node.runtimeName} ${node.runtimeVersion}`,
@@ -186,7 +189,7 @@ function NodeTile(props: NodeTileProps) {
         {voiceWords(node, now)}
       </p>
       <p className="node-figures" title={UNIT_NOTE}>
-        {node.bytesPerSec > 0 ? formatRate(node.bytesPerSec) : <span className="dim">idle</span>}
+        {node.bytesPerSec > 0 ? formatRate(node.bytesPerSec) : <span className="dim">{still}</span>}
         <span className="dim">
           {node.activePulls > 0 ? plural(node.activePulls, 'active pull') : 'no pull'}
         </span>
