@@ -7,7 +7,7 @@ import { launchChromium } from '../../web/dev/driver.mjs';
 import { serve } from '../../web/dev/serve.mjs';
 import { Crafted } from './crafted.mjs';
 
-const WIDTHS = [360, 480, 768, 821, 1001, 1181, 1241, 1920];
+const WIDTHS = [360, 480, 768, 831, 1001, 1181, 1241, 1920];
 
 const STATES = [
   { path: '', ready: '.pull-row' },

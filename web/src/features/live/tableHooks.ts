@@ -26,7 +26,7 @@ export function useTableKeys(onStep: (step: 1 | -1) => void) {
 
 /** Narrow screens give each pull three lines. */
 export function useRowHeight(): number {
-  const query = '(max-width: 820px)';
+  const query = '(max-width: 830px)';
   const [narrow, setNarrow] = useState(() => window.matchMedia(query).matches);
   useEffect(() => {
     const media = window.matchMedia(query);
