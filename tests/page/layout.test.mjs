@@ -93,6 +93,17 @@ function faults() {
   );
   // These are read to their end, or not at all.
   const whole = '.cell-ready, .pod-list .pod-link, .group-head .failed, .waterfall-words';
+  const roomy = [...document.querySelectorAll('.image-name')]
+    .filter((of) => isSeen(of) && of.getBoundingClientRect().top < innerHeight)
+    .filter((of) => {
+      const parts = [
+        ...of.querySelectorAll('.image-registry, .image-path, .image-repository, .image-tag'),
+      ];
+      const needed = parts.reduce((sum, part) => sum + part.scrollWidth, 0);
+      const cutParts = parts.filter((part) => part.scrollWidth > part.clientWidth + 1);
+      return needed + 4 * parts.length < of.clientWidth && cutParts.length > 0;
+    })
+    .map((of) => `has room: ${of.title}`);
   const shortened = [...document.querySelectorAll(whole)]
     .filter(isSeen)
     .filter((of) => {
@@ -104,7 +115,7 @@ function faults() {
       });
     })
     .map((of) => `cut: ${of.textContent}`);
-  return [...new Set([...over, ...letters, ...shortened])];
+  return [...new Set([...over, ...letters, ...roomy, ...shortened])];
 }
 
 for (const width of WIDTHS) {
