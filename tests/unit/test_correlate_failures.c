@@ -242,6 +242,44 @@ static void each_kind_of_words_counts_once_however_often_it_is_said(void **state
     assert_non_null(strstr(shown_slot(scene, "ka.io/b:1"), "attempts=14"));
 }
 
+static void backs_off(struct scene *scene, const char *pod, int count, int64_t seconds)
+{
+    event_at(scene, pod, "BackOff", "Back-off pulling image \"a.io/b:1\"", "back-off", count,
+             seconds);
+}
+
+// The image is there for a pod that has the Secret, and not for one that lacks it.
+static void who_may_not_use_what_came_for_another_pod_fails_on(void **state)
+{
+    static const char again[] =
+        "failed a.io/b:1! ns/b/c error=pull access denied(unauthorized) attempts=1 next=1022";
+    struct scene *scene = *state;
+    pod_waits(scene, "b", "a.io/b:1");
+    failed(scene, "b", "a.io/b:1", "pull access denied", 1);
+    pass(scene, 4);
+    pod_waits(scene, "a", "a.io/b:1");
+    pulling(scene, "a", "a.io/b:1", 1004);
+    pass(scene, 1);
+    pulled(scene, "a", "a.io/b:1"); // at 1005
+    pod_ends(scene, "a", PT_POD_STARTED);
+    pass(scene, 5);
+    backs_off(scene, "b", 2, 1004); // is heard of late
+    pass(scene, 1);
+    expect(scene, "ka.io/b:1", "completed a.io/b:1! ns/b/c attempts=1");
+    backs_off(scene, "b", 3, 1011);
+    pass(scene, 1);
+    expect(scene, "ka.io/b:1", again);
+    check_int("the attempt is no news", scene->failures, 1);
+    pass(scene, 10);
+    failed(scene, "b", "a.io/b:1", "pull access denied", 2);
+    pass(scene, 1);
+    check_int("the next one is", scene->failures, 2);
+    pulled(scene, "b", "a.io/b:1");
+    pod_ends(scene, "b", PT_POD_STARTED);
+    pass(scene, 7);
+    expect(scene, "ka.io/b:1", "completed a.io/b:1! ns/b/c attempts=2");
+}
+
 // The kubelet backs off from an image for a pod: it tries for the first of two containers.
 static void of_two_containers_of_an_image_an_attempt_counts_once(void **state)
 {
@@ -370,6 +408,7 @@ int main(void)
         SCENE_TEST(an_event_without_a_pod_says_a_failure),
         SCENE_TEST(old_failures_are_no_news),
         SCENE_TEST(each_kind_of_words_counts_once_however_often_it_is_said),
+        SCENE_TEST(who_may_not_use_what_came_for_another_pod_fails_on),
         SCENE_TEST(of_two_containers_of_an_image_an_attempt_counts_once),
         SCENE_TEST(words_without_end_are_cut),
         SCENE_TEST(a_pull_is_not_of_an_image_that_is_in_its_back_off),

@@ -21,6 +21,7 @@ struct situation {
     struct correlate_waiting waiting; // still or just now
     size_t live_count;                // still
     bool has_failing;                 // one that still waits has failed
+    bool has_failed_since;            // since the image has come last
     bool is_asked_for;                // a Pulling event stands, or one on turn has waited for long
     bool is_unseen;                   // a Pulling event stands, and no agent reports from the node
     bool has_image;                   // one has started, or the kubelet found its image there
@@ -57,6 +58,8 @@ static void look_at(const struct correlate_image *image,
     situation->live_count++;
     situation->has_failing |=
         container->has_failed && pt_moment_is_later(&image->failed, &image->pulled);
+    situation->has_failed_since |=
+        container->has_failed && pt_moment_is_later(&container->failed, &image->pulled);
     bool is_asked_for = pt_correlate_asks_anew(container);
     bool waits_long =
         container->is_on_turn && !pt_correlate_is_held_up(container->pod) &&
@@ -199,7 +202,9 @@ static void begin_row(struct correlate_image *image, enum pt_pull_phase phase,
     if (is_new && !pt_correlate_may_go_on(image, now_ns)) {
         image->row_started = situation->since;
         image->row_waits_since = situation->waits_since;
-        image->row_failures = 0;
+        // Of one that is refused what was tried before is no news.
+        bool is_known = phase == PT_PULL_FAILED && !situation->has_failed_since;
+        image->row_failures = is_known ? pt_correlate_failures(image) : 0;
     }
     if (is_new) {
         image->may_go_on = false;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "server/correlate/failure.h"
 #include "server/correlate/model.h"
 
 #include <stdlib.h>
@@ -46,7 +47,8 @@ bool pt_correlate_is_served(const struct correlate_container *container)
 {
     bool has_failed =
         container->has_failed && pt_moment_is_later(&container->failed, &container->image->pulled);
-    return has_come(container) && !has_failed && !pt_correlate_asks_anew(container);
+    return has_come(container) && !has_failed && !pt_correlate_is_refused(container) &&
+           !pt_correlate_asks_anew(container);
 }
 
 struct pt_moment pt_correlate_began_to_wait(const struct correlate_container *container)

@@ -129,6 +129,12 @@ void pt_correlate_state_failed(struct correlate_container *container, enum pt_ku
     note(container, word, error, pt_correlate_now(container->pod->node->correlate));
 }
 
+bool pt_correlate_is_refused(const struct correlate_container *container)
+{
+    const struct pt_moment *pulled = &container->image->pulled;
+    return container->has_failed && pulled->is_of_node && container->looked_at > pulled->at;
+}
+
 void pt_correlate_backs_off(struct correlate_container *container,
                             const struct pt_kube_event *event)
 {
@@ -139,6 +145,9 @@ void pt_correlate_backs_off(struct correlate_container *container,
         container->looked_at = event->last_at;
     if (container->failures > 0 || is_tried_beside(container)) {
         container->has_failed = true;
+        if (pt_correlate_is_refused(container) &&
+            pt_moment_is_later(&at, &container->image->failed))
+            container->image->failed = at;
         return;
     }
     container->failures = 1;

@@ -40,4 +40,7 @@ void pt_correlate_fill_failure(struct correlate_image *image, struct pt_join *jo
 // attempt. When that time has passed it is now, each second, for a while. 0: not, or not known.
 int64_t pt_correlate_next_attempt(struct correlate_image *image);
 
+// The kubelet has backed off from the image since it came for another pod: this one may not use it.
+bool pt_correlate_is_refused(const struct correlate_container *container);
+
 #endif
