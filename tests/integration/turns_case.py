@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import unittest
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -12,7 +13,9 @@ from tests.integration.metrics import value_of
 from tests.integration.server_case import ServerCase
 from tests.integration.test_siege import RELEASE_SERVER
 
-TRIES = 3  # what others do to the processor's caches is no fault of the server's
+# What others do to the processor's caches is no fault of the server's and may make any turn long, the more of them the
+# busier the machine. What its own code makes long is long in each try.
+TRIES = 3
 MAX_SECONDS = "0.005"
 
 
@@ -23,6 +26,14 @@ def long_turns(server: Server) -> int:
     return int(counted - value_of(text, f'{name}_bucket{{le="{MAX_SECONDS}"}}'))
 
 
+def check_story(case: unittest.TestCase, play: Callable[[], int]) -> None:
+    """Of a story's many turns few may be long, in one of as many tries. `play` returns how many were."""
+    seen: list[int] = []
+    while len(seen) < TRIES and min(seen, default=TRIES) >= TRIES:
+        seen.append(play())
+    case.assertLess(min(seen), TRIES, f"turns of more than {MAX_SECONDS} s in each try: {seen}")
+
+
 class TurnsCase(ServerCase):
     settings: ClassVar[dict[str, str]] = {}  # of the server, besides the usual ones
     server: Server
@@ -31,6 +42,10 @@ class TurnsCase(ServerCase):
         super().setUp()
         quiet = {"PULLTRACE_LOG_LEVEL": "warn"}
         self.server = self.start_server(binary=RELEASE_SERVER, **quiet, **self.settings)
+
+    def begin_anew(self) -> None:
+        self.assertEqual(self.server.stop(), 0)
+        self.server.start()
 
     def long_turns(self) -> int:
         return long_turns(self.server)
