@@ -106,6 +106,8 @@ PT_MUST_CHECK int pt_track_pull_update(struct pt_track_pull *pull,
 int64_t pt_track_pull_offset(const struct pt_track_pull *pull, size_t index,
                              const struct pt_seen_layer *seen);
 
+// Notes the event's time at each layer that it is about, unless an earlier one has; older ones than
+// the pull change nothing.
 void pt_track_pull_event(struct pt_track_pull *pull, const struct pt_seen_event *event);
 
 // How long the pull may stand still until it is not waited for any more (track_end.c).
@@ -123,7 +125,8 @@ void pt_track_pull_drop_missing_layers(struct pt_track_pull *pull);
 PT_MUST_CHECK int pt_track_pull_take_names(struct pt_track_pull *pull,
                                            const struct pt_seen_lease *lease);
 
-// The record may be that of this pull, which has no name yet; and how well the name fits.
+// The record may be that of this pull, which has no name yet; and how well the name fits: 0 not at
+// all, more is better.
 bool pt_track_pull_may_be_named(const struct pt_track_pull *pull,
                                 const struct pt_seen_image *image);
 int pt_track_pull_is_of(const struct pt_track_pull *pull, const char *name);

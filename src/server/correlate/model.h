@@ -326,6 +326,7 @@ struct pt_moment pt_correlate_now(struct pt_correlate *correlate);
 // Makes *slot a copy of text, NULL empties it; false when out of memory.
 bool pt_correlate_replace_text(char **slot, const char *text);
 
+// Frees images that nothing uses and whose row cannot go on, and then a node that is empty.
 void pt_correlate_drop_unused(struct correlate_node *node, int64_t now_ns);
 void pt_correlate_free_node(struct correlate_node *node);
 
@@ -485,6 +486,7 @@ void pt_correlate_remember_waiting(struct pt_buffer *shown,
 void pt_correlate_exchange_rows(struct correlate_node *node, const struct correlate_pull *pull,
                                 struct correlate_image *seemed, struct correlate_image *is);
 
+// Works out the image's row from what waits for it; the node is looked at again if its phase moves.
 void pt_correlate_update_row(struct correlate_image *image, int64_t now_ns);
 
 // Its row has ended without the image, so lately that it goes on for who waits now.

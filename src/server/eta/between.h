@@ -12,11 +12,10 @@ struct pt_seen_download {
     double seconds;   // that its bytes take at its speed; 0: not known
 };
 
-// How many seconds a place for a download passes nothing from one layer to the next: the next one
-// is asked for, its answer takes its time, and what has come is checked and put away before the
-// place is free. By the downloads that have ended, except the `slots` that began first, of which
-// nobody knows when; `expected` counts as one more. Sorts the downloads, of which there are at most
-// PT_LIMIT_LAYERS_PER_PULL.
+// How many seconds one of the parallel downloads rests between two layers: what has come is stored,
+// and the next layer is asked for. By the downloads that have ended, except the `slots` first ones,
+// whose begin is not known; `expected` counts as one more. Sorts the downloads, of which there are
+// at most PT_LIMIT_LAYERS_PER_PULL.
 double pt_seconds_between(struct pt_seen_download *downloads, size_t count, size_t slots,
                           double expected);
 

@@ -32,6 +32,7 @@ struct pt_hold_up_facts {
     struct pt_other_speed of_node, of_registry;
 };
 
+// By the first rule of the table that holds; PT_HOLD_UP_NONE if none does.
 enum pt_hold_up_kind pt_hold_up_of(const struct pt_hold_up_facts *facts);
 
 #endif

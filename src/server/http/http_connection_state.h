@@ -60,6 +60,7 @@ struct pt_http_connection {
     TAILQ_ENTRY(pt_http_connection) in_pending;
 };
 
+// Makes it the newest one in that state; `since` is now.
 void pt_connection_enter(struct pt_http_connection *connection, enum pt_connection_state state);
 
 // As long as it is held the connection may be cut, and is not freed.

@@ -57,6 +57,7 @@ struct pt_share_reader *pt_share_reader_create(struct pt_loop *loop, const struc
 // Not from within a callback.
 void pt_share_reader_destroy(struct pt_share_reader *reader);
 
+// Reads on in the next turn of the loop, after it had to wait.
 void pt_share_reader_go_on(struct pt_share_reader *reader);
 
 // How long ago it was at the log's end; 0: it is there.
