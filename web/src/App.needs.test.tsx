@@ -36,6 +36,23 @@ describe('what needs you', () => {
     expect(names()).toEqual(['acme/web:2', 'acme/web:2']);
   });
 
+  it('has the words of an error that nobody has classed, as text', async () => {
+    const user = userEvent.setup();
+    const error = 'ended without <b>an image</b> while fetching layer 3 of 3';
+    const others = ['b', 'c'].map((id) => ({ ...failed, id, errorClass: undefined, error }));
+    renderWith(
+      liveState([...others, { ...failed, id: 'd', errorClass: 'other', error: 'x' }]),
+      <App />,
+    );
+    const needs = screen.getByRole('region', { name: 'Needs you' });
+    const headline = within(needs).getByText(error, { selector: 'strong' });
+    expect(headline.title).toBe(error);
+    expect(needs.textContent).toContain('3 failures · 2 different errors · 1 node');
+    await user.click(headline);
+    expect(within(needs).getByText(error, { selector: 'code' })).toBeTruthy();
+    expect(within(needs).getByRole('button', { name: /copy error/i })).toBeTruthy();
+  });
+
   it('shows three, and the rest when asked', async () => {
     const user = userEvent.setup();
     const all = ['a', 'b', 'c', 'd', 'e'].map((id) =>

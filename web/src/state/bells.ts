@@ -4,7 +4,7 @@ import { splitImageRef } from '../lib/imageRef';
 import { type Pull, fullPodName } from '../model/pull';
 import { isUnnamed } from './images';
 import { compileQuery, parseQuery } from './query';
-import { endedBadly, errorWords, isOfNow, statusOf } from './status';
+import { endedBadly, isOfNow, statusOf, whatHappened } from './status';
 import type { PodAnswer } from './store';
 import { podAddress, readUrl, writeUrl } from './urlState';
 
@@ -43,8 +43,7 @@ export function ringOf(bell: SetBell, pulls: Pulls, pod: PodAnswer | null): Ring
   const address = addressOf(bell);
   const failed = mine.find((pull) => hasFailed(pull) && !bell.failed.has(pull.id));
   if (failed !== undefined) {
-    const words = errorWords(failed) ?? failed.error ?? 'it failed';
-    const body = `${nameOf(failed)} on ${failed.nodeName}: ${words}`;
+    const body = `${nameOf(failed)} on ${failed.nodeName}: ${whatHappened(failed)}`;
     return { title: `Failed: ${label}`, body, address };
   }
   if (bell.kind === 'pod' && pod?.name === bell.value && pod.story?.waiting === true)

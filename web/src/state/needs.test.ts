@@ -79,6 +79,27 @@ describe('with what the server says', () => {
   });
 });
 
+describe('an error', () => {
+  const unknown = (error?: string, change: Partial<Pull> = {}) =>
+    failed({ errorClass: 'other', error, ...change });
+
+  it('is the cause where no class says more, and is there whole', () => {
+    const long = `ended without an image\n${'x'.repeat(300)}`;
+    expect(needs([unknown(long)])).toMatchObject([
+      { cause: `ended without an image ${'x'.repeat(177)}…`, error: long, errors: 1 },
+    ]);
+    expect(needs([failed({ error: 'no tag' })])).toMatchObject([
+      { cause: 'not found', error: 'no tag', errors: 0 },
+    ]);
+    expect(needs([unknown()])).toMatchObject([{ cause: 'failed', error: undefined }]);
+  });
+
+  it('that differs makes no need of its own, but is counted', () => {
+    const all = [undefined, 'a', 'b', 'b'].map((error) => unknown(error));
+    expect(needs(all)).toMatchObject([{ cause: 'a', error: 'a', errors: 2, pulls: 4 }]);
+  });
+});
+
 describe('collapsed', () => {
   it('failures of one image and cause are one', () => {
     const all = Array.from({ length: 17 }, (_, at) =>

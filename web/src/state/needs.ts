@@ -3,7 +3,15 @@ import { describePod, shellWord } from '../lib/shell';
 import { type Pull, fullPodName } from '../model/pull';
 import { type Images, imagesOf, isUnnamed } from './images';
 import { registryOf } from './query';
-import { adviceFor, endsByItself, errorWords, isWaitedFor, statusOf } from './status';
+import {
+  adviceFor,
+  endedBadly,
+  endsByItself,
+  errorWords,
+  isWaitedFor,
+  statusOf,
+  whatHappened,
+} from './status';
 import { lateManifestSeconds, waitingSince } from './times';
 
 const NEED_KINDS = ['failed', 'stale', 'stalled', 'resolving', 'silent'] as const;
@@ -13,8 +21,12 @@ export type NeedKind = (typeof NEED_KINDS)[number];
 export interface Need {
   readonly key: string;
   readonly kind: NeedKind;
-  /** What is wrong, in words. */
+  /** What is wrong, in words, on one line. */
   readonly cause: string;
+  /** An error of theirs, whole. */
+  readonly error: string | undefined;
+  /** How many different ones they have, where no class says that they are of one kind. */
+  readonly errors: number;
   readonly registry: string | undefined;
   /** The image, if it is one alone that has a name. */
   readonly image: string | undefined;
@@ -87,6 +99,7 @@ function kindOf(pull: Pull, anyPods: boolean, now: number): NeedKind | undefined
   }
 }
 
+/** What pulls of one need have in common; errors without a class are one, whatever they say. */
 function causeOf(kind: NeedKind, pull: Pull): string {
   switch (kind) {
     case 'failed':
@@ -127,18 +140,23 @@ function needOf(troubles: readonly Trouble[], images: Images): Need {
   const name = images.nameOf(key);
   const registry = registryOf(first.pull);
   const one = keys.size === 1;
+  const { pull } = troubles.find((trouble) => trouble.pull.error !== undefined) ?? first;
   const pods = new Set<string>();
   const nodes = new Set<string>();
+  const errors = new Set<string>();
   let since = Infinity;
   for (const { pull } of troubles) {
     nodes.add(pull.nodeName);
+    if (pull.error !== undefined) errors.add(pull.error);
     since = Math.min(since, waitingSince(pull));
     for (const pod of pull.pods) pods.add(fullPodName(pod));
   }
   return {
     key: `${first.kind} ${first.cause} ${registry ?? ''} ${one ? key : ''}`,
     kind: first.kind,
-    cause: first.cause,
+    cause: endedBadly(statusOf(pull)) ? whatHappened(pull) : first.cause,
+    error: pull.error,
+    errors: errorWords(pull) === undefined ? errors.size : 0,
     registry,
     image: one && !isUnnamed(name) ? name : undefined,
     images: keys.size,
@@ -214,6 +232,8 @@ function silence(nodes: number, pulls: Iterable<Pull>): Need {
     key: 'silent',
     kind: 'silent',
     cause: 'silent',
+    error: undefined,
+    errors: 0,
     registry: undefined,
     image: undefined,
     images: 0,

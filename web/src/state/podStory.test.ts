@@ -59,8 +59,10 @@ it.each([
   expect(containerWords(container(change), undefined, NOW)).toBe(words);
 });
 
-it('a container with a pull says how far that is', () => {
+it('a container with a pull says how far that is, or why it failed', () => {
   expect(containerWords(container(), makePull(), NOW)).toBe('downloading 50%');
+  const pull = makePull({ phase: 'failed', errorClass: 'other', error: 'no lease' });
+  expect(containerWords(container({ state: 'failed' }), pull, NOW)).toBe('no lease');
 });
 
 it.each([

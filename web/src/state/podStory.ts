@@ -4,7 +4,7 @@ import type { Container, PodStory } from '../model/pod';
 import type { Pull } from '../model/pull';
 import { isUnnamed } from './images';
 import { ReadinessCount } from './readiness';
-import { errorWords, isUnderWay, isWaitedFor, statusOf } from './status';
+import { isUnderWay, isWaitedFor, statusOf, whatHappened } from './status';
 import { waitingSince } from './times';
 
 /** A pod as far as its pulls show: for a server that keeps no story of it. */
@@ -62,7 +62,7 @@ export function containerWords(container: Container, pull: Pull | undefined, now
   const since =
     holdUp === undefined ? '' : ` for ${formatDuration(secondsSince(holdUp.since, now))}`;
   if (state === 'failed') {
-    return (pull === undefined ? undefined : errorWords(pull)) ?? 'failed';
+    return pull === undefined ? 'failed' : whatHappened(pull);
   }
   switch (holdUp?.kind) {
     case 'sandbox':

@@ -120,7 +120,13 @@ it.each([
     'failed, nobody waits any more',
     { ...redis, ...failed, errorClass: 'other', error: 'no', pods: web, waiting: false },
     {},
-    'shop/web-0 waited for redis:8.2, which could not be pulled on n9: it failed, 1 attempt.',
+    'shop/web-0 waited for redis:8.2, which could not be pulled on n9: no, 1 attempt.',
+  ],
+  [
+    'failed, without any words',
+    { ...redis, ...failed, errorClass: undefined },
+    {},
+    'redis:8.2 could not be pulled on n9: failed, 1 attempt.',
   ],
   [
     'stale',

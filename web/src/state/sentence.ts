@@ -7,7 +7,7 @@ import { isUnnamed } from './images';
 import type { Flow, Peers } from './peers';
 import { registryOf } from './query';
 import { readySeconds } from './readiness';
-import { errorWords, isUnderWay, isWaitedFor, statusOf } from './status';
+import { errorWords, isUnderWay, isWaitedFor, statusOf, whatHappened } from './status';
 import { retrySeconds, waitingSince } from './times';
 
 /**
@@ -104,7 +104,7 @@ function failureWords(pull: Pull, now: number): string {
   const next = retrySeconds(pull, now);
   const since = formatDuration(Math.round((now - waitingSince(pull)) / 1000));
   return [
-    errorWords(pull) ?? 'it failed',
+    whatHappened(pull),
     isWaitedFor(pull) && attempts > 1
       ? `${plural(attempts, 'attempt')} in ${since}`
       : plural(attempts, 'attempt'),

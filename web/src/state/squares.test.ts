@@ -15,6 +15,7 @@ it.each([
   [{ phase: 'queued' }, 'queued', 'n1: queued'],
   [{ stalledSeconds: 30 }, 'stalled', 'n1: stalled at 50%'],
   [failed, 'failed', 'n1: not found'],
+  [{ phase: 'failed', error: 'no\n such' }, 'failed', 'n1: no such'],
   [{ phase: 'failed', errorClass: 'stale' }, 'failed', 'n1: outcome unknown'],
   [{ holdUp: { kind: 'node_silent', since: T0 } }, 'silent', 'n1: silent'],
 ] as const)('%j is a square “%s”', (change, kind, words) => {

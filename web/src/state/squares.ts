@@ -4,7 +4,7 @@ import type { NodeStatus } from '../model/cluster';
 import type { Pull } from '../model/pull';
 import { isCheck } from './checks';
 import { readySeconds } from './readiness';
-import { STATUS_WORDS, errorWords, isOfNow, statusOf } from './status';
+import { isOfNow, statusOf, whatHappened } from './status';
 import { lateManifestSeconds } from './times';
 
 /** The worst first. */
@@ -121,7 +121,7 @@ function pullWords(pull: Pull, kind: SquareKind): string {
   const ready = readySeconds(pull);
   switch (kind) {
     case 'failed':
-      return errorWords(pull) ?? STATUS_WORDS[statusOf(pull)].toLowerCase();
+      return whatHappened(pull);
     case 'downloading':
     case 'extracting': {
       const end = ready === undefined ? '' : `, ready in ${formatDuration(Math.max(1, ready))}`;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { ERROR_CLASSES, readPull } from '../model/pull';
 import { T0, makePull, wirePull } from '../testing/samples';
-import { adviceFor, errorWords, isActive, isUnderWay, statusOf } from './status';
+import { adviceFor, errorWords, isActive, isUnderWay, statusOf, whatHappened } from './status';
 
 it.each([
   [{ phase: 'downloading' }, 'downloading'],
@@ -50,6 +50,17 @@ it('has words and advice for classes known and unknown', () => {
   expect(limited('toomanyrequests: slow down')).toMatch(/registry limits/);
   expect(limited('pull QPS exceeded')).toMatch(/registryPullQPS/);
   expect(adviceFor({})).toMatch(/kubectl describe pod/);
+});
+
+it.each([
+  [{ errorClass: 'not_found', error: 'no such tag' }, 'not found'],
+  [{ errorClass: 'other', error: ' ended without\n\tan image ' }, 'ended without an image'],
+  [{ error: 'x'.repeat(300) }, `${'x'.repeat(200)}…`],
+  [{ error: `${'x'.repeat(199)}😀😀` }, `${'x'.repeat(199)}…`],
+  [{}, 'failed'],
+  [{ errorClass: 'stale' }, 'outcome unknown'],
+] as const)('of %j says in a line what happened', (change, words) => {
+  expect(whatHappened(makePull({ phase: 'failed', ...change }))).toBe(words);
 });
 
 it.each([

@@ -93,6 +93,21 @@ export function errorWords({ errorClass = 'other', staleReason }: Failure): stri
   return errorClass === 'other' ? undefined : CLASS_WORDS[errorClass];
 }
 
+/** A registry may answer with a whole page; all of it stands where there is room. */
+const MOST_LETTERS = 200;
+
+/** The error itself on one line, as text; undefined where the server has none. */
+function errorLine({ error }: Failure): string | undefined {
+  const line = error?.replace(/\s+/g, ' ').trim();
+  if (line === undefined || line.length <= MOST_LETTERS) return line;
+  return `${line.slice(0, MOST_LETTERS).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
+/** What happened, on one line: in words, else the error itself, else what its state is called. */
+export function whatHappened(pull: Pull): string {
+  return errorWords(pull) ?? errorLine(pull) ?? STATUS_WORDS[statusOf(pull)].toLowerCase();
+}
+
 const CLASS_ADVICE: Record<Exclude<ErrorClass, 'stale'>, string> = {
   not_found:
     'The registry has no such repository or tag. Check the name and tag in the pod spec, and that the image was pushed. Some registries answer so when access is missing.',

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { formatCount, formatDuration, plural, secondsSince } from '../../lib/format';
 import type { Need, NeedKind } from '../../state/needs';
 import { Command } from '../../ui/Command';
+import { ErrorText } from '../../ui/ErrorText';
 import { Icon } from '../../ui/Icon';
 import { ImageName } from '../../ui/ImageName';
 import { StatusIcon } from '../../ui/StatusIcon';
@@ -46,6 +47,7 @@ export function NeedsYou({ needs, now, onQuery, onNodes }: NeedsYouProps) {
                 <Headline need={need} now={now} />
               </summary>
               <div className="need-body">
+                {need.error !== undefined && <ErrorText text={need.error} />}
                 <p>{need.advice}</p>
                 <Command text={need.command} what="command" onNode={need.onNode} />
                 <button
@@ -75,7 +77,7 @@ export function NeedsYou({ needs, now, onQuery, onNodes }: NeedsYouProps) {
 }
 
 function Headline({ need, now }: { need: Need; now: number }) {
-  const { kind, since, image, images, registry } = need;
+  const { kind, since, image, images, registry, error } = need;
   return (
     <>
       <Icon name="chevron" size={14} className="chevron" />
@@ -86,7 +88,7 @@ function Headline({ need, now }: { need: Need; now: number }) {
       ) : (
         <StatusIcon status={kind} percent={0} late={kind === 'resolving'} />
       )}
-      <strong className={kind === 'failed' ? 'failed' : 'need-cause'}>
+      <strong className={`ellipsis ${kind === 'failed' ? 'failed' : 'need-cause'}`} title={error}>
         {kind === 'silent' ? `${plural(need.nodes, 'node')} silent` : need.cause}
       </strong>
       {image !== undefined && (
@@ -119,9 +121,14 @@ const NOUNS: Record<NeedKind, string> = {
   silent: 'pull',
 };
 
-function counts({ kind, pulls, nodes, pods }: Need): string {
+function counts({ kind, pulls, nodes, pods, errors }: Need): string {
   const where = kind !== 'silent' && plural(nodes, 'node');
-  return [plural(pulls, NOUNS[kind]), where, pods > 0 && plural(pods, 'pod')]
+  return [
+    plural(pulls, NOUNS[kind]),
+    errors > 1 && plural(errors, 'different error'),
+    where,
+    pods > 0 && plural(pods, 'pod'),
+  ]
     .filter((words) => words !== false)
     .join(' · ');
 }

@@ -31,6 +31,7 @@ import { type PodRef, type Pull, fullPodName } from '../../model/pull';
 import { BellButton } from '../../ui/BellButton';
 import { Command } from '../../ui/Command';
 import { CopyButton } from '../../ui/CopyButton';
+import { ErrorText } from '../../ui/ErrorText';
 import { Moment } from '../../ui/Moment';
 import { PodLink } from '../../ui/PodLink';
 import './PullDetail.css';
@@ -112,13 +113,7 @@ function Failure({ pull, now }: { pull: Pull; now: number }) {
           {next !== undefined && ` · next in ${formatDuration(next)}`}
         </span>
       </header>
-      {pull.error !== undefined && (
-        <div className="failure-words">
-          {/* Long words scroll, so the keyboard must reach them. */}
-          <code tabIndex={0}>{pull.error}</code>
-          <CopyButton text={pull.error} what="error" />
-        </div>
-      )}
+      {pull.error !== undefined && <ErrorText text={pull.error} />}
       <p className="dim">{adviceFor(pull)}</p>
     </section>
   );

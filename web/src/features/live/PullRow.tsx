@@ -16,13 +16,12 @@ import {
 import { splitImageRef } from '../../lib/imageRef';
 import { isCheck } from '../../state/checks';
 import {
-  STATUS_WORDS,
   type Status,
   endedBadly,
-  errorWords,
   isUnderWay,
   isWaitedFor,
   statusOf,
+  whatHappened,
 } from '../../state/status';
 import { waitingSince } from '../../state/times';
 import { readySeconds } from '../../state/readiness';
@@ -188,7 +187,7 @@ function Progress({ pull, status, behind, late, stalled, note }: ProgressProps) 
     const attempts = (pull.attempts ?? 0) > 1 ? ` · ${plural(pull.attempts ?? 0, 'attempt')}` : '';
     return (
       <span className={`ellipsis note ${status}`} title={pull.error}>
-        {errorWords(pull) ?? pull.error ?? STATUS_WORDS[status].toLowerCase()}
+        {whatHappened(pull)}
         {attempts}
       </span>
     );
