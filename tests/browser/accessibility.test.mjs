@@ -41,12 +41,12 @@ for (const colorScheme of ['dark', 'light']) {
     await assertAccessible(page, 'failed row');
     await page.locator('.needs summary').first().click();
     await assertAccessible(page, 'what needs somebody, open');
-    await page.getByRole('button', { name: 'Hand over' }).click();
-    await page.getByRole('dialog', { name: 'Hand over' }).waitFor();
-    await assertAccessible(page, 'hand over');
+    await page.getByRole('button', { name: 'Export' }).click();
+    await page.getByRole('dialog', { name: 'Export' }).waitFor();
+    await assertAccessible(page, 'export');
     await page.keyboard.press('Escape');
-    await page.getByRole('button', { name: 'Keys' }).click();
-    await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await page.getByRole('button', { name: 'Keyboard shortcuts' }).click();
+    await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
     await assertAccessible(page, 'keys');
     await page.keyboard.press('Escape');
     await page.getByRole('link', { name: 'Images' }).click();

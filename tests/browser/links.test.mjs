@@ -82,7 +82,7 @@ test('a name is copied whole', { timeout: 60_000 }, async (t) => {
 test('what the search leaves is handed over as a file', { timeout: 120_000 }, async (t) => {
   const page = await openPage(t, '?q=status:failed');
   await page.locator('.pull-row').first().waitFor({ timeout: 90_000 });
-  await page.getByRole('button', { name: 'Hand over' }).click();
+  await page.getByRole('button', { name: 'Export' }).click();
   const saved = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Save CSV' }).click();
   const file = await saved;

@@ -133,7 +133,7 @@ test('an open row shows the layers, which move too', { timeout: 120_000 }, async
   await until('a bar that grew', async () => (await widths()) !== before);
   await until('all layers extracted', async () => {
     const words = await page.locator('.waterfall-words').allInnerTexts();
-    return words.every((word) => word === 'extracted' || word === 'already here');
+    return words.every((word) => word === 'extracted' || word === 'already present');
   });
 });
 

@@ -32,7 +32,7 @@ async function openNeeds(page) {
 
 async function askForKeys(page) {
   await page.keyboard.press('?');
-  await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+  await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
 }
 
 async function find(page, text) {

@@ -97,7 +97,7 @@ it('shows the keys on ?, but not while somebody types', async () => {
   document.querySelector('dialog')?.setAttribute('open', '');
   await user.keyboard('{Escape}'); // the browser closes the dialog with it, and no row
   expect(window.location.search).toBe('?open=web');
-  expect(screen.getByText('to the search field')).toBeTruthy();
+  expect(screen.getByText('go to the search field')).toBeTruthy();
   const dialog = document.querySelector('dialog');
   act(() => void dialog?.dispatchEvent(new Event('close')));
   expect(document.querySelector('dialog')).toBeNull();

@@ -154,7 +154,7 @@ describe('the page of a pod', () => {
       older: null,
     });
     const page = await screen.findByRole('region', { name: 'Pod' });
-    expect(page.textContent).toContain('1 of 2 images is missing; all are here in 42s.');
+    expect(page.textContent).toContain('1 of 2 images is missing; all present in 42s.');
     const containers = within(page).getAllByRole('listitem');
     expect(containers.map((one) => one.querySelector('strong')?.textContent)).toEqual([
       'setup',
@@ -172,7 +172,7 @@ describe('the page of a pod', () => {
     const done = { ...web, pods, phase: 'completed', completedAt: T0 } as const;
     const { store } = renderWith(liveState([done], { pod }), <App />);
     const page = await screen.findByRole('region', { name: 'Pod' });
-    expect(page.textContent).toContain('Every image that is known of it is here.');
+    expect(page.textContent).toContain('Every known image of it is present.');
     act(() => store.set({ pulls: { ...store.get().pulls, pulls: new Map() } }));
     expect(screen.getByText('Nothing is pulled for this pod')).toBeTruthy();
   });

@@ -106,7 +106,7 @@ describe('the live page', () => {
       liveState([makePull({ ...web, ...here, phase: 'completed', completedAt: T0 })]),
       <App />,
     );
-    expect(screen.getByText('all of it was here')).toBeTruthy();
+    expect(screen.getByText('already present on the node')).toBeTruthy();
   });
 
   it('sorts by a head: up, down, and as it was', async () => {
@@ -120,6 +120,8 @@ describe('the live page', () => {
     expect(names()).toEqual(['acme/web:2', 'acme/db:1']);
     await user.click(within(head).getByRole('button'));
     expect(window.location.search).toBe('');
+    const choice = screen.getByRole('combobox', { name: 'Sort by' });
+    expect(within(choice).getByRole('option', { selected: true }).textContent).toBe('start');
   });
 
   it('opens and closes a row, and writes it into the address', async () => {
@@ -141,7 +143,7 @@ describe('the live page', () => {
       }),
     );
     expect(screen.getByText('2 downloading')).toBeTruthy();
-    expect(screen.getByText('2 KB/s together')).toBeTruthy();
+    expect(screen.getByText('2 KB/s in total')).toBeTruthy();
     await user.keyboard('{Escape}');
     expect(window.location.search).toBe('');
     expect(wish).toHaveBeenLastCalledWith(expect.objectContaining({ open: null }));
@@ -210,7 +212,7 @@ describe('the live page', () => {
     expect(cell?.textContent).toBe('1m 30s');
     expect(cell?.getAttribute('title')).toContain('(2026-11-21 10:00:00 UTC)');
     const facts = screen.getByRole('region', { name: 'Image' });
-    expect(within(facts).getByText('waits since').nextSibling?.textContent).toMatch(
+    expect(within(facts).getByText('waiting since').nextSibling?.textContent).toMatch(
       /^\d\d:59:301m 30s$/,
     );
     expect(within(facts).getByTitle('2026-11-21 10:00:01 UTC')).toBeTruthy();
@@ -361,7 +363,7 @@ it('says that the waiting pods are those known so far, until Kubernetes has been
 it('says that it shows one server of several while the others cannot be heard', () => {
   const apart = 'the log that several servers share cannot be reached';
   const { store } = renderWith(liveState([web], { summary: { ...SUMMARY, apart } }), <App />);
-  const words = `apart from the other servers: ${apart}`;
+  const words = `out of sync with the other servers: ${apart}`;
   expect(within(screen.getByRole('banner')).getByText(words)).toBeTruthy();
   expect(screen.getByRole('status').textContent).toBe('live');
   act(() => store.set({ summary: SUMMARY }));

@@ -94,8 +94,8 @@ export function App({ source }: { source?: RemoteSource }) {
           <button
             type="button"
             className="key shortcuts-button"
-            aria-label="Keys"
-            title="Keys (?)"
+            aria-label="Keyboard shortcuts"
+            title="Keyboard shortcuts (?)"
             onClick={() => setKeys(true)}
           >
             ?

@@ -3,19 +3,19 @@ import { Dialog } from '../ui/Dialog';
 import './Shortcuts.css';
 
 const KEYS: readonly (readonly [keys: readonly string[], what: string])[] = [
-  [['/'], 'to the search field'],
+  [['/'], 'go to the search field'],
   [['j', '↓'], 'next row; ↓ also from the search field'],
   [['k', '↑'], 'previous row'],
   [['Enter', 'Space'], 'open or close the row or group'],
   [['Esc'], 'close the open row; in the search field: empty it, then leave it'],
-  [['Backspace'], 'in the empty search field: take the last chip away'],
-  [['?'], 'these keys'],
+  [['Backspace'], 'in the empty search field: remove the last filter'],
+  [['?'], 'show these shortcuts'],
 ];
 
 /** The keys that there are, over the page. */
 export function Shortcuts({ onClose }: { onClose: () => void }) {
   return (
-    <Dialog title="Keys" className="shortcuts" onClose={onClose}>
+    <Dialog title="Keyboard shortcuts" className="shortcuts" onClose={onClose}>
       <dl>
         {KEYS.map(([keys, what]) => (
           <div key={what}>

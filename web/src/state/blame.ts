@@ -59,7 +59,7 @@ export function verdictOf(troubled: readonly Pull[]): Verdict {
     return {
       kind: 'calm',
       head: 'None of them',
-      words: 'no pull has failed in the last 30 minutes, and none gets nothing now',
+      words: 'no pull has failed in the last 30 minutes, and none is stuck now',
       query: undefined,
     };
   }

@@ -107,9 +107,9 @@ function causeOf(kind: NeedKind, pull: Pull): string {
     case 'stale':
       return errorWords(pull) ?? 'outcome unknown';
     case 'stalled':
-      return 'no byte comes';
+      return 'no data received';
     case 'resolving':
-      return 'no manifest comes';
+      return 'no manifest received';
     case 'silent':
       return 'silent';
   }

@@ -49,10 +49,10 @@ it('is made of the pulls that name the pod, the newest of each container', () =>
 
 it.each([
   [{ state: 'started' }, 'started'],
-  [{ state: 'ready' }, 'image is here'],
+  [{ state: 'ready' }, 'image present'],
   [{ holdUp: { kind: 'volume', since: T0 } }, 'waits for a volume for 1m 00s'],
   [{ holdUp: { kind: 'sandbox', since: T0 } }, 'the pod has no sandbox yet for 1m 00s'],
-  [{ holdUp: { kind: 'no_bytes', since: T0 + 40_000 } }, 'no byte for 20s'],
+  [{ holdUp: { kind: 'no_bytes', since: T0 + 40_000 } }, 'no data for 20s'],
   [{ state: 'failed' }, 'failed'],
   [{}, 'waiting'],
 ] as const)('%j is “%s”', (change, words) => {
@@ -68,21 +68,18 @@ it('a container with a pull says how far that is, or why it failed', () => {
 it.each([
   [
     story([container(), container({ state: 'ready' })], { readyEtaSeconds: 42 }),
-    '1 of 2 images is missing; all are here in 42s.',
+    '1 of 2 images is missing; all present in 42s.',
   ],
-  [story([container()]), '1 of 1 images is missing; when all are here cannot be said.'],
+  [story([container()]), '1 of 1 images is missing; the time left is unknown.'],
   [
     story([container({ name: 'a', state: 'failed' }), container()]),
     '2 of 2 images are missing; a could not be pulled.',
   ],
-  [
-    story([container({ kind: 'volume' })]),
-    'It waits for its volume; when all are here cannot be said.',
-  ],
+  [story([container({ kind: 'volume' })]), 'It waits for its volume; the time left is unknown.'],
   [
     story([container({ state: 'started' })], { waiting: false }),
-    'Every image that is known of it is here.',
+    'Every known image of it is present.',
   ],
-  [story([container()], { waiting: false, outcome: 'ready' }), 'All its images came.'],
+  [story([container()], { waiting: false, outcome: 'ready' }), 'All its images are present.'],
   [story([container()], { waiting: false, outcome: 'deleted' }), 'It was deleted while it waited.'],
 ])('in one sentence', (of, words) => expect(podSentence(of)).toBe(words));

@@ -58,7 +58,7 @@ function stateOf(pull: Pull): Container['state'] {
 export function containerWords(container: Container, pull: Pull | undefined, now: number): string {
   const { state, holdUp } = container;
   if (state === 'started') return 'started';
-  if (state === 'ready') return 'image is here';
+  if (state === 'ready') return 'image present';
   const since =
     holdUp === undefined ? '' : ` for ${formatDuration(secondsSince(holdUp.since, now))}`;
   if (state === 'failed') {
@@ -78,7 +78,7 @@ export function containerWords(container: Container, pull: Pull | undefined, now
     case 'resolving':
       return `no manifest${since}`;
     case 'no_bytes':
-      return `no byte${since}`;
+      return `no data${since}`;
     case 'extracting':
       return 'extracting';
     case 'slow':
@@ -91,9 +91,9 @@ export function containerWords(container: Container, pull: Pull | undefined, now
 }
 
 const OUTCOME_WORDS: Record<NonNullable<PodStory['outcome']>, string> = {
-  ready: 'All its images came.',
+  ready: 'All its images are present.',
   deleted: 'It was deleted while it waited.',
-  left: 'It waits no more: its images were not seen to come.',
+  left: 'It no longer waits; nobody saw its images complete.',
 };
 
 /** The pod in one sentence: what became of it, or what it waits for first, since when, until when. */
@@ -101,7 +101,7 @@ export function podSentence(story: PodStory): string {
   if (story.outcome !== undefined) return OUTCOME_WORDS[story.outcome];
   const missing = story.containers.filter(({ state }) => state === 'waiting' || state === 'failed');
   const [first] = missing;
-  if (!story.waiting || first === undefined) return 'Every image that is known of it is here.';
+  if (!story.waiting || first === undefined) return 'Every known image of it is present.';
   const failed = missing.filter(({ state }) => state === 'failed');
   const count = story.containers.filter(({ kind }) => kind !== 'sandbox' && kind !== 'volume');
   const lacking = missing.filter(({ kind }) => kind !== 'sandbox' && kind !== 'volume').length;
@@ -115,7 +115,7 @@ export function podSentence(story: PodStory): string {
   const seconds = story.readyEtaSeconds;
   const end =
     seconds === undefined
-      ? 'when all are here cannot be said'
-      : `all are here in ${formatDuration(Math.max(1, seconds))}`;
+      ? 'the time left is unknown'
+      : `all present in ${formatDuration(Math.max(1, seconds))}`;
   return `${what}; ${end}.`;
 }

@@ -120,10 +120,10 @@ describe('compileQuery', () => {
   });
 
   it.each([
-    ['status:broken', /no status “broken”, but active, queued/],
+    ['status:broken', /^Unknown status “broken”. Statuses are active, queued/],
     ['status:fail', undefined],
-    ['foo:bar', /“foo:bar” is no token/],
-    ['-status:failed', /“-status:failed” is no token/],
+    ['foo:bar', /“foo:bar” is not a filter/],
+    ['-status:failed', /“-status:failed” is not a filter/],
     ['acme web', undefined],
   ])('hints at what is wrong with “%s”', (words, hint) => {
     const given = queryHint(parseQuery(words));

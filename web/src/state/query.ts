@@ -44,12 +44,12 @@ export function queryHint(query: Query): string | undefined {
   for (const { key, value } of query.tokens) {
     if (key !== 'status' || STATUS_VALUES.some((status) => status.startsWith(value.toLowerCase())))
       continue;
-    return `There is no status “${value}”, but ${STATUS_VALUES.join(', ')}.`;
+    return `Unknown status “${value}”. Statuses are ${STATUS_VALUES.join(', ')}.`;
   }
   for (const word of query.text.split(/\s+/)) {
     const name = /^-?([a-z]+):/i.exec(word)?.[1];
     if (name === undefined) continue;
-    return `“${word}” is no token and was looked for as text. Tokens are ${TOKEN_KEYS.join(':, ')}:.`;
+    return `“${word}” is not a filter and was searched as text. Filters are ${TOKEN_KEYS.join(':, ')}:.`;
   }
   return undefined;
 }

@@ -27,7 +27,7 @@ it.each([
     'queued behind what stalls',
     { ...redis, phase: 'queued', pods: web },
     { behind: ledger, node: { pulls: 2, bytesPerSec: 48 * MB } },
-    'shop/web-0 waits for redis:8.2, which has been queued on n9 for 1m 05s behind payments/ledger:4, which has had no byte from harbor.corp.lan for 34s, at 26%; the node’s 2 other pulls run at 48.0 MB/s in all.',
+    'shop/web-0 waits for redis:8.2, which has been queued on n9 for 1m 05s behind payments/ledger:4, which has received no data from harbor.corp.lan for 34s, at 26%; the node’s 2 other pulls run at 48.0 MB/s in total.',
   ],
   [
     'queued, nobody knows behind whom',
@@ -63,19 +63,19 @@ it.each([
     'downloading',
     { ...redis, pods: web, readyEtaSeconds: 12 },
     { node: { pulls: 1, bytesPerSec: 5 * MB }, registry: { pulls: 2, bytesPerSec: 7 * MB } },
-    'shop/web-0 waits for redis:8.2, which has been downloading on n9 for 1m 05s at 10.0 MB/s, 50% so far, ready in 12s; the node’s other pull runs at 5.0 MB/s; docker.io’s 2 other pulls run at 7.0 MB/s in all.',
+    'shop/web-0 waits for redis:8.2, which has been downloading on n9 for 1m 05s at 10.0 MB/s, 50% so far, ready in 12s; the node’s other pull runs at 5.0 MB/s; docker.io’s 2 other pulls run at 7.0 MB/s in total.',
   ],
   [
     'stalled alone',
     { ...redis, pods: web, stalledSeconds: 34, bytesPerSec: 0 },
     { node: { pulls: 1, bytesPerSec: 0 }, registry: { pulls: 9, bytesPerSec: 90 * MB } },
-    'shop/web-0 waits for redis:8.2, which has had no byte on n9 from docker.io for 34s, at 50%; the node’s other pull gets nothing either; docker.io’s 9 other pulls run at 90.0 MB/s in all.',
+    'shop/web-0 waits for redis:8.2, which has received no data on n9 from docker.io for 34s, at 50%; the node’s other pull gets nothing either; docker.io’s 9 other pulls run at 90.0 MB/s in total.',
   ],
   [
     'stalled since the server’s time',
     { ...redis, stalledSeconds: 11, holdUp: { kind: 'no_bytes', since: T0 } },
     {},
-    'redis:8.2 has had no byte on n9 from docker.io for 1m 05s, at 50%.',
+    'redis:8.2 has received no data on n9 from docker.io for 1m 05s, at 50%.',
   ],
   [
     'slow',

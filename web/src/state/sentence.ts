@@ -53,7 +53,7 @@ function stateWords(pull: Pull, peers: Peers, now: number): string {
     case 'failed':
       return `could not be pulled on ${node}: ${failureWords(pull, now)}`;
     case 'stale':
-      return `ended on ${node}, outcome unknown: ${errorWords(pull) ?? 'nothing was heard of it'}`;
+      return `ended on ${node}, outcome unknown: ${errorWords(pull) ?? 'no further report'}`;
     case 'resolving':
     case 'downloading':
     case 'stalled':
@@ -86,7 +86,7 @@ function activeWords(pull: Pull, node: string | undefined, now: number): string 
     case 'resolving':
       return `has waited${on} for ${running} for its manifest from ${registryWords(pull)}`;
     case 'stalled':
-      return `has had no byte${on} from ${registryWords(pull)} for ${formatDuration(stalledSeconds(pull, now))}, at ${formatPercent(pull.percent)}`;
+      return `has received no data${on} from ${registryWords(pull)} for ${formatDuration(stalledSeconds(pull, now))}, at ${formatPercent(pull.percent)}`;
     case 'extracting':
       return `is downloaded${on} and being extracted${end}`;
     default:
@@ -162,5 +162,5 @@ function flowWords({ pulls, bytesPerSec }: Flow, dry: boolean): string {
   const one = pulls === 1;
   const others = one ? 'other pull' : plural(pulls, 'other pull');
   if (bytesPerSec === 0) return `${others} ${one ? 'gets' : 'get'} nothing${dry ? ' either' : ''}`;
-  return `${others} ${one ? 'runs' : 'run'} at ${formatRate(bytesPerSec)}${one ? '' : ' in all'}`;
+  return `${others} ${one ? 'runs' : 'run'} at ${formatRate(bytesPerSec)}${one ? '' : ' in total'}`;
 }

@@ -66,7 +66,7 @@ export const STATUS_WORDS: Record<Status, string> = {
 
 const CLASS_WORDS: Record<Exclude<ErrorClass, 'other' | 'stale'>, string> = {
   not_found: 'not found',
-  unauthorized: 'no access',
+  unauthorized: 'access denied',
   rate_limited: 'rate limited',
   timeout: 'timed out',
   network: 'network error',
@@ -74,8 +74,8 @@ const CLASS_WORDS: Record<Exclude<ErrorClass, 'other' | 'stale'>, string> = {
   disk_full: 'disk full',
   invalid_reference: 'invalid reference',
   policy: 'refused by policy',
-  platform: 'no image for this machine',
-  corrupt: 'damaged content',
+  platform: 'no image for this platform',
+  corrupt: 'corrupt content',
   not_unpacked: 'could not be unpacked',
 };
 
@@ -138,9 +138,9 @@ const STALE_ADVICE: Record<StaleReason, string> = {
   silent:
     'The agent on this node stopped reporting during the pull; its outcome is unknown. Check the agent’s pod and the node.',
   unnamed:
-    'The agent on this node reports, but names this pull no more: who pulled has gone away, or containerd was restarted. Look for a newer pull of the image.',
+    'The agent on this node reports, but no longer lists this pull: the client that pulled is gone, or containerd was restarted. Look for a newer pull of the image.',
   stuck:
-    'The agent on this node reports, but nothing of this pull has moved for long. Check the route from this node to the registry, and containerd’s log.',
+    'The agent on this node reports, but this pull has made no progress for a long time. Check the route from this node to the registry, and containerd’s log.',
 };
 
 /** The kubelet's own limit, which looks like a registry's. */
@@ -159,4 +159,4 @@ export function adviceFor({ errorClass = 'other', staleReason, error = '' }: Fai
 }
 
 const UNHEARD_ADVICE =
-  'Nothing was heard of this pull for long, or it did not move; its outcome is unknown. The error says which.';
+  'No report of this pull came for a long time, or it made no progress; its outcome is unknown. The error says which.';

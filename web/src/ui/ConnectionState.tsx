@@ -11,7 +11,8 @@ export function Troubles() {
   const troubles: (readonly [string, string])[] = [];
   if (rejected.count > 0)
     troubles.push([plural(rejected.count, 'unreadable message'), rejected.lastReason]);
-  if (summary?.apart !== undefined) troubles.push(['apart from the other servers', summary.apart]);
+  if (summary?.apart !== undefined)
+    troubles.push(['out of sync with the other servers', summary.apart]);
   if (summary?.missing !== undefined)
     troubles.push(['not all waiting pods are known yet', summary.missing]);
   return troubles.map(([what, reason]) => (

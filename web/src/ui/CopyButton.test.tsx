@@ -43,5 +43,5 @@ it('says when the browser refuses', async () => {
   allowCopy(() => false);
   render(<CopyButton text="x" what="text" />);
   await user.click(screen.getByRole('button'));
-  expect(await screen.findByText('not allowed')).toBeTruthy();
+  expect(await screen.findByText('failed')).toBeTruthy();
 });

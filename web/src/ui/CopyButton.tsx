@@ -4,7 +4,7 @@ import './CopyButton.css';
 
 /** Copies `text`, and says so for two seconds. */
 export function CopyButton({ text, what }: { text: string | (() => string); what: string }) {
-  const [answer, setAnswer] = useState<'copied' | 'not allowed' | null>(null);
+  const [answer, setAnswer] = useState<'copied' | 'failed' | null>(null);
   useEffect(() => {
     if (answer === null) return;
     const timer = setTimeout(() => setAnswer(null), 2000);
@@ -18,7 +18,7 @@ export function CopyButton({ text, what }: { text: string | (() => string); what
       onClick={() => {
         copy(typeof text === 'string' ? text : text()).then(
           () => setAnswer('copied'),
-          () => setAnswer('not allowed'),
+          () => setAnswer('failed'),
         );
       }}
     >

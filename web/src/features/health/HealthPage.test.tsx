@@ -46,7 +46,7 @@ it('says where the fault lies, and shows each registry and each troubled node', 
     }),
   ).toHaveLength(2);
   expect(screen.getByText('1 stalled now')).toBeTruthy();
-  expect(screen.getByRole('region', { name: 'Nodes with trouble' }).textContent).toContain('n2');
+  expect(screen.getByRole('region', { name: 'Nodes with problems' }).textContent).toContain('n2');
   expect(screen.queryByRole('button', { name: 'worker-1' })).toBeNull();
 
   const user = userEvent.setup();
@@ -63,8 +63,8 @@ it('says so when all is well, and knows registries by their pulls where the serv
 });
 
 it.each([
-  ['keys', 'Each is known by a token of its own, verified by the cluster’s keys.', false],
-  ['fallback', 'All are known by the shared token, as the server may not look at their own', true],
+  ['keys', 'Each authenticates with its own token, verified with the cluster’s keys.', false],
+  ['fallback', 'All use the shared token, since the server may not verify their own', true],
   ['nothing', 'They need no token: whoever reaches the server', false],
 ] as const)('says how agents are known: %s', (agentsKnownBy, words, isBad) => {
   const summary = { ...SUMMARY, agentsKnownBy };

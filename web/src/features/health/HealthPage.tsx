@@ -71,13 +71,13 @@ export function HealthPage({ onUrl }: { onUrl: ChangeUrl }) {
       </p>
       <Traces
         title="Registries"
-        note={registries.length === 0 ? 'nothing came from any' : undefined}
+        note={registries.length === 0 ? 'no traffic' : undefined}
         traces={registries}
         token="registry"
         onUrl={onUrl}
       />
       <Traces
-        title="Nodes with trouble"
+        title="Nodes with problems"
         note={nodesNote(nodes.length)}
         traces={nodes.slice(0, MOST_NODES)}
         token="node"
@@ -92,12 +92,12 @@ const FOR_ANY = 'whoever has it could report for any node';
 
 /** What the summary's word means. */
 const KNOWN_BY: Record<AgentProof, string> = {
-  keys: 'Each is known by a token of its own, verified by the cluster’s keys',
-  reviews: 'Each is known by a token of its own, reviewed by the API server',
-  unknown: 'None is known yet: the keys of their tokens have not come from the Kubernetes API',
-  none: 'None can be known: the server may neither read the cluster’s keys nor review tokens',
-  fallback: `All are known by the shared token, as the server may not look at their own: ${FOR_ANY}`,
-  shared_token: `All are known by a token that they share: ${FOR_ANY}`,
+  keys: 'Each authenticates with its own token, verified with the cluster’s keys',
+  reviews: 'Each authenticates with its own token, reviewed by the API server',
+  unknown: 'None can authenticate yet: the Kubernetes API has not sent the keys of their tokens',
+  none: 'None can authenticate: the server may neither read the cluster’s keys nor review tokens',
+  fallback: `All use the shared token, since the server may not verify their own: ${FOR_ANY}`,
+  shared_token: `All use one shared token: ${FOR_ANY}`,
   nothing: 'They need no token: whoever reaches the server could report for any node',
 };
 /** They are not known as was asked for. */
@@ -144,7 +144,7 @@ function Traces({ title, note, traces, token, onUrl }: TracesProps) {
     <section className="traces" aria-label={title}>
       <h2>
         {title}{' '}
-        <span className="dim" title="All speeds of a kind are drawn by one scale">
+        <span className="dim" title="All charts of this section share one scale">
           {[note, most > 1 && `speeds up to ${formatRate(most)}`].filter(Boolean).join(' · ')}
         </span>
       </h2>

@@ -29,7 +29,7 @@ export function HandOver({ pulls, query, onClose }: HandOverProps) {
       address: window.location.href,
     });
   return (
-    <Dialog title="Hand over" className="hand-over" onClose={onClose}>
+    <Dialog title="Export" className="hand-over" onClose={onClose}>
       <p className="dim">
         {plural(pulls.length, 'pull')}, as the search leaves them, with times in UTC
         {summary?.cluster !== undefined && ` and ${summary.cluster} as the cluster`}.

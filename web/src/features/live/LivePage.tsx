@@ -136,7 +136,7 @@ export function LivePage({ url, onUrl, onOlder }: LivePageProps) {
             className="button hand-over-button"
             onClick={() => setHanding(matching(listed, matches))}
           >
-            Hand over
+            Export
           </button>
         )}
         {handing !== null && (

@@ -28,8 +28,7 @@ export function NeedsYou({ needs, now, onQuery, onNodes }: NeedsYouProps) {
   if (needs.length === 0) {
     return (
       <p className="needs-calm dim">
-        <Icon name="check" size={14} className="completed" /> Nothing needs you: what waits comes by
-        itself.
+        <Icon name="check" size={14} className="completed" /> Nothing needs you: no pull is stuck.
       </p>
     );
   }

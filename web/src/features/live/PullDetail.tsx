@@ -233,7 +233,7 @@ function ImageFacts(props: { pull: Pull; detail: Detail | undefined; now: number
         )}
         {pull.platform !== undefined && <Fact name="platform">{pull.platform}</Fact>}
         {cached > 0 && (
-          <Fact name="already here">
+          <Fact name="already present">
             <span title={UNIT_NOTE}>
               {formatBytes(cached)} of {formatBytes(pull.totalBytes)}
             </span>
@@ -254,7 +254,7 @@ function ImageFacts(props: { pull: Pull; detail: Detail | undefined; now: number
         {nodeRate > 0 && (
           <Fact name="node’s pulls">
             <span title={`All pulls on ${pull.nodeName}; what two of them share counts once`}>
-              {formatRate(nodeRate)} together
+              {formatRate(nodeRate)} in total
             </span>
           </Fact>
         )}
@@ -272,13 +272,13 @@ function Times({ pull, now }: { pull: Pull; now: number }) {
   return (
     <>
       {isWaitedFor(pull) && (
-        <Fact name="waits since">
+        <Fact name="waiting since">
           <Moment at={since} now={now} />
           <span className="dim">{formatDuration(secondsSince(since, now))}</span>
         </Fact>
       )}
       {(!isWaitedFor(pull) || since !== pull.startedAt) && (
-        <Fact name="began">
+        <Fact name="started">
           <Moment at={pull.startedAt} now={now} />
         </Fact>
       )}

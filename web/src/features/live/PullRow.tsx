@@ -220,7 +220,7 @@ function Progress({ pull, status, behind, late, stalled, note }: ProgressProps) 
         </span>
       )}
       {note === undefined && status === 'completed' && shares.cached > 0.999 && (
-        <span className="note">all of it was here</span>
+        <span className="note">already present on the node</span>
       )}
       {note === undefined && isRemote(pull) && status === 'completed' && (
         <span className="note" title="The rest is fetched when it is read">
@@ -233,7 +233,7 @@ function Progress({ pull, status, behind, late, stalled, note }: ProgressProps) 
         </span>
       )}
       {note === undefined && status === 'stalled' && (
-        <span className="note stalled">no byte for {formatDuration(stalled)}</span>
+        <span className="note stalled">no data for {formatDuration(stalled)}</span>
       )}
     </>
   );
@@ -272,10 +272,10 @@ function clockWords(at: number, today: number): string {
 }
 
 function elapsedTitle(pull: Pull, today: number): string {
-  const began = `Began ${clockWords(pull.startedAt, today)}`;
+  const began = `Started ${clockWords(pull.startedAt, today)}`;
   const since = waitingSince(pull);
   if (!isWaitedFor(pull) || since === pull.startedAt) return began;
-  return `Waited for since ${formatClock(since, today)}. ${began}`;
+  return `Waiting since ${formatClock(since, today)}. ${began}`;
 }
 
 function repositoryOf(pull: Pull): string {

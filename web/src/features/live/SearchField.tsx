@@ -70,7 +70,7 @@ export function SearchField({ query, onChange, input }: SearchFieldProps) {
         ref={input}
         type="text"
         aria-label="Filter pulls"
-        aria-description={`Words match anything. ${TOKENS} narrow it down.`}
+        aria-description={`Words match any field. ${TOKENS} narrow it down.`}
         placeholder={
           query.tokens.length === 0
             ? 'Image, node, pod, namespace, registry …  or status:failed node:worker'

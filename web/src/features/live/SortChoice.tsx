@@ -26,7 +26,7 @@ export function SortChoice({ podColumn, sort, onSort }: SortChoiceProps) {
         value={chosen}
         onChange={(event) => onSort(choices[Number(event.target.value)]?.sort ?? null)}
       >
-        <option value={-1}>begin</option>
+        <option value={-1}>start</option>
         {choices.map((choice, index) => (
           <option key={choice.label} value={index}>
             {choice.label}

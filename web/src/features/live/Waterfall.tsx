@@ -8,7 +8,7 @@ const LEGEND = [
   ['wait', 'queued'],
   ['download', 'download'],
   ['extract', 'extract'],
-  ['cached', 'already here'],
+  ['cached', 'already present'],
   ['remote', 'on demand'],
 ] as const;
 

@@ -62,7 +62,7 @@ describe('layOut', () => {
   it('marks layers that were there and those that wait', () => {
     expect(row({ cached: true })).toMatchObject({
       segments: [{ kind: 'cached', from: 0, to: 1 }],
-      words: 'already here',
+      words: 'already present',
     });
     expect(row({ phase: 'queued' })).toMatchObject({
       segments: [{ kind: 'wait', from: 0, to: 1 }],
@@ -77,7 +77,7 @@ describe('layOut', () => {
       segments: [{ kind: 'remote', from: 0, to: 1 }],
       words: 'on demand',
     });
-    expect(counts).toBe('1 already here · 1 on demand');
+    expect(counts).toBe('1 already present · 1 on demand');
   });
 
   it('claims no speed of a layer that its snapshotter fetches unseen', () => {
@@ -119,7 +119,9 @@ describe('layOut', () => {
       makeLayer({ phase: 'queued' }),
       makeLayer({ cached: true }),
     ];
-    expect(layOut(makePull(), layers, NOW).counts).toBe('2 extracted · 1 queued · 1 already here');
+    expect(layOut(makePull(), layers, NOW).counts).toBe(
+      '2 extracted · 1 queued · 1 already present',
+    );
   });
 
   it.each([

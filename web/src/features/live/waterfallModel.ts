@@ -38,7 +38,7 @@ type LayerState =
   'cached' | 'remote' | 'queued' | 'downloading' | 'downloaded' | 'extracting' | 'extracted';
 
 const STATE_WORDS: Record<LayerState, string> = {
-  cached: 'already here',
+  cached: 'already present',
   remote: 'on demand',
   queued: 'queued',
   downloading: 'downloading',

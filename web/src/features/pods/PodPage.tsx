@@ -115,7 +115,7 @@ function Story({ story, gone, pulls, now, onUrl }: StoryProps) {
         </div>
         {story.waiting && waitingSince !== undefined && (
           <div>
-            <dt className="dim">waits since</dt>
+            <dt className="dim">waiting since</dt>
             <dd>
               <Moment at={waitingSince} now={now} />{' '}
               <span className="dim">{formatDuration(secondsSince(waitingSince, now))}</span>
@@ -124,7 +124,7 @@ function Story({ story, gone, pulls, now, onUrl }: StoryProps) {
         )}
         {endedAt !== undefined && (
           <div>
-            <dt className="dim">{story.outcome === 'ready' ? 'images here since' : 'until'}</dt>
+            <dt className="dim">{story.outcome === 'ready' ? 'images present since' : 'until'}</dt>
             <dd>
               <Moment at={endedAt} now={now} />
             </dd>
@@ -132,7 +132,7 @@ function Story({ story, gone, pulls, now, onUrl }: StoryProps) {
         )}
         {story.waiting && readyEtaSeconds !== undefined && (
           <div>
-            <dt className="dim">all images here</dt>
+            <dt className="dim">all images present</dt>
             <dd>
               at {formatClock(now + readyEtaSeconds * 1000, now)}{' '}
               <span className="dim">in {formatDuration(Math.max(1, readyEtaSeconds))}</span>
