@@ -4,6 +4,7 @@ import { act, screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { describe, expect, it, vi } from 'vitest';
 import { App } from './App';
+import type { Pull } from './model/pull';
 import { names, rows, setUpPage, web } from './testing/page';
 import { SUMMARY, liveState, renderWith } from './testing/render';
 import { T0, makeNode, makePull } from './testing/samples';
@@ -55,6 +56,27 @@ describe('the other pages', () => {
     await user.click(screen.getByRole('button', { name: 'Show the pulls of acme/web:2' }));
     expect(window.location.search).toBe('?q=image:=acme/web:2');
     expect(rows()).toHaveLength(2);
+  });
+
+  it('an image’s bar has the share of nodes that are stuck, as its squares have', async () => {
+    window.history.replaceState(null, '', '/?page=images');
+    const on = (nodeName: string, change: Partial<Pull> = {}) =>
+      makePull({ ...web, id: nodeName, nodeName, ...change });
+    const holdUp = { kind: 'node_silent', since: T0 } as const;
+    renderWith(
+      liveState([
+        on('a'),
+        on('b', { stalledSeconds: 60 }),
+        on('c', { holdUp }),
+        on('d', { phase: 'completed', completedAt: T0 }),
+      ]),
+      <App />,
+    );
+    const bar = await screen.findByRole('img', {
+      name: '4 nodes: 1 stalled, 1 silent, 1 downloading, 1 done',
+    });
+    const width = (name: string) => bar.querySelector<HTMLElement>(`.is-${name}`)?.style.width;
+    expect(['done', 'active', 'stuck', 'failed'].map(width)).toEqual(['25%', '25%', '50%', '0%']);
   });
 
   it('images lead to those pulls too that do not know the tag yet', async () => {

@@ -18,7 +18,14 @@ import {
 import { displayName } from '../../lib/imageRef';
 import { useSlice } from '../../state/context';
 import { type Previous, type Rollout, rolloutsOf } from '../../state/rollouts';
-import { layOutSquares, squaresOfPulls } from '../../state/squares';
+import {
+  SQUARE_WORDS,
+  type Square,
+  type SquareKind,
+  countKinds,
+  layOutSquares,
+  squaresOfPulls,
+} from '../../state/squares';
 import type { ChangeUrl } from '../../state/urlState';
 import { EmptyState } from '../../ui/EmptyState';
 import { ImageName } from '../../ui/ImageName';
@@ -150,6 +157,9 @@ interface RolloutCellsProps {
 
 function RolloutCells({ rollout, squaresPx, now, onUrl }: RolloutCellsProps) {
   const { reference, slowest } = rollout;
+  // Ten seconds do for what time alone changes.
+  const step = Math.floor(now / 10_000) * 10_000;
+  const squares = useMemo(() => squaresOfPulls(rollout.pulls, step), [rollout.pulls, step]);
   const show = (status: string) =>
     onUrl({ page: 'live', query: `${imageQuery(rollout)} ${status}`.trim() });
   return (
@@ -166,7 +176,7 @@ function RolloutCells({ rollout, squaresPx, now, onUrl }: RolloutCellsProps) {
         {rollout.previous !== undefined && <Before {...rollout.previous} />}
       </div>
       <div role="cell" className="image-nodes">
-        <NodesBar rollout={rollout} />
+        <NodesBar squares={squares} />
         <span className="dim image-count">
           {formatCount(rollout.done)} of {formatCount(rollout.nodes)}
         </span>
@@ -202,17 +212,18 @@ function RolloutCells({ rollout, squaresPx, now, onUrl }: RolloutCellsProps) {
         <Ready rollout={rollout} now={now} />
       </div>
       <div role="cell" className="image-squares">
-        <NodeSquares {...{ rollout, squaresPx, now, onUrl }} />
+        <NodeSquares {...{ rollout, squares, squaresPx, onUrl }} />
       </div>
     </>
   );
 }
 
+interface NodeSquaresProps extends Omit<RolloutCellsProps, 'now'> {
+  squares: readonly Square[];
+}
+
 /** A square a node; to pick one opens its pull. */
-function NodeSquares({ rollout, squaresPx, now, onUrl }: RolloutCellsProps) {
-  // Ten seconds do for what time alone changes.
-  const step = Math.floor(now / 10_000) * 10_000;
-  const squares = useMemo(() => squaresOfPulls(rollout.pulls, step), [rollout.pulls, step]);
+function NodeSquares({ rollout, squares, squaresPx, onUrl }: NodeSquaresProps) {
   const layout = layOutSquares(squares.length, squaresPx);
   return (
     <Squares
@@ -269,18 +280,32 @@ function Figure({ value, queued = 0 }: { value: number; queued?: number }) {
   );
 }
 
-/** Done, active and failed nodes as shares of all; the rest waits. */
-function NodesBar({ rollout }: { rollout: Rollout }) {
-  const share = (count: number) => `${(count / rollout.nodes) * 100}%`;
+/** Shares of the bar, each in the colour that its squares have; the rest is queued. */
+const SHARES: readonly (readonly [name: string, kinds: readonly SquareKind[]])[] = [
+  ['done', ['done']],
+  ['active', ['extracting', 'downloading']],
+  ['stuck', ['stalled', 'silent']],
+  ['failed', ['failed']],
+];
+
+/** How the nodes stand, as shares of all. */
+function NodesBar({ squares }: { squares: readonly Square[] }) {
+  const counts = countKinds(squares);
+  const share = (kinds: readonly SquareKind[]) =>
+    counts.reduce((sum, [kind, count]) => (kinds.includes(kind) ? sum + count : sum), 0);
   return (
     <div
       className="nodes-bar"
       role="img"
-      aria-label={`${rollout.done} of ${rollout.nodes} nodes done, ${rollout.active} active, ${rollout.failed} failed, ${rollout.queued} queued`}
+      aria-label={`${plural(squares.length, 'node')}: ${counts.map(([kind, count]) => `${count} ${SQUARE_WORDS[kind]}`).join(', ')}`}
     >
-      <span className="is-done" style={{ width: share(rollout.done) }} />
-      <span className="is-active" style={{ width: share(rollout.active) }} />
-      <span className="is-failed" style={{ width: share(rollout.failed) }} />
+      {SHARES.map(([name, kinds]) => (
+        <span
+          key={name}
+          className={`is-${name}`}
+          style={{ width: `${(share(kinds) / squares.length) * 100}%` }}
+        />
+      ))}
     </div>
   );
 }
