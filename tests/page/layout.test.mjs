@@ -92,7 +92,8 @@ function faults() {
       .map((other) => `${one.name} over ${other.name}`),
   );
   // These are read to their end, or not at all.
-  const whole = '.cell-ready, .pod-list .pod-link, .group-head .failed, .waterfall-words';
+  const whole =
+    '.cell-ready, .pod-list .pod-link, .group-head .failed, .waterfall-words, .strip h2, .strip-label, .connection-phase > span';
   const roomy = [...document.querySelectorAll('.image-name')]
     .filter((of) => isSeen(of) && of.getBoundingClientRect().top < innerHeight)
     .filter((of) => {
@@ -134,3 +135,20 @@ for (const width of WIDTHS) {
     assert.deepEqual(found, {});
   });
 }
+
+test('without a server', { timeout: 300_000 }, async (t) => {
+  const gone = await serve(new Crafted());
+  const page = await browser.newPage();
+  t.after(() => page.close());
+  await page.goto(gone.url);
+  await page.locator('.pull-row').first().waitFor();
+  await gone.stop();
+  await page.getByText('last update').waitFor();
+  const found = {};
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 1400 });
+    const findings = await page.evaluate(faults);
+    if (findings.length > 0) found[width] = findings;
+  }
+  assert.deepEqual(found, {});
+});

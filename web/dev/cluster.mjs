@@ -363,7 +363,7 @@ export class Cluster {
         lastReportAt: new Date(Date.now() - (silent ? 190_000 : 400)).toISOString(),
         silent,
         activePulls: here.length,
-        bytesPerSec: this.speedOf(here),
+        bytesPerSec: silent ? 0 : this.speedOf(here),
       };
     });
   }

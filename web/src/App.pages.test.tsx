@@ -108,7 +108,10 @@ describe('the other pages', () => {
     const silent = { ...unheard, nodeName: 'n2', lastReportAt: T0 };
     const agentless = { ...unheard, nodeName: 'n0', lastReportAt: undefined };
     const windows = { ...agentless, nodeName: 'n9', reason: 'a Windows node' };
-    renderWith(liveState([], { nodes: [node, agentless, windows, silent] }), <App />);
+    const stalled = { ...node, nodeName: 'n3', bytesPerSec: 0 };
+    const idle = { ...stalled, nodeName: 'n4', activePulls: 0 };
+    const nodes = [node, idle, stalled, agentless, windows, silent];
+    renderWith(liveState([], { nodes }), <App />);
     await screen.findByRole('listbox', { name: 'Nodes' });
     const tiles = [...document.querySelectorAll('.node-tile')].map((tile) => tile.textContent);
     expect(tiles[0]).toContain('n2');
@@ -120,8 +123,11 @@ describe('the other pages', () => {
     expect(tiles[3]).toContain('reported 2s ago');
     expect(tiles[3]).toContain('1.0 MB/s2 active pulls');
     expect(tiles[3]).toContain('agent 1.0 · containerd 2.1');
+    // Nor is a node whose pulls get nothing.
+    expect(tiles[4]).toContain('0 B/s2 active pulls');
+    expect(tiles[5]).toContain('idleno pull');
     expect(screen.getByRole('heading', { level: 1 }).textContent).toBe(
-      'Nodes 1 reporting · 1 silent · 2 without an agent',
+      'Nodes 3 reporting · 1 silent · 2 without an agent',
     );
   });
 

@@ -164,8 +164,9 @@ function NodeTile(props: NodeTileProps) {
   const { node, now, onUrl } = props;
   const voice = voiceOf(node);
   const silent = voice === 'silent';
-  // Of one that nobody hears of it is not known.
-  const still = voice === 'reporting' ? 'idle' : NONE;
+  // Of one that nobody hears of it is not known; whose pulls get nothing is not idle.
+  const quiet = node.activePulls > 0 ? formatRate(0) : 'idle';
+  const still = voice === 'reporting' ? quiet : NONE;
   const software = [
     node.agentVersion !== '' && `agent ${node.agentVersion}`,
     node.runtimeName !== '' && `${node.runtimeName} ${node.runtimeVersion}`,
