@@ -5,5 +5,5 @@ export { HealthPage } from './health/HealthPage';
 export { NodesPage } from './nodes/NodesPage';
 export { Shortcuts } from './Shortcuts';
 export { PodPage } from './pods/PodPage';
-export { HandOver } from './live/HandOver';
+export { ExportDialog } from './live/ExportDialog';
 export { PullDetail } from './live/PullDetail';

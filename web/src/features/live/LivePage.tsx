@@ -36,7 +36,7 @@ const GROUP_OPTIONS: readonly { value: Group; label: string }[] = [
 /** With this share of the pulls the page's own counts are the better ones. */
 const ALMOST_ALL = 0.9;
 
-const HandOver = later((pages) => pages.HandOver, NoDialog);
+const ExportDialog = later((pages) => pages.ExportDialog, NoDialog);
 
 interface LivePageProps {
   url: UrlState;
@@ -53,7 +53,7 @@ export function LivePage({ url, onUrl, onOlder }: LivePageProps) {
   const summary = useSlice('summary');
   const connection = useSlice('connection');
   const now = useLiveNow(connection.phase === 'reconnecting');
-  const [handing, setHanding] = useState<readonly Pull[] | null>(null);
+  const [exported, setExported] = useState<readonly Pull[] | null>(null);
   const input = useRef<HTMLInputElement>(null);
   const [select] = useState(createViewSelector);
 
@@ -133,14 +133,14 @@ export function LivePage({ url, onUrl, onOlder }: LivePageProps) {
         {pulls.size > 0 && (
           <button
             type="button"
-            className="button hand-over-button"
-            onClick={() => setHanding(matching(listed, matches))}
+            className="button export-button"
+            onClick={() => setExported(matching(listed, matches))}
           >
             Export
           </button>
         )}
-        {handing !== null && (
-          <HandOver pulls={handing} query={url.query} onClose={() => setHanding(null)} />
+        {exported !== null && (
+          <ExportDialog pulls={exported} query={url.query} onClose={() => setExported(null)} />
         )}
       </div>
       {!isEmpty(query) && view.matched > 0 && (

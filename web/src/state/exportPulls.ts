@@ -4,10 +4,10 @@ import { registryOf } from './query';
 import { STATUS_WORDS, errorWords, isWaitedFor, statusOf } from './status';
 import { waitingSince } from './times';
 
-export const HAND_OVER_FORMATS = ['Markdown', 'CSV', 'JSON'] as const;
-export type HandOverFormat = (typeof HAND_OVER_FORMATS)[number];
+export const EXPORT_FORMATS = ['Markdown', 'CSV', 'JSON'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-export interface HandOverOptions {
+export interface ExportOptions {
   readonly pulls: readonly Pull[];
   readonly cluster: string | undefined;
   /** The search that chose them. */
@@ -36,7 +36,7 @@ const COLUMNS: readonly (readonly [name: string, of: (pull: Pull) => Cell])[] = 
 ];
 
 /** The pulls as text for a ticket, a spreadsheet or a program, with UTC times and the cluster's name. */
-export function handOver(format: HandOverFormat, options: HandOverOptions): string {
+export function exportPulls(format: ExportFormat, options: ExportOptions): string {
   switch (format) {
     case 'Markdown':
       return markdown(options);
@@ -51,7 +51,7 @@ function utc(at: number | undefined): string | undefined {
   return at === undefined ? undefined : `${new Date(at).toISOString().slice(0, 19)}Z`;
 }
 
-function markdown({ pulls, cluster, query, now, address }: HandOverOptions): string {
+function markdown({ pulls, cluster, query, now, address }: ExportOptions): string {
   const rows = pulls.map((pull) => COLUMNS.map(([, of]) => markdownCell(of(pull))));
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [
@@ -73,7 +73,7 @@ function markdownCell(cell: Cell): string {
     .replace(/[\\`*_[\]<>|~#&!@]/g, (sign) => `\\${sign}`);
 }
 
-function csv({ pulls, cluster, now }: HandOverOptions): string {
+function csv({ pulls, cluster, now }: ExportOptions): string {
   const head = ['cluster', 'at', ...COLUMNS.map(([name]) => name)];
   const rows = pulls.map((pull) => [cluster, utc(now), ...COLUMNS.map(([, of]) => of(pull))]);
   return [head, ...rows].map((row) => `${row.map(csvCell).join(',')}\r\n`).join('');
@@ -87,7 +87,7 @@ function csvCell(cell: Cell): string {
   return `"${safe.replaceAll('"', '""')}"`;
 }
 
-function json({ pulls, cluster, query, now, address }: HandOverOptions): string {
+function json({ pulls, cluster, query, now, address }: ExportOptions): string {
   const listed = pulls.map((pull) => ({
     id: pull.id,
     status: statusOf(pull),

@@ -3,25 +3,25 @@ import { useContext } from 'react';
 import { plural } from '../../lib/format';
 import type { Pull } from '../../model/pull';
 import { StoreContext } from '../../state/context';
-import { HAND_OVER_FORMATS, type HandOverFormat, handOver } from '../../state/handOver';
+import { EXPORT_FORMATS, type ExportFormat, exportPulls } from '../../state/exportPulls';
 import { CopyButton } from '../../ui/CopyButton';
 import { Dialog } from '../../ui/Dialog';
-import './HandOver.css';
+import './ExportDialog.css';
 
-const ENDINGS: Record<HandOverFormat, string> = { Markdown: 'md', CSV: 'csv', JSON: 'json' };
+const ENDINGS: Record<ExportFormat, string> = { Markdown: 'md', CSV: 'csv', JSON: 'json' };
 
-interface HandOverProps {
+interface ExportDialogProps {
   pulls: readonly Pull[];
   query: string;
   onClose: () => void;
 }
 
 /** The pulls that the table lists, to be taken elsewhere. */
-export function HandOver({ pulls, query, onClose }: HandOverProps) {
+export function ExportDialog({ pulls, query, onClose }: ExportDialogProps) {
   const store = useContext(StoreContext);
   const { summary, clockOffsetMs } = store.get();
-  const textOf = (format: HandOverFormat) =>
-    handOver(format, {
+  const textOf = (format: ExportFormat) =>
+    exportPulls(format, {
       pulls,
       cluster: summary?.cluster,
       query,
@@ -29,13 +29,13 @@ export function HandOver({ pulls, query, onClose }: HandOverProps) {
       address: window.location.href,
     });
   return (
-    <Dialog title="Export" className="hand-over" onClose={onClose}>
+    <Dialog title="Export" className="export-dialog" onClose={onClose}>
       <p className="dim">
         {plural(pulls.length, 'pull')}, as the search leaves them, with times in UTC
         {summary?.cluster !== undefined && ` and ${summary.cluster} as the cluster`}.
       </p>
       <ul>
-        {HAND_OVER_FORMATS.map((format) => (
+        {EXPORT_FORMATS.map((format) => (
           <li key={format}>
             <strong>{format}</strong>
             <CopyButton text={() => textOf(format)} what={format} />

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
 import { T0, makePull } from '../testing/samples';
-import { type HandOverFormat, handOver } from './handOver';
+import { type ExportFormat, exportPulls } from './exportPulls';
 
 const failed = makePull({
   imageRef: 'ghcr.io/acme/typo:9',
@@ -17,8 +17,8 @@ const failed = makePull({
     { namespace: 'shop', podName: 'a', container: 'y' },
   ],
 });
-const text = (format: HandOverFormat, change: Partial<typeof failed> = {}) =>
-  handOver(format, {
+const text = (format: ExportFormat, change: Partial<typeof failed> = {}) =>
+  exportPulls(format, {
     pulls: [{ ...failed, ...change }],
     cluster: 'prod-eu-1',
     query: 'status:failed',
