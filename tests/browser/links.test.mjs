@@ -25,6 +25,27 @@ test('a link brings its pull into sight', { timeout: 120_000 }, async (t) => {
   await low.locator('.pull-detail').waitFor();
 });
 
+test('a link whose detail comes late has it in sight', { timeout: 120_000 }, async (t) => {
+  const page = await openPage(t);
+  const rows = page.locator('.pull-row');
+  await until('a third row', async () => (await rows.count()) > 2);
+  const key = await rows.last().getAttribute('data-key');
+  const late = await openPage(t, 'about:blank', { viewport: { width: 1400, height: HEIGHT } });
+  let held;
+  await late.route('**/assets/otherPages-*.js', (route) => {
+    held = route;
+  });
+  await late.goto(`${new URL(page.url()).origin}/?open=${key}`);
+  await rowByKey(late, key).waitFor();
+  await until('the page is live', () => late.getByText('live', { exact: true }).isVisible());
+  await held.continue();
+  await late.locator('.pull-detail').waitFor();
+  await until('its row in sight', async () => {
+    const box = await rowByKey(late, key).boundingBox();
+    return box !== null && box.y >= 0 && box.y < HEIGHT / 2;
+  });
+});
+
 test('an opened row shows its layers without a scroll', { timeout: 120_000 }, async (t) => {
   const page = await openPage(t, '', { viewport: { width: 1400, height: HEIGHT + 200 } });
   const row = page.locator('.pull-row').nth(1);

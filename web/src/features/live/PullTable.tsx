@@ -102,7 +102,9 @@ export function PullTable(props: PullTableProps) {
 
   useEffect(() => virtualizer.measure(), [virtualizer, rowPx]);
 
-  useShowOpen(items, openId, current, props.arriving, (index, align) => {
+  const place = placeOf(items, openId, current);
+  const detailPx = virtualizer.measurementsCache[place + 1]?.size ?? 0;
+  useShowOpen(place, detailPx, openId, props.arriving, (index, align) => {
     virtualizer.scrollToIndex(index, { align });
   });
 
@@ -215,20 +217,22 @@ export function PullTable(props: PullTableProps) {
 }
 
 /**
- * Brings the open row into sight: that of a link to the top, when it has come and again when all
- * have; one that was opened here no further than it takes, and again when its layers have come.
+ * Brings the open row into sight: that of a link to the top, when it has come, and until somebody does something again
+ * when all have and when its detail has another height, without which the page may be too short for that; one that was
+ * opened here no further than it takes, and again when its layers have come.
  */
 function useShowOpen(
-  items: readonly Item[],
+  index: number,
+  detailPx: number,
   openId: string | null,
-  current: string | null,
   arriving: boolean,
   show: (index: number, align: 'start' | 'auto') => void,
 ) {
   const detail = useSlice('detail');
-  const index = placeOf(items, openId, current);
   const [linked] = useState(openId);
-  const stage = openId === linked ? arriving : detail?.pull.id === openId;
+  const touched = useTouched();
+  const isLinked = openId === linked;
+  const stage = isLinked ? `${arriving} ${detailPx}` : `${detail?.pull.id === openId}`;
   const shown = useRef('');
   const latest = useRef(show);
   useEffect(() => {
@@ -237,10 +241,28 @@ function useShowOpen(
   useEffect(() => {
     const step = `${openId ?? ''} ${stage}`;
     if (index < 0 || shown.current === step) return;
+    if (isLinked && touched.current && shown.current !== '') return;
     shown.current = step;
-    if (openId === linked) latest.current(index, 'start');
+    if (isLinked) latest.current(index, 'start');
     else latest.current(index + 1, 'auto');
-  }, [index, openId, linked, stage]);
+  }, [index, openId, isLinked, stage, touched]);
+}
+
+const TOUCHES = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const;
+
+/** Whether somebody has scrolled, clicked or pressed a key since the page came. */
+function useTouched() {
+  const touched = useRef(false);
+  useEffect(() => {
+    const note = () => {
+      touched.current = true;
+    };
+    for (const type of TOUCHES) window.addEventListener(type, note, { passive: true });
+    return () => {
+      for (const type of TOUCHES) window.removeEventListener(type, note);
+    };
+  }, []);
+  return touched;
 }
 
 /** Where the pull stands; in several groups, where it was opened. */
