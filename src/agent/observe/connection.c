@@ -87,31 +87,34 @@ static bool has_time_for_event(struct pt_connection *connection)
     return false;
 }
 
-static void on_event(void *context, const struct pt_seen_event *event)
+// `image` is the record that the event is about, or NULL.
+static void take_event(struct pt_connection *connection, struct pt_seen_event *event,
+                       const struct pt_seen_image *image)
 {
-    struct pt_connection *connection = context;
-    struct pt_seen_event seen = *event;
     if (!has_time_for_event(connection))
         return;
     int64_t began_ns = pt_loop_cpu_ns();
-    pt_round_note_event(connection->round, &seen);
-    connection->options.on_event(connection->options.context, &seen);
+    if (image)
+        pt_round_note_image(connection->round, image);
+    else
+        pt_round_note_event(connection->round, event);
+    connection->options.on_event(connection->options.context, event);
     connection->events_cpu_ns += pt_loop_cpu_ns() - began_ns;
+}
+
+static void on_event(void *context, const struct pt_seen_event *event)
+{
+    struct pt_seen_event seen = *event;
+    take_event(context, &seen, NULL);
 }
 
 static void on_image(void *context, const struct pt_seen_image *image)
 {
-    struct pt_connection *connection = context;
-    const struct pt_seen_event seen = {.kind = PT_SEEN_IMAGE_WRITTEN,
-                                       .namespace = image->namespace,
-                                       .subject = image->name,
-                                       .at = image->written_at};
-    if (!has_time_for_event(connection))
-        return;
-    int64_t began_ns = pt_loop_cpu_ns();
-    pt_round_note_image(connection->round, image);
-    connection->options.on_event(connection->options.context, &seen);
-    connection->events_cpu_ns += pt_loop_cpu_ns() - began_ns;
+    struct pt_seen_event seen = {.kind = PT_SEEN_IMAGE_WRITTEN,
+                                 .namespace = image->namespace,
+                                 .subject = image->name,
+                                 .at = image->written_at};
+    take_event(context, &seen, image);
 }
 
 static void on_broken(void *context, const char *message)

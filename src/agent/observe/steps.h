@@ -17,8 +17,8 @@
 #define PT_MAX_IMAGES 64
 #define PT_MAX_RECENT 16
 #define PT_MAX_OTHERS 16
-#define PT_SET_BACK_NS                                                                             \
-    PT_NS_PER_S // a clock that goes so far back was set; less is none of its steps
+// A clock that goes so far back was set; less is none of its steps.
+#define PT_SET_BACK_NS PT_NS_PER_S
 
 struct pt_namespace {
     char *name;
