@@ -126,11 +126,12 @@ static void list_again(struct pt_kube_watch *watch)
 static void go_on(struct pt_kube_watch *watch, bool lists_next)
 {
     int64_t early_ns = watch->started_at + SHORT_NS - now_ns(watch);
-    watch->lists_next = lists_next;
     if (early_ns > 0)
         try_after(watch, early_ns, lists_next);
+    else if (lists_next)
+        start_list(watch);
     else
-        on_retry_timer(watch);
+        start_watch(watch);
 }
 
 static bool is_expired(const struct pt_kube_watch *watch, const struct pt_http_result *result)
@@ -341,12 +342,11 @@ static void on_list_done(void *context, const struct pt_http_result *result)
         retry_later(watch, "a list that does not end", true);
         return;
     }
-    if (watch->continue_token && watch->got_object) {
-        start_list(watch);
-        return;
-    }
     if (watch->continue_token) {
-        go_on(watch, true);
+        if (watch->got_object)
+            start_list(watch);
+        else
+            go_on(watch, true);
         return;
     }
     watch->state.lists++;
