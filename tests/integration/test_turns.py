@@ -312,6 +312,8 @@ class ManyPods(ClusterCase):
 class AHostileNode(ClusterCase):
     """It pulls one image 4,000 times, for which as many pods wait there as may."""
 
+    plays = 0
+
     def hostile_pulls(self, first: int, **more: Any) -> list[dict[str, Any]]:
         """A report of one image only: half of a node's pulls."""
         return [
@@ -346,14 +348,15 @@ class AHostileNode(ClusterCase):
             for path in ("/api/v1/pods?limit=100", f"/api/v1/pulls?node={node}&limit=100"):
                 self.assertEqual(get(self.server.port, path).status, 200, path)
 
+    def play_worst(self) -> int:
+        before = long_turns(self.server)
+        self.do_its_worst(f"hostile-{self.plays}")
+        self.plays += 1
+        return long_turns(self.server) - before
+
     def test_no_turn_is_long_whatever_a_hostile_node_pulls(self) -> None:
         self.begin_cluster()
         self.start(**ROOM)
-        seen = []
-        while len(seen) < TRIES and min(seen, default=TRIES) >= TRIES:
-            before = long_turns(self.server)
-            self.do_its_worst(f"hostile-{len(seen)}")
-            seen.append(long_turns(self.server) - before)
-        self.assertLess(min(seen), TRIES, f"turns of more than 5 ms: {seen}")
+        check_story(self, self.play_worst)
         shortened = "pulltrace_kubernetes_comparisons_shortened_total"
         self.assertGreater(self.metric(self.server, shortened), 0)
