@@ -5,12 +5,22 @@ const QUIET_MS = 150;
 /** What is shown may grow so much older while someone scrolls or types. */
 const MOST_MS = 800;
 
-const INPUTS = ['wheel', 'scroll', 'touchmove', 'pointerdown', 'keydown'];
+/** What somebody does with the page; it scrolls by itself too. */
+const ACTS = ['wheel', 'touchmove', 'pointerdown', 'keydown'];
 
 let inputAt = -Infinity;
-for (const type of INPUTS) {
-  const note = () => (inputAt = performance.now());
+let actedAt = -Infinity;
+for (const type of [...ACTS, 'scroll']) {
+  const note = () => {
+    inputAt = performance.now();
+    if (type !== 'scroll') actedAt = inputAt;
+  };
   globalThis.addEventListener(type, note, { capture: true, passive: true });
+}
+
+/** Whether somebody has scrolled, clicked or pressed a key since then, a `performance.now()`. */
+export function hasActedSince(then: number): boolean {
+  return actedAt > then;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   useRef,
   useState,
 } from 'react';
+import { hasActedSince } from '../../lib/calm';
 import { secondsSince } from '../../lib/format';
 import { useSlice } from '../../state/context';
 import { isUnderWay, isWaitedFor, statusOf } from '../../state/status';
@@ -230,7 +231,7 @@ function useShowOpen(
 ) {
   const detail = useSlice('detail');
   const [linked] = useState(openId);
-  const touched = useTouched();
+  const [cameAt] = useState(() => performance.now());
   const isLinked = openId === linked;
   const stage = isLinked ? `${arriving} ${detailPx}` : `${detail?.pull.id === openId}`;
   const shown = useRef('');
@@ -241,28 +242,11 @@ function useShowOpen(
   useEffect(() => {
     const step = `${openId ?? ''} ${stage}`;
     if (index < 0 || shown.current === step) return;
-    if (isLinked && touched.current && shown.current !== '') return;
+    if (isLinked && shown.current !== '' && hasActedSince(cameAt)) return;
     shown.current = step;
     if (isLinked) latest.current(index, 'start');
     else latest.current(index + 1, 'auto');
-  }, [index, openId, isLinked, stage, touched]);
-}
-
-const TOUCHES = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const;
-
-/** Whether somebody has scrolled, clicked or pressed a key since the page came. */
-function useTouched() {
-  const touched = useRef(false);
-  useEffect(() => {
-    const note = () => {
-      touched.current = true;
-    };
-    for (const type of TOUCHES) window.addEventListener(type, note, { passive: true });
-    return () => {
-      for (const type of TOUCHES) window.removeEventListener(type, note);
-    };
-  }, []);
-  return touched;
+  }, [index, openId, isLinked, stage, cameAt]);
 }
 
 /** Where the pull stands; in several groups, where it was opened. */
