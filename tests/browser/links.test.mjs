@@ -8,42 +8,45 @@ useBrowser();
 
 const HEIGHT = 420;
 
-test('a link brings its pull into sight', { timeout: 120_000 }, async (t) => {
-  const page = await openPage(t);
+/** The key of a row far down, below two others. */
+async function lastKey(page) {
   const row = await until('a third row', async () => {
     const rows = page.locator('.pull-row');
     return (await rows.count()) > 2 ? rows.last() : undefined;
   });
-  const key = await row.getAttribute('data-key');
+  return row.getAttribute('data-key');
+}
+
+const comesIntoSight = (row) =>
+  until('its row in sight', async () => {
+    const box = await row.boundingBox();
+    return box !== null && box.y >= 0 && box.y < HEIGHT / 2;
+  });
+
+test('a link brings its pull into sight', { timeout: 120_000 }, async (t) => {
+  const key = await lastKey(await openPage(t));
   const low = await openPage(t, `?open=${key}`, { viewport: { width: 1400, height: HEIGHT } });
   const linked = rowByKey(low, key);
   await linked.waitFor();
-  await until('its row in sight', async () => {
-    const box = await linked.boundingBox();
-    return box !== null && box.y >= 0 && box.y < HEIGHT / 2;
-  });
+  await comesIntoSight(linked);
   await low.locator('.pull-detail').waitFor();
 });
 
 test('a link whose detail comes late has it in sight', { timeout: 120_000 }, async (t) => {
   const page = await openPage(t);
-  const rows = page.locator('.pull-row');
-  await until('a third row', async () => (await rows.count()) > 2);
-  const key = await rows.last().getAttribute('data-key');
+  const key = await lastKey(page);
   const late = await openPage(t, 'about:blank', { viewport: { width: 1400, height: HEIGHT } });
   let held;
   await late.route('**/assets/otherPages-*.js', (route) => {
     held = route;
   });
   await late.goto(`${new URL(page.url()).origin}/?open=${key}`);
-  await rowByKey(late, key).waitFor();
+  const linked = rowByKey(late, key);
+  await linked.waitFor();
   await until('the page is live', () => late.getByText('live', { exact: true }).isVisible());
   await held.continue();
   await late.locator('.pull-detail').waitFor();
-  await until('its row in sight', async () => {
-    const box = await rowByKey(late, key).boundingBox();
-    return box !== null && box.y >= 0 && box.y < HEIGHT / 2;
-  });
+  await comesIntoSight(linked);
 });
 
 test('an opened row shows its layers without a scroll', { timeout: 120_000 }, async (t) => {

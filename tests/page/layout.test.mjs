@@ -42,6 +42,13 @@ function faults() {
   const LINE_PX = 5;
   const isSeen = (of) => of.checkVisibility({ visibilityProperty: true, opacityProperty: true });
 
+  /** A box for each line that the words take. */
+  function linesOf(words) {
+    const range = document.createRange();
+    range.selectNodeContents(words);
+    return [...range.getClientRects()];
+  }
+
   /** What of `box` the ancestors of `of` leave to be seen. */
   function cut(box, of) {
     let { left, right, top, bottom } = box;
@@ -67,9 +74,7 @@ function faults() {
     const { currentNode } = texts;
     const of = currentNode.parentElement;
     if (currentNode.data.trim() === '' || !isSeen(of) || of.closest('select') !== null) continue;
-    const range = document.createRange();
-    range.selectNodeContents(currentNode);
-    for (const box of range.getClientRects()) {
+    for (const box of linesOf(currentNode)) {
       const seen = box.top < innerHeight ? cut(box, of) : undefined;
       if (seen === undefined) continue;
       const width = seen.right - seen.left;
@@ -108,9 +113,7 @@ function faults() {
   const shortened = [...document.querySelectorAll(whole)]
     .filter(isSeen)
     .filter((of) => {
-      const range = document.createRange();
-      range.selectNodeContents(of);
-      return [...range.getClientRects()].some((box) => {
+      return linesOf(of).some((box) => {
         const seen = box.top < innerHeight ? cut(box, of) : undefined;
         return seen !== undefined && seen.right - seen.left < box.width - SMALL_PX;
       });
