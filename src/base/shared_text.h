@@ -9,7 +9,7 @@
 
 // Makes *slot the shared copy of `text`, and gives up the one that was there; either may be NULL.
 // -ENOMEM leaves the slot as it was.
-int pt_shared_text_replace(struct pt_map *texts, const char **slot, const char *text);
+PT_MUST_CHECK int pt_shared_text_replace(struct pt_map *texts, const char **slot, const char *text);
 
 // Gives up a text that pt_shared_text_replace has set; NULL is allowed.
 void pt_shared_text_release(struct pt_map *texts, const char *text);

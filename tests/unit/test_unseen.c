@@ -190,9 +190,22 @@ static void each_has_its_time(void **state)
     check_int("not of the first", first->origin != PT_ORIGIN_REPEATED, true);
 }
 
+// Its lease is younger than the record that it has brought, and that is heard of late.
+static void a_record_is_that_of_a_pull_in_which_the_clock_was_set_back(void **state)
+{
+    struct scene *scene = *state;
+    a_pull_is_known(scene);
+    struct pt_lease *lease = TAILQ_FIRST(&scene->round->leases);
+    lease->seen.created_at = START + 3600 * PT_NS_PER_S;
+    lease->seen.set_back_ns = 3601 * PT_NS_PER_S;
+    records_are_written(scene, "!_=t");
+    check_int("no pull is made of it", TAILQ_EMPTY(&scene->round->leases), true);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {SCENE_TEST(records_stand_for_pulls),
-                                       SCENE_TEST(each_has_its_time)};
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(records_stand_for_pulls), SCENE_TEST(each_has_its_time),
+        SCENE_TEST(a_record_is_that_of_a_pull_in_which_the_clock_was_set_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

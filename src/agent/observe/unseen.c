@@ -114,7 +114,7 @@ void pt_round_remember(struct pt_round *round, const struct pt_lease *lease)
         return;
     struct pt_recent *recent = &round->recent[round->next_recent++ % PT_MAX_RECENT];
     snprintf(recent->digest, sizeof(recent->digest), "%s", root_digest);
-    recent->created_at = lease->seen.created_at;
+    recent->created_at = pt_seen_since(&lease->seen);
     recent->ended_ns = round->began_ns;
     recent->ended_at = pt_clock_wall_ns(round->options.clock);
     recent->has_record = lease->has_record;

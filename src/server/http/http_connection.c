@@ -399,8 +399,9 @@ void pt_connection_on_readable(evutil_socket_t fd, short what, void *context)
             on_end(connection);
         else if (n != -EAGAIN)
             on_failure(connection);
-        else if (connection->transport.read_waits_to_send)
-            pt_connection_await_writable(connection);
+        else if (connection->transport.read_waits_to_send &&
+                 pt_connection_await_writable(connection) < 0)
+            pt_connection_cut(connection);
     } while (!connection->gone && connection->is_reading &&
              pt_transport_has_more(&connection->transport));
     pt_connection_release(connection);

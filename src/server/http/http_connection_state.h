@@ -81,7 +81,7 @@ bool pt_connection_note_pending(struct pt_http_connection *connection, size_t le
                                 bool has_taken);
 
 // Waits until the socket takes something. Returns event_add's failure.
-int pt_connection_await_writable(struct pt_http_connection *connection);
+PT_MUST_CHECK int pt_connection_await_writable(struct pt_http_connection *connection);
 
 // Sends what there is; the connection may be gone then.
 void pt_connection_flush(struct pt_http_connection *connection);

@@ -131,7 +131,8 @@ const CLASS_ADVICE: Record<Exclude<ErrorClass, 'stale'>, string> = {
     'What came is not what its digest or size says. Try again; when it stays so, the registry, a mirror or a proxy before it holds a damaged copy. Push the image again there or clear the cache.',
   not_unpacked:
     'Everything may be fetched, but no container can start from it. Either its layers could not be extracted, and the error and the runtime’s log on the node say why, or it is no container image: artifacts end so, and what “ctr content fetch” stores.',
-  other: 'Read the error; “kubectl describe pod” and containerd’s log on the node say more.',
+  other:
+    'Read the error; containerd’s log on the node says more, and so does “kubectl describe pod” where a pod waits.',
 };
 
 const STALE_ADVICE: Record<StaleReason, string> = {
