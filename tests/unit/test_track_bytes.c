@@ -83,6 +83,18 @@ static void what_is_fetched_anew_is_fetched_twice(void **state)
 }
 
 // Its event comes first, and whether another namespace had it is known with the next look.
+static void what_is_fetched_anew_does_not_add_up_beyond_its_type(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = new_pull(scene, 1);
+    lease->layers[0].size = INT64_MAX;
+    fetch(lease, 0, INT64_MAX - 1);
+    observe(scene, 1);
+    fetch(lease, 0, INT64_MAX / 2);
+    observe(scene, 2);
+    check_int("fetched", first_pull(scene)->bytes_fetched, INT64_MAX);
+}
+
 static void another_namespaces_content_is_never_counted(void **state)
 {
     struct scene *scene = *state;
@@ -217,6 +229,7 @@ int main(void)
         SCENE_TEST(no_more_has_come_than_a_layer_has_whose_size_is_heard_of_late),
         SCENE_TEST(what_was_there_is_whole_also_if_its_size_is_heard_of_when_it_is_gone),
         SCENE_TEST(what_is_fetched_anew_is_fetched_twice),
+        SCENE_TEST(what_is_fetched_anew_does_not_add_up_beyond_its_type),
         SCENE_TEST(another_namespaces_content_is_never_counted),
         SCENE_TEST(what_is_silent_has_its_source_and_no_speed),
         SCENE_TEST(what_is_mounted_while_it_is_fetched_is_remote),

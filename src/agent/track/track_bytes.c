@@ -127,7 +127,7 @@ void pt_track_count(struct pt_track_pull *pull, const struct pt_seen_lease *leas
     if (layer->resumed_bytes > layer->downloaded_bytes) // more was there than the layer has
         layer->resumed_bytes = layer->downloaded_bytes;
     if (!is_other && come > 0)
-        note->fetched += come;
+        pt_add_saturated(&note->fetched, come);
 }
 
 void pt_track_sum(struct pt_track_pull *pull, int64_t now)
