@@ -185,6 +185,37 @@ static void what_is_copied_is_extracted_since_the_layer_below(void **state)
     check_int("since then", first_pull(scene)->layers[1].extract_started_at, at(2.5));
 }
 
+// The snapshot was that of a snapshotter which turns out not to be the pull's, or was removed.
+static void a_layer_whose_snapshot_is_gone_is_extracted_anew(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = new_pull(scene, 2);
+    commit(lease, 0, 1);
+    commit(lease, 1, 1);
+    lease->layers[1].extracted_at = at(2);
+    observe(scene, 2);
+    const struct pt_layer *layer = &first_pull(scene)->layers[1];
+    check_int("before", layer->phase, PT_LAYER_DONE);
+    lease->layers[1].extracted_at = 0;
+    lease->fingerprint++;
+    observe(scene, 3);
+    check_int("not extracted", layer->phase, PT_LAYER_DOWNLOADED);
+    check_int("its end", layer->extract_completed_at, 0);
+    lease->layers[0].extracted_at = at(4);
+    lease->layers[1].prepared_at = at(5);
+    lease->fingerprint++;
+    observe(scene, 6);
+    check_int("begun", layer->phase, PT_LAYER_EXTRACTING);
+    check_int("since then", layer->extract_started_at, at(5));
+    check_int("no end", layer->extract_completed_at, 0);
+    lease->layers[1].extracted_at = at(7);
+    lease->fingerprint++;
+    observe(scene, 8);
+    check_int("extracted", layer->phase, PT_LAYER_DONE);
+    check_int("since", layer->extract_started_at, at(5));
+    check_int("until", layer->extract_completed_at, at(7));
+}
+
 static void a_label_names_the_image_before_its_record(void **state)
 {
     struct scene *scene = *state;
@@ -235,6 +266,7 @@ int main(void)
         SCENE_TEST(what_is_mounted_while_it_is_fetched_is_remote),
         SCENE_TEST(layers_beside_each_other_are_extracted_from_their_bytes_on),
         SCENE_TEST(what_is_copied_is_extracted_since_the_layer_below),
+        SCENE_TEST(a_layer_whose_snapshot_is_gone_is_extracted_anew),
         SCENE_TEST(a_label_names_the_image_before_its_record),
         SCENE_TEST(a_record_says_the_port_of_its_registry),
     };

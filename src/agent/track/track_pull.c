@@ -281,6 +281,10 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
         layer->phase = PT_LAYER_DONE;
     if (!pt_layer_is_downloaded(layer) || is_brought(layer))
         return;
+    if (extracted_at == 0 && layer->extract_completed_at) { // another snapshotter's, or removed
+        layer->extract_started_at = layer->extract_completed_at = 0;
+        layer->phase = PT_LAYER_DOWNLOADED;
+    }
     // The snapshot is prepared before the download ends: the extraction waits for the bytes.
     int64_t prepared_at = is_copied && below_at > 0 ? below_at : note->prepared_at;
     if ((prepared_at || extracted_at) && below_at && layer->extract_started_at == 0) {
