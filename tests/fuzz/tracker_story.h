@@ -76,6 +76,8 @@ static inline void story_check_layer(const struct pt_pull *pull, const struct pt
     assert(!layer->cached || layer->downloaded_bytes == layer->total_bytes);
     assert(!layer->started_at || layer->started_at >= pull->started_at);
     assert(!layer->completed_at || layer->started_at <= layer->completed_at);
+    assert(!layer->completed_at || pt_layer_is_downloaded(layer));
+    assert(!layer->extract_completed_at || layer->phase == PT_LAYER_DONE);
     assert(!layer->extract_completed_at ||
            layer->extract_started_at <= layer->extract_completed_at);
 }

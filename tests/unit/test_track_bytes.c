@@ -216,6 +216,28 @@ static void a_layer_whose_snapshot_is_gone_is_extracted_anew(void **state)
     check_int("until", layer->extract_completed_at, at(7));
 }
 
+static void a_layer_that_was_there_by_such_a_snapshot_alone_is_fetched(void **state)
+{
+    struct scene *scene = *state;
+    struct pt_seen_lease *lease = new_pull(scene, 1);
+    lease->layers[0].extracted_at = at(1);
+    observe(scene, 2);
+    const struct pt_layer *layer = &first_pull(scene)->layers[0];
+    check_int("before", layer->completed_at, at(1));
+    lease->layers[0].extracted_at = 0;
+    lease->fingerprint++;
+    observe(scene, 3);
+    check_int("waits", layer->phase, PT_LAYER_QUEUED);
+    check_int("has not come", layer->completed_at, 0);
+    check_int("has not begun", layer->started_at, 0);
+    fetch(lease, 0, 400);
+    observe(scene, 4);
+    check_int("comes", layer->phase, PT_LAYER_DOWNLOADING);
+    commit(lease, 0, 5);
+    observe(scene, 6);
+    check_int("has come", layer->completed_at, at(5));
+}
+
 static void a_label_names_the_image_before_its_record(void **state)
 {
     struct scene *scene = *state;
@@ -267,6 +289,7 @@ int main(void)
         SCENE_TEST(layers_beside_each_other_are_extracted_from_their_bytes_on),
         SCENE_TEST(what_is_copied_is_extracted_since_the_layer_below),
         SCENE_TEST(a_layer_whose_snapshot_is_gone_is_extracted_anew),
+        SCENE_TEST(a_layer_that_was_there_by_such_a_snapshot_alone_is_fetched),
         SCENE_TEST(a_label_names_the_image_before_its_record),
         SCENE_TEST(a_record_says_the_port_of_its_registry),
     };

@@ -228,6 +228,8 @@ static void update_bytes(struct pt_track_pull *pull, struct pt_layer *layer,
 {
     layer->cached = pt_source_is_cached(layer->source);
     if (blob_at == 0 && seen->extracted_at == 0) {
+        if (layer->completed_at) // by a snapshot that is another snapshotter's, or was removed
+            layer->started_at = layer->completed_at = 0;
         update_fetch(pull, layer, note, seen, is_alone, now);
         return;
     }
