@@ -261,6 +261,16 @@ static bool is_brought(const struct pt_layer *layer)
            layer->source == PT_SOURCE_SNAPSHOTTER_CACHE;
 }
 
+// What had ended was another snapshotter's, or is removed.
+static void take_back_extraction(struct pt_layer *layer)
+{
+    if (layer->extract_completed_at == 0)
+        return;
+    layer->extract_started_at = layer->extract_completed_at = 0;
+    if (layer->phase == PT_LAYER_DONE)
+        layer->phase = PT_LAYER_DOWNLOADED;
+}
+
 // `below_at` is when the layer below was extracted: 0 not yet, -1 there is none. A snapshotter that
 // copies what is below begins with that, and its snapshot is there when the copy is.
 static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer,
@@ -273,7 +283,10 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
     if (note->is_apart)
         below_at = -1;
     int64_t extracted_at = note->committed_at ? note->committed_at : seen->extracted_at;
-    if (extracted_at && extracted_at < pull->created_at) {
+    bool is_older = extracted_at && extracted_at < pull->created_at;
+    if (extracted_at == 0 || is_older)
+        take_back_extraction(layer);
+    if (is_older) {
         layer->phase = PT_LAYER_EXISTS;
         layer->source = PT_SOURCE_LOCAL;
         layer->cached = true;
@@ -283,10 +296,6 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
         layer->phase = PT_LAYER_DONE;
     if (!pt_layer_is_downloaded(layer) || is_brought(layer))
         return;
-    if (extracted_at == 0 && layer->extract_completed_at) { // another snapshotter's, or removed
-        layer->extract_started_at = layer->extract_completed_at = 0;
-        layer->phase = PT_LAYER_DOWNLOADED;
-    }
     // The snapshot is prepared before the download ends: the extraction waits for the bytes.
     int64_t prepared_at = is_copied && below_at > 0 ? below_at : note->prepared_at;
     if ((prepared_at || extracted_at) && below_at && layer->extract_started_at == 0) {
