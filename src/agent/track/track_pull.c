@@ -261,7 +261,7 @@ static bool is_brought(const struct pt_layer *layer)
            layer->source == PT_SOURCE_SNAPSHOTTER_CACHE;
 }
 
-// What had ended was another snapshotter's, or is removed.
+// What had ended was another snapshotter's, or is removed, by itself or with the layer.
 static void take_back_extraction(struct pt_layer *layer)
 {
     if (layer->extract_completed_at == 0)
@@ -284,7 +284,7 @@ static void update_extraction(struct pt_track_pull *pull, struct pt_layer *layer
         below_at = -1;
     int64_t extracted_at = note->committed_at ? note->committed_at : seen->extracted_at;
     bool is_older = extracted_at && extracted_at < pull->created_at;
-    if (extracted_at == 0 || is_older)
+    if (extracted_at == 0 || is_older || !pt_layer_is_downloaded(layer))
         take_back_extraction(layer);
     if (is_older) {
         layer->phase = PT_LAYER_EXISTS;
