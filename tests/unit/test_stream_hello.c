@@ -103,6 +103,45 @@ static void synced_comes_once_behind_the_snapshot(void **state)
     check_int("once, of who was there before", (int64_t)count_of(early->text.data, SYNCED), 1);
 }
 
+// Its version is then behind that of the round, as that of each pull that runs is all the time.
+static void synced_comes_behind_what_changes_meanwhile(void **state)
+{
+    struct world *world = *state;
+    download(world, "a", 10);
+    download(world, "b", 10);
+    struct client *client = new_client(world);
+    assert_int_equal(ask(world, client, "hello=1", 0), 0);
+    report(world, "a", 20, PT_PULL_DOWNLOADING);
+    while (pt_event_stream_pump(world->stream))
+        ;
+    const char *synced = strstr(client->text.data, SYNCED);
+    assert_non_null(synced);
+    const char *changed = strstr(client->text.data, "\"imageRef\":\"a\"");
+    assert_in_range(changed - client->text.data, 1, synced - client->text.data);
+    run(world);
+    check_int("once", (int64_t)count_of(client->text.data, "\"imageRef\":\"a\""), 1);
+}
+
+// It is ahead of the round then, among readers that are in step.
+static void who_comes_during_a_round_hides_nobody(void **state)
+{
+    struct world *world = *state;
+    struct client *first = join(world, ""), *second = join(world, "");
+    report(world, "a", 10, PT_PULL_DOWNLOADING);
+    pt_event_stream_flush(world->stream);
+    report(world, "b", 10, PT_PULL_DOWNLOADING);
+    struct client *late = new_client(world);
+    assert_int_equal(ask(world, late, "hello=1", 0), 0);
+    while (pt_event_stream_pump(world->stream))
+        ;
+    check_int("is ahead", (int64_t)count_of(late->text.data, "\"imageRef\":\"b\""), 1);
+    check_int("not yet", (int64_t)count_of(second->text.data, "\"imageRef\":\"b\""), 0);
+    run(world);
+    const struct client *all[] = {first, second, late};
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        check_int("once", (int64_t)count_of(all[i]->text.data, "\"imageRef\":\"b\""), 1);
+}
+
 static void synced_waits_for_who_is_slow(void **state)
 {
     struct world *world = *state;
@@ -155,6 +194,8 @@ int main(void)
         WORLD_TEST(it_names_the_cluster_that_has_a_name),
         WORLD_TEST(a_stream_that_goes_on_says_behind_what),
         WORLD_TEST(synced_comes_once_behind_the_snapshot),
+        WORLD_TEST(synced_comes_behind_what_changes_meanwhile),
+        WORLD_TEST(who_comes_during_a_round_hides_nobody),
         WORLD_TEST(synced_waits_for_who_is_slow),
         WORLD_TEST(who_does_not_ask_gets_the_same_bytes_as_ever),
     };

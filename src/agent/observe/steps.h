@@ -115,7 +115,7 @@ static inline int64_t pt_round_age_ns(const struct pt_round *round, int64_t at)
 
 // A namespace that is given or found; a name that is too long, or one too many, is left out.
 // -ENOMEM.
-PT_MUST_CHECK int pt_round_add_namespace(struct pt_round *round, const char *name, size_t length);
+int pt_round_add_namespace(struct pt_round *round, const char *name, size_t length);
 struct pt_namespace *pt_round_find_namespace(struct pt_round *round, const char *name);
 void pt_namespace_finish(struct pt_namespace *namespace);
 

@@ -78,7 +78,7 @@ void pt_track_id(const struct pt_seen_lease *lease, char id[static PT_TRACK_ID_S
 
 // Gives a text of the shown pull, which owns its texts, a copy of the value; NULL changes nothing.
 // -ENOMEM.
-PT_MUST_CHECK int pt_track_set_text(const char **text, const char *value);
+int pt_track_set_text(const char **text, const char *value);
 
 // NULL when out of memory.
 struct pt_track_pull *pt_track_pull_create(const struct pt_seen_lease *lease);

@@ -7,7 +7,8 @@
 // brings them there, a bounded part in each call. A client is in step (it has all up to the last
 // round), behind (it gets the blocks that it lacks: a new one the state first, then the changes),
 // or blocked: it does not take what it was sent, sits out the rounds, and is behind when it has
-// room. Example: a pull changes at the versions 7, 8 and 9 while a client is blocked at 6; then the
+// room. A new one comes up to the newest version at once, and so may be ahead of the round.
+// Example: a pull changes at the versions 7, 8 and 9 while a client is blocked at 6; then the
 // client gets that pull once, as of 9.
 
 #include "server/stream/event_stream.h"
@@ -207,11 +208,16 @@ static void leave_state(struct pt_stream_client *client)
     stream->blocked_count -= client->state == BLOCKED;
 }
 
+// Those that were served in this round stand at the end, those that are ahead of it at the head.
 static void enter_state(struct pt_stream_client *client, enum client_state state)
 {
+    struct pt_event_stream *stream = client->stream;
     client->state = state;
-    TAILQ_INSERT_TAIL(&client->stream->clients[state], client, in_state);
-    client->stream->blocked_count += state == BLOCKED;
+    if (state == IN_STEP && client->seen > stream->target)
+        TAILQ_INSERT_HEAD(&stream->clients[state], client, in_state);
+    else
+        TAILQ_INSERT_TAIL(&stream->clients[state], client, in_state);
+    stream->blocked_count += state == BLOCKED;
 }
 
 // No id: a reader that comes back names the last change that it saw, and this is none.
@@ -225,9 +231,18 @@ static struct pt_stream_block *make_hello(const struct pt_event_stream *stream, 
     return pt_stream_block_make_text(text);
 }
 
+// Up to which version it is to come. Of what there was when it came it gets also what has changed
+// since the round began: `synced` says that nothing of that is missing.
+static uint64_t goal_of(const struct pt_stream_client *client)
+{
+    const struct pt_event_stream *stream = client->stream;
+    bool is_new = client->awaits_synced || client->seen < client->snapshot_end;
+    return is_new ? pt_store_newest_version(stream->store) : stream->target;
+}
+
 static void note_synced(struct pt_stream_client *client)
 {
-    if (!client->awaits_synced || client->seen < client->synced_at)
+    if (!client->awaits_synced)
         return;
     client->awaits_synced = false;
     send_block(client, client->stream->synced);
@@ -290,9 +305,9 @@ int pt_event_stream_join(struct pt_event_stream *stream, const struct pt_stream_
         .group = group,
         .context = context,
         .seen = seen,
-        .snapshot_end = resumes ? 0 : stream->target,
+        .snapshot_end = resumes ? 0 : pt_store_newest_version(stream->store),
         .awaits_synced = request->hello,
-        .synced_at = stream->target,
+        .synced_at = pt_store_newest_version(stream->store),
         .heartbeat_at = pt_clock_monotonic_ns(stream->clock) + HEARTBEAT_NS,
     };
     stream->client_count++;
@@ -327,10 +342,11 @@ void pt_event_stream_drained(struct pt_stream_client *client)
     enter_state(client, BEHIND);
 }
 
-// Returns the block that begins at `from`, borrowed or the caller's alone (*ret_owned). A block
-// made a while ago is as good: what has changed since then has a version that comes later.
+// Returns the block that begins at `from` and goes up to `to`, or not as far, borrowed or the
+// caller's alone (*ret_owned). A block made a while ago is as good: what has changed since then has
+// a version that comes later.
 static struct pt_stream_block *get_block(struct pt_event_stream *stream,
-                                         struct pt_stream_group *group, uint64_t from,
+                                         struct pt_stream_group *group, uint64_t from, uint64_t to,
                                          bool of_snapshot, bool *ret_owned)
 {
     int64_t now = pt_clock_monotonic_ns(stream->clock);
@@ -339,8 +355,8 @@ static struct pt_stream_block *get_block(struct pt_event_stream *stream,
     *ret_owned = false;
     if (block)
         return block;
-    block = pt_stream_block_make(stream->store, &group->request, stream->run, from, stream->target,
-                                 of_snapshot, &stream->scratch);
+    block = pt_stream_block_make(stream->store, &group->request, stream->run, from, to, of_snapshot,
+                                 &stream->scratch);
     *ret_owned = !block || group->client_count < 2;
     if (block)
         pt_stream_block_count(block, stream->memory);
@@ -353,9 +369,10 @@ static struct pt_stream_block *get_block(struct pt_event_stream *stream,
 static bool serve(struct pt_stream_client *client, size_t *sent_bytes)
 {
     struct pt_event_stream *stream = client->stream;
+    uint64_t goal = goal_of(client);
     bool owned = false;
     leave_state(client);
-    if (client->seen >= stream->target) {
+    if (client->seen >= goal) {
         note_synced(client);
         enter_state(client, IN_STEP);
         return false;
@@ -366,17 +383,19 @@ static bool serve(struct pt_stream_client *client, size_t *sent_bytes)
     }
     bool of_snapshot = client->seen < client->snapshot_end;
     struct pt_stream_block *block =
-        get_block(stream, client->group, client->seen, of_snapshot, &owned);
+        get_block(stream, client->group, client->seen, goal, of_snapshot, &owned);
     if (block) {
+        bool block_is_whole = block->is_whole;
         if (block->length > 0)
             send_block(client, block);
         *sent_bytes += block->length;
         client->seen = block->to;
         if (owned)
             pt_stream_block_unref(block);
-        note_synced(client);
+        if (block_is_whole && client->seen >= client->synced_at)
+            note_synced(client);
     }
-    enter_state(client, client->seen >= stream->target ? IN_STEP : BEHIND);
+    enter_state(client, client->seen >= goal_of(client) ? IN_STEP : BEHIND);
     return owned || !block;
 }
 
@@ -387,6 +406,8 @@ void pt_event_stream_flush(struct pt_event_stream *stream)
     stream->target = pt_store_newest_version(stream->store);
     stream->skipped += stream->blocked_count;
     stream->next_served = TAILQ_FIRST(&stream->clients[IN_STEP]);
+    while (stream->next_served && stream->next_served->seen >= stream->target)
+        stream->next_served = TAILQ_NEXT(stream->next_served, in_state);
 }
 
 enum room {

@@ -23,6 +23,7 @@ struct pt_stream_client;
 struct pt_stream_block {
     uint32_t references;
     bool of_snapshot;
+    bool is_whole; // nothing had changed behind it when it was made
     uint64_t from; // holds what changed after this version …
     uint64_t to;   // … up to this one
     size_t length; // 0: nothing to send

@@ -167,6 +167,7 @@ struct pt_stream_block *pt_stream_block_make(const struct pt_pull_store *store,
     if (!block)
         return NULL;
     block->of_snapshot = of_snapshot;
+    block->is_whole = !stored;
     block->from = from;
     block->to = is_cut ? sent : to;
     return block;
