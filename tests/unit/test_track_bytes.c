@@ -82,7 +82,6 @@ static void what_is_fetched_anew_is_fetched_twice(void **state)
     check_int("fetched", first_pull(scene)->bytes_fetched, 800);
 }
 
-// Its event comes first, and whether another namespace had it is known with the next look.
 static void what_is_fetched_anew_does_not_add_up_beyond_its_type(void **state)
 {
     struct scene *scene = *state;
@@ -95,6 +94,7 @@ static void what_is_fetched_anew_does_not_add_up_beyond_its_type(void **state)
     check_int("fetched", first_pull(scene)->bytes_fetched, INT64_MAX);
 }
 
+// Its event comes first, and whether another namespace had it is known with the next look.
 static void another_namespaces_content_is_never_counted(void **state)
 {
     struct scene *scene = *state;
