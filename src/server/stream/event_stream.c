@@ -7,7 +7,7 @@
 // brings them there, a bounded part in each call. A client is in step (it has all up to the last
 // round), behind (it gets the blocks that it lacks: a new one the state first, then the changes),
 // or blocked: it does not take what it was sent, sits out the rounds, and is behind when it has
-// room. A new one comes up to the newest version at once, and so may be ahead of the round.
+// room. A new one comes up to the newest version at once, and may then be ahead of the round.
 // Example: a pull changes at the versions 7, 8 and 9 while a client is blocked at 6; then the
 // client gets that pull once, as of 9.
 
@@ -40,8 +40,10 @@
 
 enum client_state {
     IN_STEP, // was sent all, or will be by this round
+    AHEAD,   // was sent all of this round and more, since it came during it
     BEHIND,  // gets what it has missed, block by block
     BLOCKED, // does not take what it was sent
+    STATE_COUNT,
 };
 
 TAILQ_HEAD(client_list, pt_stream_client);
@@ -72,9 +74,9 @@ struct pt_event_stream {
     struct pt_memory_share *memory;
     struct pt_memory_share own_memory; // without an end
     struct pt_stream_groups groups;
-    struct client_list clients[3];        // by state
-    struct pt_stream_client *next_served; // of those in step, in this round
-    struct client_list heartbeats;        // by heartbeat_at
+    struct client_list clients[STATE_COUNT]; // by state
+    struct pt_stream_client *next_served;    // of those in step, in this round
+    struct client_list heartbeats;           // by heartbeat_at
     struct pt_stream_block *greeting, *comment, *synced, *goodbye;
     char run[2 * RUN_BYTES + 1]; // names this run of the server, among all replicas
     const char *cluster;         // empty: not named
@@ -105,7 +107,7 @@ int pt_event_stream_create(const struct pt_pull_store *store, const struct pt_cl
     stream->target = pt_store_newest_version(store);
     stream->memory = &stream->own_memory;
     pt_stream_groups_init(&stream->groups, stream->memory);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < STATE_COUNT; i++)
         TAILQ_INIT(&stream->clients[i]);
     TAILQ_INIT(&stream->heartbeats);
     pt_buffer_init(&stream->scratch, SCRATCH_BYTES);
@@ -156,41 +158,6 @@ void pt_event_stream_set_memory(struct pt_event_stream *stream, struct pt_memory
     stream->memory = stream->groups.memory = memory;
 }
 
-int pt_stream_request_read(const struct pt_query *query, struct pt_stream_request *ret_request,
-                           struct pt_error *err)
-{
-    struct pt_stream_request request = {0};
-    int r = pt_pull_filter_read(query, &request.filter, err);
-    if (r == 0)
-        r = pt_query_get_bool(query, "layers", true, &request.layers, err);
-    if (r == 0)
-        r = pt_query_get_bool(query, "hello", false, &request.hello, err);
-    if (r < 0)
-        return r;
-    const char *last_event_id = pt_query_get(query, "lastEventId");
-    if (last_event_id)
-        pt_stream_request_go_on_behind(&request, last_event_id);
-    const char *types = pt_query_get(query, "types");
-    if (!types)
-        types = "pull";
-    request.pull_events = strcmp(types, "layer") != 0;
-    request.layer_events = strcmp(types, "pull") != 0;
-    if (request.pull_events && request.layer_events && strcmp(types, "pull,layer") != 0 &&
-        strcmp(types, "layer,pull") != 0)
-        return pt_error_set(err, EINVAL, "types: must be pull, layer or pull,layer");
-    *ret_request = request;
-    return 0;
-}
-
-void pt_stream_request_go_on_behind(struct pt_stream_request *request, const char *id)
-{
-    size_t length = strlen(id);
-    if (length >= sizeof(request->last_event_id))
-        length = 0;
-    memcpy(request->last_event_id, id, length);
-    request->last_event_id[length] = '\0';
-}
-
 // --- clients ---
 
 static void send_block(struct pt_stream_client *client, struct pt_stream_block *block)
@@ -208,16 +175,11 @@ static void leave_state(struct pt_stream_client *client)
     stream->blocked_count -= client->state == BLOCKED;
 }
 
-// Those that were served in this round stand at the end, those that are ahead of it at the head.
 static void enter_state(struct pt_stream_client *client, enum client_state state)
 {
-    struct pt_event_stream *stream = client->stream;
     client->state = state;
-    if (state == IN_STEP && client->seen > stream->target)
-        TAILQ_INSERT_HEAD(&stream->clients[state], client, in_state);
-    else
-        TAILQ_INSERT_TAIL(&stream->clients[state], client, in_state);
-    stream->blocked_count += state == BLOCKED;
+    TAILQ_INSERT_TAIL(&client->stream->clients[state], client, in_state);
+    client->stream->blocked_count += state == BLOCKED;
 }
 
 // No id: a reader that comes back names the last change that it saw, and this is none.
@@ -238,6 +200,11 @@ static uint64_t goal_of(const struct pt_stream_client *client)
     const struct pt_event_stream *stream = client->stream;
     bool is_new = client->awaits_synced || client->seen < client->snapshot_end;
     return is_new ? pt_store_newest_version(stream->store) : stream->target;
+}
+
+static void enter_with_all(struct pt_stream_client *client)
+{
+    enter_state(client, client->seen > client->stream->target ? AHEAD : IN_STEP);
 }
 
 static void note_synced(struct pt_stream_client *client)
@@ -342,9 +309,9 @@ void pt_event_stream_drained(struct pt_stream_client *client)
     enter_state(client, BEHIND);
 }
 
-// Returns the block that begins at `from` and goes up to `to`, or not as far, borrowed or the
-// caller's alone (*ret_owned). A block made a while ago is as good: what has changed since then has
-// a version that comes later.
+// Returns the block that begins at `from`, borrowed or the caller's alone (*ret_owned). One that
+// has to be made goes up to `to`, or not as far. A block made a while ago is as good: what has
+// changed since then has a version that comes later.
 static struct pt_stream_block *get_block(struct pt_event_stream *stream,
                                          struct pt_stream_group *group, uint64_t from, uint64_t to,
                                          bool of_snapshot, bool *ret_owned)
@@ -374,7 +341,7 @@ static bool serve(struct pt_stream_client *client, size_t *sent_bytes)
     leave_state(client);
     if (client->seen >= goal) {
         note_synced(client);
-        enter_state(client, IN_STEP);
+        enter_with_all(client);
         return false;
     }
     if (stream->output.pending(client->context) > MAX_PENDING_BYTES) {
@@ -385,18 +352,33 @@ static bool serve(struct pt_stream_client *client, size_t *sent_bytes)
     struct pt_stream_block *block =
         get_block(stream, client->group, client->seen, goal, of_snapshot, &owned);
     if (block) {
-        bool block_is_whole = block->is_whole;
         if (block->length > 0)
             send_block(client, block);
         *sent_bytes += block->length;
         client->seen = block->to;
+        if (block->is_whole && client->seen >= client->synced_at)
+            note_synced(client);
         if (owned)
             pt_stream_block_unref(block);
-        if (block_is_whole && client->seen >= client->synced_at)
-            note_synced(client);
     }
-    enter_state(client, client->seen >= goal_of(client) ? IN_STEP : BEHIND);
+    if (client->seen >= goal_of(client))
+        enter_with_all(client);
+    else
+        enter_state(client, BEHIND);
     return owned || !block;
+}
+
+// Those that were ahead of the last round and lack something of this one.
+static void admit_to_round(struct pt_event_stream *stream)
+{
+    struct pt_stream_client *client, *next;
+    for (client = TAILQ_FIRST(&stream->clients[AHEAD]); client; client = next) {
+        next = TAILQ_NEXT(client, in_state);
+        if (client->seen >= stream->target)
+            continue;
+        leave_state(client);
+        enter_state(client, IN_STEP);
+    }
 }
 
 void pt_event_stream_flush(struct pt_event_stream *stream)
@@ -405,9 +387,8 @@ void pt_event_stream_flush(struct pt_event_stream *stream)
         return;
     stream->target = pt_store_newest_version(stream->store);
     stream->skipped += stream->blocked_count;
+    admit_to_round(stream);
     stream->next_served = TAILQ_FIRST(&stream->clients[IN_STEP]);
-    while (stream->next_served && stream->next_served->seen >= stream->target)
-        stream->next_served = TAILQ_NEXT(stream->next_served, in_state);
 }
 
 enum room {
