@@ -289,6 +289,32 @@ static void a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first(void **
     assert_int_equal(pair->scene.completed, 1);
 }
 
+// Its agent could not reach the server for a while, and the kubelet asks for the image once more.
+static void what_ended_before_the_image_was_asked_for_takes_no_row(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    struct pt_pull ended = a_pull(pair, "p1", PT_PULL_COMPLETED);
+    ended.image_ref = IMAGE;
+    ended.image_ref_exact = true;
+    pass(pair, 400);
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    assert_non_null(row);
+
+    scene_deliver_pulls(&pair->scene, NODE, &ended, 1);
+    settle(pair);
+    const struct pt_stored_pull *late = row_of(pair, "ip1");
+    assert_ptr_not_equal(late, row);
+    assert_int_equal(late->pull.phase, PT_PULL_COMPLETED);
+    assert_int_equal(late->join ? late->join->waiting_count : 0, 0);
+    assert_int_equal(row->pull.phase, PT_PULL_QUEUED);
+    assert_int_equal(row->join->waiting_count, 1);
+
+    report(pair, "p2", PT_PULL_DOWNLOADING);
+    assert_ptr_equal(row_of(pair, "ip2"), row);
+}
+
 static void a_row_that_was_taken_for_resolving_counts_its_failure_once(void **state)
 {
     struct pair *pair = *state;
@@ -388,6 +414,7 @@ int main(void)
         TEST(attempts_are_one_row_and_each_is_logged_once),
         TEST(an_attempt_that_the_kubelet_has_called_failed_first_counts_once),
         TEST(a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first),
+        TEST(what_ended_before_the_image_was_asked_for_takes_no_row),
         TEST(a_row_that_was_taken_for_resolving_counts_its_failure_once),
         TEST(a_great_many_attempts_at_once_are_not_logged_one_by_one),
         TEST(rows_leave_with_their_time),

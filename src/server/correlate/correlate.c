@@ -229,8 +229,8 @@ static bool equal(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-// Takes over names and digests; false when out of memory.
-static bool set_names(struct correlate_pull *pull, const struct pt_pull *reported)
+// Takes over names and digests, and when it brought its image; false when out of memory.
+static bool read_report(struct correlate_pull *pull, const struct pt_pull *reported)
 {
     char repository[PT_IMAGE_REF_SIZE], exact[PT_IMAGE_REF_SIZE];
     struct pt_image_ref ref;
@@ -244,6 +244,7 @@ static bool set_names(struct correlate_pull *pull, const struct pt_pull *reporte
     // An agent that sends no repository may still know the name. Ours does not: it has an id for
     // it.
     pull->is_unnamed = pt_correlate_is_unnamed(reported);
+    pull->brought_at = reported->phase == PT_PULL_COMPLETED ? reported->completed_at : 0;
     if (!repository_text && is_ref && !pull->is_unnamed &&
         pt_correlate_repository(reported->image_ref, repository) == 0) {
         repository_text = repository;
@@ -307,7 +308,7 @@ void pt_correlate_pull(struct pt_correlate *correlate, const char *node_name, co
     if (is_first)
         pull = pt_correlate_add_pull(node, key, reported->started_at);
     bool was_unnamed = pull && pull->is_unnamed;
-    if (!pull || !set_names(pull, reported))
+    if (!pull || !read_report(pull, reported))
         return;
     if (was_unnamed && !pull->is_unnamed)
         pull->joined_ns = now_ns; // what was guessed has not settled
@@ -416,7 +417,7 @@ bool pt_correlate_waits_for_end(struct correlate_node *node, const struct pt_pul
     struct correlate_image *image = NULL;
     if (pt_correlate_now_ns(node->correlate) >= node->came_ns + PT_GOES_ON_NS)
         return false;
-    if (set_names(&pull, reported))
+    if (read_report(&pull, reported))
         image = find_image(node, &pull);
     bool is_over = image && has_come(image, &pull);
     // An attempt before the one that brought it, whose failure the kubelet has counted.
@@ -464,7 +465,7 @@ const char *pt_correlate_take_over_row(struct pt_correlate *correlate, const cha
     *ret_taken = (struct pt_row_taken){0};
     if (!node || TAILQ_EMPTY(&node->images))
         return NULL;
-    if (set_names(&pull, reported))
+    if (read_report(&pull, reported))
         image = find_image(node, &pull);
     ret_taken->has_come = image && has_come(image, &pull);
     // A check found it there, and what has failed has not brought it.

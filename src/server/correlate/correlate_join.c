@@ -110,6 +110,8 @@ static bool may_wait_for(const struct correlate_container *container,
     const struct correlate_pull *pull = comparison->pull;
     const struct correlate_image *image = comparison->image;
     bool is_known = comparison->is_known;
+    // It has asked since then, and waits for another one.
+    bool asks_anew = pull->brought_at && container->pulling.at > pull->brought_at;
     bool had_it = container->pulled.at && container->pulled.at + SLACK_NS < pull->started_at;
     // Another pull has brought it since it was asked for; its container runs in a moment. An agent
     // may have begun this one before it saw the end of that one. Where only the kubelet's word is
@@ -120,7 +122,7 @@ static bool may_wait_for(const struct correlate_container *container,
     bool is_served = image->pulled.at && image->pulled.at <= pull->started_at + slack &&
                      pt_moment_is_later(&image->pulled, &container->pulling) && !is_known &&
                      !comparison->is_served_again;
-    return pt_correlate_is_waiting(container, comparison->now_ns) && !is_served &&
+    return pt_correlate_is_waiting(container, comparison->now_ns) && !asks_anew && !is_served &&
            (is_known || !pt_correlate_is_in_back_off(container, pull->started_at)) &&
            (!had_it || pt_correlate_is_outstanding(container));
 }
