@@ -153,7 +153,7 @@ static void extract(struct agent_pull *pull, unsigned how)
 
 static void end_pull(struct agent_pull *pull, unsigned how)
 {
-    pull->pull.completed_at = fuzz_now_ns;
+    pull->pull.completed_at = ++fuzz_now_ns; // no two end at the same moment
     if (how & 1) {
         pull->pull.phase = PT_PULL_FAILED;
         pull->pull.error = how & 2 ? "no such host" : "containerd was restarted during the pull";
