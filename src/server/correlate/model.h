@@ -185,7 +185,7 @@ struct correlate_pull {
     int64_t heard_ns; // first
     int64_t completed_at;
     int64_t brought_at; // its image, as its agent has reported, 0: it has not
-    int64_t final_ns; // when that was reported, 0: it runs
+    int64_t final_ns;   // when that was reported, 0: it runs
     bool has_failed;
     bool is_new;      // not joined yet
     bool is_check;    // it found everything there
