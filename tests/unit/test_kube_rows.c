@@ -315,6 +315,34 @@ static void what_ended_before_the_image_was_asked_for_takes_no_row(void **state)
     assert_ptr_equal(row_of(pair, "ip2"), row);
 }
 
+// Likewise, and the kubelet has called it failed meanwhile.
+static void an_attempt_that_failed_before_the_next_one_was_asked_for_counts_once(void **state)
+{
+    struct pair *pair = *state;
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    struct pt_pull pulls[2] = {a_pull(pair, "p1", PT_PULL_FAILED)};
+    pulls[0].completed_at += 800 * PT_NS_PER_MS;
+    pass(pair, 1);
+    event_says(pair, NODE, "Failed", "Failed to pull image \"" IMAGE "\": not found", 1);
+    pod_says(pair, PT_KUBELET_BACK_OFF, "not found");
+    pass(pair, 10);
+    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 2);
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    assert_int_equal(pair->scene.failed, 1);
+
+    pass(pair, 1);
+    pulls[1] = a_pull(pair, "p2", PT_PULL_DOWNLOADING);
+    scene_deliver_pulls(&pair->scene, NODE, pulls, 2);
+    settle(pair);
+    assert_int_equal(pair->scene.failed, 1);
+    assert_ptr_equal(row_of(pair, "ip2"), row);
+    assert_int_equal(row->pull.phase, PT_PULL_DOWNLOADING);
+    assert_int_equal(row->join->attempts, 1);
+    assert_int_equal(pair->scene.store->pulls.count, 1);
+}
+
 static void a_row_that_was_taken_for_resolving_counts_its_failure_once(void **state)
 {
     struct pair *pair = *state;
@@ -415,6 +443,7 @@ int main(void)
         TEST(an_attempt_that_the_kubelet_has_called_failed_first_counts_once),
         TEST(a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first),
         TEST(what_ended_before_the_image_was_asked_for_takes_no_row),
+        TEST(an_attempt_that_failed_before_the_next_one_was_asked_for_counts_once),
         TEST(a_row_that_was_taken_for_resolving_counts_its_failure_once),
         TEST(a_great_many_attempts_at_once_are_not_logged_one_by_one),
         TEST(rows_leave_with_their_time),

@@ -229,7 +229,7 @@ static bool equal(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-// Takes over names and digests, and when it brought its image; false when out of memory.
+// Takes over names and digests, and its end; false when out of memory.
 static bool read_report(struct correlate_pull *pull, const struct pt_pull *reported)
 {
     char repository[PT_IMAGE_REF_SIZE], exact[PT_IMAGE_REF_SIZE];
@@ -244,7 +244,8 @@ static bool read_report(struct correlate_pull *pull, const struct pt_pull *repor
     // An agent that sends no repository may still know the name. Ours does not: it has an id for
     // it.
     pull->is_unnamed = pt_correlate_is_unnamed(reported);
-    pull->brought_at = reported->phase == PT_PULL_COMPLETED ? reported->completed_at : 0;
+    pull->completed_at = reported->completed_at;
+    pull->has_brought = reported->phase == PT_PULL_COMPLETED;
     if (!repository_text && is_ref && !pull->is_unnamed &&
         pt_correlate_repository(reported->image_ref, repository) == 0) {
         repository_text = repository;
@@ -276,7 +277,6 @@ static void finish_pull(struct correlate_node *node, struct correlate_pull *pull
     if (pull->is_unnamed && reported->phase != PT_PULL_FAILED)
         pt_correlate_use_image(node, pull, NULL); // what it has brought nobody knows
     pt_correlate_set_final(pull, now_ns, reported->phase == PT_PULL_FAILED);
-    pull->completed_at = reported->completed_at;
     note_pulls_at_once(node, pull);
     if (!pull->image)
         return;
@@ -334,14 +334,14 @@ void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_nam
     pt_correlate_mark(node);
 }
 
-// Whoever has asked for the image since then waits for another attempt.
+// Whoever has asked for the image since then waits for another attempt, which may be this one.
 static bool has_failed_already(const struct correlate_image *image,
                                const struct correlate_pull *pull)
 {
     const struct correlate_container *container;
     TAILQ_FOREACH(container, &image->containers, image_link)
     {
-        if (pt_correlate_is_outstanding(container))
+        if (pt_correlate_is_outstanding(container) && !pt_correlate_asked_behind(container, pull))
             return false;
     }
     return pt_correlate_is_of_attempt(image, pull);

@@ -110,8 +110,7 @@ static bool may_wait_for(const struct correlate_container *container,
     const struct correlate_pull *pull = comparison->pull;
     const struct correlate_image *image = comparison->image;
     bool is_known = comparison->is_known;
-    // It has asked since then, and waits for another one.
-    bool asks_anew = pull->brought_at && container->pulling.at > pull->brought_at;
+    bool asks_anew = pull->has_brought && pt_correlate_asked_behind(container, pull);
     bool had_it = container->pulled.at && container->pulled.at + SLACK_NS < pull->started_at;
     // Another pull has brought it since it was asked for; its container runs in a moment. An agent
     // may have begun this one before it saw the end of that one. Where only the kubelet's word is

@@ -25,6 +25,12 @@ bool pt_correlate_is_outstanding(const struct correlate_container *container)
            pt_moment_is_later(&container->pulling, &container->failed);
 }
 
+bool pt_correlate_asked_behind(const struct correlate_container *container,
+                               const struct correlate_pull *pull)
+{
+    return pull->completed_at && container->pulling.at > pull->completed_at;
+}
+
 bool pt_correlate_lacks_image(const struct correlate_container *container)
 {
     return container->ended_ns == 0 && !container->is_present &&

@@ -184,9 +184,9 @@ struct correlate_pull {
     int64_t started_at;
     int64_t heard_ns; // first
     int64_t completed_at;
-    int64_t brought_at; // its image, as its agent has reported, 0: it has not
-    int64_t final_ns;   // when that was reported, 0: it runs
+    int64_t final_ns; // when that was reported, 0: it runs
     bool has_failed;
+    bool has_brought; // its image, as was reported
     bool is_new;      // not joined yet
     bool is_check;    // it found everything there
     bool is_nameless; // an agent's merged content, which may be anything on that node
@@ -456,6 +456,10 @@ bool pt_correlate_is_waited_for(const struct correlate_image *image);
 
 // A Pulling event that nothing has followed yet.
 bool pt_correlate_is_outstanding(const struct correlate_container *container);
+
+// The kubelet asked when the pull had ended, and so for another one: both times are of the node.
+bool pt_correlate_asked_behind(const struct correlate_container *container,
+                               const struct correlate_pull *pull);
 
 // Its pod waits for a volume or its sandbox first: of itself none of it waits for an image.
 bool pt_correlate_is_held_up(const struct correlate_pod *pod);
