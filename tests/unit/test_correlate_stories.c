@@ -402,6 +402,7 @@ static void the_pods_of_a_check_join_the_pull_that_brought_the_image(void **stat
     pull_ends(scene, "i0", 1000, "a.io/b", "a.io/b:1", PT_PULL_COMPLETED);
     scene->seconds = 1014;
     pod_waits(scene, "second", "a.io/b:1");
+    pulling(scene, "second", "a.io/b:1", 1014);
     expect(scene, "i0", "-! ns/first/c");
     check.image_ref = "a.io/b:1";
     check.image_ref_exact = true;

@@ -110,7 +110,6 @@ static bool may_wait_for(const struct correlate_container *container,
     const struct correlate_pull *pull = comparison->pull;
     const struct correlate_image *image = comparison->image;
     bool is_known = comparison->is_known;
-    bool asks_anew = pull->has_brought && pt_correlate_asked_behind(container, pull);
     bool had_it = container->pulled.at && container->pulled.at + SLACK_NS < pull->started_at;
     // Another pull has brought it since it was asked for; its container runs in a moment. An agent
     // may have begun this one before it saw the end of that one. Where only the kubelet's word is
@@ -121,7 +120,7 @@ static bool may_wait_for(const struct correlate_container *container,
     bool is_served = image->pulled.at && image->pulled.at <= pull->started_at + slack &&
                      pt_moment_is_later(&image->pulled, &container->pulling) && !is_known &&
                      !comparison->is_served_again;
-    return pt_correlate_is_waiting(container, comparison->now_ns) && !asks_anew && !is_served &&
+    return pt_correlate_is_waiting(container, comparison->now_ns) && !is_served &&
            (is_known || !pt_correlate_is_in_back_off(container, pull->started_at)) &&
            (!had_it || pt_correlate_is_outstanding(container));
 }
@@ -163,7 +162,8 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
     {
         if (!pt_correlate_take_share(image->node, left))
             break;
-        if (!may_wait_for(container, &comparison))
+        if (!may_wait_for(container, &comparison) ||
+            (pull->has_brought && pt_correlate_asked_behind(container, pull)))
             continue;
         is_waited_for = true;
         found.has_come |= has_got_it(container, pull);
@@ -347,10 +347,12 @@ static bool belongs(const struct correlate_container *container,
                     const struct comparison *comparison)
 {
     const struct correlate_pull *pull = comparison->pull;
+    bool asks = pull->has_brought && container->pulling.at > container->since;
+    int64_t since = asks ? container->pulling.at : container->since;
     // One that came to wait after the pull's end waits for another one, unless that is a check:
     // nothing was fetched for it, so that the image is what this pull brought.
-    if (pull->final_ns && container->since > pull->completed_at + SLACK_NS &&
-        container->since > pt_correlate_checked_at(comparison->image) + SLACK_NS)
+    if (pull->final_ns && since > pull->completed_at + SLACK_NS &&
+        since > pt_correlate_checked_at(comparison->image) + SLACK_NS)
         return false;
     return may_wait_for(container, comparison);
 }
@@ -396,7 +398,7 @@ static void find_waiting(struct correlate_node *node, const struct correlate_pul
         join->is_waited_for |= does_wait;
         if (does_belong || (does_wait && pull == last_failed))
             pt_correlate_add_waiting(waiting, container);
-        if (!does_belong)
+        if (!does_belong || pt_correlate_asked_behind(container, pull))
             continue;
         // Those that came later have waited for the pull itself.
         if (container->pulling.at &&
