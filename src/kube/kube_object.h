@@ -28,6 +28,10 @@ enum pt_kube_sandbox {
     PT_KUBE_SANDBOX_READY,
 };
 
+// When the last init container let the next ones, where no field of its status says so: it is a
+// sidecar with a startup probe, and the pod has come as soon as that had succeeded.
+#define PT_KUBE_JUST_NOW INT64_MAX
+
 // A container, or a volume, that cannot start before its image is on the node.
 struct pt_kube_container {
     const char *name;
@@ -37,7 +41,7 @@ struct pt_kube_container {
     const char *error;         // its words, or NULL
     bool may_have_failed;      // a volume: of it or of who mounts it, the words do not say which
     bool is_on_turn;           // no init container stands before it
-    int64_t turn_at;           // wall_ns of the node: the last one let it, 0: none stood before it
+    int64_t turn_at; // wall_ns of the node, or PT_KUBE_JUST_NOW: the last one let it; 0: none did
 };
 
 struct pt_kube_pod {

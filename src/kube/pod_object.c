@@ -189,11 +189,14 @@ static bool is_passed(yyjson_val *spec, yyjson_val *status)
            yyjson_is_true(yyjson_obj_get(status, "started"));
 }
 
-// When an init container that is passed ended or, a sidecar, was started.
-static int64_t passed_at(yyjson_val *status)
+// When an init container that is passed ended or, a sidecar, was started. No field says when the
+// startup probe of one succeeded.
+static int64_t passed_at(yyjson_val *spec, yyjson_val *status)
 {
     yyjson_val *state = yyjson_obj_get(status, "state");
     int64_t at = pt_kube_time(yyjson_obj_get(state, "terminated"), "finishedAt");
+    if (!at && yyjson_obj_get(spec, "startupProbe"))
+        return PT_KUBE_JUST_NOW;
     return at ? at : pt_kube_time(yyjson_obj_get(state, "running"), "startedAt");
 }
 
@@ -209,8 +212,8 @@ static struct turn add_init_containers(struct pt_kube_pod *pod, yyjson_val *spec
         yyjson_val *status = find_by(statuses, "name", pt_kube_text(spec, "name"));
         add_container(pod, spec, status, PT_KUBE_INIT_CONTAINER, turn);
         turn.has_come = turn.has_come && is_passed(spec, status);
-        int64_t at = turn.has_come ? passed_at(status) : 0;
-        if (at > turn.at)
+        int64_t at = turn.has_come ? passed_at(spec, status) : 0;
+        if (at > turn.at || (at && turn.at == PT_KUBE_JUST_NOW))
             turn.at = at;
     }
     return turn;

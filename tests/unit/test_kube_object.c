@@ -179,12 +179,14 @@ static void finds_what_waits(void **state)
     }
 }
 
+#define PROBED ",\"startupProbe\":{}"
+
 // Of a pod with two init containers and a sidecar the moment when each was let.
 static void knows_since_when_a_container_is_on_turn(void **state)
 {
     (void)state;
     static const struct {
-        const char *name, *statuses, *wanted;
+        const char *name, *statuses, *wanted, *of_first, *of_sidecar;
     } cases[] = {
         {"nothing runs", "", "i 0; j 0 later; s 0 later; c 0 later; "},
         {"the first has ended", ENDED("i", "10"), "j 10; s 10 later; c 10 later; "},
@@ -196,24 +198,37 @@ static void knows_since_when_a_container_is_on_turn(void **state)
         {"the times are not said", EXITS("i", "0") "," EXITS("j", "0") "," RUNS("s"), "c 0; "},
         {"a sidecar that was started anew before the others ended",
          ENDED("i", "30") "," ENDED("j", "20") "," STARTED("s", "true", "21"), "c 30; "},
+        {"no field says when a startup probe succeeded",
+         ENDED("i", "10") "," ENDED("j", "20") "," STARTED("s", "true", "21"), "c now; ", "",
+         PROBED},
+        {"it is still asked", ENDED("i", "10") "," ENDED("j", "20") "," STARTED("s", "false", "21"),
+         "c 20 later; ", "", PROBED},
+        {"behind one with a startup probe",
+         STARTED("i", "true", "10") "," ENDED("j", "20") "," STARTED("s", "false", "21"),
+         "c 20 later; ", ",\"restartPolicy\":\"Always\"" PROBED},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char json[2000], text[200] = "";
         static struct pt_kube_pod pod;
-        snprintf(
-            json, sizeof(json),
-            "{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\"},"
-            "\"spec\":{\"nodeName\":\"node\",\"initContainers\":[{\"name\":\"i\",\"image\":\"x\"},"
-            "{\"name\":\"j\",\"image\":\"x\"},"
-            "{\"name\":\"s\",\"image\":\"x\",\"restartPolicy\":\"Always\"}]," MAIN "},"
-            "\"status\":{\"initContainerStatuses\":[%s]}}",
-            cases[i].statuses);
+        snprintf(json, sizeof(json),
+                 "{\"metadata\":{\"uid\":\"u\",\"namespace\":\"n\",\"name\":\"p\"},"
+                 "\"spec\":{\"nodeName\":\"node\",\"initContainers\":[{\"name\":\"i\",\"image\":"
+                 "\"x\"%s},"
+                 "{\"name\":\"j\",\"image\":\"x\"},"
+                 "{\"name\":\"s\",\"image\":\"x\",\"restartPolicy\":\"Always\"%s}]," MAIN "},"
+                 "\"status\":{\"initContainerStatuses\":[%s]}}",
+                 cases[i].of_first ? cases[i].of_first : "",
+                 cases[i].of_sidecar ? cases[i].of_sidecar : "", cases[i].statuses);
         yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
         check_int(json, pt_kube_pod_decode(yyjson_doc_get_root(doc), &pod), 0);
-        for (size_t w = 0; w < pod.waiting_count; w++)
-            sprintf(text + strlen(text), "%s %d%s; ", pod.waiting[w].name,
-                    (int)(pod.waiting[w].turn_at / PT_NS_PER_S % 60),
-                    pod.waiting[w].is_on_turn ? "" : " later");
+        for (size_t w = 0; w < pod.waiting_count; w++) {
+            const struct pt_kube_container *container = &pod.waiting[w];
+            char at[16] = "now";
+            if (container->turn_at != PT_KUBE_JUST_NOW)
+                snprintf(at, sizeof(at), "%d", (int)(container->turn_at / PT_NS_PER_S % 60));
+            sprintf(text + strlen(text), "%s %s%s; ", container->name, at,
+                    container->is_on_turn ? "" : " later");
+        }
         check_text(cases[i].name, text, cases[i].wanted);
         yyjson_doc_free(doc);
     }
