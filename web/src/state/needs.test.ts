@@ -98,6 +98,13 @@ describe('an error', () => {
     const all = [undefined, 'a', 'b', 'b'].map((error) => unknown(error));
     expect(needs(all)).toMatchObject([{ cause: 'a', error: 'a', errors: 2, pulls: 4 }]);
   });
+
+  it('is the same at another layer, with other bytes', () => {
+    const brokenOff = (layer: number, digest: string) =>
+      unknown(`ended while fetching layer ${layer} of 7 (sha256:${digest}) at ${layer}000 bytes`);
+    const all = [brokenOff(1, '0b24c1ff9d3a'), brokenOff(12, 'abcdef012345')];
+    expect(needs(all)).toMatchObject([{ errors: 1, pulls: 2 }]);
+  });
 });
 
 describe('collapsed', () => {

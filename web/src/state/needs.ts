@@ -132,6 +132,9 @@ function merged(found: readonly Trouble[], images: Images): Trouble[][] {
   );
 }
 
+/** Without its numbers and digests, which say how far this one had come, and when. */
+const kindOfError = (error: string) => error.replace(/\b[0-9a-f]{7,}\b|\d+/g, '#');
+
 function needOf(troubles: readonly Trouble[], images: Images): Need {
   const [first] = troubles;
   if (first === undefined) throw new Error('a need of nothing');
@@ -147,7 +150,7 @@ function needOf(troubles: readonly Trouble[], images: Images): Need {
   let since = Infinity;
   for (const { pull } of troubles) {
     nodes.add(pull.nodeName);
-    if (pull.error !== undefined) errors.add(pull.error);
+    if (pull.error !== undefined) errors.add(kindOfError(pull.error));
     since = Math.min(since, waitingSince(pull));
     for (const pod of pull.pods) pods.add(fullPodName(pod));
   }
