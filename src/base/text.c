@@ -40,6 +40,17 @@ void pt_text_print(const char *text, FILE *out)
         fputc(pt_text_clean(*text), out);
 }
 
+const char *pt_text_bytes(double bytes, char text[static PT_TEXT_BYTES_SIZE])
+{
+    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
+    size_t unit = 0;
+    for (; bytes >= 999.5 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+        bytes /= 1024;
+    snprintf(text, PT_TEXT_BYTES_SIZE, unit && bytes < 99.95 ? "%.1f %s" : "%.0f %s", bytes,
+             units[unit]);
+    return text;
+}
+
 bool pt_text_is_either(const char *text, const char *one, const char *other)
 {
     return strcmp(text, one) == 0 || strcmp(text, other) == 0;

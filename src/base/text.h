@@ -23,6 +23,11 @@ char pt_text_clean(char character);
 // Writes a text of such characters, for a person to read.
 void pt_text_print(const char *text, FILE *out);
 
+#define PT_TEXT_BYTES_SIZE 16
+
+// Writes bytes as the dashboard does, `34.5 MB`, of 1024 KB each, and returns the text.
+const char *pt_text_bytes(double bytes, char text[static PT_TEXT_BYTES_SIZE]);
+
 // Whether a text is one of two, such as the brief and the long name of an option.
 bool pt_text_is_either(const char *text, const char *one, const char *other);
 

@@ -112,17 +112,6 @@ static const char *shorten(const char *name, char *out, size_t columns)
     return out;
 }
 
-// In the dashboard's units.
-static const char *size_text(double bytes, char text[static 16])
-{
-    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
-    size_t unit = 0;
-    for (; bytes >= 999.5 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-        bytes /= 1024;
-    snprintf(text, 16, unit && bytes < 99.95 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
-    return text;
-}
-
 // As on the dashboard: hours and minutes, minutes and seconds, or seconds.
 static const char *duration_text(double seconds, char text[static 24])
 {
@@ -200,7 +189,7 @@ static void add_speed(struct pt_buffer *out, const struct pt_pull_status *status
     const struct pt_estimate estimate = pt_estimate_pull(status);
     bool is_downloading = status->pull.phase == PT_PULL_DOWNLOADING;
     if (is_downloading && status->bytes_per_second > 0 && !pt_pull_is_silent(&status->pull))
-        pt_buffer_printf(out, " %s/s", size_text(status->bytes_per_second, text));
+        pt_buffer_printf(out, " %s/s", pt_text_bytes(status->bytes_per_second, text));
     if (estimate.ready_seconds >= 0)
         pt_buffer_printf(out, ", ready in %s", duration_text(estimate.ready_seconds, text));
     else if (estimate.fetched_seconds > 0)
@@ -212,7 +201,7 @@ static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status,
 {
     const struct pt_pull *pull = &status->pull;
     const struct pt_totals *totals = &status->totals;
-    char name[256], cut[NAME_COLUMNS + 1], done[16], total[16];
+    char name[256], cut[NAME_COLUMNS + 1], done[PT_TEXT_BYTES_SIZE], total[PT_TEXT_BYTES_SIZE];
     clean_name(status->image_ref, name, sizeof(name));
     if (name_columns) {
         pt_buffer_printf(out, "%-*s ", name_columns, shorten(name, cut, (size_t)name_columns));
@@ -223,15 +212,15 @@ static void add_pull(struct pt_buffer *out, const struct pt_pull_status *status,
     }
     if (pull->total_known)
         pt_buffer_printf(out, "%3.0f%% %s of %s, ", totals->percent,
-                         size_text((double)totals->downloaded_bytes, done),
-                         size_text((double)totals->total_bytes, total));
+                         pt_text_bytes((double)totals->downloaded_bytes, done),
+                         pt_text_bytes((double)totals->total_bytes, total));
     pt_buffer_append_text(out, pt_pull_phase_name(pull->phase));
     add_speed(out, status);
 }
 
 static void add_layer(struct pt_buffer *out, const struct pt_layer *layer, int name_columns)
 {
-    char digest[20], done[16], total[16];
+    char digest[20], done[PT_TEXT_BYTES_SIZE], total[PT_TEXT_BYTES_SIZE];
     const char *colon = strchr(layer->digest, ':');
     clean_name(colon ? colon + 1 : layer->digest, digest, 13);
     double percent = layer->total_known && layer->total_bytes > 0
@@ -241,8 +230,8 @@ static void add_layer(struct pt_buffer *out, const struct pt_layer *layer, int n
     const struct tones tones = tones_of_layer(layer);
     add_bar(out, &tones);
     pt_buffer_printf(out, "%3.0f%% %s of %s, %s", percent,
-                     size_text((double)layer->downloaded_bytes, done),
-                     size_text((double)layer->total_bytes, total), layer_words(layer));
+                     pt_text_bytes((double)layer->downloaded_bytes, done),
+                     pt_text_bytes((double)layer->total_bytes, total), layer_words(layer));
 }
 
 // --- lines ---
@@ -258,7 +247,7 @@ void pt_terminal_note_start(struct pt_terminal *terminal, const struct pt_pull_s
 void pt_terminal_note_end(struct pt_terminal *terminal, const struct pt_pull_status *status)
 {
     const struct pt_pull *pull = &status->pull;
-    char name[256], words[512], size[16], later[16];
+    char name[256], words[512], size[PT_TEXT_BYTES_SIZE], later[PT_TEXT_BYTES_SIZE];
     double seconds = (double)(pull->completed_at - pull->started_at) / PT_NS_PER_S;
     clean_name(status->image_ref, name, sizeof(name));
     if (pull->phase == PT_PULL_COMPLETED && pull->kind == PT_KIND_CHECK) {
@@ -267,13 +256,13 @@ void pt_terminal_note_end(struct pt_terminal *terminal, const struct pt_pull_sta
     }
     if (pull->phase == PT_PULL_COMPLETED && status->totals.remote_bytes > 0) {
         pt_buffer_printf(&terminal->lines, "%s ready: %s fetched in %.1f s, %s on demand\n", name,
-                         size_text((double)pull->bytes_fetched, size), seconds,
-                         size_text((double)status->totals.remote_bytes, later));
+                         pt_text_bytes((double)pull->bytes_fetched, size), seconds,
+                         pt_text_bytes((double)status->totals.remote_bytes, later));
         return;
     }
     if (pull->phase == PT_PULL_COMPLETED) {
         pt_buffer_printf(&terminal->lines, "%s completed: %s in %.1f s\n", name,
-                         size_text((double)status->totals.total_bytes, size), seconds);
+                         pt_text_bytes((double)status->totals.total_bytes, size), seconds);
         return;
     }
     const char *error = pull->error && *pull->error ? pull->error : "for an unknown reason";

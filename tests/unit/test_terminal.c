@@ -314,7 +314,7 @@ static void plain_lines_into_a_pipe(void **state)
     draw(&screen, 7);
     check_row(&screen, 3,
               "registry.example/app failed after 6.5 s: ended without an image with 0 of 2 layers "
-              "fetched, at 505 of 2000 bytes");
+              "fetched, at 505 B of 2.0 KB");
     pt_terminal_set_trouble(screen.terminal, "nobody answers");
     pt_terminal_set_trouble(screen.terminal, "nobody answers");
     draw(&screen, 8);

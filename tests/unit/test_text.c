@@ -61,12 +61,29 @@ static void nothing_that_steers_a_terminal_is_clean(void **state)
     }
 }
 
+static void bytes_have_the_units_of_the_dashboard(void **state)
+{
+    (void)state;
+    static const struct {
+        double bytes;
+        const char *wanted;
+    } cases[] = {
+        {0, "0 B"},          {999, "999 B"},     {1000, "1.0 KB"},       {1024, "1.0 KB"},
+        {101888, "99.5 KB"}, {102349, "100 KB"}, {1048576, "1.0 MB"},    {123456789, "118 MB"},
+        {5e9, "4.7 GB"},     {2e12, "1.8 TB"},   {9.2e18, "8367351 TB"},
+    };
+    char text[PT_TEXT_BYTES_SIZE];
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        check_text(cases[i].wanted, pt_text_bytes(cases[i].bytes, text), cases[i].wanted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_that_steers_a_terminal_is_clean),
         cmocka_unit_test(a_slot_takes_another_text),
         cmocka_unit_test(what_is_said_again_is_known),
+        cmocka_unit_test(bytes_have_the_units_of_the_dashboard),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@ static const struct {
     const char *error; // part of it
 } ends[] = {
     {"no record", false, false, false, 0, 0, PT_PULL_FAILED,
-     "with 0 of 2 layers fetched, at 500 of 2000 bytes"},
+     "with 0 of 2 layers fetched, at 500 B of 2.0 KB"},
     {"no record, all fetched", false, false, true, 0, 0, PT_PULL_FAILED, "every layer"},
     {"never extracted", true, false, true, 0, 0, PT_PULL_FAILED, "not unpacked: everything was"},
     {"never fetched", true, false, false, 0, 0, PT_PULL_FAILED, "not unpacked: stored without"},

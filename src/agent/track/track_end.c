@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/step_rate.h"
+#include "base/text.h"
 
 #include <stdio.h>
 
@@ -57,13 +58,13 @@ int64_t pt_track_patience_ns(const struct pt_track_pull *pull, const struct pt_s
 static const char *ordinal_text(const struct pt_pull *view, size_t index, char *text, size_t size)
 {
     const struct pt_layer *layer = &view->layers[index];
+    char come[PT_TEXT_BYTES_SIZE], total[PT_TEXT_BYTES_SIZE];
+    pt_text_bytes((double)layer->downloaded_bytes, come);
     if (!layer->total_known)
-        snprintf(text, size, "layer %zu (%.19s) after %lld bytes", index + 1, layer->digest,
-                 (long long)layer->downloaded_bytes);
+        snprintf(text, size, "layer %zu (%.19s) after %s", index + 1, layer->digest, come);
     else
-        snprintf(text, size, "layer %zu of %zu (%.19s) at %lld of %lld bytes", index + 1,
-                 view->layer_count, layer->digest, (long long)layer->downloaded_bytes,
-                 (long long)layer->total_bytes);
+        snprintf(text, size, "layer %zu of %zu (%.19s) at %s of %s", index + 1, view->layer_count,
+                 layer->digest, come, pt_text_bytes((double)layer->total_bytes, total));
     return text;
 }
 
@@ -84,18 +85,19 @@ static void explain_missing(const struct pt_pull *view, char *reason, size_t siz
     for (size_t i = 0; i < view->layer_count; i++)
         fetched += pt_layer_is_downloaded(&view->layers[i]);
     struct pt_totals totals;
+    char come[PT_TEXT_BYTES_SIZE], total[PT_TEXT_BYTES_SIZE];
     pt_pull_totals(view, &totals);
+    pt_text_bytes((double)totals.downloaded_bytes, come);
     if (view->layer_count - fetched == 1 && view->total_known)
         snprintf(reason, size, "ended without an image while fetching %s",
                  ordinal_text(view, first_missing(view), layer, sizeof(layer)));
     else if (view->total_known)
-        snprintf(reason, size,
-                 "ended without an image with %zu of %zu layers fetched, at %lld of %lld bytes",
-                 fetched, view->layer_count, (long long)totals.downloaded_bytes,
-                 (long long)totals.total_bytes);
+        snprintf(reason, size, "ended without an image with %zu of %zu layers fetched, at %s of %s",
+                 fetched, view->layer_count, come,
+                 pt_text_bytes((double)totals.total_bytes, total));
     else
-        snprintf(reason, size, "ended without an image with %zu layers fetched, after %lld bytes",
-                 fetched, (long long)totals.downloaded_bytes);
+        snprintf(reason, size, "ended without an image with %zu layers fetched, after %s", fetched,
+                 come);
 }
 
 // The first layer that is not there and of which the manifest says what no layer is: it has nothing

@@ -100,10 +100,14 @@ describe('an error', () => {
   });
 
   it('is the same at another layer, with other bytes', () => {
-    const brokenOff = (layer: number, digest: string) =>
-      unknown(`ended while fetching layer ${layer} of 7 (sha256:${digest}) at ${layer}000 bytes`);
-    const all = [brokenOff(1, '0b24c1ff9d3a'), brokenOff(12, 'abcdef012345')];
-    expect(needs(all)).toMatchObject([{ errors: 1, pulls: 2 }]);
+    const brokenOff = (layer: number, digest: string, size: string) =>
+      unknown(`ended while fetching layer ${layer} of 7 (sha256:${digest}) at ${size} of 5.0 GB`);
+    const all = [
+      brokenOff(1, '0b24c1ff9d3a', '980 KB'),
+      brokenOff(12, 'abcdefabcdef', '4.2 MB'),
+      brokenOff(3, '012345678901', '0 B'),
+    ];
+    expect(needs(all)).toMatchObject([{ errors: 1, pulls: 3 }]);
   });
 });
 

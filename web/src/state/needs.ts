@@ -133,7 +133,8 @@ function merged(found: readonly Trouble[], images: Images): Trouble[][] {
 }
 
 /** Without its numbers and digests, which say how far this one had come, and when. */
-const kindOfError = (error: string) => error.replace(/\b[0-9a-f]{7,}\b|\d+/g, '#');
+const kindOfError = (error: string) =>
+  error.replace(/\b[0-9a-f]{7,}\b|\d+(\.\d+)?( [KMGT]?B\b)?/g, '#');
 
 function needOf(troubles: readonly Trouble[], images: Images): Need {
   const [first] = troubles;
