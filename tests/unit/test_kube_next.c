@@ -38,6 +38,34 @@ static void the_row_of_the_next_pull_begins_when_that_is_asked_for(void **state)
     }
 }
 
+// One is refused that the kubelet found in back-off since, though the image had come for another.
+static void the_row_of_the_next_pull_begins_when_another_one_was_refused(void **state)
+{
+    struct pair *pair = *state;
+    pod_says(pair, PT_KUBELET_WAITING, NULL);
+    a_pod_says(pair, "refused", IMAGE, PT_KUBELET_PULL_FAILED, "no such host");
+    pass(pair, 98);
+    struct pt_pull pull = a_pull(pair, "p1", PT_PULL_COMPLETED);
+    pull.image_ref = IMAGE;
+    pull.image_ref_exact = true;
+    pass(pair, 2);
+    int64_t refused_at = pair->scene.now_ns;
+    struct pt_kube_event event =
+        make_event(pair, "refused", "BackOff", "Back-off pulling image \"" IMAGE "\"");
+    pt_correlate_event(pair->correlate, &event);
+    scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
+    settle(pair);
+    check_int("completed", pair->scene.completed, 1);
+    pass(pair, 1);
+    asks(pair, "u");
+    pass(pair, 20);
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    assert_non_null(row);
+    check_text("phase", pt_pull_phase_name(row->pull.phase), "queued");
+    check_int("began", row->pull.started_at, refused_at);
+    check_int("completed", pair->scene.completed, 1);
+}
+
 // So was the one that had it, by a pull or without one, and then failed to have it again.
 static void the_row_of_a_later_failure_does_not_end_with_the_success_before(void **state)
 {
@@ -104,6 +132,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(the_row_of_the_next_pull_begins_when_that_is_asked_for),
+        TEST(the_row_of_the_next_pull_begins_when_another_one_was_refused),
         TEST(the_row_of_a_later_failure_does_not_end_with_the_success_before),
         TEST(a_row_that_failed_behind_a_success_does_not_end_with_that),
     };

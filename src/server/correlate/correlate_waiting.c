@@ -59,8 +59,10 @@ bool pt_correlate_is_served(const struct correlate_container *container)
 
 struct pt_moment pt_correlate_began_to_wait(const struct correlate_container *container)
 {
-    if (has_come(container))
-        return container->failed;
+    if (has_come(container)) {
+        bool has_failed = pt_moment_is_later(&container->failed, &container->image->pulled);
+        return has_failed ? container->failed : container->looked;
+    }
     struct pt_moment began = container->heard;
     began.at = container->turn_at > container->since ? container->turn_at : container->since;
     return began;

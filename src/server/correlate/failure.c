@@ -132,7 +132,7 @@ void pt_correlate_state_failed(struct correlate_container *container, enum pt_ku
 bool pt_correlate_is_refused(const struct correlate_container *container)
 {
     const struct pt_moment *pulled = &container->image->pulled;
-    return container->has_failed && pulled->is_of_node && container->looked_at > pulled->at;
+    return container->has_failed && pulled->is_of_node && container->looked.at > pulled->at;
 }
 
 void pt_correlate_backs_off(struct correlate_container *container,
@@ -141,8 +141,8 @@ void pt_correlate_backs_off(struct correlate_container *container,
     struct pt_moment at = pt_correlate_at(container->pod->node->correlate, event->last_at);
     if (pt_moment_is_later(&container->pulled, &at))
         return;
-    if (event->last_at > container->looked_at)
-        container->looked_at = event->last_at;
+    if (at.at > container->looked.at)
+        container->looked = at;
     if (container->failures > 0 || is_tried_beside(container)) {
         container->has_failed = true;
         if (pt_correlate_is_refused(container) &&
@@ -171,8 +171,8 @@ static int64_t next_attempt_of(const struct correlate_container *container)
         container->kind == PT_KUBE_SANDBOX)
         return 0;
     int64_t at = container->failed.at + back_off_ns(container->failures);
-    return container->looked_at > container->failed.at && container->looked_at + LOOK_NS > at
-               ? container->looked_at + LOOK_NS
+    return container->looked.at > container->failed.at && container->looked.at + LOOK_NS > at
+               ? container->looked.at + LOOK_NS
                : at;
 }
 

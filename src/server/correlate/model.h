@@ -132,9 +132,9 @@ struct correlate_container {
     struct pt_moment pulling;
     struct pt_moment pulled; // pulled, or found present
     struct pt_moment failed; // its last attempt
+    struct pt_moment looked; // the kubelet found last that it has to wait
     int64_t ended_ns;
     int64_t queued_ns; // as the kubelet said in the end, -1: not yet
-    int64_t looked_at; // when the kubelet found last that it has to wait, 0: not yet
     int64_t failures;  // attempts
     enum pt_pod_end end;
     enum correlate_report report; // of the last attempt
@@ -448,7 +448,7 @@ bool pt_correlate_asks_anew(const struct correlate_container *container);
 bool pt_correlate_is_served(const struct correlate_container *container);
 
 // When one that is not served began to wait; it has asked for nothing since. Where the image had
-// come, that was the failure of what it asked for next.
+// come, that was the failure of what it asked for next, or when it was refused.
 struct pt_moment pt_correlate_began_to_wait(const struct correlate_container *container);
 
 // A container is there that lacks the image.
