@@ -292,27 +292,36 @@ static void a_quick_pull_goes_on_in_its_row_though_the_kubelet_was_first(void **
 // Its agent could not reach the server for a while, and the kubelet asks for the image once more.
 static void what_ended_before_the_image_was_asked_for_takes_no_row(void **state)
 {
-    struct pair *pair = *state;
-    pod_says(pair, PT_KUBELET_WAITING, NULL);
-    struct pt_pull ended = a_pull(pair, "p1", PT_PULL_COMPLETED);
-    ended.image_ref = IMAGE;
-    ended.image_ref_exact = true;
-    pass(pair, 400);
-    event_says(pair, NODE, "Pulling", "Pulling image \"" IMAGE "\"", 1);
-    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
-    assert_non_null(row);
+    static const struct {
+        const char *reason, *message;
+        enum pt_pull_phase phase;
+    } cases[] = {
+        {"Pulling", "Pulling image \"" IMAGE "\"", PT_PULL_QUEUED},
+        {"Failed", "Failed to pull image \"" IMAGE "\": not found", PT_PULL_FAILED},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pair *pair = pair_anew(state);
+        pod_says(pair, PT_KUBELET_WAITING, NULL);
+        struct pt_pull ended = a_pull(pair, "p1", PT_PULL_COMPLETED);
+        ended.image_ref = IMAGE;
+        ended.image_ref_exact = true;
+        pass(pair, 400);
+        event_says(pair, NODE, cases[i].reason, cases[i].message, 1);
+        const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+        assert_non_null(row);
 
-    scene_deliver_pulls(&pair->scene, NODE, &ended, 1);
-    settle(pair);
-    const struct pt_stored_pull *late = row_of(pair, "ip1");
-    assert_ptr_not_equal(late, row);
-    assert_int_equal(late->pull.phase, PT_PULL_COMPLETED);
-    assert_int_equal(late->join ? late->join->waiting_count : 0, 0);
-    assert_int_equal(row->pull.phase, PT_PULL_QUEUED);
-    assert_int_equal(row->join->waiting_count, 1);
+        scene_deliver_pulls(&pair->scene, NODE, &ended, 1);
+        settle(pair);
+        const struct pt_stored_pull *late = row_of(pair, "ip1");
+        assert_ptr_not_equal(late, row);
+        assert_int_equal(late->pull.phase, PT_PULL_COMPLETED);
+        assert_int_equal(late->join ? late->join->waiting_count : 0, 0);
+        assert_int_equal(row->pull.phase, cases[i].phase);
+        assert_int_equal(row->join->waiting_count, 1);
 
-    report(pair, "p2", PT_PULL_DOWNLOADING);
-    assert_ptr_equal(row_of(pair, "ip2"), row);
+        report(pair, "p2", PT_PULL_DOWNLOADING);
+        assert_ptr_equal(row_of(pair, "ip2"), row);
+    }
 }
 
 // Likewise, and the kubelet has called it failed meanwhile.

@@ -245,7 +245,7 @@ static bool read_report(struct correlate_pull *pull, const struct pt_pull *repor
     // it.
     pull->is_unnamed = pt_correlate_is_unnamed(reported);
     pull->completed_at = reported->completed_at;
-    pull->has_brought = reported->phase == PT_PULL_COMPLETED;
+    pull->has_brought = reported->phase == PT_PULL_COMPLETED && reported->completed_at;
     if (!repository_text && is_ref && !pull->is_unnamed &&
         pt_correlate_repository(reported->image_ref, repository) == 0) {
         repository_text = repository;

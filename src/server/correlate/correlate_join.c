@@ -163,7 +163,7 @@ static bool gather(struct correlate_image *image, const struct correlate_pull *p
         if (!pt_correlate_take_share(image->node, left))
             break;
         if (!may_wait_for(container, &comparison) ||
-            (pull->has_brought && pt_correlate_asked_behind(container, pull)))
+            (pull->has_brought && pt_correlate_lacked_it_at(container) > pull->completed_at))
             continue;
         is_waited_for = true;
         found.has_come |= has_got_it(container, pull);
@@ -347,8 +347,8 @@ static bool belongs(const struct correlate_container *container,
                     const struct comparison *comparison)
 {
     const struct correlate_pull *pull = comparison->pull;
-    bool asks = pull->has_brought && container->pulling.at > container->since;
-    int64_t since = asks ? container->pulling.at : container->since;
+    int64_t lacked_at = pull->has_brought ? pt_correlate_lacked_it_at(container) : 0;
+    int64_t since = lacked_at > container->since ? lacked_at : container->since;
     // One that came to wait after the pull's end waits for another one, unless that is a check:
     // nothing was fetched for it, so that the image is what this pull brought.
     if (pull->final_ns && since > pull->completed_at + SLACK_NS &&

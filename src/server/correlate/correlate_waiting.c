@@ -31,6 +31,12 @@ bool pt_correlate_asked_behind(const struct correlate_container *container,
     return pull->completed_at && container->pulling.at > pull->completed_at;
 }
 
+int64_t pt_correlate_lacked_it_at(const struct correlate_container *container)
+{
+    int64_t failed_at = container->failed.is_of_node ? container->failed.at : 0;
+    return container->pulling.at > failed_at ? container->pulling.at : failed_at;
+}
+
 bool pt_correlate_lacks_image(const struct correlate_container *container)
 {
     return container->ended_ns == 0 && !container->is_present &&

@@ -438,6 +438,10 @@ bool pt_correlate_waits_for_end(struct correlate_node *node, const struct pt_pul
 // The container still waits, or has ended so lately that it may belong to what runs.
 bool pt_correlate_is_waiting(const struct correlate_container *container, int64_t now_ns);
 
+// When its kubelet last asked for its image or failed to get it, by the clock of the node. A pull
+// that had brought the image by then is not what it waits for.
+int64_t pt_correlate_lacked_it_at(const struct correlate_container *container);
+
 // It waits, and its image has not come as far as the kubelet says.
 bool pt_correlate_lacks_image(const struct correlate_container *container);
 
