@@ -77,7 +77,8 @@ class Failures(NodeCase):
         self.assertEqual(row["attempts"], 3)
         events = [e for e in self.node.events("again") if e["message"].startswith("Failed to pull")]
         failed = max(_seconds(event["lastTimestamp"]) for event in events)
-        self.assertLess(abs(planned - failed), RETRY_SLACK_S)
+        # Behind time it is the second that has begun, each second: of 10.02 s the last may be 8.
+        self.assertLessEqual(abs(planned - failed), RETRY_SLACK_S)
         asked = self.node.throttle.requests("/fail/again/manifests/1.0")
         # containerd asks the host and then its own server entry, which is the same here.
         self.assertEqual(len([line for line in asked if line.startswith("HEAD")]), 2 * 3, asked)
