@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { makePull, pullMap, wirePull } from '../testing/samples';
+import type { Pull } from '../model/pull';
+import { MAX_FINISHED } from '../state/pulls';
 import { createStore } from '../state/store';
 import { startOlder } from './older';
 
@@ -39,6 +41,28 @@ it('passes over what the stream has brought, until a page has others', async () 
   older.want({ pages: 2, filter: '' });
   await vi.waitFor(() => expect(shown()).toEqual(['c', 'd']));
   expect(store.get().older?.more).toBe(false);
+});
+
+it('takes what the page lets go of meanwhile, so that nothing is missing between', async () => {
+  const held = Array.from({ length: MAX_FINISHED }, (_, at) =>
+    makePull({ id: `h${at}`, completedAt: at }),
+  );
+  const running = makePull({ id: 'runs' });
+  answers = [() => answer(['h0', 'c'])];
+  const { older, shown, store } = start();
+  const hold = (...all: Pull[]) => {
+    store.set({ pulls: { pulls: pullMap(...all), unconfirmed: null } });
+  };
+  const newer = makePull({ id: 'newer', completedAt: MAX_FINISHED });
+  hold(...held, running);
+  older.want({ pages: 1, filter: '' });
+  await vi.waitFor(() => expect(shown()).toEqual(['c']));
+  hold(...held, newer);
+  hold(...held.slice(1), newer);
+  expect(shown()).toEqual(['c', 'h0']);
+  older.want(null);
+  hold(...held.slice(1));
+  expect(store.get().older).toBeNull();
 });
 
 it('begins anew with another filter, and forgets when nothing is wanted', async () => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { decodePage } from '../model/decode';
 import type { Pull } from '../model/pull';
-import type { Store } from '../state/store';
+import { MAX_FINISHED } from '../state/pulls';
+import type { Older, Store } from '../state/store';
 import { getText } from './api';
 
 const PAGE = 1000;
@@ -16,11 +17,15 @@ export interface OlderWish {
   readonly filter: string;
 }
 
-/** Asks for older completed pulls page by page, those first that ended last. */
+/**
+ * Asks for older completed pulls page by page, those first that ended last. While they are wanted, what
+ * the page lets go of, since newer ones have come, joins them: it stands between the two.
+ */
 export function startOlder(store: Store, api: string): { want: (wish: OlderWish | null) => void } {
   let abort = new AbortController();
   let wish: OlderWish | null = null;
-  let pulls: readonly Pull[] = [];
+  let pulls = new Map<string, Pull>();
+  let held = store.get().pulls;
   let pages = 0;
   let cursor: string | undefined;
   let more = true;
@@ -29,7 +34,7 @@ export function startOlder(store: Store, api: string): { want: (wish: OlderWish 
   function reset() {
     abort.abort();
     abort = new AbortController();
-    pulls = [];
+    pulls = new Map();
     pages = 0;
     cursor = undefined;
     more = true;
@@ -45,22 +50,39 @@ export function startOlder(store: Store, api: string): { want: (wish: OlderWish 
     const known = store.get().pulls.pulls;
     const fresh = page.pulls.filter(({ id }) => !known.has(id));
     if (fresh.length > 0) pages++;
-    pulls = [...pulls, ...fresh];
+    for (const pull of fresh) pulls.set(pull.id, pull);
     cursor = page.nextCursor;
-    more = cursor !== undefined && pulls.length < MAX_OLDER;
+    more = cursor !== undefined && pulls.size < MAX_OLDER;
   }
+
+  function show(state: Older['state']) {
+    store.set({ older: { pulls: [...pulls.values()], more, state } });
+  }
+
+  store.subscribe(() => {
+    const before = held;
+    held = store.get().pulls;
+    const { pulls: now } = held;
+    const lets = now.size >= MAX_FINISHED && now.size < before.pulls.size;
+    if (wish === null || !lets || before.unconfirmed !== null) return;
+    for (const pull of before.pulls.values()) {
+      const isLeft = pull.completedAt !== undefined && !now.has(pull.id);
+      if (isLeft && pulls.size < MAX_OLDER) pulls.set(pull.id, pull);
+    }
+    show(busy ? 'asking' : 'there');
+  });
 
   async function load({ signal }: AbortController): Promise<void> {
     busy = true;
     try {
       while (wish !== null && pages < wish.pages && more) {
-        store.set({ older: { pulls, more, state: 'asking' } });
+        show('asking');
         await ask(wish.filter, signal);
       }
-      store.set({ older: { pulls, more, state: 'there' } });
+      show('there');
     } catch {
       if (signal.aborted) return;
-      store.set({ older: { pulls, more, state: 'unanswered' } });
+      show('unanswered');
     }
     busy = false;
   }
