@@ -195,9 +195,11 @@ static int64_t passed_at(yyjson_val *spec, yyjson_val *status)
 {
     yyjson_val *state = yyjson_obj_get(status, "state");
     int64_t at = pt_kube_time(yyjson_obj_get(state, "terminated"), "finishedAt");
-    if (!at && yyjson_obj_get(spec, "startupProbe"))
-        return PT_KUBE_JUST_NOW;
-    return at ? at : pt_kube_time(yyjson_obj_get(state, "running"), "startedAt");
+    if (at)
+        return at;
+    return yyjson_obj_get(spec, "startupProbe")
+               ? PT_KUBE_JUST_NOW
+               : pt_kube_time(yyjson_obj_get(state, "running"), "startedAt");
 }
 
 // Returns whether all of them are passed, so that the main containers are on turn.

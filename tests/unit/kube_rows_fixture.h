@@ -147,6 +147,16 @@ static inline struct pt_pull a_pull(const struct pair *pair, const char *id,
     return pull;
 }
 
+// The same by the name in its image record.
+static inline struct pt_pull a_named_pull(const struct pair *pair, const char *id,
+                                          enum pt_pull_phase phase)
+{
+    struct pt_pull pull = a_pull(pair, id, phase);
+    pull.image_ref = IMAGE;
+    pull.image_ref_exact = true;
+    return pull;
+}
+
 static inline void report(struct pair *pair, const char *id, enum pt_pull_phase phase)
 {
     struct pt_pull pull = a_pull(pair, id, phase);

@@ -3,11 +3,27 @@
 
 // An image's next row behind its success: when that begins, and how it ends.
 
+// No flush follows.
+static void hear(struct pair *pair, const char *uid, const char *reason, const char *message)
+{
+    struct pt_kube_event event = make_event(pair, uid, reason, message);
+    pt_correlate_event(pair->correlate, &event);
+}
+
 static void asks(struct pair *pair, const char *uid)
 {
-    struct pt_kube_event event = make_event(pair, uid, "Pulling", "Pulling image \"" IMAGE "\"");
-    pt_correlate_event(pair->correlate, &event);
+    hear(pair, uid, "Pulling", "Pulling image \"" IMAGE "\"");
     settle(pair);
+}
+
+// The next row is queued, while one pull has completed.
+static void check_next_row(struct pair *pair, int64_t began_at)
+{
+    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
+    assert_non_null(row);
+    check_text("phase", pt_pull_phase_name(row->pull.phase), "queued");
+    check_int("began", row->pull.started_at, began_at);
+    check_int("completed", pair->scene.completed, 1);
 }
 
 // Who has the image, and waits for something else since, was not the one that asks now; also
@@ -29,11 +45,7 @@ static void the_row_of_the_next_pull_begins_when_that_is_asked_for(void **state)
         int64_t asked_at = pair->scene.now_ns;
         asks(pair, "u");
         pass(pair, 20);
-        const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
-        assert_non_null(row);
-        check_text("phase", pt_pull_phase_name(row->pull.phase), "queued");
-        check_int("began", row->pull.started_at, asked_at);
-        check_int("completed", pair->scene.completed, 1);
+        check_next_row(pair, asked_at);
         check_int("rows", (int64_t)pair->scene.store->pulls.count, 2);
     }
 }
@@ -45,25 +57,17 @@ static void the_row_of_the_next_pull_begins_when_another_one_was_refused(void **
     pod_says(pair, PT_KUBELET_WAITING, NULL);
     a_pod_says(pair, "refused", IMAGE, PT_KUBELET_PULL_FAILED, "no such host");
     pass(pair, 98);
-    struct pt_pull pull = a_pull(pair, "p1", PT_PULL_COMPLETED);
-    pull.image_ref = IMAGE;
-    pull.image_ref_exact = true;
+    struct pt_pull pull = a_named_pull(pair, "p1", PT_PULL_COMPLETED);
     pass(pair, 2);
     int64_t refused_at = pair->scene.now_ns;
-    struct pt_kube_event event =
-        make_event(pair, "refused", "BackOff", "Back-off pulling image \"" IMAGE "\"");
-    pt_correlate_event(pair->correlate, &event);
+    hear(pair, "refused", "BackOff", "Back-off pulling image \"" IMAGE "\"");
     scene_deliver_pulls(&pair->scene, NODE, &pull, 1);
     settle(pair);
     check_int("completed", pair->scene.completed, 1);
     pass(pair, 1);
     asks(pair, "u");
     pass(pair, 20);
-    const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);
-    assert_non_null(row);
-    check_text("phase", pt_pull_phase_name(row->pull.phase), "queued");
-    check_int("began", row->pull.started_at, refused_at);
-    check_int("completed", pair->scene.completed, 1);
+    check_next_row(pair, refused_at);
 }
 
 // So was the one that had it, by a pull or without one, and then failed to have it again.

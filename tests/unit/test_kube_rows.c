@@ -302,9 +302,7 @@ static void what_ended_before_the_image_was_asked_for_takes_no_row(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct pair *pair = pair_anew(state);
         pod_says(pair, PT_KUBELET_WAITING, NULL);
-        struct pt_pull ended = a_pull(pair, "p1", PT_PULL_COMPLETED);
-        ended.image_ref = IMAGE;
-        ended.image_ref_exact = true;
+        struct pt_pull ended = a_named_pull(pair, "p1", PT_PULL_COMPLETED);
         pass(pair, 400);
         event_says(pair, NODE, cases[i].reason, cases[i].message, 1);
         const struct pt_stored_pull *row = row_of(pair, "k" IMAGE);

@@ -334,7 +334,8 @@ void pt_correlate_pull_gone(struct pt_correlate *correlate, const char *node_nam
     pt_correlate_mark(node);
 }
 
-// Whoever has asked for the image since then waits for another attempt, which may be this one.
+// Whoever has asked for the image since then waits for another attempt: for this one, unless it had
+// ended by then.
 static bool has_failed_already(const struct correlate_image *image,
                                const struct correlate_pull *pull)
 {

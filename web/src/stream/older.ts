@@ -69,7 +69,7 @@ export function startOlder(store: Store, api: string): { want: (wish: OlderWish 
       const isLeft = pull.completedAt !== undefined && !now.has(pull.id);
       if (isLeft && pulls.size < MAX_OLDER) pulls.set(pull.id, pull);
     }
-    show(busy ? 'asking' : 'there');
+    show(store.get().older?.state ?? 'there');
   });
 
   async function load({ signal }: AbortController): Promise<void> {
